@@ -1,0 +1,1 @@
+//! Backup sets: taken, listed, put back, through restic.

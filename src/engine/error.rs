@@ -1,0 +1,96 @@
+//! What can go wrong between potluck and a swarm.
+
+use std::fmt;
+
+use crate::hint::Hint;
+
+/// What kind of object an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Service,
+    Network,
+    Secret,
+    Config,
+    Task,
+    Node,
+    Volume,
+    Container,
+    Image,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Service => "service",
+            Kind::Network => "network",
+            Kind::Secret => "secret",
+            Kind::Config => "config",
+            Kind::Task => "task",
+            Kind::Node => "node",
+            Kind::Volume => "volume",
+            Kind::Container => "container",
+            Kind::Image => "image",
+        })
+    }
+}
+
+/// An engine's refusal or silence.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing answers, or the connection broke.
+    #[error("cannot reach the Docker engine at {endpoint}: {reason}")]
+    Unreachable { endpoint: String, reason: String },
+    /// An engine answers that leads no swarm.
+    #[error("the Docker engine at {endpoint} is not a swarm manager")]
+    NotManager { endpoint: String },
+    #[error("no {kind} is called `{name}`")]
+    NotFound { kind: Kind, name: String },
+    /// The name is taken.
+    #[error("the {kind} `{name}` exists already")]
+    Exists { kind: Kind, name: String },
+    /// Somebody else changed the service since it was read.
+    #[error("the service `{service}` was changed by someone else in the meantime")]
+    OutOfSequence { service: String },
+    /// The engine understood and said no.
+    #[error("the engine refused to {action}: {message}")]
+    Refused { action: String, message: String },
+    /// An endpoint of a form that is not known.
+    #[error("`{endpoint}` is not an endpoint: {reason}")]
+    BadEndpoint { endpoint: String, reason: String },
+    /// Reading or writing state on this machine.
+    #[error("{action}: {source}")]
+    Io {
+        action: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the thing simply is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::NotFound { .. })
+    }
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Unreachable { endpoint, .. } if endpoint.starts_with("ssh://") => Some(format!(
+                "check that `ssh {}` works without a password and that `docker` is installed there",
+                endpoint.trim_start_matches("ssh://")
+            )),
+            Error::Unreachable { .. } => {
+                Some("check that the engine runs and that you may use its socket".into())
+            }
+            Error::NotManager { .. } => Some("run `docker swarm init` on that server".into()),
+            Error::BadEndpoint { .. } => Some(
+                "endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]` or `simulated`"
+                    .into(),
+            ),
+            Error::OutOfSequence { .. } => Some("run the command again".into()),
+            _ => None,
+        }
+    }
+}

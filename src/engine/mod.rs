@@ -1,0 +1,245 @@
+//! What a swarm can do, as a trait, and the two that do it.
+//!
+//! The trait speaks in swarm's own terms ([`api`] is Docker's API model) and
+//! stays small. It knows nothing of recipes, apps or plugins. [`swarm`] speaks
+//! to Docker; [`simulated`] keeps a swarm in memory, or in a file, with the
+//! same state machine. One conformance suite (`tests/engine_conformance.rs`)
+//! runs against both, so that the simulation cannot drift from the truth.
+//!
+//! Callers rely on this of every implementation:
+//!
+//! - lists are complete and exact: Docker's name filters match by prefix, an
+//!   implementation filters again;
+//! - specs come back raw, as the manager stores them, without the defaults
+//!   that `docker service inspect` adds;
+//! - `update_service` with a version that is not the newest ends in
+//!   [`Error::OutOfSequence`];
+//! - every call ends within the connection's time limit or with
+//!   [`Error::Unreachable`]; streams end when the connection does.
+
+mod error;
+pub mod exec;
+pub mod simulated;
+pub mod swarm;
+
+use std::{collections::BTreeMap, fmt};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+pub use bollard::models as api;
+pub use error::{Error, Kind};
+pub use exec::{Chunk, Exec, ExecSession};
+
+use crate::home::StackName;
+
+/// The label by which Docker's stack commands find what belongs to a stack.
+pub const STACK_LABEL: &str = "com.docker.stack.namespace";
+/// The label that keeps a service's image as the compose file wrote it.
+pub const IMAGE_LABEL: &str = "com.docker.stack.image";
+
+/// Which objects a list is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// Everything on the swarm.
+    All,
+    /// What carries the label of this stack.
+    Stack(&'a StackName),
+}
+
+/// The manager that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    /// Version of the engine, `20.10.24+dfsg1`.
+    pub version: String,
+    /// Version of the API, `1.41`.
+    pub api_version: String,
+    /// The node that this endpoint speaks for. Containers and volumes can be
+    /// reached only there.
+    pub node_id: String,
+    /// Name of that node.
+    pub node_name: String,
+}
+
+/// Credentials for a registry, sent with the service and kept by the swarm.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegistryAuth {
+    /// base64url of the JSON that Docker calls `AuthConfig`.
+    pub header: String,
+}
+
+impl fmt::Debug for RegistryAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RegistryAuth(hidden)")
+    }
+}
+
+/// What a registry says of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// `sha256:…`
+    pub digest: String,
+    pub platforms: Vec<api::Platform>,
+}
+
+/// A volume on the node that this endpoint speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    pub name: String,
+    pub driver: String,
+    /// Where its files are on that node.
+    pub mountpoint: std::path::PathBuf,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A running container of a task, on the node this endpoint speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    pub id: String,
+    /// The task it belongs to.
+    pub task: String,
+    /// Full name of its service, `wiki_example_org_db`.
+    pub service: String,
+    pub health: Health,
+}
+
+/// What the image's or the service's health check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// There is no health check.
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+/// Which log lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogQuery {
+    /// Only the last lines; all when none.
+    pub tail: Option<u64>,
+    /// Go on with new lines as they come.
+    pub follow: bool,
+    /// Only lines since this time, in seconds since 1970-01-01 UTC.
+    pub since: Option<i64>,
+    pub timestamps: bool,
+}
+
+/// One line (or piece of a line) that a task wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub stream: Stream,
+    pub bytes: bytes::Bytes,
+}
+
+/// One of the two outputs of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What a swarm can do.
+#[async_trait]
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// Where this engine is, for messages: `unix:///var/run/docker.sock`.
+    fn endpoint(&self) -> &str;
+
+    /// Who answers.
+    ///
+    /// # Errors
+    /// [`Error::NotManager`] when the engine answers but leads no swarm.
+    async fn manager(&self) -> Result<Manager, Error>;
+
+    async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error>;
+    /// By id or exact name. [`Error::NotFound`] when there is none.
+    async fn service(&self, id: &str) -> Result<api::Service, Error>;
+    /// Returns the new service's id.
+    async fn create_service(
+        &self,
+        spec: api::ServiceSpec,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String, Error>;
+    async fn update_service(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ServiceSpec,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<(), Error>;
+    async fn remove_service(&self, id: &str) -> Result<(), Error>;
+
+    async fn networks(&self, scope: Scope<'_>) -> Result<Vec<api::Network>, Error>;
+    /// By exact name; swarm-scoped ones before others of the same name.
+    async fn network(&self, name: &str) -> Result<api::Network, Error>;
+    async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error>;
+    /// Asks for the removal; swarm does it later. Poll [`Engine::networks`].
+    async fn remove_network(&self, id: &str) -> Result<(), Error>;
+
+    async fn secrets(&self, scope: Scope<'_>) -> Result<Vec<api::Secret>, Error>;
+    /// `spec.data` is base64, as in Docker's API.
+    async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error>;
+    async fn remove_secret(&self, id: &str) -> Result<(), Error>;
+
+    async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error>;
+    /// `spec.data` is base64, as in Docker's API.
+    async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error>;
+    async fn remove_config(&self, id: &str) -> Result<(), Error>;
+
+    /// Tasks of one service (by id), newest first, old ones included as long
+    /// as swarm keeps them.
+    async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error>;
+    async fn nodes(&self) -> Result<Vec<api::Node>, Error>;
+
+    /// Running containers of a service (by full name) on the node that this
+    /// endpoint speaks for.
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, Error>;
+    /// Starts a program in a running container; see [`ExecSession`].
+    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error>;
+    /// Tells a session's terminal its new size.
+    async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error>;
+    /// Unpacks a tar stream below a folder of a running container.
+    async fn put_archive(
+        &self,
+        container: &str,
+        folder: &str,
+        tar: bytes::Bytes,
+    ) -> Result<(), Error>;
+    /// A file or folder of a running container, as a tar stream.
+    async fn get_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, Error>>, Error>;
+
+    /// Log lines of a service (by id), all its tasks together.
+    async fn service_logs(
+        &self,
+        service: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error>;
+    /// Log lines of one task.
+    async fn task_logs(
+        &self,
+        task: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error>;
+
+    /// Volumes on the node that this endpoint speaks for.
+    async fn volumes(&self, scope: Scope<'_>) -> Result<Vec<Volume>, Error>;
+    async fn volume(&self, name: &str) -> Result<Volume, Error>;
+    /// Creates the volume, or returns the one that exists.
+    async fn create_volume(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Volume, Error>;
+    async fn remove_volume(&self, name: &str) -> Result<(), Error>;
+
+    /// What the registry says of an image; asked through the engine.
+    async fn distribution(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<Distribution, Error>;
+}

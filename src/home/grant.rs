@@ -1,0 +1,139 @@
+//! Leave to use one capability on one thing, as `recipe.yml` asks for it and
+//! the lock file records it.
+
+use std::{fmt, str::FromStr};
+
+/// One grant. Its text form, `exec: db`, is the line that would be written
+/// under `grants:` in `recipe.yml`, and what `--grant` takes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grant {
+    /// Run programs in, restart, wait for, and read and write files of one
+    /// service of the app's own stack.
+    Exec(String),
+    /// Read or replace one of the app's secrets.
+    Secret(String),
+    /// Send HTTP requests to one origin, `https://sso.example.org`.
+    Http(String),
+}
+
+/// A line that is not a grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not a grant: {reason}")]
+pub struct InvalidGrant {
+    pub given: String,
+    pub reason: String,
+}
+
+impl crate::hint::Hint for InvalidGrant {
+    fn hint(&self) -> Option<String> {
+        Some("a grant is written `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`".into())
+    }
+}
+
+impl Grant {
+    /// The capability, as written before the colon.
+    pub fn capability(&self) -> &'static str {
+        match self {
+            Grant::Exec(_) => "exec",
+            Grant::Secret(_) => "secret",
+            Grant::Http(_) => "http",
+        }
+    }
+
+    /// One plain sentence for the person who decides.
+    pub fn sentence(&self) -> String {
+        match self {
+            Grant::Exec(service) => format!(
+                "run programs in the service `{service}`, restart it, and read and write its files"
+            ),
+            Grant::Secret(name) => format!("read and replace the secret `{name}`"),
+            Grant::Http(origin) => format!("send HTTP requests to {origin}"),
+        }
+    }
+
+    /// Builds a grant from its two halves, as they stand in `recipe.yml`.
+    ///
+    /// # Errors
+    /// [`InvalidGrant`] for an unknown capability or a malformed thing.
+    pub fn new(capability: &str, thing: &str) -> Result<Self, InvalidGrant> {
+        let invalid = |reason: &str| InvalidGrant {
+            given: format!("{capability}: {thing}"),
+            reason: reason.into(),
+        };
+        let thing = thing.trim();
+        if thing.is_empty() {
+            return Err(invalid("nothing is named after the colon"));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        match capability.trim() {
+            "exec" if thing.chars().all(plain) => Ok(Grant::Exec(thing.into())),
+            "exec" => Err(invalid("that is not the name of a service")),
+            "secret" if thing.chars().all(plain) => Ok(Grant::Secret(thing.into())),
+            "secret" => Err(invalid("that is not the name of a secret")),
+            "http" => {
+                let url = url::Url::parse(thing).map_err(|e| invalid(&e.to_string()))?;
+                if !matches!(url.scheme(), "http" | "https") {
+                    return Err(invalid("an origin begins with http:// or https://"));
+                }
+                if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+                    return Err(invalid("an origin has no path: scheme, host and port only"));
+                }
+                if !url.username().is_empty() || url.password().is_some() {
+                    return Err(invalid("an origin holds no user name or password"));
+                }
+                Ok(Grant::Http(url.origin().ascii_serialization()))
+            }
+            _ => Err(invalid("that capability is not known")),
+        }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Grant::Exec(thing) | Grant::Secret(thing) | Grant::Http(thing) => {
+                write!(f, "{}: {thing}", self.capability())
+            }
+        }
+    }
+}
+
+impl FromStr for Grant {
+    type Err = InvalidGrant;
+
+    fn from_str(s: &str) -> Result<Self, InvalidGrant> {
+        let (capability, thing) = s
+            .split_once(':')
+            .ok_or_else(|| InvalidGrant { given: s.into(), reason: "it has no colon".into() })?;
+        Grant::new(capability, thing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_read_as_they_print() {
+        for text in ["exec: db", "secret: db_password", "http: https://sso.example.org"] {
+            assert_eq!(text.parse::<Grant>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_grant_is_refused() {
+        for text in [
+            "exec",
+            "exec:",
+            "exec: a b",
+            "exec: ../x",
+            "file: /etc",
+            "http: ftp://x",
+            "http: https://x/path",
+            "http: https://u:p@x",
+            "secret: a/b",
+        ] {
+            assert!(text.parse::<Grant>().is_err(), "{text:?} was accepted");
+        }
+    }
+}

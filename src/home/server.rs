@@ -1,0 +1,32 @@
+//! One server: `servers/<server>/server.yml`. Optional, so that abra's folders
+//! work: without it the endpoint is `ssh://<server>`, or this machine's socket
+//! for the server called `default`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What the operator says of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerSettings {
+    /// `unix:///var/run/docker.sock`, `ssh://user@host:port` or `simulated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSettings>,
+}
+
+/// Where the backups of a server's apps go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BackupSettings {
+    /// A restic repository, `sftp:backup@host:/srv/restic`, or a local path.
+    pub repository: String,
+    /// File that holds the repository's password; only its owner can read it.
+    pub password_file: PathBuf,
+    /// Variables for restic, for example of an S3 repository, one `KEY=value`
+    /// a line; values never appear in arguments or logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_file: Option<PathBuf>,
+}

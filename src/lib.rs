@@ -1,0 +1,27 @@
+//! potluck deploys recipes to Docker Swarm, keeps their secrets, runs their
+//! hooks as sandboxed WebAssembly components and backs them up with restic.
+//!
+//! The library never prints, never reads the environment or the home
+//! directory, and never exits: only [`cli`] does. What a long operation wants
+//! to say goes through [`progress`]; what went wrong is a typed error with a
+//! [`hint`].
+//!
+//! Dependencies point down this list:
+//!
+//! ```text
+//! cli → backup → operation → recipe, compose, plugin, secrets, engine → home's plain types
+//! ```
+//!
+//! `docs/architecture.md` says in which order to read the rooms.
+
+pub mod backup;
+pub mod cli;
+pub mod compose;
+pub mod engine;
+pub mod hint;
+pub mod home;
+pub mod operation;
+pub mod plugin;
+pub mod progress;
+pub mod recipe;
+pub mod secrets;

@@ -1,0 +1,1 @@
+//! What is wrong with a recipe before anyone deploys it.
