@@ -75,7 +75,7 @@ impl fmt::Debug for RegistryAuth {
 }
 
 /// What a registry says of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
     /// `sha256:…`
     pub digest: String,

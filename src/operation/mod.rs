@@ -79,7 +79,7 @@ pub struct DeployOptions {
 }
 
 /// What a deploy did.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct DeployReport {
     pub app: String,
     pub stack: String,
