@@ -177,7 +177,7 @@ impl Hooks {
     pub async fn after_restore(&mut self) -> Result<(), Error> {
         todo!()
     }
-    pub async fn verify(&mut self) -> Result<Vec<(String, bool)>, Error> {
+    pub async fn verify(&mut self) -> Result<Vec<Finding>, Error> {
         todo!()
     }
     pub async fn command_specs(&mut self) -> Result<Vec<CommandSpec>, Error> {

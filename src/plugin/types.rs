@@ -100,6 +100,15 @@ pub enum BackupItem {
     Custom { name: String },
 }
 
+/// One check of the app's data and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    pub name: String,
+    pub passed: bool,
+    /// What was seen, `1204 posts`.
+    pub detail: Option<String>,
+}
+
 /// A command of the recipe's own.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CommandSpec {
