@@ -1,0 +1,35 @@
+# potluck's two commands are `make demo` and `make test`; each does its own set-up.
+
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potluck/target
+
+.PHONY: help demo test build release install plugins images bench clean
+
+help: ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: ## Deploy WordPress, back it up, lose it and bring it back, on this machine.
+	@scripts/demo.sh
+
+test: ## Run every check and every test.
+	@scripts/test.sh
+
+build: ## Build potluck for development.
+	cargo build
+
+release: ## Build potluck as it is shipped.
+	cargo build --release
+
+install: ## Build and install potluck in ~/.cargo/bin.
+	cargo install --path . --locked
+
+plugins: ## Build the WebAssembly plugins.
+	plugins/build.sh
+
+images: ## Build the test images from Debian packages.
+	tests/images/build.sh
+
+bench: ## Measure potluck against docker and restic (release build; takes a while).
+	@benches/run.sh
+
+clean: ## Remove build results; caches outside the checkout stay.
+	cargo clean

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Makes this machine ready to build, run and test potluck; run it as often as
+# you like. Installs what is missing (Debian and its children, as root), starts
+# the Docker engine if none answers, and makes it a swarm if it is not one.
+#
+# Ends with 0 when a swarm answers, with 10 when everything but a swarm is
+# there: without root or an engine potluck still runs on its simulated server.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+install_missing() {
+    missing=
+    # command:package
+    for pair in cc:gcc git:git curl:curl restic:restic dockerd:docker.io docker:docker.io \
+        iptables:iptables tini:tini mmdebstrap:mmdebstrap; do
+        have "${pair%%:*}" || missing="$missing ${pair##*:}"
+    done
+    [ -x /bin/busybox ] || missing="$missing busybox-static"
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        warn "missing:$missing. Install them, or run this as root on Debian or Ubuntu."
+        return 0
+    fi
+    if ! have apt-get; then
+        warn "missing:$missing. Install them with this system's package manager."
+        return 0
+    fi
+    say "installing$missing"
+    apt-get update -qq
+    # containerd and runc are what docker.io only recommends in part.
+    case $missing in *docker.io*) missing="$missing containerd runc" ;; esac
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$cache/apt.log" 2>&1 ||
+        { tail -n 20 "$cache/apt.log" >&2; die "installing$missing failed"; }
+}
+
+start_engine() {
+    docker info >/dev/null 2>&1 && return 0
+    have dockerd || { warn "there is no Docker engine on this machine"; return 1; }
+    [ "$(id -u)" = 0 ] || { warn "the Docker engine does not answer, and starting it needs root"; return 1; }
+    if [ -d /run/systemd/system ]; then
+        systemctl start docker || return 1
+    else
+        say "starting the Docker engine (log: $cache/dockerd.log)"
+        setsid nohup dockerd >"$cache/dockerd.log" 2>&1 </dev/null &
+    fi
+    tries=0
+    until docker info >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ $tries -lt 60 ] || { tail -n 20 "$cache/dockerd.log" >&2; warn "the Docker engine did not start"; return 1; }
+        sleep 0.5
+    done
+}
+
+make_swarm() {
+    case $(docker info --format '{{.Swarm.LocalNodeState}}/{{.Swarm.ControlAvailable}}') in
+    active/true) ;;
+    active/*) warn "this engine is a worker of a swarm, not a manager"; return 1 ;;
+    *)
+        say "making this engine a swarm of one node"
+        docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+        ;;
+    esac
+}
+
+have cargo || die "a Rust toolchain (1.95 or newer) is needed: see https://rustup.rs"
+install_missing
+have restic || warn "restic is missing: backups will not work"
+if start_engine && make_swarm; then
+    exit 0
+fi
+exit 10

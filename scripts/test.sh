@@ -1,0 +1,53 @@
+#!/bin/sh
+# Every check and every test. `FAST=1` leaves out what needs an engine, images
+# or a WebAssembly toolchain.
+#
+# A test that cannot run here says so in a file that is printed, and counted,
+# at the end.
+set -eu
+. "$(dirname "$0")/lib.sh"
+cd "$root"
+
+export POTLUCK_TEST_SKIPS="$cache/skipped-tests.txt"
+: >"$POTLUCK_TEST_SKIPS"
+
+if [ -z "${FAST:-}" ]; then
+    swarm=0
+    "$root/scripts/setup.sh" || swarm=$?
+    [ $swarm = 0 ] || [ $swarm = 10 ] || exit $swarm
+    say "plugins"
+    plugins/build.sh
+    say "a guest built with a WASI standard library"
+    tests/fixtures/python-guest/build.sh || echo "python guest: componentize-py could not build it here" >>"$POTLUCK_TEST_SKIPS"
+    if [ $swarm = 0 ]; then
+        say "test images"
+        tests/images/build.sh
+    fi
+fi
+
+say "format, lints, documentation"
+cargo fmt --check
+cargo clippy --quiet --all-targets --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked --document-private-items
+if have cargo-deny; then
+    cargo deny --offline --log-level error check bans licenses sources
+else
+    echo "cargo deny: not installed (cargo install cargo-deny)" >>"$POTLUCK_TEST_SKIPS"
+fi
+if have shellcheck; then
+    shellcheck -x -P SCRIPTDIR scripts/*.sh plugins/*.sh tests/images/*.sh benches/*.sh
+fi
+
+say "tests"
+status=0
+cargo test --locked --no-fail-fast || status=$?
+say "tests of the plugins"
+(cd plugins && cargo test --quiet --locked --no-fail-fast --target-dir "$CARGO_TARGET_DIR/plugins-host") || status=$?
+
+skipped=$(sort -u "$POTLUCK_TEST_SKIPS" | grep -c . || true)
+if [ "$skipped" != 0 ]; then
+    printf '\n%s skipped:\n' "$skipped" >&2
+    sort -u "$POTLUCK_TEST_SKIPS" | sed 's/^/  SKIPPED /' >&2
+fi
+[ $status = 0 ] || die "tests failed"
+say "all tests passed, $skipped skipped"
