@@ -1,0 +1,139 @@
+//! From Docker's models to the room's own small types.
+
+use std::path::PathBuf;
+
+use bollard::{container::LogOutput, errors::Error as Bollard, query_parameters as query};
+use futures_util::{Stream, StreamExt, stream::BoxStream};
+
+use super::call::{About, translate};
+use crate::engine::{
+    self, Container, Distribution, Error, Health, LogLine, LogQuery, Stream as Output, api,
+};
+
+/// Labels that swarm puts on the containers of its tasks.
+pub(super) const SERVICE_LABEL: &str = "com.docker.swarm.service.name";
+const TASK_LABEL: &str = "com.docker.swarm.task.id";
+
+pub(super) fn container(found: api::ContainerSummary) -> Option<Container> {
+    let mut labels = found.labels.unwrap_or_default();
+    Some(Container {
+        id: found.id?,
+        task: labels.remove(TASK_LABEL)?,
+        service: labels.remove(SERVICE_LABEL)?,
+        health: health(found.status.as_deref().unwrap_or_default()),
+    })
+}
+
+/// Engines below API 1.52 tell the health only in the text for people,
+/// `Up 5 minutes (healthy)`.
+fn health(status: &str) -> Health {
+    if status.contains("(healthy)") {
+        Health::Healthy
+    } else if status.contains("(unhealthy)") {
+        Health::Unhealthy
+    } else if status.contains("(health: starting)") {
+        Health::Starting
+    } else {
+        Health::None
+    }
+}
+
+pub(super) fn volume(found: api::Volume) -> engine::Volume {
+    engine::Volume {
+        name: found.name,
+        driver: found.driver,
+        mountpoint: PathBuf::from(found.mountpoint),
+        labels: found.labels.into_iter().collect(),
+    }
+}
+
+pub(super) fn distribution(found: api::DistributionInspect) -> Distribution {
+    Distribution {
+        digest: found.descriptor.digest.unwrap_or_default(),
+        platforms: found
+            .platforms
+            .into_iter()
+            .map(|platform| api::Platform { architecture: platform.architecture, os: platform.os })
+            .collect(),
+    }
+}
+
+/// Sorts by the time of creation. The texts do not sort by themselves: Go cuts
+/// trailing zeros of the fraction.
+pub(super) fn newest_first(tasks: &mut [api::Task]) {
+    let created = |task: &api::Task| {
+        task.created_at.as_deref().and_then(|text| text.parse::<jiff::Timestamp>().ok())
+    };
+    tasks.sort_by_key(|task| std::cmp::Reverse(created(task)));
+}
+
+pub(super) fn log_options(wanted: &LogQuery) -> Result<query::LogsOptions, Error> {
+    let since = i32::try_from(wanted.since.unwrap_or(0)).map_err(|_| Error::Refused {
+        action: "read logs".to_owned(),
+        message: "the time since which lines are wanted is out of range".to_owned(),
+    })?;
+    let tail = wanted.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+    Ok(query::LogsOptionsBuilder::new()
+        .stdout(true)
+        .stderr(true)
+        .follow(wanted.follow)
+        .timestamps(wanted.timestamps)
+        .since(since)
+        .tail(&tail)
+        .build())
+}
+
+pub(super) fn log_lines(
+    endpoint: String,
+    about: About,
+    lines: impl Stream<Item = Result<LogOutput, Bollard>> + Send + 'static,
+) -> BoxStream<'static, Result<LogLine, Error>> {
+    lines
+        .map(move |line| match line {
+            Ok(LogOutput::StdErr { message }) => {
+                Ok(LogLine { stream: Output::Stderr, bytes: message })
+            }
+            // A task with a terminal has one output only.
+            Ok(
+                LogOutput::StdOut { message }
+                | LogOutput::Console { message }
+                | LogOutput::StdIn { message },
+            ) => Ok(LogLine { stream: Output::Stdout, bytes: message }),
+            Err(error) => Err(translate(&endpoint, &about, error)),
+        })
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_is_read_from_the_status_text() {
+        for (text, expected) in [
+            ("Up 2 seconds", Health::None),
+            ("Up 2 seconds (health: starting)", Health::Starting),
+            ("Up 5 minutes (healthy)", Health::Healthy),
+            ("Up 5 minutes (unhealthy)", Health::Unhealthy),
+        ] {
+            assert_eq!(health(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_newest_task_comes_first_whatever_the_length_of_its_fraction() {
+        let task = |id: &str, at: &str| api::Task {
+            id: Some(id.into()),
+            created_at: Some(at.into()),
+            ..Default::default()
+        };
+        let mut tasks = vec![
+            task("b", "2026-11-21T20:00:00.1Z"),
+            task("c", "2026-11-21T20:00:00.12Z"),
+            task("a", "2026-11-21T19:59:59.9999Z"),
+        ];
+        newest_first(&mut tasks);
+        let ids: Vec<_> = tasks.iter().filter_map(|task| task.id.as_deref()).collect();
+        assert_eq!(ids, ["c", "b", "a"]);
+    }
+}

@@ -1,0 +1,381 @@
+//! Docker Swarm through bollard.
+//!
+//! [`SwarmEngine::connect`] contacts nobody: the first call does. A unix
+//! socket is opened anew for each call, as that costs nothing; over SSH one
+//! connection is shared by all calls (`ssh.rs`). Errors are translated in
+//! `call.rs`, where every plain call also gets its time limit; streams have
+//! one only until their first answer.
+
+mod call;
+mod convert;
+mod exec;
+mod ssh;
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use bollard::{Docker, query_parameters as query};
+use futures_util::{StreamExt, stream::BoxStream};
+
+use super::{
+    Container, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine, LogQuery, Manager,
+    RegistryAuth, STACK_LABEL, Scope, Volume, api,
+};
+use call::{About, Verb, checked};
+
+/// A swarm that Docker leads.
+#[derive(Debug)]
+pub struct SwarmEngine {
+    docker: Docker,
+    /// As the operator wrote it.
+    endpoint: String,
+}
+
+impl SwarmEngine {
+    /// Gets ready to speak to `unix:///path/to/socket` or
+    /// `ssh://[user@]host[:port]`. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::BadEndpoint`], or [`Error::Unreachable`] when there is no such
+    /// socket. Everything else shows at the first call.
+    pub fn connect(endpoint: &str) -> Result<Self, Error> {
+        let bad = |reason: &str| Error::BadEndpoint {
+            endpoint: endpoint.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let docker = if let Some(path) = endpoint.strip_prefix("unix://") {
+            if !path.starts_with('/') {
+                return Err(bad("the path of the socket must be absolute"));
+            }
+            Docker::connect_with_unix(path, call::LIMIT.as_secs(), bollard::API_DEFAULT_VERSION)
+                .map_err(|error| call::unreachable(endpoint, &error))?
+        } else if let Some(target) = endpoint.strip_prefix("ssh://") {
+            let target = ssh::Target::parse(target).map_err(bad)?;
+            ssh::connect(endpoint, target)?
+        } else {
+            return Err(bad("only `unix://`, `ssh://` and `simulated` are supported"));
+        };
+        Ok(Self { docker, endpoint: endpoint.to_owned() })
+    }
+
+    /// A client that sends these credentials with its requests. bollard would
+    /// encode them with the plain base64 alphabet, which Docker refuses as
+    /// soon as a `+` or `/` comes up; so the header is set here.
+    fn with_auth(&self, auth: Option<&RegistryAuth>) -> Docker {
+        let docker = self.docker.clone();
+        let Some(value) = auth.and_then(|auth| auth.header.parse().ok()) else { return docker };
+        docker.with_request_modifier(move |mut request| {
+            request.headers_mut().insert("X-Registry-Auth", Clone::clone(&value));
+            request
+        })
+    }
+}
+
+/// Docker's filter for what belongs to a stack; none for everything.
+fn filters(scope: Scope<'_>) -> HashMap<String, Vec<String>> {
+    match scope {
+        Scope::All => HashMap::new(),
+        Scope::Stack(stack) => filter("label", format!("{STACK_LABEL}={stack}")),
+    }
+}
+
+fn filter(key: &str, value: String) -> HashMap<String, Vec<String>> {
+    HashMap::from([(key.to_owned(), vec![value])])
+}
+
+#[async_trait]
+impl Engine for SwarmEngine {
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    async fn manager(&self) -> Result<Manager, Error> {
+        let about = || About::list(Kind::Node);
+        let version = self.call(about(), self.docker.version()).await?;
+        let info = self.call(about(), self.docker.info()).await?;
+        let swarm = info.swarm.unwrap_or_default();
+        if swarm.control_available != Some(true) {
+            return Err(Error::NotManager { endpoint: self.endpoint.clone() });
+        }
+        Ok(Manager {
+            version: version.version.unwrap_or_default(),
+            api_version: version.api_version.unwrap_or_default(),
+            node_id: swarm.node_id.unwrap_or_default(),
+            node_name: info.name.unwrap_or_default(),
+        })
+    }
+
+    async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error> {
+        let options = query::ListServicesOptionsBuilder::new().filters(&filters(scope)).build();
+        self.call(About::list(Kind::Service), self.docker.list_services(Some(options))).await
+    }
+
+    async fn service(&self, id: &str) -> Result<api::Service, Error> {
+        let about = About::new(Verb::Inspect, Kind::Service, id);
+        let service = self
+            .call(about, self.docker.inspect_service(checked(Kind::Service, id)?, None))
+            .await?;
+        // Docker also takes the beginning of an id.
+        let name = service.spec.as_ref().and_then(|spec| spec.name.as_deref());
+        if service.id.as_deref() == Some(id) || name == Some(id) {
+            Ok(service)
+        } else {
+            Err(Error::NotFound { kind: Kind::Service, name: id.to_owned() })
+        }
+    }
+
+    async fn create_service(
+        &self,
+        spec: api::ServiceSpec,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        let docker = self.with_auth(auth);
+        let about = About::new(Verb::Create, Kind::Service, &name);
+        let answer = self.call(about, docker.create_service(spec, None)).await?;
+        Ok(answer.id.unwrap_or_default())
+    }
+
+    async fn update_service(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ServiceSpec,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<(), Error> {
+        // bollard's options hold 32 bits. A raft log that long has not been
+        // seen; a wrapped number would be one that nobody read.
+        let version =
+            i32::try_from(version).map_err(|_| Error::OutOfSequence { service: id.to_owned() })?;
+        let options = query::UpdateServiceOptionsBuilder::new().version(version).build();
+        let docker = self.with_auth(auth);
+        let about = About::new(Verb::Update, Kind::Service, id);
+        let id = checked(Kind::Service, id)?;
+        self.call(about, docker.update_service(id, spec, options, None)).await?;
+        Ok(())
+    }
+
+    async fn remove_service(&self, id: &str) -> Result<(), Error> {
+        let about = About::new(Verb::Remove, Kind::Service, id);
+        self.call(about, self.docker.delete_service(checked(Kind::Service, id)?)).await
+    }
+
+    async fn networks(&self, scope: Scope<'_>) -> Result<Vec<api::Network>, Error> {
+        let options = query::ListNetworksOptionsBuilder::new().filters(&filters(scope)).build();
+        self.call(About::list(Kind::Network), self.docker.list_networks(Some(options))).await
+    }
+
+    async fn network(&self, name: &str) -> Result<api::Network, Error> {
+        let options = query::ListNetworksOptionsBuilder::new()
+            .filters(&filter("name", name.to_owned()))
+            .build();
+        let about = About::new(Verb::Inspect, Kind::Network, name);
+        let mut found = self.call(about, self.docker.list_networks(Some(options))).await?;
+        found.retain(|network| network.name.as_deref() == Some(name));
+        found.sort_by_key(|network| network.scope.as_deref() != Some("swarm"));
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::NotFound { kind: Kind::Network, name: name.to_owned() })
+    }
+
+    async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error> {
+        // bollard cannot send `CheckDuplicate`, without which an engine below
+        // API 1.44 makes a second network of the same name.
+        let name = request.name.clone();
+        match self.network(&name).await {
+            Ok(_) => return Err(Error::Exists { kind: Kind::Network, name }),
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let about = About::new(Verb::Create, Kind::Network, &name);
+        Ok(self.call(about, self.docker.create_network(request)).await?.id)
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), Error> {
+        let about = About::new(Verb::Remove, Kind::Network, id);
+        self.call(about, self.docker.remove_network(checked(Kind::Network, id)?)).await
+    }
+
+    async fn secrets(&self, scope: Scope<'_>) -> Result<Vec<api::Secret>, Error> {
+        let options = query::ListSecretsOptionsBuilder::new().filters(&filters(scope)).build();
+        self.call(About::list(Kind::Secret), self.docker.list_secrets(Some(options))).await
+    }
+
+    async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        let about = About::new(Verb::Create, Kind::Secret, &name);
+        Ok(self.call(about, self.docker.create_secret(spec)).await?.id)
+    }
+
+    async fn remove_secret(&self, id: &str) -> Result<(), Error> {
+        let about = About::new(Verb::Remove, Kind::Secret, id);
+        self.call(about, self.docker.delete_secret(checked(Kind::Secret, id)?)).await
+    }
+
+    async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error> {
+        let options = query::ListConfigsOptionsBuilder::new().filters(&filters(scope)).build();
+        self.call(About::list(Kind::Config), self.docker.list_configs(Some(options))).await
+    }
+
+    async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        let about = About::new(Verb::Create, Kind::Config, &name);
+        Ok(self.call(about, self.docker.create_config(spec)).await?.id)
+    }
+
+    async fn remove_config(&self, id: &str) -> Result<(), Error> {
+        let about = About::new(Verb::Remove, Kind::Config, id);
+        self.call(about, self.docker.delete_config(checked(Kind::Config, id)?)).await
+    }
+
+    async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
+        let options = query::ListTasksOptionsBuilder::new()
+            .filters(&filter("service", service.to_owned()))
+            .build();
+        let about = About::new(Verb::Inspect, Kind::Service, service);
+        let mut tasks = self.call(about, self.docker.list_tasks(Some(options))).await?;
+        convert::newest_first(&mut tasks);
+        Ok(tasks)
+    }
+
+    async fn nodes(&self) -> Result<Vec<api::Node>, Error> {
+        self.call(About::list(Kind::Node), self.docker.list_nodes(None)).await
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, Error> {
+        let filters = HashMap::from([
+            ("label".to_owned(), vec![format!("{}={service}", convert::SERVICE_LABEL)]),
+            ("status".to_owned(), vec!["running".to_owned()]),
+        ]);
+        let options = query::ListContainersOptionsBuilder::new().filters(&filters).build();
+        let found = self
+            .call(About::list(Kind::Container), self.docker.list_containers(Some(options)))
+            .await?;
+        Ok(found.into_iter().filter_map(convert::container).collect())
+    }
+
+    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+        exec::start(self, container, exec).await
+    }
+
+    async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
+        let about = About::new(Verb::Update, Kind::Container, session);
+        let options =
+            query::ResizeExecOptionsBuilder::new().h(i32::from(rows)).w(i32::from(columns)).build();
+        let session = checked(Kind::Container, session)?;
+        self.call(about, self.docker.resize_exec(session, options)).await
+    }
+
+    async fn put_archive(
+        &self,
+        container: &str,
+        folder: &str,
+        tar: bytes::Bytes,
+    ) -> Result<(), Error> {
+        let about = About::new(Verb::Write, Kind::Container, container);
+        let options = query::UploadToContainerOptionsBuilder::new().path(folder).build();
+        let limit = call::limit_for_bytes(tar.len());
+        let container = checked(Kind::Container, container)?;
+        let body = bollard::body_full(tar);
+        self.call_within(
+            limit,
+            about,
+            self.docker.upload_to_container(container, Some(options), body),
+        )
+        .await
+    }
+
+    async fn get_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, Error>>, Error> {
+        let about = About::new(Verb::Read, Kind::Container, container);
+        let options = query::DownloadFromContainerOptionsBuilder::new().path(path).build();
+        let container = checked(Kind::Container, container)?;
+        let mut pieces = self.docker.download_from_container(container, Some(options)).boxed();
+        // A tar stream always begins with a header, so the first piece comes
+        // at once, or the refusal.
+        let first = self
+            .call(about.clone(), async {
+                pieces.next().await.transpose().map(|piece| piece.unwrap_or_default())
+            })
+            .await?;
+        let endpoint = self.endpoint.clone();
+        let rest =
+            pieces.map(move |piece| piece.map_err(|e| call::translate(&endpoint, &about, e)));
+        Ok(futures_util::stream::iter([Ok(first)]).chain(rest).boxed())
+    }
+
+    async fn service_logs(
+        &self,
+        service: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        // The stream itself may stay silent for ever, so a missing service
+        // has to be found out before.
+        self.service(service).await?;
+        let about = About::new(Verb::Read, Kind::Service, service);
+        let lines = self.docker.service_logs(service, Some(convert::log_options(query)?));
+        Ok(convert::log_lines(self.endpoint.clone(), about, lines))
+    }
+
+    async fn task_logs(
+        &self,
+        task: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        let about = About::new(Verb::Read, Kind::Task, task);
+        let task = checked(Kind::Task, task)?;
+        self.call(about.clone(), self.docker.inspect_task(task)).await?;
+        let lines = self.docker.task_logs(task, Some(convert::log_options(query)?));
+        Ok(convert::log_lines(self.endpoint.clone(), about, lines))
+    }
+
+    async fn volumes(&self, scope: Scope<'_>) -> Result<Vec<Volume>, Error> {
+        let options = query::ListVolumesOptionsBuilder::new().filters(&filters(scope)).build();
+        let found =
+            self.call(About::list(Kind::Volume), self.docker.list_volumes(Some(options))).await?;
+        Ok(found.volumes.unwrap_or_default().into_iter().map(convert::volume).collect())
+    }
+
+    async fn volume(&self, name: &str) -> Result<Volume, Error> {
+        let about = About::new(Verb::Inspect, Kind::Volume, name);
+        let name = checked(Kind::Volume, name)?;
+        Ok(convert::volume(self.call(about, self.docker.inspect_volume(name)).await?))
+    }
+
+    async fn create_volume(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Volume, Error> {
+        let about = About::new(Verb::Create, Kind::Volume, name);
+        let request = api::VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels.into_iter().collect()),
+            ..Default::default()
+        };
+        Ok(convert::volume(self.call(about, self.docker.create_volume(request)).await?))
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), Error> {
+        let about = About::new(Verb::Remove, Kind::Volume, name);
+        let name = checked(Kind::Volume, name)?;
+        let options = None::<query::RemoveVolumeOptions>;
+        self.call(about, self.docker.remove_volume(name, options)).await
+    }
+
+    async fn distribution(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<Distribution, Error> {
+        let about = About::new(Verb::Inspect, Kind::Image, image);
+        let image = call::checked_image(image)?;
+        let docker = self.with_auth(auth);
+        let found = self.call(about, docker.inspect_registry_image(image, None)).await?;
+        Ok(convert::distribution(found))
+    }
+}
