@@ -1,0 +1,152 @@
+#!/bin/sh
+# Builds the images that the tests and the demo deploy where no registry can be
+# reached: Debian's packages with the contract (environment, volumes, ports,
+# users) of the upstream image of the same name, so that one recipe serves both.
+#
+#   tests/images/build.sh NAME…      NAME: busybox, mariadb, wordpress
+#
+# An image is potluck-test/NAME:1. Its label `potluck.content` is the digest of
+# everything that went into it; an image whose label still matches is kept.
+# MariaDB and WordPress are thin layers on one root file system, so that the
+# packages are fetched once and kept once. Its tar stays in
+# ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+#
+# Needs: docker, and for the first build root, mmdebstrap and a Debian mirror.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck/images
+suite=bookworm
+
+say() { printf '%s\n' "images: $*" >&2; }
+die() { say "$@"; exit 1; }
+digest() { sha256sum | cut -c1-64; }
+
+# Everything below a folder: names, modes and contents.
+folder_digest() {
+  (cd "$1" && find . -type f -printf '%P %m\n' | LC_ALL=C sort &&
+    find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r cat) | digest
+}
+
+# up_to_date IMAGE DIGEST
+up_to_date() {
+  [ "$(docker image inspect -f '{{index .Config.Labels "potluck.content"}}' "$1" 2>/dev/null)" = "$2" ]
+}
+
+# --- the root file system that mariadb and wordpress share -------------------
+
+packages="ca-certificates,mariadb-server,mariadb-client,apache2,libapache2-mod-php"
+packages="$packages,php-cli,php-mysql,php-gd,php-xml,php-mbstring,php-curl,php-zip,php-intl"
+packages="$packages,wordpress,wordpress-theme-twentytwentythree"
+
+# Runs inside mmdebstrap with the new root as $1. Debian links parts of WordPress
+# to other packages; a copy that follows the links is what upstream ships.
+# The database that the package made is not ours: a volume would inherit it.
+tidy='set -eu
+find "$1/usr/share/wordpress" -xtype l -delete
+mkdir -p "$1/usr/src"
+chroot "$1" cp -rL /usr/share/wordpress /usr/src/wordpress
+chroot "$1" rm -f /usr/src/wordpress/wp-config.php
+chroot "$1" chown -R www-data:www-data /usr/src/wordpress
+chroot "$1" a2enmod -q rewrite
+rm -rf "$1"/usr/share/wordpress "$1"/var/lib/mysql/* "$1"/var/www/html/* \
+  "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man \
+  "$1"/usr/share/locale "$1"/usr/share/mariadb/mysql-test'
+
+base_image() {
+  content=$(printf '%s\n' "$suite" "$packages" "$tidy" | digest)
+  base=potluck-test/debian-web:$(printf %.12s "$content")
+  docker image inspect "$base" >/dev/null 2>&1 && return
+  tar=$cache/debian-web-$(printf %.12s "$content").tar
+  if [ ! -f "$tar" ]; then
+    command -v mmdebstrap >/dev/null ||
+      die "mmdebstrap is missing; on Debian: apt-get install mmdebstrap"
+    say "fetching Debian packages for $base (about a minute and a half)"
+    mkdir -p "$cache"
+    rm -f "$cache"/debian-web-*.tar
+    mmdebstrap --quiet --format=tar --variant=apt --include="$packages" \
+      --aptopt='APT::Install-Recommends "false"' \
+      --dpkgopt='path-exclude=/usr/share/man/*' \
+      --dpkgopt='path-exclude=/usr/share/doc/*' \
+      --dpkgopt='path-exclude=/usr/share/locale/*' \
+      --customize-hook="$tidy" "$suite" "$tar.part" >&2
+    mv "$tar.part" "$tar"
+  fi
+  docker import "$tar" "$base" >/dev/null
+}
+
+# layered NAME CHANGE…: a copy of tests/images/NAME/root on top of the base.
+layered() {
+  name=$1; shift
+  base_image
+  image=potluck-test/$name:1
+  content=$({ printf '%s\n' "$base" "$@"; folder_digest "$here/$name/root"; } | digest)
+  if up_to_date "$image" "$content"; then return; fi
+  set -- "$@" "LABEL potluck.content=$content"
+  for change; do set -- "$@" --change "$change"; shift; done
+  container=$(docker create "$base" true)
+  tar -C "$here/$name/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+  docker commit "$@" "$container" "$image" >/dev/null
+  docker rm "$container" >/dev/null
+  say "built $image"
+}
+
+build_mariadb() {
+  layered mariadb \
+    'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["mariadbd"]' \
+    'VOLUME /var/lib/mysql' 'EXPOSE 3306' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+build_wordpress() {
+  layered wordpress \
+    'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["apache2-foreground"]' \
+    'VOLUME /var/www/html' 'WORKDIR /var/www/html' 'EXPOSE 80' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- busybox -----------------------------------------------------------------
+
+build_busybox() {
+  image=potluck-test/busybox:1
+  content=$({ cat "$here/build.sh"; echo busybox; } | digest)
+  if up_to_date "$image" "$content"; then return; fi
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  busybox=/bin/busybox
+  # Only Debian's static build has every applet and needs no library.
+  if ! dpkg -s busybox-static >/dev/null 2>&1; then
+    (cd "$work" && apt-get -qq download busybox-static && dpkg -x busybox-static_*.deb deb) ||
+      die "busybox-static is missing; on Debian: apt-get install busybox-static"
+    busybox=$(find "$work/deb" -name busybox -type f)
+  fi
+  mkdir -p "$work/root/bin" "$work/root/tmp" "$work/root/etc" "$work/root/root"
+  chmod 1777 "$work/root/tmp"
+  echo 'root:x:0:0:root:/root:/bin/sh' >"$work/root/etc/passwd"
+  echo 'root:x:0:' >"$work/root/etc/group"
+  cp "$busybox" "$work/root/bin/busybox"
+  for applet in $("$busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$work/root/bin/$applet"
+  done
+  tar -C "$work/root" --owner=0 --group=0 -c . | docker import \
+    --change 'CMD ["sh"]' --change 'ENV PATH=/bin' \
+    --change "LABEL potluck.content=$content" - "$image" >/dev/null
+  rm -rf "$work"
+  trap - EXIT
+  say "built $image"
+}
+
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, wordpress)"
+command -v docker >/dev/null || die "docker is missing"
+
+# Two builds at once would fetch the packages twice.
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
+
+for name; do
+  case $name in
+    busybox | mariadb | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, mariadb, wordpress)" ;;
+  esac
+done
