@@ -26,7 +26,7 @@ plugins: ## Build the WebAssembly plugins.
 	plugins/build.sh
 
 images: ## Build the test images from Debian packages.
-	tests/images/build.sh
+	tests/images/build.sh busybox mariadb wordpress
 
 bench: ## Measure potluck against docker and restic (release build; takes a while).
 	@benches/run.sh

@@ -1,5 +1,5 @@
 # Shared by the measurements beside it: a release build, paired runs, medians.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 
 . "$(dirname "$0")/../scripts/lib.sh"
 

@@ -26,7 +26,7 @@ run() {
     "$@"
 }
 
-page() { curl -sS --max-time 20 -H "Host: $domain" "http://127.0.0.1:$port/"; }
+page() { curl -sS --max-time 20 -H "Host: $domain:$port" "http://127.0.0.1:$port/"; }
 # What a reader sees: the text, without the numbers WordPress makes anew for each page view.
 text() { page | sed -e 's/<[^>]*>//g' -e '/nonce\|_wpnonce\|ver=/d' | tr -s ' \t\n'; }
 
@@ -38,6 +38,7 @@ say "building potluck and its plugins"
 plugins/build.sh
 cargo build --quiet --locked
 PATH="$CARGO_TARGET_DIR/debug:$PATH"
+# shellcheck disable=SC2016 # the PATH is for the reader's shell
 printf 'To type the commands below by hand:\n  export PATH="%s:$PATH"\n  export POTLUCK_DIR="%s"\n' \
     "$CARGO_TARGET_DIR/debug" "$POTLUCK_DIR" >&2
 
@@ -68,7 +69,7 @@ if [ -e "$POTLUCK_DIR/servers/here/$domain.env" ]; then
     warn "$domain is there already from an earlier run; going on with it"
 else
     run potluck app new recipes-examples/wordpress --server here --domain "$domain" --no-input \
-        --set "COMPOSE_FILE=compose.yml:$overlay" --set "PORT=$port" --set SCHEME=http \
+        --set "COMPOSE_FILE=compose.yml:$overlay" --set "PORT=$port" --set "SITE_URL=http://$domain:$port" \
         --set "APP_IMAGE=$app_image" --set "DB_IMAGE=$db_image" \
         --set "TITLE=Soup for everyone" --set "ADMIN_EMAIL=cook@example.org"
 fi

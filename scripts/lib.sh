@@ -1,5 +1,5 @@
 # Shared by the scripts beside it: where things are kept, and how to say things.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck

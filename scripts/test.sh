@@ -21,7 +21,7 @@ if [ -z "${FAST:-}" ]; then
     tests/fixtures/python-guest/build.sh || echo "python guest: componentize-py could not build it here" >>"$POTLUCK_TEST_SKIPS"
     if [ $swarm = 0 ]; then
         say "test images"
-        tests/images/build.sh
+        tests/images/build.sh busybox mariadb wordpress
     fi
 fi
 
@@ -30,12 +30,15 @@ cargo fmt --check
 cargo clippy --quiet --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked --document-private-items
 if have cargo-deny; then
+    cargo fetch --locked --quiet
     cargo deny --offline --log-level error check bans licenses sources
 else
     echo "cargo deny: not installed (cargo install cargo-deny)" >>"$POTLUCK_TEST_SKIPS"
 fi
 if have shellcheck; then
     shellcheck -x -P SCRIPTDIR scripts/*.sh plugins/*.sh tests/images/*.sh benches/*.sh
+else
+    echo "shellcheck: not installed" >>"$POTLUCK_TEST_SKIPS"
 fi
 
 say "tests"
