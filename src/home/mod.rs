@@ -6,20 +6,28 @@
 //! temporary name beside, synced, then renamed.
 
 pub mod env_file;
+pub mod error;
 pub mod grant;
 pub mod lock_file;
+pub mod memory;
 pub mod names;
 pub mod server;
+
+mod apps;
+mod servers;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use std::path::{Path, PathBuf};
 
 pub use env_file::EnvFile;
+pub use error::Error;
 pub use grant::Grant;
 pub use lock_file::LockFile;
+pub use memory::MemoryFile;
 pub use names::{AppName, RecipeName, ServerName, StackName};
 pub use server::{BackupSettings, ServerSettings};
-
-use crate::hint::Hint;
 
 /// The operator's folder, `$POTLUCK_DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,45 +40,6 @@ pub struct Home {
 pub struct AppEntry {
     pub name: AppName,
     pub server: ServerName,
-}
-
-/// What goes wrong in the operator's folder.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    #[error("{action} {path}: {source}", path = .path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("no app is called `{0}`")]
-    UnknownApp(AppName),
-    #[error("no server is called `{0}`")]
-    UnknownServer(ServerName),
-    #[error("the app `{app}` exists on two servers, `{first}` and `{second}`")]
-    AmbiguousApp { app: AppName, first: ServerName, second: ServerName },
-    #[error("the app `{0}` exists already")]
-    AppExists(AppName),
-    #[error("{path} is not valid: {message}", path = .path.display())]
-    Invalid { path: PathBuf, message: String },
-    #[error(transparent)]
-    Env(#[from] env_file::ParseError),
-    #[error(transparent)]
-    Name(#[from] names::InvalidName),
-}
-
-impl Hint for Error {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Error::UnknownApp(_) => Some("`potluck app ls` lists the apps".into()),
-            Error::UnknownServer(_) => Some("`potluck server ls` lists the servers".into()),
-            Error::Env(e) => e.hint(),
-            Error::Name(e) => e.hint(),
-            _ => None,
-        }
-    }
 }
 
 impl Home {
@@ -98,58 +67,34 @@ impl Home {
         self.root.join("state")
     }
 
-    // The following are to be written with their bodies.
-    pub fn servers(&self) -> Result<Vec<ServerName>, Error> {
-        todo!()
+    /// Writes a file that only its owner may read, in a folder that only its
+    /// owner may enter. `path` is below [`Home::root`].
+    ///
+    /// # Errors
+    /// [`Error::Outside`] for a path elsewhere; [`Error::Io`].
+    pub fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let inside = path.strip_prefix(&self.root).is_ok_and(|rest| {
+            rest.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+        });
+        if !inside {
+            return Err(Error::Outside { path: path.into(), root: self.root.clone() });
+        }
+        write::write_whole(path, bytes, write::Existing::Replace, write::Readers::Owner)
     }
-    pub fn server(&self, name: &ServerName) -> Result<ServerSettings, Error> {
-        let _ = name;
-        todo!()
-    }
-    pub fn write_server(&self, name: &ServerName, settings: &ServerSettings) -> Result<(), Error> {
-        let _ = (name, settings);
-        todo!()
-    }
-    pub fn remove_server(&self, name: &ServerName) -> Result<(), Error> {
-        let _ = name;
-        todo!()
-    }
-    pub fn apps(&self) -> Result<Vec<AppEntry>, Error> {
-        todo!()
-    }
-    pub fn app(&self, name: &AppName) -> Result<AppEntry, Error> {
-        let _ = name;
-        todo!()
-    }
-    pub fn env(&self, app: &AppEntry) -> Result<EnvFile, Error> {
-        let _ = app;
-        todo!()
-    }
-    pub fn env_path(&self, app: &AppEntry) -> PathBuf {
-        let _ = app;
-        todo!()
-    }
-    /// Writes a new app's file; [`Error::AppExists`] when it is there.
-    pub fn create_app(&self, app: &AppEntry, env: &EnvFile) -> Result<(), Error> {
-        let _ = (app, env);
-        todo!()
-    }
-    pub fn write_env(&self, app: &AppEntry, env: &EnvFile) -> Result<(), Error> {
-        let _ = (app, env);
-        todo!()
-    }
-    /// An empty lock file when there is none yet.
-    pub fn lock_file(&self, app: &AppEntry) -> Result<LockFile, Error> {
-        let _ = app;
-        todo!()
-    }
-    pub fn write_lock_file(&self, app: &AppEntry, lock: &LockFile) -> Result<(), Error> {
-        let _ = (app, lock);
-        todo!()
-    }
-    /// Removes the app's files here; nothing on the server.
-    pub fn remove_app(&self, app: &AppEntry) -> Result<(), Error> {
-        let _ = app;
-        todo!()
+
+    /// The memory of one plugin of one app. The plugin's name comes from a
+    /// recipe and becomes a file name, so it is checked as one.
+    ///
+    /// # Errors
+    /// [`Error::Name`].
+    pub fn memory(&self, app: &AppEntry, plugin: &str) -> Result<MemoryFile, Error> {
+        let plugin = names::PluginName::new(plugin)?;
+        Ok(MemoryFile::new(
+            self.state()
+                .join("memory")
+                .join(app.server.as_str())
+                .join(app.name.as_str())
+                .join(format!("{plugin}.json")),
+        ))
     }
 }

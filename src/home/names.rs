@@ -75,6 +75,11 @@ name_type! {
 }
 
 name_type! {
+    /// Name of a plugin in `recipe.yml`.
+    PluginName, "plugin name", check_file_name
+}
+
+name_type! {
     /// Prefix of everything that an app owns on a swarm, `wiki_example_org`.
     /// Docker itself refuses only blanks and quotes; swarm then refuses the
     /// services, whose names allow letters, digits, `-` and `_`

@@ -1,0 +1,168 @@
+//! `servers/<server>/<domain>.env` and what stands beside it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    AppEntry, AppName, EnvFile, Error, Home, LockFile, ServerName,
+    error::nearest,
+    servers::{names_in, read_yaml, write_yaml},
+    write::{Existing, Readers, read_text, remove_file, write_whole},
+};
+
+impl Home {
+    /// All apps, by server, then by name.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn apps(&self) -> Result<Vec<AppEntry>, Error> {
+        let mut entries = Vec::new();
+        for server in self.servers()? {
+            for name in apps_in(&self.server_folder(&server))? {
+                entries.push(AppEntry { name, server: server.clone() });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The app of this name, on whichever server it is.
+    ///
+    /// # Errors
+    /// [`Error::UnknownApp`], [`Error::AmbiguousApp`].
+    pub fn app(&self, name: &AppName) -> Result<AppEntry, Error> {
+        let apps = self.apps()?;
+        let mut found = apps.iter().filter(|entry| entry.name == *name);
+        match (found.next(), found.next()) {
+            (Some(entry), None) => Ok(entry.clone()),
+            (Some(first), Some(second)) => Err(Error::AmbiguousApp {
+                app: name.clone(),
+                first: first.server.clone(),
+                second: second.server.clone(),
+            }),
+            (None, _) => {
+                let known: Vec<_> = apps.into_iter().map(|entry| entry.name).collect();
+                let nearest = nearest(name.as_str(), &known).cloned();
+                Err(Error::UnknownApp { app: name.clone(), nearest })
+            }
+        }
+    }
+
+    /// The app of this name on one server.
+    ///
+    /// # Errors
+    /// [`Error::UnknownApp`], [`Error::UnknownServer`].
+    pub fn app_on(&self, name: &AppName, server: &ServerName) -> Result<AppEntry, Error> {
+        self.server(server)?;
+        let entry = AppEntry { name: name.clone(), server: server.clone() };
+        if self.env_path(&entry).is_file() {
+            return Ok(entry);
+        }
+        let known = apps_in(&self.server_folder(server))?;
+        let nearest = nearest(name.as_str(), &known).cloned();
+        Err(Error::UnknownApp { app: name.clone(), nearest })
+    }
+
+    /// The app's settings.
+    ///
+    /// # Errors
+    /// [`Error::UnknownApp`]; [`Error::Env`] with the line.
+    pub fn env(&self, app: &AppEntry) -> Result<EnvFile, Error> {
+        let path = self.env_path(app);
+        let text = match read_text(&path) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::UnknownApp { app: app.name.clone(), nearest: None });
+            }
+            text => text?,
+        };
+        Ok(EnvFile::parse(&path.display().to_string(), &text)?)
+    }
+
+    pub fn env_path(&self, app: &AppEntry) -> PathBuf {
+        self.server_folder(&app.server).join(format!("{}.env", app.name))
+    }
+
+    pub fn lock_path(&self, app: &AppEntry) -> PathBuf {
+        self.server_folder(&app.server).join(format!("{}.lock.yml", app.name))
+    }
+
+    /// Writes a new app's file. Of two that do so at once, one succeeds.
+    ///
+    /// # Errors
+    /// [`Error::AppExists`] when it is there; [`Error::UnknownServer`].
+    pub fn create_app(&self, app: &AppEntry, env: &EnvFile) -> Result<(), Error> {
+        self.ensure_server(&app.server)?;
+        let text = env.to_text();
+        match write_whole(&self.env_path(app), text.as_bytes(), Existing::Keep, Readers::Shared) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Error::AppExists(app.name.clone()))
+            }
+            written => written,
+        }
+    }
+
+    /// Replaces the app's settings.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_env(&self, app: &AppEntry, env: &EnvFile) -> Result<(), Error> {
+        let text = env.to_text();
+        write_whole(&self.env_path(app), text.as_bytes(), Existing::Replace, Readers::Shared)
+    }
+
+    /// An empty lock file when there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the line.
+    pub fn lock_file(&self, app: &AppEntry) -> Result<LockFile, Error> {
+        match read_yaml(&self.lock_path(app)) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(LockFile::default())
+            }
+            lock => lock,
+        }
+    }
+
+    /// Replaces the app's lock file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_lock_file(&self, app: &AppEntry, lock: &LockFile) -> Result<(), Error> {
+        write_yaml(&self.lock_path(app), lock)
+    }
+
+    /// Removes the app's files here, its plugins' memory included; nothing on
+    /// the server. The settings go last, so that an interrupted removal can be
+    /// run again.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_app(&self, app: &AppEntry) -> Result<(), Error> {
+        let memory = self.state().join("memory").join(app.server.as_str()).join(app.name.as_str());
+        match std::fs::remove_dir_all(&memory) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::Io { action: "removing", path: memory, source });
+            }
+            _ => {}
+        }
+        remove_file(self.lock_path(app))?;
+        remove_file(self.env_path(app))
+    }
+}
+
+/// Names of the apps in a server's folder, sorted: `*.env` files whose name can
+/// be an app's.
+pub(super) fn apps_in(folder: &Path) -> Result<Vec<AppName>, Error> {
+    let mut apps = Vec::new();
+    for name in names_in(folder)? {
+        if let Some(stem) = name.strip_suffix(".env")
+            && let Ok(app) = AppName::new(stem)
+            && folder.join(&name).is_file()
+        {
+            apps.push(app);
+        }
+    }
+    apps.sort();
+    Ok(apps)
+}

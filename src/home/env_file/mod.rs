@@ -1,0 +1,301 @@
+//! An app's environment file: `KEY=value # length=32 charset=hex`.
+//!
+//! Later keys see earlier ones (`COMPOSE_FILE="$COMPOSE_FILE:compose.smtp.yml"`),
+//! single and double quotes, comments, `export`. Modifiers behind `#` belong to
+//! the key. Writing a file back keeps comments, order and quoting: the text is
+//! kept as it was read, and an assignment replaces only the bytes of one value.
+//! Rules from abra: `pkg/envfile`, and the recipes it was read with.
+//!
+//! - An assignment stands on one line. `'…'` is literal; `"…"` knows `\n \r \t
+//!   \" \\ \$` and expands; a bare value expands, and ends at ` #`.
+//! - `$KEY`, `${KEY}`, `${KEY-default}` and `${KEY:-default}` take the value
+//!   that the key has *so far*; a key without one is empty, with a warning. A
+//!   `$` before anything else is itself.
+//! - A file, a value and all values together are bounded, so that doubling
+//!   lines (`A=$A$A`) end in an error instead of in all the memory there is.
+
+mod edit;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
+
+use super::names::RecipeName;
+use crate::hint::Hint;
+
+/// Longest file, in bytes.
+pub const MAX_FILE: usize = 1 << 20;
+/// Longest value after expansion, in bytes.
+pub const MAX_VALUE: usize = 64 << 10;
+/// All values together, after expansion, in bytes.
+pub const MAX_TOTAL: usize = 4 << 20;
+
+/// More than anyone reads.
+const MAX_WARNINGS: usize = 100;
+
+/// Modifiers that mean something; others are warned of.
+const KNOWN_MODIFIERS: [&str; 3] = ["length", "charset", "generate"];
+
+/// An environment file as text and as meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EnvFile {
+    /// For messages.
+    name: String,
+    text: String,
+    entries: Vec<Entry>,
+    warnings: Vec<String>,
+}
+
+/// One assignment, active or commented out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    key: String,
+    /// Counted from 1.
+    line: usize,
+    /// From the `#` to the key when it is commented out, else empty.
+    marker: Range<usize>,
+    /// The value as written, quotes included.
+    raw: Range<usize>,
+    quoting: Quoting,
+    /// After expansion; empty when commented out.
+    value: String,
+    commented: bool,
+    modifiers: BTreeMap<String, String>,
+}
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    Bare,
+    Single,
+    Double,
+}
+
+/// Something wrong at a line of an environment file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct ParseError {
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    pub message: String,
+}
+
+impl Hint for ParseError {
+    fn hint(&self) -> Option<String> {
+        self.message.contains("quote").then(|| {
+            "a `'…'` value is taken as it is; in `\"…\"` write `\\\"` and `\\$`".to_owned()
+        })
+    }
+}
+
+impl EnvFile {
+    /// `name` is for messages.
+    ///
+    /// # Errors
+    /// [`ParseError`] at the first line that is neither blank, a comment nor an
+    /// assignment, or whose value is longer than [`MAX_VALUE`].
+    pub fn parse(name: &str, text: &str) -> Result<Self, ParseError> {
+        let failed = |line, message: String| ParseError { file: name.to_owned(), line, message };
+        if text.len() > MAX_FILE {
+            return Err(failed(1, format!("the file is longer than {MAX_FILE} bytes")));
+        }
+        let mut file = EnvFile { name: name.into(), text: text.into(), ..EnvFile::default() };
+        // The entry that holds each key's newest value.
+        let mut newest: HashMap<String, usize> = HashMap::new();
+        let mut total = 0;
+        for (number, line) in syntax::lines(text) {
+            let Some(found) =
+                syntax::assignment(text, line).map_err(|message| failed(number, message))?
+            else {
+                continue;
+            };
+            let modifiers = file.read_modifiers(number, &found);
+            let mut value = String::new();
+            if !found.commented {
+                let mut unset = Vec::new();
+                let lookup = |key: &str| newest.get(key).map(|&i| file.entries[i].value.as_str());
+                value = syntax::expand(&text[found.raw.clone()], lookup, &mut unset)
+                    .map_err(|message| failed(number, message))?;
+                total += value.len();
+                if total > MAX_TOTAL {
+                    let message = format!("all values together are longer than {MAX_TOTAL} bytes");
+                    return Err(failed(number, message));
+                }
+                for other in unset {
+                    file.warn(format!(
+                        "{name}:{number}: `{}` refers to `{other}`, which has no value before it",
+                        found.key
+                    ));
+                }
+                if let Some(before) = newest.get(&found.key)
+                    && !syntax::mentions(&text[found.raw.clone()], &found.key)
+                {
+                    file.warn(format!(
+                        "{name}:{number}: `{}` replaces the value of line {}",
+                        found.key, file.entries[*before].line
+                    ));
+                }
+                newest.insert(found.key.clone(), file.entries.len());
+            }
+            file.entries.push(Entry {
+                key: found.key,
+                line: number,
+                marker: found.marker,
+                raw: found.raw,
+                quoting: found.quoting,
+                value,
+                commented: found.commented,
+                modifiers,
+            });
+        }
+        Ok(file)
+    }
+
+    /// The value of a key after expansion; the last assignment wins.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.active(key).map(|entry| entry.value.as_str())
+    }
+
+    /// All keys and values after expansion, in order of first appearance.
+    pub fn values(&self) -> Vec<(String, String)> {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut values: Vec<(String, String)> = Vec::new();
+        for entry in self.entries.iter().filter(|entry| !entry.commented) {
+            match places.get(entry.key.as_str()) {
+                Some(&place) => values[place].1.clone_from(&entry.value),
+                None => {
+                    places.insert(&entry.key, values.len());
+                    values.push((entry.key.clone(), entry.value.clone()));
+                }
+            }
+        }
+        values
+    }
+
+    /// Modifiers of a key, `{length: 32, charset: hex}`: those of its last
+    /// assignment, or of the one that is commented out when it has no other.
+    pub fn modifiers(&self, key: &str) -> BTreeMap<String, String> {
+        self.active(key)
+            .or_else(|| self.entries.iter().find(|entry| entry.key == key))
+            .map(|entry| entry.modifiers.clone())
+            .unwrap_or_default()
+    }
+
+    /// Keys that are commented out (`#KEY=value`) and not assigned anywhere:
+    /// optional in a sample.
+    pub fn commented_keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.commented) {
+            if self.active(&entry.key).is_none() && !keys.contains(&entry.key) {
+                keys.push(entry.key.clone());
+            }
+        }
+        keys
+    }
+
+    /// The line of a key's last assignment, counted from 1.
+    pub fn line(&self, key: &str) -> Option<usize> {
+        self.active(key).map(|entry| entry.line)
+    }
+
+    /// The recipe that `RECIPE=` or `TYPE=` names, and its version if one is
+    /// pinned: `TYPE=wordpress:1.2.0+6.4.3`. A recipe named by its git address,
+    /// `git.example.org/org/cool-recipe`, is kept under
+    /// `git_example_org_org_cool-recipe`, as by abra; [`EnvFile::recipe_source`]
+    /// has the address.
+    ///
+    /// # Errors
+    /// [`ParseError`] when the value is not a recipe's name.
+    pub fn recipe_pin(&self) -> Result<Option<(RecipeName, Option<String>)>, ParseError> {
+        let Some((entry, source, version)) = self.recipe_entry() else { return Ok(None) };
+        let source = source.trim_start_matches("https://").trim_end_matches(".git");
+        let flat = match source.split_once('/') {
+            Some((host, path)) => format!("{}_{}", host.replace('.', "_"), path.replace('/', "_")),
+            None => source.to_owned(),
+        };
+        let name = RecipeName::new(flat).map_err(|e| ParseError {
+            file: self.name.clone(),
+            line: entry.line,
+            message: e.to_string(),
+        })?;
+        Ok(Some((name, version.map(str::to_owned))))
+    }
+
+    /// The git address of a recipe that is named by it; none for a plain name.
+    pub fn recipe_source(&self) -> Option<String> {
+        let (_, source, _) = self.recipe_entry()?;
+        let path = source.trim_start_matches("https://");
+        path.contains('/').then(|| format!("https://{path}"))
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        self.text.clone()
+    }
+
+    /// What is odd but not wrong: unknown modifiers, a key assigned twice
+    /// without referring to itself, a reference to a key without a value.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The assignment that counts.
+    fn active(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| !entry.commented && entry.key == key)
+    }
+
+    /// The line that names the recipe, the recipe and its version.
+    fn recipe_entry(&self) -> Option<(&Entry, &str, Option<&str>)> {
+        let entry = ["RECIPE", "TYPE"]
+            .into_iter()
+            .filter_map(|key| self.active(key))
+            .find(|entry| !entry.value.trim().is_empty())?;
+        let value = entry.value.trim();
+        // A colon before the last slash belongs to `https:` or to a port.
+        let name_begins = value.rfind('/').map_or(0, |slash| slash + 1);
+        Some(match value[name_begins..].split_once(':') {
+            Some((name, version)) => {
+                let version = Some(version).filter(|version| !version.is_empty());
+                (entry, &value[..name_begins + name.len()], version)
+            }
+            None => (entry, value, None),
+        })
+    }
+
+    /// `length=32 charset=hex` in the comment behind a value. Prose is let be:
+    /// unknown words count as modifiers only where the whole comment is pairs.
+    fn read_modifiers(
+        &mut self,
+        number: usize,
+        found: &syntax::Assignment,
+    ) -> BTreeMap<String, String> {
+        let comment = self.text[found.comment.clone()].to_owned();
+        let pairs: Vec<_> = comment.split_whitespace().map(|word| word.split_once('=')).collect();
+        let only_pairs = pairs.iter().all(Option::is_some);
+        let mut modifiers = BTreeMap::new();
+        for (name, value) in pairs.into_iter().flatten() {
+            if KNOWN_MODIFIERS.contains(&name) {
+                modifiers.insert(name.to_owned(), value.to_owned());
+            } else if only_pairs && !found.commented {
+                self.warn(format!(
+                    "{}:{number}: `{name}` is not a modifier of `{}`; known are {}",
+                    self.name,
+                    found.key,
+                    KNOWN_MODIFIERS.join(", ")
+                ));
+            }
+        }
+        modifiers
+    }
+}

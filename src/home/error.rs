@@ -1,0 +1,102 @@
+//! What goes wrong in the operator's folder.
+
+use std::path::PathBuf;
+
+use super::{AppName, ServerName, env_file::ParseError, names::InvalidName};
+use crate::hint::Hint;
+
+/// What goes wrong in the operator's folder. Every variant names the file, the
+/// app or the server that it is about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{action} {path}: {source}", path = .path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("no app is called `{app}`")]
+    UnknownApp { app: AppName, nearest: Option<AppName> },
+    #[error("no server is called `{server}`")]
+    UnknownServer { server: ServerName, nearest: Option<ServerName> },
+    #[error("the app `{app}` exists on two servers, `{first}` and `{second}`")]
+    AmbiguousApp { app: AppName, first: ServerName, second: ServerName },
+    #[error("the app `{0}` exists already")]
+    AppExists(AppName),
+    #[error("the server `{server}` still has apps: {}", list(.apps))]
+    ServerInUse { server: ServerName, apps: Vec<AppName> },
+    #[error("the app `{0}` names no recipe: its settings have neither `RECIPE=` nor `TYPE=`")]
+    NoRecipe(AppName),
+    /// Of a file of the operator, with its line where that is known.
+    #[error("{path}: {message}", path = .path.display())]
+    Invalid { path: PathBuf, message: String },
+    #[error("{path} is outside of {root}", path = .path.display(), root = .root.display())]
+    Outside { path: PathBuf, root: PathBuf },
+    #[error("{path} is in use by another potluck", path = .path.display())]
+    Busy { path: PathBuf },
+    #[error("{0}")]
+    Memory(String),
+    #[error(transparent)]
+    Env(#[from] ParseError),
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+}
+
+/// As many names as a person reads.
+fn list(apps: &[AppName]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<_> = apps.iter().take(SHOWN).map(AppName::as_str).collect();
+    match apps.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// The name that was perhaps meant.
+pub(crate) fn nearest<'a, T: AsRef<str>>(
+    wanted: &str,
+    known: impl IntoIterator<Item = &'a T>,
+) -> Option<&'a T> {
+    // Below this, names have little more than their dots in common.
+    const ALIKE: f64 = 0.75;
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name.as_ref()), name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::UnknownApp { nearest: Some(name), .. } => {
+                Some(format!("did you mean `{name}`?"))
+            }
+            Error::UnknownApp { nearest: None, .. } => {
+                Some("`potluck app ls` lists the apps".into())
+            }
+            Error::UnknownServer { nearest: Some(name), .. } => {
+                Some(format!("did you mean `{name}`?"))
+            }
+            Error::UnknownServer { nearest: None, .. } => {
+                Some("`potluck server ls` lists the servers, `potluck server add` adds one".into())
+            }
+            Error::AmbiguousApp { app, second, .. } => Some(format!(
+                "remove or rename one of the two files `servers/*/{app}.env`, or say `--server \
+                 {second}`"
+            )),
+            Error::ServerInUse { .. } => {
+                Some("remove its apps first, with `potluck app rm`".into())
+            }
+            Error::NoRecipe(app) => {
+                Some(format!("add `TYPE=RECIPE` with `potluck app config {app}`"))
+            }
+            Error::Env(e) => e.hint(),
+            Error::Name(e) => e.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `servers/<server>/`: which servers there are, and what is said of each.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf, absolute},
+};
+
+use super::{
+    BackupSettings, Error, Home, ServerName, ServerSettings, apps,
+    error::nearest,
+    write::{Existing, Readers, create_folder, read_text, remove_file, write_whole},
+};
+
+/// The server that is always there and runs nothing.
+pub const SIMULATED: &str = "simulated";
+/// abra's name for the machine that it runs on.
+const LOCAL: &str = "default";
+const LOCAL_SOCKET: &str = "unix:///var/run/docker.sock";
+
+impl Home {
+    /// Servers that have a folder, sorted. Hidden folders and those whose name
+    /// cannot be a server's are somebody else's.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn servers(&self) -> Result<Vec<ServerName>, Error> {
+        let folder = self.root().join("servers");
+        let mut servers = Vec::new();
+        for name in names_in(&folder)? {
+            if let Ok(server) = ServerName::new(name)
+                // Follows symbolic links: teams link a shared folder in here.
+                && self.server_folder(&server).is_dir()
+            {
+                servers.push(server);
+            }
+        }
+        servers.sort();
+        Ok(servers)
+    }
+
+    /// What the operator says of a server; nothing when it has a folder only,
+    /// as abra's servers have.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`]; [`Error::Invalid`] with the line in `server.yml`.
+    pub fn server(&self, name: &ServerName) -> Result<ServerSettings, Error> {
+        let path = self.server_folder(name).join("server.yml");
+        if path.exists() {
+            return read_yaml(&path);
+        }
+        if name.as_str() == SIMULATED || self.server_folder(name).is_dir() {
+            return Ok(ServerSettings::default());
+        }
+        let known = self.servers()?;
+        let nearest = nearest(name.as_str(), &known).cloned();
+        Err(Error::UnknownServer { server: name.clone(), nearest })
+    }
+
+    /// Where the server's engine answers: what its settings say; else
+    /// `simulated` for that name, this machine's socket for `default`, and ssh
+    /// for everything else, as abra does.
+    ///
+    /// # Errors
+    /// As [`Home::server`].
+    pub fn endpoint(&self, name: &ServerName) -> Result<String, Error> {
+        Ok(self.server(name)?.endpoint.unwrap_or_else(|| match name.as_str() {
+            SIMULATED => SIMULATED.into(),
+            LOCAL => LOCAL_SOCKET.into(),
+            host => format!("ssh://{host}"),
+        }))
+    }
+
+    /// Where backups of a server's apps go, with absolute paths: a repository
+    /// and a password of our own below `state/` unless the settings say
+    /// otherwise. Neither need exist yet. Relative paths of the settings are
+    /// relative to the server's folder.
+    ///
+    /// # Errors
+    /// As [`Home::server`]; [`Error::Invalid`] for a path with `~`.
+    pub fn backup(&self, name: &ServerName) -> Result<BackupSettings, Error> {
+        let folder = self.server_folder(name);
+        let whole = |path: &Path| -> Result<PathBuf, Error> {
+            if path.starts_with("~") {
+                return Err(Error::Invalid {
+                    path: folder.join("server.yml"),
+                    message: format!("write `{}` without `~`, as a whole path", path.display()),
+                });
+            }
+            let path = folder.join(path);
+            absolute(&path).map_err(|source| Error::Io { action: "resolving", path, source })
+        };
+        match self.server(name)?.backup {
+            Some(settings) => Ok(BackupSettings {
+                repository: if is_remote(&settings.repository) {
+                    settings.repository
+                } else {
+                    let path = settings.repository.trim_start_matches("local:");
+                    text(whole(Path::new(path))?)?
+                },
+                password_file: whole(&settings.password_file)?,
+                environment_file: settings.environment_file.map(|path| whole(&path)).transpose()?,
+            }),
+            None => {
+                let own = self.state().join("backups").join(name.as_str());
+                let own = absolute(&own).map_err(|source| Error::Io {
+                    action: "resolving",
+                    path: own,
+                    source,
+                })?;
+                Ok(BackupSettings {
+                    repository: text(own.join("repository"))?,
+                    password_file: own.join("password"),
+                    environment_file: None,
+                })
+            }
+        }
+    }
+
+    /// Adds a server, or replaces what is said of it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Invalid`].
+    pub fn write_server(&self, name: &ServerName, settings: &ServerSettings) -> Result<(), Error> {
+        write_yaml(&self.server_folder(name).join("server.yml"), settings)
+    }
+
+    /// Removes a server without apps from the folder; nothing on the server.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], [`Error::ServerInUse`]; [`Error::Io`] when
+    /// the folder holds other files.
+    pub fn remove_server(&self, name: &ServerName) -> Result<(), Error> {
+        self.server(name)?;
+        let apps = apps::apps_in(&self.server_folder(name))?;
+        if !apps.is_empty() {
+            return Err(Error::ServerInUse { server: name.clone(), apps });
+        }
+        let path = self.server_folder(name);
+        if path.is_symlink() {
+            return remove_file(path);
+        }
+        remove_file(path.join("server.yml"))?;
+        match fs::remove_dir(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(Error::Io { action: "removing", path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn server_folder(&self, name: &ServerName) -> PathBuf {
+        self.root().join("servers").join(name.as_str())
+    }
+
+    /// Creates the folder of a server that needs no adding.
+    pub(super) fn ensure_server(&self, name: &ServerName) -> Result<(), Error> {
+        self.server(name)?;
+        create_folder(&self.server_folder(name), Readers::Shared)
+    }
+}
+
+/// Names in a folder, unsorted; none when there is no such folder. Names that
+/// are not UTF-8 cannot be ours.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, Error> {
+    let reading = |source| Error::Io { action: "listing", path: folder.into(), source };
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(reading)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Ok(name) = entry.map_err(reading)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// restic's own rule (`internal/backend/location`): a known scheme before the
+/// colon, else a local path.
+fn is_remote(repository: &str) -> bool {
+    const SCHEMES: [&str; 9] =
+        ["b2", "sftp", "s3", "gs", "azure", "swift", "rest", "rclone", "opendal"];
+    repository.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+}
+
+fn text(path: PathBuf) -> Result<String, Error> {
+    path.into_os_string().into_string().map_err(|path| Error::Invalid {
+        path: path.into(),
+        message: "a repository's path must be UTF-8".into(),
+    })
+}
+
+/// Reads one of our own small files. An empty one is the default.
+pub(super) fn read_yaml<T>(path: &Path) -> Result<T, Error>
+where
+    T: serde::de::DeserializeOwned + Default,
+{
+    let text = read_text(path)?;
+    let empty = |line: &str| matches!(line.trim(), "" | "---") || line.trim().starts_with('#');
+    if text.lines().all(empty) {
+        return Ok(T::default());
+    }
+    serde_saphyr::from_str(&text).map_err(|e| invalid_yaml(path, &e))
+}
+
+pub(super) fn write_yaml<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let text = serde_saphyr::to_string(value)
+        .map_err(|e| Error::Invalid { path: path.into(), message: e.to_string() })?;
+    write_whole(path, text.as_bytes(), Existing::Replace, Readers::Shared)
+}
+
+fn invalid_yaml(path: &Path, error: &serde_saphyr::Error) -> Error {
+    // The message alone: an excerpt could show what should not be shown.
+    Error::Invalid { path: path.into(), message: error.without_snippet().to_string() }
+}

@@ -1,0 +1,251 @@
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use super::*;
+use crate::hint::Hint;
+
+fn home() -> (tempfile::TempDir, Home) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    (folder, home)
+}
+
+fn server(name: &str) -> ServerName {
+    ServerName::new(name).unwrap()
+}
+
+fn entry(name: &str, on: &str) -> AppEntry {
+    AppEntry { name: AppName::new(name).unwrap(), server: server(on) }
+}
+
+fn env(text: &str) -> EnvFile {
+    EnvFile::parse("test", text).unwrap()
+}
+
+#[test]
+fn an_empty_folder_is_an_empty_home() {
+    let (_folder, home) = home();
+    assert!(home.servers().unwrap().is_empty());
+    assert!(home.apps().unwrap().is_empty());
+    assert!(matches!(
+        home.app(&AppName::new("a.example").unwrap()),
+        Err(Error::UnknownApp { nearest: None, .. })
+    ));
+}
+
+#[test]
+fn an_abra_folder_is_a_home() {
+    let (folder, home) = home();
+    let shared = folder.path().join("team");
+    fs::create_dir_all(&shared).unwrap();
+    fs::create_dir_all(folder.path().join("servers/b.example")).unwrap();
+    fs::create_dir_all(folder.path().join("servers/.git")).unwrap();
+    fs::write(folder.path().join("servers/README.md"), "").unwrap();
+    std::os::unix::fs::symlink(&shared, folder.path().join("servers/a.example")).unwrap();
+    fs::write(shared.join("wiki.example.env"), "TYPE=wiki:1.0.0+2\n").unwrap();
+    fs::write(shared.join(".hidden.env"), "").unwrap();
+    fs::write(shared.join("notes.txt"), "").unwrap();
+    assert_eq!(home.servers().unwrap(), [server("a.example"), server("b.example")]);
+    assert_eq!(home.apps().unwrap(), [entry("wiki.example", "a.example")]);
+    let app = home.app(&AppName::new("wiki.example").unwrap()).unwrap();
+    assert_eq!(home.env(&app).unwrap().get("TYPE"), Some("wiki:1.0.0+2"));
+    assert_eq!(home.endpoint(&server("a.example")).unwrap(), "ssh://a.example");
+}
+
+#[test]
+fn endpoints() {
+    let (folder, home) = home();
+    fs::create_dir_all(folder.path().join("servers/default")).unwrap();
+    let settings = ServerSettings { endpoint: Some("ssh://u@h:2".into()), backup: None };
+    home.write_server(&server("s"), &settings).unwrap();
+    for (name, endpoint) in [
+        ("simulated", "simulated"),
+        ("default", "unix:///var/run/docker.sock"),
+        ("s", "ssh://u@h:2"),
+    ] {
+        assert_eq!(home.endpoint(&server(name)).unwrap(), endpoint);
+    }
+    let error = home.endpoint(&server("defualt")).unwrap_err();
+    assert_eq!(error.hint().unwrap(), "did you mean `default`?");
+}
+
+#[test]
+fn server_yml_is_read_strictly_with_the_line() {
+    let (folder, home) = home();
+    let path = folder.path().join("servers/s/server.yml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "endpoint: simulated\nendpiont: x\n").unwrap();
+    let error = home.server(&server("s")).unwrap_err().to_string();
+    assert!(error.contains("server.yml: ") && error.contains("line 2"), "{error}");
+    assert!(error.contains("endpiont"), "{error}");
+    fs::write(&path, "# nothing yet\n").unwrap();
+    assert_eq!(home.server(&server("s")).unwrap(), ServerSettings::default());
+}
+
+#[test]
+fn a_server_with_apps_stays() {
+    let (folder, home) = home();
+    home.write_server(&server("s"), &ServerSettings::default()).unwrap();
+    home.create_app(&entry("a.example", "s"), &env("TYPE=a\n")).unwrap();
+    assert!(matches!(home.remove_server(&server("s")), Err(Error::ServerInUse { .. })));
+    home.remove_app(&entry("a.example", "s")).unwrap();
+    home.remove_server(&server("s")).unwrap();
+    assert!(!folder.path().join("servers/s").exists());
+    assert!(matches!(home.remove_server(&server("s")), Err(Error::UnknownServer { .. })));
+}
+
+#[test]
+fn an_app_is_created_once_and_found_by_name() {
+    let (_folder, home) = home();
+    for name in ["s", "t"] {
+        home.write_server(&server(name), &ServerSettings::default()).unwrap();
+    }
+    let app = entry("wiki.example.org", "s");
+    home.create_app(&app, &env("TYPE=wiki\n")).unwrap();
+    assert!(matches!(home.create_app(&app, &env("")), Err(Error::AppExists(_))));
+    assert_eq!(home.env(&app).unwrap().to_text(), "TYPE=wiki\n");
+    assert_eq!(home.app(&app.name).unwrap(), app);
+    let error = home.app(&AppName::new("wkii.example.org").unwrap()).unwrap_err();
+    assert_eq!(error.hint().unwrap(), "did you mean `wiki.example.org`?");
+    home.create_app(&entry("wiki.example.org", "t"), &env("")).unwrap();
+    assert!(matches!(home.app(&app.name), Err(Error::AmbiguousApp { .. })));
+    assert_eq!(home.app_on(&app.name, &server("t")).unwrap().server, server("t"));
+    assert!(matches!(
+        home.create_app(&entry("x", "nowhere"), &env("")),
+        Err(Error::UnknownServer { .. })
+    ));
+    home.create_app(&entry("x.example", "simulated"), &env("")).unwrap();
+}
+
+#[test]
+fn a_lock_file_reads_back() {
+    let (_folder, home) = home();
+    let app = entry("a.example", "simulated");
+    assert_eq!(home.lock_file(&app).unwrap(), LockFile::default());
+    home.create_app(&app, &env("")).unwrap();
+    let mut lock = LockFile {
+        recipe: Some(lock_file::RecipePin {
+            version: Some("1.0.0+2".into()),
+            commit: Some("1234567".into()),
+        }),
+        ..LockFile::default()
+    };
+    let grants = vec!["exec: db".into(), "http: https://sso.example.org".into()];
+    lock.plugins
+        .insert("wordpress".into(), lock_file::PluginLock { sha256: "0".repeat(64), grants });
+    home.write_lock_file(&app, &lock).unwrap();
+    assert_eq!(home.lock_file(&app).unwrap(), lock);
+    home.write_lock_file(&app, &LockFile::default()).unwrap();
+    assert_eq!(home.lock_file(&app).unwrap(), LockFile::default());
+}
+
+#[test]
+fn writing_keeps_the_mode_and_follows_links() {
+    let (folder, home) = home();
+    let app = entry("a.example", "simulated");
+    home.create_app(&app, &env("A=1\n")).unwrap();
+    let elsewhere = folder.path().join("elsewhere.env");
+    fs::rename(home.env_path(&app), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, home.env_path(&app)).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o640)).unwrap();
+    home.write_env(&app, &env("A=2\n")).unwrap();
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "A=2\n");
+    assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(home.env_path(&app).is_symlink());
+}
+
+#[test]
+fn private_files_are_private_and_inside() {
+    let (folder, home) = home();
+    let path = home.state().join("backups/s/password");
+    home.write_private(&path, b"x").unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let mode = fs::metadata(path.parent().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    for outside in ["/etc/x", "../x"] {
+        let path = folder.path().join(outside);
+        assert!(matches!(home.write_private(&path, b"x"), Err(Error::Outside { .. })));
+    }
+}
+
+#[test]
+fn backup_settings_are_whole_paths() {
+    let (folder, home) = home();
+    let own = home.backup(&server("simulated")).unwrap();
+    let root = folder.path().display();
+    assert_eq!(own.repository, format!("{root}/state/backups/simulated/repository"));
+    for (given, expected) in [
+        ("/srv/restic", "/srv/restic".to_owned()),
+        ("local:/srv/restic", "/srv/restic".to_owned()),
+        ("restic", format!("{root}/servers/s/restic")),
+        ("sftp:b@h:/srv", "sftp:b@h:/srv".to_owned()),
+        ("s3:https://x/y", "s3:https://x/y".to_owned()),
+    ] {
+        let backup = BackupSettings {
+            repository: given.into(),
+            password_file: "password".into(),
+            environment_file: None,
+        };
+        let settings = ServerSettings { endpoint: None, backup: Some(backup) };
+        home.write_server(&server("s"), &settings).unwrap();
+        let resolved = home.backup(&server("s")).unwrap();
+        assert_eq!(resolved.repository, expected);
+        assert_eq!(resolved.password_file, folder.path().join("servers/s/password"));
+    }
+}
+
+#[test]
+fn memory_is_kept_within_bounds() {
+    let (_folder, home) = home();
+    let app = entry("a.example", "simulated");
+    let memory = home.memory(&app, "wordpress").unwrap();
+    assert_eq!(memory.get("k").unwrap(), None);
+    memory.set("k", "v").unwrap();
+    assert_eq!(home.memory(&app, "wordpress").unwrap().get("k").unwrap().unwrap(), "v");
+    assert_eq!(home.memory(&app, "other").unwrap().get("k").unwrap(), None);
+    assert!(memory.set("k", &"x".repeat(memory::MAX_VALUE + 1)).is_err());
+    assert!(memory.set("", "x").is_err());
+    for i in 1..memory::MAX_KEYS {
+        memory.set(&format!("k{i}"), "v").unwrap();
+    }
+    assert!(memory.set("one-more", "v").is_err());
+    memory.set("k", "").unwrap();
+    memory.set("one-more", "v").unwrap();
+    assert!(home.memory(&app, "../../x").is_err());
+    home.remove_app(&app).unwrap();
+    assert_eq!(memory.get("one-more").unwrap(), None);
+}
+
+#[test]
+fn two_writers_never_tear_a_file_or_lose_a_fact() {
+    let (_folder, home) = home();
+    let app = entry("a.example", "simulated");
+    let memory = home.memory(&app, "p").unwrap();
+    let texts = ["A=1\n".repeat(2000), "B=2\n".repeat(3000)];
+    home.create_app(&app, &env(&texts[0])).unwrap();
+    let created = std::thread::scope(|scope| {
+        let racing = entry("race.example", "simulated");
+        let creators: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| home.create_app(&racing, &env("")).is_ok())).collect();
+        for writer in 0..2 {
+            let (home, app, text, memory) = (&home, &app, &texts[writer], &memory);
+            scope.spawn(move || {
+                for i in 0..20 {
+                    home.write_env(app, &env(text)).unwrap();
+                    memory.set(&format!("{writer}-{i}"), "v").unwrap();
+                }
+            });
+        }
+        for _ in 0..100 {
+            let read = fs::read_to_string(home.env_path(&app)).unwrap();
+            assert!(texts.contains(&read));
+        }
+        creators.into_iter().map(|c| c.join().unwrap()).filter(|ok| *ok).count()
+    });
+    assert_eq!(created, 1);
+    for key in (0..2).flat_map(|writer| (0..20).map(move |i| format!("{writer}-{i}"))) {
+        assert_eq!(memory.get(&key).unwrap().as_deref(), Some("v"), "{key}");
+    }
+    let folder = home.env_path(&app);
+    let left = fs::read_dir(folder.parent().unwrap()).unwrap().count();
+    assert_eq!(left, 2, "temporary files were left behind");
+}

@@ -1,0 +1,114 @@
+//! Reading within bounds, writing whole files.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+
+/// Longest file of settings that is read, in bytes.
+const MAX_READ: u64 = 1 << 20;
+/// What a new file may be read by; the process's umask takes from it.
+const SHARED: u32 = 0o666;
+/// For what only its owner may read.
+const PRIVATE: u32 = 0o600;
+
+/// What to do when the file is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    Replace,
+    /// [`io::ErrorKind::AlreadyExists`].
+    Keep,
+}
+
+/// Who may read a file that is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    Shared,
+    /// Only the owner; an existing file's mode is narrowed as well.
+    Owner,
+}
+
+/// A whole file as text.
+pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+    let reading = |source| Error::Io { action: "reading", path: path.into(), source };
+    let file = File::open(path).map_err(reading)?;
+    if file.metadata().map_err(reading)?.is_dir() {
+        return Err(reading(io::ErrorKind::IsADirectory.into()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_READ + 1).read_to_end(&mut bytes).map_err(reading)?;
+    if bytes.len() as u64 > MAX_READ {
+        let message = format!("it is longer than {MAX_READ} bytes");
+        return Err(Error::Invalid { path: path.into(), message });
+    }
+    String::from_utf8(bytes).map_err(|e| Error::Invalid {
+        path: path.into(),
+        message: format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to() + 1),
+    })
+}
+
+/// Writes a file so that whoever reads it sees the old bytes or the new ones:
+/// to a temporary name beside it, synced, then renamed. Keeps an existing
+/// file's mode and writes through a symbolic link.
+pub(super) fn write_whole(
+    path: &Path,
+    bytes: &[u8],
+    existing: Existing,
+    readers: Readers,
+) -> Result<(), Error> {
+    let writing = |source| Error::Io { action: "writing", path: path.into(), source };
+    // A team may keep its files elsewhere and link them here.
+    let target = match fs::canonicalize(path) {
+        Ok(target) if existing == Existing::Replace => target,
+        _ => path.to_owned(),
+    };
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    create_folder(folder, readers)?;
+    let mode = match (readers, fs::metadata(&target)) {
+        (Readers::Owner, _) => PRIVATE,
+        (Readers::Shared, Ok(old)) => old.permissions().mode() & 0o7777,
+        (Readers::Shared, Err(_)) => SHARED,
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".potluck-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)
+        .map_err(writing)?;
+    file.write_all(bytes).map_err(writing)?;
+    if readers == Readers::Owner || target.exists() {
+        file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(writing)?;
+    }
+    file.as_file().sync_all().map_err(writing)?;
+    match existing {
+        Existing::Replace => file.persist(&target).map_err(|e| writing(e.error))?,
+        Existing::Keep => file.persist_noclobber(&target).map_err(|e| writing(e.error))?,
+    };
+    // The name is safe only once the folder is on the disk, too.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(writing)
+}
+
+/// Creates a folder and those above it; for [`Readers::Owner`] new ones are
+/// the owner's alone.
+pub(super) fn create_folder(folder: &Path, readers: Readers) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mode = if readers == Readers::Owner { 0o700 } else { 0o777 };
+    fs::DirBuilder::new().recursive(true).mode(mode).create(folder).map_err(|source| Error::Io {
+        action: "creating the folder",
+        path: folder.into(),
+        source,
+    })
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove_file(path: PathBuf) -> Result<(), Error> {
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Io { action: "removing", path, source })
+        }
+        _ => Ok(()),
+    }
+}
