@@ -222,8 +222,8 @@ fn two_writers_never_tear_a_file_or_lose_a_fact() {
     let memory = home.memory(&app, "p").unwrap();
     let texts = ["A=1\n".repeat(2000), "B=2\n".repeat(3000)];
     home.create_app(&app, &env(&texts[0])).unwrap();
+    let racing = entry("race.example", "simulated");
     let created = std::thread::scope(|scope| {
-        let racing = entry("race.example", "simulated");
         let creators: Vec<_> =
             (0..8).map(|_| scope.spawn(|| home.create_app(&racing, &env("")).is_ok())).collect();
         for writer in 0..2 {
