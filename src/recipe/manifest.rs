@@ -1,6 +1,22 @@
 //! `recipe.yml`: the plugins of a recipe, their options and the grants they want.
+//!
+//! Read strictly: a key that is not known is an error that names it, since a
+//! misspelt `grants` would otherwise ask for nothing and say nothing.
 
-use crate::home::Grant;
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use super::{Error, checkout::leaves};
+use crate::{
+    hint::Hint,
+    home::{Grant, names::PluginName},
+};
+
+/// Plugins one recipe may have.
+const MAX_PLUGINS: usize = 32;
+/// Longest `recipe.yml`, in bytes.
+const MAX_LENGTH: usize = 256 << 10;
 
 /// A recipe's own description. A recipe without `recipe.yml` has an empty one.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,8 +43,192 @@ pub struct PluginEntry {
 }
 
 /// Limits that a recipe may raise.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PluginLimits {
     pub memory_mib: Option<u64>,
     pub timeout_seconds: Option<u64>,
+}
+
+/// The file as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    plugins: Vec<WrittenPlugin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPlugin {
+    name: serde_saphyr::Spanned<String>,
+    component: serde_saphyr::Spanned<String>,
+    sha256: Option<serde_saphyr::Spanned<String>>,
+    #[serde(default)]
+    options: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    grants: Vec<serde_saphyr::Spanned<BTreeMap<String, String>>>,
+    #[serde(default)]
+    limits: PluginLimits,
+}
+
+impl Manifest {
+    /// Reads the text of a `recipe.yml`.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] with the line.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.len() > MAX_LENGTH {
+            return Err(Error::Manifest(format!("it is longer than {MAX_LENGTH} bytes")));
+        }
+        let empty = |line: &str| matches!(line.trim(), "" | "---") || line.trim().starts_with('#');
+        if text.lines().all(empty) {
+            return Ok(Manifest::default());
+        }
+        let written: Written = serde_saphyr::from_str(text)
+            .map_err(|e| Error::Manifest(e.without_snippet().to_string()))?;
+        if written.plugins.len() > MAX_PLUGINS {
+            return Err(Error::Manifest(format!("it has more than {MAX_PLUGINS} plugins")));
+        }
+        let mut plugins: Vec<PluginEntry> = Vec::new();
+        for plugin in written.plugins {
+            let line = plugin.name.referenced.line();
+            let plugin = plugin.check()?;
+            if plugins.iter().any(|other| other.name == plugin.name) {
+                return Err(at(line, format!("two plugins are called `{}`", plugin.name)));
+            }
+            plugins.push(plugin);
+        }
+        Ok(Manifest { plugins })
+    }
+}
+
+impl WrittenPlugin {
+    fn check(self) -> Result<PluginEntry, Error> {
+        let name = PluginName::new(self.name.value)
+            .map_err(|e| at(self.name.referenced.line(), e.to_string()))?;
+        let component = self.component.value;
+        let here = self.component.referenced.line();
+        if let Some((scheme, _)) = component.split_once(':') {
+            return Err(at(
+                here,
+                format!(
+                    "`{component}`: this version of potluck reads components from a path inside \
+                     the recipe only, not from `{scheme}:`"
+                ),
+            ));
+        }
+        if component.is_empty() || component.ends_with('/') {
+            return Err(at(here, format!("`{component}` is not the path of a component")));
+        }
+        if leaves(Path::new(&component)) {
+            return Err(at(here, format!("`{component}` leaves the recipe's folder")));
+        }
+        let sha256 = match self.sha256 {
+            None => None,
+            Some(pin)
+                if pin.value.len() == 64 && pin.value.bytes().all(|b| b.is_ascii_hexdigit()) =>
+            {
+                Some(pin.value.to_ascii_lowercase())
+            }
+            Some(pin) => {
+                let line = pin.referenced.line();
+                return Err(at(line, "a sha256 has 64 hexadecimal digits".into()));
+            }
+        };
+        let mut grants = Vec::new();
+        for written in self.grants {
+            let line = written.referenced.line();
+            let mut pairs = written.value.iter();
+            let (Some((capability, thing)), None) = (pairs.next(), pairs.next()) else {
+                return Err(at(line, "each grant is an item of its own, `- exec: db`".into()));
+            };
+            let grant = Grant::new(capability, thing).map_err(|e| {
+                let hint = e.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                at(line, format!("{e}{hint}"))
+            })?;
+            if !grants.contains(&grant) {
+                grants.push(grant);
+            }
+        }
+        Ok(PluginEntry {
+            name: name.to_string(),
+            component,
+            sha256,
+            options: serde_json::Value::Object(self.options.into_iter().collect()),
+            grants,
+            limits: self.limits,
+        })
+    }
+}
+
+fn at(line: u64, message: String) -> Error {
+    Error::Manifest(format!("line {line}: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = "
+plugins:
+  - name: wordpress
+    component: plugins/wordpress.wasm
+    sha256: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    options: {app: app, count: 3, deep: {a: [1, x]}}
+    grants:
+      - exec: db
+      - secret: admin_password
+      - http: https://sso.example.org/
+    limits: {memory_mib: 64, timeout_seconds: 600}
+  - {name: second, component: ./second.wasm}
+";
+
+    #[test]
+    fn a_manifest_is_read() {
+        let manifest = Manifest::parse(WHOLE).unwrap();
+        assert_eq!(manifest.plugins.len(), 2);
+        let plugin = &manifest.plugins[0];
+        assert_eq!(plugin.sha256.as_deref(), Some("a".repeat(64).as_str()));
+        let options = serde_json::json!({"app": "app", "count": 3, "deep": {"a": [1, "x"]}});
+        assert_eq!(plugin.options, options);
+        let grants: Vec<_> = plugin.grants.iter().map(ToString::to_string).collect();
+        assert_eq!(grants, ["exec: db", "secret: admin_password", "http: https://sso.example.org"]);
+        assert_eq!(plugin.limits.memory_mib, Some(64));
+        assert_eq!(manifest.plugins[1].options, serde_json::json!({}));
+        for empty in ["", "# nothing\n", "---\n", "plugins: []"] {
+            assert_eq!(Manifest::parse(empty).unwrap(), Manifest::default(), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let one = |lines: &str| format!("plugins:\n- name: a\n  component: a.wasm\n{lines}");
+        for (text, expected) in [
+            ("plugin: []".into(), &["line 1", "plugin"][..]),
+            (one("  grnats: []\n"), &["line 4", "grnats"]),
+            (one("  grants: [exec: db, file: /etc]\n"), &["line 4", "`file: /etc`"]),
+            (one("  grants:\n  - exec: db\n    secret: x\n"), &["line 5", "item of its own"]),
+            (one("  grants: [exec]\n"), &["line 4"]),
+            (one("  sha256: abc\n"), &["line 4", "64"]),
+            (one("  limits: {memory: 3}\n"), &["line 4", "memory"]),
+            (one("  limits: {memory_mib: -3}\n"), &["line 4"]),
+            (one("- name: a\n  component: b.wasm\n"), &["line 4", "two plugins"]),
+            ("plugins:\n- name: ../a\n  component: a\n".into(), &["line 2", "plugin name"]),
+            ("plugins:\n- name: a\n  component: ../a\n".into(), &["line 3", "leaves"]),
+            ("plugins:\n- name: a\n  component: /a\n".into(), &["line 3", "leaves"]),
+            ("plugins:\n- name: a\n  component: std:postgres\n".into(), &["line 3", "std:"]),
+            ("plugins:\n- name: a\n  component: https://h/a\n".into(), &["line 3", "https:"]),
+            ("plugins:\n- name: a\n".into(), &["component"]),
+            ("- a\n".into(), &["line 1"]),
+            ("a: &a [*a]".into(), &[]),
+            ("{".into(), &[]),
+        ] {
+            let error = Manifest::parse(&text).unwrap_err().to_string();
+            assert!(error.starts_with("recipe.yml: "), "{error}");
+            for part in expected {
+                assert!(error.contains(part), "{text:?}: {error:?} lacks {part:?}");
+            }
+        }
+    }
 }

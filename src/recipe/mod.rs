@@ -2,11 +2,23 @@
 //!
 //! A recipe is untrusted input. Every operation works on its own [`Checkout`],
 //! a private copy of one version, and reads it only through a handle that
-//! cannot leave the folder (cap-std), symbolic links included.
+//! cannot leave the folder (cap-std), symbolic links included. Git is asked for
+//! objects only: no hook, filter, attribute or submodule of a recipe ever runs.
 
+pub mod abra;
+pub mod checkout;
+pub mod error;
 pub mod lint;
 pub mod manifest;
+pub mod source;
 pub mod store;
+pub mod version;
 
+mod git;
+mod tree;
+
+pub use checkout::Checkout;
+pub use error::Error;
 pub use manifest::{Manifest, PluginEntry};
-pub use store::{Checkout, Error, Store, Version};
+pub use source::Source;
+pub use store::{Store, Version};

@@ -1,0 +1,210 @@
+//! A private copy of one version of a recipe.
+
+use std::{
+    io::{self, Read},
+    path::{Component, Path},
+};
+
+use cap_std::{ambient_authority, fs::Dir};
+use tempfile::TempDir;
+
+use super::{Error, Manifest, abra};
+use crate::{compose, home::RecipeName};
+
+/// Longest file that is read at once, in bytes; a component is the largest.
+const MAX_READ: u64 = 64 << 20;
+const MANIFEST: &str = "recipe.yml";
+/// Read when the settings name no compose files, in this order.
+const COMPOSE_FILES: [&str; 2] = ["compose.yml", "compose.yaml"];
+
+/// A private copy of one version of a recipe. Removed when dropped.
+#[derive(Debug)]
+pub struct Checkout {
+    pub recipe: RecipeName,
+    /// Release tag, if this is one.
+    pub version: Option<String>,
+    /// Full commit id; none for a linked folder's working files.
+    pub commit: Option<String>,
+    pub manifest: Manifest,
+    /// Reads cannot leave it, symbolic links included.
+    files: Dir,
+    folder: TempDir,
+}
+
+/// What a checkout is of; its files are in the folder already.
+pub(super) struct Facts {
+    pub recipe: RecipeName,
+    pub version: Option<String>,
+    pub commit: Option<String>,
+}
+
+impl Checkout {
+    pub(super) fn new(facts: Facts, folder: TempDir) -> Result<Self, Error> {
+        let files = open(&folder)?;
+        let Facts { recipe, version, commit } = facts;
+        let manifest = Manifest::default();
+        let mut checkout = Checkout { recipe, version, commit, manifest, files, folder };
+        if checkout.exists(MANIFEST) {
+            let text = checkout.text(MANIFEST)?;
+            checkout.manifest = Manifest::parse(&text)?;
+        }
+        Ok(checkout)
+    }
+
+    /// The private folder, to resolve paths against and to show. Its files are
+    /// to be read through [`Checkout::read`], which follows no link out of it.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file of the recipe.
+    ///
+    /// # Errors
+    /// [`Error::Outside`] for a path that leaves it; [`Error::Io`].
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, Error> {
+        if leaves(Path::new(path)) {
+            return Err(Error::Outside { path: path.into() });
+        }
+        self.read_inside(path).map_err(|source| {
+            // cap-std's refusal does not come from the system.
+            if source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none() {
+                Error::Outside { path: path.into() }
+            } else {
+                Error::Io { path: path.into(), source }
+            }
+        })
+    }
+
+    fn read_inside(&self, path: &str) -> io::Result<Vec<u8>> {
+        let file = self.files.open(path)?;
+        let facts = file.metadata()?;
+        if facts.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut content = Vec::new();
+        file.take(MAX_READ + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MAX_READ {
+            let message = format!("it is larger than {} MiB", MAX_READ >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(content)
+    }
+
+    /// A file of the recipe as text.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`], and for what is not UTF-8.
+    pub fn text(&self, path: &str) -> Result<String, Error> {
+        String::from_utf8(self.read(path)?).map_err(|e| Error::Io {
+            path: path.into(),
+            source: io::Error::new(io::ErrorKind::InvalidData, e.utf8_error()),
+        })
+    }
+
+    /// Whether there is such a file inside the recipe.
+    pub fn exists(&self, path: &str) -> bool {
+        !leaves(Path::new(path)) && self.files.is_file(path)
+    }
+
+    /// The recipe's files for [`compose::load`], with [`Checkout::path`] as
+    /// working folder.
+    pub fn files(&self) -> impl compose::Files + '_ {
+        Files { checkout: self }
+    }
+
+    /// The compose files that `COMPOSE_FILE` lists, separated by `:`; the usual
+    /// one when it lists none.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`], and for what is not UTF-8.
+    pub fn compose_sources(&self, compose_file: &str) -> Result<Vec<compose::Source>, Error> {
+        let mut names: Vec<_> =
+            compose_file.split(':').map(str::trim).filter(|name| !name.is_empty()).collect();
+        if names.is_empty() {
+            let usual = COMPOSE_FILES.into_iter().find(|name| self.exists(name));
+            names.push(usual.unwrap_or(COMPOSE_FILES[0]));
+        }
+        names
+            .into_iter()
+            .map(|name| Ok(compose::Source { name: name.into(), text: self.text(name)? }))
+            .collect()
+    }
+
+    /// `.env.sample`, as text.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`], and for what is not UTF-8.
+    pub fn sample(&self) -> Result<Option<String>, Error> {
+        self.optional(".env.sample")
+    }
+
+    /// `export X_VERSION=v1` lines of `abra.sh`, read as data, never run.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`], and for what is not UTF-8.
+    pub fn abra_exports(&self) -> Result<Vec<(String, String)>, Error> {
+        Ok(self.optional("abra.sh")?.map(|text| abra::exports(&text)).unwrap_or_default())
+    }
+
+    /// What the maintainers say of a version, `release/1.2.0+6.4.3`.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`], and for what is not UTF-8.
+    pub fn release_notes(&self, version: &str) -> Result<Option<String>, Error> {
+        if version.contains('/') || version.starts_with('.') {
+            return Ok(None);
+        }
+        self.optional(&format!("release/{version}"))
+    }
+
+    fn optional(&self, path: &str) -> Result<Option<String>, Error> {
+        match self.text(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// A handle on the folder that no path leads out of.
+pub(super) fn open(folder: &TempDir) -> Result<Dir, Error> {
+    Dir::open_ambient_dir(folder.path(), ambient_authority())
+        .map_err(|source| Error::Io { path: folder.path().display().to_string(), source })
+}
+
+/// Whether a path leaves by its own words; links are cap-std's part.
+pub(super) fn leaves(path: &Path) -> bool {
+    let mut depth = 0_usize;
+    for part in path.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return true,
+        }
+    }
+    false
+}
+
+struct Files<'a> {
+    checkout: &'a Checkout,
+}
+
+impl compose::Files for Files<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let inside = match path.strip_prefix(self.checkout.path()) {
+            Ok(inside) => inside,
+            // An absolute path elsewhere is refused below.
+            Err(_) => path,
+        };
+        let refused = |shown: &str| {
+            let message = format!("`{shown}` leaves the recipe's folder");
+            io::Error::new(io::ErrorKind::PermissionDenied, message)
+        };
+        let text = inside.to_str().ok_or_else(|| refused(&inside.to_string_lossy()))?;
+        self.checkout.read(text).map_err(|error| match error {
+            Error::Io { source, .. } => source,
+            _ => refused(text),
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! The `git` program, asked for objects and nothing else: no hooks, no
+//! prompts, no helpers, no submodules; bounded in time and output.
+
+use std::{
+    io::{BufReader, Read},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::Error;
+
+/// For what only reads this disk.
+pub(super) const LOCAL: Duration = Duration::from_secs(60);
+/// For what may fetch from elsewhere.
+pub(super) const REMOTE: Duration = Duration::from_secs(600);
+/// Longest answer that is read, in bytes. A tree of 20 000 files has about 3 MB.
+const MAX_OUTPUT: u64 = 16 << 20;
+
+/// Variables by which whoever started us could make git look elsewhere, or run
+/// something.
+const FOREIGN: [&str; 12] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_TEMPLATE_DIR",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_TRACE",
+];
+
+/// A git command in a repository, or nowhere.
+pub(super) fn command(repository: Option<&Path>) -> Command {
+    let mut command = Command::new("git");
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    // The answers are read by us, and nobody is there to be asked.
+    command
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ALLOW_PROTOCOL", "https:ssh:file")
+        .env("GIT_LITERAL_PATHSPECS", "1")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for setting in [
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "core.pager=cat",
+        "protocol.ext.allow=never",
+        "submodule.recurse=false",
+        "advice.detachedHead=false",
+    ] {
+        command.arg("-c").arg(setting);
+    }
+    if let Some(repository) = repository {
+        command.arg("-C").arg(repository);
+    }
+    command
+}
+
+/// Runs a command to its end. `action` says what it does, for messages.
+pub(super) fn run(mut command: Command, action: &str, limit: Duration) -> Result<String, Error> {
+    let failed = |message: String| Error::Git { action: action.into(), message };
+    let mut child = command.spawn().map_err(|e| failed(format!("starting git: {e}")))?;
+    let stdout = drain(child.stdout.take());
+    let stderr = drain(child.stderr.take());
+    let status = wait(&mut child, limit).map_err(failed)?;
+    let read = |reader: thread::JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
+    let (stdout, stderr) = (read(stdout), read(stderr));
+    if !status {
+        return Err(failed(last_words(&stderr)));
+    }
+    if stdout.len() as u64 > MAX_OUTPUT {
+        return Err(failed(format!("git said more than {MAX_OUTPUT} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&stdout).into_owned())
+}
+
+/// Reads a pipe beside the wait, so that a full pipe never blocks git.
+fn drain<R: Read + Send + 'static>(pipe: Option<R>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What cannot be read is missing from the answer, and git's exit
+            // status says whether that matters.
+            let _ = pipe.by_ref().take(MAX_OUTPUT + 1).read_to_end(&mut bytes);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        bytes
+    })
+}
+
+/// Whether git succeeded; an error when it had to be stopped.
+fn wait(child: &mut Child, limit: Duration) -> Result<bool, String> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status.success()),
+            Ok(None) if begun.elapsed() > limit => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("git took longer than {} s", limit.as_secs()));
+            }
+            Ok(None) => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            Err(e) => return Err(format!("waiting for git: {e}")),
+        }
+    }
+}
+
+/// What git complained of, without its progress and advice.
+fn last_words(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let told = |prefix: &&str| lines.iter().find_map(|line| line.strip_prefix(*prefix));
+    let message = ["fatal: ", "error: "].iter().find_map(told);
+    let message = message.or(lines.last().copied()).unwrap_or("git failed without a word");
+    // A hostile server chooses these words: no control characters, not too many.
+    message.chars().filter(|c| !c.is_control()).take(500).collect()
+}
+
+/// Reads objects one after another from one git process.
+pub(super) struct Objects {
+    child: Child,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+/// One entry of a tree.
+pub(super) struct TreeEntry {
+    /// `100644`, `100755`, `120000` (a link) or `160000` (a submodule).
+    pub mode: String,
+    pub id: String,
+    /// In bytes; 0 for a submodule.
+    pub size: u64,
+    pub path: String,
+}
+
+/// All files of a commit.
+pub(super) fn tree(repository: &Path, commit: &str) -> Result<Vec<TreeEntry>, Error> {
+    let action = format!("listing the files of {commit}");
+    let mut ls = command(Some(repository));
+    ls.args(["ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", commit]);
+    let listing = run(ls, &action, LOCAL)?;
+    let wrong = |line: &str| Error::Git {
+        action: action.clone(),
+        message: format!("`{}` was not understood", line.escape_debug()),
+    };
+    listing
+        .split_terminator('\0')
+        .map(|line| {
+            let (facts, path) = line.split_once('\t').ok_or_else(|| wrong(line))?;
+            let facts: Vec<_> = facts.split_whitespace().collect();
+            let &[mode, _kind, id, size] = facts.as_slice() else { return Err(wrong(line)) };
+            Ok(TreeEntry {
+                mode: mode.into(),
+                id: id.into(),
+                size: size.parse().unwrap_or(0),
+                path: path.into(),
+            })
+        })
+        .collect()
+}
+
+impl Objects {
+    pub(super) fn open(repository: &Path) -> Result<Self, Error> {
+        let mut command = command(Some(repository));
+        command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child =
+            command.spawn().map_err(|e| reading(format!("starting git: {e}")))?;
+        let answers = child.stdout.take().ok_or_else(|| reading("git has no output".into()))?;
+        Ok(Objects { child, answers: BufReader::new(answers) })
+    }
+
+    /// The content of one blob of a known size.
+    pub(super) fn read(&mut self, entry: &TreeEntry) -> Result<Vec<u8>, Error> {
+        use std::io::{BufRead, Write};
+        let broken = |e: std::io::Error| reading(e.to_string());
+        let questions =
+            self.child.stdin.as_mut().ok_or_else(|| reading("git has no input".into()))?;
+        writeln!(questions, "{}", entry.id).map_err(broken)?;
+        questions.flush().map_err(broken)?;
+        let mut header = String::new();
+        self.answers.read_line(&mut header).map_err(broken)?;
+        let expected = format!("{} blob {}", entry.id, entry.size);
+        if header.trim_end() != expected {
+            return Err(reading(format!("git says `{}` of {}", header.trim_end(), entry.path)));
+        }
+        let mut content = Vec::with_capacity(entry.size as usize);
+        (&mut self.answers).take(entry.size).read_to_end(&mut content).map_err(broken)?;
+        let mut end = [0];
+        self.answers.read_exact(&mut end).map_err(broken)?;
+        if content.len() as u64 != entry.size {
+            return Err(reading(format!("{} ends early", entry.path)));
+        }
+        Ok(content)
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        // The end of its input ends it; a kill covers the case that it hangs.
+        drop(self.child.stdin.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn reading(message: String) -> Error {
+    Error::Git { action: "reading the recipe's files from git".into(), message }
+}
