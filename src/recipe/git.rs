@@ -177,8 +177,7 @@ impl Objects {
     pub(super) fn open(repository: &Path) -> Result<Self, Error> {
         let mut command = command(Some(repository));
         command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stderr(Stdio::null());
-        let mut child =
-            command.spawn().map_err(|e| reading(format!("starting git: {e}")))?;
+        let mut child = command.spawn().map_err(|e| reading(format!("starting git: {e}")))?;
         let answers = child.stdout.take().ok_or_else(|| reading("git has no output".into()))?;
         Ok(Objects { child, answers: BufReader::new(answers) })
     }

@@ -190,8 +190,9 @@ impl Store {
         }
         fs::create_dir_all(&self.folder).map_err(|e| io_error(&self.folder, e))?;
         match linked {
-            Some(folder) => std::os::unix::fs::symlink(folder, &place)
-                .map_err(|e| io_error(&place, e)),
+            Some(folder) => {
+                std::os::unix::fs::symlink(folder, &place).map_err(|e| io_error(&place, e))
+            }
             None => self.clone_into(&place, name, &address),
         }
     }

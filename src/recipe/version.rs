@@ -20,7 +20,8 @@ impl Release {
         let text = tag.strip_prefix('v').unwrap_or(tag);
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (numbers, rest) = text.split_at(end);
-        let numbers = numbers.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+        let numbers =
+            numbers.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
         let (preview, upstream) = match rest.chars().next() {
             None => (None, ""),
             Some('+' | '_') => (None, &rest[1..]),
