@@ -1,6 +1,6 @@
 //! The interface's types as the rest of potluck sees them, free of WASM.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// A set of hooks that a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,40 @@ pub enum Role {
     MailProvider,
     MailClient,
     Commands,
+}
+
+impl Role {
+    /// Every role of the interface.
+    pub const ALL: [Role; 8] = [
+        Role::Lifecycle,
+        Role::Migration,
+        Role::Backup,
+        Role::SsoProvider,
+        Role::SsoClient,
+        Role::MailProvider,
+        Role::MailClient,
+        Role::Commands,
+    ];
+
+    /// As the interface calls it, `sso-provider`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Lifecycle => "lifecycle",
+            Role::Migration => "migration",
+            Role::Backup => "backup",
+            Role::SsoProvider => "sso-provider",
+            Role::SsoClient => "sso-client",
+            Role::MailProvider => "mail-provider",
+            Role::MailClient => "mail-client",
+            Role::Commands => "commands",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Facts about the app that the hook runs for.
@@ -123,19 +157,4 @@ pub struct Parameter {
     pub name: String,
     pub help: String,
     pub required: bool,
-}
-
-/// What an instance may use up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of linear memory, all memories together.
-    pub memory: usize,
-    /// Time for one hook, host calls included.
-    pub wall: Duration,
-    /// Bytes that one host call may hand to the guest.
-    pub output: usize,
-    /// Host calls in one hook.
-    pub calls: u64,
-    /// Bytes of log in one hook.
-    pub log: usize,
 }

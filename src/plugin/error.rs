@@ -1,0 +1,164 @@
+//! What goes wrong with a plugin.
+//!
+//! Every error of a hook names the plugin, its role and the hook. Text that
+//! comes from a plugin has been made fit for a terminal before it gets here.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use super::{
+    Role,
+    limits::{Exceeded, InvalidLimit},
+};
+use crate::{hint::Hint, home::Grant};
+
+/// What goes wrong with a plugin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("the engine for plugins does not start: {0}")]
+    Engine(String),
+    #[error("{action} {path}: {source}", path = .path.display())]
+    Cache {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Bytes that are something else.
+    #[error("the plugin `{plugin}` is not a WebAssembly component: it is {what}")]
+    NotComponent { plugin: String, what: &'static str, hint: &'static str },
+    #[error("the plugin `{plugin}` has {size} bytes, more than the {limit} allowed")]
+    TooLarge { plugin: String, size: usize, limit: usize },
+    /// Looks like a component and is broken.
+    #[error("the plugin `{plugin}` is damaged: {message}")]
+    Damaged { plugin: String, message: String },
+    #[error("the plugin `{plugin}` wants `{interface}`, which potluck does not offer")]
+    ForeignImport { plugin: String, interface: String },
+    #[error(
+        "the plugin `{plugin}` was built for `{interface}`; this potluck knows version {known}"
+    )]
+    OtherVersion { plugin: String, interface: String, known: &'static str },
+    #[error("the plugin `{plugin}` plays no role: {exports}")]
+    NoRole { plugin: String, exports: String },
+    /// Names fit, types do not.
+    #[error("the plugin `{plugin}` does not fit the interface: {message}")]
+    Mismatch { plugin: String, message: String },
+    /// Instantiation failed.
+    #[error("the plugin `{plugin}` does not start: {message}")]
+    Start { plugin: String, message: String },
+    /// A failure that the plugin reports itself.
+    #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) failed: {message}")]
+    Failed {
+        plugin: String,
+        role: Role,
+        hook: &'static str,
+        message: String,
+        hint: Option<String>,
+        retryable: bool,
+        /// What it was refused before it failed.
+        denied: BTreeSet<Grant>,
+    },
+    #[error(
+        "the hook `{hook}` of the plugin `{plugin}` ({role}) crashed: {message}{}",
+        trace(.backtrace)
+    )]
+    Crashed {
+        plugin: String,
+        role: Role,
+        hook: &'static str,
+        /// The trap, and the last error it logged.
+        message: String,
+        /// Empty when there is none.
+        backtrace: String,
+    },
+    #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) was stopped at its limit of {exceeded}")]
+    Limit { plugin: String, role: Role, hook: &'static str, exceeded: Exceeded },
+    /// A result that asks for what was not granted.
+    #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) asks for `{grant}`, which is not granted")]
+    Denied { plugin: String, role: Role, hook: &'static str, grant: Grant },
+    /// A result that makes no sense.
+    #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) answered wrongly: {message}")]
+    Answer { plugin: String, role: Role, hook: &'static str, message: String },
+    /// The other end of `produce` or `consume` broke.
+    #[error("the stream of the hook `{hook}` of the plugin `{plugin}` broke: {source}")]
+    Stream {
+        plugin: String,
+        hook: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the plugin `{plugin}` cannot go on with `{hook}`: an earlier hook did not end well")]
+    Broken { plugin: String, hook: &'static str },
+    #[error("the plugin `{plugin}` does not play the role `{role}` that `{hook}` belongs to")]
+    NotPlayed { plugin: String, role: Role, hook: &'static str },
+    #[error(transparent)]
+    InvalidLimit(#[from] InvalidLimit),
+}
+
+fn trace(backtrace: &str) -> String {
+    if backtrace.is_empty() { String::new() } else { format!("\n{backtrace}") }
+}
+
+impl Error {
+    /// Whether the same hook may succeed later.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Error::Failed { retryable: true, .. })
+    }
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::NotComponent { hint, .. } => Some((*hint).into()),
+            Error::Damaged { .. } => {
+                Some("fetch or build the component again, and compare its sha256".into())
+            }
+            Error::ForeignImport { .. } => {
+                Some("build it against `wit/recipe.wit` only; of WASI, version 0.2 is offered".into())
+            }
+            Error::OtherVersion { .. } => {
+                Some("use a newer potluck, or a build of the plugin for this one".into())
+            }
+            Error::NoRole { .. } | Error::Mismatch { .. } => {
+                Some("build it for a world that exports a role of `wit/recipe.wit`".into())
+            }
+            Error::Failed { hint: Some(hint), .. } => Some(hint.clone()),
+            Error::Failed { denied, plugin, .. } if !denied.is_empty() => {
+                let lines: Vec<_> = denied.iter().map(|grant| format!("`{grant}`")).collect();
+                Some(missing(plugin, &lines.join(", ")))
+            }
+            Error::Failed { retryable: true, .. } => Some("trying again may help".into()),
+            Error::Denied { plugin, grant, .. } => Some(missing(plugin, &format!("`{grant}`"))),
+            Error::Limit { exceeded, .. } => match exceeded {
+                Exceeded::Memory { .. } => {
+                    Some("if it needs more, raise the memory under its `limits:` in `recipe.yml`".into())
+                }
+                Exceeded::Wall { .. } | Exceeded::Compute { .. } => Some(
+                    "if it needs longer, raise the time under its `limits:` in `recipe.yml`".into(),
+                ),
+                _ => Some("this is a fault of the plugin: tell its author".into()),
+            },
+            Error::Crashed { .. } | Error::Answer { .. } => {
+                Some("this is a fault of the plugin: tell its author".into())
+            }
+            Error::InvalidLimit(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+fn missing(plugin: &str, lines: &str) -> String {
+    format!(
+        "it was not granted {lines}; to allow that, list it under `grants:` of `{plugin}` in \
+         `recipe.yml` and deploy again"
+    )
+}
+
+/// What is said of an error inside wasmtime: the innermost cause, on one line.
+pub fn cause(error: &wasmtime::Error) -> String {
+    let cause = match error.downcast_ref::<Exceeded>() {
+        Some(exceeded) => format!("it reached its limit of {exceeded}"),
+        None => error.root_cause().to_string(),
+    };
+    super::text::clean_line(cause.trim_start_matches("wasm trap: "), 1000)
+}

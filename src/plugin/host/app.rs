@@ -1,0 +1,41 @@
+//! `app`: facts, settings and options, as they were when the operation began.
+
+use wasmtime::component::{HasSelf, Linker};
+
+use super::State;
+use crate::plugin::bindings::app;
+
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    app::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+impl app::Host for State {
+    fn describe(&mut self) -> wasmtime::Result<app::Facts> {
+        self.call()?;
+        let facts = &self.surroundings.facts;
+        Ok(app::Facts {
+            name: facts.app.clone(),
+            stack: facts.stack.clone(),
+            recipe: facts.recipe.clone(),
+            version: facts.version.clone(),
+            server: facts.server.clone(),
+        })
+    }
+
+    fn setting(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        self.call()?;
+        // The last one wins, as in the file.
+        let settings = self.surroundings.settings.iter().rev();
+        Ok(settings.into_iter().find(|(k, _)| *k == key).map(|(_, value)| value.clone()))
+    }
+
+    fn settings(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        self.call()?;
+        Ok(self.surroundings.settings.clone())
+    }
+
+    fn options(&mut self) -> wasmtime::Result<String> {
+        self.call()?;
+        Ok(self.surroundings.options.to_string())
+    }
+}

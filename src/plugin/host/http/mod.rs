@@ -1,0 +1,326 @@
+//! `http`: requests to granted origins, `http: https://sso.example.org`.
+//!
+//! The origin of every request and of every redirect must be granted. Where a
+//! name leads is checked when the connection is made, on the very addresses it
+//! is made to, so that no second answer of a name server slips in between.
+//! Redirects are followed here; proxies of the environment are not used.
+
+mod addresses;
+
+use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
+
+use reqwest::{
+    Method,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use url::{Host, Url};
+use wasmtime::component::{HasSelf, Linker};
+
+use self::addresses::Opened;
+use super::State;
+use crate::{home::Grant, plugin::bindings::http};
+
+/// Redirects of one request: what browsers allow is for people.
+const REDIRECTS: usize = 5;
+/// Time for one request, redirects included, unless the guest says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection that takes longer will not come.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bytes of a request's body.
+const BODY: usize = 8 << 20;
+/// Headers of one request.
+const HEADERS: usize = 100;
+
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    http::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+/// The connections of one instance, and what its grants open.
+pub struct Client {
+    client: reqwest::Client,
+    opened: Arc<Opened>,
+}
+
+impl http::Host for State {
+    async fn send(
+        &mut self,
+        request: http::Request,
+    ) -> wasmtime::Result<Result<http::Response, http::Error>> {
+        self.call()?;
+        let asked = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let timeout = asked.unwrap_or(TIMEOUT);
+        match tokio::time::timeout(timeout, self.follow(request)).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => Ok(Err(http::Error::TimedOut)),
+        }
+    }
+}
+
+impl State {
+    /// Sends a request and follows its redirects.
+    async fn follow(&mut self, request: http::Request) -> Result<http::Response, http::Error> {
+        let mut next = Next::parse(request)?;
+        for _ in 0..=REDIRECTS {
+            self.allowed(&next.url)?;
+            let limit = self.account.limits().output;
+            let client = self.client()?;
+            let response = client.send(&next).await?;
+            match next.redirect(&response)? {
+                Some(after) => next = after,
+                None => return read(response, limit).await,
+            }
+        }
+        Err(http::Error::Failed(format!("more than {REDIRECTS} redirects")))
+    }
+
+    /// Whether this URL's origin is granted, and its address open if it is one.
+    fn allowed(&mut self, url: &Url) -> Result<(), http::Error> {
+        let grant = Grant::Http(url.origin().ascii_serialization());
+        self.granted(grant).map_err(http::Error::Denied)
+    }
+
+    fn client(&mut self) -> Result<&Client, http::Error> {
+        let client = match self.http.take() {
+            Some(client) => client,
+            None => Client::new(&self.surroundings.grants)?,
+        };
+        Ok(self.http.insert(client))
+    }
+}
+
+impl Client {
+    fn new<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Result<Self, http::Error> {
+        let origins = grants.into_iter().filter_map(|grant| match grant {
+            Grant::Http(origin) => Some(origin.as_str()),
+            _ => None,
+        });
+        let opened = Arc::new(Opened::by(origins));
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .dns_resolver(Checked(opened.clone()))
+            .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| http::Error::Failed(chain(&error)))?;
+        Ok(Client { client, opened })
+    }
+
+    async fn send(&self, next: &Next) -> Result<reqwest::Response, http::Error> {
+        // An address in the URL is never asked of the resolver.
+        let literal = match next.url.host() {
+            Some(Host::Ipv4(address)) => Some(address.into()),
+            Some(Host::Ipv6(address)) => Some(address.into()),
+            _ => None,
+        };
+        if let Some(address) = literal {
+            let host = next.url.host_str().unwrap_or_default();
+            self.opened
+                .check(host, address)
+                .map_err(|why| http::Error::Denied(format!("{address} is {why}")))?;
+        }
+        self.client
+            .request(next.method.clone(), next.url.clone())
+            .headers(next.headers.clone())
+            .body(next.body.clone())
+            .send()
+            .await
+            .map_err(|error| match closed(&error) {
+                Some(closed) => http::Error::Denied(closed.to_string()),
+                None => http::Error::Failed(chain(&error)),
+            })
+    }
+}
+
+/// One request of a chain of redirects.
+struct Next {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+}
+
+impl Next {
+    fn parse(request: http::Request) -> Result<Self, http::Error> {
+        let failed = |message: String| Err(http::Error::Failed(message));
+        let url = match Url::parse(&request.url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+            Ok(url) => return failed(format!("`{}` is neither http nor https", url.scheme())),
+            Err(error) => return failed(format!("{:?} is not a URL: {error}", request.url)),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return failed("the URL holds a user name or password; use a header".into());
+        }
+        let Ok(method) = Method::from_bytes(request.method.as_bytes()) else {
+            return failed(format!("{:?} is not a method", request.method));
+        };
+        if method == Method::CONNECT {
+            return failed("the method CONNECT is not for plugins".into());
+        }
+        if request.body.len() > BODY {
+            return failed(format!("the body has more than {BODY} bytes"));
+        }
+        if request.headers.len() > HEADERS {
+            return failed(format!("more than {HEADERS} headers"));
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in request.headers {
+            let parsed = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value));
+            let (Ok(name), Ok(value)) = parsed else {
+                return failed(format!("{name:?} is not a header with a plain value"));
+            };
+            if OURS.contains(&name) {
+                return failed(format!("the header `{name}` is the host's to set"));
+            }
+            headers.append(name, value);
+        }
+        Ok(Next { method, url, headers, body: request.body.into() })
+    }
+
+    /// The request that this answer leads to, if it is a redirect
+    /// (RFC 9110, 15.4): 303 is read with GET, and so are 301 and 302 after a
+    /// POST, as everyone does.
+    fn redirect(&self, response: &reqwest::Response) -> Result<Option<Next>, http::Error> {
+        let status = response.status().as_u16();
+        let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return Ok(None);
+        }
+        let failed = |message: &str| http::Error::Failed(message.into());
+        let location = location.to_str().map_err(|_| failed("a redirect to no URL"))?;
+        let url = self.url.join(location).map_err(|_| failed("a redirect to no URL"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(failed("a redirect away from http"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(failed("a redirect with a user name or password"));
+        }
+        let mut headers = self.headers.clone();
+        if url.origin() != self.url.origin() {
+            for secret in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
+                headers.remove(secret);
+            }
+        }
+        let to_get = match status {
+            303 => self.method != Method::HEAD,
+            301 | 302 => self.method == Method::POST,
+            _ => false,
+        };
+        let (method, body) = if to_get {
+            headers.remove(header::CONTENT_TYPE);
+            (Method::GET, bytes::Bytes::new())
+        } else {
+            (self.method.clone(), self.body.clone())
+        };
+        Ok(Some(Next { method, url, headers, body }))
+    }
+}
+
+/// Headers that decide where a message goes or ends.
+const OURS: [HeaderName; 8] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::EXPECT,
+];
+
+/// Reads an answer to its end, or to the limit.
+async fn read(
+    mut response: reqwest::Response,
+    limit: usize,
+) -> Result<http::Response, http::Error> {
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                return Err(http::Error::Failed(format!("the answer has more than {limit} bytes")));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(http::Response { status, headers, body }),
+            Err(error) => return Err(http::Error::Failed(chain(&error))),
+        }
+    }
+}
+
+/// Asks the system's resolver and keeps to what is open.
+struct Checked(Arc<Opened>);
+
+impl Resolve for Checked {
+    fn resolve(&self, name: Name) -> Resolving {
+        let opened = self.0.clone();
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let answers = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let mut open: Vec<SocketAddr> = Vec::new();
+            let mut refused = None;
+            for answer in answers {
+                match opened.check(&host, answer.ip()) {
+                    Ok(()) => open.push(answer),
+                    Err(why) => {
+                        refused = Some(Closed { host: host.clone(), address: answer.ip(), why });
+                    }
+                }
+            }
+            match refused {
+                Some(closed) if open.is_empty() => Err(closed.into()),
+                _ => Ok(Box::new(open.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+/// A name that leads to a closed address.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "{host} leads to {address}, which is {why}; \
+     it stays closed unless a grant names the address itself"
+)]
+struct Closed {
+    host: String,
+    address: std::net::IpAddr,
+    why: &'static str,
+}
+
+fn closed(error: &reqwest::Error) -> Option<&Closed> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(closed) = error.downcast_ref() {
+            return Some(closed);
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// An error with its causes, without the URL, which may hold a token.
+fn chain(error: &reqwest::Error) -> String {
+    let mut message = if error.is_connect() {
+        "no connection".to_owned()
+    } else if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        "the request failed".to_owned()
+    };
+    let mut source = error.source();
+    while let Some(error) = source {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        source = error.source();
+    }
+    message
+}

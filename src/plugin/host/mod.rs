@@ -1,0 +1,128 @@
+//! What a plugin can ask of the host: one file per capability.
+//!
+//! Each file holds a capability whole: `link` puts it into the linker, and the
+//! implementation checks the grant, the limits and the arguments at every call.
+//! Nothing is checked anywhere else, so that an adapter for an older version of
+//! an interface has only to call the newest one.
+
+pub mod app;
+pub mod bytes;
+pub mod http;
+pub mod memory;
+pub mod report;
+mod revealed;
+pub mod secrets;
+pub mod services;
+pub mod tools;
+pub mod wasi;
+
+use std::collections::BTreeSet;
+
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::WasiCtx;
+
+use revealed::Revealed;
+
+use super::{
+    Surroundings, bindings,
+    limits::{Account, Exceeded},
+};
+use crate::home::Grant;
+
+/// One instance's view of the host.
+pub struct State {
+    /// The plugin's name in the recipe.
+    pub plugin: String,
+    pub surroundings: Surroundings,
+    pub account: Account,
+    /// Handles given to the guest.
+    pub table: ResourceTable,
+    pub wasi: WasiCtx,
+    /// Made at the first request.
+    pub http: Option<http::Client>,
+    /// What was refused in this hook: the likeliest cause if it fails.
+    pub denied: BTreeSet<Grant>,
+    /// The guest's last line at the level `error`: a panic's message.
+    pub last_words: Option<String>,
+    /// Secret values the guest has seen.
+    pub revealed: Revealed,
+}
+
+/// Everything of [`bindings::shared`].
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    app::link(linker)?;
+    report::link(linker)?;
+    services::link(linker)?;
+    secrets::link(linker)?;
+    http::link(linker)?;
+    memory::link(linker)?;
+    tools::link(linker)?;
+    bytes::link(linker)
+}
+
+impl State {
+    pub fn new(plugin: String, surroundings: Surroundings) -> Self {
+        let account = Account::new(surroundings.limits);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(super::limits::HANDLES);
+        let revealed = Revealed::default();
+        let wasi = wasi::context(&plugin, &surroundings, revealed.clone());
+        State {
+            plugin,
+            surroundings,
+            account,
+            table,
+            wasi,
+            http: None,
+            denied: BTreeSet::new(),
+            last_words: None,
+            revealed,
+        }
+    }
+
+    /// A hook begins.
+    pub fn begin(&mut self) {
+        self.account.begin();
+        self.denied.clear();
+        self.last_words = None;
+    }
+
+    /// Counts one host call.
+    fn call(&mut self) -> Result<(), Exceeded> {
+        self.account.call()
+    }
+
+    /// Whether this was granted. If not, the operator is told once per hook,
+    /// and the line that would allow it is for the guest.
+    fn granted(&mut self, grant: Grant) -> Result<(), String> {
+        if self.surroundings.grants.contains(&grant) {
+            return Ok(());
+        }
+        let line = grant.to_string();
+        if self.denied.insert(grant) {
+            self.say(
+                crate::progress::Level::Warn,
+                format!("was not granted `{line}`, which it tried to use"),
+            );
+        }
+        Err(line)
+    }
+
+    /// A line about this plugin for whoever watches.
+    fn say(&self, level: crate::progress::Level, message: String) {
+        self.surroundings.progress.event(crate::progress::Event::Hook {
+            plugin: self.plugin.clone(),
+            level,
+            message,
+        });
+    }
+
+    /// What a guest wrote, fit for a terminal and without the secrets it saw.
+    pub fn clean(&self, text: &str) -> String {
+        self.revealed.redact(super::text::clean(text))
+    }
+}
+
+// Interfaces that hold only types.
+impl bindings::failures::Host for State {}
+impl bindings::process_types::Host for State {}

@@ -1,0 +1,59 @@
+//! `secrets`: the app's secrets, each granted by name with `secret: NAME`.
+
+use wasmtime::component::{HasSelf, Linker};
+use zeroize::Zeroizing;
+
+use super::State;
+use crate::{
+    home::Grant,
+    plugin::{SecretError, bindings::secrets},
+};
+
+type Answer<T> = wasmtime::Result<Result<T, secrets::Error>>;
+
+/// Bytes of a secret that swarm takes (moby, `daemon/cluster/secrets.go`).
+const SIZE: usize = 500 * 1024;
+
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+impl secrets::Host for State {
+    async fn reveal(&mut self, name: String) -> Answer<String> {
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Secret(name.clone())) {
+            return Ok(Err(secrets::Error::Denied(line)));
+        }
+        match self.surroundings.secrets.reveal(&name).await {
+            Ok(value) => {
+                self.revealed.remember(&value);
+                Ok(Ok(value.to_string()))
+            }
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
+    async fn put(&mut self, name: String, value: String) -> Answer<()> {
+        let value = Zeroizing::new(value);
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Secret(name.clone())) {
+            return Ok(Err(secrets::Error::Denied(line)));
+        }
+        if value.is_empty() || value.len() > SIZE {
+            let message = format!("a secret has between 1 and {SIZE} bytes");
+            return Ok(Err(secrets::Error::Engine(message)));
+        }
+        self.revealed.remember(&value);
+        Ok(self.surroundings.secrets.put(&name, value).await.map_err(Into::into))
+    }
+}
+
+impl From<SecretError> for secrets::Error {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Unknown(name) => secrets::Error::UnknownSecret(name),
+            SecretError::Exists(name) => secrets::Error::Exists(name),
+            SecretError::Engine(message) => secrets::Error::Engine(message),
+        }
+    }
+}

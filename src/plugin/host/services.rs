@@ -1,0 +1,188 @@
+//! `services`: programs and files in the app's own services, each granted by
+//! name with `exec: SERVICE`. The stack's borders are kept by
+//! [`StackServices`](crate::plugin::StackServices).
+
+use std::time::Duration;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use super::State;
+use crate::{
+    home::Grant,
+    plugin::{Command, ServiceError, bindings::services},
+};
+
+type Answer<T> = wasmtime::Result<Result<T, services::Error>>;
+
+/// Bits that a file's mode may have: permissions, no set-uid, set-gid, sticky.
+const MODE: u32 = 0o777;
+
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    services::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+impl services::Host for State {
+    async fn run(
+        &mut self,
+        service: String,
+        command: services::Command,
+        input: Vec<u8>,
+    ) -> Answer<services::Output> {
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+            return Ok(Err(services::Error::Denied(line)));
+        }
+        let command = match checked(command.into()) {
+            Ok(command) => command,
+            Err(message) => return Ok(Err(services::Error::Engine(message))),
+        };
+        let limit = self.account.limits().output;
+        let ran = self.surroundings.services.run(&service, &command, input, limit).await;
+        Ok(ran
+            .map(|output| services::Output {
+                exit_code: output.exit_code,
+                stdout: output.stdout,
+                stderr: output.stderr,
+                truncated: output.truncated,
+            })
+            .map_err(Into::into))
+    }
+
+    async fn wait_ready(&mut self, service: String, timeout_ms: u32) -> Answer<()> {
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+            return Ok(Err(services::Error::Denied(line)));
+        }
+        let timeout = Duration::from_millis(timeout_ms.into());
+        Ok(self.surroundings.services.wait_ready(&service, timeout).await.map_err(Into::into))
+    }
+
+    async fn restart(&mut self, service: String, timeout_ms: u32) -> Answer<()> {
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+            return Ok(Err(services::Error::Denied(line)));
+        }
+        let timeout = Duration::from_millis(timeout_ms.into());
+        Ok(self.surroundings.services.restart(&service, timeout).await.map_err(Into::into))
+    }
+
+    async fn put_file(
+        &mut self,
+        service: String,
+        path: String,
+        content: Vec<u8>,
+        mode: u32,
+    ) -> Answer<()> {
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+            return Ok(Err(services::Error::Denied(line)));
+        }
+        if let Err(message) = absolute(&path) {
+            return Ok(Err(services::Error::Engine(message)));
+        }
+        if mode & !MODE != 0 {
+            let message = format!("the mode {mode:o} has more than permission bits");
+            return Ok(Err(services::Error::Engine(message)));
+        }
+        let services = &self.surroundings.services;
+        Ok(services.put_file(&service, &path, content, mode).await.map_err(Into::into))
+    }
+
+    async fn get_file(&mut self, service: String, path: String) -> Answer<Vec<u8>> {
+        self.call()?;
+        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+            return Ok(Err(services::Error::Denied(line)));
+        }
+        if let Err(message) = absolute(&path) {
+            return Ok(Err(services::Error::Engine(message)));
+        }
+        let limit = self.account.limits().output;
+        Ok(self.surroundings.services.get_file(&service, &path, limit).await.map_err(Into::into))
+    }
+}
+
+/// A command as the kernel can take it: a program, and no zero byte, which
+/// would end an argument early.
+pub fn checked(command: Command) -> Result<Command, String> {
+    if command.argv.first().is_none_or(String::is_empty) {
+        return Err("the command names no program".into());
+    }
+    let names = command.env.iter().map(|(name, _)| name);
+    if names.clone().any(|name| name.is_empty() || name.contains('=')) {
+        return Err("an environment variable's name is empty or holds `=`".into());
+    }
+    let texts = command.argv.iter().chain(names).chain(command.env.iter().map(|(_, v)| v));
+    if texts.chain(&command.user).chain(&command.workdir).any(|text| text.contains('\0')) {
+        return Err("the command holds a zero byte".into());
+    }
+    Ok(command)
+}
+
+/// A path that says where it leads: absolute, without `.` and `..`.
+fn absolute(path: &str) -> Result<(), String> {
+    let plain = path.len() > 1
+        && path.starts_with('/')
+        && !path.contains('\0')
+        && path[1..].split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if plain { Ok(()) } else { Err(format!("{path:?} is not an absolute, plain path")) }
+}
+
+impl From<services::Command> for Command {
+    fn from(command: services::Command) -> Self {
+        Command {
+            argv: command.argv,
+            env: command.env,
+            user: command.user,
+            workdir: command.workdir,
+            timeout: command.timeout_ms.map(|ms| Duration::from_millis(ms.into())),
+        }
+    }
+}
+
+impl From<ServiceError> for services::Error {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Unknown(name) => services::Error::UnknownService(name),
+            ServiceError::NotRunning(name) => services::Error::NotRunning(name),
+            ServiceError::TimedOut => services::Error::TimedOut,
+            ServiceError::Engine(message) => services::Error::Engine(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_say_where_they_lead() {
+        for good in ["/etc/app.conf", "/a", "/var/www/.htaccess", "/a/..b"] {
+            assert!(absolute(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/", "a/b", "/a/../b", "/..", "/a//b", "/a/", "/a/./b", "/a\0b"] {
+            assert!(absolute(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn commands_hold_nothing_the_kernel_would_cut() {
+        let command = |argv: &[&str], env: &[(&str, &str)]| Command {
+            argv: argv.iter().map(|s| s.to_string()).collect(),
+            env: env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+            user: None,
+            workdir: None,
+            timeout: None,
+        };
+        assert!(checked(command(&["true"], &[("A", "b=c")])).is_ok());
+        for bad in [
+            command(&[], &[]),
+            command(&[""], &[]),
+            command(&["sh", "a\0b"], &[]),
+            command(&["sh"], &[("A=B", "c")]),
+            command(&["sh"], &[("", "c")]),
+            command(&["sh"], &[("A", "\0")]),
+        ] {
+            assert!(checked(bad.clone()).is_err(), "{bad:?}");
+        }
+    }
+}
