@@ -1,0 +1,38 @@
+//! An app that others can sign in with.
+
+use std::marker::PhantomData;
+
+use crate::{
+    Client, ClientRequest, Result,
+    bindings::{
+        potluck::recipe::failures, sso_provider::exports::potluck::recipe::sso_provider as wit,
+    },
+    export::guarded,
+};
+
+/// An app that others can sign in with.
+pub trait SsoProvider {
+    /// Creates the client, or updates it when it exists.
+    ///
+    /// # Errors
+    /// What could not be done.
+    fn register(request: ClientRequest) -> Result<Client>;
+
+    /// Removes the client.
+    ///
+    /// # Errors
+    /// What could not be done.
+    fn unregister(client: String) -> Result;
+}
+
+#[doc(hidden)]
+pub struct Adapter<T>(PhantomData<T>);
+
+impl<T: SsoProvider> wit::Guest for Adapter<T> {
+    fn register(request: ClientRequest) -> Result<Client, failures::Failure> {
+        guarded(|| T::register(request))
+    }
+    fn unregister(client: String) -> Result<(), failures::Failure> {
+        guarded(|| T::unregister(client))
+    }
+}
