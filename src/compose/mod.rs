@@ -7,7 +7,29 @@
 //! Nothing here reads a disk, an environment or a network: files come in as
 //! text, and whatever a file refers to is read through [`Files`].
 
+mod convert;
+mod decode;
+mod duration;
+mod emit;
+mod env;
+pub mod image;
+mod interpolate;
+mod load;
+mod merge;
+mod model;
+mod ports;
+mod print;
+mod problem;
+mod scalar;
+mod schema;
+mod shell_words;
+mod size;
+mod volumes;
+mod yaml;
+
 use std::{collections::BTreeMap, path::Path};
+
+use problem::render;
 
 use crate::{engine::api, hint::Hint, home::StackName};
 
@@ -45,7 +67,10 @@ pub struct LoadOptions<'a> {
 /// Merged, interpolated, validated compose files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    // typed model; owned by this room
+    version: schema::Version,
+    file: model::File,
+    texts: problem::Texts,
+    notes: Vec<interpolate::Note>,
 }
 
 /// Something docker ignores or frowns upon.
@@ -80,11 +105,6 @@ impl Hint for Problems {
     fn hint(&self) -> Option<String> {
         self.0.iter().find_map(|p| p.hint.clone())
     }
-}
-
-fn render(problems: &[Problem]) -> String {
-    let _ = problems;
-    todo!()
 }
 
 /// What a stack asks of the swarm. Names are full (`wiki_example_org_db`).
@@ -141,8 +161,7 @@ pub fn load(
     sources: &[Source],
     options: &LoadOptions<'_>,
 ) -> Result<(Config, Vec<Warning>), Problems> {
-    let _ = (sources, options);
-    todo!()
+    load::load(sources, options)
 }
 
 impl Config {
@@ -152,16 +171,15 @@ impl Config {
     /// Undefined networks, volumes, secrets and configs, names that are too
     /// long with their prefix, unreadable files.
     pub fn to_stack(&self, name: &StackName, files: &dyn Files) -> Result<Stack, Problems> {
-        let _ = (name, files);
-        todo!()
+        convert::convert(self, name, files)
     }
 
     /// The merged files as `docker stack config` shows them.
     pub fn to_yaml(&self) -> String {
-        todo!()
+        emit::emit(&self.to_json())
     }
 
     pub fn to_json(&self) -> serde_json::Value {
-        todo!()
+        print::print(self)
     }
 }

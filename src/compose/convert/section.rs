@@ -1,0 +1,153 @@
+//! Networks, secrets and configs.
+
+use std::{collections::BTreeMap, path::Path as FilePath};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{Converter, driver, some, some_map};
+use crate::{
+    compose::{
+        model::{FileObject, Network},
+        problem::Path,
+    },
+    engine::api,
+};
+
+/// Largest secret, in bytes (moby/swarmkit, `MaxSecretSize`).
+const LARGEST_SECRET: usize = 500 * 1024;
+/// Largest config, in bytes (moby/swarmkit, `MaxConfigSize`).
+const LARGEST_CONFIG: usize = 1000 * 1024;
+
+impl Converter<'_> {
+    /// Networks to create, by full name, and names of those that must be there.
+    pub(super) fn networks(
+        &mut self,
+    ) -> (BTreeMap<String, api::NetworkCreateRequest>, Vec<String>) {
+        let root = Path::Root;
+        let path = root.key("networks");
+        let default = Network::default();
+        let mut create = BTreeMap::new();
+        let mut external = vec![];
+        for key in self.used_networks() {
+            let network = match self.file.networks.get(&key) {
+                Some(network) => network,
+                None if key == "default" => &default,
+                // Reported where the service names it.
+                None => continue,
+            };
+            let name = self.full_name(&key, &network.name);
+            if network.external {
+                external.push(name);
+                continue;
+            }
+            self.check_label("network", &name, network.at, path.key(&key));
+            create.insert(name.clone(), self.network(name, network));
+        }
+        external.sort();
+        external.dedup();
+        (create, external)
+    }
+
+    fn network(&self, name: String, network: &Network) -> api::NetworkCreateRequest {
+        let driver =
+            if network.driver.is_empty() { "overlay".to_owned() } else { network.driver.clone() };
+        let has_ipam = !network.ipam_driver.is_empty() || !network.ipam_config.is_empty();
+        let ipam = has_ipam.then(|| api::Ipam {
+            driver: some(network.ipam_driver.clone()),
+            config: some(
+                network
+                    .ipam_config
+                    .iter()
+                    .map(|subnet| api::IpamConfig {
+                        subnet: some(subnet.clone()),
+                        ..api::IpamConfig::default()
+                    })
+                    .collect::<Vec<_>>(),
+            ),
+            options: None,
+        });
+        api::NetworkCreateRequest {
+            name,
+            driver: Some(driver),
+            internal: some(network.internal),
+            attachable: some(network.attachable),
+            ipam,
+            options: some_map(&network.driver_opts),
+            labels: Some(self.labels(&network.labels)),
+            ..api::NetworkCreateRequest::default()
+        }
+    }
+
+    /// Secrets to create, by full name.
+    pub(super) fn secrets(&mut self) -> BTreeMap<String, api::SecretSpec> {
+        let root = Path::Root;
+        let path = root.key("secrets");
+        let mut secrets = BTreeMap::new();
+        for (key, object) in self.file.secrets.iter().filter(|(_, object)| !object.external) {
+            let name = self.full_name(key, &object.name);
+            self.check_object("secret", &name, object.at, path.key(key));
+            let data = if object.driver.is_empty() {
+                self.content("secret", object, LARGEST_SECRET, path.key(key))
+            } else {
+                None
+            };
+            let spec = api::SecretSpec {
+                name: Some(name.clone()),
+                labels: Some(self.labels(&object.labels)),
+                data,
+                driver: driver(&object.driver, &object.driver_opts),
+                templating: driver(&object.template_driver, &BTreeMap::new()),
+            };
+            secrets.insert(name, spec);
+        }
+        secrets
+    }
+
+    /// Configs to create, by full name.
+    pub(super) fn configs(&mut self) -> BTreeMap<String, api::ConfigSpec> {
+        let root = Path::Root;
+        let path = root.key("configs");
+        let mut configs = BTreeMap::new();
+        for (key, object) in self.file.configs.iter().filter(|(_, object)| !object.external) {
+            let name = self.full_name(key, &object.name);
+            self.check_object("config", &name, object.at, path.key(key));
+            let spec = api::ConfigSpec {
+                name: Some(name.clone()),
+                labels: Some(self.labels(&object.labels)),
+                data: self.content("config", object, LARGEST_CONFIG, path.key(key)),
+                templating: driver(&object.template_driver, &BTreeMap::new()),
+            };
+            configs.insert(name, spec);
+        }
+        configs
+    }
+
+    /// The content of the object's file, base64.
+    fn content(
+        &mut self,
+        kind: &str,
+        object: &FileObject,
+        largest: usize,
+        path: Path<'_>,
+    ) -> Option<String> {
+        let bytes = match self.files.read(FilePath::new(&object.file)) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let message = format!("the file {} cannot be read: {error}", object.file);
+                let hint = format!("add the file to the recipe, or make this {kind} external");
+                self.sink.hint(object.at, path, message, hint);
+                return None;
+            }
+        };
+        if bytes.len() > largest {
+            let message = format!(
+                "the file {} of this {kind} has {} bytes; swarm allows {largest}",
+                object.file,
+                bytes.len()
+            );
+            self.sink.push(object.at, path, message);
+            return None;
+        }
+        some(BASE64.encode(bytes))
+    }
+}

@@ -1,0 +1,371 @@
+//! Services.
+
+use std::{collections::BTreeMap, path::Path as FilePath};
+
+use super::{Decoder, deploy::map_at, fields::extras};
+use crate::compose::{
+    env,
+    model::{
+        Build, CredentialSpec, FileReference, HealthCheck, Logging, Placed, Port, Service,
+        ServiceNetwork, Ulimit,
+    },
+    ports,
+    problem::{Path, Spot},
+    volumes::{self, Mount, VolumeOptions},
+    yaml::{Map, Node, Value},
+};
+
+/// Ports of one service, ranges expanded: twice what exists.
+const MOST_PORTS: usize = 2 * 65536;
+
+impl Decoder<'_> {
+    pub(super) fn service(&mut self, map: &Map, at: Spot, path: Path<'_>) -> Service {
+        let deploy = map_at(map, "deploy")
+            .map(|inner| self.deploy(inner, path.key("deploy")))
+            .unwrap_or_default();
+        let healthcheck = map_at(map, "healthcheck")
+            .map(|inner| self.healthcheck(inner, path.key("healthcheck")));
+        let logging = map_at(map, "logging").map(|inner| {
+            let path = path.key("logging");
+            Logging {
+                driver: self.text_at(inner, "driver", path),
+                options: self.dict_at(inner, "options", path),
+            }
+        });
+        let credential_spec = map_at(map, "credential_spec").map(|inner| {
+            let path = path.key("credential_spec");
+            CredentialSpec {
+                config: self.text_at(inner, "config", path),
+                file: self.text_at(inner, "file", path),
+                registry: self.text_at(inner, "registry", path),
+            }
+        });
+        let env_file = self.texts_at(map, "env_file", path);
+        let environment = self.environment(map, &env_file, path);
+        Service {
+            at,
+            keys: map.0.iter().map(|e| (e.key.clone(), e.at)).collect(),
+            build: self.build(map, path),
+            cap_add: self.texts_at(map, "cap_add", path),
+            cap_drop: self.texts_at(map, "cap_drop", path),
+            cgroupns_mode: self.text_at(map, "cgroupns_mode", path),
+            cgroup_parent: self.text_at(map, "cgroup_parent", path),
+            command: self.command_at(map, "command", path),
+            configs: self.references_at(map, "configs", path),
+            container_name: self.text_at(map, "container_name", path),
+            credential_spec: credential_spec.unwrap_or_default(),
+            depends_on: self.texts_at(map, "depends_on", path),
+            deploy,
+            devices: self.texts_at(map, "devices", path),
+            dns: self.texts_at(map, "dns", path),
+            dns_search: self.texts_at(map, "dns_search", path),
+            domainname: self.text_at(map, "domainname", path),
+            entrypoint: self.command_at(map, "entrypoint", path),
+            environment,
+            env_file,
+            expose: printed_list(map, "expose"),
+            external_links: self.texts_at(map, "external_links", path),
+            extra_hosts: self.hosts_at(map, "extra_hosts", path),
+            hostname: self.text_at(map, "hostname", path),
+            healthcheck,
+            image: self.text_at(map, "image", path),
+            init: map.get("init").map(|_| self.flag_at(map, "init", path)),
+            ipc: self.text_at(map, "ipc", path),
+            isolation: self.text_at(map, "isolation", path),
+            labels: self.dict_at(map, "labels", path),
+            links: self.texts_at(map, "links", path),
+            logging,
+            mac_address: self.text_at(map, "mac_address", path),
+            network_mode: self.text_at(map, "network_mode", path),
+            networks: self.networks(map, path),
+            pid: self.text_at(map, "pid", path),
+            ports: self.ports(map, path),
+            privileged: self.flag_at(map, "privileged", path),
+            read_only: self.flag_at(map, "read_only", path),
+            restart: self.text_at(map, "restart", path),
+            secrets: self.references_at(map, "secrets", path),
+            security_opt: self.texts_at(map, "security_opt", path),
+            shm_size: self.text_at(map, "shm_size", path),
+            stdin_open: self.flag_at(map, "stdin_open", path),
+            stop_grace_period: self.duration_at(map, "stop_grace_period", path),
+            stop_signal: self.text_at(map, "stop_signal", path),
+            sysctls: self.dict_at(map, "sysctls", path),
+            tmpfs: self.texts_at(map, "tmpfs", path),
+            tty: self.flag_at(map, "tty", path),
+            ulimits: self.ulimits(map, path),
+            user: self.text_at(map, "user", path),
+            userns_mode: self.text_at(map, "userns_mode", path),
+            volumes: self.mounts(map, path),
+            working_dir: self.text_at(map, "working_dir", path),
+            extras: extras(map),
+        }
+    }
+
+    /// Environment files first, in order, then `environment`. A value that is
+    /// missing or empty takes the one of the surrounding environment.
+    fn environment(
+        &mut self,
+        map: &Map,
+        files: &[String],
+        path: Path<'_>,
+    ) -> BTreeMap<String, Option<String>> {
+        let mut all = BTreeMap::new();
+        let at = map.get("env_file").map(|node| node.at).unwrap_or_default();
+        let path_of_files = path.key("env_file");
+        for file in files {
+            let resolved = self.absolute(file);
+            let read = self
+                .files
+                .read(FilePath::new(&resolved))
+                .map_err(|error| format!("{resolved} cannot be read: {error}"))
+                .and_then(|bytes| {
+                    env::parse(&bytes, self.lookup)
+                        .map_err(|why| format!("{resolved} is not an environment file: {why}"))
+                });
+            match read {
+                Ok(pairs) => all.extend(pairs.into_iter().map(|(k, v)| (k, Some(v)))),
+                Err(message) => self.sink.push(at, path_of_files, message),
+            }
+        }
+        all.extend(self.pairs_at(map, "environment", path));
+        all.into_iter()
+            .map(|(name, value)| {
+                let value = self.fill(&name, value);
+                (name, value)
+            })
+            .collect()
+    }
+
+    fn fill(&self, name: &str, value: Option<String>) -> Option<String> {
+        match value {
+            Some(value) if !value.is_empty() => Some(value),
+            other => (self.lookup)(name).or(other),
+        }
+    }
+
+    fn build(&mut self, map: &Map, path: Path<'_>) -> Build {
+        let path = path.key("build");
+        match map.get("build").map(|node| &node.value) {
+            Some(Value::Str(context)) => Build { context: context.clone(), ..Build::default() },
+            Some(Value::Map(inner)) => Build {
+                context: self.text_at(inner, "context", path),
+                dockerfile: self.text_at(inner, "dockerfile", path),
+                args: self.pairs_at(inner, "args", path),
+                labels: self.dict_at(inner, "labels", path),
+                cache_from: self.texts_at(inner, "cache_from", path),
+                extra_hosts: self.hosts_at(inner, "extra_hosts", path),
+                network: self.text_at(inner, "network", path),
+                target: self.text_at(inner, "target", path),
+            },
+            _ => Build::default(),
+        }
+    }
+
+    fn healthcheck(&mut self, map: &Map, path: Path<'_>) -> HealthCheck {
+        let test = match map.get("test") {
+            Some(Node { value: Value::Str(line), .. }) => vec!["CMD-SHELL".into(), line.clone()],
+            _ => self.texts_at(map, "test", path),
+        };
+        HealthCheck {
+            test,
+            timeout: self.duration_at(map, "timeout", path),
+            interval: self.duration_at(map, "interval", path),
+            retries: self.number_at(map, "retries", path),
+            start_period: self.duration_at(map, "start_period", path),
+            start_interval: self.duration_at(map, "start_interval", path),
+            disable: self.flag_at(map, "disable", path),
+        }
+    }
+
+    /// Secrets or configs that a service mounts.
+    fn references_at(
+        &mut self,
+        map: &Map,
+        key: &str,
+        path: Path<'_>,
+    ) -> Vec<Placed<FileReference>> {
+        let path = path.key(key);
+        let Some(Node { value: Value::List(items), .. }) = map.get(key) else { return vec![] };
+        let mut references = vec![];
+        for (index, item) in items.iter().enumerate() {
+            let path = path.index(index);
+            let it = match &item.value {
+                Value::Map(inner) => FileReference {
+                    source: self.text_at(inner, "source", path),
+                    target: self.text_at(inner, "target", path),
+                    uid: self.text_at(inner, "uid", path),
+                    gid: self.text_at(inner, "gid", path),
+                    mode: self.number_at(inner, "mode", path),
+                },
+                _ => FileReference { source: self.text(item, path), ..FileReference::default() },
+            };
+            references.push(Placed { at: item.at, it });
+        }
+        references
+    }
+
+    fn networks(&mut self, map: &Map, path: Path<'_>) -> BTreeMap<String, Option<ServiceNetwork>> {
+        let path = path.key("networks");
+        match map.get("networks").map(|node| &node.value) {
+            Some(Value::List(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (self.text(item, path.index(index)), None))
+                .collect(),
+            Some(Value::Map(entries)) => entries
+                .0
+                .iter()
+                .map(|entry| {
+                    let path = path.key(&entry.key);
+                    let network = match &entry.value.value {
+                        Value::Map(inner) => Some(ServiceNetwork {
+                            aliases: self.texts_at(inner, "aliases", path),
+                            driver_opts: self.dict_at(inner, "driver_opts", path),
+                            ipv4_address: self.text_at(inner, "ipv4_address", path),
+                            ipv6_address: self.text_at(inner, "ipv6_address", path),
+                        }),
+                        _ => None,
+                    };
+                    (entry.key.clone(), network)
+                })
+                .collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    fn ports(&mut self, map: &Map, path: Path<'_>) -> Vec<Port> {
+        let path = path.key("ports");
+        let Some(Node { value: Value::List(items), .. }) = map.get("ports") else { return vec![] };
+        let mut all = vec![];
+        for (index, item) in items.iter().enumerate() {
+            let path = path.index(index);
+            if let Value::Map(inner) = &item.value {
+                all.push(Port {
+                    mode: self.text_at(inner, "mode", path),
+                    target: self.number_at(inner, "target", path).unwrap_or_default(),
+                    published: self.number_at(inner, "published", path).unwrap_or_default(),
+                    protocol: self.text_at(inner, "protocol", path),
+                });
+                continue;
+            }
+            let text = item.value.print().unwrap_or_default();
+            match ports::parse_short(&text) {
+                Ok(short) if all.len() + short.ports.len() <= MOST_PORTS => {
+                    if let Some(ip) = short.ignored_ip {
+                        let message = format!(
+                            "{path}: the address {ip} is ignored; swarm listens on all addresses"
+                        );
+                        self.warnings.push((item.at, message));
+                    }
+                    all.extend(short.ports);
+                }
+                Ok(_) => {
+                    self.sink.push(item.at, path, "the ranges of this service hold too many ports");
+                    break;
+                }
+                Err(why) => self.sink.push(item.at, path, why),
+            }
+        }
+        all
+    }
+
+    fn mounts(&mut self, map: &Map, path: Path<'_>) -> Vec<Placed<Mount>> {
+        let path = path.key("volumes");
+        let Some(Node { value: Value::List(items), .. }) = map.get("volumes") else {
+            return vec![];
+        };
+        let mut mounts = vec![];
+        for (index, item) in items.iter().enumerate() {
+            let path = path.index(index);
+            let mut mount = match &item.value {
+                Value::Map(inner) => self.long_mount(inner, path),
+                _ => {
+                    let text = self.text(item, path);
+                    match volumes::parse_short(&text) {
+                        Ok(mount) => mount,
+                        Err(why) => {
+                            self.sink.push(item.at, path, why);
+                            continue;
+                        }
+                    }
+                }
+            };
+            if mount.kind == "bind" {
+                if mount.source.is_empty() {
+                    self.sink.push(item.at, path, "a bind mount needs a `source`");
+                } else {
+                    mount.source = self.bind_source(&mount.source, item.at);
+                }
+            }
+            mounts.push(Placed { at: item.at, it: mount });
+        }
+        mounts
+    }
+
+    fn long_mount(&mut self, map: &Map, path: Path<'_>) -> Mount {
+        Mount {
+            kind: self.text_at(map, "type", path),
+            source: self.text_at(map, "source", path),
+            target: self.text_at(map, "target", path),
+            read_only: self.flag_at(map, "read_only", path),
+            consistency: self.text_at(map, "consistency", path),
+            bind: map_at(map, "bind")
+                .map(|inner| self.text_at(inner, "propagation", path.key("bind"))),
+            volume: map_at(map, "volume").map(|inner| VolumeOptions {
+                nocopy: self.flag_at(inner, "nocopy", path.key("volume")),
+                subpath: self.text_at(inner, "subpath", path.key("volume")),
+            }),
+            tmpfs: map_at(map, "tmpfs")
+                .map(|inner| self.number_at(inner, "size", path.key("tmpfs")).unwrap_or_default()),
+        }
+    }
+
+    fn bind_source(&mut self, source: &str, at: Spot) -> String {
+        let mut source = source.to_owned();
+        if let Some(rest) = source.strip_prefix('~') {
+            let home = self
+                .home_dir
+                .map(|home| home.to_string_lossy().into_owned())
+                .or_else(|| (self.lookup)("HOME"));
+            match home {
+                Some(home) => source = format!("{home}{rest}"),
+                None => self
+                    .warnings
+                    .push((at, "cannot expand '~', because the environment lacks HOME".into())),
+            }
+        }
+        if volumes::is_absolute(&source) { source } else { self.absolute(&source) }
+    }
+
+    fn ulimits(&mut self, map: &Map, path: Path<'_>) -> BTreeMap<String, Ulimit> {
+        let path = path.key("ulimits");
+        let Some(entries) = map_at(map, "ulimits") else { return BTreeMap::new() };
+        let mut ulimits = BTreeMap::new();
+        for entry in &entries.0 {
+            let path = path.key(&entry.key);
+            let ulimit = match &entry.value.value {
+                Value::Map(inner) => Ulimit {
+                    single: 0,
+                    soft: self.number_at(inner, "soft", path).unwrap_or_default(),
+                    hard: self.number_at(inner, "hard", path).unwrap_or_default(),
+                },
+                _ => Ulimit {
+                    single: self.number(&entry.value, path).unwrap_or_default(),
+                    ..Ulimit::default()
+                },
+            };
+            ulimits.insert(entry.key.clone(), ulimit);
+        }
+        ulimits
+    }
+}
+
+/// Items as docker prints them, numbers among them.
+fn printed_list(map: &Map, key: &str) -> Vec<String> {
+    match map.get(key) {
+        Some(Node { value: Value::List(items), .. }) => {
+            items.iter().filter_map(|item| item.value.print()).collect()
+        }
+        _ => vec![],
+    }
+}

@@ -1,0 +1,353 @@
+//! `${NAME}` in values, with docker's grammar (docker/cli, `compose/template`
+//! and `compose/loader/interpolate.go`).
+//!
+//! The grammar is one regular expression,
+//! `\$(?i:(\$)|(N)|{(N)}|())` with `N = [_a-z][_a-z0-9]*(?::?[-?][^}]*)?`, so
+//! that the operator also works without braces, defaults do not nest, and `:+`
+//! does not exist. Operators are looked for as substrings, `:-` and `-` before
+//! `:?` and `?`: `${V:?set me - please}` never fails. Where docker's reading is
+//! surely not what the author meant, a [`Note`] says so.
+
+use super::{
+    problem::{Path, Sink, Spot},
+    yaml::{Map, Node, Value},
+};
+
+/// Looks a variable up.
+pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// Something docker reads otherwise than it looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub at: Spot,
+    pub path: String,
+    pub kind: NoteKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoteKind {
+    /// `${V:?… - …}`: holds a dash, so that docker takes it for a default.
+    RequiredNeverFails(String),
+    /// A variable that is required or malformed, hidden by a later one in the
+    /// same value: docker keeps only the last outcome.
+    ErrorSwallowed(String),
+}
+
+/// Casts that docker does, only where substitution changed the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cast {
+    Int,
+    Float,
+    Bool,
+}
+
+/// `*` stands for any one key, `[]` for any list position.
+const CASTS: &[(&str, Cast)] = &[
+    ("services.*.configs.[].mode", Cast::Int),
+    ("services.*.secrets.[].mode", Cast::Int),
+    ("services.*.healthcheck.retries", Cast::Int),
+    ("services.*.healthcheck.disable", Cast::Bool),
+    ("services.*.deploy.replicas", Cast::Int),
+    ("services.*.deploy.update_config.parallelism", Cast::Int),
+    ("services.*.deploy.update_config.max_failure_ratio", Cast::Float),
+    ("services.*.deploy.rollback_config.parallelism", Cast::Int),
+    ("services.*.deploy.rollback_config.max_failure_ratio", Cast::Float),
+    ("services.*.deploy.restart_policy.max_attempts", Cast::Int),
+    ("services.*.deploy.placement.max_replicas_per_node", Cast::Int),
+    ("services.*.ports.[].target", Cast::Int),
+    ("services.*.ports.[].published", Cast::Int),
+    ("services.*.ulimits.*", Cast::Int),
+    ("services.*.ulimits.*.hard", Cast::Int),
+    ("services.*.ulimits.*.soft", Cast::Int),
+    ("services.*.privileged", Cast::Bool),
+    ("services.*.oom_score_adj", Cast::Int),
+    ("services.*.read_only", Cast::Bool),
+    ("services.*.stdin_open", Cast::Bool),
+    ("services.*.tty", Cast::Bool),
+    ("services.*.volumes.[].read_only", Cast::Bool),
+    ("services.*.volumes.[].volume.nocopy", Cast::Bool),
+    ("networks.*.external", Cast::Bool),
+    ("networks.*.internal", Cast::Bool),
+    ("networks.*.attachable", Cast::Bool),
+    ("volumes.*.external", Cast::Bool),
+    ("secrets.*.external", Cast::Bool),
+    ("configs.*.external", Cast::Bool),
+];
+
+/// Replaces variables in all values of a file, keys excepted.
+pub fn interpolate(root: &mut Map, lookup: Lookup<'_>, sink: &mut Sink, notes: &mut Vec<Note>) {
+    for entry in &mut root.0 {
+        walk(&mut entry.value, Path::Root.key(&entry.key), lookup, sink, notes);
+    }
+}
+
+fn walk(
+    node: &mut Node,
+    path: Path<'_>,
+    lookup: Lookup<'_>,
+    sink: &mut Sink,
+    notes: &mut Vec<Note>,
+) {
+    match &mut node.value {
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                walk(item, path.index(index), lookup, sink, notes);
+            }
+        }
+        Value::Map(map) => {
+            for entry in &mut map.0 {
+                walk(&mut entry.value, path.key(&entry.key), lookup, sink, notes);
+            }
+        }
+        Value::Str(text) if text.contains('$') => {
+            let mut kinds = vec![];
+            let outcome = substitute(text, lookup, &mut kinds);
+            notes.extend(kinds.into_iter().map(|kind| Note {
+                at: node.at,
+                path: path.to_string(),
+                kind,
+            }));
+            match outcome {
+                Ok(new) if new == *text => {}
+                Ok(new) => match cast(&path.pattern(), new) {
+                    Ok(value) => node.value = value,
+                    Err(message) => sink.push(node.at, path, message),
+                },
+                Err(error) => sink.hint(node.at, path, error.message, error.hint),
+            }
+        }
+        _ => {}
+    }
+}
+
+fn cast(path: &str, text: String) -> Result<Value, String> {
+    let Some((_, cast)) = CASTS.iter().find(|(pattern, _)| matches(pattern, path)) else {
+        return Ok(Value::Str(text));
+    };
+    match cast {
+        Cast::Int => atoi(&text)
+            .map(|i| Value::Int(i.into()))
+            .ok_or_else(|| format!("`{text}` is not a whole number")),
+        Cast::Float => {
+            text.parse::<f64>().map(Value::Float).map_err(|_| format!("`{text}` is not a number"))
+        }
+        Cast::Bool => match text.to_lowercase().as_str() {
+            "y" | "yes" | "true" | "on" => Ok(Value::Bool(true)),
+            "n" | "no" | "false" | "off" => Ok(Value::Bool(false)),
+            _ => Err(format!("`{text}` is neither true nor false")),
+        },
+    }
+}
+
+/// Go's `strconv.Atoi`: decimal only.
+fn atoi(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('.');
+    pattern.split('.').all(|p| parts.next().is_some_and(|part| p == "*" || p == part))
+        && parts.next().is_none()
+}
+
+/// Why a value cannot be interpolated.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invalid {
+    pub message: String,
+    pub hint: String,
+}
+
+/// Replaces all variables of one value.
+pub fn substitute(
+    text: &str,
+    lookup: Lookup<'_>,
+    notes: &mut Vec<NoteKind>,
+) -> Result<String, Invalid> {
+    let mut out = String::with_capacity(text.len());
+    let mut error: Option<Invalid> = None;
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let braced = rest.starts_with('{');
+        let inner = if braced { &rest[1..] } else { rest };
+        let name = variable(inner).filter(|len| !braced || inner[*len..].starts_with('}'));
+        // With braces the operator must end at the brace; a name followed by
+        // anything else is malformed.
+        let Some(len) = name else {
+            error = Some(malformed(rest));
+            continue;
+        };
+        let outcome = resolve(&inner[..len], lookup, notes);
+        rest = &inner[len + usize::from(braced)..];
+        // Docker keeps the last outcome only.
+        if let Some(lost) = error.take() {
+            notes.push(NoteKind::ErrorSwallowed(lost.message));
+        }
+        match outcome {
+            Ok(value) => out.push_str(&value),
+            Err(e) => error = Some(e),
+        }
+    }
+    out.push_str(rest);
+    error.map_or(Ok(out), Err)
+}
+
+/// Length of `N` at the start of the text.
+fn variable(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if !bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
+        return None;
+    }
+    let name = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    let operator = match &bytes[name..] {
+        [b':', b'-' | b'?', ..] => 2,
+        [b'-' | b'?', ..] => 1,
+        _ => return Some(name),
+    };
+    let argument = &text[name + operator..];
+    Some(name + operator + argument.find('}').unwrap_or(argument.len()))
+}
+
+fn resolve(
+    expression: &str,
+    lookup: Lookup<'_>,
+    notes: &mut Vec<NoteKind>,
+) -> Result<String, Invalid> {
+    if let Some((name, default)) =
+        expression.split_once(":-").or_else(|| expression.split_once('-'))
+    {
+        if name.contains('?') {
+            notes.push(NoteKind::RequiredNeverFails(expression.to_owned()));
+        }
+        let soft = expression.contains(":-");
+        return Ok(match lookup(name) {
+            Some(value) if !(soft && value.is_empty()) => value,
+            _ => default.to_owned(),
+        });
+    }
+    if let Some((name, message)) =
+        expression.split_once(":?").or_else(|| expression.split_once('?'))
+    {
+        let may_be_empty = !expression.contains(":?");
+        return match lookup(name) {
+            Some(value) if may_be_empty || !value.is_empty() => Ok(value),
+            _ => Err(Invalid {
+                message: if message.is_empty() {
+                    format!("the variable {name} must be set")
+                } else {
+                    format!("the variable {name} must be set: {message}")
+                },
+                hint: format!("set {name} in the environment file"),
+            }),
+        };
+    }
+    Ok(lookup(expression).unwrap_or_default())
+}
+
+fn malformed(rest: &str) -> Invalid {
+    let shown: String = rest.chars().take(20).collect();
+    let hint = if rest.starts_with('{') && rest.contains('+') {
+        "`+` is not available: write `${NAME:-default}`, `${NAME:?message}` or `$$` for a dollar sign"
+    } else {
+        "write `$$` for a dollar sign"
+    };
+    Invalid { message: format!("`${shown}` is not a variable"), hint: hint.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        match name {
+            "FOO" => Some("foo".into()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn values_are_substituted_as_docker_does() {
+        for (text, expected) in [
+            ("$$", "$"),
+            ("a $FOO b", "a foo b"),
+            ("${FOO}", "foo"),
+            ("$NOPE|${NOPE}", "|"),
+            ("${NOPE:-d}", "d"),
+            ("${EMPTY:-d}", "d"),
+            ("${EMPTY-d}", ""),
+            ("${NOPE-d}", "d"),
+            ("${FOO:?m}", "foo"),
+            ("${EMPTY?m}", ""),
+            ("$FOO-bar", "foo"),
+            ("$NOPE-bar", "bar"),
+            ("$NOPE-bar} tail", "bar} tail"),
+            ("${NOPE:-${W}}", "${W}"),
+            ("${FOO:-a}b}", "foob}"),
+            ("${NOPE:?must be set - please}", " please"),
+            ("$$$FOO", "$foo"),
+            ("$$FOO", "$FOO"),
+            ("${foo}", ""),
+            ("ü$FOOü", "üfooü"),
+            ("$1 $FOO", " foo"),
+            ("${NOPE:?x} $FOO", " foo"),
+        ] {
+            // The last two lose their error, as in docker: "$1" leaves "1".
+            let expected = if text == "$1 $FOO" { "1 foo" } else { expected };
+            assert_eq!(substitute(text, &env, &mut vec![]).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_variable_is_an_error() {
+        for text in [
+            "${V:+x}",
+            "${V+x}",
+            "${V/a/b}",
+            "${V:0:1}",
+            "${}",
+            "$1",
+            "$",
+            "a$",
+            "${V",
+            "$ x",
+            "${FOO:?",
+            "${NOPE:?m}",
+            "${EMPTY:?m}",
+            "${NOPE?}",
+            "$NOPE?x",
+            "$FOO $1",
+        ] {
+            assert!(substitute(text, &env, &mut vec![]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_cannot_fail_is_noted() {
+        let mut notes = vec![];
+        let _ = substitute("${NOPE:?must be set - please}", &env, &mut notes);
+        assert!(matches!(notes[..], [NoteKind::RequiredNeverFails(_)]));
+        let mut notes = vec![];
+        let _ = substitute("${NOPE:?x} $FOO", &env, &mut notes);
+        assert!(matches!(notes[..], [NoteKind::ErrorSwallowed(_)]));
+    }
+
+    #[test]
+    fn casts_need_the_exact_path() {
+        assert_eq!(cast("services.a.tty", "On".into()), Ok(Value::Bool(true)));
+        assert_eq!(cast("services.a.init", "true".into()), Ok(Value::Str("true".into())));
+        assert_eq!(cast("services.a.ports.[].target", "080".into()), Ok(Value::Int(80)));
+        assert_eq!(cast("services.a.b.tty", "on".into()), Ok(Value::Str("on".into())));
+        assert!(cast("services.a.tty", "1".into()).is_err());
+        assert!(cast("services.a.deploy.replicas", "two".into()).is_err());
+    }
+}

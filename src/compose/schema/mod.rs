@@ -1,0 +1,418 @@
+//! What a compose file may hold: the rules of docker's JSON schemas 3.0 to 3.13
+//! (docker/cli, `compose/schema/data`) as tables, with all problems in one run,
+//! each at its place, and the nearest valid key.
+
+mod tables;
+
+use std::collections::HashSet;
+
+use super::{
+    duration, ports,
+    problem::{Path, Sink, Spot, nearest},
+    yaml::{Map, Node, Value},
+};
+
+/// The newest version, and what a file without one gets.
+pub const NEWEST: u8 = 13;
+
+/// What a value must be.
+pub enum Rule {
+    Any,
+    Text,
+    Flag,
+    Null,
+    /// A number without fraction.
+    Whole,
+    /// The same, not below zero.
+    Natural,
+    Number,
+    Duration,
+    /// A short port, as a string or a number.
+    Port,
+    Words(&'static [&'static str]),
+    OneOf(&'static [Rule]),
+    List(&'static Rule, Unique),
+    /// Known keys.
+    Object(&'static Object),
+    /// Keys that the author chooses.
+    Dict(Keys, &'static Rule, Others),
+    /// Only from this minor version on.
+    Since(u8, &'static Rule),
+}
+
+/// Whether a list may hold the same item twice.
+#[derive(Clone, Copy)]
+pub enum Unique {
+    Always,
+    Never,
+    /// Checked in versions below this one only.
+    Below(u8),
+}
+
+/// Which keys a [`Rule::Dict`] is about.
+#[derive(Clone, Copy)]
+pub enum Keys {
+    /// `^[a-zA-Z0-9._-]+$`
+    Names,
+    /// `^[a-z]+$`
+    Lower,
+    /// Anything but the empty string.
+    Filled,
+}
+
+/// What happens to keys that the table does not know.
+#[derive(Clone, Copy)]
+pub enum Others {
+    Refused,
+    Ignored,
+    /// Ignored from this minor version on.
+    IgnoredSince(u8),
+}
+
+pub struct Object {
+    pub fields: &'static [Field],
+    pub others: Others,
+    /// `x-…` is allowed from this minor version on.
+    pub extensions: Option<u8>,
+    pub required: &'static [&'static str],
+}
+
+pub struct Field {
+    pub name: &'static str,
+    pub since: u8,
+    pub rule: Rule,
+}
+
+/// A version of the format, `3.8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u8);
+
+impl Version {
+    /// The version of a file, read before interpolation as docker does.
+    pub fn of(root: &Map) -> Result<Self, (Spot, String)> {
+        let Some(entry) = root.entry("version") else { return Ok(Self(NEWEST)) };
+        let shown = entry.value.value.print().unwrap_or_default();
+        match shown.as_str() {
+            "" | "3" if !matches!(entry.value.value, Value::List(_) | Value::Map(_)) => {
+                Ok(Self(NEWEST))
+            }
+            _ => shown
+                .strip_prefix("3.")
+                .filter(|minor| *minor == "0" || !minor.starts_with('0'))
+                .filter(|minor| minor.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|minor| minor.parse().ok())
+                .filter(|minor| *minor <= NEWEST)
+                .map(Self)
+                .ok_or_else(|| (entry.value.at, shown)),
+        }
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "3.{}", self.0)
+    }
+}
+
+/// Keys that docker refuses before it looks at the schema, with what to do
+/// instead (docker/cli, `compose/types.ForbiddenProperties`).
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("extends", "repeat the settings, use a YAML anchor, or an overlay file"),
+    ("volume_driver", "name the driver under the top-level `volumes`"),
+    ("volumes_from", "name a volume under the top-level `volumes` and mount it in both services"),
+    ("cpu_quota", "use `deploy.resources.limits.cpus`"),
+    ("cpu_shares", "use `deploy.resources.reservations.cpus`"),
+    ("cpuset", "use `deploy.resources`"),
+    ("mem_limit", "use `deploy.resources.limits.memory`"),
+    ("memswap_limit", "use `deploy.resources.limits.memory`"),
+];
+
+/// Keys of other dialects of compose, with what to do instead.
+const FOREIGN: &[(&str, &str)] = &[
+    ("profiles", "put the service into an overlay file of its own"),
+    ("pull_policy", "remove it: swarm pulls an image when a task starts"),
+    ("platform", "use `deploy.placement.constraints: [node.platform.arch == …]`"),
+    ("group_add", "swarm has no additional groups; set `user`"),
+    ("gpus", "use `deploy.resources.reservations.generic_resources`"),
+    ("develop", "remove it: it is for `docker compose watch`"),
+    ("name", "remove it: a stack is named when it is deployed"),
+    ("include", "pass the other file as an overlay"),
+    ("content", "put the content into a file and use `file`"),
+];
+
+/// Checks for keys that are refused whatever the version.
+pub fn check_forbidden(root: &Map, sink: &mut Sink) {
+    let Some(Node { value: Value::Map(services), .. }) = root.get("services") else { return };
+    for service in &services.0 {
+        let Value::Map(keys) = &service.value.value else { continue };
+        for entry in &keys.0 {
+            if let Some((_, instead)) = FORBIDDEN.iter().find(|(key, _)| *key == entry.key) {
+                let services = Path::Root.key("services");
+                let service = services.key(&service.key);
+                let path = service.key(&entry.key);
+                sink.hint(entry.at, path, "swarm has no such setting", *instead);
+            }
+        }
+    }
+}
+
+/// Checks a file against the schema of its version.
+pub fn check(root: &Map, at: Spot, version: Version, sink: &mut Sink) {
+    Checker { version, sink }.object(root, at, &tables::ROOT, Path::Root);
+}
+
+struct Checker<'s> {
+    version: Version,
+    sink: &'s mut Sink,
+}
+
+impl Checker<'_> {
+    fn check(&mut self, node: &Node, rule: &Rule, path: Path<'_>) {
+        match (rule, &node.value) {
+            (Rule::Since(_, rule), _) => self.check(node, rule, path),
+            (Rule::OneOf(rules), _) => {
+                match rules.iter().find(|rule| self.allows(rule) && fits(rule, &node.value)) {
+                    Some(rule) => self.check(node, rule, path),
+                    None => self.wrong_kind(node, rule, path),
+                }
+            }
+            _ if !fits(rule, &node.value) => self.wrong_kind(node, rule, path),
+            (Rule::Object(object), Value::Map(map)) => self.object(map, node.at, object, path),
+            (Rule::Dict(keys, value, others), Value::Map(map)) => {
+                self.dict(map, *keys, value, *others, path);
+            }
+            (Rule::List(item, unique), Value::List(items)) => {
+                self.list(items, item, *unique, path);
+            }
+            (Rule::Duration, Value::Str(text)) => {
+                if let Err(why) = duration::parse(text) {
+                    self.sink.hint(node.at, path, why, "write a duration like `30s` or `1m30s`");
+                }
+            }
+            (Rule::Natural, value) => {
+                if matches!(value, Value::Int(i) if *i < 0)
+                    || matches!(value, Value::Float(f) if *f < 0.0)
+                {
+                    self.sink.push(node.at, path, "must not be below zero");
+                }
+            }
+            (Rule::Words(words), Value::Str(text)) => {
+                if !words.contains(&text.as_str()) {
+                    self.sink.hint(
+                        node.at,
+                        path,
+                        format!("`{text}` is not known here"),
+                        format!("use one of {}", list(words)),
+                    );
+                }
+            }
+            (Rule::Port, value) => {
+                let text = value.print().unwrap_or_default();
+                if let Err(why) = ports::parse_short(&text) {
+                    self.sink.hint(
+                        node.at,
+                        path,
+                        why,
+                        "write `[published:]target[/protocol]`, like \"8080:80\" or \"53:53/udp\"",
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn allows(&self, rule: &Rule) -> bool {
+        !matches!(rule, Rule::Since(since, _) if self.version.0 < *since)
+    }
+
+    fn wrong_kind(&mut self, node: &Node, rule: &Rule, path: Path<'_>) {
+        let wanted = self.describe(rule);
+        let given = node.value.kind();
+        let hint = match (&node.value, rule) {
+            (Value::Int(_) | Value::Float(_) | Value::Bool(_), _) if accepts_text(rule) => {
+                node.value.print().map(|v| format!("write \"{v}\" in quotes"))
+            }
+            (Value::Null, _) => Some("remove the key or give it a value".into()),
+            (Value::Map(_), _) if path.to_string().ends_with(".depends_on") => {
+                Some("write a list of service names; swarm does not wait for conditions".into())
+            }
+            _ => None,
+        };
+        self.sink.fault(node.at, path, format!("must be {wanted}, not {given}"), hint);
+    }
+
+    fn object(&mut self, map: &Map, at: Spot, object: &Object, path: Path<'_>) {
+        for entry in &map.0 {
+            let below = path.key(&entry.key);
+            match object.fields.iter().find(|f| f.name == entry.key) {
+                Some(field) if field.since <= self.version.0 => {
+                    self.check(&entry.value, &field.rule, below);
+                }
+                _ if object.extensions.is_some_and(|since| since <= self.version.0)
+                    && entry.key.starts_with("x-") => {}
+                _ if self.ignores(object.others) => {}
+                Some(field) => self.sink.hint(
+                    entry.at,
+                    below,
+                    format!("needs version 3.{} of the format", field.since),
+                    "remove the top-level `version`, or raise it",
+                ),
+                None => self.unknown(entry.at, &entry.key, object, below),
+            }
+        }
+        for required in object.required {
+            if map.get(required).is_none() {
+                self.sink.push(at, path, format!("`{required}` is missing"));
+            }
+        }
+    }
+
+    fn ignores(&self, others: Others) -> bool {
+        match others {
+            Others::Refused => false,
+            Others::Ignored => true,
+            Others::IgnoredSince(since) => since <= self.version.0,
+        }
+    }
+
+    fn unknown(&mut self, at: Spot, key: &str, object: &Object, path: Path<'_>) {
+        let known = object.fields.iter().filter(|f| f.since <= self.version.0).map(|f| f.name);
+        let hint = FOREIGN
+            .iter()
+            .find(|(foreign, _)| *foreign == key)
+            .map(|(_, instead)| (*instead).to_owned())
+            .or_else(|| nearest(key, known).map(|near| format!("did you mean `{near}`?")));
+        self.sink.fault(at, path, "this key is not known here".into(), hint);
+    }
+
+    fn dict(&mut self, map: &Map, keys: Keys, rule: &Rule, others: Others, path: Path<'_>) {
+        for entry in &map.0 {
+            let below = path.key(&entry.key);
+            if keys.fit(&entry.key) {
+                self.check(&entry.value, rule, below);
+            } else if matches!(others, Others::Refused) {
+                let message = if entry.key.is_empty() {
+                    "a name must not be empty".to_owned()
+                } else {
+                    format!("`{}` is not a name: use letters, digits, `.`, `_` and `-`", entry.key)
+                };
+                self.sink.push(entry.at, below, message);
+            }
+        }
+    }
+
+    fn list(&mut self, items: &[Node], rule: &Rule, unique: Unique, path: Path<'_>) {
+        let unique = match unique {
+            Unique::Always => true,
+            Unique::Never => false,
+            Unique::Below(version) => self.version.0 < version,
+        };
+        let mut seen = HashSet::new();
+        for (index, item) in items.iter().enumerate() {
+            let below = path.index(index);
+            self.check(item, rule, below);
+            if unique && !seen.insert(canonical(item)) {
+                self.sink.push(item.at, below, "this item is in the list twice");
+            }
+        }
+    }
+
+    fn describe(&self, rule: &Rule) -> String {
+        match rule {
+            Rule::Any => "anything".into(),
+            Rule::Text | Rule::Words(_) => "a string".into(),
+            Rule::Flag => "true or false".into(),
+            Rule::Null => "nothing".into(),
+            Rule::Whole | Rule::Natural => "a whole number".into(),
+            Rule::Number => "a number".into(),
+            Rule::Duration => "a duration like `30s`".into(),
+            Rule::Port => "a port like `8080:80`".into(),
+            Rule::List(..) => "a list".into(),
+            Rule::Object(_) | Rule::Dict(..) => "a mapping".into(),
+            Rule::Since(_, rule) => self.describe(rule),
+            Rule::OneOf(rules) => {
+                let mut words: Vec<String> = rules
+                    .iter()
+                    .filter(|r| self.allows(r) && !matches!(r, Rule::Null))
+                    .map(|r| self.describe(r))
+                    .collect();
+                words.dedup();
+                match words.split_last() {
+                    Some((last, [])) => last.clone(),
+                    Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+                    None => "nothing".into(),
+                }
+            }
+        }
+    }
+}
+
+impl Keys {
+    fn fit(self, key: &str) -> bool {
+        !key.is_empty()
+            && match self {
+                Keys::Names => key
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')),
+                Keys::Lower => key.bytes().all(|b| b.is_ascii_lowercase()),
+                Keys::Filled => true,
+            }
+    }
+}
+
+/// Whether the value is of the rule's kind, contents left aside.
+fn fits(rule: &Rule, value: &Value) -> bool {
+    let whole = || match value {
+        Value::Int(_) => true,
+        Value::Float(f) => f.fract() == 0.0,
+        _ => false,
+    };
+    match rule {
+        Rule::Any => true,
+        Rule::Text | Rule::Words(_) | Rule::Duration => {
+            matches!(value, Value::Str(_) | Value::Time(_))
+        }
+        Rule::Flag => matches!(value, Value::Bool(_)),
+        Rule::Null => matches!(value, Value::Null),
+        Rule::Whole | Rule::Natural => whole(),
+        Rule::Number => matches!(value, Value::Int(_) | Value::Float(_)),
+        Rule::Port => matches!(value, Value::Str(_) | Value::Int(_)),
+        Rule::List(..) => matches!(value, Value::List(_)),
+        Rule::Object(_) | Rule::Dict(..) => matches!(value, Value::Map(_)),
+        Rule::OneOf(rules) => rules.iter().any(|rule| fits(rule, value)),
+        Rule::Since(_, rule) => fits(rule, value),
+    }
+}
+
+fn accepts_text(rule: &Rule) -> bool {
+    match rule {
+        Rule::Text => true,
+        Rule::OneOf(rules) => rules.iter().any(accepts_text),
+        Rule::Since(_, rule) => accepts_text(rule),
+        _ => false,
+    }
+}
+
+fn list(words: &[&str]) -> String {
+    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Equal for values that are equal as JSON.
+fn canonical(node: &Node) -> String {
+    match &node.value {
+        Value::Str(s) | Value::Time(s) => format!("{s:?}"),
+        Value::List(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        Value::Map(map) => {
+            let mut pairs: Vec<String> =
+                map.0.iter().map(|e| format!("{:?}:{}", e.key, canonical(&e.value))).collect();
+            pairs.sort();
+            format!("{{{}}}", pairs.join(","))
+        }
+        value => value.print().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use super::*;
+use crate::compose::yaml;
+
+fn problems(text: &str) -> Vec<String> {
+    let mut sink = Sink::default();
+    let root = yaml::read(text, 0, &mut sink).unwrap();
+    let Value::Map(map) = &root.value else { panic!() };
+    let version = Version::of(map).unwrap();
+    check_forbidden(map, &mut sink);
+    check(map, root.at, version, &mut sink);
+    match sink.finish(&crate::compose::problem::Texts::default()) {
+        Ok(()) => vec![],
+        Err(problems) => problems.0.iter().map(|p| format!("{}: {}", p.path, p.message)).collect(),
+    }
+}
+
+#[test]
+fn what_docker_accepts_is_accepted() {
+    for text in [
+        "{}",
+        "services: {}",
+        "version: '3'\nservices: {a: {image: b}}",
+        "services: {a: {image: b, deploy: null, x-y: [1]}}",
+        "services: {a: {ports: [80, '81:80', {target: 80}]}}",
+        "services: {a: {environment: {A: 1, B: null, C: x}}}",
+        "services: {a: {networks: {n: null}}}\nnetworks: {n: null}",
+        "services: {a: {secrets: [{source: x, whatever: 1}]}}",
+        "services: {a: {volumes: [a:/b, a:/b]}}",
+        "services: {a: {build: {anything: 1}}}",
+    ] {
+        assert_eq!(problems(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn what_docker_refuses_is_refused() {
+    for text in [
+        "name: x",
+        "include: [a]",
+        "services: null",
+        "services: {a: null}",
+        "services: {'a b': {image: x}}",
+        "services: {a: {profiles: [x]}}",
+        "services: {a: {depends_on: {b: {condition: x}}}}",
+        "services: {a: {env_file: [{path: x}]}}",
+        "services: {a: {environment: {A: true}}}",
+        "services: {a: {environment: null}}",
+        "services: {a: {stop_grace_period: 10}}",
+        "services: {a: {cap_add: [A, A]}}",
+        "services: {a: {command: null}}",
+        "services: {a: {mem_limit: 1g}}",
+        "services: {a: {extends: {service: b}}}",
+        "services: {a: {init: 'true'}}",
+        "services: {a: {deploy: {resources: {limits: {cpus: 0.5}}}}}",
+        "services: {a: {deploy: {update_config: {order: sideways}}}}",
+        "services: {a: {ports: [{target: 80, published: '81'}]}}",
+        "services: {a: {ports: ['http']}}",
+        "services: {a: {volumes: [{source: x, target: /y}]}}",
+        "services: {a: {ulimits: {nofile: {soft: 1}}}}",
+        "configs: {a: {content: x}}",
+        "secrets: {a: null}",
+        "version: '3.2'\nconfigs: {}",
+        "version: '3.0'\nservices: {a: {secrets: [a]}}",
+        "version: '3.1'\nservices: {a: {volumes: [a:/b, a:/b]}}",
+        "version: '3.1'\nservices: {a: {ports: [{target: 80}]}}",
+        "version: '3.10'\nservices: {a: {build: {anything: 1}}}",
+    ] {
+        assert_ne!(problems(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn versions() {
+    for (text, expected) in [
+        ("{}", Some(13)),
+        ("version: '3'", Some(13)),
+        ("version: 3", Some(13)),
+        ("version: ''", Some(13)),
+        ("version: '3.0'", Some(0)),
+        ("version: 3.8", Some(8)),
+        ("version: '3.13'", Some(13)),
+        ("version: '3.14'", None),
+        ("version: '2'", None),
+        ("version: '3.08'", None),
+        ("version: ~", None),
+        ("version: '${V}'", None),
+    ] {
+        let root = yaml::read(text, 0, &mut Sink::default()).unwrap();
+        let Value::Map(map) = &root.value else { panic!() };
+        assert_eq!(Version::of(map).ok().map(|v| v.0), expected, "{text}");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_with_hints() {
+    let text = "services:\n  a:\n    imag: x\n    tty: 1\n    enviroment: {}\n";
+    assert_eq!(
+        problems(text),
+        [
+            "services.a.imag: this key is not known here",
+            "services.a.tty: must be true or false, not a number",
+            "services.a.enviroment: this key is not known here",
+        ]
+    );
+}
