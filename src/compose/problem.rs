@@ -141,6 +141,7 @@ impl Sink {
         self.faults.len()
     }
 
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.faults.is_empty()
     }
