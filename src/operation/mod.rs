@@ -3,17 +3,51 @@
 //! Everything here first makes a plan from (recipe, settings, live state) and
 //! then carries it out, telling [`crate::progress`] what happens.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod access;
+mod apply;
+mod archive;
+mod checks;
+mod contents;
+mod converge;
+mod deploy;
+mod diff;
+mod error;
+mod hooks;
+mod live;
+mod load;
+mod ps;
+mod record;
+mod scale;
+mod services;
+mod state;
+mod undeploy;
+mod undo;
+mod work;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
-    compose::{Stack, Warning},
+    compose::{Source, Stack, Warning},
     engine::Engine,
-    hint::Hint,
     home::{AppEntry, EnvFile, Grant, Home, LockFile, StackName},
     plugin::Runtime,
     progress::Sink,
     recipe::{Checkout, Version},
 };
+
+pub use deploy::{deploy, plan};
+pub use error::{Error, Failed, FailedService, Problem, Wish};
+pub use hooks::start;
+pub use load::{endpoint, load, recipe_of, stack_name};
+pub use ps::{TaskRow, logs, ps};
+pub use scale::{Stopped, scale_down, scale_up};
+pub use services::{AppServices, running_container};
+pub use state::{Failing, State};
+pub use undeploy::{APP_LABEL, Leftovers, leftovers, remove, undeploy};
 
 /// What every operation on an app needs. Made once per command.
 pub struct Context {
@@ -39,6 +73,10 @@ pub struct App {
     pub lock: LockFile,
     pub checkout: Checkout,
     pub name: StackName,
+    /// The compose files as they were read, in order.
+    pub sources: Vec<Source>,
+    /// What `${NAME}` stands for in them: settings, `abra.sh`, `STACK_NAME`.
+    pub variables: BTreeMap<String, String>,
     pub stack: Stack,
     pub warnings: Vec<Warning>,
     pub engine: Arc<dyn Engine>,
@@ -88,56 +126,4 @@ pub struct DeployReport {
     /// False after a dry run, or when nothing had to change.
     pub changed: bool,
     pub seconds: f64,
-}
-
-/// Why an operation failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    #[error(transparent)]
-    Home(#[from] crate::home::Error),
-    #[error(transparent)]
-    Recipe(#[from] crate::recipe::Error),
-    #[error(transparent)]
-    Compose(#[from] crate::compose::Problems),
-    #[error(transparent)]
-    Engine(#[from] crate::engine::Error),
-    #[error(transparent)]
-    Plugin(#[from] crate::plugin::Error),
-    /// Exit code 6.
-    #[error("{0}")]
-    NeedsConsent(String),
-    /// Exit code 4: it failed and the old version is back.
-    #[error("{0}")]
-    RolledBack(String),
-    // further variants belong to this room
-}
-
-impl Hint for Error {}
-
-/// Loads an app: settings, recipe, compose files, engine.
-pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Result<App, Error> {
-    let _ = (context, entry, version);
-    todo!()
-}
-
-pub async fn deploy(
-    context: &Context,
-    app: &mut App,
-    options: &DeployOptions,
-) -> Result<DeployReport, Error> {
-    let _ = (context, app, options);
-    todo!()
-}
-
-/// Removes the stack's services, networks and configs; volumes and secrets stay.
-pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result<(), Error> {
-    let _ = (context, app, timeout);
-    todo!()
-}
-
-/// Removes what is left of an undeployed app on its server: secrets, volumes.
-pub async fn remove(context: &Context, app: &App) -> Result<(), Error> {
-    let _ = (context, app);
-    todo!()
 }

@@ -1,0 +1,354 @@
+//! Carries out [`Work`]: networks, secrets and configs first, then services,
+//! side by side; leftovers only later, when the deploy is known to be good.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, TryStreamExt, future, stream};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    compose::Stack,
+    engine::{self, Distribution, Engine, Kind, Scope, api},
+    progress::{Event, Sink},
+};
+
+use super::{
+    Error,
+    diff::Names,
+    error::{FailedService, Problem},
+    live::{Ids, Live},
+    work::{Action, ServiceWork, Stale, Work, over},
+};
+
+/// How many services are sent at a time: enough to hide the round trips, few
+/// enough for one SSH connection.
+const SIDE_BY_SIDE: usize = 8;
+/// A registry that does not answer by then is treated as one that cannot be
+/// reached; each node then resolves the image by itself.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(5);
+/// Somebody else changing the same service again and again is reported.
+const TRIES: usize = 3;
+/// Swarm removes a network once its last task is gone from every node.
+pub(crate) const NETWORK_PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(250);
+
+/// Asks the registries for digests, side by side. What cannot be learned is a
+/// warning, as in docker.
+pub(crate) async fn resolve_images(
+    engine: &dyn Engine,
+    images: &BTreeSet<String>,
+) -> (BTreeMap<String, Distribution>, Vec<String>) {
+    let lookups = images.iter().map(|image| async move {
+        let answer = timeout(REGISTRY_PATIENCE, engine.distribution(image, None)).await;
+        (image, answer)
+    });
+    let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
+    for (image, answer) in future::join_all(lookups).await {
+        match answer {
+            Ok(Ok(distribution)) => {
+                found.insert(image.clone(), distribution);
+            }
+            Ok(Err(_)) | Err(_) => warnings.push(format!(
+                "the registry of `{image}` could not be asked for its digest: each node takes what it finds under that tag"
+            )),
+        }
+    }
+    (found, warnings)
+}
+
+/// A service that was sent, for converging and for going back.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub key: String,
+    pub id: String,
+    /// The spec as it went to the swarm, ids filled in.
+    pub spec: api::ServiceSpec,
+    /// The spec that was there before.
+    pub before: Option<api::ServiceSpec>,
+}
+
+/// What reached the swarm; kept outside the call, so that it is known after a
+/// failure as well.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    pub sent: Vec<Sent>,
+    /// Services that the swarm did not take.
+    pub refused: Vec<FailedService>,
+}
+
+/// Sends everything that is to be created or updated.
+///
+/// # Errors
+/// Only while no service was touched yet; what a service met with is in
+/// `applied`.
+pub(crate) async fn apply(
+    engine: &dyn Engine,
+    work: &Work,
+    stack: &Stack,
+    live: &Live,
+    progress: &dyn Sink,
+    applied: &mut Applied,
+) -> Result<(), Error> {
+    let (mut ids, mut names) = (live.ids(), live.names());
+    for request in &work.networks {
+        let id = create_network(engine, request).await?;
+        ids.networks.insert(request.name.clone(), id.clone());
+        names.networks.insert(id, request.name.clone());
+    }
+    for spec in &work.secrets {
+        let name = spec.name.clone().unwrap_or_default();
+        ids.secrets.insert(name, engine.create_secret(spec.clone()).await?);
+    }
+    for spec in &work.configs {
+        let name = spec.name.clone().unwrap_or_default();
+        let id = engine.create_config(spec.clone()).await?;
+        ids.configs.insert(name.clone(), id.clone());
+        names.configs.insert(id, name);
+    }
+    let (ids, names) = (&ids, &names);
+    let mut sending = stream::iter(&work.services)
+        .filter(|service| future::ready(service.action != Action::Keep))
+        .map(|service| async move {
+            let result = send(engine, service, stack, ids, names).await;
+            (service, result)
+        })
+        .buffer_unordered(SIDE_BY_SIDE);
+    while let Some((service, result)) = sending.next().await {
+        match result {
+            Ok(sent) => {
+                let state = if sent.before.is_some() { "updated" } else { "created" };
+                progress
+                    .event(Event::Service { service: service.key.clone(), state: state.into() });
+                applied.sent.push(sent);
+            }
+            Err(error) => applied.refused.push(FailedService {
+                service: service.key.clone(),
+                problem: Problem::Refused(error.to_string()),
+                log: Vec::new(),
+            }),
+        }
+    }
+    Ok(())
+}
+
+async fn send(
+    engine: &dyn Engine,
+    service: &ServiceWork,
+    stack: &Stack,
+    ids: &Ids,
+    names: &Names,
+) -> Result<Sent, Error> {
+    let sent = |id: String, spec, before| Sent { key: service.key.clone(), id, spec, before };
+    let Some(before) = &service.before else {
+        let mut spec = service.spec.clone();
+        ids.fill(&mut spec);
+        let id = create_service(engine, stack, &mut spec).await?;
+        return Ok(sent(id, spec, None));
+    };
+    let mut current = before.clone();
+    for attempt in 1.. {
+        let id = current.id.clone().unwrap_or_default();
+        let live = current.spec.clone().unwrap_or_default();
+        let spec = over(service.spec.clone(), &live, names, |spec| ids.fill(spec));
+        let version = version_of(&current);
+        match engine.update_service(&id, version, spec.clone(), None).await {
+            Ok(()) => return Ok(sent(id, spec, before.spec.clone())),
+            Err(engine::Error::OutOfSequence { .. }) if attempt < TRIES => {
+                current = engine.service(&id).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+pub(crate) fn version_of(service: &api::Service) -> u64 {
+    service.version.as_ref().and_then(|v| v.index).unwrap_or(0)
+}
+
+/// A network that was listed a moment ago may be on its way out, when the
+/// stack was removed just before: it is then waited away and made anew.
+async fn create_service(
+    engine: &dyn Engine,
+    stack: &Stack,
+    spec: &mut api::ServiceSpec,
+) -> Result<String, Error> {
+    for attempt in 1.. {
+        match engine.create_service(spec.clone(), None).await {
+            Ok(id) => return Ok(id),
+            Err(engine::Error::Refused { message, action }) => {
+                let vanished = message.contains("network") && message.contains("not found");
+                if !vanished || attempt >= TRIES {
+                    return Err(engine::Error::Refused { message, action }.into());
+                }
+                sleep(POLL).await;
+                let live = engine.networks(Scope::All).await?;
+                let old: Names = Names {
+                    networks: live
+                        .iter()
+                        .filter_map(|n| Some((n.id.clone()?, n.name.clone()?)))
+                        .collect(),
+                    ..Names::default()
+                };
+                let targets = spec.task_template.as_mut().and_then(|t| t.networks.as_mut());
+                for network in targets.into_iter().flatten() {
+                    let Some(target) = network.target.clone() else { continue };
+                    if old.networks.contains_key(&target) {
+                        continue;
+                    }
+                    let Some(request) = stack.networks.values().find(|r| {
+                        message.contains(&r.name) || !old.networks.values().any(|n| *n == r.name)
+                    }) else {
+                        continue;
+                    };
+                    network.target = Some(create_network(engine, request).await?);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// Creates a network, waiting for one of that name which is being removed.
+async fn create_network(
+    engine: &dyn Engine,
+    request: &api::NetworkCreateRequest,
+) -> Result<String, Error> {
+    let deadline = Instant::now() + NETWORK_PATIENCE;
+    loop {
+        match engine.create_network(request.clone()).await {
+            Ok(id) => return Ok(id),
+            Err(engine::Error::Exists { .. }) => {
+                // Somebody made it at the same moment, or it is still there.
+                if let Ok(found) = engine.network(&request.name).await
+                    && let Some(id) = found.id
+                {
+                    return Ok(id);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::TimedOut {
+                what: format!("the removal of the old network `{}`", request.name),
+                limit: NETWORK_PATIENCE,
+            });
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Removes what the stack has no use for any more. The deploy has succeeded by
+/// then, so what cannot be removed is a warning.
+pub(crate) async fn prune(engine: &dyn Engine, stale: &Stale, progress: &dyn Sink) {
+    let warn = |kind: Kind, name: &str, error: &engine::Error| {
+        if !error.is_not_found() {
+            progress.event(Event::Warning {
+                message: format!(
+                    "the {kind} `{name}`, no longer wanted, could not be removed: {error}"
+                ),
+            });
+        }
+    };
+    for (name, id) in &stale.services {
+        if let Err(error) = engine.remove_service(id).await {
+            warn(Kind::Service, name, &error);
+        }
+    }
+    for (name, id) in &stale.configs {
+        if let Err(error) = engine.remove_config(id).await {
+            warn(Kind::Config, name, &error);
+        }
+    }
+    for (name, id) in &stale.secrets {
+        if let Err(error) = engine.remove_secret(id).await {
+            warn(Kind::Secret, name, &error);
+        }
+    }
+    let deadline = Instant::now() + NETWORK_PATIENCE;
+    for (name, id) in &stale.networks {
+        if let Err(error) = remove_network(engine, name, id, deadline).await {
+            progress.event(Event::Warning { message: error.to_string() });
+        }
+    }
+}
+
+/// Removes a network and waits until it is gone: swarm refuses while tasks
+/// that are shutting down still hold it.
+pub(crate) async fn remove_network(
+    engine: &dyn Engine,
+    name: &str,
+    id: &str,
+    deadline: Instant,
+) -> Result<(), Error> {
+    loop {
+        let refused = match engine.remove_network(id).await {
+            Ok(()) => None,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error @ engine::Error::Refused { .. }) => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        let there = engine.networks(Scope::All).await?;
+        if !there.iter().any(|n| n.id.as_deref() == Some(id)) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(match refused {
+                Some(error) => error.into(),
+                None => Error::TimedOut {
+                    what: format!("the removal of the network `{name}`"),
+                    limit: NETWORK_PATIENCE,
+                },
+            });
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Services of a list, with their tasks gone from the swarm.
+pub(crate) async fn wait_tasks_gone(
+    engine: &dyn Engine,
+    services: &[(String, String)],
+    limit: Duration,
+) -> Result<(), Error> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let busy: Vec<bool> = stream::iter(services)
+            .map(|(name, id)| has_tasks(engine, name, id))
+            .buffered(SIDE_BY_SIDE)
+            .try_collect()
+            .await?;
+        let Some(index) = busy.iter().position(|busy| *busy) else { return Ok(()) };
+        if Instant::now() >= deadline {
+            return Err(Error::TimedOut {
+                what: format!("stopping the service `{}`", services[index].0),
+                limit,
+            });
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Whether a task of the service may still have a container: swarm reports
+/// the final state only after the container has ended.
+async fn has_tasks(engine: &dyn Engine, name: &str, id: &str) -> Result<bool, Error> {
+    let tasks = match engine.tasks(id).await {
+        Ok(tasks) => tasks,
+        // With the service go its tasks' records, but not at once their
+        // containers: those of this node are looked at below.
+        Err(error) if error.is_not_found() => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let alive = tasks.iter().any(|task| {
+        let state = super::state::state_of(task);
+        (api::TaskState::ASSIGNED..=api::TaskState::RUNNING).contains(&state)
+    });
+    if alive {
+        return Ok(true);
+    }
+    Ok(!engine.containers(name).await?.is_empty())
+}

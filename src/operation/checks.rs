@@ -1,0 +1,67 @@
+//! What must be on the swarm before a deploy begins; pure. Docker finds these
+//! out service by service, half-way through.
+
+use std::collections::BTreeSet;
+
+use super::{App, Error, diff::PREDEFINED_NETWORKS, live::Live};
+
+pub(crate) fn run(app: &App, live: &Live) -> Result<(), Error> {
+    let present: BTreeSet<&str> =
+        live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
+    let missing = absent(&app.stack.external_secrets, &present);
+    if !missing.is_empty() {
+        return Err(Error::MissingSecrets { app: app.entry.name.to_string(), names: missing });
+    }
+    let present: BTreeSet<&str> =
+        live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
+    let missing = absent(&app.stack.external_configs, &present);
+    if !missing.is_empty() {
+        return Err(Error::MissingConfigs(missing));
+    }
+    app.stack.external_networks.iter().try_for_each(|name| network(name, live))
+}
+
+fn absent(wanted: &[String], present: &BTreeSet<&str>) -> Vec<String> {
+    wanted.iter().filter(|name| !present.contains(name.as_str())).cloned().collect()
+}
+
+fn network(name: &str, live: &Live) -> Result<(), Error> {
+    if PREDEFINED_NETWORKS.contains(&name) {
+        return Ok(());
+    }
+    let mut scopes = live
+        .networks
+        .iter()
+        .filter(|n| n.name.as_deref() == Some(name))
+        .map(|n| n.scope.as_deref());
+    let reason = match (scopes.clone().next(), scopes.any(|s| s == Some("swarm"))) {
+        (_, true) => return Ok(()),
+        (Some(_), false) => "exists on one node only: services need one of the whole swarm",
+        (None, false) => "does not exist",
+    };
+    Err(Error::BadNetwork { network: name.to_owned(), reason: reason.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::api;
+
+    #[test]
+    fn an_external_network_must_span_the_swarm() {
+        let live = |scope: &str| Live {
+            networks: vec![api::Network {
+                name: Some("proxy".into()),
+                scope: Some(scope.into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        assert!(network("proxy", &live("swarm")).is_ok());
+        assert!(network("host", &Live::default()).is_ok());
+        let local = network("proxy", &live("local")).unwrap_err().to_string();
+        assert!(local.contains("one node only"), "{local}");
+        let none = network("proxy", &Live::default()).unwrap_err().to_string();
+        assert!(none.contains("does not exist"), "{none}");
+    }
+}

@@ -1,0 +1,231 @@
+//! Configs and file secrets, which swarm cannot change; pure.
+//!
+//! An object whose content is the same keeps its name, whoever made it, so
+//! that a stack can be taken over from docker or abra and given back. One
+//! whose content changed gets a successor named by content,
+//! `<name>_<first 8 of sha256>`, and services move to it.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+
+use crate::engine::api;
+
+use super::live::{Live, label};
+
+/// The digest of a file secret's content, as swarm never gives contents back.
+/// The file comes with the recipe, which everyone may read, so that its digest
+/// gives nothing away.
+pub(crate) const CONTENT_LABEL: &str = "org.potluck.content";
+
+/// Swarm's longest name for a config or secret, in bytes.
+const LONGEST_NAME: usize = 64;
+
+/// Under which names the wanted objects live, and which are to be made.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    /// From the wanted name to the one in use, for those that differ.
+    pub renamed: BTreeMap<String, String>,
+    pub configs: Vec<api::ConfigSpec>,
+    pub secrets: Vec<api::SecretSpec>,
+    pub warnings: Vec<String>,
+}
+
+pub(crate) fn place(
+    configs: &BTreeMap<String, api::ConfigSpec>,
+    secrets: &BTreeMap<String, api::SecretSpec>,
+    live: &Live,
+) -> (Placed, Placed) {
+    (place_configs(configs, live), place_secrets(secrets, live))
+}
+
+fn place_configs(wanted: &BTreeMap<String, api::ConfigSpec>, live: &Live) -> Placed {
+    let mut placed = Placed::default();
+    for (name, spec) in wanted {
+        let find = |name: &str| {
+            live.configs
+                .iter()
+                .filter_map(|c| c.spec.as_ref())
+                .find(|s| s.name.as_deref() == Some(name))
+        };
+        let content = decode(spec.data.as_deref());
+        let same = |other: &api::ConfigSpec| {
+            decode(other.data.as_deref()) == content && other.templating == spec.templating
+        };
+        let successor = successor(name, &digest(&content));
+        let used = if find(name).is_some_and(same) {
+            name.clone()
+        } else if find(&successor).is_some_and(same) {
+            successor
+        } else {
+            let free = if find(name).is_none() { name.clone() } else { successor };
+            placed.configs.push(api::ConfigSpec { name: Some(free.clone()), ..spec.clone() });
+            free
+        };
+        if used != *name {
+            placed.renamed.insert(name.clone(), used);
+        }
+    }
+    placed
+}
+
+fn place_secrets(wanted: &BTreeMap<String, api::SecretSpec>, live: &Live) -> Placed {
+    let mut placed = Placed::default();
+    for (name, spec) in wanted {
+        let find = |name: &str| {
+            live.secrets
+                .iter()
+                .filter_map(|s| s.spec.as_ref())
+                .find(|s| s.name.as_deref() == Some(name))
+        };
+        let digest = digest(&decode(spec.data.as_deref()));
+        let successor = successor(name, &digest);
+        let known =
+            |s: &api::SecretSpec| label(s.labels.as_ref(), CONTENT_LABEL).map(str::to_owned);
+        let used = match find(name).map(known) {
+            Some(Some(found)) if found == digest => name.clone(),
+            Some(None) if spec.driver.is_none() => {
+                placed.warnings.push(format!(
+                    "the secret `{name}` was made by another tool, so whether its file changed since cannot be seen; it is used as it is"
+                ));
+                name.clone()
+            }
+            Some(None) => name.clone(),
+            _ if find(&successor).is_some() => successor,
+            before => {
+                let free = if before.is_none() { name.clone() } else { successor };
+                let mut labels = spec.labels.clone().unwrap_or_default();
+                labels.insert(CONTENT_LABEL.into(), digest);
+                placed.secrets.push(api::SecretSpec {
+                    name: Some(free.clone()),
+                    labels: Some(labels),
+                    ..spec.clone()
+                });
+                free
+            }
+        };
+        if used != *name {
+            placed.renamed.insert(name.clone(), used);
+        }
+    }
+    placed
+}
+
+/// Makes a spec refer to the names in use.
+pub(crate) fn rename(
+    spec: &mut api::ServiceSpec,
+    configs: &BTreeMap<String, String>,
+    secrets: &BTreeMap<String, String>,
+) {
+    let Some(container) = spec.task_template.as_mut().and_then(|t| t.container_spec.as_mut())
+    else {
+        return;
+    };
+    let apply = |name: &mut Option<String>, map: &BTreeMap<String, String>| {
+        if let Some(used) = name.as_ref().and_then(|n| map.get(n)) {
+            *name = Some(used.clone());
+        }
+    };
+    for config in container.configs.iter_mut().flatten() {
+        apply(&mut config.config_name, configs);
+    }
+    for secret in container.secrets.iter_mut().flatten() {
+        apply(&mut secret.secret_name, secrets);
+    }
+    if let Some(credentials) =
+        container.privileges.as_mut().and_then(|p| p.credential_spec.as_mut())
+    {
+        apply(&mut credentials.config, configs);
+    }
+}
+
+/// Docker's own encodings differ in padding and alphabet between versions.
+fn decode(data: Option<&str>) -> Vec<u8> {
+    let text = data.unwrap_or_default();
+    STANDARD
+        .decode(text)
+        .or_else(|_| base64::engine::general_purpose::URL_SAFE.decode(text))
+        .unwrap_or_else(|_| text.as_bytes().to_vec())
+}
+
+fn digest(content: &[u8]) -> String {
+    hex::encode(Sha256::digest(content))
+}
+
+fn successor(name: &str, digest: &str) -> String {
+    let room = LONGEST_NAME - 9;
+    // Names are ASCII; should one not be, it stays whole and swarm says so.
+    let head = name.get(..name.len().min(room)).unwrap_or(name);
+    format!("{head}_{}", &digest[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(name: &str, content: &str) -> api::ConfigSpec {
+        api::ConfigSpec {
+            name: Some(name.into()),
+            data: Some(STANDARD.encode(content)),
+            ..Default::default()
+        }
+    }
+
+    fn live(configs: &[(&str, &str)]) -> Live {
+        Live {
+            configs: configs
+                .iter()
+                .map(|(n, c)| api::Config { spec: Some(config(n, c)), ..Default::default() })
+                .collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn names_change_only_with_content() {
+        let two = format!("app_conf_{}", &digest(b"two")[..8]);
+        // (live, wanted content) → (name in use, made)
+        let cases: [(&[(&str, &str)], &str, &str, bool); 5] = [
+            (&[], "one", "app_conf", true),
+            (&[("app_conf", "one")], "one", "app_conf", false),
+            (&[("app_conf", "one")], "two", &two, true),
+            (&[("app_conf", "one"), (&two, "two")], "two", &two, false),
+            // The first was collected: the successor stays in use.
+            (&[(&two, "two")], "two", &two, false),
+        ];
+        for (have, content, name, made) in cases {
+            let wanted = BTreeMap::from([("app_conf".to_owned(), config("app_conf", content))]);
+            let placed = place_configs(&wanted, &live(have));
+            let used = placed.renamed.get("app_conf").map_or("app_conf", String::as_str);
+            assert_eq!((used, !placed.configs.is_empty()), (name, made), "{have:?} {content}");
+        }
+    }
+
+    #[test]
+    fn a_successors_name_fits() {
+        let long = "a".repeat(64);
+        assert_eq!(successor(&long, &digest(b"")).len(), 64);
+    }
+
+    #[test]
+    fn a_file_secret_is_compared_by_its_digest() {
+        let spec = |content: &str| api::SecretSpec {
+            name: Some("app_pw".into()),
+            data: Some(STANDARD.encode(content)),
+            ..Default::default()
+        };
+        let wanted = |content: &str| BTreeMap::from([("app_pw".to_owned(), spec(content))]);
+        let first = place_secrets(&wanted("one"), &Live::default());
+        let made = first.secrets[0].clone();
+        assert_eq!(made.name.as_deref(), Some("app_pw"));
+        let live = Live {
+            secrets: vec![api::Secret { spec: Some(made), ..Default::default() }],
+            ..Default::default()
+        };
+        assert!(place_secrets(&wanted("one"), &live).secrets.is_empty());
+        let second = place_secrets(&wanted("two"), &live);
+        assert_eq!(second.renamed.len(), 1);
+        assert_eq!(second.secrets.len(), 1);
+    }
+}

@@ -1,0 +1,344 @@
+//! Waits until services run what was sent, and tells what keeps them from it.
+//!
+//! Success is verified, not assumed: the live spec must be ours, every wanted
+//! task must run (which includes its health check, see [`super::state`]) and
+//! stay so through the monitor window, and swarm must be done with the update.
+//! Services are watched side by side; one that cannot come ends the wait for
+//! the others. A service that was not changed costs no wait when it runs.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, future};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    engine::{self, Engine, Health, LogQuery, api},
+    progress::{Event, Sink},
+};
+
+use super::{
+    diff::{Names, comparable},
+    error::{FailedService, Problem},
+    state::{self, Look, State, classify, state_of},
+};
+
+/// Swarm's own default of `update_config.monitor`.
+const DEFAULT_MONITOR: Duration = Duration::from_secs(5);
+/// Between two looks at first; doubles up to the second value.
+const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(500)];
+/// No node fits, or a node refuses: other tasks may still be leaving, so it
+/// gets this long to change.
+const REJECTED_PATIENCE: Duration = Duration::from_secs(30);
+/// An image that is not there twice will not be there the third time.
+const MISSING_IMAGE_TIMES: usize = 2;
+const LOG_LINES: u64 = 10;
+const LOG_LINE_LIMIT: usize = 500;
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A service to wait for.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub key: String,
+    pub id: String,
+    /// What the live spec must equal.
+    pub spec: api::ServiceSpec,
+    /// Whether it was just sent; others only have to run.
+    pub changed: bool,
+}
+
+/// Waits for all targets.
+pub(crate) async fn converge(
+    engine: &dyn Engine,
+    targets: &[Target],
+    limit: Duration,
+    progress: &dyn Sink,
+) -> Result<(), Vec<FailedService>> {
+    let stop = AtomicBool::new(false);
+    let ending = Instant::now() + limit;
+    let watches = targets.iter().map(|target| {
+        let watch = Watch { engine, target, limit, progress };
+        let stop = &stop;
+        async move {
+            let result = watch.run(ending, stop).await;
+            if matches!(result, Outcome::Failed(_)) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            result
+        }
+    });
+    let mut failed = Vec::new();
+    for (target, outcome) in targets.iter().zip(future::join_all(watches).await) {
+        if let Outcome::Failed(problem) = outcome {
+            let log = last_lines(engine, target, &problem).await;
+            failed.push(FailedService { service: target.key.clone(), problem, log });
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed) }
+}
+
+enum Outcome {
+    Converged,
+    Failed(Problem),
+    /// Another service failed; this one was on its way.
+    Abandoned,
+}
+
+struct Watch<'a> {
+    engine: &'a dyn Engine,
+    target: &'a Target,
+    limit: Duration,
+    progress: &'a dyn Sink,
+}
+
+impl Watch<'_> {
+    async fn run(&self, ending: Instant, stop: &AtomicBool) -> Outcome {
+        let mut ended_before = None;
+        let mut shown = String::new();
+        let mut good_since: Option<Instant> = None;
+        let mut stuck_since: Option<Instant> = None;
+        let mut pause = POLL[0];
+        loop {
+            let state = match self.look(&mut ended_before).await {
+                Ok(state) => state,
+                Err(problem) => return Outcome::Failed(problem),
+            };
+            let text = state.to_string();
+            if text != shown && (self.target.changed || good_since.is_none()) {
+                self.tell(&text);
+                shown = text;
+            }
+            match &state {
+                State::Completed { .. } => return Outcome::Converged,
+                State::Running { running, wanted, updating } => {
+                    let since = *good_since.get_or_insert_with(Instant::now);
+                    if !updating && self.is_stable(*running, *wanted, since).await {
+                        if self.target.changed {
+                            self.tell(&format!("{running}/{wanted} running, stable"));
+                        }
+                        return Outcome::Converged;
+                    }
+                }
+                _ => good_since = None,
+            }
+            if is_final(&state, self.swarm_goes_back()) {
+                return Outcome::Failed(Problem::Stuck(state));
+            }
+            if matches!(state, State::Rejected { .. }) {
+                let since = *stuck_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= REJECTED_PATIENCE {
+                    return Outcome::Failed(Problem::Stuck(state));
+                }
+            } else {
+                stuck_since = None;
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Outcome::Abandoned;
+            }
+            if Instant::now() >= ending {
+                return Outcome::Failed(Problem::Late { state, limit: self.limit });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(POLL[1]);
+        }
+    }
+
+    async fn look(&self, ended_before: &mut Option<BTreeSet<String>>) -> Result<State, Problem> {
+        let unreachable = |e: engine::Error| match e {
+            e if e.is_not_found() => Problem::Gone,
+            e => Problem::Unreachable(e.to_string()),
+        };
+        let id = &self.target.id;
+        let (service, tasks, nodes) = futures_util::try_join!(
+            self.engine.service(id),
+            self.engine.tasks(id),
+            self.engine.nodes()
+        )
+        .map_err(unreachable)?;
+        let ended_before = ended_before.get_or_insert_with(|| {
+            // A service that was just created or updated has no older failures
+            // of this spec; one that was not may have plenty.
+            if self.target.changed { BTreeSet::new() } else { ended(&tasks) }
+        });
+        let names = Names::default();
+        let same = service.spec.as_ref().map(|s| comparable(s, &names))
+            == Some(comparable(&self.target.spec, &names));
+        if !same {
+            return match state::from_update(&service) {
+                Some(state @ (State::RollingBack { .. } | State::RolledBack { .. })) => Ok(state),
+                Some(state @ State::Paused { .. }) => Ok(state),
+                _ => Err(Problem::ChangedElsewhere),
+            };
+        }
+        let unhealthy = self.unhealthy(&service, &tasks).await;
+        Ok(classify(&Look {
+            service: &service,
+            tasks: &tasks,
+            nodes: &nodes,
+            unhealthy: &unhealthy,
+            ended_before,
+            changed: self.target.changed,
+        }))
+    }
+
+    /// Only a task that is starting can be unhealthy and known to swarm as
+    /// alive; only containers on this node can be asked.
+    async fn unhealthy(&self, service: &api::Service, tasks: &[api::Task]) -> BTreeSet<String> {
+        let starting = tasks.iter().any(|t| state_of(t) == api::TaskState::STARTING);
+        let name = service.spec.as_ref().and_then(|s| s.name.as_deref());
+        let (true, Some(name)) = (starting, name) else { return BTreeSet::new() };
+        // It only makes the progress line better: not worth failing for.
+        let containers = self.engine.containers(name).await.unwrap_or_default();
+        containers.into_iter().filter(|c| c.health == Health::Unhealthy).map(|c| c.task).collect()
+    }
+
+    async fn is_stable(&self, running: u64, wanted: u64, since: Instant) -> bool {
+        if !self.target.changed {
+            return true;
+        }
+        let global = self.target.spec.mode.as_ref().is_some_and(|m| m.global.is_some());
+        // Nothing wanted is reached at once; a global service without a task
+        // may only not have been scheduled yet.
+        if wanted == 0 && running == 0 && !global {
+            return true;
+        }
+        since.elapsed() >= monitor(&self.target.spec)
+    }
+
+    /// Whether swarm undoes the update by itself when it fails.
+    fn swarm_goes_back(&self) -> bool {
+        use api::ServiceSpecUpdateConfigFailureActionEnum as Action;
+        let action = self.target.spec.update_config.as_ref().and_then(|u| u.failure_action);
+        self.target.changed && action == Some(Action::ROLLBACK)
+    }
+
+    fn tell(&self, state: &str) {
+        self.progress
+            .event(Event::Service { service: self.target.key.clone(), state: state.to_owned() });
+    }
+}
+
+fn ended(tasks: &[api::Task]) -> BTreeSet<String> {
+    tasks
+        .iter()
+        .filter(|task| state_of(task) > api::TaskState::RUNNING)
+        .filter_map(|task| task.id.clone())
+        .collect()
+}
+
+/// How long a service must stay up to count as up.
+fn monitor(spec: &api::ServiceSpec) -> Duration {
+    spec.update_config
+        .as_ref()
+        .and_then(|u| u.monitor)
+        .and_then(|ns| u64::try_from(ns).ok())
+        .filter(|ns| *ns > 0)
+        .map_or(DEFAULT_MONITOR, Duration::from_nanos)
+}
+
+/// Whether waiting cannot help. Where swarm will go back by itself, its end is
+/// waited for, so that two do not undo at once.
+fn is_final(state: &State, swarm_goes_back: bool) -> bool {
+    match state {
+        State::Paused { .. } | State::RolledBack { .. } => true,
+        State::Failing(failing) => !failing.restarts && !swarm_goes_back,
+        State::Rejected { reason, times } => {
+            *times >= MISSING_IMAGE_TIMES && is_missing_image(reason) && !swarm_goes_back
+        }
+        _ => false,
+    }
+}
+
+/// Docker's words on an image that neither the node nor the registry has.
+fn is_missing_image(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    reason.contains("no such image") || reason.contains("manifest unknown")
+}
+
+/// The last lines that the failing task wrote; none when they cannot be had.
+async fn last_lines(engine: &dyn Engine, target: &Target, problem: &Problem) -> Vec<String> {
+    let state = match problem {
+        Problem::Stuck(state) | Problem::Late { state, .. } => state,
+        Problem::ChangedElsewhere
+        | Problem::Gone
+        | Problem::Refused(_)
+        | Problem::Unreachable(_) => return Vec::new(),
+    };
+    if matches!(state, State::Rejected { .. } | State::Waiting { .. } | State::Pulling { .. }) {
+        return Vec::new();
+    }
+    let read = async {
+        let query = LogQuery { tail: Some(LOG_LINES), ..LogQuery::default() };
+        let lines = match failing_task(engine, target, state).await {
+            Some(task) => engine.task_logs(&task, &query).await,
+            None => engine.service_logs(&target.id, &query).await,
+        };
+        let Ok(mut lines) = lines else { return Vec::new() };
+        let mut kept = Vec::new();
+        while let Some(Ok(line)) = lines.next().await {
+            let text = String::from_utf8_lossy(&line.bytes);
+            kept.extend(text.lines().map(clean));
+        }
+        let surplus = kept.len().saturating_sub(LOG_LINES as usize);
+        kept.split_off(surplus)
+    };
+    timeout(LOG_PATIENCE, read).await.unwrap_or_default()
+}
+
+/// The task whose words explain the state: after a rollback by swarm, the
+/// newest that failed.
+async fn failing_task(engine: &dyn Engine, target: &Target, state: &State) -> Option<String> {
+    if let State::Failing(failing) = state {
+        return Some(failing.task.clone());
+    }
+    let tasks = engine.tasks(&target.id).await.ok()?;
+    let failed = tasks.iter().find(|t| state_of(t) == api::TaskState::FAILED);
+    failed.and_then(|t| t.id.clone())
+}
+
+/// What a program wrote must not steer the terminal it is shown on.
+fn clean(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control() || *c == '\t').take(LOG_LINE_LIMIT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_only_where_it_cannot_help() {
+        let rejected = |reason: &str, times| State::Rejected { reason: reason.into(), times };
+        let failing = |restarts| {
+            State::Failing(state::Failing {
+                task: "t".into(),
+                exit_code: Some(1),
+                message: String::new(),
+                times: 5,
+                restarts,
+            })
+        };
+        // (state, swarm goes back by itself, final)
+        for (state, goes_back, expected) in [
+            (State::Paused { message: String::new() }, false, true),
+            (State::RolledBack { message: String::new() }, true, true),
+            (State::RollingBack { message: String::new() }, true, false),
+            (failing(true), false, false),
+            (failing(false), false, true),
+            (failing(false), true, false),
+            (rejected("No such image: x:1", 1), false, false),
+            (rejected("No such image: x:1", 2), false, true),
+            (rejected("No such image: x:1", 2), true, false),
+            (rejected("no suitable node", 9), false, false),
+        ] {
+            assert_eq!(is_final(&state, goes_back), expected, "{state} {goes_back}");
+        }
+    }
+
+    #[test]
+    fn log_lines_cannot_steer_the_terminal() {
+        assert_eq!(clean("\u{1b}[31mred\u{7}\tx"), "[31mred\tx");
+    }
+}

@@ -1,0 +1,221 @@
+//! Why an operation failed.
+//!
+//! The variants that the command line tells apart by exit code say so; all
+//! others end in 1.
+
+use std::{fmt, time::Duration};
+
+use super::state::State;
+use crate::{hint::Hint, home::Grant};
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Home(#[from] crate::home::Error),
+    #[error(transparent)]
+    Recipe(#[from] crate::recipe::Error),
+    #[error(transparent)]
+    Compose(#[from] crate::compose::Problems),
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::Error),
+    #[error(transparent)]
+    Name(#[from] crate::home::names::InvalidName),
+    /// Exit code 6: plugins want what was not granted.
+    #[error("the recipe's plugins need your consent:\n{}", list(.0))]
+    NeedsConsent(Vec<Wish>),
+    /// Exit code 6: the plan was shown and not agreed to.
+    #[error("the plan for {app} was not agreed to; nothing was changed")]
+    Declined { app: String },
+    /// Exit code 4: it failed and the old version is back.
+    #[error("{0}\nthe previous version is back and runs")]
+    RolledBack(Failed),
+    /// It failed and nothing was undone.
+    #[error("{0}")]
+    Failed(Failed),
+    /// It failed, and so did going back.
+    #[error("{failed}\ngoing back failed as well: {undo}")]
+    UndoFailed { failed: Failed, undo: String },
+    /// Exit code 5.
+    #[error("{app} is locked: {holder}")]
+    Locked { app: String, holder: String },
+    #[error("{app}'s settings name no recipe")]
+    NoRecipe { app: String },
+    #[error("{app}'s settings: {message}")]
+    BadSetting { app: String, message: String },
+    #[error("{count} secret{s} of {app} {verb} not on the server: {names}",
+        count = .names.len(), s = if .names.len() == 1 { "" } else { "s" },
+        verb = if .names.len() == 1 { "is" } else { "are" }, names = .names.join(", "))]
+    MissingSecrets {
+        app: String,
+        /// Full names.
+        names: Vec<String>,
+    },
+    #[error("the recipe takes the configs {names} from the server, where they are not", names = .0.join(", "))]
+    MissingConfigs(Vec<String>),
+    #[error("the network `{network}`, which the recipe declares external, {reason}")]
+    BadNetwork { network: String, reason: String },
+    #[error("{app} is not deployed")]
+    NotDeployed { app: String },
+    #[error("{app} is still deployed")]
+    StillDeployed { app: String },
+    #[error("the app has no service `{service}`; it has {known}", known = .known.join(", "))]
+    UnknownService { service: String, known: Vec<String> },
+    #[error("{what} took longer than {} s", .limit.as_secs())]
+    TimedOut { what: String, limit: Duration },
+    #[error(
+        "the component of the plugin `{plugin}` has the sha256 {found}, but recipe.yml pins {pinned}"
+    )]
+    PluginPin { plugin: String, pinned: String, found: String },
+    #[error("the plugin `{plugin}`: {source}")]
+    PluginLimit {
+        plugin: String,
+        #[source]
+        source: crate::plugin::limits::InvalidLimit,
+    },
+    #[error("potluck's own state: {action} {path}: {reason}")]
+    State { action: &'static str, path: String, reason: String },
+}
+
+/// What one plugin asks for beyond what it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    pub plugin: String,
+    pub grants: Vec<Grant>,
+    /// Whether the component changed although the recipe's version did not.
+    pub changed_in_place: bool,
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changed = if self.changed_in_place {
+            " (whose component changed under the same version)"
+        } else {
+            ""
+        };
+        write!(f, "  {}{changed} wants to", self.plugin)?;
+        if self.grants.is_empty() {
+            return write!(f, " run, with no access to anything");
+        }
+        for grant in &self.grants {
+            write!(f, "\n    {}", grant.sentence())?;
+        }
+        Ok(())
+    }
+}
+
+/// Services that did not come to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// What was tried: `the deploy of wiki.example.org`.
+    pub what: String,
+    pub app: String,
+    pub services: Vec<FailedService>,
+}
+
+/// One service that did not come to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedService {
+    /// The key in the compose file.
+    pub service: String,
+    pub problem: Problem,
+    /// The last lines that its last task wrote.
+    pub log: Vec<String>,
+}
+
+/// In which way a service did not come to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// It came to a state that does not get better by waiting.
+    Stuck(State),
+    /// The deadline passed in this state.
+    Late { state: State, limit: Duration },
+    /// Somebody else changed the service in the meantime.
+    ChangedElsewhere,
+    /// Somebody else removed the service.
+    Gone,
+    /// The swarm did not take it.
+    Refused(String),
+    /// The swarm could not be asked any more.
+    Unreachable(String),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.what)?;
+        for service in &self.services {
+            write!(f, "\n  {}: {}", service.service, service.problem)?;
+            for line in &service.log {
+                write!(f, "\n    | {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Stuck(state) => write!(f, "{state}"),
+            Problem::Late { state, limit } => {
+                write!(f, "not ready after {} s: {state}", limit.as_secs())
+            }
+            Problem::ChangedElsewhere => {
+                f.write_str("someone else changed it while it was being deployed")
+            }
+            Problem::Gone => f.write_str("someone else removed it while it was being deployed"),
+            Problem::Refused(reason) | Problem::Unreachable(reason) => f.write_str(reason),
+        }
+    }
+}
+
+fn list(wishes: &[Wish]) -> String {
+    wishes.iter().map(Wish::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Home(e) => e.hint(),
+            Error::Recipe(e) => e.hint(),
+            Error::Compose(e) => e.hint(),
+            Error::Engine(e) => e.hint(),
+            Error::Plugin(e) => e.hint(),
+            Error::PluginLimit { source, .. } => source.hint(),
+            Error::NeedsConsent(wishes) => {
+                let flags: Vec<String> = wishes
+                    .iter()
+                    .flat_map(|wish| &wish.grants)
+                    .map(|grant| format!("--grant '{grant}'"))
+                    .collect();
+                let look = wishes.iter().any(|wish| wish.changed_in_place);
+                Some(if flags.is_empty() || look {
+                    "run the command in a terminal and agree".into()
+                } else {
+                    format!("to agree, add {}", flags.join(" "))
+                })
+            }
+            Error::Failed(failed) | Error::UndoFailed { failed, .. } => {
+                Some(format!("see `potluck app ps {0}` and `potluck app logs {0}`", failed.app))
+            }
+            Error::NoRecipe { .. } => {
+                Some("write `TYPE=recipe` into them (`potluck app config`)".into())
+            }
+            Error::MissingSecrets { app, .. } => Some(format!(
+                "run `potluck app secret generate {app}`, and `potluck app secret insert` for those that cannot be made"
+            )),
+            Error::BadNetwork { network, .. } => Some(format!(
+                "create it with `docker network create --driver overlay --attachable {network}`, or deploy the app that owns it"
+            )),
+            Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
+            Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
+            Error::Locked { app, .. } => Some(format!(
+                "wait until it is done; if it was killed, run `potluck app unlock {app}`"
+            )),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Starting an app's plugins: components from the recipe, grants that were
+//! agreed to, and surroundings confined to the app's own stack.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    home::{Grant, LockFile, lock_file::PluginLock},
+    plugin::{
+        Facts, Hooks, Limits, Plugin, Role, Surroundings,
+        grants::{self, Decision, Reason},
+    },
+    recipe::PluginEntry,
+};
+
+use super::{
+    App, Context, Error,
+    access::{AppMemory, AppSecrets},
+    error::Wish,
+    services::AppServices,
+};
+
+/// A plugin's component, read from the recipe and checked against its pin.
+#[derive(Debug)]
+pub(crate) struct Component {
+    pub entry: PluginEntry,
+    pub bytes: Vec<u8>,
+    /// 64 hex digits.
+    pub sha256: String,
+}
+
+/// Reads the recipe's components, in the order of `recipe.yml`.
+pub(crate) fn components(app: &App) -> Result<Vec<Component>, Error> {
+    app.checkout
+        .manifest
+        .plugins
+        .iter()
+        .map(|entry| {
+            let bytes = app.checkout.read(&entry.component)?;
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            if let Some(pinned) = &entry.sha256
+                && !pinned.eq_ignore_ascii_case(&sha256)
+            {
+                return Err(Error::PluginPin {
+                    plugin: entry.name.clone(),
+                    pinned: pinned.clone(),
+                    found: sha256,
+                });
+            }
+            Ok(Component { entry: entry.clone(), bytes, sha256 })
+        })
+        .collect()
+}
+
+/// What is to be written into the lock file after consent was given.
+pub(crate) type Agreed = Vec<(String, PluginLock)>;
+
+/// What each plugin asks for beyond what it was given; `flags` are grants given
+/// on the command line. The rules are [`grants::decide`]'s.
+pub(crate) fn wishes(app: &App, components: &[Component], flags: &BTreeSet<Grant>) -> Vec<Wish> {
+    let same_version = same_version(app);
+    let wish = |component: &Component| {
+        let wanted: BTreeSet<Grant> = component.entry.grants.iter().cloned().collect();
+        let decision = grants::decide(grants::Request {
+            wanted: &wanted,
+            digest: &component.sha256,
+            agreed: app.lock.plugins.get(&component.entry.name),
+            same_version,
+        });
+        match decision {
+            Decision::Granted(_) => None,
+            Decision::Ask(question) if question.answered_by(flags) => None,
+            Decision::Ask(question) => Some(Wish {
+                plugin: component.entry.name.clone(),
+                grants: wanted.into_iter().collect(),
+                changed_in_place: question.reason == Reason::ChangedInPlace,
+            }),
+        }
+    };
+    components.iter().filter_map(wish).collect()
+}
+
+/// A folder without versions is being worked on: its components may change.
+fn same_version(app: &App) -> bool {
+    let Some(pin) = &app.lock.recipe else { return false };
+    let (version, commit) = (&app.checkout.version, &app.checkout.commit);
+    (version.is_some() && *version == pin.version) || (commit.is_some() && *commit == pin.commit)
+}
+
+fn given(lock: &LockFile, plugin: &str) -> BTreeSet<Grant> {
+    // A line that is no grant gives nothing.
+    let texts = lock.plugins.get(plugin).into_iter().flat_map(|l| &l.grants);
+    texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// Asks for what was not given yet.
+///
+/// # Errors
+/// [`Error::NeedsConsent`] with everything that was not agreed to.
+pub(crate) fn decide(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    flags: &BTreeSet<Grant>,
+) -> Result<Agreed, Error> {
+    let mut refused = wishes(app, components, flags);
+    refused.retain(|wish| {
+        let wanted = wish.grants.iter().cloned().collect();
+        !context.consent.grants(&wish.plugin, &wanted, &given(&app.lock, &wish.plugin))
+    });
+    if !refused.is_empty() {
+        return Err(Error::NeedsConsent(refused));
+    }
+    let agreed = |component: &Component| {
+        let wanted = component.entry.grants.iter().cloned().collect();
+        (component.entry.name.clone(), grants::lock(&component.sha256, &wanted))
+    };
+    Ok(components.iter().map(agreed).collect())
+}
+
+/// Starts the plugins that play a role, in the order of `recipe.yml`, asking
+/// for consent where there is none yet (and then writing it to the lock file).
+///
+/// # Errors
+/// [`Error::NeedsConsent`], components that are not there or do not load.
+pub async fn start(
+    context: &Context,
+    app: &App,
+    role: Role,
+) -> Result<Vec<(String, Hooks)>, Error> {
+    let components = components(app)?;
+    if components.is_empty() {
+        return Ok(Vec::new());
+    }
+    let agreed = decide(context, app, &components, &BTreeSet::new())?;
+    let mut lock = app.lock.clone();
+    if record(&mut lock, &agreed) {
+        context.home.write_lock_file(&app.entry, &lock)?;
+    }
+    start_components(context, app, &components, role).await
+}
+
+/// Writes what was agreed to into the lock file's model; whether that changed it.
+pub(crate) fn record(lock: &mut LockFile, agreed: &Agreed) -> bool {
+    let before = lock.plugins.clone();
+    lock.plugins = agreed.iter().cloned().collect();
+    lock.plugins != before
+}
+
+/// Starts components whose grants, all those they want, are agreed to.
+pub(crate) async fn start_components(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    role: Role,
+) -> Result<Vec<(String, Hooks)>, Error> {
+    let loading = components.iter().map(|c| context.runtime.load(&c.entry.name, &c.bytes));
+    let plugins = futures_util::future::try_join_all(loading).await?;
+    let mut started = Vec::new();
+    for (component, plugin) in components.iter().zip(plugins) {
+        if plugin.roles().contains(&role) {
+            let surroundings = surroundings(context, app, component, &plugin)?;
+            started.push((component.entry.name.clone(), plugin.start(surroundings).await?));
+        }
+    }
+    Ok(started)
+}
+
+fn surroundings(
+    context: &Context,
+    app: &App,
+    component: &Component,
+    plugin: &Plugin,
+) -> Result<Surroundings, Error> {
+    let entry = &component.entry;
+    let limits = Limits::for_roles(plugin.roles())
+        .with_raised(&entry.limits)
+        .map_err(|e| Error::PluginLimit { plugin: entry.name.clone(), source: e })?;
+    Ok(Surroundings {
+        facts: Facts {
+            app: app.entry.name.to_string(),
+            stack: app.name.to_string(),
+            recipe: app.checkout.recipe.to_string(),
+            version: app.checkout.version.clone(),
+            server: app.entry.server.to_string(),
+        },
+        settings: app.variables.clone().into_iter().collect(),
+        options: entry.options.clone(),
+        grants: entry.grants.iter().cloned().collect(),
+        limits,
+        services: Arc::new(AppServices::of(app)),
+        secrets: Arc::new(AppSecrets::of(app)),
+        memory: Arc::new(AppMemory::of(context, app, &entry.name)?),
+        progress: Arc::clone(&context.progress),
+    })
+}

@@ -1,0 +1,126 @@
+//! What of an app is on the swarm right now, read in one go.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    compose::Stack,
+    engine::{self, Engine, Scope, api},
+};
+
+use super::diff::Names;
+
+/// The live state that a plan is made from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Live {
+    /// The stack's services, by full name.
+    pub services: BTreeMap<String, api::Service>,
+    /// All networks of the swarm.
+    pub networks: Vec<api::Network>,
+    /// All secrets of the swarm; none holds a value.
+    pub secrets: Vec<api::Secret>,
+    /// The stack's configs with their contents; all of the swarm's when the
+    /// stack uses external ones.
+    pub configs: Vec<api::Config>,
+}
+
+impl Live {
+    pub async fn read(engine: &dyn Engine, stack: &Stack) -> Result<Self, engine::Error> {
+        let ours = Scope::Stack(&stack.name);
+        // Lists of configs carry their contents, so all are asked for only
+        // when some are not the stack's own.
+        let configs = if stack.external_configs.is_empty() { ours } else { Scope::All };
+        let (services, networks, secrets, configs) = futures_util::try_join!(
+            engine.services(ours),
+            engine.networks(Scope::All),
+            engine.secrets(Scope::All),
+            engine.configs(configs),
+        )?;
+        Ok(Live { services: by_name(services), networks, secrets, configs })
+    }
+
+    pub fn names(&self) -> Names {
+        Names {
+            networks: self
+                .networks
+                .iter()
+                .filter_map(|n| Some((n.id.clone()?, n.name.clone()?)))
+                .collect(),
+            configs: self
+                .configs
+                .iter()
+                .filter_map(|c| Some((c.id.clone()?, c.spec.as_ref()?.name.clone()?)))
+                .collect(),
+        }
+    }
+
+    pub fn ids(&self) -> Ids {
+        Ids {
+            networks: self
+                .networks
+                .iter()
+                .filter(|n| n.scope.as_deref() == Some("swarm"))
+                .filter_map(|n| Some((n.name.clone()?, n.id.clone()?)))
+                .collect(),
+            secrets: self
+                .secrets
+                .iter()
+                .filter_map(|s| Some((s.spec.as_ref()?.name.clone()?, s.id.clone()?)))
+                .collect(),
+            configs: self
+                .configs
+                .iter()
+                .filter_map(|c| Some((c.spec.as_ref()?.name.clone()?, c.id.clone()?)))
+                .collect(),
+        }
+    }
+}
+
+pub(crate) fn by_name(services: Vec<api::Service>) -> BTreeMap<String, api::Service> {
+    services.into_iter().filter_map(|s| Some((s.spec.as_ref()?.name.clone()?, s))).collect()
+}
+
+/// Ids by name, for what specs refer to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ids {
+    pub networks: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, String>,
+    pub configs: BTreeMap<String, String>,
+}
+
+impl Ids {
+    /// Fills ids into a spec that refers by name. A name without an id stays:
+    /// the swarm then says what it misses.
+    pub fn fill(&self, spec: &mut api::ServiceSpec) {
+        let Some(task) = spec.task_template.as_mut() else { return };
+        for network in task.networks.iter_mut().flatten() {
+            if let Some(id) = network.target.as_ref().and_then(|name| self.networks.get(name)) {
+                network.target = Some(id.clone());
+            }
+        }
+        let Some(container) = task.container_spec.as_mut() else { return };
+        for secret in container.secrets.iter_mut().flatten() {
+            secret.secret_id =
+                secret.secret_name.as_ref().and_then(|name| self.secrets.get(name)).cloned();
+        }
+        for config in container.configs.iter_mut().flatten() {
+            config.config_id =
+                config.config_name.as_ref().and_then(|name| self.configs.get(name)).cloned();
+        }
+        if let Some(config) = container
+            .privileges
+            .as_mut()
+            .and_then(|p| p.credential_spec.as_mut())
+            .and_then(|c| c.config.as_mut())
+            && let Some(id) = self.configs.get(config)
+        {
+            *config = id.clone();
+        }
+    }
+}
+
+pub(crate) fn label<'a>(
+    labels: Option<&'a std::collections::HashMap<String, String>>,
+    key: &str,
+) -> Option<&'a str> {
+    labels?.get(key).map(String::as_str)
+}

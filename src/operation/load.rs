@@ -1,0 +1,121 @@
+//! Loads an app: settings, recipe, compose files, engine.
+//!
+//! What `${NAME}` stands for in a compose file comes from the app's settings
+//! and from the recipe's `abra.sh`, never from the environment of the process:
+//! the same folder deploys the same stack wherever it is run. Where both have
+//! a key, the settings win, with one exception that recipes rely on: versions
+//! of configs (`*_VERSION`, but not `SECRET_*`) come from `abra.sh`, as they
+//! must change with the files they name.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    compose::{self, LoadOptions},
+    engine,
+    home::{AppEntry, EnvFile, RecipeName, StackName},
+    recipe::{Checkout, Store, Version},
+};
+
+use super::{App, Context, Error};
+
+/// Loads an app: settings, recipe, compose files, engine.
+///
+/// `version` beats the pin in the settings (`TYPE=recipe:1.2.0`); without
+/// either it is the newest.
+///
+/// # Errors
+/// Settings that name no recipe, a recipe or version that is not there, compose
+/// files that are wrong, an engine that does not answer.
+pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Result<App, Error> {
+    let env = context.home.env(entry)?;
+    let lock = context.home.lock_file(entry)?;
+    let settings = context.home.server(&entry.server)?;
+    let (recipe, pin) = recipe_of(entry, &env)?;
+    let version = match (version, pin) {
+        (Version::Newest, Some(pin)) => Version::Named(pin),
+        (version, _) => version.clone(),
+    };
+    let store = Store::new(context.home.recipes());
+    let checkout = {
+        let recipe = recipe.clone();
+        // Waits for the git program.
+        tokio::task::spawn_blocking(move || store.checkout(&recipe, &version))
+    };
+    let endpoint = endpoint(entry, settings.endpoint.as_deref());
+    let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
+    let checkout = match checkout.await {
+        Ok(result) => result?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    let name = stack_name(entry, &env)?;
+    let variables = variables(entry, &env, &name, &checkout)?;
+    let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
+    let environment = |key: &str| variables.get(key).cloned();
+    let (stack, warnings) = {
+        let files = checkout.files();
+        let options = LoadOptions {
+            working_dir: checkout.path(),
+            home_dir: None,
+            environment: &environment,
+            files: &files,
+            interpolate: true,
+        };
+        let (config, warnings) = compose::load(&sources, &options)?;
+        (config.to_stack(&name, &files)?, warnings)
+    };
+    let entry = entry.clone();
+    Ok(App { entry, env, lock, checkout, name, sources, variables, stack, warnings, engine })
+}
+
+/// Without `server.yml` the server `default` is this machine and any other is
+/// reached by ssh under its name, as with abra.
+pub fn endpoint(entry: &AppEntry, configured: Option<&str>) -> String {
+    match configured {
+        Some(endpoint) => endpoint.to_owned(),
+        None if entry.server.as_str() == "default" => "unix:///var/run/docker.sock".into(),
+        None => format!("ssh://{}", entry.server),
+    }
+}
+
+/// Recipe and pin: `TYPE=recipe[:version]`, or `RECIPE=` in newer abra.
+pub fn recipe_of(entry: &AppEntry, env: &EnvFile) -> Result<(RecipeName, Option<String>), Error> {
+    let value = [env.get("TYPE"), env.get("RECIPE")]
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .find(|v| !v.is_empty())
+        .ok_or_else(|| Error::NoRecipe { app: entry.name.to_string() })?;
+    let (name, pin) = match value.split_once(':') {
+        Some((name, pin)) => (name, Some(pin.trim().to_owned()).filter(|p| !p.is_empty())),
+        None => (value, None),
+    };
+    Ok((RecipeName::new(name.trim())?, pin))
+}
+
+/// The stack's name: the app's, unless the settings say otherwise.
+pub fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
+    match env.get("STACK_NAME").map(str::trim).filter(|n| !n.is_empty()) {
+        Some(name) => Ok(StackName::new(name)?),
+        None => Ok(entry.name.stack()),
+    }
+}
+
+/// What `${NAME}` stands for.
+pub(crate) fn variables(
+    entry: &AppEntry,
+    env: &EnvFile,
+    stack: &StackName,
+    checkout: &Checkout,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    variables.insert("DOMAIN".into(), entry.name.to_string());
+    variables.extend(env.values());
+    for (key, value) in checkout.abra_exports()? {
+        let versions_a_file = key.ends_with("_VERSION") && !key.starts_with("SECRET_");
+        if versions_a_file || !variables.contains_key(&key) {
+            variables.insert(key, value);
+        }
+    }
+    variables.insert("STACK_NAME".into(), stack.to_string());
+    Ok(variables)
+}

@@ -1,0 +1,176 @@
+//! Taking an app off the swarm, and removing what is left of it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    engine::{STACK_LABEL, Scope},
+    progress::Event,
+};
+
+use super::{
+    App, Context, Error, apply,
+    contents::CONTENT_LABEL,
+    hooks,
+    live::{by_name, label},
+    record::Record,
+    work::KIND_LABEL,
+};
+
+/// Label by which potluck finds the secrets and volumes of an app.
+pub const APP_LABEL: &str = "org.potluck.app";
+
+/// Removes the stack's services, networks and configs; volumes and secrets
+/// stay. The plugins' `before-remove` runs first; should it fail, that is a
+/// warning, as the app is to go.
+///
+/// # Errors
+/// [`Error::NotDeployed`], tasks or networks that do not end within `timeout`.
+pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result<(), Error> {
+    let engine = &*app.engine;
+    let scope = Scope::Stack(&app.name);
+    let (services, networks, configs, secrets) = futures_util::try_join!(
+        engine.services(scope),
+        engine.networks(scope),
+        engine.configs(scope),
+        engine.secrets(scope),
+    )?;
+    if services.is_empty() && networks.is_empty() && configs.is_empty() {
+        return Err(Error::NotDeployed { app: app.entry.name.to_string() });
+    }
+    Record::remove(context, &app.entry)?;
+    if !services.is_empty() {
+        before_remove(context, app).await;
+    }
+    let deadline = Instant::now() + timeout;
+    // The reverse of how they are listed: what was named last often needs what
+    // was named first.
+    let services: Vec<(String, String)> =
+        by_name(services).into_iter().filter_map(|(name, s)| Some((name, s.id?))).rev().collect();
+    for (name, id) in &services {
+        gone(engine.remove_service(id).await)?;
+        context.progress.event(Event::Service { service: name.clone(), state: "removed".into() });
+    }
+    context.progress.event(Event::Step { name: "wait for tasks to end".into() });
+    let left = deadline.saturating_duration_since(Instant::now());
+    apply::wait_tasks_gone(engine, &services, left).await?;
+    for config in configs {
+        let spec = config.spec.unwrap_or_default();
+        if label(spec.labels.as_ref(), KIND_LABEL).is_none() {
+            gone(engine.remove_config(&config.id.unwrap_or_default()).await)?;
+        }
+    }
+    for secret in secrets {
+        let spec = secret.spec.unwrap_or_default();
+        let from_file = label(spec.labels.as_ref(), CONTENT_LABEL).is_some()
+            || spec.name.as_ref().is_some_and(|name| app.stack.secrets.contains_key(name));
+        if from_file {
+            gone(engine.remove_secret(&secret.id.unwrap_or_default()).await)?;
+        }
+    }
+    for network in networks {
+        let (name, id) = (network.name.unwrap_or_default(), network.id.unwrap_or_default());
+        apply::remove_network(engine, &name, &id, deadline).await?;
+    }
+    Ok(())
+}
+
+/// Somebody else may have removed it at the same time.
+fn gone(result: Result<(), crate::engine::Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Only for plugins that were agreed to: removing an app asks for no grants.
+async fn before_remove(context: &Context, app: &App) {
+    let run = async {
+        let components = hooks::components(app)?;
+        if components.is_empty() || !hooks::wishes(app, &components, &BTreeSet::new()).is_empty() {
+            return Ok(());
+        }
+        let role = crate::plugin::Role::Lifecycle;
+        for (name, mut plugin) in hooks::start_components(context, app, &components, role).await? {
+            context.progress.event(Event::Step { name: format!("{name}: before-remove") });
+            plugin.before_remove().await?;
+        }
+        Ok::<(), Error>(())
+    };
+    if let Err(error) = run.await {
+        context.progress.event(Event::Warning { message: error.to_string() });
+    }
+}
+
+/// What [`remove`] removes from the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Leftovers {
+    pub secrets: Vec<String>,
+    /// On the node that the server's endpoint speaks for.
+    pub volumes: Vec<String>,
+}
+
+/// What is left of an undeployed app on its server.
+///
+/// # Errors
+/// [`Error::StillDeployed`], and what the engine says.
+pub async fn leftovers(app: &App) -> Result<Leftovers, Error> {
+    let engine = &*app.engine;
+    let (services, secrets, volumes) = futures_util::try_join!(
+        engine.services(Scope::Stack(&app.name)),
+        engine.secrets(Scope::All),
+        engine.volumes(Scope::All),
+    )?;
+    if !services.is_empty() {
+        return Err(Error::StillDeployed { app: app.entry.name.to_string() });
+    }
+    let stack = Some(app.name.as_str());
+    let secrets = secrets
+        .into_iter()
+        .filter_map(|s| s.spec)
+        .filter(|spec| {
+            let labels = spec.labels.as_ref();
+            label(labels, APP_LABEL) == Some(app.entry.name.as_str())
+                || label(labels, STACK_LABEL) == stack
+                // abra labels nothing, but the recipe names what it uses.
+                || spec.name.as_ref().is_some_and(|name| {
+                    app.stack.external_secrets.contains(name)
+                        && name.starts_with(&format!("{}_", app.name))
+                })
+        })
+        .filter_map(|spec| spec.name)
+        .collect();
+    let volumes = volumes
+        .into_iter()
+        .filter(|v| {
+            v.labels.get(STACK_LABEL).map(String::as_str) == stack
+                || v.labels.get(APP_LABEL).map(String::as_str) == Some(app.entry.name.as_str())
+                || app.stack.volumes.iter().any(|known| !known.external && known.name == v.name)
+        })
+        .map(|v| v.name)
+        .collect();
+    Ok(Leftovers { secrets, volumes })
+}
+
+/// Removes what is left of an undeployed app on its server: secrets, volumes.
+/// There is no way back.
+///
+/// # Errors
+/// [`Error::StillDeployed`], and what the engine says; then some may be gone.
+pub async fn remove(context: &Context, app: &App) -> Result<(), Error> {
+    let engine = &*app.engine;
+    let leftovers = leftovers(app).await?;
+    Record::remove(context, &app.entry)?;
+    let secrets = engine.secrets(Scope::All).await?;
+    for secret in secrets {
+        let name = secret.spec.and_then(|s| s.name).unwrap_or_default();
+        if leftovers.secrets.contains(&name) {
+            gone(engine.remove_secret(&secret.id.unwrap_or_default()).await)?;
+        }
+    }
+    for volume in &leftovers.volumes {
+        gone(engine.remove_volume(volume).await)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,370 @@
+//! What a deploy has to do, from the wanted stack and the live state; pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    compose::Stack,
+    engine::{Distribution, IMAGE_LABEL, STACK_LABEL, api},
+};
+
+use super::{
+    Change, Plan,
+    contents::{self, CONTENT_LABEL},
+    diff::{comparable, differences},
+    live::{Live, label},
+    state,
+};
+
+/// Marks configs that potluck itself keeps on the swarm (a lock, a release
+/// record): they are never collected as leftovers.
+pub(crate) const KIND_LABEL: &str = "org.potluck.kind";
+
+/// Everything to send, and everything to remove afterwards.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub networks: Vec<api::NetworkCreateRequest>,
+    pub secrets: Vec<api::SecretSpec>,
+    pub configs: Vec<api::ConfigSpec>,
+    pub services: Vec<ServiceWork>,
+    pub stale: Stale,
+    pub warnings: Vec<String>,
+}
+
+/// One wanted service.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceWork {
+    /// The key in the compose file.
+    pub key: String,
+    /// The full name.
+    pub name: String,
+    /// References are names still; the image is as it will run.
+    pub spec: api::ServiceSpec,
+    pub before: Option<api::Service>,
+    pub action: Action,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Keep,
+    Create,
+    /// With what differs.
+    Update(Vec<String>),
+}
+
+/// What carries the stack's label and is wanted no more: names and ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stale {
+    pub services: Vec<(String, String)>,
+    pub networks: Vec<(String, String)>,
+    pub secrets: Vec<(String, String)>,
+    pub configs: Vec<(String, String)>,
+}
+
+impl Stale {
+    pub fn is_empty(&self) -> bool {
+        *self == Stale::default()
+    }
+}
+
+impl Work {
+    pub fn compute(
+        stack: &Stack,
+        live: &Live,
+        images: &BTreeMap<String, Distribution>,
+        force: bool,
+    ) -> Self {
+        let (configs, secrets) = contents::place(&stack.configs, &stack.secrets, live);
+        let names = live.names();
+        let mut warnings = network_warnings(stack, live);
+        warnings.extend(secrets.warnings);
+        let services: Vec<ServiceWork> = stack
+            .services
+            .iter()
+            .map(|wanted| {
+                let mut spec = wanted.spec.clone();
+                contents::rename(&mut spec, &configs.renamed, &secrets.renamed);
+                let name = spec.name.clone().unwrap_or_default();
+                let before = live.services.get(&name).cloned();
+                set_image(&mut spec, before.as_ref(), images);
+                let action = match before.as_ref().and_then(|b| b.spec.as_ref()) {
+                    None => Action::Create,
+                    Some(old) => {
+                        let old = comparable(old, &names);
+                        let mut details = differences(&old, &comparable(&spec, &names));
+                        let halted = before.as_ref().and_then(state::from_update);
+                        if let (true, Some(state::State::Paused { .. })) =
+                            (details.is_empty(), halted)
+                        {
+                            details.push("swarm paused the last update: start it again".into());
+                        }
+                        if force && details.is_empty() {
+                            details.push("sent again as asked".into());
+                        }
+                        if details.is_empty() { Action::Keep } else { Action::Update(details) }
+                    }
+                };
+                ServiceWork { key: wanted.key.clone(), name, spec, before, action }
+            })
+            .collect();
+        let stale = stale(stack, live, &services);
+        let existing: BTreeSet<&str> =
+            live.networks.iter().filter_map(|n| n.name.as_deref()).collect();
+        let networks = stack
+            .networks
+            .iter()
+            .filter(|(name, _)| !existing.contains(name.as_str()))
+            .map(|(_, request)| request.clone())
+            .collect();
+        Work {
+            networks,
+            secrets: secrets.secrets,
+            configs: configs.configs,
+            services,
+            stale,
+            warnings,
+        }
+    }
+
+    /// Whether there is nothing to send and nothing to remove.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+            && self.secrets.is_empty()
+            && self.configs.is_empty()
+            && self.stale.is_empty()
+            && self.services.iter().all(|s| s.action == Action::Keep)
+    }
+
+    pub fn plan(&self) -> Plan {
+        let mut changes = Vec::new();
+        let mut add = |kind, name: &str, action, details: Vec<String>| {
+            changes.push(Change { kind, name: name.to_owned(), action, details });
+        };
+        for network in &self.networks {
+            add("network", &network.name, "create", vec![]);
+        }
+        for secret in &self.secrets {
+            add("secret", secret.name.as_deref().unwrap_or("?"), "create", vec![]);
+        }
+        for config in &self.configs {
+            add("config", config.name.as_deref().unwrap_or("?"), "create", vec![]);
+        }
+        for service in &self.services {
+            match &service.action {
+                Action::Keep => {}
+                Action::Create => {
+                    let image = image_of(&service.spec).unwrap_or("?");
+                    add("service", &service.name, "create", vec![format!("image: {image}")]);
+                }
+                Action::Update(details) => {
+                    add("service", &service.name, "update", details.clone());
+                }
+            }
+        }
+        for (kind, list) in [
+            ("service", &self.stale.services),
+            ("network", &self.stale.networks),
+            ("config", &self.stale.configs),
+            ("secret", &self.stale.secrets),
+        ] {
+            for (name, _) in list {
+                add(kind, name, "remove", vec![]);
+            }
+        }
+        Plan { changes, warnings: self.warnings.clone() }
+    }
+}
+
+/// Images that must be asked for at their registries: those of new services
+/// and those that the recipe wrote anew. Docker asks for all of them at every
+/// deploy; recipes pin versions, so for the others the digest in use is what
+/// keeps all tasks of a service alike and a redeploy from restarting them.
+pub(crate) fn images_to_resolve(stack: &Stack, live: &Live) -> BTreeSet<String> {
+    stack
+        .services
+        .iter()
+        .filter(|s| {
+            let before = s.spec.name.as_ref().and_then(|name| live.services.get(name));
+            kept_image(&s.spec, before).is_none()
+        })
+        .filter_map(|s| image_of(&s.spec))
+        .filter(|image| !image.contains('@'))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn image_of(spec: &api::ServiceSpec) -> Option<&str> {
+    spec.task_template.as_ref()?.container_spec.as_ref()?.image.as_deref()
+}
+
+/// The image in use, when it is the wanted one with or without its digest.
+fn kept_image<'a>(
+    spec: &api::ServiceSpec,
+    before: Option<&'a api::Service>,
+) -> Option<(&'a str, Option<&'a Vec<api::Platform>>)> {
+    let wanted = image_of(spec)?;
+    let old = before?.spec.as_ref()?;
+    let used = image_of(old)?;
+    let same_label = label(old.labels.as_ref(), IMAGE_LABEL)
+        .is_none_or(|l| label(spec.labels.as_ref(), IMAGE_LABEL).is_none_or(|w| w == l));
+    let same_name = used == wanted || used.split('@').next() == Some(wanted);
+    let platforms =
+        old.task_template.as_ref()?.placement.as_ref().and_then(|p| p.platforms.as_ref());
+    (same_label && same_name).then_some((used, platforms))
+}
+
+fn set_image(
+    spec: &mut api::ServiceSpec,
+    before: Option<&api::Service>,
+    resolved: &BTreeMap<String, Distribution>,
+) {
+    let kept = kept_image(spec, before).map(|(image, p)| (image.to_owned(), p.cloned()));
+    let (image, platforms) = match kept {
+        Some(kept) => kept,
+        None => {
+            let Some(written) = image_of(spec).map(str::to_owned) else { return };
+            match resolved.get(&written) {
+                Some(found) => {
+                    (format!("{written}@{}", found.digest), Some(platforms(&found.platforms)))
+                }
+                None => (written, None),
+            }
+        }
+    };
+    let Some(task) = spec.task_template.as_mut() else { return };
+    if let Some(container) = task.container_spec.as_mut() {
+        container.image = Some(image);
+    }
+    if let Some(platforms) = platforms.filter(|p| !p.is_empty()) {
+        task.placement.get_or_insert_default().platforms = Some(platforms);
+    }
+}
+
+/// As docker does: what is not a platform goes, and arm, whose variants
+/// swarm cannot tell apart, fits every architecture.
+fn platforms(found: &[api::Platform]) -> Vec<api::Platform> {
+    let mut kept: Vec<api::Platform> = Vec::new();
+    for platform in found {
+        let mut platform = platform.clone();
+        if platform.architecture.as_deref() == Some("unknown") {
+            continue;
+        }
+        if platform.architecture.as_deref().is_some_and(|a| a.eq_ignore_ascii_case("arm")) {
+            platform.architecture = None;
+        }
+        if !kept.contains(&platform) {
+            kept.push(platform);
+        }
+    }
+    kept
+}
+
+/// What swarm cannot change in a network that exists.
+fn network_warnings(stack: &Stack, live: &Live) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, wanted) in &stack.networks {
+        let Some(found) = live.networks.iter().find(|n| n.name.as_ref() == Some(name)) else {
+            continue;
+        };
+        let mut differs = Vec::new();
+        if wanted.driver.as_deref().unwrap_or("overlay")
+            != found.driver.as_deref().unwrap_or("overlay")
+        {
+            differs.push("driver");
+        }
+        if wanted.attachable.unwrap_or(false) != found.attachable.unwrap_or(false) {
+            differs.push("attachable");
+        }
+        if wanted.internal.unwrap_or(false) != found.internal.unwrap_or(false) {
+            differs.push("internal");
+        }
+        if !differs.is_empty() {
+            warnings.push(format!(
+                "the network `{name}` exists with another {}; swarm cannot change that while it exists",
+                differs.join(", ")
+            ));
+        }
+    }
+    warnings
+}
+
+fn stale(stack: &Stack, live: &Live, services: &[ServiceWork]) -> Stale {
+    let wanted: BTreeSet<&str> = services.iter().map(|s| s.name.as_str()).collect();
+    let mut configs: BTreeSet<&str> = stack.external_configs.iter().map(String::as_str).collect();
+    let mut secrets: BTreeSet<&str> = stack.external_secrets.iter().map(String::as_str).collect();
+    for service in services {
+        let container = service.spec.task_template.as_ref().and_then(|t| t.container_spec.as_ref());
+        let Some(container) = container else { continue };
+        configs.extend(container.configs.iter().flatten().filter_map(|c| c.config_name.as_deref()));
+        configs.extend(
+            container
+                .privileges
+                .as_ref()
+                .and_then(|p| p.credential_spec.as_ref())
+                .and_then(|c| c.config.as_deref()),
+        );
+        secrets.extend(container.secrets.iter().flatten().filter_map(|s| s.secret_name.as_deref()));
+    }
+    let ours = Some(stack.name.as_str());
+    Stale {
+        services: live
+            .services
+            .iter()
+            .filter(|(name, _)| !wanted.contains(name.as_str()))
+            .filter_map(|(name, s)| Some((name.clone(), s.id.clone()?)))
+            .collect(),
+        networks: live
+            .networks
+            .iter()
+            .filter(|n| label(n.labels.as_ref(), STACK_LABEL) == ours)
+            .filter_map(|n| Some((n.name.clone()?, n.id.clone()?)))
+            .filter(|(name, _)| {
+                !stack.networks.contains_key(name) && !stack.external_networks.contains(name)
+            })
+            .collect(),
+        configs: live
+            .configs
+            .iter()
+            .filter_map(|c| Some((c.spec.as_ref()?, c.id.clone()?)))
+            .filter(|(spec, _)| label(spec.labels.as_ref(), STACK_LABEL) == ours)
+            .filter(|(spec, _)| label(spec.labels.as_ref(), KIND_LABEL).is_none())
+            .filter_map(|(spec, id)| Some((spec.name.clone()?, id)))
+            .filter(|(name, _)| !configs.contains(name.as_str()))
+            .collect(),
+        secrets: live
+            .secrets
+            .iter()
+            .filter_map(|s| Some((s.spec.as_ref()?, s.id.clone()?)))
+            .filter(|(spec, _)| label(spec.labels.as_ref(), STACK_LABEL) == ours)
+            // Other secrets are the operator's, used or not.
+            .filter(|(spec, _)| label(spec.labels.as_ref(), CONTENT_LABEL).is_some())
+            .filter_map(|(spec, id)| Some((spec.name.clone()?, id)))
+            .filter(|(name, _)| !secrets.contains(name.as_str()))
+            .collect(),
+    }
+}
+
+/// The spec to send over a live one: keeps the task template as it is when
+/// only other parts differ, so that the order of lists restarts nothing.
+pub(crate) fn over(
+    mut spec: api::ServiceSpec,
+    live: &api::ServiceSpec,
+    names: &super::diff::Names,
+    filled: impl FnOnce(&mut api::ServiceSpec),
+) -> api::ServiceSpec {
+    let task_of = |spec: &api::ServiceSpec| {
+        comparable(spec, names).get("TaskTemplate").cloned().unwrap_or_default()
+    };
+    let same_task = task_of(&spec) == task_of(live);
+    filled(&mut spec);
+    let old = live.task_template.as_ref();
+    if same_task {
+        spec.task_template = old.cloned();
+    } else if let Some(task) = spec.task_template.as_mut() {
+        task.force_update = old.and_then(|t| t.force_update);
+    }
+    spec
+}
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
