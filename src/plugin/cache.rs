@@ -160,3 +160,4 @@ fn private(metadata: &fs::Metadata, kind: u32) -> bool {
         && metadata.mode() & 0o077 == 0
         && metadata.uid() == rustix::process::geteuid().as_raw()
 }
+

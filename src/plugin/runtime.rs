@@ -91,7 +91,8 @@ impl Runtime {
             plugin: name.into(),
             message: super::text::clean_line(&format!("{error:#}"), 1000),
         };
-        let instance = parts.linker(shape.wasi)?.instantiate_pre(&compiled).map_err(mismatch)?;
+        let instance =
+            parts.linker(shape.wasi)?.instantiate_pre(&compiled).map_err(mismatch)?;
         let roles = Roles::find(&instance, &shape.roles).map_err(mismatch)?;
         Ok(Plugin {
             name: name.into(),

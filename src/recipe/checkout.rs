@@ -106,6 +106,16 @@ impl Checkout {
         !leaves(Path::new(path)) && self.files.is_file(path)
     }
 
+    /// Names in the recipe's folder itself, sorted; those that are not UTF-8 are
+    /// left out, as no path of a recipe can name them.
+    pub fn names(&self) -> Vec<String> {
+        let entries = self.files.entries().into_iter().flatten().flatten();
+        let mut names: Vec<_> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     /// The recipe's files for [`compose::load`], with [`Checkout::path`] as
     /// working folder.
     pub fn files(&self) -> impl compose::Files + '_ {

@@ -5,3 +5,24 @@
 //! modifiers beside that key. Values come from the operating system's
 //! randomness, live in [`zeroize::Zeroizing`] memory and go nowhere but the
 //! swarm and, when asked, the operator's terminal.
+//!
+//! [`wanted`] says which secrets the active compose files use; [`generate`],
+//! [`insert`], [`status`] and [`remove`] work on a swarm. Secrets are labelled
+//! with the app ([`APP_LABEL`]) and not with the stack, so that `docker stack
+//! rm` leaves them where abra's would stay, too.
+
+mod error;
+mod plan;
+mod store;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use error::Error;
+pub(crate) use plan::written_names;
+pub use plan::{SecretPlan, Shape, find, wanted};
+pub use store::{
+    APP_LABEL, Generated, MAX_SIZE, Made, Status, StoredSecret, generate, generate_one, insert,
+    remove, remove_stored, status, stored,
+};
+pub use value::{Charset, make};

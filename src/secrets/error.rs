@@ -1,0 +1,65 @@
+//! What goes wrong with secrets. No variant holds a value.
+
+use crate::hint::Hint;
+
+/// What goes wrong with an app's secrets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
+    #[error("the app has no secret `{name}`")]
+    Unknown { name: String, nearest: Option<String> },
+    /// Secrets cannot be changed.
+    #[error("the secret `{name}` exists already, in version {version}")]
+    Exists { name: String, version: String },
+    #[error("the secret `{name}` is not on the server")]
+    Missing { name: String },
+    #[error("the secret `{name}` has no version: `{key}` is empty or missing in the settings")]
+    NoVersion { name: String, key: String },
+    #[error("`{key}`: {message}")]
+    Modifier { key: String, message: String },
+    #[error("the secret's name `{full_name}` is {} bytes long; Docker allows 64", .full_name.len())]
+    NameTooLong { full_name: String },
+    #[error(
+        "the secret `{name}` cannot be stored: it has {size} bytes, and 1 to {max} are allowed"
+    )]
+    Size { name: String, size: usize, max: usize },
+    #[error("the secret `{name}` is in use by {}", .services.join(", "))]
+    InUse { name: String, services: Vec<String> },
+    #[error("the operating system gives no randomness: {0}")]
+    Random(String),
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Engine(e) => e.hint(),
+            Error::Unknown { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Error::Unknown { nearest: None, .. } => {
+                Some("`potluck app secret ls` lists the app's secrets".into())
+            }
+            Error::Exists { .. } => Some(
+                "a secret cannot be changed: raise its `SECRET_*_VERSION` in the settings, insert \
+                 the new value and deploy"
+                    .into(),
+            ),
+            Error::Missing { .. } => {
+                Some("make it with `potluck app secret generate` or `insert`".into())
+            }
+            Error::NoVersion { key, .. } => Some(format!("add `{key}=v1` to the settings")),
+            Error::Modifier { .. } => Some(
+                "modifiers are `length=N`, `charset=alnum|hex|digits|special|safespecial` (several \
+                 with commas) and `generate=false`"
+                    .into(),
+            ),
+            Error::NameTooLong { .. } => Some("give the app a shorter domain".into()),
+            Error::InUse { .. } => Some(
+                "undeploy the app, or deploy it with another version of the secret, before \
+                 removing this one"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Secrets on a swarm.
+
+use std::{collections::HashMap, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::{Error, SecretPlan, make};
+use crate::{
+    engine::{Engine, Error as EngineError, Scope, api},
+    home::{AppName, StackName},
+};
+
+/// Says which app a secret was made for.
+pub const APP_LABEL: &str = "org.potluck.app";
+
+/// Largest value in bytes (moby/swarmkit, `api/validation/secrets.go`: less
+/// than 500 KiB).
+pub const MAX_SIZE: usize = 500 * 1024 - 1;
+
+/// A secret that the app needs, and whether the swarm has it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    pub name: String,
+    pub version: String,
+    pub full_name: String,
+    /// Whether `generate` would make it.
+    pub generate: bool,
+    /// When it was stored, as the engine says; none when it is missing.
+    pub created_at: Option<String>,
+    /// Its id on the swarm; none when it is missing.
+    pub id: Option<String>,
+}
+
+/// A new value, shown once or never.
+pub struct Generated {
+    pub name: String,
+    pub version: String,
+    pub value: Zeroizing<String>,
+}
+
+impl fmt::Debug for Generated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generated")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What `generate` did.
+#[derive(Debug, Default)]
+pub struct Made {
+    pub made: Vec<Generated>,
+    /// Names of those that exist already.
+    pub kept: Vec<String>,
+    /// Names of those that are missing and have to be inserted.
+    pub to_insert: Vec<String>,
+}
+
+/// A secret on the swarm that belongs to the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSecret {
+    pub id: String,
+    pub full_name: String,
+}
+
+/// For each planned secret, whether it is there.
+///
+/// # Errors
+/// [`Error::Engine`].
+pub async fn status(engine: &dyn Engine, plans: &[SecretPlan]) -> Result<Vec<Status>, Error> {
+    let present = by_name(engine).await?;
+    Ok(plans
+        .iter()
+        .map(|plan| {
+            let secret = present.get(&plan.full_name);
+            Status {
+                name: plan.name.clone(),
+                version: plan.version.clone(),
+                full_name: plan.full_name.clone(),
+                generate: plan.generate,
+                created_at: secret.and_then(|secret| secret.created_at.clone()),
+                id: secret.and_then(|secret| secret.id.clone()),
+            }
+        })
+        .collect())
+}
+
+/// Makes the secrets that are missing; keeps those that exist. Those made
+/// before something fails stay, and a second run goes on from there.
+///
+/// # Errors
+/// [`Error::Engine`], [`Error::Random`].
+pub async fn generate(
+    engine: &dyn Engine,
+    app: &AppName,
+    plans: &[SecretPlan],
+) -> Result<Made, Error> {
+    let present = by_name(engine).await?;
+    let mut made = Made::default();
+    for plan in plans {
+        if present.contains_key(&plan.full_name) {
+            made.kept.push(plan.name.clone());
+        } else if !plan.generate {
+            made.to_insert.push(plan.name.clone());
+        } else {
+            match generate_one(engine, app, plan).await {
+                Ok(generated) => made.made.push(generated),
+                // Somebody else made it since we looked: theirs counts.
+                Err(Error::Exists { name, .. }) => made.kept.push(name),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// Makes one secret, also one that `generate` would leave to be inserted.
+///
+/// # Errors
+/// [`Error::Exists`], [`Error::Engine`], [`Error::Random`].
+pub async fn generate_one(
+    engine: &dyn Engine,
+    app: &AppName,
+    plan: &SecretPlan,
+) -> Result<Generated, Error> {
+    let value = make(&plan.shape)?;
+    insert(engine, app, plan, value.as_bytes()).await?;
+    Ok(Generated { name: plan.name.clone(), version: plan.version.clone(), value })
+}
+
+/// Stores a value that somebody else made.
+///
+/// # Errors
+/// [`Error::Size`], [`Error::Exists`], [`Error::Engine`].
+pub async fn insert(
+    engine: &dyn Engine,
+    app: &AppName,
+    plan: &SecretPlan,
+    value: &[u8],
+) -> Result<(), Error> {
+    if value.is_empty() || value.len() > MAX_SIZE {
+        let size = value.len();
+        return Err(Error::Size { name: plan.name.clone(), size, max: MAX_SIZE });
+    }
+    let spec = api::SecretSpec {
+        name: Some(plan.full_name.clone()),
+        labels: Some(HashMap::from([(APP_LABEL.into(), app.to_string())])),
+        // Handed over: the engine owns this copy from here on.
+        data: Some(STANDARD.encode(value)),
+        ..api::SecretSpec::default()
+    };
+    match engine.create_secret(spec).await {
+        Ok(_) => Ok(()),
+        Err(EngineError::Exists { .. }) => {
+            Err(Error::Exists { name: plan.name.clone(), version: plan.version.clone() })
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Removes one secret from the swarm.
+///
+/// # Errors
+/// [`Error::Missing`], [`Error::InUse`], [`Error::Engine`].
+pub async fn remove(engine: &dyn Engine, plan: &SecretPlan) -> Result<(), Error> {
+    let present = by_name(engine).await?;
+    let missing = || Error::Missing { name: plan.name.clone() };
+    let id = present.get(&plan.full_name).and_then(|secret| secret.id.clone());
+    let secret = StoredSecret { id: id.ok_or_else(missing)?, full_name: plan.full_name.clone() };
+    match remove_stored(engine, &secret).await {
+        Err(Error::Engine(e)) if e.is_not_found() => Err(missing()),
+        removed => removed,
+    }
+}
+
+/// Removes a secret found by [`stored`].
+///
+/// # Errors
+/// [`Error::InUse`], [`Error::Engine`].
+pub async fn remove_stored(engine: &dyn Engine, secret: &StoredSecret) -> Result<(), Error> {
+    let services = users(engine, secret).await?;
+    if !services.is_empty() {
+        return Err(Error::InUse { name: secret.full_name.clone(), services });
+    }
+    Ok(engine.remove_secret(&secret.id).await?)
+}
+
+/// All secrets on the swarm that belong to the app, old versions included:
+/// those labelled with it, and, made by hand or by abra, those with a planned
+/// name in any version.
+///
+/// # Errors
+/// [`Error::Engine`].
+pub async fn stored(
+    engine: &dyn Engine,
+    app: &AppName,
+    stack: &StackName,
+    plans: &[SecretPlan],
+) -> Result<Vec<StoredSecret>, Error> {
+    let mut secrets = Vec::new();
+    for (full_name, secret) in by_name(engine).await? {
+        let labels = secret.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+        let ours = match labels.and_then(|labels| labels.get(APP_LABEL)) {
+            Some(label) => label == app.as_str(),
+            None => plans.iter().any(|plan| {
+                full_name == plan.full_name || is_version_of(&full_name, stack, &plan.name)
+            }),
+        };
+        if let (true, Some(id)) = (ours, secret.id) {
+            secrets.push(StoredSecret { id, full_name });
+        }
+    }
+    secrets.sort_by(|a, b| a.full_name.cmp(&b.full_name));
+    Ok(secrets)
+}
+
+/// `<stack>_<name>_<version>`, where a version has no `_` of its own: what has
+/// more may belong to a stack whose name begins as ours.
+fn is_version_of(full_name: &str, stack: &StackName, name: &str) -> bool {
+    full_name
+        .strip_prefix(stack.as_str())
+        .and_then(|rest| rest.strip_prefix('_')?.strip_prefix(name)?.strip_prefix('_'))
+        .is_some_and(|version| !version.is_empty() && !version.contains('_'))
+}
+
+async fn by_name(engine: &dyn Engine) -> Result<HashMap<String, api::Secret>, Error> {
+    let secrets = engine.secrets(Scope::All).await?;
+    Ok(secrets
+        .into_iter()
+        .filter_map(|secret| Some((secret.spec.as_ref()?.name.clone()?, secret)))
+        .collect())
+}
+
+/// Services that have the secret.
+async fn users(engine: &dyn Engine, secret: &StoredSecret) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = engine
+        .services(Scope::All)
+        .await?
+        .into_iter()
+        .filter_map(|service| service.spec)
+        .filter(|spec| {
+            let container = spec.task_template.as_ref().and_then(|t| t.container_spec.as_ref());
+            container.and_then(|c| c.secrets.as_ref()).into_iter().flatten().any(|reference| {
+                reference.secret_id.as_deref() == Some(secret.id.as_str())
+                    || reference.secret_name.as_deref() == Some(secret.full_name.as_str())
+            })
+        })
+        .filter_map(|spec| spec.name)
+        .collect();
+    names.sort();
+    Ok(names)
+}
