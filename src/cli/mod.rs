@@ -1,8 +1,141 @@
-//! Arguments, terminal, exit codes: the only room that prints.
+//! Arguments, terminal, exit codes: the only room that prints, reads the
+//! environment or looks for the home directory.
+//!
+//! A command is one file: an `Args` struct, whose doc comments are its help, and
+//! one function, `run`. What they share: [`session`] finds the operator's files
+//! and what an operation needs, [`ui`] writes, [`prompt`] asks, [`progress`]
+//! shows what an operation says, [`failure`] turns every error into a sentence,
+//! its causes, hints and an exit code.
 
-use std::process::ExitCode;
+mod app;
+mod arguments;
+mod completions;
+mod exit;
+mod failure;
+mod grants;
+mod plugin;
+mod progress;
+mod prompt;
+mod recipe;
+mod server;
+mod session;
+mod table;
+mod ui;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::filter::EnvFilter;
+
+use arguments::Global;
+use failure::Outcome;
+use session::Session;
+use ui::{Talk, Ui};
+
+/// Deploy libre apps to Docker Swarm, with sandboxed hooks and backups.
+///
+/// A recipe packages an app; an app is one instance of a recipe, named by its
+/// domain; a server is a Docker Swarm that apps are deployed to.
+#[derive(Debug, Parser)]
+#[command(
+    name = "potluck",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck server add --local
+  potluck app new ./recipes-examples/static-html --domain www.example.org
+  potluck app secret generate www.example.org
+  potluck app deploy www.example.org
+  potluck backup create www.example.org
+
+Exit codes:
+  0 done, 1 failed, 2 wrong use, 3 partly done, 4 failed and rolled back,
+  5 locked by someone else, 6 needs consent, 7 differs"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Server(server::Command),
+    #[command(subcommand)]
+    Recipe(recipe::Command),
+    #[command(subcommand)]
+    App(app::Command),
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    Completions(completions::Args),
+}
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    run(std::env::args_os()).into()
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" with exit code 0; a closed pipe is
+            // nobody's loss.
+            let _ = error.print();
+            return if error.exit_code() == 0 { exit::Exit::DONE } else { exit::Exit::USAGE };
+        }
+    };
+    cli.global.color.write_global();
+    start_log(cli.global.verbose);
+    let talk = if cli.global.quiet { Talk::Quiet } else { Talk::Normal };
+    let ui = Ui::new(talk, !cli.global.no_input);
+    let session = Session::new(cli.global.potluck_dir, ui);
+    match dispatch(&cli.command, &session) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            session.ui.fail(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(command: &Command, session: &Session) -> Outcome {
+    match command {
+        Command::Server(command) => server::run(command, session),
+        Command::Recipe(command) => recipe::run(command, session),
+        Command::App(command) => app::run(command, session),
+        Command::Plugin(command) => plugin::run(command, session),
+        Command::Completions(args) => completions::run(args, &mut Cli::command(), session),
+    }
+}
+
+/// Traces go to standard error when asked for. Only our own: what the HTTP and
+/// Docker libraries log can hold the bodies of requests, and so secrets.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "potluck=debug",
+        _ => "potluck=trace",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,0 +1,126 @@
+//! `potluck app deploy`
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    cli::{
+        arguments::{AppArg, JsonArg, duration},
+        exit::Exit,
+        failure::Outcome,
+        grants::{Answers, PlanQuestion, show_plan},
+        session::{Session, wait},
+    },
+    home::Grant,
+    operation::{self, DeployOptions},
+    recipe::Version,
+};
+
+/// Deploy an app, or bring it to its newest settings.
+///
+/// Shows what would change, asks, changes it, and waits until every service
+/// runs our specification and is healthy. A service that doesn't come up is
+/// reported with its state and its last log lines; where the recipe asks for it,
+/// the version from before comes back.
+///
+/// A recipe's plugins run only with what you granted them. The first time, and
+/// whenever a plugin wants more, you are asked.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app deploy wiki.example.org
+  potluck app deploy wiki.example.org --dry-run
+  potluck app deploy wiki.example.org 1.3.0+6.4.5
+  potluck app deploy wiki.example.org -n --grant 'exec: db' --grant 'secret: db_password'
+
+With --no-input the plan is carried out without a question. Grants that weren't
+given then end the command with exit code 6 and the flags to pass. A deploy that
+failed and was rolled back ends with exit code 4.
+
+JSON: {app, stack, version, plan: {changes, warnings}, changed, seconds}; a change
+is {kind, name, action, details}.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// The recipe's version, a release or a commit [default: what the settings pin]
+    #[arg(value_name = "VERSION")]
+    version: Option<String>,
+
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Don't ask whether to carry the plan out
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Give the recipe's plugins this grant: `exec: SERVICE`, `secret: NAME` or
+    /// `http: ORIGIN`; may be repeated
+    #[arg(long, value_name = "GRANT")]
+    grant: Vec<Grant>,
+
+    /// Don't wait for the services to come up; hooks that need them don't run
+    #[arg(long)]
+    detach: bool,
+
+    /// How long to wait for the services, 90s or 5m
+    ///
+    /// [default: the recipe's timeout label, else 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+
+    /// Send all services to the swarm, also those that are as they should be
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+const INTERRUPTED: &str = "interrupted: the swarm goes on with what it was given so far";
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
+    let operating = session.context(&home, Answers::new(&session.ui, question))?;
+    let options = DeployOptions {
+        version: args.version.clone().map_or(Version::Newest, Version::Named),
+        timeout: args.timeout,
+        detach: args.detach,
+        dry_run: args.dry_run,
+        grants: args.grant.iter().cloned().collect::<BTreeSet<_>>(),
+        force: args.force,
+    };
+    let report = wait(INTERRUPTED, async {
+        let mut app = operation::load(&operating.context, &entry, &options.version).await?;
+        Ok(operation::deploy(&operating.context, &mut app, &options).await?)
+    })
+    .map_err(|failure| match failure.exit {
+        Exit::INTERRUPTED => failure.hint(format!("see `potluck app ps {}`", entry.name)),
+        _ => failure,
+    })?;
+    drop(operating);
+
+    if args.dry_run {
+        show_plan(&session.ui, &report.plan);
+    }
+    if args.json.json {
+        session.ui.json(&report)?;
+        return Ok(Exit::DONE);
+    }
+    let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
+    let time = format_args!("{:.1} s", report.seconds).to_string();
+    session.ui.say(match (args.dry_run, report.changed, args.detach) {
+        (true, ..) => "Nothing was changed: this was a dry run.".to_owned(),
+        (_, false, _) => format!("{}{version} is up to date and running ({time}).", report.app),
+        (_, true, true) => format!(
+            "{}{version} was handed to the swarm ({time}). `potluck app ps {}` shows how it does.",
+            report.app, report.app
+        ),
+        (_, true, false) => {
+            format!("{}{version} is deployed, running and healthy ({time}).", report.app)
+        }
+    });
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,271 @@
+//! `potluck app logs`
+
+use std::{io::IsTerminal, time::SystemTime};
+
+use anstyle::{AnsiColor, Style};
+use futures_util::{StreamExt, stream::BoxStream};
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        app::services,
+        arguments::{AppArg, duration},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{Session, engine, wait},
+        ui::clean,
+    },
+    engine::{LogLine, LogQuery, Stream},
+};
+
+/// Show what an app's services write.
+///
+/// Lines of several services are shown in the order of their time, each with the
+/// name of its service in front.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app logs wiki.example.org
+  potluck app logs wiki.example.org db --follow --tail 20
+  potluck app logs wiki.example.org --since 2h --timestamps
+
+JSON: one object per line, {service, stream, time, line}.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// Only this service
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+
+    /// Go on with new lines as they come, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+
+    /// How many lines of each service, or `all`
+    #[arg(long, value_name = "N", default_value = "100", value_parser = tail)]
+    tail: Tail,
+
+    /// Only lines since then: 90s, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<i64>,
+
+    /// Show when each line was written
+    #[arg(short, long)]
+    timestamps: bool,
+
+    /// Print one JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tail(Option<u64>);
+
+fn tail(text: &str) -> Result<Tail, String> {
+    match text {
+        "all" => Ok(Tail(None)),
+        text => text.parse().map(|n| Tail(Some(n))).map_err(|_| "write a number, or `all`".into()),
+    }
+}
+
+/// Seconds since 1970-01-01 UTC.
+fn since(text: &str) -> Result<i64, String> {
+    if let Ok(ago) = duration(text) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let then = now.saturating_sub(ago).as_secs();
+        return i64::try_from(then).map_err(|_| "that is too long ago".into());
+    }
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(time.as_second());
+    }
+    text.parse::<jiff::civil::Date>()
+        .ok()
+        .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map(|midnight| midnight.timestamp().as_second())
+        .ok_or_else(|| "write it as 90s, 2h, 2026-01-31 or 2026-01-31T12:00:00Z".into())
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    // Ctrl-C is how following ends: nothing to remark upon.
+    wait("", async {
+        let engine = engine(&home, &entry.server)?;
+        let names = services(engine.as_ref(), &entry, args.service.as_deref()).await?;
+        let query = LogQuery {
+            tail: args.tail.0,
+            follow: args.follow,
+            since: args.since,
+            // Always, to put the lines of several services in order.
+            timestamps: true,
+        };
+        let printer = Printer {
+            session,
+            width: names.iter().map(|(key, _)| key.len()).max().unwrap_or_default(),
+            prefix: args.service.is_none(),
+            timestamps: args.timestamps,
+            json: args.json,
+            bare: std::io::stdout().is_terminal(),
+        };
+        let mut sources = Vec::new();
+        for (n, (key, id)) in names.into_iter().enumerate() {
+            let lines = engine.service_logs(&id, &query).await?;
+            sources.push(Source { key, style: STYLES[n % STYLES.len()], lines, head: None });
+        }
+        if args.follow { follow(sources, &printer).await } else { merge(sources, &printer).await }
+    })?;
+    Ok(Exit::DONE)
+}
+
+/// The log of one service.
+struct Source {
+    key: String,
+    style: Style,
+    lines: BoxStream<'static, Result<LogLine, crate::engine::Error>>,
+    /// The next line, once it was asked for.
+    head: Option<Line>,
+}
+
+struct Line {
+    stream: Stream,
+    /// As Docker writes it, with nine decimals: sorts as text.
+    time: String,
+    text: String,
+}
+
+/// Easily told apart, and readable on light and dark.
+const STYLES: [Style; 6] = [
+    AnsiColor::Cyan.on_default(),
+    AnsiColor::Yellow.on_default(),
+    AnsiColor::Green.on_default(),
+    AnsiColor::Magenta.on_default(),
+    AnsiColor::Blue.on_default(),
+    AnsiColor::Red.on_default(),
+];
+
+/// All lines there are, in the order of their time; one line of each service is
+/// held at a time.
+async fn merge(mut sources: Vec<Source>, printer: &Printer<'_>) -> Result<(), Failure> {
+    loop {
+        let mut first: Option<usize> = None;
+        for n in 0..sources.len() {
+            if sources[n].head.is_none() {
+                sources[n].head = sources[n].lines.next().await.transpose()?.map(Line::parse);
+            }
+            let time = |m: usize| sources[m].head.as_ref().map(|line| line.time.as_str());
+            if time(n).is_some() && first.is_none_or(|m| time(n) < time(m)) {
+                first = Some(n);
+            }
+        }
+        let Some(n) = first else { return Ok(()) };
+        if let Some(line) = sources[n].head.take() {
+            printer.print(&sources[n].key, sources[n].style, &line)?;
+        }
+    }
+}
+
+/// Lines as they come.
+async fn follow(sources: Vec<Source>, printer: &Printer<'_>) -> Result<(), Failure> {
+    let all = sources.into_iter().map(|source| {
+        let Source { key, style, lines, .. } = source;
+        lines.map(move |line| (key.clone(), style, line))
+    });
+    let mut all = futures_util::stream::select_all(all);
+    while let Some((key, style, line)) = all.next().await {
+        printer.print(&key, style, &Line::parse(line?))?;
+    }
+    Ok(())
+}
+
+impl Line {
+    fn parse(line: LogLine) -> Self {
+        let text = String::from_utf8_lossy(&line.bytes);
+        let text = text.trim_end_matches(['\n', '\r']);
+        let (time, text) = match text.split_once(' ') {
+            Some((time, text)) if time.ends_with('Z') => (time, text),
+            _ if text.ends_with('Z') && !text.contains(' ') => (text, ""),
+            _ => ("", text),
+        };
+        Line { stream: line.stream, time: time.into(), text: text.into() }
+    }
+}
+
+/// How lines look.
+struct Printer<'a> {
+    session: &'a Session,
+    width: usize,
+    prefix: bool,
+    timestamps: bool,
+    json: bool,
+    /// Without control characters: it goes to a terminal.
+    bare: bool,
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    service: &'a str,
+    stream: &'static str,
+    time: &'a str,
+    line: &'a str,
+}
+
+impl Printer<'_> {
+    fn print(&self, key: &str, style: Style, line: &Line) -> Result<(), Failure> {
+        if self.json {
+            let stream = match line.stream {
+                Stream::Stdout => "stdout",
+                Stream::Stderr => "stderr",
+            };
+            let object = JsonLine { service: key, stream, time: &line.time, line: &line.text };
+            let text = serde_json::to_string(&object)
+                .map_err(|e| Failure::new(format!("writing JSON: {e}")))?;
+            return self.session.ui.out(text);
+        }
+        let mut text = String::new();
+        if self.prefix {
+            text.push_str(&format!("{style}{key:<width$} |{style:#} ", width = self.width));
+        }
+        if self.timestamps {
+            text.push_str(&line.time);
+            text.push(' ');
+        }
+        if self.bare {
+            let plain = anstream::adapter::strip_str(&line.text).to_string();
+            text.push_str(&clean(&plain));
+        } else {
+            text.push_str(&line.text);
+        }
+        self.session.ui.out(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_lose_their_time_stamp_and_line_end() {
+        for (bytes, time, text) in [
+            (
+                "2026-11-21T20:15:07.123456789Z hello you\n",
+                "2026-11-21T20:15:07.123456789Z",
+                "hello you",
+            ),
+            ("2026-11-21T20:15:07.123456789Z \n", "2026-11-21T20:15:07.123456789Z", ""),
+            ("2026-11-21T20:15:07.123456789Z\n", "2026-11-21T20:15:07.123456789Z", ""),
+            ("no time here\n", "", "no time here"),
+        ] {
+            let line = Line::parse(LogLine { stream: Stream::Stdout, bytes: bytes.into() });
+            assert_eq!((line.time.as_str(), line.text.as_str()), (time, text));
+        }
+    }
+
+    #[test]
+    fn since_reads_durations_dates_and_times() {
+        assert_eq!(since("2026-01-31"), Ok(1_769_817_600));
+        assert_eq!(since("2026-01-31T12:00:00Z"), Ok(1_769_860_800));
+        assert!(since("2h").is_ok());
+        assert!(since("yesterday").is_err());
+    }
+}

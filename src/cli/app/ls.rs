@@ -1,0 +1,165 @@
+//! `potluck app ls`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{Session, engine, wait},
+        table::Table,
+    },
+    engine::{STACK_LABEL, Scope},
+    home::{AppEntry, Home, RecipeName, ServerName},
+};
+
+/// List the apps.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app ls
+  potluck app ls --server swarm.example.org --status
+
+JSON: a list of {app, server, recipe, version} and, with --status, {status}:
+`deployed`, `not deployed` or `unknown`.")]
+pub struct Args {
+    /// Only apps on this server
+    #[arg(long, value_name = "NAME")]
+    server: Option<ServerName>,
+
+    /// Only apps of this recipe
+    #[arg(long, value_name = "NAME")]
+    recipe: Option<String>,
+
+    /// Ask the servers which apps are deployed
+    #[arg(long)]
+    status: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Row {
+    app: String,
+    server: String,
+    /// None when the settings name no recipe, or can't be read.
+    recipe: Option<String>,
+    /// The version the settings pin.
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let mut entries = home.apps()?;
+    entries.retain(|app| args.server.as_ref().is_none_or(|server| app.server == *server));
+    let mut rows = Vec::new();
+    for entry in entries {
+        let (recipe, version) = match recipe_of(&home, &entry) {
+            Ok(Some((recipe, version))) => (Some(recipe.to_string()), version),
+            Ok(None) => (None, None),
+            Err(error) => {
+                session.ui.warn(error);
+                (None, None)
+            }
+        };
+        if args.recipe.is_some() && args.recipe != recipe {
+            continue;
+        }
+        let row = Row {
+            app: entry.name.to_string(),
+            server: entry.server.to_string(),
+            recipe,
+            version,
+            status: None,
+        };
+        rows.push((entry, row));
+    }
+    if args.status {
+        let servers: BTreeSet<ServerName> = rows.iter().map(|(e, _)| e.server.clone()).collect();
+        let stacks = deployed(session, &home, servers)?;
+        for (entry, row) in &mut rows {
+            row.status = Some(status(entry, &stacks));
+        }
+    }
+    show(args, session, rows.into_iter().map(|(_, row)| row).collect())
+}
+
+/// The recipe that the app's settings name, and the version they pin.
+fn recipe_of(
+    home: &Home,
+    entry: &AppEntry,
+) -> Result<Option<(RecipeName, Option<String>)>, crate::home::Error> {
+    Ok(home.env(entry)?.recipe_pin()?)
+}
+
+fn status(entry: &AppEntry, stacks: &Stacks) -> &'static str {
+    match stacks.get(&entry.server) {
+        Some(Some(stacks)) if stacks.contains(entry.name.stack().as_str()) => "deployed",
+        Some(Some(_)) => "not deployed",
+        _ => "unknown",
+    }
+}
+
+/// Stacks per server; none for a server that doesn't answer.
+type Stacks = BTreeMap<ServerName, Option<BTreeSet<String>>>;
+
+fn deployed(
+    session: &Session,
+    home: &Home,
+    servers: BTreeSet<ServerName>,
+) -> Result<Stacks, Failure> {
+    wait("interrupted", async {
+        let mut all = Stacks::new();
+        for server in servers {
+            let stacks = async {
+                let services = engine(home, &server)?.services(Scope::All).await?;
+                Ok::<_, Failure>(
+                    services
+                        .into_iter()
+                        .filter_map(|service| service.spec?.labels?.remove(STACK_LABEL))
+                        .collect(),
+                )
+            };
+            let stacks = match stacks.await {
+                Ok(stacks) => Some(stacks),
+                Err(failure) => {
+                    session.ui.warn(failure.message.unwrap_or_default());
+                    None
+                }
+            };
+            all.insert(server, stacks);
+        }
+        Ok(all)
+    })
+}
+
+fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
+    if args.json.json {
+        session.ui.json(&rows)?;
+        return Ok(Exit::DONE);
+    }
+    if rows.is_empty() {
+        session.ui.say("There are no apps here yet.");
+        session.ui.hint("`potluck app new` sets one up");
+        return Ok(Exit::DONE);
+    }
+    let mut titles = vec!["APP", "SERVER", "RECIPE", "VERSION"];
+    if args.status {
+        titles.push("STATUS");
+    }
+    let mut table = Table::new(&titles);
+    for row in rows {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+        let mut cells = vec![row.app, row.server, or_dash(row.recipe), or_dash(row.version)];
+        cells.extend(row.status.map(str::to_owned));
+        table.row(cells);
+    }
+    table.print(&session.ui)?;
+    Ok(Exit::DONE)
+}

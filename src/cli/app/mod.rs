@@ -1,0 +1,113 @@
+//! `potluck app`
+
+mod check;
+mod cmd;
+mod config;
+mod deploy;
+mod logs;
+mod ls;
+mod new;
+mod ps;
+mod rm;
+mod run;
+mod secret;
+mod undeploy;
+
+use clap::Subcommand;
+
+use super::{
+    failure::{Failure, Outcome},
+    session::Session,
+};
+use crate::{
+    engine::{Engine, Scope},
+    home::{AppEntry, StackName},
+};
+
+/// Set up, deploy and look after apps.
+///
+/// An app is one instance of a recipe, named by its domain. Its settings are one
+/// environment file in the operator's folder, servers/SERVER/APP.env.
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+From nothing to a running app:
+  potluck app new wordpress --domain blog.example.org --server default
+  potluck app config blog.example.org
+  potluck app secret generate blog.example.org
+  potluck app check blog.example.org
+  potluck app deploy blog.example.org"
+)]
+pub enum Command {
+    New(new::Args),
+    Ls(ls::Args),
+    Config(config::Args),
+    Check(check::Args),
+    Deploy(deploy::Args),
+    Undeploy(undeploy::Args),
+    Ps(ps::Args),
+    Logs(logs::Args),
+    Run(run::Args),
+    Cmd(cmd::Args),
+    Rm(rm::Args),
+    #[command(subcommand)]
+    Secret(secret::Command),
+}
+
+pub fn run(command: &Command, session: &Session) -> Outcome {
+    match command {
+        Command::New(args) => new::run(args, session),
+        Command::Ls(args) => ls::run(args, session),
+        Command::Config(args) => config::run(args, session),
+        Command::Check(args) => check::run(args, session),
+        Command::Deploy(args) => deploy::run(args, session),
+        Command::Undeploy(args) => undeploy::run(args, session),
+        Command::Ps(args) => ps::run(args, session),
+        Command::Logs(args) => logs::run(args, session),
+        Command::Run(args) => run::run(args, session),
+        Command::Cmd(args) => cmd::run(args, session),
+        Command::Secret(command) => secret::run(command, session),
+        Command::Rm(args) => rm::run(args, session),
+    }
+}
+
+/// Keys and ids of the app's services on its server, or of one of them.
+///
+/// # Errors
+/// When the app isn't deployed, or has no such service.
+async fn services(
+    engine: &dyn Engine,
+    entry: &AppEntry,
+    only: Option<&str>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let stack = entry.name.stack();
+    let mut all: Vec<(String, String)> = engine
+        .services(Scope::Stack(&stack))
+        .await?
+        .into_iter()
+        .filter_map(|service| Some((key(&stack, service.spec?.name?.as_str()), service.id?)))
+        .collect();
+    all.sort();
+    if all.is_empty() {
+        return Err(not_deployed(entry));
+    }
+    let Some(only) = only else { return Ok(all) };
+    let known: Vec<&str> = all.iter().map(|(key, _)| key.as_str()).collect();
+    let unknown = Failure::new(format!("{} has no service `{only}`", entry.name))
+        .hint(format!("its services are {}", known.join(", ")));
+    all.into_iter().find(|(key, _)| key == only).map(|found| vec![found]).ok_or(unknown)
+}
+
+fn not_deployed(entry: &AppEntry) -> Failure {
+    Failure::new(format!("{} is not deployed on {}", entry.name, entry.server))
+        .hint(format!("`potluck app deploy {}` deploys it", entry.name))
+}
+
+/// A service's key in the compose file, from its full name.
+fn key(stack: &StackName, full: &str) -> String {
+    full.strip_prefix(stack.as_str())
+        .and_then(|rest| rest.strip_prefix('_'))
+        .unwrap_or(full)
+        .to_owned()
+}

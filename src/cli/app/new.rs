@@ -1,0 +1,195 @@
+//! `potluck app new`
+
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        app::secret,
+        arguments::{Assignment, JsonArg},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        prompt, recipe,
+        session::Session,
+    },
+    home::{AppEntry, AppName, EnvFile, Home, RecipeName, ServerName},
+    recipe::{Checkout, Version},
+};
+
+/// Set up a new app.
+///
+/// Copies the recipe's sample of settings to servers/SERVER/DOMAIN.env, with
+/// the recipe's version pinned and the values given here. Nothing is deployed.
+/// What isn't given is asked for at a terminal.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app new
+  potluck app new wordpress --domain blog.example.org --set TITLE='Our blog'
+  potluck app new ./recipes-examples/static-html --domain www.example.org --secrets
+  potluck app new https://git.example.org/recipes/wiki.git --domain wiki.example.org
+  potluck app new wordpress --domain test.example.org --server simulated
+
+JSON: {app, server, recipe, version, env_file}.")]
+pub struct Args {
+    /// The recipe: its name, its folder, or the URL of its git repository
+    #[arg(value_name = "RECIPE")]
+    recipe: Option<String>,
+
+    /// The app's domain, which is also its name
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<AppName>,
+
+    /// The server it will run on; `simulated` needs no server at all
+    #[arg(long, value_name = "NAME")]
+    server: Option<ServerName>,
+
+    /// A setting, instead of the sample's value; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Assignment>,
+
+    /// The recipe's version [default: the newest release]
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+
+    /// Generate the app's secrets on the server, too
+    #[arg(long)]
+    secrets: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Created {
+    app: String,
+    server: String,
+    recipe: String,
+    version: Option<String>,
+    env_file: String,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let recipe = which_recipe(args, session)?;
+    let server = which_server(args, session, &home)?;
+    let name = which_domain(args, session)?;
+    let version = args.version.clone().map_or(Version::Newest, Version::Named);
+    let checkout = session.recipes()?.checkout(&recipe, &version)?;
+    let env = settings(args, session, &name, &checkout)?;
+    let entry = AppEntry { name, server };
+    home.create_app(&entry, &env)?;
+
+    let path = home.env_path(&entry);
+    session.ui.say(format_args!("Wrote {}.", path.display()));
+    if args.secrets {
+        secret::generate_missing(session, &home, &entry)?;
+    }
+    if args.json.json {
+        session.ui.json(&Created {
+            app: entry.name.to_string(),
+            server: entry.server.to_string(),
+            recipe: recipe.to_string(),
+            version: checkout.version.clone(),
+            env_file: path.display().to_string(),
+        })?;
+    } else {
+        next_steps(session, &entry, args.secrets);
+    }
+    Ok(Exit::DONE)
+}
+
+fn which_recipe(args: &Args, session: &Session) -> Result<RecipeName, Failure> {
+    if let Some(given) = &args.recipe {
+        return recipe::find(session, given);
+    }
+    if !session.ui.is_interactive() {
+        return Err(Failure::usage("no recipe is given")
+            .hint("`potluck app new RECIPE`, with a name, a folder or a git URL"));
+    }
+    let known = session.recipes()?.list()?;
+    if known.is_empty() {
+        let given = prompt::text(&session.ui, "Recipe:", "a folder, or the URL of a repository")?;
+        return recipe::find(session, &given);
+    }
+    prompt::select(&session.ui, "Recipe:", known)
+}
+
+fn which_server(args: &Args, session: &Session, home: &Home) -> Result<ServerName, Failure> {
+    let known = home.servers()?;
+    if let Some(given) = &args.server {
+        home.server(given)?;
+        return Ok(given.clone());
+    }
+    match known.as_slice() {
+        [] => Err(Failure::usage("there are no servers yet").hint(
+            "`potluck server add --local` adds this machine; `--server simulated` needs none",
+        )),
+        [only] => Ok(only.clone()),
+        _ if session.ui.is_interactive() => prompt::select(&session.ui, "Server:", known),
+        several => {
+            let names: Vec<&str> = several.iter().map(ServerName::as_str).collect();
+            Err(Failure::usage("there are several servers and none is given")
+                .hint(format!("pass `--server` with one of: {}", names.join(", "))))
+        }
+    }
+}
+
+fn which_domain(args: &Args, session: &Session) -> Result<AppName, Failure> {
+    match &args.domain {
+        Some(domain) => Ok(domain.clone()),
+        None if session.ui.is_interactive() => {
+            let help = "where people will find it, for example wiki.example.org";
+            Ok(AppName::new(prompt::text(&session.ui, "Domain:", help)?.trim())?)
+        }
+        None => Err(Failure::usage("no domain is given").hint("pass `--domain`")),
+    }
+}
+
+/// The sample with what is known of this app.
+fn settings(
+    args: &Args,
+    session: &Session,
+    name: &AppName,
+    checkout: &Checkout,
+) -> Result<EnvFile, Failure> {
+    let sample = checkout.sample()?.unwrap_or_default();
+    let mut env = EnvFile::parse(".env.sample", &sample)?;
+    let pinned = match &checkout.version {
+        Some(version) => format!("{}:{version}", checkout.recipe),
+        None => checkout.recipe.to_string(),
+    };
+    // Samples of older recipes say RECIPE= instead of TYPE=.
+    let key =
+        if env.get("TYPE").is_none() && env.get("RECIPE").is_some() { "RECIPE" } else { "TYPE" };
+    env.set(key, &pinned)?;
+    env.set("DOMAIN", name.as_str())?;
+    for Assignment { key, value } in &args.set {
+        env.set(key, value)?;
+    }
+    if session.ui.is_interactive() {
+        let open: Vec<String> = env
+            .values()
+            .into_iter()
+            .filter(|(key, value)| value.is_empty() && !args.set.iter().any(|a| a.key == *key))
+            .map(|(key, _)| key)
+            .collect();
+        for key in open {
+            let answer =
+                prompt::optional_text(&session.ui, &format!("{key}:"), "Enter leaves it empty")?;
+            if !answer.is_empty() {
+                env.set(&key, &answer)?;
+            }
+        }
+    }
+    Ok(env)
+}
+
+fn next_steps(session: &Session, entry: &AppEntry, has_secrets: bool) {
+    let app = &entry.name;
+    session.ui.say("Next:");
+    session.ui.say(format_args!("  potluck app config {app}            look through its settings"));
+    if !has_secrets {
+        session.ui.say(format_args!("  potluck app secret generate {app}   make its secrets"));
+    }
+    session.ui.say(format_args!("  potluck app deploy {app}            deploy it"));
+}

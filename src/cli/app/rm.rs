@@ -1,0 +1,80 @@
+//! `potluck app rm`
+
+use crate::{
+    cli::{
+        arguments::AppArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        prompt,
+        session::{Session, wait},
+    },
+    operation,
+    recipe::Version,
+};
+
+/// Remove an app for good: its secrets, its volumes, its settings.
+///
+/// Refuses while the app is deployed. Backups stay where they are.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app undeploy wiki.example.org && potluck app rm wiki.example.org
+  potluck app rm wiki.example.org --yes
+
+Without a terminal, --yes is needed; else the exit code is 6.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Remove the settings here even when the server can't be cleaned up
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    if !args.yes {
+        if !session.ui.is_interactive() {
+            return Err(Failure::consent(format!(
+                "removing {} deletes its secrets, volumes and settings, which needs your consent",
+                entry.name
+            ))
+            .hint("pass `--yes`"));
+        }
+        let question = format!(
+            "Delete the secrets, volumes and settings of {} on {}? There is no way back.",
+            entry.name, entry.server
+        );
+        if !prompt::confirm(&session.ui, &question, false)? {
+            return Err(Failure::interrupted("nothing was changed"));
+        }
+    }
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let cleaned = wait("interrupted: some of the app may be removed already", async {
+        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        Ok(operation::remove(&operating.context, &app).await?)
+    });
+    drop(operating);
+    match cleaned {
+        Ok(()) => {}
+        Err(failure) if args.force && failure.exit == Exit::FAILED => {
+            let reason = failure.message.unwrap_or_default();
+            session.ui.warn(format_args!(
+                "what {} has on {} was not removed: {reason}",
+                entry.name, entry.server
+            ));
+        }
+        Err(failure) => {
+            return Err(failure.hint("`--force` removes the settings here all the same"));
+        }
+    }
+    home.remove_app(&entry)?;
+    session.ui.say(format_args!("Removed {}.", entry.name));
+    Ok(Exit::DONE)
+}

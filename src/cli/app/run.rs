@@ -1,0 +1,211 @@
+//! `potluck app run`
+
+use std::{
+    io::{self, IsTerminal},
+    os::fd::AsFd,
+};
+
+use futures_util::StreamExt;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    cli::{
+        app::services,
+        arguments::AppArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{Session, engine, wait_uninterrupted},
+    },
+    engine::{Container, Engine, Exec, ExecSession, Health, Stream},
+    home::AppEntry,
+};
+
+/// Run a program in one of an app's running services.
+///
+/// At a terminal the program gets one, too. Otherwise standard input, output and
+/// error are passed on as they are, so that data can be piped in and out; with
+/// --no-input there is no standard input. The program's exit code is potluck's.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app run wiki.example.org app bash
+  potluck app run wiki.example.org db -- psql -U wiki
+  potluck app run wiki.example.org db -- pg_dump -U wiki > wiki.sql
+  potluck app run wiki.example.org app -- tar -xf - -C /data < data.tar")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// Run as this user of the container: name, id or user:group
+    #[arg(short, long, value_name = "USER")]
+    user: Option<String>,
+
+    /// Run in this folder of the container
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+
+    /// Don't give the program a terminal
+    #[arg(short = 'T', long)]
+    no_tty: bool,
+
+    /// The service
+    #[arg(value_name = "SERVICE")]
+    service: String,
+
+    /// The program and its arguments
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<String>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let terminal = session.ui.is_interactive() && io::stdout().is_terminal() && !args.no_tty;
+    let exec = Exec {
+        argv: args.command.clone(),
+        env: terminal_name(terminal),
+        user: args.user.clone(),
+        workdir: args.workdir.clone(),
+        terminal: if terminal { Some(size()) } else { None },
+        stdin: terminal || session.ui.takes_input(),
+    };
+    wait_uninterrupted(async {
+        let engine = engine(&home, &entry.server)?;
+        let container = container(engine.as_ref(), &entry, &args.service).await?;
+        let running = engine.exec(&container.id, &exec).await?;
+        let code = if terminal {
+            let _raw = RawTerminal::enter()?;
+            attach(session, engine.as_ref(), running, true).await?
+        } else {
+            attach(session, engine.as_ref(), running, false).await?
+        };
+        Ok(Exit::of_program(code))
+    })
+}
+
+/// The healthiest running container of the service.
+async fn container(
+    engine: &dyn Engine,
+    entry: &AppEntry,
+    service: &str,
+) -> Result<Container, Failure> {
+    services(engine, entry, Some(service)).await?;
+    let full = format!("{}_{service}", entry.name.stack());
+    engine
+        .containers(&full)
+        .await?
+        .into_iter()
+        .min_by_key(|container| match container.health {
+            Health::Healthy | Health::None => 0,
+            Health::Starting => 1,
+            Health::Unhealthy => 2,
+        })
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "no container of the service `{service}` runs on the node that {} speaks for",
+                entry.server
+            ))
+            .hint(format!("see `potluck app ps {}`", entry.name))
+        })
+}
+
+/// Passes streams on until the program ends.
+async fn attach(
+    session: &Session,
+    engine: &dyn Engine,
+    running: ExecSession,
+    terminal: bool,
+) -> Result<i64, Failure> {
+    let ExecSession { id, stdin, mut output, exit_code } = running;
+    // Input and size end with the program, never the other way round.
+    let input = async {
+        if let Some(mut stdin) = stdin {
+            let mut source = tokio::io::stdin();
+            let mut buffer = vec![0; 32 * 1024];
+            // A program that has ended takes no more input: that is no failure.
+            while let Ok(n @ 1..) = source.read(&mut buffer).await {
+                if stdin.write_all(&buffer[..n]).await.is_err() || stdin.flush().await.is_err() {
+                    break;
+                }
+            }
+            let _ = stdin.shutdown().await;
+        }
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    let resizes = async {
+        if terminal && let Ok(mut changes) = signal(SignalKind::window_change()) {
+            loop {
+                let (rows, columns) = size();
+                // A session that has just ended has no size any more.
+                let _ = engine.resize(&id, rows, columns).await;
+                if changes.recv().await.is_none() {
+                    break;
+                }
+            }
+        }
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    let outputs = async {
+        while let Some(chunk) = output.next().await {
+            let chunk = chunk?;
+            match chunk.stream {
+                Stream::Stdout => session.ui.out_bytes(&chunk.bytes)?,
+                Stream::Stderr => session.ui.err_bytes(&chunk.bytes),
+            }
+        }
+        Ok(exit_code.await?)
+    };
+    tokio::select! {
+        code = outputs => code,
+        never = input => match never {},
+        never = resizes => match never {},
+    }
+}
+
+/// Rows and columns of our terminal.
+fn size() -> (u16, u16) {
+    match tcgetwinsize(io::stdout().as_fd()) {
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (size.ws_row, size.ws_col),
+        _ => (24, 80),
+    }
+}
+
+/// Programs in the container draw for the terminal that is here.
+fn terminal_name(terminal: bool) -> Vec<(String, String)> {
+    match std::env::var("TERM") {
+        Ok(name) if terminal => vec![("TERM".into(), name)],
+        _ => Vec::new(),
+    }
+}
+
+/// Every key goes to the program as it is, Ctrl-C too, until this is dropped.
+struct RawTerminal {
+    before: Termios,
+}
+
+impl RawTerminal {
+    fn enter() -> Result<Self, Failure> {
+        let failure = |e: rustix::io::Errno| Failure::io("setting up the terminal", &e.into());
+        let before = tcgetattr(io::stdin().as_fd()).map_err(failure)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &raw).map_err(failure)?;
+        Ok(RawTerminal { before })
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // Nothing better can be done than to try.
+        let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Drain, &self.before);
+    }
+}

@@ -1,0 +1,142 @@
+//! `potluck app secret generate`
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::{
+        arguments::{AppArg, JsonArg},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        session::{Session, wait},
+    },
+    home::{AppEntry, Home},
+    operation,
+    recipe::Version,
+    secrets::{self, Generated, Made},
+};
+
+/// Make the secrets that an app doesn't have yet.
+///
+/// Those that exist are kept. The values are made with the operating system's
+/// randomness and go to the server only; with --show they are printed, this
+/// once. Secrets marked `generate=false` are yours to insert.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app secret generate wiki.example.org
+  potluck app secret generate wiki.example.org admin_password --show
+
+JSON: {made, kept, to_insert}; `made` is a list of {name, version} and, with --show,
+{value}; the others are lists of names.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// Only these
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Print the new values; there is no other time to see them
+    #[arg(long)]
+    show: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    made: Vec<MadeRow<'a>>,
+    kept: &'a [String],
+    to_insert: &'a [String],
+}
+
+#[derive(Serialize)]
+struct MadeRow<'a> {
+    name: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let made = generate(session, &home, &entry, &args.names)?;
+    if args.json.json {
+        let rows = made.made.iter().map(|new| MadeRow {
+            name: &new.name,
+            version: &new.version,
+            value: args.show.then_some(new.value.as_str()),
+        });
+        let report = Report { made: rows.collect(), kept: &made.kept, to_insert: &made.to_insert };
+        let mut text = Zeroizing::new(
+            serde_json::to_vec_pretty(&report)
+                .map_err(|e| Failure::new(format!("writing JSON: {e}")))?,
+        );
+        text.push(b'\n');
+        session.ui.out_bytes(&text)?;
+    } else {
+        tell(session, &entry, &made);
+        if args.show {
+            show(session, &made.made)?;
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+/// Makes what a new app needs, and says so.
+///
+/// # Errors
+/// When the server doesn't answer or refuses.
+pub fn generate_missing(session: &Session, home: &Home, entry: &AppEntry) -> Result<(), Failure> {
+    let made = generate(session, home, entry, &[])?;
+    tell(session, entry, &made);
+    Ok(())
+}
+
+fn generate(
+    session: &Session,
+    home: &Home,
+    entry: &AppEntry,
+    names: &[String],
+) -> Result<Made, Failure> {
+    let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    wait("interrupted: some secrets may be made; run it again for the rest", async {
+        let app = operation::load(&operating.context, entry, &Version::Newest).await?;
+        let mut plans = super::plans(&app)?;
+        for name in names {
+            secrets::find(&plans, name)?;
+        }
+        plans.retain(|plan| names.is_empty() || names.contains(&plan.name));
+        Ok(secrets::generate(app.engine.as_ref(), &entry.name, &plans).await?)
+    })
+}
+
+fn tell(session: &Session, entry: &AppEntry, made: &Made) {
+    let names: Vec<&str> = made.made.iter().map(|new| new.name.as_str()).collect();
+    let ui = &session.ui;
+    if !names.is_empty() {
+        ui.say(format_args!("Made {} on {}.", names.join(", "), entry.server));
+    }
+    if !made.kept.is_empty() {
+        ui.say(format_args!("Kept {}: there already.", made.kept.join(", ")));
+    }
+    if names.is_empty() && made.kept.is_empty() && made.to_insert.is_empty() {
+        ui.say(format_args!("{} needs no secrets.", entry.name));
+    }
+    for name in &made.to_insert {
+        ui.warn(format_args!("{name} is not there and can't be made"));
+        ui.hint(format_args!("insert it with `potluck app secret insert {} {name}`", entry.name));
+    }
+}
+
+fn show(session: &Session, made: &[Generated]) -> Result<(), Failure> {
+    for Generated { name, value, .. } in made {
+        let line = Zeroizing::new(format!("{name} {}\n", value.as_str()));
+        session.ui.out_bytes(line.as_bytes())?;
+    }
+    Ok(())
+}

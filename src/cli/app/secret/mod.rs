@@ -1,0 +1,55 @@
+//! `potluck app secret`
+
+mod generate;
+mod insert;
+mod ls;
+mod rm;
+
+use clap::Subcommand;
+
+use crate::{
+    cli::{
+        failure::{Failure, Outcome},
+        session::Session,
+    },
+    operation::App,
+    secrets::{self, SecretPlan},
+};
+
+pub use generate::generate_missing;
+
+/// Make and keep an app's secrets.
+///
+/// Secrets are stored on the app's server, which hands them to services and
+/// never gives them back. Which secrets an app has is said by its recipe; their
+/// versions, and how they are made, by the SECRET_*_VERSION settings.
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck app secret generate wiki.example.org
+  potluck app secret insert wiki.example.org smtp_password < password.txt
+  potluck app secret ls wiki.example.org"
+)]
+pub enum Command {
+    Generate(generate::Args),
+    Insert(insert::Args),
+    Ls(ls::Args),
+    Rm(rm::Args),
+}
+
+pub fn run(command: &Command, session: &Session) -> Outcome {
+    match command {
+        Command::Generate(args) => generate::run(args, session),
+        Command::Insert(args) => insert::run(args, session),
+        Command::Ls(args) => ls::run(args, session),
+        Command::Rm(args) => rm::run(args, session),
+    }
+}
+
+/// The secrets that an app needs.
+pub fn plans(app: &App) -> Result<Vec<SecretPlan>, Failure> {
+    let sources = app.checkout.compose_sources(app.env.get("COMPOSE_FILE").unwrap_or_default())?;
+    Ok(secrets::wanted(&app.stack, &app.env, &sources)?)
+}

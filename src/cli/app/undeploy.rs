@@ -1,0 +1,58 @@
+//! `potluck app undeploy`
+
+use std::time::Duration;
+
+use crate::{
+    cli::{
+        arguments::{AppArg, duration},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        prompt,
+        session::{Session, wait},
+    },
+    operation,
+    recipe::Version,
+};
+
+/// Stop an app and take it off its server, keeping its data.
+///
+/// Removes the app's services, networks and configs. Its volumes, secrets and
+/// settings stay, so that `potluck app deploy` brings it back as it was.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app undeploy wiki.example.org
+  potluck app undeploy wiki.example.org --yes")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+
+    /// How long to wait until everything has stopped, 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
+    timeout: Duration,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    if !args.yes && session.ui.is_interactive() {
+        let question =
+            format!("Stop {} on {}? Its volumes and secrets stay.", entry.name, entry.server);
+        if !prompt::confirm(&session.ui, &question, true)? {
+            return Err(Failure::interrupted("nothing was changed"));
+        }
+    }
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    wait("interrupted: some of the app may be stopped already", async {
+        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        Ok(operation::undeploy(&operating.context, &app, args.timeout).await?)
+    })?;
+    drop(operating);
+    session.ui.say(format_args!("{} is not deployed any more; its data stay.", entry.name));
+    Ok(Exit::DONE)
+}

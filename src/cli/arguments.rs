@@ -1,0 +1,175 @@
+//! Arguments that several commands share, and how their values are read.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+use crate::home::{AppName, ServerName};
+
+/// Arguments of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Folder with servers, apps and recipes [default: ~/.potluck]
+    ///
+    /// An existing ~/.abra works as it is.
+    #[arg(long, global = true, value_name = "DIR", env = "POTLUCK_DIR", hide_env_values = true)]
+    pub potluck_dir: Option<PathBuf>,
+
+    /// Never ask; fail with the flag that would have answered
+    #[arg(short, long, global = true)]
+    pub no_input: bool,
+
+    /// Show results, warnings and errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Show what potluck does on the way; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    pub fn write_global(self) {
+        match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// The app that a command is about.
+#[derive(Debug, Args)]
+pub struct AppArg {
+    /// The app, by its domain
+    #[arg(value_name = "APP")]
+    pub app: AppName,
+
+    /// The server it is on, if apps of this name are on several
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<ServerName>,
+}
+
+/// For commands that have data for programs.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct JsonArg {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    pub key: String,
+    pub value: String,
+}
+
+impl std::str::FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("it is written KEY=VALUE")?;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if key.is_empty() || !key.chars().all(word) || key.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return Err(format!("`{key}` is not the name of a setting"));
+        }
+        if value.contains(['\n', '\r', '\0']) {
+            return Err("a value is one line".into());
+        }
+        Ok(Assignment { key: key.into(), value: value.into() })
+    }
+}
+
+/// `90`, `90s`, `5m`, `1h30m`: seconds when there is no unit.
+///
+/// # Errors
+/// What is wrong with it, for clap.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    const BAD: &str = "write it as 90s, 5m or 1h30m";
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut total = 0u64;
+    let mut rest = text;
+    if rest.is_empty() {
+        return Err(BAD.into());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or(BAD)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| BAD)?;
+        let seconds = match rest.as_bytes()[digits] {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            _ => return Err(BAD.into()),
+        };
+        total = number
+            .checked_mul(seconds)
+            .and_then(|n| total.checked_add(n))
+            .ok_or("that is too long")?;
+        rest = &rest[digits + 1..];
+    }
+    Ok(Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("5m", Some(300)),
+            ("1h30m", Some(5400)),
+            ("2d", Some(172_800)),
+            ("", None),
+            ("m", None),
+            ("5 m", None),
+            ("1h30", None),
+            ("-5s", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+            ("5µ", None),
+        ] {
+            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn assignments() {
+        let assignment: Assignment = "A_1=b=c".parse().unwrap();
+        assert_eq!((assignment.key.as_str(), assignment.value.as_str()), ("A_1", "b=c"));
+        for bad in ["A", "=b", "1A=b", "A-B=c", "A=b\nc"] {
+            assert!(bad.parse::<Assignment>().is_err(), "{bad:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `potluck completions SHELL`
+
+use clap_complete::Shell;
+
+use super::{exit::Exit, failure::Outcome, session::Session};
+
+/// Print completions for a shell.
+///
+/// Load them at the start of the shell, for example with bash:
+///
+///   potluck completions bash > ~/.local/share/bash-completion/completions/potluck
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub fn run(args: &Args, command: &mut clap::Command, session: &Session) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, command, "potluck", &mut script);
+    session.ui.out_bytes(&script)?;
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,176 @@
+//! How a command fails: one sentence, the causes behind it, hints, an exit code.
+//!
+//! Every room has its own error type; here they all become a [`Failure`]. The
+//! cause chain leaves out what the sentence before it already says, since many
+//! errors show their source in their own message.
+
+use std::error::Error as StdError;
+
+use crate::hint::Hint;
+
+use super::exit::Exit;
+
+/// What a command returns.
+pub type Outcome = Result<Exit, Failure>;
+
+/// A command that did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub exit: Exit,
+    /// One sentence, in lower case and without a full stop. None when there is
+    /// nothing to say: whoever read our output has gone away.
+    pub message: Option<String>,
+    pub causes: Vec<String>,
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure {
+            exit: Exit::FAILED,
+            message: Some(message.into()),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// The command was used wrongly, in a way that only shows after parsing.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure::new(message).exit(Exit::USAGE)
+    }
+
+    /// Nobody is there to ask, and doing it unasked is not wanted.
+    pub fn consent(message: impl Into<String>) -> Self {
+        Failure::new(message).exit(Exit::NEEDS_CONSENT)
+    }
+
+    /// The person at the terminal said no, or pressed Ctrl-C. Nothing is said
+    /// when the message is empty.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        let mut failure = Failure::new(message).exit(Exit::INTERRUPTED);
+        failure.message = failure.message.filter(|message| !message.is_empty());
+        failure
+    }
+
+    /// Whoever read standard output has had enough: no failure of ours.
+    pub fn reader_gone() -> Self {
+        Failure { exit: Exit::DONE, message: None, causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// An error of the library, with its causes and its hint.
+    pub fn of(error: &impl Hint) -> Self {
+        let mut failure = Failure::new(error.to_string());
+        failure.add_causes(error.source());
+        failure.hints.extend(error.hint());
+        failure
+    }
+
+    /// A system call that failed while `doing` something.
+    pub fn io(doing: impl Into<String>, error: &std::io::Error) -> Self {
+        let mut failure = Failure::new(doing);
+        failure.causes.push(error.to_string());
+        failure
+    }
+
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    fn add_causes(&mut self, mut source: Option<&(dyn StdError + 'static)>) {
+        let mut above = self.message.clone().unwrap_or_default();
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !above.contains(&text) {
+                self.causes.push(text.clone());
+                above = text;
+            }
+            source = error.source();
+        }
+    }
+}
+
+macro_rules! failures_of {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::of(&error)
+            }
+        })*
+    };
+}
+
+failures_of!(
+    crate::compose::Problems,
+    crate::engine::Error,
+    crate::home::Error,
+    crate::home::env_file::ParseError,
+    crate::home::grant::InvalidGrant,
+    crate::plugin::Error,
+    crate::recipe::Error,
+    crate::secrets::Error,
+);
+
+/// A name on the command line that can't be one.
+impl From<crate::home::names::InvalidName> for Failure {
+    fn from(error: crate::home::names::InvalidName) -> Self {
+        Failure::of(&error).exit(Exit::USAGE)
+    }
+}
+
+impl From<crate::operation::Error> for Failure {
+    fn from(error: crate::operation::Error) -> Self {
+        Failure::of(&error).exit(exit_of_operation(&error))
+    }
+}
+
+fn exit_of_operation(error: &crate::operation::Error) -> Exit {
+    use crate::operation::Error;
+    match error {
+        Error::NeedsConsent(_) | Error::Declined { .. } => Exit::NEEDS_CONSENT,
+        Error::RolledBack { .. } => Exit::ROLLED_BACK,
+        Error::Locked { .. } => Exit::LOCKED,
+        _ => Exit::FAILED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("reading x: {source}")]
+    struct Outer {
+        #[source]
+        source: Middle,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk said no")]
+    struct Middle(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("bad sector")]
+    struct Inner;
+
+    impl Hint for Outer {
+        fn hint(&self) -> Option<String> {
+            Some("buy another disk".into())
+        }
+    }
+
+    #[test]
+    fn the_chain_says_nothing_twice() {
+        let failure = Failure::of(&Outer { source: Middle(Inner) });
+        assert_eq!(failure.message.as_deref(), Some("reading x: the disk said no"));
+        assert_eq!(failure.causes, ["bad sector"]);
+        assert_eq!(failure.hints, ["buy another disk"]);
+    }
+}

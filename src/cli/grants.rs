@@ -1,0 +1,120 @@
+//! Consent: grants for plugins, and plans, asked for at the terminal.
+//!
+//! With nobody to ask, a plan that was asked for by its command is carried out,
+//! but a grant is never given: the command ends with exit code 6 and lists what
+//! `--grant` would have to say.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    prompt,
+    ui::{BOLD, DIM, Ui, clean},
+};
+use crate::{
+    home::Grant,
+    operation::{Change, Consent, Plan},
+};
+
+/// Whether a plan is shown and asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanQuestion {
+    /// Shown, and asked about where someone is there.
+    Ask,
+    /// Shown and carried out.
+    Yes,
+}
+
+/// Answers from the command line and the terminal.
+pub struct Answers {
+    ui: Arc<Ui>,
+    plan: PlanQuestion,
+}
+
+impl Answers {
+    pub fn new(ui: &Arc<Ui>, plan: PlanQuestion) -> Arc<Self> {
+        Arc::new(Answers { ui: Arc::clone(ui), plan })
+    }
+
+    /// A question that is left without an answer is answered with no.
+    fn ask(&self, question: &str, default: bool) -> bool {
+        prompt::confirm(&self.ui, question, default).unwrap_or(false)
+    }
+}
+
+impl Consent for Answers {
+    fn grants(&self, plugin: &str, wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> bool {
+        if !self.ui.is_interactive() {
+            return false;
+        }
+        self.ui.line(format_args!("The plugin {BOLD}{}{BOLD:#} wants to:", clean(plugin)));
+        for line in grant_lines(wanted, before) {
+            self.ui.line(clean(&line));
+        }
+        self.ask("Allow this?", false)
+    }
+
+    fn plan(&self, plan: &Plan) -> bool {
+        show_plan(&self.ui, plan);
+        self.plan == PlanQuestion::Yes
+            || plan.changes.is_empty()
+            || !self.ui.is_interactive()
+            || self.ask("Go ahead?", true)
+    }
+}
+
+/// One line per grant, saying what is new and what is no longer wanted.
+fn grant_lines(wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for grant in wanted {
+        let mark = match (before.is_empty(), before.contains(grant)) {
+            (true, _) => "",
+            (false, true) => ", as before",
+            (false, false) => ", new",
+        };
+        lines.push(format!("  - {} ({grant}{mark})", grant.sentence()));
+    }
+    for grant in before.difference(wanted) {
+        lines.push(format!("  - no longer {} ({grant})", grant.sentence()));
+    }
+    lines
+}
+
+/// The plan for people, on standard error.
+pub fn show_plan(ui: &Ui, plan: &Plan) {
+    for warning in &plan.warnings {
+        ui.warn(warning);
+    }
+    if plan.changes.is_empty() {
+        ui.say("Nothing to change.");
+        return;
+    }
+    ui.say("Plan:");
+    for Change { kind, name, action, details } in &plan.changes {
+        let sign = match *action {
+            "create" => '+',
+            "remove" => '-',
+            "update" => '~',
+            _ => '>',
+        };
+        ui.say(format_args!("  {sign} {action} {kind} {BOLD}{}{BOLD:#}", clean(name)));
+        for detail in details {
+            ui.say(format_args!("      {DIM}{}{DIM:#}", clean(detail)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(grants: &[&str]) -> BTreeSet<Grant> {
+        grants.iter().map(|g| g.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_widening_shows_what_is_new() {
+        let lines =
+            grant_lines(&set(&["exec: db", "secret: key"]), &set(&["exec: db", "exec: app"]));
+        insta::assert_snapshot!(lines.join("\n"), @"");
+    }
+}

@@ -1,0 +1,50 @@
+//! `potluck recipe ls`
+
+use serde::Serialize;
+
+use crate::cli::{
+    arguments::JsonArg, exit::Exit, failure::Outcome, session::Session, table::Table,
+};
+
+/// List the recipes in the operator's folder.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+JSON: a list of {name, newest, versions}, versions newest first.")]
+pub struct Args {
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    /// The newest release, if there is any.
+    newest: Option<String>,
+    /// All releases, newest first.
+    versions: Vec<String>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let store = session.recipes()?;
+    let mut rows = Vec::new();
+    for name in store.list()? {
+        let versions = store.versions(&name)?;
+        rows.push(Row { name: name.to_string(), newest: versions.first().cloned(), versions });
+    }
+    if args.json.json {
+        session.ui.json(&rows)?;
+        return Ok(Exit::DONE);
+    }
+    if rows.is_empty() {
+        session.ui.say("There are no recipes yet.");
+        session.ui.hint("`potluck app new` with a recipe's folder or git URL adds one");
+        return Ok(Exit::DONE);
+    }
+    let mut table = Table::new(&["NAME", "NEWEST", "RELEASES"]);
+    for row in rows {
+        let releases = row.versions.len().to_string();
+        table.row([row.name, row.newest.unwrap_or_else(|| "-".into()), releases]);
+    }
+    table.print(&session.ui)?;
+    Ok(Exit::DONE)
+}

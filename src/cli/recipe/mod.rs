@@ -1,0 +1,32 @@
+//! `potluck recipe`
+
+mod ls;
+mod source;
+
+use clap::Subcommand;
+
+use super::{failure::Outcome, session::Session};
+
+pub use source::find;
+
+/// Look at recipes.
+///
+/// A recipe is a folder, usually a git repository, that packages an app: its
+/// compose files, a sample of its settings, and plugins for its hooks.
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck recipe ls
+  potluck recipe lint ./recipes-examples/wordpress"
+)]
+pub enum Command {
+    Ls(ls::Args),
+}
+
+pub fn run(command: &Command, session: &Session) -> Outcome {
+    match command {
+        Command::Ls(args) => ls::run(args, session),
+    }
+}

@@ -1,0 +1,88 @@
+//! `potluck server add`
+
+use crate::{
+    cli::{
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{LOCAL_ENDPOINT, Session, connect, wait},
+        ui::clean,
+    },
+    home::{Home, ServerName, ServerSettings},
+};
+
+/// Add a server.
+///
+/// Checks that a Docker Swarm manager answers at the endpoint before anything is
+/// written. The settings go to servers/NAME/server.yml in the operator's folder.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck server add --local
+      this machine, under the name `default`
+  potluck server add swarm.example.org
+      over SSH, as `ssh swarm.example.org` would
+  potluck server add lab ssh://admin@10.0.0.5:2222
+  potluck server add practice simulated
+      a swarm that exists only in a file, to try things out")]
+pub struct Args {
+    /// What to call the server; usually its SSH host name
+    #[arg(value_name = "NAME", required_unless_present = "local")]
+    name: Option<ServerName>,
+
+    /// unix:///path/to/socket, ssh://[user@]host[:port] or simulated [default: ssh://NAME]
+    #[arg(value_name = "ENDPOINT", conflicts_with = "local")]
+    endpoint: Option<String>,
+
+    /// This machine's own Docker engine; NAME is then `default` unless given
+    #[arg(long)]
+    local: bool,
+
+    /// Don't check that a swarm manager answers
+    #[arg(long)]
+    offline: bool,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => ServerName::new("default")?,
+    };
+    let endpoint = match &args.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None if args.local => LOCAL_ENDPOINT.into(),
+        None => format!("ssh://{name}"),
+    };
+    if home.servers()?.contains(&name) {
+        return again(session, &home, &name, &endpoint);
+    }
+    if !args.offline {
+        let manager = wait("nothing was added", async {
+            Ok(connect(&home, &endpoint, &name)?.manager().await?)
+        })
+        .map_err(|failure| match failure.exit {
+            Exit::FAILED => failure.hint("pass `--offline` to add it without asking it first"),
+            _ => failure,
+        })?;
+        session.ui.say(format_args!(
+            "{} answers: Docker {}, API {}",
+            clean(&manager.node_name),
+            clean(&manager.version),
+            clean(&manager.api_version)
+        ));
+    }
+    home.write_server(&name, &ServerSettings { endpoint: Some(endpoint.clone()), backup: None })?;
+    session.ui.say(format_args!("Added the server {name} ({endpoint})."));
+    Ok(Exit::DONE)
+}
+
+/// Adding what is there already, as it is, is done already.
+fn again(session: &Session, home: &Home, name: &ServerName, endpoint: &str) -> Outcome {
+    let known = home.endpoint(name)?;
+    if known == endpoint {
+        session.ui.say(format_args!("The server {name} is there already ({known})."));
+        return Ok(Exit::DONE);
+    }
+    Err(Failure::new(format!("the server `{name}` exists already, with the endpoint {known}"))
+        .hint(format!("choose another name, or change servers/{name}/server.yml")))
+}

@@ -1,0 +1,94 @@
+//! `potluck server ls`
+
+use serde::Serialize;
+
+use crate::cli::{
+    arguments::JsonArg,
+    exit::Exit,
+    failure::{Failure, Outcome},
+    session::{Session, connect, wait},
+    table::Table,
+};
+
+/// List the servers.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+JSON: a list of {name, endpoint, apps} and, with --status, {status, version}.")]
+pub struct Args {
+    /// Ask each server whether it answers
+    #[arg(long)]
+    status: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    endpoint: String,
+    /// How many apps it has in the operator's folder.
+    apps: usize,
+    /// `ready`, or why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    /// Of its Docker engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let apps = home.apps()?;
+    let mut rows = Vec::new();
+    for name in home.servers()? {
+        let endpoint = home.endpoint(&name)?;
+        let mut row = Row {
+            apps: apps.iter().filter(|app| app.server == name).count(),
+            name: name.to_string(),
+            endpoint: endpoint.clone(),
+            status: None,
+            version: None,
+        };
+        if args.status {
+            let answer = wait("interrupted", async {
+                Ok(match connect(&home, &endpoint, &name) {
+                    Ok(engine) => engine.manager().await.map_err(Failure::from),
+                    Err(failure) => Err(failure),
+                })
+            })?;
+            match answer {
+                Ok(manager) => {
+                    row.status = Some("ready".into());
+                    row.version = Some(manager.version);
+                }
+                Err(failure) => row.status = failure.message,
+            }
+        }
+        rows.push(row);
+    }
+    if args.json.json {
+        session.ui.json(&rows)?;
+        return Ok(Exit::DONE);
+    }
+    if rows.is_empty() {
+        session.ui.say("There are no servers yet.");
+        session.ui.hint("`potluck server add --local` adds this machine");
+        return Ok(Exit::DONE);
+    }
+    let mut titles = vec!["NAME", "ENDPOINT", "APPS"];
+    if args.status {
+        titles.extend(["DOCKER", "STATUS"]);
+    }
+    let mut table = Table::new(&titles);
+    for row in rows {
+        let mut cells = vec![row.name, row.endpoint, row.apps.to_string()];
+        if args.status {
+            cells.push(row.version.unwrap_or_else(|| "-".into()));
+            cells.push(row.status.unwrap_or_default());
+        }
+        table.row(cells);
+    }
+    table.print(&session.ui)?;
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,36 @@
+//! `potluck server`
+
+mod add;
+mod ls;
+mod rm;
+
+use clap::Subcommand;
+
+use super::{failure::Outcome, session::Session};
+
+/// Manage the servers that apps are deployed to.
+///
+/// A server is a Docker Swarm, reached through a socket of this machine or over
+/// SSH. A single machine is enough: run `docker swarm init` on it once.
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck server add --local
+  potluck server add swarm.example.org ssh://admin@swarm.example.org
+  potluck server ls --status"
+)]
+pub enum Command {
+    Add(add::Args),
+    Ls(ls::Args),
+    Rm(rm::Args),
+}
+
+pub fn run(command: &Command, session: &Session) -> Outcome {
+    match command {
+        Command::Add(args) => add::run(args, session),
+        Command::Ls(args) => ls::run(args, session),
+        Command::Rm(args) => rm::run(args, session),
+    }
+}

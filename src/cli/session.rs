@@ -1,0 +1,209 @@
+//! What a command works with: the operator's folder, the terminal, and what an
+//! operation needs. Nothing is opened before a command asks for it.
+
+use std::{env, future::Future, path::PathBuf, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{arguments::AppArg, failure::Failure, grants::Answers, progress::Renderer, ui::Ui};
+use crate::{
+    engine::{self, Engine},
+    home::{AppEntry, Home, ServerName},
+    operation::Context,
+    plugin::Runtime,
+    recipe::Store,
+};
+
+/// One run of the program.
+pub struct Session {
+    pub ui: Arc<Ui>,
+    folder: Option<PathBuf>,
+}
+
+impl Session {
+    /// `folder` is what `--potluck-dir` or `$POTLUCK_DIR` says.
+    pub fn new(folder: Option<PathBuf>, ui: Ui) -> Self {
+        Session { ui: Arc::new(ui), folder }
+    }
+
+    /// The operator's folder; it need not exist yet.
+    ///
+    /// # Errors
+    /// When nothing says where it is.
+    pub fn home(&self) -> Result<Home, Failure> {
+        let folder = match &self.folder {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.clone(),
+            _ => user_home()
+                .ok_or_else(|| {
+                    Failure::usage("the home directory is not known")
+                        .hint("set HOME, or pass `--potluck-dir`")
+                })?
+                .join(".potluck"),
+        };
+        let folder = std::path::absolute(&folder)
+            .map_err(|e| Failure::io(format!("finding {}", folder.display()), &e))?;
+        Ok(Home::new(folder))
+    }
+
+    /// The recipes in the operator's folder.
+    ///
+    /// # Errors
+    /// As [`Session::home`].
+    pub fn recipes(&self) -> Result<Store, Failure> {
+        Ok(Store { folder: self.home()?.recipes() })
+    }
+
+    /// The app that the arguments name.
+    ///
+    /// # Errors
+    /// When there is no such app, or there are two.
+    pub fn app(&self, home: &Home, arg: &AppArg) -> Result<AppEntry, Failure> {
+        Ok(match &arg.server {
+            None => home.app(&arg.app)?,
+            Some(server) => home.app_on(&arg.app, server)?,
+        })
+    }
+
+    /// What an operation on an app needs.
+    ///
+    /// # Errors
+    /// When the plugin cache can't be used.
+    pub fn context(&self, home: &Home, answers: Arc<Answers>) -> Result<Operating, Failure> {
+        let renderer = Arc::new(Renderer::new(Arc::clone(&self.ui)));
+        let context = Context {
+            home: home.clone(),
+            runtime: Runtime::new(&home.plugin_cache())?,
+            progress: Arc::clone(&renderer) as Arc<dyn crate::progress::Sink>,
+            consent: answers,
+        };
+        Ok(Operating { context, renderer })
+    }
+}
+
+/// An operation's context, and what shows its progress.
+pub struct Operating {
+    pub context: Context,
+    renderer: Arc<Renderer>,
+}
+
+impl Operating {
+    /// Takes down what moves, before a question is asked.
+    pub fn pause(&self) {
+        self.renderer.finish();
+    }
+}
+
+impl Drop for Operating {
+    fn drop(&mut self) {
+        self.renderer.finish();
+    }
+}
+
+/// Runs what has to wait, until it is done or Ctrl-C ends it.
+///
+/// # Errors
+/// What the work ends with; `interrupted` says what Ctrl-C leaves behind.
+pub fn wait<T>(
+    interrupted: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    wait_uninterrupted(async {
+        tokio::select! {
+            result = work => result,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted(interrupted)),
+        }
+    })
+}
+
+/// Runs what has to wait; Ctrl-C tells it to tidy up and end, a second one
+/// ends it at once.
+///
+/// # Errors
+/// What the work ends with.
+pub fn wait_cancelling<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let twice = async {
+        // Without the signal there is nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+            let _ = tokio::signal::ctrl_c().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    wait_uninterrupted(async {
+        tokio::select! {
+            result = work => result,
+            () = twice => Err(Failure::interrupted("interrupted while tidying up")),
+        }
+    })
+}
+
+/// Runs what has to wait and sees to Ctrl-C itself.
+///
+/// # Errors
+/// What the work ends with.
+pub fn wait_uninterrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(work);
+    // A thread may still be waiting for standard input: nobody needs it now.
+    runtime.shutdown_background();
+    result
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::io("starting up failed", &e))
+}
+
+/// The user's home directory.
+pub fn user_home() -> Option<PathBuf> {
+    env::home_dir().filter(|path| path.is_absolute())
+}
+
+/// The program that edits files: `$VISUAL`, `$EDITOR`, else `vi`. May hold
+/// arguments, as in `code --wait`.
+pub fn editor() -> String {
+    ["VISUAL", "EDITOR"]
+        .iter()
+        .filter_map(|name| env::var(name).ok())
+        .find(|value| !value.trim().is_empty())
+        .unwrap_or_else(|| "vi".into())
+}
+
+/// The name most like the given one, if any is like it at all.
+pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(given, name), name))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name.to_owned())
+}
+
+/// The socket of the engine on this machine.
+pub const LOCAL_ENDPOINT: &str = "unix:///var/run/docker.sock";
+
+/// The engine of a server; to be called where work waits.
+///
+/// # Errors
+/// When the server's settings can't be read, or its endpoint is none.
+pub fn engine(home: &Home, server: &ServerName) -> Result<Arc<dyn Engine>, Failure> {
+    connect(home, &home.endpoint(server)?, server)
+}
+
+/// The engine behind an endpoint; to be called where work waits.
+///
+/// # Errors
+/// When the endpoint is none.
+pub fn connect(
+    home: &Home,
+    endpoint: &str,
+    server: &ServerName,
+) -> Result<Arc<dyn Engine>, Failure> {
+    Ok(engine::connect(endpoint, &home.state(), server.as_str())?)
+}

@@ -1,0 +1,136 @@
+//! Values of secrets go to the server and nowhere else.
+
+mod cli_support;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use cli_support::{Lab, Run};
+use insta::{assert_json_snapshot, assert_snapshot};
+
+/// Unlikely to come about by itself, in any of the forms it is looked for.
+const PLANTED: &str = "tr0ub4dor-planted-7f3a";
+
+#[test]
+fn secrets_are_made_once() {
+    let lab = Lab::with_tiny_app();
+    assert_snapshot!(lab.run(&["app", "secret", "ls", "t.example"]), @"");
+    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @"");
+    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @"");
+    assert_json_snapshot!(lab.json(&["app", "secret", "generate", "t.example", "--json"]), @"");
+    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example", "tokn"]), @"");
+    let list = lab.json(&["app", "secret", "ls", "t.example", "--json"]);
+    assert_json_snapshot!(list, {"[].id" => "[id]", "[].created_at" => "[time]"}, @"");
+}
+
+#[test]
+fn a_value_is_shown_once_and_only_when_asked_for() {
+    let lab = Lab::with_tiny_app();
+    let run = lab.run(&["app", "secret", "generate", "t.example", "token", "--show"]);
+    let value = run.stdout.trim().strip_prefix("token ").unwrap().to_owned();
+    assert_eq!(value.len(), 24, "{run}");
+    assert!(value.chars().all(|c| c.is_ascii_hexdigit()), "{run}");
+    let again = lab.run(&["app", "secret", "generate", "t.example", "token", "--show"]);
+    assert!(!again.to_string().contains(&value), "{again}");
+    assert_eq!(again.stdout, "", "{again}");
+}
+
+#[test]
+fn a_value_comes_through_standard_input_or_a_file() {
+    let lab = Lab::with_tiny_app();
+    let insert = ["app", "secret", "insert", "t.example"];
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @"");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @"");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v2"]].concat(), b"value\n"), @"");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v 3"]].concat(), b"value\n"), @"");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), b""), @"");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), &[b'x'; 600_000]), @"");
+    lab.write("value", "from a file\n");
+    assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "value"]].concat()), @"");
+    assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "none"]].concat()), @"");
+    assert_snapshot!(lab.run(&["app", "secret", "rm", "t.example", "token", "--yes"]), @"");
+}
+
+/// Through a whole life of an app, a planted value shows up in no output, no
+/// file, no argument and no environment of any process, except where the
+/// simulated swarm keeps it, as the real one would.
+#[test]
+fn a_planted_value_appears_nowhere() {
+    let lab = Lab::with_tiny_app();
+    let stop = Arc::new(AtomicBool::new(false));
+    let watcher = {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || watch_processes(&stop))
+    };
+    let mut runs: Vec<Run> = Vec::new();
+    let mut run = |arguments: &[&str], input: &str| {
+        runs.push(lab.run_with(arguments, input.as_bytes()));
+    };
+    let planted = format!("{PLANTED}\n");
+    run(&["-vv", "app", "secret", "insert", "t.example", "mail_password"], &planted);
+    run(&["-vv", "app", "secret", "insert", "t.example", "mail_password"], &planted);
+    run(&["-vv", "app", "secret", "insert", "t.example", "nonesuch"], &planted);
+    run(&["-vv", "app", "secret", "generate", "t.example", "--json"], "");
+    run(&["-vv", "app", "secret", "ls", "t.example", "--json"], "");
+    run(&["-vv", "app", "check", "t.example"], "");
+    run(&["-vv", "app", "deploy", "t.example", "-n", "--json"], "");
+    run(&["-vv", "app", "ps", "t.example", "--json"], "");
+    run(&["-vv", "app", "logs", "t.example"], "");
+    run(&["-vv", "backup", "create", "t.example"], "");
+    run(&["-vv", "app", "undeploy", "t.example", "-y"], "");
+    stop.store(true, Ordering::Relaxed);
+    let seen = watcher.join().unwrap();
+
+    for run in &runs {
+        for form in forms() {
+            assert!(!run.to_string().contains(&form), "{run}");
+        }
+    }
+    assert_eq!(runs[0].code, 0, "{}", runs[0]);
+    assert_eq!(runs[6].code, 0, "{}", runs[6]);
+    for (path, content) in lab.files() {
+        // What stands for the swarm's own memory.
+        if path.to_string_lossy().contains("/state/simulated") {
+            continue;
+        }
+        let content = String::from_utf8_lossy(&content);
+        for form in forms() {
+            assert!(!content.contains(&form), "{} holds the value", path.display());
+        }
+    }
+    assert!(seen.is_empty(), "the value was in {seen:?}");
+}
+
+/// As it is, in base64 and in hexadecimal digits.
+fn forms() -> Vec<String> {
+    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+    let encoded = STANDARD_NO_PAD.encode(PLANTED);
+    // The last digit depends on what follows.
+    vec![PLANTED.to_owned(), encoded[..encoded.len() - 2].to_owned(), hex::encode(PLANTED)]
+}
+
+/// Looks at the arguments and environments of all processes, again and again.
+fn watch_processes(stop: &AtomicBool) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    while !stop.load(Ordering::Relaxed) {
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            for file in ["cmdline", "environ"] {
+                let path = process.path().join(file);
+                let Ok(bytes) = fs::read(&path) else { continue };
+                if String::from_utf8_lossy(&bytes).contains(PLANTED) {
+                    seen.insert(path.display().to_string());
+                }
+            }
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    seen
+}
