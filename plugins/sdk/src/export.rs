@@ -36,6 +36,9 @@ macro_rules! __potluck_role {
 #[macro_export]
 macro_rules! __potluck_export {
     ($plugin:ident $role:ident $export:ident) => {
+        // Names like `potluck:recipe/lifecycle@0.1.0#check` are none for a native
+        // linker; there, the traits are called as they are.
+        #[cfg(target_family = "wasm")]
         const _: () = {
             type Adapter = $crate::roles::$role::Adapter<$plugin>;
     $crate::bindings::$role::$export!(Adapter with_types_in $crate::bindings::$role);
