@@ -78,8 +78,8 @@ impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Unreachable { endpoint, .. } if endpoint.starts_with("ssh://") => Some(format!(
-                "check that `ssh {}` works without a password and that `docker` is installed there",
-                endpoint.trim_start_matches("ssh://")
+                "check that `ssh {endpoint}` works without a password and that `docker` is \
+                 installed there"
             )),
             Error::Unreachable { .. } => {
                 Some("check that the engine runs and that you may use its socket".into())

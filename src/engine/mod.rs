@@ -140,14 +140,17 @@ pub enum Stream {
 }
 
 /// The engine behind a server's endpoint: `unix:///path/to/socket`,
-/// `ssh://[user@]host[:port]`, or `simulated`. Must be called within a tokio
-/// runtime.
+/// `ssh://[user@]host[:port]`, or `simulated`, whose state is kept in
+/// `<state_dir>/simulated/<server>/`. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// [`Error::BadEndpoint`] for any other form; [`Error::Unreachable`] when there
 /// is no such socket. Whether anybody answers shows at the first call.
 pub fn connect(endpoint: &str, state_dir: &Path, server: &str) -> Result<Arc<dyn Engine>, Error> {
-    let _ = (state_dir, server);
+    if endpoint == simulated::ENDPOINT {
+        let folder = state_dir.join("simulated").join(server);
+        return Ok(Arc::new(simulated::Simulated::open_folder(&folder)?));
+    }
     Ok(Arc::new(swarm::SwarmEngine::connect(endpoint)?))
 }
 

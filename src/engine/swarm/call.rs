@@ -149,6 +149,8 @@ fn refusal(endpoint: &str, about: &About, code: u16, message: String) -> Error {
     let itself_missing = match about.verb {
         Verb::Create => false,
         Verb::Update => message.starts_with("service ") || message.contains("No such"),
+        // Reading a file that is not there says "Could not find the file".
+        Verb::Run | Verb::Read | Verb::Write => !message.contains("the file"),
         _ => true,
     };
     if code == 404 && itself_missing {
@@ -222,6 +224,13 @@ mod tests {
                 404,
                 "network back not found",
                 "the engine refused to create the service `web`: network back not found",
+            ),
+            (
+                Verb::Read,
+                404,
+                "Could not find the file /x in container 1",
+                "the engine refused to read from the service `web`: \
+                 Could not find the file /x in container 1",
             ),
             (
                 Verb::Run,

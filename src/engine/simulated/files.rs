@@ -1,0 +1,135 @@
+//! Files of simulated containers: volumes are real folders, the rest of a
+//! container is a folder of its own.
+
+use std::{
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+use super::state::{Service, mounted_volumes};
+use crate::engine::{Error, STACK_LABEL, api};
+
+/// The folder below the volumes that holds what containers keep outside them.
+const CONTAINERS: &str = ".containers";
+
+/// Where the files of one container are.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    root: PathBuf,
+    /// Target in the container and folder on this machine.
+    mounts: Vec<(PathBuf, PathBuf)>,
+    /// Where volumes of the rules' short names are looked for.
+    volumes: PathBuf,
+    stack: Option<String>,
+}
+
+impl Files {
+    pub fn new(volumes: &Path, container: &str, service: &Service, task: &api::Task) -> Self {
+        let mounts = mounted_volumes(task).filter_map(|(name, mount)| {
+            Some((PathBuf::from(mount.target.as_deref()?), volumes.join(name)))
+        });
+        let labels = service.spec().and_then(|spec| spec.labels.as_ref());
+        Self {
+            root: volumes.join(CONTAINERS).join(container),
+            mounts: mounts.collect(),
+            volumes: volumes.to_owned(),
+            stack: labels.and_then(|labels| labels.get(STACK_LABEL)).cloned(),
+        }
+    }
+
+    /// Makes the folders of the container and its volumes.
+    pub fn prepare(&self) -> Result<(), Error> {
+        let temporary = self.root.join("tmp");
+        let folders = self.mounts.iter().map(|(_, folder)| folder).chain([&temporary]);
+        for folder in folders {
+            std::fs::create_dir_all(folder).map_err(|source| Error::Io {
+                action: format!("create {}", folder.display()),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Where a path of the container is on this machine.
+    pub fn path(&self, inside: &str) -> Result<PathBuf, io::Error> {
+        let inside = Path::new("/").join(inside);
+        if inside.components().any(|part| part == Component::ParentDir) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path has `..` in it"));
+        }
+        let mount = self
+            .mounts
+            .iter()
+            .filter_map(|(target, folder)| Some((inside.strip_prefix(target).ok()?, folder)))
+            .min_by_key(|(rest, _)| rest.components().count());
+        Ok(match mount {
+            Some((rest, folder)) => folder.join(rest),
+            None => self.root.join(inside.strip_prefix("/").unwrap_or(&inside)),
+        })
+    }
+
+    /// Where the `volume:path` of a rule is.
+    pub fn of_rule(&self, file: &str) -> Result<PathBuf, io::Error> {
+        let bad =
+            || io::Error::new(io::ErrorKind::InvalidInput, format!("`{file}` is no volume:path"));
+        let (volume, path) = file.split_once(':').ok_or_else(bad)?;
+        let plain = |path: &str| {
+            !path.is_empty()
+                && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+        };
+        if !plain(volume) || !plain(path) || volume.contains('/') {
+            return Err(bad());
+        }
+        let scoped = self.stack.as_ref().map(|stack| format!("{stack}_{volume}"));
+        let scoped = scoped.map(|name| self.volumes.join(name)).filter(|folder| folder.exists());
+        Ok(scoped.unwrap_or_else(|| self.volumes.join(volume)).join(path))
+    }
+
+    pub fn unpack(&self, folder: &str, tar: &[u8]) -> Result<(), io::Error> {
+        let folder = self.path(folder)?;
+        if !folder.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such folder"));
+        }
+        tar::Archive::new(tar).unpack(folder)
+    }
+
+    /// As Docker does, the archive begins with the last part of the path.
+    pub fn pack(&self, path: &str) -> Result<Vec<u8>, io::Error> {
+        let on_disk = self.path(path)?;
+        let name = Path::new(path).file_name().map_or_else(|| ".".into(), PathBuf::from);
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.follow_symlinks(false);
+        if on_disk.symlink_metadata()?.is_dir() {
+            tar.append_dir_all(name, on_disk)?;
+        } else {
+            tar.append_path_with_name(on_disk, name)?;
+        }
+        tar.into_inner()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_a_container_stay_in_their_folders() {
+        let files = Files {
+            root: "/v/.containers/1".into(),
+            mounts: vec![("/data".into(), "/v/a_data".into()), ("/data/in".into(), "/v/b".into())],
+            volumes: "/v".into(),
+            stack: None,
+        };
+        for (inside, expected) in [
+            ("/data/x", "/v/a_data/x"),
+            ("/data/in/x", "/v/b/x"),
+            ("/database", "/v/.containers/1/database"),
+            ("etc/passwd", "/v/.containers/1/etc/passwd"),
+        ] {
+            assert_eq!(files.path(inside).unwrap(), Path::new(expected), "{inside}");
+        }
+        assert!(files.path("/data/../../etc/passwd").is_err());
+        for bad in ["data", "data:", ":x", "../x:y", "data:../x", "data:/etc/passwd", "a/b:c"] {
+            assert!(files.of_rule(bad).is_err(), "{bad} was accepted");
+        }
+    }
+}

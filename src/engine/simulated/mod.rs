@@ -1,0 +1,541 @@
+//! A swarm in memory, or in a file, with the same state machine as the real
+//! one.
+//!
+//! It serves tests, `potluck recipe test`, and `--server simulated` where there
+//! is no Docker. Services, tasks, updates and rollbacks move one step with
+//! every look at them (`tick.rs`); the rules of a manager are in `state.rs`;
+//! what fails and what programs answer is told by a [`Script`]. Volumes are
+//! real folders, so that backups can work on them.
+
+mod exec;
+mod files;
+mod script;
+mod state;
+mod store;
+mod tick;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use sha2::{Digest, Sha256};
+
+pub use script::{ExecRule, Script, TaskRule};
+
+use super::{
+    Container, Distribution, Engine, Error, Exec, ExecSession, Health, Kind, LogLine, LogQuery,
+    Manager, RegistryAuth, Scope, Stream, Volume, api,
+};
+use files::Files;
+use state::{NODE_ID, NODE_NAME, State, container_id, in_scope};
+use store::Store;
+
+/// The endpoint that names a simulated swarm.
+pub const ENDPOINT: &str = "simulated";
+
+/// A swarm that is not there.
+#[derive(Debug)]
+pub struct Simulated {
+    store: Store,
+    volumes: PathBuf,
+    script: std::sync::Mutex<Source>,
+    sessions: AtomicU64,
+}
+
+/// Where the script comes from.
+#[derive(Debug, Clone)]
+enum Source {
+    Inline(Script),
+    /// Read anew for each call, so that it can be edited meanwhile.
+    File(PathBuf),
+}
+
+impl Simulated {
+    /// A swarm kept in `path`, or in memory, with its volumes as folders below
+    /// `volumes`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folders cannot be made.
+    pub fn open(path: Option<PathBuf>, volumes: PathBuf) -> Result<Self, Error> {
+        let folders = path.as_deref().and_then(Path::parent).into_iter().chain([&*volumes]);
+        for folder in folders {
+            std::fs::create_dir_all(folder).map_err(|source| Error::Io {
+                action: format!("create {}", folder.display()),
+                source,
+            })?;
+        }
+        let store = match path {
+            Some(path) => Store::File(path),
+            None => Store::Memory(Box::default()),
+        };
+        let script = std::sync::Mutex::new(Source::Inline(Script::default()));
+        Ok(Self { store, volumes, script, sessions: AtomicU64::new(0) })
+    }
+
+    /// Opens the simulated swarm of a server: everything is in one folder,
+    /// `swarm.json`, `volumes/` and, if someone wrote one, `script.yml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder cannot be made.
+    pub fn open_folder(folder: &Path) -> Result<Self, Error> {
+        let swarm = Self::open(Some(folder.join("swarm.json")), folder.join("volumes"))?;
+        swarm.set_source(Source::File(folder.join("script.yml")));
+        Ok(swarm)
+    }
+
+    /// From now on this happens.
+    pub fn set_script(&self, script: Script) {
+        self.set_source(Source::Inline(script));
+    }
+
+    /// From now on happens what the file says; nothing special without one.
+    pub fn set_script_file(&self, path: PathBuf) {
+        self.set_source(Source::File(path));
+    }
+
+    fn set_source(&self, source: Source) {
+        *self.script.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = source;
+    }
+
+    fn script(&self) -> Result<Script, Error> {
+        let source = self.script.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let path = match source {
+            Source::Inline(script) => return Ok(script),
+            Source::File(path) => path,
+        };
+        let failed = |source| Error::Io { action: format!("read {}", path.display()), source };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_saphyr::from_str(&text).map_err(|error| {
+                failed(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Script::default()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Runs a change without moving the clock.
+    async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut State, &Script) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let script = self.script()?;
+        if script.unreachable {
+            return Err(Error::Unreachable {
+                endpoint: ENDPOINT.to_owned(),
+                reason: "the script says so".to_owned(),
+            });
+        }
+        self.store.change(|state| change(state, &script)).await
+    }
+
+    /// Looks, after the clock has moved one step.
+    async fn look<T>(
+        &self,
+        look: impl FnOnce(&State, &Script) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.change(|state, script| {
+            tick::tick(state, script);
+            self.prepare_files(state)?;
+            look(state, script)
+        })
+        .await
+    }
+
+    /// Makes the folders that containers and volumes need.
+    fn prepare_files(&self, state: &State) -> Result<(), Error> {
+        for name in state.volumes.keys() {
+            self.volume_folder(name)?;
+        }
+        for service in &state.services {
+            for task in service.tasks.iter().filter(|task| tick::has_container(task)) {
+                let id = container_id(task.id.as_deref().unwrap_or_default());
+                Files::new(&self.volumes, &id, service, task).prepare()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn volume_folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(plain) {
+            return Err(Error::Refused {
+                action: format!("create the volume `{name}`"),
+                message: "volume names hold only [a-zA-Z0-9][a-zA-Z0-9_.-]".to_owned(),
+            });
+        }
+        let folder = self.volumes.join(name);
+        std::fs::create_dir_all(&folder).map_err(|source| Error::Io {
+            action: format!("create {}", folder.display()),
+            source,
+        })?;
+        Ok(folder)
+    }
+
+    fn volume_of(&self, name: &str, labels: &BTreeMap<String, String>) -> Volume {
+        Volume {
+            name: name.to_owned(),
+            driver: "local".to_owned(),
+            mountpoint: self.volumes.join(name),
+            labels: labels.clone(),
+        }
+    }
+
+    /// The files of a container that runs.
+    async fn files(&self, container: &str) -> Result<Files, Error> {
+        self.change(|state, _| {
+            let (service, task) = state.container(container).ok_or_else(|| missing(container))?;
+            Ok(Files::new(&self.volumes, container, service, task))
+        })
+        .await
+    }
+
+    /// Lines that these tasks wrote.
+    async fn logs(
+        &self,
+        query: &LogQuery,
+        wanted: impl Fn(&state::Service, &api::Task) -> bool,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        let mut lines = self
+            .change(|state, script| {
+                let mut lines = Vec::new();
+                for service in &state.services {
+                    for task in service.tasks.iter().filter(|task| wanted(service, task)) {
+                        let started = tick::has_container(task) || tick::is_over(task);
+                        let rule = script.task(tick::subject(service, task)).filter(|_| started);
+                        let at = task.created_at.as_deref().unwrap_or_default();
+                        for line in rule.into_iter().flat_map(|rule| &rule.logs) {
+                            let stamp =
+                                if query.timestamps { format!("{at} ") } else { String::new() };
+                            lines.push(format!("{stamp}{line}\n"));
+                        }
+                    }
+                }
+                Ok(lines)
+            })
+            .await?;
+        if let Some(tail) = query.tail {
+            let tail = usize::try_from(tail).unwrap_or(usize::MAX);
+            lines.drain(..lines.len().saturating_sub(tail));
+        }
+        let lines = stream::iter(
+            lines
+                .into_iter()
+                .map(|line| Ok(LogLine { stream: Stream::Stdout, bytes: line.into() })),
+        );
+        Ok(if query.follow { lines.chain(stream::pending()).boxed() } else { lines.boxed() })
+    }
+}
+
+fn missing(container: &str) -> Error {
+    Error::NotFound { kind: Kind::Container, name: container.to_owned() }
+}
+
+fn archive_error(action: &str, path: &str, error: &io::Error) -> Error {
+    Error::Refused { action: format!("{action} `{path}`"), message: error.to_string() }
+}
+
+#[async_trait]
+impl Engine for Simulated {
+    fn endpoint(&self) -> &str {
+        ENDPOINT
+    }
+
+    async fn manager(&self) -> Result<Manager, Error> {
+        self.change(|_, _| {
+            Ok(Manager {
+                version: "simulated".to_owned(),
+                api_version: "1.41".to_owned(),
+                node_id: NODE_ID.to_owned(),
+                node_name: NODE_NAME.to_owned(),
+            })
+        })
+        .await
+    }
+
+    async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error> {
+        self.look(|state, _| {
+            let services = state.services.iter().filter(|service| {
+                let labels = service.spec().and_then(|spec| spec.labels.as_ref());
+                in_scope(scope, |label| labels?.get(label))
+            });
+            Ok(services.map(|service| service.object.clone()).collect())
+        })
+        .await
+    }
+
+    async fn service(&self, id: &str) -> Result<api::Service, Error> {
+        self.look(|state, _| Ok(state.service(id)?.object.clone())).await
+    }
+
+    async fn create_service(
+        &self,
+        spec: api::ServiceSpec,
+        _: Option<&RegistryAuth>,
+    ) -> Result<String, Error> {
+        self.change(|state, _| state.create_service(spec)).await
+    }
+
+    async fn update_service(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ServiceSpec,
+        _: Option<&RegistryAuth>,
+    ) -> Result<(), Error> {
+        self.change(|state, _| state.update_service(id, version, spec)).await
+    }
+
+    async fn remove_service(&self, id: &str) -> Result<(), Error> {
+        self.change(|state, _| state.remove_service(id)).await
+    }
+
+    async fn networks(&self, scope: Scope<'_>) -> Result<Vec<api::Network>, Error> {
+        self.change(|state, _| {
+            let mut networks = state.networks.clone();
+            networks.retain(|network| in_scope(scope, |label| network.labels.as_ref()?.get(label)));
+            Ok(networks)
+        })
+        .await
+    }
+
+    async fn network(&self, name: &str) -> Result<api::Network, Error> {
+        let found = self.networks(Scope::All).await?;
+        let mut found = found.into_iter().filter(|network| network.name.as_deref() == Some(name));
+        found.next().ok_or_else(|| Error::NotFound { kind: Kind::Network, name: name.to_owned() })
+    }
+
+    async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error> {
+        self.change(|state, _| state.create_network(request)).await
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), Error> {
+        self.change(|state, _| state.remove_network(id)).await
+    }
+
+    async fn secrets(&self, scope: Scope<'_>) -> Result<Vec<api::Secret>, Error> {
+        self.change(|state, _| {
+            let mut secrets = state.secrets.clone();
+            secrets.retain(|secret| {
+                in_scope(scope, |label| secret.spec.as_ref()?.labels.as_ref()?.get(label))
+            });
+            Ok(secrets)
+        })
+        .await
+    }
+
+    async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error> {
+        self.change(|state, _| state.create_secret(spec)).await
+    }
+
+    async fn remove_secret(&self, id: &str) -> Result<(), Error> {
+        self.change(|state, _| state.remove_secret(id)).await
+    }
+
+    async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error> {
+        self.change(|state, _| {
+            let mut configs = state.configs.clone();
+            configs.retain(|config| {
+                in_scope(scope, |label| config.spec.as_ref()?.labels.as_ref()?.get(label))
+            });
+            Ok(configs)
+        })
+        .await
+    }
+
+    async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
+        self.change(|state, _| state.create_config(spec)).await
+    }
+
+    async fn remove_config(&self, id: &str) -> Result<(), Error> {
+        self.change(|state, _| state.remove_config(id)).await
+    }
+
+    async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
+        self.look(|state, _| Ok(state.service(service)?.tasks.iter().rev().cloned().collect()))
+            .await
+    }
+
+    async fn nodes(&self) -> Result<Vec<api::Node>, Error> {
+        self.change(|_, _| {
+            Ok(vec![api::Node {
+                id: Some(NODE_ID.to_owned()),
+                spec: Some(api::NodeSpec {
+                    role: Some(api::NodeSpecRoleEnum::MANAGER),
+                    availability: Some(api::NodeSpecAvailabilityEnum::ACTIVE),
+                    ..Default::default()
+                }),
+                description: Some(api::NodeDescription {
+                    hostname: Some(NODE_NAME.to_owned()),
+                    ..Default::default()
+                }),
+                status: Some(api::NodeStatus {
+                    state: Some(api::NodeState::READY),
+                    ..Default::default()
+                }),
+                manager_status: Some(api::ManagerStatus {
+                    leader: Some(true),
+                    reachability: Some(api::Reachability::REACHABLE),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }])
+        })
+        .await
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, Error> {
+        self.look(|state, _| {
+            let Ok(found) = state.service(service) else { return Ok(Vec::new()) };
+            let running = found.tasks.iter().rev().filter(|task| tick::has_container(task));
+            Ok(running
+                .map(|task| {
+                    let id = task.id.clone().unwrap_or_default();
+                    let health = match (tick::has_health_check(task), tick::task_state(task)) {
+                        (false, _) => Health::None,
+                        (true, api::TaskState::RUNNING) => Health::Healthy,
+                        (true, _) => Health::Starting,
+                    };
+                    Container {
+                        id: container_id(&id),
+                        task: id,
+                        service: found.name().to_owned(),
+                        health,
+                    }
+                })
+                .collect())
+        })
+        .await
+    }
+
+    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+        let (rule, files) = self
+            .change(|state, script| {
+                let found = state.container(container).ok_or_else(|| missing(container))?;
+                let rule = script.exec(tick::subject(found.0, found.1), &exec.argv).cloned();
+                Ok((rule, Files::new(&self.volumes, container, found.0, found.1)))
+            })
+            .await?;
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        Ok(exec::start(format!("session{number}"), ENDPOINT, exec, rule, files))
+    }
+
+    async fn resize(&self, _: &str, _: u16, _: u16) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn put_archive(
+        &self,
+        container: &str,
+        folder: &str,
+        tar: bytes::Bytes,
+    ) -> Result<(), Error> {
+        let files = self.files(container).await?;
+        files.unpack(folder, &tar).map_err(|error| archive_error("write to", folder, &error))
+    }
+
+    async fn get_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, Error>>, Error> {
+        let files = self.files(container).await?;
+        let tar = files.pack(path).map_err(|error| archive_error("read", path, &error))?;
+        Ok(stream::iter([Ok(bytes::Bytes::from(tar))]).boxed())
+    }
+
+    async fn service_logs(
+        &self,
+        service: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        let id = self.change(|state, _| Ok(state.service(service)?.id().to_owned())).await?;
+        self.logs(query, |service, _| service.id() == id).await
+    }
+
+    async fn task_logs(
+        &self,
+        task: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        self.change(|state, _| {
+            let mut tasks = state.services.iter().flat_map(|service| &service.tasks);
+            let found = tasks.any(|known| known.id.as_deref() == Some(task));
+            found
+                .then_some(())
+                .ok_or_else(|| Error::NotFound { kind: Kind::Task, name: task.to_owned() })
+        })
+        .await?;
+        self.logs(query, |_, known| known.id.as_deref() == Some(task)).await
+    }
+
+    async fn volumes(&self, scope: Scope<'_>) -> Result<Vec<Volume>, Error> {
+        self.change(|state, _| {
+            let volumes = state.volumes.iter();
+            let volumes = volumes.filter(|(_, labels)| in_scope(scope, |label| labels.get(label)));
+            Ok(volumes.map(|(name, labels)| self.volume_of(name, labels)).collect())
+        })
+        .await
+    }
+
+    async fn volume(&self, name: &str) -> Result<Volume, Error> {
+        self.change(|state, _| {
+            let labels = state.volumes.get(name);
+            let labels = labels
+                .ok_or_else(|| Error::NotFound { kind: Kind::Volume, name: name.to_owned() })?;
+            Ok(self.volume_of(name, labels))
+        })
+        .await
+    }
+
+    async fn create_volume(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Volume, Error> {
+        self.change(|state, _| {
+            self.volume_folder(name)?;
+            let labels = state.volumes.entry(name.to_owned()).or_insert(labels);
+            Ok(self.volume_of(name, labels))
+        })
+        .await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), Error> {
+        self.change(|state, _| {
+            state.remove_volume(name)?;
+            match std::fs::remove_dir_all(self.volumes.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(Error::Io { action: format!("remove the volume `{name}`"), source: error })
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn distribution(
+        &self,
+        image: &str,
+        _: Option<&RegistryAuth>,
+    ) -> Result<Distribution, Error> {
+        self.change(|_, script| {
+            let subject = script::Subject { service: "", stack: None, image };
+            if script.task(subject).is_some_and(|rule| rule.pull_error.is_some()) {
+                return Err(Error::NotFound { kind: Kind::Image, name: image.to_owned() });
+            }
+            Ok(Distribution {
+                digest: format!("sha256:{}", hex::encode(Sha256::digest(image))),
+                platforms: Vec::new(),
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,173 @@
+//! What a simulated swarm is told to do: which tasks fail and how, and what
+//! programs in containers answer.
+//!
+//! ```yaml
+//! tasks:
+//!   - image: "*:broken"        # or service: db, or both
+//!     exit_code: 3
+//!     logs: ["cannot open the database"]
+//! exec:
+//!   - service: db
+//!     command: [take]          # or matches: "mariadb-dump *"
+//!     stdout_file: data:dump.sql
+//!   - service: db
+//!     command: [put_back]
+//!     stdin_file: data:dump.sql
+//! ```
+//!
+//! The first rule that fits counts. Patterns know `*` for any text. A service
+//! is matched by its full name or by its name within the stack; files are
+//! `volume:path`, the volume named either way, too.
+
+use serde::Deserialize;
+
+/// The whole script.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Script {
+    /// Nobody answers.
+    pub unreachable: bool,
+    pub tasks: Vec<TaskRule>,
+    pub exec: Vec<ExecRule>,
+}
+
+/// How tasks end. Without a rule a task runs for ever; one of a job completes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskRule {
+    /// Pattern for the service; any when none.
+    pub service: Option<String>,
+    /// Pattern for the image; any when none.
+    pub image: Option<String>,
+    /// It runs, then ends with this.
+    pub exit_code: Option<i64>,
+    /// Its health check never succeeds.
+    pub unhealthy: bool,
+    /// The image cannot be had, for this reason.
+    pub pull_error: Option<String>,
+    /// No node takes it, for this reason.
+    pub no_node: Option<String>,
+    /// Lines that it writes.
+    pub logs: Vec<String>,
+}
+
+/// What a program answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExecRule {
+    /// Pattern for the service; any when none.
+    pub service: Option<String>,
+    /// Exactly these arguments, or
+    pub command: Option<Vec<String>>,
+    /// a pattern for the arguments with one space between them.
+    pub matches: Option<String>,
+    /// Standard input is kept in this file of a volume.
+    pub stdin_file: Option<String>,
+    /// Standard output begins with this text,
+    pub stdout: String,
+    /// goes on with this file of a volume,
+    pub stdout_file: Option<String>,
+    /// and ends with what came in through standard input.
+    pub echo: bool,
+    pub stderr: String,
+    pub exit_code: i64,
+    /// The container dies after the output.
+    pub dies: bool,
+}
+
+/// A service as rules see it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub service: &'a str,
+    /// Prefix of the stack, if the service has its label.
+    pub stack: Option<&'a str>,
+    pub image: &'a str,
+}
+
+impl Script {
+    pub(super) fn task(&self, subject: Subject<'_>) -> Option<&TaskRule> {
+        self.tasks.iter().find(|rule| {
+            subject.is(rule.service.as_deref())
+                && rule.image.as_deref().is_none_or(|pattern| fits(pattern, subject.image))
+        })
+    }
+
+    pub(super) fn exec(&self, subject: Subject<'_>, argv: &[String]) -> Option<&ExecRule> {
+        self.exec.iter().find(|rule| {
+            let command = match (&rule.command, &rule.matches) {
+                (Some(command), _) => command == argv,
+                (None, Some(pattern)) => fits(pattern, &argv.join(" ")),
+                (None, None) => true,
+            };
+            command && subject.is(rule.service.as_deref())
+        })
+    }
+}
+
+impl Subject<'_> {
+    fn is(&self, pattern: Option<&str>) -> bool {
+        let Some(pattern) = pattern else { return true };
+        let short = self
+            .stack
+            .and_then(|stack| self.service.strip_prefix(stack))
+            .and_then(|rest| rest.strip_prefix('_'));
+        fits(pattern, self.service) || short.is_some_and(|short| fits(pattern, short))
+    }
+}
+
+/// Whether the text is as the pattern says, whose `*` stand for any text.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<_> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, expected) in [
+            ("db", "db", true),
+            ("db", "db2", false),
+            ("*", "", true),
+            ("*:broken", "shop/web:broken", true),
+            ("mariadb-dump *", "mariadb-dump --all", true),
+            ("a*b*c", "a--b--c", true),
+            ("a*b*c", "a--c--b", false),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_known_by_both_its_names() {
+        let subject = Subject { service: "wiki_db", stack: Some("wiki"), image: "x" };
+        for (pattern, expected) in
+            [(Some("db"), true), (Some("wiki_db"), true), (None, true), (Some("wiki"), false)]
+        {
+            assert_eq!(subject.is(pattern), expected, "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_says_what_its_file_says() {
+        let script: Script = serde_saphyr::from_str(
+            "exec:\n  - service: db\n    command: [take]\n    stdout_file: data:dump.sql\n",
+        )
+        .unwrap();
+        assert_eq!(script.exec[0].stdout_file.as_deref(), Some("data:dump.sql"));
+        assert!(serde_saphyr::from_str::<Script>("exec:\n  - servise: db\n").is_err());
+    }
+}

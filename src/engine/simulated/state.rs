@@ -1,0 +1,479 @@
+//! The objects of a simulated swarm and the rules by which a manager takes or
+//! refuses them (moby/swarmkit, `manager/controlapi`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::engine::{Error, Kind, STACK_LABEL, Scope, api};
+
+/// Secret data: `MaxSecretSize` of swarmkit, in bytes.
+const LARGEST_SECRET: usize = 500 * 1024;
+/// Config data: `MaxConfigSize` of swarmkit, in bytes.
+const LARGEST_CONFIG: usize = 1000 * 1024;
+
+pub(super) const NODE_ID: &str = "simulatednode000000000001";
+pub(super) const NODE_NAME: &str = "simulated";
+
+/// Everything there is. Secret values are not: nobody can read them back, so
+/// they are checked and forgotten.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The raft index: the version of what changed last.
+    pub index: u64,
+    pub services: Vec<Service>,
+    pub networks: Vec<api::Network>,
+    pub secrets: Vec<api::Secret>,
+    pub configs: Vec<api::Config>,
+    /// Labels by name.
+    pub volumes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Service {
+    pub object: api::Service,
+    /// What a rollback goes back to.
+    pub previous: Option<api::ServiceSpec>,
+    pub update: Option<Update>,
+    /// Oldest first.
+    pub tasks: Vec<api::Task>,
+}
+
+/// A rolling update (or rollback) under way.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Update {
+    pub rollback: bool,
+    pub paused: bool,
+    /// Tasks that count as failures.
+    pub failed: Vec<String>,
+    /// How many steps all has been well: the monitor window.
+    pub quiet: u32,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let network = |name: &str, scope: &str, driver: &str| api::Network {
+            name: Some(name.into()),
+            id: Some(id("network", name)),
+            scope: Some(scope.into()),
+            driver: Some(driver.into()),
+            ingress: Some(name == "ingress"),
+            ..Default::default()
+        };
+        Self {
+            index: 10,
+            services: Vec::new(),
+            networks: vec![
+                network("ingress", "swarm", "overlay"),
+                network("bridge", "local", "bridge"),
+                network("host", "local", "host"),
+                network("none", "local", "null"),
+            ],
+            secrets: Vec::new(),
+            configs: Vec::new(),
+            volumes: BTreeMap::new(),
+        }
+    }
+}
+
+/// An id of swarm's length that is the same in every run.
+pub(super) fn id(kind: &str, of: impl std::fmt::Display) -> String {
+    let mut id = hex::encode(Sha256::digest(format!("{kind} {of}")));
+    id.truncate(25);
+    id
+}
+
+/// The id of a task's container.
+pub(super) fn container_id(task: &str) -> String {
+    hex::encode(Sha256::digest(format!("container {task}")))
+}
+
+pub(super) fn now() -> Option<String> {
+    Some(jiff::Timestamp::now().to_string())
+}
+
+fn refused(action: String, message: impl Into<String>) -> Error {
+    Error::Refused { action, message: message.into() }
+}
+
+fn not_found(kind: Kind, name: &str) -> Error {
+    Error::NotFound { kind, name: name.to_owned() }
+}
+
+/// Whether an object with these labels is in the scope.
+pub(super) fn in_scope<'a>(
+    scope: Scope<'_>,
+    label: impl FnOnce(&str) -> Option<&'a String>,
+) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Stack(stack) => label(STACK_LABEL).is_some_and(|found| found == stack.as_str()),
+    }
+}
+
+impl Service {
+    pub fn name(&self) -> &str {
+        self.spec().and_then(|spec| spec.name.as_deref()).unwrap_or_default()
+    }
+
+    pub fn id(&self) -> &str {
+        self.object.id.as_deref().unwrap_or_default()
+    }
+
+    pub fn spec(&self) -> Option<&api::ServiceSpec> {
+        self.object.spec.as_ref()
+    }
+
+    fn is(&self, id: &str) -> bool {
+        self.id() == id || self.name() == id
+    }
+
+    fn container(&self) -> Option<&api::TaskSpecContainerSpec> {
+        self.spec()?.task_template.as_ref()?.container_spec.as_ref()
+    }
+}
+
+impl State {
+    /// The next version.
+    pub fn bump(&mut self) -> api::ObjectVersion {
+        self.index += 1;
+        api::ObjectVersion { index: Some(self.index) }
+    }
+
+    pub fn service(&self, id: &str) -> Result<&Service, Error> {
+        self.services
+            .iter()
+            .find(|service| service.is(id))
+            .ok_or_else(|| not_found(Kind::Service, id))
+    }
+
+    pub fn create_service(&mut self, mut spec: api::ServiceSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        let action = || format!("create the service `{name}`");
+        if !is_dns_name(&name) {
+            return Err(refused(
+                action(),
+                "name must be valid as a DNS name component of at most 63 bytes",
+            ));
+        }
+        if self.services.iter().any(|service| service.name() == name) {
+            return Err(Error::Exists { kind: Kind::Service, name });
+        }
+        self.check_spec(&mut spec).map_err(|message| refused(action(), message))?;
+        let version = self.bump();
+        let id = id("service", self.index);
+        self.services.push(Service {
+            object: api::Service {
+                id: Some(id.clone()),
+                version: Some(version),
+                created_at: now(),
+                updated_at: now(),
+                spec: Some(spec),
+                ..Default::default()
+            },
+            previous: None,
+            update: None,
+            tasks: Vec::new(),
+        });
+        Ok(id)
+    }
+
+    pub fn update_service(
+        &mut self,
+        id: &str,
+        version: u64,
+        mut spec: api::ServiceSpec,
+    ) -> Result<(), Error> {
+        let found = self.service(id)?;
+        let name = found.name().to_owned();
+        let action = || format!("update the service `{name}`");
+        if found.object.version.as_ref().and_then(|version| version.index) != Some(version) {
+            return Err(Error::OutOfSequence { service: id.to_owned() });
+        }
+        if spec.name.as_deref() != Some(&name) {
+            return Err(refused(action(), "renaming services is not supported"));
+        }
+        self.check_spec(&mut spec).map_err(|message| refused(action(), message))?;
+        let version = self.bump();
+        let service = self
+            .services
+            .iter_mut()
+            .find(|service| service.is(id))
+            .ok_or_else(|| not_found(Kind::Service, id))?;
+        let old = service.object.spec.replace(spec);
+        let new_tasks = old.as_ref().and_then(|spec| spec.task_template.as_ref())
+            != service.spec().and_then(|spec| spec.task_template.as_ref());
+        service.previous = old;
+        service.object.version = Some(version);
+        service.object.updated_at = now();
+        service.object.update_status = None;
+        service.update = None;
+        if new_tasks {
+            service.update = Some(Update::default());
+            service.object.update_status = Some(api::ServiceUpdateStatus {
+                state: Some(api::ServiceUpdateStatusStateEnum::UPDATING),
+                started_at: now(),
+                completed_at: None,
+                message: Some("update in progress".into()),
+            });
+        }
+        Ok(())
+    }
+
+    /// What a manager checks of a spec; network names become ids, as there.
+    fn check_spec(&self, spec: &mut api::ServiceSpec) -> Result<(), String> {
+        let task = spec.task_template.as_mut().ok_or("TaskTemplate: missing")?;
+        if task.placement.is_none() {
+            // A real one of version 20.10 accepts this and never starts again.
+            return Err("TaskTemplate.Placement is missing, which crashes old managers".into());
+        }
+        let container = task.container_spec.as_ref().ok_or("ContainerSpec: missing")?;
+        if container.image.as_deref().unwrap_or_default().is_empty() {
+            return Err("ContainerSpec: image reference must be provided".into());
+        }
+        for secret in container.secrets.iter().flatten() {
+            if !self.secrets.iter().any(|known| known.id == secret.secret_id) {
+                let name = secret.secret_name.as_deref().unwrap_or_default();
+                return Err(format!("secret not found: {name}"));
+            }
+        }
+        for config in container.configs.iter().flatten() {
+            if config.runtime.is_none() && !self.configs.iter().any(|k| k.id == config.config_id) {
+                let name = config.config_name.as_deref().unwrap_or_default();
+                return Err(format!("config not found: {name}"));
+            }
+        }
+        let networks = task.networks.iter_mut().chain(spec.networks.iter_mut()).flatten();
+        for network in networks {
+            let target = network.target.clone().unwrap_or_default();
+            let known = self.networks.iter().find(|known| {
+                known.id.as_deref() == Some(&target) || known.name.as_deref() == Some(&target)
+            });
+            network.target = known.ok_or(format!("network {target} not found"))?.id.clone();
+        }
+        Ok(())
+    }
+
+    pub fn remove_service(&mut self, id: &str) -> Result<(), Error> {
+        let before = self.services.len();
+        self.services.retain(|service| !service.is(id));
+        if self.services.len() == before {
+            return Err(not_found(Kind::Service, id));
+        }
+        self.index += 1;
+        Ok(())
+    }
+
+    pub fn create_network(&mut self, request: api::NetworkCreateRequest) -> Result<String, Error> {
+        let name = request.name;
+        if self.networks.iter().any(|known| known.name.as_deref() == Some(&name)) {
+            return Err(Error::Exists { kind: Kind::Network, name });
+        }
+        if name.trim().is_empty() {
+            return Err(refused("create the network ``".into(), "the name is empty"));
+        }
+        let driver = request.driver.filter(|driver| !driver.is_empty());
+        let driver = driver.unwrap_or_else(|| "bridge".into());
+        self.index += 1;
+        let id = id("network", self.index);
+        self.networks.push(api::Network {
+            name: Some(name),
+            id: Some(id.clone()),
+            created: now(),
+            scope: Some(if driver == "overlay" { "swarm" } else { "local" }.into()),
+            driver: Some(driver),
+            ipam: request.ipam,
+            internal: request.internal,
+            attachable: request.attachable,
+            ingress: request.ingress,
+            options: request.options,
+            labels: request.labels,
+            ..Default::default()
+        });
+        Ok(id)
+    }
+
+    pub fn remove_network(&mut self, id: &str) -> Result<(), Error> {
+        let is = |network: &api::Network| {
+            network.id.as_deref() == Some(id) || network.name.as_deref() == Some(id)
+        };
+        let found = self.networks.iter().find(|network| is(network));
+        let found = found.ok_or_else(|| not_found(Kind::Network, id))?;
+        let user = self.services.iter().find(|service| {
+            let spec = service.spec();
+            let task = spec.and_then(|spec| spec.task_template.as_ref());
+            let of_task = task.and_then(|task| task.networks.as_ref());
+            let of_service = spec.and_then(|spec| spec.networks.as_ref());
+            let mut all = of_task.into_iter().chain(of_service).flatten();
+            all.any(|network| network.target == found.id)
+        });
+        if let Some(service) = user {
+            return Err(refused(
+                format!("remove the network `{id}`"),
+                format!("network {id} is in use by service {}", service.id()),
+            ));
+        }
+        self.networks.retain(|network| !is(network));
+        Ok(())
+    }
+
+    pub fn create_secret(&mut self, mut spec: api::SecretSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        if self.secrets.iter().filter_map(|known| known.spec.as_ref()).any(|s| s.name == spec.name)
+        {
+            return Err(Error::Exists { kind: Kind::Secret, name });
+        }
+        check_data(&name, spec.data.take(), LARGEST_SECRET)
+            .map_err(|message| refused(format!("create the secret `{name}`"), message))?;
+        let version = self.bump();
+        let id = id("secret", self.index);
+        self.secrets.push(api::Secret {
+            id: Some(id.clone()),
+            version: Some(version),
+            created_at: now(),
+            updated_at: now(),
+            spec: Some(spec),
+        });
+        Ok(id)
+    }
+
+    pub fn remove_secret(&mut self, id: &str) -> Result<(), Error> {
+        let named = |secret: &api::Secret| secret.spec.as_ref().and_then(|spec| spec.name.clone());
+        let is = |secret: &api::Secret| {
+            secret.id.as_deref() == Some(id) || named(secret).as_deref() == Some(id)
+        };
+        let found = self.secrets.iter().find(|secret| is(secret));
+        let found = found.ok_or_else(|| not_found(Kind::Secret, id))?;
+        let users = self.users(|container| {
+            container.secrets.iter().flatten().any(|used| used.secret_id == found.id)
+        });
+        if !users.is_empty() {
+            return Err(in_use("secret", id, &named(found).unwrap_or_default(), &users));
+        }
+        self.secrets.retain(|secret| !is(secret));
+        Ok(())
+    }
+
+    pub fn create_config(&mut self, spec: api::ConfigSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        if self.configs.iter().filter_map(|known| known.spec.as_ref()).any(|s| s.name == spec.name)
+        {
+            return Err(Error::Exists { kind: Kind::Config, name });
+        }
+        check_data(&name, spec.data.clone(), LARGEST_CONFIG)
+            .map_err(|message| refused(format!("create the config `{name}`"), message))?;
+        let version = self.bump();
+        let id = id("config", self.index);
+        self.configs.push(api::Config {
+            id: Some(id.clone()),
+            version: Some(version),
+            created_at: now(),
+            updated_at: now(),
+            spec: Some(spec),
+        });
+        Ok(id)
+    }
+
+    pub fn remove_config(&mut self, id: &str) -> Result<(), Error> {
+        let named = |config: &api::Config| config.spec.as_ref().and_then(|spec| spec.name.clone());
+        let is = |config: &api::Config| {
+            config.id.as_deref() == Some(id) || named(config).as_deref() == Some(id)
+        };
+        let found = self.configs.iter().find(|config| is(config));
+        let found = found.ok_or_else(|| not_found(Kind::Config, id))?;
+        let users = self.users(|container| {
+            container.configs.iter().flatten().any(|used| used.config_id == found.id)
+        });
+        if !users.is_empty() {
+            return Err(in_use("config", id, &named(found).unwrap_or_default(), &users));
+        }
+        self.configs.retain(|config| !is(config));
+        Ok(())
+    }
+
+    /// Names of the services whose containers use something.
+    fn users(&self, uses: impl Fn(&api::TaskSpecContainerSpec) -> bool) -> Vec<&str> {
+        let using = self.services.iter().filter(|service| service.container().is_some_and(&uses));
+        using.map(Service::name).collect()
+    }
+
+    pub fn remove_volume(&mut self, name: &str) -> Result<(), Error> {
+        if !self.volumes.contains_key(name) {
+            return Err(not_found(Kind::Volume, name));
+        }
+        let user = self.services.iter().flat_map(|service| &service.tasks).find(|task| {
+            !super::tick::is_over(task) && mounted_volumes(task).any(|(source, _)| source == name)
+        });
+        if let Some(task) = user {
+            return Err(refused(
+                format!("remove the volume `{name}`"),
+                format!("volume is in use by {}", task.id.as_deref().unwrap_or_default()),
+            ));
+        }
+        self.volumes.remove(name);
+        Ok(())
+    }
+
+    /// The task and service of a container that runs.
+    pub fn container(&self, id: &str) -> Option<(&Service, &api::Task)> {
+        self.services.iter().find_map(|service| {
+            let task = service.tasks.iter().find(|task| {
+                super::tick::has_container(task)
+                    && container_id(task.id.as_deref().unwrap_or_default()) == id
+            })?;
+            Some((service, task))
+        })
+    }
+}
+
+/// Name and mount of each named volume that a task uses.
+pub(super) fn mounted_volumes(task: &api::Task) -> impl Iterator<Item = (&str, &api::Mount)> {
+    let spec = task.spec.as_ref().and_then(|spec| spec.container_spec.as_ref());
+    let mounts = spec.and_then(|spec| spec.mounts.as_ref()).into_iter().flatten();
+    mounts.filter_map(|mount| {
+        let volume = matches!(mount.typ, Some(api::MountType::VOLUME) | None);
+        mount.source.as_deref().filter(|_| volume).map(|source| (source, mount))
+    })
+}
+
+fn in_use(kind: &str, id: &str, name: &str, users: &[&str]) -> Error {
+    let users = users.join(", ");
+    refused(
+        format!("remove the {kind} `{id}`"),
+        format!("{kind} '{name}' is in use by the following service: {users}"),
+    )
+}
+
+/// swarmkit's rule for services: `^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$`.
+fn is_dns_name(name: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    name.len() <= 63
+        && edge(name.chars().next())
+        && edge(name.chars().last())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+/// The rules for secrets and configs alike.
+fn check_data(name: &str, data: Option<String>, largest: usize) -> Result<(), String> {
+    use base64::Engine as _;
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let good = name.len() <= 64
+        && edge(name.chars().next())
+        && edge(name.chars().last())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if !good {
+        return Err("invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and the start \
+                    and end character must be [a-zA-Z0-9]"
+            .into());
+    }
+    let data = zeroize::Zeroizing::new(data.unwrap_or_default());
+    let data = base64::engine::general_purpose::STANDARD
+        .decode(data.as_bytes())
+        .map_err(|_| "the data is not base64".to_owned())?;
+    let data = zeroize::Zeroizing::new(data);
+    if data.is_empty() || data.len() >= largest {
+        return Err(format!("data must be larger than 0 and less than {largest} bytes"));
+    }
+    Ok(())
+}
