@@ -33,7 +33,7 @@ where() {
 inputs() {
   cd "$repository"
   find plugins wit -type f ! -path '*/target/*' | LC_ALL=C sort | xargs sha256sum
-  "${1:-rustc}" -vV
+  rustc -vV
 }
 
 if [ "${1:-}" = --where ]; then where; exit 0; fi

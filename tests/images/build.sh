@@ -42,6 +42,7 @@ packages="$packages,wordpress,wordpress-theme-twentytwentythree"
 # Runs inside mmdebstrap with the new root as $1. Debian links parts of WordPress
 # to other packages; a copy that follows the links is what upstream ships.
 # The database that the package made is not ours: a volume would inherit it.
+# shellcheck disable=SC2016 # the shell inside expands it
 tidy='set -eu
 find "$1/usr/share/wordpress" -xtype l -delete
 mkdir -p "$1/usr/src"

@@ -52,6 +52,7 @@ initialise() {
   {
     printf "SET @@SESSION.sql_log_bin = 0;\n"
     if [ -n "$database" ]; then
+      # shellcheck disable=SC2016 # those are MariaDB's quotes
       printf 'CREATE DATABASE IF NOT EXISTS `%s`;\n' "$database"
     fi
     if [ -n "$user" ]; then
