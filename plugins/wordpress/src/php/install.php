@@ -75,4 +75,10 @@ if (!$done['installed'] && $before !== $potluck_input['url']) {
 	$done['moved_from'] = $before;
 }
 wp_cache_flush();
+
+// Made here, the folder belongs to the web server, whoever writes there first.
+$uploads = wp_upload_dir();
+if ($uploads['error']) {
+	potluck_fail('uploads have no place: ' . $uploads['error']);
+}
 potluck_answer($done);
