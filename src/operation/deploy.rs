@@ -145,6 +145,9 @@ async fn run(
         }
         return Ok((plan, true));
     }
+    if options.restoring {
+        plugins.clear();
+    }
     finish(context, app, &work, &mut plugins, &transition).await?;
 
     app.lock.recipe = Some(RecipePin {
@@ -152,7 +155,10 @@ async fn run(
         commit: app.checkout.commit.clone(),
     });
     context.home.write_lock_file(&app.entry, &app.lock)?;
-    Record { fingerprint }.write(context, &app.entry)?;
+    // Without one, the next deploy runs the hooks that this one left out.
+    if !options.restoring {
+        Record { fingerprint }.write(context, &app.entry)?;
+    }
     if !work.stale.is_empty() {
         step(context, "prune".into());
         apply::prune(&*app.engine, &work.stale, &*context.progress).await;

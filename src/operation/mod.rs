@@ -44,7 +44,7 @@ pub use error::{Error, Failed, FailedService, Problem, Wish};
 pub use hooks::start;
 pub use load::{endpoint, load, recipe_of, stack_name};
 pub use ps::{TaskRow, logs, ps};
-pub use scale::{Stopped, scale_down, scale_up};
+pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use state::{Failing, State};
 pub use undeploy::{APP_LABEL, Leftovers, leftovers, remove, undeploy};
@@ -114,6 +114,9 @@ pub struct DeployOptions {
     pub grants: BTreeSet<Grant>,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
+    /// Part of a restore: `after-deploy` is left out, because the data that it
+    /// would make is about to come back; a later deploy runs it.
+    pub restoring: bool,
 }
 
 /// What a deploy did.

@@ -147,6 +147,20 @@ async fn change(
     unreachable!("the last attempt returns")
 }
 
+/// Whether a spec asks for tasks at all: not when it was stopped here.
+pub fn wants_tasks(spec: &api::ServiceSpec) -> bool {
+    let constraints = |task: &api::TaskSpec| task.placement.as_ref()?.constraints.clone();
+    let stopped = spec.task_template.as_ref().and_then(constraints);
+    if stopped.is_some_and(|all| all.iter().any(|c| c == NOWHERE)) {
+        return false;
+    }
+    let mode = spec.mode.as_ref();
+    let jobs = mode.and_then(|m| m.replicated_job.as_ref()).and_then(|j| j.total_completions);
+    let replicas = mode.and_then(|m| m.replicated.as_ref()).and_then(|r| r.replicas);
+    // Swarm takes one replica where none are named.
+    jobs.or(replicas).unwrap_or(1) > 0
+}
+
 fn without_tasks(spec: &mut api::ServiceSpec) {
     let mode = spec.mode.get_or_insert_default();
     let everywhere = mode.global.is_some() || mode.global_job.is_some();

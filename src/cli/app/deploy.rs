@@ -91,6 +91,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         dry_run: args.dry_run,
         grants: args.grant.iter().cloned().collect::<BTreeSet<_>>(),
         force: args.force,
+        restoring: false,
     };
     let report = wait(INTERRUPTED, async {
         let mut app = operation::load(&operating.context, &entry, &options.version).await?;
