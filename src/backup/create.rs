@@ -1,0 +1,271 @@
+//! `backup create`: one set of one app.
+//!
+//! `before-backup` → items → settings → manifest → `after-backup`, which runs
+//! whatever happened since `before-backup`. The manifest is stored last, so
+//! that whatever stops this in between leaves a set that nobody is offered;
+//! its snapshots are forgotten right away where that is possible.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    error::Error,
+    facts,
+    manifest::{self, Item, Manifest},
+    options::{Options, check_here, open_or_make, unless_cancelled},
+    plan,
+    restic::{Restic, Snapshot},
+    set::{self, ItemKind, ItemName, SetId, item_tags, manifest_tags},
+    take::Taking,
+};
+use crate::{
+    operation::{self, App, Context},
+    plugin::{Hooks, Role},
+    progress::Event,
+};
+
+/// What cancelling a backup leaves.
+const LEFT: &str = "no backup was made";
+
+/// What a backup took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SetReport {
+    pub set: SetId,
+    pub app: String,
+    /// Without credentials.
+    pub repository: String,
+    pub items: Vec<ItemReport>,
+    /// Bytes of data before compression.
+    pub bytes: u64,
+    pub seconds: f64,
+    /// Full id of the manifest's snapshot.
+    pub manifest: String,
+}
+
+/// One item of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ItemReport {
+    pub name: ItemName,
+    pub kind: ItemKind,
+    pub bytes: u64,
+    pub seconds: f64,
+    /// Full id; none for an empty volume.
+    pub snapshot: Option<String>,
+}
+
+/// Takes a set of the app.
+///
+/// # Errors
+/// Whatever kept one item from being taken whole; then there is no set.
+/// [`Error::AfterBackup`] when there is one, but its last hook failed.
+pub async fn create(context: &Context, app: &App, options: &Options) -> Result<SetReport, Error> {
+    let began = Instant::now();
+    check_here(app)?;
+    let cancel = &options.cancel;
+    let opening = open_or_make(context, &app.entry.server, options);
+    let restic = unless_cancelled(cancel, LEFT, opening).await?;
+    let mut hooks = operation::start(context, app, Role::Backup).await?;
+    let set = new_set()?;
+
+    let mut begun = 0;
+    let taking = take(context, app, &restic, &set, &mut hooks, &mut begun);
+    let outcome = unless_cancelled(cancel, LEFT, taking).await;
+    restic.settle().await;
+    let ended = end_hooks(context, app, &mut hooks, begun, outcome.is_ok()).await;
+
+    let (manifest, snapshot) = match outcome {
+        Ok(taken) => taken,
+        Err(error) => {
+            if let Err((plugin, error)) = ended {
+                warn(context, format!("`after-backup` of the plugin `{plugin}` failed: {error}"));
+            }
+            discard(context, app, &restic, &set).await;
+            return Err(error);
+        }
+    };
+    if let Err((plugin, source)) = ended {
+        return Err(Error::AfterBackup { set, plugin, source: Box::new(source) });
+    }
+    Ok(SetReport {
+        app: manifest.app.clone(),
+        repository: restic.name().to_owned(),
+        bytes: manifest.bytes(),
+        items: manifest.items.into_iter().map(report).collect(),
+        seconds: began.elapsed().as_secs_f64(),
+        manifest: snapshot,
+        set,
+    })
+}
+
+fn report(item: Item) -> ItemReport {
+    ItemReport {
+        name: item.name,
+        kind: item.kind,
+        bytes: item.bytes,
+        seconds: std::time::Duration::from_millis(item.milliseconds).as_secs_f64(),
+        snapshot: item.snapshot,
+    }
+}
+
+fn new_set() -> Result<SetId, Error> {
+    let mut random = [0; 3];
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::io("reading", "the operating system's randomness")(e.into()))?;
+    Ok(SetId::new(Timestamp::now(), random))
+}
+
+async fn take(
+    context: &Context,
+    app: &App,
+    restic: &Restic,
+    set: &SetId,
+    hooks: &mut [(String, Hooks)],
+    begun: &mut usize,
+) -> Result<(Manifest, String), Error> {
+    let planned = plan::ask(app, hooks).await?;
+    if planned.is_empty() {
+        context.progress.event(Event::Warning {
+            message: format!("{} has no data to save: only its settings are", app.entry.name),
+        });
+    }
+    for (name, plugin) in hooks.iter_mut() {
+        context.progress.event(Event::Step { name: format!("{name}: before-backup") });
+        // Counted before it runs: one that failed half-way has to be ended, too.
+        *begun += 1;
+        plugin.before_backup().await?;
+    }
+    let taking = Taking { app, restic, set, progress: &context.progress };
+    let mut items = Vec::new();
+    for item in &planned {
+        items.push(taking.take(item, hooks).await?);
+    }
+    items.push(settings(context, &taking).await?);
+
+    // Every snapshot is looked up again: what the manifest names is there.
+    let found = restic.snapshots(&set::filter(&app.entry.name, Some(set))).await?;
+    for item in &mut items {
+        resolve(item, &found)?;
+    }
+    let manifest = Manifest {
+        format: Manifest::format(),
+        potluck: env!("CARGO_PKG_VERSION").into(),
+        set: set.clone(),
+        app: app.entry.name.to_string(),
+        server: app.entry.server.to_string(),
+        stack: app.name.to_string(),
+        recipe: app.checkout.recipe.to_string(),
+        version: app.checkout.version.clone(),
+        commit: app.checkout.commit.clone(),
+        created: set.begun(),
+        items,
+    };
+    let snapshot = store_manifest(context, &taking, &manifest).await?;
+    Ok((manifest, snapshot))
+}
+
+async fn settings(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
+    let began = Instant::now();
+    let name = ItemName::new(facts::NAME).map_err(|e| Error::BadItem { reason: e.to_string() })?;
+    let tar = facts::pack(context, taking.app, taking.set)?;
+    let tags = item_tags(&taking.app.entry.name, taking.set, ItemKind::Settings, &name);
+    let summary = taking.bytes(&name, &tags, &tar).await?;
+    Ok(Item {
+        name,
+        kind: ItemKind::Settings,
+        bytes: summary.bytes,
+        snapshot: Some(summary.snapshot_id),
+        milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        volume: None,
+        service: None,
+        plugin: None,
+    })
+}
+
+async fn store_manifest(
+    context: &Context,
+    taking: &Taking<'_>,
+    manifest: &Manifest,
+) -> Result<String, Error> {
+    context.progress.event(Event::Step { name: set::MANIFEST.into() });
+    let app = &taking.app.entry.name;
+    let name =
+        ItemName::new(manifest::FILE).map_err(|e| Error::BadItem { reason: e.to_string() })?;
+    let tags = manifest_tags(
+        app,
+        taking.set,
+        manifest.snapshots(),
+        manifest.bytes(),
+        manifest.version.as_deref(),
+    );
+    let stored = taking.bytes(&name, &tags, &manifest.to_json()).await?;
+    let found = taking.restic.snapshots(&set::filter(app, Some(taking.set))).await?;
+    let ours = set::sets(&found).into_iter().find(|s| s.id == *taking.set && s.complete);
+    ours.and_then(|s| s.manifest).filter(|id| id.starts_with(&stored.snapshot_id)).ok_or_else(
+        || Error::Incomplete {
+            set: taking.set.clone(),
+            reason: "its manifest is not in the repository".into(),
+        },
+    )
+}
+
+/// restic 0.14 tells only the first digits of a snapshot's id.
+fn resolve(item: &mut Item, found: &[Snapshot]) -> Result<(), Error> {
+    let Some(short) = item.snapshot.as_deref() else { return Ok(()) };
+    let tag = format!("item:{}/{}", item.kind, item.name);
+    let full = found.iter().find(|s| s.id.starts_with(short) && s.tags.contains(&tag));
+    let full = full.ok_or_else(|| Error::ResticOutput {
+        action: format!("store `{}`", item.name),
+        message: format!("the snapshot {short} that it made is not in the repository"),
+    })?;
+    item.snapshot = Some(full.id.clone());
+    Ok(())
+}
+
+/// Calls `after-backup` of every plugin whose `before-backup` was called; the
+/// first failure is returned, after all were called. A plugin that trapped or
+/// was cancelled takes no more calls: then a new instance of it is asked.
+async fn end_hooks(
+    context: &Context,
+    app: &App,
+    hooks: &mut [(String, Hooks)],
+    begun: usize,
+    succeeded: bool,
+) -> Result<(), (String, crate::plugin::Error)> {
+    let mut first = Ok(());
+    for (name, plugin) in hooks.iter_mut().take(begun) {
+        context.progress.event(Event::Step { name: format!("{name}: after-backup") });
+        let mut ended = plugin.after_backup(succeeded).await;
+        if ended.is_err()
+            && !succeeded
+            && let Ok(fresh) = operation::start(context, app, Role::Backup).await
+            && let Some((_, mut fresh)) = fresh.into_iter().find(|(other, _)| other == name)
+        {
+            ended = fresh.after_backup(succeeded).await;
+        }
+        if let Err(error) = ended
+            && first.is_ok()
+        {
+            first = Err((name.clone(), error));
+        }
+    }
+    first
+}
+
+/// Forgets what a failed backup stored. When that fails as well, the snapshots
+/// stay: an incomplete set, never offered.
+async fn discard(context: &Context, app: &App, restic: &Restic, set: &SetId) {
+    let forgetting = async {
+        let found = restic.snapshots(&set::filter(&app.entry.name, Some(set))).await?;
+        let ids: Vec<String> = found.into_iter().map(|s| s.id).collect();
+        restic.forget(&ids).await
+    };
+    if let Err(error) = forgetting.await {
+        warn(context, format!("the incomplete backup {set} is still in the repository: {error}"));
+    }
+}
+
+fn warn(context: &Context, message: String) {
+    Arc::clone(&context.progress).event(Event::Warning { message });
+}

@@ -1,0 +1,196 @@
+//! What goes wrong with backups. Errors name the app's own words (set, item,
+//! volume, dump); the hint says what to do, because a backup that failed is
+//! usually read by someone who is in a hurry.
+
+use std::path::PathBuf;
+
+use super::set::SetId;
+use crate::hint::Hint;
+
+/// Why a backup or a restore failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Home(#[from] crate::home::Error),
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::Error),
+    #[error(transparent)]
+    Operation(#[from] crate::operation::Error),
+
+    #[error("`{program}` cannot be run: {source}")]
+    ResticMissing {
+        program: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("restic {found} is too old; potluck needs 0.14 or newer")]
+    ResticTooOld { found: String },
+    #[error("`restic version` printed `{printed}`, which names no version")]
+    ResticVersion { printed: String },
+    /// Nothing is at the repository's location, as opposed to a location that
+    /// cannot be reached.
+    #[error("there is no restic repository at {repository}")]
+    NoRepository { repository: String },
+    #[error("the password does not open the restic repository at {repository}")]
+    WrongPassword { repository: String },
+    #[error("the restic repository at {repository} is locked: {by}")]
+    Locked { repository: String, by: String },
+    #[error("the repository at {repository} has no space left")]
+    NoSpace { repository: String },
+    /// restic's exit code 3: it read only a part of what it was given.
+    #[error("restic could not read everything of {what}: {message}")]
+    Partial { what: String, message: String },
+    /// restic was told to stop, by us or from the terminal.
+    #[error("restic was interrupted")]
+    Interrupted,
+    /// Every other end of restic, unknown exit codes included.
+    #[error("restic failed to {action} (exit code {code}): {message}")]
+    Restic { action: String, code: i32, message: String },
+    #[error("restic said something unexpected when asked to {action}: {message}")]
+    ResticOutput { action: String, message: String },
+
+    #[error("the repository's password file {path}: {reason}", path = .path.display())]
+    PasswordFile { path: PathBuf, reason: String },
+    #[error("{path}:{line}: {reason}", path = .path.display())]
+    EnvironmentFile { path: PathBuf, line: usize, reason: String },
+
+    /// The command of a dump failed, or what carries its output did.
+    #[error("the dump `{item}` failed in the service `{service}`: {reason}{}", tail(.stderr))]
+    Dump { item: String, service: String, reason: String, stderr: String },
+    #[error("putting the dump `{item}` back failed in the service `{service}`: {reason}{}", tail(.stderr))]
+    PutBack { item: String, service: String, reason: String, stderr: String },
+    #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
+    Produce { plugin: String, item: String, reason: String },
+    #[error("no running task of the service `{service}` is on this machine")]
+    NotRunning { service: String },
+    #[error("the volume `{volume}` cannot be {verb}: {reason}")]
+    Volume { volume: String, verb: &'static str, reason: String },
+    /// Volumes are read by path.
+    #[error("the volumes of {endpoint} are not on this machine")]
+    NotHere { endpoint: String },
+    #[error("the recipe names an item to back up that cannot be: {reason}")]
+    BadItem { reason: String },
+
+    #[error("no complete backup of {app} is in the repository")]
+    NoSet { app: String },
+    #[error("no backup of {app} is called `{wanted}`")]
+    UnknownSet { app: String, wanted: String },
+    #[error("`{wanted}` begins the names of {count} backups")]
+    AmbiguousSet { wanted: String, count: usize },
+    #[error("the backup {set} is incomplete: {reason}")]
+    Incomplete { set: SetId, reason: String },
+    #[error("the manifest of the backup {set} cannot be read: {reason}")]
+    Manifest { set: SetId, reason: String },
+    #[error("the backup {set} was taken of {found}, not of {app}")]
+    OtherApp { set: SetId, found: String, app: String },
+    /// The set has an item that the app, as it is now, cannot take back.
+    #[error("`{item}` of the backup {set} cannot be put back: {reason}")]
+    NoPlaceFor { set: SetId, item: String, reason: String },
+    #[error("the data is restored, but {count} of the app's own checks failed: {names}", count = .failed.len(), names = .failed.join(", "))]
+    Verify { failed: Vec<String> },
+
+    /// A restore failed when the app's data was half there.
+    #[error("{source}\nthe data is half restored, so {} stays stopped", .services.join(", "))]
+    LeftStopped {
+        services: Vec<String>,
+        #[source]
+        source: Box<Error>,
+    },
+
+    /// The backup went through, but a hook that ends it did not.
+    #[error(
+        "the backup {set} is complete, but `after-backup` of the plugin `{plugin}` failed: {source}"
+    )]
+    AfterBackup {
+        set: SetId,
+        plugin: String,
+        #[source]
+        source: Box<crate::plugin::Error>,
+    },
+    #[error("cancelled; {left}")]
+    Cancelled { left: &'static str },
+    #[error("{what} took longer than {seconds} s")]
+    TimedOut { what: String, seconds: u64 },
+    #[error("{action} {path}: {source}", path = .path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What a failed program wrote last, on lines of its own.
+fn tail(stderr: &str) -> String {
+    let stderr = stderr.trim();
+    if stderr.is_empty() { String::new() } else { format!("\n{stderr}") }
+}
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub(super) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Home(e) => e.hint(),
+            Error::Engine(e) => e.hint(),
+            Error::Plugin(e) => e.hint(),
+            Error::Operation(e) => e.hint(),
+            Error::AfterBackup { source, .. } => source.hint(),
+            Error::LeftStopped { source, .. } => source.hint().or_else(|| {
+                Some("restore again; `potluck app deploy` starts the services as they are".into())
+            }),
+            Error::ResticMissing { .. } | Error::ResticTooOld { .. } => Some(
+                "install restic 0.14 or newer on this machine, for example with `apt install restic`"
+                    .into(),
+            ),
+            Error::NoRepository { .. } => Some(
+                "check `backup.repository` in server.yml; the first `potluck backup create` makes the repository"
+                    .into(),
+            ),
+            Error::WrongPassword { .. } => Some(
+                "check `backup.password-file` in server.yml; without the right password the backups cannot be read"
+                    .into(),
+            ),
+            Error::Locked { .. } => Some(
+                "wait until the other restic is done; if it was killed, `restic unlock` removes its lock"
+                    .into(),
+            ),
+            Error::NoSpace { .. } => {
+                Some("free space there, for example with `restic forget --prune`".into())
+            }
+            Error::PasswordFile { path, .. } => {
+                Some(format!("put the password into {} and `chmod 600` it", path.display()))
+            }
+            Error::EnvironmentFile { .. } => Some("write one `KEY=value` a line".into()),
+            Error::NotRunning { service } => Some(format!(
+                "`potluck app ps` shows the app's tasks; `{service}` must run on this machine for its data to be reached"
+            )),
+            Error::NotHere { .. } => Some(
+                "run potluck on the server itself, with `unix:///var/run/docker.sock` as its endpoint"
+                    .into(),
+            ),
+            Error::Volume { reason, .. } if reason.contains("ermission denied") => {
+                Some("run potluck as root: volumes belong to the containers' users".into())
+            }
+            Error::NoSet { .. } | Error::UnknownSet { .. } | Error::AmbiguousSet { .. } => {
+                Some("`potluck backup snapshots` lists the backups".into())
+            }
+            Error::Incomplete { .. } | Error::Manifest { .. } => {
+                Some("restore another backup; `potluck backup snapshots` lists them".into())
+            }
+            _ => None,
+        }
+    }
+}

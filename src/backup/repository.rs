@@ -1,0 +1,295 @@
+//! Where a server's backups go and what restic needs to get there: the
+//! repository's location, the file with its password, its own variables.
+//!
+//! Without settings the repository is a folder beside the operator's other
+//! state, and its password is made on first use.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use super::error::Error;
+use crate::{
+    home::{BackupSettings, Home, ServerName},
+    progress::{Event, Sink},
+};
+
+/// Variables of the caller that restic, or the ssh, rclone and HTTP clients
+/// below it, may need. Everything else of the caller's environment stays out.
+pub const HANDED_ON: &[&str] = &[
+    "PATH",
+    "TMPDIR",
+    "SSH_AUTH_SOCK",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// An environment file is a handful of lines.
+const LONGEST_ENVIRONMENT: u64 = 64 * 1024;
+
+/// What restic is started with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub program: OsString,
+    /// In restic's own terms; may hold credentials, so it is shown only through
+    /// [`Repository::display`].
+    pub location: String,
+    pub password_file: PathBuf,
+    /// Handed on, and from the environment file. May hold credentials.
+    pub environment: Vec<(OsString, OsString)>,
+    /// restic's cache, and its home.
+    pub cache: PathBuf,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("location", &self.display())
+            .field("password_file", &self.password_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// The location without credentials.
+    pub fn display(&self) -> String {
+        without_credentials(&self.location)
+    }
+
+    /// The repository of a server. `handed_on` are the caller's variables
+    /// named in [`HANDED_ON`].
+    ///
+    /// # Errors
+    /// [`Error::PasswordFile`], [`Error::EnvironmentFile`], [`Error::Home`].
+    pub fn of(
+        home: &Home,
+        server: &ServerName,
+        handed_on: &[(OsString, OsString)],
+    ) -> Result<Self, Error> {
+        let BackupSettings { repository, password_file, environment_file } = home.backup(server)?;
+        let mut environment = handed_on.to_vec();
+        if let Some(path) = environment_file {
+            environment.extend(read_environment(&path)?);
+        }
+        Ok(Repository {
+            program: "restic".into(),
+            location: repository,
+            password_file,
+            environment,
+            cache: home.root().join("cache").join("restic"),
+        })
+    }
+
+    /// Makes sure that there is a password: looks at the settings' file, or
+    /// makes one where the repository is ours and new.
+    ///
+    /// # Errors
+    /// [`Error::PasswordFile`].
+    pub fn prepare(&self, own: bool, progress: &dyn Sink) -> Result<(), Error> {
+        let bad = |reason: String| Error::PasswordFile { path: self.password_file.clone(), reason };
+        private_folder(&self.cache).map_err(Error::io("making", &self.cache))?;
+        match fs::metadata(&self.password_file) {
+            Ok(meta) if !meta.is_file() => Err(bad("it is not a file".into())),
+            Ok(meta) if meta.len() == 0 => Err(bad("it is empty".into())),
+            Ok(meta) => {
+                if meta.permissions().mode() & 0o077 != 0 {
+                    progress.event(Event::Warning {
+                        message: format!(
+                            "the backup password file {} can be read by others: chmod 600 it",
+                            self.password_file.display()
+                        ),
+                    });
+                }
+                Ok(())
+            }
+            // A new password would not open a repository that is there.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && own && !self.is_there() => {
+                make_password(&self.password_file).map_err(|e| bad(e.to_string()))?;
+                progress.event(Event::Warning {
+                    message: format!(
+                        "made a backup password in {}: keep a copy elsewhere, without it no backup can be read",
+                        self.password_file.display()
+                    ),
+                });
+                Ok(())
+            }
+            Err(e) => Err(bad(e.to_string())),
+        }
+    }
+
+    /// Whether a local repository's folder exists; only asked of our own.
+    fn is_there(&self) -> bool {
+        Path::new(&self.location).join("config").exists()
+    }
+}
+
+fn without_credentials(location: &str) -> String {
+    let Some((scheme, rest)) = location.split_once("://") else {
+        return location.to_owned();
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        // `@` may also stand in a password, hence the last one.
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
+        }
+        None => location.to_owned(),
+    }
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// 256 bits from the operating system, as hex.
+fn make_password(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        private_folder(folder)?;
+    }
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
+    let password = Zeroizing::new(hex::encode(bytes.as_slice()));
+    // Never over a password that somebody else made in the meantime.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(password.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// `KEY=value` lines; blank lines and comments are skipped, one pair of quotes
+/// around a value is taken off, as systemd does. No error shows a value.
+fn read_environment(path: &Path) -> Result<Vec<(OsString, OsString)>, Error> {
+    let mut text = Zeroizing::new(String::new());
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_ENVIRONMENT + 1).read_to_string(&mut text))
+        .map_err(Error::io("reading", path))?;
+    let bad = |line: usize, reason: &str| Error::EnvironmentFile {
+        path: path.to_owned(),
+        line,
+        reason: reason.into(),
+    };
+    if text.len() as u64 > LONGEST_ENVIRONMENT {
+        return Err(bad(0, "it is larger than 64 KiB"));
+    }
+    let mut variables = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let (key, value) = line.split_once('=').ok_or_else(|| bad(number, "it has no `=`"))?;
+        let key = key.trim();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if key.is_empty() || !key.chars().all(plain) {
+            return Err(bad(number, "what stands before `=` is no variable's name"));
+        }
+        if key.starts_with("RESTIC_PASSWORD") || key.starts_with("RESTIC_REPOSITORY") {
+            return Err(bad(
+                number,
+                "the repository and its password are `repository` and `password-file` in server.yml",
+            ));
+        }
+        let value = value.trim();
+        let quoted = ['"', '\'']
+            .iter()
+            .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
+            .unwrap_or(value);
+        if quoted.contains('\0') {
+            return Err(bad(number, "it holds a NUL byte"));
+        }
+        variables.push((key.into(), quoted.into()));
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Event>>);
+
+    impl Sink for Heard {
+        fn event(&self, event: Event) {
+            self.0.lock().unwrap().push(event);
+        }
+    }
+
+    fn repository(folder: &Path) -> Repository {
+        Repository {
+            program: "restic".into(),
+            location: folder.join("repository").to_str().unwrap().into(),
+            password_file: folder.join("own/password"),
+            environment: Vec::new(),
+            cache: folder.join("cache"),
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (location, shown) in [
+            ("/srv/restic", "/srv/restic"),
+            ("sftp:backup@host:/srv", "sftp:backup@host:/srv"),
+            ("rest:https://user:pw@host:8000/a@b", "rest:https://user@host:8000/a@b"),
+            ("rest:https://user:p@w@host/", "rest:https://user@host/"),
+            ("s3:https://s3.example.org/bucket", "s3:https://s3.example.org/bucket"),
+        ] {
+            assert_eq!(without_credentials(location), shown);
+        }
+    }
+
+    #[test]
+    fn a_password_is_made_once_and_only_for_a_new_repository_of_our_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = repository(folder.path());
+        let heard = Heard::default();
+        assert!(matches!(repository.prepare(false, &heard), Err(Error::PasswordFile { .. })));
+        repository.prepare(true, &heard).unwrap();
+        let made = fs::read_to_string(&repository.password_file).unwrap();
+        assert_eq!(made.trim().len(), 64);
+        let mode = fs::metadata(&repository.password_file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        repository.prepare(true, &heard).unwrap();
+        assert_eq!(fs::read_to_string(&repository.password_file).unwrap(), made);
+        assert_eq!(heard.0.lock().unwrap().len(), 1, "warned once");
+
+        fs::remove_file(&repository.password_file).unwrap();
+        fs::create_dir_all(&repository.location).unwrap();
+        fs::write(Path::new(&repository.location).join("config"), "").unwrap();
+        assert!(matches!(repository.prepare(true, &heard), Err(Error::PasswordFile { .. })));
+    }
+
+    #[test]
+    fn an_environment_file_is_read_without_showing_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        fs::write(&path, "# key\n\nexport A=1\nB='two words'\nC=\"x\"y\n").unwrap();
+        let read = read_environment(&path).unwrap();
+        let text = |s: &OsString| s.to_str().unwrap().to_owned();
+        let read: Vec<_> = read.iter().map(|(k, v)| (text(k), text(v))).collect();
+        let expected = [("A", "1"), ("B", "two words"), ("C", "\"x\"y")];
+        assert_eq!(read, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        for bad in
+            ["A=1\nsesame", "A B=sesame", "RESTIC_PASSWORD=sesame", "RESTIC_REPOSITORY=sesame"]
+        {
+            fs::write(&path, bad).unwrap();
+            let error = read_environment(&path).unwrap_err();
+            assert!(matches!(error, Error::EnvironmentFile { .. }));
+            assert!(!error.to_string().contains("sesame"), "{error}");
+        }
+    }
+}

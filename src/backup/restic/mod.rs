@@ -1,0 +1,334 @@
+//! restic as a process: what potluck asks of it, from 0.14 on.
+//!
+//! The child gets a clean environment: what the caller hands on, the
+//! repository's own variables, and restic's. Neither the repository (it may
+//! hold credentials) nor the password is ever an argument. Answers are read
+//! from `--json`; how a run ended is judged in `failure.rs`; how it is
+//! stopped is `process.rs`.
+
+mod failure;
+mod output;
+mod process;
+mod upload;
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
+};
+use tokio_util::task::TaskTracker;
+
+pub use output::{Snapshot, Summary, Version};
+pub(super) use process::Tail;
+pub use upload::{Reached, Upload};
+
+use self::{
+    failure::{Doing, judge},
+    process::Process,
+};
+use super::{error::Error, repository::Repository};
+
+/// A list of snapshots that is longer than this is not read: 64 MiB are about
+/// a hundred thousand snapshots.
+const LONGEST_LIST: usize = 64 * 1024 * 1024;
+/// For questions that are answered at once by a store that answers at all.
+const QUESTION: Duration = Duration::from_secs(120);
+/// `forget` and `init` write; a remote store may be slow.
+const CHANGE: Duration = Duration::from_secs(600);
+/// Restores and dumps of the largest sets end on their own; this is for
+/// processes that must be gone after an interrupt.
+const GONE: Duration = Duration::from_secs(40);
+
+/// restic with one repository.
+#[derive(Debug)]
+pub struct Restic {
+    repository: Repository,
+    /// For messages, without credentials.
+    name: Arc<str>,
+    version: Version,
+    tracker: TaskTracker,
+}
+
+/// What a snapshot is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Label<'a> {
+    /// Always the same for a server, so that restic finds the snapshot before
+    /// and reads only what changed.
+    pub host: &'a str,
+    pub tags: &'a [String],
+}
+
+impl Restic {
+    /// Finds restic and asks for its version.
+    ///
+    /// # Errors
+    /// [`Error::ResticMissing`], [`Error::ResticTooOld`], [`Error::ResticVersion`].
+    pub async fn new(repository: Repository) -> Result<Self, Error> {
+        let name: Arc<str> = repository.display().into();
+        let mut restic =
+            Restic { repository, name, version: Version::OLDEST, tracker: TaskTracker::new() };
+        // No `run`: that would pass options which an old version refuses.
+        let printed = restic.collect("say its version", &["version".into()], 4096).await?;
+        let printed = String::from_utf8_lossy(&printed).trim().to_owned();
+        restic.version = Version::parse(&printed)
+            .ok_or_else(|| Error::ResticVersion { printed: printed.chars().take(200).collect() })?;
+        if restic.version < Version::OLDEST {
+            let Version { major, minor } = restic.version;
+            return Err(Error::ResticTooOld { found: format!("{major}.{minor}") });
+        }
+        Ok(restic)
+    }
+
+    /// The repository, without credentials.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens the repository: proves that it is there and that the password fits.
+    ///
+    /// # Errors
+    /// [`Error::NoRepository`], [`Error::WrongPassword`], or restic's failure.
+    pub async fn open(&self) -> Result<(), Error> {
+        let arguments = ["cat".into(), "config".into(), "--no-lock".into()];
+        self.answer("open the repository", &arguments, 64 * 1024, QUESTION).await.map(drop)
+    }
+
+    /// Makes the repository. restic refuses when there is one.
+    pub async fn init(&self) -> Result<(), Error> {
+        self.answer("make the repository", &["init".into()], 64 * 1024, CHANGE).await.map(drop)
+    }
+
+    /// Snapshots that carry all the tags of a comma-separated list.
+    pub async fn snapshots(&self, tags: &str) -> Result<Vec<Snapshot>, Error> {
+        let action = "list the snapshots";
+        let arguments =
+            ["snapshots".into(), "--json".into(), "--no-lock".into(), "--tag".into(), tags.into()];
+        let json = self.answer(action, &arguments, LONGEST_LIST, QUESTION).await?;
+        // An empty repository lists `null` in some versions.
+        let list: Option<Vec<Snapshot>> = serde_json::from_slice(&json)
+            .map_err(|e| Error::ResticOutput { action: action.into(), message: e.to_string() })?;
+        Ok(list.unwrap_or_default())
+    }
+
+    /// Forgets snapshots; their data stays until a prune.
+    pub async fn forget(&self, ids: &[String]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut arguments: Vec<OsString> = vec!["forget".into()];
+        arguments.extend(self.patience());
+        arguments.push("--".into());
+        arguments.extend(ids.iter().map(Into::into));
+        self.answer("forget snapshots", &arguments, 1024 * 1024, CHANGE).await.map(drop)
+    }
+
+    /// Begins a backup whose data is streamed, as a file of this name.
+    pub async fn backup_stream(&self, label: Label<'_>, file: &str) -> Result<Upload, Error> {
+        let mut arguments = self.backup_arguments(label);
+        arguments.extend(["--stdin", "--stdin-filename", file].map(Into::into));
+        let mut command = self.command(&arguments);
+        command.stdin(Stdio::piped());
+        let process = self.start(command)?;
+        Ok(Upload::new(process, true, format!("store `{file}`"), self.name.clone()))
+    }
+
+    /// Begins a backup of what is in a folder: the snapshot holds its entries,
+    /// not the folder, so that it restores below any other folder. `paths` are
+    /// relative to it; all of it when empty. `exclude` are restic's patterns.
+    pub async fn backup_folder(
+        &self,
+        label: Label<'_>,
+        folder: &Path,
+        paths: &[String],
+        exclude: &[OsString],
+    ) -> Result<Upload, Error> {
+        let mut arguments = self.backup_arguments(label);
+        for pattern in exclude {
+            arguments.extend(["--exclude".into(), pattern.clone()]);
+        }
+        arguments.push("--".into());
+        // restic stores relative paths without what leads to the working
+        // folder, and `.` as the entries of that folder
+        // (`internal/archiver`, resolveRelativeTargets); `./` keeps a name
+        // apart from anything else.
+        if paths.is_empty() {
+            arguments.push(".".into());
+        } else {
+            arguments.extend(paths.iter().map(|p| format!("./{p}").into()));
+        }
+        let mut command = self.command(&arguments);
+        command.current_dir(folder).stdin(Stdio::null());
+        let process = self.start(command)?;
+        Ok(Upload::new(process, false, format!("store {}", folder.display()), self.name.clone()))
+    }
+
+    /// Restores a whole snapshot below a folder.
+    pub async fn restore(&self, snapshot: &str, target: &Path) -> Result<(), Error> {
+        let arguments = [
+            "restore".into(),
+            "--target".into(),
+            target.as_os_str().to_owned(),
+            "--".into(),
+            snapshot.into(),
+        ];
+        // A terabyte takes hours: no limit but the caller's.
+        self.collect("restore a snapshot", &arguments, 1024 * 1024).await.map(drop)
+    }
+
+    /// Begins to read one file of a snapshot.
+    pub async fn dump(&self, snapshot: &str, file: &str) -> Result<Download, Error> {
+        let arguments = ["dump".into(), "--".into(), snapshot.into(), format!("/{file}").into()];
+        let mut command = self.command(&arguments);
+        command.stdin(Stdio::null());
+        let process = self.start(command)?;
+        Ok(Download { process, action: format!("read `{file}`"), repository: self.name.clone() })
+    }
+
+    /// A small file of a snapshot, whole.
+    pub async fn read(&self, snapshot: &str, file: &str, limit: usize) -> Result<Vec<u8>, Error> {
+        let mut download = self.dump(snapshot, file).await?;
+        let mut content = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let n = download.read(&mut buffer).await?;
+            if n == 0 {
+                break;
+            }
+            content.extend_from_slice(&buffer[..n]);
+            if content.len() > limit {
+                let message = format!("`{file}` is larger than {limit} bytes");
+                return Err(Error::ResticOutput { action: "read a file".into(), message });
+            }
+        }
+        download.finish().await?;
+        Ok(content)
+    }
+
+    /// Waits until every run that was interrupted is gone, so that its lock is.
+    pub async fn settle(&self) {
+        self.tracker.close();
+        // A run is killed after its grace; this only bounds the wait for it.
+        let _ = tokio::time::timeout(GONE, self.tracker.wait()).await;
+        self.tracker.reopen();
+    }
+
+    fn backup_arguments(&self, label: Label<'_>) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> =
+            vec!["backup".into(), "--json".into(), "--host".into(), label.host.into()];
+        for tag in label.tags {
+            arguments.extend(["--tag".into(), tag.into()]);
+        }
+        arguments.extend(self.patience());
+        arguments
+    }
+
+    /// Wait for a lock where restic can.
+    fn patience(&self) -> Vec<OsString> {
+        if self.version >= Version::RETRIES_LOCKS {
+            vec!["--retry-lock".into(), "2m".into()]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn command(&self, arguments: &[OsString]) -> Command {
+        let mut command = Command::new(&self.repository.program);
+        command.args(arguments).env_clear();
+        command.envs(self.repository.environment.iter().map(|(k, v)| (k, v)));
+        command
+            .env("RESTIC_REPOSITORY", &self.repository.location)
+            .env("RESTIC_PASSWORD_FILE", &self.repository.password_file)
+            .env("RESTIC_CACHE_DIR", &self.repository.cache)
+            // Four status lines a second are what is shown at most.
+            .env("RESTIC_PROGRESS_FPS", "4");
+        if !self.repository.environment.iter().any(|(key, _)| key == OsStr::new("HOME")) {
+            command.env("HOME", &self.repository.cache);
+        }
+        command
+    }
+
+    fn start(&self, command: Command) -> Result<Process, Error> {
+        Process::start(command, &self.tracker).map_err(|source| Error::ResticMissing {
+            program: self.repository.program.to_string_lossy().into_owned(),
+            source,
+        })
+    }
+
+    /// Runs to the end within a time and returns standard output.
+    async fn answer(
+        &self,
+        action: &str,
+        arguments: &[OsString],
+        limit: usize,
+        time: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        match tokio::time::timeout(time, self.collect(action, arguments, limit)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::TimedOut {
+                what: format!("restic, asked to {action},"),
+                seconds: time.as_secs(),
+            }),
+        }
+    }
+
+    async fn collect(
+        &self,
+        action: &str,
+        arguments: &[OsString],
+        limit: usize,
+    ) -> Result<Vec<u8>, Error> {
+        let odd = |message: String| Error::ResticOutput { action: action.to_owned(), message };
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null());
+        let mut process = self.start(command)?;
+        let mut stdout = Vec::new();
+        if let Some(from) = process.stdout.as_mut() {
+            let limit = limit as u64 + 1;
+            from.take(limit).read_to_end(&mut stdout).await.map_err(|e| odd(e.to_string()))?;
+        }
+        if stdout.len() > limit {
+            return Err(odd(format!("it printed more than {limit} bytes")));
+        }
+        let ended = process.wait().await.map_err(|e| odd(e.to_string()))?;
+        judge(&Doing { action, repository: &self.name }, ended.status, &ended.stderr)?;
+        Ok(stdout)
+    }
+}
+
+/// A file of a snapshot that is being read.
+pub struct Download {
+    process: Process,
+    action: String,
+    repository: Arc<str>,
+}
+
+impl Download {
+    /// The next bytes; 0 at the end. The end proves nothing: see [`Download::finish`].
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let odd = |message: String| Error::ResticOutput { action: self.action.clone(), message };
+        match self.process.stdout.as_mut() {
+            Some(stdout) => stdout.read(buffer).await.map_err(|e| odd(e.to_string())),
+            None => Ok(0),
+        }
+    }
+
+    /// Waits for restic's end: only exit code 0 says that everything was read.
+    pub async fn finish(self) -> Result<(), Error> {
+        let odd = |message: String| Error::ResticOutput { action: self.action.clone(), message };
+        let ended = self.process.wait().await.map_err(|e| odd(e.to_string()))?;
+        let doing = Doing { action: &self.action, repository: &self.repository };
+        judge(&doing, ended.status, &ended.stderr)
+    }
+
+    /// The bytes as a reader, for who wants one; [`Download::finish`] afterwards.
+    pub fn reader(&mut self) -> Option<impl AsyncRead + Unpin + Send + 'static> {
+        self.process.stdout.take()
+    }
+}

@@ -1,0 +1,246 @@
+//! One run of restic, and its end in every case.
+//!
+//! restic takes the end of its standard input for the end of the data: if the
+//! pipe were simply closed when something fails, it would store half a dump.
+//! So a run that is not finished is interrupted first, and its input stays open
+//! until it is gone. An interrupt (unlike a kill) also lets restic remove its
+//! lock. This holds when a future is dropped, too: a task of its own keeps the
+//! child.
+
+use std::{
+    collections::VecDeque,
+    io,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::mpsc,
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long restic gets to remove its lock after an interrupt. Against a slow
+/// remote store this takes a few seconds.
+const GRACE: Duration = Duration::from_secs(20);
+/// How much of standard error is kept: its end.
+const STDERR_KEPT: usize = 16 * 1024;
+
+/// A run of restic.
+pub(super) struct Process {
+    /// Taken when it is closed.
+    pub stdin: Option<ChildStdin>,
+    pub stdout: Option<ChildStdout>,
+    signal: Arc<Alive>,
+    /// Tells the keeper that the run was interrupted, so that it begins to count.
+    interrupted: CancellationToken,
+    /// Where standard input waits for restic's end after an interrupt.
+    hold: mpsc::UnboundedSender<ChildStdin>,
+    keeper: Option<JoinHandle<io::Result<Ended>>>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub status: ExitStatus,
+    /// The end of what it wrote to standard error.
+    pub stderr: String,
+}
+
+/// The process id for as long as it is the child's.
+struct Alive(Mutex<Option<Pid>>);
+
+impl Alive {
+    fn interrupt(&self) {
+        let pid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pid) = *pid {
+            // It may have ended by itself just now; that is all that can go wrong.
+            let _ = kill_process(pid, Signal::INT);
+        }
+    }
+
+    fn gone(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Process {
+    /// Starts the command; `tracker` knows of it until it is gone.
+    pub fn start(mut command: Command, tracker: &TaskTracker) -> io::Result<Self> {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(false).spawn()?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let signal = Arc::new(Alive(Mutex::new(pid)));
+        let interrupted = CancellationToken::new();
+        let (hold, held) = mpsc::unbounded_channel();
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take();
+        let keeper = tracker.spawn(keep(child, signal.clone(), interrupted.clone(), held));
+        Ok(Process { stdin, stdout, signal, interrupted, hold, keeper: Some(keeper) })
+    }
+
+    /// Closes standard input and waits for the end.
+    pub async fn wait(mut self) -> io::Result<Ended> {
+        self.stdin = None;
+        self.stdout = None;
+        self.end().await
+    }
+
+    /// Interrupts the run and waits for its end. Standard input stays open, so
+    /// that restic can't take it for the end of the data.
+    pub async fn interrupt(mut self) -> io::Result<Ended> {
+        self.stop();
+        self.end().await
+    }
+
+    fn stop(&mut self) {
+        self.signal.interrupt();
+        if let Some(stdin) = self.stdin.take() {
+            // The keeper drops it when the child is gone; if it is gone
+            // already, dropping it here does no harm.
+            let _ = self.hold.send(stdin);
+        }
+        self.interrupted.cancel();
+    }
+
+    async fn end(&mut self) -> io::Result<Ended> {
+        let Some(keeper) = self.keeper.as_mut() else {
+            return Err(io::Error::other("the end of restic was asked for twice"));
+        };
+        // Kept in place while waiting: if this future is dropped, `Drop` still
+        // sees an unfinished run.
+        let ended = keeper.await.map_err(io::Error::other)?;
+        self.keeper = None;
+        ended
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.keeper.is_some() {
+            self.stop();
+        }
+    }
+}
+
+/// Owns the child until it is gone.
+async fn keep(
+    mut child: Child,
+    signal: Arc<Alive>,
+    interrupted: CancellationToken,
+    held: mpsc::UnboundedReceiver<ChildStdin>,
+) -> io::Result<Ended> {
+    let stderr = child.stderr.take();
+    let read = async {
+        match stderr {
+            Some(stderr) => tail(stderr).await,
+            None => String::new(),
+        }
+    };
+    let wait = async {
+        let status = tokio::select! {
+            status = child.wait() => status,
+            () = interrupted.cancelled() => {
+                match tokio::time::timeout(GRACE, child.wait()).await {
+                    Ok(status) => status,
+                    Err(_) => {
+                        child.start_kill()?;
+                        child.wait().await
+                    }
+                }
+            }
+        };
+        signal.gone();
+        status
+    };
+    let (status, stderr) = tokio::join!(wait, read);
+    drop(held);
+    Ok(Ended { status: status?, stderr })
+}
+
+/// Reads to the end, keeping the last [`STDERR_KEPT`] bytes.
+async fn tail(mut from: impl AsyncRead + Unpin) -> String {
+    let mut kept = Tail::new(STDERR_KEPT);
+    let mut buffer = [0; 4096];
+    // A broken pipe on standard error is the end of it, too.
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        kept.push(&buffer[..n]);
+    }
+    kept.into_text()
+}
+
+/// The last bytes of a stream, for error messages.
+#[derive(Debug)]
+pub(in crate::backup) struct Tail {
+    bytes: VecDeque<u8>,
+    limit: usize,
+}
+
+impl Tail {
+    pub fn new(limit: usize) -> Self {
+        Tail { bytes: VecDeque::new(), limit }
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
+        let over = (self.bytes.len() + bytes.len()).saturating_sub(self.limit);
+        self.bytes.drain(..over);
+        self.bytes.extend(bytes);
+    }
+
+    pub fn into_text(self) -> String {
+        String::from_utf8_lossy(&Vec::from(self.bytes)).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_keeps_the_end() {
+        let mut tail = Tail::new(5);
+        for piece in ["abc", "", "def", "0123456789"] {
+            tail.push(piece.as_bytes());
+        }
+        tail.push(b"x");
+        assert_eq!(tail.into_text(), "6789x");
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::piped());
+        command
+    }
+
+    #[tokio::test]
+    async fn a_dropped_run_is_interrupted_before_its_input_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = folder.path().join("said");
+        let script = format!(
+            "trap 'echo interrupted >>{0}; exit 130' INT; echo ready; read line; echo end >>{0}",
+            said.display()
+        );
+        let tracker = TaskTracker::new();
+        let mut process = Process::start(shell(&script), &tracker).unwrap();
+        let mut ready = [0; 6];
+        process.stdout.as_mut().unwrap().read_exact(&mut ready).await.unwrap();
+        drop(process);
+        tracker.close();
+        tracker.wait().await;
+        assert_eq!(std::fs::read_to_string(said).unwrap(), "interrupted\n");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_waited_for_tells_how_it_ended() {
+        let tracker = TaskTracker::new();
+        let process =
+            Process::start(shell("cat >/dev/null; echo no >&2; exit 3"), &tracker).unwrap();
+        let ended = process.wait().await.unwrap();
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(3), "no\n"));
+    }
+}

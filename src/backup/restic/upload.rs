@@ -1,0 +1,200 @@
+//! A backup that runs: bytes streamed into `restic backup --stdin`, or a folder
+//! read by restic itself.
+
+use std::{io, sync::Arc};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use super::{
+    super::error::Error,
+    failure::{Doing, judge},
+    output::{BackupMessage, Summary},
+    process::Process,
+};
+
+/// A line longer than this is none of restic's messages; `current_files` may
+/// name two files of 4 kB each.
+const LONGEST_LINE: usize = 256 * 1024;
+
+/// How far a folder's backup is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reached {
+    pub bytes: u64,
+    pub total: Option<u64>,
+}
+
+/// A backup that runs. Dropping it interrupts restic, and no snapshot exists.
+pub struct Upload {
+    process: Option<Process>,
+    messages: JoinHandle<io::Result<Option<Summary>>>,
+    reached: watch::Receiver<Reached>,
+    action: String,
+    repository: Arc<str>,
+    /// Bytes written to standard input.
+    written: u64,
+    streamed: bool,
+}
+
+impl Upload {
+    pub(super) fn new(
+        mut process: Process,
+        streamed: bool,
+        action: String,
+        repository: Arc<str>,
+    ) -> Self {
+        let (report, reached) = watch::channel(Reached::default());
+        let stdout = process.stdout.take();
+        let messages = tokio::spawn(async move {
+            match stdout {
+                Some(stdout) => read_messages(stdout, &report).await,
+                None => Ok(None),
+            }
+        });
+        Upload {
+            process: Some(process),
+            messages,
+            reached,
+            action,
+            repository,
+            written: 0,
+            streamed,
+        }
+    }
+
+    /// Hands bytes to restic; waits while it is busy.
+    ///
+    /// # Errors
+    /// restic's own failure, when it ended instead of reading on.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let stdin = self.process.as_mut().and_then(|p| p.stdin.as_mut());
+        let Some(stdin) = stdin else {
+            return Err(self.odd("it has no standard input"));
+        };
+        match stdin.write_all(bytes).await {
+            Ok(()) => {
+                self.written += bytes.len() as u64;
+                Ok(())
+            }
+            Err(broken) => Err(self.why_it_broke(broken).await),
+        }
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// How far restic is, for a folder.
+    pub fn reached(&self) -> watch::Receiver<Reached> {
+        self.reached.clone()
+    }
+
+    /// Ends the input and waits for the snapshot.
+    ///
+    /// # Errors
+    /// restic's failure; a snapshot of fewer bytes than were written is one, too.
+    pub async fn finish(mut self) -> Result<Summary, Error> {
+        let summary = match self.process.as_mut() {
+            Some(process) => {
+                process.stdin = None;
+                // Standard output ends when restic does; waiting for it here
+                // keeps `process` in place, and with it the guard.
+                let read = (&mut self.messages).await;
+                read.map_err(io::Error::other).and_then(|r| r)
+            }
+            None => return Err(self.odd("it has ended already")),
+        };
+        self.end().await?;
+        let summary = summary.map_err(|e| self.odd(&e.to_string()))?;
+        let summary = summary.ok_or_else(|| self.odd("it printed no summary"))?;
+        if self.streamed && summary.bytes != self.written {
+            return Err(self.odd(&format!(
+                "it stored {} bytes of the {} it was given",
+                summary.bytes, self.written
+            )));
+        }
+        Ok(summary)
+    }
+
+    /// Interrupts restic before the end of its input and waits until it is
+    /// gone: no snapshot exists.
+    pub async fn abort(mut self) {
+        if let Some(process) = self.process.take()
+            && let Err(error) = process.interrupt().await
+        {
+            tracing::warn!(%error, "waiting for an interrupted restic");
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), Error> {
+        let Some(process) = self.process.take() else {
+            return Err(self.odd("it has ended already"));
+        };
+        let ended = process.wait().await.map_err(|e| self.odd(&e.to_string()))?;
+        let doing = Doing { action: &self.action, repository: &self.repository };
+        judge(&doing, ended.status, &ended.stderr)
+    }
+
+    async fn why_it_broke(&mut self, broken: io::Error) -> Error {
+        match self.end().await {
+            Err(error) => error,
+            // It ended well without having read everything.
+            Ok(()) => self.odd(&format!("it stopped reading its input: {broken}")),
+        }
+    }
+
+    fn odd(&self, message: &str) -> Error {
+        Error::ResticOutput { action: self.action.clone(), message: message.into() }
+    }
+}
+
+async fn read_messages(
+    stdout: impl AsyncRead + Unpin,
+    report: &watch::Sender<Reached>,
+) -> io::Result<Option<Summary>> {
+    let mut lines = BufReader::with_capacity(16 * 1024, stdout);
+    let mut line = Vec::new();
+    let mut summary = None;
+    loop {
+        line.clear();
+        if !read_line(&mut lines, &mut line).await? {
+            return Ok(summary);
+        }
+        match serde_json::from_slice::<BackupMessage>(&line) {
+            Ok(BackupMessage::Status { bytes_done, total_bytes }) => {
+                report.send_replace(Reached { bytes: bytes_done, total: total_bytes });
+            }
+            Ok(BackupMessage::Summary(found)) => summary = Some(found),
+            Ok(BackupMessage::Other) | Err(_) => {}
+        }
+    }
+}
+
+/// Reads one line of bounded length; the rest of a longer one is skipped.
+/// False at the end.
+async fn read_line(
+    from: &mut (impl AsyncBufReadExt + Unpin),
+    line: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let mut any = false;
+    loop {
+        let buffer = from.fill_buf().await?;
+        if buffer.is_empty() {
+            return Ok(any);
+        }
+        any = true;
+        let end = buffer.iter().position(|b| *b == b'\n');
+        let piece = &buffer[..end.unwrap_or(buffer.len())];
+        let room = LONGEST_LINE.saturating_sub(line.len());
+        line.extend_from_slice(&piece[..piece.len().min(room)]);
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        from.consume(used);
+        if end.is_some() {
+            return Ok(true);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The parts of a restore: volumes beside the live ones, services stopped and
+//! started in the right order, dumps and produced items put back.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    error::Error,
+    manifest::{Item, VolumeFacts},
+    options::{Meter, unless_cancelled},
+    plan::{Planned, What},
+    put_back::put_back,
+    restic::Restic,
+    set::SetId,
+    stream::Dump,
+    take::{check_node, session},
+    volume::{Folder, Staged},
+};
+use crate::{
+    compose::StackVolume,
+    engine::{STACK_LABEL, Scope},
+    operation::{self, App, AppServices, Context, DeployOptions, Stopped, wants_tasks},
+    plugin::{Hooks, StackServices},
+    progress::Event,
+};
+
+/// Containers get their own grace period; this is for all of them.
+const STOP: Duration = Duration::from_secs(300);
+/// A data store that starts on restored files may repair them first.
+const START: Duration = Duration::from_secs(600);
+
+/// What the parts need of the whole.
+pub(super) struct Restoring<'a> {
+    pub context: &'a Context,
+    pub restic: &'a Restic,
+    pub set: &'a SetId,
+}
+
+impl Restoring<'_> {
+    /// Restores all volumes beside the live ones, creating those that are
+    /// missing as swarm would.
+    pub async fn stage_all(
+        &self,
+        app: &App,
+        items: &[(Item, Planned)],
+    ) -> Result<Vec<(Staged, VolumeFacts)>, Error> {
+        let mut staged = Vec::new();
+        for (item, place) in items {
+            let (What::Volume { volume, .. }, Some(facts)) = (&place.what, &item.volume) else {
+                continue;
+            };
+            check_node(app, volume, "restored").await?;
+            let meter = Meter::new(&*self.context.progress, format!("volume {}", item.name));
+            let live = app.engine.create_volume(&volume.name, labels(app, volume)).await?;
+            let folder = Folder { volume: volume.name.clone(), path: live.mountpoint };
+            let beside = folder.stage(self.set)?;
+            // One that was empty has no snapshot: an empty folder takes its place.
+            if let Some(snapshot) = &item.snapshot {
+                self.restic.restore(snapshot, beside.path()).await?;
+            }
+            staged.push((beside, facts.clone()));
+            meter.done(format!("{} bytes", item.bytes));
+        }
+        Ok(staged)
+    }
+
+    /// Puts all volumes into their places. Removing the old content takes as
+    /// long as it is large, so this is not for the async threads.
+    pub async fn commit_all(&self, staged: Vec<(Staged, VolumeFacts)>) -> Result<(), Error> {
+        let committing = tokio::task::spawn_blocking(move || {
+            staged.into_iter().try_for_each(|(staged, facts)| staged.commit(&facts))
+        });
+        committing.await.unwrap_or_else(|e| {
+            Err(Error::Io {
+                action: "putting the volumes into their places",
+                path: "volumes".into(),
+                source: std::io::Error::other(e),
+            })
+        })
+    }
+
+    /// Puts all dumps back, each when its service is ready.
+    pub async fn put_back_all(
+        &self,
+        app: &App,
+        items: &[(Item, Planned)],
+        data: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        let services = AppServices::of(app);
+        for service in data {
+            services.wait_ready(service, START).await.map_err(|e| Error::PutBack {
+                item: "the dumps".into(),
+                service: service.clone(),
+                reason: format!("it does not come to run: {e}"),
+                stderr: String::new(),
+            })?;
+        }
+        for (item, place) in items {
+            let What::Dump { service, put_back: command, .. } = &place.what else { continue };
+            let Some(snapshot) = &item.snapshot else { continue };
+            let mut meter = Meter::new(&*self.context.progress, format!("dump {}", item.name));
+            let download = self.restic.dump(snapshot, item.name.as_str()).await?;
+            let session = session(app, service, command, true).await?;
+            let dump = Dump { item: item.name.as_str(), service };
+            let mut reached = |bytes| meter.reached(bytes, Some(item.bytes));
+            let fed = put_back(dump, download, session, &mut reached).await?;
+            if fed != item.bytes {
+                return Err(Error::ResticOutput {
+                    action: format!("read `{}`", item.name),
+                    message: format!("it gave {fed} bytes of {}", item.bytes),
+                });
+            }
+            meter.done(format!("{fed} bytes"));
+        }
+        Ok(())
+    }
+
+    /// Hands an item to the plugin that produced it.
+    pub async fn consume(
+        &self,
+        item: &Item,
+        hooks: Option<&mut (String, Hooks)>,
+    ) -> Result<(), Error> {
+        let (Some((_, hooks)), Some(snapshot)) = (hooks, &item.snapshot) else { return Ok(()) };
+        let meter = Meter::new(&*self.context.progress, format!("custom {}", item.name));
+        let mut download = self.restic.dump(snapshot, item.name.as_str()).await?;
+        if let Some(reader) = download.reader() {
+            hooks.consume(item.name.as_str(), Box::new(reader)).await?;
+        }
+        download.finish().await?;
+        meter.done(format!("{} bytes", item.bytes));
+        Ok(())
+    }
+}
+
+/// What swarm writes on the volumes of a stack's tasks.
+fn labels(app: &App, volume: &StackVolume) -> std::collections::BTreeMap<String, String> {
+    let mut labels = volume.labels.clone();
+    labels.insert(STACK_LABEL.into(), app.name.to_string());
+    labels
+}
+
+/// What of the app runs when a restore begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Services {
+    /// Every service is deployed and asks for tasks.
+    pub whole: bool,
+    /// Keys of those that do.
+    pub running: Vec<String>,
+}
+
+impl Services {
+    pub async fn look(app: &App, items: &[(Item, Planned)]) -> Result<Self, Error> {
+        let live = app.engine.services(Scope::Stack(&app.name)).await?;
+        let mut running = Vec::new();
+        let mut whole = true;
+        for service in &app.stack.services {
+            let name = service.spec.name.as_deref();
+            let found = live.iter().filter_map(|s| s.spec.as_ref());
+            let found = found.clone().find(|spec| spec.name.as_deref() == name);
+            match found {
+                Some(spec) if wants_tasks(spec) => running.push(service.key.clone()),
+                // Stopped by a restore that failed, or by hand.
+                Some(_) if wants_tasks(&service.spec) => whole = false,
+                Some(_) => {}
+                None => whole = false,
+            }
+        }
+        // Nothing to put back: nothing has to stop.
+        if items.is_empty() {
+            running.clear();
+        }
+        Ok(Services { whole, running })
+    }
+
+    /// Stops what runs, data stores last, and tells what was what. When that
+    /// does not work, or is cancelled, everything is brought back.
+    pub async fn stop(
+        &self,
+        context: &Context,
+        app: &App,
+        data: &BTreeSet<String>,
+        cancel: &CancellationToken,
+    ) -> Result<StoppedApp, Error> {
+        let (stores, apps): (Vec<String>, Vec<String>) =
+            self.running.iter().cloned().partition(|key| data.contains(key));
+        let mut stopped = StoppedApp::default();
+        let outcome = {
+            let StoppedApp { apps: apps_stopped, data: data_stopped } = &mut stopped;
+            let stopping = async {
+                context.progress.event(Event::Step { name: "stop services".into() });
+                operation::scale_down(context, app, &apps, STOP, apps_stopped).await?;
+                operation::scale_down(context, app, &stores, STOP, data_stopped).await?;
+                Ok(())
+            };
+            unless_cancelled(cancel, "the app is as it was", stopping).await
+        };
+        if let Err(error) = outcome {
+            for part in [&stopped.data, &stopped.apps] {
+                if let Err(e) = operation::scale_up(context, app, part, START).await {
+                    let message = format!("bringing the app's services back failed: {e}");
+                    context.progress.event(Event::Warning { message });
+                }
+            }
+            return Err(error);
+        }
+        Ok(stopped)
+    }
+
+    /// Starts what takes dumps back, and nothing else; returns what is still
+    /// stopped. A stack that was not whole is deployed for that.
+    pub async fn start_data(
+        &self,
+        context: &Context,
+        app: &mut App,
+        data: &BTreeSet<String>,
+        stopped: StoppedApp,
+    ) -> Result<Stopped, Error> {
+        if self.whole {
+            if !data.is_empty() {
+                context.progress.event(Event::Step { name: "start data stores".into() });
+            }
+            operation::scale_up(context, app, &stopped.data, START).await?;
+            return Ok(stopped.apps);
+        }
+        context.progress.event(Event::Step { name: "deploy".into() });
+        let options = DeployOptions { restoring: true, ..DeployOptions::default() };
+        operation::deploy(context, app, &options).await?;
+        let mut apps = Stopped::default();
+        if !data.is_empty() {
+            let keys = app.stack.services.iter().map(|s| s.key.clone());
+            let others: Vec<String> = keys.filter(|key| !data.contains(key)).collect();
+            operation::scale_down(context, app, &others, STOP, &mut apps).await?;
+        }
+        Ok(apps)
+    }
+
+    /// Starts the rest.
+    pub async fn start_rest(
+        &self,
+        context: &Context,
+        app: &App,
+        apps: Stopped,
+    ) -> Result<(), Error> {
+        context.progress.event(Event::Step { name: "start services".into() });
+        Ok(operation::scale_up(context, app, &apps, START).await?)
+    }
+}
+
+/// Services that were stopped, by when they start again.
+#[derive(Debug, Default)]
+pub(super) struct StoppedApp {
+    pub apps: Stopped,
+    pub data: Stopped,
+}

@@ -1,0 +1,116 @@
+//! A repository in a temporary folder, and programs that are not there.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use futures_util::{StreamExt, stream, stream::BoxStream};
+use potluck::{
+    backup::{Repository, restic::Restic},
+    engine::{self, Chunk, ExecSession, Stream},
+};
+
+/// A new repository.
+pub struct Lab {
+    pub folder: tempfile::TempDir,
+    pub repository: Repository,
+    pub restic: Restic,
+}
+
+impl Lab {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let password_file = folder.path().join("password");
+        fs::write(&password_file, "sesame\n").unwrap();
+        let repository = Repository {
+            program: "restic".into(),
+            location: folder.path().join("repository").to_str().unwrap().into(),
+            password_file,
+            environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
+            cache: folder.path().join("cache"),
+        };
+        let restic = Restic::new(repository.clone()).await.unwrap();
+        restic.init().await.unwrap();
+        Lab { folder, repository, restic }
+    }
+
+    pub fn location(&self) -> &Path {
+        Path::new(&self.repository.location)
+    }
+
+    /// A folder as Docker makes it for a volume.
+    pub fn volume(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join("volumes").join(name).join("_data");
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// No snapshot exists, and no lock is left.
+    pub async fn assert_untouched(&self) {
+        for folder in ["snapshots", "locks"] {
+            let left = fs::read_dir(self.location().join(folder)).unwrap().count();
+            assert_eq!(left, 0, "{folder} are left in the repository");
+        }
+        assert!(self.restic.snapshots("potluck").await.unwrap().is_empty());
+    }
+
+    /// The one restic that runs on this repository.
+    pub fn pid_of_restic(&self) -> rustix::process::Pid {
+        let wanted = format!("RESTIC_REPOSITORY={}\0", self.repository.location);
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+            let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
+            if String::from_utf8_lossy(&environ).contains(&wanted) {
+                return rustix::process::Pid::from_raw(pid).unwrap();
+            }
+        }
+        panic!("no restic runs on {}", self.repository.location);
+    }
+}
+
+pub fn chunk(stream: Stream, bytes: Vec<u8>) -> Result<Chunk, engine::Error> {
+    Ok(Chunk { stream, bytes: bytes.into() })
+}
+
+/// A program that says these things and ends so.
+pub fn session(
+    output: Vec<Result<Chunk, engine::Error>>,
+    end: Result<i64, engine::Error>,
+) -> ExecSession {
+    session_of(stream::iter(output).boxed(), end)
+}
+
+/// A program that says these things and then nothing more.
+pub fn session_that_stays_open(output: Vec<Result<Chunk, engine::Error>>) -> ExecSession {
+    session_of(stream::iter(output).chain(stream::pending()).boxed(), Ok(0))
+}
+
+pub fn session_of(
+    output: BoxStream<'static, Result<Chunk, engine::Error>>,
+    end: Result<i64, engine::Error>,
+) -> ExecSession {
+    ExecSession { id: "test".into(), stdin: None, output, exit_code: Box::pin(async { end }) }
+}
+
+/// A small file system; unmounted when dropped.
+pub struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    pub fn mount(at: &Path, size: &str) -> Option<Self> {
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(at)
+            .status()
+            .ok()?;
+        status.success().then(|| Tmpfs(at.to_owned()))
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -1,0 +1,388 @@
+//! What a backup promises of restic, proved with the real restic and a local
+//! repository: no snapshot of half a dump, failures told apart, nothing lost
+//! while a volume is replaced.
+
+#[path = "backup_common/mod.rs"]
+mod common;
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::Path,
+    time::Duration,
+};
+
+use common::{Lab, chunk, session, session_that_stays_open};
+use futures_util::{StreamExt, stream};
+use potluck::{
+    backup::{
+        Error,
+        restic::{Label, Restic},
+        set::SetId,
+        stream::{Dump, store},
+        volume::Folder,
+    },
+    engine::{self, Stream},
+};
+
+const DUMP: Dump<'_> = Dump { item: "x.sql", service: "db" };
+
+fn label(tags: &[String]) -> Label<'_> {
+    Label { host: "test", tags }
+}
+
+fn tags() -> Vec<String> {
+    vec!["potluck".into(), "app:x".into()]
+}
+
+fn pieces(count: usize) -> Vec<Result<engine::Chunk, engine::Error>> {
+    (0..count)
+        .map(|i| chunk(Stream::Stdout, vec![u8::try_from(i % 251).unwrap(); 32 * 1024]))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_good_dump_comes_back_byte_by_byte() {
+    let lab = Lab::new().await;
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let mut heard = 0;
+    let summary =
+        store(DUMP, session(pieces(40), Ok(0)), upload, &mut |n| heard = n).await.unwrap();
+    assert_eq!((summary.bytes, heard), (40 * 32 * 1024, 40 * 32 * 1024));
+    let list = lab.restic.snapshots("potluck,app:x").await.unwrap();
+    assert_eq!(list.len(), 1);
+    let read = lab.restic.read(&list[0].id, "x.sql", 1 << 24).await.unwrap();
+    let expected: Vec<u8> =
+        pieces(40).into_iter().flat_map(|c| c.unwrap().bytes.to_vec()).collect();
+    assert!(read == expected, "what came back differs");
+    lab.restic.forget(&[list[0].id.clone()]).await.unwrap();
+    assert!(lab.restic.snapshots("potluck").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_dump_leaves_no_snapshot() {
+    let lab = Lab::new().await;
+    let mut output = pieces(160);
+    output.push(chunk(Stream::Stderr, b"mariadb-dump: lost connection\n".to_vec()));
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let error = store(DUMP, session(output, Ok(2)), upload, &mut |_| ()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("exit code 2") && text.contains("lost connection"), "{text}");
+    lab.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn a_dump_whose_connection_breaks_leaves_no_snapshot() {
+    let lab = Lab::new().await;
+    let mut output = pieces(160);
+    output.push(Err(engine::Error::Unreachable {
+        endpoint: "unix:///x".into(),
+        reason: "connection reset".into(),
+    }));
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let error = store(DUMP, session(output, Ok(0)), upload, &mut |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("connection reset"), "{error}");
+    lab.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn a_dump_whose_end_is_not_known_leaves_no_snapshot() {
+    let lab = Lab::new().await;
+    let unknown = Err(engine::Error::Refused { action: "inspect".into(), message: "gone".into() });
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let error = store(DUMP, session(pieces(10), unknown), upload, &mut |_| ()).await.unwrap_err();
+    assert!(matches!(error, Error::Dump { .. }), "{error}");
+    lab.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn an_empty_dump_leaves_no_snapshot() {
+    let lab = Lab::new().await;
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let error = store(DUMP, session(Vec::new(), Ok(0)), upload, &mut |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("wrote nothing"), "{error}");
+    lab.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn a_dump_that_is_dropped_half_way_leaves_no_snapshot_and_no_lock() {
+    let lab = Lab::new().await;
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let session = session_that_stays_open(pieces(160));
+    let mut heard = |_| ();
+    let taking = store(DUMP, session, upload, &mut heard);
+    // Dropped by the timeout, as Ctrl-C drops it.
+    assert!(tokio::time::timeout(Duration::from_secs(2), taking).await.is_err());
+    lab.restic.settle().await;
+    lab.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn a_killed_restic_is_a_failure() {
+    let lab = Lab::new().await;
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let endless = stream::iter(0..).then(|_| async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        chunk(Stream::Stdout, vec![7; 32 * 1024])
+    });
+    let session = common::session_of(endless.boxed(), Ok(0));
+    let pid = lab.pid_of_restic();
+    let killer = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    };
+    let mut heard = |_| ();
+    let (outcome, ()) = tokio::join!(store(DUMP, session, upload, &mut heard), killer);
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, Error::Restic { code: -1, .. }), "{error:?}");
+    assert!(lab.restic.snapshots("potluck").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_apart_from_a_missing_repository() {
+    let lab = Lab::new().await;
+    lab.restic.open().await.unwrap();
+
+    let mut wrong = lab.repository.clone();
+    wrong.password_file = lab.folder.path().join("wrong");
+    fs::write(&wrong.password_file, "not it\n").unwrap();
+    let wrong = Restic::new(wrong).await.unwrap();
+    assert!(matches!(wrong.open().await, Err(Error::WrongPassword { .. })));
+    assert!(matches!(wrong.snapshots("potluck").await, Err(Error::WrongPassword { .. })));
+
+    let mut missing = lab.repository.clone();
+    missing.location = lab.folder.path().join("nothing").to_str().unwrap().into();
+    let missing = Restic::new(missing).await.unwrap();
+    assert!(matches!(missing.open().await, Err(Error::NoRepository { .. })));
+}
+
+#[tokio::test]
+async fn a_repository_that_is_there_is_never_made_anew() {
+    let lab = Lab::new().await;
+    let before = fs::read(lab.location().join("config")).unwrap();
+    assert!(lab.restic.init().await.is_err());
+    assert_eq!(fs::read(lab.location().join("config")).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_missing_restic_is_an_error_with_a_hint() {
+    use potluck::hint::Hint;
+    let lab = Lab::new().await;
+    let mut repository = lab.repository.clone();
+    repository.program = "/nonexistent/restic".into();
+    let error = Restic::new(repository).await.unwrap_err();
+    assert!(matches!(error, Error::ResticMissing { .. }));
+    assert!(error.hint().unwrap().contains("install restic"));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_failure_that_says_so() {
+    let lab = Lab::new().await;
+    let small = lab.folder.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let Some(_mounted) = common::Tmpfs::mount(&small, "4m") else {
+        eprintln!(
+            "SKIPPED a_full_disk_is_a_failure_that_says_so: cannot mount a tmpfs (not root?)"
+        );
+        return;
+    };
+    let mut repository = lab.repository.clone();
+    repository.location = small.join("repository").to_str().unwrap().into();
+    let restic = Restic::new(repository).await.unwrap();
+    restic.init().await.unwrap();
+    let output = stream::iter(0..2000_u32).map(|i| {
+        // Does not compress.
+        let mut x = u64::from(i) + 88_172_645_463_325_252;
+        let bytes = (0..32 * 1024)
+            .map(|_| {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                x.to_le_bytes()[0]
+            })
+            .collect();
+        chunk(Stream::Stdout, bytes)
+    });
+    let upload = restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let session = common::session_of(output.boxed(), Ok(0));
+    let error = store(DUMP, session, upload, &mut |_| ()).await.unwrap_err();
+    assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+}
+
+fn set() -> SetId {
+    "20261121T203015Z-3fa9c1".parse().unwrap()
+}
+
+fn fill(volume: &Path) {
+    fs::create_dir_all(volume.join("sub/deep")).unwrap();
+    fs::write(volume.join("a"), "one").unwrap();
+    fs::write(volume.join("sub/b"), "two").unwrap();
+    fs::write(volume.join("sub/deep/c"), "three").unwrap();
+    fs::write(volume.join("cache.tmp"), "not wanted").unwrap();
+    fs::set_permissions(volume.join("a"), fs::Permissions::from_mode(0o4750)).unwrap();
+    std::os::unix::fs::symlink("a", volume.join("link")).unwrap();
+}
+
+#[tokio::test]
+async fn a_volume_comes_back_elsewhere_with_owners_and_modes() {
+    let lab = Lab::new().await;
+    let volume = lab.volume("old");
+    fill(&volume);
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        chown(volume.join("sub"), Some(33), Some(44)).unwrap();
+        chown(&volume, Some(999), Some(999)).unwrap();
+    } else {
+        eprintln!("SKIPPED the owners in a_volume_comes_back_elsewhere: not root");
+    }
+    fs::set_permissions(&volume, fs::Permissions::from_mode(0o710)).unwrap();
+    let old = Folder { volume: "old".into(), path: volume.clone() };
+    let facts = old.check(&[]).unwrap();
+    let upload = lab
+        .restic
+        .backup_folder(label(&tags()), &volume, &[], &old.exclude(&["*.tmp".into()]))
+        .await
+        .unwrap();
+    let summary = upload.finish().await.unwrap();
+
+    let target = lab.volume("new");
+    fs::write(target.join("before"), "of the old app").unwrap();
+    let new = Folder { volume: "new".into(), path: target.clone() };
+    let staged = new.stage(&set()).unwrap();
+    lab.restic.restore(&summary.snapshot_id, staged.path()).await.unwrap();
+    assert!(target.join("before").exists(), "the old content stays until the new is there");
+    staged.commit(&facts).unwrap();
+
+    assert_eq!(fs::read_to_string(target.join("sub/deep/c")).unwrap(), "three");
+    assert_eq!(fs::read_link(target.join("link")).unwrap(), Path::new("a"));
+    assert!(!target.join("before").exists() && !target.join("cache.tmp").exists());
+    assert_eq!(fs::metadata(target.join("a")).unwrap().mode() & 0o7777, 0o4750);
+    let meta = fs::metadata(&target).unwrap();
+    assert_eq!(meta.mode() & 0o7777, 0o710);
+    if root {
+        assert_eq!((meta.uid(), meta.gid()), (999, 999));
+        let sub = fs::metadata(target.join("sub")).unwrap();
+        assert_eq!((sub.uid(), sub.gid()), (33, 44));
+    }
+    let beside: Vec<_> = fs::read_dir(target.parent().unwrap()).unwrap().collect();
+    assert_eq!(beside.len(), 1, "nothing is left beside the volume");
+}
+
+#[tokio::test]
+async fn a_volume_taken_in_part_keeps_the_rest() {
+    let lab = Lab::new().await;
+    let volume = lab.volume("old");
+    fill(&volume);
+    let old = Folder { volume: "old".into(), path: volume.clone() };
+    let paths = ["sub/deep".to_owned(), "a".to_owned()];
+    let facts = old.check(&paths).unwrap();
+    let upload = lab.restic.backup_folder(label(&tags()), &volume, &paths, &[]).await.unwrap();
+    let summary = upload.finish().await.unwrap();
+
+    fs::write(volume.join("sub/deep/c"), "changed").unwrap();
+    fs::write(volume.join("sub/b"), "stays").unwrap();
+    fs::remove_file(volume.join("a")).unwrap();
+    let staged = old.stage(&set()).unwrap();
+    lab.restic.restore(&summary.snapshot_id, staged.path()).await.unwrap();
+    staged.commit(&facts).unwrap();
+    assert_eq!(fs::read_to_string(volume.join("sub/deep/c")).unwrap(), "three");
+    assert_eq!(fs::read_to_string(volume.join("sub/b")).unwrap(), "stays");
+    assert_eq!(fs::read_to_string(volume.join("a")).unwrap(), "one");
+}
+
+#[tokio::test]
+async fn a_restore_that_stops_half_way_changes_nothing() {
+    let lab = Lab::new().await;
+    let volume = lab.volume("v");
+    fill(&volume);
+    let folder = Folder { volume: "v".into(), path: volume.clone() };
+    let staged = folder.stage(&set()).unwrap();
+    fs::write(staged.path().join("half"), "x").unwrap();
+    drop(staged);
+    assert_eq!(fs::read_to_string(volume.join("a")).unwrap(), "one");
+    assert_eq!(fs::read_dir(volume.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_path_that_is_missing_or_leaves_the_volume_is_refused() {
+    let lab = Lab::new().await;
+    let volume = lab.volume("v");
+    fill(&volume);
+    std::os::unix::fs::symlink("/etc", volume.join("out")).unwrap();
+    let folder = Folder { volume: "v".into(), path: volume.clone() };
+    for bad in ["nothing", "../v", "/etc/passwd", "out/passwd", "", ".", "a/b"] {
+        assert!(folder.check(&[bad.into()]).is_err(), "{bad:?} was accepted");
+    }
+    assert!(folder.check(&["out".into()]).is_ok(), "a link itself is content");
+    let gone = Folder { volume: "v".into(), path: volume.join("gone") };
+    assert!(matches!(gone.check(&[]), Err(Error::Volume { .. })));
+}
+
+#[tokio::test]
+async fn an_exclude_pattern_is_tied_to_the_volume() {
+    let lab = Lab::new().await;
+    let volume = lab.volume("v");
+    fill(&volume);
+    fs::create_dir(volume.join("sub/a")).unwrap();
+    fs::write(volume.join("sub/a/kept"), "").unwrap();
+    let folder = Folder { volume: "v".into(), path: volume.clone() };
+    // The volume's folder is `…/v/_data`: neither name may exclude all of it.
+    let exclude = folder.exclude(&["v".into(), "_data".into(), "/a".into(), "c".into()]);
+    let upload = lab.restic.backup_folder(label(&tags()), &volume, &[], &exclude).await.unwrap();
+    let summary = upload.finish().await.unwrap();
+    let staged = folder.stage(&set()).unwrap();
+    lab.restic.restore(&summary.snapshot_id, staged.path()).await.unwrap();
+    let there = |path: &str| staged.path().join(path).exists();
+    assert!(there("sub/a/kept") && there("sub/b") && !there("a") && !there("sub/deep/c"));
+}
+
+#[tokio::test]
+async fn an_unreadable_file_fails_the_backup_of_a_volume() {
+    let lab = Lab::new().await;
+    let volume = lab.volume("v");
+    fill(&volume);
+    // Readable to nobody, root included: a process that is gone.
+    let missing = volume.join("proc");
+    fs::create_dir(&missing).unwrap();
+    let folder = Folder { volume: "v".into(), path: volume.clone() };
+    folder.check(&["proc".into()]).unwrap();
+    fs::remove_dir(&missing).unwrap();
+    let upload =
+        lab.restic.backup_folder(label(&tags()), &volume, &["proc".into()], &[]).await.unwrap();
+    assert!(upload.finish().await.is_err());
+    assert!(lab.restic.snapshots("potluck").await.unwrap().is_empty());
+}
+
+/// Streams much more than may be held in memory, in a process of its own.
+#[tokio::test]
+async fn a_dump_of_any_size_takes_constant_memory() {
+    const BYTES: u64 = 512 * 1024 * 1024;
+    const BOUND_KIB: u64 = 96 * 1024;
+    const CHILD: &str = "POTLUCK_TEST_DUMP_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        let me = std::env::current_exe().unwrap();
+        let status = std::process::Command::new(me)
+            .args(["--exact", "a_dump_of_any_size_takes_constant_memory"])
+            .env(CHILD, "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let lab = Lab::new().await;
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let output = stream::iter(0..BYTES / (32 * 1024)).map(|i| {
+        let mut bytes = vec![b'x'; 32 * 1024];
+        bytes[..8].copy_from_slice(&i.to_le_bytes());
+        chunk(Stream::Stdout, bytes)
+    });
+    let session = common::session_of(output.boxed(), Ok(0));
+    let summary = store(DUMP, session, upload, &mut |_| ()).await.unwrap();
+    assert_eq!(summary.bytes, BYTES);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
+        .unwrap();
+    assert!(peak < BOUND_KIB, "peak memory {peak} kB");
+}
