@@ -29,7 +29,6 @@ use super::{App, Context, Error};
 pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Result<App, Error> {
     let env = context.home.env(entry)?;
     let lock = context.home.lock_file(entry)?;
-    let settings = context.home.server(&entry.server)?;
     let (recipe, pin) = recipe_of(entry, &env)?;
     let version = match (version, pin) {
         (Version::Newest, Some(pin)) => Version::Named(pin),
@@ -41,7 +40,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         // Waits for the git program.
         tokio::task::spawn_blocking(move || store.checkout(&recipe, &version))
     };
-    let endpoint = endpoint(entry, settings.endpoint.as_deref());
+    let endpoint = context.home.endpoint(&entry.server)?;
     let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
     let checkout = match checkout.await {
         Ok(result) => result?,
@@ -65,16 +64,6 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     };
     let entry = entry.clone();
     Ok(App { entry, env, lock, checkout, name, sources, variables, stack, warnings, engine })
-}
-
-/// Without `server.yml` the server `default` is this machine and any other is
-/// reached by ssh under its name, as with abra.
-pub fn endpoint(entry: &AppEntry, configured: Option<&str>) -> String {
-    match configured {
-        Some(endpoint) => endpoint.to_owned(),
-        None if entry.server.as_str() == "default" => "unix:///var/run/docker.sock".into(),
-        None => format!("ssh://{}", entry.server),
-    }
 }
 
 /// Recipe and pin: `TYPE=recipe[:version]`, or `RECIPE=` in newer abra.

@@ -42,7 +42,7 @@ use crate::{
 pub use deploy::{deploy, plan};
 pub use error::{Error, Failed, FailedService, Problem, Wish};
 pub use hooks::start;
-pub use load::{endpoint, load, recipe_of, stack_name};
+pub use load::{load, recipe_of, stack_name};
 pub use ps::{TaskRow, logs, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};

@@ -66,7 +66,8 @@ pub(super) async fn start(
     };
     if let Some((rows, columns)) = exec.terminal {
         use crate::engine::Engine as _;
-        engine.resize(&created.id, rows, columns).await?;
+        // A program that ended at once has no terminal any more.
+        let _ = engine.resize(&created.id, rows, columns).await;
     }
 
     let framed = exec.terminal.is_none();

@@ -9,6 +9,7 @@
 mod call;
 mod convert;
 mod exec;
+mod raw;
 mod ssh;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,11 +23,14 @@ use super::{
     RegistryAuth, STACK_LABEL, Scope, Volume, api,
 };
 use call::{About, Verb, checked};
+use raw::Raw;
 
 /// A swarm that Docker leads.
 #[derive(Debug)]
 pub struct SwarmEngine {
     docker: Docker,
+    /// For what bollard's model doesn't read right.
+    raw: Raw,
     /// As the operator wrote it.
     endpoint: String,
 }
@@ -43,19 +47,21 @@ impl SwarmEngine {
             endpoint: endpoint.to_owned(),
             reason: reason.to_owned(),
         };
-        let docker = if let Some(path) = endpoint.strip_prefix("unix://") {
+        let (docker, raw) = if let Some(path) = endpoint.strip_prefix("unix://") {
             if !path.starts_with('/') {
                 return Err(bad("the path of the socket must be absolute"));
             }
-            Docker::connect_with_unix(path, call::LIMIT.as_secs(), bollard::API_DEFAULT_VERSION)
-                .map_err(|error| call::unreachable(endpoint, &error))?
+            let limit = call::LIMIT.as_secs();
+            let docker = Docker::connect_with_unix(path, limit, bollard::API_DEFAULT_VERSION)
+                .map_err(|error| call::unreachable(endpoint, &error))?;
+            (docker, Raw::unix(path))
         } else if let Some(target) = endpoint.strip_prefix("ssh://") {
             let target = ssh::Target::parse(target).map_err(bad)?;
             ssh::connect(endpoint, target)?
         } else {
             return Err(bad("only `unix://`, `ssh://` and `simulated` are supported"));
         };
-        Ok(Self { docker, endpoint: endpoint.to_owned() })
+        Ok(Self { docker, raw, endpoint: endpoint.to_owned() })
     }
 
     /// A client that sends these credentials with its requests. bollard would
@@ -106,15 +112,14 @@ impl Engine for SwarmEngine {
     }
 
     async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error> {
-        let options = query::ListServicesOptionsBuilder::new().filters(&filters(scope)).build();
-        self.call(About::list(Kind::Service), self.docker.list_services(Some(options))).await
+        let path = format!("/services?filters={}", raw::filters(&filters(scope)));
+        self.call(About::list(Kind::Service), self.raw.get(&path)).await
     }
 
     async fn service(&self, id: &str) -> Result<api::Service, Error> {
         let about = About::new(Verb::Inspect, Kind::Service, id);
-        let service = self
-            .call(about, self.docker.inspect_service(checked(Kind::Service, id)?, None))
-            .await?;
+        let path = format!("/services/{}", checked(Kind::Service, id)?);
+        let service: api::Service = self.call(about, self.raw.get(&path)).await?;
         // Docker also takes the beginning of an id.
         let name = service.spec.as_ref().and_then(|spec| spec.name.as_deref());
         if service.id.as_deref() == Some(id) || name == Some(id) {
@@ -230,11 +235,10 @@ impl Engine for SwarmEngine {
     }
 
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
-        let options = query::ListTasksOptionsBuilder::new()
-            .filters(&filter("service", service.to_owned()))
-            .build();
+        let path =
+            format!("/tasks?filters={}", raw::filters(&filter("service", service.to_owned())));
         let about = About::new(Verb::Inspect, Kind::Service, service);
-        let mut tasks = self.call(about, self.docker.list_tasks(Some(options))).await?;
+        let mut tasks: Vec<api::Task> = self.call(about, self.raw.get(&path)).await?;
         convert::newest_first(&mut tasks);
         Ok(tasks)
     }

@@ -34,7 +34,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::call;
+use super::{call, raw::Raw};
 use crate::engine::Error;
 
 /// How long the TCP connection may take (ssh's `ConnectTimeout`, seconds).
@@ -111,7 +111,7 @@ impl Target {
 
 /// A client of the engine behind `target`; the connection opens at the first
 /// call.
-pub(super) fn connect(endpoint: &str, target: Target) -> Result<Docker, Error> {
+pub(super) fn connect(endpoint: &str, target: Target) -> Result<(Docker, Raw), Error> {
     let tunnel = Arc::new(Tunnel { target, master: Default::default(), said: Default::default() });
     let client = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
@@ -133,7 +133,9 @@ pub(super) fn connect(endpoint: &str, target: Target) -> Result<Docker, Error> {
     };
     let limit = call::LIMIT.as_secs();
     let version = bollard::API_DEFAULT_VERSION;
+    let raw = Raw::new(transport.clone());
     Docker::connect_with_custom_transport(transport, Some("http://docker"), limit, version)
+        .map(|docker| (docker, raw))
         .map_err(|error| call::unreachable(endpoint, &error))
 }
 
