@@ -12,8 +12,8 @@ use crate::home::{AppName, ServerName};
 pub struct Global {
     /// Folder with servers, apps and recipes [default: ~/.potluck]
     ///
-    /// An existing ~/.abra works as it is.
-    #[arg(long, global = true, value_name = "DIR", env = "POTLUCK_DIR", hide_env_values = true)]
+    /// Without it, $POTLUCK_DIR counts. An existing ~/.abra works as it is.
+    #[arg(long, global = true, value_name = "DIR")]
     pub potluck_dir: Option<PathBuf>,
 
     /// Never ask; fail with the flag that would have answered

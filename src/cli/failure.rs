@@ -141,6 +141,20 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
     }
 }
 
+impl From<crate::backup::Error> for Failure {
+    fn from(error: crate::backup::Error) -> Self {
+        use crate::backup::Error;
+        let exit = match &error {
+            Error::Operation(error) => exit_of_operation(error),
+            Error::AfterBackup { .. } | Error::Verify { .. } => Exit::PARTLY,
+            Error::Locked { .. } => Exit::LOCKED,
+            Error::Cancelled { .. } | Error::Interrupted => Exit::INTERRUPTED,
+            _ => Exit::FAILED,
+        };
+        Failure::of(&error).exit(exit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@
 
 mod app;
 mod arguments;
+mod backup;
 mod completions;
 mod exit;
 mod failure;
@@ -39,6 +40,7 @@ use ui::{Talk, Ui};
 #[derive(Debug, Parser)]
 #[command(
     name = "potluck",
+    bin_name = "potluck",
     version,
     max_term_width = 100,
     subcommand_required = true,
@@ -71,6 +73,8 @@ enum Command {
     Recipe(recipe::Command),
     #[command(subcommand)]
     App(app::Command),
+    #[command(subcommand)]
+    Backup(backup::Command),
     #[command(subcommand)]
     Plugin(plugin::Command),
     Completions(completions::Args),
@@ -110,6 +114,7 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Server(command) => server::run(command, session),
         Command::Recipe(command) => recipe::run(command, session),
         Command::App(command) => app::run(command, session),
+        Command::Backup(command) => backup::run(command, session),
         Command::Plugin(command) => plugin::run(command, session),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), session),
     }

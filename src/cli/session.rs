@@ -21,7 +21,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// `folder` is what `--potluck-dir` or `$POTLUCK_DIR` says.
+    /// `folder` is what `--potluck-dir` says.
     pub fn new(folder: Option<PathBuf>, ui: Ui) -> Self {
         Session { ui: Arc::new(ui), folder }
     }
@@ -31,9 +31,12 @@ impl Session {
     /// # Errors
     /// When nothing says where it is.
     pub fn home(&self) -> Result<Home, Failure> {
-        let folder = match &self.folder {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.clone(),
-            _ => user_home()
+        // Not clap's `env`: with it set, `potluck` alone wouldn't show the help.
+        let variable = || env::var_os("POTLUCK_DIR").map(PathBuf::from);
+        let folder = self.folder.clone().or_else(variable);
+        let folder = match folder.filter(|folder| !folder.as_os_str().is_empty()) {
+            Some(folder) => folder,
+            None => user_home()
                 .ok_or_else(|| {
                     Failure::usage("the home directory is not known")
                         .hint("set HOME, or pass `--potluck-dir`")

@@ -1,5 +1,6 @@
 //! `potluck recipe`
 
+mod lint;
 mod ls;
 mod source;
 
@@ -23,10 +24,12 @@ Examples:
 )]
 pub enum Command {
     Ls(ls::Args),
+    Lint(lint::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Ls(args) => ls::run(args, session),
+        Command::Lint(args) => lint::run(args, session),
     }
 }

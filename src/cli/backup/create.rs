@@ -1,0 +1,60 @@
+//! `potluck backup create`
+
+use indicatif::HumanBytes;
+
+use crate::{
+    backup,
+    cli::{
+        arguments::{AppArg, JsonArg},
+        exit::Exit,
+        failure::Outcome,
+        grants::{Answers, PlanQuestion},
+        session::{Session, wait_cancelling},
+    },
+    operation,
+    recipe::Version,
+};
+
+/// Back up an app.
+///
+/// Saves the volumes and dumps that the recipe names, while the app runs. A
+/// backup counts only when all of it was taken: a dump that fails leaves none.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+JSON: {set, app, repository, items, bytes, seconds, manifest}; an item is {name,
+kind, bytes, seconds, snapshot}.
+
+Exit code 3 when the backup is complete but its last hook failed.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let options = super::options();
+    let report = wait_cancelling(&options.cancel, async {
+        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        Ok(backup::create(&operating.context, &app, &options).await?)
+    })?;
+    drop(operating);
+    if args.json.json {
+        session.ui.json(&report)?;
+        return Ok(Exit::DONE);
+    }
+    session.ui.say(format_args!(
+        "Backed up {}: {} items, {}, in {:.1} s, to {}.",
+        report.app,
+        report.items.len(),
+        HumanBytes(report.bytes),
+        report.seconds,
+        report.repository
+    ));
+    session.ui.out(&report.set)?;
+    Ok(Exit::DONE)
+}

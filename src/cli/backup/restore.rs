@@ -1,0 +1,120 @@
+//! `potluck backup restore`
+
+use indicatif::HumanBytes;
+
+use crate::{
+    backup::{self, RestorePlan, Which},
+    cli::{
+        arguments::{AppArg, JsonArg},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        prompt,
+        session::{Session, wait_cancelling},
+        ui::{Ui, clean},
+    },
+    operation,
+    recipe::Version,
+};
+
+/// Restore an app's data from a backup.
+///
+/// Brings the app back as it was, also when nothing of it is left on its server
+/// but its secrets. Services that hold the data stop meanwhile. What the app
+/// has now in the places that are restored is lost.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck backup restore wiki.example.org
+  potluck backup restore wiki.example.org 20261121T2015
+
+Where there is data that would be replaced and nobody can be asked, --yes is
+needed; else the exit code is 6. Exit code 3 when the data is restored but the
+app's own checks fail.
+
+JSON: {set, app, bytes, seconds, checks}.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// The backup, or the beginning of its name [default: the newest]
+    #[arg(value_name = "BACKUP")]
+    backup: Option<String>,
+
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let options = super::options();
+    let which = args.backup.clone().map_or(Which::Latest, Which::Named);
+    let report = wait_cancelling(&options.cancel, async {
+        let context = &operating.context;
+        let mut app = operation::load(context, &entry, &Version::Newest).await?;
+        let restore = backup::prepare(context, &app, &which, &options).await?;
+        operating.pause();
+        agree(args, &session.ui, &restore.plan)?;
+        Ok(restore.run(context, &mut app, &options).await?)
+    })?;
+    drop(operating);
+    if args.json.json {
+        session.ui.json(&report)?;
+        return Ok(Exit::DONE);
+    }
+    session.ui.say(format_args!(
+        "Restored {} from {}: {} in {:.1} s.",
+        report.app,
+        report.set,
+        HumanBytes(report.bytes),
+        report.seconds
+    ));
+    for check in &report.checks {
+        session.ui.say(format_args!("  checked: {}", clean(check)));
+    }
+    Ok(Exit::DONE)
+}
+
+/// Shows what would happen; asks where data would be lost.
+fn agree(args: &Args, ui: &Ui, plan: &RestorePlan) -> Result<(), Failure> {
+    for warning in &plan.warnings {
+        ui.warn(warning);
+    }
+    ui.say(format_args!("Restoring {} from {} ({}):", plan.app, plan.set, HumanBytes(plan.bytes)));
+    let list = |title: &str, items: &[String]| {
+        if !items.is_empty() {
+            ui.say(format_args!("  {title} {}", clean(&items.join(", "))));
+        }
+    };
+    list("stops meanwhile:", &plan.stops);
+    list("replaces the volumes:", &plan.replaces);
+    let dumps: Vec<String> =
+        plan.puts_back.iter().map(|(item, service)| format!("{item} into {service}")).collect();
+    list("puts back:", &dumps);
+    if plan.deploys {
+        ui.say("  deploys the services that don't run");
+    }
+    let loses = !plan.stops.is_empty() || !plan.replaces.is_empty();
+    if !loses || args.yes {
+        return Ok(());
+    }
+    if !ui.is_interactive() {
+        return Err(Failure::consent(format!(
+            "{} has data that would be replaced, which needs your consent",
+            plan.app
+        ))
+        .hint("pass `--yes`"));
+    }
+    let question = format!("Replace what {} has now?", plan.app);
+    if prompt::confirm(ui, &question, false)? {
+        Ok(())
+    } else {
+        Err(Failure::interrupted("nothing was changed"))
+    }
+}
