@@ -12,6 +12,25 @@ use crate::engine::{Error, STACK_LABEL, api};
 /// The folder below the volumes that holds what containers keep outside them.
 const CONTAINERS: &str = ".containers";
 
+/// Removes what containers kept that run no more.
+pub(super) fn remove_others(volumes: &Path, running: &[String]) -> Result<(), Error> {
+    let folder = volumes.join(CONTAINERS);
+    let remove = || -> io::Result<()> {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if !running.iter().any(|id| entry.file_name() == id.as_str()) {
+                std::fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(|source| Error::Io { action: format!("clean {}", folder.display()), source })
+}
+
 /// Where the files of one container are.
 #[derive(Debug, Clone)]
 pub(super) struct Files {

@@ -154,23 +154,22 @@ impl Simulated {
         for name in state.volumes.keys() {
             self.volume_folder(name)?;
         }
+        let mut running = Vec::new();
         for service in &state.services {
             for task in service.tasks.iter().filter(|task| tick::has_container(task)) {
                 let id = container_id(task.id.as_deref().unwrap_or_default());
                 Files::new(&self.volumes, &id, service, task).prepare()?;
+                running.push(id);
             }
         }
-        Ok(())
+        files::remove_others(&self.volumes, &running)
     }
 
     fn volume_folder(&self, name: &str) -> Result<PathBuf, Error> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(plain) {
-            return Err(Error::Refused {
-                action: format!("create the volume `{name}`"),
-                message: "volume names hold only [a-zA-Z0-9][a-zA-Z0-9_.-]".to_owned(),
-            });
-        }
+        state::check_volume(name).map_err(|message| Error::Refused {
+            action: format!("create the volume `{name}`"),
+            message,
+        })?;
         let folder = self.volumes.join(name);
         std::fs::create_dir_all(&folder).map_err(|source| Error::Io {
             action: format!("create {}", folder.display()),

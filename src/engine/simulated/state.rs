@@ -244,6 +244,12 @@ impl State {
                 return Err(format!("config not found: {name}"));
             }
         }
+        let volume = |mount: &&api::Mount| matches!(mount.typ, Some(api::MountType::VOLUME) | None);
+        for mount in container.mounts.iter().flatten().filter(volume) {
+            if let Some(source) = mount.source.as_deref().filter(|source| !source.is_empty()) {
+                check_volume(source)?;
+            }
+        }
         let networks = task.networks.iter_mut().chain(spec.networks.iter_mut()).flatten();
         for network in networks {
             let target = network.target.clone().unwrap_or_default();
@@ -433,8 +439,19 @@ pub(super) fn mounted_volumes(task: &api::Task) -> impl Iterator<Item = (&str, &
     let mounts = spec.and_then(|spec| spec.mounts.as_ref()).into_iter().flatten();
     mounts.filter_map(|mount| {
         let volume = matches!(mount.typ, Some(api::MountType::VOLUME) | None);
-        mount.source.as_deref().filter(|_| volume).map(|source| (source, mount))
+        let source = mount.source.as_deref().filter(|source| volume && !source.is_empty());
+        source.map(|source| (source, mount))
     })
+}
+
+/// Docker's rule for volumes; here it also keeps them in their folder.
+pub(super) fn check_volume(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
+        Ok(())
+    } else {
+        Err("volume names hold only [a-zA-Z0-9][a-zA-Z0-9_.-]".to_owned())
+    }
 }
 
 fn in_use(kind: &str, id: &str, name: &str, users: &[&str]) -> Error {
