@@ -3,58 +3,35 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use crate::{
-    engine::{Engine, Error as EngineError, Scope, api},
-    home::MemoryFile,
+    engine::Engine,
+    home::{AppName, MemoryFile},
     plugin::{Memory, SecretAccess, SecretError},
+    secrets::{self, SecretPlan},
 };
 
-use super::{App, Context, Error, undeploy::APP_LABEL};
+use super::{App, Context, Error};
 
-/// The secrets of one app: those that its recipe declares external, under the
-/// app's own prefix.
+/// The secrets of one app: those that its recipe has it make.
 pub(crate) struct AppSecrets {
     engine: Arc<dyn Engine>,
-    app: String,
-    /// Short and full name: `db_password`, `wiki_example_org_db_password_v1`.
-    known: Vec<(String, String)>,
+    app: AppName,
+    plans: Vec<SecretPlan>,
 }
 
 impl AppSecrets {
-    pub fn of(app: &App) -> Self {
-        let prefix = format!("{}_", app.name);
-        let known = app
-            .stack
-            .external_secrets
-            .iter()
-            .filter_map(|full| Some((short_name(full.strip_prefix(&prefix)?), full.clone())))
-            .collect();
-        AppSecrets { engine: Arc::clone(&app.engine), app: app.entry.name.to_string(), known }
+    pub fn of(app: &App) -> Result<Self, Error> {
+        Ok(AppSecrets {
+            engine: Arc::clone(&app.engine),
+            app: app.entry.name.clone(),
+            plans: secrets::wanted(&app.stack, &app.env, &app.sources)?,
+        })
     }
 
-    fn full_name(&self, name: &str) -> Result<&str, SecretError> {
-        self.known
-            .iter()
-            .find(|(short, full)| short == name || full == name)
-            .map(|(_, full)| full.as_str())
-            .ok_or_else(|| SecretError::Unknown(name.to_owned()))
-    }
-}
-
-/// The name without the version that recipes put at its end, `_v1`.
-fn short_name(name: &str) -> String {
-    match name.rsplit_once('_') {
-        Some((short, version))
-            if version
-                .strip_prefix('v')
-                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) =>
-        {
-            short.to_owned()
-        }
-        _ => name.to_owned(),
+    fn find(&self, name: &str) -> Result<&SecretPlan, SecretError> {
+        secrets::find(&self.plans, name).map_err(secret_error)
     }
 }
 
@@ -62,7 +39,7 @@ fn short_name(name: &str) -> String {
 impl SecretAccess for AppSecrets {
     /// Swarm never gives a value back, and potluck keeps none yet.
     async fn reveal(&self, name: &str) -> Result<Zeroizing<String>, SecretError> {
-        let full = self.full_name(name)?;
+        let full = &self.find(name)?.full_name;
         Err(SecretError::Engine(format!(
             "the value of `{full}` is known to the swarm only, which gives it to services; run a command in one that has it"
         )))
@@ -71,24 +48,17 @@ impl SecretAccess for AppSecrets {
     /// Stores a secret that is not there yet. One that is there cannot change:
     /// its version in the settings has to be raised first.
     async fn put(&self, name: &str, value: Zeroizing<String>) -> Result<(), SecretError> {
-        let full = self.full_name(name)?;
-        let failed = |e: EngineError| match e {
-            EngineError::Exists { .. } => SecretError::Exists(name.to_owned()),
-            other => SecretError::Engine(other.to_string()),
-        };
-        let there = self.engine.secrets(Scope::All).await.map_err(failed)?;
-        if there.iter().any(|s| s.spec.as_ref().and_then(|s| s.name.as_deref()) == Some(full)) {
-            return Err(SecretError::Exists(name.to_owned()));
-        }
-        let labels = [(APP_LABEL.to_owned(), self.app.clone())].into();
-        let spec = api::SecretSpec {
-            name: Some(full.to_owned()),
-            labels: Some(labels),
-            data: Some(STANDARD.encode(value.as_bytes())),
-            ..Default::default()
-        };
-        self.engine.create_secret(spec).await.map_err(failed)?;
-        Ok(())
+        let plan = self.find(name)?;
+        let stored = secrets::insert(&*self.engine, &self.app, plan, value.as_bytes()).await;
+        stored.map_err(secret_error)
+    }
+}
+
+fn secret_error(error: secrets::Error) -> SecretError {
+    match error {
+        secrets::Error::Unknown { name, .. } => SecretError::Unknown(name),
+        secrets::Error::Exists { name, .. } => SecretError::Exists(name),
+        other => SecretError::Engine(other.to_string()),
     }
 }
 
@@ -108,23 +78,5 @@ impl Memory for AppMemory {
 
     fn set(&self, key: &str, value: &str) -> Result<(), String> {
         self.0.set(key, value).map_err(|e| e.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short_name;
-
-    #[test]
-    fn versions_are_no_part_of_a_secrets_name() {
-        for (full, short) in [
-            ("db_password_v1", "db_password"),
-            ("db_password_v12", "db_password"),
-            ("db_password", "db_password"),
-            ("key_v", "key_v"),
-            ("x_vault", "x_vault"),
-        ] {
-            assert_eq!(short_name(full), short);
-        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::recipe::{self, lint::Severity};
+
 use super::{App, Error, diff::PREDEFINED_NETWORKS, live::Live};
 
 pub(crate) fn run(app: &App, live: &Live) -> Result<(), Error> {
@@ -19,6 +21,29 @@ pub(crate) fn run(app: &App, live: &Live) -> Result<(), Error> {
         return Err(Error::MissingConfigs(missing));
     }
     app.stack.external_networks.iter().try_for_each(|name| network(name, live))
+}
+
+/// What is wrong with the recipe itself; returns warnings.
+///
+/// Errors stop a deploy only in files that this app uses: a mistake in an
+/// overlay for another database is no reason to keep this one down.
+pub(crate) fn lint(app: &App) -> Result<Vec<String>, Error> {
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for finding in recipe::lint::lint(&app.checkout) {
+        if finding.severity != Severity::Error {
+            continue;
+        }
+        let file = finding.position.as_deref().and_then(|p| p.split(':').next());
+        let in_use = file.is_none_or(|file| {
+            !file.starts_with("compose.") || app.sources.iter().any(|source| source.name == file)
+        });
+        let text = match &finding.position {
+            Some(position) => format!("  {position}: {}", finding.message),
+            None => format!("  {}", finding.message),
+        };
+        if in_use { errors.push(text) } else { warnings.push(text.trim().to_owned()) }
+    }
+    if errors.is_empty() { Ok(warnings) } else { Err(Error::Lint(errors)) }
 }
 
 fn absent(wanted: &[String], present: &BTreeSet<&str>) -> Vec<String> {

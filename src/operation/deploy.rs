@@ -68,17 +68,17 @@ pub async fn deploy(
 ///
 /// # Errors
 /// What [`deploy`] would end in before it changes anything, consent aside.
-pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Result<Plan, Error> {
+pub async fn plan(app: &App, options: &DeployOptions) -> Result<Plan, Error> {
     let live = Live::read(&*app.engine, &app.stack).await?;
     checks::run(app, &live)?;
+    let lint = checks::lint(app)?;
     let components = hooks::components(app)?;
     let mut plan = prepare(app, &live, options).await.plan();
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
-    add_warnings(&mut plan, app);
+    add_warnings(&mut plan, app, &lint);
     for wish in hooks::wishes(app, &components, &options.grants) {
         plan.warnings.push(format!("not agreed to yet: {}", wish.to_string().trim()));
     }
-    let _ = context;
     Ok(plan)
 }
 
@@ -88,7 +88,7 @@ async fn run(
     options: &DeployOptions,
 ) -> Result<(Plan, bool), Error> {
     if options.dry_run {
-        return Ok((plan(context, app, options).await?, false));
+        return Ok((plan(app, options).await?, false));
     }
     let mut live = Live::read(&*app.engine, &app.stack).await?;
     checks::run(app, &live)?;
@@ -108,9 +108,11 @@ async fn run(
                 .map_err(|services| Error::Failed(failed(app, services)))?;
         }
         let mut plan = work.plan();
-        add_warnings(&mut plan, app);
+        add_warnings(&mut plan, app, &[]);
         return Ok((plan, false));
     }
+    step(context, "check".into());
+    let lint = checks::lint(app)?;
 
     let agreed = hooks::decide(context, app, &components, &options.grants)?;
     remember_grants(context, app, &agreed)?;
@@ -123,7 +125,7 @@ async fn run(
 
     let mut plan = work.plan();
     add_hooks(&mut plan, plugins.iter().map(|(name, _)| name.as_str()));
-    add_warnings(&mut plan, app);
+    add_warnings(&mut plan, app, &lint);
     if !context.consent.plan(&plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
@@ -332,7 +334,8 @@ fn add_hooks<'a>(plan: &mut Plan, plugins: impl Iterator<Item = &'a str>) {
     }
 }
 
-fn add_warnings(plan: &mut Plan, app: &App) {
+fn add_warnings(plan: &mut Plan, app: &App, lint: &[String]) {
+    plan.warnings.extend_from_slice(lint);
     plan.warnings.extend(app.warnings.iter().map(|w| match &w.position {
         Some(position) => format!("{position}: {}", w.message),
         None => w.message.clone(),

@@ -23,6 +23,11 @@ pub enum Error {
     #[error(transparent)]
     Plugin(#[from] crate::plugin::Error),
     #[error(transparent)]
+    Secrets(#[from] crate::secrets::Error),
+    /// What `recipe lint` calls errors, in files that this app uses.
+    #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n"))]
+    Lint(Vec<String>),
+    #[error(transparent)]
     Name(#[from] crate::home::names::InvalidName),
     /// Exit code 6: plugins want what was not granted.
     #[error("the recipe's plugins need your consent:\n{}", list(.0))]
@@ -184,6 +189,8 @@ impl Hint for Error {
             Error::Compose(e) => e.hint(),
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),
+            Error::Secrets(e) => e.hint(),
+            Error::Lint(_) => Some("`potluck recipe lint` says more on each".into()),
             Error::PluginLimit { source, .. } => source.hint(),
             Error::NeedsConsent(wishes) => {
                 let flags: Vec<String> = wishes

@@ -190,7 +190,7 @@ fn surroundings(
         grants: entry.grants.iter().cloned().collect(),
         limits,
         services: Arc::new(AppServices::of(app)),
-        secrets: Arc::new(AppSecrets::of(app)),
+        secrets: Arc::new(AppSecrets::of(app)?),
         memory: Arc::new(AppMemory::of(context, app, &entry.name)?),
         progress: Arc::clone(&context.progress),
     })

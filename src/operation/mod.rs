@@ -47,7 +47,7 @@ pub use ps::{TaskRow, logs, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use state::{Failing, State};
-pub use undeploy::{APP_LABEL, Leftovers, leftovers, remove, undeploy};
+pub use undeploy::{Leftovers, leftovers, remove, undeploy};
 
 /// What every operation on an app needs. Made once per command.
 pub struct Context {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::{
     engine::{STACK_LABEL, Scope},
     progress::Event,
+    secrets::{self, APP_LABEL, StoredSecret},
 };
 
 use super::{
@@ -17,9 +18,6 @@ use super::{
     record::Record,
     work::KIND_LABEL,
 };
-
-/// Label by which potluck finds the secrets and volumes of an app.
-pub const APP_LABEL: &str = "org.potluck.app";
 
 /// Removes the stack's services, networks and configs; volumes and secrets
 /// stay. The plugins' `before-remove` runs first; should it fail, that is a
@@ -117,30 +115,15 @@ pub struct Leftovers {
 /// [`Error::StillDeployed`], and what the engine says.
 pub async fn leftovers(app: &App) -> Result<Leftovers, Error> {
     let engine = &*app.engine;
-    let (services, secrets, volumes) = futures_util::try_join!(
+    let (services, volumes) = futures_util::try_join!(
         engine.services(Scope::Stack(&app.name)),
-        engine.secrets(Scope::All),
         engine.volumes(Scope::All),
     )?;
     if !services.is_empty() {
         return Err(Error::StillDeployed { app: app.entry.name.to_string() });
     }
     let stack = Some(app.name.as_str());
-    let secrets = secrets
-        .into_iter()
-        .filter_map(|s| s.spec)
-        .filter(|spec| {
-            let labels = spec.labels.as_ref();
-            label(labels, APP_LABEL) == Some(app.entry.name.as_str())
-                || label(labels, STACK_LABEL) == stack
-                // abra labels nothing, but the recipe names what it uses.
-                || spec.name.as_ref().is_some_and(|name| {
-                    app.stack.external_secrets.contains(name)
-                        && name.starts_with(&format!("{}_", app.name))
-                })
-        })
-        .filter_map(|spec| spec.name)
-        .collect();
+    let secrets = stored(app).await?.into_iter().map(|s| s.full_name).collect();
     let volumes = volumes
         .into_iter()
         .filter(|v| {
@@ -162,15 +145,16 @@ pub async fn remove(context: &Context, app: &App) -> Result<(), Error> {
     let engine = &*app.engine;
     let leftovers = leftovers(app).await?;
     Record::remove(context, &app.entry)?;
-    let secrets = engine.secrets(Scope::All).await?;
-    for secret in secrets {
-        let name = secret.spec.and_then(|s| s.name).unwrap_or_default();
-        if leftovers.secrets.contains(&name) {
-            gone(engine.remove_secret(&secret.id.unwrap_or_default()).await)?;
-        }
+    for secret in stored(app).await? {
+        secrets::remove_stored(engine, &secret).await?;
     }
     for volume in &leftovers.volumes {
         gone(engine.remove_volume(volume).await)?;
     }
     Ok(())
+}
+
+async fn stored(app: &App) -> Result<Vec<StoredSecret>, Error> {
+    let plans = secrets::wanted(&app.stack, &app.env, &app.sources)?;
+    Ok(secrets::stored(&*app.engine, &app.entry.name, &app.name, &plans).await?)
 }

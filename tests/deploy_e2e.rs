@@ -1,0 +1,466 @@
+//! Deploying to a real swarm: what is sent, what is waited for, what is undone.
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use common::{BUSYBOX, Cleanup, endpoint, real_engine, unique_stack};
+use potluck::{
+    engine::{Engine, LogQuery, Scope},
+    home::{AppEntry, AppName, EnvFile, Grant, Home, ServerName, ServerSettings, StackName},
+    operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Stopped},
+    plugin::{Command, Runtime, StackServices},
+    progress::{Event, Sink},
+    recipe::{Store, Version},
+};
+
+/// Says yes to every plan and no to every grant.
+struct Yes;
+
+impl Consent for Yes {
+    fn grants(&self, _: &str, _: &BTreeSet<Grant>, _: &BTreeSet<Grant>) -> bool {
+        false
+    }
+    fn plan(&self, _: &Plan) -> bool {
+        true
+    }
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Sink for Heard {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+}
+
+/// One app of a tiny recipe, in folders of its own.
+struct Fixture {
+    _folder: tempfile::TempDir,
+    _cleanup: Option<Cleanup>,
+    recipe: PathBuf,
+    context: Context,
+    heard: Arc<Heard>,
+    entry: AppEntry,
+    engine: Arc<dyn Engine>,
+    stack: StackName,
+}
+
+impl Fixture {
+    /// On the real engine; none, said loudly, where there is none.
+    async fn real() -> Option<Self> {
+        let engine = real_engine().await?;
+        let stack = unique_stack("operation");
+        let cleanup = Cleanup::new(&stack);
+        Some(Self::new(engine, &endpoint(), stack, Some(cleanup)))
+    }
+
+    fn new(
+        engine: Arc<dyn Engine>,
+        endpoint: &str,
+        stack: StackName,
+        cleanup: Option<Cleanup>,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = folder.path().join("tiny");
+        fs::create_dir_all(&recipe).unwrap();
+        let home = Home::new(folder.path().join("home"));
+        let server = ServerName::new("test-server").unwrap();
+        let settings = ServerSettings { endpoint: Some(endpoint.into()), backup: None };
+        home.write_server(&server, &settings).unwrap();
+        let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
+        let heard = Arc::new(Heard::default());
+        let context = Context {
+            runtime: Runtime::new(&home.plugin_cache()).unwrap(),
+            home,
+            progress: heard.clone(),
+            consent: Arc::new(Yes),
+        };
+        Fixture { _folder: folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.recipe.join(name), text).unwrap();
+    }
+
+    fn compose(&self, text: &str) {
+        self.file("compose.yml", &text.replace("BUSYBOX", BUSYBOX));
+    }
+
+    async fn load(&self) -> App {
+        let store = Store::new(self.context.home.recipes());
+        if store.list().unwrap().is_empty() {
+            store.add(self.recipe.to_str().unwrap()).unwrap();
+            let env = EnvFile::parse("app.env", "TYPE=tiny\n").unwrap();
+            self.context.home.create_app(&self.entry, &env).unwrap();
+        }
+        operation::load(&self.context, &self.entry, &Version::Newest).await.unwrap()
+    }
+
+    async fn try_deploy(&self, options: &DeployOptions) -> Result<DeployReport, Error> {
+        let mut app = self.load().await;
+        operation::deploy(&self.context, &mut app, options).await
+    }
+
+    async fn deploy(&self) -> DeployReport {
+        self.try_deploy(&DeployOptions::default()).await.unwrap()
+    }
+
+    async fn versions(&self) -> Vec<(String, u64)> {
+        let services = self.engine.services(Scope::Stack(&self.stack)).await.unwrap();
+        let mut versions: Vec<_> = services
+            .into_iter()
+            .map(|s| (s.spec.unwrap().name.unwrap(), s.version.unwrap().index.unwrap()))
+            .collect();
+        versions.sort();
+        versions
+    }
+
+    async fn configs(&self) -> Vec<String> {
+        let configs = self.engine.configs(Scope::Stack(&self.stack)).await.unwrap();
+        configs.into_iter().map(|c| c.spec.unwrap().name.unwrap()).collect()
+    }
+
+    async fn command(&self, service: &str) -> Vec<String> {
+        let name = format!("{}_{service}", self.stack);
+        let spec = self.engine.service(&name).await.unwrap().spec.unwrap();
+        spec.task_template.unwrap().container_spec.unwrap().args.unwrap()
+    }
+}
+
+/// A limit for failures; what succeeds does not wait for it.
+fn within(seconds: u64) -> DeployOptions {
+    DeployOptions { timeout: Some(Duration::from_secs(seconds)), ..Default::default() }
+}
+
+const SLEEPER: &str = "
+services:
+  web:
+    image: BUSYBOX
+    command: [sleep, '1000']
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_deploy_sends_nothing() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(SLEEPER);
+    let first = app.deploy().await;
+    assert!(first.changed);
+    assert!(first.plan.changes.iter().any(|c| c.kind == "service" && c.action == "create"));
+    let before = app.versions().await;
+    let second = app.deploy().await;
+    assert!(!second.changed);
+    assert_eq!(second.plan.changes, vec![]);
+    assert_eq!(app.versions().await, before);
+    // What was asked for explicitly is sent.
+    let options = DeployOptions { force: true, ..Default::default() };
+    assert!(app.try_deploy(&options).await.unwrap().changed);
+    assert_ne!(app.versions().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_changes_nothing() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(SLEEPER);
+    let options = DeployOptions { dry_run: true, ..Default::default() };
+    let report = app.try_deploy(&options).await.unwrap();
+    assert!(!report.changed && !report.plan.changes.is_empty());
+    assert_eq!(app.versions().await, vec![]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_config_gets_a_successor_and_the_old_one_goes() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(&format!(
+        "{SLEEPER}    configs: [{{source: page, target: /page}}]\nconfigs:\n  page: {{file: ./page}}\n"
+    ));
+    app.file("page", "one");
+    app.deploy().await;
+    let original = format!("{}_page", app.stack);
+    assert_eq!(app.configs().await, [original.clone()]);
+    app.file("page", "two");
+    app.deploy().await;
+    let successor = app.configs().await;
+    assert_eq!(successor.len(), 1, "{successor:?}");
+    assert!(successor[0].starts_with(&format!("{original}_")), "{successor:?}");
+    let services = operation::AppServices::of(&app.load().await);
+    assert_eq!(services.get_file("web", "/page", 100).await.unwrap(), b"two");
+    assert!(!app.deploy().await.changed);
+    assert_eq!(app.configs().await, successor);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_update_ends_with_the_old_version_back() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(SLEEPER);
+    app.deploy().await;
+    let broken = SLEEPER
+        .replace("[sleep, '1000']", "[sh, -c, 'echo it hurts >&2; exit 3']")
+        .replace("{endpoint_mode", "{restart_policy: {condition: none}, endpoint_mode");
+    app.compose(&broken);
+    let error = app.try_deploy(&within(60)).await.unwrap_err();
+    assert!(matches!(error, Error::RolledBack(_)), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("(3)") && text.contains("it hurts"), "{text}");
+    assert!(text.contains("the previous version is back"), "{text}");
+    assert_eq!(app.command("web").await, ["sleep", "1000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_by_swarm_is_a_failure() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(SLEEPER);
+    app.deploy().await;
+    let broken = SLEEPER
+        .replace("[sleep, '1000']", "[sh, -c, 'echo it hurts >&2; exit 4']")
+        .replace("{monitor: 1s}", "{monitor: 3s, failure_action: rollback}");
+    app.compose(&broken);
+    let error = app.try_deploy(&within(90)).await.unwrap_err();
+    assert!(matches!(error, Error::RolledBack(_)), "{error}");
+    assert!(error.to_string().contains("rolled back"), "{error}");
+    assert_eq!(app.command("web").await, ["sleep", "1000"]);
+    // The old version deploys as if nothing had happened.
+    app.compose(SLEEPER);
+    app.deploy().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_deploy_that_fails_says_why_and_is_left_to_be_looked_at() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(
+        "
+services:
+  web:
+    image: BUSYBOX
+    command: [sh, -c, 'for i in 1 2 3; do echo line $$i; done; exit 7']
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}}
+",
+    );
+    let error = app.try_deploy(&within(60)).await.unwrap_err();
+    let Error::Failed(failed) = &error else { panic!("{error}") };
+    assert_eq!(failed.services.len(), 1);
+    assert_eq!(failed.services[0].log, ["line 1", "line 2", "line 3"]);
+    assert!(error.to_string().contains("(7)"), "{error}");
+    assert_eq!(app.versions().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_health_check_is_no_success() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(
+        "
+services:
+  web:
+    image: BUSYBOX
+    command: [sleep, '1000']
+    stop_grace_period: 0s
+    healthcheck: {test: [CMD, 'false'], interval: 500ms, retries: 2, timeout: 1s}
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}}
+",
+    );
+    let error = app.try_deploy(&within(60)).await.unwrap_err().to_string();
+    assert!(error.contains("health check failed"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_nowhere_ends_the_wait() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(
+        "
+services:
+  web:
+    image: potluck-test/does-not-exist:1
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: any, delay: 1s}}
+",
+    );
+    let error = app.try_deploy(&within(200)).await.unwrap_err();
+    let Error::Failed(failed) = &error else { panic!("{error}") };
+    let stuck = matches!(&failed.services[0].problem, operation::Problem::Stuck(_));
+    assert!(stuck && error.to_string().contains("No such image"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_constraint_that_no_node_meets_is_the_reason_given() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(&SLEEPER.replace(
+        "{endpoint_mode",
+        "{placement: {constraints: ['node.labels.nowhere == true']}, endpoint_mode",
+    ));
+    let error = app.try_deploy(&within(4)).await.unwrap_err().to_string();
+    assert!(error.contains("no suitable node"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_secret_stops_a_deploy_before_anything_changes() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(&format!(
+        "{SLEEPER}    secrets: [password]\nsecrets:\n  password: {{external: true, name: '${{STACK_NAME}}_password_v1'}}\n"
+    ));
+    app.file(".env.sample", "TYPE=tiny\nSECRET_PASSWORD_VERSION=v1\n");
+    let error = app.try_deploy(&DeployOptions::default()).await.unwrap_err();
+    let Error::MissingSecrets { names, .. } = &error else { panic!("{error}") };
+    assert_eq!(*names, [format!("{}_password_v1", app.stack)]);
+    let hint = potluck::hint::Hint::hint(&error).unwrap();
+    assert!(hint.contains("potluck app secret generate"), "{hint}");
+    assert_eq!(app.versions().await, vec![]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_recipe_has_no_more_goes_after_success() {
+    let Some(app) = Fixture::real().await else { return };
+    let second = "
+  extra:
+    image: BUSYBOX
+    command: [sleep, '1000']
+    stop_grace_period: 0s
+    networks: [side]
+    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
+networks:
+  side: {}
+";
+    app.compose(&format!("{SLEEPER}{second}"));
+    app.deploy().await;
+    assert_eq!(app.versions().await.len(), 2);
+    app.compose(SLEEPER);
+    let report = app.deploy().await;
+    assert!(report.plan.changes.iter().any(|c| c.kind == "service" && c.action == "remove"));
+    assert_eq!(app.versions().await.len(), 1);
+    let networks = app.engine.networks(Scope::Stack(&app.stack)).await.unwrap();
+    assert_eq!(networks.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undeploy_leaves_volumes_and_remove_takes_them() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(&format!("{SLEEPER}    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"));
+    app.deploy().await;
+    let loaded = app.load().await;
+    let error = operation::remove(&app.context, &loaded).await.unwrap_err();
+    assert!(matches!(error, Error::StillDeployed { .. }));
+    operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await.unwrap();
+    let scope = Scope::Stack(&app.stack);
+    assert!(app.engine.services(scope).await.unwrap().is_empty());
+    assert!(app.engine.networks(scope).await.unwrap().is_empty());
+    assert_eq!(app.engine.volumes(scope).await.unwrap().len(), 1);
+    let error = operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await;
+    assert!(matches!(error, Err(Error::NotDeployed { .. })));
+    // It comes back at once, networks and all.
+    app.deploy().await;
+    operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await.unwrap();
+    operation::remove(&app.context, &loaded).await.unwrap();
+    assert!(app.engine.volumes(scope).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(SLEEPER);
+    app.deploy().await;
+    let loaded = app.load().await;
+    let limit = Duration::from_secs(60);
+    let mut stopped = Stopped::default();
+    let services = ["web".to_owned()];
+    operation::scale_down(&app.context, &loaded, &services, limit, &mut stopped).await.unwrap();
+    let name = format!("{}_web", app.stack);
+    assert!(app.engine.containers(&name).await.unwrap().is_empty());
+    operation::scale_up(&app.context, &loaded, &stopped, limit).await.unwrap();
+    assert_eq!(app.engine.containers(&name).await.unwrap().len(), 1);
+    let mut forgotten = Stopped::default();
+    operation::scale_down(&app.context, &loaded, &services, limit, &mut forgotten).await.unwrap();
+    let report = app.deploy().await;
+    assert!(report.changed);
+    assert!(report.plan.changes[0].details.contains(&"replicas: 0 → 1".to_owned()));
+    assert_eq!(app.engine.containers(&name).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_reach_running_services_of_their_own_stack() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(SLEEPER);
+    app.deploy().await;
+    let services = operation::AppServices::of(&app.load().await);
+    let command = |argv: &[&str], seconds| Command {
+        argv: argv.iter().map(|a| (*a).to_owned()).collect(),
+        env: vec![("GREETING".into(), "hello".into())],
+        user: None,
+        workdir: Some("/tmp".into()),
+        timeout: Some(Duration::from_secs(seconds)),
+    };
+    let script = command(&["sh", "-c", "echo $GREETING from $(pwd); echo no >&2; exit 5"], 30);
+    let output = services.run("web", &script, vec![], 1000).await.unwrap();
+    assert_eq!(output.exit_code, 5);
+    assert_eq!(output.stdout, b"hello from /tmp\n");
+    assert_eq!(output.stderr, b"no\n");
+    // More than any pipe holds, both ways at once, and a cut.
+    let input = vec![b'x'; 4 << 20];
+    let output = services.run("web", &command(&["cat"], 60), input, 1000).await.unwrap();
+    assert_eq!((output.exit_code, output.stdout.len(), output.truncated), (0, 1000, true));
+    let late = services.run("web", &command(&["sleep", "60"], 1), vec![], 10).await;
+    assert_eq!(late.unwrap_err(), potluck::plugin::ServiceError::TimedOut);
+    services.put_file("web", "/tmp/f", b"content".to_vec(), 0o600).await.unwrap();
+    assert_eq!(services.get_file("web", "/tmp/f", 7).await.unwrap(), b"content");
+    assert!(services.get_file("web", "/tmp/f", 6).await.is_err());
+    assert!(services.get_file("web", "/tmp", 6).await.is_err());
+    let unknown = services.run("db", &command(&["true"], 5), vec![], 10).await.unwrap_err();
+    assert_eq!(unknown, potluck::plugin::ServiceError::Unknown("db".into()));
+    let before = services.container("web").await.unwrap();
+    services.restart("web", Duration::from_secs(60)).await.unwrap();
+    assert_ne!(services.container("web").await.unwrap().id, before.id);
+    services.wait_ready("web", Duration::from_secs(30)).await.unwrap();
+    // A restart is no change of the recipe's.
+    assert!(!app.deploy().await.changed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_and_services_without_tasks_are_done_when_they_are() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(
+        "
+services:
+  once:
+    image: BUSYBOX
+    command: ['true']
+    deploy: {endpoint_mode: dnsrr, mode: replicated-job, replicas: 2, restart_policy: {condition: none}}
+  none:
+    image: BUSYBOX
+    command: ['true']
+    deploy: {endpoint_mode: dnsrr, replicas: 0}
+  everywhere:
+    image: BUSYBOX
+    command: [sleep, '1000']
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr, mode: global, update_config: {monitor: 1s}}
+",
+    );
+    app.deploy().await;
+    assert!(!app.deploy().await.changed);
+    let heard = app.heard.0.lock().unwrap().join("\n");
+    assert!(heard.contains("2 tasks completed"), "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_and_their_lines_are_listed() {
+    use futures_util::StreamExt;
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(&SLEEPER.replace("[sleep, '1000']", "[sh, -c, 'echo up; sleep 1000']"));
+    app.deploy().await;
+    let loaded = app.load().await;
+    let rows = operation::ps(&loaded, false).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].service.as_str(), rows[0].state.as_str()), ("web", "running"));
+    assert_eq!(rows[0].image, BUSYBOX);
+    let lines = operation::logs(&loaded, &["web".into()], &LogQuery::default()).await.unwrap();
+    let lines: Vec<_> = lines.map(|line| line.unwrap()).collect().await;
+    assert!(lines.iter().any(|(key, line)| key == "web" && line.bytes.starts_with(b"up")));
+    let unknown = operation::logs(&loaded, &["nope".into()], &LogQuery::default()).await;
+    assert!(matches!(unknown.err(), Some(Error::UnknownService { .. })));
+}
