@@ -19,7 +19,7 @@ use super::{
 };
 
 /// A global service is stopped by a constraint that no node meets.
-pub const NOWHERE: &str = "node.id==potluck-stopped";
+const NOWHERE: &str = "node.id==potluck-stopped";
 
 const TRIES: usize = 3;
 

@@ -249,7 +249,8 @@ fn job(look: &Look<'_>, mode: &api::ServiceSpecMode, ours: &[&api::Task]) -> Opt
     if let Some(reason) = unplaced(&active) {
         return Some(State::Rejected { reason, times: 1 });
     }
-    let failures = failures(&tasks, look.ended_before);
+    let mut failures = failures(&tasks, look.ended_before);
+    failures.retain(|task| state_of(task) != TaskState::COMPLETE);
     if let Some(last) = failures.last() {
         let template = look.service.spec.as_ref().and_then(|s| s.task_template.as_ref());
         return Some(failed(last, &failures, &Restarts::of(template)));
