@@ -193,7 +193,14 @@ async fn a_changed_config_gets_a_successor_and_the_old_one_goes() {
     assert_eq!(successor.len(), 1, "{successor:?}");
     assert!(successor[0].starts_with(&format!("{original}_")), "{successor:?}");
     let services = operation::AppServices::of(&app.load().await);
-    assert_eq!(services.get_file("web", "/page", 100).await.unwrap(), b"two");
+    let cat = Command {
+        argv: vec!["cat".into(), "/page".into()],
+        env: vec![],
+        user: None,
+        workdir: None,
+        timeout: None,
+    };
+    assert_eq!(services.run("web", &cat, vec![], 100).await.unwrap().stdout, b"two");
     assert!(!app.deploy().await.changed);
     assert_eq!(app.configs().await, successor);
 }

@@ -127,6 +127,7 @@ pub(crate) async fn apply(
             Err(error) => applied.refused.push(FailedService {
                 service: service.key.clone(),
                 problem: Problem::Refused(error.to_string()),
+                cause: None,
                 log: Vec::new(),
             }),
         }

@@ -23,25 +23,35 @@ pub(crate) fn run(app: &App, live: &Live) -> Result<(), Error> {
     app.stack.external_networks.iter().try_for_each(|name| network(name, live))
 }
 
-/// What is wrong with the recipe itself; returns warnings.
-///
-/// Errors stop a deploy only in files that this app uses: a mistake in an
-/// overlay for another database is no reason to keep this one down.
+/// Findings about a recipe's sample settings and its conventions. They matter
+/// to whoever makes a new app of it; this app has settings of its own, its
+/// compose files were read with these, and what docker or abra deploys must
+/// deploy here.
+const ABOUT_NEW_APPS: &[&str] = &[
+    "sample-missing",
+    "sample-invalid",
+    "sample-without-type",
+    "compose-unreadable",
+    "no-app-service",
+    "secret-without-key",
+];
+
+/// What is wrong with the recipe itself; returns what does not stop a deploy.
 pub(crate) fn lint(app: &App) -> Result<Vec<String>, Error> {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for finding in recipe::lint::lint(&app.checkout) {
         if finding.severity != Severity::Error {
             continue;
         }
-        let file = finding.position.as_deref().and_then(|p| p.split(':').next());
-        let in_use = file.is_none_or(|file| {
-            !file.starts_with("compose.") || app.sources.iter().any(|source| source.name == file)
-        });
         let text = match &finding.position {
-            Some(position) => format!("  {position}: {}", finding.message),
-            None => format!("  {}", finding.message),
+            Some(position) => format!("{position}: {}", finding.message),
+            None => finding.message.clone(),
         };
-        if in_use { errors.push(text) } else { warnings.push(text.trim().to_owned()) }
+        if ABOUT_NEW_APPS.contains(&finding.code) {
+            warnings.push(text);
+        } else {
+            errors.push(format!("  {text}"));
+        }
     }
     if errors.is_empty() { Ok(warnings) } else { Err(Error::Lint(errors)) }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    diff::{Names, comparable},
+    diff::{Names, comparable, comparable_task},
     error::{FailedService, Problem},
     state::{self, Look, State, classify, state_of},
 };
@@ -73,8 +73,8 @@ pub(crate) async fn converge(
     let mut failed = Vec::new();
     for (target, outcome) in targets.iter().zip(future::join_all(watches).await) {
         if let Outcome::Failed(problem) = outcome {
-            let log = last_lines(engine, target, &problem).await;
-            failed.push(FailedService { service: target.key.clone(), problem, log });
+            let (cause, log) = explain(engine, target, &problem).await;
+            failed.push(FailedService { service: target.key.clone(), problem, cause, log });
         }
     }
     if failed.is_empty() { Ok(()) } else { Err(failed) }
@@ -258,45 +258,59 @@ fn is_missing_image(reason: &str) -> bool {
     reason.contains("no such image") || reason.contains("manifest unknown")
 }
 
-/// The last lines that the failing task wrote; none when they cannot be had.
-async fn last_lines(engine: &dyn Engine, target: &Target, problem: &Problem) -> Vec<String> {
+/// Why the newest task of our spec ended, where the state does not say so
+/// itself, and the last lines it wrote. Nothing where they cannot be had: the
+/// failure is known without them.
+async fn explain(
+    engine: &dyn Engine,
+    target: &Target,
+    problem: &Problem,
+) -> (Option<String>, Vec<String>) {
     let state = match problem {
         Problem::Stuck(state) | Problem::Late { state, .. } => state,
         Problem::ChangedElsewhere
         | Problem::Gone
         | Problem::Refused(_)
-        | Problem::Unreachable(_) => return Vec::new(),
+        | Problem::Unreachable(_) => return (None, Vec::new()),
     };
     if matches!(state, State::Rejected { .. } | State::Waiting { .. } | State::Pulling { .. }) {
-        return Vec::new();
+        return (None, Vec::new());
     }
     let read = async {
-        let query = LogQuery { tail: Some(LOG_LINES), ..LogQuery::default() };
-        let lines = match failing_task(engine, target, state).await {
-            Some(task) => engine.task_logs(&task, &query).await,
-            None => engine.service_logs(&target.id, &query).await,
+        let tasks = engine.tasks(&target.id).await.unwrap_or_default();
+        let ours = target.spec.task_template.as_ref().map(comparable_task);
+        // After a rollback the newest tasks are of the old spec and run.
+        let last = tasks
+            .iter()
+            .filter(|task| task.spec.as_ref().map(comparable_task) == ours)
+            .find(|task| match state {
+                State::Failing(failing) => task.id.as_ref() == Some(&failing.task),
+                _ => state_of(task) > api::TaskState::RUNNING || task_is_alive(task),
+            });
+        let cause = match state {
+            State::Failing(_) => None,
+            _ => last.and_then(state::cause),
         };
-        let Ok(mut lines) = lines else { return Vec::new() };
-        let mut kept = Vec::new();
-        while let Some(Ok(line)) = lines.next().await {
-            let text = String::from_utf8_lossy(&line.bytes);
-            kept.extend(text.lines().map(clean));
-        }
-        let surplus = kept.len().saturating_sub(LOG_LINES as usize);
-        kept.split_off(surplus)
+        let id = last.and_then(|task| task.id.as_deref());
+        (cause, last_lines(engine, id).await)
     };
     timeout(LOG_PATIENCE, read).await.unwrap_or_default()
 }
 
-/// The task whose words explain the state: after a rollback by swarm, the
-/// newest that failed.
-async fn failing_task(engine: &dyn Engine, target: &Target, state: &State) -> Option<String> {
-    if let State::Failing(failing) = state {
-        return Some(failing.task.clone());
+fn task_is_alive(task: &api::Task) -> bool {
+    matches!(state_of(task), api::TaskState::STARTING | api::TaskState::RUNNING)
+}
+
+async fn last_lines(engine: &dyn Engine, task: Option<&str>) -> Vec<String> {
+    let Some(task) = task else { return Vec::new() };
+    let query = LogQuery { tail: Some(LOG_LINES), ..LogQuery::default() };
+    let Ok(mut lines) = engine.task_logs(task, &query).await else { return Vec::new() };
+    let mut kept = Vec::new();
+    while let Some(Ok(line)) = lines.next().await {
+        kept.extend(String::from_utf8_lossy(&line.bytes).lines().map(clean));
     }
-    let tasks = engine.tasks(&target.id).await.ok()?;
-    let failed = tasks.iter().find(|t| state_of(t) == api::TaskState::FAILED);
-    failed.and_then(|t| t.id.clone())
+    let surplus = kept.len().saturating_sub(LOG_LINES as usize);
+    kept.split_off(surplus)
 }
 
 /// What a program wrote must not steer the terminal it is shown on.

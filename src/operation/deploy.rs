@@ -272,6 +272,7 @@ async fn finish(
             None => gone.push(FailedService {
                 service: service.key.clone(),
                 problem: Problem::Gone,
+                cause: None,
                 log: Vec::new(),
             }),
         }

@@ -127,6 +127,8 @@ pub struct FailedService {
     /// The key in the compose file.
     pub service: String,
     pub problem: Problem,
+    /// Why its task ended, where the problem does not say so itself.
+    pub cause: Option<String>,
     /// The last lines that its last task wrote.
     pub log: Vec<String>,
 }
@@ -153,6 +155,9 @@ impl fmt::Display for Failed {
         write!(f, "{} failed", self.what)?;
         for service in &self.services {
             write!(f, "\n  {}: {}", service.service, service.problem)?;
+            if let Some(cause) = &service.cause {
+                write!(f, "; its task ended: {cause}")?;
+            }
             for line in &service.log {
                 write!(f, "\n    | {line}")?;
             }

@@ -180,6 +180,8 @@ impl StackServices for AppServices {
         self.engine.put_archive(&container.id, folder, tar).await.map_err(engine_error)
     }
 
+    /// Docker reads the container's own files and volumes; what swarm mounts
+    /// (secrets, configs) it shows empty.
     async fn get_file(
         &self,
         service: &str,

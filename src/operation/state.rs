@@ -322,40 +322,44 @@ fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
 
 fn failed(last: &api::Task, failures: &[&api::Task], restarts: &Restarts) -> State {
     let status = last.status.as_ref();
-    let text = |get: fn(&api::TaskStatus) -> Option<&String>| {
-        status.and_then(get).filter(|t| !t.is_empty()).cloned()
-    };
-    let error = text(|s| s.err.as_ref());
     if state_of(last) == TaskState::REJECTED {
         let times = failures.iter().filter(|t| state_of(t) == TaskState::REJECTED).count();
-        let reason = error.or_else(|| text(|s| s.message.as_ref()));
-        return State::Rejected {
-            reason: reason.unwrap_or_else(|| "no reason given".into()),
-            times,
-        };
+        let reason = error_of(last)
+            .or_else(|| status.and_then(|s| s.message.clone()))
+            .unwrap_or_else(|| "no reason given".into());
+        return State::Rejected { reason, times };
     }
     let exit_code = status
         .and_then(|s| s.container_status.as_ref())
         .and_then(|c| c.exit_code)
         // Docker leaves 0 there for a container that never started.
         .filter(|code| *code != 0 || state_of(last) == TaskState::COMPLETE);
-    let message = match (&error, state_of(last)) {
-        (Some(error), _) if error.contains("unhealthy container") => {
-            "its health check failed".to_owned()
-        }
-        (Some(error), _) => error.trim_start_matches("task: ").to_owned(),
-        (None, TaskState::COMPLETE) => "its program ended".to_owned(),
-        (None, _) => text(|s| s.message.as_ref()).unwrap_or_else(|| "no reason given".into()),
-    };
     let slot = slot_of(last);
     let in_slot = failures.iter().filter(|t| slot_of(t) == slot).count();
     State::Failing(Failing {
         task: last.id.clone().unwrap_or_default(),
         exit_code,
-        message,
+        message: cause(last).unwrap_or_else(|| "no reason given".into()),
         times: failures.len(),
         restarts: restarts.again(state_of(last), in_slot),
     })
+}
+
+/// Why a task ended, for people; none while it has not, or nobody says.
+pub(crate) fn cause(task: &api::Task) -> Option<String> {
+    match (error_of(task), state_of(task)) {
+        (Some(error), _) if error.contains("unhealthy container") => {
+            Some("its health check failed".to_owned())
+        }
+        (Some(error), _) => Some(error.trim_start_matches("task: ").to_owned()),
+        (None, TaskState::COMPLETE) => Some("its program ended".to_owned()),
+        (None, TaskState::FAILED) => task.status.as_ref()?.message.clone(),
+        _ => None,
+    }
+}
+
+fn error_of(task: &api::Task) -> Option<String> {
+    task.status.as_ref()?.err.clone().filter(|error| !error.is_empty())
 }
 
 /// Whether a task that ended is followed by another.

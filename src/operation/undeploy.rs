@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
-    engine::{STACK_LABEL, Scope},
+    engine::{Engine, Error as EngineError, STACK_LABEL, Scope},
     progress::Event,
     secrets::{self, APP_LABEL, StoredSecret},
 };
@@ -18,6 +18,10 @@ use super::{
     record::Record,
     work::KIND_LABEL,
 };
+
+/// Swarm removes the containers of a service that is gone within seconds.
+const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(250);
 
 /// Removes the stack's services, networks and configs; volumes and secrets
 /// stay. The plugins' `before-remove` runs first; should it fail, that is a
@@ -75,7 +79,7 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
 }
 
 /// Somebody else may have removed it at the same time.
-fn gone(result: Result<(), crate::engine::Error>) -> Result<(), Error> {
+fn gone(result: Result<(), EngineError>) -> Result<(), Error> {
     match result {
         Err(error) if !error.is_not_found() => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
@@ -148,10 +152,21 @@ pub async fn remove(context: &Context, app: &App) -> Result<(), Error> {
     for secret in stored(app).await? {
         secrets::remove_stored(engine, &secret).await?;
     }
+    let deadline = Instant::now() + VOLUME_PATIENCE;
     for volume in &leftovers.volumes {
-        gone(engine.remove_volume(volume).await)?;
+        remove_volume(engine, volume, deadline).await?;
     }
     Ok(())
+}
+
+/// Containers that have ended hold their volumes until swarm has removed them.
+async fn remove_volume(engine: &dyn Engine, name: &str, deadline: Instant) -> Result<(), Error> {
+    loop {
+        match engine.remove_volume(name).await {
+            Err(EngineError::Refused { .. }) if Instant::now() < deadline => sleep(POLL).await,
+            result => return gone(result),
+        }
+    }
 }
 
 async fn stored(app: &App) -> Result<Vec<StoredSecret>, Error> {
