@@ -96,10 +96,12 @@ run potluck backup snapshots "$domain"
 say "6. the loss of both volumes"
 stack=$(echo "$domain" | tr . _)
 run potluck app undeploy "$domain" --no-input
+# Swarm takes the stopped containers away a moment later; until then they hold the volumes.
+until [ -z "$(docker ps -aq --filter "label=com.docker.stack.namespace=$stack")" ]; do sleep 0.5; done
 run docker volume rm "${stack}_data" "${stack}_content"
 
 say "7. the restore"
-run potluck backup restore "$domain" --no-input
+run potluck backup restore "$domain" --yes
 page >/dev/null || die "the site does not answer after the restore"
 text >"$cache/demo-after.txt"
 if diff "$cache/demo-before.txt" "$cache/demo-after.txt"; then

@@ -34,6 +34,22 @@ install_missing() {
         { tail -n 20 "$cache/apt.log" >&2; die "installing$missing failed"; }
 }
 
+# Guests are built for wasm32-unknown-unknown: rustup's own target where it can
+# be had, else Debian's compiler with the library's source.
+wasm_target() {
+    [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" ] && return 0
+    [ -f /usr/lib/rustlib/src/rust/library/Cargo.lock ] && return 0
+    have rustup && rustup target add wasm32-unknown-unknown >/dev/null 2>&1 && return 0
+    if [ "$(id -u)" = 0 ] && have apt-get; then
+        say "installing rustc-web and rust-web-src, to build plugins"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rustc-web rust-web-src \
+            >"$cache/apt.log" 2>&1 || { tail -n 20 "$cache/apt.log" >&2; return 1; }
+        return 0
+    fi
+    warn "plugins cannot be built: run 'rustup target add wasm32-unknown-unknown'"
+}
+
 start_engine() {
     docker info >/dev/null 2>&1 && return 0
     have dockerd || { warn "there is no Docker engine on this machine"; return 1; }
@@ -65,6 +81,7 @@ make_swarm() {
 
 have cargo || die "a Rust toolchain (1.95 or newer) is needed: see https://rustup.rs"
 install_missing
+wasm_target
 have restic || warn "restic is missing: backups will not work"
 if start_engine && make_swarm; then
     exit 0

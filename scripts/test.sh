@@ -15,6 +15,8 @@ if [ -z "${FAST:-}" ]; then
     swarm=0
     "$root/scripts/setup.sh" || swarm=$?
     [ $swarm = 0 ] || [ $swarm = 10 ] || exit $swarm
+    # Where the engine was started, a test that does not find it has failed.
+    [ $swarm != 0 ] || export POTLUCK_TEST_REQUIRE_ENGINE=1
     say "plugins"
     plugins/build.sh
     say "a guest built with a WASI standard library"

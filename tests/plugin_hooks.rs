@@ -52,10 +52,7 @@ async fn a_role_that_is_not_played_is_an_error() {
     let guest = lifecycle(&[], "", "(i32.const 64)");
     let world = Arc::new(World::default());
     let mut hooks = start(&guest, &world, &[]).await;
-    assert!(matches!(
-        hooks.backup_plan().await,
-        Err(Error::NotPlayed { role: Role::Backup, .. })
-    ));
+    assert!(matches!(hooks.backup_plan().await, Err(Error::NotPlayed { role: Role::Backup, .. })));
 }
 
 #[tokio::test]

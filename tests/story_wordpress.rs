@@ -129,7 +129,12 @@ impl Operator {
 
     fn note(&self, args: &[&str], said: Said) -> Said {
         let mut transcript = self.transcript.lock().unwrap();
-        transcript.push_str(&format!("$ potluck {}\n{}{}", args.join(" "), said.stdout, said.stderr));
+        transcript.push_str(&format!(
+            "$ potluck {}\n{}{}",
+            args.join(" "),
+            said.stdout,
+            said.stderr
+        ));
         said
     }
 
@@ -143,7 +148,9 @@ impl Operator {
         let mut lines = Vec::new();
         for key in ["app", "db"] {
             let name = format!("{}_{key}", self.stack);
-            lines.push(self.docker(&["service", "inspect", "-f", "{{.Version.Index}}", &name]).stdout);
+            lines.push(
+                self.docker(&["service", "inspect", "-f", "{{.Version.Index}}", &name]).stdout,
+            );
             lines.push(self.docker(&["service", "ps", "-q", &name]).stdout);
         }
         lines.concat()
@@ -161,7 +168,8 @@ impl Drop for Operator {
             std::thread::sleep(Duration::from_millis(300));
         }
         for kind in ["secret", "volume"] {
-            let list = self.docker(&[kind, "ls", "-q", "--filter", &format!("name={}", self.stack)]);
+            let list =
+                self.docker(&[kind, "ls", "-q", "--filter", &format!("name={}", self.stack)]);
             for id in list.stdout.split_whitespace() {
                 self.docker(&[kind, "rm", id]);
             }
@@ -226,7 +234,9 @@ fn search(folder: &Path, found: &mut Vec<String>) {
 
 /// Watches the arguments and the environment of all processes outside of
 /// containers while the story runs.
-fn watch_processes(stop: std::sync::Arc<std::sync::atomic::AtomicBool>) -> std::thread::JoinHandle<Vec<String>> {
+fn watch_processes(
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> std::thread::JoinHandle<Vec<String>> {
     use std::sync::atomic::Ordering;
     std::thread::spawn(move || {
         let mut found = Vec::new();
@@ -256,7 +266,8 @@ fn story() -> Option<&'static Story> {
             runtime.block_on(common::real_engine())?;
             let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
             for needed in ["potluck-test/wordpress:1", "potluck-test/mariadb:1"] {
-                let image = Command::new("docker").args(["image", "inspect", needed]).output().unwrap();
+                let image =
+                    Command::new("docker").args(["image", "inspect", needed]).output().unwrap();
                 if !image.status.success() {
                     common::skip(&format!("the image {needed} is missing: make images"));
                     return None;
@@ -283,16 +294,29 @@ fn tell(recipe: &Path) -> Story {
 
     o.potluck(&["server", "add", "here", "--local"]).ok();
     o.potluck(&[
-        "app", "new", recipe.to_str().unwrap(), "--server", "here", "--domain", app, "-n",
-        "--set", "COMPOSE_FILE=compose.yml:compose.test.yml",
-        "--set", &setting("PORT", &port.to_string()),
-        "--set", &setting("SITE_URL", &format!("http://{app}:{port}")),
-        "--set", "TITLE=Soup for everyone",
-        "--set", "ADMIN_EMAIL=cook@example.org",
+        "app",
+        "new",
+        recipe.to_str().unwrap(),
+        "--server",
+        "here",
+        "--domain",
+        app,
+        "-n",
+        "--set",
+        "COMPOSE_FILE=compose.yml:compose.test.yml",
+        "--set",
+        &setting("PORT", &port.to_string()),
+        "--set",
+        &setting("SITE_URL", &format!("http://{app}:{port}")),
+        "--set",
+        "TITLE=Soup for everyone",
+        "--set",
+        "ADMIN_EMAIL=cook@example.org",
     ])
     .ok();
 
-    let without_secrets = o.potluck(&["app", "deploy", app, "-n", GRANTS[0], GRANTS[1], GRANTS[2], GRANTS[3]]);
+    let without_secrets =
+        o.potluck(&["app", "deploy", app, "-n", GRANTS[0], GRANTS[1], GRANTS[2], GRANTS[3]]);
     o.potluck_with_input(&["app", "secret", "insert", app, "admin_password"], PLANTED).ok();
     let first_secrets = o.potluck(&["app", "secret", "generate", app, "--json"]);
     let second_secrets = o.potluck(&["app", "secret", "generate", app, "--json"]);
@@ -319,7 +343,13 @@ fn tell(recipe: &Path) -> Story {
     let signs_in = |password: &str| {
         o.potluck_with_input(
             &[
-                "app", "run", app, "app", "--", "php", "-r",
+                "app",
+                "run",
+                app,
+                "app",
+                "--",
+                "php",
+                "-r",
                 r#"require "/var/www/html/wp-load.php";
                    exit(wp_authenticate("admin", trim(fgets(STDIN))) instanceof WP_User ? 0 : 1);"#,
             ],
@@ -334,7 +364,13 @@ fn tell(recipe: &Path) -> Story {
     let sign_in = (old_password_worked && !signs_in(PLANTED), signs_in(&new_password));
 
     o.potluck(&[
-        "app", "run", app, "app", "--", "php", "-r",
+        "app",
+        "run",
+        app,
+        "app",
+        "--",
+        "php",
+        "-r",
         r#"require "/var/www/html/wp-load.php";
            wp_insert_post(["post_title" => "Leek and potato", "post_status" => "publish"]);
            wp_mkdir_p(WP_CONTENT_DIR."/uploads");
@@ -348,19 +384,33 @@ fn tell(recipe: &Path) -> Story {
     let snapshots = o.potluck(&["backup", "snapshots", app, "--json"]);
 
     o.potluck(&["app", "undeploy", app, "-n"]).ok();
+    // Swarm takes the stopped containers away a moment later.
+    let deadline = Instant::now() + common::PATIENCE;
+    let label = format!("label=com.docker.stack.namespace={}", o.stack);
+    while !o.docker(&["ps", "-aq", "--filter", &label]).stdout.trim().is_empty() {
+        assert!(Instant::now() < deadline, "containers stay after the undeploy");
+        std::thread::sleep(Duration::from_millis(300));
+    }
     for volume in ["data", "content"] {
         let removed = o.docker(&["volume", "rm", &format!("{}_{volume}", o.stack)]);
         assert_eq!(removed.code, 0, "{}", removed.stderr);
     }
-    let restore = o.potluck(&["backup", "restore", app, "-n"]);
+    let restore = o.potluck(&["backup", "restore", app, "--yes"]);
     let page_after = text(&fetch(app, port, "/"));
-    let upload_after =
-        o.potluck(&["app", "run", app, "app", "--", "cat", "/var/www/html/wp-content/uploads/recipe.txt"]);
+    let upload_after = o.potluck(&[
+        "app",
+        "run",
+        app,
+        "app",
+        "--",
+        "cat",
+        "/var/www/html/wp-content/uploads/recipe.txt",
+    ]);
 
     // Its lines go into the transcript that is searched for the planted secret.
     o.potluck(&["app", "logs", app]).ok();
     let undeploy = o.potluck(&["app", "undeploy", app, "-n"]);
-    let removed = o.potluck(&["app", "rm", app, "-n", "--force"]);
+    let removed = o.potluck(&["app", "rm", app, "--yes"]);
 
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let mut leaks = watcher.join().unwrap();
@@ -404,8 +454,16 @@ fn break_the_dump(o: &Operator) -> (Said, Said) {
     let app = o.domain.as_str();
     let put = |script: &str| {
         o.potluck_with_input(
-            &["app", "run", app, "db", "--", "sh", "-c",
-              "cat >/usr/local/bin/mariadb-dump && chmod 755 /usr/local/bin/mariadb-dump"],
+            &[
+                "app",
+                "run",
+                app,
+                "db",
+                "--",
+                "sh",
+                "-c",
+                "cat >/usr/local/bin/mariadb-dump && chmod 755 /usr/local/bin/mariadb-dump",
+            ],
             script,
         )
         .ok();

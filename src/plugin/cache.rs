@@ -160,4 +160,3 @@ fn private(metadata: &fs::Metadata, kind: u32) -> bool {
         && metadata.mode() & 0o077 == 0
         && metadata.uid() == rustix::process::geteuid().as_raw()
 }
-

@@ -71,10 +71,14 @@ pub enum Error {
         /// Empty when there is none.
         backtrace: String,
     },
-    #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) was stopped at its limit of {exceeded}")]
+    #[error(
+        "the hook `{hook}` of the plugin `{plugin}` ({role}) was stopped at its limit of {exceeded}"
+    )]
     Limit { plugin: String, role: Role, hook: &'static str, exceeded: Exceeded },
     /// A result that asks for what was not granted.
-    #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) asks for `{grant}`, which is not granted")]
+    #[error(
+        "the hook `{hook}` of the plugin `{plugin}` ({role}) asks for `{grant}`, which is not granted"
+    )]
     Denied { plugin: String, role: Role, hook: &'static str, grant: Grant },
     /// A result that makes no sense.
     #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) answered wrongly: {message}")]
@@ -113,9 +117,9 @@ impl Hint for Error {
             Error::Damaged { .. } => {
                 Some("fetch or build the component again, and compare its sha256".into())
             }
-            Error::ForeignImport { .. } => {
-                Some("build it against `wit/recipe.wit` only; of WASI, version 0.2 is offered".into())
-            }
+            Error::ForeignImport { .. } => Some(
+                "build it against `wit/recipe.wit` only; of WASI, version 0.2 is offered".into(),
+            ),
             Error::OtherVersion { .. } => {
                 Some("use a newer potluck, or a build of the plugin for this one".into())
             }
@@ -130,9 +134,9 @@ impl Hint for Error {
             Error::Failed { retryable: true, .. } => Some("trying again may help".into()),
             Error::Denied { plugin, grant, .. } => Some(missing(plugin, &format!("`{grant}`"))),
             Error::Limit { exceeded, .. } => match exceeded {
-                Exceeded::Memory { .. } => {
-                    Some("if it needs more, raise the memory under its `limits:` in `recipe.yml`".into())
-                }
+                Exceeded::Memory { .. } => Some(
+                    "if it needs more, raise the memory under its `limits:` in `recipe.yml`".into(),
+                ),
                 Exceeded::Wall { .. } | Exceeded::Compute { .. } => Some(
                     "if it needs longer, raise the time under its `limits:` in `recipe.yml`".into(),
                 ),

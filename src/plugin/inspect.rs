@@ -29,14 +29,8 @@ const IMPORTS: [&str; 13] = [
     "tools",
 ];
 /// Packages of WASI 0.2 that are there, with everything denied.
-const WASI: [&str; 6] = [
-    "wasi:cli/",
-    "wasi:clocks/",
-    "wasi:filesystem/",
-    "wasi:io/",
-    "wasi:random/",
-    "wasi:sockets/",
-];
+const WASI: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// What a component's type says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +56,9 @@ pub fn recognise(plugin: &str, bytes: &[u8]) -> Result<(), Error> {
             "a core WebAssembly module",
             "make a component of it with `wasm-tools component new`, or link with `wasm-component-ld`",
         ),
-        [0, b'a', b's', b'm', _, _, 1, 0, ..] => (
-            "a component of another version of the component model",
-            "build it with current tools",
-        ),
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => {
+            ("a component of another version of the component model", "build it with current tools")
+        }
         [0, b'a', b's', b'm', ..] => ("WebAssembly of an unknown kind", "build it again"),
         [] => ("an empty file", "build the plugin, or fetch the recipe again"),
         _ if Engine::detect_precompiled(bytes).is_some() => (

@@ -90,7 +90,11 @@ impl Limits {
         roles
             .into_iter()
             .map(|role| Limits::for_role(*role))
-            .reduce(|a, b| Limits { wall: a.wall.max(b.wall), compute: a.compute.max(b.compute), ..a })
+            .reduce(|a, b| Limits {
+                wall: a.wall.max(b.wall),
+                compute: a.compute.max(b.compute),
+                ..a
+            })
             .unwrap_or_else(|| Limits::for_role(Role::Lifecycle))
     }
 
@@ -142,14 +146,28 @@ impl crate::hint::Hint for InvalidLimit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exceeded {
-    Memory { limit: usize },
-    Tables { limit: usize },
-    Wall { limit: Duration },
-    Compute { limit: Duration },
-    Calls { limit: u64 },
+    Memory {
+        limit: usize,
+    },
+    Tables {
+        limit: usize,
+    },
+    Wall {
+        limit: Duration,
+    },
+    Compute {
+        limit: Duration,
+    },
+    Calls {
+        limit: u64,
+    },
     /// Bytes that a guest handed to the host at once.
-    Handover { limit: usize },
-    Stack { limit: usize },
+    Handover {
+        limit: usize,
+    },
+    Stack {
+        limit: usize,
+    },
 }
 
 impl fmt::Display for Exceeded {

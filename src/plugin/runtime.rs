@@ -91,8 +91,7 @@ impl Runtime {
             plugin: name.into(),
             message: super::text::clean_line(&format!("{error:#}"), 1000),
         };
-        let instance =
-            parts.linker(shape.wasi)?.instantiate_pre(&compiled).map_err(mismatch)?;
+        let instance = parts.linker(shape.wasi)?.instantiate_pre(&compiled).map_err(mismatch)?;
         let roles = Roles::find(&instance, &shape.roles).map_err(mismatch)?;
         Ok(Plugin {
             name: name.into(),

@@ -27,10 +27,9 @@ impl Hooks {
     /// Names are unique and plain file names; the services of dumps are
     /// granted, as their commands run there.
     pub async fn backup_plan(&mut self) -> Result<Vec<BackupItem>, Error> {
-        let (call, outcome) =
-            run!(self, Backup "plan", backup.potluck_recipe_backup, |guest, store| {
-                guest.call_plan(store)
-            });
+        let (call, outcome) = run!(self, Backup "plan", backup.potluck_recipe_backup, |guest, store| {
+            guest.call_plan(store)
+        });
         let items = self.end(call, outcome)?;
         if items.len() > MANY {
             return Err(self.answer(call, format!("more than {MANY} items")));
@@ -49,19 +48,17 @@ impl Hooks {
     }
 
     pub async fn before_backup(&mut self) -> Result<(), Error> {
-        let (call, outcome) =
-            run!(self, Backup "before-backup", backup.potluck_recipe_backup, |guest, store| {
-                guest.call_before_backup(store)
-            });
+        let (call, outcome) = run!(self, Backup "before-backup", backup.potluck_recipe_backup, |guest, store| {
+            guest.call_before_backup(store)
+        });
         self.end(call, outcome)
     }
 
     /// To be called whenever `before_backup` was, also after a failure.
     pub async fn after_backup(&mut self, succeeded: bool) -> Result<(), Error> {
-        let (call, outcome) =
-            run!(self, Backup "after-backup", backup.potluck_recipe_backup, |guest, store| {
-                guest.call_after_backup(store, succeeded)
-            });
+        let (call, outcome) = run!(self, Backup "after-backup", backup.potluck_recipe_backup, |guest, store| {
+            guest.call_after_backup(store, succeeded)
+        });
         self.end(call, outcome)
     }
 
@@ -75,13 +72,12 @@ impl Hooks {
     ) -> Result<(), Error> {
         let sink = SinkStream::new(into);
         let handed = sink.clone();
-        let (call, outcome) =
-            run!(self, Backup "produce", backup.potluck_recipe_backup, |guest, store| {
-                async {
-                    let handle = store.data_mut().table.push(handed)?;
-                    guest.call_produce(store, item, handle).await
-                }
-            });
+        let (call, outcome) = run!(self, Backup "produce", backup.potluck_recipe_backup, |guest, store| {
+            async {
+                let handle = store.data_mut().table.push(handed)?;
+                guest.call_produce(store, item, handle).await
+            }
+        });
         let complete = matches!(outcome, Ok(Ok(())));
         let closed = sink.close(complete).await;
         let ended = self.end(call, outcome);
@@ -102,13 +98,12 @@ impl Hooks {
     ) -> Result<(), Error> {
         let source = SourceStream::new(from);
         let handed = source.clone();
-        let (call, outcome) =
-            run!(self, Backup "consume", backup.potluck_recipe_backup, |guest, store| {
-                async {
-                    let handle = store.data_mut().table.push(handed)?;
-                    guest.call_consume(store, item, handle).await
-                }
-            });
+        let (call, outcome) = run!(self, Backup "consume", backup.potluck_recipe_backup, |guest, store| {
+            async {
+                let handle = store.data_mut().table.push(handed)?;
+                guest.call_consume(store, item, handle).await
+            }
+        });
         let closed = source.close().await;
         let ended = self.end(call, outcome);
         match closed {
@@ -120,19 +115,17 @@ impl Hooks {
     }
 
     pub async fn after_restore(&mut self) -> Result<(), Error> {
-        let (call, outcome) =
-            run!(self, Backup "after-restore", backup.potluck_recipe_backup, |guest, store| {
-                guest.call_after_restore(store)
-            });
+        let (call, outcome) = run!(self, Backup "after-restore", backup.potluck_recipe_backup, |guest, store| {
+            guest.call_after_restore(store)
+        });
         self.end(call, outcome)
     }
 
     /// Checks of the app's data.
     pub async fn verify(&mut self) -> Result<Vec<Finding>, Error> {
-        let (call, outcome) =
-            run!(self, Backup "verify", backup.potluck_recipe_backup, |guest, store| {
-                guest.call_verify(store)
-            });
+        let (call, outcome) = run!(self, Backup "verify", backup.potluck_recipe_backup, |guest, store| {
+            guest.call_verify(store)
+        });
         let findings = self.end(call, outcome)?;
         if findings.len() > MANY {
             return Err(self.answer(call, format!("more than {MANY} findings")));
@@ -174,7 +167,11 @@ impl Hooks {
         };
         let name = item_name(&item);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.len() > NAME || name.starts_with(['.', '-']) || !name.chars().all(plain) {
+        if name.is_empty()
+            || name.len() > NAME
+            || name.starts_with(['.', '-'])
+            || !name.chars().all(plain)
+        {
             let message = format!(
                 "{name:?} is not a plain name: letters, digits, `.`, `_` and `-`, \
                  beginning with none of the last two or a dot"

@@ -8,11 +8,10 @@ const MANY: usize = 200;
 /// The hooks of [`Role::Commands`](crate::plugin::Role::Commands).
 impl Hooks {
     pub async fn command_specs(&mut self) -> Result<Vec<CommandSpec>, Error> {
-        let (call, outcome) =
-            run!(self, Commands "specs", commands.potluck_recipe_commands, |guest, store| {
-                // This one cannot fail by its type.
-                async { guest.call_specs(store).await.map(Ok) }
-            });
+        let (call, outcome) = run!(self, Commands "specs", commands.potluck_recipe_commands, |guest, store| {
+            // This one cannot fail by its type.
+            async { guest.call_specs(store).await.map(Ok) }
+        });
         let specs = self.end(call, outcome)?;
         if specs.len() > MANY || specs.iter().any(|spec| spec.parameters.len() > MANY) {
             return Err(self.answer(call, format!("more than {MANY} commands or parameters")));
@@ -39,10 +38,9 @@ impl Hooks {
     /// What it returns is for standard output: control characters other than
     /// line breaks and tabs are taken out, secrets it has seen are not.
     pub async fn run_command(&mut self, name: &str, arguments: &[String]) -> Result<String, Error> {
-        let (call, outcome) =
-            run!(self, Commands "run", commands.potluck_recipe_commands, |guest, store| {
-                guest.call_run(store, name, arguments)
-            });
+        let (call, outcome) = run!(self, Commands "run", commands.potluck_recipe_commands, |guest, store| {
+            guest.call_run(store, name, arguments)
+        });
         let output = self.end(call, outcome)?;
         Ok(crate::plugin::text::clean(&output))
     }

@@ -61,7 +61,11 @@ impl Roles {
     /// Fails when a function has other types than the interface says.
     pub fn of(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guests> {
         Ok(Guests {
-            lifecycle: self.lifecycle.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
+            lifecycle: self
+                .lifecycle
+                .as_ref()
+                .map(|i| i.load(&mut *store, instance))
+                .transpose()?,
             backup: self.backup.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
             commands: self.commands.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
         })
