@@ -16,6 +16,9 @@ use crate::engine::{Chunk, Error, Exec, ExecSession, Stream};
 /// Size of pipes and of pieces of files, in bytes.
 const PIECE: usize = 64 * 1024;
 
+/// How much of an input is looked at for an answer, in bytes.
+const LONGEST_QUESTION: u64 = 1024 * 1024;
+
 /// Starts to answer; see [`ExecSession`].
 pub(super) fn start(
     id: String,
@@ -37,7 +40,7 @@ pub(super) fn start(
     };
     let (chunks, output) = mpsc::channel(4);
     let (ended, exit) = oneshot::channel();
-    let answer = Answer { rule, files, chunks, terminal: exec.terminal.is_some() };
+    let answer = Player { rule, files, chunks, terminal: exec.terminal.is_some() };
     let broken = Error::Unreachable {
         endpoint: endpoint.to_owned(),
         reason: "the output of the program was cut off".to_owned(),
@@ -66,18 +69,22 @@ pub(super) fn start(
     }
 }
 
-struct Answer {
+struct Player {
     rule: ExecRule,
     files: Files,
     chunks: mpsc::Sender<Result<Chunk, Error>>,
     terminal: bool,
 }
 
-impl Answer {
+impl Player {
     /// Plays the rule; the exit code, or none when the container died.
     async fn play(self, input: Option<DuplexStream>) -> Option<i64> {
-        let code = match self.streams(input).await {
-            Ok(()) => self.rule.exit_code,
+        let played = match (self.rule.answers.is_empty(), input) {
+            (false, Some(input)) => self.answer(input).await,
+            (_, input) => self.streams(input).await.map(|()| self.rule.exit_code),
+        };
+        let code = match played {
+            Ok(code) => code,
             Err(error) => {
                 let text = format!("simulated: {error}\n");
                 self.say(Stream::Stderr, Bytes::from(text)).await;
@@ -85,6 +92,19 @@ impl Answer {
             }
         };
         (!self.rule.dies).then_some(code)
+    }
+
+    /// Answers by what the input holds; its exit code.
+    async fn answer(&self, input: DuplexStream) -> io::Result<i64> {
+        let mut text = Vec::new();
+        let mut input = input.take(LONGEST_QUESTION);
+        input.read_to_end(&mut text).await?;
+        let text = String::from_utf8_lossy(&text);
+        let Some(answer) = self.rule.answers.iter().find(|a| text.contains(&a.contains)) else {
+            return Err(io::Error::other("no answer is scripted for this input"));
+        };
+        self.say(Stream::Stdout, Bytes::from(answer.stdout.clone())).await;
+        Ok(answer.exit_code)
     }
 
     async fn streams(&self, input: Option<DuplexStream>) -> io::Result<()> {

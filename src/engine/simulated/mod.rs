@@ -28,7 +28,7 @@ use futures_util::{
 };
 use sha2::{Digest, Sha256};
 
-pub use script::{ExecRule, Script, TaskRule};
+pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Health, Kind, LogLine, LogQuery,

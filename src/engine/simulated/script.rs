@@ -13,6 +13,11 @@
 //!   - service: db
 //!     command: [put_back]
 //!     stdin_file: data:dump.sql
+//!   - service: app
+//!     command: [php]
+//!     answers:                 # by what comes in through standard input
+//!       - contains: wp_install
+//!         stdout: "{}"
 //! ```
 //!
 //! The first rule that fits counts. Patterns know `*` for any text. A service
@@ -69,10 +74,23 @@ pub struct ExecRule {
     pub stdout_file: Option<String>,
     /// and ends with what came in through standard input.
     pub echo: bool,
+    /// Or all of the output by what came in: the first answer that fits. Input
+    /// that none fits is answered like a command that no rule fits.
+    pub answers: Vec<Answer>,
     pub stderr: String,
     pub exit_code: i64,
     /// The container dies after the output.
     pub dies: bool,
+}
+
+/// What a program answers to one input.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Answer {
+    /// Text that the input must hold.
+    pub contains: String,
+    pub stdout: String,
+    pub exit_code: i64,
 }
 
 /// A service as rules see it.
