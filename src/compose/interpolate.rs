@@ -31,6 +31,9 @@ pub enum NoteKind {
     /// A variable that is required or malformed, hidden by a later one in the
     /// same value: docker keeps only the last outcome.
     ErrorSwallowed(String),
+    /// Options of an overlay's `logging` that docker loses, because the base
+    /// names a driver but no options.
+    LoggingOptionsLost,
 }
 
 /// Casts that docker does, only where substitution changed the text.
@@ -254,7 +257,7 @@ fn resolve(
 }
 
 fn malformed(rest: &str) -> Invalid {
-    let shown: String = rest.chars().take(20).collect();
+    let shown: String = rest.chars().take_while(|c| !c.is_whitespace()).take(20).collect();
     let hint = if rest.starts_with('{') && rest.contains('+') {
         "`+` is not available: write `${NAME:-default}`, `${NAME:?message}` or `$$` for a dollar sign"
     } else {

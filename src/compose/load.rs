@@ -92,7 +92,7 @@ pub fn load(
         let decoded = decode::decode(&root, &mut decoder);
         match &mut merged {
             None => merged = Some(decoded),
-            Some(base) => merge::merge(base, decoded),
+            Some(base) => merge::merge(base, decoded, &mut notes),
         }
     }
     sink.finish(&texts)?;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    interpolate::{Note, NoteKind},
     model::{
         Build, CredentialSpec, Deploy, Extras, File, FileReference, HealthCheck, Limits, Logging,
         Placed, Reservations, RestartPolicy, Service, ServiceNetwork, Update,
@@ -15,10 +16,13 @@ use super::{
 };
 
 /// Merges an overlay into the base.
-pub fn merge(base: &mut File, over: File) {
+pub fn merge(base: &mut File, over: File, notes: &mut Vec<Note>) {
     for (name, service) in over.services {
         match base.services.get_mut(&name) {
-            Some(present) => merge_service(present, service),
+            Some(present) => {
+                notes.extend(lost_options(&name, present, &service));
+                merge_service(present, service);
+            }
             None => {
                 base.services.insert(name, service);
             }
@@ -28,6 +32,18 @@ pub fn merge(base: &mut File, over: File) {
     base.volumes.extend(over.volumes);
     base.secrets.extend(over.secrets);
     base.configs.extend(over.configs);
+}
+
+/// What docker loses of an overlay's logging; see [`merge_logging`].
+fn lost_options(name: &str, base: &Service, over: &Service) -> Option<Note> {
+    let (Some(present), Some(given)) = (&base.logging, &over.logging) else { return None };
+    let merged =
+        present.driver == given.driver || present.driver.is_empty() || given.driver.is_empty();
+    (merged && present.options.is_empty() && !given.options.is_empty()).then(|| Note {
+        at: over.keys.get("logging").copied().unwrap_or(over.at),
+        path: format!("services.{name}.logging"),
+        kind: NoteKind::LoggingOptionsLost,
+    })
 }
 
 /// Replaces what is given: not the default value.
@@ -211,15 +227,18 @@ fn merge_healthcheck(base: &mut HealthCheck, over: HealthCheck) {
     put(&mut base.disable, over.disable);
 }
 
-/// The same driver, or only one given: options merge. Another driver replaces
-/// all.
+/// The same driver, or only one given: options merge, if the base has any.
+/// Another driver replaces all.
 fn merge_logging(base: &mut Logging, over: Logging) {
     if base.driver != over.driver && !base.driver.is_empty() && !over.driver.is_empty() {
         *base = over;
         return;
     }
     put(&mut base.driver, over.driver);
-    base.options.extend(over.options);
+    // Docker merges into a copy that is thrown away when the base has none.
+    if !base.options.is_empty() {
+        base.options.extend(over.options);
+    }
 }
 
 /// Aliases are replaced, also by none; addresses only where given.

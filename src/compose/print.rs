@@ -115,7 +115,8 @@ fn plain(node: &Node) -> Json {
             .or_else(|_| u64::try_from(*i).map(Json::from))
             .unwrap_or_else(|_| json!(i.to_string())),
         Value::Float(f) => json!(f),
-        Value::Time(s) | Value::Str(s) => json!(s),
+        Value::Time(time) => json!(time.rfc3339),
+        Value::Str(s) => json!(s),
         Value::List(items) => items.iter().map(plain).collect(),
         Value::Map(map) => {
             let mut entries: Vec<_> = map.0.iter().collect();

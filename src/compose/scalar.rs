@@ -9,10 +9,18 @@ pub enum Scalar {
     Bool(bool),
     Int(i128),
     Float(f64),
-    /// A date or time, as Go prints it.
-    Time(String),
+    Time(Time),
     Merge,
     Str,
+}
+
+/// A date or time in the two forms that docker shows it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Time {
+    /// Where text is wanted: `2020-01-01 00:00:00 +0000 UTC`.
+    pub printed: String,
+    /// In YAML: `2020-01-01T00:00:00Z`.
+    pub rfc3339: String,
 }
 
 /// Resolves an untagged plain scalar.
@@ -116,7 +124,7 @@ pub fn format_float(value: f64) -> String {
 }
 
 /// The four forms of go-yaml's `parseTimestamp`, printed as Go's `%v` does.
-fn parse_time(text: &str) -> Option<String> {
+fn parse_time(text: &str) -> Option<Time> {
     let bytes = text.as_bytes();
     if bytes.len() < 6 || bytes[4] != b'-' || !bytes[..4].iter().all(u8::is_ascii_digit) {
         return None;
@@ -131,7 +139,10 @@ fn parse_time(text: &str) -> Option<String> {
     }
     let date = format!("{year:04}-{month:02}-{day:02}");
     if rest.is_empty() {
-        return Some(format!("{date} 00:00:00 +0000 UTC"));
+        return Some(Time {
+            printed: format!("{date} 00:00:00 +0000 UTC"),
+            rfc3339: format!("{date}T00:00:00Z"),
+        });
     }
     let zoned = rest.starts_with(['T', 't']);
     rest = rest.strip_prefix(['T', 't', ' '])?;
@@ -155,8 +166,9 @@ fn parse_time(text: &str) -> Option<String> {
         }
         rest = &after[len..];
     }
-    let zone = match (zoned, rest) {
-        (false, "") | (true, "Z") => "+0000 UTC".to_owned(),
+    let utc = || ("+0000 UTC".to_owned(), "Z");
+    let (zone, offset) = match (zoned, rest) {
+        (false, "") | (true, "Z") => utc(),
         (true, offset) => {
             let b = offset.as_bytes();
             if b.len() != 6 || !matches!(b[0], b'+' | b'-') || b[3] != b':' {
@@ -168,15 +180,15 @@ fn parse_time(text: &str) -> Option<String> {
                 return None;
             }
             let short = format!("{}{hours:02}{minutes:02}", &offset[..1]);
-            if hours == 0 && minutes == 0 {
-                "+0000 UTC".to_owned()
-            } else {
-                format!("{short} {short}")
-            }
+            if hours == 0 && minutes == 0 { utc() } else { (format!("{short} {short}"), offset) }
         }
         _ => return None,
     };
-    Some(format!("{date} {hour:02}:{minute:02}:{second:02}{fraction} {zone}"))
+    let clock = format!("{hour:02}:{minute:02}:{second:02}{fraction}");
+    Some(Time {
+        printed: format!("{date} {clock} {zone}"),
+        rfc3339: format!("{date}T{clock}{offset}"),
+    })
 }
 
 /// One or two digits.
@@ -204,7 +216,7 @@ mod tests {
 
     #[test]
     fn scalars_resolve_as_in_yaml_v3() {
-        use Scalar::{Bool, Float, Int, Null, Str, Time};
+        use Scalar::{Bool, Float, Int, Null, Str};
         for (text, expected) in [
             ("", Null),
             ("~", Null),
@@ -236,14 +248,28 @@ mod tests {
             ("12:30:45", Str),
             ("1.2.3", Str),
             ("-", Str),
-            ("2020-01-01", Time("2020-01-01 00:00:00 +0000 UTC".into())),
-            ("2020-1-1", Time("2020-01-01 00:00:00 +0000 UTC".into())),
             ("2020-02-30", Str),
-            ("2020-01-01T10:00:00Z", Time("2020-01-01 10:00:00 +0000 UTC".into())),
-            ("2020-01-01T10:00:00.50+05:30", Time("2020-01-01 10:00:00.5 +0530 +0530".into())),
-            ("2020-01-01 10:00:00", Time("2020-01-01 10:00:00 +0000 UTC".into())),
+            ("2020-13-01", Str),
         ] {
             assert_eq!(resolve(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_print_as_in_go() {
+        for (text, printed, rfc3339) in [
+            ("2020-01-01", "2020-01-01 00:00:00 +0000 UTC", "2020-01-01T00:00:00Z"),
+            ("2020-1-1", "2020-01-01 00:00:00 +0000 UTC", "2020-01-01T00:00:00Z"),
+            ("2020-01-01T10:00:00Z", "2020-01-01 10:00:00 +0000 UTC", "2020-01-01T10:00:00Z"),
+            ("2020-01-01 1:2:3", "2020-01-01 01:02:03 +0000 UTC", "2020-01-01T01:02:03Z"),
+            (
+                "2020-01-01t10:00:00.50+05:30",
+                "2020-01-01 10:00:00.5 +0530 +0530",
+                "2020-01-01T10:00:00.5+05:30",
+            ),
+        ] {
+            let expected = Time { printed: printed.into(), rfc3339: rfc3339.into() };
+            assert_eq!(resolve(text), Scalar::Time(expected), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::{
     problem::{Path, Sink, Spot},
-    scalar::{self, Scalar},
+    scalar::{self, Scalar, Time},
 };
 
 /// Largest compose file, in bytes. The largest seen in public is below 100 kB.
@@ -36,9 +36,9 @@ pub enum Value {
     Bool(bool),
     Int(i128),
     Float(f64),
-    /// A date or time, as Go prints it: JSON schema takes it for a string,
-    /// docker's decoder does not.
-    Time(String),
+    /// A date or time: JSON schema takes it for a string, docker's decoder does
+    /// not.
+    Time(Time),
     Str(String),
     List(Vec<Node>),
     Map(Map),
@@ -71,6 +71,7 @@ impl Value {
         match self {
             Value::Null => "nothing",
             Value::Bool(_) => "a boolean",
+            Value::Float(f) if f.fract() != 0.0 => "a fraction",
             Value::Int(_) | Value::Float(_) => "a number",
             Value::Time(_) => "a date",
             Value::Str(_) => "a string",
@@ -86,7 +87,8 @@ impl Value {
             Value::Bool(b) => b.to_string(),
             Value::Int(i) => i.to_string(),
             Value::Float(f) => scalar::format_float(*f),
-            Value::Time(s) | Value::Str(s) => s.clone(),
+            Value::Time(time) => time.printed.clone(),
+            Value::Str(s) => s.clone(),
             Value::List(_) | Value::Map(_) => return None,
         })
     }
@@ -220,6 +222,11 @@ impl Reader<'_> {
                 }
                 None => true,
             },
+            Event::DocumentStart(_, Some(version)) if (version.major, version.minor) != (1, 1) => {
+                let message = "docker reads only files without %YAML, or with %YAML 1.1";
+                self.sink.hint(at, "", message, "remove the line");
+                false
+            }
             Event::Alias(id) => {
                 let Some((node, weight, depth)) = self.anchors.get(&id).cloned() else {
                     self.sink.push(at, "", "the alias stands inside what it refers to");
@@ -437,7 +444,6 @@ mod tests {
             "a: &a [*a]",
             "<<: 1",
             "a: !!int x",
-            "\t a: b",
             "a: b: c",
         ] {
             assert!(fails(text), "{text:?} was accepted");

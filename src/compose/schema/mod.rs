@@ -257,6 +257,15 @@ impl Checker<'_> {
                     format!("needs version 3.{} of the format", field.since),
                     "remove the top-level `version`, or raise it",
                 ),
+                None if object.extensions.is_some() && entry.key.starts_with("x-") => {
+                    let since = object.extensions.unwrap_or_default();
+                    self.sink.hint(
+                        entry.at,
+                        below,
+                        format!("keys of your own need version 3.{since} of the format"),
+                        "remove the top-level `version`, or raise it",
+                    );
+                }
                 None => self.unknown(entry.at, &entry.key, object, below),
             }
         }
@@ -400,7 +409,8 @@ fn list(words: &[&str]) -> String {
 /// Equal for values that are equal as JSON.
 fn canonical(node: &Node) -> String {
     match &node.value {
-        Value::Str(s) | Value::Time(s) => format!("{s:?}"),
+        Value::Str(s) => format!("{s:?}"),
+        Value::Time(time) => format!("{:?}", time.rfc3339),
         Value::List(items) => {
             format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
         }

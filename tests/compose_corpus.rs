@@ -1,0 +1,38 @@
+//! `docker stack config` is the oracle: for every compose file of the corpus and
+//! for every case of our own, both programs fail or both print the same.
+
+mod compose_support;
+
+use compose_support::{Case, cases, compare, corpus, docker_is_missing};
+
+fn run(all: &[Case], least: usize) {
+    if docker_is_missing() {
+        return;
+    }
+    let mut different = vec![];
+    let (mut equal, mut refused) = (0, 0);
+    for case in all {
+        match compare(case) {
+            Ok(true) => equal += 1,
+            Ok(false) => refused += 1,
+            Err(difference) => different.push(format!("== {}\n{difference}", case.name)),
+        }
+    }
+    eprintln!(
+        "compared {} cases with docker: {equal} equal, {refused} refused by both, {} different",
+        all.len(),
+        different.len()
+    );
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    assert!(all.len() >= least, "only {} cases were found", all.len());
+}
+
+#[test]
+fn every_file_of_the_corpus_reads_as_docker_reads_it() {
+    run(&corpus(), 19);
+}
+
+#[test]
+fn every_case_of_our_own_reads_as_docker_reads_it() {
+    run(&cases(), 60);
+}

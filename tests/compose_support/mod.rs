@@ -1,0 +1,219 @@
+//! Cases, and how both programs are asked.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use potluck::compose::{self, Config, Files, LoadOptions, Problems, Source, Warning};
+use serde_json::Value;
+
+/// One configuration: files and environment.
+pub struct Case {
+    pub name: String,
+    /// Working folder; the files' names are relative to it.
+    pub folder: PathBuf,
+    pub files: Vec<String>,
+    pub env: BTreeMap<String, String>,
+}
+
+/// True, with a loud word, where there is no docker program to compare with.
+pub fn docker_is_missing() -> bool {
+    let missing = Command::new("docker").arg("--version").output().is_err();
+    if missing {
+        eprintln!("SKIPPED: there is no docker program to compare with");
+    }
+    missing
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Every file of `tests/corpus`, once without variables, once with all that it
+/// names set to something.
+pub fn corpus() -> Vec<Case> {
+    let mut cases = vec![];
+    for entry in fs::read_dir(root().join("corpus")).unwrap() {
+        let folder = fs::canonicalize(entry.unwrap().path()).unwrap();
+        if !folder.join("compose.yml").is_file() {
+            continue;
+        }
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(folder.join("compose.yml")).unwrap();
+        let bare = [("HOME".to_owned(), "/home/cook".to_owned())];
+        let full = variables(&text).map(|name| {
+            let value = name.to_lowercase().replace('_', "-");
+            (name, value)
+        });
+        for (title, env) in
+            [("unset", bare.clone().into()), ("set", full.chain(bare).collect::<BTreeMap<_, _>>())]
+        {
+            cases.push(Case {
+                name: format!("{name}, variables {title}"),
+                folder: folder.clone(),
+                files: vec!["compose.yml".into()],
+                env,
+            });
+        }
+    }
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    cases
+}
+
+/// Names after dollar signs.
+fn variables(text: &str) -> impl Iterator<Item = String> {
+    text.split('$').skip(1).filter_map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let name = &rest[..end.unwrap_or(rest.len())];
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then(|| name.to_owned())
+    })
+}
+
+/// Cases of `tests/compose_cases/*.yml`: several in one file. A line
+/// `#### name | NAME=value, …` begins one; a line `#### + over` begins a further
+/// file of the same one.
+pub fn cases() -> Vec<Case> {
+    let folder = root().join("compose_cases");
+    let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compose_cases");
+    let _ = fs::remove_dir_all(&scratch);
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "yml"));
+    files.sort();
+    let mut cases: Vec<Case> = vec![];
+    for path in files {
+        let theme = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        for section in text.split("#### ").skip(1) {
+            let (head, body) = section.split_once('\n').unwrap_or((section, ""));
+            if let Some(name) = head.strip_prefix("+ ") {
+                let case = cases.last_mut().unwrap();
+                let name = format!("{}.yml", name.trim());
+                fs::write(case.folder.join(&name), body).unwrap();
+                case.files.push(name);
+                continue;
+            }
+            let (title, env) = head.split_once('|').unwrap_or((head, ""));
+            let name = format!("{theme}: {}", title.trim());
+            let folder = scratch.join(format!("{:03}", cases.len()));
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("compose.yml"), body).unwrap();
+            for extra in fs::read_dir(root().join("compose_cases/files")).unwrap() {
+                let extra = extra.unwrap().path();
+                fs::copy(&extra, folder.join(extra.file_name().unwrap())).unwrap();
+            }
+            let env = env
+                .split(", ")
+                .filter_map(|pair| pair.trim_start().split_once('='))
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect();
+            cases.push(Case { name, folder, files: vec!["compose.yml".into()], env });
+        }
+    }
+    cases
+}
+
+/// Reads from the disk, wherever docker does.
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+}
+
+/// What potluck makes of a case.
+pub fn load(case: &Case) -> Result<(Config, Vec<Warning>), Problems> {
+    let sources: Vec<Source> = case
+        .files
+        .iter()
+        .map(|name| Source {
+            name: name.clone(),
+            text: fs::read_to_string(case.folder.join(name)).unwrap(),
+        })
+        .collect();
+    let lookup = |name: &str| case.env.get(name).cloned();
+    compose::load(
+        &sources,
+        &LoadOptions {
+            working_dir: &case.folder,
+            home_dir: None,
+            environment: &lookup,
+            files: &Disk,
+            interpolate: true,
+        },
+    )
+}
+
+/// A docker command with the case's environment and nothing else.
+pub fn docker(case: &Case, words: &[&str]) -> Command {
+    let mut command = Command::new("docker");
+    command.args(words).current_dir(&case.folder).env_clear().envs(&case.env);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    for file in &case.files {
+        command.args(["-c", file]);
+    }
+    command
+}
+
+/// Whether both print the same (true) or both refuse (false).
+pub fn compare(case: &Case) -> Result<bool, String> {
+    let theirs = docker(case, &["stack", "config"]).output().unwrap();
+    let ours = load(case);
+    let stderr = String::from_utf8_lossy(&theirs.stderr).into_owned();
+    match (theirs.status.success(), ours) {
+        (true, Ok((config, _))) => {
+            let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout));
+            let printed = read_yaml(&config.to_yaml());
+            if theirs != printed {
+                return Err(difference(&theirs, &printed));
+            }
+            let direct = sorted(config.to_json());
+            if sorted(printed.clone()) != direct {
+                return Err(format!("as JSON:\n{}", difference(&printed, &direct)));
+            }
+            Ok(true)
+        }
+        (false, Err(problems)) => {
+            if std::env::var_os("SHOW_REFUSALS").is_some() {
+                eprintln!("== {}\n{stderr}-- potluck\n{problems}\n", case.name);
+            }
+            Ok(false)
+        }
+        (true, Err(problems)) => Err(format!("only potluck refuses it:\n{problems}")),
+        (false, Ok(_)) => Err(format!("only docker refuses it:\n{stderr}")),
+    }
+}
+
+/// Reads YAML by a reader that is not ours.
+fn read_yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<_, _> = map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            Value::Object(sorted.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
+/// A line-by-line difference, docker's lines with `-`, ours with `+`.
+pub fn difference(theirs: &Value, ours: &Value) -> String {
+    let theirs = serde_json::to_string_pretty(&sorted(theirs.clone())).unwrap();
+    let ours = serde_json::to_string_pretty(&sorted(ours.clone())).unwrap();
+    similar::TextDiff::from_lines(&theirs, &ours)
+        .unified_diff()
+        .context_radius(3)
+        .header("docker", "potluck")
+        .to_string()
+}
