@@ -173,6 +173,10 @@ fn normal(key: &str, value: Value) -> Option<Value> {
         Value::Bool(false) if !POINTERS.contains(&key) => return None,
         Value::Null => return None,
         Value::String(text) if text.is_empty() => return None,
+        // A credential spec's config: its id for docker, its name for us.
+        Value::String(text) if key == "Config" => {
+            Value::String(text.strip_prefix("id-").unwrap_or(&text).to_owned())
+        }
         other => other,
     };
     Some(value)
@@ -245,7 +249,12 @@ fn compare(case: &Case) -> Result<&'static str, String> {
             let ours = compared(ours(&stack));
             if theirs == ours { Ok("equal") } else { Err(difference(&theirs, &ours)) }
         }
-        (false, Err(_)) => Ok("refused by both"),
+        (false, Err(problems)) => {
+            if std::env::var_os("SHOW_REFUSALS").is_some() {
+                eprintln!("== {}\n{stderr}-- potluck\n{problems}\n", case.name);
+            }
+            Ok("refused by both")
+        }
         (true, Err(problems)) => {
             let text = problems.to_string();
             if REFUSED_BY_SWARM.iter().any(|reason| text.contains(reason)) {

@@ -14,6 +14,7 @@ mod emit;
 mod env;
 pub mod image;
 mod interpolate;
+pub mod lint;
 mod load;
 mod merge;
 mod model;

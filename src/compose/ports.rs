@@ -15,16 +15,17 @@ pub struct Port {
     pub protocol: String,
 }
 
-/// What a short port stands for.
+/// A short port, ranges not yet expanded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Short {
-    pub ports: Vec<Port>,
+    target: (u32, u32),
+    published: Option<(u32, u32)>,
+    protocol: String,
     /// An address that swarm ignores: it listens on all.
     pub ignored_ip: Option<String>,
 }
 
-/// Reads one entry; ranges expand, sorted as docker sorts them, by target as
-/// text.
+/// Reads one entry.
 pub fn parse_short(text: &str) -> Result<Short, String> {
     let (rest, container) = text.rsplit_once(':').unwrap_or(("", text));
     let (ip, host) = rest.rsplit_once(':').unwrap_or(("", rest));
@@ -37,7 +38,7 @@ pub fn parse_short(text: &str) -> Result<Short, String> {
         return Err(format!("`{protocol}` is not a protocol: use tcp, udp or sctp"));
     }
     let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
-    let address = if bare.is_empty() && ip.is_empty() {
+    let address = if ip.is_empty() {
         None
     } else {
         let address = bare.parse::<IpAddr>();
@@ -51,21 +52,35 @@ pub fn parse_short(text: &str) -> Result<Short, String> {
     {
         return Err(format!("the ranges `{host}` and `{target}` are not of the same length"));
     }
-    let port = |target: u32, published: u32| Port {
-        mode: "ingress".into(),
-        target,
-        published,
-        protocol: protocol.clone(),
-    };
-    let mut ports: Vec<Port> = match published {
-        None => (first..=last).map(|target| port(target, 0)).collect(),
-        Some((start, end)) if first == last => (start..=end).map(|p| port(first, p)).collect(),
-        Some((start, _)) => (first..=last).map(|t| port(t, start + (t - first))).collect(),
-    };
-    // Stable: several published ports of one target stay in order.
-    ports.sort_by_cached_key(|p| p.target.to_string());
     let ignored_ip = address.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
-    Ok(Short { ports, ignored_ip })
+    Ok(Short { target: (first, last), published, protocol, ignored_ip })
+}
+
+impl Short {
+    /// How many ports it stands for.
+    pub fn count(&self) -> usize {
+        let length = |(first, last): (u32, u32)| (last - first) as usize + 1;
+        length(self.target).max(self.published.map_or(1, length))
+    }
+
+    /// The ports, sorted as docker sorts them: by target as text.
+    pub fn expand(self) -> Vec<Port> {
+        let port = |target: u32, published: u32| Port {
+            mode: "ingress".into(),
+            target,
+            published,
+            protocol: self.protocol.clone(),
+        };
+        let (first, last) = self.target;
+        let mut ports: Vec<Port> = match self.published {
+            None => (first..=last).map(|target| port(target, 0)).collect(),
+            Some((start, end)) if first == last => (start..=end).map(|p| port(first, p)).collect(),
+            Some((start, _)) => (first..=last).map(|t| port(t, start + (t - first))).collect(),
+        };
+        // Stable: several published ports of one target stay in order.
+        ports.sort_by_cached_key(|p| p.target.to_string());
+        ports
+    }
 }
 
 fn range(text: &str) -> Result<(u32, u32), String> {
@@ -94,7 +109,7 @@ mod tests {
     fn shown(text: &str) -> String {
         parse_short(text)
             .unwrap()
-            .ports
+            .expand()
             .iter()
             .map(|p| format!("{}:{}/{}", p.published, p.target, p.protocol))
             .collect::<Vec<_>>()

@@ -250,14 +250,14 @@ impl Decoder<'_> {
             }
             let text = item.value.print().unwrap_or_default();
             match ports::parse_short(&text) {
-                Ok(short) if all.len() + short.ports.len() <= MOST_PORTS => {
-                    if let Some(ip) = short.ignored_ip {
+                Ok(short) if all.len() + short.count() <= MOST_PORTS => {
+                    if let Some(ip) = &short.ignored_ip {
                         let message = format!(
                             "{path}: the address {ip} is ignored; swarm listens on all addresses"
                         );
                         self.warnings.push((item.at, message));
                     }
-                    all.extend(short.ports);
+                    all.extend(short.expand());
                 }
                 Ok(_) => {
                     self.sink.push(item.at, path, "the ranges of this service hold too many ports");

@@ -1,0 +1,204 @@
+//! Compose files from strangers: nothing makes the loader panic, or take
+//! unbounded time or memory.
+
+mod compose_support;
+
+use std::path::Path;
+
+use compose_support::Disk;
+use potluck::{
+    compose::{self, LoadOptions, Problems, Source},
+    home::StackName,
+};
+use proptest::prelude::*;
+
+fn read(files: &[String]) -> Result<(), Problems> {
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|text| Source { name: "compose.yml".into(), text: text.clone() })
+        .collect();
+    let lookup = |name: &str| (name == "SET").then(|| "value".to_owned());
+    let options = LoadOptions {
+        working_dir: Path::new("/nonexistent"),
+        home_dir: None,
+        environment: &lookup,
+        files: &Disk,
+        interpolate: true,
+    };
+    let (config, _) = compose::load(&sources, &options)?;
+    let stack = StackName::new("stack").unwrap();
+    config.lint(Some(&stack));
+    config.to_yaml();
+    config.to_stack(&stack, &Disk)?;
+    Ok(())
+}
+
+#[test]
+fn an_alias_bomb_is_an_error() {
+    let mut bomb = "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
+    for level in 1..20 {
+        let alias = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb += &format!("x-{level}: &a{level} [{alias}]\n");
+    }
+    let problems = read(&[bomb]).unwrap_err();
+    assert!(problems.to_string().contains("expand to too much"), "{problems}");
+}
+
+#[test]
+fn a_merge_bomb_is_an_error() {
+    let mut bomb = "x-0: &a0 {k0: 1, k1: 2, k2: 3, k3: 4}\n".to_owned();
+    for level in 1..30 {
+        let alias = format!("*a{}", level - 1);
+        bomb +=
+            &format!("x-{level}: &a{level} {{a: {alias}, b: {alias}, c: {alias}, <<: {alias}}}\n");
+    }
+    assert!(read(&[bomb]).is_err());
+}
+
+#[test]
+fn deep_nesting_is_an_error() {
+    for open in ["[", "{a: ", "- ", "? "] {
+        assert!(read(&[format!("x-a: {}", open.repeat(50_000))]).is_err(), "{open}");
+    }
+}
+
+#[test]
+fn port_ranges_do_not_fill_the_memory() {
+    let ports: Vec<String> =
+        (0..500).map(|i| format!("'127.0.{}.{}:1-65535:1-65535'", i / 256, i % 256)).collect();
+    let text = format!("services: {{a: {{image: b, ports: [{}]}}}}", ports.join(", "));
+    let problems = read(&[text]).unwrap_err();
+    assert!(problems.to_string().contains("too many ports"), "{problems}");
+}
+
+#[test]
+fn a_thousand_mistakes_are_not_a_thousand_pages() {
+    let keys: String = (0..5000).map(|i| format!("  k{i}: 1\n")).collect();
+    let problems = read(&[format!("services:\n{keys}")]).unwrap_err();
+    assert!(problems.0.len() < 200, "{}", problems.0.len());
+}
+
+/// Pieces that compose files are made of, and pieces that break them.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        proptest::sample::select(vec![
+            "services:",
+            "networks:",
+            "volumes:",
+            "secrets:",
+            "configs:",
+            "version:",
+            "  app:",
+            "  db:",
+            "    image:",
+            "    ports:",
+            "    environment:",
+            "    deploy:",
+            "      replicas:",
+            "    command:",
+            "    healthcheck:",
+            "      test:",
+            "    networks:",
+            "    volumes:",
+            "      update_config:",
+            "        order:",
+            "    - ",
+            "      - ",
+            " ",
+            "\n",
+            "\n",
+            "\n",
+            "nginx",
+            "80:80",
+            "1-9:1-9",
+            "data:/data",
+            "/a:/b:ro",
+            "~/x:/x",
+            "true",
+            "null",
+            "~",
+            "[]",
+            "{}",
+            "{",
+            "}",
+            "[",
+            "]",
+            ", ",
+            ": ",
+            "\"",
+            "'",
+            "|",
+            ">",
+            "&a ",
+            "*a",
+            "<<: ",
+            "!!int ",
+            "!x ",
+            "# ",
+            "--- ",
+            "%YAML",
+            "$SET",
+            "${SET}",
+            "${A:-b}",
+            "${A:?c}",
+            "$$",
+            "$",
+            "010",
+            "1e5",
+            ".inf",
+            "2020-01-01",
+            "5s",
+            "1m",
+            "512m",
+            "0.5",
+            "external: true",
+            "file: x",
+            "x-a:",
+            "\t",
+            "\u{feff}",
+            "é",
+            "\u{0}",
+        ])
+        .prop_map(str::to_owned),
+        "[ -~]{0,6}",
+        any::<char>().prop_map(String::from),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_loader_panic(
+        files in proptest::collection::vec(proptest::collection::vec(piece(), 0..60), 1..3)
+    ) {
+        let files: Vec<String> = files.into_iter().map(|pieces| pieces.concat()).collect();
+        let _ = read(&files);
+    }
+
+    #[test]
+    fn no_value_makes_the_loader_panic(
+        key in proptest::sample::select(vec![
+            "image", "command", "ports", "volumes", "environment", "extra_hosts", "stop_grace_period",
+            "secrets", "networks", "ulimits", "restart", "env_file", "dns", "cap_add", "build",
+        ]),
+        text in "\\PC{0,24}",
+        quoted in any::<bool>(),
+        listed in any::<bool>(),
+    ) {
+        let value = if quoted { serde_json::to_string(&text).unwrap() } else { text };
+        let value = if listed { format!("[{value}]") } else { value };
+        let _ = read(&[format!("services:\n  app:\n    image: nginx\n    {key}: {value}\n")]);
+        let _ = read(&[format!("services:\n  app:\n    image: nginx\n    deploy:\n      resources:\n        limits:\n          memory: {value}\n          cpus: {value}\n")]);
+    }
+
+    #[test]
+    fn cutting_a_good_file_anywhere_is_harmless(at in 0_usize..4000, drop in 0_usize..40) {
+        let good = include_str!("corpus/jt-traefik-cloudflared-oauth/compose.yml");
+        let mut text: Vec<char> = good.chars().collect();
+        let at = at % text.len();
+        let end = (at + drop).min(text.len());
+        text.drain(at..end);
+        let _ = read(&[text.into_iter().collect()]);
+    }
+}
