@@ -103,7 +103,7 @@ impl Version {
                 .and_then(|minor| minor.parse().ok())
                 .filter(|minor| *minor <= NEWEST)
                 .map(Self)
-                .ok_or_else(|| (entry.value.at, shown)),
+                .ok_or((entry.value.at, shown)),
         }
     }
 }
@@ -189,22 +189,16 @@ impl Checker<'_> {
                     self.sink.hint(node.at, path, why, "write a duration like `30s` or `1m30s`");
                 }
             }
-            (Rule::Natural, value) => {
-                if matches!(value, Value::Int(i) if *i < 0)
-                    || matches!(value, Value::Float(f) if *f < 0.0)
-                {
-                    self.sink.push(node.at, path, "must not be below zero");
-                }
+            (Rule::Natural, value) if is_negative(value) => {
+                self.sink.push(node.at, path, "must not be below zero");
             }
-            (Rule::Words(words), Value::Str(text)) => {
-                if !words.contains(&text.as_str()) {
-                    self.sink.hint(
-                        node.at,
-                        path,
-                        format!("`{text}` is not known here"),
-                        format!("use one of {}", list(words)),
-                    );
-                }
+            (Rule::Words(words), Value::Str(text)) if !words.contains(&text.as_str()) => {
+                self.sink.hint(
+                    node.at,
+                    path,
+                    format!("`{text}` is not known here"),
+                    format!("use one of {}", list(words)),
+                );
             }
             (Rule::Port, value) => {
                 let text = value.print().unwrap_or_default();
@@ -391,6 +385,10 @@ fn fits(rule: &Rule, value: &Value) -> bool {
         Rule::OneOf(rules) => rules.iter().any(|rule| fits(rule, value)),
         Rule::Since(_, rule) => fits(rule, value),
     }
+}
+
+fn is_negative(value: &Value) -> bool {
+    matches!(value, Value::Int(i) if *i < 0) || matches!(value, Value::Float(f) if *f < 0.0)
 }
 
 fn accepts_text(rule: &Rule) -> bool {
