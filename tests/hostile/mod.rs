@@ -7,6 +7,9 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+mod backup_guest;
+mod guests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -23,209 +26,7 @@ use potluck::{
 };
 use zeroize::Zeroizing;
 
-/// The guest's memory and an allocator that never frees.
-const LIBC: &str = r#"
-    (core module $Libc
-        (memory (export "memory") 1)
-        (global $next (mut i32) (i32.const 8192))
-        (func (export "realloc")
-            (param $old i32) (param $old-size i32) (param $align i32) (param $size i32)
-            (result i32)
-            (local $at i32)
-            (local.set $at (i32.and
-                (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
-                (i32.sub (i32.const 0) (local.get $align))))
-            (global.set $next (i32.add (local.get $at) (local.get $size)))
-            (block $enough
-                (loop $more
-                    (br_if $enough (i32.le_u (global.get $next)
-                        (i32.mul (memory.size) (i32.const 65536))))
-                    (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
-                    (br $more)))
-            (local.get $at)))
-    (core instance $libc (instantiate $Libc))"#;
-
-/// What every guest needs to say why it failed.
-const FAILURES: &str = r#"
-    (import "potluck:recipe/failures@0.1.0" (instance $failures
-        (type $f (record (field "message" string) (field "hint" (option string))
-            (field "retryable" bool)))
-        (export "failure" (type (eq $f)))))
-    (alias export $failures "failure" (type $failure))"#;
-
-/// An import: its instance, and `$name` lowered for the core module.
-#[derive(Clone, Copy)]
-pub struct Import {
-    instance: &'static str,
-    /// Instance and function, `report` and `log`.
-    function: (&'static str, &'static str),
-    /// Its core type.
-    core: &'static str,
-}
-
-/// level, message
-pub const LOG: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/report@0.1.0" (instance $report
-            (type $l (enum "debug" "info" "warn" "error"))
-            (export "level" (type $level (eq $l)))
-            (export "log" (func (param "level" $level) (param "message" string)))))"#,
-    function: ("report", "log"),
-    core: "(param i32 i32 i32)",
-};
-/// name, result
-pub const REVEAL: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/secrets@0.1.0" (instance $secrets
-            (type $e (variant (case "denied" string) (case "unknown-secret" string)
-                (case "exists" string) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "reveal" (func (param "name" string)
-                (result (result string (error $error)))))))"#,
-    function: ("secrets", "reveal"),
-    core: "(param i32 i32 i32)",
-};
-/// service, path, content, mode, result
-pub const PUT_FILE: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "put-file" (func (param "service" string) (param "path" string)
-                (param "content" (list u8)) (param "mode" u32)
-                (result (result (error $error)))))))"#,
-    function: ("services", "put-file"),
-    core: "(param i32 i32 i32 i32 i32 i32 i32 i32)",
-};
-/// service, argv, env, user?, workdir?, timeout?, input: one pointer to all of
-/// it, as there are more than sixteen; and the result.
-pub const RUN: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/process-types@0.1.0" (instance $process
-            (type $c (record (field "argv" (list string)) (field "env" (list (tuple string string)))
-                (field "user" (option string)) (field "workdir" (option string))
-                (field "timeout-ms" (option u32))))
-            (export "command" (type (eq $c)))))
-        (alias export $process "command" (type $command))
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (alias outer 1 $command (type $c))
-            (export "command" (type $command (eq $c)))
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (type $o (record (field "exit-code" s32) (field "stdout" (list u8))
-                (field "stderr" (list u8)) (field "truncated" bool)))
-            (export "output" (type $output (eq $o)))
-            (export "run" (func (param "service" string) (param "command" $command)
-                (param "input" (list u8)) (result (result $output (error $error)))))))"#,
-    function: ("services", "run"),
-    core: "(param i32 i32)",
-};
-/// → seconds
-pub const NOW: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/tools@0.1.0" (instance $tools
-            (export "now" (func (result u64)))))"#,
-    function: ("tools", "now"),
-    core: "(result i64)",
-};
-
-/// A plugin with the role `lifecycle`, whose hook `check` is `check`: it gives
-/// an address of a result. 64 is one that reads as success; `$fail` makes one
-/// of a message. `items` is whatever else the core module needs; data may lie
-/// from 256 to 8191.
-pub fn lifecycle(imports: &[Import], items: &str, check: &str) -> Vec<u8> {
-    binary(&lifecycle_text(imports, items, check))
-}
-
-/// The same as text, to be altered.
-pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
-    let mut instances = String::new();
-    let mut lowered = String::new();
-    let mut with = String::new();
-    let mut core = String::new();
-    for Import { instance, function: (interface, name), core: ty } in imports {
-        instances += instance;
-        lowered += &format!(
-            r#"(core func ${name} (canon lower (func ${interface} "{name}")
-                (memory $libc "memory") (realloc (func $libc "realloc"))))"#
-        );
-        with += &format!(r#"(export "{name}" (func ${name}))"#);
-        core += &format!(r#"(import "host" "{name}" (func ${name} {ty}))"#);
-    }
-    let hooks = ["check", "before-deploy", "after-deploy"];
-    let transition = "(param i32 i32 i32 i32 i32 i32) (result i32)";
-    let mut lifts = String::new();
-    let mut shim_imports = String::new();
-    let mut shim_exports = String::new();
-    let mut shim_with = String::new();
-    for (hook, to) in hooks.map(|hook| (hook, true)).into_iter().chain([("before-remove", false)]) {
-        let (to, shim) = match to {
-            true => (r#"(param "to" $transition)"#, r#"(param "to" $t)"#),
-            false => ("", ""),
-        };
-        lifts += &format!(
-            r#"(func ${hook} {to} (result (result (error $failure)))
-                (canon lift (core func $main "{hook}")
-                    (memory $libc "memory") (realloc (func $libc "realloc"))))"#
-        );
-        shim_imports += &format!(
-            r#"(import "func-{hook}" (func ${hook} {to} (result (result (error $failure)))))"#
-        );
-        shim_exports += &format!(
-            r#"(export "{hook}" (func ${hook}) (func {shim} (result (result (error $f)))))"#
-        );
-        shim_with += &format!(r#"(with "func-{hook}" (func ${hook}))"#);
-    }
-    let transition_type = r#"(record (field "before" (option string))
-        (field "after" (option string)))"#;
-    format!(
-        r#"(component
-            {FAILURES}
-            {instances}
-            {LIBC}
-            {lowered}
-            (core module $Main
-                (import "libc" "memory" (memory $memory 1))
-                (import "libc" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
-                {core}
-                (func $fail (param $text i32) (param $length i32) (result i32)
-                    (i32.store8 (i32.const 128) (i32.const 1))
-                    (i32.store (i32.const 132) (local.get $text))
-                    (i32.store (i32.const 136) (local.get $length))
-                    (i32.const 128))
-                {items}
-                (func (export "check") {transition} (local $a i32) (local $b i32) {check})
-                (func (export "before-deploy") {transition} (i32.const 64))
-                (func (export "after-deploy") {transition} (i32.const 64))
-                (func (export "before-remove") (result i32) (i32.const 64)))
-            (core instance $main (instantiate $Main
-                (with "libc" (instance $libc))
-                (with "host" (instance {with}))))
-            (type $transition {transition_type})
-            {lifts}
-            (component $Shim
-                (type $r (record (field "message" string) (field "hint" (option string))
-                    (field "retryable" bool)))
-                (import "type-failure" (type $failure (eq $r)))
-                (type $s {transition_type})
-                (import "type-transition" (type $transition (eq $s)))
-                {shim_imports}
-                (export $f "failure" (type $failure))
-                (export $t "transition" (type $transition))
-                {shim_exports})
-            (instance $lifecycle (instantiate $Shim
-                (with "type-failure" (type $failure))
-                (with "type-transition" (type $transition))
-                {shim_with}))
-            (export "potluck:recipe/lifecycle@0.1.0" (instance $lifecycle)))"#
-    )
-}
-
-pub fn binary(text: &str) -> Vec<u8> {
-    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
-}
+pub use guests::*;
 
 /// What the host said and was asked.
 #[derive(Default)]
@@ -375,4 +176,17 @@ pub fn first() -> Transition {
 
 pub fn roles(plugin: &Plugin) -> Vec<Role> {
     plugin.roles().iter().copied().collect()
+}
+
+/// Says where `cargo test` cannot swallow it that a test did not run.
+pub fn skip(reason: &str) {
+    use std::io::Write;
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let line = format!("{test}: {reason}");
+    // Not through `eprintln!`, which the test harness captures.
+    writeln!(std::io::stderr(), "SKIPPED {line}").unwrap();
+    if let Some(list) = std::env::var_os("POTLUCK_TEST_SKIPS") {
+        let list = std::fs::OpenOptions::new().append(true).create(true).open(list);
+        writeln!(list.unwrap(), "{line}").unwrap();
+    }
 }

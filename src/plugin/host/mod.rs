@@ -13,6 +13,8 @@ pub mod report;
 mod revealed;
 pub mod secrets;
 pub mod services;
+#[cfg(test)]
+mod testing;
 pub mod tools;
 pub mod wasi;
 

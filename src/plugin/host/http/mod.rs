@@ -324,3 +324,6 @@ fn chain(error: &reqwest::Error) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests;
