@@ -26,7 +26,7 @@ pub fn backup(plan: &str, produce: &str, consume: &str) -> Vec<u8> {
         ("after-restore", "", nothing),
         ("verify", "", "(result (result (list $finding) (error $failure)))"),
     ];
-    let (mut lifts, mut imports, mut exports, mut with) = Default::default();
+    let [mut lifts, mut imports, mut exports, mut with] = [const { String::new() }; 4];
     for (hook, params, results) in hooks {
         let ty = format!("{params} {results}");
         // Inside the shim, exported functions are typed by exported names.
@@ -38,14 +38,15 @@ pub fn backup(plan: &str, produce: &str, consume: &str) -> Vec<u8> {
             .replace("$source", "$source-out");
         lifts += &format!(
             r#"(func ${hook} {ty} (canon lift (core func $main "{hook}")
-                (memory $libc "memory") (realloc (func $libc "realloc"))))"#
+                (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))"#
         );
         imports += &format!(r#"(import "func-{hook}" (func ${hook} {ty}))"#);
         exports += &format!(r#"(export "{hook}" (func ${hook}) (func {exported}))"#);
         with += &format!(r#"(with "func-{hook}" (func ${hook}))"#);
     }
-    let (lifts, imports, exports, with): (String, String, String, String) =
-        (lifts, imports, exports, with);
+    let dump_again = DUMP.replace("$command", "$command-out");
+    let item_again = ITEM.replace("$volume", "$volume-out").replace("$dump", "$dump-out");
     binary(&format!(
         r#"(component
             {FAILURES}
@@ -64,9 +65,11 @@ pub fn backup(plan: &str, produce: &str, consume: &str) -> Vec<u8> {
             (alias export $bytes "source" (type $source))
             {LIBC}
             (core func $write (canon lower (func $bytes "[method]sink.write")
-                (memory $libc "memory") (realloc (func $libc "realloc"))))
+                (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))
             (core func $read (canon lower (func $bytes "[method]source.read")
-                (memory $libc "memory") (realloc (func $libc "realloc"))))
+                (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))
             (core func $drop-sink (canon resource.drop $sink))
             (core func $drop-source (canon resource.drop $source))
             (core module $Main
@@ -119,8 +122,9 @@ pub fn backup(plan: &str, produce: &str, consume: &str) -> Vec<u8> {
                 (export $sink-out "sink" (type $sink))
                 (export $source-out "source" (type $source))
                 (export $volume-out "volume" (type $volume))
-                (export $dump-out "dump" (type $dump))
-                (export $item-out "item" (type $item))
+                ;; What is made of other types is said again in exported ones.
+                (type $dump-again {dump_again}) (export $dump-out "dump" (type $dump-again))
+                (type $item-again {item_again}) (export $item-out "item" (type $item-again))
                 (export $finding-out "finding" (type $finding))
                 {exports})
             (instance $backup (instantiate $Shim

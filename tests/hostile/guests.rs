@@ -2,8 +2,6 @@
 //! it. An import is lowered with the memory of a module of its own, an export is
 //! lifted and passed through a shim that gives its types their names.
 
-pub use super::backup_guest::*;
-
 /// The guest's memory and an allocator that never frees.
 pub(super) const LIBC: &str = r#"
     (core module $Libc
@@ -144,7 +142,8 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
         instances += instance;
         lowered += &format!(
             r#"(core func ${name} (canon lower (func ${interface} "{name}")
-                (memory $libc "memory") (realloc (func $libc "realloc"))))"#
+                (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))"#
         );
         with += &format!(r#"(export "{name}" (func ${name}))"#);
         core += &format!(r#"(import "host" "{name}" (func ${name} {ty}))"#);
@@ -163,7 +162,8 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
         lifts += &format!(
             r#"(func ${hook} {to} (result (result (error $failure)))
                 (canon lift (core func $main "{hook}")
-                    (memory $libc "memory") (realloc (func $libc "realloc"))))"#
+                    (memory (core memory $libc "memory"))
+                    (realloc (core func $libc "realloc"))))"#
         );
         shim_imports += &format!(
             r#"(import "func-{hook}" (func ${hook} {to} (result (result (error $failure)))))"#

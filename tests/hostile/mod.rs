@@ -26,7 +26,8 @@ use potluck::{
 };
 use zeroize::Zeroizing;
 
-pub use guests::*;
+#[allow(unused_imports, reason = "each test file uses some of it")]
+pub use {backup_guest::*, guests::*};
 
 /// What the host said and was asked.
 #[derive(Default)]
