@@ -72,8 +72,8 @@ async fn send(grants: &[String], request: http::Request) -> Result<http::Respons
 #[tokio::test]
 async fn a_granted_origin_answers() {
     let (address, _) = serve(|_| ok("hello")).await;
-    let answer = send(&[format!("http: http://{address}")], get(&format!("http://{address}/x")));
-    let answer = answer.await.unwrap();
+    let grants = [format!("http: http://{address}")];
+    let answer = send(&grants, get(&format!("http://{address}/x"))).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"hello"[..]));
 }
 
