@@ -185,7 +185,7 @@ pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {reason}");
     // Not through `eprintln!`, which the test harness captures.
-    writeln!(std::io::stderr(), "SKIPPED {line}").unwrap();
+    std::io::stderr().write_all(format!("SKIPPED {line}\n").as_bytes()).unwrap();
     if let Some(list) = std::env::var_os("POTLUCK_TEST_SKIPS") {
         let list = std::fs::OpenOptions::new().append(true).create(true).open(list);
         writeln!(list.unwrap(), "{line}").unwrap();
