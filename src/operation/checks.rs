@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::recipe::{self, lint::Severity};
+use crate::{
+    compose,
+    recipe::{self, lint::Severity},
+};
 
 use super::{App, Error, diff::PREDEFINED_NETWORKS, live::Live};
 
@@ -34,6 +37,10 @@ const ABOUT_NEW_APPS: &[&str] = &[
     "compose-unreadable",
     "no-app-service",
     "secret-without-key",
+    // This app's own files are looked at below.
+    "dnsrr-ingress",
+    "name-too-long",
+    "port-taken",
 ];
 
 /// What is wrong with the recipe itself; returns what does not stop a deploy.
@@ -53,6 +60,11 @@ pub(crate) fn lint(app: &App) -> Result<Vec<String>, Error> {
             errors.push(format!("  {text}"));
         }
     }
+    let own = app.findings.iter().filter(|f| f.severity == compose::lint::Severity::Error);
+    errors.extend(own.map(|finding| {
+        let position = finding.position.as_deref().unwrap_or(&finding.path);
+        format!("  {position}: {}", finding.message)
+    }));
     if errors.is_empty() { Ok(warnings) } else { Err(Error::Lint(errors)) }
 }
 

@@ -50,7 +50,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let variables = variables(entry, &env, &name, &checkout)?;
     let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
     let environment = |key: &str| variables.get(key).cloned();
-    let (stack, warnings) = {
+    let (stack, warnings, findings) = {
         let files = checkout.files();
         let options = LoadOptions {
             working_dir: checkout.path(),
@@ -60,10 +60,22 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
             interpolate: true,
         };
         let (config, warnings) = compose::load(&sources, &options)?;
-        (config.to_stack(&name, &files)?, warnings)
+        (config.to_stack(&name, &files)?, warnings, config.lint(Some(&name)))
     };
     let entry = entry.clone();
-    Ok(App { entry, env, lock, checkout, name, sources, variables, stack, warnings, engine })
+    Ok(App {
+        entry,
+        env,
+        lock,
+        checkout,
+        name,
+        sources,
+        variables,
+        stack,
+        warnings,
+        findings,
+        engine,
+    })
 }
 
 /// Recipe and pin: `TYPE=recipe[:version]`, or `RECIPE=` in newer abra.

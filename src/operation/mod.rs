@@ -31,7 +31,7 @@ use std::{
 };
 
 use crate::{
-    compose::{Source, Stack, Warning},
+    compose::{Source, Stack, Warning, lint::Finding},
     engine::Engine,
     home::{AppEntry, EnvFile, Grant, Home, LockFile, StackName},
     plugin::Runtime,
@@ -79,6 +79,8 @@ pub struct App {
     pub variables: BTreeMap<String, String>,
     pub stack: Stack,
     pub warnings: Vec<Warning>,
+    /// What lint says of these files with these settings.
+    pub findings: Vec<Finding>,
     pub engine: Arc<dyn Engine>,
 }
 

@@ -32,6 +32,8 @@ pub enum Severity {
     /// Stops a deploy.
     Error,
     Warning,
+    /// Worth knowing.
+    Info,
 }
 
 /// One thing that is wrong.
@@ -203,11 +205,21 @@ impl Lint<'_> {
         };
         let name = StackName::new(STACK).ok()?;
         let loaded = compose::load(sources, &options).and_then(|(config, warnings)| {
-            config.to_stack(&name, &files).map(|stack| (stack, warnings))
+            let stack = config.to_stack(&name, &files)?;
+            Ok((stack, warnings, config.lint(Some(&name))))
         });
         drop(files);
         match loaded {
-            Ok((stack, warnings)) => {
+            Ok((stack, warnings, findings)) => {
+                for finding in findings {
+                    let severity = match finding.severity {
+                        compose::lint::Severity::Error => severity,
+                        compose::lint::Severity::Warning => Severity::Warning,
+                        compose::lint::Severity::Info => Severity::Info,
+                    };
+                    let message = format!("{}: {}", finding.path, finding.message);
+                    self.add(severity, finding.code, finding.position, message, finding.fix);
+                }
                 for Warning { position, message } in warnings {
                     self.add(Severity::Warning, "compose-odd", position, message, None);
                 }

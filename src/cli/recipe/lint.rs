@@ -78,6 +78,7 @@ fn show(session: &Session, finding: &Finding) -> Outcome {
     let word = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Info => "info",
     };
     let position = match &finding.position {
         Some(position) => format!("{position}: "),
