@@ -5,12 +5,11 @@ use clap_complete::Shell;
 use super::{exit::Exit, failure::Outcome, session::Session};
 
 /// Print completions for a shell.
-///
-/// Load them at the start of the shell, for example with bash:
-///
-///   potluck completions bash > ~/.local/share/bash-completion/completions/potluck
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "\
+Examples:
+  potluck completions bash > ~/.local/share/bash-completion/completions/potluck
+  potluck completions fish > ~/.config/fish/completions/potluck.fish")]
 pub struct Args {
     /// The shell
     #[arg(value_enum)]

@@ -115,6 +115,18 @@ mod tests {
     fn a_widening_shows_what_is_new() {
         let lines =
             grant_lines(&set(&["exec: db", "secret: key"]), &set(&["exec: db", "exec: app"]));
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        let exec = |service| {
+            format!(
+                "run programs in the service `{service}`, restart it, and read and write its files"
+            )
+        };
+        assert_eq!(
+            lines,
+            [
+                format!("  - {} (exec: db, as before)", exec("db")),
+                "  - read and replace the secret `key` (secret: key, new)".into(),
+                format!("  - no longer {} (exec: app)", exec("app")),
+            ]
+        );
     }
 }

@@ -56,11 +56,11 @@ impl Grant {
     /// # Errors
     /// [`InvalidGrant`] for an unknown capability or a malformed thing.
     pub fn new(capability: &str, thing: &str) -> Result<Self, InvalidGrant> {
+        let thing = thing.trim();
         let invalid = |reason: &str| InvalidGrant {
             given: format!("{capability}: {thing}"),
             reason: reason.into(),
         };
-        let thing = thing.trim();
         if thing.is_empty() {
             return Err(invalid("nothing is named after the colon"));
         }

@@ -43,7 +43,7 @@ pub use deploy::{deploy, plan};
 pub use error::{Error, Failed, FailedService, Problem, Wish};
 pub use hooks::start;
 pub use load::{load, recipe_of, stack_name};
-pub use ps::{TaskRow, logs, ps};
+pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use state::{Failing, State};

@@ -1,13 +1,14 @@
-//! What of an app runs right now: tasks and their log lines, as data.
+//! What of an app runs right now, as data. Asks the swarm only, so that it also
+//! answers when the recipe is broken or gone.
 
-use futures_util::{
-    StreamExt, TryStreamExt, future,
-    stream::{self, BoxStream},
+use futures_util::future;
+
+use crate::{
+    engine::{Engine, Error as EngineError, Health, Scope, api},
+    home::{AppName, StackName},
 };
 
-use crate::engine::{Error as EngineError, Health, LogLine, LogQuery, Scope, api};
-
-use super::{App, Error, live::by_name, state::state_of};
+use super::{Error, live::by_name, state::state_of};
 
 /// One task, as `app ps` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -38,12 +39,16 @@ pub struct TaskRow {
 ///
 /// # Errors
 /// [`Error::NotDeployed`], and what the engine says.
-pub async fn ps(app: &App, all: bool) -> Result<Vec<TaskRow>, Error> {
-    let engine = &*app.engine;
+pub async fn ps(
+    engine: &dyn Engine,
+    app: &AppName,
+    stack: &StackName,
+    all: bool,
+) -> Result<Vec<TaskRow>, Error> {
     let (services, nodes) =
-        futures_util::try_join!(engine.services(Scope::Stack(&app.name)), engine.nodes())?;
+        futures_util::try_join!(engine.services(Scope::Stack(stack)), engine.nodes())?;
     if services.is_empty() {
-        return Err(Error::NotDeployed { app: app.entry.name.to_string() });
+        return Err(Error::NotDeployed { app: app.to_string() });
     }
     let services = by_name(services);
     let reads = services.iter().map(|(name, service)| async move {
@@ -54,7 +59,7 @@ pub async fn ps(app: &App, all: bool) -> Result<Vec<TaskRow>, Error> {
     });
     let mut rows = Vec::new();
     for (name, tasks, containers) in future::try_join_all(reads).await? {
-        let key = key_of(app, name);
+        let key = key_of(stack, name);
         let mut seen = Vec::new();
         let mut of_service = Vec::new();
         for task in &tasks {
@@ -77,13 +82,9 @@ pub async fn ps(app: &App, all: bool) -> Result<Vec<TaskRow>, Error> {
     Ok(rows)
 }
 
-fn key_of(app: &App, name: &str) -> String {
-    let known = app.stack.services.iter().find(|s| s.spec.name.as_deref() == Some(name));
-    match known {
-        Some(service) => service.key.clone(),
-        // A service that the recipe has no more.
-        None => name.strip_prefix(&format!("{}_", app.name)).unwrap_or(name).to_owned(),
-    }
+/// The key in the compose file.
+fn key_of(stack: &StackName, name: &str) -> String {
+    name.strip_prefix(&format!("{stack}_")).unwrap_or(name).to_owned()
 }
 
 fn row(key: &str, task: &api::Task, nodes: &[api::Node], health: Option<&'static str>) -> TaskRow {
@@ -121,39 +122,4 @@ fn health(health: Health) -> Option<&'static str> {
         Health::Healthy => Some("healthy"),
         Health::Unhealthy => Some("unhealthy"),
     }
-}
-
-/// Log lines of an app's services (by key; all of them when none is named),
-/// each with its service's key, in the order in which they arrive.
-///
-/// # Errors
-/// [`Error::UnknownService`], [`Error::NotDeployed`], and what the engine says.
-pub async fn logs(
-    app: &App,
-    services: &[String],
-    query: &LogQuery,
-) -> Result<BoxStream<'static, Result<(String, LogLine), EngineError>>, Error> {
-    let live = by_name(app.engine.services(Scope::Stack(&app.name)).await?);
-    if live.is_empty() {
-        return Err(Error::NotDeployed { app: app.entry.name.to_string() });
-    }
-    let by_key: Vec<(String, &api::Service)> =
-        live.iter().map(|(name, s)| (key_of(app, name), s)).collect();
-    for service in services {
-        if !by_key.iter().any(|(key, _)| key == service) {
-            return Err(Error::UnknownService {
-                service: service.clone(),
-                known: by_key.into_iter().map(|(key, _)| key).collect(),
-            });
-        }
-    }
-    let wanted =
-        by_key.into_iter().filter(|(key, _)| services.is_empty() || services.contains(key));
-    let opened = wanted.map(|(key, service)| async move {
-        let id = service.id.as_deref().unwrap_or_default();
-        let lines = app.engine.service_logs(id, query).await?;
-        Ok::<_, EngineError>(lines.map_ok(move |line| (key.clone(), line)).boxed())
-    });
-    let streams = future::try_join_all(opened).await?;
-    Ok(stream::select_all(streams).boxed())
 }

@@ -27,7 +27,7 @@ Examples:
   potluck app cmd blog.example.org
   potluck app cmd blog.example.org reset-admin-password
 
-JSON, without NAME: a list of {plugin, name, help, parameters}; a parameter is
+JSON: without NAME, a list of {plugin, name, help, parameters}; a parameter is
 {name, help, required}.")]
 pub struct Args {
     #[command(flatten)]

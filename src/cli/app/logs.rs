@@ -89,10 +89,11 @@ fn since(text: &str) -> Result<i64, String> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
+    let stack = super::stack(&home, &entry)?;
     // Ctrl-C is how following ends: nothing to remark upon.
     wait("", async {
         let engine = engine(&home, &entry.server)?;
-        let names = services(engine.as_ref(), &entry, args.service.as_deref()).await?;
+        let names = services(engine.as_ref(), &entry, &stack, args.service.as_deref()).await?;
         let query = LogQuery {
             tail: args.tail.0,
             follow: args.follow,

@@ -84,7 +84,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let servers: BTreeSet<ServerName> = rows.iter().map(|(e, _)| e.server.clone()).collect();
         let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
-            row.status = Some(status(entry, &stacks));
+            row.status = Some(status(&home, entry, &stacks));
         }
     }
     show(args, session, rows.into_iter().map(|(_, row)| row).collect())
@@ -98,10 +98,10 @@ fn recipe_of(
     Ok(home.env(entry)?.recipe_pin()?)
 }
 
-fn status(entry: &AppEntry, stacks: &Stacks) -> &'static str {
-    match stacks.get(&entry.server) {
-        Some(Some(stacks)) if stacks.contains(entry.name.stack().as_str()) => "deployed",
-        Some(Some(_)) => "not deployed",
+fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
+    match (stacks.get(&entry.server), super::stack(home, entry)) {
+        (Some(Some(stacks)), Ok(stack)) if stacks.contains(stack.as_str()) => "deployed",
+        (Some(Some(_)), Ok(_)) => "not deployed",
         _ => "unknown",
     }
 }

@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     engine::{Engine, Scope},
-    home::{AppEntry, StackName},
+    home::{AppEntry, Home, StackName},
+    operation,
 };
 
 /// Set up, deploy and look after apps.
@@ -72,6 +73,14 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     }
 }
 
+/// The prefix of what the app owns on its server.
+///
+/// # Errors
+/// When the settings can't be read, or name a stack that is none.
+fn stack(home: &Home, entry: &AppEntry) -> Result<StackName, Failure> {
+    Ok(operation::stack_name(entry, &home.env(entry)?)?)
+}
+
 /// Keys and ids of the app's services on its server, or of one of them.
 ///
 /// # Errors
@@ -79,35 +88,24 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
 async fn services(
     engine: &dyn Engine,
     entry: &AppEntry,
+    stack: &StackName,
     only: Option<&str>,
 ) -> Result<Vec<(String, String)>, Failure> {
-    let stack = entry.name.stack();
+    let key = |full: &str| full.strip_prefix(&format!("{stack}_")).unwrap_or(full).to_owned();
     let mut all: Vec<(String, String)> = engine
-        .services(Scope::Stack(&stack))
+        .services(Scope::Stack(stack))
         .await?
         .into_iter()
-        .filter_map(|service| Some((key(&stack, service.spec?.name?.as_str()), service.id?)))
+        .filter_map(|service| Some((key(service.spec?.name?.as_str()), service.id?)))
         .collect();
     all.sort();
     if all.is_empty() {
-        return Err(not_deployed(entry));
+        return Err(operation::Error::NotDeployed { app: entry.name.to_string() }.into());
     }
     let Some(only) = only else { return Ok(all) };
-    let known: Vec<&str> = all.iter().map(|(key, _)| key.as_str()).collect();
-    let unknown = Failure::new(format!("{} has no service `{only}`", entry.name))
-        .hint(format!("its services are {}", known.join(", ")));
-    all.into_iter().find(|(key, _)| key == only).map(|found| vec![found]).ok_or(unknown)
-}
-
-fn not_deployed(entry: &AppEntry) -> Failure {
-    Failure::new(format!("{} is not deployed on {}", entry.name, entry.server))
-        .hint(format!("`potluck app deploy {}` deploys it", entry.name))
-}
-
-/// A service's key in the compose file, from its full name.
-fn key(stack: &StackName, full: &str) -> String {
-    full.strip_prefix(stack.as_str())
-        .and_then(|rest| rest.strip_prefix('_'))
-        .unwrap_or(full)
-        .to_owned()
+    if let Some(found) = all.iter().find(|(key, _)| key == only) {
+        return Ok(vec![found.clone()]);
+    }
+    let known = all.into_iter().map(|(key, _)| key).collect();
+    Err(operation::Error::UnknownService { service: only.to_owned(), known }.into())
 }

@@ -11,7 +11,7 @@ use crate::{
         prompt, recipe,
         session::Session,
     },
-    home::{AppEntry, AppName, EnvFile, Home, RecipeName, ServerName},
+    home::{AppEntry, AppName, EnvFile, Home, ServerName},
     recipe::{Checkout, Version},
 };
 
@@ -73,6 +73,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let recipe = which_recipe(args, session)?;
     let server = which_server(args, session, &home)?;
     let name = which_domain(args, session)?;
+    // Last, since it may bring a recipe in.
+    let recipe = recipe::find(session, &recipe)?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let checkout = session.recipes()?.checkout(&recipe, &version)?;
     let env = settings(args, session, &name, &checkout)?;
@@ -98,9 +100,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn which_recipe(args: &Args, session: &Session) -> Result<RecipeName, Failure> {
+/// As the person names it.
+fn which_recipe(args: &Args, session: &Session) -> Result<String, Failure> {
     if let Some(given) = &args.recipe {
-        return recipe::find(session, given);
+        return Ok(given.clone());
     }
     if !session.ui.is_interactive() {
         return Err(Failure::usage("no recipe is given")
@@ -108,10 +111,9 @@ fn which_recipe(args: &Args, session: &Session) -> Result<RecipeName, Failure> {
     }
     let known = session.recipes()?.list()?;
     if known.is_empty() {
-        let given = prompt::text(&session.ui, "Recipe:", "a folder, or the URL of a repository")?;
-        return recipe::find(session, &given);
+        return prompt::text(&session.ui, "Recipe:", "a folder, or the URL of a repository");
     }
-    prompt::select(&session.ui, "Recipe:", known)
+    Ok(prompt::select(&session.ui, "Recipe:", known)?.to_string())
 }
 
 fn which_server(args: &Args, session: &Session, home: &Home) -> Result<ServerName, Failure> {

@@ -9,7 +9,8 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    operation,
+    home::AppEntry,
+    operation::{self, Context},
     recipe::Version,
 };
 
@@ -57,24 +58,28 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let cleaned = wait("interrupted: some of the app may be removed already", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-        Ok(operation::remove(&operating.context, &app).await?)
-    });
+        Ok(clean_up(&operating.context, &entry).await)
+    })?;
     drop(operating);
     match cleaned {
         Ok(()) => {}
-        Err(failure) if args.force && failure.exit == Exit::FAILED => {
-            let reason = failure.message.unwrap_or_default();
-            session.ui.warn(format_args!(
-                "what {} has on {} was not removed: {reason}",
-                entry.name, entry.server
-            ));
-        }
-        Err(failure) => {
-            return Err(failure.hint("`--force` removes the settings here all the same"));
+        Err(error @ operation::Error::StillDeployed { .. }) => return Err(error.into()),
+        Err(error) if args.force => session.ui.warn(format_args!(
+            "what {} has on {} is not removed: {error}",
+            entry.name, entry.server
+        )),
+        Err(error) => {
+            return Err(
+                Failure::from(error).hint("`--force` removes the settings here all the same")
+            );
         }
     }
     home.remove_app(&entry)?;
     session.ui.say(format_args!("Removed {}.", entry.name));
     Ok(Exit::DONE)
+}
+
+async fn clean_up(context: &Context, entry: &AppEntry) -> Result<(), operation::Error> {
+    let app = operation::load(context, entry, &Version::Newest).await?;
+    operation::remove(context, &app).await
 }

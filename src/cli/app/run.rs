@@ -20,8 +20,9 @@ use crate::{
         failure::{Failure, Outcome},
         session::{Session, engine, wait_uninterrupted},
     },
-    engine::{Container, Engine, Exec, ExecSession, Health, Stream},
-    home::AppEntry,
+    engine::{Container, Engine, Exec, ExecSession, Stream},
+    home::{AppEntry, StackName},
+    operation,
 };
 
 /// Run a program in one of an app's running services.
@@ -69,6 +70,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
+    let stack = super::stack(&home, &entry)?;
     let terminal = session.ui.is_interactive() && io::stdout().is_terminal() && !args.no_tty;
     let exec = Exec {
         argv: args.command.clone(),
@@ -80,7 +82,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     wait_uninterrupted(async {
         let engine = engine(&home, &entry.server)?;
-        let container = container(engine.as_ref(), &entry, &args.service).await?;
+        let container = container(engine.as_ref(), &entry, &stack, &args.service).await?;
         let running = engine.exec(&container.id, &exec).await?;
         let code = if terminal {
             let _raw = RawTerminal::enter()?;
@@ -92,30 +94,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
-/// The healthiest running container of the service.
+/// The container of the service's newest running task.
 async fn container(
     engine: &dyn Engine,
     entry: &AppEntry,
+    stack: &StackName,
     service: &str,
 ) -> Result<Container, Failure> {
-    services(engine, entry, Some(service)).await?;
-    let full = format!("{}_{service}", entry.name.stack());
-    engine
-        .containers(&full)
-        .await?
-        .into_iter()
-        .min_by_key(|container| match container.health {
-            Health::Healthy | Health::None => 0,
-            Health::Starting => 1,
-            Health::Unhealthy => 2,
-        })
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "no container of the service `{service}` runs on the node that {} speaks for",
-                entry.server
-            ))
-            .hint(format!("see `potluck app ps {}`", entry.name))
-        })
+    services(engine, entry, stack, Some(service)).await?;
+    let full = format!("{stack}_{service}");
+    operation::running_container(engine, &full).await?.ok_or_else(|| {
+        Failure::new(format!(
+            "no container of the service `{service}` runs on the node that {} speaks for",
+            entry.server
+        ))
+        .hint(format!("see `potluck app ps {}`", entry.name))
+    })
 }
 
 /// Passes streams on until the program ends.

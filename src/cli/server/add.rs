@@ -4,9 +4,10 @@ use crate::{
     cli::{
         exit::Exit,
         failure::{Failure, Outcome},
-        session::{LOCAL_ENDPOINT, Session, connect, wait},
+        session::{LOCAL_ENDPOINT, Session, wait},
         ui::clean,
     },
+    engine::{self, Error, Manager},
     home::{Home, ServerName, ServerSettings},
 };
 
@@ -56,24 +57,42 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if home.servers()?.contains(&name) {
         return again(session, &home, &name, &endpoint);
     }
-    if !args.offline {
-        let manager = wait("nothing was added", async {
-            Ok(connect(&home, &endpoint, &name)?.manager().await?)
-        })
-        .map_err(|failure| match failure.exit {
-            Exit::FAILED => failure.hint("pass `--offline` to add it without asking it first"),
-            _ => failure,
-        })?;
-        session.ui.say(format_args!(
+    match wait("nothing was added", ask(&home, &endpoint, &name, args.offline))? {
+        Some(manager) => session.ui.say(format_args!(
             "{} answers: Docker {}, API {}",
             clean(&manager.node_name),
             clean(&manager.version),
             clean(&manager.api_version)
-        ));
+        )),
+        None => session.ui.say("Not checked whether it answers."),
     }
     home.write_server(&name, &ServerSettings { endpoint: Some(endpoint.clone()), backup: None })?;
     session.ui.say(format_args!("Added the server {name} ({endpoint})."));
     Ok(Exit::DONE)
+}
+
+/// Who answers; none when it is not to be asked. The endpoint is checked for its
+/// form in any case.
+async fn ask(
+    home: &Home,
+    endpoint: &str,
+    name: &ServerName,
+    offline: bool,
+) -> Result<Option<Manager>, Failure> {
+    let answer = match engine::connect(endpoint, &home.state(), name.as_str()) {
+        Err(Error::Unreachable { .. }) | Ok(_) if offline => return Ok(None),
+        Ok(engine) => engine.manager().await,
+        Err(error) => Err(error),
+    };
+    answer.map(Some).map_err(|error| {
+        let unsure = matches!(error, Error::Unreachable { .. } | Error::NotManager { .. });
+        let failure = Failure::from(error);
+        if unsure {
+            failure.hint("pass `--offline` to add it without asking it first")
+        } else {
+            failure
+        }
+    })
 }
 
 /// Adding what is there already, as it is, is done already.
