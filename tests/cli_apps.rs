@@ -2,27 +2,73 @@
 
 mod cli_support;
 
-use cli_support::Lab;
+use cli_support::{Lab, masked};
 use insta::{assert_json_snapshot, assert_snapshot};
 
 #[test]
 fn servers_come_and_go() {
     let lab = Lab::new();
-    assert_snapshot!(lab.run(&["server", "ls"]), @"");
-    assert_snapshot!(lab.run(&["server", "add", "practice", "simulated"]), @"");
+    assert_snapshot!(lab.run(&["server", "ls"]), @r"
+    exit code 0
+    --- stderr
+    There are no servers yet.
+    hint: `potluck server add --local` adds this machine
+    ");
+    assert_snapshot!(lab.run(&["server", "add", "practice", "simulated"]), @r"
+    exit code 0
+    --- stderr
+    simulated answers: Docker simulated, API 1.41
+    Added the server practice (simulated).
+    ");
     // Twice is once.
-    assert_snapshot!(lab.run(&["server", "add", "practice", "simulated"]), @"");
-    assert_snapshot!(lab.run(&["server", "add", "practice", "ssh://other"]), @"");
-    assert_snapshot!(lab.run(&["server", "ls"]), @"");
-    assert_json_snapshot!(lab.json(&["server", "ls", "--json"]), @"");
-    assert_snapshot!(lab.run(&["server", "rm", "practice"]), @"");
-    assert_snapshot!(lab.run(&["server", "rm", "practice"]), @"");
+    assert_snapshot!(lab.run(&["server", "add", "practice", "simulated"]), @r"
+    exit code 0
+    --- stderr
+    The server practice is there already (simulated).
+    ");
+    assert_snapshot!(lab.run(&["server", "add", "practice", "ssh://other"]), @r"
+    exit code 1
+    --- stderr
+    error: the server `practice` exists already, with the endpoint simulated
+    hint: choose another name, or change servers/practice/server.yml
+    ");
+    assert_snapshot!(lab.run(&["server", "ls"]), @r"
+    exit code 0
+    --- stdout
+    NAME      ENDPOINT   APPS
+    practice  simulated  0
+    ");
+    assert_json_snapshot!(lab.json(&["server", "ls", "--json"]), @r#"
+    [
+      {
+        "name": "practice",
+        "endpoint": "simulated",
+        "apps": 0
+      }
+    ]
+    "#);
+    assert_snapshot!(lab.run(&["server", "rm", "practice"]), @r"
+    exit code 0
+    --- stderr
+    Removed the server practice.
+    ");
+    assert_snapshot!(lab.run(&["server", "rm", "practice"]), @r"
+    exit code 1
+    --- stderr
+    error: no server is called `practice`
+    hint: `potluck server ls` lists the servers, `potluck server add` adds one
+    ");
 }
 
 #[test]
 fn a_server_with_apps_stays() {
     let lab = Lab::with_tiny_app();
-    assert_snapshot!(lab.run(&["server", "rm", "simulated"]), @"");
+    assert_snapshot!(lab.run(&["server", "rm", "simulated"]), @r"
+    exit code 1
+    --- stderr
+    error: the server `simulated` still has apps: t.example
+    hint: remove its apps first, with `potluck app rm`
+    ");
 }
 
 #[test]
@@ -32,13 +78,55 @@ fn a_new_app_gets_the_sample_with_its_values() {
     let new = ["app", "new", "./tiny", "--domain", "t.example", "--server", "simulated"];
     let run =
         lab.run(&[&new[..], &["--set", "TITLE=Soup for \"everyone\"", "--set", "NEW=1"]].concat());
-    assert_snapshot!(run, @"");
+    assert_snapshot!(run, @r"
+    exit code 0
+    --- stderr
+    Added the recipe tiny from ./tiny.
+    Wrote [LAB]/potluck/servers/simulated/t.example.env.
+    Next:
+      potluck app config t.example            look through its settings
+      potluck app secret generate t.example   make its secrets
+      potluck app deploy t.example            deploy it
+    ");
     let env = std::fs::read_to_string(lab.path("potluck/servers/simulated/t.example.env")).unwrap();
-    assert_snapshot!(env, @"");
-    assert_snapshot!(lab.run(&new), @"");
-    assert_snapshot!(lab.run(&["app", "ls"]), @"");
-    assert_json_snapshot!(lab.json(&["app", "ls", "--json"]), @"");
-    assert_snapshot!(lab.run(&["recipe", "ls"]), @"");
+    assert_snapshot!(env, @r#"
+    TYPE=tiny
+    DOMAIN=t.example
+
+    # Shown on the first page.
+    TITLE=Soup for "everyone"
+
+    SECRET_TOKEN_VERSION=v1 # length=24 charset=hex
+    SECRET_MAIL_PASSWORD_VERSION=v1 # generate=false
+    NEW=1
+    "#);
+    assert_snapshot!(lab.run(&new), @r"
+    exit code 1
+    --- stderr
+    error: the app `t.example` exists already
+    ");
+    assert_snapshot!(lab.run(&["app", "ls"]), @r"
+    exit code 0
+    --- stdout
+    APP        SERVER     RECIPE  VERSION
+    t.example  simulated  tiny    -
+    ");
+    assert_json_snapshot!(lab.json(&["app", "ls", "--json"]), @r#"
+    [
+      {
+        "app": "t.example",
+        "server": "simulated",
+        "recipe": "tiny",
+        "version": null
+      }
+    ]
+    "#);
+    assert_snapshot!(lab.run(&["recipe", "ls"]), @r"
+    exit code 0
+    --- stdout
+    NAME  NEWEST  RELEASES
+    tiny  -       0
+    ");
 }
 
 #[test]
@@ -47,24 +135,71 @@ fn a_new_app_can_be_json() {
     lab.tiny_recipe();
     let new = ["app", "new", "./tiny", "--domain", "t.example", "--server", "simulated", "--json"];
     let made = lab.run(&new);
-    assert_snapshot!(made, @"");
+    assert_snapshot!(made, @r#"
+    exit code 0
+    --- stdout
+    {
+      "app": "t.example",
+      "server": "simulated",
+      "recipe": "tiny",
+      "version": null,
+      "env_file": "[LAB]/potluck/servers/simulated/t.example.env"
+    }
+    --- stderr
+    Added the recipe tiny from ./tiny.
+    Wrote [LAB]/potluck/servers/simulated/t.example.env.
+    "#);
 }
 
 #[test]
 fn an_unknown_recipe_is_named() {
     let lab = Lab::with_tiny_app();
-    assert_snapshot!(lab.run(&["app", "new", "tinny", "--domain", "x.org", "--server=simulated"]), @"");
-    assert_snapshot!(lab.run(&["app", "new", "./none", "--domain", "x.org", "--server=simulated"]), @"");
+    assert_snapshot!(lab.run(&["app", "new", "tinny", "--domain", "x.org", "--server=simulated"]), @r"
+    exit code 1
+    --- stderr
+    error: no recipe is called `tinny`
+    hint: did you mean `tiny`?
+    ");
+    assert_snapshot!(lab.run(&["app", "new", "./none", "--domain", "x.org", "--server=simulated"]), @r"
+    exit code 1
+    --- stderr
+    error: `./none` is no place to get a recipe from: No such file or directory (os error 2)
+    hint: a recipe comes from an `https://`, `ssh://` or `file://` URL, `user@host:path`, or a folder written with a slash, `./wordpress`
+    ");
 }
 
 #[test]
 fn settings_are_read_and_written_by_scripts() {
     let lab = Lab::with_tiny_app();
-    assert_snapshot!(lab.run(&["app", "config", "t.example", "--get", "DOMAIN"]), @"");
-    assert_snapshot!(lab.run(&["app", "config", "t.example", "--get", "NONE"]), @"");
-    assert_snapshot!(lab.run(&["app", "config", "t.example", "--set", "TITLE=a b"]), @"");
-    assert_snapshot!(lab.run(&["app", "config", "t.example", "--get", "TITLE"]), @"");
-    assert_json_snapshot!(lab.json(&["app", "config", "t.example", "--json"]), @"");
+    assert_snapshot!(lab.run(&["app", "config", "t.example", "--get", "DOMAIN"]), @r"
+    exit code 0
+    --- stdout
+    t.example
+    ");
+    assert_snapshot!(lab.run(&["app", "config", "t.example", "--get", "NONE"]), @r"
+    exit code 1
+    --- stderr
+    error: the setting `NONE` of `t.example` is not set
+    ");
+    assert_snapshot!(lab.run(&["app", "config", "t.example", "--set", "TITLE=a b"]), @r"
+    exit code 0
+    --- stderr
+    Wrote [LAB]/potluck/servers/simulated/t.example.env.
+    ");
+    assert_snapshot!(lab.run(&["app", "config", "t.example", "--get", "TITLE"]), @r"
+    exit code 0
+    --- stdout
+    a b
+    ");
+    assert_json_snapshot!(lab.json(&["app", "config", "t.example", "--json"]), @r#"
+    {
+      "TYPE": "tiny",
+      "DOMAIN": "t.example",
+      "TITLE": "a b",
+      "SECRET_TOKEN_VERSION": "v1",
+      "SECRET_MAIL_PASSWORD_VERSION": "v1"
+    }
+    "#);
 }
 
 #[test]
@@ -73,35 +208,105 @@ fn check_finds_what_is_missing() {
     let file = lab.path("potluck/servers/simulated/t.example.env");
     let env = std::fs::read_to_string(&file).unwrap().replace("TITLE=\n", "");
     std::fs::write(&file, env).unwrap();
-    assert_snapshot!(lab.run(&["app", "check", "t.example"]), @"");
+    assert_snapshot!(lab.run(&["app", "check", "t.example"]), @r"
+    exit code 1
+    --- stdout
+    error: TITLE: not in the settings; the recipe's sample has `TITLE=`
+    error: secret mail_password: not on the server; `potluck app secret insert t.example mail_password` stores it
+    error: secret token: not on the server; `potluck app secret generate t.example` stores it
+    ");
 
     lab.run(&["app", "config", "t.example", "--set", "TITLE=x", "-q"]);
     lab.run(&["app", "secret", "generate", "t.example", "-q"]);
     lab.run_with(&["app", "secret", "insert", "t.example", "mail_password"], b"x\n");
-    assert_snapshot!(lab.run(&["app", "check", "t.example"]), @"");
-    assert_json_snapshot!(lab.json(&["app", "check", "t.example", "--json"]), @"");
+    assert_snapshot!(lab.run(&["app", "check", "t.example"]), @r"
+    exit code 0
+    --- stderr
+    t.example has all that its recipe needs.
+    ");
+    assert_json_snapshot!(lab.json(&["app", "check", "t.example", "--json"]), @r#"
+    {
+      "app": "t.example",
+      "ok": true,
+      "findings": []
+    }
+    "#);
 }
 
 #[test]
 fn an_app_lives_and_dies_on_the_simulated_server() {
     let lab = Lab::with_tiny_app();
-    assert_snapshot!(lab.run(&["app", "deploy", "t.example", "-n"]), @"");
+    assert_snapshot!(lab.run(&["app", "deploy", "t.example", "-n"]), @r"
+    exit code 1
+    --- stderr
+    error: 2 secrets of t.example are not on the server: t_example_mail_password_v1, t_example_token_v1
+    hint: run `potluck app secret generate t.example`, and `potluck app secret insert` for those that cannot be made
+    ");
     lab.run(&["app", "secret", "generate", "t.example", "-q"]);
     lab.run_with(&["app", "secret", "insert", "t.example", "mail_password", "-q"], b"x\n");
-    assert_snapshot!(lab.run(&["app", "deploy", "t.example", "--dry-run"]), @"");
+    assert_snapshot!(lab.run(&["app", "deploy", "t.example", "--dry-run"]), @r"
+    exit code 0
+    --- stderr
+    Plan:
+      + create network t_example_default
+      + create service t_example_app
+          image: potluck-test/busybox:1@sha256:ad054dff30d740c3f82ed0ab8cf989ac576114e12a9ee2e090ffdf4f1e559cda
+    Nothing was changed: this was a dry run.
+    ");
     let run = lab.run(&["app", "deploy", "t.example", "-n"]);
     assert_eq!(run.code, 0, "{run}");
     let report = lab.json(&["app", "deploy", "t.example", "-n", "--json"]);
-    assert_json_snapshot!(report, {".seconds" => "[seconds]"}, @"");
+    assert_json_snapshot!(masked(report, &["seconds"]), @r#"
+    {
+      "app": "t.example",
+      "stack": "t_example",
+      "version": null,
+      "plan": {
+        "changes": [],
+        "warnings": []
+      },
+      "changed": false,
+      "seconds": "[seconds]"
+    }
+    "#);
     let services = lab.json(&["app", "ps", "t.example", "--json"]);
-    assert_json_snapshot!(services, {
-        "[].task" => "[id]", "[].node" => "[node]", "[].since" => "[time]",
-    }, @"");
+    assert_json_snapshot!(masked(services, &["task", "node", "since"]), @r#"
+    [
+      {
+        "service": "app",
+        "task": "[task]",
+        "slot": 1,
+        "node": "[node]",
+        "state": "running",
+        "desired": "running",
+        "health": null,
+        "image": "potluck-test/busybox:1",
+        "exit_code": null,
+        "error": null,
+        "since": "[since]"
+      }
+    ]
+    "#);
     let list = lab.run(&["app", "ls", "--status"]);
     assert!(list.stdout.contains("deployed"), "{list}");
-    assert_snapshot!(lab.run(&["app", "rm", "t.example", "--yes"]), @"");
-    assert_snapshot!(lab.run(&["app", "undeploy", "t.example", "--yes", "-q"]), @"");
-    assert_snapshot!(lab.run(&["app", "ps", "t.example"]), @"");
-    assert_snapshot!(lab.run(&["app", "rm", "t.example", "--yes", "-q"]), @"");
-    assert_snapshot!(lab.run(&["app", "ls"]), @"");
+    assert_snapshot!(lab.run(&["app", "rm", "t.example", "--yes"]), @r"
+    exit code 1
+    --- stderr
+    error: t.example is still deployed
+    hint: run `potluck app undeploy t.example` first
+    ");
+    assert_snapshot!(lab.run(&["app", "undeploy", "t.example", "--yes", "-q"]), @"exit code 0");
+    assert_snapshot!(lab.run(&["app", "ps", "t.example"]), @r"
+    exit code 1
+    --- stderr
+    error: t.example is not deployed
+    hint: run `potluck app deploy t.example`
+    ");
+    assert_snapshot!(lab.run(&["app", "rm", "t.example", "--yes", "-q"]), @"exit code 0");
+    assert_snapshot!(lab.run(&["app", "ls"]), @r"
+    exit code 0
+    --- stderr
+    There are no apps here yet.
+    hint: `potluck app new` sets one up
+    ");
 }

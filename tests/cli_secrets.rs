@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use cli_support::{Lab, Run};
+use cli_support::{Lab, Run, masked};
 use insta::{assert_json_snapshot, assert_snapshot};
 
 /// Unlikely to come about by itself, in any of the forms it is looked for.
@@ -22,13 +22,65 @@ const PLANTED: &str = "tr0ub4dor-planted-7f3a";
 #[test]
 fn secrets_are_made_once() {
     let lab = Lab::with_tiny_app();
-    assert_snapshot!(lab.run(&["app", "secret", "ls", "t.example"]), @"");
-    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @"");
-    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @"");
-    assert_json_snapshot!(lab.json(&["app", "secret", "generate", "t.example", "--json"]), @"");
-    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example", "tokn"]), @"");
+    assert_snapshot!(lab.run(&["app", "secret", "ls", "t.example"]), @r"
+    exit code 0
+    --- stdout
+    NAME           VERSION  STATE                    SINCE
+    mail_password  v1       missing, to be inserted  -
+    token          v1       missing                  -
+    ");
+    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
+    exit code 0
+    --- stderr
+    Made token on simulated.
+    warning: mail_password is not there and can't be made
+    hint: insert it with `potluck app secret insert t.example mail_password`
+    ");
+    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
+    exit code 0
+    --- stderr
+    Kept token: there already.
+    warning: mail_password is not there and can't be made
+    hint: insert it with `potluck app secret insert t.example mail_password`
+    ");
+    assert_json_snapshot!(lab.json(&["app", "secret", "generate", "t.example", "--json"]), @r#"
+    {
+      "made": [],
+      "kept": [
+        "token"
+      ],
+      "to_insert": [
+        "mail_password"
+      ]
+    }
+    "#);
+    assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example", "tokn"]), @r"
+    exit code 1
+    --- stderr
+    error: the app has no secret `tokn`
+    hint: did you mean `token`?
+    ");
     let list = lab.json(&["app", "secret", "ls", "t.example", "--json"]);
-    assert_json_snapshot!(list, {"[].id" => "[id]", "[].created_at" => "[time]"}, @"");
+    assert_json_snapshot!(masked(list, &["id", "created_at"]), @r#"
+    [
+      {
+        "name": "mail_password",
+        "version": "v1",
+        "full_name": "t_example_mail_password_v1",
+        "generate": false,
+        "created_at": null,
+        "id": null
+      },
+      {
+        "name": "token",
+        "version": "v1",
+        "full_name": "t_example_token_v1",
+        "generate": true,
+        "created_at": "[created_at]",
+        "id": "[id]"
+      }
+    ]
+    "#);
 }
 
 #[test]
@@ -47,16 +99,54 @@ fn a_value_is_shown_once_and_only_when_asked_for() {
 fn a_value_comes_through_standard_input_or_a_file() {
     let lab = Lab::with_tiny_app();
     let insert = ["app", "secret", "insert", "t.example"];
-    assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @"");
-    assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @"");
-    assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v2"]].concat(), b"value\n"), @"");
-    assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v 3"]].concat(), b"value\n"), @"");
-    assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), b""), @"");
-    assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), &[b'x'; 600_000]), @"");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @r"
+    exit code 0
+    --- stderr
+    Stored t_example_token_v1 on simulated.
+    ");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @r"
+    exit code 1
+    --- stderr
+    error: the secret `token` exists already, in version v1
+    hint: a secret cannot be changed: raise its `SECRET_*_VERSION` in the settings, insert the new value and deploy
+    ");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v2"]].concat(), b"value\n"), @r"
+    exit code 0
+    --- stderr
+    Stored t_example_token_v2 on simulated.
+    ");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v 3"]].concat(), b"value\n"), @r"
+    exit code 2
+    --- stderr
+    error: `v 3` is not a version of a secret
+    ");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), b""), @r"
+    exit code 1
+    --- stderr
+    error: the secret `mail_password` cannot be stored: it has 0 bytes, and 1 to 511999 are allowed
+    ");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), &[b'x'; 600_000]), @r"
+    exit code 1
+    --- stderr
+    error: the secret `mail_password` cannot be stored: it has 512000 bytes, and 1 to 511999 are allowed
+    ");
     lab.write("value", "from a file\n");
-    assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "value"]].concat()), @"");
-    assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "none"]].concat()), @"");
-    assert_snapshot!(lab.run(&["app", "secret", "rm", "t.example", "token", "--yes"]), @"");
+    assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "value"]].concat()), @r"
+    exit code 0
+    --- stderr
+    Stored t_example_mail_password_v1 on simulated.
+    ");
+    assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "none"]].concat()), @r"
+    exit code 1
+    --- stderr
+    error: reading none
+      caused by: No such file or directory (os error 2)
+    ");
+    assert_snapshot!(lab.run(&["app", "secret", "rm", "t.example", "token", "--yes"]), @r"
+    exit code 0
+    --- stderr
+    Removed t_example_token_v1.
+    ");
 }
 
 /// Through a whole life of an app, a planted value shows up in no output, no

@@ -136,6 +136,27 @@ impl fmt::Display for Run {
     }
 }
 
+/// The value with what differs from run to run replaced: members of these names.
+pub fn masked(mut value: serde_json::Value, names: &[&str]) -> serde_json::Value {
+    fn walk(value: &mut serde_json::Value, names: &[&str]) {
+        match value {
+            serde_json::Value::Array(all) => all.iter_mut().for_each(|one| walk(one, names)),
+            serde_json::Value::Object(members) => {
+                for (name, member) in members {
+                    if names.contains(&name.as_str()) && !member.is_null() {
+                        *member = format!("[{name}]").into();
+                    } else {
+                        walk(member, names);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    walk(&mut value, names);
+    value
+}
+
 const COMPOSE: &str = r#"
 services:
   app:

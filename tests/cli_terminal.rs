@@ -1,0 +1,146 @@
+//! `app run` and prompts at a terminal, which script(1) makes: on the real
+//! engine, in a service that this test deploys.
+
+mod cli_support;
+mod common;
+
+use std::process::{Command, Stdio};
+
+use cli_support::Lab;
+
+const APP: &str = "cli-terminal.example";
+
+/// What is typed and what comes back, through a terminal of 40 by 120.
+fn at_a_terminal(lab: &Lab, command: &str, typed: &str) -> (i32, String) {
+    use std::io::Write;
+
+    let program = env!("CARGO_BIN_EXE_potluck");
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("stty rows 40 cols 120; {program} {command}"))
+        .arg("/dev/null")
+        .env("POTLUCK_DIR", lab.path("potluck"))
+        .env("HOME", lab.path("home"))
+        .env("NO_COLOR", "1")
+        .env("TERM", "xterm")
+        .current_dir(lab.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(typed.as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn has_script() -> bool {
+    let found = Command::new("script").arg("--version").output().is_ok();
+    if !found {
+        common::skip("there is no script(1) to make a terminal with");
+    }
+    found
+}
+
+/// The tiny recipe's service on the real engine, without its secrets.
+struct Deployed<'a>(&'a Lab);
+
+impl<'a> Deployed<'a> {
+    fn new(lab: &'a Lab) -> Self {
+        lab.write("plain/compose.yml", COMPOSE);
+        lab.write("plain/.env.sample", "TYPE=plain\nDOMAIN=plain.example.org\n");
+        let deployed = Deployed(lab);
+        let endpoint = common::endpoint();
+        for arguments in [
+            &["server", "add", "here", &endpoint][..],
+            &["app", "new", "./plain", "--domain", APP],
+            &["app", "deploy", APP, "--no-input"],
+        ] {
+            let run = lab.run(arguments);
+            assert_eq!(run.code, 0, "{run}");
+        }
+        deployed
+    }
+}
+
+impl Drop for Deployed<'_> {
+    fn drop(&mut self) {
+        let run = self.0.run(&["app", "undeploy", APP, "--yes"]);
+        eprintln!("{run}");
+    }
+}
+
+const COMPOSE: &str = r#"
+services:
+  app:
+    image: potluck-test/busybox:1
+    command: ["sh", "-c", "echo to stdout; echo to stderr >&2; trap exit TERM; while :; do sleep 0.2; done"]
+    deploy:
+      endpoint_mode: dnsrr
+"#;
+
+#[test]
+fn a_program_gets_what_it_is_run_with() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if runtime.block_on(common::real_engine()).is_none() {
+        return;
+    }
+    let lab = Lab::new();
+    let _deployed = Deployed::new(&lab);
+
+    // Streams stay apart, and bytes stay bytes.
+    let run = lab.run_with(
+        &["app", "run", APP, "app", "--", "sh", "-c", "tr a-z A-Z; echo oops >&2; exit 7"],
+        b"piped\0through\n",
+    );
+    assert_eq!((run.code, run.stdout.as_str()), (7, "PIPED\0THROUGH\n"), "{run}");
+    assert_eq!(run.stderr, "oops\n");
+
+    // Without input there is none.
+    let run = lab.run_with(&["-n", "app", "run", APP, "app", "cat"], b"not for you");
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run}");
+
+    let run = lab.run(&["app", "run", APP, "web", "true"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("no service `web`; it has app"), "{run}");
+
+    let run = lab.run(&["app", "logs", APP]);
+    assert!(run.stdout.contains("app | to stdout\n"), "{run}");
+    assert!(run.stdout.contains("app | to stderr\n"), "{run}");
+
+    if !has_script() {
+        return;
+    }
+    let (code, seen) = at_a_terminal(
+        &lab,
+        &format!("app run {APP} app -- sh -c 'tty; sleep 1; stty size; exit 5'"),
+        "",
+    );
+    assert_eq!(code, 5, "{seen}");
+    assert!(seen.contains("/dev/pts/"), "{seen}");
+    assert!(seen.contains("40 120"), "{seen}");
+
+    // Keys go to the program, and its end is the end.
+    let (code, seen) =
+        at_a_terminal(&lab, &format!("app run {APP} app sh"), "echo $((6 * 7))\nexit 3\n");
+    assert_eq!(code, 3, "{seen}");
+    assert!(seen.contains("42"), "{seen}");
+}
+
+#[test]
+fn at_a_terminal_a_deletion_is_asked_for() {
+    if !has_script() {
+        return;
+    }
+    let lab = Lab::with_tiny_app();
+    let env = lab.path("potluck/servers/simulated/t.example.env");
+    let (code, seen) = at_a_terminal(&lab, "app rm t.example", "n\r");
+    assert_ne!(code, 0, "{seen}");
+    assert!(seen.contains("There is no way back"), "{seen}");
+    assert!(env.exists());
+    let (code, seen) = at_a_terminal(&lab, "app rm t.example", "y\r");
+    assert_eq!(code, 0, "{seen}");
+    assert!(!env.exists(), "{seen}");
+}
