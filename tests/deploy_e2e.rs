@@ -12,7 +12,7 @@ use std::{
 
 use common::{BUSYBOX, Cleanup, endpoint, real_engine, unique_stack};
 use potluck::{
-    engine::{Engine, Scope},
+    engine::{self, Engine, Scope},
     home::{AppEntry, AppName, EnvFile, Grant, Home, ServerName, ServerSettings, StackName},
     operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Stopped},
     plugin::{Command, Runtime, StackServices},
@@ -41,6 +41,8 @@ impl Sink for Heard {
     }
 }
 
+const SERVER: &str = "test-server";
+
 /// One app of a tiny recipe, in folders of its own.
 struct Fixture {
     _folder: tempfile::TempDir,
@@ -59,20 +61,29 @@ impl Fixture {
         let engine = real_engine().await?;
         let stack = unique_stack("operation");
         let cleanup = Cleanup::new(&stack);
-        Some(Self::new(engine, &endpoint(), stack, Some(cleanup)))
+        let folder = tempfile::tempdir().unwrap();
+        Some(Self::new(folder, engine, &endpoint(), stack, Some(cleanup)))
+    }
+
+    /// On a swarm that is not there.
+    fn simulated() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Home::new(folder.path().join("home")).state();
+        let engine = engine::connect("simulated", &state, SERVER).unwrap();
+        Self::new(folder, engine, "simulated", unique_stack("operation"), None)
     }
 
     fn new(
+        folder: tempfile::TempDir,
         engine: Arc<dyn Engine>,
         endpoint: &str,
         stack: StackName,
         cleanup: Option<Cleanup>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let recipe = folder.path().join("tiny");
         fs::create_dir_all(&recipe).unwrap();
         let home = Home::new(folder.path().join("home"));
-        let server = ServerName::new("test-server").unwrap();
+        let server = ServerName::new(SERVER).unwrap();
         let settings = ServerSettings { endpoint: Some(endpoint.into()), backup: None };
         home.write_server(&server, &settings).unwrap();
         let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
@@ -128,6 +139,11 @@ impl Fixture {
         configs.into_iter().map(|c| c.spec.unwrap().name.unwrap()).collect()
     }
 
+    async fn running_task(&self, service: &str) -> String {
+        let services = operation::AppServices::of(&self.load().await);
+        services.container(service).await.unwrap().task
+    }
+
     async fn command(&self, service: &str) -> Vec<String> {
         let name = format!("{}_{service}", self.stack);
         let spec = self.engine.service(&name).await.unwrap().spec.unwrap();
@@ -149,9 +165,7 @@ services:
     deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
 ";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unchanged_deploy_sends_nothing() {
-    let Some(app) = Fixture::real().await else { return };
+async fn an_unchanged_deploy_sends_nothing(app: Fixture) {
     app.compose(SLEEPER);
     let first = app.deploy().await;
     assert!(first.changed);
@@ -167,9 +181,7 @@ async fn an_unchanged_deploy_sends_nothing() {
     assert_ne!(app.versions().await, before);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_changes_nothing() {
-    let Some(app) = Fixture::real().await else { return };
+async fn a_dry_run_changes_nothing(app: Fixture) {
     app.compose(SLEEPER);
     let options = DeployOptions { dry_run: true, ..Default::default() };
     let report = app.try_deploy(&options).await.unwrap();
@@ -306,9 +318,7 @@ async fn a_constraint_that_no_node_meets_is_the_reason_given() {
     assert!(error.contains("no suitable node"), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_secret_stops_a_deploy_before_anything_changes() {
-    let Some(app) = Fixture::real().await else { return };
+async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: Fixture) {
     app.compose(&format!(
         "{SLEEPER}    secrets: [password]\nsecrets:\n  password: {{external: true, name: '${{STACK_NAME}}_password_v1'}}\n"
     ));
@@ -321,9 +331,7 @@ async fn a_missing_secret_stops_a_deploy_before_anything_changes() {
     assert_eq!(app.versions().await, vec![]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_recipe_has_no_more_goes_after_success() {
-    let Some(app) = Fixture::real().await else { return };
+async fn what_the_recipe_has_no_more_goes_after_success(app: Fixture) {
     let second = "
   extra:
     image: BUSYBOX
@@ -367,9 +375,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped() {
-    let Some(app) = Fixture::real().await else { return };
+async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app: Fixture) {
     app.compose(SLEEPER);
     app.deploy().await;
     let loaded = app.load().await;
@@ -465,4 +471,107 @@ async fn tasks_are_listed() {
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].service.as_str(), rows[0].state.as_str()), ("web", "running"));
     assert_eq!(rows[0].image, BUSYBOX);
+}
+
+/// These hold on the real engine and on the simulated one.
+macro_rules! on_both_engines {
+    ($($promise:ident)*) => {
+        mod on_the_real_engine {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                let Some(app) = super::Fixture::real().await else { return };
+                super::$promise(app).await;
+            })*
+        }
+        mod on_the_simulated_engine {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::Fixture::simulated()).await;
+            })*
+        }
+    };
+}
+
+on_both_engines! {
+    an_unchanged_deploy_sends_nothing
+    a_dry_run_changes_nothing
+    a_missing_secret_stops_a_deploy_before_anything_changes
+    what_the_recipe_has_no_more_goes_after_success
+    a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped
+}
+
+/// Many fields at once: each that was compared wrongly would restart the task.
+const RICH: &str = "
+version: '3.8'
+services:
+  web:
+    image: BUSYBOX
+    command: [sleep, '1000']
+    user: '0:0'
+    hostname: web
+    init: true
+    stop_grace_period: 1s
+    stop_signal: SIGKILL
+    environment: {B: '2', A: '', C: 'x=y'}
+    labels: {container: label}
+    healthcheck: {test: [CMD, 'true'], interval: 1s, timeout: 2s, retries: 3, start_period: 1s}
+    extra_hosts: ['somehost:10.0.0.1']
+    dns: [10.0.0.2]
+    cap_add: [NET_ADMIN]
+    cap_drop: [MKNOD]
+    sysctls: {net.ipv4.ip_unprivileged_port_start: '0'}
+    ulimits: {nofile: {soft: 1024, hard: 2048}}
+    read_only: true
+    logging: {driver: json-file, options: {max-size: 1m}}
+    configs: [{source: page, target: /page, mode: 0440}]
+    secrets: [{source: file, target: secret}]
+    volumes:
+      - data:/data
+      - {type: tmpfs, target: /scratch, tmpfs: {size: 1000000}}
+      - {type: bind, source: /etc/hostname, target: /host-name, read_only: true}
+    networks: {inner: {aliases: [site]}, outer: {}}
+    deploy:
+      endpoint_mode: dnsrr
+      replicas: 1
+      labels: {traefik.enable: 'true', empty: ''}
+      update_config: {parallelism: 0, delay: 1s, order: start-first, monitor: 1s, max_failure_ratio: 0.3}
+      rollback_config: {parallelism: 2, failure_action: continue}
+      restart_policy: {condition: on-failure, delay: 2s, max_attempts: 3, window: 10s}
+      resources: {limits: {cpus: '0.5', memory: 64M}, reservations: {memory: 8M}}
+      placement: {constraints: [node.role == manager], preferences: [{spread: node.labels.zone}]}
+networks:
+  inner: {driver: overlay, attachable: true}
+  outer: {}
+volumes:
+  data: {}
+configs:
+  page: {file: ./page}
+secrets:
+  file: {file: ./page}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dockers_stack_is_taken_over_and_given_back_without_restarting_a_task() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(RICH);
+    app.file("page", "content");
+    let docker = || {
+        let compose = app.recipe.join("compose.yml");
+        let status = std::process::Command::new("docker")
+            .args(["-H", &endpoint(), "stack", "deploy", "--resolve-image", "never", "--detach"])
+            .arg("-c")
+            .arg(compose)
+            .arg(app.stack.as_str())
+            .output()
+            .unwrap();
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    };
+    docker();
+    let report = app.deploy().await;
+    let services: Vec<_> = report.plan.changes.iter().filter(|c| c.kind == "service").collect();
+    assert!(services.is_empty(), "{services:?}");
+    let task = app.running_task("web").await;
+    docker();
+    app.deploy().await;
+    assert_eq!(app.running_task("web").await, task);
 }

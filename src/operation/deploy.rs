@@ -10,12 +10,12 @@
 //! a first deploy they are left as they are, to be looked at.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use crate::{
-    engine::api,
+    engine::{Distribution, api},
     home::lock_file::RecipePin,
     plugin::{Hooks, Role, Transition},
     progress::Event,
@@ -73,7 +73,8 @@ pub async fn plan(app: &App, options: &DeployOptions) -> Result<Plan, Error> {
     checks::run(app, &live)?;
     let lint = checks::lint(app)?;
     let components = hooks::components(app)?;
-    let mut plan = prepare(app, &live, options).await.plan();
+    let images = Images::resolve(app, &live).await;
+    let mut plan = images.compare(app, &live, options).plan();
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
     add_warnings(&mut plan, app, &lint);
     for wish in hooks::wishes(app, &components, &options.grants) {
@@ -93,7 +94,8 @@ async fn run(
     let mut live = Live::read(&*app.engine, &app.stack).await?;
     checks::run(app, &live)?;
     let components = hooks::components(app)?;
-    let mut work = prepare(app, &live, options).await;
+    let images = Images::resolve(app, &live).await;
+    let mut work = images.compare(app, &live, options);
     let fingerprint = record::fingerprint(app, &components);
     let known = Record::read(context, &app.entry)?;
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
@@ -137,7 +139,7 @@ async fn run(
     if !plugins.is_empty() {
         // Hooks may have made secrets or restarted services.
         live = Live::read(&*app.engine, &app.stack).await?;
-        work = prepare(app, &live, options).await;
+        work = images.compare(app, &live, options);
     }
 
     carry_out(context, app, &live, &work, limit, options.detach).await?;
@@ -168,13 +170,25 @@ async fn run(
     Ok((plan, true))
 }
 
-/// Reads digests where images are new, and compares.
-async fn prepare(app: &App, live: &Live, options: &DeployOptions) -> Work {
-    let wanted = images_to_resolve(&app.stack, live);
-    let (images, warnings) = apply::resolve_images(&*app.engine, &wanted).await;
-    let mut work = Work::compute(&app.stack, live, &images, options.force);
-    work.warnings.extend(warnings);
-    work
+/// What the registries say of images that are new. Asked once per deploy: an
+/// answer may take seconds to fail to come.
+struct Images {
+    found: BTreeMap<String, Distribution>,
+    warnings: Vec<String>,
+}
+
+impl Images {
+    async fn resolve(app: &App, live: &Live) -> Self {
+        let wanted = images_to_resolve(&app.stack, live);
+        let (found, warnings) = apply::resolve_images(&*app.engine, &wanted).await;
+        Images { found, warnings }
+    }
+
+    fn compare(&self, app: &App, live: &Live, options: &DeployOptions) -> Work {
+        let mut work = Work::compute(&app.stack, live, &self.found, options.force);
+        work.warnings.extend_from_slice(&self.warnings);
+        work
+    }
 }
 
 /// Sends what differs and waits until it runs; goes back when it does not.
