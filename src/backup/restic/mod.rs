@@ -188,6 +188,8 @@ impl Restic {
         let mut command = self.command(&arguments);
         command.stdin(Stdio::null());
         let process = self.start(command)?;
+        // It never says that it began.
+        process.begun.cancel();
         Ok(Download { process, action: format!("read `{file}`"), repository: self.name.clone() })
     }
 
@@ -288,6 +290,8 @@ impl Restic {
         let mut command = self.command(arguments);
         command.stdin(Stdio::null());
         let mut process = self.start(command)?;
+        // It never says that it began.
+        process.begun.cancel();
         let mut stdout = Vec::new();
         if let Some(from) = process.stdout.as_mut() {
             let limit = limit as u64 + 1;

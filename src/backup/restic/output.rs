@@ -26,6 +26,8 @@ pub(super) enum BackupMessage {
         #[serde(default)]
         bytes_done: u64,
         total_bytes: Option<u64>,
+        #[serde(default)]
+        total_files: u64,
     },
     Summary(Summary),
     #[serde(other)]
@@ -94,7 +96,7 @@ mod tests {
         let status = r#"{"message_type":"status","percent_done":0,"total_files":1,"bytes_done":1344057,"current_files":["/dump.sql"]}"#;
         assert_eq!(
             serde_json::from_str::<BackupMessage>(status).unwrap(),
-            BackupMessage::Status { bytes_done: 1_344_057, total_bytes: None }
+            BackupMessage::Status { bytes_done: 1_344_057, total_bytes: None, total_files: 1 }
         );
         let summary = r#"{"message_type":"summary","dry_run":false,"files_new":1,"files_changed":0,"files_unmodified":0,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":3,"tree_blobs":1,"data_added":3000424,"data_added_packed":1,"total_files_processed":1,"total_bytes_processed":3000000,"total_duration":0.320405265,"backup_start":"2026-11-21T20:28:41Z","snapshot_id":"2e48ac76"}"#;
         assert_eq!(

@@ -6,6 +6,12 @@
 //! until it is gone. An interrupt (unlike a kill) also lets restic remove its
 //! lock. This holds when a future is dropped, too: a task of its own keeps the
 //! child.
+//!
+//! There is one moment in which an interrupt does leave a lock: up to 0.15,
+//! restic writes its lock, waits 200 ms to see whether somebody else did so,
+//! too, and only then remembers it (`cmd/restic/lock.go`). A dump that fails at
+//! once falls right into it. So a backup is interrupted only after it has said
+//! that it began.
 
 use std::{
     collections::VecDeque,
@@ -27,6 +33,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// How long restic gets to remove its lock after an interrupt. Against a slow
 /// remote store this takes a few seconds.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long restic gets to say that it began before it is interrupted anyway:
+/// a slow remote store takes its time to open.
+const BEGIN: Duration = Duration::from_secs(10);
 /// How much of standard error is kept: its end.
 const STDERR_KEPT: usize = 16 * 1024;
 
@@ -35,6 +44,8 @@ pub(super) struct Process {
     /// Taken when it is closed.
     pub stdin: Option<ChildStdin>,
     pub stdout: Option<ChildStdout>,
+    /// To be cancelled when restic has said that it began; see above.
+    pub begun: CancellationToken,
     signal: Arc<Alive>,
     /// Tells the keeper that the run was interrupted, so that it begins to count.
     interrupted: CancellationToken,
@@ -51,13 +62,13 @@ pub(super) struct Ended {
     pub stderr: String,
 }
 
-/// The process id for as long as it is the child's.
+/// The process id for as long as it is the child's and was not interrupted.
 struct Alive(Mutex<Option<Pid>>);
 
 impl Alive {
     fn interrupt(&self) {
-        let pid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pid) = *pid {
+        let mut pid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pid) = pid.take() {
             // It may have ended by itself just now; that is all that can go wrong.
             let _ = kill_process(pid, Signal::INT);
         }
@@ -75,12 +86,17 @@ impl Process {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(false).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let signal = Arc::new(Alive(Mutex::new(pid)));
-        let interrupted = CancellationToken::new();
+        let (begun, interrupted) = (CancellationToken::new(), CancellationToken::new());
         let (hold, held) = mpsc::unbounded_channel();
         let stdin = child.stdin.take();
         let stdout = child.stdout.take();
-        let keeper = tracker.spawn(keep(child, signal.clone(), interrupted.clone(), held));
-        Ok(Process { stdin, stdout, signal, interrupted, hold, keeper: Some(keeper) })
+        let stopping = Stopping {
+            begun: begun.clone(),
+            signal: signal.clone(),
+            interrupted: interrupted.clone(),
+        };
+        let keeper = tracker.spawn(keep(child, stopping, held));
+        Ok(Process { stdin, stdout, begun, signal, interrupted, hold, keeper: Some(keeper) })
     }
 
     /// Closes standard input and waits for the end.
@@ -98,7 +114,10 @@ impl Process {
     }
 
     fn stop(&mut self) {
-        self.signal.interrupt();
+        // At once where that is safe: the keeper may not get to run any more.
+        if self.begun.is_cancelled() {
+            self.signal.interrupt();
+        }
         if let Some(stdin) = self.stdin.take() {
             // The keeper drops it when the child is gone; if it is gone
             // already, dropping it here does no harm.
@@ -127,11 +146,35 @@ impl Drop for Process {
     }
 }
 
+/// What the keeper of a child needs to stop it.
+struct Stopping {
+    begun: CancellationToken,
+    signal: Arc<Alive>,
+    interrupted: CancellationToken,
+}
+
+impl Stopping {
+    async fn stop(&self, child: &mut Child) -> io::Result<ExitStatus> {
+        tokio::select! {
+            status = child.wait() => return status,
+            () = self.begun.cancelled() => {}
+            () = tokio::time::sleep(BEGIN) => {}
+        }
+        self.signal.interrupt();
+        match tokio::time::timeout(GRACE, child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                child.start_kill()?;
+                child.wait().await
+            }
+        }
+    }
+}
+
 /// Owns the child until it is gone.
 async fn keep(
     mut child: Child,
-    signal: Arc<Alive>,
-    interrupted: CancellationToken,
+    stopping: Stopping,
     held: mpsc::UnboundedReceiver<ChildStdin>,
 ) -> io::Result<Ended> {
     let stderr = child.stderr.take();
@@ -142,19 +185,15 @@ async fn keep(
         }
     };
     let wait = async {
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = interrupted.cancelled() => {
-                match tokio::time::timeout(GRACE, child.wait()).await {
-                    Ok(status) => status,
-                    Err(_) => {
-                        child.start_kill()?;
-                        child.wait().await
-                    }
-                }
-            }
+        let interrupted = tokio::select! {
+            status = child.wait() => Some(status),
+            () = stopping.interrupted.cancelled() => None,
         };
-        signal.gone();
+        let status = match interrupted {
+            Some(status) => status,
+            None => stopping.stop(&mut child).await,
+        };
+        stopping.signal.gone();
         status
     };
     let (status, stderr) = tokio::join!(wait, read);
@@ -229,6 +268,7 @@ mod tests {
         let mut process = Process::start(shell(&script), &tracker).unwrap();
         let mut ready = [0; 6];
         process.stdout.as_mut().unwrap().read_exact(&mut ready).await.unwrap();
+        process.begun.cancel();
         drop(process);
         tracker.close();
         tracker.wait().await;

@@ -8,6 +8,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::error::Error,
@@ -48,9 +49,10 @@ impl Upload {
     ) -> Self {
         let (report, reached) = watch::channel(Reached::default());
         let stdout = process.stdout.take();
+        let begun = process.begun.clone();
         let messages = tokio::spawn(async move {
             match stdout {
-                Some(stdout) => read_messages(stdout, &report).await,
+                Some(stdout) => read_messages(stdout, &report, &begun).await,
                 None => Ok(None),
             }
         });
@@ -155,6 +157,7 @@ impl Upload {
 async fn read_messages(
     stdout: impl AsyncRead + Unpin,
     report: &watch::Sender<Reached>,
+    begun: &CancellationToken,
 ) -> io::Result<Option<Summary>> {
     let mut lines = BufReader::with_capacity(16 * 1024, stdout);
     let mut line = Vec::new();
@@ -165,7 +168,11 @@ async fn read_messages(
             return Ok(summary);
         }
         match serde_json::from_slice::<BackupMessage>(&line) {
-            Ok(BackupMessage::Status { bytes_done, total_bytes }) => {
+            Ok(BackupMessage::Status { bytes_done, total_bytes, total_files }) => {
+                // It counts files, and so holds its lock.
+                if total_files > 0 || bytes_done > 0 {
+                    begun.cancel();
+                }
                 report.send_replace(Reached { bytes: bytes_done, total: total_bytes });
             }
             Ok(BackupMessage::Summary(found)) => summary = Some(found),
