@@ -1,0 +1,33 @@
+#!/bin/sh
+# A plugin from process start to the answer of its first hook: `app cmd APP`
+# loads the app, makes a private checkout of the recipe, starts the plugin and
+# calls its `specs`. On the simulated server, so that no engine is timed.
+set -eu
+. "$(dirname "$0")/lib.sh"
+trap 'rm -rf "$work"' EXIT
+
+need_release
+"$root/plugins/build.sh"
+app=bench.example.org
+"$potluck" app new "$root/recipes-examples/wordpress" --server simulated --domain "$app" --no-input \
+    --set COMPOSE_FILE=compose.yml >/dev/null 2>&1
+"$potluck" app secret generate "$app" >/dev/null 2>&1
+"$potluck" app deploy "$app" --no-input --dry-run --grant 'exec: app' --grant 'exec: db' >/dev/null 2>&1
+mkdir -p "$POTLUCK_DIR/state/simulated/simulated"
+cat >"$POTLUCK_DIR/state/simulated/simulated/script.yml" <<'YAML'
+exec:
+  - command: [php]
+    answers:
+      - contains: wp_install
+        stdout: '{"installed": false, "upgraded": false, "moved_from": null, "locale_failed": false}'
+YAML
+"$potluck" app deploy "$app" --no-input --grant 'exec: app' --grant 'exec: db' >/dev/null 2>&1
+
+cached() { "$potluck" app cmd "$app"; }
+cold() { "$potluck" app cmd "$app"; }
+# What an `abra.sh` costs at the least: a shell that reads it and calls a function.
+printf 'hook() { echo reset-admin-password; }\n' >"$work/abra.sh"
+shell() { bash -c ". $work/abra.sh; hook"; }
+pair "process start to the answer of the first hook" "potluck app cmd (compiled code cached)" cached "bash sourcing an abra.sh function" shell
+before_each() { rm -rf "$POTLUCK_DIR/cache/plugins"; }
+pair "the same without the cache" "potluck app cmd (compiling)" cold "bash sourcing an abra.sh function" shell
