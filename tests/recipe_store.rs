@@ -115,6 +115,7 @@ fn a_checkout_is_of_the_version_that_was_asked_for() {
         (named(&third), "three", None),
         (named(&format!("{}+U", &third[..8])), "three", None),
         (named("main"), "three", None),
+        (named("HEAD"), "three", None),
     ] {
         let checkout = place.store.checkout(&recipe("wiki"), &version).unwrap();
         assert_eq!(checkout.text("compose.yml").unwrap(), expected, "{version:?}");
@@ -123,7 +124,7 @@ fn a_checkout_is_of_the_version_that_was_asked_for() {
     }
     let error = place.store.checkout(&recipe("wiki"), &named("2.0.1+1")).unwrap_err();
     assert_eq!(error.hint().unwrap(), "did you mean `2.0.0+1`?");
-    for hostile in ["--help", "-x", "HEAD", "main~1", "a..b", "", "@{u}", "refs/heads/main"] {
+    for hostile in ["--help", "-x", "HEAD~1", "main~1", "a..b", "", "@{u}", "refs/heads/main"] {
         let checkout = place.store.checkout(&recipe("wiki"), &named(hostile));
         assert!(matches!(checkout, Err(Error::UnknownVersion { .. })), "{hostile:?}");
     }

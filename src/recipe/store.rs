@@ -6,6 +6,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -123,6 +124,7 @@ impl Store {
         let place = self.existing(recipe)?;
         let folder = tempfile::Builder::new()
             .prefix("potluck-recipe-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
         let into = checkout::open(&folder)?;
@@ -243,6 +245,9 @@ impl Store {
             Version::Named(name) => {
                 // abra marks a deploy of changed files so.
                 let name = name.strip_suffix("+U").unwrap_or(name);
+                if !is_plain(name) {
+                    return Err(unknown(name, &releases));
+                }
                 let mut candidates = vec![
                     format!("refs/tags/{name}"),
                     format!("refs/heads/{name}"),
@@ -260,6 +265,13 @@ impl Store {
             Version::Newest => unknown("newest", &[]),
         })
     }
+}
+
+/// Whether a version can be a tag, a branch or a commit, and not one of git's
+/// expressions (`main~1`, `@{upstream}`, `a..b`).
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-' | '/');
+    !name.is_empty() && !name.starts_with('-') && !name.contains("..") && name.chars().all(plain)
 }
 
 /// The id of the commit a reference or abbreviation leads to.
