@@ -226,8 +226,8 @@ fn two_writers_never_tear_a_file_or_lose_a_fact() {
     let created = std::thread::scope(|scope| {
         let creators: Vec<_> =
             (0..8).map(|_| scope.spawn(|| home.create_app(&racing, &env("")).is_ok())).collect();
-        for writer in 0..2 {
-            let (home, app, text, memory) = (&home, &app, &texts[writer], &memory);
+        for (writer, text) in texts.iter().enumerate() {
+            let (home, app, memory) = (&home, &app, &memory);
             scope.spawn(move || {
                 for i in 0..20 {
                     home.write_env(app, &env(text)).unwrap();
