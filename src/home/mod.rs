@@ -73,7 +73,15 @@ impl Home {
     /// # Errors
     /// [`Error::Outside`] for a path elsewhere; [`Error::Io`].
     pub fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let inside = path.strip_prefix(&self.root).is_ok_and(|rest| {
+        // [`Home::backup`] hands out absolute paths, also of a relative home.
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|source| Error::Io {
+                action: "resolving",
+                path: path.into(),
+                source,
+            })
+        };
+        let inside = absolute(path)?.strip_prefix(absolute(&self.root)?).is_ok_and(|rest| {
             rest.components().all(|part| matches!(part, std::path::Component::Normal(_)))
         });
         if !inside {

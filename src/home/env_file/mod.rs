@@ -215,7 +215,9 @@ impl EnvFile {
         let Some((entry, source, version)) = self.recipe_entry() else { return Ok(None) };
         let source = source.trim_start_matches("https://").trim_end_matches(".git");
         let flat = match source.split_once('/') {
-            Some((host, path)) => format!("{}_{}", host.replace(['.', ':'], "_"), path.replace('/', "_")),
+            Some((host, path)) => {
+                format!("{}_{}", host.replace(['.', ':'], "_"), path.replace('/', "_"))
+            }
             None => source.to_owned(),
         };
         let name = RecipeName::new(flat).map_err(|e| ParseError {
