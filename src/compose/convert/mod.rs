@@ -4,6 +4,7 @@
 //! a 20.10 manager crashes on a spec without the first, and a missing one of
 //! the others would restart tasks of a service that docker deployed.
 
+mod deploy;
 mod mounts;
 mod names;
 mod references;

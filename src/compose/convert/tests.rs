@@ -1,1 +1,116 @@
+use std::{
+    io,
+    path::{Path as FilePath, PathBuf},
+};
 
+use crate::{
+    compose::{Files, LoadOptions, Problems, Source, Stack, load},
+    home::StackName,
+};
+
+/// One file of the recipe, of a size.
+struct OneFile(usize);
+
+impl Files for OneFile {
+    fn read(&self, path: &FilePath) -> io::Result<Vec<u8>> {
+        if path == PathBuf::from("/recipe/file") {
+            return Ok(vec![b'x'; self.0]);
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn convert(text: &str, size: usize) -> Result<Stack, Problems> {
+    let files = OneFile(size);
+    let options = LoadOptions {
+        working_dir: FilePath::new("/recipe"),
+        home_dir: None,
+        environment: &|_| None,
+        files: &files,
+        interpolate: true,
+    };
+    let source = Source { name: "compose.yml".into(), text: text.into() };
+    let (config, _) = load(&[source], &options)?;
+    config.to_stack(&StackName::new("wiki_example_org").unwrap(), &files)
+}
+
+/// Messages of all problems.
+fn refused(text: &str, size: usize) -> Vec<String> {
+    convert(text, size).unwrap_err().0.into_iter().map(|problem| problem.message).collect()
+}
+
+#[test]
+fn contents_up_to_what_swarm_takes() {
+    let secret = "services: {a: {image: b}}\nsecrets: {s: {file: file}}";
+    let config = "services: {a: {image: b}}\nconfigs: {s: {file: file}}";
+    assert!(convert(secret, 512_000).is_ok());
+    assert_eq!(
+        refused(secret, 512_001),
+        ["the file /recipe/file of this secret has 512001 bytes; swarm allows 512000"]
+    );
+    assert!(convert(config, 1_024_000).is_ok());
+    assert_eq!(refused(config, 1_024_001).len(), 1);
+    let data = convert(secret, 3).unwrap().secrets["wiki_example_org_s"].data.clone();
+    assert_eq!(data.as_deref(), Some("eHh4"));
+}
+
+#[test]
+fn names_are_measured_with_their_prefix() {
+    // `wiki_example_org_` has 17 bytes.
+    let service = |length| format!("services: {{{}: {{image: b}}}}", "a".repeat(length));
+    assert!(convert(&service(46), 0).is_ok());
+    assert_eq!(refused(&service(47), 0).len(), 1);
+    let secret = |length| {
+        format!(
+            "services: {{a: {{image: b}}}}\nsecrets: {{{}: {{file: file}}}}",
+            "a".repeat(length)
+        )
+    };
+    assert!(convert(&secret(47), 0).is_ok());
+    assert_eq!(refused(&secret(48), 0).len(), 1);
+    assert_eq!(refused("services: {a.b: {image: b}}", 0).len(), 1);
+}
+
+#[test]
+fn all_that_is_missing_is_named_at_once() {
+    let text = "services: {a: {image: b, networks: [x], volumes: ['data:/d'], secrets: [s], configs: [c]}}\n\
+                volumes: {date: }\nsecrets: {t: {file: nope}}";
+    let problems = convert(text, 0).unwrap_err();
+    let mut messages: Vec<&str> = problems.0.iter().map(|p| p.message.as_str()).collect();
+    messages.sort_unstable();
+    assert_eq!(
+        messages,
+        [
+            "the config `c` is not defined",
+            "the file /recipe/nope cannot be read: entity not found",
+            "the network `x` is not defined",
+            "the secret `s` is not defined",
+            "the volume `data` is not defined",
+        ]
+    );
+    let hints: Vec<_> = problems.0.iter().filter_map(|p| p.hint.as_deref()).collect();
+    assert!(hints.contains(&"did you mean `date`?"), "{hints:?}");
+}
+
+#[test]
+fn a_stack_knows_its_volumes_and_what_must_be_there() {
+    let text = "
+services:
+  app: {image: b, volumes: ['data:/d', 'shared:/s', /x], secrets: [mine, theirs], networks: [proxy]}
+  db: {image: b, volumes: ['data:/d:ro'], depends_on: [app]}
+volumes: {data: {driver: local, labels: {a: b}}, shared: {external: true}, unused: }
+secrets: {mine: {file: file}, theirs: {external: true, name: outside}, other: {external: true}}
+networks: {proxy: {external: true}}
+";
+    let stack = convert(text, 1).unwrap();
+    let volumes: Vec<_> =
+        stack.volumes.iter().map(|v| (v.name.as_str(), v.external, v.services.join(" "))).collect();
+    assert_eq!(
+        volumes,
+        [("wiki_example_org_data", false, "app db".to_owned()), ("shared", true, "app".to_owned())]
+    );
+    assert_eq!(stack.external_secrets, ["outside"]);
+    assert_eq!(stack.external_networks, ["proxy"]);
+    assert_eq!(stack.networks.keys().collect::<Vec<_>>(), ["wiki_example_org_default"]);
+    assert_eq!(stack.services[1].depends_on, ["app"]);
+}
