@@ -17,7 +17,7 @@ impl Table {
     pub fn new(titles: &[&str]) -> Self {
         let mut grid = Grid::new();
         grid.load_style(presets::NOTHING);
-        grid.set_header(titles.iter().map(|title| Cell::new(title)).collect::<Vec<_>>());
+        grid.set_header(titles.iter().map(Cell::new).collect::<Vec<_>>());
         for column in grid.column_iter_mut() {
             column.set_padding((0, 2));
         }
