@@ -30,7 +30,8 @@ fi
 say "format, lints, documentation"
 cargo fmt --check
 cargo clippy --quiet --all-targets --locked -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked --document-private-items
+# Private items are documented too, so links to them are no mistake.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --no-deps --locked --document-private-items
 if have cargo-deny; then
     cargo fetch --locked --quiet
     cargo deny --offline --log-level error check bans licenses sources

@@ -198,7 +198,7 @@ async fn a_changed_config_gets_a_successor_and_the_old_one_goes() {
     app.file("page", "one");
     app.deploy().await;
     let original = format!("{}_page", app.stack);
-    assert_eq!(app.configs().await, [original.clone()]);
+    assert_eq!(app.configs().await, std::slice::from_ref(&original));
     app.file("page", "two");
     app.deploy().await;
     let successor = app.configs().await;

@@ -186,7 +186,8 @@ mod tests {
     fn names_change_only_with_content() {
         let two = format!("app_conf_{}", &digest(b"two")[..8]);
         // (live, wanted content) → (name in use, made)
-        let cases: [(&[(&str, &str)], &str, &str, bool); 5] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, bool);
+        let cases: [Case<'_>; 5] = [
             (&[], "one", "app_conf", true),
             (&[("app_conf", "one")], "one", "app_conf", false),
             (&[("app_conf", "one")], "two", &two, true),

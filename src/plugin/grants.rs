@@ -26,7 +26,7 @@ pub struct Request<'a> {
 pub enum Decision {
     /// Nothing new: these grants hold.
     Granted(BTreeSet<Grant>),
-    /// To be asked; [`Question::answered`] makes the lock entry.
+    /// To be asked: see [`Question::answered_by`]; [`lock`] makes the lock entry.
     Ask(Question),
 }
 

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(value_name = "NAME", required_unless_present = "local")]
     name: Option<ServerName>,
 
-    /// unix:///path/to/socket, ssh://[user@]host[:port] or simulated [default: ssh://NAME]
+    /// unix:///path/to/socket, ssh://user@host:port or simulated [default: ssh://NAME]
     #[arg(value_name = "ENDPOINT", conflicts_with = "local")]
     endpoint: Option<String>,
 

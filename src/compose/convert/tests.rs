@@ -1,7 +1,4 @@
-use std::{
-    io,
-    path::{Path as FilePath, PathBuf},
-};
+use std::{io, path::Path as FilePath};
 
 use crate::{
     compose::{Files, LoadOptions, Problems, Source, Stack, load},
@@ -13,7 +10,7 @@ struct OneFile(usize);
 
 impl Files for OneFile {
     fn read(&self, path: &FilePath) -> io::Result<Vec<u8>> {
-        if path == PathBuf::from("/recipe/file") {
+        if path == FilePath::new("/recipe/file") {
             return Ok(vec![b'x'; self.0]);
         }
         Err(io::ErrorKind::NotFound.into())
