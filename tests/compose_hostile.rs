@@ -166,8 +166,6 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn no_text_makes_the_loader_panic(
         files in proptest::collection::vec(proptest::collection::vec(piece(), 0..60), 1..3)

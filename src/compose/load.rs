@@ -13,8 +13,8 @@ use super::{
 };
 
 /// Keys of services that docker says it ignores (docker/cli,
-/// `compose/types.UnsupportedProperties`). It says so of `restart`, too, which
-/// it uses.
+/// `compose/types.UnsupportedProperties`). It says so of `restart`, too, but uses
+/// it: that is not repeated here.
 const UNSUPPORTED: &[&str] = &[
     "build",
     "cgroupns_mode",
@@ -28,7 +28,6 @@ const UNSUPPORTED: &[&str] = &[
     "network_mode",
     "pid",
     "privileged",
-    "restart",
     "security_opt",
     "shm_size",
     "userns_mode",
