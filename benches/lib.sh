@@ -60,3 +60,17 @@ peak_memory() {
     /usr/bin/time -f '%M' -o "$work/rss" "$@" >"$work/run.log" 2>&1 || { cat "$work/run.log" >&2; die "failed: $*"; }
     awk '{ printf "%.1f MiB\n", $1 / 1024 }' "$work/rss"
 }
+
+# Peak resident memory of potluck's own process: time(1) would count restic, its
+# child, as well.
+peak_of_potluck() {
+    "$potluck" "$@" >"$work/run.log" 2>&1 &
+    pid=$! peak=0
+    while kill -0 "$pid" 2>/dev/null; do
+        now=$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null || true)
+        [ -z "$now" ] || peak=$now
+        sleep 0.05
+    done
+    wait "$pid" || { cat "$work/run.log" >&2; die "failed: potluck $*"; }
+    awk -v kib="$peak" 'BEGIN { printf "%.1f MiB\n", kib / 1024 }'
+}
