@@ -1,9 +1,12 @@
 //! `backup create`: one set of one app.
 //!
-//! `before-backup` → items → settings → manifest → `after-backup`, which runs
-//! whatever happened since `before-backup`. The manifest is stored last, so
-//! that whatever stops this in between leaves a set that nobody is offered;
-//! its snapshots are forgotten right away where that is possible.
+//! settings → `before-backup` → items → manifest → `after-backup`, which runs
+//! whatever happened since `before-backup`. The settings come first because
+//! storing them also proves the repository and its password before the app
+//! hears of a backup; every run of restic costs half a second for deriving its
+//! key, so none is made only to look. The manifest is stored last, so that
+//! whatever stops this in between leaves a set that nobody is offered; its
+//! snapshots are forgotten right away where that is possible.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,9 +17,9 @@ use super::{
     error::Error,
     facts,
     manifest::{self, Item, Manifest},
-    options::{Options, check_here, open_or_make, unless_cancelled},
+    options::{Missing, Options, check_here, find, unless_cancelled},
     plan,
-    restic::{Restic, Snapshot},
+    restic::Restic,
     set::{self, ItemKind, ItemName, SetId, item_tags, manifest_tags},
     take::Taking,
 };
@@ -40,7 +43,7 @@ pub struct SetReport {
     /// Bytes of data before compression.
     pub bytes: u64,
     pub seconds: f64,
-    /// Full id of the manifest's snapshot.
+    /// Id of the manifest's snapshot; restic up to 0.16 tells its first digits.
     pub manifest: String,
 }
 
@@ -51,7 +54,7 @@ pub struct ItemReport {
     pub kind: ItemKind,
     pub bytes: u64,
     pub seconds: f64,
-    /// Full id; none for an empty volume.
+    /// Id, or its first digits; none for an empty volume.
     pub snapshot: Option<String>,
 }
 
@@ -64,11 +67,10 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
     let began = Instant::now();
     check_here(app)?;
     let cancel = &options.cancel;
-    let opening = open_or_make(context, &app.entry.server, options);
-    let restic = unless_cancelled(cancel, LEFT, opening).await?;
-    let mut hooks = operation::start(context, app, Role::Backup).await?;
+    let restic = find(context, &app.entry.server, options, Missing::Made).await?;
     let set = new_set()?;
 
+    let mut hooks = Vec::new();
     let mut begun = 0;
     let taking = take(context, app, &restic, &set, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
@@ -81,7 +83,9 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
             if let Err((plugin, error)) = ended {
                 warn(context, format!("`after-backup` of the plugin `{plugin}` failed: {error}"));
             }
-            discard(context, app, &restic, &set).await;
+            if !matches!(error, Error::NoRepository { .. } | Error::WrongPassword { .. }) {
+                discard(context, app, &restic, &set).await;
+            }
             return Err(error);
         }
     };
@@ -121,10 +125,15 @@ async fn take(
     app: &App,
     restic: &Restic,
     set: &SetId,
-    hooks: &mut [(String, Hooks)],
+    hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
 ) -> Result<(Manifest, String), Error> {
-    let planned = plan::ask(app, hooks).await?;
+    let taking = Taking { app, restic, set, progress: &context.progress };
+    // Neither of the two touches the app.
+    let (settings, planned) = futures_util::try_join!(first(context, &taking), async {
+        *hooks = operation::start(context, app, Role::Backup).await?;
+        plan::ask(app, hooks).await
+    })?;
     if planned.is_empty() {
         context.progress.event(Event::Warning {
             message: format!("{} has no data to save: only its settings are", app.entry.name),
@@ -136,18 +145,11 @@ async fn take(
         *begun += 1;
         plugin.before_backup().await?;
     }
-    let taking = Taking { app, restic, set, progress: &context.progress };
     let mut items = Vec::new();
     for item in &planned {
         items.push(taking.take(item, hooks).await?);
     }
-    items.push(settings(context, &taking).await?);
-
-    // Every snapshot is looked up again: what the manifest names is there.
-    let found = restic.snapshots(&set::filter(&app.entry.name, Some(set))).await?;
-    for item in &mut items {
-        resolve(item, &found)?;
-    }
+    items.push(settings);
     let manifest = Manifest {
         format: Manifest::format(),
         potluck: env!("CARGO_PKG_VERSION").into(),
@@ -163,6 +165,21 @@ async fn take(
     };
     let snapshot = store_manifest(context, &taking, &manifest).await?;
     Ok((manifest, snapshot))
+}
+
+/// Stores the settings, in a new repository where there is none yet.
+async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
+    match settings(context, taking).await {
+        Err(Error::NoRepository { repository }) => {
+            taking.restic.init().await?;
+            context.progress.event(Event::Done {
+                name: "repository".into(),
+                detail: format!("made a new one at {repository}"),
+            });
+            settings(context, taking).await
+        }
+        stored => stored,
+    }
 }
 
 async fn settings(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
@@ -199,28 +216,7 @@ async fn store_manifest(
         manifest.bytes(),
         manifest.version.as_deref(),
     );
-    let stored = taking.bytes(&name, &tags, &manifest.to_json()).await?;
-    let found = taking.restic.snapshots(&set::filter(app, Some(taking.set))).await?;
-    let ours = set::sets(&found).into_iter().find(|s| s.id == *taking.set && s.complete);
-    ours.and_then(|s| s.manifest).filter(|id| id.starts_with(&stored.snapshot_id)).ok_or_else(
-        || Error::Incomplete {
-            set: taking.set.clone(),
-            reason: "its manifest is not in the repository".into(),
-        },
-    )
-}
-
-/// restic 0.14 tells only the first digits of a snapshot's id.
-fn resolve(item: &mut Item, found: &[Snapshot]) -> Result<(), Error> {
-    let Some(short) = item.snapshot.as_deref() else { return Ok(()) };
-    let tag = format!("item:{}/{}", item.kind, item.name);
-    let full = found.iter().find(|s| s.id.starts_with(short) && s.tags.contains(&tag));
-    let full = full.ok_or_else(|| Error::ResticOutput {
-        action: format!("store `{}`", item.name),
-        message: format!("the snapshot {short} that it made is not in the repository"),
-    })?;
-    item.snapshot = Some(full.id.clone());
-    Ok(())
+    Ok(taking.bytes(&name, &tags, &manifest.to_json()).await?.snapshot_id)
 }
 
 /// Calls `after-backup` of every plugin whose `before-backup` was called; the

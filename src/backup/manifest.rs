@@ -43,8 +43,9 @@ pub struct Item {
     pub kind: ItemKind,
     /// Bytes of data before compression.
     pub bytes: u64,
-    /// Full id; none for a volume that was empty, of which restic makes no
-    /// snapshot.
+    /// Id as restic told it: its first 8 digits up to 0.16, then all 64; the tags
+    /// find the whole. None for a volume that was empty, of which restic makes
+    /// no snapshot.
     pub snapshot: Option<String>,
     /// How long it took, in milliseconds.
     pub milliseconds: u64,
@@ -118,7 +119,7 @@ impl Manifest {
         }
         for item in &manifest.items {
             let id = item.snapshot.as_deref();
-            if id.is_some_and(|id| id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit())) {
+            if id.is_some_and(|id| !is_id(id)) {
                 return Err(format!("`{}` names no snapshot", item.name));
             }
             if (item.kind == ItemKind::Volume) != item.volume.is_some() {
@@ -130,6 +131,10 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+fn is_id(text: &str) -> bool {
+    (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -30,43 +30,30 @@ pub struct Options {
     pub cancel: CancellationToken,
 }
 
-/// restic with a server's repository, which must be there.
-///
-/// # Errors
-/// [`Error::NoRepository`], [`Error::WrongPassword`], [`Error::ResticMissing`], ….
-pub(super) async fn open(
-    context: &Context,
-    server: &ServerName,
-    options: &Options,
-) -> Result<Restic, Error> {
-    let repository = Repository::of(&context.home, server, &options.environment)?;
-    // Nothing is made here: a repository that is there has its password.
-    repository.prepare(false, &*context.progress)?;
-    Restic::new(repository).await
+/// What to do about a password that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Makes one, for a new repository of our own.
+    Made,
+    /// Without a password there is nothing to read.
+    Refused,
 }
 
-/// As [`open`], but makes the repository where there is none yet.
-pub(super) async fn open_or_make(
+/// restic with a server's repository. Whether that is there, and whether the
+/// password fits, the first question to it will tell.
+///
+/// # Errors
+/// [`Error::PasswordFile`], [`Error::ResticMissing`], ….
+pub(super) async fn find(
     context: &Context,
     server: &ServerName,
     options: &Options,
+    missing: Missing,
 ) -> Result<Restic, Error> {
     let repository = Repository::of(&context.home, server, &options.environment)?;
     let own = context.home.server(server)?.backup.is_none();
-    repository.prepare(own, &*context.progress)?;
-    let restic = Restic::new(repository).await?;
-    match restic.open().await {
-        Ok(()) => Ok(restic),
-        Err(Error::NoRepository { repository }) => {
-            restic.init().await?;
-            context.progress.event(Event::Done {
-                name: "repository".into(),
-                detail: format!("made a new one at {repository}"),
-            });
-            Ok(restic)
-        }
-        Err(error) => Err(error),
-    }
+    repository.prepare(own && missing == Missing::Made, &*context.progress)?;
+    Restic::new(repository).await
 }
 
 /// Volumes are read by path: the engine has to be this machine's.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     error::Error,
     manifest::{self, Item, Manifest},
-    options::{Options, check_here, open, unless_cancelled},
+    options::{Missing, Options, check_here, find, unless_cancelled},
     plan::{self, Planned, What},
     restic::Restic,
     restore_data::{Restoring, Services},
@@ -88,7 +88,7 @@ pub async fn prepare(
 ) -> Result<Restore, Error> {
     check_here(app)?;
     let reading = async {
-        let restic = open(context, &app.entry.server, options).await?;
+        let restic = find(context, &app.entry.server, options, Missing::Refused).await?;
         let manifest = read_manifest(&restic, app, which).await?;
         Ok((restic, manifest))
     };
@@ -109,16 +109,20 @@ async fn read_manifest(restic: &Restic, app: &App, which: &Which) -> Result<Mani
         reason: "it has no manifest".into(),
     })?;
     let json = restic.read(snapshot, manifest::FILE, manifest::LIMIT).await?;
-    let manifest = Manifest::parse(&json, &set.id)
+    let mut manifest = Manifest::parse(&json, &set.id)
         .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
     if manifest.app != name.as_str() {
         return Err(Error::OtherApp { set: set.id, found: manifest.app, app: name.to_string() });
     }
-    for item in &manifest.items {
-        let there = item.snapshot.as_ref().is_none_or(|id| set.snapshots.contains(id));
-        if !there {
-            let reason = format!("the snapshot of `{}` is gone", item.name);
-            return Err(Error::Incomplete { set: set.id, reason });
+    for item in &mut manifest.items {
+        let Some(told) = item.snapshot.as_mut() else { continue };
+        let part = set.parts.get(&format!("{}/{}", item.kind, item.name));
+        match part.filter(|full| full.starts_with(told.as_str())) {
+            Some(full) => told.clone_from(full),
+            None => {
+                let reason = format!("the snapshot of `{}` is gone", item.name);
+                return Err(Error::Incomplete { set: set.id, reason });
+            }
         }
     }
     Ok(manifest)

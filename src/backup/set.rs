@@ -224,6 +224,9 @@ pub struct SetSummary {
     pub manifest: Option<String>,
     /// Full ids of all its snapshots.
     pub snapshots: Vec<String>,
+    /// Full id of each item's snapshot.
+    #[serde(skip)]
+    pub parts: BTreeMap<String, String>,
 }
 
 /// The sets among snapshots, newest first. Snapshots without our tags, or with
@@ -252,6 +255,7 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             complete: false,
             manifest: None,
             snapshots: Vec::new(),
+            parts: BTreeMap::new(),
         });
         set.snapshots.push(snapshot.id.clone());
         if item == MANIFEST {
@@ -263,6 +267,7 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             }
         } else {
             set.items.push(item.into());
+            set.parts.insert(item.into(), snapshot.id.clone());
         }
     }
     let mut sets: Vec<SetSummary> = sets.into_values().collect();

@@ -2,7 +2,7 @@
 
 use super::{
     error::Error,
-    options::{Options, open, unless_cancelled},
+    options::{Missing, Options, find, unless_cancelled},
     restic::Restic,
     set::{self, SetSummary},
 };
@@ -42,7 +42,7 @@ pub async fn snapshots(
     options: &Options,
 ) -> Result<Vec<SetSummary>, Error> {
     let listing = async {
-        let restic = open(context, &app.server, options).await?;
+        let restic = find(context, &app.server, options, Missing::Refused).await?;
         sets_of(&restic, &app.name).await
     };
     let mut sets = unless_cancelled(&options.cancel, "nothing was changed", listing).await?;
@@ -109,6 +109,7 @@ mod tests {
             complete,
             manifest: complete.then(|| "m".into()),
             snapshots: Vec::new(),
+            parts: [].into(),
         }
     }
 
