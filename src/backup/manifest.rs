@@ -202,13 +202,14 @@ mod tests {
             ("abab", "../x", "`wiki.sql` names no snapshot"),
             ("wiki.sql", "a,b", "cannot name an item"),
             ("\"kind\": \"dump\"", "\"kind\": \"volume\"", "says nothing of its volume"),
-            ("}", "", "EOF"),
         ] {
             let bad = good.replace(from, to);
             assert_ne!(bad, good, "{from} is not in the example");
             let error = Manifest::parse(bad.as_bytes(), &set).unwrap_err();
             assert!(error.contains(reason), "{from} -> {to}: {error}");
         }
+        let cut_off = Manifest::parse(&good.as_bytes()[..good.len() / 2], &set).unwrap_err();
+        assert!(cut_off.contains("EOF"), "{cut_off}");
         assert!(Manifest::parse(b"", &set).is_err());
         assert!(Manifest::parse(b"\xff\xfe", &set).is_err());
     }

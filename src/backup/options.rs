@@ -43,7 +43,7 @@ pub(super) enum Missing {
 /// password fits, the first question to it will tell.
 ///
 /// # Errors
-/// [`Error::PasswordFile`], [`Error::ResticMissing`], ….
+/// [`Error::NoRepository`], [`Error::PasswordFile`], [`Error::ResticMissing`], ….
 pub(super) async fn find(
     context: &Context,
     server: &ServerName,
@@ -52,6 +52,10 @@ pub(super) async fn find(
 ) -> Result<Restic, Error> {
     let repository = Repository::of(&context.home, server, &options.environment)?;
     let own = context.home.server(server)?.backup.is_none();
+    if own && missing == Missing::Refused && !repository.is_there() {
+        // There is no backup yet; a word about its password would mislead.
+        return Err(Error::NoRepository { repository: repository.display() });
+    }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
     Restic::new(repository).await
 }

@@ -128,7 +128,7 @@ impl Repository {
     }
 
     /// Whether a local repository's folder exists; only asked of our own.
-    fn is_there(&self) -> bool {
+    pub(super) fn is_there(&self) -> bool {
         Path::new(&self.location).join("config").exists()
     }
 }
