@@ -3,6 +3,9 @@
 # you like. Installs what is missing (Debian and its children, as root), starts
 # the Docker engine if none answers, and makes it a swarm if it is not one.
 #
+# `setup.sh test` adds what only the tests use; sshd not where systemd would
+# start it for everyone.
+#
 # Ends with 0 when a swarm answers, with 10 when everything but a swarm is
 # there: without root or an engine potluck still runs on its simulated server.
 set -eu
@@ -11,7 +14,12 @@ set -eu
 install_missing() {
     missing=
     # command:package
-    for pair in cc:gcc git:git curl:curl restic:restic dockerd:docker.io docker:docker.io \
+    pairs=
+    if [ "${1:-}" = test ]; then
+        pairs="shellcheck:shellcheck python3:python3-venv"
+        [ -d /run/systemd/system ] || pairs="$pairs /usr/sbin/sshd:openssh-server"
+    fi
+    for pair in $pairs cc:gcc git:git curl:curl restic:restic dockerd:docker.io docker:docker.io \
         iptables:iptables tini:tini mmdebstrap:mmdebstrap; do
         have "${pair%%:*}" || missing="$missing ${pair##*:}"
     done
@@ -80,7 +88,7 @@ make_swarm() {
 }
 
 have cargo || die "a Rust toolchain (1.95 or newer) is needed: see https://rustup.rs"
-install_missing
+install_missing "$@"
 wasm_target
 have restic || warn "restic is missing: backups will not work"
 if start_engine && make_swarm; then

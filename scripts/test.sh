@@ -13,7 +13,7 @@ export POTLUCK_TEST_SKIPS="$cache/skipped-tests.txt"
 
 if [ -z "${FAST:-}" ]; then
     swarm=0
-    "$root/scripts/setup.sh" || swarm=$?
+    "$root/scripts/setup.sh" test || swarm=$?
     [ $swarm = 0 ] || [ $swarm = 10 ] || exit $swarm
     # Where the engine was started, a test that does not find it has failed.
     [ $swarm != 0 ] || export POTLUCK_TEST_REQUIRE_ENGINE=1

@@ -1,6 +1,9 @@
 //! A repository in a temporary folder, and programs that are not there.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "../common/skip.rs"]
+mod skip;
+
 use std::{
     fs,
     io::Write,
@@ -14,16 +17,7 @@ use potluck::{
     engine::{self, Chunk, ExecSession, Stream},
 };
 
-/// Says past the test harness, which captures `eprintln`, that something was
-/// left out, and where `make test` counts it.
-pub fn skip(reason: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {reason}");
-    if let Some(path) = std::env::var_os("POTLUCK_TEST_SKIPS") {
-        let file = fs::OpenOptions::new().append(true).create(true).open(path);
-        let _ = file.and_then(|mut file| writeln!(file, "{test}: {reason}"));
-    }
-}
+pub use skip::skip;
 
 /// A new repository.
 pub struct Lab {

@@ -3,7 +3,9 @@
 //! removes what a test made.
 
 // Each test file is a program of its own and uses only a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod skip;
 
 use std::{
     collections::HashMap,
@@ -21,6 +23,8 @@ use potluck::{
     home::StackName,
 };
 
+pub use skip::skip;
+
 /// busybox and nothing else: `/bin/sh` and all applets.
 pub const BUSYBOX: &str = "potluck-test/busybox:1";
 
@@ -31,8 +35,6 @@ const REQUIRE: &str = "POTLUCK_TEST_REQUIRE_ENGINE";
 /// How long tests wait for the swarm to do anything. Long, because a busy
 /// machine must not fail them; nothing is asserted about time.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-
-static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// Where the engine of this machine listens.
 pub fn endpoint() -> String {
@@ -48,6 +50,7 @@ pub async fn real_engine() -> Option<Arc<dyn Engine>> {
     match try_real_engine().await {
         Ok(engine) => Some(engine),
         Err(reason) => {
+            assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, but: {reason}");
             skip(&reason);
             None
         }
@@ -62,18 +65,6 @@ async fn try_real_engine() -> Result<Arc<dyn Engine>, String> {
     static IMAGE: OnceLock<Result<(), String>> = OnceLock::new();
     IMAGE.get_or_init(ensure_busybox).clone()?;
     Ok(engine)
-}
-
-/// Says loudly that a test did not run, and why.
-///
-/// # Panics
-/// Where the engine is required.
-pub fn skip(reason: &str) {
-    assert!(std::env::var_os(REQUIRE).is_none(), "{REQUIRE} is set, but: {reason}");
-    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Unlike eprintln, this is not captured by the test harness.
-    let _ = writeln!(std::io::stderr(), "SKIPPED ({count} in this file): {test}: {reason}");
 }
 
 /// Builds [`BUSYBOX`] from `/bin/busybox` (Debian's `busybox-static`) unless

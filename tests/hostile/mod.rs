@@ -10,11 +10,16 @@
 mod backup_guest;
 mod guests;
 
+#[path = "../common/skip.rs"]
+mod skip;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
+
+pub use skip::skip;
 
 use async_trait::async_trait;
 use potluck::{
@@ -177,17 +182,4 @@ pub fn first() -> Transition {
 
 pub fn roles(plugin: &Plugin) -> Vec<Role> {
     plugin.roles().iter().copied().collect()
-}
-
-/// Says where `cargo test` cannot swallow it that a test did not run.
-pub fn skip(reason: &str) {
-    use std::io::Write;
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let line = format!("{test}: {reason}");
-    // Not through `eprintln!`, which the test harness captures.
-    std::io::stderr().write_all(format!("SKIPPED {line}\n").as_bytes()).unwrap();
-    if let Some(list) = std::env::var_os("POTLUCK_TEST_SKIPS") {
-        let list = std::fs::OpenOptions::new().append(true).create(true).open(list);
-        writeln!(list.unwrap(), "{line}").unwrap();
-    }
 }
