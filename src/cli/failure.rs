@@ -110,13 +110,22 @@ macro_rules! failures_of {
 failures_of!(
     crate::compose::Problems,
     crate::engine::Error,
-    crate::home::Error,
     crate::home::env_file::ParseError,
     crate::home::grant::InvalidGrant,
     crate::plugin::Error,
     crate::recipe::Error,
     crate::secrets::Error,
 );
+
+impl From<crate::home::Error> for Failure {
+    fn from(error: crate::home::Error) -> Self {
+        let exit = match error {
+            crate::home::Error::Locked(_) => Exit::LOCKED,
+            _ => Exit::FAILED,
+        };
+        Failure::of(&error).exit(exit)
+    }
+}
 
 /// A name on the command line that can't be one.
 impl From<crate::home::names::InvalidName> for Failure {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{arguments::AppArg, failure::Failure, grants::Answers, progress::Renderer, ui::Ui};
 use crate::{
     engine::{self, Engine},
-    home::{AppEntry, Home, ServerName},
+    home::{AppEntry, AppLock, Home, ServerName},
     operation::Context,
     plugin::Runtime,
     recipe::Store,
@@ -67,6 +67,14 @@ impl Session {
         })
     }
 
+    /// Keeps other commands from changing the app until the guard is dropped.
+    ///
+    /// # Errors
+    /// Exit code 5 while another command changes it.
+    pub fn lock(&self, home: &Home, entry: &AppEntry) -> Result<AppLock, Failure> {
+        Ok(home.lock_app(entry)?)
+    }
+
     /// What an operation on an app needs.
     ///
     /// # Errors
@@ -102,6 +110,23 @@ impl Drop for Operating {
     }
 }
 
+/// Waits for Ctrl-C, or for what systemd, `timeout` and a closing terminal send
+/// in its place. A signal that cannot be waited for never comes.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let one = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = one(SignalKind::interrupt()) => {}
+        () = one(SignalKind::terminate()) => {}
+        () = one(SignalKind::hangup()) => {}
+    }
+}
+
 /// Runs what has to wait, until it is done or Ctrl-C ends it.
 ///
 /// # Errors
@@ -113,7 +138,7 @@ pub fn wait<T>(
     wait_uninterrupted(async {
         tokio::select! {
             result = work => result,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted(interrupted)),
+            () = asked_to_end() => Err(Failure::interrupted(interrupted)),
         }
     })
 }
@@ -128,13 +153,9 @@ pub fn wait_cancelling<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let twice = async {
-        // Without the signal there is nothing to wait for.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            cancel.cancel();
-            let _ = tokio::signal::ctrl_c().await;
-        } else {
-            std::future::pending::<()>().await;
-        }
+        asked_to_end().await;
+        cancel.cancel();
+        asked_to_end().await;
     };
     wait_uninterrupted(async {
         tokio::select! {

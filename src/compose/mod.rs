@@ -102,11 +102,8 @@ pub struct Problem {
 #[error("{}", render(.0))]
 pub struct Problems(pub Vec<Problem>);
 
-impl Hint for Problems {
-    fn hint(&self) -> Option<String> {
-        self.0.iter().find_map(|p| p.hint.clone())
-    }
-}
+/// Each problem is shown with its own hint; there is none for all of them.
+impl Hint for Problems {}
 
 /// What a stack asks of the swarm. Names are full (`wiki_example_org_db`).
 #[derive(Debug, Clone, PartialEq)]

@@ -34,6 +34,9 @@ pub enum Error {
     Invalid { path: PathBuf, message: String },
     #[error("{path} is outside of {root}", path = .path.display(), root = .root.display())]
     Outside { path: PathBuf, root: PathBuf },
+    /// Exit code 5.
+    #[error("another potluck command is changing `{0}` right now")]
+    Locked(AppName),
     #[error("{path} is in use by another potluck", path = .path.display())]
     Busy { path: PathBuf },
     #[error("{0}")]
@@ -75,6 +78,7 @@ impl Hint for Error {
             Error::UnknownApp { nearest: Some(name), .. } => {
                 Some(format!("did you mean `{name}`?"))
             }
+            Error::Locked(_) => Some("wait until it has ended, then try again".into()),
             Error::UnknownApp { nearest: None, .. } => {
                 Some("`potluck app ls` lists the apps".into())
             }

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod names;
 pub mod server;
 
+mod app_lock;
 mod apps;
 mod servers;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use app_lock::AppLock;
 pub use env_file::EnvFile;
 pub use error::Error;
 pub use grant::Grant;

@@ -277,7 +277,10 @@ async fn explain(
         return (None, Vec::new());
     }
     let read = async {
-        let tasks = engine.tasks(&target.id).await.unwrap_or_default();
+        let mut tasks = engine.tasks(&target.id).await.unwrap_or_default();
+        // A replacement that never started is newer than the task that failed,
+        // and says nothing. The order among equals stays: newest first.
+        tasks.sort_by_key(|task| !task_has_failed(task));
         let ours = target.spec.task_template.as_ref().map(comparable_task);
         // After a rollback the newest tasks are of the old spec and run.
         let last = tasks
@@ -291,10 +294,16 @@ async fn explain(
             State::Failing(_) => None,
             _ => last.and_then(state::cause),
         };
-        let id = last.and_then(|task| task.id.as_deref());
-        (cause, last_lines(engine, id).await)
+        (cause, last.and_then(|task| task.id.clone()))
     };
-    timeout(LOG_PATIENCE, read).await.unwrap_or_default()
+    let (cause, task) = timeout(LOG_PATIENCE, read).await.unwrap_or_default();
+    // Slow logs take nothing from the cause.
+    let lines = timeout(LOG_PATIENCE, last_lines(engine, task.as_deref())).await;
+    (cause, lines.unwrap_or_default())
+}
+
+fn task_has_failed(task: &api::Task) -> bool {
+    matches!(state_of(task), api::TaskState::FAILED | api::TaskState::REJECTED)
 }
 
 fn task_is_alive(task: &api::Task) -> bool {

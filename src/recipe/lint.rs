@@ -231,7 +231,10 @@ impl Lint<'_> {
                         0 => problem.file,
                         line => format!("{}:{line}:{}", problem.file, problem.column),
                     };
-                    let message = problem.message;
+                    let message = match problem.path.as_str() {
+                        "" => problem.message,
+                        path => format!("{path}: {}", problem.message),
+                    };
                     self.add(severity, "compose-invalid", position, message, problem.hint);
                 }
                 None

@@ -1,12 +1,11 @@
 //! A repository in a temporary folder, and programs that are not there.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 #[path = "../common/skip.rs"]
 mod skip;
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };

@@ -5,7 +5,7 @@
 //! A guest is a core module inside a component that lowers what it imports and
 //! lifts what it exports, as a guest's linker would make it.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses some of it")]
 
 mod backup_guest;
 mod guests;

@@ -36,6 +36,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
+    let _lock = session.lock(&home, &entry)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {

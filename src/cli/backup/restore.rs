@@ -52,6 +52,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
+    let _lock = session.lock(&home, &entry)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
