@@ -20,6 +20,7 @@ mod prompt;
 mod recipe;
 mod server;
 mod session;
+mod stack;
 mod table;
 mod ui;
 
@@ -76,6 +77,8 @@ enum Command {
     #[command(subcommand)]
     Backup(backup::Command),
     #[command(subcommand)]
+    Stack(stack::Command),
+    #[command(subcommand)]
     Plugin(plugin::Command),
     Completions(completions::Args),
 }
@@ -115,6 +118,7 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Recipe(command) => recipe::run(command, session),
         Command::App(command) => app::run(command, session),
         Command::Backup(command) => backup::run(command, session),
+        Command::Stack(command) => stack::run(command, session),
         Command::Plugin(command) => plugin::run(command, session),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), session),
     }

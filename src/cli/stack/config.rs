@@ -1,0 +1,40 @@
+//! `potluck stack config`
+
+use crate::cli::{arguments::JsonArg, exit::Exit, failure::Outcome, session::Session};
+
+use super::files::FilesArg;
+
+/// Print compose files merged, interpolated and checked.
+///
+/// The same as docker stack config prints. All that is wrong is shown at once,
+/// each with its line. Needs no server.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck stack config -c compose.yml
+  potluck stack config -c compose.yml,compose.smtp.yml --json
+  cat compose.yml | potluck stack config -c -
+
+JSON: an object of version, services, networks, volumes, secrets and configs, as
+in the YAML.")]
+pub struct Args {
+    #[command(flatten)]
+    files: FilesArg,
+
+    /// Leave ${NAME} as it is
+    #[arg(long)]
+    skip_interpolation: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let (config, _) = args.files.load(session, None, !args.skip_interpolation)?;
+    if args.json.json {
+        session.ui.json(&config.to_json())?;
+    } else {
+        session.ui.out(config.to_yaml().trim_end_matches('\n'))?;
+    }
+    Ok(Exit::DONE)
+}

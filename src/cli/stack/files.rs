@@ -1,0 +1,161 @@
+//! Compose files from the operator's disk, read as docker reads them: variables
+//! from the environment of the process, paths against the first file's folder,
+//! `-` for standard input. What a file refers to may be anywhere.
+
+use std::{
+    env,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cli::{
+        failure::Failure,
+        session::{Session, user_home},
+    },
+    compose::{self, Config, LoadOptions, Source, Warning, lint},
+    home::StackName,
+};
+
+/// Beyond what the reader of YAML takes, and far beyond what swarm takes as the
+/// content of a config or secret.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// The compose files that a command is about.
+#[derive(Debug, clap::Args)]
+pub struct FilesArg {
+    /// A compose file, or `-` for standard input; may be repeated, later files
+    /// override earlier ones
+    #[arg(
+        short = 'c',
+        long = "compose-file",
+        value_name = "FILE",
+        required = true,
+        value_delimiter = ','
+    )]
+    files: Vec<PathBuf>,
+
+    /// Take what lint finds for an error
+    ///
+    /// Docker deploys such files, often not as they were meant.
+    #[arg(long)]
+    strict: bool,
+}
+
+impl FilesArg {
+    /// Reads, interpolates, merges and checks the files; under `--strict` as the
+    /// stack of that name, where there is one.
+    ///
+    /// # Errors
+    /// Files that can't be read, and everything that is wrong with them.
+    pub fn load(
+        &self,
+        session: &Session,
+        stack: Option<&StackName>,
+        interpolate: bool,
+    ) -> Result<(Config, Vec<Warning>), Failure> {
+        let (config, warnings) = self.read(session, interpolate)?;
+        if self.strict {
+            refuse(&config.lint(stack))?;
+        }
+        Ok((config, warnings))
+    }
+
+    fn read(
+        &self,
+        session: &Session,
+        interpolate: bool,
+    ) -> Result<(Config, Vec<Warning>), Failure> {
+        let sources = self.files.iter().map(|file| source(session, file));
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let working_dir = self.working_dir()?;
+        let home_dir = user_home();
+        let options = LoadOptions {
+            working_dir: &working_dir,
+            home_dir: home_dir.as_deref(),
+            environment: &variable,
+            files: &Disk,
+            interpolate,
+        };
+        Ok(compose::load(&sources, &options)?)
+    }
+
+    /// The first file's folder; the current one for standard input.
+    fn working_dir(&self) -> Result<PathBuf, Failure> {
+        let first = self.files.first().map_or(Path::new("-"), PathBuf::as_path);
+        let absolute = std::path::absolute(first)
+            .map_err(|e| Failure::io(format!("finding {}", first.display()), &e))?;
+        Ok(absolute.parent().unwrap_or(&absolute).to_owned())
+    }
+}
+
+fn source(session: &Session, file: &Path) -> Result<Source, Failure> {
+    let (name, bytes) = if file == Path::new("-") {
+        if !session.ui.takes_input() {
+            return Err(Failure::usage("`-c -` reads standard input, which --no-input forbids"));
+        }
+        ("stdin".to_owned(), bounded(io::stdin().lock()))
+    } else {
+        (file.display().to_string(), Disk::open(file))
+    };
+    let bytes = bytes.map_err(|e| Failure::io(format!("reading {name} failed"), &e))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| Failure::new(format!("{name} is not UTF-8: {}", e.utf8_error())))?;
+    Ok(Source { name, text })
+}
+
+/// What `${NAME}` stands for.
+fn variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+fn refuse(findings: &[lint::Finding]) -> Result<(), Failure> {
+    let lines: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.severity != lint::Severity::Info)
+        .map(|finding| {
+            let place = finding.position.as_deref().unwrap_or(&finding.path);
+            let fix = finding.fix.as_ref().map(|fix| format!("\n    fix: {fix}"));
+            format!(
+                "\n  {place}: {} [{}]{}",
+                finding.message,
+                finding.code,
+                fix.unwrap_or_default()
+            )
+        })
+        .collect();
+    match lines.len() {
+        0 => Ok(()),
+        n => Err(Failure::new(format!(
+            "lint has {n} finding{} on these files, and --strict takes none:{}",
+            if n == 1 { "" } else { "s" },
+            lines.concat()
+        ))),
+    }
+}
+
+/// Reads wherever the operator may.
+pub struct Disk;
+
+impl Disk {
+    fn open(path: &Path) -> io::Result<Vec<u8>> {
+        bounded(File::open(path)?)
+    }
+}
+
+impl compose::Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Disk::open(path)
+    }
+}
+
+fn bounded(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        let message = format!("it is larger than {} MiB", LARGEST_FILE >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
