@@ -3,23 +3,24 @@
 
 mod compose_support;
 
-use compose_support::{Case, cases, compare, corpus, docker_is_missing};
+use std::collections::BTreeMap;
+
+use compose_support::{Agreement, Case, cases, compare, corpus, docker_is_missing};
 
 fn run(all: &[Case], least: usize) {
     if docker_is_missing() {
         return;
     }
     let mut different = vec![];
-    let (mut equal, mut refused) = (0, 0);
+    let mut counts: BTreeMap<Agreement, usize> = BTreeMap::new();
     for case in all {
         match compare(case) {
-            Ok(true) => equal += 1,
-            Ok(false) => refused += 1,
+            Ok(agreement) => *counts.entry(agreement).or_default() += 1,
             Err(difference) => different.push(format!("== {}\n{difference}", case.name)),
         }
     }
     eprintln!(
-        "compared {} cases with docker: {equal} equal, {refused} refused by both, {} different",
+        "compared {} cases with docker: {counts:?}, {} different",
         all.len(),
         different.len()
     );

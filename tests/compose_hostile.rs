@@ -3,7 +3,7 @@
 
 mod compose_support;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use compose_support::Disk;
 use potluck::{
@@ -24,6 +24,7 @@ fn read(files: &[String]) -> Result<(), Problems> {
         environment: &lookup,
         files: &Disk,
         interpolate: true,
+        profiles: &BTreeSet::from(["*".to_owned()]),
     };
     let (config, _) = compose::load(&sources, &options)?;
     let stack = StackName::new("stack").unwrap();

@@ -13,7 +13,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use compose_support::{Case, Disk, cases, corpus, difference, docker, docker_is_missing, load};
+use compose_support::{
+    Case, Disk, cases, corpus, difference, docker, docker_is_missing, is_beyond, load,
+};
 use potluck::{compose::Stack, home::StackName};
 use serde_json::{Map, Value, json};
 
@@ -261,6 +263,9 @@ fn compare(case: &Case) -> Result<&'static str, String> {
                 return Ok("refused before swarm would");
             }
             Err(format!("only potluck refuses it:\n{text}"))
+        }
+        (false, Ok(_)) if load(case).is_ok_and(|(config, _)| is_beyond(&config)) => {
+            Ok("refused by docker only")
         }
         (false, Ok(_)) => Err(format!("only docker refuses it:\n{stderr}")),
     }

@@ -31,6 +31,8 @@ pub enum NoteKind {
     /// A variable that is required or malformed, hidden by a later one in the
     /// same value: docker keeps only the last outcome.
     ErrorSwallowed(String),
+    /// Something of the Compose specification that docker refuses in a stack.
+    BeyondDocker,
     /// Options of an overlay's `logging` that docker loses, because the base
     /// names a driver but no options.
     LoggingOptionsLost,

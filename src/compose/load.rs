@@ -8,6 +8,7 @@ use super::{
     interpolate, merge,
     model::File,
     problem::{Sink, Spot, Texts},
+    profiles,
     schema::{self, Version},
     yaml::{self, Map, Node, Value},
 };
@@ -74,7 +75,7 @@ pub fn load(
             continue;
         }
         yaml::reject_odd_numbers(&root, &mut sink);
-        schema::check(&root, at, version, &mut sink);
+        schema::check(&root, at, version, &mut sink, &mut notes);
         if sink.len() > before {
             continue;
         }
@@ -95,6 +96,8 @@ pub fn load(
         }
     }
     sink.finish(&texts)?;
+    let mut file = merged.unwrap_or_default();
+    profiles::select(&mut file, options.profiles);
     found.sort();
     found.dedup();
     let warnings = found
@@ -104,7 +107,7 @@ pub fn load(
     let config = Config {
         // Without a problem there is at least one file.
         version: first.unwrap_or(Version(schema::NEWEST)),
-        file: merged.unwrap_or_default(),
+        file,
         texts,
         notes,
     };
@@ -141,6 +144,10 @@ fn version(root: &Map, first: Option<Version>, sink: &mut Sink) -> Option<Versio
 
 /// Collects what docker warns of.
 fn find_ignored(root: &Map, found: &mut Vec<(Spot, String)>) {
+    if let Some(name) = root.entry("name") {
+        let message = "ignoring `name`: a stack is named when it is deployed";
+        found.push((name.at, message.to_owned()));
+    }
     let Some(Node { value: Value::Map(services), .. }) = root.get("services") else { return };
     for service in &services.0 {
         let Value::Map(keys) = &service.value.value else { continue };

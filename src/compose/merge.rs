@@ -152,6 +152,7 @@ fn merge_service(base: &mut Service, over: Service) {
     merge_networks(&mut base.networks, over.networks);
     put(&mut base.pid, over.pid);
     put(&mut base.privileged, over.privileged);
+    base.profiles.extend(over.profiles);
     put(&mut base.read_only, over.read_only);
     put(&mut base.restart, over.restart);
     base.security_opt.extend(over.security_opt);

@@ -21,6 +21,7 @@ mod model;
 mod ports;
 mod print;
 mod problem;
+mod profiles;
 mod scalar;
 mod schema;
 mod shell_words;
@@ -28,7 +29,12 @@ mod size;
 mod volumes;
 mod yaml;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+pub use profiles::parse as parse_profiles;
 
 use problem::render;
 
@@ -63,6 +69,10 @@ pub struct LoadOptions<'a> {
     pub environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
     pub files: &'a dyn Files,
     pub interpolate: bool,
+    /// Services with `profiles` are left out unless one of these is among them;
+    /// `*` stands for all. Docker knows no profiles, so files that it accepts
+    /// have none.
+    pub profiles: &'a BTreeSet<String>,
 }
 
 /// Merged, interpolated, validated compose files.

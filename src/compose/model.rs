@@ -72,6 +72,8 @@ pub struct Service {
     pub pid: String,
     pub ports: Vec<Port>,
     pub privileged: bool,
+    /// Left out unless one of them is on; an extension of ours.
+    pub profiles: Vec<String>,
     pub read_only: bool,
     pub restart: String,
     pub secrets: Vec<Placed<FileReference>>,
@@ -236,6 +238,16 @@ pub struct Volume {
     pub cluster_spec: Option<Node>,
 }
 
+/// What a secret or config holds when it comes from no file; an extension of
+/// ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// As written in the compose file.
+    Inline(String),
+    /// The value of a variable, none when it is not set.
+    Variable { name: String, value: Option<String> },
+}
+
 /// A secret or a config.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FileObject {
@@ -243,6 +255,7 @@ pub struct FileObject {
     pub name: String,
     /// Absolute.
     pub file: String,
+    pub content: Option<Content>,
     pub external: bool,
     pub labels: Dict,
     pub extras: Extras,

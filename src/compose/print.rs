@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Config, duration,
     model::{
-        Build, Deploy, Dict, Extras, FileObject, FileReference, HealthCheck, Network, Placed,
-        Reservations, Service, Update, Volume,
+        Build, Content, Deploy, Dict, Extras, FileObject, FileReference, HealthCheck, Network,
+        Placed, Reservations, Service, Update, Volume,
     },
     volumes::Mount,
     yaml::{Node, Value},
@@ -417,10 +417,14 @@ fn volume(volume: &Volume) -> Json {
 
 fn file_object(object: &FileObject) -> Json {
     let mut out = Out::default();
-    out.text("name", &object.name)
-        .text("file", &object.file)
-        .flag("external", object.external)
-        .dict("labels", &object.labels);
+    out.text("name", &object.name).text("file", &object.file);
+    match &object.content {
+        Some(Content::Inline(text)) => out.put("content", text.as_str()),
+        Some(Content::Variable { name, .. }) => out.put("environment", name.as_str()),
+        None => &mut out,
+    }
+    .flag("external", object.external)
+    .dict("labels", &object.labels);
     out.extras(&object.extras);
     out.text("driver", &object.driver)
         .dict("driver_opts", &object.driver_opts)

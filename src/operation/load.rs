@@ -50,6 +50,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let variables = variables(entry, &env, &name, &checkout)?;
     let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
     let environment = |key: &str| variables.get(key).cloned();
+    let profiles = compose::parse_profiles(env.get("COMPOSE_PROFILES").unwrap_or_default());
     let (stack, warnings, findings) = {
         let files = checkout.files();
         let options = LoadOptions {
@@ -58,6 +59,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
             environment: &environment,
             files: &files,
             interpolate: true,
+            profiles: &profiles,
         };
         let (config, warnings) = compose::load(&sources, &options)?;
         (config.to_stack(&name, &files)?, warnings, config.lint(Some(&name)))

@@ -202,6 +202,8 @@ impl Lint<'_> {
             environment: &environment,
             files: &files,
             interpolate: true,
+            // All services are looked at.
+            profiles: &BTreeSet::from(["*".to_owned()]),
         };
         let name = StackName::new(STACK).ok()?;
         let loaded = compose::load(sources, &options).and_then(|(config, warnings)| {

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use super::{Converter, driver, some, some_map};
 use crate::{
     compose::{
-        model::{FileObject, Network},
+        model::{Content, FileObject, Network},
         problem::Path,
     },
     engine::api,
@@ -122,7 +122,7 @@ impl Converter<'_> {
         configs
     }
 
-    /// The content of the object's file, base64.
+    /// What the object holds, base64.
     fn content(
         &mut self,
         kind: &str,
@@ -130,21 +130,30 @@ impl Converter<'_> {
         largest: usize,
         path: Path<'_>,
     ) -> Option<String> {
-        let bytes = match self.files.read(FilePath::new(&object.file)) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let message = format!("the file {} cannot be read: {error}", object.file);
-                let hint = format!("add the file to the recipe, or make this {kind} external");
-                self.sink.hint(object.at, path, message, hint);
+        let (bytes, what) = match &object.content {
+            Some(Content::Inline(text)) => (text.clone().into_bytes(), "the content".to_owned()),
+            Some(Content::Variable { name, value: Some(value) }) => {
+                (value.clone().into_bytes(), format!("the variable {name}"))
+            }
+            Some(Content::Variable { name, value: None }) => {
+                let message = format!("the variable {name} must be set");
+                let hint = format!("set {name} in the environment");
+                self.sink.hint(object.at, path.key("environment"), message, hint);
                 return None;
             }
+            None => match self.files.read(FilePath::new(&object.file)) {
+                Ok(bytes) => (bytes, format!("the file {}", object.file)),
+                Err(error) => {
+                    let message = format!("the file {} cannot be read: {error}", object.file);
+                    let hint = format!("add the file to the recipe, or make this {kind} external");
+                    self.sink.hint(object.at, path, message, hint);
+                    return None;
+                }
+            },
         };
         if bytes.len() > largest {
-            let message = format!(
-                "the file {} of this {kind} has {} bytes; swarm allows {largest}",
-                object.file,
-                bytes.len()
-            );
+            let message =
+                format!("{what} of this {kind} has {} bytes; swarm allows {largest}", bytes.len());
             self.sink.push(object.at, path, message);
             return None;
         }

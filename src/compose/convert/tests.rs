@@ -25,6 +25,7 @@ fn convert(text: &str, size: usize) -> Result<Stack, Problems> {
         environment: &|_| None,
         files: &files,
         interpolate: true,
+        profiles: &std::collections::BTreeSet::new(),
     };
     let source = Source { name: "compose.yml".into(), text: text.into() };
     let (config, _) = load(&[source], &options)?;

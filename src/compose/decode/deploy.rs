@@ -82,9 +82,19 @@ impl Decoder<'_> {
         }
     }
 
+    /// Text, or a number as it is written.
+    fn cpus_at(&mut self, map: &Map, path: Path<'_>) -> String {
+        match map.get("cpus") {
+            Some(Node { value: value @ (Value::Int(_) | Value::Float(_)), .. }) => {
+                value.print().unwrap_or_default()
+            }
+            _ => self.text_at(map, "cpus", path),
+        }
+    }
+
     fn limits(&mut self, map: &Map, path: Path<'_>) -> Limits {
         Limits {
-            cpus: self.text_at(map, "cpus", path),
+            cpus: self.cpus_at(map, path),
             memory: self.size_at(map, "memory", path),
             pids: self.number_at(map, "pids", path).unwrap_or_default(),
         }
@@ -105,7 +115,7 @@ impl Decoder<'_> {
             }
         }
         Reservations {
-            cpus: self.text_at(map, "cpus", path),
+            cpus: self.cpus_at(map, path),
             memory: self.size_at(map, "memory", path),
             generic_resources,
         }

@@ -3,6 +3,7 @@
 //! dates where text is wanted, numbers out of range) is reported here.
 
 mod deploy;
+mod environment;
 mod fields;
 mod section;
 mod service;

@@ -2,7 +2,7 @@
 
 use super::{Decoder, deploy::map_at, fields::extras};
 use crate::compose::{
-    model::{FileObject, Network, Volume},
+    model::{Content, FileObject, Network, Volume},
     problem::{Path, Spot},
     yaml::{Map, Node, Value},
 };
@@ -141,8 +141,12 @@ impl Decoder<'_> {
             driver_opts: self.dict_at(map, "driver_opts", path),
             template_driver: self.text_at(map, "template_driver", path),
             extras: extras(map),
+            content: self.content(map, path),
             ..FileObject::default()
         };
+        if object.content.is_some() {
+            self.check_source(kind, map, at, path);
+        }
         let external = self.external(map, path);
         if external.external {
             object.external = true;
@@ -153,9 +157,32 @@ impl Decoder<'_> {
                 let message = format!("`driver` and `file` of this {kind} contradict each other");
                 self.sink.hint(at, path, message, "use only one of them");
             }
-        } else {
+        } else if object.content.is_none() {
             object.file = self.absolute(&object.file);
         }
         object
+    }
+
+    /// `content` or `environment`, of the Compose specification.
+    fn content(&mut self, map: &Map, path: Path<'_>) -> Option<Content> {
+        if map.get("content").is_some() {
+            return Some(Content::Inline(self.text_at(map, "content", path)));
+        }
+        map.get("environment")?;
+        let name = self.text_at(map, "environment", path);
+        let value = (self.lookup)(&name);
+        Some(Content::Variable { name, value })
+    }
+
+    /// What an object holds comes from one place.
+    fn check_source(&mut self, kind: &str, map: &Map, at: Spot, path: Path<'_>) {
+        let given: Vec<&str> = ["content", "environment", "file", "driver", "external"]
+            .into_iter()
+            .filter(|key| map.get(key).is_some_and(|node| node.value != Value::Bool(false)))
+            .collect();
+        if let [first, second, ..] = given[..] {
+            let message = format!("`{first}` and `{second}` of this {kind} contradict each other");
+            self.sink.hint(at, path, message, "use only one of them");
+        }
     }
 }

@@ -1,10 +1,9 @@
 //! Services.
 
-use std::{collections::BTreeMap, path::Path as FilePath};
+use std::collections::BTreeMap;
 
 use super::{Decoder, deploy::map_at, fields::extras};
 use crate::compose::{
-    env,
     model::{
         Build, CredentialSpec, FileReference, HealthCheck, Logging, Placed, Port, Service,
         ServiceNetwork, Ulimit,
@@ -40,8 +39,7 @@ impl Decoder<'_> {
                 registry: self.text_at(inner, "registry", path),
             }
         });
-        let env_file = self.texts_at(map, "env_file", path);
-        let environment = self.environment(map, &env_file, path);
+        let (env_file, environment) = self.environment(map, path);
         Service {
             at,
             keys: map.0.iter().map(|e| (e.key.clone(), e.at)).collect(),
@@ -54,7 +52,7 @@ impl Decoder<'_> {
             configs: self.references_at(map, "configs", path),
             container_name: self.text_at(map, "container_name", path),
             credential_spec: credential_spec.unwrap_or_default(),
-            depends_on: self.texts_at(map, "depends_on", path),
+            depends_on: self.dependencies(map, path),
             deploy,
             devices: self.texts_at(map, "devices", path),
             dns: self.texts_at(map, "dns", path),
@@ -81,6 +79,7 @@ impl Decoder<'_> {
             pid: self.text_at(map, "pid", path),
             ports: self.ports(map, path),
             privileged: self.flag_at(map, "privileged", path),
+            profiles: self.texts_at(map, "profiles", path),
             read_only: self.flag_at(map, "read_only", path),
             restart: self.text_at(map, "restart", path),
             secrets: self.references_at(map, "secrets", path),
@@ -98,48 +97,6 @@ impl Decoder<'_> {
             volumes: self.mounts(map, path),
             working_dir: self.text_at(map, "working_dir", path),
             extras: extras(map),
-        }
-    }
-
-    /// Environment files first, in order, then `environment`. A value that is
-    /// missing or empty takes the one of the surrounding environment.
-    fn environment(
-        &mut self,
-        map: &Map,
-        files: &[String],
-        path: Path<'_>,
-    ) -> BTreeMap<String, Option<String>> {
-        let mut all = BTreeMap::new();
-        let at = map.get("env_file").map(|node| node.at).unwrap_or_default();
-        let path_of_files = path.key("env_file");
-        for file in files {
-            let resolved = self.absolute(file);
-            let read = self
-                .files
-                .read(FilePath::new(&resolved))
-                .map_err(|error| format!("{resolved} cannot be read: {error}"))
-                .and_then(|bytes| {
-                    env::parse(&bytes, self.lookup)
-                        .map_err(|why| format!("{resolved} is not an environment file: {why}"))
-                });
-            match read {
-                Ok(pairs) => all.extend(pairs.into_iter().map(|(k, v)| (k, Some(v)))),
-                Err(message) => self.sink.push(at, path_of_files, message),
-            }
-        }
-        all.extend(self.pairs_at(map, "environment", path));
-        all.into_iter()
-            .map(|(name, value)| {
-                let value = self.fill(&name, value);
-                (name, value)
-            })
-            .collect()
-    }
-
-    fn fill(&self, name: &str, value: Option<String>) -> Option<String> {
-        match value {
-            Some(value) if !value.is_empty() => Some(value),
-            other => (self.lookup)(name).or(other),
         }
     }
 
@@ -242,8 +199,8 @@ impl Decoder<'_> {
             if let Value::Map(inner) = &item.value {
                 all.push(Port {
                     mode: self.text_at(inner, "mode", path),
-                    target: self.number_at(inner, "target", path).unwrap_or_default(),
-                    published: self.number_at(inner, "published", path).unwrap_or_default(),
+                    target: self.port_at(inner, "target", path),
+                    published: self.port_at(inner, "published", path),
                     protocol: self.text_at(inner, "protocol", path),
                 });
                 continue;
@@ -267,6 +224,31 @@ impl Decoder<'_> {
             }
         }
         all
+    }
+
+    /// A port of the long form: a number, or one in quotes.
+    fn port_at(&mut self, map: &Map, key: &str, path: Path<'_>) -> u32 {
+        match map.get(key) {
+            Some(Node { value: Value::Str(text), at }) => {
+                let port = text.parse::<u16>();
+                port.map(u32::from).unwrap_or_else(|_| {
+                    let message = format!("`{text}` is not a port");
+                    let hint = "write one number; ranges are for the short form, \"8000-8010:80\"";
+                    self.sink.hint(*at, path.key(key), message, hint);
+                    0
+                })
+            }
+            _ => self.number_at(map, key, path).unwrap_or_default(),
+        }
+    }
+
+    /// A list of services, or a mapping with conditions, which swarm ignores as
+    /// it ignores the order.
+    fn dependencies(&mut self, map: &Map, path: Path<'_>) -> Vec<String> {
+        match map_at(map, "depends_on") {
+            Some(services) => services.0.iter().map(|entry| entry.key.clone()).collect(),
+            None => self.texts_at(map, "depends_on", path),
+        }
     }
 
     fn mounts(&mut self, map: &Map, path: Path<'_>) -> Vec<Placed<Mount>> {
@@ -315,8 +297,12 @@ impl Decoder<'_> {
                 nocopy: self.flag_at(inner, "nocopy", path.key("volume")),
                 subpath: self.text_at(inner, "subpath", path.key("volume")),
             }),
-            tmpfs: map_at(map, "tmpfs")
-                .map(|inner| self.number_at(inner, "size", path.key("tmpfs")).unwrap_or_default()),
+            tmpfs: map_at(map, "tmpfs").map(|inner| match inner.get("size") {
+                Some(Node { value: Value::Str(_), .. }) => {
+                    self.size_at(inner, "size", path.key("tmpfs"))
+                }
+                _ => self.number_at(inner, "size", path.key("tmpfs")).unwrap_or_default(),
+            }),
         }
     }
 

@@ -89,6 +89,11 @@ impl Config {
     fn notes(&self, findings: &mut Findings<'_>) {
         for note in &self.notes {
             let (code, message, fix) = match &note.kind {
+                NoteKind::BeyondDocker => (
+                    "beyond-docker",
+                    "`docker stack` refuses this form of the Compose specification".to_owned(),
+                    "",
+                ),
                 NoteKind::RequiredNeverFails(text) => (
                     "required-never-fails",
                     format!(
@@ -109,7 +114,11 @@ impl Config {
                     "give the first file's `logging` an option, too",
                 ),
             };
-            findings.push((Severity::Warning, code), note.at, &note.path, message, fix);
+            let severity = match note.kind {
+                NoteKind::BeyondDocker => Severity::Info,
+                _ => Severity::Warning,
+            };
+            findings.push((severity, code), note.at, &note.path, message, fix);
         }
     }
 }

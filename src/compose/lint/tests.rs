@@ -23,6 +23,7 @@ fn codes(files: &[&str]) -> Vec<(Severity, &'static str)> {
         environment: &|_| None,
         files: &NoFiles,
         interpolate: true,
+        profiles: &std::collections::BTreeSet::new(),
     };
     let (config, _) = load(&sources, &options).unwrap();
     let stack = crate::home::StackName::new("app_example_org").unwrap();

@@ -7,7 +7,9 @@ mod tables;
 use std::collections::HashSet;
 
 use super::{
-    duration, ports,
+    duration,
+    interpolate::{Note, NoteKind},
+    ports,
     problem::{Path, Sink, Spot, nearest},
     yaml::{Map, Node, Value},
 };
@@ -38,6 +40,9 @@ pub enum Rule {
     Dict(Keys, &'static Rule, Others),
     /// Only from this minor version on.
     Since(u8, &'static Rule),
+    /// Of the Compose specification: docker refuses it, and it is taken here as
+    /// its meaning for swarm is clear. Stands behind docker's own alternatives.
+    Beyond(&'static Rule),
 }
 
 /// Whether a list may hold the same item twice.
@@ -156,20 +161,30 @@ pub fn check_forbidden(root: &Map, sink: &mut Sink) {
     }
 }
 
-/// Checks a file against the schema of its version.
-pub fn check(root: &Map, at: Spot, version: Version, sink: &mut Sink) {
-    Checker { version, sink }.object(root, at, &tables::ROOT, Path::Root);
+/// Checks a file against the schema of its version. Notes what docker would
+/// refuse.
+pub fn check(root: &Map, at: Spot, version: Version, sink: &mut Sink, notes: &mut Vec<Note>) {
+    Checker { version, sink, notes }.object(root, at, &tables::ROOT, Path::Root);
 }
 
 struct Checker<'s> {
     version: Version,
     sink: &'s mut Sink,
+    notes: &'s mut Vec<Note>,
 }
 
 impl Checker<'_> {
     fn check(&mut self, node: &Node, rule: &Rule, path: Path<'_>) {
         match (rule, &node.value) {
             (Rule::Since(_, rule), _) => self.check(node, rule, path),
+            (Rule::Beyond(rule), _) => {
+                self.notes.push(Note {
+                    at: node.at,
+                    path: path.to_string(),
+                    kind: NoteKind::BeyondDocker,
+                });
+                self.check(node, rule, path);
+            }
             (Rule::OneOf(rules), _) => {
                 match rules.iter().find(|rule| self.allows(rule) && fits(rule, &node.value)) {
                     Some(rule) => self.check(node, rule, path),
@@ -227,9 +242,6 @@ impl Checker<'_> {
                 node.value.print().map(|v| format!("write \"{v}\" in quotes"))
             }
             (Value::Null, _) => Some("remove the key or give it a value".into()),
-            (Value::Map(_), _) if path.to_string().ends_with(".depends_on") => {
-                Some("write a list of service names; swarm does not wait for conditions".into())
-            }
             _ => None,
         };
         self.sink.fault(node.at, path, format!("must be {wanted}, not {given}"), hint);
@@ -332,7 +344,7 @@ impl Checker<'_> {
             Rule::Port => "a port like `8080:80`".into(),
             Rule::List(..) => "a list".into(),
             Rule::Object(_) | Rule::Dict(..) => "a mapping".into(),
-            Rule::Since(_, rule) => self.describe(rule),
+            Rule::Since(_, rule) | Rule::Beyond(rule) => self.describe(rule),
             Rule::OneOf(rules) => {
                 let mut words: Vec<String> = rules
                     .iter()
@@ -383,7 +395,7 @@ fn fits(rule: &Rule, value: &Value) -> bool {
         Rule::List(..) => matches!(value, Value::List(_)),
         Rule::Object(_) | Rule::Dict(..) => matches!(value, Value::Map(_)),
         Rule::OneOf(rules) => rules.iter().any(|rule| fits(rule, value)),
-        Rule::Since(_, rule) => fits(rule, value),
+        Rule::Since(_, rule) | Rule::Beyond(rule) => fits(rule, value),
     }
 }
 
@@ -395,7 +407,7 @@ fn accepts_text(rule: &Rule) -> bool {
     match rule {
         Rule::Text => true,
         Rule::OneOf(rules) => rules.iter().any(accepts_text),
-        Rule::Since(_, rule) => accepts_text(rule),
+        Rule::Since(_, rule) | Rule::Beyond(rule) => accepts_text(rule),
         _ => false,
     }
 }

@@ -4,8 +4,8 @@
 use super::{
     Field, Keys, Object, Others, Rule,
     Rule::{
-        Any, Dict, Duration, Flag, List, Natural, Null, Number, OneOf, Port, Since, Text, Whole,
-        Words,
+        Any, Beyond, Dict, Duration, Flag, List, Natural, Null, Number, OneOf, Port, Since, Text,
+        Whole, Words,
     },
     Unique,
 };
@@ -36,13 +36,16 @@ const STRINGS: Rule = List(&Text, Unique::Always);
 const STRINGS_OR_DOUBLES: Rule = List(&Text, Unique::Never);
 const STRING_OR_LIST: Rule = OneOf(&[Text, STRINGS]);
 const COMMAND: Rule = OneOf(&[Text, STRINGS_OR_DOUBLES]);
-const LIST_OR_DICT: Rule =
-    OneOf(&[Dict(Keys::Filled, &OneOf(&[Text, Number, Null]), Others::Refused), STRINGS]);
+const LIST_OR_DICT: Rule = OneOf(&[
+    Dict(Keys::Filled, &OneOf(&[Text, Number, Null, Beyond(&Flag)]), Others::Refused),
+    STRINGS,
+]);
 const DRIVER_OPTS: Rule = Dict(Keys::Filled, &OneOf(&[Text, Number]), Others::Ignored);
 
 pub const ROOT: Object = Object {
     fields: &[
         key("version", Text),
+        key("name", Beyond(&Text)),
         key("services", Dict(Keys::Names, &Rule::Object(&SERVICE), Others::Refused)),
         key(
             "networks",
@@ -68,13 +71,16 @@ const SERVICE: Object = extensible(&[
     since(3, "configs", List(&OneOf(&[Text, Rule::Object(&FILE_REFERENCE)]), Unique::Never)),
     key("container_name", Text),
     since(3, "credential_spec", Rule::Object(&CREDENTIAL_SPEC)),
-    key("depends_on", STRINGS),
+    key("depends_on", OneOf(&[STRINGS, Beyond(&DEPENDENCIES)])),
     key("devices", STRINGS),
     key("dns", STRING_OR_LIST),
     key("dns_search", STRING_OR_LIST),
     key("domainname", Text),
     key("entrypoint", COMMAND),
-    key("env_file", STRING_OR_LIST),
+    key(
+        "env_file",
+        OneOf(&[Text, List(&OneOf(&[Text, Beyond(&Rule::Object(&ENV_FILE))]), Unique::Always)]),
+    ),
     key("environment", LIST_OR_DICT),
     key("expose", List(&OneOf(&[Text, Number]), Unique::Always)),
     key("external_links", STRINGS),
@@ -94,6 +100,7 @@ const SERVICE: Object = extensible(&[
     key("pid", OneOf(&[Text, Null])),
     key("ports", List(&OneOf(&[Port, Since(2, &Rule::Object(&PORT))]), Unique::Always)),
     key("privileged", Flag),
+    key("profiles", Beyond(&STRINGS)),
     key("read_only", Flag),
     key("restart", Text),
     key("security_opt", STRINGS),
@@ -112,6 +119,31 @@ const SERVICE: Object = extensible(&[
     key("volumes", List(&OneOf(&[Text, Since(2, &Rule::Object(&MOUNT))]), Unique::Below(2))),
     key("working_dir", Text),
 ]);
+
+const DEPENDENCIES: Rule = Dict(
+    Keys::Names,
+    &Rule::Object(&Object {
+        fields: &[
+            key(
+                "condition",
+                Words(&["service_started", "service_healthy", "service_completed_successfully"]),
+            ),
+            key("restart", Flag),
+            key("required", Flag),
+        ],
+        others: Others::Refused,
+        extensions: None,
+        required: &["condition"],
+    }),
+    Others::Refused,
+);
+
+const ENV_FILE: Object = Object {
+    fields: &[key("path", Text), key("required", Flag), key("format", Words(&["raw"]))],
+    others: Others::Refused,
+    extensions: None,
+    required: &["path"],
+};
 
 const SERVICE_NETWORKS: Rule = Dict(
     Keys::Names,
@@ -162,8 +194,8 @@ const LOGGING: Object = closed(&[
 
 const PORT: Object = closed(&[
     key("mode", Text),
-    key("target", Whole),
-    key("published", Whole),
+    key("target", OneOf(&[Whole, Beyond(&Text)])),
+    key("published", OneOf(&[Whole, Beyond(&Text)])),
     key("protocol", Text),
 ]);
 
@@ -183,7 +215,7 @@ const MOUNT: Object = Object {
         key("consistency", Text),
         key("bind", Rule::Object(&open(&[key("propagation", Text)]))),
         key("volume", Rule::Object(&open(&[key("nocopy", Flag)]))),
-        since(6, "tmpfs", Rule::Object(&open(&[key("size", Natural)]))),
+        since(6, "tmpfs", Rule::Object(&open(&[key("size", OneOf(&[Natural, Beyond(&Text)]))]))),
     ],
     others: Others::Refused,
     extensions: None,
@@ -221,15 +253,17 @@ const UPDATE: Object = closed(&[
     since(4, "order", Words(&["start-first", "stop-first"])),
 ]);
 
+const CPUS: Rule = OneOf(&[Text, Beyond(&Number)]);
+
 const RESOURCES: Object = closed(&[
     key(
         "limits",
-        Rule::Object(&closed(&[key("cpus", Text), key("memory", Text), since(9, "pids", Whole)])),
+        Rule::Object(&closed(&[key("cpus", CPUS), key("memory", Text), since(9, "pids", Whole)])),
     ),
     key(
         "reservations",
         Rule::Object(&closed(&[
-            key("cpus", Text),
+            key("cpus", CPUS),
             key("memory", Text),
             since(5, "generic_resources", GENERIC_RESOURCES),
         ])),
@@ -326,11 +360,14 @@ const SECRET: Object = extensible(&[
     since(8, "driver", Text),
     since(8, "driver_opts", DRIVER_OPTS),
     since(8, "template_driver", Text),
+    key("environment", Beyond(&Text)),
 ]);
 
 const CONFIG: Object = extensible(&[
     since(5, "name", Text),
     key("file", Text),
+    key("content", Beyond(&Text)),
+    key("environment", Beyond(&Text)),
     key("external", EXTERNAL_OPEN),
     key("labels", LIST_OR_DICT),
     since(8, "template_driver", Text),

@@ -2,16 +2,23 @@ use super::*;
 use crate::compose::yaml;
 
 fn problems(text: &str) -> Vec<String> {
+    checked(text).0
+}
+
+/// Problems, and the number of forms that docker refuses and we take.
+fn checked(text: &str) -> (Vec<String>, usize) {
+    let mut notes = vec![];
     let mut sink = Sink::default();
     let root = yaml::read(text, 0, &mut sink).unwrap();
     let Value::Map(map) = &root.value else { panic!() };
     let version = Version::of(map).unwrap();
     check_forbidden(map, &mut sink);
-    check(map, root.at, version, &mut sink);
-    match sink.finish(&crate::compose::problem::Texts::default()) {
+    check(map, root.at, version, &mut sink, &mut notes);
+    let problems = match sink.finish(&crate::compose::problem::Texts::default()) {
         Ok(()) => vec![],
         Err(problems) => problems.0.iter().map(|p| format!("{}: {}", p.path, p.message)).collect(),
-    }
+    };
+    (problems, notes.len())
 }
 
 #[test]
@@ -28,22 +35,21 @@ fn what_docker_accepts_is_accepted() {
         "services: {a: {volumes: [a:/b, a:/b]}}",
         "services: {a: {build: {anything: 1}}}",
     ] {
-        assert_eq!(problems(text), [""; 0], "{text}");
+        assert_eq!(checked(text), (vec![], 0), "{text}");
     }
 }
 
 #[test]
 fn what_docker_refuses_is_refused() {
     for text in [
-        "name: x",
         "include: [a]",
         "services: null",
         "services: {a: null}",
         "services: {'a b': {image: x}}",
-        "services: {a: {profiles: [x]}}",
         "services: {a: {depends_on: {b: {condition: x}}}}",
-        "services: {a: {env_file: [{path: x}]}}",
-        "services: {a: {environment: {A: true}}}",
+        "services: {a: {depends_on: {b: {}}}}",
+        "services: {a: {env_file: [{path: x, format: y}]}}",
+        "secrets: {a: {content: x}}",
         "services: {a: {environment: null}}",
         "services: {a: {stop_grace_period: 10}}",
         "services: {a: {cap_add: [A, A]}}",
@@ -51,13 +57,11 @@ fn what_docker_refuses_is_refused() {
         "services: {a: {mem_limit: 1g}}",
         "services: {a: {extends: {service: b}}}",
         "services: {a: {init: 'true'}}",
-        "services: {a: {deploy: {resources: {limits: {cpus: 0.5}}}}}",
         "services: {a: {deploy: {update_config: {order: sideways}}}}",
-        "services: {a: {ports: [{target: 80, published: '81'}]}}",
+        "services: {a: {ports: [{target: 80, published: true}]}}",
         "services: {a: {ports: ['http']}}",
         "services: {a: {volumes: [{source: x, target: /y}]}}",
         "services: {a: {ulimits: {nofile: {soft: 1}}}}",
-        "configs: {a: {content: x}}",
         "secrets: {a: null}",
         "version: '3.2'\nconfigs: {}",
         "version: '3.0'\nservices: {a: {secrets: [a]}}",
@@ -66,6 +70,26 @@ fn what_docker_refuses_is_refused() {
         "version: '3.10'\nservices: {a: {build: {anything: 1}}}",
     ] {
         assert_ne!(problems(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn what_docker_refuses_and_we_take_is_noted() {
+    for text in [
+        "name: x",
+        "services: {a: {profiles: [x]}}",
+        "services: {a: {env_file: [{path: x}]}}",
+        "services: {a: {environment: {A: true}}}",
+        "services: {a: {deploy: {resources: {limits: {cpus: 0.5}}}}}",
+        "configs: {a: {content: x}}",
+        "services: {a: {depends_on: {b: {condition: service_healthy}}}}",
+        "services: {a: {labels: {b: false}}}",
+        "services: {a: {ports: [{target: 80, published: '81'}]}}",
+        "services: {a: {volumes: [{type: tmpfs, target: /a, tmpfs: {size: 1m}}]}}",
+        "configs: {a: {environment: X}}",
+        "secrets: {a: {environment: X}}",
+    ] {
+        assert_eq!(checked(text), (vec![], 1), "{text}");
     }
 }
 

@@ -1,0 +1,92 @@
+//! `environment` and `env_file` of services.
+
+use std::{collections::BTreeMap, io, path::Path as FilePath};
+
+use super::Decoder;
+use crate::compose::{
+    env,
+    problem::{Path, Spot},
+    yaml::{Map, Value},
+};
+
+/// By name; none for a name alone, for the engine to fill.
+type Environment = BTreeMap<String, Option<String>>;
+
+/// One entry of `env_file`.
+struct EnvFile {
+    at: Spot,
+    path: String,
+    /// Docker's form always is.
+    required: bool,
+}
+
+impl Decoder<'_> {
+    /// Environment files first, in order, then `environment`. A value that is
+    /// missing or empty takes the one of the surrounding environment. Returns
+    /// the files that were read, too.
+    pub(super) fn environment(&mut self, map: &Map, path: Path<'_>) -> (Vec<String>, Environment) {
+        let mut all = BTreeMap::new();
+        let mut names = vec![];
+        let path_of_files = path.key("env_file");
+        for file in self.env_files(map, path_of_files) {
+            let resolved = self.absolute(&file.path);
+            let bytes = match self.files.read(FilePath::new(&resolved)) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !file.required => continue,
+                Err(error) => {
+                    let message = format!("{resolved} cannot be read: {error}");
+                    self.sink.push(file.at, path_of_files, message);
+                    continue;
+                }
+            };
+            match env::parse(&bytes, self.lookup) {
+                Ok(pairs) => all.extend(pairs.into_iter().map(|(k, v)| (k, Some(v)))),
+                Err(why) => {
+                    let message = format!("{resolved} is not an environment file: {why}");
+                    self.sink.push(file.at, path_of_files, message);
+                }
+            }
+            names.push(file.path);
+        }
+        all.extend(self.pairs_at(map, "environment", path));
+        let filled = all
+            .into_iter()
+            .map(|(name, value)| {
+                let value = self.fill(&name, value);
+                (name, value)
+            })
+            .collect();
+        (names, filled)
+    }
+
+    fn fill(&self, name: &str, value: Option<String>) -> Option<String> {
+        match value {
+            Some(value) if !value.is_empty() => Some(value),
+            other => (self.lookup)(name).or(other),
+        }
+    }
+
+    fn env_files(&mut self, map: &Map, path: Path<'_>) -> Vec<EnvFile> {
+        let Some(node) = map.get("env_file") else { return vec![] };
+        let items = match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| {
+                let path = path.index(index);
+                match &item.value {
+                    Value::Map(inner) => EnvFile {
+                        at: item.at,
+                        path: self.text_at(inner, "path", path),
+                        required: inner.get("required").is_none()
+                            || self.flag_at(inner, "required", path),
+                    },
+                    _ => EnvFile { at: item.at, path: self.text(item, path), required: true },
+                }
+            })
+            .collect()
+    }
+}
