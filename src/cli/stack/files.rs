@@ -36,6 +36,13 @@ pub struct FilesArg {
     )]
     files: Vec<PathBuf>,
 
+    /// Turn on services with this profile; `*` for all; may be repeated
+    ///
+    /// Without it, $COMPOSE_PROFILES counts. Services without `profiles` are
+    /// always on.
+    #[arg(long = "profile", value_name = "NAME", value_delimiter = ',')]
+    profiles: Vec<String>,
+
     /// Take what lint finds for an error
     ///
     /// Docker deploys such files, often not as they were meant.
@@ -71,12 +78,17 @@ impl FilesArg {
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let working_dir = self.working_dir()?;
         let home_dir = user_home();
+        let profiles = match self.profiles.as_slice() {
+            [] => compose::parse_profiles(&variable("COMPOSE_PROFILES").unwrap_or_default()),
+            given => given.iter().cloned().collect(),
+        };
         let options = LoadOptions {
             working_dir: &working_dir,
             home_dir: home_dir.as_deref(),
             environment: &variable,
             files: &Disk,
             interpolate,
+            profiles: &profiles,
         };
         Ok(compose::load(&sources, &options)?)
     }
