@@ -25,6 +25,8 @@ use super::{
     snapshots::{Which, pick, sets_of},
 };
 use crate::{
+    compose::StackVolume,
+    engine::Scope,
     operation::{self, App, Context},
     plugin::{Finding, Hooks, Role},
     progress::Event,
@@ -48,6 +50,10 @@ pub struct RestorePlan {
     pub stops: Vec<String>,
     /// Docker's names of the volumes whose content is replaced.
     pub replaces: Vec<String>,
+    /// Docker's names of the volumes that are gone and made again.
+    pub makes: Vec<String>,
+    /// Whether the app has any data that would be lost.
+    pub loses_data: bool,
     /// Dumps and the services that take them back.
     pub puts_back: Vec<(ItemName, String)>,
     /// Items that plugins take back.
@@ -97,7 +103,9 @@ pub async fn prepare(
     let planned = plan::ask(app, &mut hooks).await?;
     let items = match_items(&manifest, planned)?;
     let services = Services::look(app, &items).await?;
-    let plan = describe(app, &manifest, &items, &services);
+    let volumes = app.engine.volumes(Scope::All).await.map_err(operation::Error::from)?;
+    let volumes = volumes.into_iter().map(|volume| volume.name).collect();
+    let plan = describe(app, &manifest, &items, &services, &volumes);
     Ok(Restore { plan, restic, hooks, items, services })
 }
 
@@ -159,7 +167,10 @@ fn describe(
     manifest: &Manifest,
     items: &[(Item, Planned)],
     services: &Services,
+    volumes: &BTreeSet<String>,
 ) -> RestorePlan {
+    let is_there =
+        |volume: &StackVolume| !volume.external && volumes.contains(&volume.name);
     let mut plan = RestorePlan {
         set: manifest.set.clone(),
         app: app.entry.name.to_string(),
@@ -168,6 +179,9 @@ fn describe(
         deploys: !services.whole,
         stops: services.running.clone(),
         replaces: Vec::new(),
+        makes: Vec::new(),
+        // A dump goes into a volume that need not be an item itself.
+        loses_data: !services.running.is_empty() || app.stack.volumes.iter().any(is_there),
         puts_back: Vec::new(),
         consumes: Vec::new(),
         bytes: manifest.bytes(),
@@ -175,7 +189,10 @@ fn describe(
     };
     for (item, place) in items {
         match &place.what {
-            What::Volume { volume, .. } => plan.replaces.push(volume.name.clone()),
+            What::Volume { volume, .. } if is_there(volume) => {
+                plan.replaces.push(volume.name.clone());
+            }
+            What::Volume { volume, .. } => plan.makes.push(volume.name.clone()),
             What::Dump { service, .. } => {
                 plan.puts_back.push((item.name.clone(), service.clone()));
             }

@@ -93,9 +93,16 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" with exit code 0; a closed pipe is
-            // nobody's loss.
-            let _ = error.print();
-            return if error.exit_code() == 0 { exit::Exit::DONE } else { exit::Exit::USAGE };
+            // nobody's loss, a full disk is.
+            let printed = error.print().or_else(|e| match e.kind() {
+                std::io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(e),
+            });
+            return match error.exit_code() {
+                0 if printed.is_err() => exit::Exit::FAILED,
+                0 => exit::Exit::DONE,
+                _ => exit::Exit::USAGE,
+            };
         }
     };
     cli.global.color.write_global();

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{arguments::AppArg, failure::Failure, grants::Answers, progress::Renderer, ui::Ui};
 use crate::{
     engine::{self, Engine},
-    home::{AppEntry, AppLock, Home, ServerName},
+    home::{AppEntry, Home, ServerName},
     operation::Context,
     plugin::Runtime,
     recipe::Store,
@@ -65,14 +65,6 @@ impl Session {
             None => home.app(&arg.app)?,
             Some(server) => home.app_on(&arg.app, server)?,
         })
-    }
-
-    /// Keeps other commands from changing the app until the guard is dropped.
-    ///
-    /// # Errors
-    /// Exit code 5 while another command changes it.
-    pub fn lock(&self, home: &Home, entry: &AppEntry) -> Result<AppLock, Failure> {
-        Ok(home.lock_app(entry)?)
     }
 
     /// What an operation on an app needs.

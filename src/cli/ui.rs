@@ -182,6 +182,11 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// `1 item`, `2 items`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

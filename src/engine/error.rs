@@ -77,13 +77,13 @@ impl Error {
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Error::Unreachable { endpoint, .. } if endpoint.starts_with("ssh://") => Some(format!(
-                "check that `ssh {endpoint}` works without a password and that `docker` is \
-                 installed there"
-            )),
-            Error::Unreachable { .. } => {
-                Some("check that the engine runs and that you may use its socket".into())
-            }
+            Error::Unreachable { endpoint, .. } => Some(match endpoint.strip_prefix("ssh://") {
+                Some(target) => format!(
+                    "check that `ssh {} docker version` works without a password",
+                    ssh_arguments(target)
+                ),
+                None => "check that the engine runs and that you may use its socket".into(),
+            }),
             Error::NotManager { .. } => Some("run `docker swarm init` on that server".into()),
             Error::BadEndpoint { .. } => Some(
                 "endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]` or `simulated`"
@@ -91,6 +91,32 @@ impl Hint for Error {
             ),
             Error::OutOfSequence { .. } => Some("run the command again".into()),
             _ => None,
+        }
+    }
+}
+
+/// `[user@]host[:port]` as `ssh` takes it.
+fn ssh_arguments(target: &str) -> String {
+    match target.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.contains(']') => format!("-p {port} {host}"),
+        _ => target.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_can_be_typed() {
+        for (target, arguments) in [
+            ("host", "host"),
+            ("root@host:2222", "-p 2222 root@host"),
+            ("[::1]", "[::1]"),
+            ("me@[::1]:22", "-p 22 me@[::1]"),
+        ] {
+            assert_eq!(ssh_arguments(target), arguments);
         }
     }
 }

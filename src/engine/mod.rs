@@ -209,6 +209,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Running containers of a service (by full name) on the node that this
     /// endpoint speaks for.
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Error>;
+    /// Whether that node has any container of a service (by full name), also
+    /// one that has ended: such a container still holds its volumes.
+    async fn has_containers(&self, service: &str) -> Result<bool, Error>;
     /// Starts a program in a running container; see [`ExecSession`].
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error>;
     /// Tells a session's terminal its new size.

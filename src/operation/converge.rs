@@ -8,7 +8,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -35,6 +35,9 @@ const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(5
 const REJECTED_PATIENCE: Duration = Duration::from_secs(30);
 /// An image that is not there twice will not be there the third time.
 const MISSING_IMAGE_TIMES: usize = 2;
+/// A service that ends this often more, once nothing else is left to wait for,
+/// will not come.
+const CRASHES_ALONE: usize = 4;
 const LOG_LINES: u64 = 10;
 const LOG_LINE_LIMIT: usize = 500;
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
@@ -57,15 +60,14 @@ pub(crate) async fn converge(
     limit: Duration,
     progress: &dyn Sink,
 ) -> Result<(), Vec<FailedService>> {
-    let stop = AtomicBool::new(false);
+    let group = Group { stop: AtomicBool::new(false), coming: AtomicUsize::new(targets.len()) };
     let ending = Instant::now() + limit;
     let watches = targets.iter().map(|target| {
-        let watch = Watch { engine, target, limit, progress };
-        let stop = &stop;
+        let watch = Watch { engine, target, limit, progress, group: &group };
         async move {
-            let result = watch.run(ending, stop).await;
+            let result = watch.run(ending).await;
             if matches!(result, Outcome::Failed(_)) {
-                stop.store(true, Ordering::Relaxed);
+                watch.group.stop.store(true, Ordering::Relaxed);
             }
             result
         }
@@ -87,42 +89,91 @@ enum Outcome {
     Abandoned,
 }
 
+/// What the watches of one deploy know of each other.
+struct Group {
+    /// One has failed: the others need not go on.
+    stop: AtomicBool,
+    /// How many may still come to run without help: neither converged nor
+    /// ending again and again.
+    coming: AtomicUsize,
+}
+
+/// Tasks that ended while they were watched. Swarm keeps only the last few of a
+/// slot, so the count is ours.
+#[derive(Default)]
+struct Crashes {
+    seen: BTreeSet<String>,
+    /// How many had ended when nothing else was left to wait for.
+    alone_since: Option<usize>,
+    /// Whether the group no longer counts this service as one that may come.
+    counted_out: bool,
+}
+
+impl Crashes {
+    /// Whether the service ends again and again although everything else that
+    /// it could be waiting for, its database say, has come.
+    fn are_final(&mut self, group: &Group) -> bool {
+        if self.seen.is_empty() {
+            return false;
+        }
+        if !self.counted_out {
+            self.counted_out = true;
+            group.coming.fetch_sub(1, Ordering::Relaxed);
+        }
+        if group.coming.load(Ordering::Relaxed) > 0 {
+            self.alone_since = None;
+            return false;
+        }
+        let since = *self.alone_since.get_or_insert(self.seen.len());
+        self.seen.len() >= since + CRASHES_ALONE
+    }
+}
+
 struct Watch<'a> {
     engine: &'a dyn Engine,
     target: &'a Target,
     limit: Duration,
     progress: &'a dyn Sink,
+    group: &'a Group,
 }
 
 impl Watch<'_> {
-    async fn run(&self, ending: Instant, stop: &AtomicBool) -> Outcome {
+    async fn run(&self, ending: Instant) -> Outcome {
         let mut ended_before = None;
+        let mut crashes = Crashes::default();
         let mut shown = String::new();
         let mut good_since: Option<Instant> = None;
         let mut stuck_since: Option<Instant> = None;
         let mut pause = POLL[0];
         loop {
-            let state = match self.look(&mut ended_before).await {
+            let state = match self.look(&mut ended_before, &mut crashes).await {
                 Ok(state) => state,
                 Err(problem) => return Outcome::Failed(problem),
             };
             let text = state.to_string();
-            if text != shown && (self.target.changed || good_since.is_none()) {
+            // Between two ends of a service that keeps ending there is nothing
+            // new to say.
+            let news = crashes.seen.is_empty() || !is_on_its_way(&state);
+            if text != shown && news && (self.target.changed || good_since.is_none()) {
                 self.tell(&text);
                 shown = text;
             }
             match &state {
-                State::Completed { .. } => return Outcome::Converged,
+                State::Completed { .. } => return self.converged(&crashes),
                 State::Running { running, wanted, updating } => {
                     let since = *good_since.get_or_insert_with(Instant::now);
                     if !updating && self.is_stable(*running, *wanted, since).await {
                         if self.target.changed {
                             self.tell(&format!("{running}/{wanted} running, stable"));
                         }
-                        return Outcome::Converged;
+                        return self.converged(&crashes);
                     }
                 }
                 _ => good_since = None,
+            }
+            let hopeless = crashes.are_final(self.group) && matches!(state, State::Failing(_));
+            if hopeless && !self.swarm_goes_back() {
+                return Outcome::Failed(Problem::Stuck(state));
             }
             if is_final(&state, self.swarm_goes_back()) {
                 return Outcome::Failed(Problem::Stuck(state));
@@ -135,7 +186,7 @@ impl Watch<'_> {
             } else {
                 stuck_since = None;
             }
-            if stop.load(Ordering::Relaxed) {
+            if self.group.stop.load(Ordering::Relaxed) {
                 return Outcome::Abandoned;
             }
             if Instant::now() >= ending {
@@ -146,7 +197,18 @@ impl Watch<'_> {
         }
     }
 
-    async fn look(&self, ended_before: &mut Option<BTreeSet<String>>) -> Result<State, Problem> {
+    fn converged(&self, crashes: &Crashes) -> Outcome {
+        if !crashes.counted_out {
+            self.group.coming.fetch_sub(1, Ordering::Relaxed);
+        }
+        Outcome::Converged
+    }
+
+    async fn look(
+        &self,
+        ended_before: &mut Option<BTreeSet<String>>,
+        crashes: &mut Crashes,
+    ) -> Result<State, Problem> {
         let unreachable = |e: engine::Error| match e {
             e if e.is_not_found() => Problem::Gone,
             e => Problem::Unreachable(e.to_string()),
@@ -174,14 +236,26 @@ impl Watch<'_> {
             };
         }
         let unhealthy = self.unhealthy(&service, &tasks).await;
-        Ok(classify(&Look {
+        let mut state = classify(&Look {
             service: &service,
             tasks: &tasks,
             nodes: &nodes,
             unhealthy: &unhealthy,
             ended_before,
             changed: self.target.changed,
-        }))
+        });
+        if let State::Failing(failing) = &mut state {
+            let ours = self.target.spec.task_template.as_ref().map(comparable_task);
+            let of_ours = tasks
+                .into_iter()
+                .filter(|task| task.spec.as_ref().map(comparable_task) == ours)
+                .filter(state::ended_badly)
+                .filter_map(|task| task.id)
+                .filter(|id| !ended_before.contains(id));
+            crashes.seen.extend(of_ours);
+            failing.times = failing.times.max(crashes.seen.len());
+        }
+        Ok(state)
     }
 
     /// Only a task that is starting can be unhealthy and known to swarm as
@@ -227,6 +301,17 @@ fn ended(tasks: &[api::Task]) -> BTreeSet<String> {
         .filter(|task| state_of(task) > api::TaskState::RUNNING)
         .filter_map(|task| task.id.clone())
         .collect()
+}
+
+/// Whether the state is one of those that come before a service runs for good.
+fn is_on_its_way(state: &State) -> bool {
+    matches!(
+        state,
+        State::Waiting { .. }
+            | State::Pulling { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+    )
 }
 
 /// How long a service must stay up to count as up.

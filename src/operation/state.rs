@@ -284,18 +284,22 @@ fn unplaced(active: &[&api::Task]) -> Option<String> {
     })
 }
 
+/// Whether a task of a service that is to stay has ended by itself, with exit
+/// code 0 or another.
+pub(crate) fn ended_badly(task: &api::Task) -> bool {
+    matches!(
+        state_of(task),
+        TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE | TaskState::ORPHANED
+    )
+}
+
 /// Tasks that ended in this operation, oldest first. For a service that is to
 /// stay, an end with exit code 0 is one, too.
 fn failures<'a>(ours: &[&'a api::Task], ended_before: &BTreeSet<String>) -> Vec<&'a api::Task> {
     let mut ended: Vec<&api::Task> = ours
         .iter()
         .copied()
-        .filter(|task| {
-            matches!(
-                state_of(task),
-                TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE | TaskState::ORPHANED
-            )
-        })
+        .filter(|task| ended_badly(task))
         .filter(|task| !task.id.as_ref().is_some_and(|id| ended_before.contains(id)))
         .collect();
     // Only slots without a task that runs: the others have recovered.

@@ -21,6 +21,7 @@ use super::{
 
 /// Swarm removes the containers of a service that is gone within seconds.
 const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
+const CONTAINER_PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Removes the stack's services, networks and configs; volumes and secrets
@@ -57,6 +58,7 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
     context.progress.event(Event::Step { name: "wait for tasks to end".into() });
     let left = deadline.saturating_duration_since(Instant::now());
     apply::wait_tasks_gone(engine, &services, left).await?;
+    wait_containers_gone(engine, &services).await?;
     for config in configs {
         let spec = config.spec.unwrap_or_default();
         if label(spec.labels.as_ref(), KIND_LABEL).is_none() {
@@ -74,6 +76,22 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
     for network in networks {
         let (name, id) = (network.name.unwrap_or_default(), network.id.unwrap_or_default());
         apply::remove_network(engine, &name, &id, deadline).await?;
+    }
+    Ok(())
+}
+
+/// Containers that have ended hold their volumes until swarm removes them; who
+/// removes a volume by hand next should not be told that it is in use. It is
+/// not worth failing for.
+async fn wait_containers_gone(
+    engine: &dyn Engine,
+    services: &[(String, String)],
+) -> Result<(), Error> {
+    let deadline = Instant::now() + CONTAINER_PATIENCE;
+    for (name, _) in services {
+        while engine.has_containers(name).await? && Instant::now() < deadline {
+            sleep(POLL).await;
+        }
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ const INTERRUPTED: &str = "interrupted: the swarm goes on with what it was given
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = if args.dry_run { None } else { Some(session.lock(&home, &entry)?) };
+    let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry)?) };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let operating = session.context(&home, Answers::new(&session.ui, question))?;
     let options = DeployOptions {

@@ -56,6 +56,9 @@ struct Row {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
+    if let Some(server) = &args.server {
+        home.server(server)?;
+    }
     let mut entries = home.apps()?;
     entries.retain(|app| args.server.as_ref().is_none_or(|server| app.server == *server));
     let mut rows = Vec::new();

@@ -40,7 +40,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = session.lock(&home, &entry)?;
+    let _lock = home.lock_app(&entry)?;
     if !args.yes && session.ui.is_interactive() {
         let question =
             format!("Stop {} on {}? Its volumes and secrets stay.", entry.name, entry.server);

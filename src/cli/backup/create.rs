@@ -10,6 +10,7 @@ use crate::{
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
+        ui::counted,
     },
     operation,
     recipe::Version,
@@ -36,7 +37,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = session.lock(&home, &entry)?;
+    let _lock = home.lock_app(&entry)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
@@ -49,9 +50,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(Exit::DONE);
     }
     session.ui.say(format_args!(
-        "Backed up {}: {} items, {}, in {:.1} s, to {}.",
+        "Backed up {}: {}, {}, in {:.1} s, to {}.",
         report.app,
-        report.items.len(),
+        counted(report.items.len(), "item"),
         HumanBytes(report.bytes),
         report.seconds,
         report.repository

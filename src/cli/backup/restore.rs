@@ -52,7 +52,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = session.lock(&home, &entry)?;
+    let _lock = home.lock_app(&entry)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
@@ -95,14 +95,14 @@ fn agree(args: &Args, ui: &Ui, plan: &RestorePlan) -> Result<(), Failure> {
     };
     list("stops meanwhile:", &plan.stops);
     list("replaces the volumes:", &plan.replaces);
+    list("makes the volumes:", &plan.makes);
     let dumps: Vec<String> =
         plan.puts_back.iter().map(|(item, service)| format!("{item} into {service}")).collect();
     list("puts back:", &dumps);
     if plan.deploys {
         ui.say("  deploys the services that don't run");
     }
-    let loses = !plan.stops.is_empty() || !plan.replaces.is_empty();
-    if !loses || args.yes {
+    if !plan.loses_data || args.yes {
         return Ok(());
     }
     if !ui.is_interactive() {

@@ -26,7 +26,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Row {
     name: String,
-    endpoint: String,
+    /// None when its settings can't be read.
+    endpoint: Option<String>,
     /// How many apps it has in the operator's folder.
     apps: usize,
     /// `ready`, or why it is not.
@@ -42,7 +43,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let apps = home.apps()?;
     let mut rows = Vec::new();
     for name in home.servers()? {
-        let endpoint = home.endpoint(&name)?;
+        // One file that can't be read hides no other server.
+        let endpoint = match home.endpoint(&name) {
+            Ok(endpoint) => Some(endpoint),
+            Err(error) => {
+                session.ui.warn(error);
+                None
+            }
+        };
         let mut row = Row {
             apps: apps.iter().filter(|app| app.server == name).count(),
             name: name.to_string(),
@@ -50,7 +58,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             status: None,
             version: None,
         };
-        if args.status {
+        if args.status && endpoint.is_none() {
+            row.status = Some("its settings can't be read".into());
+        }
+        if let Some(endpoint) = endpoint.filter(|_| args.status) {
             let answer = wait("interrupted", async {
                 Ok(match connect(&home, &endpoint, &name) {
                     Ok(engine) => engine.manager().await.map_err(Failure::from),
@@ -82,7 +93,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let mut table = Table::new(&titles);
     for row in rows {
-        let mut cells = vec![row.name, row.endpoint, row.apps.to_string()];
+        let mut cells = vec![
+            row.name,
+            row.endpoint.unwrap_or_else(|| "-".into()),
+            row.apps.to_string(),
+        ];
         if args.status {
             cells.push(row.version.unwrap_or_else(|| "-".into()));
             cells.push(row.status.unwrap_or_default());

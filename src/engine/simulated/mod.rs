@@ -414,6 +414,11 @@ impl Engine for Simulated {
         .await
     }
 
+    async fn has_containers(&self, service: &str) -> Result<bool, Error> {
+        // Containers that ended leave nothing here.
+        Ok(!self.containers(service).await?.is_empty())
+    }
+
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         let (rule, files) = self
             .change(|state, script| {

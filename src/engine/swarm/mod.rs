@@ -259,6 +259,16 @@ impl Engine for SwarmEngine {
         Ok(found.into_iter().filter_map(convert::container).collect())
     }
 
+    async fn has_containers(&self, service: &str) -> Result<bool, Error> {
+        let filters = filter("label", format!("{}={service}", convert::SERVICE_LABEL));
+        let options =
+            query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self
+            .call(About::list(Kind::Container), self.docker.list_containers(Some(options)))
+            .await?;
+        Ok(!found.is_empty())
+    }
+
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         exec::start(self, container, exec).await
     }

@@ -5,7 +5,9 @@ use super::{EnvFile, ParseError, Quoting, syntax};
 impl EnvFile {
     /// Assigns a key: in place when it is there (also when commented out),
     /// else at the end. Keeps everything else byte for byte, the value's
-    /// quoting too where the new value allows it.
+    /// quoting too where the new value allows it. Earlier assignments of the
+    /// key, which the last one may have built upon
+    /// (`COMPOSE_FILE="$COMPOSE_FILE:…"`), are commented out.
     ///
     /// # Errors
     /// [`ParseError`] when `key` cannot be a key or something would become too
@@ -24,6 +26,13 @@ impl EnvFile {
             Some(entry) => {
                 text.replace_range(entry.raw.clone(), &quote(value, entry.quoting));
                 text.replace_range(entry.marker.clone(), "");
+                // Back to front, so that places before stay where they are.
+                let earlier = self.entries.iter().filter(|other| {
+                    other.key == key && !other.commented && other.line < entry.line
+                });
+                for other in earlier.rev() {
+                    text.insert(other.marker.start, '#');
+                }
             }
             None => {
                 let line_end = if self.text.contains("\r\n") { "\r\n" } else { "\n" };

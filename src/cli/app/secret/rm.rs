@@ -44,11 +44,20 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let app = wait("interrupted", async {
+        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        if let Some(name) = &args.name {
+            secrets::find(&super::plans(&app)?, name)?;
+        }
+        Ok(app)
+    })?;
     let what = match &args.name {
         Some(name) => format!("the secret {name} of {}", entry.name),
         None => format!("all secrets of {}", entry.name),
     };
     if !args.yes {
+        operating.pause();
         if !session.ui.is_interactive() {
             return Err(Failure::consent(format!("removing {what} needs your consent"))
                 .hint("pass `--yes`"));
@@ -58,9 +67,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             return Err(Failure::interrupted("nothing was changed"));
         }
     }
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let removed = wait("interrupted: some secrets may be removed", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
         let engine = app.engine.as_ref();
         let plans = super::plans(&app)?;
         if let Some(name) = &args.name {
