@@ -14,7 +14,10 @@ use common::{BUSYBOX, Cleanup, endpoint, real_engine, unique_stack};
 use potluck::{
     engine::{self, Engine, Scope},
     home::{AppEntry, AppName, EnvFile, Grant, Home, ServerName, ServerSettings, StackName},
-    operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Stopped},
+    operation::{
+        self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Problem, State,
+        Stopped,
+    },
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
     recipe::{Store, Version},
@@ -273,6 +276,38 @@ services:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_keeps_ending_fails_long_before_the_deadline() {
+    let Some(app) = Fixture::real().await else { return };
+    app.compose(
+        "
+services:
+  db:
+    image: BUSYBOX
+    command: [sleep, '1000']
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
+  web:
+    image: BUSYBOX
+    command: [sh, -c, 'sleep 0.2; echo no database >&2; exit 5']
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: any, delay: 100ms}}
+",
+    );
+    let error = app.try_deploy(&within(3600)).await.unwrap_err();
+    let Error::Failed(failed) = &error else { panic!("{error}") };
+    let [web] = failed.services.as_slice() else { panic!("{error}") };
+    let Problem::Stuck(State::Failing(failing)) = &web.problem else { panic!("{error}") };
+    // Not at once: it might have been waiting for the database.
+    assert!(failing.times > 4, "{error}");
+    assert_eq!(web.log, ["no database"]);
+    // Each line of progress says something new, and the count never falls.
+    let heard = app.heard.0.lock().unwrap().clone();
+    let of_web: Vec<&String> =
+        heard.iter().filter(|line| line.contains("\"web\"") && line.contains("failing")).collect();
+    let distinct: BTreeSet<&String> = of_web.iter().copied().collect();
+    assert_eq!(distinct.len(), of_web.len(), "{heard:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_health_check_is_no_success() {
     let Some(app) = Fixture::real().await else { return };
     app.compose(
@@ -366,6 +401,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     assert!(app.engine.services(scope).await.unwrap().is_empty());
     assert!(app.engine.networks(scope).await.unwrap().is_empty());
     assert_eq!(app.engine.volumes(scope).await.unwrap().len(), 1);
+    assert!(!app.engine.has_containers(&format!("{}_web", app.stack)).await.unwrap());
     let error = operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await;
     assert!(matches!(error, Err(Error::NotDeployed { .. })));
     // It comes back at once, networks and all.

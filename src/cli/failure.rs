@@ -145,7 +145,6 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
     match error {
         Error::NeedsConsent(_) | Error::Declined { .. } => Exit::NEEDS_CONSENT,
         Error::RolledBack { .. } => Exit::ROLLED_BACK,
-        Error::Locked { .. } => Exit::LOCKED,
         _ => Exit::FAILED,
     }
 }

@@ -44,9 +44,6 @@ pub enum Error {
     /// It failed, and so did going back.
     #[error("{failed}\ngoing back failed as well: {undo}")]
     UndoFailed { failed: Failed, undo: String },
-    /// Exit code 5.
-    #[error("{app} is locked: {holder}")]
-    Locked { app: String, holder: String },
     #[error("{app}'s settings name no recipe")]
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
@@ -224,9 +221,6 @@ impl Hint for Error {
             )),
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
-            Error::Locked { app, .. } => Some(format!(
-                "wait until it is done; if it was killed, run `potluck app unlock {app}`"
-            )),
             _ => None,
         }
     }

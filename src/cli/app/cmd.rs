@@ -107,7 +107,7 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
     if let Some((n, command)) = known.iter().find(|(_, command)| command.spec.name == name) {
         return Ok((*n, command));
     }
-    let failure = Failure::usage(format!("the recipe has no command `{name}`"));
+    let failure = Failure::new(format!("the recipe has no command `{name}`"));
     Err(match nearest(name, known.iter().map(|(_, command)| command.spec.name.as_str())) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure.hint("without a name, `potluck app cmd` lists the commands"),

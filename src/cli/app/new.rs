@@ -10,9 +10,13 @@ use crate::{
         failure::{Failure, Outcome},
         prompt, recipe,
         session::Session,
+        ui::clean,
     },
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
-    recipe::{Checkout, Version},
+    recipe::{
+        Checkout, Version,
+        lint::{Finding, Severity, lint},
+    },
 };
 
 /// Set up a new app.
@@ -83,6 +87,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
     let path = home.env_path(&entry);
     session.ui.say(format_args!("Wrote {}.", path.display()));
+    warn_of_mistakes(session, &checkout);
     if args.secrets {
         secret::generate_missing(session, &home, &entry)?;
     }
@@ -184,6 +189,20 @@ fn settings(
         }
     }
     Ok(env)
+}
+
+/// What would stop a deploy of this recipe: better known now than then.
+fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
+    let mistakes: Vec<Finding> =
+        lint(checkout).into_iter().filter(|found| found.severity == Severity::Error).collect();
+    for Finding { position, message, .. } in &mistakes {
+        let position = position.as_ref().map_or(String::new(), |at| format!("{at}: "));
+        session.ui.warn(clean(&format!("{position}{message}")));
+    }
+    if !mistakes.is_empty() {
+        session.ui.warn(format_args!("the recipe {} can't be deployed as it is", checkout.recipe));
+        session.ui.hint(format_args!("`potluck recipe lint {}` says more", checkout.recipe));
+    }
 }
 
 fn next_steps(session: &Session, entry: &AppEntry, has_secrets: bool) {
