@@ -310,3 +310,55 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
     hint: `potluck app new` sets one up
     ");
 }
+
+#[test]
+fn one_unreadable_server_hides_no_other() {
+    let lab = Lab::new();
+    lab.run(&["server", "add", "practice", "simulated"]);
+    lab.write("potluck/servers/broken/server.yml", "endpoint: [\n");
+    let run = lab.run(&["server", "ls", "--status"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.contains("practice  simulated"), "{run}");
+    assert!(run.stdout.contains("its settings can't be read"), "{run}");
+    assert!(run.stderr.contains("broken/server.yml"), "{run}");
+}
+
+#[test]
+fn apps_of_a_server_that_is_not_there_are_no_empty_list() {
+    let lab = Lab::with_tiny_app();
+    let run = lab.run(&["app", "ls", "--server", "nope"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("no server is called `nope`"), "{run}");
+}
+
+#[test]
+fn a_recipe_that_cannot_be_deployed_is_told_of_at_once() {
+    let lab = Lab::new();
+    lab.write("bad/compose.yml", "services:\n  app:\n    imgae: x:1\n");
+    let run = lab.run(&["app", "new", "./bad", "--domain", "b.example", "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("imgae"), "{run}");
+    assert!(run.stderr.contains("the recipe bad can't be deployed as it is"), "{run}");
+}
+
+#[test]
+fn a_setting_that_was_built_up_is_replaced_whole() {
+    let lab = Lab::with_tiny_app();
+    lab.write(
+        "potluck/servers/simulated/t.example.env",
+        "TYPE=tiny\nCOMPOSE_FILE=\"compose.yml\"\nCOMPOSE_FILE=\"$COMPOSE_FILE:b.yml\"\n",
+    );
+    let run = lab.run(&["app", "config", "t.example", "--set", "COMPOSE_FILE=compose.yml"]);
+    assert_eq!(run.code, 0, "{run}");
+    let check = lab.run(&["app", "check", "t.example", "--offline"]);
+    assert!(!check.stdout.contains("replaces the value"), "{check}");
+}
+
+#[test]
+fn help_that_could_not_be_written_is_a_failure() {
+    let lab = Lab::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+    let status = command.arg("--help").stdout(full).env("HOME", lab.path("home")).status();
+    assert_eq!(status.unwrap().code(), Some(1));
+}

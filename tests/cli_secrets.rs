@@ -224,3 +224,11 @@ fn watch_processes(stop: &AtomicBool) -> BTreeSet<String> {
     }
     seen
 }
+
+#[test]
+fn nobody_is_asked_about_a_secret_that_does_not_exist() {
+    let lab = Lab::with_tiny_app();
+    let run = lab.run(&["app", "secret", "rm", "t.example", "nope"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("`nope`"), "{run}");
+}

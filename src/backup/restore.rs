@@ -169,8 +169,7 @@ fn describe(
     services: &Services,
     volumes: &BTreeSet<String>,
 ) -> RestorePlan {
-    let is_there =
-        |volume: &StackVolume| !volume.external && volumes.contains(&volume.name);
+    let is_there = |volume: &StackVolume| !volume.external && volumes.contains(&volume.name);
     let mut plan = RestorePlan {
         set: manifest.set.clone(),
         app: app.entry.name.to_string(),

@@ -131,7 +131,10 @@ impl Hint for Error {
                 let lines: Vec<_> = denied.iter().map(|grant| format!("`{grant}`")).collect();
                 Some(missing(plugin, &lines.join(", ")))
             }
-            Error::Failed { retryable: true, .. } => Some("it may pass: see with `potluck app ps` whether the services run, then try again".into()),
+            Error::Failed { retryable: true, .. } => Some(
+                "it may pass: see with `potluck app ps` whether the services run, then try again"
+                    .into(),
+            ),
             Error::Denied { plugin, grant, .. } => Some(missing(plugin, &format!("`{grant}`"))),
             Error::Limit { exceeded, .. } => match exceeded {
                 Exceeded::Memory { .. } => Some(

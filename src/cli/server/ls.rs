@@ -93,11 +93,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let mut table = Table::new(&titles);
     for row in rows {
-        let mut cells = vec![
-            row.name,
-            row.endpoint.unwrap_or_else(|| "-".into()),
-            row.apps.to_string(),
-        ];
+        let mut cells =
+            vec![row.name, row.endpoint.unwrap_or_else(|| "-".into()), row.apps.to_string()];
         if args.status {
             cells.push(row.version.unwrap_or_else(|| "-".into()));
             cells.push(row.status.unwrap_or_default());
