@@ -126,6 +126,7 @@ impl Fixture {
             runtime: Runtime::new(&home.plugin_cache()).unwrap(),
             home,
             progress: heard.clone(),
+            docker: Default::default(),
             consent: Arc::new(Yes),
         };
         let cleanup = Cleanup::new(&stack);

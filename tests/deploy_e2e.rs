@@ -95,6 +95,7 @@ impl Fixture {
             runtime: Runtime::new(&home.plugin_cache()).unwrap(),
             home,
             progress: heard.clone(),
+            docker: Default::default(),
             consent: Arc::new(Yes),
         };
         Fixture { _folder: folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }

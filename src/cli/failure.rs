@@ -110,6 +110,7 @@ macro_rules! failures_of {
 failures_of!(
     crate::compose::Problems,
     crate::engine::Error,
+    crate::engine::docker_config::Error,
     crate::home::env_file::ParseError,
     crate::home::grant::InvalidGrant,
     crate::plugin::Error,
@@ -144,7 +145,7 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
     use crate::operation::Error;
     match error {
         Error::NeedsConsent(_) | Error::Declined { .. } => Exit::NEEDS_CONSENT,
-        Error::RolledBack { .. } => Exit::ROLLED_BACK,
+        Error::RolledBack { .. } | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
         _ => Exit::FAILED,
     }
 }

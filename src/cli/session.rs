@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{arguments::AppArg, failure::Failure, grants::Answers, progress::Renderer, ui::Ui};
 use crate::{
-    engine::{self, Engine},
+    engine::{self, Engine, docker_config::DockerConfig},
     home::{AppEntry, Home, ServerName},
     operation::Context,
     plugin::Runtime,
@@ -67,6 +67,20 @@ impl Session {
         })
     }
 
+    /// What docker was told on this machine. It only adds to what a command
+    /// can do, so a configuration that can't be read is a warning.
+    pub fn docker_config(&self) -> DockerConfig {
+        let folder = env::var_os("DOCKER_CONFIG")
+            .filter(|folder| !folder.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| user_home().map(|home| home.join(".docker")));
+        let Some(folder) = folder else { return DockerConfig::default() };
+        DockerConfig::read(folder).unwrap_or_else(|error| {
+            self.ui.warn(&error);
+            DockerConfig::default()
+        })
+    }
+
     /// What an operation on an app needs.
     ///
     /// # Errors
@@ -77,6 +91,7 @@ impl Session {
             home: home.clone(),
             runtime: Runtime::new(&home.plugin_cache())?,
             progress: Arc::clone(&renderer) as Arc<dyn crate::progress::Sink>,
+            docker: self.docker_config(),
             consent: answers,
         };
         Ok(Operating { context, renderer })

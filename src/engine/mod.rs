@@ -17,6 +17,7 @@
 //! - every call ends within the connection's time limit or with
 //!   [`Error::Unreachable`]; streams end when the connection does.
 
+pub mod docker_config;
 mod error;
 pub mod exec;
 pub mod simulated;
@@ -66,6 +67,13 @@ pub struct Manager {
 pub struct RegistryAuth {
     /// base64url of the JSON that Docker calls `AuthConfig`.
     pub header: String,
+}
+
+impl RegistryAuth {
+    /// The word that there are none: an empty object.
+    pub fn none() -> Self {
+        RegistryAuth { header: "e30=".to_owned() }
+    }
 }
 
 impl fmt::Debug for RegistryAuth {

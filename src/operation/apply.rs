@@ -11,15 +11,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     compose::Stack,
-    engine::{self, Distribution, Engine, Kind, Scope, api},
+    engine::{self, Distribution, Engine, Kind, RegistryAuth, Scope, api},
     progress::{Event, Sink},
 };
 
 use super::{
     Error,
+    auths::Auths,
     diff::Names,
     error::{FailedService, Problem},
     live::{Ids, Live},
+    rollout::Rollout,
     work::{Action, ServiceWork, Stale, Work, over},
 };
 
@@ -27,8 +29,9 @@ use super::{
 /// enough for one SSH connection.
 const SIDE_BY_SIDE: usize = 8;
 /// A registry that does not answer by then is treated as one that cannot be
-/// reached; each node then resolves the image by itself.
-const REGISTRY_PATIENCE: Duration = Duration::from_secs(5);
+/// reached; each node then resolves the image by itself. Long, because without
+/// its answer a service may change from a digest to a tag, and so restart.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(20);
 /// Somebody else changing the same service again and again is reported.
 const TRIES: usize = 3;
 /// Swarm removes a network once its last task is gone from every node.
@@ -40,9 +43,11 @@ const POLL: Duration = Duration::from_millis(250);
 pub(crate) async fn resolve_images(
     engine: &dyn Engine,
     images: &BTreeSet<String>,
+    auths: &Auths,
 ) -> (BTreeMap<String, Distribution>, Vec<String>) {
     let lookups = images.iter().map(|image| async move {
-        let answer = timeout(REGISTRY_PATIENCE, engine.distribution(image, None)).await;
+        let auth = auths.for_lookup(image);
+        let answer = timeout(REGISTRY_PATIENCE, engine.distribution(image, auth.as_ref())).await;
         (image, answer)
     });
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
@@ -70,8 +75,7 @@ pub(crate) struct Sent {
     pub before: Option<api::ServiceSpec>,
 }
 
-/// What reached the swarm; kept outside the call, so that it is known after a
-/// failure as well.
+/// What reached the swarm.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
     pub sent: Vec<Sent>,
@@ -82,16 +86,16 @@ pub(crate) struct Applied {
 /// Sends everything that is to be created or updated.
 ///
 /// # Errors
-/// Only while no service was touched yet; what a service met with is in
-/// `applied`.
+/// Only while no service was touched yet; what a service met with is in the
+/// answer.
 pub(crate) async fn apply(
-    engine: &dyn Engine,
+    rollout: &Rollout<'_>,
     work: &Work,
-    stack: &Stack,
     live: &Live,
-    progress: &dyn Sink,
-    applied: &mut Applied,
-) -> Result<(), Error> {
+    auths: &Auths,
+) -> Result<Applied, Error> {
+    let Rollout { engine, progress, .. } = *rollout;
+    let mut applied = Applied::default();
     let (mut ids, mut names) = (live.ids(), live.names());
     for request in &work.networks {
         let id = create_network(engine, request).await?;
@@ -112,7 +116,7 @@ pub(crate) async fn apply(
     let mut sending = stream::iter(&work.services)
         .filter(|service| future::ready(service.action != Action::Keep))
         .map(|service| async move {
-            let result = send(engine, service, stack, ids, names).await;
+            let result = send(rollout, service, ids, names, auths).await;
             (service, result)
         })
         .buffer_unordered(SIDE_BY_SIDE);
@@ -132,21 +136,23 @@ pub(crate) async fn apply(
             }),
         }
     }
-    Ok(())
+    Ok(applied)
 }
 
 async fn send(
-    engine: &dyn Engine,
+    rollout: &Rollout<'_>,
     service: &ServiceWork,
-    stack: &Stack,
     ids: &Ids,
     names: &Names,
+    auths: &Auths,
 ) -> Result<Sent, Error> {
+    let engine = rollout.engine;
     let sent = |id: String, spec, before| Sent { key: service.key.clone(), id, spec, before };
     let Some(before) = &service.before else {
         let mut spec = service.spec.clone();
         ids.fill(&mut spec);
-        let id = create_service(engine, stack, &mut spec).await?;
+        let auth = auths.for_service(&spec, true);
+        let id = create_service(engine, rollout.stack, &mut spec, auth.as_ref()).await?;
         return Ok(sent(id, spec, None));
     };
     let mut current = before.clone();
@@ -155,7 +161,8 @@ async fn send(
         let live = current.spec.clone().unwrap_or_default();
         let spec = over(service.spec.clone(), &live, names, |spec| ids.fill(spec));
         let version = version_of(&current);
-        match engine.update_service(&id, version, spec.clone(), None).await {
+        let auth = auths.for_service(&spec, spec.task_template != live.task_template);
+        match engine.update_service(&id, version, spec.clone(), auth.as_ref()).await {
             Ok(()) => return Ok(sent(id, spec, before.spec.clone())),
             Err(engine::Error::OutOfSequence { .. }) if attempt < TRIES => {
                 current = engine.service(&id).await?;
@@ -176,9 +183,10 @@ async fn create_service(
     engine: &dyn Engine,
     stack: &Stack,
     spec: &mut api::ServiceSpec,
+    auth: Option<&RegistryAuth>,
 ) -> Result<String, Error> {
     for attempt in 1.. {
-        match engine.create_service(spec.clone(), None).await {
+        match engine.create_service(spec.clone(), auth).await {
             Ok(id) => return Ok(id),
             Err(engine::Error::Refused { message, action }) => {
                 let vanished = message.contains("network") && message.contains("not found");

@@ -4,26 +4,27 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    compose,
+    compose::{self, Stack},
     recipe::{self, lint::Severity},
 };
 
-use super::{App, Error, diff::PREDEFINED_NETWORKS, live::Live};
+use super::{App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live};
 
-pub(crate) fn run(app: &App, live: &Live) -> Result<(), Error> {
+/// That everything is there which the stack takes from the swarm.
+pub(crate) fn external(stack: &Stack, subject: &Subject, live: &Live) -> Result<(), Error> {
     let present: BTreeSet<&str> =
         live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
-    let missing = absent(&app.stack.external_secrets, &present);
+    let missing = absent(&stack.external_secrets, &present);
     if !missing.is_empty() {
-        return Err(Error::MissingSecrets { app: app.entry.name.to_string(), names: missing });
+        return Err(Error::MissingSecrets { subject: subject.clone(), names: missing });
     }
     let present: BTreeSet<&str> =
         live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
-    let missing = absent(&app.stack.external_configs, &present);
+    let missing = absent(&stack.external_configs, &present);
     if !missing.is_empty() {
-        return Err(Error::MissingConfigs(missing));
+        return Err(Error::MissingConfigs { subject: subject.clone(), names: missing });
     }
-    app.stack.external_networks.iter().try_for_each(|name| network(name, live))
+    stack.external_networks.iter().try_for_each(|name| network(name, live))
 }
 
 /// Findings about a recipe's sample settings and its conventions. They matter

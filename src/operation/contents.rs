@@ -154,10 +154,20 @@ fn digest(content: &[u8]) -> String {
 }
 
 fn successor(name: &str, digest: &str) -> String {
-    let room = LONGEST_NAME - 9;
+    format!("{}_{}", head(name), &digest[..8])
+}
+
+/// Whether `name` is the wanted object or one of its successors.
+pub(crate) fn is_of(wanted: &str, name: &str) -> bool {
+    let digits = name.strip_prefix(head(wanted)).and_then(|rest| rest.strip_prefix('_'));
+    name == wanted
+        || digits.is_some_and(|d| d.len() == 8 && d.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// As much of a name as leaves room for the digest.
+fn head(name: &str) -> &str {
     // Names are ASCII; should one not be, it stays whole and swarm says so.
-    let head = name.get(..name.len().min(room)).unwrap_or(name);
-    format!("{head}_{}", &digest[..8])
+    name.get(..name.len().min(LONGEST_NAME - 9)).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -206,7 +216,23 @@ mod tests {
     #[test]
     fn a_successors_name_fits() {
         let long = "a".repeat(64);
-        assert_eq!(successor(&long, &digest(b"")).len(), 64);
+        let successor = successor(&long, &digest(b""));
+        assert_eq!(successor.len(), 64);
+        assert!(is_of(&long, &successor));
+    }
+
+    #[test]
+    fn successors_are_told_from_other_objects() {
+        for (name, expected) in [
+            ("app_conf", true),
+            ("app_conf_0a1b2c3d", true),
+            ("app_conf_0a1b2c3", false),
+            ("app_conf_0a1b2c3x", false),
+            ("app_conf_old", false),
+            ("app_confs_0a1b2c3d", false),
+        ] {
+            assert_eq!(is_of("app_conf", name), expected, "{name}");
+        }
     }
 
     #[test]

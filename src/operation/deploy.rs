@@ -10,12 +10,12 @@
 //! a first deploy they are left as they are, to be looked at.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
 use crate::{
-    engine::{Distribution, api},
+    engine::api,
     home::lock_file::RecipePin,
     plugin::{Hooks, Role, Transition},
     progress::Event,
@@ -23,20 +23,17 @@ use crate::{
 
 use super::{
     App, Change, Context, DeployOptions, DeployReport, Error, Plan,
-    apply::{self, Applied},
+    auths::SendAuth,
     checks,
     converge::{Target, converge},
-    error::{Failed, FailedService, Problem},
+    error::{FailedService, Problem, Subject},
     hooks::{self, Agreed},
-    live::{Live, label},
+    live::Live,
     record::{self, Record},
-    undo,
-    work::{Action, Work, images_to_resolve},
+    rollout::{OnFailure, Rollout, timeout},
+    work::{Policy, Prune, ResolveImage, Work},
 };
 
-/// The deadline where neither the operator nor the recipe names one; what
-/// recipes write into their timeout label.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Services ran a moment ago; a hook may have restarted one.
 const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -68,13 +65,14 @@ pub async fn deploy(
 ///
 /// # Errors
 /// What [`deploy`] would end in before it changes anything, consent aside.
-pub async fn plan(app: &App, options: &DeployOptions) -> Result<Plan, Error> {
+pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Result<Plan, Error> {
+    let rollout = rollout(context, app, options);
     let live = Live::read(&*app.engine, &app.stack).await?;
-    checks::run(app, &live)?;
+    checks::external(&app.stack, &rollout.subject, &live)?;
     let lint = checks::lint(app)?;
     let components = hooks::components(app)?;
-    let images = Images::resolve(app, &live).await;
-    let mut plan = images.compare(app, &live, options).plan();
+    let images = rollout.images(&live).await?;
+    let mut plan = rollout.work(&live, &images).plan();
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
     add_warnings(&mut plan, app, &lint);
     for wish in hooks::wishes(app, &components, &options.grants) {
@@ -89,25 +87,24 @@ async fn run(
     options: &DeployOptions,
 ) -> Result<(Plan, bool), Error> {
     if options.dry_run {
-        return Ok((plan(app, options).await?, false));
+        return Ok((plan(context, app, options).await?, false));
     }
-    let mut live = Live::read(&*app.engine, &app.stack).await?;
-    checks::run(app, &live)?;
-    let components = hooks::components(app)?;
-    let images = Images::resolve(app, &live).await;
-    let mut work = images.compare(app, &live, options);
+    let (mut live, components) = {
+        let live = Live::read(&*app.engine, &app.stack).await?;
+        checks::external(&app.stack, &subject(app), &live)?;
+        (live, hooks::components(app)?)
+    };
+    let images = rollout(context, app, options).images(&live).await?;
+    let mut work = rollout(context, app, options).work(&live, &images);
     let fingerprint = record::fingerprint(app, &components);
     let known = Record::read(context, &app.entry)?;
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
         && hooks::wishes(app, &components, &BTreeSet::new()).is_empty();
-    let limit = timeout(app, options);
     if work.is_empty() && settled && !options.force {
         // Nothing differs from the last good deploy. That it still runs is
         // looked at all the same.
         if !options.detach {
-            wait(context, app, &work, &Applied::default(), limit)
-                .await
-                .map_err(|services| Error::Failed(failed(app, services)))?;
+            rollout(context, app, options).check_running(&work).await?;
         }
         let mut plan = work.plan();
         add_warnings(&mut plan, app, &[]);
@@ -139,10 +136,10 @@ async fn run(
     if !plugins.is_empty() {
         // Hooks may have made secrets or restarted services.
         live = Live::read(&*app.engine, &app.stack).await?;
-        work = images.compare(app, &live, options);
+        work = rollout(context, app, options).work(&live, &images);
     }
 
-    carry_out(context, app, &live, &work, limit, options.detach).await?;
+    rollout(context, app, options).carry_out(&live, &work, options.detach).await?;
     if options.detach {
         if !plugins.is_empty() {
             warn(context, "after-deploy hooks are not run with --detach; a later deploy runs them");
@@ -152,7 +149,7 @@ async fn run(
     if options.restoring {
         plugins.clear();
     }
-    finish(context, app, &work, &mut plugins, &transition).await?;
+    finish(context, app, options, &work, &mut plugins, &transition).await?;
 
     app.lock.recipe = Some(RecipePin {
         version: app.checkout.version.clone(),
@@ -163,101 +160,36 @@ async fn run(
     if !options.restoring {
         Record { fingerprint }.write(context, &app.entry)?;
     }
-    if !work.stale.is_empty() {
-        step(context, "prune".into());
-        apply::prune(&*app.engine, &work.stale, &*context.progress).await;
-    }
+    rollout(context, app, options).prune(&work).await;
     Ok((plan, true))
 }
 
-/// What the registries say of images that are new. Asked once per deploy: an
-/// answer may take seconds to fail to come.
-struct Images {
-    found: BTreeMap<String, Distribution>,
-    warnings: Vec<String>,
-}
-
-impl Images {
-    async fn resolve(app: &App, live: &Live) -> Self {
-        let wanted = images_to_resolve(&app.stack, live);
-        let (found, warnings) = apply::resolve_images(&*app.engine, &wanted).await;
-        Images { found, warnings }
-    }
-
-    fn compare(&self, app: &App, live: &Live, options: &DeployOptions) -> Work {
-        let mut work = Work::compute(&app.stack, live, &self.found, options.force);
-        work.warnings.extend_from_slice(&self.warnings);
-        work
+/// What applying an app's stack means. Services that do not come up get their
+/// old specs back; credentials go along where there are any, so that every node
+/// can pull from a private registry.
+fn rollout<'a>(context: &'a Context, app: &'a App, options: &DeployOptions) -> Rollout<'a> {
+    Rollout {
+        engine: &*app.engine,
+        stack: &app.stack,
+        progress: &*context.progress,
+        docker: &context.docker,
+        auth: SendAuth::WhereKnown,
+        policy: Policy { images: ResolveImage::Kept, prune: Prune::All, force: options.force },
+        limit: timeout(&app.stack, options.timeout),
+        on_failure: OnFailure::GoBack,
+        subject: subject(app),
     }
 }
 
-/// Sends what differs and waits until it runs; goes back when it does not.
-async fn carry_out(
-    context: &Context,
-    app: &App,
-    live: &Live,
-    work: &Work,
-    limit: Duration,
-    detach: bool,
-) -> Result<(), Error> {
-    let mut applied = Applied::default();
-    step(context, "apply".into());
-    apply::apply(&*app.engine, work, &app.stack, live, &*context.progress, &mut applied).await?;
-    let mut services = std::mem::take(&mut applied.refused);
-    if services.is_empty() && !detach {
-        step(context, "converge".into());
-        if let Err(late) = wait(context, app, work, &applied, limit).await {
-            services = late;
-        }
-    }
-    if services.is_empty() {
-        return Ok(());
-    }
-    let failed = failed(app, services);
-    if live.services.is_empty() {
-        return Err(Error::Failed(failed));
-    }
-    step(context, "roll back".into());
-    match undo::undo(&*app.engine, &applied.sent, limit, &*context.progress).await {
-        Ok(()) => Err(Error::RolledBack(failed)),
-        Err(undo) => Err(Error::UndoFailed { failed, undo }),
-    }
-}
-
-/// Waits for what was sent, and looks that the rest runs.
-async fn wait(
-    context: &Context,
-    app: &App,
-    work: &Work,
-    applied: &Applied,
-    limit: Duration,
-) -> Result<(), Vec<FailedService>> {
-    let mut targets: Vec<Target> = applied
-        .sent
-        .iter()
-        .map(|sent| Target {
-            key: sent.key.clone(),
-            id: sent.id.clone(),
-            spec: sent.spec.clone(),
-            changed: true,
-        })
-        .collect();
-    targets.extend(work.services.iter().filter(|s| s.action == Action::Keep).filter_map(|kept| {
-        let before = kept.before.as_ref()?;
-        Some(Target {
-            key: kept.key.clone(),
-            id: before.id.clone()?,
-            spec: before.spec.clone()?,
-            changed: false,
-        })
-    }));
-    converge(&*app.engine, &targets, limit, &*context.progress).await
+fn subject(app: &App) -> Subject {
+    Subject::App(app.entry.name.to_string())
 }
 
 /// The hooks that need running services, and a last look at these.
 async fn finish(
     context: &Context,
     app: &App,
+    options: &DeployOptions,
     work: &Work,
     plugins: &mut [(String, Hooks)],
     transition: &Transition,
@@ -293,7 +225,11 @@ async fn finish(
     }
     let late = converge(&*app.engine, &targets, VERIFY_PATIENCE, &*context.progress).await;
     gone.extend(late.err().into_iter().flatten());
-    if gone.is_empty() { Ok(()) } else { Err(Error::Failed(failed(app, gone))) }
+    if gone.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Failed(rollout(context, app, options).failed(gone)))
+    }
 }
 
 /// Agreed once is agreed, also when the deploy fails later.
@@ -315,26 +251,6 @@ fn transition(app: &App, live: &Live) -> Transition {
             name(pin.and_then(|p| p.version.as_ref()), pin.and_then(|p| p.commit.as_ref()))
         }),
         after: Some(name(app.checkout.version.as_ref(), app.checkout.commit.as_ref())),
-    }
-}
-
-/// Option, else the recipe's label on any service, else the default.
-pub(crate) fn timeout(app: &App, options: &DeployOptions) -> Duration {
-    let key = format!("coop-cloud.{}.timeout", app.name);
-    let from_label = || {
-        app.stack.services.iter().find_map(|s| {
-            let seconds: u64 = label(s.spec.labels.as_ref(), &key)?.trim().parse().ok()?;
-            (seconds > 0).then(|| Duration::from_secs(seconds))
-        })
-    };
-    options.timeout.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT)
-}
-
-fn failed(app: &App, services: Vec<FailedService>) -> Failed {
-    Failed {
-        what: format!("the deploy of {}", app.entry.name),
-        app: app.entry.name.to_string(),
-        services,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Error {
     #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n"))]
     Lint(Vec<String>),
     #[error(transparent)]
+    Docker(#[from] crate::engine::docker_config::Error),
+    #[error(transparent)]
     Name(#[from] crate::home::names::InvalidName),
     /// Exit code 6: plugins want what was not granted.
     #[error("the recipe's plugins need your consent:\n{}", list(.0))]
@@ -38,6 +40,9 @@ pub enum Error {
     /// Exit code 4: it failed and the old version is back.
     #[error("{0}\nthe previous version is back and runs")]
     RolledBack(Failed),
+    /// Exit code 4: swarm itself put back what did not come to run.
+    #[error("{0}\nswarm put back what these services ran before")]
+    SwarmRolledBack(Failed),
     /// It failed and nothing was undone.
     #[error("{0}")]
     Failed(Failed),
@@ -48,18 +53,22 @@ pub enum Error {
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
     BadSetting { app: String, message: String },
-    #[error("{count} secret{s} of {app} {verb} not on the server: {names}",
+    #[error("{count} secret{s} of {subject} {verb} not on the server: {names}",
         count = .names.len(), s = if .names.len() == 1 { "" } else { "s" },
         verb = if .names.len() == 1 { "is" } else { "are" }, names = .names.join(", "))]
     MissingSecrets {
-        app: String,
+        subject: Subject,
         /// Full names.
         names: Vec<String>,
     },
-    #[error("the recipe takes the configs {names} from the server, where they are not", names = .0.join(", "))]
-    MissingConfigs(Vec<String>),
-    #[error("the network `{network}`, which the recipe declares external, {reason}")]
+    #[error("{subject} takes the config{s} {names} from the server, where {verb} not",
+        s = if .names.len() == 1 { "" } else { "s" },
+        verb = if .names.len() == 1 { "it is" } else { "they are" }, names = .names.join(", "))]
+    MissingConfigs { subject: Subject, names: Vec<String> },
+    #[error("the network `{network}`, declared external, {reason}")]
     BadNetwork { network: String, reason: String },
+    #[error("there is no stack `{stack}` on this server")]
+    NoStack { stack: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
     #[error("{app} is still deployed")]
@@ -109,12 +118,28 @@ impl fmt::Display for Wish {
     }
 }
 
+/// Whose deploy it is, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    App(String),
+    Stack(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::App(app) => f.write_str(app),
+            Subject::Stack(stack) => write!(f, "the stack {stack}"),
+        }
+    }
+}
+
 /// Services that did not come to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
     /// What was tried: `the deploy of wiki.example.org`.
     pub what: String,
-    pub app: String,
+    pub subject: Subject,
     pub services: Vec<FailedService>,
 }
 
@@ -207,15 +232,26 @@ impl Hint for Error {
                     format!("to agree, add {}", flags.join(" "))
                 })
             }
-            Error::Failed(failed) | Error::UndoFailed { failed, .. } => {
-                Some(format!("see `potluck app ps {0}` and `potluck app logs {0}`", failed.app))
-            }
+            Error::Failed(failed)
+            | Error::UndoFailed { failed, .. }
+            | Error::SwarmRolledBack(failed) => Some(match &failed.subject {
+                Subject::App(app) => {
+                    format!("see `potluck app ps {app}` and `potluck app logs {app}`")
+                }
+                Subject::Stack(stack) => format!("see `potluck stack ps {stack}`"),
+            }),
             Error::NoRecipe { .. } => {
                 Some("write `TYPE=recipe` into them (`potluck app config`)".into())
             }
-            Error::MissingSecrets { app, .. } => Some(format!(
+            Error::MissingSecrets { subject: Subject::App(app), .. } => Some(format!(
                 "run `potluck app secret generate {app}`, and `potluck app secret insert` for those that cannot be made"
             )),
+            Error::MissingSecrets { subject: Subject::Stack(_), .. } => {
+                Some("make them with `docker secret create`".into())
+            }
+            Error::MissingConfigs { .. } => Some("make them with `docker config create`".into()),
+            Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
+            Error::Docker(e) => e.hint(),
             Error::BadNetwork { network, .. } => Some(format!(
                 "create it with `docker network create --driver overlay --attachable {network}`, or deploy the app that owns it"
             )),

@@ -38,6 +38,28 @@ impl Live {
         Ok(Live { services: by_name(services), networks, secrets, configs })
     }
 
+    /// Whether a service of the stack has this config now.
+    pub fn uses_config(&self, name: &str) -> bool {
+        self.containers().any(|container| {
+            let configs = container.configs.iter().flatten();
+            configs.into_iter().any(|config| config.config_name.as_deref() == Some(name))
+        })
+    }
+
+    /// Whether a service of the stack has this secret now.
+    pub fn uses_secret(&self, name: &str) -> bool {
+        self.containers().any(|container| {
+            let secrets = container.secrets.iter().flatten();
+            secrets.into_iter().any(|secret| secret.secret_name.as_deref() == Some(name))
+        })
+    }
+
+    fn containers(&self) -> impl Iterator<Item = &api::TaskSpecContainerSpec> {
+        self.services
+            .values()
+            .filter_map(|s| s.spec.as_ref()?.task_template.as_ref()?.container_spec.as_ref())
+    }
+
     pub fn names(&self) -> Names {
         Names {
             networks: self

@@ -6,6 +6,7 @@
 mod access;
 mod apply;
 mod archive;
+mod auths;
 mod checks;
 mod contents;
 mod converge;
@@ -17,8 +18,10 @@ mod live;
 mod load;
 mod ps;
 mod record;
+mod rollout;
 mod scale;
 mod services;
+mod stack;
 mod state;
 mod undeploy;
 mod undo;
@@ -32,7 +35,7 @@ use std::{
 
 use crate::{
     compose::{Source, Stack, Warning, lint::Finding},
-    engine::Engine,
+    engine::{Engine, docker_config::DockerConfig},
     home::{AppEntry, EnvFile, Grant, Home, LockFile, StackName},
     plugin::Runtime,
     progress::Sink,
@@ -40,20 +43,27 @@ use crate::{
 };
 
 pub use deploy::{deploy, plan};
-pub use error::{Error, Failed, FailedService, Problem, Wish};
+pub use error::{Error, Failed, FailedService, Problem, Subject, Wish};
 pub use hooks::start;
 pub use load::{load, recipe_of, stack_name};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
+pub use stack::{
+    ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
+    stack_tasks, stacks,
+};
 pub use state::{Failing, State};
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};
+pub use work::ResolveImage;
 
 /// What every operation on an app needs. Made once per command.
 pub struct Context {
     pub home: Home,
     pub runtime: Runtime,
     pub progress: Arc<dyn Sink>,
+    /// Where credentials for registries come from.
+    pub docker: DockerConfig,
     /// Asked before something is granted or changed.
     pub consent: Arc<dyn Consent>,
 }

@@ -45,10 +45,19 @@ pub async fn ps(
     stack: &StackName,
     all: bool,
 ) -> Result<Vec<TaskRow>, Error> {
+    tasks(engine, stack, all).await?.ok_or_else(|| Error::NotDeployed { app: app.to_string() })
+}
+
+/// The tasks of a stack; none where there is no such stack.
+pub(crate) async fn tasks(
+    engine: &dyn Engine,
+    stack: &StackName,
+    all: bool,
+) -> Result<Option<Vec<TaskRow>>, Error> {
     let (services, nodes) =
         futures_util::try_join!(engine.services(Scope::Stack(stack)), engine.nodes())?;
     if services.is_empty() {
-        return Err(Error::NotDeployed { app: app.to_string() });
+        return Ok(None);
     }
     let services = by_name(services);
     let reads = services.iter().map(|(name, service)| async move {
@@ -79,11 +88,11 @@ pub async fn ps(
         of_service.sort_by(|a, b| a.slot.cmp(&b.slot).then_with(|| b.since.cmp(&a.since)));
         rows.extend(of_service);
     }
-    Ok(rows)
+    Ok(Some(rows))
 }
 
 /// The key in the compose file.
-fn key_of(stack: &StackName, name: &str) -> String {
+pub(crate) fn key_of(stack: &StackName, name: &str) -> String {
     name.strip_prefix(&format!("{stack}_")).unwrap_or(name).to_owned()
 }
 

@@ -15,7 +15,7 @@ use super::{
     App, Context, Error,
     apply::{version_of, wait_tasks_gone},
     converge::{Target, converge},
-    error::Failed,
+    error::{Failed, Subject},
 };
 
 /// A global service is stopped by a constraint that no node meets.
@@ -107,7 +107,7 @@ pub async fn scale_up(
         converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
             Error::Failed(Failed {
                 what: format!("starting {} again", service.name),
-                app: app.entry.name.to_string(),
+                subject: Subject::App(app.entry.name.to_string()),
                 services,
             })
         })?;

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     engine::{Engine, Error as EngineError, STACK_LABEL, Scope},
-    progress::Event,
+    progress::{Event, Sink},
     secrets::{self, APP_LABEL, StoredSecret},
 };
 
@@ -46,38 +46,85 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
     if !services.is_empty() {
         before_remove(context, app).await;
     }
-    let deadline = Instant::now() + timeout;
-    // The reverse of how they are listed: what was named last often needs what
-    // was named first.
-    let services: Vec<(String, String)> =
-        by_name(services).into_iter().filter_map(|(name, s)| Some((name, s.id?))).rev().collect();
-    for (name, id) in &services {
-        gone(engine.remove_service(id).await)?;
-        context.progress.event(Event::Service { service: name.clone(), state: "removed".into() });
+    let configs = configs.into_iter().filter(|config| {
+        let labels = config.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+        label(labels, KIND_LABEL).is_none()
+    });
+    let secrets = secrets.into_iter().filter(|secret| {
+        let Some(spec) = &secret.spec else { return false };
+        label(spec.labels.as_ref(), CONTENT_LABEL).is_some()
+            || spec.name.as_ref().is_some_and(|name| app.stack.secrets.contains_key(name))
+    });
+    let doomed = Doomed {
+        services: by_name(services).into_iter().filter_map(|(n, s)| Some((n, s.id?))).collect(),
+        configs: configs.filter_map(|c| c.id).collect(),
+        secrets: secrets.filter_map(|s| s.id).collect(),
+        networks: networks.into_iter().filter_map(|n| Some((n.name?, n.id?))).collect(),
+    };
+    doomed.remove(engine, &*context.progress, Wait::ForTasks, timeout).await
+}
+
+/// What is to go from the swarm.
+pub(crate) struct Doomed {
+    /// Names and ids.
+    pub services: Vec<(String, String)>,
+    pub configs: Vec<String>,
+    pub secrets: Vec<String>,
+    /// Names and ids.
+    pub networks: Vec<(String, String)>,
+}
+
+/// Whether containers may still run when the command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    ForTasks,
+    No,
+}
+
+impl Doomed {
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+            && self.configs.is_empty()
+            && self.secrets.is_empty()
+            && self.networks.is_empty()
     }
-    context.progress.event(Event::Step { name: "wait for tasks to end".into() });
-    let left = deadline.saturating_duration_since(Instant::now());
-    apply::wait_tasks_gone(engine, &services, left).await?;
-    wait_containers_gone(engine, &services).await?;
-    for config in configs {
-        let spec = config.spec.unwrap_or_default();
-        if label(spec.labels.as_ref(), KIND_LABEL).is_none() {
-            gone(engine.remove_config(&config.id.unwrap_or_default()).await)?;
+
+    /// Removes services first, then what they used.
+    ///
+    /// # Errors
+    /// Tasks or networks that do not end within `timeout`, and what the engine
+    /// says.
+    pub async fn remove(
+        &self,
+        engine: &dyn Engine,
+        progress: &dyn Sink,
+        wait: Wait,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
+        // The reverse of how they are listed: what was named last often needs
+        // what was named first.
+        for (name, id) in self.services.iter().rev() {
+            gone(engine.remove_service(id).await)?;
+            progress.event(Event::Service { service: name.clone(), state: "removed".into() });
         }
-    }
-    for secret in secrets {
-        let spec = secret.spec.unwrap_or_default();
-        let from_file = label(spec.labels.as_ref(), CONTENT_LABEL).is_some()
-            || spec.name.as_ref().is_some_and(|name| app.stack.secrets.contains_key(name));
-        if from_file {
-            gone(engine.remove_secret(&secret.id.unwrap_or_default()).await)?;
+        if wait == Wait::ForTasks {
+            progress.event(Event::Step { name: "wait for tasks to end".into() });
+            let left = deadline.saturating_duration_since(Instant::now());
+            apply::wait_tasks_gone(engine, &self.services, left).await?;
+            wait_containers_gone(engine, &self.services).await?;
         }
+        for id in &self.configs {
+            gone(engine.remove_config(id).await)?;
+        }
+        for id in &self.secrets {
+            gone(engine.remove_secret(id).await)?;
+        }
+        for (name, id) in &self.networks {
+            apply::remove_network(engine, name, id, deadline).await?;
+        }
+        Ok(())
     }
-    for network in networks {
-        let (name, id) = (network.name.unwrap_or_default(), network.id.unwrap_or_default());
-        apply::remove_network(engine, &name, &id, deadline).await?;
-    }
-    Ok(())
 }
 
 /// Containers that have ended hold their volumes until swarm removes them; who

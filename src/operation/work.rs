@@ -19,6 +19,45 @@ use super::{
 /// record): they are never collected as leftovers.
 pub(crate) const KIND_LABEL: &str = "org.potluck.kind";
 
+/// When registries are asked what an image's tag stands for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ResolveImage {
+    /// At every deploy, as docker does unless told otherwise.
+    Always,
+    /// When the image is written otherwise than at the last deploy. As with
+    /// docker, the platforms that the registry named last time are not kept.
+    Changed,
+    /// Docker's `never`: nodes find out by themselves.
+    Never,
+    /// When the image is written otherwise; what the registry said last time
+    /// stays whole. Recipes pin versions, so the digest in use is what keeps all
+    /// tasks of a service alike and a redeploy from restarting them.
+    #[default]
+    Kept,
+}
+
+/// What of a stack that is wanted no more goes after a good deploy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Prune {
+    /// Everything that carries the stack's label, except secrets that did not
+    /// come from files.
+    #[default]
+    All,
+    /// Services, and configs and file secrets that have a successor.
+    Services,
+    /// Configs and file secrets that have a successor.
+    Superseded,
+}
+
+/// What the caller decides of the work.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Policy {
+    pub images: ResolveImage,
+    pub prune: Prune,
+    /// Send services to the swarm even when nothing changed.
+    pub force: bool,
+}
+
 /// Everything to send, and everything to remove afterwards.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -61,6 +100,18 @@ pub(crate) struct Stale {
 }
 
 impl Stale {
+    fn limit_to(&mut self, prune: Prune, stack: &Stack) {
+        if prune == Prune::All {
+            return;
+        }
+        if prune == Prune::Superseded {
+            self.services.clear();
+        }
+        self.networks.clear();
+        self.configs.retain(|(name, _)| stack.configs.keys().any(|k| contents::is_of(k, name)));
+        self.secrets.retain(|(name, _)| stack.secrets.keys().any(|k| contents::is_of(k, name)));
+    }
+
     pub fn is_empty(&self) -> bool {
         *self == Stale::default()
     }
@@ -71,7 +122,7 @@ impl Work {
         stack: &Stack,
         live: &Live,
         images: &BTreeMap<String, Distribution>,
-        force: bool,
+        policy: &Policy,
     ) -> Self {
         let (configs, secrets) = contents::place(&stack.configs, &stack.secrets, live);
         let names = live.names();
@@ -85,7 +136,7 @@ impl Work {
                 contents::rename(&mut spec, &configs.renamed, &secrets.renamed);
                 let name = spec.name.clone().unwrap_or_default();
                 let before = live.services.get(&name).cloned();
-                set_image(&mut spec, before.as_ref(), images);
+                set_image(&mut spec, before.as_ref(), images, policy.images);
                 let action = match before.as_ref().and_then(|b| b.spec.as_ref()) {
                     None => Action::Create,
                     Some(old) => {
@@ -97,7 +148,7 @@ impl Work {
                         {
                             details.push("swarm paused the last update: start it again".into());
                         }
-                        if force && details.is_empty() {
+                        if policy.force && details.is_empty() {
                             details.push("sent again as asked".into());
                         }
                         if details.is_empty() { Action::Keep } else { Action::Update(details) }
@@ -106,7 +157,8 @@ impl Work {
                 ServiceWork { key: wanted.key.clone(), name, spec, before, action }
             })
             .collect();
-        let stale = stale(stack, live, &services);
+        let mut stale = stale(stack, live, &services);
+        stale.limit_to(policy.prune, stack);
         let existing: BTreeSet<&str> =
             live.networks.iter().filter_map(|n| n.name.as_deref()).collect();
         let networks = stack
@@ -174,36 +226,52 @@ impl Work {
     }
 }
 
-/// Images that must be asked for at their registries: those of new services
-/// and those that the recipe wrote anew. Docker asks for all of them at every
-/// deploy; recipes pin versions, so for the others the digest in use is what
-/// keeps all tasks of a service alike and a redeploy from restarting them.
-pub(crate) fn images_to_resolve(stack: &Stack, live: &Live) -> BTreeSet<String> {
+/// Images that must be asked for at their registries.
+pub(crate) fn images_to_resolve(
+    stack: &Stack,
+    live: &Live,
+    resolve: ResolveImage,
+) -> BTreeSet<String> {
+    if resolve == ResolveImage::Never {
+        return BTreeSet::new();
+    }
     stack
         .services
         .iter()
         .filter(|s| {
             let before = s.spec.name.as_ref().and_then(|name| live.services.get(name));
-            kept_image(&s.spec, before).is_none()
+            kept_image(&s.spec, before, resolve).is_none()
         })
         .filter_map(|s| image_of(&s.spec))
-        .filter(|image| !image.contains('@'))
         .map(str::to_owned)
         .collect()
 }
 
-fn image_of(spec: &api::ServiceSpec) -> Option<&str> {
+pub(crate) fn image_of(spec: &api::ServiceSpec) -> Option<&str> {
     spec.task_template.as_ref()?.container_spec.as_ref()?.image.as_deref()
 }
 
-/// The image in use, when it is the wanted one with or without its digest.
+/// The image in use, where it is kept.
 fn kept_image<'a>(
     spec: &api::ServiceSpec,
     before: Option<&'a api::Service>,
+    resolve: ResolveImage,
 ) -> Option<(&'a str, Option<&'a Vec<api::Platform>>)> {
     let wanted = image_of(spec)?;
     let old = before?.spec.as_ref()?;
     let used = image_of(old)?;
+    match resolve {
+        ResolveImage::Always => return None,
+        ResolveImage::Changed | ResolveImage::Never => {
+            // docker/cli, `command/stack/swarm/deploy_composefile.go`.
+            let written = |spec: &api::ServiceSpec| {
+                label(spec.labels.as_ref(), IMAGE_LABEL).unwrap_or_default().to_owned()
+            };
+            return (written(old) == written(spec)).then_some((used, None));
+        }
+        ResolveImage::Kept => {}
+    }
+    // The wanted one, with or without its digest.
     let same_label = label(old.labels.as_ref(), IMAGE_LABEL)
         .is_none_or(|l| label(spec.labels.as_ref(), IMAGE_LABEL).is_none_or(|w| w == l));
     let same_name = used == wanted || used.split('@').next() == Some(wanted);
@@ -216,13 +284,17 @@ fn set_image(
     spec: &mut api::ServiceSpec,
     before: Option<&api::Service>,
     resolved: &BTreeMap<String, Distribution>,
+    resolve: ResolveImage,
 ) {
-    let kept = kept_image(spec, before).map(|(image, p)| (image.to_owned(), p.cloned()));
+    let kept = kept_image(spec, before, resolve).map(|(image, p)| (image.to_owned(), p.cloned()));
     let (image, platforms) = match kept {
         Some(kept) => kept,
         None => {
             let Some(written) = image_of(spec).map(str::to_owned) else { return };
             match resolved.get(&written) {
+                Some(found) if written.contains('@') => {
+                    (written, Some(platforms(&found.platforms)))
+                }
                 Some(found) => {
                     (format!("{written}@{}", found.digest), Some(platforms(&found.platforms)))
                 }

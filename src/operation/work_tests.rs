@@ -53,8 +53,8 @@ fn images(work: &Work) -> &str {
 #[test]
 fn an_image_in_use_keeps_its_digest() {
     let live = live("web:1", "web:1@sha256:aa");
-    assert!(images_to_resolve(&stack("web:1"), &live).is_empty());
-    let work = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), false);
+    assert!(images_to_resolve(&stack("web:1"), &live, ResolveImage::Kept).is_empty());
+    let work = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), &Policy::default());
     assert_eq!(images(&work), "web:1@sha256:aa");
     assert!(work.is_empty(), "{:?}", work.plan());
 }
@@ -62,7 +62,10 @@ fn an_image_in_use_keeps_its_digest() {
 #[test]
 fn another_image_is_resolved() {
     let live = live("web:1", "web:1@sha256:aa");
-    assert_eq!(images_to_resolve(&stack("web:2"), &live), BTreeSet::from(["web:2".to_owned()]));
+    assert_eq!(
+        images_to_resolve(&stack("web:2"), &live, ResolveImage::Kept),
+        BTreeSet::from(["web:2".to_owned()])
+    );
     let platforms = serde_json::from_value(json!([
         {"Architecture": "amd64", "OS": "linux"},
         {"Architecture": "arm", "OS": "linux"},
@@ -71,20 +74,25 @@ fn another_image_is_resolved() {
     .unwrap();
     let found = Distribution { digest: "sha256:bb".into(), platforms };
     let resolved = [("web:2".to_owned(), found)].into();
-    let work = Work::compute(&stack("web:2"), &live, &resolved, false);
+    let work = Work::compute(&stack("web:2"), &live, &resolved, &Policy::default());
     assert_eq!(images(&work), "web:2@sha256:bb");
     let placement = work.services[0].spec.task_template.as_ref().unwrap().placement.as_ref();
     assert_eq!(placement.unwrap().platforms.as_ref().unwrap().len(), 2);
     let Action::Update(details) = &work.services[0].action else { panic!("not an update") };
     assert!(details.contains(&"image: web:1@sha256:aa → web:2@sha256:bb".to_owned()));
     // Without a registry the tag itself is sent.
-    let work = Work::compute(&stack("web:2"), &live, &BTreeMap::new(), false);
+    let work = Work::compute(&stack("web:2"), &live, &BTreeMap::new(), &Policy::default());
     assert_eq!(images(&work), "web:2");
 }
 
 #[test]
 fn an_image_changed_behind_the_recipes_back_is_seen() {
-    let work = Work::compute(&stack("web:1"), &live("web:1", "evil:1"), &BTreeMap::new(), false);
+    let work = Work::compute(
+        &stack("web:1"),
+        &live("web:1", "evil:1"),
+        &BTreeMap::new(),
+        &Policy::default(),
+    );
     assert!(matches!(&work.services[0].action, Action::Update(_)));
 }
 
@@ -94,7 +102,7 @@ fn a_paused_update_is_started_again() {
     let service = live.services.get_mut("app_web").unwrap();
     service.update_status =
         serde_json::from_value(json!({"State": "paused", "Message": "m"})).unwrap();
-    let work = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), false);
+    let work = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), &Policy::default());
     assert!(matches!(&work.services[0].action, Action::Update(_)));
 }
 
@@ -120,7 +128,7 @@ fn leftovers_are_those_of_this_stack_that_nothing_uses() {
     ];
     let gone = live.services["app_web"].clone();
     live.services.insert("app_gone".into(), gone);
-    let stale = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), false).stale;
+    let stale = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), &Policy::default()).stale;
     let names = |list: &[(String, String)]| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
     assert_eq!(names(&stale.services), ["app_gone"]);
     assert_eq!(names(&stale.configs), ["app_old"]);

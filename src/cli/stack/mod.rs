@@ -1,7 +1,13 @@
 //! `potluck stack`
 
 mod config;
+mod deploy;
 mod files;
+mod ls;
+mod ps;
+mod rm;
+mod services;
+mod target;
 
 use clap::Subcommand;
 
@@ -17,14 +23,30 @@ use super::{failure::Outcome, session::Session};
     arg_required_else_help = true,
     after_long_help = "\
 Examples:
-  potluck stack config -c compose.yml -c compose.override.yml"
+  potluck stack config -c compose.yml -c compose.override.yml
+  potluck stack deploy -c compose.yml blog
+  potluck stack services blog
+  potluck stack rm blog
+
+The engine is the one that docker would speak to; --host, --context and --server
+name another."
 )]
 pub enum Command {
     Config(config::Args),
+    Deploy(deploy::Args),
+    Services(services::Args),
+    Ps(ps::Args),
+    Ls(ls::Args),
+    Rm(rm::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Config(args) => config::run(args, session),
+        Command::Deploy(args) => deploy::run(args, session),
+        Command::Services(args) => services::run(args, session),
+        Command::Ps(args) => ps::run(args, session),
+        Command::Ls(args) => ls::run(args, session),
+        Command::Rm(args) => rm::run(args, session),
     }
 }

@@ -1,0 +1,44 @@
+//! `potluck stack ls`
+
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        exit::Exit,
+        failure::Outcome,
+        session::{Session, wait},
+        table::Table,
+    },
+    operation,
+};
+
+use super::target::TargetArg;
+
+/// List the stacks of a swarm.
+///
+/// Also those of apps: a stack is everything that carries the same label.
+#[derive(Debug, clap::Args)]
+#[command(visible_alias = "list", after_long_help = "JSON: a list of {stack, services}.")]
+pub struct Args {
+    #[command(flatten)]
+    target: TargetArg,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let rows = wait("interrupted", async {
+        let engine = args.target.engine(session)?;
+        Ok(operation::stacks(engine.as_ref()).await?)
+    })?;
+    if args.json.json {
+        session.ui.json(&rows)?;
+        return Ok(Exit::DONE);
+    }
+    let mut table = Table::new(&["NAME", "SERVICES"]);
+    for row in &rows {
+        table.row([row.stack.as_str(), &row.services.to_string()]);
+    }
+    table.print(&session.ui)?;
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,67 @@
+//! `potluck stack ps`
+
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        exit::Exit,
+        failure::Outcome,
+        session::{Session, wait},
+        table::Table,
+    },
+    home::StackName,
+    operation,
+};
+
+use super::target::TargetArg;
+
+/// Show the tasks of a stack.
+///
+/// What runs or is to run, and the last that ended where none runs. Exit code 1
+/// when there is no such stack.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+JSON: a list of {service, task, slot, node, state, desired, health, image,
+exit_code, error, since}, as `app ps` has it.")]
+pub struct Args {
+    /// The stack's name
+    #[arg(value_name = "STACK")]
+    stack: StackName,
+
+    /// Show all tasks that have ended, too
+    #[arg(short, long)]
+    all: bool,
+
+    #[command(flatten)]
+    target: TargetArg,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let rows = wait("interrupted", async {
+        let engine = args.target.engine(session)?;
+        Ok(operation::stack_tasks(engine.as_ref(), &args.stack, args.all).await?)
+    })?;
+    if args.json.json {
+        session.ui.json(&rows)?;
+        return Ok(Exit::DONE);
+    }
+    let mut table =
+        Table::new(&["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"]);
+    for row in &rows {
+        let slot = row.slot.map(|slot| format!(".{slot}")).unwrap_or_default();
+        let since = row.since.as_deref().and_then(|time| time.get(..19));
+        table.row([
+            row.task.get(..12).unwrap_or(&row.task),
+            &format!("{}_{}{slot}", args.stack, row.service),
+            &row.image,
+            row.node.as_deref().unwrap_or("-"),
+            &row.desired,
+            &since.map_or(row.state.clone(), |since| format!("{} since {since}", row.state)),
+            row.error.as_deref().unwrap_or_default(),
+        ]);
+    }
+    table.print(&session.ui)?;
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,73 @@
+//! Which engine a stack command speaks to: the one that docker would, or a
+//! server of the operator's folder.
+
+use std::{env, path::Path, sync::Arc};
+
+use crate::{
+    cli::{failure::Failure, session::Session},
+    engine::{
+        self, Engine,
+        docker_config::{DEFAULT_CONTEXT, endpoint_of},
+    },
+    home::ServerName,
+};
+
+/// The engine that a command speaks to.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+pub struct TargetArg {
+    /// The engine's endpoint, unix:///path/to/socket or ssh://host
+    ///
+    /// Without any of the three, docker's order counts: $DOCKER_HOST,
+    /// $DOCKER_CONTEXT, the context that `docker context use` chose, the local
+    /// socket.
+    #[arg(short = 'H', long, value_name = "ENDPOINT")]
+    host: Option<String>,
+
+    /// A docker context
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
+    /// A server of the operator's folder, or `simulated`
+    #[arg(long, value_name = "NAME")]
+    server: Option<ServerName>,
+}
+
+impl TargetArg {
+    /// The engine; to be called where work waits.
+    ///
+    /// # Errors
+    /// When there is no such context or server, or its endpoint is of a kind
+    /// that is not supported.
+    pub fn engine(&self, session: &Session) -> Result<Arc<dyn Engine>, Failure> {
+        if let Some(server) = &self.server {
+            let home = session.home()?;
+            return crate::cli::session::engine(&home, server);
+        }
+        // Nothing of an engine that docker knows is kept in a folder of ours.
+        Ok(engine::connect(&self.endpoint(session)?, Path::new(""), "")?)
+    }
+
+    /// Docker's order (docker/cli, `cli/command/cli.go`, `resolveContextName`).
+    fn endpoint(&self, session: &Session) -> Result<String, Failure> {
+        if let Some(host) = &self.host {
+            return Ok(endpoint_of(host)?);
+        }
+        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let context = match &self.context {
+            Some(context) => context.clone(),
+            None if set("DOCKER_HOST").is_some() => DEFAULT_CONTEXT.to_owned(),
+            None => match set("DOCKER_CONTEXT") {
+                Some(context) => context,
+                None => {
+                    let current = session.docker_config().current_context().map(str::to_owned);
+                    current.unwrap_or_else(|| DEFAULT_CONTEXT.to_owned())
+                }
+            },
+        };
+        if context == DEFAULT_CONTEXT {
+            return Ok(endpoint_of(&set("DOCKER_HOST").unwrap_or_default())?);
+        }
+        Ok(session.docker_config().endpoint(&context)?)
+    }
+}

@@ -1,0 +1,137 @@
+//! Contexts: names for engines, kept in `contexts/meta/<sha256 of the name>/`.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{DockerConfig, Error, read_json};
+
+/// The context that is always there: `DOCKER_HOST`, else the local socket.
+pub const DEFAULT_CONTEXT: &str = "default";
+/// Where docker looks when nothing says where.
+pub const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
+
+/// Enough to say which contexts there are.
+const SHOWN: usize = 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Meta {
+    name: String,
+    #[serde(default)]
+    endpoints: Endpoints,
+}
+
+#[derive(Default, Deserialize)]
+struct Endpoints {
+    docker: Option<Endpoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Endpoint {
+    #[serde(default)]
+    host: String,
+}
+
+impl DockerConfig {
+    /// The endpoint of a context.
+    ///
+    /// # Errors
+    /// [`Error::NoContext`], [`Error::Endpoint`], and for files that can't be
+    /// read.
+    pub fn endpoint(&self, context: &str) -> Result<String, Error> {
+        if context == DEFAULT_CONTEXT {
+            return Ok(DEFAULT_ENDPOINT.to_owned());
+        }
+        let id = hex::encode(Sha256::digest(context.as_bytes()));
+        let path = self.folder.join("contexts/meta").join(id).join("meta.json");
+        let meta: Meta = read_json(&path)?
+            .ok_or_else(|| Error::NoContext { name: context.to_owned(), known: self.contexts() })?;
+        endpoint_of(&meta.endpoints.docker.map(|e| e.host).unwrap_or_default())
+    }
+
+    fn contexts(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.join("contexts/meta"));
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| {
+                let meta: Option<Meta> = read_json(&entry.path().join("meta.json")).ok()?;
+                meta.map(|meta| meta.name)
+            })
+            .chain([DEFAULT_CONTEXT.to_owned()])
+            .take(SHOWN)
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// An endpoint as potluck writes it, from how docker takes it (docker/cli,
+/// `opts/hosts.go`).
+///
+/// # Errors
+/// [`Error::Endpoint`] for a kind that is not supported.
+pub fn endpoint_of(host: &str) -> Result<String, Error> {
+    let refused = |reason| Err(Error::Endpoint { endpoint: host.to_owned(), reason });
+    match host.trim() {
+        "" | "unix://" => Ok(DEFAULT_ENDPOINT.to_owned()),
+        unix if unix.starts_with("unix://") => Ok(unix.to_owned()),
+        ssh if ssh.starts_with("ssh://") => Ok(ssh.to_owned()),
+        npipe if npipe.starts_with("npipe://") => refused("is a pipe of Windows"),
+        _ => refused("is reached by TCP, which potluck does not speak"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(host: &str) -> (tempfile::TempDir, DockerConfig) {
+        let folder = tempfile::tempdir().unwrap();
+        let id = hex::encode(Sha256::digest(b"far"));
+        let meta = folder.path().join("contexts/meta").join(id);
+        std::fs::create_dir_all(&meta).unwrap();
+        let text = format!(
+            r#"{{"Name":"far","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}"}}}}}}"#
+        );
+        std::fs::write(meta.join("meta.json"), text).unwrap();
+        std::fs::write(folder.path().join("config.json"), r#"{"currentContext":"far"}"#).unwrap();
+        let config = DockerConfig::read(folder.path()).unwrap();
+        (folder, config)
+    }
+
+    #[test]
+    fn a_context_leads_to_its_endpoint() {
+        let (_folder, config) = config("ssh://cook@kitchen");
+        assert_eq!(config.current_context(), Some("far"));
+        assert_eq!(config.endpoint("far").unwrap(), "ssh://cook@kitchen");
+        assert_eq!(config.endpoint("default").unwrap(), DEFAULT_ENDPOINT);
+        let unknown = config.endpoint("near").unwrap_err().to_string();
+        assert_eq!(unknown, "docker has no context `near`; it has default, far");
+    }
+
+    #[test]
+    fn endpoints() {
+        for (host, expected) in [
+            ("", Some(DEFAULT_ENDPOINT)),
+            ("unix://", Some(DEFAULT_ENDPOINT)),
+            ("unix:///run/x.sock", Some("unix:///run/x.sock")),
+            ("ssh://a@b:22", Some("ssh://a@b:22")),
+            ("tcp://a:2376", None),
+            ("a:2375", None),
+            ("npipe:////./pipe/x", None),
+        ] {
+            assert_eq!(endpoint_of(host).ok().as_deref(), expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), "{\"auths\": \"c2VjcmV0\"}").unwrap();
+        let error = DockerConfig::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("line 1") && !error.contains("c2VjcmV0"), "{error}");
+    }
+}

@@ -1,0 +1,198 @@
+//! Bringing one stack onto a swarm: the part that deploying an app and
+//! deploying plain compose files have in common.
+//!
+//! live state → images → work → apply → converge → (go back) → prune. What
+//! surrounds it (consent, hooks, records) is the caller's.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    compose::Stack,
+    engine::{Distribution, Engine, docker_config::DockerConfig},
+    progress::{Event, Sink},
+};
+
+use super::{
+    Error,
+    apply::{self, Applied},
+    auths::{Auths, SendAuth},
+    converge::{Target, converge},
+    error::{Failed, FailedService, Problem, Subject},
+    live::{Live, label},
+    state::State,
+    undo,
+    work::{Action, Policy, Work, image_of, images_to_resolve},
+};
+
+/// The deadline where neither the operator nor the stack names one; what
+/// recipes write into their timeout label.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// One stack on its way to a swarm.
+pub(crate) struct Rollout<'a> {
+    pub engine: &'a dyn Engine,
+    pub stack: &'a Stack,
+    pub progress: &'a dyn Sink,
+    /// Where credentials for registries come from.
+    pub docker: &'a DockerConfig,
+    pub auth: SendAuth,
+    pub policy: Policy,
+    pub limit: Duration,
+    /// Whether services that do not come up get their old specs back.
+    pub on_failure: OnFailure,
+    /// Whose failures they are.
+    pub subject: Subject,
+}
+
+/// What happens when services do not come to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// What ran before comes back.
+    GoBack,
+    /// Swarm does what the compose file tells it (`failure_action`).
+    Leave,
+}
+
+/// What registries say of images. Asked once per deploy: an answer may take
+/// seconds to fail to come.
+pub(crate) struct Images {
+    found: BTreeMap<String, Distribution>,
+    auths: Auths,
+    warnings: Vec<String>,
+}
+
+impl Rollout<'_> {
+    /// Asks the registries what has to be known.
+    pub async fn images(&self, live: &Live) -> Result<Images, Error> {
+        let wanted = images_to_resolve(self.stack, live, self.policy.images);
+        // Credentials alone can be a reason to send a service.
+        let all = self.stack.services.iter().filter_map(|s| image_of(&s.spec));
+        let all = all.filter(|_| self.auth == SendAuth::Always);
+        let images = wanted.iter().map(String::as_str).chain(all);
+        let (auths, mut warnings) = Auths::read(self.docker, self.auth, images).await?;
+        let (found, unanswered) = apply::resolve_images(self.engine, &wanted, &auths).await;
+        warnings.extend(unanswered);
+        Ok(Images { found, auths, warnings })
+    }
+
+    /// What has to be done.
+    pub fn work(&self, live: &Live, images: &Images) -> Work {
+        let mut work = Work::compute(self.stack, live, &images.found, &self.policy);
+        for service in &mut work.services {
+            if service.action == Action::Keep && images.auths.renews(&service.spec) {
+                service.action = Action::Update(vec!["credentials for its registry".into()]);
+            }
+        }
+        work.warnings.extend_from_slice(&images.warnings);
+        work
+    }
+
+    /// Sends what differs.
+    ///
+    /// # Errors
+    /// As long as nothing was changed; what services met with is in the answer.
+    pub async fn send(&self, live: &Live, work: &Work) -> Result<Applied, Error> {
+        self.step("apply");
+        let sent = work.services.iter().filter(|s| s.action != Action::Keep);
+        let images = sent.filter_map(|s| image_of(&s.spec));
+        let (auths, warnings) = Auths::read(self.docker, self.auth, images).await?;
+        for message in warnings {
+            self.progress.event(Event::Warning { message });
+        }
+        apply::apply(self, work, live, &auths).await
+    }
+
+    /// Sends what differs and waits until it runs; what follows when it does
+    /// not is [`OnFailure`]'s.
+    pub async fn carry_out(&self, live: &Live, work: &Work, detach: bool) -> Result<(), Error> {
+        let mut applied = self.send(live, work).await?;
+        let mut services = std::mem::take(&mut applied.refused);
+        if services.is_empty() && !detach {
+            self.step("converge");
+            if let Err(late) = self.wait(work, &applied).await {
+                services = late;
+            }
+        }
+        if services.is_empty() {
+            return Ok(());
+        }
+        let by_swarm =
+            services.iter().all(|s| matches!(&s.problem, Problem::Stuck(State::RolledBack { .. })));
+        let failed = self.failed(services);
+        match self.on_failure {
+            OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
+            OnFailure::Leave => Err(Error::Failed(failed)),
+            OnFailure::GoBack if live.services.is_empty() => Err(Error::Failed(failed)),
+            OnFailure::GoBack => {
+                self.step("roll back");
+                match undo::undo(self.engine, &applied.sent, self.limit, self.progress).await {
+                    Ok(()) => Err(Error::RolledBack(failed)),
+                    Err(undo) => Err(Error::UndoFailed { failed, undo }),
+                }
+            }
+        }
+    }
+
+    /// Looks that everything runs, where nothing has to be sent.
+    pub async fn check_running(&self, work: &Work) -> Result<(), Error> {
+        self.wait(work, &Applied::default()).await.map_err(|s| Error::Failed(self.failed(s)))
+    }
+
+    /// Removes what is wanted no more; to be called when the rest is known to
+    /// be good.
+    pub async fn prune(&self, work: &Work) {
+        if !work.stale.is_empty() {
+            self.step("prune");
+            apply::prune(self.engine, &work.stale, self.progress).await;
+        }
+    }
+
+    pub fn failed(&self, services: Vec<FailedService>) -> Failed {
+        Failed {
+            what: format!("the deploy of {}", self.subject),
+            subject: self.subject.clone(),
+            services,
+        }
+    }
+
+    pub fn step(&self, name: &str) {
+        self.progress.event(Event::Step { name: name.to_owned() });
+    }
+
+    /// Waits for what was sent, and looks that the rest runs.
+    async fn wait(&self, work: &Work, applied: &Applied) -> Result<(), Vec<FailedService>> {
+        let mut targets: Vec<Target> = applied
+            .sent
+            .iter()
+            .map(|sent| Target {
+                key: sent.key.clone(),
+                id: sent.id.clone(),
+                spec: sent.spec.clone(),
+                changed: true,
+            })
+            .collect();
+        let kept = work.services.iter().filter(|s| s.action == Action::Keep);
+        targets.extend(kept.filter_map(|kept| {
+            let before = kept.before.as_ref()?;
+            Some(Target {
+                key: kept.key.clone(),
+                id: before.id.clone()?,
+                spec: before.spec.clone()?,
+                changed: false,
+            })
+        }));
+        converge(self.engine, &targets, self.limit, self.progress).await
+    }
+}
+
+/// Option, else the stack's own timeout label on any service, else the default.
+pub(crate) fn timeout(stack: &Stack, option: Option<Duration>) -> Duration {
+    let key = format!("coop-cloud.{}.timeout", stack.name);
+    let from_label = || {
+        stack.services.iter().find_map(|s| {
+            let seconds: u64 = label(s.spec.labels.as_ref(), &key)?.trim().parse().ok()?;
+            (seconds > 0).then(|| Duration::from_secs(seconds))
+        })
+    };
+    option.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT)
+}
