@@ -21,7 +21,8 @@ target=wasm32-unknown-unknown
 export CARGO_TARGET_DIR
 
 # CRATE and where its component goes, one a line.
-components="wordpress recipes-examples/wordpress/plugins/wordpress.wasm"
+components="wordpress recipes-examples/wordpress/plugins/wordpress.wasm
+every-role tests/fixtures/every-role.wasm"
 
 say() { printf '%s\n' "plugins: $*" >&2; }
 

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Error,
-    write::{Existing, Readers, create_folder, read_text, write_whole},
+    write::{Existing, MAX_READ, Readers, create_folder, read_text, write_whole},
 };
 
 /// How many facts.
@@ -73,6 +73,11 @@ impl MemoryFile {
         }
         let text = serde_json::to_vec_pretty(&facts)
             .map_err(|e| Error::Invalid { path: self.path.clone(), message: e.to_string() })?;
+        if text.len() as u64 > MAX_READ {
+            // Control characters take six bytes each in JSON.
+            let message = format!("`{key}`: the memory is full");
+            return Err(Error::Memory(message));
+        }
         write_whole(&self.path, &text, Existing::Replace, Readers::Owner)
     }
 

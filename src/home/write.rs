@@ -10,7 +10,7 @@ use std::{
 use super::Error;
 
 /// Longest file of settings that is read, in bytes.
-const MAX_READ: u64 = 1 << 20;
+pub(super) const MAX_READ: u64 = 1 << 20;
 /// What a new file may be read by; the process's umask takes from it.
 const SHARED: u32 = 0o666;
 /// For what only its owner may read.

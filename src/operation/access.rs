@@ -1,6 +1,6 @@
 //! The app's secrets and a plugin's memory, as plugins reach them.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use crate::{
     engine::Engine,
     home::{AppName, MemoryFile},
-    plugin::{Memory, SecretAccess, SecretError},
+    plugin::{FileError, Memory, RecipeFiles, SecretAccess, SecretError},
+    recipe::{self, Checkout},
     secrets::{self, SecretPlan},
 };
 
@@ -40,7 +41,7 @@ impl SecretAccess for AppSecrets {
     /// Swarm never gives a value back, and potluck keeps none yet.
     async fn reveal(&self, name: &str) -> Result<Zeroizing<String>, SecretError> {
         let full = &self.find(name)?.full_name;
-        Err(SecretError::Engine(format!(
+        Err(SecretError::Unavailable(format!(
             "the value of `{full}` is known to the swarm only, which gives it to services; run a command in one that has it"
         )))
     }
@@ -78,5 +79,27 @@ impl Memory for AppMemory {
 
     fn set(&self, key: &str, value: &str) -> Result<(), String> {
         self.0.set(key, value).map_err(|e| e.to_string())
+    }
+}
+
+/// The files of the recipe's version at hand.
+pub(crate) struct AppFiles(pub Arc<Checkout>);
+
+impl RecipeFiles for AppFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        self.0.read(path).map_err(file_error)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, FileError> {
+        self.0.list(folder).map_err(file_error)
+    }
+}
+
+fn file_error(error: recipe::Error) -> FileError {
+    match error {
+        recipe::Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            FileError::NotFound
+        }
+        other => FileError::Invalid(other.to_string()),
     }
 }

@@ -6,6 +6,8 @@ use std::io::{Cursor, Read};
 
 use bytes::Bytes;
 
+use crate::plugin::ServiceError;
+
 /// Tar's headers and padding around a single file, generously.
 const TAR_ROOM: usize = 16 * 1024;
 
@@ -48,17 +50,19 @@ pub(crate) fn packed_limit(limit: usize) -> usize {
 }
 
 /// The only file of a tar stream.
-pub(crate) fn unpack(tar: &[u8], path: &str, limit: usize) -> Result<Vec<u8>, String> {
-    let broken = |e: std::io::Error| format!("reading `{path}` from the container: {e}");
+pub(crate) fn unpack(tar: &[u8], path: &str, limit: usize) -> Result<Vec<u8>, ServiceError> {
+    let broken = |e: std::io::Error| {
+        ServiceError::Engine(format!("reading `{path}` from the container: {e}"))
+    };
     let mut archive = tar::Archive::new(Cursor::new(tar));
     let mut entries = archive.entries().map_err(broken)?;
-    let mut entry =
-        entries.next().ok_or_else(|| format!("`{path}` is not there"))?.map_err(broken)?;
+    let missing = || ServiceError::Engine(format!("`{path}` is not there"));
+    let mut entry = entries.next().ok_or_else(missing)?.map_err(broken)?;
     if entry.header().entry_type() != tar::EntryType::Regular {
-        return Err(format!("`{path}` is not a regular file"));
+        return Err(ServiceError::Engine(format!("`{path}` is not a regular file")));
     }
     if entry.size() > limit as u64 {
-        return Err(format!("`{path}` is larger than {limit} bytes"));
+        return Err(ServiceError::TooLarge(limit));
     }
     let mut content = Vec::new();
     entry.by_ref().take(limit as u64).read_to_end(&mut content).map_err(broken)?;
@@ -82,7 +86,7 @@ mod tests {
     fn a_file_comes_back_as_it_went() {
         let tar = pack("conf", b"hello", 0o600).unwrap();
         assert_eq!(unpack(&tar, "/conf", 5).unwrap(), b"hello");
-        assert!(unpack(&tar, "/conf", 4).unwrap_err().contains("larger"));
+        assert_eq!(unpack(&tar, "/conf", 4), Err(ServiceError::TooLarge(4)));
     }
 
     #[test]
@@ -98,7 +102,9 @@ mod tests {
                 builder.append_link(&mut header, "x", "/etc/shadow").unwrap();
             }
             let tar = builder.into_inner().unwrap();
-            assert!(unpack(&tar, "/x", 100).unwrap_err().contains("not a regular file"));
+            assert!(
+                unpack(&tar, "/x", 100).unwrap_err().to_string().contains("not a regular file")
+            );
         }
         assert!(unpack(b"not a tar", "/x", 100).is_err());
     }

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     App, Context, Error,
-    access::{AppMemory, AppSecrets},
+    access::{AppFiles, AppMemory, AppSecrets},
     error::Wish,
     services::AppServices,
 };
@@ -192,6 +192,7 @@ fn surroundings(
         services: Arc::new(AppServices::of(app)),
         secrets: Arc::new(AppSecrets::of(app)?),
         memory: Arc::new(AppMemory::of(context, app, &entry.name)?),
+        files: Arc::new(AppFiles(Arc::clone(&app.checkout))),
         progress: Arc::clone(&context.progress),
     })
 }

@@ -7,7 +7,7 @@
 //! of configs (`*_VERSION`, but not `SECRET_*`) come from `abra.sh`, as they
 //! must change with the files they name.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     compose::{self, LoadOptions},
@@ -43,7 +43,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let endpoint = context.home.endpoint(&entry.server)?;
     let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
     let checkout = match checkout.await {
-        Ok(result) => result?,
+        Ok(result) => Arc::new(result?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
     let name = stack_name(entry, &env)?;

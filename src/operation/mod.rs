@@ -81,7 +81,7 @@ pub struct App {
     pub entry: AppEntry,
     pub env: EnvFile,
     pub lock: LockFile,
-    pub checkout: Checkout,
+    pub checkout: Arc<Checkout>,
     pub name: StackName,
     /// The compose files as they were read, in order.
     pub sources: Vec<Source>,

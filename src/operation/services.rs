@@ -1,7 +1,11 @@
 //! The services of one app, as its plugins reach them: by their key in the
 //! compose file, and never those of another stack.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -11,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    engine::{self, Container, Engine, Exec, Health, Stream, api},
+    engine::{self, Container, Engine, Exec, Health, LogQuery, Stream, api},
     plugin::{Command, Output, ServiceError, StackServices},
     progress::Silent,
 };
@@ -23,8 +27,8 @@ use super::{
     state::{replicas, state_of},
 };
 
-/// A command without its own limit is ended after this long.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long logs may take.
+const LOG_PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
 /// The services of one stack.
@@ -116,13 +120,15 @@ impl StackServices for AppServices {
             terminal: None,
             stdin: !input.is_empty(),
         };
-        let limit = command.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let run = async {
             let session = self.engine.exec(&container.id, &exec).await.map_err(engine_error)?;
             collect(session, input, output_limit).await
         };
         // Docker cannot end a program from outside; leaving closes its streams.
-        timeout(limit, run).await.unwrap_or(Err(ServiceError::TimedOut))
+        match command.timeout {
+            Some(limit) => timeout(limit, run).await.unwrap_or(Err(ServiceError::TimedOut)),
+            None => run.await,
+        }
     }
 
     async fn wait_ready(&self, service: &str, limit: Duration) -> Result<(), ServiceError> {
@@ -196,10 +202,51 @@ impl StackServices for AppServices {
         while let Some(chunk) = stream.next().await {
             tar.extend_from_slice(&chunk.map_err(engine_error)?);
             if tar.len() > archive::packed_limit(limit) {
-                return Err(ServiceError::Engine(format!("`{path}` is larger than {limit} bytes")));
+                return Err(ServiceError::TooLarge(limit));
             }
         }
-        archive::unpack(&tar, path, limit).map_err(ServiceError::Engine)
+        archive::unpack(&tar, path, limit)
+    }
+
+    async fn logs(
+        &self,
+        service: &str,
+        lines: u32,
+        limit: usize,
+    ) -> Result<Vec<String>, ServiceError> {
+        let id = self.live(service).await?.id.unwrap_or_default();
+        let query = LogQuery { tail: Some(lines.into()), ..LogQuery::default() };
+        let read = async {
+            let mut stream = self.engine.service_logs(&id, &query).await.map_err(engine_error)?;
+            let mut kept = LastLines { lines: VecDeque::new(), bytes: 0, most: lines, limit };
+            while let Some(line) = stream.next().await {
+                kept.take(&line.map_err(engine_error)?.bytes);
+            }
+            Ok(kept.lines.into())
+        };
+        // An engine that has lost a node's logs may not end them.
+        timeout(LOG_PATIENCE, read).await.unwrap_or(Err(ServiceError::TimedOut))
+    }
+}
+
+/// The last lines that fit.
+struct LastLines {
+    lines: VecDeque<String>,
+    bytes: usize,
+    most: u32,
+    limit: usize,
+}
+
+impl LastLines {
+    fn take(&mut self, bytes: &[u8]) {
+        for line in String::from_utf8_lossy(bytes).lines() {
+            self.bytes += line.len();
+            self.lines.push_back(line.to_owned());
+            while self.bytes > self.limit || self.lines.len() > self.most as usize {
+                let Some(oldest) = self.lines.pop_front() else { break };
+                self.bytes -= oldest.len();
+            }
+        }
     }
 }
 
@@ -256,4 +303,20 @@ fn not_ready(failed: Vec<FailedService>) -> ServiceError {
 
 fn engine_error(error: engine::Error) -> ServiceError {
     ServiceError::Engine(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept_within_both_limits() {
+        let mut kept = LastLines { lines: VecDeque::new(), bytes: 0, most: 3, limit: 6 };
+        kept.take(b"a\nb\nc\nd\n");
+        assert_eq!(kept.lines, ["b", "c", "d"]);
+        kept.take(b"123456");
+        assert_eq!(kept.lines, ["123456"]);
+        kept.take(b"1234567");
+        assert!(kept.lines.is_empty(), "a line that is too long is no line");
+    }
 }

@@ -35,9 +35,9 @@ pub enum Error {
     #[error("the plugin `{plugin}` wants `{interface}`, which potluck does not offer")]
     ForeignImport { plugin: String, interface: String },
     #[error(
-        "the plugin `{plugin}` was built for `{interface}`; this potluck knows version {known}"
+        "the plugin `{plugin}` was built for `{interface}`; of that, this potluck knows {known}"
     )]
-    OtherVersion { plugin: String, interface: String, known: &'static str },
+    OtherVersion { plugin: String, interface: String, known: String },
     #[error("the plugin `{plugin}` plays no role: {exports}")]
     NoRole { plugin: String, exports: String },
     /// Names fit, types do not.
@@ -118,13 +118,13 @@ impl Hint for Error {
                 Some("fetch or build the component again, and compare its sha256".into())
             }
             Error::ForeignImport { .. } => Some(
-                "build it against `wit/recipe.wit` only; of WASI, version 0.2 is offered".into(),
+                "build it against a version in `wit/` only; of WASI, version 0.2 is offered".into(),
             ),
             Error::OtherVersion { .. } => {
                 Some("use a newer potluck, or a build of the plugin for this one".into())
             }
             Error::NoRole { .. } | Error::Mismatch { .. } => {
-                Some("build it for a world that exports a role of `wit/recipe.wit`".into())
+                Some("build it for a world that exports a role, as `wit/` has them".into())
             }
             Error::Failed { hint: Some(hint), .. } => Some(hint.clone()),
             Error::Failed { denied, plugin, .. } if !denied.is_empty() => {

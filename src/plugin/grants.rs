@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::home::{Grant, lock_file::PluginLock};
+use super::host;
+use crate::home::{Grant, error::nearest, lock_file::PluginLock};
 
 /// What is known when it is decided.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +93,52 @@ pub fn lock(digest: &str, grants: &BTreeSet<Grant>) -> PluginLock {
     PluginLock { sha256: digest.into(), grants: grants.iter().map(Grant::to_string).collect() }
 }
 
+/// What an app has that a grant can be for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Keys in the compose files.
+    pub services: BTreeSet<String>,
+    pub secrets: BTreeSet<String>,
+}
+
+/// A grant for something that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the app has no {kind} `{name}`")]
+pub struct Unknown {
+    /// `service`, `secret`.
+    pub kind: &'static str,
+    pub name: String,
+    /// The name most like it, if any is.
+    pub nearest: Option<String>,
+}
+
+impl Unknown {
+    pub(super) fn unless_in(
+        kind: &'static str,
+        name: &str,
+        known: &BTreeSet<String>,
+    ) -> Result<(), Unknown> {
+        if known.contains(name) {
+            return Ok(());
+        }
+        let nearest = nearest(name, known).cloned();
+        Err(Unknown { kind, name: name.into(), nearest })
+    }
+}
+
+/// Whether a grant makes sense for an app. Runs nothing.
+///
+/// # Errors
+/// [`Unknown`]
+pub fn validate(grant: &Grant, known: &Known) -> Result<(), Unknown> {
+    match grant {
+        Grant::Exec(service) => host::services::validate(service, known),
+        Grant::Secret(name) => host::secrets::validate(name, known),
+        // An origin's form is all that can be said of it beforehand.
+        Grant::Http(_) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +191,26 @@ mod tests {
         assert!(question(Reason::Widened).answered_by(&set(&["exec: app", "secret: x"])));
         assert!(!question(Reason::Widened).answered_by(&set(&["exec: db"])));
         assert!(!question(Reason::ChangedInPlace).answered_by(&set(&["exec: app"])));
+    }
+
+    #[test]
+    fn a_grant_for_nothing_names_what_is_nearest() {
+        let known = Known {
+            services: ["app".to_owned(), "database".to_owned()].into(),
+            secrets: ["db_password".to_owned()].into(),
+        };
+        let check = |line: &str| validate(&line.parse().unwrap(), &known);
+        for good in ["exec: app", "secret: db_password", "http: https://sso.example.org"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for (line, kind, near) in [
+            ("exec: databse", "service", Some("database")),
+            ("exec: db_password", "service", None),
+            ("secret: db_pasword", "secret", Some("db_password")),
+            ("secret: app", "secret", None),
+        ] {
+            let unknown = check(line).unwrap_err();
+            assert_eq!((unknown.kind, unknown.nearest.as_deref()), (kind, near), "{line}");
+        }
     }
 }

@@ -54,6 +54,21 @@ impl Hooks {
         &self.plugin
     }
 
+    /// Whether it has the hooks of this role.
+    pub fn plays(&self, role: Role) -> bool {
+        let guests = &self.guests;
+        match role {
+            Role::Lifecycle => guests.lifecycle.is_some(),
+            Role::Migration => guests.migration.is_some(),
+            Role::Backup => guests.backup.is_some(),
+            Role::SsoProvider => guests.sso_provider.is_some(),
+            Role::SsoClient => guests.sso_client.is_some(),
+            Role::MailProvider => guests.mail_provider.is_some(),
+            Role::MailClient => guests.mail_client.is_some(),
+            Role::Commands => guests.commands.is_some(),
+        }
+    }
+
     /// A hook begins. Until [`Hooks::end`] says that it ended well, the
     /// instance counts as broken: a caller may drop the hook's future.
     pub(super) fn begin(&mut self, role: Role, hook: &'static str) -> Result<Call, Error> {
@@ -169,13 +184,11 @@ fn frames(backtrace: &WasmBacktrace) -> String {
 /// Calls a function of a guest: `(call, outcome)` for [`Hooks::end`]. Returns
 /// from the surrounding method when the plugin does not play the role.
 macro_rules! run {
-    ($hooks:ident, $role:ident $hook:literal, $guests:ident.$interface:ident,
-     |$guest:ident, $store:ident| $call:expr) => {{
+    ($hooks:ident, $role:ident $hook:literal, $guests:ident, |$guest:ident, $store:ident| $call:expr) => {{
         let guests = $hooks.guests.clone();
-        let Some(role) = &guests.$guests else {
+        let Some($guest) = &guests.$guests else {
             return Err($hooks.not_played($crate::plugin::Role::$role, $hook));
         };
-        let $guest = role.$interface();
         let call = $hooks.begin($crate::plugin::Role::$role, $hook)?;
         let $store = &mut $hooks.store;
         let outcome = call.within($call).await;

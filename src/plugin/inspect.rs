@@ -1,6 +1,6 @@
 //! What a component is, read from its bytes and its type, without running it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmtime::{
     Engine,
@@ -9,25 +9,42 @@ use wasmtime::{
 
 use super::{Error, Role};
 
-/// The version of the interface that the host speaks.
-pub const WIT_VERSION: &str = "0.1.0";
+/// The newest version of the interface.
+pub const WIT_VERSION: &str = "0.2.0";
 const PACKAGE: &str = "potluck:recipe/";
-/// Interfaces of ours that a component may import.
-const IMPORTS: [&str; 13] = [
-    "app",
-    "bytes",
-    "changes",
-    "failures",
-    "http",
-    "mail-types",
-    "memory",
-    "process-types",
-    "report",
-    "secrets",
-    "services",
-    "sso-types",
-    "tools",
+/// Interfaces of ours that a component may import. A version of `wit/` holds
+/// only what changed in it.
+const IMPORTS: [(&str, &[&str]); 14] = [
+    ("app", &["0.1.0"]),
+    ("bytes", &["0.1.0"]),
+    ("changes", &["0.1.0"]),
+    ("failures", &["0.1.0"]),
+    ("http", &["0.1.0"]),
+    ("mail-types", &["0.1.0"]),
+    ("memory", &["0.1.0"]),
+    ("process-types", &["0.1.0"]),
+    ("recipe-files", &["0.1.0"]),
+    ("report", &["0.1.0"]),
+    ("secrets", &["0.1.0"]),
+    ("services", &["0.1.0", "0.2.0"]),
+    ("sso-types", &["0.1.0"]),
+    ("tools", &["0.1.0"]),
 ];
+
+/// Versions of a role's interface, oldest first.
+fn versions(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Lifecycle => &["0.1.0", "0.2.0"],
+        Role::Migration
+        | Role::Backup
+        | Role::SsoProvider
+        | Role::SsoClient
+        | Role::MailProvider
+        | Role::MailClient
+        | Role::Commands => &["0.1.0"],
+    }
+}
+
 /// Packages of WASI 0.2 that are there, with everything denied.
 const WASI: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
@@ -36,10 +53,12 @@ const WASI: [&str; 6] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     pub roles: BTreeSet<Role>,
+    /// The newest version in which it exports each.
+    pub versions: BTreeMap<Role, &'static str>,
     /// As the component names them, in its order.
     pub imports: Vec<String>,
-    /// Version of `potluck:recipe` that its roles are of.
-    pub wit_version: String,
+    /// Newest version of `potluck:recipe` that it imports or exports.
+    pub wit_version: &'static str,
     /// Whether it needs WASI in the linker.
     pub wasi: bool,
 }
@@ -85,10 +104,11 @@ pub fn shape(plugin: &str, engine: &Engine, component: &Component) -> Result<Sha
     let ty = component.component_type();
     let mut wasi = false;
     let mut imports = Vec::new();
+    let mut wit_version = "";
     for (name, item) in ty.imports(engine) {
         match origin(name) {
-            Some(Origin::Ours { interface, version }) if IMPORTS.contains(&interface) => {
-                known(plugin, name, version)?;
+            Some(Origin::Ours { version, versions: Some(versions) }) => {
+                wit_version = wit_version.max(known(plugin, name, version, versions)?);
             }
             Some(Origin::Wasi) => wasi = true,
             // A type or an interface that another import brings along.
@@ -103,20 +123,15 @@ pub fn shape(plugin: &str, engine: &Engine, component: &Component) -> Result<Sha
         imports.push(name.to_owned());
     }
 
-    let mut roles = BTreeSet::new();
+    let mut roles: BTreeMap<Role, &'static str> = BTreeMap::new();
     let mut others = Vec::new();
     for (name, _) in ty.exports(engine) {
-        let ours = match origin(name) {
-            Some(Origin::Ours { interface, version }) => Role::ALL
-                .into_iter()
-                .find(|role| role.name() == interface)
-                .map(|role| (role, version)),
-            _ => None,
-        };
-        match ours {
+        match role(name) {
             Some((role, version)) => {
-                known(plugin, name, version)?;
-                roles.insert(role);
+                let version = known(plugin, name, version, versions(role))?;
+                wit_version = wit_version.max(version);
+                let newest = roles.entry(role).or_insert(version);
+                *newest = (*newest).max(version);
             }
             None => others.push(super::text::clean_line(name, 80)),
         }
@@ -130,33 +145,53 @@ pub fn shape(plugin: &str, engine: &Engine, component: &Component) -> Result<Sha
         };
         return Err(Error::NoRole { plugin: plugin.into(), exports });
     }
-    Ok(Shape { roles, imports, wit_version: WIT_VERSION.into(), wasi })
+    Ok(Shape {
+        roles: roles.keys().copied().collect(),
+        versions: roles,
+        imports,
+        wit_version,
+        wasi,
+    })
 }
 
 /// Whose interface a name is.
 enum Origin<'a> {
-    Ours { interface: &'a str, version: &'a str },
+    /// With the versions that may be imported; none for what may not be.
+    Ours {
+        version: &'a str,
+        versions: Option<&'static [&'static str]>,
+    },
     Wasi,
 }
 
 fn origin(name: &str) -> Option<Origin<'_>> {
     let (path, version) = name.split_once('@')?;
     if let Some(interface) = path.strip_prefix(PACKAGE) {
-        return Some(Origin::Ours { interface, version });
+        let known = IMPORTS.iter().find(|(name, _)| *name == interface);
+        return Some(Origin::Ours { version, versions: known.map(|(_, versions)| *versions) });
     }
     // Patch versions of 0.2 are compatible; the linker knows.
     let known = WASI.iter().any(|package| path.starts_with(package));
     (known && version.starts_with("0.2.")).then_some(Origin::Wasi)
 }
 
-fn known(plugin: &str, name: &str, version: &str) -> Result<(), Error> {
-    if version == WIT_VERSION {
-        return Ok(());
-    }
-    Err(Error::OtherVersion {
+/// The role that an export's name stands for, and its version.
+fn role(name: &str) -> Option<(Role, &str)> {
+    let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+    Role::ALL.into_iter().find(|role| role.name() == interface).map(|role| (role, version))
+}
+
+/// Released versions sort as text: each of their numbers has one digit.
+fn known(
+    plugin: &str,
+    name: &str,
+    version: &str,
+    versions: &'static [&'static str],
+) -> Result<&'static str, Error> {
+    versions.iter().copied().find(|known| *known == version).ok_or_else(|| Error::OtherVersion {
         plugin: plugin.into(),
         interface: super::text::clean_line(name, 200),
-        known: WIT_VERSION,
+        known: versions.join(", "),
     })
 }
 

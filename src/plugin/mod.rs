@@ -47,6 +47,7 @@ pub struct Surroundings {
     pub services: Arc<dyn StackServices>,
     pub secrets: Arc<dyn SecretAccess>,
     pub memory: Arc<dyn Memory>,
+    pub files: Arc<dyn RecipeFiles>,
     pub progress: Arc<dyn Sink>,
 }
 
@@ -76,6 +77,13 @@ pub trait StackServices: Send + Sync {
         path: &str,
         limit: usize,
     ) -> Result<Vec<u8>, ServiceError>;
+    /// At most so many of the last lines, and no more than `limit` bytes.
+    async fn logs(
+        &self,
+        service: &str,
+        lines: u32,
+        limit: usize,
+    ) -> Result<Vec<String>, ServiceError>;
 }
 
 /// The app's secrets.
@@ -83,6 +91,14 @@ pub trait StackServices: Send + Sync {
 pub trait SecretAccess: Send + Sync {
     async fn reveal(&self, name: &str) -> Result<zeroize::Zeroizing<String>, SecretError>;
     async fn put(&self, name: &str, value: zeroize::Zeroizing<String>) -> Result<(), SecretError>;
+}
+
+/// The recipe's own files. The caller hands over plain relative paths; links
+/// that lead out of the recipe are for the implementation to refuse.
+pub trait RecipeFiles: Send + Sync {
+    fn read(&self, path: &str) -> Result<Vec<u8>, FileError>;
+    /// Sorted; names of folders end in `/`. The recipe itself is the empty path.
+    fn list(&self, folder: &str) -> Result<Vec<String>, FileError>;
 }
 
 /// Small facts a plugin keeps between runs, per app and plugin.

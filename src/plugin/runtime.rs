@@ -92,7 +92,7 @@ impl Runtime {
             message: super::text::clean_line(&format!("{error:#}"), 1000),
         };
         let instance = parts.linker(shape.wasi)?.instantiate_pre(&compiled).map_err(mismatch)?;
-        let roles = Roles::find(&instance, &shape.roles).map_err(mismatch)?;
+        let roles = Roles::find(&instance, &shape.versions).map_err(mismatch)?;
         Ok(Plugin {
             name: name.into(),
             digest: digest.into(),
@@ -196,9 +196,9 @@ impl Plugin {
         &self.shape.imports
     }
 
-    /// Version of the WIT package it was built with.
+    /// Newest version of potluck's interface that it uses.
     pub fn wit_version(&self) -> Option<&str> {
-        Some(&self.shape.wit_version)
+        Some(self.shape.wit_version)
     }
 
     /// Makes an instance for one operation on one app.

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use zeroize::Zeroizing;
+
 /// A set of hooks that a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -96,6 +98,9 @@ pub enum ServiceError {
     NotRunning(String),
     #[error("it took longer than was allowed")]
     TimedOut,
+    /// The limit in bytes.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(usize),
     #[error("{0}")]
     Engine(String),
 }
@@ -105,10 +110,107 @@ pub enum ServiceError {
 pub enum SecretError {
     #[error("the app has no secret `{0}`")]
     Unknown(String),
+    /// Potluck keeps no copy of it; says where it is.
+    #[error("{0}")]
+    Unavailable(String),
     #[error("the secret `{0}` exists already")]
     Exists(String),
     #[error("{0}")]
     Engine(String),
+}
+
+/// Why a file of the recipe could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    #[error("there is no such file")]
+    NotFound,
+    #[error("{0}")]
+    Invalid(String),
+    /// The limit in bytes.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// A text that no debug output shows and no memory keeps.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub Zeroizing<String>);
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Hidden(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// One step of a data migration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// Unique and stable.
+    pub id: String,
+    pub description: String,
+    /// Whether the old version can still run on the data afterwards.
+    pub reversible: bool,
+}
+
+/// What an app needs of a provider so that people sign in there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientRequest {
+    /// The stack of the app that asks.
+    pub client: String,
+    pub display_name: String,
+    pub home_url: Option<String>,
+    pub redirect_uris: Vec<String>,
+    pub post_logout_uris: Vec<String>,
+    pub scopes: Vec<String>,
+    /// Keeps no secret, and uses PKCE.
+    pub public: bool,
+}
+
+/// What a provider gives an app so that people sign in there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    pub issuer: String,
+    pub client_id: String,
+    /// None for a public client.
+    pub client_secret: Option<Hidden>,
+    pub groups_claim: Option<String>,
+}
+
+/// How a mail relay wants to be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    None,
+    StartTls,
+    Tls,
+}
+
+/// A way to send mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    pub host: String,
+    pub port: u16,
+    pub encryption: Encryption,
+    pub username: Option<String>,
+    pub password: Option<Hidden>,
+    pub sender: String,
+}
+
+/// Changes of an app that a hook asks for. Names have been checked, and what
+/// needs a grant has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Keys of the environment file; none removes one.
+    pub settings: Vec<(String, Option<String>)>,
+    /// By key in the compose file.
+    pub secrets: Vec<(String, Hidden)>,
+    /// File names, `compose.oidc.yml`.
+    pub overlays_on: Vec<String>,
+    pub overlays_off: Vec<String>,
 }
 
 /// One thing to back up.
@@ -157,4 +259,6 @@ pub struct Parameter {
     pub name: String,
     pub help: String,
     pub required: bool,
+    /// Asked for without an echo, never taken from the command line.
+    pub secret: bool,
 }

@@ -65,14 +65,7 @@ impl Checkout {
         if leaves(Path::new(path)) {
             return Err(Error::Outside { path: path.into() });
         }
-        self.read_inside(path).map_err(|source| {
-            // cap-std's refusal does not come from the system.
-            if source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none() {
-                Error::Outside { path: path.into() }
-            } else {
-                Error::Io { path: path.into(), source }
-            }
-        })
+        self.read_inside(path).map_err(|source| failed(path, source))
     }
 
     fn read_inside(&self, path: &str) -> io::Result<Vec<u8>> {
@@ -114,6 +107,29 @@ impl Checkout {
             entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
+    }
+
+    /// Names in one of the recipe's folders, sorted; those of folders end in `/`.
+    /// The recipe itself is the empty path.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`].
+    pub fn list(&self, folder: &str) -> Result<Vec<String>, Error> {
+        if leaves(Path::new(folder)) {
+            return Err(Error::Outside { path: folder.into() });
+        }
+        let inside = if folder.is_empty() { "." } else { folder };
+        let mut names = Vec::new();
+        for entry in self.files.read_dir(inside).map_err(|source| failed(folder, source))? {
+            let entry = entry.map_err(|source| failed(folder, source))?;
+            let Ok(mut name) = entry.file_name().into_string() else { continue };
+            if entry.file_type().map_err(|source| failed(folder, source))?.is_dir() {
+                name.push('/');
+            }
+            names.push(name);
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// The recipe's files for [`compose::load`], with [`Checkout::path`] as
@@ -194,6 +210,15 @@ pub(super) fn leaves(path: &Path) -> bool {
         }
     }
     false
+}
+
+fn failed(path: &str, source: io::Error) -> Error {
+    // cap-std's refusal does not come from the system.
+    if source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none() {
+        Error::Outside { path: path.into() }
+    } else {
+        Error::Io { path: path.into(), source }
+    }
 }
 
 struct Files<'a> {

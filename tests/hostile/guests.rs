@@ -57,7 +57,8 @@ pub const REVEAL: Import = Import {
     instance: r#"
         (import "potluck:recipe/secrets@0.1.0" (instance $secrets
             (type $e (variant (case "denied" string) (case "unknown-secret" string)
-                (case "exists" string) (case "engine" string)))
+                (case "unavailable" string) (case "exists" string) (case "invalid" string)
+                (case "engine" string)))
             (export "error" (type $error (eq $e)))
             (export "reveal" (func (param "name" string)
                 (result (result string (error $error)))))))"#,
@@ -69,7 +70,8 @@ pub const PUT_FILE: Import = Import {
     instance: r#"
         (import "potluck:recipe/services@0.1.0" (instance $services
             (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "engine" string)))
+                (case "not-running" string) (case "timed-out") (case "invalid" string)
+                (case "too-large" u32) (case "engine" string)))
             (export "error" (type $error (eq $e)))
             (export "put-file" (func (param "service" string) (param "path" string)
                 (param "content" (list u8)) (param "mode" u32)
@@ -91,7 +93,8 @@ pub const RUN: Import = Import {
             (alias outer 1 $command (type $c))
             (export "command" (type $command (eq $c)))
             (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "engine" string)))
+                (case "not-running" string) (case "timed-out") (case "invalid" string)
+                (case "too-large" u32) (case "engine" string)))
             (export "error" (type $error (eq $e)))
             (type $o (record (field "exit-code" s32) (field "stdout" (list u8))
                 (field "stderr" (list u8)) (field "truncated" bool)))
@@ -115,6 +118,58 @@ pub const RUN_DB: &str = r#"
             (i32.const 0) (i32.const 0)
             (i32.const 0) (i32.const 0)
             (i32.const 1024)))"#;
+/// service, lines, result; only in 0.2.0
+pub const LOGS: Import = Import {
+    instance: r#"
+        (import "potluck:recipe/services@0.2.0" (instance $services
+            (type $e (variant (case "denied" string) (case "unknown-service" string)
+                (case "not-running" string) (case "timed-out") (case "invalid" string)
+                (case "too-large" u32) (case "engine" string)))
+            (export "error" (type $error (eq $e)))
+            (export "logs" (func (param "service" string) (param "lines" u32)
+                (result (result (list string) (error $error)))))))"#,
+    function: ("services", "logs"),
+    core: "(param i32 i32 i32 i32)",
+};
+/// service, path, result
+pub const GET_FILE: Import = Import {
+    instance: r#"
+        (import "potluck:recipe/services@0.1.0" (instance $services
+            (type $e (variant (case "denied" string) (case "unknown-service" string)
+                (case "not-running" string) (case "timed-out") (case "invalid" string)
+                (case "too-large" u32) (case "engine" string)))
+            (export "error" (type $error (eq $e)))
+            (export "get-file" (func (param "service" string) (param "path" string)
+                (result (result (list u8) (error $error)))))))"#,
+    function: ("services", "get-file"),
+    core: "(param i32 i32 i32 i32 i32)",
+};
+/// service, milliseconds, result
+pub const RESTART: Import = Import {
+    instance: r#"
+        (import "potluck:recipe/services@0.1.0" (instance $services
+            (type $e (variant (case "denied" string) (case "unknown-service" string)
+                (case "not-running" string) (case "timed-out") (case "invalid" string)
+                (case "too-large" u32) (case "engine" string)))
+            (export "error" (type $error (eq $e)))
+            (export "restart" (func (param "service" string) (param "timeout-ms" u32)
+                (result (result (error $error)))))))"#,
+    function: ("services", "restart"),
+    core: "(param i32 i32 i32 i32)",
+};
+/// service, milliseconds, result
+pub const WAIT_READY: Import = Import {
+    instance: r#"
+        (import "potluck:recipe/services@0.1.0" (instance $services
+            (type $e (variant (case "denied" string) (case "unknown-service" string)
+                (case "not-running" string) (case "timed-out") (case "invalid" string)
+                (case "too-large" u32) (case "engine" string)))
+            (export "error" (type $error (eq $e)))
+            (export "wait-ready" (func (param "service" string) (param "timeout-ms" u32)
+                (result (result (error $error)))))))"#,
+    function: ("services", "wait-ready"),
+    core: "(param i32 i32 i32 i32)",
+};
 /// → seconds
 pub const NOW: Import = Import {
     instance: r#"
@@ -134,6 +189,13 @@ pub fn lifecycle(imports: &[Import], items: &str, check: &str) -> Vec<u8> {
 
 /// The same as text, to be altered.
 pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
+    lifecycle_in("0.1.0", imports, items, check)
+}
+
+/// The same in a version of the interface, in which all its imports are that
+/// changed in it. In 0.2.0, `deploy-failed` fails with "restored" or "not".
+pub fn lifecycle_in(version: &str, imports: &[Import], items: &str, check: &str) -> String {
+    let newer = version != "0.1.0";
     let mut instances = String::new();
     let mut lowered = String::new();
     let mut with = String::new();
@@ -154,10 +216,19 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
     let mut shim_imports = String::new();
     let mut shim_exports = String::new();
     let mut shim_with = String::new();
-    for (hook, to) in hooks.map(|hook| (hook, true)).into_iter().chain([("before-remove", false)]) {
+    let later = newer.then_some(("deploy-failed", true));
+    let hooks = hooks.map(|hook| (hook, true)).into_iter().chain(later);
+    for (hook, to) in hooks.chain([("before-remove", false)]) {
         let (to, shim) = match to {
             true => (r#"(param "to" $transition)"#, r#"(param "to" $t)"#),
             false => ("", ""),
+        };
+        let (to, shim) = match hook {
+            "deploy-failed" => (
+                format!(r#"{to} (param "restored" bool)"#),
+                format!(r#"{shim} (param "restored" bool)"#),
+            ),
+            _ => (to.to_owned(), shim.to_owned()),
         };
         lifts += &format!(
             r#"(func ${hook} {to} (result (result (error $failure)))
@@ -173,9 +244,18 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
         );
         shim_with += &format!(r#"(with "func-{hook}" (func ${hook}))"#);
     }
+    let deploy_failed = if newer {
+        r#"(data (i32.const 224) "restorednot")
+           (func (export "deploy-failed") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+                (if (result i32) (local.get 6)
+                    (then (call $fail (i32.const 224) (i32.const 8)))
+                    (else (call $fail (i32.const 232) (i32.const 3)))))"#
+    } else {
+        ""
+    };
     let transition_type = r#"(record (field "before" (option string))
         (field "after" (option string)))"#;
-    format!(
+    let text = format!(
         r#"(component
             {FAILURES}
             {instances}
@@ -194,7 +274,8 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
                 (func (export "check") {transition} (local $a i32) (local $b i32) {check})
                 (func (export "before-deploy") {transition} (i32.const 64))
                 (func (export "after-deploy") {transition} (i32.const 64))
-                (func (export "before-remove") (result i32) (i32.const 64)))
+                (func (export "before-remove") (result i32) (i32.const 64))
+                {deploy_failed})
             (core instance $main (instantiate $Main
                 (with "libc" (instance $libc))
                 (with "host" (instance {with}))))
@@ -214,8 +295,9 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
                 (with "type-failure" (type $failure))
                 (with "type-transition" (type $transition))
                 {shim_with}))
-            (export "potluck:recipe/lifecycle@0.1.0" (instance $lifecycle)))"#
-    )
+            (export "potluck:recipe/lifecycle@{version}" (instance $lifecycle)))"#
+    );
+    text.replace("potluck:recipe/services@0.1.0", &format!("potluck:recipe/services@{version}"))
 }
 
 pub fn binary(text: &str) -> Vec<u8> {

@@ -24,8 +24,8 @@ pub use skip::skip;
 use async_trait::async_trait;
 use potluck::{
     plugin::{
-        Command, Facts, Hooks, Limits, Memory, Output, Plugin, Role, Runtime, SecretAccess,
-        SecretError, ServiceError, StackServices, Surroundings, Transition,
+        Command, Facts, FileError, Hooks, Limits, Memory, Output, Plugin, RecipeFiles, Role,
+        Runtime, SecretAccess, SecretError, ServiceError, StackServices, Surroundings, Transition,
     },
     progress::{Event, Level, Sink},
 };
@@ -41,6 +41,8 @@ pub struct World {
     pub commands: Mutex<Vec<(String, Command, Vec<u8>)>>,
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
     pub secrets: BTreeMap<String, String>,
+    /// The recipe's own files.
+    pub recipe: BTreeMap<String, Vec<u8>>,
     pub memory: Mutex<BTreeMap<String, String>>,
     /// What every command answers.
     pub output: Vec<u8>,
@@ -107,6 +109,18 @@ impl StackServices for World {
         let files = self.files.lock().unwrap();
         files.get(path).cloned().ok_or_else(|| ServiceError::Engine("no such file".into()))
     }
+    async fn logs(&self, _: &str, lines: u32, _: usize) -> Result<Vec<String>, ServiceError> {
+        Ok((0..lines).map(|n| format!("line {n}")).collect())
+    }
+}
+
+impl RecipeFiles for World {
+    fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        self.recipe.get(path).cloned().ok_or(FileError::NotFound)
+    }
+    fn list(&self, _: &str) -> Result<Vec<String>, FileError> {
+        Ok(self.recipe.keys().cloned().collect())
+    }
 }
 
 #[async_trait]
@@ -154,6 +168,7 @@ pub fn surroundings(world: &Arc<World>, grants: &[&str]) -> Surroundings {
         services: world.clone(),
         secrets: world.clone(),
         memory: world.clone(),
+        files: world.clone(),
         progress: world.clone(),
     }
 }

@@ -1,9 +1,9 @@
-//! What wit-bindgen makes of `wit/recipe.wit`: the imports once, then each role
+//! What wit-bindgen makes of `wit/v0.1.0`: the imports once, then each role
 //! as a world of its own, so that a plugin exports only the roles it plays.
 #![allow(missing_docs, reason = "generated; the documentation stands in the WIT")]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "../../wit/v0.1.0",
     inline: "
         package potluck:sdk;
         world host {
@@ -26,7 +26,7 @@ macro_rules! role {
     ($module:ident, $name:literal, $interface:literal, $world:literal, $export:literal, { $($wit:literal: $shared:ident),* }) => {
         pub mod $module {
             wit_bindgen::generate!({
-                path: "../../wit",
+                path: "../../wit/v0.1.0",
                 inline: $world,
                 world: $name,
                 export_macro_name: $export,

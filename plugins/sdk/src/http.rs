@@ -48,6 +48,8 @@ pub enum Error {
     Denied(String),
     /// It took longer than was allowed.
     TimedOut,
+    /// The call made no sense; says why.
+    Invalid(String),
     /// No connection, or no proper answer.
     Failed(String),
 }
@@ -57,7 +59,7 @@ impl fmt::Display for Error {
         match self {
             Error::Denied(grant) => write!(f, "the plugin was not granted `{grant}`"),
             Error::TimedOut => f.write_str("it took longer than was allowed"),
-            Error::Failed(message) => f.write_str(message),
+            Error::Invalid(message) | Error::Failed(message) => f.write_str(message),
         }
     }
 }
@@ -69,6 +71,7 @@ impl From<wit::Error> for Error {
         match error {
             wit::Error::Denied(grant) => Error::Denied(grant),
             wit::Error::TimedOut => Error::TimedOut,
+            wit::Error::Invalid(message) => Error::Invalid(message),
             wit::Error::Failed(message) => Error::Failed(message),
         }
     }

@@ -46,6 +46,7 @@ mod failure;
 pub mod http;
 pub mod memory;
 pub mod options;
+pub mod recipe_files;
 pub mod report;
 #[doc(hidden)]
 pub mod roles;

@@ -11,6 +11,10 @@ pub enum Error {
     Denied(String),
     /// The app has no secret of that name.
     UnknownSecret(String),
+    /// Potluck keeps no copy: only services that use the secret can read it.
+    Unavailable(String),
+    /// The call made no sense; says why.
+    Invalid(String),
     /// A secret of that name is there already.
     Exists(String),
     /// The engine's own words.
@@ -23,7 +27,9 @@ impl fmt::Display for Error {
             Error::Denied(grant) => write!(f, "the plugin was not granted `{grant}`"),
             Error::UnknownSecret(name) => write!(f, "the app has no secret `{name}`"),
             Error::Exists(name) => write!(f, "the secret `{name}` exists already"),
-            Error::Engine(message) => f.write_str(message),
+            Error::Unavailable(message) | Error::Invalid(message) | Error::Engine(message) => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -35,7 +41,9 @@ impl From<wit::Error> for Error {
         match error {
             wit::Error::Denied(grant) => Error::Denied(grant),
             wit::Error::UnknownSecret(name) => Error::UnknownSecret(name),
+            wit::Error::Unavailable(message) => Error::Unavailable(message),
             wit::Error::Exists(name) => Error::Exists(name),
+            wit::Error::Invalid(message) => Error::Invalid(message),
             wit::Error::Engine(message) => Error::Engine(message),
         }
     }

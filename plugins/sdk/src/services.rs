@@ -101,6 +101,10 @@ pub enum Error {
     NotRunning(String),
     /// It took longer than was allowed.
     TimedOut,
+    /// The call made no sense; says why.
+    Invalid(String),
+    /// The limit in bytes.
+    TooLarge(u32),
     /// The engine's own words.
     Engine(String),
     /// The program ended with another code than 0.
@@ -136,7 +140,8 @@ impl fmt::Display for Error {
             Error::UnknownService(service) => write!(f, "the app has no service `{service}`"),
             Error::NotRunning(service) => write!(f, "the service `{service}` is not running"),
             Error::TimedOut => f.write_str("it took longer than was allowed"),
-            Error::Engine(message) => f.write_str(message),
+            Error::TooLarge(limit) => write!(f, "it is larger than {limit} bytes"),
+            Error::Invalid(message) | Error::Engine(message) => f.write_str(message),
             Error::Failed { program, exit_code, stderr } if stderr.is_empty() => {
                 write!(f, "`{program}` ended with code {exit_code}")
             }
@@ -156,6 +161,8 @@ impl From<wit::Error> for Error {
             wit::Error::UnknownService(service) => Error::UnknownService(service),
             wit::Error::NotRunning(service) => Error::NotRunning(service),
             wit::Error::TimedOut => Error::TimedOut,
+            wit::Error::Invalid(message) => Error::Invalid(message),
+            wit::Error::TooLarge(limit) => Error::TooLarge(limit),
             wit::Error::Engine(message) => Error::Engine(message),
         }
     }

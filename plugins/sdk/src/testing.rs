@@ -36,6 +36,7 @@ pub struct Script {
     on_run: OnRun,
     secrets: BTreeMap<String, String>,
     files: BTreeMap<(String, String), Vec<u8>>,
+    recipe: BTreeMap<String, Vec<u8>>,
     memory: BTreeMap<String, String>,
     now: u64,
     random: u64,
@@ -96,6 +97,7 @@ impl Script {
             on_run: Box::new(|_, _, _| Ok(Script::printed(""))),
             secrets: BTreeMap::new(),
             files: BTreeMap::new(),
+            recipe: BTreeMap::new(),
             memory: BTreeMap::new(),
             now: 1_700_000_000,
             random: 1,
@@ -129,6 +131,13 @@ impl Script {
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.insert(name.into(), value.into());
+        self
+    }
+
+    /// A file of the recipe.
+    #[must_use]
+    pub fn recipe_file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.recipe.insert(path.into(), content.into());
         self
     }
 
@@ -257,6 +266,24 @@ pub(crate) mod host {
         pub fn get_file(service: &str, path: &str) -> Result<Vec<u8>, ServiceError> {
             script(|s| s.files.get(&(service.into(), path.into())).cloned())
                 .ok_or_else(|| ServiceError::Engine(format!("there is no file {path}")))
+        }
+    }
+
+    pub mod recipe_files {
+        use super::script;
+        use crate::recipe_files::Error;
+
+        pub fn read(path: &str) -> Result<Vec<u8>, Error> {
+            script(|s| s.recipe.get(path).cloned()).ok_or(Error::NotFound)
+        }
+        pub fn names(folder: &str) -> Result<Vec<String>, Error> {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            let mut names: Vec<String> = script(|s| {
+                let inside = s.recipe.keys().filter_map(|path| path.strip_prefix(&prefix));
+                inside.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).into()).collect()
+            });
+            names.dedup();
+            if names.is_empty() { Err(Error::NotFound) } else { Ok(names) }
         }
     }
 

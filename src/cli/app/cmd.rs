@@ -1,5 +1,7 @@
 //! `potluck app cmd`
 
+use std::io::{BufRead, Read};
+
 use serde::Serialize;
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
+        prompt,
         session::{Session, nearest, wait},
         table::Table,
         ui::clean,
@@ -28,7 +31,7 @@ Examples:
   potluck app cmd blog.example.org reset-admin-password
 
 JSON: without NAME, a list of {plugin, name, help, parameters}; a parameter is
-{name, help, required}.")]
+{name, help, required, secret}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -37,13 +40,17 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
-    /// What the command takes
+    /// What the command takes; secret parameters are asked for, or read from
+    /// standard input, one line each
     #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 
     #[command(flatten)]
     json: JsonArg,
 }
+
+/// Bytes of a secret on standard input.
+const SECRET_LINE: u64 = 64 << 10;
 
 /// A command and who brings it.
 #[derive(Serialize)]
@@ -70,8 +77,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             Some(name) => {
                 let (n, command) = find(&known, name)?;
                 check(&command.spec, &args.arguments)?;
+                let arguments = complete(session, &command.spec, &args.arguments)?;
                 let hooks: &mut Hooks = &mut plugins[n].1;
-                Some(hooks.run_command(name, &args.arguments).await?)
+                Some(hooks.run_command(name, &arguments).await?)
             }
             None => None,
         };
@@ -116,18 +124,60 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
 
 /// Whether the number of arguments fits.
 fn check(spec: &CommandSpec, arguments: &[String]) -> Result<(), Failure> {
-    let least = spec.parameters.iter().filter(|parameter| parameter.required).count();
-    if arguments.len() < least || arguments.len() > spec.parameters.len() {
+    let open = || spec.parameters.iter().filter(|parameter| !parameter.secret);
+    let least = open().filter(|parameter| parameter.required).count();
+    if arguments.len() < least || arguments.len() > open().count() {
         return Err(Failure::usage(format!("`{}` takes other arguments", spec.name))
             .hint(format!("it is used as `{}`", usage(spec))));
     }
     Ok(())
 }
 
-/// `reset-password USER [LENGTH]`
+/// The arguments with secrets in their places. Secrets end where the open
+/// arguments do: an optional one behind a missing argument cannot be given.
+fn complete(
+    session: &Session,
+    spec: &CommandSpec,
+    given: &[String],
+) -> Result<Vec<String>, Failure> {
+    let mut given = given.iter();
+    let mut arguments = Vec::new();
+    for parameter in &spec.parameters {
+        if parameter.secret {
+            arguments.push(secret(session, &parameter.name)?);
+        } else if let Some(argument) = given.next() {
+            arguments.push(argument.clone());
+        } else {
+            break;
+        }
+    }
+    Ok(arguments)
+}
+
+/// From a prompt without an echo, or the next line of standard input.
+fn secret(session: &Session, name: &str) -> Result<String, Failure> {
+    if session.ui.is_interactive() {
+        return Ok(prompt::hidden(&session.ui, &format!("{name}:"))?.to_string());
+    }
+    let mut line = String::new();
+    let input = std::io::stdin();
+    if std::io::IsTerminal::is_terminal(&input) {
+        return Err(Failure::consent(format!("`{name}` has to be asked for"))
+            .hint("pass it on standard input"));
+    }
+    let read = input.lock().take(SECRET_LINE).read_line(&mut line);
+    read.map_err(|e| Failure::io("reading standard input", &e))?;
+    let value = line.trim_end_matches(['\n', '\r']);
+    if value.is_empty() {
+        return Err(Failure::usage(format!("standard input has no line for `{name}`")));
+    }
+    Ok(value.to_owned())
+}
+
+/// `reset-password USER [LENGTH]`; secrets are not typed here.
 fn usage(spec: &CommandSpec) -> String {
     let mut text = spec.name.clone();
-    for parameter in &spec.parameters {
+    for parameter in spec.parameters.iter().filter(|parameter| !parameter.secret) {
         let name = parameter.name.to_uppercase();
         text.push_str(&if parameter.required { format!(" {name}") } else { format!(" [{name}]") });
     }
@@ -149,6 +199,7 @@ mod tests {
                     name: "user".into(),
                     help: String::new(),
                     required: *required,
+                    secret: false,
                 })
                 .collect(),
         }
@@ -161,5 +212,15 @@ mod tests {
             assert_eq!(check(&spec, &vec![String::new(); given]).is_ok(), fits, "{given}");
         }
         assert_eq!(usage(&spec), "reset USER [USER]");
+    }
+
+    #[test]
+    fn secrets_are_no_arguments() {
+        let mut spec = spec(&[true, true]);
+        spec.parameters[1].secret = true;
+        for (given, fits) in [(0, false), (1, true), (2, false)] {
+            assert_eq!(check(&spec, &vec![String::new(); given]).is_ok(), fits, "{given}");
+        }
+        assert_eq!(usage(&spec), "reset USER");
     }
 }

@@ -1,14 +1,18 @@
 //! What a plugin can ask of the host: one file per capability.
 //!
-//! Each file holds a capability whole: `link` puts it into the linker, and the
-//! implementation checks the grant, the limits and the arguments at every call.
-//! Nothing is checked anywhere else, so that an adapter for an older version of
-//! an interface has only to call the newest one.
+//! Each file holds a capability whole, in three moments: `link` puts it into
+//! the linker; `validate`, where it needs grants, says whether one makes sense
+//! for an app, without running anything; and every call begins with
+//! [`State::prepare`] (or [`State::call`], where no grant is needed) and looks
+//! at its arguments. Nothing is checked anywhere else, so that an adapter for an
+//! older version of an interface ([`older`]) has only to call the newest one.
 
 pub mod app;
 pub mod bytes;
 pub mod http;
 pub mod memory;
+mod older;
+pub mod recipe_files;
 pub mod report;
 mod revealed;
 pub mod secrets;
@@ -50,11 +54,13 @@ pub struct State {
     pub revealed: Revealed,
 }
 
-/// Everything of [`bindings::shared`].
+/// Everything that [`bindings`] says may be imported.
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     app::link(linker)?;
+    recipe_files::link(linker)?;
     report::link(linker)?;
     services::link(linker)?;
+    older::link(linker)?;
     secrets::link(linker)?;
     http::link(linker)?;
     memory::link(linker)?;
@@ -92,6 +98,13 @@ impl State {
     /// Counts one host call.
     fn call(&mut self) -> Result<(), Exceeded> {
         self.account.call()
+    }
+
+    /// One host call that needs a grant: counts it, and gives the line that is
+    /// missing, if it is.
+    fn prepare(&mut self, grant: Grant) -> Result<Result<(), String>, Exceeded> {
+        self.call()?;
+        Ok(self.granted(grant))
     }
 
     /// Whether this was granted. If not, the operator is told once per hook,

@@ -6,7 +6,11 @@ use zeroize::Zeroizing;
 use super::State;
 use crate::{
     home::Grant,
-    plugin::{SecretError, bindings::secrets},
+    plugin::{
+        SecretError,
+        bindings::secrets,
+        grants::{Known, Unknown},
+    },
 };
 
 type Answer<T> = wasmtime::Result<Result<T, secrets::Error>>;
@@ -20,8 +24,7 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl secrets::Host for State {
     async fn reveal(&mut self, name: String) -> Answer<String> {
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Secret(name.clone())) {
+        if let Err(line) = self.prepare(Grant::Secret(name.clone()))? {
             return Ok(Err(secrets::Error::Denied(line)));
         }
         match self.surroundings.secrets.reveal(&name).await {
@@ -35,23 +38,28 @@ impl secrets::Host for State {
 
     async fn put(&mut self, name: String, value: String) -> Answer<()> {
         let value = Zeroizing::new(value);
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Secret(name.clone())) {
+        if let Err(line) = self.prepare(Grant::Secret(name.clone()))? {
             return Ok(Err(secrets::Error::Denied(line)));
         }
         if value.is_empty() || value.len() > SIZE {
             let message = format!("a secret has between 1 and {SIZE} bytes");
-            return Ok(Err(secrets::Error::Engine(message)));
+            return Ok(Err(secrets::Error::Invalid(message)));
         }
         self.revealed.remember(&value);
         Ok(self.surroundings.secrets.put(&name, value).await.map_err(Into::into))
     }
 }
 
+/// Whether an app has a secret of this name that a grant can be for.
+pub fn validate(name: &str, known: &Known) -> Result<(), Unknown> {
+    Unknown::unless_in("secret", name, &known.secrets)
+}
+
 impl From<SecretError> for secrets::Error {
     fn from(error: SecretError) -> Self {
         match error {
             SecretError::Unknown(name) => secrets::Error::UnknownSecret(name),
+            SecretError::Unavailable(why) => secrets::Error::Unavailable(why),
             SecretError::Exists(name) => secrets::Error::Exists(name),
             SecretError::Engine(message) => secrets::Error::Engine(message),
         }

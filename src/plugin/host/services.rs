@@ -1,5 +1,5 @@
-//! `services`: programs and files in the app's own services, each granted by
-//! name with `exec: SERVICE`. The stack's borders are kept by
+//! `services`: programs, files and logs of the app's own services, each granted
+//! by name with `exec: SERVICE`. The stack's borders are kept by
 //! [`StackServices`](crate::plugin::StackServices).
 
 use std::time::Duration;
@@ -9,11 +9,17 @@ use wasmtime::component::{HasSelf, Linker};
 use super::State;
 use crate::{
     home::Grant,
-    plugin::{Command, ServiceError, bindings::services},
+    plugin::{
+        Command, ServiceError,
+        bindings::services,
+        grants::{Known, Unknown},
+    },
 };
 
 type Answer<T> = wasmtime::Result<Result<T, services::Error>>;
 
+/// Lines of a log at once.
+const LOG_LINES: u32 = 1000;
 /// Bits that a file's mode may have: permissions, no set-uid, set-gid, sticky.
 const MODE: u32 = 0o777;
 
@@ -28,13 +34,12 @@ impl services::Host for State {
         command: services::Command,
         input: Vec<u8>,
     ) -> Answer<services::Output> {
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+        if let Err(line) = self.prepare(Grant::Exec(service.clone()))? {
             return Ok(Err(services::Error::Denied(line)));
         }
         let command = match checked(command.into()) {
             Ok(command) => command,
-            Err(message) => return Ok(Err(services::Error::Engine(message))),
+            Err(message) => return Ok(Err(services::Error::Invalid(message))),
         };
         let limit = self.account.limits().output;
         let ran = self.surroundings.services.run(&service, &command, input, limit).await;
@@ -49,8 +54,7 @@ impl services::Host for State {
     }
 
     async fn wait_ready(&mut self, service: String, timeout_ms: u32) -> Answer<()> {
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+        if let Err(line) = self.prepare(Grant::Exec(service.clone()))? {
             return Ok(Err(services::Error::Denied(line)));
         }
         let timeout = Duration::from_millis(timeout_ms.into());
@@ -58,8 +62,7 @@ impl services::Host for State {
     }
 
     async fn restart(&mut self, service: String, timeout_ms: u32) -> Answer<()> {
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+        if let Err(line) = self.prepare(Grant::Exec(service.clone()))? {
             return Ok(Err(services::Error::Denied(line)));
         }
         let timeout = Duration::from_millis(timeout_ms.into());
@@ -73,32 +76,47 @@ impl services::Host for State {
         content: Vec<u8>,
         mode: u32,
     ) -> Answer<()> {
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+        if let Err(line) = self.prepare(Grant::Exec(service.clone()))? {
             return Ok(Err(services::Error::Denied(line)));
         }
         if let Err(message) = absolute(&path) {
-            return Ok(Err(services::Error::Engine(message)));
+            return Ok(Err(services::Error::Invalid(message)));
         }
         if mode & !MODE != 0 {
             let message = format!("the mode {mode:o} has more than permission bits");
-            return Ok(Err(services::Error::Engine(message)));
+            return Ok(Err(services::Error::Invalid(message)));
         }
         let services = &self.surroundings.services;
         Ok(services.put_file(&service, &path, content, mode).await.map_err(Into::into))
     }
 
     async fn get_file(&mut self, service: String, path: String) -> Answer<Vec<u8>> {
-        self.call()?;
-        if let Err(line) = self.granted(Grant::Exec(service.clone())) {
+        if let Err(line) = self.prepare(Grant::Exec(service.clone()))? {
             return Ok(Err(services::Error::Denied(line)));
         }
         if let Err(message) = absolute(&path) {
-            return Ok(Err(services::Error::Engine(message)));
+            return Ok(Err(services::Error::Invalid(message)));
         }
         let limit = self.account.limits().output;
         Ok(self.surroundings.services.get_file(&service, &path, limit).await.map_err(Into::into))
     }
+
+    async fn logs(&mut self, service: String, lines: u32) -> Answer<Vec<String>> {
+        if let Err(line) = self.prepare(Grant::Exec(service.clone()))? {
+            return Ok(Err(services::Error::Denied(line)));
+        }
+        if !(1..=LOG_LINES).contains(&lines) {
+            let message = format!("between 1 and {LOG_LINES} lines can be had, not {lines}");
+            return Ok(Err(services::Error::Invalid(message)));
+        }
+        let limit = self.account.limits().output;
+        Ok(self.surroundings.services.logs(&service, lines, limit).await.map_err(Into::into))
+    }
+}
+
+/// Whether an app has a service of this name that a grant can be for.
+pub fn validate(service: &str, known: &Known) -> Result<(), Unknown> {
+    Unknown::unless_in("service", service, &known.services)
 }
 
 /// A command as the kernel can take it: a program, and no zero byte, which
@@ -145,6 +163,9 @@ impl From<ServiceError> for services::Error {
             ServiceError::Unknown(name) => services::Error::UnknownService(name),
             ServiceError::NotRunning(name) => services::Error::NotRunning(name),
             ServiceError::TimedOut => services::Error::TimedOut,
+            ServiceError::TooLarge(limit) => {
+                services::Error::TooLarge(u32::try_from(limit).unwrap_or(u32::MAX))
+            }
             ServiceError::Engine(message) => services::Error::Engine(message),
         }
     }

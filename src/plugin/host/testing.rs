@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::State;
 use crate::{
     plugin::{
-        Command, Facts, Limits, Memory, Output, Role, SecretAccess, SecretError, ServiceError,
-        StackServices, Surroundings,
+        Command, Facts, FileError, Limits, Memory, Output, RecipeFiles, Role, SecretAccess,
+        SecretError, ServiceError, StackServices, Surroundings,
     },
     progress::Silent,
 };
@@ -45,6 +45,18 @@ impl StackServices for Nothing {
     }
     async fn get_file(&self, service: &str, _: &str, _: usize) -> Result<Vec<u8>, ServiceError> {
         Err(ServiceError::Unknown(service.into()))
+    }
+    async fn logs(&self, service: &str, _: u32, _: usize) -> Result<Vec<String>, ServiceError> {
+        Err(ServiceError::Unknown(service.into()))
+    }
+}
+
+impl RecipeFiles for Nothing {
+    fn read(&self, _: &str) -> Result<Vec<u8>, FileError> {
+        Err(FileError::NotFound)
+    }
+    fn list(&self, _: &str) -> Result<Vec<String>, FileError> {
+        Err(FileError::NotFound)
     }
 }
 
@@ -86,7 +98,8 @@ pub fn state(grants: &[String]) -> State {
             limits: Limits::for_role(Role::Lifecycle),
             services: nothing.clone(),
             secrets: nothing.clone(),
-            memory: nothing,
+            memory: nothing.clone(),
+            files: nothing,
             progress: Arc::new(Silent),
         },
     )

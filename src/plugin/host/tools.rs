@@ -9,7 +9,7 @@ use argon2::{Argon2, PasswordHasher};
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
     rsa::KeySize,
-    signature::{Ed25519KeyPair, KeyPair as _},
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use wasmtime::{
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::State;
 use crate::plugin::bindings::tools;
 
-/// Bytes of randomness at once, as `wit/recipe.wit` promises.
+/// Bytes of randomness at once, as the interface promises.
 const RANDOM: u32 = 64 << 10;
 /// What bcrypt's own authors and most applications use now.
 const BCRYPT_COST: u32 = 12;
@@ -82,6 +82,7 @@ impl tools::Host for State {
         blocking(move || {
             match kind {
                 tools::KeyKind::Ed25519 => ed25519(),
+                tools::KeyKind::EcdsaP256 => p256(),
                 tools::KeyKind::Rsa2048 => rsa(KeySize::Rsa2048),
                 tools::KeyKind::Rsa4096 => rsa(KeySize::Rsa4096),
             }
@@ -103,6 +104,13 @@ async fn blocking<T: Send + 'static>(
 fn ed25519() -> Result<tools::KeyPair, aws_lc_rs::error::Unspecified> {
     let key = Ed25519KeyPair::generate()?;
     let private: Pkcs8V1Der<'_> = key.as_der()?;
+    let public: PublicKeyX509Der<'_> = key.public_key().as_der()?;
+    Ok(pair(private.as_ref(), public.as_ref()))
+}
+
+fn p256() -> Result<tools::KeyPair, aws_lc_rs::error::Unspecified> {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+    let private = key.to_pkcs8v1()?;
     let public: PublicKeyX509Der<'_> = key.public_key().as_der()?;
     Ok(pair(private.as_ref(), public.as_ref()))
 }
@@ -143,7 +151,7 @@ mod tests {
 
     #[test]
     fn keys_are_pem_that_openssl_reads() {
-        for key in [ed25519().unwrap(), rsa(KeySize::Rsa2048).unwrap()] {
+        for key in [ed25519().unwrap(), p256().unwrap(), rsa(KeySize::Rsa2048).unwrap()] {
             assert!(key.private_pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
             assert!(key.public_pem.ends_with("-----END PUBLIC KEY-----\n"));
             assert!(key.private_pem.lines().all(|line| line.len() <= 64));

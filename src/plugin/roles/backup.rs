@@ -27,8 +27,8 @@ impl Hooks {
     /// Names are unique and plain file names; the services of dumps are
     /// granted, as their commands run there.
     pub async fn backup_plan(&mut self) -> Result<Vec<BackupItem>, Error> {
-        let (call, outcome) = run!(self, Backup "plan", backup.potluck_recipe_backup, |guest, store| {
-            guest.call_plan(store)
+        let (call, outcome) = run!(self, Backup "plan", backup, |role, store| {
+            role.potluck_recipe_backup().call_plan(store)
         });
         let items = self.end(call, outcome)?;
         if items.len() > MANY {
@@ -48,16 +48,16 @@ impl Hooks {
     }
 
     pub async fn before_backup(&mut self) -> Result<(), Error> {
-        let (call, outcome) = run!(self, Backup "before-backup", backup.potluck_recipe_backup, |guest, store| {
-            guest.call_before_backup(store)
+        let (call, outcome) = run!(self, Backup "before-backup", backup, |role, store| {
+            role.potluck_recipe_backup().call_before_backup(store)
         });
         self.end(call, outcome)
     }
 
     /// To be called whenever `before_backup` was, also after a failure.
     pub async fn after_backup(&mut self, succeeded: bool) -> Result<(), Error> {
-        let (call, outcome) = run!(self, Backup "after-backup", backup.potluck_recipe_backup, |guest, store| {
-            guest.call_after_backup(store, succeeded)
+        let (call, outcome) = run!(self, Backup "after-backup", backup, |role, store| {
+            role.potluck_recipe_backup().call_after_backup(store, succeeded)
         });
         self.end(call, outcome)
     }
@@ -72,10 +72,10 @@ impl Hooks {
     ) -> Result<(), Error> {
         let sink = SinkStream::new(into);
         let handed = sink.clone();
-        let (call, outcome) = run!(self, Backup "produce", backup.potluck_recipe_backup, |guest, store| {
+        let (call, outcome) = run!(self, Backup "produce", backup, |role, store| {
             async {
                 let handle = store.data_mut().table.push(handed)?;
-                guest.call_produce(store, item, handle).await
+                role.potluck_recipe_backup().call_produce(store, item, handle).await
             }
         });
         let complete = matches!(outcome, Ok(Ok(())));
@@ -98,10 +98,10 @@ impl Hooks {
     ) -> Result<(), Error> {
         let source = SourceStream::new(from);
         let handed = source.clone();
-        let (call, outcome) = run!(self, Backup "consume", backup.potluck_recipe_backup, |guest, store| {
+        let (call, outcome) = run!(self, Backup "consume", backup, |role, store| {
             async {
                 let handle = store.data_mut().table.push(handed)?;
-                guest.call_consume(store, item, handle).await
+                role.potluck_recipe_backup().call_consume(store, item, handle).await
             }
         });
         let closed = source.close().await;
@@ -115,16 +115,16 @@ impl Hooks {
     }
 
     pub async fn after_restore(&mut self) -> Result<(), Error> {
-        let (call, outcome) = run!(self, Backup "after-restore", backup.potluck_recipe_backup, |guest, store| {
-            guest.call_after_restore(store)
+        let (call, outcome) = run!(self, Backup "after-restore", backup, |role, store| {
+            role.potluck_recipe_backup().call_after_restore(store)
         });
         self.end(call, outcome)
     }
 
     /// Checks of the app's data.
     pub async fn verify(&mut self) -> Result<Vec<Finding>, Error> {
-        let (call, outcome) = run!(self, Backup "verify", backup.potluck_recipe_backup, |guest, store| {
-            guest.call_verify(store)
+        let (call, outcome) = run!(self, Backup "verify", backup, |role, store| {
+            role.potluck_recipe_backup().call_verify(store)
         });
         let findings = self.end(call, outcome)?;
         if findings.len() > MANY {

@@ -8,9 +8,9 @@ const MANY: usize = 200;
 /// The hooks of [`Role::Commands`](crate::plugin::Role::Commands).
 impl Hooks {
     pub async fn command_specs(&mut self) -> Result<Vec<CommandSpec>, Error> {
-        let (call, outcome) = run!(self, Commands "specs", commands.potluck_recipe_commands, |guest, store| {
+        let (call, outcome) = run!(self, Commands "specs", commands, |role, store| {
             // This one cannot fail by its type.
-            async { guest.call_specs(store).await.map(Ok) }
+            async { role.potluck_recipe_commands().call_specs(store).await.map(Ok) }
         });
         let specs = self.end(call, outcome)?;
         if specs.len() > MANY || specs.iter().any(|spec| spec.parameters.len() > MANY) {
@@ -28,6 +28,7 @@ impl Hooks {
                         name: self.line(&parameter.name),
                         help: self.line(&parameter.help),
                         required: parameter.required,
+                        secret: parameter.secret,
                     })
                     .collect(),
             })
@@ -38,8 +39,8 @@ impl Hooks {
     /// What it returns is for standard output: control characters other than
     /// line breaks and tabs are taken out, secrets it has seen are not.
     pub async fn run_command(&mut self, name: &str, arguments: &[String]) -> Result<String, Error> {
-        let (call, outcome) = run!(self, Commands "run", commands.potluck_recipe_commands, |guest, store| {
-            guest.call_run(store, name, arguments)
+        let (call, outcome) = run!(self, Commands "run", commands, |role, store| {
+            role.potluck_recipe_commands().call_run(store, name, arguments)
         });
         let output = self.end(call, outcome)?;
         Ok(crate::plugin::text::clean(&output))

@@ -1,49 +1,153 @@
-//! `lifecycle`: around deploy, upgrade and removal.
+//! `lifecycle`: around deploy, upgrade and removal. In 0.1.0 it has no
+//! `deploy-failed`.
+
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
 
 use crate::plugin::{
-    Error, Hooks, Transition, bindings::lifecycle::exports::potluck::recipe::lifecycle, hooks::run,
+    Error, Hooks, Transition,
+    bindings::{
+        self, failures::Failure, lifecycle::exports::potluck::recipe0_2_0::lifecycle as v0_2,
+        lifecycle_0_1::exports::potluck::recipe::lifecycle as v0_1,
+    },
+    hooks::run,
+    host::State,
 };
+
+/// Where a component keeps the functions, in the version it has them in.
+pub enum Indices {
+    V0_1(bindings::lifecycle_0_1::RoleIndices),
+    V0_2(bindings::lifecycle::RoleIndices),
+}
+
+/// The functions of one instance.
+pub enum Guest {
+    V0_1(bindings::lifecycle_0_1::Role),
+    V0_2(bindings::lifecycle::Role),
+}
+
+impl Indices {
+    pub fn find(instance: &InstancePre<State>, version: &str) -> wasmtime::Result<Self> {
+        Ok(match version {
+            "0.1.0" => Indices::V0_1(bindings::lifecycle_0_1::RoleIndices::new(instance)?),
+            _ => Indices::V0_2(bindings::lifecycle::RoleIndices::new(instance)?),
+        })
+    }
+
+    pub fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
+        Ok(match self {
+            Indices::V0_1(indices) => Guest::V0_1(indices.load(store, instance)?),
+            Indices::V0_2(indices) => Guest::V0_2(indices.load(store, instance)?),
+        })
+    }
+}
+
+/// The same call in whichever version.
+macro_rules! either {
+    ($guest:ident, |$role:ident| $call:expr) => {
+        match $guest {
+            Guest::V0_1(role) => {
+                let $role = role.potluck_recipe_lifecycle();
+                $call.await
+            }
+            Guest::V0_2(role) => {
+                let $role = role.potluck_recipe0_2_0_lifecycle();
+                $call.await
+            }
+        }
+    };
+}
+
+impl Guest {
+    async fn check(&self, store: &mut Store<State>, to: &Transition) -> Outcome {
+        either!(self, |role| role.call_check(store, &to.into()))
+    }
+
+    async fn before_deploy(&self, store: &mut Store<State>, to: &Transition) -> Outcome {
+        either!(self, |role| role.call_before_deploy(store, &to.into()))
+    }
+
+    async fn after_deploy(&self, store: &mut Store<State>, to: &Transition) -> Outcome {
+        either!(self, |role| role.call_after_deploy(store, &to.into()))
+    }
+
+    async fn before_remove(&self, store: &mut Store<State>) -> Outcome {
+        either!(self, |role| role.call_before_remove(store))
+    }
+
+    async fn deploy_failed(
+        &self,
+        store: &mut Store<State>,
+        to: &Transition,
+        restored: bool,
+    ) -> Outcome {
+        match self {
+            Guest::V0_1(_) => Ok(Ok(())),
+            Guest::V0_2(role) => {
+                role.potluck_recipe0_2_0_lifecycle()
+                    .call_deploy_failed(store, &to.into(), restored)
+                    .await
+            }
+        }
+    }
+}
+
+type Outcome = wasmtime::Result<Result<(), Failure>>;
 
 /// The hooks of [`Role::Lifecycle`](crate::plugin::Role::Lifecycle).
 impl Hooks {
     /// Reads only; fails when the operation must not begin.
     pub async fn check(&mut self, to: &Transition) -> Result<(), Error> {
-        let to = to.into();
-        let (call, outcome) = run!(self, Lifecycle "check", lifecycle.potluck_recipe_lifecycle, |guest, store| {
-            guest.call_check(store, &to)
-        });
+        let (call, outcome) =
+            run!(self, Lifecycle "check", lifecycle, |role, store| role.check(store, to));
         self.end(call, outcome)
     }
 
     /// Before anything changes on the swarm.
     pub async fn before_deploy(&mut self, to: &Transition) -> Result<(), Error> {
-        let to = to.into();
-        let (call, outcome) = run!(self, Lifecycle "before-deploy", lifecycle.potluck_recipe_lifecycle, |guest, store| {
-            guest.call_before_deploy(store, &to)
+        let (call, outcome) = run!(self, Lifecycle "before-deploy", lifecycle, |role, store| {
+            role.before_deploy(store, to)
         });
         self.end(call, outcome)
     }
 
     /// When all services run and are healthy.
     pub async fn after_deploy(&mut self, to: &Transition) -> Result<(), Error> {
-        let to = to.into();
-        let (call, outcome) = run!(self, Lifecycle "after-deploy", lifecycle.potluck_recipe_lifecycle, |guest, store| {
-            guest.call_after_deploy(store, &to)
+        let (call, outcome) = run!(self, Lifecycle "after-deploy", lifecycle, |role, store| {
+            role.after_deploy(store, to)
+        });
+        self.end(call, outcome)
+    }
+
+    /// When a deploy failed after `before_deploy` was called; `restored` says
+    /// whether the services run as they did before. A plugin whose interface has
+    /// no such hook is left alone.
+    pub async fn deploy_failed(&mut self, to: &Transition, restored: bool) -> Result<(), Error> {
+        let (call, outcome) = run!(self, Lifecycle "deploy-failed", lifecycle, |role, store| {
+            role.deploy_failed(store, to, restored)
         });
         self.end(call, outcome)
     }
 
     /// While the services still run.
     pub async fn before_remove(&mut self) -> Result<(), Error> {
-        let (call, outcome) = run!(self, Lifecycle "before-remove", lifecycle.potluck_recipe_lifecycle, |guest, store| {
-            guest.call_before_remove(store)
+        let (call, outcome) = run!(self, Lifecycle "before-remove", lifecycle, |role, store| {
+            role.before_remove(store)
         });
         self.end(call, outcome)
     }
 }
 
-impl From<&Transition> for lifecycle::Transition {
+impl From<&Transition> for v0_1::Transition {
     fn from(to: &Transition) -> Self {
-        lifecycle::Transition { before: to.before.clone(), after: to.after.clone() }
+        v0_1::Transition { before: to.before.clone(), after: to.after.clone() }
+    }
+}
+
+impl From<&Transition> for v0_2::Transition {
+    fn from(to: &Transition) -> Self {
+        v0_2::Transition { before: to.before.clone(), after: to.after.clone() }
     }
 }

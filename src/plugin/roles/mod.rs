@@ -1,14 +1,17 @@
 //! The roles: for each, one file with its hooks as methods of
-//! [`Hooks`](super::Hooks).
-//!
-//! A role whose operation is still to come can be read from a component and
-//! shown, and has no file here yet.
+//! [`Hooks`](super::Hooks), which also checks what the plugin answers.
 
+mod answers;
 mod backup;
 mod commands;
 mod lifecycle;
+mod mail_client;
+mod mail_provider;
+mod migration;
+mod sso_client;
+mod sso_provider;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use wasmtime::{
     Store,
@@ -20,39 +23,63 @@ use super::{Role, bindings, host::State};
 /// Where a component keeps its roles' functions.
 #[derive(Default)]
 pub struct Roles {
-    lifecycle: Option<bindings::lifecycle::RoleIndices>,
+    lifecycle: Option<lifecycle::Indices>,
+    migration: Option<bindings::migration::RoleIndices>,
     backup: Option<bindings::backup::RoleIndices>,
+    sso_provider: Option<bindings::sso_provider::RoleIndices>,
+    sso_client: Option<bindings::sso_client::RoleIndices>,
+    mail_provider: Option<bindings::mail_provider::RoleIndices>,
+    mail_client: Option<bindings::mail_client::RoleIndices>,
     commands: Option<bindings::commands::RoleIndices>,
 }
 
 /// The functions of one instance.
-#[derive(Default)]
 pub struct Guests {
-    pub lifecycle: Option<bindings::lifecycle::Role>,
+    pub lifecycle: Option<lifecycle::Guest>,
+    pub migration: Option<bindings::migration::Role>,
     pub backup: Option<bindings::backup::Role>,
+    pub sso_provider: Option<bindings::sso_provider::Role>,
+    pub sso_client: Option<bindings::sso_client::Role>,
+    pub mail_provider: Option<bindings::mail_provider::Role>,
+    pub mail_client: Option<bindings::mail_client::Role>,
     pub commands: Option<bindings::commands::Role>,
 }
 
 impl Roles {
-    /// Fails when a role's interface lacks a function.
-    pub fn find(instance: &InstancePre<State>, roles: &BTreeSet<Role>) -> wasmtime::Result<Self> {
+    /// Finds each role in the version of the interface that the component has
+    /// it in. Fails when a role's interface lacks a function.
+    pub fn find(
+        instance: &InstancePre<State>,
+        roles: &BTreeMap<Role, &'static str>,
+    ) -> wasmtime::Result<Self> {
         let mut found = Roles::default();
-        for role in roles {
+        for (role, version) in roles {
             match role {
                 Role::Lifecycle => {
-                    found.lifecycle = Some(bindings::lifecycle::RoleIndices::new(instance)?);
+                    found.lifecycle = Some(lifecycle::Indices::find(instance, version)?);
+                }
+                Role::Migration => {
+                    found.migration = Some(bindings::migration::RoleIndices::new(instance)?);
                 }
                 Role::Backup => {
                     found.backup = Some(bindings::backup::RoleIndices::new(instance)?);
                 }
+                Role::SsoProvider => {
+                    found.sso_provider = Some(bindings::sso_provider::RoleIndices::new(instance)?);
+                }
+                Role::SsoClient => {
+                    found.sso_client = Some(bindings::sso_client::RoleIndices::new(instance)?);
+                }
+                Role::MailProvider => {
+                    found.mail_provider =
+                        Some(bindings::mail_provider::RoleIndices::new(instance)?);
+                }
+                Role::MailClient => {
+                    found.mail_client = Some(bindings::mail_client::RoleIndices::new(instance)?);
+                }
                 Role::Commands => {
                     found.commands = Some(bindings::commands::RoleIndices::new(instance)?);
                 }
-                Role::Migration
-                | Role::SsoProvider
-                | Role::SsoClient
-                | Role::MailProvider
-                | Role::MailClient => {}
             }
         }
         Ok(found)
@@ -60,14 +87,23 @@ impl Roles {
 
     /// Fails when a function has other types than the interface says.
     pub fn of(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guests> {
+        macro_rules! load {
+            ($role:ident) => {
+                match &self.$role {
+                    Some(indices) => Some(indices.load(&mut *store, instance)?),
+                    None => None,
+                }
+            };
+        }
         Ok(Guests {
-            lifecycle: self
-                .lifecycle
-                .as_ref()
-                .map(|i| i.load(&mut *store, instance))
-                .transpose()?,
-            backup: self.backup.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
-            commands: self.commands.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
+            lifecycle: load!(lifecycle),
+            migration: load!(migration),
+            backup: load!(backup),
+            sso_provider: load!(sso_provider),
+            sso_client: load!(sso_client),
+            mail_provider: load!(mail_provider),
+            mail_client: load!(mail_client),
+            commands: load!(commands),
         })
     }
 }

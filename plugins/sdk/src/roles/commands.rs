@@ -32,17 +32,24 @@ impl Spec {
     /// Adds a parameter that must be given.
     #[must_use]
     pub fn required(self, name: &str, help: &str) -> Self {
-        self.parameter(name, help, true)
+        self.parameter(name, help, true, false)
+    }
+
+    /// Adds a parameter that must be given and never stands on a command line.
+    #[must_use]
+    pub fn secret(self, name: &str, help: &str) -> Self {
+        self.parameter(name, help, true, true)
     }
 
     /// Adds a parameter that may be left out.
     #[must_use]
     pub fn optional(self, name: &str, help: &str) -> Self {
-        self.parameter(name, help, false)
+        self.parameter(name, help, false, false)
     }
 
-    fn parameter(mut self, name: &str, help: &str, required: bool) -> Self {
-        self.parameters.push(Parameter { name: name.into(), help: help.into(), required });
+    fn parameter(mut self, name: &str, help: &str, required: bool, secret: bool) -> Self {
+        let (name, help) = (name.into(), help.into());
+        self.parameters.push(Parameter { name, help, required, secret });
         self
     }
 }

@@ -18,6 +18,12 @@ pub trait MailClient {
     /// What could not be done.
     fn connect(relay: Relay) -> Result<Changes>;
 
+    /// Sends by itself again.
+    ///
+    /// # Errors
+    /// What could not be done.
+    fn disconnect() -> Result<Changes>;
+
     /// Sends a message through the app itself, to prove the wiring.
     ///
     /// # Errors
@@ -31,6 +37,9 @@ pub struct Adapter<T>(PhantomData<T>);
 impl<T: MailClient> wit::Guest for Adapter<T> {
     fn connect(relay: Relay) -> Result<Changes, failures::Failure> {
         guarded(|| T::connect(relay))
+    }
+    fn disconnect() -> Result<Changes, failures::Failure> {
+        guarded(T::disconnect)
     }
     fn send_test(recipient: String) -> Result<(), failures::Failure> {
         guarded(|| T::send_test(recipient))

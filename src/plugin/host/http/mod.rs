@@ -145,35 +145,35 @@ struct Next {
 
 impl Next {
     fn parse(request: http::Request) -> Result<Self, http::Error> {
-        let failed = |message: String| Err(http::Error::Failed(message));
+        let invalid = |message: String| Err(http::Error::Invalid(message));
         let url = match Url::parse(&request.url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => url,
-            Ok(url) => return failed(format!("`{}` is neither http nor https", url.scheme())),
-            Err(error) => return failed(format!("{:?} is not a URL: {error}", request.url)),
+            Ok(url) => return invalid(format!("`{}` is neither http nor https", url.scheme())),
+            Err(error) => return invalid(format!("{:?} is not a URL: {error}", request.url)),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return failed("the URL holds a user name or password; use a header".into());
+            return invalid("the URL holds a user name or password; use a header".into());
         }
         let Ok(method) = Method::from_bytes(request.method.as_bytes()) else {
-            return failed(format!("{:?} is not a method", request.method));
+            return invalid(format!("{:?} is not a method", request.method));
         };
         if method == Method::CONNECT {
-            return failed("the method CONNECT is not for plugins".into());
+            return invalid("the method CONNECT is not for plugins".into());
         }
         if request.body.len() > BODY {
-            return failed(format!("the body has more than {BODY} bytes"));
+            return invalid(format!("the body has more than {BODY} bytes"));
         }
         if request.headers.len() > HEADERS {
-            return failed(format!("more than {HEADERS} headers"));
+            return invalid(format!("more than {HEADERS} headers"));
         }
         let mut headers = HeaderMap::new();
         for (name, value) in request.headers {
             let parsed = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value));
             let (Ok(name), Ok(value)) = parsed else {
-                return failed(format!("{name:?} is not a header with a plain value"));
+                return invalid(format!("{name:?} is not a header with a plain value"));
             };
             if OURS.contains(&name) {
-                return failed(format!("the header `{name}` is the host's to set"));
+                return invalid(format!("the header `{name}` is the host's to set"));
             }
             headers.append(name, value);
         }

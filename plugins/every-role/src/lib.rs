@@ -1,0 +1,219 @@
+//! Plays every role for potluck's own tests: each hook reports that it was
+//! called and with what, and answers what the plugin's options say, so that a
+//! test can have it answer anything.
+
+#![cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "only the component is used"))]
+
+use potluck_sdk::{
+    Backup, Changes, Client, ClientRequest, Commands, Encryption, Failure, Finding, Item,
+    Lifecycle, MailClient, MailProvider, Migration, Parameter, Relay, Result, Sink, Source, Spec,
+    SsoClient, SsoProvider, Step, Transition, export, facts, memory, recipe_files, report, secrets,
+};
+use serde::Deserialize;
+
+struct Plugin;
+
+/// What the hooks answer.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Options {
+    /// The hook of this name fails.
+    fail: String,
+    /// Ids of steps; those that begin with `once-` are not reversible.
+    steps: Vec<String>,
+    settings: Vec<(String, Option<String>)>,
+    secrets: Vec<(String, String)>,
+    on: Vec<String>,
+    off: Vec<String>,
+    redirect: Option<String>,
+    client: Option<String>,
+    scope: Option<String>,
+    issuer: Option<String>,
+    secret: Option<String>,
+    host: Option<String>,
+    port: Option<u16>,
+    sender: Option<String>,
+}
+
+fn options() -> Result<Options> {
+    potluck_sdk::options()
+}
+
+/// Says what was called; fails if that is wanted.
+fn called(hook: &str, with: &str) -> Result {
+    report::info(format!("{hook}({with})"));
+    if options()?.fail == hook {
+        return Err(Failure::new(format!("{hook} was told to fail")).hint("tell it otherwise"));
+    }
+    Ok(())
+}
+
+fn shown(to: &Transition) -> String {
+    let name = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".into());
+    format!("{} to {}", name(&to.before), name(&to.after))
+}
+
+impl Lifecycle for Plugin {
+    fn check(to: Transition) -> Result {
+        called("check", &shown(&to))
+    }
+    fn before_deploy(to: Transition) -> Result {
+        called("before-deploy", &shown(&to))
+    }
+    fn after_deploy(to: Transition) -> Result {
+        called("after-deploy", &shown(&to))
+    }
+    fn before_remove() -> Result {
+        called("before-remove", "")
+    }
+}
+
+impl Migration for Plugin {
+    fn plan(before: String, after: String) -> Result<Vec<Step>> {
+        called("plan", &format!("{before} to {after}"))?;
+        let step = |id: String| Step {
+            description: format!("does {id}"),
+            reversible: !id.starts_with("once-"),
+            id,
+        };
+        Ok(options()?.steps.into_iter().map(step).collect())
+    }
+    fn run(id: String) -> Result {
+        called(&format!("run-{id}"), "")
+    }
+}
+
+impl Backup for Plugin {
+    fn plan() -> Result<Vec<Item>> {
+        Ok(vec![Item::Custom("facts.txt".into())])
+    }
+    fn produce(_: String, into: Sink) -> Result {
+        std::io::Write::write_all(&mut { into }, facts().name.as_bytes())?;
+        Ok(())
+    }
+    fn consume(_: String, contents: Source) -> Result {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut { contents }, &mut text)?;
+        called("consume", &text)
+    }
+    fn verify() -> Result<Vec<Finding>> {
+        Ok(vec![Finding { name: "there".into(), passed: true, detail: None }])
+    }
+}
+
+impl SsoProvider for Plugin {
+    fn register(request: ClientRequest) -> Result<Client> {
+        called("register", &request.redirect_uris.join(" "))?;
+        let options = options()?;
+        let secret = options.secret.unwrap_or_else(|| "s3cret-of-the-client".into());
+        report::info(format!("the secret is {secret}"));
+        Ok(Client {
+            issuer: options.issuer.unwrap_or_else(|| "https://sso.example.org/realm".into()),
+            client_id: request.client,
+            client_secret: Some(secret).filter(|secret| !request.public && !secret.is_empty()),
+            groups_claim: Some("groups".into()),
+        })
+    }
+    fn unregister(client: String) -> Result {
+        called("unregister", &client)
+    }
+}
+
+fn changes() -> Result<Changes> {
+    let options = options()?;
+    Ok(Changes {
+        settings: options.settings,
+        secrets: options.secrets,
+        overlays_on: options.on,
+        overlays_off: options.off,
+    })
+}
+
+impl SsoClient for Plugin {
+    fn request() -> Result<ClientRequest> {
+        let options = options()?;
+        let facts = facts();
+        Ok(ClientRequest {
+            client: options.client.unwrap_or(facts.stack),
+            display_name: facts.recipe,
+            home_url: Some(format!("https://{}/", facts.name)),
+            redirect_uris: vec![
+                options.redirect.unwrap_or_else(|| format!("https://{}/callback", facts.name)),
+            ],
+            post_logout_uris: Vec::new(),
+            scopes: vec![options.scope.unwrap_or_else(|| "openid".into())],
+            public: false,
+        })
+    }
+    fn connect(client: Client) -> Result<Changes> {
+        called("connect", &format!("{} with {:?}", client.issuer, client.client_secret))?;
+        changes()
+    }
+    fn disconnect() -> Result<Changes> {
+        changes()
+    }
+}
+
+impl MailProvider for Plugin {
+    fn account(sender: String) -> Result<Relay> {
+        called("account", &sender)?;
+        let options = options()?;
+        Ok(Relay {
+            host: options.host.unwrap_or_else(|| "mail.example.org".into()),
+            port: options.port.unwrap_or(587),
+            encryption: Encryption::Starttls,
+            username: Some("wiki".into()),
+            password: Some("p4ssword-of-the-relay".into()),
+            sender: options.sender.unwrap_or(sender),
+        })
+    }
+    fn close_account(sender: String) -> Result {
+        called("close-account", &sender)
+    }
+}
+
+impl MailClient for Plugin {
+    fn connect(relay: Relay) -> Result<Changes> {
+        called("connect", &format!("{}:{} {:?}", relay.host, relay.port, relay.password))?;
+        changes()
+    }
+    fn disconnect() -> Result<Changes> {
+        changes()
+    }
+    fn send_test(recipient: String) -> Result {
+        called("send-test", &recipient)
+    }
+}
+
+impl Commands for Plugin {
+    fn specs() -> Vec<Spec> {
+        let mut set = Spec::new("set-password", "Sets a password").required("user", "Whose");
+        set.parameters.push(Parameter {
+            name: "password".into(),
+            help: "The new one".into(),
+            required: true,
+            secret: true,
+        });
+        vec![set, Spec::new("logo", "Shows the recipe's logo"), Spec::new("count", "Counts")]
+    }
+    fn run(name: String, arguments: Vec<String>) -> Result<String> {
+        match name.as_str() {
+            "set-password" => Ok(format!("{} bytes for {}", arguments[1].len(), arguments[0])),
+            "logo" => {
+                let names = recipe_files::names("")?.join(" ");
+                let logo = recipe_files::read("logo.svg")?;
+                let outside = recipe_files::read("../outside");
+                Ok(format!("{names}: {}, {outside:?}", String::from_utf8_lossy(&logo)))
+            }
+            "count" => {
+                let count = memory::get("count")?.map_or(Ok(0), |n| n.parse::<u32>())? + 1;
+                memory::set("count", &count.to_string())?;
+                Ok(count.to_string())
+            }
+            "reveal" => Ok(secrets::reveal(&arguments[0])?),
+            _ => Err(Failure::new(format!("there is no command `{name}`"))),
+        }
+    }
+}
+
+export!(Plugin: lifecycle, migration, backup, sso_provider, sso_client, mail_provider, mail_client, commands);

@@ -1,0 +1,75 @@
+//! `recipe-files`: the recipe's own files, read only. No grant is needed, since
+//! the plugin comes out of the same folder; that no path and no link leaves it
+//! is kept by [`RecipeFiles`](crate::plugin::RecipeFiles).
+
+use wasmtime::component::{HasSelf, Linker};
+
+use super::State;
+use crate::plugin::{FileError, bindings::recipe_files};
+
+type Answer<T> = wasmtime::Result<Result<T, recipe_files::Error>>;
+
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    recipe_files::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+impl recipe_files::Host for State {
+    fn read(&mut self, path: String) -> Answer<Vec<u8>> {
+        self.call()?;
+        if path.is_empty() || !plain(&path) {
+            return Ok(Err(invalid(&path)));
+        }
+        let limit = self.account.limits().output;
+        Ok(match self.surroundings.files.read(&path) {
+            Ok(content) if content.len() > limit => Err(FileError::TooLarge(limit).into()),
+            read => read.map_err(Into::into),
+        })
+    }
+
+    fn names(&mut self, folder: String) -> Answer<Vec<String>> {
+        self.call()?;
+        if !plain(&folder) {
+            return Ok(Err(invalid(&folder)));
+        }
+        Ok(self.surroundings.files.list(&folder).map_err(Into::into))
+    }
+}
+
+/// A path that says where it leads: relative, without `.` and `..`.
+fn plain(path: &str) -> bool {
+    path.is_empty()
+        || (!path.contains('\0')
+            && path.split('/').all(|part| !matches!(part, "" | "." | ".." | ".git")))
+}
+
+fn invalid(path: &str) -> recipe_files::Error {
+    recipe_files::Error::Invalid(format!("{path:?} is not a plain path inside the recipe"))
+}
+
+impl From<FileError> for recipe_files::Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::NotFound => recipe_files::Error::NotFound,
+            FileError::Invalid(why) => recipe_files::Error::Invalid(why),
+            FileError::TooLarge(limit) => {
+                recipe_files::Error::TooLarge(u32::try_from(limit).unwrap_or(u32::MAX))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        for good in ["", "logo.svg", "branding/logo.svg", ".env.sample", "a/..b"] {
+            assert!(plain(good), "{good}");
+        }
+        for bad in ["/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", ".git/config", "a\0b"]
+        {
+            assert!(!plain(bad), "{bad:?}");
+        }
+    }
+}
