@@ -20,6 +20,7 @@ pub mod compose;
 pub mod engine;
 pub mod hint;
 pub mod home;
+pub mod lint;
 pub mod operation;
 pub mod plugin;
 pub mod progress;

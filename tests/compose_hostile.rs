@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use compose_support::Disk;
 use potluck::{
-    compose::{self, LoadOptions, Problems, Source},
+    compose::{self, LoadOptions, Problems, Source, lint::LintOptions},
     home::StackName,
 };
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn read(files: &[String]) -> Result<(), Problems> {
     };
     let (config, _) = compose::load(&sources, &options)?;
     let stack = StackName::new("stack").unwrap();
-    config.lint(Some(&stack));
+    config.lint(&LintOptions { stack: Some(&stack), checkout: None });
     config.to_yaml();
     config.to_stack(&stack, &Disk)?;
     Ok(())

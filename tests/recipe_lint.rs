@@ -1,14 +1,11 @@
 //! Lint finds what breaks between a recipe's files, and nothing in the example
 //! recipes.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use potluck::{
-    home::RecipeName,
-    recipe::{
-        Store, Version,
-        lint::{Finding, Severity, lint},
-    },
+    lint::{Finding, Severity, rules},
+    recipe::{Error, Store, Version, lint::lint},
 };
 
 /// A recipe with these files, linted.
@@ -27,9 +24,7 @@ fn linted(files: &[(&str, &str)]) -> Vec<Finding> {
 fn lint_folder(folder: &Path) -> Vec<Finding> {
     let place = tempfile::tempdir().unwrap();
     let store = Store::new(place.path().join("recipes"));
-    let name = RecipeName::new("linted").unwrap();
-    store.add_as(&name, folder.to_str().unwrap()).unwrap();
-    lint(&store.checkout(&name, &Version::Newest).unwrap())
+    lint(&store.look(folder.to_str().unwrap(), &Version::Newest).unwrap())
 }
 
 const COMPOSE: &str = "
@@ -130,13 +125,94 @@ secrets:
 }
 
 #[test]
-fn the_examples_have_no_errors_but_unbuilt_components() {
+fn an_overlay_is_read_with_the_values_that_the_sample_comments_out() {
+    let overlay = "services: {app: {ports: [{target: 80, published: '${PORT}'}]}}";
+    let files = |sample| {
+        linted(&[("compose.yml", COMPOSE), ("compose.port.yml", overlay), (".env.sample", sample)])
+    };
+    let codes = |findings: Vec<Finding>| -> Vec<&str> {
+        let bad = findings.iter().filter(|finding| finding.severity < Severity::Info);
+        bad.map(|finding| finding.code).collect()
+    };
+    let sample = format!("{SAMPLE}# Where it listens:\n#PORT=8080\n");
+    assert_eq!(codes(files(&sample)), Vec::<&str>::new());
+    assert_eq!(codes(files(SAMPLE)), ["compose-invalid"]);
+}
+
+#[test]
+fn errors_name_the_recipes_file_and_not_the_copy() {
+    let compose = format!("{COMPOSE}configs: {{page: {{file: page.html}}}}\n");
+    let compose =
+        compose.replace("secrets: [db_password]", "configs: [page]\n    env_file: app.env");
+    let findings = linted(&[("compose.yml", &compose), (".env.sample", SAMPLE)]);
+    let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    let all = messages.join("\n");
+    assert!(all.contains("app.env cannot be read"), "{all}");
+    assert!(!all.contains(std::env::temp_dir().to_str().unwrap()), "{all}");
+
+    let compose = compose.replace("env_file: app.env", "");
+    let findings = linted(&[("compose.yml", &compose), (".env.sample", SAMPLE)]);
+    let wrong = findings.iter().find(|finding| finding.code == "compose-invalid").unwrap();
+    assert!(wrong.message.contains("the file page.html cannot be read"), "{wrong:#?}");
+}
+
+#[test]
+fn a_mount_from_the_recipes_own_folder_is_an_error() {
+    let compose =
+        format!("{COMPOSE}\n").replace("secrets: [db_password]", "volumes: ['./data:/data']");
+    let findings = linted(&[("compose.yml", &compose), (".env.sample", SAMPLE)]);
+    let wrong = findings.iter().find(|finding| finding.severity == Severity::Error).unwrap();
+    assert_eq!(wrong.code, rules::BIND_INSIDE_RECIPE.code, "{findings:#?}");
+    assert!(wrong.message.starts_with("`./data`"), "{}", wrong.message);
+}
+
+/// Runs git without the settings of whoever runs the tests.
+fn git(folder: &Path, arguments: &[&str]) {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(folder).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]);
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    assert!(git.args(arguments).status().unwrap().success(), "git {arguments:?}");
+}
+
+#[test]
+fn a_look_at_a_recipe_takes_nothing_in() {
+    let place = tempfile::tempdir().unwrap();
+    let store = Store::new(place.path().join("recipes"));
+    let recipe = place.path().join("wiki");
+    fs::create_dir(&recipe).unwrap();
+    fs::write(recipe.join("compose.yml"), COMPOSE).unwrap();
+    git(&recipe, &["init", "--quiet"]);
+    git(&recipe, &["add", "."]);
+    git(&recipe, &["commit", "--quiet", "-m", "x"]);
+    git(&recipe, &["tag", "1.0.0+1"]);
+    fs::write(recipe.join("compose.yml"), "changed").unwrap();
+
+    let text = |source: &str, version: Version| {
+        let checkout = store.look(source, &version).unwrap();
+        assert_eq!(checkout.recipe.as_str(), "wiki");
+        checkout.text("compose.yml").unwrap()
+    };
+    let folder = recipe.to_str().unwrap();
+    let released = || Version::Named("1.0.0+1".into());
+    assert_eq!(text(folder, Version::Newest), "changed");
+    assert_eq!(text(folder, released()), COMPOSE);
+    let url = format!("file://{folder}");
+    assert_eq!(text(&url, Version::Newest), COMPOSE);
+    assert!(!store.folder.exists());
+
+    assert!(matches!(store.look("wiki-of-nobody", &Version::Newest), Err(Error::Unknown(_))));
+    store.add(folder).unwrap();
+    assert_eq!(text("wiki", Version::Newest), COMPOSE);
+}
+
+#[test]
+fn the_examples_have_notes_only_but_for_unbuilt_components() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes-examples");
     for entry in fs::read_dir(examples).unwrap() {
         let findings = lint_folder(&entry.unwrap().path());
         let wrong: Vec<_> = findings
             .iter()
-            .filter(|f| f.severity == Severity::Error && f.code != "component-missing")
+            .filter(|f| f.severity != Severity::Info && f.code != rules::COMPONENT_MISSING.code)
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }

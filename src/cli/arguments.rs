@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use crate::home::{AppName, ServerName};
+use crate::{
+    home::{AppName, ServerName},
+    lint::Strictness,
+};
 
 /// Arguments of every command.
 #[derive(Debug, Args)]
@@ -79,6 +82,20 @@ pub struct JsonArg {
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// For commands that lint, or deploy what lint looks at.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StrictArg {
+    /// Take lint's warnings for errors; docs/lint.md lists them
+    #[arg(long)]
+    strict: bool,
+}
+
+impl StrictArg {
+    pub fn strictness(self) -> Strictness {
+        if self.strict { Strictness::Warnings } else { Strictness::Errors }
+    }
 }
 
 /// `KEY=VALUE`.

@@ -13,6 +13,7 @@ mod backup;
 mod completions;
 mod exit;
 mod failure;
+mod findings;
 mod grants;
 mod plugin;
 mod progress;

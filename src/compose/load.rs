@@ -50,7 +50,7 @@ pub fn load(
 ) -> Result<(Config, Vec<Warning>), Problems> {
     let texts = Texts::new(sources);
     let mut sink = Sink::default();
-    let mut found = vec![];
+    let (mut ignored, mut odd) = (vec![], vec![]);
     let mut notes = vec![];
     let mut first: Option<Version> = None;
     let mut merged: Option<File> = None;
@@ -79,10 +79,10 @@ pub fn load(
         if sink.len() > before {
             continue;
         }
-        find_ignored(&root, &mut found);
+        find_ignored(&root, &mut ignored);
         let mut decoder = Decoder {
             sink: &mut sink,
-            warnings: &mut found,
+            warnings: &mut odd,
             lookup: options.environment,
             files: options.files,
             working_dir: options.working_dir,
@@ -98,6 +98,7 @@ pub fn load(
     sink.finish(&texts)?;
     let mut file = merged.unwrap_or_default();
     profiles::select(&mut file, options.profiles);
+    let mut found = [ignored, odd.clone()].concat();
     found.sort();
     found.dedup();
     let warnings = found
@@ -110,6 +111,7 @@ pub fn load(
         file,
         texts,
         notes,
+        odd,
     };
     Ok((config, warnings))
 }

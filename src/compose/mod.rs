@@ -56,6 +56,11 @@ pub trait Files: Sync {
     /// # Errors
     /// Whatever reading ended in; `PermissionDenied` for a path that is not allowed.
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>>;
+
+    /// The path as its author knows it, for messages.
+    fn shown(&self, path: &Path) -> String {
+        path.display().to_string()
+    }
 }
 
 /// What the files are read with.
@@ -82,6 +87,8 @@ pub struct Config {
     file: model::File,
     texts: problem::Texts,
     notes: Vec<interpolate::Note>,
+    /// Docker's warnings, but those of keys that it ignores: lint has its own.
+    odd: Vec<(problem::Spot, String)>,
 }
 
 /// Something docker ignores or frowns upon.

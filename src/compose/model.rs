@@ -32,7 +32,8 @@ pub struct Placed<T> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Service {
     pub at: Spot,
-    /// Where each key was last given, for findings.
+    /// Where each key was last given, for findings; those of `deploy` with their
+    /// path, `deploy.update_config.order`, variables as `environment.NAME`.
     pub keys: BTreeMap<String, Spot>,
     pub build: Build,
     pub cap_add: Vec<String>,

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    compose::{self, Stack},
-    recipe::{self, lint::Severity},
+    compose::Stack,
+    lint::{Finding, Strictness, blocking, rules},
+    recipe,
 };
 
 use super::{App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live};
@@ -32,41 +33,32 @@ pub(crate) fn external(stack: &Stack, subject: &Subject, live: &Live) -> Result<
 /// compose files were read with these, and what docker or abra deploys must
 /// deploy here.
 const ABOUT_NEW_APPS: &[&str] = &[
-    "sample-missing",
-    "sample-invalid",
-    "sample-without-type",
-    "compose-unreadable",
-    "no-app-service",
-    "secret-without-key",
-    // This app's own files are looked at below.
-    "dnsrr-ingress",
-    "name-too-long",
-    "port-taken",
+    rules::SAMPLE_MISSING.code,
+    rules::SAMPLE_INVALID.code,
+    rules::SAMPLE_ODD.code,
+    rules::SAMPLE_WITHOUT_TYPE.code,
+    rules::COMPOSE_INVALID.code,
+    rules::COMPOSE_UNREADABLE.code,
+    rules::NO_APP_SERVICE.code,
+    rules::SECRET_WITHOUT_KEY.code,
 ];
 
-/// What is wrong with the recipe itself; returns what does not stop a deploy.
-pub(crate) fn lint(app: &App) -> Result<Vec<String>, Error> {
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for finding in recipe::lint::lint(&app.checkout) {
-        if finding.severity != Severity::Error {
-            continue;
-        }
-        let text = match &finding.position {
-            Some(position) => format!("{position}: {}", finding.message),
-            None => finding.message.clone(),
-        };
-        if ABOUT_NEW_APPS.contains(&finding.code) {
-            warnings.push(text);
-        } else {
-            errors.push(format!("  {text}"));
-        }
+/// What is wrong with the recipe itself and with the files as this app reads
+/// them; returns what is an error and does not stop a deploy.
+pub(crate) fn lint(app: &App, strictness: Strictness) -> Result<Vec<String>, Error> {
+    let (about_new_apps, mut findings): (Vec<Finding>, Vec<Finding>) =
+        recipe::lint::lint(&app.checkout)
+            .into_iter()
+            // This app's own files are looked at with its settings.
+            .filter(|finding| !rules::is_of_compose(finding.code))
+            .partition(|finding| ABOUT_NEW_APPS.contains(&finding.code));
+    findings.extend(app.findings.iter().cloned());
+    findings.sort();
+    let stopping = blocking(&findings, strictness);
+    if !stopping.is_empty() {
+        return Err(Error::Lint(stopping.iter().map(|finding| format!("  {finding}")).collect()));
     }
-    let own = app.findings.iter().filter(|f| f.severity == compose::lint::Severity::Error);
-    errors.extend(own.map(|finding| {
-        let position = finding.position.as_deref().unwrap_or(&finding.path);
-        format!("  {position}: {}", finding.message)
-    }));
-    if errors.is_empty() { Ok(warnings) } else { Err(Error::Lint(errors)) }
+    Ok(blocking(&about_new_apps, Strictness::Errors).iter().map(ToString::to_string).collect())
 }
 
 fn absent(wanted: &[String], present: &BTreeSet<&str>) -> Vec<String> {

@@ -69,7 +69,7 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
     let rollout = rollout(context, app, options);
     let live = Live::read(&*app.engine, &app.stack).await?;
     checks::external(&app.stack, &rollout.subject, &live)?;
-    let lint = checks::lint(app)?;
+    let lint = checks::lint(app, options.strictness)?;
     let components = hooks::components(app)?;
     let images = rollout.images(&live).await?;
     let mut plan = rollout.work(&live, &images).plan();
@@ -111,7 +111,7 @@ async fn run(
         return Ok((plan, false));
     }
     step(context, "check".into());
-    let lint = checks::lint(app)?;
+    let lint = checks::lint(app, options.strictness)?;
 
     let agreed = hooks::decide(context, app, &components, &options.grants)?;
     remember_grants(context, app, &agreed)?;

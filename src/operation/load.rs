@@ -10,7 +10,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    compose::{self, LoadOptions},
+    compose::{self, LoadOptions, lint::LintOptions},
     engine,
     home::{AppEntry, EnvFile, RecipeName, StackName},
     recipe::{Checkout, Store, Version},
@@ -62,7 +62,8 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
             profiles: &profiles,
         };
         let (config, warnings) = compose::load(&sources, &options)?;
-        (config.to_stack(&name, &files)?, warnings, config.lint(Some(&name)))
+        let lint = LintOptions { stack: Some(&name), checkout: Some(checkout.path()) };
+        (config.to_stack(&name, &files)?, warnings, config.lint(&lint))
     };
     let entry = entry.clone();
     Ok(App {

@@ -34,9 +34,10 @@ use std::{
 };
 
 use crate::{
-    compose::{Source, Stack, Warning, lint::Finding},
+    compose::{Source, Stack, Warning},
     engine::{Engine, docker_config::DockerConfig},
     home::{AppEntry, EnvFile, Grant, Home, LockFile, StackName},
+    lint::{Finding, Strictness},
     plugin::Runtime,
     progress::Sink,
     recipe::{Checkout, Version},
@@ -126,6 +127,8 @@ pub struct DeployOptions {
     pub grants: BTreeSet<Grant>,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
+    /// What lint may find before it stops the deploy.
+    pub strictness: Strictness,
     /// Part of a restore: `after-deploy` is left out, because the data that it
     /// would make is about to come back; a later deploy runs it.
     pub restoring: bool,

@@ -242,4 +242,8 @@ impl compose::Files for Files<'_> {
             _ => refused(text),
         })
     }
+
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(self.checkout.path()).unwrap_or(path).display().to_string()
+    }
 }

@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Checkout, Error};
 use crate::{
-    compose::{self, LoadOptions, Problems, Source, Stack, Warning},
+    compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
     home::{EnvFile, Grant, StackName},
+    lint::{Finding, Position, Rule, Severity, refused, rules},
     secrets::written_names,
 };
 
@@ -22,32 +23,10 @@ const STACK: &str = "app_example_org";
 /// Longer names of secrets leave too little of Docker's 64 bytes for the stack
 /// and the version (abra's rule R015, which asks for 12, less strict).
 const LONGEST_SECRET: usize = 20;
+const SAMPLE: &str = ".env.sample";
+const MANIFEST: &str = "recipe.yml";
 /// Overlays beyond these are not read.
 const MAX_OVERLAYS: usize = 64;
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Stops a deploy.
-    Error,
-    Warning,
-    /// Worth knowing.
-    Info,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Finding {
-    pub severity: Severity,
-    /// Stable, `secret-without-key`.
-    pub code: &'static str,
-    /// `compose.yml:12:5`, or only the file.
-    pub position: Option<String>,
-    pub message: String,
-    /// What to do about it.
-    pub fix: Option<String>,
-}
 
 /// Everything found, errors first.
 pub fn lint(checkout: &Checkout) -> Vec<Finding> {
@@ -65,58 +44,48 @@ struct Lint<'a> {
 }
 
 impl Lint<'_> {
-    fn add(
-        &mut self,
-        severity: Severity,
-        code: &'static str,
-        position: impl Into<Option<String>>,
-        message: String,
-        fix: impl Into<Option<String>>,
-    ) {
-        let finding =
-            Finding { severity, code, position: position.into(), message, fix: fix.into() };
+    fn add(&mut self, finding: Finding) {
         self.findings.insert(finding);
     }
 
     /// The sample's settings; empty ones when there are none to be read.
     fn sample(&mut self) -> EnvFile {
-        const FILE: &str = ".env.sample";
-        let here = || Some(FILE.to_owned());
+        let in_sample =
+            |rule, message: String| Finding::new(rule, message).at(Position::file(SAMPLE));
         let text = match self.checkout.sample() {
             Ok(Some(text)) => text,
             Ok(None) => {
-                let message = "the recipe has no `.env.sample`".to_owned();
                 let fix = format!("add one that begins with `TYPE={}`", self.checkout.recipe);
-                self.add(Severity::Error, "sample-missing", None, message, fix);
+                let message = "the recipe has no `.env.sample`";
+                self.add(Finding::new(&rules::SAMPLE_MISSING, message).fix(fix));
                 return EnvFile::default();
             }
             Err(e) => {
-                self.add(Severity::Error, "sample-invalid", here(), e.to_string(), None);
+                self.add(in_sample(&rules::SAMPLE_INVALID, e.to_string()));
                 return EnvFile::default();
             }
         };
-        let sample = match EnvFile::parse(FILE, &text) {
+        let at_line = |e: crate::home::env_file::ParseError| {
+            Finding::new(&rules::SAMPLE_INVALID, e.message).at(Position::line(SAMPLE, e.line))
+        };
+        let sample = match EnvFile::parse(SAMPLE, &text) {
             Ok(sample) => sample,
             Err(e) => {
-                let position = format!("{FILE}:{}", e.line);
-                self.add(Severity::Error, "sample-invalid", position, e.message, None);
+                self.add(at_line(e));
                 return EnvFile::default();
             }
         };
         for warning in sample.warnings() {
-            self.add(Severity::Warning, "sample-odd", here(), warning, None);
+            self.add(in_sample(&rules::SAMPLE_ODD, warning));
         }
         let fix = format!("write `TYPE={}` in its first line", self.checkout.recipe);
         match sample.recipe_pin() {
             Ok(Some(_)) => {}
             Ok(None) => {
                 let message = "the sample does not say which recipe it is of".to_owned();
-                self.add(Severity::Warning, "sample-without-type", here(), message, fix);
+                self.add(in_sample(&rules::SAMPLE_WITHOUT_TYPE, message).fix(fix));
             }
-            Err(e) => {
-                let position = format!("{FILE}:{}", e.line);
-                self.add(Severity::Error, "sample-without-type", position, e.message, fix);
-            }
+            Err(e) => self.add(at_line(e).fix(fix)),
         }
         sample
     }
@@ -128,28 +97,29 @@ impl Lint<'_> {
         let base = match self.checkout.compose_sources(list) {
             Ok(sources) => sources,
             Err(e) => {
-                let message = match &e {
-                    Error::Io { path, source } => format!("{path}: {source}"),
-                    e => e.to_string(),
+                let finding = match e {
+                    Error::Io { path, source } => {
+                        Finding::new(&rules::COMPOSE_UNREADABLE, source.to_string())
+                            .at(Position::file(path))
+                    }
+                    e => Finding::new(&rules::COMPOSE_UNREADABLE, e.to_string()),
                 };
-                let fix = "name the files that the recipe has in `COMPOSE_FILE`".to_owned();
-                self.add(Severity::Error, "compose-unreadable", None, message, fix);
+                self.add(finding);
                 return None;
             }
         };
         let stack = self.stack(&base, sample, Severity::Error)?;
         let mut services: BTreeSet<_> = stack.services.iter().map(|s| s.key.clone()).collect();
         if !services.contains("app") {
-            let message = "no service is called `app`".to_owned();
-            let fix = "call the main service `app`: hooks, labels and other recipes count on it";
-            let position = base.first().map(|source| source.name.clone());
-            self.add(Severity::Error, "no-app-service", position, message, fix.to_owned());
+            let message = "no service is called `app`: hooks, labels and other recipes count on it";
+            let position = base.first().map(|source| Position::file(&source.name));
+            self.add(Finding::new(&rules::NO_APP_SERVICE, message).at(position));
         }
         self.secrets(&stack, &base, sample);
         for overlay in self.overlays(&base) {
             let Ok(text) = self.checkout.text(&overlay) else {
-                let message = "it cannot be read".to_owned();
-                self.add(Severity::Warning, "compose-unreadable", overlay, message, None);
+                let finding = Finding::new(&rules::COMPOSE_UNREADABLE, "it cannot be read");
+                self.add_capped(finding.at(Position::file(overlay)), Severity::Warning);
                 continue;
             };
             let mut sources = base.clone();
@@ -182,17 +152,19 @@ impl Lint<'_> {
         let exports: BTreeMap<_, _> = match self.checkout.abra_exports() {
             Ok(exports) => exports.into_iter().collect(),
             Err(e) => {
-                self.add(Severity::Error, "abra-sh-unreadable", None, e.to_string(), None);
+                self.add(Finding::new(&rules::ABRA_SH_UNREADABLE, e.to_string()));
                 return None;
             }
         };
+        // What an overlay needs is commented out in a sample.
+        let optional = sample.commented_values();
         let environment = |key: &str| match key {
             "STACK_NAME" => Some(STACK.to_owned()),
             _ => sample
                 .get(key)
                 .map(str::to_owned)
                 .or_else(|| exports.get(key).cloned())
-                // The keys of an overlay's secrets are commented out in a sample.
+                .or_else(|| optional.get(key).cloned())
                 .or_else(|| key.starts_with("SECRET_").then(|| "v1".to_owned())),
         };
         let files = self.checkout.files();
@@ -206,42 +178,29 @@ impl Lint<'_> {
             profiles: &BTreeSet::from(["*".to_owned()]),
         };
         let name = StackName::new(STACK).ok()?;
-        let loaded = compose::load(sources, &options).and_then(|(config, warnings)| {
+        let lint = LintOptions { stack: Some(&name), checkout: Some(self.checkout.path()) };
+        let loaded = compose::load(sources, &options).and_then(|(config, _)| {
             let stack = config.to_stack(&name, &files)?;
-            Ok((stack, warnings, config.lint(Some(&name))))
+            Ok((stack, config.lint(&lint)))
         });
         drop(files);
-        match loaded {
-            Ok((stack, warnings, findings)) => {
-                for finding in findings {
-                    let severity = match finding.severity {
-                        compose::lint::Severity::Error => severity,
-                        compose::lint::Severity::Warning => Severity::Warning,
-                        compose::lint::Severity::Info => Severity::Info,
-                    };
-                    let message = format!("{}: {}", finding.path, finding.message);
-                    self.add(severity, finding.code, finding.position, message, finding.fix);
-                }
-                for Warning { position, message } in warnings {
-                    self.add(Severity::Warning, "compose-odd", position, message, None);
-                }
-                Some(stack)
-            }
-            Err(Problems(problems)) => {
-                for problem in problems {
-                    let position = match problem.line {
-                        0 => problem.file,
-                        line => format!("{}:{line}:{}", problem.file, problem.column),
-                    };
-                    let message = match problem.path.as_str() {
-                        "" => problem.message,
-                        path => format!("{path}: {}", problem.message),
-                    };
-                    self.add(severity, "compose-invalid", position, message, problem.hint);
-                }
-                None
-            }
+        let (stack, findings) = match loaded {
+            Ok((stack, findings)) => (Some(stack), findings),
+            Err(Problems(problems)) => (None, problems.into_iter().map(refused).collect()),
+        };
+        for finding in findings {
+            self.add_capped(finding, severity);
         }
+        stack
+    }
+
+    /// Adds a finding as at most this bad, unless it is there already.
+    fn add_capped(&mut self, mut finding: Finding, worst: Severity) {
+        if self.findings.contains(&finding) {
+            return;
+        }
+        finding.severity = finding.severity.max(worst);
+        self.add(finding);
     }
 
     /// Every external secret of the stack's own has a version key in the sample.
@@ -258,16 +217,14 @@ impl Lint<'_> {
             let Some((name, key)) = key else {
                 let message =
                     format!("the secret `{rest}` does not take its version from a `SECRET_*` key");
-                let fix =
-                    "write its name as `${STACK_NAME}_NAME_${SECRET_NAME_VERSION}`".to_owned();
-                self.add(Severity::Warning, "secret-without-version", None, message, fix);
+                self.add(Finding::new(&rules::SECRET_WITHOUT_VERSION, message));
                 continue;
             };
             if sample.get(key).is_none() && !commented.contains(key) {
                 let message = format!("the secret `{name}` needs `{key}`, which the sample lacks");
                 let fix = format!("add `{key}=v1 # length=32` to `.env.sample`");
-                let here = ".env.sample".to_owned();
-                self.add(Severity::Error, "secret-without-key", here, message, fix);
+                let finding = Finding::new(&rules::SECRET_WITHOUT_KEY, message).fix(fix);
+                self.add(finding.at(Position::file(SAMPLE)));
             }
             if name.len() > LONGEST_SECRET {
                 let message = format!(
@@ -275,33 +232,30 @@ impl Lint<'_> {
                      Docker's 64",
                     name.len()
                 );
-                let fix = format!("keep names of secrets within {LONGEST_SECRET} bytes");
-                self.add(Severity::Warning, "secret-name-long", None, message, fix);
+                self.add(Finding::new(&rules::SECRET_NAME_LONG, message));
             }
         }
     }
 
     /// Components are there and are what the manifest says; grants name what exists.
     fn plugins(&mut self, services: Option<&BTreeSet<String>>) {
-        const FILE: &str = "recipe.yml";
-        let here = || Some(FILE.to_owned());
+        let in_manifest = |rule: &'static Rule, plugin: &str, message: String| {
+            Finding::new(rule, format!("plugin `{plugin}`: {message}")).at(Position::file(MANIFEST))
+        };
         for plugin in self.checkout.manifest.plugins.clone() {
             let (name, component) = (&plugin.name, &plugin.component);
             match self.checkout.read(component) {
                 Ok(bytes) => {
                     let digest = hex::encode(Sha256::digest(&bytes));
                     if plugin.sha256.as_ref().is_some_and(|pin| *pin != digest) {
-                        let message = format!(
-                            "plugin `{name}`: `{component}` is not the component that `sha256` pins"
-                        );
+                        let message = format!("`{component}` is not the one that `sha256` pins");
                         let fix = format!("write `sha256: {digest}` if it is the right one");
-                        self.add(Severity::Error, "component-differs", here(), message, fix);
+                        let rule = &rules::COMPONENT_DIFFERS;
+                        self.add(in_manifest(rule, name, message).fix(fix));
                     }
                 }
                 Err(e) => {
-                    let message = format!("plugin `{name}`: {e}");
-                    let fix = "build the plugin into that place, or correct `component`".to_owned();
-                    self.add(Severity::Error, "component-missing", here(), message, fix);
+                    self.add(in_manifest(&rules::COMPONENT_MISSING, name, e.to_string()));
                 }
             }
             let Some(services) = services else { continue };
@@ -309,11 +263,11 @@ impl Lint<'_> {
                 if let Grant::Exec(service) = grant
                     && !services.contains(service)
                 {
-                    let message =
-                        format!("plugin `{name}` asks for `{grant}`, but no service is called so");
+                    let message = format!("it asks for `{grant}`, but no service is called so");
                     let known: Vec<_> = services.iter().map(String::as_str).collect();
                     let fix = format!("the services are {}", known.join(", "));
-                    self.add(Severity::Error, "grant-unknown-service", here(), message, fix);
+                    let rule = &rules::GRANT_UNKNOWN_SERVICE;
+                    self.add(in_manifest(rule, name, message).fix(fix));
                 }
             }
         }

@@ -142,6 +142,35 @@ impl Store {
         Checkout::new(facts, folder)
     }
 
+    /// A private copy of one version of a recipe that need not be here, and is
+    /// not taken in: of a folder's own files, or of a clone made for this once.
+    ///
+    /// # Errors
+    /// As [`Store::add`] and [`Store::checkout`].
+    pub fn look(&self, source: &str, version: &Version) -> Result<Checkout, Error> {
+        let source = match Source::parse(source)? {
+            // A recipe that is here, even where a folder is called so, too.
+            Source::Name(name) if self.place(&name).is_dir() => {
+                return self.checkout(&name, version);
+            }
+            source => self.resolve(source)?,
+        };
+        let name = source.name()?;
+        let folder = tempfile::Builder::new()
+            .prefix("potluck-look-")
+            .tempdir()
+            .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
+        let aside = Store::new(folder.path());
+        match &source {
+            Source::Folder(folder) if !is_bare(folder) => {
+                let place = aside.place(&name);
+                std::os::unix::fs::symlink(folder, &place).map_err(|e| io_error(&place, e))?;
+            }
+            source => aside.add_resolved(&name, source)?,
+        }
+        aside.checkout(&name, version)
+    }
+
     fn place(&self, recipe: &RecipeName) -> PathBuf {
         self.folder.join(recipe.as_str())
     }
@@ -302,8 +331,13 @@ fn origin(place: &Path) -> Option<String> {
 
 /// Whether a folder is itself a git repository, bare or with a work tree.
 fn is_repository(folder: &Path) -> bool {
-    folder.join(".git").exists()
-        || (folder.join("HEAD").is_file() && folder.join("objects").is_dir())
+    folder.join(".git").exists() || is_bare(folder)
+}
+
+fn is_bare(folder: &Path) -> bool {
+    !folder.join(".git").exists()
+        && folder.join("HEAD").is_file()
+        && folder.join("objects").is_dir()
 }
 
 fn io_error(path: &Path, source: io::Error) -> Error {

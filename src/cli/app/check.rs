@@ -8,25 +8,30 @@ use crate::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
+        findings,
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
-        ui::BOLD,
     },
+    hint::Hint,
     home::EnvFile,
+    lint::{Finding, Position, Rule, Severity, Strictness, blocking, refused, rules},
     operation::{self, App},
-    recipe::Version,
+    recipe::{self, Version},
     secrets,
 };
 
 /// Check an app's settings and secrets against its recipe.
 ///
 /// Finds settings that the recipe's sample has and the app hasn't, settings that
-/// can't be understood, and secrets that are missing on the server. Exit code 1
-/// when something that is needed is missing.
+/// can't be understood, files that can't be deployed with them, and secrets that
+/// are missing on the server. Exit code 1 when something that is needed is
+/// missing or wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: {app, ok, findings}; a finding is {severity, about, message}, its severity
-`error` or `warning`.")]
+docs/lint.md lists the codes.
+
+JSON: {app, ok, findings}; a finding is {severity, about, code, position, path,
+message, fix}, its severity `error` or `warning`, its code stable.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -44,26 +49,19 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     app: String,
     /// Whether nothing that is needed is missing.
     ok: bool,
-    findings: Vec<Finding>,
+    findings: Vec<Row<'a>>,
 }
 
 #[derive(Serialize)]
-struct Finding {
-    severity: Severity,
+struct Row<'a> {
     /// The setting, the secret or the place in a file.
     about: String,
-    message: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Severity {
-    Error,
-    Warning,
+    #[serde(flatten)]
+    finding: &'a Finding,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -72,75 +70,119 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let findings = wait("interrupted", async {
-        let app = operation::load(&operating.context, &entry, &version).await?;
-        let mut findings = of_settings(&app)?;
-        findings.extend(app.warnings.iter().map(|warning| Finding {
-            severity: Severity::Warning,
-            about: warning.position.clone().unwrap_or_else(|| "compose files".into()),
-            message: warning.message.clone(),
-        }));
-        if !args.offline {
-            findings.extend(of_secrets(&app).await?);
+        match operation::load(&operating.context, &entry, &version).await {
+            Ok(app) => of_app(&app, args.offline).await,
+            Err(error) => of_error(error),
         }
-        Ok(findings)
     })?;
     drop(operating);
 
-    let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
-    let report = Report { app: entry.name.to_string(), ok, findings };
+    let ok = blocking(&findings, Strictness::Errors).is_empty();
+    let app = entry.name.to_string();
     if args.json.json {
-        session.ui.json(&report)?;
+        let rows = findings.iter().map(|finding| Row { about: about(finding), finding });
+        session.ui.json(&Report { app, ok, findings: rows.collect() })?;
     } else {
-        for Finding { severity, about, message } in &report.findings {
-            let word = match severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            session.ui.out(format_args!("{word}: {BOLD}{about}{BOLD:#}: {message}"))?;
-        }
-        if report.findings.is_empty() {
-            session.ui.say(format_args!("{} has all that its recipe needs.", report.app));
+        findings::show(&session.ui, &findings)?;
+        if findings.is_empty() {
+            session.ui.say(format_args!("{app} has all that its recipe needs."));
         }
     }
     Ok(if ok { Exit::DONE } else { Exit::FAILED })
 }
 
+fn about(finding: &Finding) -> String {
+    match (&finding.path, &finding.position) {
+        (_, Some(position)) => position.to_string(),
+        (Some(path), None) => path.clone(),
+        (None, None) if rules::APP.iter().any(|rule| rule.code == finding.code) => {
+            "settings".into()
+        }
+        (None, None) => "recipe".into(),
+    }
+}
+
+async fn of_app(app: &App, offline: bool) -> Result<Vec<Finding>, Failure> {
+    let mut findings = of_settings(app)?;
+    // What is merely worth knowing is `recipe lint`'s.
+    let own = app.findings.iter().filter(|finding| finding.severity < Severity::Info);
+    findings.extend(own.cloned());
+    if !offline {
+        findings.extend(of_secrets(app).await?);
+    }
+    findings.sort();
+    Ok(findings)
+}
+
+/// What keeps an app from being loaded, as far as it is the app's.
+fn of_error(error: operation::Error) -> Result<Vec<Finding>, Failure> {
+    use operation::Error;
+    let rule = match error {
+        Error::Compose(problems) => return Ok(problems.0.into_iter().map(refused).collect()),
+        Error::Recipe(recipe::Error::Manifest(message)) => {
+            let finding = Finding::new(&rules::MANIFEST_INVALID, message);
+            return Ok(vec![finding.at(Position::file("recipe.yml"))]);
+        }
+        Error::Recipe(_) | Error::NoRecipe { .. } => &rules::RECIPE_UNAVAILABLE,
+        Error::Home(_) | Error::Name(_) => &rules::SETTINGS_INVALID,
+        Error::Engine(_) => &rules::SERVER_UNAVAILABLE,
+        error => return Err(error.into()),
+    };
+    Ok(vec![of_hinting(rule, &error)])
+}
+
+fn of_hinting(rule: &'static Rule, error: &impl Hint) -> Finding {
+    let finding = Finding::new(rule, error.to_string());
+    match error.hint() {
+        Some(hint) => finding.fix(hint),
+        None => finding,
+    }
+}
+
 fn of_settings(app: &App) -> Result<Vec<Finding>, Failure> {
-    let sample = EnvFile::parse(".env.sample", &app.checkout.sample()?.unwrap_or_default())?;
+    const SAMPLE: &str = ".env.sample";
+    let sample = match EnvFile::parse(SAMPLE, &app.checkout.sample()?.unwrap_or_default()) {
+        Ok(sample) => sample,
+        Err(e) => {
+            let position = Position::line(SAMPLE, e.line);
+            return Ok(vec![Finding::new(&rules::SAMPLE_INVALID, e.message).at(position)]);
+        }
+    };
     let mut findings: Vec<Finding> = sample
         .values()
         .into_iter()
         // Either key names the recipe.
         .filter(|(key, _)| !matches!(key.as_str(), "TYPE" | "RECIPE"))
         .filter(|(key, _)| app.env.get(key).is_none())
-        .map(|(key, value)| Finding {
-            severity: Severity::Error,
-            message: format!("not in the settings; the recipe's sample has `{key}={value}`"),
-            about: key,
+        .map(|(key, value)| {
+            let message = format!("not in the settings; the recipe's sample has `{key}={value}`");
+            Finding::new(&rules::SETTING_MISSING, message).path(key)
         })
         .collect();
-    findings.extend(app.env.warnings().into_iter().map(|message| Finding {
-        severity: Severity::Warning,
-        about: "settings".into(),
-        message,
-    }));
+    let odd = app.env.warnings().into_iter();
+    findings.extend(odd.map(|message| Finding::new(&rules::SETTINGS_ODD, message)));
     Ok(findings)
 }
 
 async fn of_secrets(app: &App) -> Result<Vec<Finding>, Failure> {
-    let status = secrets::status(app.engine.as_ref(), &secret::plans(app)?).await?;
+    let status = match secrets::status(app.engine.as_ref(), &secret::plans(app)?).await {
+        Ok(status) => status,
+        Err(error) => return Ok(vec![of_hinting(&rules::SERVER_UNAVAILABLE, &error)]),
+    };
     let name = &app.entry.name;
     Ok(status
         .into_iter()
         .filter(|secret| secret.id.is_none())
-        .map(|secret| Finding {
-            severity: Severity::Error,
-            message: format!(
-                "not on the server; `potluck app secret {} {name}{}` stores it",
-                if secret.generate { "generate" } else { "insert" },
-                if secret.generate { String::new() } else { format!(" {}", secret.name) },
-            ),
-            about: format!("secret {}", secret.name),
+        .map(|secret| {
+            let command = if secret.generate {
+                format!("potluck app secret generate {name}")
+            } else {
+                format!("potluck app secret insert {name} {}", secret.name)
+            };
+            let message = format!("not on the server; `{command}` stores it");
+            Finding::new(&rules::SECRET_MISSING, message)
+                .path(format!("secret {}", secret.name))
+                .fix(format!("`{command}`"))
         })
         .collect())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     cli::{
-        arguments::{AppArg, JsonArg, duration},
+        arguments::{AppArg, JsonArg, StrictArg, duration},
         exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion, show_plan},
@@ -74,6 +74,9 @@ pub struct Args {
     force: bool,
 
     #[command(flatten)]
+    strict: StrictArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -92,6 +95,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         dry_run: args.dry_run,
         grants: args.grant.iter().cloned().collect::<BTreeSet<_>>(),
         force: args.force,
+        strictness: args.strict.strictness(),
         restoring: false,
     };
     let report = wait(INTERRUPTED, async {

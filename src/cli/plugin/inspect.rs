@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(value_name = "PATH|RECIPE")]
     what: String,
 
-    /// The recipe's version [default: the newest release]
+    /// The recipe's version [default: the newest release; a folder's own files]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
 
@@ -124,9 +124,8 @@ fn from_file(path: &Path) -> Result<Candidate, Failure> {
 }
 
 fn from_recipe(args: &Args, session: &Session) -> Result<Vec<Candidate>, Failure> {
-    let name = recipe::find(session, &args.what)?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
-    let checkout = session.recipes()?.checkout(&name, &version)?;
+    let checkout = recipe::look(session, &args.what, &version)?;
     let mut candidates = Vec::new();
     for entry in &checkout.manifest.plugins {
         let grants = entry

@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-pub use source::find;
+pub use source::{find, look};
 
 /// Look at recipes.
 ///

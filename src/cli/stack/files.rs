@@ -11,11 +11,13 @@ use std::{
 
 use crate::{
     cli::{
+        arguments::StrictArg,
         failure::Failure,
         session::{Session, user_home},
     },
-    compose::{self, Config, LoadOptions, Source, Warning, lint},
+    compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
+    lint::{Finding, Strictness, blocking, refused},
 };
 
 /// Beyond what the reader of YAML takes, and far beyond what swarm takes as the
@@ -43,12 +45,12 @@ pub struct FilesArg {
     #[arg(long = "profile", value_name = "NAME", value_delimiter = ',')]
     profiles: Vec<String>,
 
-    /// Take what lint finds for an error
-    ///
-    /// Docker deploys such files, often not as they were meant.
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    strict: StrictArg,
 }
+
+/// The files, or what is wrong with them.
+type Loaded = Result<(Config, Vec<Warning>), Problems>;
 
 impl FilesArg {
     /// Reads, interpolates, merges and checks the files; under `--strict` as the
@@ -62,18 +64,40 @@ impl FilesArg {
         stack: Option<&StackName>,
         interpolate: bool,
     ) -> Result<(Config, Vec<Warning>), Failure> {
-        let (config, warnings) = self.read(session, interpolate)?;
-        if self.strict {
-            refuse(&config.lint(stack))?;
+        let (config, warnings) = self.read(session, interpolate)??;
+        if self.strict.strictness() == Strictness::Warnings {
+            refuse(&config.lint(&LintOptions { stack, checkout: None }))?;
         }
         Ok((config, warnings))
     }
 
-    fn read(
+    /// Everything that is wrong with the files, what docker refuses included; as
+    /// the stack of that name, where there is one.
+    ///
+    /// # Errors
+    /// Files that can't be read.
+    pub fn lint(
         &self,
         session: &Session,
-        interpolate: bool,
-    ) -> Result<(Config, Vec<Warning>), Failure> {
+        stack: Option<&StackName>,
+    ) -> Result<Vec<Finding>, Failure> {
+        let found = self.read(session, true)?.and_then(|(config, _)| {
+            let mut findings = config.lint(&LintOptions { stack, checkout: None });
+            if let Some(stack) = stack {
+                let refusals = config.to_stack(stack, &Disk).err();
+                findings.extend(refusals.into_iter().flat_map(|p| p.0).map(refused));
+                findings.sort();
+            }
+            Ok(findings)
+        });
+        Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(refused).collect()))
+    }
+
+    pub fn strictness(&self) -> Strictness {
+        self.strict.strictness()
+    }
+
+    fn read(&self, session: &Session, interpolate: bool) -> Result<Loaded, Failure> {
         let sources = self.files.iter().map(|file| source(session, file));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let working_dir = self.working_dir()?;
@@ -90,7 +114,7 @@ impl FilesArg {
             interpolate,
             profiles: &profiles,
         };
-        Ok(compose::load(&sources, &options)?)
+        Ok(compose::load(&sources, &options))
     }
 
     /// The first file's folder; the current one for standard input.
@@ -122,29 +146,21 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-fn refuse(findings: &[lint::Finding]) -> Result<(), Failure> {
-    let lines: Vec<String> = findings
-        .iter()
-        .filter(|finding| finding.severity != lint::Severity::Info)
-        .map(|finding| {
-            let place = finding.position.as_deref().unwrap_or(&finding.path);
-            let fix = finding.fix.as_ref().map(|fix| format!("\n    fix: {fix}"));
-            format!(
-                "\n  {place}: {} [{}]{}",
-                finding.message,
-                finding.code,
-                fix.unwrap_or_default()
-            )
-        })
-        .collect();
-    match lines.len() {
-        0 => Ok(()),
-        n => Err(Failure::new(format!(
-            "lint has {n} finding{} on these files, and --strict takes none:{}",
-            if n == 1 { "" } else { "s" },
-            lines.concat()
-        ))),
+fn refuse(findings: &[Finding]) -> Result<(), Failure> {
+    let stopping = blocking(findings, Strictness::Warnings);
+    if stopping.is_empty() {
+        return Ok(());
     }
+    let lines = stopping.iter().map(|finding| {
+        let fix = finding.fix.as_ref().map(|fix| format!("\n    fix: {fix}"));
+        format!("\n  {finding} [{}]{}", finding.code, fix.unwrap_or_default())
+    });
+    Err(Failure::new(format!(
+        "lint has {} finding{} on these files, and --strict takes none:{}",
+        stopping.len(),
+        if stopping.len() == 1 { "" } else { "s" },
+        lines.collect::<String>()
+    )))
 }
 
 /// Reads wherever the operator may.

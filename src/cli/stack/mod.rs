@@ -3,6 +3,7 @@
 mod config;
 mod deploy;
 mod files;
+mod lint;
 mod ls;
 mod ps;
 mod rm;
@@ -24,6 +25,7 @@ use super::{failure::Outcome, session::Session};
     after_long_help = "\
 Examples:
   potluck stack config -c compose.yml -c compose.override.yml
+  potluck stack lint -c compose.yml
   potluck stack deploy -c compose.yml blog
   potluck stack services blog
   potluck stack rm blog
@@ -33,6 +35,7 @@ name another."
 )]
 pub enum Command {
     Config(config::Args),
+    Lint(lint::Args),
     Deploy(deploy::Args),
     Services(services::Args),
     Ps(ps::Args),
@@ -43,6 +46,7 @@ pub enum Command {
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Config(args) => config::run(args, session),
+        Command::Lint(args) => lint::run(args, session),
         Command::Deploy(args) => deploy::run(args, session),
         Command::Services(args) => services::run(args, session),
         Command::Ps(args) => ps::run(args, session),

@@ -141,15 +141,20 @@ impl Converter<'_> {
                 self.sink.hint(object.at, path.key("environment"), message, hint);
                 return None;
             }
-            None => match self.files.read(FilePath::new(&object.file)) {
-                Ok(bytes) => (bytes, format!("the file {}", object.file)),
-                Err(error) => {
-                    let message = format!("the file {} cannot be read: {error}", object.file);
-                    let hint = format!("add the file to the recipe, or make this {kind} external");
-                    self.sink.hint(object.at, path, message, hint);
-                    return None;
+            None => {
+                let file = FilePath::new(&object.file);
+                let what = format!("the file {}", self.files.shown(file));
+                match self.files.read(file) {
+                    Ok(bytes) => (bytes, what),
+                    Err(error) => {
+                        let message = format!("{what} cannot be read: {error}");
+                        let hint =
+                            format!("add the file to the recipe, or make this {kind} external");
+                        self.sink.hint(object.at, path, message, hint);
+                        return None;
+                    }
                 }
-            },
+            }
         };
         if bytes.len() > largest {
             let message =

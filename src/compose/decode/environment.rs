@@ -30,11 +30,13 @@ impl Decoder<'_> {
         let path_of_files = path.key("env_file");
         for file in self.env_files(map, path_of_files) {
             let resolved = self.absolute(&file.path);
-            let bytes = match self.files.read(FilePath::new(&resolved)) {
+            let resolved = FilePath::new(&resolved);
+            let shown = self.files.shown(resolved);
+            let bytes = match self.files.read(resolved) {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !file.required => continue,
                 Err(error) => {
-                    let message = format!("{resolved} cannot be read: {error}");
+                    let message = format!("{shown} cannot be read: {error}");
                     self.sink.push(file.at, path_of_files, message);
                     continue;
                 }
@@ -42,7 +44,7 @@ impl Decoder<'_> {
             match env::parse(&bytes, self.lookup) {
                 Ok(pairs) => all.extend(pairs.into_iter().map(|(k, v)| (k, Some(v)))),
                 Err(why) => {
-                    let message = format!("{resolved} is not an environment file: {why}");
+                    let message = format!("{shown} is not an environment file: {why}");
                     self.sink.push(file.at, path_of_files, message);
                 }
             }

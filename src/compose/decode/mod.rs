@@ -5,6 +5,7 @@
 mod deploy;
 mod environment;
 mod fields;
+mod keys;
 mod section;
 mod service;
 

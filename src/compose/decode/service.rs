@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Decoder, deploy::map_at, fields::extras};
+use super::{Decoder, deploy::map_at, fields::extras, keys};
 use crate::compose::{
     model::{
         Build, CredentialSpec, FileReference, HealthCheck, Logging, Placed, Port, Service,
@@ -42,7 +42,7 @@ impl Decoder<'_> {
         let (env_file, environment) = self.environment(map, path);
         Service {
             at,
-            keys: map.0.iter().map(|e| (e.key.clone(), e.at)).collect(),
+            keys: keys::of(map),
             build: self.build(map, path),
             cap_add: self.texts_at(map, "cap_add", path),
             cap_drop: self.texts_at(map, "cap_drop", path),

@@ -3,122 +3,154 @@
 //! else than the author wrote. A file with findings deploys as docker would
 //! deploy it; only errors, which swarm itself would refuse, stop an app's deploy.
 
+mod environment;
 mod ignored;
+mod network;
 mod service;
+mod storage;
+mod update;
+
+use std::path::Path;
 
 use super::{
     Config,
     interpolate::NoteKind,
+    model::{File, Service},
     problem::{Spot, Texts},
 };
-use crate::home::StackName;
+use crate::{
+    home::StackName,
+    lint::{Finding, Position, Rule, rules},
+};
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Swarm will refuse it.
-    Error,
-    /// It works, but surely not as meant, or not for long.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
-
-/// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Finding {
-    pub severity: Severity,
-    /// Stable, `start-first-volume`.
-    pub code: &'static str,
-    /// `compose.yml:12:5`
-    pub position: Option<String>,
-    /// `services.app.deploy`
-    pub path: String,
-    /// What is the matter, and why it matters.
-    pub message: String,
-    /// What to do about it.
-    pub fix: Option<String>,
+/// What the files are for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LintOptions<'a> {
+    /// Names are measured with this prefix; without one, as they are.
+    pub stack: Option<&'a StackName>,
+    /// The recipe's private copy, which is gone after a deploy.
+    pub checkout: Option<&'a Path>,
 }
 
 /// Collects findings.
 struct Findings<'a> {
     texts: &'a Texts,
-    all: Vec<(Spot, Finding)>,
+    all: Vec<Finding>,
 }
 
 impl Findings<'_> {
+    /// With the rule's own reason and fix.
+    fn rule(&mut self, rule: &'static Rule, at: Spot, path: String) {
+        self.push(rule, at, path, rule.reason);
+    }
+
+    /// The finding, for a fix that says more than the rule's.
     fn push(
         &mut self,
-        (severity, code): (Severity, &'static str),
+        rule: &'static Rule,
         at: Spot,
-        path: impl Into<String>,
+        path: String,
         message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
-        let finding = Finding {
-            severity,
-            code,
-            position: self.texts.position(at),
-            path: path.into(),
-            message: message.into(),
-            fix: Some(fix.into()).filter(|fix: &String| !fix.is_empty()),
-        };
-        self.all.push((at, finding));
+    ) -> &mut Finding {
+        let position = (at.line > 0).then(|| Position {
+            file: self.texts.name(at).to_owned(),
+            line: at.line as usize,
+            column: at.column as usize,
+        });
+        let at = self.all.len();
+        self.all.push(Finding::new(rule, message).at(position).path(path));
+        &mut self.all[at]
+    }
+}
+
+/// One service among the files.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    file: &'a File,
+    name: &'a str,
+    service: &'a Service,
+}
+
+impl Subject<'_> {
+    /// Where `deploy.update_config.order` was last given; where that was not,
+    /// the nearest place above.
+    fn spot(&self, key: &str) -> Spot {
+        let mut key = key;
+        loop {
+            if let Some(at) = self.service.keys.get(key) {
+                return *at;
+            }
+            match key.rsplit_once('.') {
+                Some((above, _)) => key = above,
+                None => return self.service.at,
+            }
+        }
+    }
+
+    fn path(&self, key: &str) -> String {
+        format!("services.{}.{key}", self.name)
+    }
+
+    /// Whether its tasks end by themselves.
+    fn is_job(&self) -> bool {
+        self.service.deploy.mode.ends_with("-job")
+    }
+
+    /// Whether every node has a task of it.
+    fn is_global(&self) -> bool {
+        self.service.deploy.mode.starts_with("global")
     }
 }
 
 impl Config {
     /// Everything worth saying about the files, errors first, then by place.
-    /// With a stack's name, names are measured with their prefix.
-    pub fn lint(&self, stack: Option<&StackName>) -> Vec<Finding> {
+    pub fn lint(&self, options: &LintOptions<'_>) -> Vec<Finding> {
         let mut findings = Findings { texts: &self.texts, all: vec![] };
         for (name, service) in &self.file.services {
-            ignored::check(name, service, &mut findings);
-            service::check(name, service, stack, &mut findings);
+            let subject = Subject { file: &self.file, name, service };
+            environment::check(subject, &mut findings);
+            ignored::check(subject, &mut findings);
+            network::check(subject, &mut findings);
+            service::check(subject, options, &mut findings);
+            storage::check(subject, options, &mut findings);
+            update::check(subject, &mut findings);
         }
-        service::check_ports(&self.file, &mut findings);
+        network::check_taken(&self.file, &mut findings);
         self.notes(&mut findings);
+        for (at, message) in &self.odd {
+            findings.push(&rules::COMPOSE_ODD, *at, String::new(), message);
+        }
         let mut all = findings.all;
-        all.sort_by(|(at, a), (bt, b)| (a.severity, at, a).cmp(&(b.severity, bt, b)));
+        all.sort();
         all.dedup();
-        all.into_iter().map(|(_, finding)| finding).collect()
+        all
     }
 
     /// Where docker reads something else than what is written.
     fn notes(&self, findings: &mut Findings<'_>) {
         for note in &self.notes {
-            let (code, message, fix) = match &note.kind {
-                NoteKind::BeyondDocker => (
-                    "beyond-docker",
-                    "`docker stack` refuses this form of the Compose specification".to_owned(),
-                    "",
-                ),
+            let (rule, message) = match &note.kind {
+                NoteKind::BeyondDocker => {
+                    (&rules::BEYOND_DOCKER, rules::BEYOND_DOCKER.reason.to_owned())
+                }
                 NoteKind::RequiredNeverFails(text) => (
-                    "required-never-fails",
+                    &rules::REQUIRED_NEVER_FAILS,
                     format!(
                         "docker takes `${{{text}}}` for a default, because the message holds a \
                          dash: it never fails"
                     ),
-                    "write the message without a dash",
                 ),
                 NoteKind::ErrorSwallowed(error) => (
-                    "error-swallowed",
+                    &rules::ERROR_SWALLOWED,
                     format!("{error}; docker says nothing, because another variable follows"),
-                    "set the variable, or write `$$` for a dollar sign",
                 ),
                 NoteKind::LoggingOptionsLost => (
-                    "logging-options-lost",
+                    &rules::LOGGING_OPTIONS_LOST,
                     "docker drops these options: the file before names a driver without options"
                         .to_owned(),
-                    "give the first file's `logging` an option, too",
                 ),
             };
-            let severity = match note.kind {
-                NoteKind::BeyondDocker => Severity::Info,
-                _ => Severity::Warning,
-            };
-            findings.push((severity, code), note.at, &note.path, message, fix);
+            findings.push(rule, note.at, note.path.clone(), message);
         }
     }
 }

@@ -20,7 +20,7 @@ mod syntax;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
 };
 
@@ -189,13 +189,34 @@ impl EnvFile {
     /// Keys that are commented out (`#KEY=value`) and not assigned anywhere:
     /// optional in a sample.
     pub fn commented_keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = Vec::new();
+        let assigned = self.entries.iter().filter(|entry| !entry.commented);
+        let mut seen: HashSet<&str> = assigned.map(|entry| entry.key.as_str()).collect();
+        let commented = self.entries.iter().filter(|entry| entry.commented);
+        commented.map(|entry| &entry.key).filter(|key| seen.insert(key)).cloned().collect()
+    }
+
+    /// What [`EnvFile::commented_keys`] would be if they were not commented out;
+    /// each key's first value counts.
+    pub fn commented_values(&self) -> BTreeMap<String, String> {
+        let active: HashMap<String, String> = self.values().into_iter().collect();
+        let mut values: BTreeMap<String, String> = BTreeMap::new();
+        let mut total = 0;
         for entry in self.entries.iter().filter(|entry| entry.commented) {
-            if self.active(&entry.key).is_none() && !keys.contains(&entry.key) {
-                keys.push(entry.key.clone());
+            if active.contains_key(&entry.key) || values.contains_key(&entry.key) {
+                continue;
             }
+            let lookup =
+                |key: &str| active.get(key).or_else(|| values.get(key)).map(String::as_str);
+            let raw = &self.text[entry.raw.clone()];
+            // One that is too long is as good as none.
+            let Ok(value) = syntax::expand(raw, lookup, &mut Vec::new()) else { continue };
+            total += value.len();
+            if total > MAX_TOTAL {
+                break;
+            }
+            values.insert(entry.key.clone(), value);
         }
-        keys
+        values
     }
 
     /// The line of a key's last assignment, counted from 1.

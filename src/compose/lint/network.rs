@@ -1,0 +1,68 @@
+//! Ports.
+
+use std::collections::BTreeMap;
+
+use super::{Findings, Subject};
+use crate::{
+    compose::model::{File, Port},
+    lint::rules,
+};
+
+/// Where databases listen. None of them is meant to be met from outside.
+const DATABASES: &[(u32, &str)] = &[
+    (1433, "SQL Server"),
+    (2379, "etcd"),
+    (3306, "MySQL"),
+    (5432, "PostgreSQL"),
+    (5984, "CouchDB"),
+    (6379, "Redis"),
+    (9042, "Cassandra"),
+    (9200, "Elasticsearch"),
+    (11211, "memcached"),
+    (27017, "MongoDB"),
+];
+
+pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
+    let service = subject.service;
+    let (at, path) = (subject.spot("ports"), subject.path("ports"));
+    let dnsrr = service.deploy.endpoint_mode.eq_ignore_ascii_case("dnsrr");
+    if let Some(port) = service.ports.iter().find(|port| dnsrr && port.mode != "host") {
+        let message = format!(
+            "port {} is published through the ingress network, which swarm refuses with \
+             `endpoint_mode: dnsrr`",
+            port.target
+        );
+        findings.push(&rules::DNSRR_INGRESS, at, path.clone(), message);
+    }
+    for (port, database) in DATABASES {
+        if service.ports.iter().any(|p| p.target == *port && protocol(p) == "tcp") {
+            let message = format!(
+                "port {port}, that of {database}, is published on all addresses of every node, \
+                 past most firewalls"
+            );
+            findings.push(&rules::DATABASE_PUBLISHED, at, path.clone(), message);
+        }
+    }
+}
+
+/// Two services cannot publish one port through the ingress network.
+pub fn check_taken(file: &File, findings: &mut Findings<'_>) {
+    let mut taken: BTreeMap<(u32, &str), &str> = BTreeMap::new();
+    for (name, service) in &file.services {
+        let subject = Subject { file, name, service };
+        for port in service.ports.iter().filter(|p| p.published > 0 && p.mode != "host") {
+            let protocol = protocol(port);
+            let first = *taken.entry((port.published, protocol)).or_insert(name);
+            if first != name {
+                let message =
+                    format!("port {}/{protocol} is published by `{first}`, too", port.published);
+                let (at, path) = (subject.spot("ports"), subject.path("ports"));
+                findings.push(&rules::PORT_TAKEN, at, path, message);
+            }
+        }
+    }
+}
+
+fn protocol(port: &Port) -> &str {
+    if port.protocol.is_empty() { "tcp" } else { &port.protocol }
+}

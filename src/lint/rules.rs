@@ -1,0 +1,238 @@
+//! Every rule, once. `docs/lint.md` shows the same table; a test keeps them equal.
+
+use super::Severity::{self, Error, Info, Warning};
+
+/// What lint looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Stable.
+    pub code: &'static str,
+    pub severity: Severity,
+    /// Why it matters.
+    pub reason: &'static str,
+    /// What to do, unless a finding knows better.
+    pub fix: &'static str,
+}
+
+/// Whether a code is that of a rule for compose files.
+pub fn is_of_compose(code: &str) -> bool {
+    COMPOSE.iter().any(|rule| rule.code == code)
+}
+
+macro_rules! rules {
+    (
+        $(#[$about:meta])* $all:ident;
+        $($name:ident: $severity:ident $code:literal, $reason:literal, $fix:literal;)*
+    ) => {
+        $(pub const $name: Rule =
+            Rule { code: $code, severity: $severity, reason: $reason, fix: $fix };)*
+
+        $(#[$about])*
+        pub const $all: &[Rule] = &[$($name),*];
+    };
+}
+
+rules! {
+    /// About compose files.
+    COMPOSE;
+
+    BAD_CONSTRAINT: Error "bad-constraint",
+        "swarm refuses other operators than `==` and `!=`, and no node fits a key that it doesn't know",
+        "compare `node.hostname`, `node.role`, `node.id`, `node.ip`, `node.platform.os`, `node.platform.arch`, `node.labels.…` or `engine.labels.…`";
+    BIND_INSIDE_RECIPE: Error "bind-inside-recipe",
+        "a bind mount is a folder of the node; a recipe's own folder is a private copy that is gone after the deploy",
+        "use a config for a file, a volume for data, or an absolute path that exists on the node";
+    DNSRR_INGRESS: Error "dnsrr-ingress",
+        "swarm refuses ports of the ingress network with `endpoint_mode: dnsrr`",
+        "publish it with `mode: host`, or remove `endpoint_mode`";
+    NAME_TOO_LONG: Error "name-too-long",
+        "swarm allows 63 bytes for the name of a service, the stack's name included",
+        "shorten the key or the app's name";
+    PORT_TAKEN: Error "port-taken",
+        "two services cannot publish one port of the ingress network",
+        "publish it by one service only";
+    ANONYMOUS_VOLUME: Warning "anonymous-volume",
+        "every task gets a new one: what was written is left behind at each update",
+        "name the volume, or use a mount of type `tmpfs` for what may go";
+    COMPOSE_ODD: Warning "compose-odd",
+        "docker itself warns of it",
+        "write it as the message says";
+    DATABASE_PUBLISHED: Warning "database-published",
+        "a published port listens on all addresses of every node and passes by most firewalls",
+        "remove the port: services on one network reach all ports of each other";
+    DEPENDS_ON: Warning "depends-on",
+        "swarm starts all services at once, whatever `depends_on` says",
+        "let the service wait for what it needs, or fail and be restarted";
+    DOCKER_SOCKET_EXPOSED: Warning "docker-socket-exposed",
+        "who breaks into a service that is reached from outside and holds the Docker socket owns the machine; read-only does not help",
+        "give the socket to a proxy that filters requests, and the service a network to it";
+    ERROR_SWALLOWED: Warning "error-swallowed",
+        "docker says nothing of a variable that is required or malformed when another one follows in the same value",
+        "set the variable, or write `$$` for a dollar sign";
+    HEALTHCHECK_APPENDED: Warning "healthcheck-appended",
+        "overlays append to `healthcheck.test`: what runs is both commands in one",
+        "keep `test` in one file only";
+    IGNORED_KEY: Warning "ignored-key",
+        "swarm ignores the key",
+        "remove it";
+    LOGGING_OPTIONS_LOST: Warning "logging-options-lost",
+        "docker drops options of an overlay when the file before names a driver without options",
+        "give the first file's `logging` an option, too";
+    ONE_LETTER_VOLUME: Warning "one-letter-volume",
+        "docker takes `v:/v` for one path on a Windows drive",
+        "give the volume a name of two letters or more";
+    PLAIN_SECRET: Warning "plain-secret",
+        "whoever may look at the service or the process reads its environment",
+        "use a secret, and the variable that names its file, often the same name with `_FILE`";
+    REPLICAS_SHARE_VOLUME: Warning "replicas-share-volume",
+        "a local volume is one of each node: replicas on one node write to the same, those on others see other data",
+        "use one replica, or a volume driver that shares between nodes";
+    REQUIRED_NEVER_FAILS: Warning "required-never-fails",
+        "docker takes `${V:?a - b}` for a default, because the message holds a dash",
+        "write the message without a dash";
+    START_FIRST_HOST_PORT: Warning "start-first-host-port",
+        "with `order: start-first` the new task finds the node's port taken, and waits for ever where there is no other node",
+        "use `order: stop-first`, or publish the port through the ingress network";
+    START_FIRST_VOLUME: Warning "start-first-volume",
+        "with `order: start-first` two tasks write to the volume at once during an update",
+        "use `order: stop-first`, or mount the volume read-only";
+    UNPINNED_IMAGE: Warning "unpinned-image",
+        "what runs depends on the day it was pulled, and nobody can go back",
+        "name a version";
+    UPDATE_PAUSES: Warning "update-pauses",
+        "`failure_action: pause` leaves a failed update half done until someone looks",
+        "use `failure_action: rollback`";
+    BEYOND_DOCKER: Info "beyond-docker",
+        "`docker stack` refuses this form of the Compose specification; potluck takes it",
+        "write docker's own form, where the file is for both";
+    BIND_NOT_PINNED: Info "bind-not-pinned",
+        "swarm does not make the folder, and refuses the task on a node that lacks it",
+        "name the node in `deploy.placement.constraints`, or use a volume";
+    DOCKER_SOCKET: Info "docker-socket",
+        "who reaches the Docker socket owns the machine; read-only does not help",
+        "give the socket to a proxy that filters requests";
+    NO_HEALTHCHECK: Info "no-healthcheck",
+        "without a health check, started counts as working, unless the image has one",
+        "add a `healthcheck`";
+    NO_MEMORY_LIMIT: Info "no-memory-limit",
+        "one service that leaks takes the whole node down",
+        "set `deploy.resources.limits.memory`";
+    RESTART_GIVES_UP: Info "restart-gives-up",
+        "after `max_attempts` failures the service stays down until someone looks",
+        "remove `max_attempts`, or set a `window`";
+    RESTART_TWICE: Info "restart-twice",
+        "`restart` has no effect beside `deploy.restart_policy`",
+        "remove `restart`";
+    UPDATE_PAUSES_BY_DEFAULT: Info "update-pauses-by-default",
+        "without `failure_action`, a failed update pauses half done until someone looks",
+        "set `deploy.update_config.failure_action: rollback`";
+    VOLUME_NOT_PINNED: Info "volume-not-pinned",
+        "a local volume is one of each node: a task that moves finds an empty one",
+        "where the swarm has several nodes, name one in `deploy.placement.constraints`";
+}
+
+rules! {
+    /// About the files of a recipe among each other.
+    RECIPE;
+
+    ABRA_SH_UNREADABLE: Error "abra-sh-unreadable",
+        "versions of configs come from `abra.sh`",
+        "make it a text file of the recipe";
+    COMPONENT_DIFFERS: Error "component-differs",
+        "the component is not the one that `sha256` pins",
+        "write its digest into recipe.yml if it is the right one";
+    COMPONENT_MISSING: Error "component-missing",
+        "a plugin without its component cannot run",
+        "build the plugin into that place, or correct `component`";
+    COMPOSE_INVALID: Error "compose-invalid",
+        "docker refuses the files",
+        "correct it as the message says";
+    COMPOSE_UNREADABLE: Error "compose-unreadable",
+        "`COMPOSE_FILE` names a file that cannot be read",
+        "name the files that the recipe has in `COMPOSE_FILE`";
+    GRANT_UNKNOWN_SERVICE: Error "grant-unknown-service",
+        "a plugin asks to run commands in a service that does not exist",
+        "name one of the recipe's services";
+    MANIFEST_INVALID: Error "manifest-invalid",
+        "the recipe's plugins are not known",
+        "correct it as the message says";
+    NO_APP_SERVICE: Error "no-app-service",
+        "hooks, labels and other recipes count on a service `app`",
+        "call the main service `app`";
+    SAMPLE_INVALID: Error "sample-invalid",
+        "a new app's settings are a copy of the sample",
+        "correct the line";
+    SAMPLE_MISSING: Error "sample-missing",
+        "a new app's settings are a copy of the sample",
+        "add a `.env.sample` that begins with `TYPE=` and the recipe's name";
+    SECRET_WITHOUT_KEY: Error "secret-without-key",
+        "a secret is made by the rules beside its `SECRET_…_VERSION`, which the sample lacks",
+        "add `SECRET_NAME_VERSION=v1 # length=32` to `.env.sample`";
+    SAMPLE_ODD: Warning "sample-odd",
+        "a setting of the sample will not be read as it looks",
+        "correct it as the message says";
+    SAMPLE_WITHOUT_TYPE: Warning "sample-without-type",
+        "an app's settings must say which recipe it is of",
+        "write `TYPE=` and the recipe's name into the sample's first line";
+    SECRET_NAME_LONG: Warning "secret-name-long",
+        "with a longer domain the secret's name exceeds Docker's 64 bytes",
+        "keep names of secrets within 20 bytes";
+    SECRET_WITHOUT_VERSION: Warning "secret-without-version",
+        "a secret whose name carries no version cannot be changed",
+        "write its name as `${STACK_NAME}_NAME_${SECRET_NAME_VERSION}`";
+}
+
+rules! {
+    /// About an app and its recipe: `app check`.
+    APP;
+
+    RECIPE_UNAVAILABLE: Error "recipe-unavailable",
+        "without its recipe an app cannot be deployed",
+        "correct `TYPE` in the settings, or add the recipe";
+    SECRET_MISSING: Error "secret-missing",
+        "a service that asks for a secret does not start without it",
+        "store it with `potluck app secret generate` or `insert`";
+    SERVER_UNAVAILABLE: Error "server-unavailable",
+        "whether the secrets are there is not known",
+        "see `potluck server ls`, or pass `--offline`";
+    SETTING_MISSING: Error "setting-missing",
+        "the recipe's sample has a setting that the app has not",
+        "set it with `potluck app config`";
+    SETTINGS_INVALID: Error "settings-invalid",
+        "the app's settings cannot be read",
+        "correct them with `potluck app config`";
+    SETTINGS_ODD: Warning "settings-odd",
+        "a setting will not be read as it looks",
+        "correct it with `potluck app config`";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Rule> {
+        [COMPOSE, RECIPE, APP].into_iter().flatten()
+    }
+
+    #[test]
+    fn the_page_shows_every_rule() {
+        let page = include_str!("../../docs/lint.md");
+        let is_rule = |line: &&str| line.starts_with("| `") && line.matches(" | ").count() == 3;
+        let mut shown = page.lines().filter(is_rule);
+        for Rule { code, severity, reason, fix } in all() {
+            let row = format!("| `{code}` | {severity} | {reason} | {fix} |");
+            assert_eq!(shown.next(), Some(row.as_str()));
+        }
+        assert_eq!(shown.next(), None);
+    }
+
+    #[test]
+    fn codes_are_unique_and_sorted_by_severity() {
+        let codes: std::collections::BTreeSet<_> = all().map(|rule| rule.code).collect();
+        assert_eq!(codes.len(), all().count());
+        for rules in [COMPOSE, RECIPE, APP] {
+            let key = |rule: &Rule| (rule.severity, rule.code);
+            assert!(rules.is_sorted_by_key(key), "{rules:#?}");
+        }
+    }
+}
