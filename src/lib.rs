@@ -4,7 +4,7 @@
 //! The library never prints, never reads the environment or the home
 //! directory, and never exits: only [`cli`] does. What a long operation wants
 //! to say goes through [`progress`]; what went wrong is a typed error with a
-//! [`hint`].
+//! [`hint`]; what is odd about somebody's files is a finding of [`lint`].
 //!
 //! Dependencies point down this list:
 //!

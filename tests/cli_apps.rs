@@ -211,9 +211,14 @@ fn check_finds_what_is_missing() {
     assert_snapshot!(lab.run(&["app", "check", "t.example"]), @r"
     exit code 1
     --- stdout
-    error: TITLE: not in the settings; the recipe's sample has `TITLE=`
-    error: secret mail_password: not on the server; `potluck app secret insert t.example mail_password` stores it
-    error: secret token: not on the server; `potluck app secret generate t.example` stores it
+    error[setting-missing]: TITLE: not in the settings; the recipe's sample has `TITLE=`
+      fix: set it with `potluck app config`
+    error[secret-missing]: secret mail_password: not on the server
+      fix: run `potluck app secret insert t.example mail_password`
+    error[secret-missing]: secret token: not on the server
+      fix: run `potluck app secret generate t.example`
+    --- stderr
+    Found 3 errors.
     ");
 
     lab.run(&["app", "config", "t.example", "--set", "TITLE=x", "-q"]);
@@ -231,6 +236,34 @@ fn check_finds_what_is_missing() {
       "findings": []
     }
     "#);
+}
+
+#[test]
+fn check_says_what_keeps_an_app_from_being_loaded() {
+    let lab = Lab::with_tiny_app();
+    let codes = || -> Vec<String> {
+        let run = lab.run(&["app", "check", "t.example", "--json"]);
+        assert_eq!(run.code, 1, "{run}");
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["ok"], false, "{report}");
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let file = lab.path("potluck/servers/simulated/t.example.env");
+    let env = std::fs::read_to_string(&file).unwrap();
+
+    std::fs::write(&file, format!("{env}COMPOSE_FILE=nowhere.yml\n")).unwrap();
+    assert_eq!(codes(), ["compose-unreadable"]);
+    std::fs::write(&file, env.replace("TYPE=tiny", "TYPE=other")).unwrap();
+    assert_eq!(codes(), ["recipe-unavailable"]);
+    std::fs::write(&file, format!("{env}TITLE='\n")).unwrap();
+    assert_eq!(codes(), ["settings-invalid"]);
+
+    std::fs::write(&file, &env).unwrap();
+    std::fs::write(lab.path("tiny/compose.yml"), "services: {app: {imgae: x}}").unwrap();
+    assert_eq!(codes(), ["compose-invalid"]);
+    std::fs::write(lab.path("tiny/recipe.yml"), "plugin: []").unwrap();
+    assert_eq!(codes(), ["manifest-invalid"]);
 }
 
 #[test]

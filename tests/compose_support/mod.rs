@@ -9,7 +9,9 @@ use std::{
     process::Command,
 };
 
-use potluck::compose::{self, Config, Files, LoadOptions, Problems, Source, Warning};
+use potluck::compose::{
+    self, Config, Files, LoadOptions, Problems, Source, Warning, lint::LintOptions,
+};
 use serde_json::Value;
 
 /// One configuration: files and environment.
@@ -184,7 +186,7 @@ pub enum Agreement {
 
 /// Whether the configuration holds what docker refuses and potluck takes.
 pub fn is_beyond(config: &Config) -> bool {
-    config.lint(None).iter().any(|finding| finding.code == "beyond-docker")
+    config.lint(&LintOptions::default()).iter().any(|finding| finding.code == "beyond-docker")
 }
 
 /// Compares what both programs print.

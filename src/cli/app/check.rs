@@ -123,6 +123,10 @@ fn of_error(error: operation::Error) -> Result<Vec<Finding>, Failure> {
             let finding = Finding::new(&rules::MANIFEST_INVALID, message);
             return Ok(vec![finding.at(Position::file("recipe.yml"))]);
         }
+        Error::Recipe(recipe::Error::Io { path, source }) => {
+            let finding = Finding::new(&rules::COMPOSE_UNREADABLE, source.to_string());
+            return Ok(vec![finding.at(Position::file(path))]);
+        }
         Error::Recipe(_) | Error::NoRecipe { .. } => &rules::RECIPE_UNAVAILABLE,
         Error::Home(_) | Error::Name(_) => &rules::SETTINGS_INVALID,
         Error::Engine(_) => &rules::SERVER_UNAVAILABLE,
@@ -179,10 +183,9 @@ async fn of_secrets(app: &App) -> Result<Vec<Finding>, Failure> {
             } else {
                 format!("potluck app secret insert {name} {}", secret.name)
             };
-            let message = format!("not on the server; `{command}` stores it");
-            Finding::new(&rules::SECRET_MISSING, message)
+            Finding::new(&rules::SECRET_MISSING, "not on the server")
                 .path(format!("secret {}", secret.name))
-                .fix(format!("`{command}`"))
+                .fix(format!("run `{command}`"))
         })
         .collect())
 }

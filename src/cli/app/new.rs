@@ -13,10 +13,8 @@ use crate::{
         ui::clean,
     },
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
-    recipe::{
-        Checkout, Version,
-        lint::{Finding, Severity, lint},
-    },
+    lint::{Strictness, blocking},
+    recipe::{Checkout, Version, lint::lint},
 };
 
 /// Set up a new app.
@@ -193,11 +191,10 @@ fn settings(
 
 /// What would stop a deploy of this recipe: better known now than then.
 fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
-    let mistakes: Vec<Finding> =
-        lint(checkout).into_iter().filter(|found| found.severity == Severity::Error).collect();
-    for Finding { position, message, .. } in &mistakes {
-        let position = position.as_ref().map_or(String::new(), |at| format!("{at}: "));
-        session.ui.warn(clean(&format!("{position}{message}")));
+    let findings = lint(checkout);
+    let mistakes = blocking(&findings, Strictness::Errors);
+    for mistake in &mistakes {
+        session.ui.warn(clean(&mistake.to_string()));
     }
     if !mistakes.is_empty() {
         session.ui.warn(format_args!("the recipe {} can't be deployed as it is", checkout.recipe));

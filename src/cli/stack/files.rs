@@ -81,14 +81,14 @@ impl FilesArg {
         session: &Session,
         stack: Option<&StackName>,
     ) -> Result<Vec<Finding>, Failure> {
-        let found = self.read(session, true)?.and_then(|(config, _)| {
+        let found = self.read(session, true)?.map(|(config, _)| {
             let mut findings = config.lint(&LintOptions { stack, checkout: None });
             if let Some(stack) = stack {
                 let refusals = config.to_stack(stack, &Disk).err();
                 findings.extend(refusals.into_iter().flat_map(|p| p.0).map(refused));
                 findings.sort();
             }
-            Ok(findings)
+            findings
         });
         Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(refused).collect()))
     }
