@@ -1,230 +1,106 @@
-//! What docker sends for a stack and what `to_stack` makes of it are the same:
-//! `docker stack deploy` runs against a manager that only records, for every file
-//! of the corpus and every case of our own.
+//! What docker asks of a manager for a stack, and what potluck asks, are the
+//! same: both programs deploy, deploy again, update, prune and remove stacks on
+//! managers that only keep what they are sent, for every file of the corpus and
+//! every case of our own. Docker also sends what has not changed; potluck need
+//! not.
 
 mod compose_support;
+mod fake_manager;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::fs::PermissionsExt,
     path::Path,
-    sync::{Arc, Mutex},
+    process::{Command, Output},
 };
 
 use compose_support::{
     Case, Disk, cases, corpus, difference, docker, docker_is_missing, is_beyond, load,
 };
-use potluck::{compose::Stack, home::StackName};
-use serde_json::{Map, Value, json};
+use fake_manager::{Manager, Request, normal};
+use potluck::home::StackName;
+use serde_json::{Value, json};
 
-/// Bodies of POST requests by path and name.
-type Bodies = BTreeMap<(String, String), Value>;
+/// What a request does to what.
+type Key = (String, String, String);
 
-/// A manager on a unix socket that knows every external object, holds nothing
-/// and takes everything.
-struct Recorder {
-    bodies: Arc<Mutex<Bodies>>,
-    folder: tempfile::TempDir,
+fn potluck(case: &Case, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    command.args(words).current_dir(&case.folder).env_clear().envs(&case.env);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    for file in &case.files {
+        command.args(["-c", file]);
+    }
+    command
 }
 
-impl Recorder {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join("sock")).unwrap();
-        let bodies = Arc::new(Mutex::new(Bodies::new()));
-        let shared = Arc::clone(&bodies);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let bodies = Arc::clone(&shared);
-                std::thread::spawn(move || serve(&stream, &bodies));
-            }
-        });
-        Self { bodies, folder }
-    }
-
-    fn host(&self) -> String {
-        format!("unix://{}/sock", self.folder.path().display())
-    }
+fn on(manager: &Manager, mut command: Command) -> Output {
+    let mut path = manager.docker_config().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    command
+        .env("DOCKER_HOST", manager.host())
+        .env("DOCKER_CONFIG", manager.docker_config())
+        .env("PATH", path)
+        .output()
+        .unwrap()
 }
 
-/// Answers one connection until it closes.
-fn serve(stream: &UnixStream, bodies: &Mutex<Bodies>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut writer = stream;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let mut words = line.split(' ');
-        let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let mut length = 0;
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header).ok()?;
-            if header.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        let (status, answer) = answer(&method, &target, &body, bodies);
-        let answer = if method == "HEAD" { String::new() } else { answer.to_string() };
-        write!(
-            writer,
-            "HTTP/1.1 {status} x\r\nApi-Version: 1.41\r\nOstype: linux\r\nSwarm: active/manager\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}",
-            answer.len()
-        )
-        .ok()?;
-    }
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn answer(method: &str, target: &str, body: &[u8], bodies: &Mutex<Bodies>) -> (u16, Value) {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let path = path.strip_prefix("/v1.41").unwrap_or(path);
-    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    match (method, parts.as_slice()) {
-        ("HEAD" | "GET", ["_ping"]) => (200, json!("OK")),
-        ("GET", ["info"]) => {
-            let swarm =
-                json!({"NodeID": "n", "LocalNodeState": "active", "ControlAvailable": true});
-            (200, json!({"ID": "x", "OSType": "linux", "Swarm": swarm}))
-        }
-        ("GET", ["networks", name]) => (200, json!({"Id": name, "Name": name, "Scope": "swarm"})),
-        ("GET", ["secrets" | "configs"]) => (200, found(query)),
-        ("GET", ["secrets" | "configs", _]) => (404, json!({"message": "not found"})),
-        ("GET", ["networks" | "services"]) => (200, json!([])),
-        ("POST", [kind, "create"]) => {
-            let body: Value = serde_json::from_slice(body).unwrap_or_default();
-            let name = body["Name"].as_str().unwrap_or_default().to_owned();
-            bodies.lock().unwrap().insert(((*kind).to_owned(), name), body);
-            (201, json!({"ID": "id", "Id": "id"}))
-        }
-        _ => (404, json!({"message": format!("not expected: {method} {target}")})),
-    }
-}
-
-/// Every object that the name filter asks for.
-fn found(query: &str) -> Value {
-    let text = query.strip_prefix("filters=").unwrap_or_default().replace('+', " ");
-    let mut decoded = vec![];
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(if byte == b'%' {
-            let hex = [bytes.next().unwrap_or(b'0'), bytes.next().unwrap_or(b'0')];
-            u8::from_str_radix(&String::from_utf8_lossy(&hex), 16).unwrap_or(b'?')
-        } else {
-            byte
-        });
-    }
-    let filters: Value = serde_json::from_slice(&decoded).unwrap_or_default();
-    let names = filters["name"].as_object().cloned().unwrap_or_default();
-    names.keys().map(|name| json!({"ID": format!("id-{name}"), "Spec": {"Name": name}})).collect()
-}
-
-/// Pointers in docker's types: there, zero is not the same as nothing.
-const POINTERS: &[&str] = &[
-    "Replicas",
-    "MaxAttempts",
-    "MaxConcurrent",
-    "TotalCompletions",
-    "Init",
-    "Parallelism",
-    "StopGracePeriod",
-    "Window",
-    "Delay",
-];
-
-/// Leaves out what Go leaves out, and ids.
-fn normal(key: &str, value: Value) -> Option<Value> {
-    let value = match value {
-        Value::Object(map) => {
-            let kept: Map<String, Value> = map
-                .into_iter()
-                .filter(|(key, _)| {
-                    !matches!(key.as_str(), "SecretID" | "ConfigID" | "CheckDuplicate")
-                })
-                .filter_map(|(key, value)| normal(&key, value).map(|value| (key, value)))
-                // Some empty objects choose something.
-                .collect();
-            if kept.is_empty() && !matches!(key, "Global" | "GlobalJob" | "Runtime" | "LogDriver") {
-                return None;
-            }
-            Value::Object(kept)
-        }
-        Value::Array(items) => {
-            let mut items: Vec<Value> =
-                items.into_iter().map(|item| normal("item", item).unwrap_or_default()).collect();
-            if matches!(key, "Secrets" | "Configs") {
-                items.sort_by_key(ToString::to_string);
-            }
-            if items.is_empty() {
-                return None;
-            }
-            Value::Array(items)
-        }
-        Value::Number(number) if number.as_f64() == Some(0.0) && !POINTERS.contains(&key) => {
-            return None;
-        }
-        Value::Bool(false) if !POINTERS.contains(&key) => return None,
-        Value::Null => return None,
-        Value::String(text) if text.is_empty() => return None,
-        // A credential spec's config: its id for docker, its name for us.
-        Value::String(text) if key == "Config" => {
-            Value::String(text.strip_prefix("id-").unwrap_or(&text).to_owned())
-        }
-        other => other,
-    };
-    Some(value)
-}
-
-fn ours(stack: &Stack) -> Bodies {
-    let mut bodies = Bodies::new();
-    let mut put = |kind: &str, name: &str, value: Value| {
-        bodies.insert((kind.to_owned(), name.to_owned()), value);
-    };
-    for (name, network) in &stack.networks {
-        put("networks", name, serde_json::to_value(network).unwrap());
-    }
-    for (name, secret) in &stack.secrets {
-        put("secrets", name, serde_json::to_value(secret).unwrap());
-    }
-    for (name, config) in &stack.configs {
-        put("configs", name, serde_json::to_value(config).unwrap());
-    }
-    for service in &stack.services {
-        let name = service.spec.name.clone().unwrap();
-        put("services", &name, serde_json::to_value(&service.spec).unwrap());
-    }
-    bodies
-}
-
-fn compared(bodies: Bodies) -> Value {
-    bodies
-        .into_iter()
-        .map(|((kind, name), body)| {
-            let body = normal("body", body).unwrap_or_default();
-            (format!("{kind} {name}"), rename(body))
+/// Requests by what they do, with the body and, decoded, the credentials.
+fn by_key(log: &[Request]) -> BTreeMap<Key, Value> {
+    log.iter()
+        .map(|request| {
+            let mut parts = request.path.trim_start_matches('/').split('/');
+            let kind = parts.next().unwrap_or_default().to_owned();
+            let verb = match (request.method.as_str(), parts.next_back()) {
+                ("POST", Some(verb)) => verb.to_owned(),
+                (method, _) => method.to_owned(),
+            };
+            let auth = request.auth.as_ref().map(|header| {
+                use base64::Engine;
+                let bytes = base64::engine::general_purpose::URL_SAFE.decode(header).unwrap();
+                serde_json::from_slice::<Value>(&bytes).unwrap()
+            });
+            let value = json!({"auth": auth, "body": normal(&request.body)});
+            ((verb, kind, request.name.clone()), value)
         })
-        .collect::<Map<String, Value>>()
-        .into()
+        .collect()
 }
 
-/// Go reads names of keys in any case; the API's models write one differently.
-fn rename(mut body: Value) -> Value {
-    if let Some(container) = body.pointer_mut("/TaskTemplate/ContainerSpec")
-        && let Some(container) = container.as_object_mut()
-        && let Some(check) = container.remove("HealthCheck")
-    {
-        container.insert("Healthcheck".into(), check);
-    }
-    body
+/// Docker's and ours are equal, except for updates that change nothing.
+fn same_requests(
+    theirs: &[Request],
+    ours: &[Request],
+    before: &BTreeMap<(String, String), Value>,
+) -> Result<(), String> {
+    let (theirs, ours) = (by_key(theirs), by_key(ours));
+    let needless = |key: &Key, value: &Value| {
+        let stored = before.get(&(key.1.clone(), key.2.clone()));
+        key.0 == "update"
+            && value["auth"].is_null()
+            && stored.is_some_and(|stored| same_object(&key.1, stored, &value["body"]))
+    };
+    let shown = |requests: &BTreeMap<Key, Value>, other: &BTreeMap<Key, Value>| -> Value {
+        requests
+            .iter()
+            .filter(|(key, value)| other.contains_key(*key) || !needless(key, value))
+            .map(|((verb, kind, name), value)| (format!("{verb} {kind} {name}"), value.clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let (theirs, ours) = (shown(&theirs, &ours), shown(&ours, &BTreeMap::new()));
+    if theirs == ours { Ok(()) } else { Err(difference(&theirs, &ours)) }
+}
+
+/// Of secrets and configs only labels can be updated.
+fn same_object(kind: &str, stored: &Value, sent: &Value) -> bool {
+    let stored = normal(stored);
+    if kind == "services" { stored == *sent } else { stored["Labels"] == sent["Labels"] }
 }
 
 /// What potluck refuses and docker's client does not, because swarm would.
@@ -235,40 +111,75 @@ const REFUSED_BY_SWARM: &[&str] = &[
     "`cluster` are not supported yet",
 ];
 
+const DEPLOY: [&str; 5] = ["stack", "deploy", "--resolve-image", "never", "--detach"];
+
+/// Deploys a case twice and removes it, with both programs.
 fn compare(case: &Case) -> Result<&'static str, String> {
-    let recorder = Recorder::start();
-    let theirs = docker(case, &["stack", "deploy", "--resolve-image", "never", "--detach", "st"])
-        .env("DOCKER_HOST", recorder.host())
-        .env("DOCKER_CONFIG", recorder.folder.path())
-        .output()
-        .unwrap();
-    let name = StackName::new("st").unwrap();
-    let ours_stack = load(case).and_then(|(config, _)| config.to_stack(&name, &Disk));
-    let stderr = String::from_utf8_lossy(&theirs.stderr);
-    match (theirs.status.success(), ours_stack) {
-        (true, Ok(stack)) => {
-            let theirs = compared(recorder.bodies.lock().unwrap().clone());
-            let ours = compared(ours(&stack));
-            if theirs == ours { Ok("equal") } else { Err(difference(&theirs, &ours)) }
-        }
-        (false, Err(problems)) => {
-            if std::env::var_os("SHOW_REFUSALS").is_some() {
-                eprintln!("== {}\n{stderr}-- potluck\n{problems}\n", case.name);
+    let (theirs, ours) = (Manager::start(), Manager::start());
+    let stack =
+        load(case).and_then(|(config, _)| config.to_stack(&StackName::new("st").unwrap(), &Disk));
+    if let Ok(stack) = &stack {
+        for manager in [&theirs, &ours] {
+            let external = [
+                ("networks", &stack.external_networks),
+                ("secrets", &stack.external_secrets),
+                ("configs", &stack.external_configs),
+            ];
+            for (kind, names) in external {
+                names.iter().for_each(|name| manager.put(kind, name));
             }
-            Ok("refused by both")
         }
-        (true, Err(problems)) => {
-            let text = problems.to_string();
-            if REFUSED_BY_SWARM.iter().any(|reason| text.contains(reason)) {
+    }
+    let deploy = || {
+        let mut by_docker = docker(case, &DEPLOY);
+        by_docker.arg("st");
+        let mut by_potluck = potluck(case, &DEPLOY);
+        by_potluck.arg("st");
+        (on(&theirs, by_docker), on(&ours, by_potluck))
+    };
+    let (by_docker, by_potluck) = deploy();
+    match (by_docker.status.success(), by_potluck.status.success()) {
+        (true, true) => {}
+        (false, false) => return Ok("refused by both"),
+        (true, false) => {
+            let reasons = text(&by_potluck);
+            if REFUSED_BY_SWARM.iter().any(|reason| reasons.contains(reason)) {
                 return Ok("refused before swarm would");
             }
-            Err(format!("only potluck refuses it:\n{text}"))
+            return Err(format!("only potluck refuses it:\n{reasons}"));
         }
-        (false, Ok(_)) if load(case).is_ok_and(|(config, _)| is_beyond(&config)) => {
-            Ok("refused by docker only")
-        }
-        (false, Ok(_)) => Err(format!("only docker refuses it:\n{stderr}")),
+        (false, true) => return accepted_beyond(case, &text(&by_docker)),
     }
+    same_requests(&theirs.take_log(), &ours.take_log(), &BTreeMap::new())?;
+
+    let before = theirs.specs();
+    let (by_docker, by_potluck) = deploy();
+    if !by_docker.status.success() || !by_potluck.status.success() {
+        return Err(format!("again: {}{}", text(&by_docker), text(&by_potluck)));
+    }
+    same_requests(&theirs.take_log(), &ours.take_log(), &before)
+        .map_err(|difference| format!("again:\n{difference}"))?;
+
+    let words = ["stack", "rm", "--detach", "st"];
+    let mut by_docker = Command::new("docker");
+    by_docker.args(words);
+    let mut by_potluck = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    by_potluck.args(words);
+    let (by_docker, by_potluck) = (on(&theirs, by_docker), on(&ours, by_potluck));
+    if !by_docker.status.success() || !by_potluck.status.success() {
+        return Err(format!("removing: {}{}", text(&by_docker), text(&by_potluck)));
+    }
+    same_requests(&theirs.take_log(), &ours.take_log(), &BTreeMap::new())
+        .map_err(|difference| format!("removing:\n{difference}"))?;
+    Ok("equal")
+}
+
+/// Extensions of potluck, which lint says of themselves.
+fn accepted_beyond(case: &Case, stderr: &str) -> Result<&'static str, String> {
+    if load(case).is_ok_and(|(config, _)| is_beyond(&config)) {
+        return Ok("beyond docker");
+    }
+    Err(format!("only docker refuses it:\n{stderr}"))
 }
 
 fn run(all: &[Case]) {
@@ -283,39 +194,302 @@ fn run(all: &[Case]) {
             Err(difference) => different.push(format!("== {}\n{difference}", case.name)),
         }
     }
-    eprintln!("sent {} stacks: {counts:?}, {} different", all.len(), different.len());
+    eprintln!("requests of {} stacks: {counts:?}, {} different", all.len(), different.len());
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
 #[test]
-fn docker_sends_what_we_would_for_the_corpus() {
+fn docker_and_potluck_ask_the_same_for_the_corpus() {
     run(&corpus());
 }
 
 #[test]
-fn docker_sends_what_we_would_for_our_own_cases() {
+fn docker_and_potluck_ask_the_same_for_our_own_cases() {
     run(&cases());
 }
 
-#[test]
-fn the_parts_whose_absence_hurts_are_always_sent() {
+/// A stack before and after, and how it is deployed the second time.
+struct Change {
+    title: &'static str,
+    before: &'static str,
+    after: &'static str,
+    flags: &'static [&'static str],
+    /// What the registry says each time; it cannot be reached where none.
+    registry: [Option<&'static str>; 2],
+}
+
+const WEB: &str = "services: {web: {image: 'nginx:1'}, db: {image: mariadb}}";
+
+const CHANGES: &[Change] = &[
+    Change { title: "nothing", before: WEB, after: WEB, flags: &[], registry: [None, None] },
+    Change {
+        title: "an image",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:2'}, db: {image: mariadb}}",
+        flags: &["--resolve-image=never"],
+        registry: [None, None],
+    },
+    Change {
+        title: "the registry answers only the second time",
+        before: WEB,
+        after: WEB,
+        flags: &[],
+        registry: [None, Some("a")],
+    },
+    Change {
+        title: "the registry answers only the first time",
+        before: WEB,
+        after: WEB,
+        flags: &[],
+        registry: [Some("a"), None],
+    },
+    Change {
+        title: "a tag moved, always",
+        before: WEB,
+        after: WEB,
+        flags: &["--resolve-image=always"],
+        registry: [Some("a"), Some("b")],
+    },
+    Change {
+        title: "a tag moved, changed",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:2'}, db: {image: mariadb}}",
+        flags: &["--resolve-image=changed"],
+        registry: [Some("a"), Some("b")],
+    },
+    Change {
+        title: "a tag moved, never",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:2'}, db: {image: mariadb, hostname: h}}",
+        flags: &["--resolve-image=never"],
+        registry: [Some("a"), Some("b")],
+    },
+    Change {
+        title: "the same image, written otherwise",
+        before: WEB,
+        after: "services: {web: {image: 'docker.io/library/nginx:1'}, db: {image: 'mariadb:latest'}}",
+        flags: &["--resolve-image=changed"],
+        registry: [Some("a"), Some("b")],
+    },
+    Change {
+        title: "a pinned image",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:1@sha256:\
+                0000000000000000000000000000000000000000000000000000000000000000'}}",
+        flags: &[],
+        registry: [Some("a"), Some("b")],
+    },
+    Change {
+        title: "everything but the image",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:1', environment: {A: b}, labels: {l: m}, \
+                deploy: {replicas: 3, labels: {x: y}}, ports: ['80:80'], volumes: ['v:/v']}, \
+                db: {image: mariadb, command: [x], networks: [n]}}\n\
+                volumes: {v: }\nnetworks: {n: }",
+        flags: &[],
+        registry: [Some("a"), Some("a")],
+    },
+    Change {
+        title: "a service more",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:1'}, db: {image: mariadb}, c: {image: c}}",
+        flags: &[],
+        registry: [None, None],
+    },
+    Change {
+        title: "a service less",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:1'}}",
+        flags: &[],
+        registry: [None, None],
+    },
+    Change {
+        title: "a service less, pruned",
+        before: WEB,
+        after: "services: {web: {image: 'nginx:1'}}",
+        flags: &["--prune"],
+        registry: [None, None],
+    },
+    Change {
+        title: "networks, configs and secrets less, pruned",
+        before: "services: {a: {image: a, networks: [n, m], configs: [c], secrets: [s]}}\n\
+                 networks: {n: , m: }\nconfigs: {c: {file: compose.yml}}\n\
+                 secrets: {s: {file: key}}",
+        after: "services: {a: {image: a, networks: [n]}}\nnetworks: {n: , m: }",
+        flags: &["--prune"],
+        registry: [None, None],
+    },
+    Change {
+        title: "labels of a config and of a secret",
+        before: "services: {a: {image: a, configs: [c], secrets: [s]}}\n\
+                 configs: {c: {file: key, labels: {a: b}}}\nsecrets: {s: {file: key}}",
+        after: "services: {a: {image: a, configs: [c], secrets: [s]}}\n\
+                configs: {c: {file: key}}\nsecrets: {s: {file: key, labels: {c: d}}}",
+        flags: &[],
+        registry: [None, None],
+    },
+    Change {
+        title: "credentials, and something changed",
+        before: WEB,
+        after: "services: {web: {image: 'r.example:5000/web:2'}, db: {image: mariadb, hostname: h}, \
+                c: {image: 'none.example/c'}, d: {image: 'helped.example/d:1'}, \
+                t: {image: 'token.example/t:1'}, o: {image: 'old.example/o:1'}}",
+        flags: &["--with-registry-auth"],
+        registry: [Some("a"), Some("b")],
+    },
+    Change {
+        title: "credentials, and nothing changed",
+        before: WEB,
+        after: WEB,
+        flags: &["--with-registry-auth", "--resolve-image=changed"],
+        registry: [Some("a"), Some("a")],
+    },
+];
+
+/// What `docker login` writes, with and without a helper.
+fn log_in(folder: &Path) {
+    let config = json!({
+        "auths": {
+            // user:pass/word?
+            "https://index.docker.io/v1/": {"auth": "dXNlcjpwYXNzL3dvcmQ/"},
+            "r.example:5000": {"auth": "dTpw"},
+            "https://old.example/v1/": {"auth": "bzpw"},
+        },
+        "credHelpers": {"helped.example": "fake", "token.example": "token", "none.example": "none"},
+    });
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    let helper = |name: &str, script: &str| {
+        let path = folder.join(format!("docker-credential-{name}"));
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    helper(
+        "fake",
+        r#"read -r url; echo "{\"ServerURL\":\"$url\",\"Username\":\"h\",\"Secret\":\"$url\"}""#,
+    );
+    helper("token", r#"echo '{"Username":"<token>","Secret":"tok"}'"#);
+    helper("none", "echo 'credentials not found in native keychain'; exit 1");
+}
+
+fn compare_change(change: &Change) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(Path::new(folder.path()).join("compose.yml"), "services: {a: {image: b}}").unwrap();
+    fs::write(folder.path().join("key"), "k").unwrap();
+    let (theirs, ours) = (Manager::start(), Manager::start());
+    log_in(theirs.docker_config());
+    log_in(ours.docker_config());
+    let mut before = BTreeMap::new();
+    let steps = [(change.before, &[][..]), (change.after, change.flags)];
+    for ((yaml, flags), registry) in steps.into_iter().zip(change.registry) {
+        fs::write(folder.path().join("compose.yml"), yaml).unwrap();
+        let case = Case {
+            name: change.title.into(),
+            folder: folder.path().into(),
+            files: vec!["compose.yml".into()],
+            env: BTreeMap::new(),
+        };
+        for manager in [&theirs, &ours] {
+            if let Some(digest) = registry {
+                manager.registry(digest);
+            } else {
+                manager.no_registry();
+            }
+        }
+        let words: Vec<&str> =
+            ["stack", "deploy", "--detach", "st"].iter().chain(flags).copied().collect();
+        let (by_docker, by_potluck) =
+            (on(&theirs, docker(&case, &words)), on(&ours, potluck(&case, &words)));
+        if !by_docker.status.success() || !by_potluck.status.success() {
+            return Err(format!("{}{}", text(&by_docker), text(&by_potluck)));
+        }
+        same_requests(&theirs.take_log(), &ours.take_log(), &before)?;
+        before = theirs.specs();
+    }
+    let specs = |manager: &Manager| -> Value {
+        let specs = manager.specs();
+        let named =
+            specs.iter().map(|((kind, name), spec)| (format!("{kind} {name}"), normal(spec)));
+        named.collect::<serde_json::Map<_, _>>().into()
+    };
+    let (theirs, ours) = (specs(&theirs), specs(&ours));
+    if theirs == ours { Ok(()) } else { Err(difference(&theirs, &ours)) }
+}
+
+#[test]
+fn docker_and_potluck_ask_the_same_for_changes() {
+    if docker_is_missing() {
+        return;
+    }
+    let different: Vec<String> = CHANGES
+        .iter()
+        .filter_map(|change| {
+            let difference = compare_change(change).err()?;
+            Some(format!("== {}\n{difference}", change.title))
+        })
+        .collect();
+    eprintln!("requests of {} changes, {} different", CHANGES.len(), different.len());
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// Docker ends such a deploy with "only updates to Labels are allowed".
+#[test]
+fn a_changed_file_gets_a_successor_and_the_old_one_goes_when_nothing_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "services: {a: {image: a, configs: [c], secrets: [s]}}\n\
+                configs: {c: {file: conf}}\nsecrets: {s: {file: key}}";
+    fs::write(folder.path().join("compose.yml"), yaml).unwrap();
     let case = Case {
-        name: "smallest".into(),
+        name: "successors".into(),
         folder: folder.path().into(),
         files: vec!["compose.yml".into()],
         env: BTreeMap::new(),
     };
-    let (config, _) = load(&case).unwrap();
-    let stack = config.to_stack(&StackName::new("st").unwrap(), &Disk).unwrap();
-    let spec = serde_json::to_value(&stack.services[0].spec).unwrap();
-    for pointer in [
-        "/TaskTemplate/Placement",
-        "/TaskTemplate/Resources",
-        "/TaskTemplate/ContainerSpec/Privileges",
-        "/EndpointSpec",
+    let manager = Manager::start();
+    let deploy = |content: &str| -> BTreeSet<String> {
+        fs::write(folder.path().join("conf"), content).unwrap();
+        fs::write(folder.path().join("key"), content).unwrap();
+        let mut command = potluck(&case, &DEPLOY);
+        command.arg("st");
+        let output = on(&manager, command);
+        assert!(output.status.success(), "{}", text(&output));
+        let specs = manager.specs();
+        let kinds = ["configs", "secrets"];
+        specs.into_keys().filter(|(kind, _)| kinds.contains(&kind.as_str())).map(|k| k.1).collect()
+    };
+    let names = |all: &[&str]| all.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(deploy("one"), names(&["st_c", "st_s"]));
+    // sha256 of `two` begins with 3fc4ccfe; tasks that leave may need the first.
+    assert_eq!(deploy("two"), names(&["st_c", "st_s", "st_c_3fc4ccfe", "st_s_3fc4ccfe"]));
+    assert_eq!(deploy("two"), names(&["st_c_3fc4ccfe", "st_s_3fc4ccfe"]));
+    assert_eq!(deploy("one"), names(&["st_c", "st_s", "st_c_3fc4ccfe", "st_s_3fc4ccfe"]));
+}
+
+#[test]
+fn what_is_missing_is_said_before_anything_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (yaml, expected) in [
+        ("networks: [n]", "the network `st_n`, declared external, does not exist"),
+        ("secrets: [s]", "1 secret of the stack st is not on the server: st_s"),
+        ("configs: [c]", "the stack st takes the config st_c from the server, where it is not"),
     ] {
-        assert_eq!(spec.pointer(pointer), Some(&json!({})), "{pointer}");
+        let external = "networks: {n: {external: true, name: st_n}}\n\
+                        secrets: {s: {external: true, name: st_s}}\n\
+                        configs: {c: {external: true, name: st_c}}\n";
+        let text_of = format!(
+            "version: '3.8'\nservices: {{a: {{image: a, {yaml}}}, b: {{image: b}}}}\n{external}"
+        );
+        fs::write(folder.path().join("compose.yml"), text_of).unwrap();
+        let case = Case {
+            name: expected.into(),
+            folder: folder.path().into(),
+            files: vec!["compose.yml".into()],
+            env: BTreeMap::new(),
+        };
+        let manager = Manager::start();
+        let mut command = potluck(&case, &DEPLOY);
+        command.arg("st");
+        let output = on(&manager, command);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output).contains(expected), "{}", text(&output));
+        assert_eq!(manager.take_log(), []);
     }
 }

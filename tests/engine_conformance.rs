@@ -271,6 +271,43 @@ async fn secrets_and_configs_stay_while_they_are_used(swarm: &Swarm) {
     assert_eq!(listed.len(), 1);
     assert!(listed[0].spec.as_ref().unwrap().data.is_some());
 
+    let before = engine.secrets(Scope::Stack(&swarm.stack)).await.unwrap();
+    let version_before = before[0].version.clone();
+    for (content, expected) in [("value", true), ("another", false)] {
+        let spec = api::SecretSpec {
+            name: Some(swarm.name("key")),
+            data: Some(base64::engine::general_purpose::STANDARD.encode(content)),
+            ..Default::default()
+        };
+        assert_eq!(engine.secret_matches(&secret, spec).await.unwrap(), Some(expected));
+    }
+    let unchanged = engine.secrets(Scope::Stack(&swarm.stack)).await.unwrap();
+    assert_eq!(unchanged[0].version, version_before, "asking changed the secret");
+
+    let labelled = |content: &str| api::SecretSpec {
+        name: Some(swarm.name("key")),
+        data: Some(base64::engine::general_purpose::STANDARD.encode(content)),
+        labels: Some(
+            stack_labels(&swarm.stack).into_iter().chain([("a".into(), "b".into())]).collect(),
+        ),
+        ..Default::default()
+    };
+    let version = version_before.unwrap().index.unwrap();
+    let stale = engine.update_secret(&secret, version - 1, labelled("value")).await;
+    assert!(matches!(stale, Err(Error::OutOfSequence { .. })), "{stale:?}");
+    let other = engine.update_secret(&secret, version, labelled("another")).await;
+    assert!(matches!(other, Err(Error::Refused { .. })), "{other:?}");
+    engine.update_secret(&secret, version, labelled("value")).await.unwrap();
+    let listed = engine.secrets(Scope::Stack(&swarm.stack)).await.unwrap();
+    assert_eq!(listed[0].spec.as_ref().unwrap().labels, labelled("value").labels);
+    let listed = engine.configs(Scope::Stack(&swarm.stack)).await.unwrap();
+    let version = listed[0].version.as_ref().unwrap().index.unwrap();
+    let mut spec = listed[0].spec.clone().unwrap();
+    spec.labels = labelled("value").labels;
+    engine.update_config(&config, version, spec.clone()).await.unwrap();
+    let listed = engine.configs(Scope::Stack(&swarm.stack)).await.unwrap();
+    assert_eq!(listed[0].spec, Some(spec));
+
     let mut spec = swarm.spec("web", SLEEPING);
     let container = container_spec(&mut spec);
     container.secrets = Some(vec![api::TaskSpecContainerSpecSecrets {

@@ -162,6 +162,20 @@ pub fn connect(endpoint: &str, state_dir: &Path, server: &str) -> Result<Arc<dyn
     Ok(Arc::new(swarm::SwarmEngine::connect(endpoint)?))
 }
 
+/// The engine that docker was pointed at, which may also be `tcp://host:port`:
+/// a socket proxy or an engine beside this one. Must be called within a tokio
+/// runtime.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_as_docker(endpoint: &str) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(if endpoint.starts_with("tcp://") {
+        swarm::SwarmEngine::connect_unprotected(endpoint)?
+    } else {
+        swarm::SwarmEngine::connect(endpoint)?
+    }))
+}
+
 /// What a swarm can do.
 #[async_trait]
 pub trait Engine: Send + Sync + fmt::Debug {
@@ -203,11 +217,29 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// `spec.data` is base64, as in Docker's API.
     async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error>;
     async fn remove_secret(&self, id: &str) -> Result<(), Error>;
+    /// Changes labels, the one thing of a secret that can change; `spec` has its
+    /// name and content.
+    async fn update_secret(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::SecretSpec,
+    ) -> Result<(), Error>;
+    /// Whether a secret's content is that of `spec`, which bears its name;
+    /// changes nothing. None where the manager does not tell.
+    async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error>;
 
     async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error>;
     /// `spec.data` is base64, as in Docker's API.
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error>;
     async fn remove_config(&self, id: &str) -> Result<(), Error>;
+    /// As [`Engine::update_secret`].
+    async fn update_config(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ConfigSpec,
+    ) -> Result<(), Error>;
 
     /// Tasks of one service (by id), newest first, old ones included as long
     /// as swarm keeps them.

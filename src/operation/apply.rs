@@ -112,6 +112,12 @@ pub(crate) async fn apply(
         ids.configs.insert(name.clone(), id.clone());
         names.configs.insert(id, name);
     }
+    for (id, version, spec) in &work.relabel.secrets {
+        engine.update_secret(id, *version, spec.clone()).await?;
+    }
+    for (id, version, spec) in &work.relabel.configs {
+        engine.update_config(id, *version, spec.clone()).await?;
+    }
     let (ids, names) = (&ids, &names);
     let mut sending = stream::iter(&work.services)
         .filter(|service| future::ready(service.action != Action::Keep))

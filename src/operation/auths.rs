@@ -67,7 +67,7 @@ impl Auths {
 
     /// What to ask the registry of an image with.
     pub fn for_lookup(&self, image: &str) -> Option<RegistryAuth> {
-        let known = self.known(image).cloned();
+        let known = registry_of(image).and_then(|r| self.by_registry.get(&r)).cloned();
         match self.mode {
             SendAuth::Always => known.or_else(|| Some(RegistryAuth::none())),
             SendAuth::Never | SendAuth::WhereKnown => known,
@@ -80,17 +80,6 @@ impl Auths {
             SendAuth::WhereKnown if !task_is_new => None,
             _ => self.for_lookup(image_of(spec)?),
         }
-    }
-
-    /// Whether a service that is as it should be is sent for its credentials,
-    /// which the swarm does not show: they may be other ones by now.
-    pub fn renews(&self, spec: &api::ServiceSpec) -> bool {
-        self.mode == SendAuth::Always
-            && image_of(spec).is_some_and(|image| self.known(image).is_some())
-    }
-
-    fn known(&self, image: &str) -> Option<&RegistryAuth> {
-        self.by_registry.get(&registry_of(image)?)
     }
 }
 

@@ -4,6 +4,10 @@
 //! that a stack can be taken over from docker or abra and given back. One
 //! whose content changed gets a successor named by content,
 //! `<name>_<first 8 of sha256>`, and services move to it.
+//!
+//! Swarm gives back the contents of configs, never those of secrets: an app's
+//! bear a digest, of others the manager is asked whether they are the same
+//! ([`crate::engine::Engine::secret_matches`]).
 
 use std::collections::BTreeMap;
 
@@ -18,6 +22,15 @@ use super::live::{Live, label};
 /// The file comes with the recipe, which everyone may read, so that its digest
 /// gives nothing away.
 pub(crate) const CONTENT_LABEL: &str = "org.potluck.content";
+
+/// Whether secrets that are made bear [`CONTENT_LABEL`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Marks {
+    #[default]
+    Content,
+    /// None: the labels are those that docker would give.
+    None,
+}
 
 /// Swarm's longest name for a config or secret, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -36,8 +49,31 @@ pub(crate) fn place(
     configs: &BTreeMap<String, api::ConfigSpec>,
     secrets: &BTreeMap<String, api::SecretSpec>,
     live: &Live,
+    marks: Marks,
 ) -> (Placed, Placed) {
-    (place_configs(configs, live), place_secrets(secrets, live))
+    (place_configs(configs, live), place_secrets(secrets, live, marks))
+}
+
+/// Names and ids of secrets that are there and do not say what they hold.
+pub(crate) fn unproven<'a>(
+    wanted: &'a BTreeMap<String, api::SecretSpec>,
+    live: &Live,
+) -> Vec<(&'a str, String)> {
+    let named = |name: &str| {
+        live.secrets
+            .iter()
+            .find(|s| s.spec.as_ref().is_some_and(|s| s.name.as_deref() == Some(name)))
+    };
+    wanted
+        .iter()
+        .filter(|(_, spec)| spec.driver.is_none())
+        .filter_map(|(name, _)| Some((name.as_str(), named(name)?)))
+        .filter(|(_, secret)| {
+            let labels = secret.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+            label(labels, CONTENT_LABEL).is_none()
+        })
+        .filter_map(|(name, secret)| Some((name, secret.id.clone()?)))
+        .collect()
 }
 
 fn place_configs(wanted: &BTreeMap<String, api::ConfigSpec>, live: &Live) -> Placed {
@@ -70,7 +106,7 @@ fn place_configs(wanted: &BTreeMap<String, api::ConfigSpec>, live: &Live) -> Pla
     placed
 }
 
-fn place_secrets(wanted: &BTreeMap<String, api::SecretSpec>, live: &Live) -> Placed {
+fn place_secrets(wanted: &BTreeMap<String, api::SecretSpec>, live: &Live, marks: Marks) -> Placed {
     let mut placed = Placed::default();
     for (name, spec) in wanted {
         let find = |name: &str| {
@@ -85,18 +121,22 @@ fn place_secrets(wanted: &BTreeMap<String, api::SecretSpec>, live: &Live) -> Pla
             |s: &api::SecretSpec| label(s.labels.as_ref(), CONTENT_LABEL).map(str::to_owned);
         let used = match find(name).map(known) {
             Some(Some(found)) if found == digest => name.clone(),
-            Some(None) if spec.driver.is_none() => {
-                placed.warnings.push(format!(
-                    "the secret `{name}` was made by another tool, so whether its file changed since cannot be seen; it is used as it is"
-                ));
+            Some(None) if spec.driver.is_some() => name.clone(),
+            Some(None) if live.same_secrets.get(name) != Some(&false) => {
+                if !live.same_secrets.contains_key(name) {
+                    placed.warnings.push(format!(
+                        "the secret `{name}` was made by another tool, so whether its file changed since cannot be seen; it is used as it is"
+                    ));
+                }
                 name.clone()
             }
-            Some(None) => name.clone(),
             _ if find(&successor).is_some() => successor,
             before => {
                 let free = if before.is_none() { name.clone() } else { successor };
                 let mut labels = spec.labels.clone().unwrap_or_default();
-                labels.insert(CONTENT_LABEL.into(), digest);
+                if marks == Marks::Content {
+                    labels.insert(CONTENT_LABEL.into(), digest);
+                }
                 placed.secrets.push(api::SecretSpec {
                     name: Some(free.clone()),
                     labels: Some(labels),
@@ -172,6 +212,8 @@ fn head(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn config(name: &str, content: &str) -> api::ConfigSpec {
@@ -243,16 +285,35 @@ mod tests {
             ..Default::default()
         };
         let wanted = |content: &str| BTreeMap::from([("app_pw".to_owned(), spec(content))]);
-        let first = place_secrets(&wanted("one"), &Live::default());
+        let first = place_secrets(&wanted("one"), &Live::default(), Marks::Content);
         let made = first.secrets[0].clone();
         assert_eq!(made.name.as_deref(), Some("app_pw"));
         let live = Live {
             secrets: vec![api::Secret { spec: Some(made), ..Default::default() }],
             ..Default::default()
         };
-        assert!(place_secrets(&wanted("one"), &live).secrets.is_empty());
-        let second = place_secrets(&wanted("two"), &live);
+        assert!(place_secrets(&wanted("one"), &live, Marks::Content).secrets.is_empty());
+        let second = place_secrets(&wanted("two"), &live, Marks::Content);
         assert_eq!(second.renamed.len(), 1);
         assert_eq!(second.secrets.len(), 1);
+    }
+
+    #[test]
+    fn of_an_unmarked_secret_the_managers_word_counts() {
+        let spec = api::SecretSpec {
+            name: Some("app_pw".into()),
+            data: Some(STANDARD.encode("one")),
+            ..Default::default()
+        };
+        let wanted = BTreeMap::from([("app_pw".to_owned(), spec.clone())]);
+        let there = api::Secret { id: Some("1".into()), spec: Some(spec), ..Default::default() };
+        let mut live = Live { secrets: vec![there], ..Default::default() };
+        assert_eq!(unproven(&wanted, &live), [("app_pw", "1".to_owned())]);
+        for (same, made, warned) in [(None, 0, 1), (Some(true), 0, 0), (Some(false), 1, 0)] {
+            live.same_secrets = same.map(|same| ("app_pw".to_owned(), same)).into_iter().collect();
+            let placed = place_secrets(&wanted, &live, Marks::None);
+            assert_eq!((placed.secrets.len(), placed.warnings.len()), (made, warned), "{same:?}");
+            assert!(placed.secrets.iter().all(|s| s.labels == Some(HashMap::new())));
+        }
     }
 }

@@ -25,6 +25,7 @@ use super::{
     App, Change, Context, DeployOptions, DeployReport, Error, Plan,
     auths::SendAuth,
     checks,
+    contents::Marks,
     converge::{Target, converge},
     error::{FailedService, Problem, Subject},
     hooks::{self, Agreed},
@@ -67,7 +68,7 @@ pub async fn deploy(
 /// What [`deploy`] would end in before it changes anything, consent aside.
 pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Result<Plan, Error> {
     let rollout = rollout(context, app, options);
-    let live = Live::read(&*app.engine, &app.stack).await?;
+    let live = rollout.live().await?;
     checks::external(&app.stack, &rollout.subject, &live)?;
     let lint = checks::lint(app, options.strictness)?;
     let components = hooks::components(app)?;
@@ -90,7 +91,7 @@ async fn run(
         return Ok((plan(context, app, options).await?, false));
     }
     let (mut live, components) = {
-        let live = Live::read(&*app.engine, &app.stack).await?;
+        let live = rollout(context, app, options).live().await?;
         checks::external(&app.stack, &subject(app), &live)?;
         (live, hooks::components(app)?)
     };
@@ -135,7 +136,7 @@ async fn run(
     }
     if !plugins.is_empty() {
         // Hooks may have made secrets or restarted services.
-        live = Live::read(&*app.engine, &app.stack).await?;
+        live = rollout(context, app, options).live().await?;
         work = rollout(context, app, options).work(&live, &images);
     }
 
@@ -174,7 +175,12 @@ fn rollout<'a>(context: &'a Context, app: &'a App, options: &DeployOptions) -> R
         progress: &*context.progress,
         docker: &context.docker,
         auth: SendAuth::WhereKnown,
-        policy: Policy { images: ResolveImage::Kept, prune: Prune::All, force: options.force },
+        policy: Policy {
+            images: ResolveImage::Kept,
+            prune: Prune::All,
+            force: options.force,
+            secrets: Marks::Content,
+        },
         limit: timeout(&app.stack, options.timeout),
         on_failure: OnFailure::GoBack,
         subject: subject(app),

@@ -21,6 +21,9 @@ pub(crate) struct Live {
     /// The stack's configs with their contents; all of the swarm's when the
     /// stack uses external ones.
     pub configs: Vec<api::Config>,
+    /// Whether file secrets that bear no digest have the wanted contents, as far
+    /// as the manager told, by name.
+    pub same_secrets: BTreeMap<String, bool>,
 }
 
 impl Live {
@@ -35,7 +38,13 @@ impl Live {
             engine.secrets(Scope::All),
             engine.configs(configs),
         )?;
-        Ok(Live { services: by_name(services), networks, secrets, configs })
+        Ok(Live {
+            services: by_name(services),
+            networks,
+            secrets,
+            configs,
+            same_secrets: BTreeMap::new(),
+        })
     }
 
     /// Whether a service of the stack has this config now.

@@ -18,6 +18,7 @@ mod live;
 mod load;
 mod ps;
 mod record;
+mod relabel;
 mod rollout;
 mod scale;
 mod services;

@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::future;
+
 use crate::{
     compose::Stack,
     engine::{Distribution, Engine, docker_config::DockerConfig},
@@ -16,6 +18,7 @@ use super::{
     Error,
     apply::{self, Applied},
     auths::{Auths, SendAuth},
+    contents,
     converge::{Target, converge},
     error::{Failed, FailedService, Problem, Subject},
     live::{Live, label},
@@ -57,29 +60,43 @@ pub(crate) enum OnFailure {
 /// seconds to fail to come.
 pub(crate) struct Images {
     found: BTreeMap<String, Distribution>,
-    auths: Auths,
     warnings: Vec<String>,
 }
 
 impl Rollout<'_> {
+    /// What is there now, and whether file secrets that somebody else made have
+    /// the contents that are wanted.
+    pub async fn live(&self) -> Result<Live, Error> {
+        let mut live = Live::read(self.engine, self.stack).await?;
+        let asked: Vec<(&str, String)> = contents::unproven(&self.stack.secrets, &live);
+        let answers = asked
+            .iter()
+            .map(|(name, id)| self.engine.secret_matches(id, self.stack.secrets[*name].clone()));
+        let answers = future::try_join_all(answers).await?;
+        live.same_secrets = asked
+            .iter()
+            .zip(answers)
+            .filter_map(|((name, _), same)| Some(((*name).to_owned(), same?)))
+            .collect();
+        Ok(live)
+    }
+
     /// Asks the registries what has to be known.
     pub async fn images(&self, live: &Live) -> Result<Images, Error> {
         let wanted = images_to_resolve(self.stack, live, self.policy.images);
-        // Credentials alone can be a reason to send a service.
-        let all = self.stack.services.iter().filter_map(|s| image_of(&s.spec));
-        let all = all.filter(|_| self.auth == SendAuth::Always);
-        let images = wanted.iter().map(String::as_str).chain(all);
+        let images = wanted.iter().map(String::as_str);
         let (auths, mut warnings) = Auths::read(self.docker, self.auth, images).await?;
         let (found, unanswered) = apply::resolve_images(self.engine, &wanted, &auths).await;
         warnings.extend(unanswered);
-        Ok(Images { found, auths, warnings })
+        Ok(Images { found, warnings })
     }
 
     /// What has to be done.
     pub fn work(&self, live: &Live, images: &Images) -> Work {
         let mut work = Work::compute(self.stack, live, &images.found, &self.policy);
         for service in &mut work.services {
-            if service.action == Action::Keep && images.auths.renews(&service.spec) {
+            // The swarm does not show those that it has.
+            if service.action == Action::Keep && self.auth == SendAuth::Always {
                 service.action = Action::Update(vec!["credentials for its registry".into()]);
             }
         }

@@ -21,8 +21,9 @@ use super::{
     Error, Plan, TaskRow,
     auths::SendAuth,
     checks,
+    contents::Marks,
     error::Subject,
-    live::{Live, by_name, label},
+    live::{by_name, label},
     ps::{self, key_of},
     rollout::{OnFailure, Rollout, timeout},
     state::{replicas, state_of},
@@ -82,12 +83,13 @@ pub async fn deploy_stack(
             images: options.resolve_image,
             prune: if options.prune { Prune::Services } else { Prune::Superseded },
             force: false,
+            secrets: Marks::None,
         },
         limit: timeout(stack, options.timeout),
         on_failure: OnFailure::Leave,
         subject: Subject::Stack(stack.name.to_string()),
     };
-    let live = Live::read(engine, stack).await?;
+    let live = rollout.live().await?;
     checks::external(stack, &rollout.subject, &live)?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);

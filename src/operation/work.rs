@@ -9,9 +9,10 @@ use crate::{
 
 use super::{
     Change, Plan,
-    contents::{self, CONTENT_LABEL},
+    contents::{self, CONTENT_LABEL, Marks},
     diff::{comparable, differences},
     live::{Live, label},
+    relabel::Relabel,
     state,
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct Policy {
     pub prune: Prune,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
+    pub secrets: Marks,
 }
 
 /// Everything to send, and everything to remove afterwards.
@@ -64,6 +66,7 @@ pub(crate) struct Work {
     pub networks: Vec<api::NetworkCreateRequest>,
     pub secrets: Vec<api::SecretSpec>,
     pub configs: Vec<api::ConfigSpec>,
+    pub relabel: Relabel,
     pub services: Vec<ServiceWork>,
     pub stale: Stale,
     pub warnings: Vec<String>,
@@ -124,7 +127,9 @@ impl Work {
         images: &BTreeMap<String, Distribution>,
         policy: &Policy,
     ) -> Self {
-        let (configs, secrets) = contents::place(&stack.configs, &stack.secrets, live);
+        let (configs, secrets) =
+            contents::place(&stack.configs, &stack.secrets, live, policy.secrets);
+        let relabel = Relabel::compute(stack, live, &configs.renamed, &secrets.renamed);
         let names = live.names();
         let mut warnings = network_warnings(stack, live);
         warnings.extend(secrets.warnings);
@@ -157,7 +162,7 @@ impl Work {
                 ServiceWork { key: wanted.key.clone(), name, spec, before, action }
             })
             .collect();
-        let mut stale = stale(stack, live, &services);
+        let mut stale = stale(stack, live, &services, policy.secrets);
         stale.limit_to(policy.prune, stack);
         let existing: BTreeSet<&str> =
             live.networks.iter().filter_map(|n| n.name.as_deref()).collect();
@@ -171,6 +176,7 @@ impl Work {
             networks,
             secrets: secrets.secrets,
             configs: configs.configs,
+            relabel,
             services,
             stale,
             warnings,
@@ -182,6 +188,7 @@ impl Work {
         self.networks.is_empty()
             && self.secrets.is_empty()
             && self.configs.is_empty()
+            && self.relabel.is_empty()
             && self.stale.is_empty()
             && self.services.iter().all(|s| s.action == Action::Keep)
     }
@@ -199,6 +206,12 @@ impl Work {
         }
         for config in &self.configs {
             add("config", config.name.as_deref().unwrap_or("?"), "create", vec![]);
+        }
+        for (_, _, spec) in &self.relabel.secrets {
+            add("secret", spec.name.as_deref().unwrap_or("?"), "update", vec!["labels".into()]);
+        }
+        for (_, _, spec) in &self.relabel.configs {
+            add("config", spec.name.as_deref().unwrap_or("?"), "update", vec!["labels".into()]);
         }
         for service in &self.services {
             match &service.action {
@@ -311,23 +324,17 @@ fn set_image(
     }
 }
 
-/// As docker does: what is not a platform goes, and arm, whose variants
-/// swarm cannot tell apart, fits every architecture.
+/// As docker does: arm, whose variants swarm cannot tell apart, fits every
+/// architecture (docker/cli, `client/service_create.go`).
 fn platforms(found: &[api::Platform]) -> Vec<api::Platform> {
-    let mut kept: Vec<api::Platform> = Vec::new();
-    for platform in found {
+    let clear = |platform: &api::Platform| {
         let mut platform = platform.clone();
-        if platform.architecture.as_deref() == Some("unknown") {
-            continue;
-        }
         if platform.architecture.as_deref().is_some_and(|a| a.eq_ignore_ascii_case("arm")) {
             platform.architecture = None;
         }
-        if !kept.contains(&platform) {
-            kept.push(platform);
-        }
-    }
-    kept
+        platform
+    };
+    found.iter().map(clear).collect()
 }
 
 /// What swarm cannot change in a network that exists.
@@ -359,7 +366,7 @@ fn network_warnings(stack: &Stack, live: &Live) -> Vec<String> {
     warnings
 }
 
-fn stale(stack: &Stack, live: &Live, services: &[ServiceWork]) -> Stale {
+fn stale(stack: &Stack, live: &Live, services: &[ServiceWork], marks: Marks) -> Stale {
     let wanted: BTreeSet<&str> = services.iter().map(|s| s.name.as_str()).collect();
     let mut configs: BTreeSet<&str> = stack.external_configs.iter().map(String::as_str).collect();
     let mut secrets: BTreeSet<&str> = stack.external_secrets.iter().map(String::as_str).collect();
@@ -407,8 +414,10 @@ fn stale(stack: &Stack, live: &Live, services: &[ServiceWork]) -> Stale {
             .iter()
             .filter_map(|s| Some((s.spec.as_ref()?, s.id.clone()?)))
             .filter(|(spec, _)| label(spec.labels.as_ref(), STACK_LABEL) == ours)
-            // Other secrets are the operator's, used or not.
-            .filter(|(spec, _)| label(spec.labels.as_ref(), CONTENT_LABEL).is_some())
+            // Other secrets of an app are the operator's, used or not.
+            .filter(|(spec, _)| {
+                marks == Marks::None || label(spec.labels.as_ref(), CONTENT_LABEL).is_some()
+            })
             .filter_map(|(spec, id)| Some((spec.name.clone()?, id)))
             .filter(|(name, _)| !secrets.contains(name.as_str()))
             .collect(),

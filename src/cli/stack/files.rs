@@ -10,11 +10,7 @@ use std::{
 };
 
 use crate::{
-    cli::{
-        arguments::StrictArg,
-        failure::Failure,
-        session::{Session, user_home},
-    },
+    cli::{arguments::StrictArg, failure::Failure, session::Session},
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
     lint::{Finding, Strictness, blocking, refused},
@@ -101,7 +97,8 @@ impl FilesArg {
         let sources = self.files.iter().map(|file| source(session, file));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let working_dir = self.working_dir()?;
-        let home_dir = user_home();
+        // As docker has it: the variable, not the user's account.
+        let home_dir = variable("HOME").map(PathBuf::from);
         let profiles = match self.profiles.as_slice() {
             [] => compose::parse_profiles(&variable("COMPOSE_PROFILES").unwrap_or_default()),
             given => given.iter().cloned().collect(),

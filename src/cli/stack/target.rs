@@ -1,13 +1,13 @@
 //! Which engine a stack command speaks to: the one that docker would, or a
 //! server of the operator's folder.
 
-use std::{env, path::Path, sync::Arc};
+use std::{env, sync::Arc};
 
 use crate::{
     cli::{failure::Failure, session::Session},
     engine::{
         self, Engine,
-        docker_config::{DEFAULT_CONTEXT, endpoint_of},
+        docker_config::{DEFAULT_CONTEXT, Tls, endpoint_of},
     },
     home::ServerName,
 };
@@ -16,7 +16,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 pub struct TargetArg {
-    /// The engine's endpoint, unix:///path/to/socket or ssh://host
+    /// The engine's endpoint: unix:///path/to/socket, ssh://host, tcp://host:port
+    /// without TLS
     ///
     /// Without any of the three, docker's order counts: $DOCKER_HOST,
     /// $DOCKER_CONTEXT, the context that `docker context use` chose, the local
@@ -44,16 +45,16 @@ impl TargetArg {
             let home = session.home()?;
             return crate::cli::session::engine(&home, server);
         }
-        // Nothing of an engine that docker knows is kept in a folder of ours.
-        Ok(engine::connect(&self.endpoint(session)?, Path::new(""), "")?)
+        Ok(engine::connect_as_docker(&self.endpoint(session)?)?)
     }
 
     /// Docker's order (docker/cli, `cli/command/cli.go`, `resolveContextName`).
     fn endpoint(&self, session: &Session) -> Result<String, Failure> {
-        if let Some(host) = &self.host {
-            return Ok(endpoint_of(host)?);
-        }
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let tls = if set("DOCKER_TLS_VERIFY").is_some() { Tls::Wanted } else { Tls::No };
+        if let Some(host) = &self.host {
+            return Ok(endpoint_of(host, tls)?);
+        }
         let context = match &self.context {
             Some(context) => context.clone(),
             None if set("DOCKER_HOST").is_some() => DEFAULT_CONTEXT.to_owned(),
@@ -66,7 +67,7 @@ impl TargetArg {
             },
         };
         if context == DEFAULT_CONTEXT {
-            return Ok(endpoint_of(&set("DOCKER_HOST").unwrap_or_default())?);
+            return Ok(endpoint_of(&set("DOCKER_HOST").unwrap_or_default(), tls)?);
         }
         Ok(session.docker_config().endpoint(&context)?)
     }

@@ -33,6 +33,17 @@ struct Endpoint {
     host: String,
 }
 
+/// Whether docker protects a connection with certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// As `DOCKER_TLS_VERIFY` or the files of a context want.
+    Wanted,
+    No,
+}
+
+/// Docker's port where none is named.
+const DEFAULT_PORT: u16 = 2375;
+
 impl DockerConfig {
     /// The endpoint of a context.
     ///
@@ -44,10 +55,12 @@ impl DockerConfig {
             return Ok(DEFAULT_ENDPOINT.to_owned());
         }
         let id = hex::encode(Sha256::digest(context.as_bytes()));
-        let path = self.folder.join("contexts/meta").join(id).join("meta.json");
+        let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
+        let tls = self.folder.join("contexts/tls").join(id).join("docker");
+        let tls = if tls.is_dir() { Tls::Wanted } else { Tls::No };
         let meta: Meta = read_json(&path)?
             .ok_or_else(|| Error::NoContext { name: context.to_owned(), known: self.contexts() })?;
-        endpoint_of(&meta.endpoints.docker.map(|e| e.host).unwrap_or_default())
+        endpoint_of(&meta.endpoints.docker.map(|e| e.host).unwrap_or_default(), tls)
     }
 
     fn contexts(&self) -> Vec<String> {
@@ -73,14 +86,28 @@ impl DockerConfig {
 ///
 /// # Errors
 /// [`Error::Endpoint`] for a kind that is not supported.
-pub fn endpoint_of(host: &str) -> Result<String, Error> {
+pub fn endpoint_of(host: &str, tls: Tls) -> Result<String, Error> {
     let refused = |reason| Err(Error::Endpoint { endpoint: host.to_owned(), reason });
     match host.trim() {
         "" | "unix://" => Ok(DEFAULT_ENDPOINT.to_owned()),
         unix if unix.starts_with("unix://") => Ok(unix.to_owned()),
         ssh if ssh.starts_with("ssh://") => Ok(ssh.to_owned()),
         npipe if npipe.starts_with("npipe://") => refused("is a pipe of Windows"),
-        _ => refused("is reached by TCP, which potluck does not speak"),
+        fd if fd.starts_with("fd://") => refused("is for the engine itself"),
+        tcp => {
+            if tls == Tls::Wanted || tcp.starts_with("https://") {
+                return refused("is protected by TLS, which potluck does not speak here");
+            }
+            let address = tcp.trim_start_matches("tcp://").trim_start_matches("http://");
+            let address = address.trim_end_matches('/');
+            if address.contains(['/', '@']) || address.is_empty() {
+                return refused("is not one that potluck knows");
+            }
+            let has_port =
+                address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            let port = if has_port { String::new() } else { format!(":{DEFAULT_PORT}") };
+            Ok(format!("tcp://{address}{port}"))
+        }
     }
 }
 
@@ -119,12 +146,29 @@ mod tests {
             ("unix://", Some(DEFAULT_ENDPOINT)),
             ("unix:///run/x.sock", Some("unix:///run/x.sock")),
             ("ssh://a@b:22", Some("ssh://a@b:22")),
-            ("tcp://a:2376", None),
-            ("a:2375", None),
+            ("tcp://a:2376", Some("tcp://a:2376")),
+            ("tcp://a", Some("tcp://a:2375")),
+            ("10.0.0.1:2375", Some("tcp://10.0.0.1:2375")),
+            ("tcp://[::1]:2375", Some("tcp://[::1]:2375")),
+            ("https://a:2376", None),
+            ("fd://x", None),
             ("npipe:////./pipe/x", None),
         ] {
-            assert_eq!(endpoint_of(host).ok().as_deref(), expected, "{host:?}");
+            assert_eq!(endpoint_of(host, Tls::No).ok().as_deref(), expected, "{host:?}");
         }
+    }
+
+    #[test]
+    fn certificates_are_not_left_out_silently() {
+        let refused = endpoint_of("tcp://a:2376", Tls::Wanted).unwrap_err().to_string();
+        assert!(refused.contains("TLS"), "{refused}");
+        assert!(endpoint_of("unix:///run/x.sock", Tls::Wanted).is_ok());
+        let (folder, config) = config("tcp://a:2376");
+        assert!(config.endpoint("far").is_ok());
+        let id = hex::encode(Sha256::digest(b"far"));
+        std::fs::create_dir_all(folder.path().join("contexts/tls").join(id).join("docker"))
+            .unwrap();
+        assert!(config.endpoint("far").is_err());
     }
 
     #[test]

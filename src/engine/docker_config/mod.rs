@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::hint::Hint;
 
-pub use context::{DEFAULT_CONTEXT, DEFAULT_ENDPOINT, endpoint_of};
+pub use context::{DEFAULT_CONTEXT, DEFAULT_ENDPOINT, Tls, endpoint_of};
 
 /// Larger than any configuration that people or programs write.
 const LARGEST_FILE: u64 = 4 << 20;
@@ -53,11 +53,9 @@ impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::NoContext { .. } => Some("`docker context ls` shows them".into()),
-            Error::Endpoint { .. } => Some(
-                "use `unix:///path/to/socket` or `ssh://[user@]host[:port]`, which needs no \
-                 certificates"
-                    .into(),
-            ),
+            Error::Endpoint { .. } => {
+                Some("use `ssh://[user@]host[:port]`, which needs no certificates".into())
+            }
             Error::Helper { .. } | Error::HelperTimedOut { .. } => {
                 Some("docker's config.json names it under credsStore or credHelpers".into())
             }

@@ -338,6 +338,28 @@ impl Engine for Simulated {
         self.change(|state, _| state.remove_secret(id)).await
     }
 
+    async fn update_secret(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::SecretSpec,
+    ) -> Result<(), Error> {
+        self.change(|state, _| state.update_secret(id, version, spec)).await
+    }
+
+    async fn update_config(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ConfigSpec,
+    ) -> Result<(), Error> {
+        self.change(|state, _| state.update_config(id, version, spec)).await
+    }
+
+    async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error> {
+        self.change(|state, _| state.secret_matches(id, &spec)).await
+    }
+
     async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error> {
         self.change(|state, _| {
             let mut configs = state.configs.clone();

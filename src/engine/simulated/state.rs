@@ -17,7 +17,7 @@ pub(super) const NODE_ID: &str = "simulatednode000000000001";
 pub(super) const NODE_NAME: &str = "simulated";
 
 /// Everything there is. Secret values are not: nobody can read them back, so
-/// they are checked and forgotten.
+/// only their digests are kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// The raft index: the version of what changed last.
@@ -25,6 +25,9 @@ pub(super) struct State {
     pub services: Vec<Service>,
     pub networks: Vec<api::Network>,
     pub secrets: Vec<api::Secret>,
+    /// sha256 of the contents, by id.
+    #[serde(default)]
+    pub secret_digests: BTreeMap<String, String>,
     pub configs: Vec<api::Config>,
     /// Labels by name.
     pub volumes: BTreeMap<String, BTreeMap<String, String>>,
@@ -71,6 +74,7 @@ impl Default for State {
                 network("none", "local", "null"),
             ],
             secrets: Vec::new(),
+            secret_digests: BTreeMap::new(),
             configs: Vec::new(),
             volumes: BTreeMap::new(),
         }
@@ -82,6 +86,30 @@ pub(super) fn id(kind: &str, of: impl std::fmt::Display) -> String {
     let mut id = hex::encode(Sha256::digest(format!("{kind} {of}")));
     id.truncate(25);
     id
+}
+
+fn only_labels(kind: &str, id: &str) -> Error {
+    refused(format!("update the {kind} `{id}`"), "only updates to Labels are allowed")
+}
+
+fn relabel<S>(
+    id: &str,
+    version: u64,
+    next: api::ObjectVersion,
+    current: &mut Option<api::ObjectVersion>,
+    spec: &mut Option<S>,
+    change: impl FnOnce(&mut S),
+) -> Result<(), Error> {
+    if current.as_ref().and_then(|current| current.index) != Some(version) {
+        return Err(Error::OutOfSequence { service: id.to_owned() });
+    }
+    *current = Some(next);
+    spec.as_mut().map(change);
+    Ok(())
+}
+
+fn digest(data: Option<&str>) -> String {
+    hex::encode(Sha256::digest(data.unwrap_or_default()))
 }
 
 /// The id of a task's container.
@@ -330,10 +358,13 @@ impl State {
         {
             return Err(Error::Exists { kind: Kind::Secret, name });
         }
-        check_data(&name, spec.data.take(), LARGEST_SECRET)
+        let data = spec.data.take();
+        let digest = digest(data.as_deref());
+        check_data(&name, data, LARGEST_SECRET)
             .map_err(|message| refused(format!("create the secret `{name}`"), message))?;
         let version = self.bump();
         let id = id("secret", self.index);
+        self.secret_digests.insert(id.clone(), digest);
         self.secrets.push(api::Secret {
             id: Some(id.clone()),
             version: Some(version),
@@ -342,6 +373,44 @@ impl State {
             spec: Some(spec),
         });
         Ok(id)
+    }
+
+    pub fn update_secret(
+        &mut self,
+        id: &str,
+        version: u64,
+        spec: api::SecretSpec,
+    ) -> Result<(), Error> {
+        if self.secret_matches(id, &spec)? == Some(false) {
+            return Err(only_labels("secret", id));
+        }
+        let next = self.bump();
+        let found = self.secrets.iter_mut().find(|s| s.id.as_deref() == Some(id));
+        let found = found.ok_or_else(|| not_found(Kind::Secret, id))?;
+        relabel(id, version, next, &mut found.version, &mut found.spec, |s| s.labels = spec.labels)
+    }
+
+    pub fn update_config(
+        &mut self,
+        id: &str,
+        version: u64,
+        spec: api::ConfigSpec,
+    ) -> Result<(), Error> {
+        let next = self.bump();
+        let found = self.configs.iter_mut().find(|c| c.id.as_deref() == Some(id));
+        let found = found.ok_or_else(|| not_found(Kind::Config, id))?;
+        if found.spec.as_ref().is_some_and(|old| old.data != spec.data) {
+            return Err(only_labels("config", id));
+        }
+        relabel(id, version, next, &mut found.version, &mut found.spec, |s| s.labels = spec.labels)
+    }
+
+    pub fn secret_matches(&self, id: &str, spec: &api::SecretSpec) -> Result<Option<bool>, Error> {
+        if !self.secrets.iter().any(|secret| secret.id.as_deref() == Some(id)) {
+            return Err(not_found(Kind::Secret, id));
+        }
+        let known = self.secret_digests.get(id);
+        Ok(known.map(|known| *known == digest(spec.data.as_deref())))
     }
 
     pub fn remove_secret(&mut self, id: &str) -> Result<(), Error> {
@@ -356,6 +425,9 @@ impl State {
         });
         if !users.is_empty() {
             return Err(in_use("secret", id, &named(found).unwrap_or_default(), &users));
+        }
+        if let Some(id) = &found.id {
+            self.secret_digests.remove(id);
         }
         self.secrets.retain(|secret| !is(secret));
         Ok(())

@@ -64,6 +64,19 @@ impl SwarmEngine {
         Ok(Self { docker, raw, endpoint: endpoint.to_owned() })
     }
 
+    /// Gets ready to speak to `tcp://host:port`, where anybody on the way reads
+    /// along.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] for what is no address.
+    pub fn connect_unprotected(endpoint: &str) -> Result<Self, Error> {
+        let limit = call::LIMIT.as_secs();
+        let docker = Docker::connect_with_http(endpoint, limit, bollard::API_DEFAULT_VERSION)
+            .map_err(|error| call::unreachable(endpoint, &error))?;
+        let raw = Raw::tcp(endpoint.trim_start_matches("tcp://"));
+        Ok(Self { docker, raw, endpoint: endpoint.to_owned() })
+    }
+
     /// A client that sends these credentials with its requests. bollard would
     /// encode them with the plain base64 alphabet, which Docker refuses as
     /// soon as a `+` or `/` comes up; so the header is set here.
@@ -218,6 +231,34 @@ impl Engine for SwarmEngine {
         self.call(about, self.docker.delete_secret(checked(Kind::Secret, id)?)).await
     }
 
+    async fn update_secret(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::SecretSpec,
+    ) -> Result<(), Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        let version =
+            i64::try_from(version).map_err(|_| Error::OutOfSequence { service: name.clone() })?;
+        let options = query::UpdateSecretOptionsBuilder::new().version(version).build();
+        let about = About::new(Verb::Update, Kind::Secret, &name);
+        let id = checked(Kind::Secret, id)?;
+        self.call(about, self.docker.update_secret(id, spec, options)).await
+    }
+
+    async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error> {
+        // A manager compares contents before versions (moby/swarmkit,
+        // `manager/controlapi/secret.go`), and no object has the version 0.
+        match self.update_secret(id, 0, spec).await {
+            Err(Error::OutOfSequence { .. }) => Ok(Some(true)),
+            Err(Error::Refused { message, .. }) => {
+                Ok(message.contains("only updates to Labels").then_some(false))
+            }
+            Err(error) => Err(error),
+            Ok(()) => Ok(None),
+        }
+    }
+
     async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error> {
         let options = query::ListConfigsOptionsBuilder::new().filters(&filters(scope)).build();
         self.call(About::list(Kind::Config), self.docker.list_configs(Some(options))).await
@@ -232,6 +273,21 @@ impl Engine for SwarmEngine {
     async fn remove_config(&self, id: &str) -> Result<(), Error> {
         let about = About::new(Verb::Remove, Kind::Config, id);
         self.call(about, self.docker.delete_config(checked(Kind::Config, id)?)).await
+    }
+
+    async fn update_config(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ConfigSpec,
+    ) -> Result<(), Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        let version =
+            i64::try_from(version).map_err(|_| Error::OutOfSequence { service: name.clone() })?;
+        let options = query::UpdateConfigOptionsBuilder::new().version(version).build();
+        let about = About::new(Verb::Update, Kind::Config, &name);
+        let id = checked(Kind::Config, id)?;
+        self.call(about, self.docker.update_config(id, spec, options)).await
     }
 
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {

@@ -17,16 +17,20 @@ use std::{
 
 use bollard::{BollardRequest, errors::Error as Bollard};
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use http_body_util::{BodyExt, Limited};
-use hyper::{Response, body::Incoming};
+use hyper::{
+    Response,
+    body::Incoming,
+    rt::{Read, Write},
+};
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, connect::Connection},
     rt::{TokioExecutor, TokioIo},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// An answer larger than this is refused; a service is a few kilobytes.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -46,9 +50,24 @@ impl fmt::Debug for Raw {
 impl Raw {
     /// Through a socket of this machine.
     pub fn unix(path: &str) -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(Socket(path.into()));
+        let path = PathBuf::from(path);
+        Raw::through(Opener(move || UnixStream::connect(path.clone()).map_ok(TokioIo::new).boxed()))
+    }
+
+    /// Through an unprotected port, `host:2375`.
+    pub fn tcp(address: &str) -> Self {
+        let address = address.to_owned();
+        Raw::through(Opener(move || {
+            TcpStream::connect(address.clone()).map_ok(TokioIo::new).boxed()
+        }))
+    }
+
+    fn through<O, S>(opener: Opener<O>) -> Self
+    where
+        O: Fn() -> BoxFuture<'static, io::Result<TokioIo<S>>> + Clone + Send + Sync + 'static,
+        TokioIo<S>: Connection + Read + Write + Unpin + Send + 'static,
+    {
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(opener);
         Raw::new(move |request| client.request(request).map(|answer| answer.map_err(Into::into)))
     }
 
@@ -115,22 +134,24 @@ fn put_right(answer: &mut Value) {
     }
 }
 
-/// Opens the socket anew for each call, as that costs nothing.
+/// Opens a connection anew for each call, as that costs nothing.
 #[derive(Clone)]
-struct Socket(PathBuf);
+struct Opener<O>(O);
 
-impl<Uri> tower_service::Service<Uri> for Socket {
-    type Response = TokioIo<UnixStream>;
+impl<O, S, Uri> tower_service::Service<Uri> for Opener<O>
+where
+    O: Fn() -> BoxFuture<'static, io::Result<TokioIo<S>>>,
+{
+    type Response = TokioIo<S>;
     type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<TokioIo<UnixStream>>>;
+    type Future = BoxFuture<'static, io::Result<TokioIo<S>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let path = self.0.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }.boxed()
+        (self.0)()
     }
 }
 
