@@ -77,7 +77,7 @@ fn another_image_is_resolved() {
     let work = Work::compute(&stack("web:2"), &live, &resolved, &Policy::default());
     assert_eq!(images(&work), "web:2@sha256:bb");
     let placement = work.services[0].spec.task_template.as_ref().unwrap().placement.as_ref();
-    assert_eq!(placement.unwrap().platforms.as_ref().unwrap().len(), 2);
+    assert_eq!(placement.unwrap().platforms.as_ref().unwrap().len(), 3);
     let Action::Update(details) = &work.services[0].action else { panic!("not an update") };
     assert!(details.contains(&"image: web:1@sha256:aa → web:2@sha256:bb".to_owned()));
     // Without a registry the tag itself is sent.
