@@ -293,10 +293,14 @@ impl Bench {
         remove_stack(self.engine.as_ref(), &self.stack).await;
     }
 
-    /// Ids of the tasks that run or are to run, and of jobs that are done.
+    /// Ids of all tasks, except those of the job, which docker runs at each
+    /// deploy and so does potluck.
     async fn tasks(&self) -> BTreeSet<String> {
         let mut ids = BTreeSet::new();
         for service in self.engine.services(Scope::Stack(&self.stack)).await.unwrap() {
+            if service.spec.as_ref().unwrap().name.as_ref().unwrap().ends_with("_once") {
+                continue;
+            }
             for task in self.engine.tasks(&service.id.unwrap()).await.unwrap() {
                 ids.insert(task.id.unwrap());
             }
@@ -326,7 +330,13 @@ impl Bench {
 /// Ids become names; what differs from one deploy to the next goes.
 fn tidy(value: &mut Value, networks: &BTreeMap<String, String>) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| tidy(item, networks)),
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| tidy(item, networks));
+            // Docker's order of references to one object is random.
+            if items.iter().all(|item| item.get("File").is_some()) {
+                items.sort_by_key(ToString::to_string);
+            }
+        }
         Value::Object(map) => {
             map.remove("SecretID");
             map.remove("ConfigID");
@@ -345,6 +355,10 @@ fn tidy(value: &mut Value, networks: &BTreeMap<String, String>) {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+fn is_about_jobs(detail: &str) -> bool {
+    detail.starts_with("jobs run again")
 }
 
 /// The engine's answer as it is, read without any model.
@@ -372,7 +386,9 @@ async fn the_swarm_keeps_the_same_specs_whoever_deploys() {
         // Taken over: there is nothing to send.
         let output = bench.deploy(POTLUCK, &["--detach", "--resolve-image=never", "--json"]);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        if report["changed"] != json!(false) {
+        // Jobs run again, as they do with docker.
+        let changes = report["plan"]["changes"].as_array().unwrap();
+        if changes.iter().any(|change| !change["details"][0].as_str().is_some_and(is_about_jobs)) {
             different.push(format!("== {title}, taken over\n{:#}", report["plan"]));
         }
         bench.remove().await;

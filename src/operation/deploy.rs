@@ -32,7 +32,7 @@ use super::{
     live::Live,
     record::{self, Record},
     rollout::{OnFailure, Rollout, timeout},
-    work::{Policy, Prune, ResolveImage, Work},
+    work::{Jobs, Policy, Prune, ResolveImage, Work},
 };
 
 /// Services ran a moment ago; a hook may have restarted one.
@@ -179,6 +179,7 @@ fn rollout<'a>(context: &'a Context, app: &'a App, options: &DeployOptions) -> R
             images: ResolveImage::Kept,
             prune: Prune::All,
             force: options.force,
+            jobs: Jobs::Keep,
             secrets: Marks::Content,
         },
         limit: timeout(&app.stack, options.timeout),

@@ -117,10 +117,6 @@ fn normalise_mode(spec: &mut Value) {
 fn normalise_task(task: &mut Map<String, Value>, names: Option<&Names>) {
     task.remove("ForceUpdate");
     drop_default(task, "Runtime", "container");
-    if let Some(placement) = task.get_mut("Placement").and_then(Value::as_object_mut) {
-        // Comes with a resolved digest, not from the recipe.
-        placement.remove("Platforms");
-    }
     if let Some(policy) = task.get_mut("RestartPolicy").and_then(Value::as_object_mut) {
         drop_default(policy, "Condition", "any");
     }
@@ -157,7 +153,8 @@ fn normalise_task(task: &mut Map<String, Value>, names: Option<&Names>) {
     }
     if let Some(mounts) = container.get_mut("Mounts").and_then(Value::as_array_mut) {
         for mount in mounts.iter_mut().filter_map(Value::as_object_mut) {
-            drop_default(mount, "Consistency", "default");
+            // Swarm takes it and keeps nothing of it.
+            mount.remove("Consistency");
         }
     }
     if let Some(names) = names

@@ -43,7 +43,7 @@ fn live() -> Value {
                 "Secrets": [{"SecretID": "s1", "SecretName": "app_pw", "File": {"Name": "pw", "UID": "0", "GID": "0", "Mode": 292}}],
             },
             "Resources": {}, "ForceUpdate": 3, "Runtime": "container",
-            "Placement": {"Platforms": [{"Architecture": "amd64", "OS": "linux"}]},
+            "Placement": {"Constraints": null},
             "RestartPolicy": {"Condition": "any", "MaxAttempts": 0},
             "Networks": [{"Target": "n1id", "Aliases": ["web"]}],
         },

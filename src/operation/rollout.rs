@@ -10,7 +10,7 @@ use futures_util::future;
 
 use crate::{
     compose::Stack,
-    engine::{Distribution, Engine, docker_config::DockerConfig},
+    engine::{Distribution, Engine, api, docker_config::DockerConfig},
     progress::{Event, Sink},
 };
 
@@ -24,7 +24,7 @@ use super::{
     live::{Live, label},
     state::State,
     undo,
-    work::{Action, Policy, Work, image_of, images_to_resolve},
+    work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},
 };
 
 /// The deadline where neither the operator nor the stack names one; what
@@ -95,8 +95,13 @@ impl Rollout<'_> {
     pub fn work(&self, live: &Live, images: &Images) -> Work {
         let mut work = Work::compute(self.stack, live, &images.found, &self.policy);
         for service in &mut work.services {
-            // The swarm does not show those that it has.
-            if service.action == Action::Keep && self.auth == SendAuth::Always {
+            if service.action != Action::Keep {
+                continue;
+            }
+            if self.policy.jobs == Jobs::Rerun && is_job(&service.spec) {
+                service.action = Action::Update(vec!["jobs run again at each deploy".into()]);
+            } else if self.auth == SendAuth::Always {
+                // The swarm does not show those that it has.
                 service.action = Action::Update(vec!["credentials for its registry".into()]);
             }
         }
@@ -200,6 +205,10 @@ impl Rollout<'_> {
         }));
         converge(self.engine, &targets, self.limit, self.progress).await
     }
+}
+
+fn is_job(spec: &api::ServiceSpec) -> bool {
+    spec.mode.as_ref().is_some_and(|m| m.replicated_job.is_some() || m.global_job.is_some())
 }
 
 /// Option, else the stack's own timeout label on any service, else the default.

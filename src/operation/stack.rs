@@ -28,7 +28,7 @@ use super::{
     rollout::{OnFailure, Rollout, timeout},
     state::{replicas, state_of},
     undeploy::{Doomed, Wait},
-    work::{Policy, Prune, ResolveImage},
+    work::{Jobs, Policy, Prune, ResolveImage},
 };
 
 /// Services whose tasks are asked for at a time.
@@ -83,6 +83,7 @@ pub async fn deploy_stack(
             images: options.resolve_image,
             prune: if options.prune { Prune::Services } else { Prune::Superseded },
             force: false,
+            jobs: Jobs::Rerun,
             secrets: Marks::None,
         },
         limit: timeout(stack, options.timeout),

@@ -50,6 +50,17 @@ pub(crate) enum Prune {
     Superseded,
 }
 
+/// What becomes of a job that is as it should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Jobs {
+    /// It has run.
+    #[default]
+    Keep,
+    /// It runs again: docker sends it at every deploy, and swarm runs a job
+    /// whenever it is sent.
+    Rerun,
+}
+
 /// What the caller decides of the work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Policy {
@@ -57,6 +68,7 @@ pub(crate) struct Policy {
     pub prune: Prune,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
+    pub jobs: Jobs,
     pub secrets: Marks,
 }
 

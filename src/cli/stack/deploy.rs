@@ -22,8 +22,9 @@ use super::{
 /// Deploy compose files as a stack, or bring a stack to what they say now.
 ///
 /// The swarm gets what docker stack deploy would send; what has not changed is
-/// not sent again. A config or a secret whose file changed, which ends such a
-/// deploy in docker, gets a successor that services move to.
+/// not sent again, except jobs, which run at each deploy. A config or a secret
+/// whose file changed, which ends such a deploy in docker, gets a successor that
+/// services move to.
 ///
 /// Waits until every service runs and stays up, unless told to --detach. When
 /// one doesn't, the command ends with exit code 1, and with 4 where swarm put
