@@ -138,11 +138,12 @@ fn leftovers_are_those_of_this_stack_that_nothing_uses() {
 #[test]
 fn a_task_template_that_is_the_same_is_sent_as_it_was() {
     let names = super::super::diff::Names::default();
-    let old: api::ServiceSpec =
+    let mut old: api::ServiceSpec =
         live("web:1", "web:1@sha256:aa").services["app_web"].spec.clone().unwrap();
     let mut new = old.clone();
+    // Swarm adds it.
+    old.task_template.as_mut().unwrap().runtime = Some("container".into());
     new.labels.get_or_insert_default().insert("new".into(), "label".into());
-    new.task_template.as_mut().unwrap().placement = Some(api::TaskSpecPlacement::default());
     let sent = over(new, &old, &names, |_| {});
     assert_eq!(sent.task_template, old.task_template);
     assert_ne!(sent.labels, old.labels);
