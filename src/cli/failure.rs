@@ -145,6 +145,7 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
     use crate::operation::Error;
     match error {
         Error::NeedsConsent(_) | Error::Declined { .. } => Exit::NEEDS_CONSENT,
+        Error::BadGrant { .. } => Exit::USAGE,
         Error::RolledBack { .. } | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
         _ => Exit::FAILED,
     }

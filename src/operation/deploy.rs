@@ -72,6 +72,7 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
     checks::external(&app.stack, &rollout.subject, &live)?;
     let lint = checks::lint(app, options.strictness)?;
     let components = hooks::components(app)?;
+    hooks::check_flags(app, &components, &options.grants)?;
     let images = rollout.images(&live).await?;
     let mut plan = rollout.work(&live, &images).plan();
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
@@ -93,7 +94,9 @@ async fn run(
     let (mut live, components) = {
         let live = rollout(context, app, options).live().await?;
         checks::external(&app.stack, &subject(app), &live)?;
-        (live, hooks::components(app)?)
+        let components = hooks::components(app)?;
+        hooks::check_flags(app, &components, &options.grants)?;
+        (live, components)
     };
     let images = rollout(context, app, options).images(&live).await?;
     let mut work = rollout(context, app, options).work(&live, &images);

@@ -3,7 +3,7 @@
 //! The variants that the command line tells apart by exit code say so; all
 //! others end in 1.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::state::State;
 use crate::{hint::Hint, home::Grant};
@@ -34,6 +34,9 @@ pub enum Error {
     /// Exit code 6: plugins want what was not granted.
     #[error("the recipe's plugins need your consent:\n{}", list(.0))]
     NeedsConsent(Vec<Wish>),
+    /// A grant on the command line that does not fit the app or its recipe.
+    #[error("`{grant}` cannot be granted: {reason}")]
+    BadGrant { grant: Grant, reason: String, nearest: Option<String> },
     /// Exit code 6: the plan was shown and not agreed to.
     #[error("the plan for {app} was not agreed to; nothing was changed")]
     Declined { app: String },
@@ -96,6 +99,8 @@ pub enum Error {
 pub struct Wish {
     pub plugin: String,
     pub grants: Vec<Grant>,
+    /// What it was given earlier.
+    pub before: BTreeSet<Grant>,
     /// Whether the component changed although the recipe's version did not.
     pub changed_in_place: bool,
 }
@@ -112,7 +117,15 @@ impl fmt::Display for Wish {
             return write!(f, " run, with no access to anything");
         }
         for grant in &self.grants {
-            write!(f, "\n    {}", grant.sentence())?;
+            let mark = match (self.before.is_empty(), self.before.contains(grant)) {
+                (true, _) => "",
+                (false, true) => ", as before",
+                (false, false) => ", new",
+            };
+            write!(f, "\n    {} ({grant}{mark})", grant.sentence())?;
+        }
+        for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
+            write!(f, "\n    no longer {} ({grant})", grant.sentence())?;
         }
         Ok(())
     }
@@ -219,10 +232,13 @@ impl Hint for Error {
             Error::Secrets(e) => e.hint(),
             Error::Lint(_) => Some("`potluck recipe lint` says more on each".into()),
             Error::PluginLimit { source, .. } => source.hint(),
+            Error::BadGrant { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
             Error::NeedsConsent(wishes) => {
                 let flags: Vec<String> = wishes
                     .iter()
-                    .flat_map(|wish| &wish.grants)
+                    .flat_map(|wish| wish.grants.iter().filter(|g| !wish.before.contains(*g)))
                     .map(|grant| format!("--grant '{grant}'"))
                     .collect();
                 let look = wishes.iter().any(|wish| wish.changed_in_place);

@@ -9,9 +9,10 @@ use crate::{
     home::{Grant, LockFile, lock_file::PluginLock},
     plugin::{
         Facts, Hooks, Limits, Plugin, Role, Surroundings,
-        grants::{self, Decision, Reason},
+        grants::{self, Decision, Known, Reason},
     },
     recipe::PluginEntry,
+    secrets,
 };
 
 use super::{
@@ -73,12 +74,118 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &BTreeSet<Grant
             Decision::Ask(question) if question.answered_by(flags) => None,
             Decision::Ask(question) => Some(Wish {
                 plugin: component.entry.name.clone(),
+                before: given(&app.lock, &component.entry.name),
                 grants: wanted.into_iter().collect(),
                 changed_in_place: question.reason == Reason::ChangedInPlace,
             }),
         }
     };
     components.iter().filter_map(wish).collect()
+}
+
+/// Looks at grants given on the command line: a service or secret that is not
+/// there, or a grant that no plugin asks for, is a mistake, and is said before
+/// anything runs.
+pub(crate) fn check_flags(
+    app: &App,
+    components: &[Component],
+    flags: &BTreeSet<Grant>,
+) -> Result<(), Error> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let known = Known {
+        services: app.stack.services.iter().map(|service| service.key.clone()).collect(),
+        secrets: secrets::wanted(&app.stack, &app.env, &app.sources)?
+            .into_iter()
+            .map(|plan| plan.name)
+            .collect(),
+    };
+    let asked: BTreeSet<String> =
+        components.iter().flat_map(|c| &c.entry.grants).map(Grant::to_string).collect();
+    for grant in flags {
+        let line = grant.to_string();
+        let bad = |reason: String, nearest: Option<String>| {
+            Err(Error::BadGrant { grant: grant.clone(), reason, nearest })
+        };
+        if let Err(unknown) = grants::validate(grant, &known) {
+            let nearest = unknown.nearest.as_ref();
+            let nearest = nearest.map(|name| format!("{}: {name}", grant.capability()));
+            return bad(unknown.to_string(), nearest);
+        }
+        if !asked.contains(&line) {
+            let nearest = crate::home::error::nearest(&line, &asked).cloned();
+            return bad("no plugin of the recipe asks for it".into(), nearest);
+        }
+    }
+    Ok(())
+}
+
+/// What one plugin of an app asks for and has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginGrants {
+    pub plugin: String,
+    /// Of the component that the recipe has now, 64 hex digits.
+    pub sha256: String,
+    /// Of the component that was agreed to.
+    pub agreed_sha256: Option<String>,
+    pub asked: BTreeSet<Grant>,
+    pub given: BTreeSet<Grant>,
+    /// Whether it would run as it is, or be asked about first.
+    pub agreed: bool,
+    /// Whether the component changed although the recipe's version did not.
+    pub changed_in_place: bool,
+}
+
+impl PluginGrants {
+    /// What it can use now: nothing before all it asks for is agreed to.
+    pub fn effective(&self) -> BTreeSet<Grant> {
+        match self.agreed {
+            true => self.asked.intersection(&self.given).cloned().collect(),
+            false => BTreeSet::new(),
+        }
+    }
+}
+
+/// What the app's plugins ask for and have, in the order of `recipe.yml`, and
+/// then those that only the lock file still knows.
+///
+/// # Errors
+/// Components that are not there or not those that `recipe.yml` pins.
+pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
+    let components = components(app)?;
+    let wishes = wishes(app, &components, &BTreeSet::new());
+    let agreed_sha256 = |plugin: &str| app.lock.plugins.get(plugin).map(|l| l.sha256.clone());
+    let mut all: Vec<PluginGrants> = components
+        .iter()
+        .map(|component| {
+            let name = &component.entry.name;
+            let wish = wishes.iter().find(|wish| wish.plugin == *name);
+            PluginGrants {
+                plugin: name.clone(),
+                sha256: component.sha256.clone(),
+                agreed_sha256: agreed_sha256(name),
+                asked: component.entry.grants.iter().cloned().collect(),
+                given: given(&app.lock, name),
+                agreed: wish.is_none(),
+                changed_in_place: wish.is_some_and(|wish| wish.changed_in_place),
+            }
+        })
+        .collect();
+    for (name, lock) in &app.lock.plugins {
+        if !components.iter().any(|component| component.entry.name == *name) {
+            all.push(PluginGrants {
+                plugin: name.clone(),
+                sha256: lock.sha256.clone(),
+                agreed_sha256: Some(lock.sha256.clone()),
+                asked: BTreeSet::new(),
+                given: given(&app.lock, name),
+                agreed: true,
+                changed_in_place: false,
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// A folder without versions is being worked on: its components may change.

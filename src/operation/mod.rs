@@ -46,7 +46,7 @@ use crate::{
 
 pub use deploy::{deploy, plan};
 pub use error::{Error, Failed, FailedService, Problem, Subject, Wish};
-pub use hooks::start;
+pub use hooks::{PluginGrants, plugin_grants, start};
 pub use load::{load, recipe_of, stack_name};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};

@@ -1,0 +1,127 @@
+//! `potluck plugin grants`
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        arguments::{AppArg, JsonArg},
+        exit::Exit,
+        failure::Outcome,
+        grants::{Answers, PlanQuestion},
+        session::{Session, wait},
+        ui::{BOLD, clean},
+    },
+    home::Grant,
+    operation::{self, PluginGrants},
+    recipe::Version,
+};
+
+/// Show what an app's plugins ask for, and what they were given.
+///
+/// A plugin runs only when everything that its recipe asks for was agreed to,
+/// for this very component. Nothing of the plugin runs for this.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck plugin grants blog.example.org
+  potluck plugin grants blog.example.org --json
+
+JSON: a list of {plugin, sha256, agreed_sha256, agreed, changed_in_place, grants};
+a grant is {grant, meaning, asked, given, effective}.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report {
+    plugin: String,
+    sha256: String,
+    agreed_sha256: Option<String>,
+    agreed: bool,
+    changed_in_place: bool,
+    grants: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    grant: String,
+    meaning: String,
+    asked: bool,
+    given: bool,
+    effective: bool,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let plugins = wait("interrupted", async {
+        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        Ok(operation::plugin_grants(&app)?)
+    })?;
+    drop(operating);
+    let reports: Vec<Report> = plugins.iter().map(report).collect();
+    if args.json.json {
+        session.ui.json(&reports)?;
+        return Ok(Exit::DONE);
+    }
+    if reports.is_empty() {
+        session.ui.say(format_args!("The recipe of {} has no plugins.", entry.name));
+    }
+    for report in &reports {
+        session.ui.out(text(report).trim_end())?;
+    }
+    Ok(Exit::DONE)
+}
+
+fn report(plugin: &PluginGrants) -> Report {
+    let effective = plugin.effective();
+    let all: BTreeSet<&Grant> = plugin.asked.union(&plugin.given).collect();
+    let row = |grant: &Grant| Row {
+        grant: grant.to_string(),
+        meaning: grant.sentence(),
+        asked: plugin.asked.contains(grant),
+        given: plugin.given.contains(grant),
+        effective: effective.contains(grant),
+    };
+    Report {
+        plugin: plugin.plugin.clone(),
+        sha256: plugin.sha256.clone(),
+        agreed_sha256: plugin.agreed_sha256.clone(),
+        agreed: plugin.agreed,
+        changed_in_place: plugin.changed_in_place,
+        grants: all.into_iter().map(row).collect(),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let state = match (report.agreed, report.changed_in_place) {
+        (true, _) => "runs with what is marked",
+        (false, true) => {
+            "does not run: its component changed under the same version; agree in a terminal"
+        }
+        (false, false) => "does not run before you agree to what it asks for",
+    };
+    let mut text = format!("{BOLD}{}{BOLD:#} {state}\n", clean(&report.plugin));
+    text.push_str(&format!("  component {}\n", report.sha256));
+    if report.grants.is_empty() {
+        text.push_str("  asks for nothing\n");
+    }
+    for row in &report.grants {
+        let mark = if row.effective { '*' } else { ' ' };
+        let state = match (row.asked, row.given) {
+            (true, true) => "asked, given",
+            (true, false) => "asked, not given",
+            (false, _) => "given, not asked for any more",
+        };
+        let (meaning, grant) = (clean(&row.meaning), clean(&row.grant));
+        text.push_str(&format!("  {mark} {meaning} ({grant}; {state})\n"));
+    }
+    text
+}

@@ -1,0 +1,140 @@
+//! `potluck plugin revoke`
+
+use crate::{
+    cli::{
+        arguments::AppArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{Session, nearest},
+    },
+    home::{Grant, LockFile},
+};
+
+/// Take back what an app's plugins were given.
+///
+/// Without PLUGIN, all of them lose everything; without GRANT, that plugin does.
+/// A plugin doesn't run with less than it asks for: the next command that needs
+/// it asks again, or ends with exit code 6 where nobody can be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck plugin revoke blog.example.org
+  potluck plugin revoke blog.example.org wordpress
+  potluck plugin revoke blog.example.org wordpress 'secret: db_password'")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// The plugin, by its name in recipe.yml
+    #[arg(value_name = "PLUGIN")]
+    plugin: Option<String>,
+
+    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`
+    #[arg(value_name = "GRANT", requires = "plugin")]
+    grants: Vec<Grant>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let _lock = home.lock_app(&entry)?;
+    let mut lock = home.lock_file(&entry)?;
+    let revoked = revoke(&mut lock, args.plugin.as_deref(), &args.grants)?;
+    if revoked.is_empty() {
+        session.ui.say(format_args!("No plugin of {} was given anything.", entry.name));
+        return Ok(Exit::DONE);
+    }
+    home.write_lock_file(&entry, &lock)?;
+    for line in revoked {
+        session.ui.say(format_args!("Revoked {line}."));
+    }
+    Ok(Exit::DONE)
+}
+
+/// Takes grants out of the lock file's model, and says which.
+fn revoke(
+    lock: &mut LockFile,
+    plugin: Option<&str>,
+    grants: &[Grant],
+) -> Result<Vec<String>, Failure> {
+    let Some(plugin) = plugin else {
+        let all = std::mem::take(&mut lock.plugins);
+        return Ok(all.into_keys().map(|name| format!("everything of `{name}`")).collect());
+    };
+    let Some(given) = lock.plugins.get_mut(plugin) else {
+        let failure = Failure::usage(format!("no plugin `{plugin}` was given anything"));
+        let near = nearest(plugin, lock.plugins.keys().map(String::as_str));
+        return Err(match near {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure,
+        });
+    };
+    if grants.is_empty() {
+        lock.plugins.remove(plugin);
+        return Ok(vec![format!("everything of `{plugin}`")]);
+    }
+    // All or nothing: a mistake in one leaves the others.
+    for grant in grants {
+        let line = grant.to_string();
+        if !given.grants.contains(&line) {
+            let failure = Failure::usage(format!("`{plugin}` was not given `{line}`"));
+            let near = nearest(&line, given.grants.iter().map(String::as_str));
+            return Err(match near {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None => failure,
+            });
+        }
+    }
+    given.grants.retain(|line| !grants.iter().any(|grant| grant.to_string() == *line));
+    Ok(grants.iter().map(|grant| format!("`{grant}` of `{plugin}`")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::lock_file::PluginLock;
+
+    fn lock() -> LockFile {
+        let plugin = |grants: &[&str]| PluginLock {
+            sha256: "aa".into(),
+            grants: grants.iter().map(ToString::to_string).collect(),
+        };
+        let plugins = [
+            ("wordpress".to_owned(), plugin(&["exec: app", "exec: db"])),
+            ("other".to_owned(), plugin(&[])),
+        ];
+        LockFile { plugins: plugins.into(), ..LockFile::default() }
+    }
+
+    fn grant(line: &str) -> Grant {
+        line.parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_named_is_taken_back_and_nothing_else() {
+        let mut one = lock();
+        revoke(&mut one, Some("wordpress"), &[grant("exec: db")]).unwrap();
+        assert_eq!(one.plugins["wordpress"].grants, ["exec: app"]);
+        let mut plugin = lock();
+        revoke(&mut plugin, Some("wordpress"), &[]).unwrap();
+        assert_eq!(plugin.plugins.keys().collect::<Vec<_>>(), ["other"]);
+        let mut all = lock();
+        assert_eq!(revoke(&mut all, None, &[]).unwrap().len(), 2);
+        assert!(all.plugins.is_empty());
+        assert!(revoke(&mut all, None, &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mistake_names_what_is_nearest_and_changes_nothing() {
+        let mut unchanged = lock();
+        for (plugin, grants, hint) in [
+            ("wordpres", vec![], "`wordpress`"),
+            ("wordpress", vec![grant("exec: app"), grant("exec: dbb")], "`exec: db`"),
+        ] {
+            let failure = revoke(&mut unchanged, Some(plugin), &grants).unwrap_err();
+            assert_eq!(failure.exit, Exit::USAGE);
+            assert!(failure.hints[0].contains(hint), "{:?}", failure.hints);
+            assert_eq!(unchanged, lock());
+        }
+    }
+}
