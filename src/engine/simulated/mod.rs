@@ -7,6 +7,7 @@
 //! what fails and what programs answer is told by a [`Script`]. Volumes are
 //! real folders, so that backups can work on them.
 
+mod contents;
 mod exec;
 mod files;
 mod script;
