@@ -140,6 +140,19 @@ fn an_overlay_is_read_with_the_values_that_the_sample_comments_out() {
 }
 
 #[test]
+fn an_overlay_does_not_repeat_what_the_base_has() {
+    let overlay = "services: {app: {deploy: {labels: {a: b}}}}";
+    let findings = linted(&[
+        ("compose.yml", COMPOSE),
+        ("compose.a.yml", overlay),
+        ("compose.b.yml", overlay),
+        (".env.sample", SAMPLE),
+    ]);
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["no-memory-limit", "update-pauses-by-default", "no-healthcheck"]);
+}
+
+#[test]
 fn errors_name_the_recipes_file_and_not_the_copy() {
     let compose = format!("{COMPOSE}configs: {{page: {{file: page.html}}}}\n");
     let compose =

@@ -30,7 +30,7 @@ const MAX_OVERLAYS: usize = 64;
 
 /// Everything found, errors first.
 pub fn lint(checkout: &Checkout) -> Vec<Finding> {
-    let mut lint = Lint { checkout, findings: BTreeSet::new() };
+    let mut lint = Lint { checkout, findings: BTreeSet::new(), said: BTreeSet::new() };
     let sample = lint.sample();
     let services = lint.compose(&sample);
     lint.plugins(services.as_ref());
@@ -39,8 +39,9 @@ pub fn lint(checkout: &Checkout) -> Vec<Finding> {
 
 struct Lint<'a> {
     checkout: &'a Checkout,
-    /// A set, since overlays repeat what the base has.
     findings: BTreeSet<Finding>,
+    /// What was said of which path, or place: overlays repeat what the base has.
+    said: BTreeSet<(&'static str, String, String)>,
 }
 
 impl Lint<'_> {
@@ -194,9 +195,14 @@ impl Lint<'_> {
         stack
     }
 
-    /// Adds a finding as at most this bad, unless it is there already.
+    /// Adds a finding as at most this bad, unless it was said already.
     fn add_capped(&mut self, mut finding: Finding, worst: Severity) {
-        if self.findings.contains(&finding) {
+        let place = match (&finding.path, &finding.position) {
+            (Some(path), _) => path.clone(),
+            (None, Some(position)) => position.to_string(),
+            (None, None) => String::new(),
+        };
+        if !self.said.insert((finding.code, place, finding.message.clone())) {
             return;
         }
         finding.severity = finding.severity.max(worst);
