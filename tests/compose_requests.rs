@@ -450,6 +450,7 @@ fn a_changed_file_gets_a_successor_and_the_old_one_goes_when_nothing_has_it() {
         folder: folder.path().into(),
         files: vec!["compose.yml".into()],
         env: BTreeMap::new(),
+        same_as: None,
     };
     let manager = Manager::start();
     let deploy = |content: &str| -> BTreeSet<String> {

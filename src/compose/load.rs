@@ -1,12 +1,18 @@
 //! The pipeline of one load, in docker's order: per file YAML, version,
 //! forbidden keys, interpolation, schema, typed values; then merge, then
-//! warnings. Problems of all files are collected as far as each file gets.
+//! warnings. `extends` comes before the schema, `include` after the values.
+//! Problems of all files are collected as far as each file gets.
+
+use std::path::{Path, PathBuf};
 
 use super::{
     Config, LoadOptions, Problems, Source, Warning,
     decode::{self, Decoder},
-    interpolate, merge,
+    extends, include,
+    interpolate::{self, Note},
+    merge,
     model::File,
+    others::Others,
     problem::{Sink, Spot, Texts},
     profiles,
     schema::{self, Version},
@@ -48,53 +54,20 @@ pub fn load(
     sources: &[Source],
     options: &LoadOptions<'_>,
 ) -> Result<(Config, Vec<Warning>), Problems> {
-    let texts = Texts::new(sources);
-    let mut sink = Sink::default();
-    let (mut ignored, mut odd) = (vec![], vec![]);
-    let mut notes = vec![];
-    let mut first: Option<Version> = None;
+    let mut loader = Loader::new(options);
     let mut merged: Option<File> = None;
     if sources.is_empty() {
-        sink.push(Spot::default(), "", "no compose file was given");
+        loader.sink.push(Spot::default(), "", "no compose file was given");
     }
-    for (index, source) in sources.iter().enumerate() {
-        let file = u32::try_from(index).unwrap_or(u32::MAX);
-        let Some(Node { value: Value::Map(mut root), at }) =
-            yaml::read(&source.text, file, &mut sink)
-        else {
-            continue;
-        };
-        let before = sink.len();
-        let Some(version) = version(&root, first, &mut sink) else { continue };
-        first.get_or_insert(version);
-        schema::check_forbidden(&root, &mut sink);
-        if options.interpolate {
-            interpolate::interpolate(&mut root, options.environment, &mut sink, &mut notes);
-        }
-        if sink.len() > before {
-            continue;
-        }
-        yaml::reject_odd_numbers(&root, &mut sink);
-        schema::check(&root, at, version, &mut sink, &mut notes);
-        if sink.len() > before {
-            continue;
-        }
-        find_ignored(&root, &mut ignored);
-        let mut decoder = Decoder {
-            sink: &mut sink,
-            warnings: &mut odd,
-            lookup: options.environment,
-            files: options.files,
-            working_dir: options.working_dir,
-            home_dir: options.home_dir,
-            version: first.unwrap_or(version),
-        };
-        let decoded = decode::decode(&root, &mut decoder);
+    for source in sources {
+        let place = Place { folder: options.working_dir.to_owned(), file: None };
+        let Some(file) = loader.file(source.clone(), &place, &mut vec![]) else { continue };
         match &mut merged {
-            None => merged = Some(decoded),
-            Some(base) => merge::merge(base, decoded, &mut notes),
+            None => merged = Some(file),
+            Some(base) => merge::merge(base, file, &mut loader.notes),
         }
     }
+    let Loader { texts, sink, ignored, odd, notes, version, .. } = loader;
     sink.finish(&texts)?;
     let mut file = merged.unwrap_or_default();
     profiles::select(&mut file, options.profiles);
@@ -105,41 +78,152 @@ pub fn load(
         .into_iter()
         .map(|(at, message)| Warning { position: texts.position(at), message })
         .collect();
-    let config = Config {
-        // Without a problem there is at least one file.
-        version: first.unwrap_or(Version(schema::NEWEST)),
-        file,
-        texts,
-        notes,
-        odd,
-    };
-    Ok((config, warnings))
+    // Without a problem there is at least one file.
+    let version = version.unwrap_or(Version(schema::NEWEST));
+    Ok((Config { version, file, texts, notes, odd }, warnings))
 }
 
-/// The file's version, which must be that of the first file.
-fn version(root: &Map, first: Option<Version>, sink: &mut Sink) -> Option<Version> {
-    let at = root.entry("version").map(|e| e.value.at).unwrap_or_default();
-    match Version::of(root) {
-        Err((at, shown)) => {
-            sink.hint(
-                at,
-                "version",
-                format!("`{shown}` is not a version that swarm knows"),
-                format!("remove `version`, or use \"3.0\" to \"{}\"", Version(schema::NEWEST)),
-            );
-            None
+/// Where a file stands.
+pub struct Place {
+    /// Its relative paths resolve against this.
+    pub folder: PathBuf,
+    /// The file itself, when another one named it; docker does not say where
+    /// the others are.
+    pub file: Option<PathBuf>,
+}
+
+/// A file's tree, interpolated.
+pub struct Tree {
+    pub root: Map,
+    at: Spot,
+    version: Version,
+}
+
+/// What one load works with.
+pub struct Loader<'a> {
+    pub options: &'a LoadOptions<'a>,
+    pub sink: Sink,
+    pub notes: Vec<Note>,
+    /// Of the first file.
+    version: Option<Version>,
+    texts: Texts,
+    /// What docker says it ignores.
+    ignored: Vec<(Spot, String)>,
+    /// What else docker warns of.
+    odd: Vec<(Spot, String)>,
+    /// Files that others named.
+    others: Others,
+    /// Bytes of services copied by `extends`.
+    pub copied: usize,
+}
+
+impl<'a> Loader<'a> {
+    fn new(options: &'a LoadOptions<'a>) -> Self {
+        Self {
+            options,
+            sink: Sink::default(),
+            notes: vec![],
+            version: None,
+            texts: Texts::default(),
+            ignored: vec![],
+            odd: vec![],
+            others: Others::default(),
+            copied: 0,
         }
-        Ok(version) => {
-            if let Some(first) = first.filter(|first| *first != version) {
-                sink.hint(
+    }
+
+    /// One file with all that it includes; none after a problem. `trail` holds
+    /// the files that included it.
+    pub fn file(
+        &mut self,
+        source: Source,
+        place: &Place,
+        trail: &mut Vec<PathBuf>,
+    ) -> Option<File> {
+        let before = self.sink.len();
+        let mut tree = self.tree(source, place)?;
+        if self.sink.len() > before {
+            return None;
+        }
+        extends::resolve(self, &mut tree.root, place);
+        yaml::reject_odd_numbers(&tree.root, &mut self.sink);
+        schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
+        if self.sink.len() > before {
+            return None;
+        }
+        find_ignored(&tree.root, &mut self.ignored);
+        let mut decoder = Decoder {
+            sink: &mut self.sink,
+            warnings: &mut self.odd,
+            lookup: self.options.environment,
+            files: self.options.files,
+            working_dir: &place.folder,
+            elsewhere: place.folder != self.options.working_dir,
+            home_dir: self.options.home_dir,
+            version: self.version.unwrap_or(tree.version),
+        };
+        let mut file = decode::decode(&tree.root, &mut decoder);
+        include::include(self, &tree.root, &mut file, place, trail);
+        Some(file)
+    }
+
+    /// Reads and interpolates one file.
+    pub fn tree(&mut self, source: Source, place: &Place) -> Option<Tree> {
+        let index = self.texts.push(source);
+        let text = self.texts.text(index).to_owned();
+        let Node { value: Value::Map(mut root), at } = yaml::read(&text, index, &mut self.sink)?
+        else {
+            return None;
+        };
+        let version = self.version_of(&root, place)?;
+        schema::check_forbidden(&root, &mut self.sink);
+        if self.options.interpolate {
+            let lookup = self.options.environment;
+            interpolate::interpolate(&mut root, lookup, &mut self.sink, &mut self.notes);
+        }
+        Some(Tree { root, at, version })
+    }
+
+    /// The file's version, which must be that of the first file.
+    fn version_of(&mut self, root: &Map, place: &Place) -> Option<Version> {
+        let at = root.entry("version").map(|e| e.value.at).unwrap_or_default();
+        let version = match Version::of(root) {
+            Ok(version) => version,
+            Err((at, shown)) => {
+                self.sink.hint(
                     at,
                     "version",
-                    format!("this file has version {version}, the first one {first}"),
-                    "give all files the same `version`, or none",
+                    format!("`{shown}` is not a version that swarm knows"),
+                    format!("remove `version`, or use \"3.0\" to \"{}\"", Version(schema::NEWEST)),
                 );
                 return None;
             }
-            Some(version)
+        };
+        // Files that others name are ours to judge: docker knows none.
+        if place.file.is_some() {
+            return Some(version);
+        }
+        let first = *self.version.get_or_insert(version);
+        if first != version {
+            self.sink.hint(
+                at,
+                "version",
+                format!("this file has version {version}, the first one {first}"),
+                "give all files the same `version`, or none",
+            );
+            return None;
+        }
+        Some(version)
+    }
+
+    /// Reads a file that another one names at `at`. Problems are reported.
+    pub fn other(&mut self, path: &Path, at: Spot, key: &str) -> Option<Source> {
+        match self.others.read(path, self.options) {
+            Ok(source) => Some(source),
+            Err(message) => {
+                self.sink.push(at, key, message);
+                None
+            }
         }
     }
 }

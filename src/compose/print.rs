@@ -144,7 +144,7 @@ pub fn print(config: &Config) -> Json {
     out.done()
 }
 
-fn service(service: &Service) -> Json {
+pub fn service(service: &Service) -> Json {
     let mut out = Out::default();
     out.object("build", build(&service.build))
         .list("cap_add", &service.cap_add)
@@ -383,7 +383,7 @@ fn mount(mount: &Mount) -> Json {
         .done()
 }
 
-fn network(network: &Network) -> Json {
+pub fn network(network: &Network) -> Json {
     let config = network
         .ipam_config
         .iter()
@@ -403,7 +403,7 @@ fn network(network: &Network) -> Json {
     out.done()
 }
 
-fn volume(volume: &Volume) -> Json {
+pub fn volume(volume: &Volume) -> Json {
     let mut out = Out::default();
     out.text("name", &volume.name)
         .text("driver", &volume.driver)
@@ -415,7 +415,7 @@ fn volume(volume: &Volume) -> Json {
     out.done()
 }
 
-fn file_object(object: &FileObject) -> Json {
+pub fn file_object(object: &FileObject) -> Json {
     let mut out = Out::default();
     out.text("name", &object.name).text("file", &object.file);
     match &object.content {

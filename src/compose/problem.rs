@@ -70,8 +70,14 @@ impl fmt::Display for Path<'_> {
 pub struct Texts(Vec<Source>);
 
 impl Texts {
-    pub fn new(sources: &[Source]) -> Self {
-        Self(sources.to_vec())
+    /// Adds a file; its number is the one that spots carry.
+    pub fn push(&mut self, source: Source) -> u32 {
+        self.0.push(source);
+        u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    pub fn text(&self, file: u32) -> &str {
+        self.0.get(file as usize).map_or("", |source| &source.text)
     }
 
     pub fn name(&self, spot: Spot) -> &str {
@@ -236,10 +242,11 @@ mod tests {
 
     #[test]
     fn a_problem_shows_its_line_and_the_column() {
-        let texts = Texts::new(&[Source {
+        let mut texts = Texts::default();
+        texts.push(Source {
             name: "compose.yml".into(),
             text: "services:\n  app:\n    imag: x\n".into(),
-        }]);
+        });
         let mut sink = Sink::default();
         let at = Spot { file: 0, line: 3, column: 5 };
         sink.hint(at, "services.app.imag", "unknown key", "did you mean `image`?");

@@ -21,6 +21,8 @@ pub struct Case {
     pub folder: PathBuf,
     pub files: Vec<String>,
     pub env: BTreeMap<String, String>,
+    /// A file without extensions of ours that says the same.
+    pub same_as: Option<String>,
 }
 
 /// The major version whose behaviour is ours. Older programs lack `stack
@@ -67,6 +69,7 @@ pub fn corpus() -> Vec<Case> {
                 folder: folder.clone(),
                 files: vec!["compose.yml".into()],
                 env,
+                same_as: None,
             });
         }
     }
@@ -85,8 +88,10 @@ fn variables(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Cases of `tests/compose_cases/*.yml`: several in one file. A line
-/// `#### name | NAME=value, …` begins one; a line `#### + over` begins a further
-/// file of the same one.
+/// `#### name | NAME=value, …` begins one; `#### + over` begins a further file of
+/// the same one, `#### @ dir/name.yml` one that others name, and `#### =` what
+/// docker has to be told for the same result, where it refuses the case (`@DIR@`
+/// stands for the case's folder).
 pub fn cases() -> Vec<Case> {
     let folder = root().join("compose_cases");
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compose_cases");
@@ -108,6 +113,19 @@ pub fn cases() -> Vec<Case> {
                 case.files.push(name);
                 continue;
             }
+            if let Some(path) = head.strip_prefix("@ ") {
+                let path = cases.last().unwrap().folder.join(path.trim());
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, body).unwrap();
+                continue;
+            }
+            if head.trim() == "=" {
+                let case = cases.last_mut().unwrap();
+                let body = body.replace("@DIR@", &case.folder.to_string_lossy());
+                fs::write(case.folder.join("same.yml"), body).unwrap();
+                case.same_as = Some("same.yml".into());
+                continue;
+            }
             let (title, env) = head.split_once('|').unwrap_or((head, ""));
             let name = format!("{theme}: {}", title.trim());
             let folder = scratch.join(format!("{:03}", cases.len()));
@@ -122,7 +140,13 @@ pub fn cases() -> Vec<Case> {
                 .filter_map(|pair| pair.trim_start().split_once('='))
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .collect();
-            cases.push(Case { name, folder, files: vec!["compose.yml".into()], env });
+            cases.push(Case {
+                name,
+                folder,
+                files: vec!["compose.yml".into()],
+                env,
+                same_as: None,
+            });
         }
     }
     cases
@@ -222,14 +246,14 @@ pub fn compare(case: &Case) -> Result<Agreement, String> {
 }
 
 /// What potluck prints of an extended file is one that docker takes, but for
-/// contents that come from no file.
+/// contents that come from no file; and it is what docker makes of the plain
+/// file that says the same.
 fn reads_back(case: &Case, config: &Config) -> Result<(), String> {
     let mut printed = config.to_json();
     for section in ["configs", "secrets"] {
-        let Some(objects) = printed.get_mut(section).and_then(Value::as_object_mut) else {
-            continue;
-        };
-        for object in objects.values_mut().filter_map(Value::as_object_mut) {
+        let objects = printed.get_mut(section).and_then(Value::as_object_mut);
+        for object in objects.into_iter().flat_map(|map| map.values_mut()) {
+            let object = object.as_object_mut().unwrap();
             for key in ["content", "environment"] {
                 if object.remove(key).is_some() {
                     object.insert("file".into(), "/file".into());
@@ -238,20 +262,26 @@ fn reads_back(case: &Case, config: &Config) -> Result<(), String> {
         }
     }
     fs::write(case.folder.join("printed.yml"), printed.to_string()).unwrap();
-    let plain = Case {
-        name: case.name.clone(),
-        folder: case.folder.clone(),
-        files: vec!["printed.yml".into()],
-        env: case.env.clone(),
-    };
-    let theirs = docker(&plain, &["stack", "config", "--skip-interpolation"]).output().unwrap();
-    if !theirs.status.success() {
-        let stderr = String::from_utf8_lossy(&theirs.stderr);
-        return Err(format!("docker refuses what was made of it:\n{stderr}"));
-    }
-    let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout));
-    if sorted(theirs.clone()) != sorted(printed.clone()) {
-        return Err(format!("read back:\n{}", difference(&theirs, &printed)));
+    for file in ["printed.yml"].into_iter().chain(case.same_as.as_deref()) {
+        let plain = Case {
+            name: case.name.clone(),
+            folder: case.folder.clone(),
+            files: vec![file.into()],
+            env: case.env.clone(),
+            same_as: None,
+        };
+        let mut words = vec!["stack", "config"];
+        // A dollar sign in what was printed is one.
+        words.extend((file == "printed.yml").then_some("--skip-interpolation"));
+        let theirs = docker(&plain, &words).output().unwrap();
+        if !theirs.status.success() {
+            let stderr = String::from_utf8_lossy(&theirs.stderr);
+            return Err(format!("docker refuses {file}:\n{stderr}"));
+        }
+        let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout));
+        if sorted(theirs.clone()) != sorted(printed.clone()) {
+            return Err(format!("{file} is not the same:\n{}", difference(&theirs, &printed)));
+        }
     }
     Ok(())
 }

@@ -48,7 +48,8 @@ impl Decoder<'_> {
                     self.sink.push(file.at, path_of_files, message);
                 }
             }
-            names.push(file.path);
+            // Of another folder, the path as written would mislead.
+            names.push(if self.elsewhere { resolved } else { file.path });
         }
         all.extend(self.pairs_at(map, "environment", path));
         let filled = all

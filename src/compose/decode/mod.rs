@@ -28,6 +28,8 @@ pub struct Decoder<'a> {
     pub lookup: Lookup<'a>,
     pub files: &'a dyn Files,
     pub working_dir: &'a FilePath,
+    /// The file stands in another folder than those given to the load.
+    pub elsewhere: bool,
     pub home_dir: Option<&'a FilePath>,
     /// Of the first file.
     pub version: Version,

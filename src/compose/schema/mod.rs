@@ -122,7 +122,6 @@ impl std::fmt::Display for Version {
 /// Keys that docker refuses before it looks at the schema, with what to do
 /// instead (docker/cli, `compose/types.ForbiddenProperties`).
 const FORBIDDEN: &[(&str, &str)] = &[
-    ("extends", "repeat the settings, use a YAML anchor, or an overlay file"),
     ("volume_driver", "name the driver under the top-level `volumes`"),
     ("volumes_from", "name a volume under the top-level `volumes` and mount it in both services"),
     ("cpu_quota", "use `deploy.resources.limits.cpus`"),
@@ -140,9 +139,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("group_add", "swarm has no additional groups; set `user`"),
     ("gpus", "use `deploy.resources.reservations.generic_resources`"),
     ("develop", "remove it: it is for `docker compose watch`"),
-    ("name", "remove it: a stack is named when it is deployed"),
-    ("include", "pass the other file as an overlay"),
-    ("content", "put the content into a file and use `file`"),
+    ("content", "put the content into a file and use `file`, or take it from `environment`"),
 ];
 
 /// Checks for keys that are refused whatever the version.

@@ -46,6 +46,7 @@ pub const ROOT: Object = Object {
     fields: &[
         key("version", Text),
         key("name", Beyond(&Text)),
+        key("include", Beyond(&List(&OneOf(&[Text, Rule::Object(&INCLUDE)]), Unique::Never))),
         key("services", Dict(Keys::Names, &Rule::Object(&SERVICE), Others::Refused)),
         key(
             "networks",
@@ -58,6 +59,13 @@ pub const ROOT: Object = Object {
     others: Others::Refused,
     extensions: Some(4),
     required: &[],
+};
+
+const INCLUDE: Object = Object {
+    fields: &[key("path", STRING_OR_LIST), key("project_directory", Text)],
+    others: Others::Refused,
+    extensions: None,
+    required: &["path"],
 };
 
 const SERVICE: Object = extensible(&[

@@ -42,7 +42,7 @@ fn what_docker_accepts_is_accepted() {
 #[test]
 fn what_docker_refuses_is_refused() {
     for text in [
-        "include: [a]",
+        "include: a",
         "services: null",
         "services: {a: null}",
         "services: {'a b': {image: x}}",
