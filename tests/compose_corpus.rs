@@ -5,7 +5,7 @@ mod compose_support;
 
 use std::collections::BTreeMap;
 
-use compose_support::{Agreement, Case, cases, compare, corpus, docker_is_missing};
+use compose_support::{Agreement, Case, cases, compare, corpus, docker_is_missing, reads_back};
 
 fn run(all: &[Case], least: usize) {
     if docker_is_missing() {
@@ -15,7 +15,14 @@ fn run(all: &[Case], least: usize) {
     let mut counts: BTreeMap<Agreement, usize> = BTreeMap::new();
     for case in all {
         match compare(case) {
-            Ok(agreement) => *counts.entry(agreement).or_default() += 1,
+            Ok(agreement) => {
+                *counts.entry(agreement).or_default() += 1;
+                if agreement == Agreement::Beyond
+                    && let Err(difference) = reads_back(case)
+                {
+                    different.push(format!("== {}\n{difference}", case.name));
+                }
+            }
             Err(difference) => different.push(format!("== {}\n{difference}", case.name)),
         }
     }

@@ -132,7 +132,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// One file with all that it includes; none after a problem. `trail` holds
+    /// One file with all that it includes; none when it can't be read at all. `trail` holds
     /// the files that included it.
     pub fn file(
         &mut self,
@@ -140,17 +140,13 @@ impl<'a> Loader<'a> {
         place: &Place,
         trail: &mut Vec<PathBuf>,
     ) -> Option<File> {
-        let before = self.sink.len();
         let mut tree = self.tree(source, place)?;
-        if self.sink.len() > before {
-            return None;
-        }
+        self.sink.stage();
         extends::resolve(self, &mut tree.root, place);
         yaml::reject_odd_numbers(&tree.root, &mut self.sink);
+        self.sink.stage();
         schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
-        if self.sink.len() > before {
-            return None;
-        }
+        self.sink.stage();
         find_ignored(&tree.root, &mut self.ignored);
         let mut decoder = Decoder {
             sink: &mut self.sink,
@@ -176,6 +172,7 @@ impl<'a> Loader<'a> {
             return None;
         };
         let version = self.version_of(&root, place)?;
+        self.sink.stage();
         schema::check_forbidden(&root, &mut self.sink);
         if self.options.interpolate {
             let lookup = self.options.environment;

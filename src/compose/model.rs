@@ -4,7 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{problem::Spot, volumes::Mount, yaml::Node};
+use super::{
+    problem::{self, Spot},
+    volumes::Mount,
+    yaml::Node,
+};
 
 pub use super::ports::Port;
 
@@ -92,6 +96,21 @@ pub struct Service {
     pub volumes: Vec<Placed<Mount>>,
     pub working_dir: String,
     pub extras: Extras,
+}
+
+impl Service {
+    /// Where a path of this service was given, or the nearest key above it.
+    pub fn spot(&self, path: problem::Path<'_>) -> Spot {
+        let path = path.to_string();
+        let mut path = path.splitn(3, '.').nth(2).unwrap_or_default();
+        while !path.is_empty() {
+            if let Some(at) = self.keys.get(path) {
+                return *at;
+            }
+            path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
+        }
+        self.at
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -105,6 +105,12 @@ impl Out {
     }
 }
 
+/// Whole numbers are shown without a fraction, as in docker's YAML.
+fn number(value: f64) -> Json {
+    #[allow(clippy::cast_possible_truncation, reason = "within bounds")]
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
+}
+
 /// A tree without its places.
 fn plain(node: &Node) -> Json {
     match &node.value {
@@ -114,7 +120,7 @@ fn plain(node: &Node) -> Json {
             .map(Json::from)
             .or_else(|_| u64::try_from(*i).map(Json::from))
             .unwrap_or_else(|_| json!(i.to_string())),
-        Value::Float(f) => json!(f),
+        Value::Float(f) => number(*f),
         Value::Time(time) => json!(time.rfc3339),
         Value::Str(s) => json!(s),
         Value::List(items) => items.iter().map(plain).collect(),
@@ -345,7 +351,7 @@ fn update(update: &Update) -> Json {
         .duration("delay", Some(update.delay).filter(|d| *d != 0))
         .text("failure_action", &update.failure_action)
         .duration("monitor", Some(update.monitor).filter(|d| *d != 0))
-        .some("max_failure_ratio", ratio)
+        .some("max_failure_ratio", ratio.map(number))
         .text("order", &update.order)
         .done()
 }

@@ -114,9 +114,17 @@ pub struct Fault {
 #[derive(Debug, Default)]
 pub struct Sink {
     faults: Vec<Fault>,
+    /// How many of them are of earlier stages.
+    settled: usize,
 }
 
 impl Sink {
+    /// Begins a stage: from here on, places that an earlier stage has complained
+    /// about are left in peace, as what follows from one mistake is no other.
+    pub fn stage(&mut self) {
+        self.settled = self.faults.len();
+    }
+
     pub fn push(&mut self, at: Spot, path: impl fmt::Display, message: impl Into<String>) {
         self.fault(at, path, message.into(), None);
     }
@@ -138,13 +146,13 @@ impl Sink {
         message: String,
         hint: Option<String>,
     ) {
+        let follows = |before: &Fault| before.at.line > 0 && before.at == at;
+        if self.faults[..self.settled].iter().any(follows) {
+            return;
+        }
         if self.faults.len() <= MOST_PROBLEMS {
             self.faults.push(Fault { at, path: path.to_string(), message, hint });
         }
-    }
-
-    pub fn len(&self) -> usize {
-        self.faults.len()
     }
 
     #[cfg(test)]

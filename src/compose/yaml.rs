@@ -128,6 +128,13 @@ struct Reader<'s> {
     anchors: HashMap<usize, (Node, usize, usize)>,
     expanded: usize,
     root: Option<Node>,
+    /// Where the root ended, counted in characters.
+    ended: Option<usize>,
+}
+
+/// Whether something stands between the end of the root and a later place.
+fn leads_on(text: &str, end: usize, place: usize) -> bool {
+    text.chars().take(place).skip(end).any(|c| !c.is_whitespace())
 }
 
 /// Reads the first document. None after a problem that left no tree; other
@@ -142,8 +149,15 @@ pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
     options.set_emit_comments(false);
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;
-    let mut reader =
-        Reader { file, sink, frames: vec![], anchors: HashMap::new(), expanded: 0, root: None };
+    let mut reader = Reader {
+        file,
+        sink,
+        frames: vec![],
+        anchors: HashMap::new(),
+        expanded: 0,
+        root: None,
+        ended: None,
+    };
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((Event::DocumentEnd, _)) => break,
@@ -151,9 +165,17 @@ pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
                 if !reader.take(event, span) {
                     return None;
                 }
+                if reader.root.is_some() && reader.ended.is_none() {
+                    reader.ended = Some(span.end.index());
+                }
             }
             Err(error) => {
                 let mark = error.marker();
+                // This parser looks further ahead than docker's, which never
+                // sees what comes after the first document.
+                if reader.ended.is_some_and(|end| leads_on(text, end, mark.index())) {
+                    break;
+                }
                 let at = reader.spot(mark.line(), mark.col());
                 reader.sink.push(at, "", format!("invalid YAML: {}", error.info()));
                 return None;
@@ -327,13 +349,12 @@ impl Reader<'_> {
         for (key, value) in pairs {
             let at = key.node.at;
             let Value::Str(name) = key.node.value else {
-                let shown = key.node.value.print().unwrap_or_default();
-                self.sink.hint(
-                    at,
-                    "",
-                    format!("a key must be a string, not {}", key.node.value.kind()),
-                    format!("write \"{shown}\" in quotes"),
-                );
+                let message = format!("a key must be a string, not {}", key.node.value.kind());
+                let hint = match &key.node.value {
+                    Value::Null | Value::List(_) | Value::Map(_) => None,
+                    value => value.print().map(|shown| format!("write \"{shown}\" in quotes")),
+                };
+                self.sink.fault(at, "", message, hint);
                 continue;
             };
             if !seen.insert(name.clone()) {

@@ -203,8 +203,7 @@ pub enum Agreement {
     Equal,
     /// Both refuse.
     Refused,
-    /// Docker refuses a form of the Compose specification that potluck takes;
-    /// what potluck prints of it is a file that docker reads the same way.
+    /// Docker refuses a form of the Compose specification that potluck takes.
     Beyond,
 }
 
@@ -220,8 +219,8 @@ pub fn compare(case: &Case) -> Result<Agreement, String> {
     let stderr = String::from_utf8_lossy(&theirs.stderr).into_owned();
     match (theirs.status.success(), ours) {
         (true, Ok((config, _))) => {
-            let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout));
-            let printed = read_yaml(&config.to_yaml());
+            let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout))?;
+            let printed = read_yaml(&config.to_yaml())?;
             if theirs != printed {
                 return Err(difference(&theirs, &printed));
             }
@@ -238,9 +237,7 @@ pub fn compare(case: &Case) -> Result<Agreement, String> {
             Ok(Agreement::Refused)
         }
         (true, Err(problems)) => Err(format!("only potluck refuses it:\n{problems}")),
-        (false, Ok((config, _))) if is_beyond(&config) => {
-            reads_back(case, &config).map(|()| Agreement::Beyond)
-        }
+        (false, Ok((config, _))) if is_beyond(&config) => Ok(Agreement::Beyond),
         (false, Ok(_)) => Err(format!("only docker refuses it:\n{stderr}")),
     }
 }
@@ -248,7 +245,8 @@ pub fn compare(case: &Case) -> Result<Agreement, String> {
 /// What potluck prints of an extended file is one that docker takes, but for
 /// contents that come from no file; and it is what docker makes of the plain
 /// file that says the same.
-fn reads_back(case: &Case, config: &Config) -> Result<(), String> {
+pub fn reads_back(case: &Case) -> Result<(), String> {
+    let (config, _) = load(case).map_err(|problems| problems.to_string())?;
     let mut printed = config.to_json();
     for section in ["configs", "secrets"] {
         let objects = printed.get_mut(section).and_then(Value::as_object_mut);
@@ -278,7 +276,7 @@ fn reads_back(case: &Case, config: &Config) -> Result<(), String> {
             let stderr = String::from_utf8_lossy(&theirs.stderr);
             return Err(format!("docker refuses {file}:\n{stderr}"));
         }
-        let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout));
+        let theirs: Value = read_yaml(&String::from_utf8_lossy(&theirs.stdout))?;
         if sorted(theirs.clone()) != sorted(printed.clone()) {
             return Err(format!("{file} is not the same:\n{}", difference(&theirs, &printed)));
         }
@@ -287,8 +285,8 @@ fn reads_back(case: &Case, config: &Config) -> Result<(), String> {
 }
 
 /// Reads YAML by a reader that is not ours.
-fn read_yaml(text: &str) -> Value {
-    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+fn read_yaml(text: &str) -> Result<Value, String> {
+    serde_saphyr::from_str(text).map_err(|error| format!("{error}\n{text}"))
 }
 
 fn sorted(value: Value) -> Value {

@@ -26,7 +26,8 @@ impl Converter<'_> {
             match size::parse_cpus(text) {
                 Ok(nano) => some(nano),
                 Err(why) => {
-                    self.sink.push(service.at, path.key("cpus"), why);
+                    let path = path.key("cpus");
+                    self.sink.push(service.spot(path), path, why);
                     None
                 }
             }
@@ -93,7 +94,7 @@ impl Converter<'_> {
             ("always" | "unless-stopped", Some(_)) => api::TaskSpecRestartPolicyConditionEnum::ANY,
             ("on-failure", Some(_)) => api::TaskSpecRestartPolicyConditionEnum::ON_FAILURE,
             _ => {
-                let at = service.keys.get("restart").copied().unwrap_or(service.at);
+                let at = service.spot(path.key("restart"));
                 let message = format!("`{}` is not a restart policy", service.restart);
                 let hint = "use no, always, unless-stopped, on-failure or on-failure:N";
                 self.sink.hint(at, path.key("restart"), message, hint);
@@ -113,7 +114,8 @@ impl Converter<'_> {
         let replicas = deploy.replicas.map(signed);
         if deploy.mode.starts_with("global") && replicas.is_some() {
             let message = format!("`replicas` does not go with the mode `{}`", deploy.mode);
-            self.sink.push(service.at, path.key("replicas"), message);
+            let path = path.key("replicas");
+            self.sink.push(service.spot(path), path, message);
         }
         let mut mode = api::ServiceSpecMode::default();
         match deploy.mode.as_str() {
@@ -131,7 +133,8 @@ impl Converter<'_> {
             other => {
                 let message = format!("`{other}` is not a mode");
                 let hint = "use replicated, global, replicated-job or global-job";
-                self.sink.hint(service.at, path.key("mode"), message, hint);
+                let path = path.key("mode");
+                self.sink.hint(service.spot(path), path, message, hint);
             }
         }
         mode

@@ -3,14 +3,14 @@
 use super::{Converter, some, some_map, word};
 use crate::{
     compose::{
-        model::Service,
+        model::{Service, Volume},
         problem::{Path, Spot, nearest},
         volumes::Mount,
     },
     engine::api,
 };
 
-impl Converter<'_> {
+impl<'a> Converter<'a> {
     /// Mounts in the order of the file.
     pub(super) fn mounts(&mut self, service: &Service, path: Path<'_>) -> Vec<api::Mount> {
         let path = path.key("volumes");
@@ -30,14 +30,12 @@ impl Converter<'_> {
             "npipe" => (Some(api::MountType::NPIPE), "bind", Some(true)),
             "tmpfs" => (Some(api::MountType::TMPFS), "tmpfs", Some(false)),
             "image" => (Some(api::MountType::IMAGE), "image", Some(true)),
-            "cluster" => {
-                // The API's model has no place for `ClusterOptions`.
-                self.sink.push(at, path, "mounts of type `cluster` are not supported yet");
-                return None;
-            }
+            // Docker also sends `ClusterOptions`, which is always empty; the API's
+            // model has no place for it.
+            "cluster" => (Some(api::MountType::CLUSTER), "cluster", Some(true)),
             other => {
                 let message = format!("`{other}` is not a type of mount");
-                let hint = "use volume, bind, tmpfs, npipe or image";
+                let hint = "use volume, bind, tmpfs, npipe, cluster or image";
                 self.sink.hint(at, path, message, hint);
                 return None;
             }
@@ -72,6 +70,11 @@ impl Converter<'_> {
         };
         match allowed {
             "volume" if !mount.source.is_empty() => self.named_volume(mount, &mut out, at, path)?,
+            // Volume groups have names of their own.
+            "cluster" if !mount.source.starts_with("group:") => {
+                let volume = self.declared(mount, at, path)?;
+                out.source = Some(self.full_name(&mount.source, &volume.name));
+            }
             "bind" => {
                 if let Some(propagation) = &mount.bind {
                     let propagation = self.propagation(propagation, at, path);
@@ -99,16 +102,7 @@ impl Converter<'_> {
         at: Spot,
         path: Path<'_>,
     ) -> Option<()> {
-        let Some(volume) = self.file.volumes.get(&mount.source) else {
-            let message = format!("the volume `{}` is not defined", mount.source);
-            let hint = nearest(&mount.source, self.file.volumes.keys().map(String::as_str))
-                .map_or_else(
-                    || "add it under the top-level `volumes`".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
-            self.sink.hint(at, path, message, hint);
-            return None;
-        };
+        let volume = self.declared(mount, at, path)?;
         out.source = Some(self.full_name(&mount.source, &volume.name));
         let mut options = api::MountVolumeOptions::default();
         if let Some(given) = &mount.volume {
@@ -126,6 +120,21 @@ impl Converter<'_> {
         }
         out.volume_options = Some(options);
         Some(())
+    }
+
+    /// The volume that a mount names.
+    fn declared(&mut self, mount: &Mount, at: Spot, path: Path<'_>) -> Option<&'a Volume> {
+        let file = self.file;
+        let volume = file.volumes.get(&mount.source);
+        if volume.is_none() {
+            let message = format!("the volume `{}` is not defined", mount.source);
+            let hint = nearest(&mount.source, file.volumes.keys().map(String::as_str)).map_or_else(
+                || "add it under the top-level `volumes`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.sink.hint(at, path, message, hint);
+        }
+        volume
     }
 
     fn propagation(

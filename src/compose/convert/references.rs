@@ -79,7 +79,8 @@ impl Converter<'_> {
                 }),
                 None => {
                     let message = format!("the config `{credential}` is not defined");
-                    self.sink.push(service.at, path.key("credential_spec"), message);
+                    let path = path.key("credential_spec");
+                    self.sink.push(service.spot(path), path, message);
                 }
             }
         }

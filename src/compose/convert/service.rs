@@ -80,7 +80,7 @@ impl Converter<'_> {
             let hint = "add `image`; swarm does not build images";
             self.sink.hint(service.at, path, message, hint);
         } else if !image::is_image(&service.image) {
-            let at = service.keys.get("image").copied().unwrap_or(service.at);
+            let at = service.spot(path.key("image"));
             let message = format!("`{}` is not the name of an image", service.image);
             self.sink.push(at, path.key("image"), message);
         }
@@ -174,7 +174,8 @@ impl Converter<'_> {
             .count();
         if count > 1 {
             let message = "only one of `config`, `file` and `registry` may be given";
-            self.sink.push(service.at, path.key("credential_spec"), message);
+            let path = path.key("credential_spec");
+            self.sink.push(service.spot(path), path, message);
         }
         let credential_spec =
             (count == 1).then(|| api::TaskSpecContainerSpecPrivilegesCredentialSpec {
@@ -201,7 +202,7 @@ impl Converter<'_> {
         if check.disable {
             if !check.test.is_empty() {
                 let message = "`test` and `disable` contradict each other";
-                self.sink.push(service.at, path, message);
+                self.sink.push(service.spot(path), path, message);
             }
             return api::HealthConfig {
                 test: Some(vec!["NONE".into()]),
@@ -309,7 +310,7 @@ impl Converter<'_> {
         let value = word(text);
         if value.is_none() {
             let message = format!("`{text}` is not known here");
-            self.sink.hint(service.at, path, message, format!("use {words}"));
+            self.sink.hint(service.spot(path), path, message, format!("use {words}"));
         }
         value
     }

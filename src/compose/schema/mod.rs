@@ -2,6 +2,7 @@
 //! (docker/cli, `compose/schema/data`) as tables, with all problems in one run,
 //! each at its place, and the nearest valid key.
 
+mod foreign;
 mod tables;
 
 use std::collections::HashSet;
@@ -119,36 +120,14 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Keys that docker refuses before it looks at the schema, with what to do
-/// instead (docker/cli, `compose/types.ForbiddenProperties`).
-const FORBIDDEN: &[(&str, &str)] = &[
-    ("volume_driver", "name the driver under the top-level `volumes`"),
-    ("volumes_from", "name a volume under the top-level `volumes` and mount it in both services"),
-    ("cpu_quota", "use `deploy.resources.limits.cpus`"),
-    ("cpu_shares", "use `deploy.resources.reservations.cpus`"),
-    ("cpuset", "use `deploy.resources`"),
-    ("mem_limit", "use `deploy.resources.limits.memory`"),
-    ("memswap_limit", "use `deploy.resources.limits.memory`"),
-];
-
-/// Keys of other dialects of compose, with what to do instead.
-const FOREIGN: &[(&str, &str)] = &[
-    ("profiles", "put the service into an overlay file of its own"),
-    ("pull_policy", "remove it: swarm pulls an image when a task starts"),
-    ("platform", "use `deploy.placement.constraints: [node.platform.arch == …]`"),
-    ("group_add", "swarm has no additional groups; set `user`"),
-    ("gpus", "use `deploy.resources.reservations.generic_resources`"),
-    ("develop", "remove it: it is for `docker compose watch`"),
-    ("content", "put the content into a file and use `file`, or take it from `environment`"),
-];
-
 /// Checks for keys that are refused whatever the version.
 pub fn check_forbidden(root: &Map, sink: &mut Sink) {
     let Some(Node { value: Value::Map(services), .. }) = root.get("services") else { return };
     for service in &services.0 {
         let Value::Map(keys) = &service.value.value else { continue };
         for entry in &keys.0 {
-            if let Some((_, instead)) = FORBIDDEN.iter().find(|(key, _)| *key == entry.key) {
+            if let Some((_, instead)) = foreign::FORBIDDEN.iter().find(|(key, _)| *key == entry.key)
+            {
                 let services = Path::Root.key("services");
                 let service = services.key(&service.key);
                 let path = service.key(&entry.key);
@@ -235,9 +214,23 @@ impl Checker<'_> {
         let wanted = self.describe(rule);
         let given = node.value.kind();
         let hint = match (&node.value, rule) {
-            (Value::Int(_) | Value::Float(_) | Value::Bool(_), _) if accepts_text(rule) => {
+            (Value::Int(_) | Value::Float(_) | Value::Bool(_), _) if accepts(rule, is_text) => {
                 node.value.print().map(|v| format!("write \"{v}\" in quotes"))
             }
+            (Value::Int(seconds), Rule::Duration) => Some(format!("write `{seconds}s`")),
+            (Value::Str(text), _) if accepts(rule, |r| matches!(r, Rule::Flag)) => {
+                let flag = match text.to_lowercase().as_str() {
+                    "true" | "yes" | "on" | "y" | "1" => "true",
+                    _ => "false",
+                };
+                Some(format!("write `{flag}` without quotes"))
+            }
+            (Value::Str(text), _)
+                if accepts(rule, is_number) && text.parse::<f64>().is_ok_and(f64::is_finite) =>
+            {
+                Some(format!("write `{text}` without quotes"))
+            }
+            (Value::Str(text), Rule::List(..)) => Some(format!("write `[{text}]`")),
             (Value::Null, _) => Some("remove the key or give it a value".into()),
             _ => None,
         };
@@ -289,10 +282,8 @@ impl Checker<'_> {
 
     fn unknown(&mut self, at: Spot, key: &str, object: &Object, path: Path<'_>) {
         let known = object.fields.iter().filter(|f| f.since <= self.version.0).map(|f| f.name);
-        let hint = FOREIGN
-            .iter()
-            .find(|(foreign, _)| *foreign == key)
-            .map(|(_, instead)| (*instead).to_owned())
+        let hint = foreign::instead(key)
+            .map(str::to_owned)
             .or_else(|| nearest(key, known).map(|near| format!("did you mean `{near}`?")));
         self.sink.fault(at, path, "this key is not known here".into(), hint);
     }
@@ -400,13 +391,21 @@ fn is_negative(value: &Value) -> bool {
     matches!(value, Value::Int(i) if *i < 0) || matches!(value, Value::Float(f) if *f < 0.0)
 }
 
-fn accepts_text(rule: &Rule) -> bool {
+/// Whether the rule, or one of its alternatives, is of that kind.
+fn accepts(rule: &Rule, kind: fn(&Rule) -> bool) -> bool {
     match rule {
-        Rule::Text => true,
-        Rule::OneOf(rules) => rules.iter().any(accepts_text),
-        Rule::Since(_, rule) | Rule::Beyond(rule) => accepts_text(rule),
-        _ => false,
+        Rule::OneOf(rules) => rules.iter().any(|rule| accepts(rule, kind)),
+        Rule::Since(_, rule) | Rule::Beyond(rule) => accepts(rule, kind),
+        rule => kind(rule),
     }
+}
+
+fn is_text(rule: &Rule) -> bool {
+    matches!(rule, Rule::Text)
+}
+
+fn is_number(rule: &Rule) -> bool {
+    matches!(rule, Rule::Whole | Rule::Natural | Rule::Number)
 }
 
 fn list(words: &[&str]) -> String {

@@ -1,0 +1,74 @@
+//! Keys of other dialects of compose that have no meaning in a stack, with what
+//! to write instead.
+
+/// Keys that docker refuses before it looks at the schema (docker/cli,
+/// `compose/types.ForbiddenProperties`), but for `extends`.
+pub const FORBIDDEN: &[(&str, &str)] = &[
+    ("volume_driver", "name the driver under the top-level `volumes`"),
+    ("volumes_from", "name a volume under the top-level `volumes` and mount it in both services"),
+    ("cpu_quota", "use `deploy.resources.limits.cpus`"),
+    ("cpu_shares", "use `deploy.resources.reservations.cpus`"),
+    ("cpuset", "use `deploy.resources`"),
+    ("mem_limit", "use `deploy.resources.limits.memory`"),
+    ("memswap_limit", "use `deploy.resources.limits.memory`"),
+];
+
+/// Keys of the Compose specification and of older formats.
+const FOREIGN: &[(&str, &str)] = &[
+    // Services.
+    ("annotations", "use `labels`"),
+    ("attach", "remove it: a stack is never attached to"),
+    ("blkio_config", "remove it: swarm has no limits on disks"),
+    ("cgroup", "remove it: swarm chooses the namespace"),
+    ("cpu_count", "use `deploy.resources.limits.cpus`"),
+    ("cpu_percent", "use `deploy.resources.limits.cpus`"),
+    ("cpu_period", "use `deploy.resources.limits.cpus`"),
+    ("cpu_rt_period", "use `deploy.resources.limits.cpus`"),
+    ("cpu_rt_runtime", "use `deploy.resources.limits.cpus`"),
+    ("cpus", "use `deploy.resources.limits.cpus`"),
+    ("develop", "remove it: it is for `docker compose watch`"),
+    ("device_cgroup_rules", "remove it: swarm gives no devices to containers"),
+    ("dns_opt", "remove it: a stack has `dns` and `dns_search` only"),
+    ("gpus", "use `deploy.resources.reservations.generic_resources`"),
+    ("group_add", "swarm has no additional groups; set `user`"),
+    ("label_file", "write the labels under `labels`"),
+    ("mem_reservation", "use `deploy.resources.reservations.memory`"),
+    ("mem_swappiness", "remove it: a stack cannot set it"),
+    ("models", "remove it: swarm has none"),
+    ("oom_kill_disable", "remove it: swarm cannot do it"),
+    ("pids_limit", "use `deploy.resources.limits.pids`"),
+    ("platform", "use `deploy.placement.constraints: [node.platform.arch == x86_64]`"),
+    ("post_start", "remove it: use a plugin's hook, or the image's entrypoint"),
+    ("pre_stop", "remove it: use `stop_signal`, or the image's entrypoint"),
+    ("provider", "remove it: swarm runs images only"),
+    ("pull_policy", "remove it: swarm pulls an image when a task starts"),
+    ("runtime", "remove it: the engine's default runtime is used"),
+    ("scale", "use `deploy.replicas`"),
+    ("storage_opt", "remove it: swarm has no such setting"),
+    ("use_api_socket", "mount /var/run/docker.sock, if it must be"),
+    ("uts", "remove it: swarm has no such namespace setting"),
+    // Secrets and configs.
+    ("content", "do not write a secret into the file: use `file`, `environment` or `external`"),
+    // Long ports.
+    ("app_protocol", "remove it: swarm looks at no protocol but TCP, UDP and SCTP"),
+    ("host_ip", "remove it: swarm listens on all addresses"),
+    // Networks.
+    ("aux_addresses", "remove it: a stack sets the subnet only"),
+    ("enable_ipv4", "remove it, or create the network beforehand and make it `external`"),
+    ("enable_ipv6", "create the network beforehand and make it `external`"),
+    ("gateway", "remove it: a stack sets the subnet only"),
+    ("gw_priority", "remove it: swarm has no such setting"),
+    ("interface_name", "remove it: swarm names the interfaces"),
+    ("ip_range", "remove it: a stack sets the subnet only"),
+    ("link_local_ips", "remove it: swarm gives the addresses"),
+    ("priority", "remove it: swarm has no such setting"),
+    // Includes.
+    ("env_file", "remove it: variables come from where the stack is deployed"),
+    // Deploy.
+    ("devices", "use `generic_resources`"),
+];
+
+/// What to write instead of a key, when it is one of another dialect.
+pub fn instead(key: &str) -> Option<&'static str> {
+    FOREIGN.iter().find(|(foreign, _)| *foreign == key).map(|(_, instead)| *instead)
+}
