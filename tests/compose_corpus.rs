@@ -5,9 +5,12 @@ mod compose_support;
 
 use std::collections::BTreeMap;
 
-use compose_support::{Agreement, Case, cases, compare, corpus, docker_is_missing, reads_back};
+use compose_support::{
+    Agreement, Case, cases, check_table, compare, corpus, docker_is_missing, further_corpus,
+    reads_back,
+};
 
-fn run(all: &[Case], least: usize) {
+fn run(all: &[Case], level: Option<&str>) {
     if docker_is_missing() {
         return;
     }
@@ -32,15 +35,24 @@ fn run(all: &[Case], least: usize) {
         different.len()
     );
     assert!(different.is_empty(), "{}", different.join("\n"));
-    assert!(all.len() >= least, "only {} cases were found", all.len());
+    if let Some(level) = level {
+        let count = |agreement| counts.get(&agreement).copied().unwrap_or_default();
+        let numbers = [Agreement::Equal, Agreement::Refused, Agreement::Beyond].map(count);
+        check_table(level, &[&[all.len()], numbers.as_slice(), &[different.len()]].concat());
+    }
 }
 
 #[test]
 fn every_file_of_the_corpus_reads_as_docker_reads_it() {
-    run(&corpus(), 19);
+    run(&corpus(), Some("config: files found in public"));
 }
 
 #[test]
 fn every_case_of_our_own_reads_as_docker_reads_it() {
-    run(&cases(), 60);
+    run(&cases(), Some("config: cases of our own"));
+}
+
+#[test]
+fn every_file_of_a_corpus_of_ones_own_reads_as_docker_reads_it() {
+    run(&further_corpus(), None);
 }

@@ -108,7 +108,6 @@ const REFUSED_BY_SWARM: &[&str] = &[
     "is not a name that swarm allows",
     "is not known here",
     "is not a propagation",
-    "`cluster` are not supported yet",
 ];
 
 const DEPLOY: [&str; 5] = ["stack", "deploy", "--resolve-image", "never", "--detach"];
@@ -394,6 +393,7 @@ fn compare_change(change: &Change) -> Result<(), String> {
             folder: folder.path().into(),
             files: vec!["compose.yml".into()],
             env: BTreeMap::new(),
+            same_as: None,
         };
         for manager in [&theirs, &ours] {
             if let Some(digest) = registry {
@@ -492,6 +492,7 @@ fn what_is_missing_is_said_before_anything_changes() {
             folder: folder.path().into(),
             files: vec!["compose.yml".into()],
             env: BTreeMap::new(),
+            same_as: None,
         };
         let manager = Manager::start();
         let mut command = potluck(&case, &DEPLOY);

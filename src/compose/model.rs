@@ -255,7 +255,7 @@ pub struct Volume {
     pub labels: Dict,
     pub extras: Extras,
     /// `x-cluster-spec`, only shown.
-    pub cluster_spec: Option<Node>,
+    pub cluster_spec: Option<serde_json::Value>,
 }
 
 /// What a secret or config holds when it comes from no file; an extension of

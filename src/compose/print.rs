@@ -416,7 +416,7 @@ pub fn volume(volume: &Volume) -> Json {
         .dict("driver_opts", volume.driver_opts.as_ref().unwrap_or(&Dict::new()))
         .flag("external", volume.external)
         .dict("labels", &volume.labels)
-        .some("x-cluster-spec", volume.cluster_spec.as_ref().map(plain));
+        .some("x-cluster-spec", volume.cluster_spec.clone());
     out.extras(&volume.extras);
     out.done()
 }

@@ -50,31 +50,53 @@ fn root() -> PathBuf {
 pub fn corpus() -> Vec<Case> {
     let mut cases = vec![];
     for entry in fs::read_dir(root().join("corpus")).unwrap() {
-        let folder = fs::canonicalize(entry.unwrap().path()).unwrap();
-        if !folder.join("compose.yml").is_file() {
-            continue;
-        }
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let text = fs::read_to_string(folder.join("compose.yml")).unwrap();
-        let bare = [("HOME".to_owned(), "/home/cook".to_owned())];
-        let full = variables(&text).map(|name| {
-            let value = name.to_lowercase().replace('_', "-");
-            (name, value)
-        });
-        for (title, env) in
-            [("unset", bare.clone().into()), ("set", full.chain(bare).collect::<BTreeMap<_, _>>())]
-        {
-            cases.push(Case {
-                name: format!("{name}, variables {title}"),
-                folder: folder.clone(),
-                files: vec!["compose.yml".into()],
-                env,
-                same_as: None,
-            });
+        let file = entry.unwrap().path().join("compose.yml");
+        if file.is_file() {
+            cases.extend(with_and_without_variables(&file));
         }
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases
+}
+
+/// The same for every YAML file in and below the folder that `POTLUCK_CORPUS`
+/// names: a corpus of one's own.
+pub fn further_corpus() -> Vec<Case> {
+    let mut folders: Vec<PathBuf> =
+        std::env::var_os("POTLUCK_CORPUS").into_iter().map(PathBuf::from).collect();
+    let mut cases = vec![];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml")
+                && fs::read_to_string(&path).is_ok()
+            {
+                cases.extend(with_and_without_variables(&path));
+            }
+        }
+    }
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    cases
+}
+
+fn with_and_without_variables(file: &Path) -> [Case; 2] {
+    let folder = fs::canonicalize(file.parent().unwrap()).unwrap();
+    let text = fs::read_to_string(file).unwrap();
+    let bare = [("HOME".to_owned(), "/home/cook".to_owned())];
+    let full = variables(&text).map(|name| {
+        let value = name.to_lowercase().replace('_', "-");
+        (name, value)
+    });
+    let full: BTreeMap<_, _> = full.chain(bare.clone()).collect();
+    [("unset", bare.into()), ("set", full)].map(|(title, env)| Case {
+        name: format!("{}, variables {title}", file.display()),
+        folder: folder.clone(),
+        files: vec![file.file_name().unwrap().to_string_lossy().into_owned()],
+        env,
+        same_as: None,
+    })
 }
 
 /// Names after dollar signs.
@@ -282,6 +304,14 @@ pub fn reads_back(case: &Case) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The table of `docs/conformance.md` has this line.
+pub fn check_table(level: &str, numbers: &[usize]) {
+    let table = fs::read_to_string(root().join("../docs/conformance.md")).unwrap();
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    let line = format!("| {level} | {} |", numbers.join(" | "));
+    assert!(table.lines().any(|l| l == line), "docs/conformance.md should say:\n{line}");
 }
 
 /// Reads YAML by a reader that is not ours.

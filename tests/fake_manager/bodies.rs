@@ -56,6 +56,8 @@ fn normalised(key: &str, value: Value) -> Option<Value> {
         Value::Number(number) if number.as_f64() == Some(0.0) && !POINTERS.contains(&key) => {
             return None;
         }
+        // `1` and `1.0` are one number.
+        Value::Number(number) if number.is_f64() => whole(number),
         Value::Bool(false) if !POINTERS.contains(&key) => return None,
         Value::Null => return None,
         Value::String(text) if text.is_empty() => return None,
@@ -66,4 +68,12 @@ fn normalised(key: &str, value: Value) -> Option<Value> {
         other => other,
     };
     Some(value)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "within bounds")]
+fn whole(number: serde_json::Number) -> Value {
+    match number.as_f64() {
+        Some(value) if value.fract() == 0.0 && value.abs() < 1e15 => (value as i64).into(),
+        _ => number.into(),
+    }
 }

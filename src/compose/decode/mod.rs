@@ -2,6 +2,7 @@
 //! `compose/loader`). The schema has been checked; what it leaves open (sizes,
 //! dates where text is wanted, numbers out of range) is reported here.
 
+mod cluster;
 mod deploy;
 mod environment;
 mod fields;

@@ -101,7 +101,7 @@ impl Decoder<'_> {
             driver: self.text_at(map, "driver", path),
             driver_opts,
             labels: self.dict_at(map, "labels", path),
-            cluster_spec: map.get("x-cluster-spec").cloned(),
+            cluster_spec: self.cluster_spec(map, path),
             ..Volume::default()
         };
         let external = self.external(map, path);
