@@ -64,6 +64,27 @@ fn deep_nesting_is_an_error() {
 }
 
 #[test]
+fn copies_of_services_do_not_fill_the_memory() {
+    let labels: String = (0..20_000).map(|i| format!("      l{i}: some text\n")).collect();
+    let copies: String = (0..5000).map(|i| format!("  s{i}: {{extends: big}}\n")).collect();
+    let text = format!("services:\n  big:\n    image: b\n    labels:\n{labels}{copies}");
+    let problems = read(&[text]).unwrap_err();
+    assert!(problems.to_string().contains("are too large"), "{problems}");
+}
+
+#[test]
+fn circles_of_files_and_services_are_errors() {
+    let chain: String = (0..40).map(|i| format!("  s{i}: {{extends: s{}}}\n", i + 1)).collect();
+    assert!(read(&[format!("services:\n{chain}  s40: {{image: b}}\n")]).is_err());
+    assert!(read(&["services: {a: {extends: b}, b: {extends: a}}".to_owned()]).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yml");
+    let text = format!("include: ['{0}', '{0}']", file.display());
+    std::fs::write(&file, &text).unwrap();
+    assert!(read(&[text]).unwrap_err().to_string().contains("includes itself"));
+}
+
+#[test]
 fn port_ranges_do_not_fill_the_memory() {
     let ports: Vec<String> =
         (0..500).map(|i| format!("'127.0.{}.{}:1-65535:1-65535'", i / 256, i % 256)).collect();
@@ -86,6 +107,10 @@ fn piece() -> impl Strategy<Value = String> {
             "services:",
             "networks:",
             "volumes:",
+            "include:",
+            "    extends:",
+            "    profiles:",
+            "    depends_on:",
             "secrets:",
             "configs:",
             "version:",

@@ -213,13 +213,17 @@ impl Resolver<'_, '_> {
     /// Accounts for a copy.
     fn charge(&mut self, service: &Map, path: Path<'_>) -> Option<()> {
         let weight: usize = service.0.iter().map(|e| NODE_WEIGHT + weigh(&e.value)).sum();
-        self.loader.copied = self.loader.copied.saturating_add(weight);
-        if self.loader.copied > LARGEST_COPY {
-            let at = service.0.first().map(|entry| entry.at).unwrap_or_default();
-            self.loader.sink.push(at, path, "the services of this file expand to too much");
-            return None;
+        let before = self.loader.copied;
+        self.loader.copied = before.saturating_add(weight);
+        if self.loader.copied <= LARGEST_COPY {
+            return Some(());
         }
-        Some(())
+        // Once is enough.
+        if before <= LARGEST_COPY {
+            let at = service.0.first().map(|entry| entry.at).unwrap_or_default();
+            self.loader.sink.push(at, path, "the copies that `extends` makes are too large");
+        }
+        None
     }
 }
 
