@@ -49,7 +49,8 @@ impl Decoder<'_> {
                 }
             }
             // Of another folder, the path as written would mislead.
-            names.push(if self.elsewhere { resolved } else { file.path });
+            let absolute = || resolved.to_string_lossy().into_owned();
+            names.push(if self.elsewhere { absolute() } else { file.path });
         }
         all.extend(self.pairs_at(map, "environment", path));
         let filled = all
