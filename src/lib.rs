@@ -25,4 +25,6 @@ pub mod operation;
 pub mod plugin;
 pub mod progress;
 pub mod recipe;
+pub mod scaffold;
 pub mod secrets;
+pub mod toolchain;

@@ -115,7 +115,9 @@ failures_of!(
     crate::home::grant::InvalidGrant,
     crate::plugin::Error,
     crate::recipe::Error,
+    crate::scaffold::Error,
     crate::secrets::Error,
+    crate::toolchain::Error,
 );
 
 impl From<crate::home::Error> for Failure {

@@ -1,14 +1,16 @@
 //! `potluck plugin`
 
+mod build;
 mod grants;
 mod inspect;
+mod new;
 mod revoke;
 
 use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-/// Look at the plugins that recipes bring along, and at what they may do.
+/// Look at and make the plugins that recipes bring along; say what they may do.
 ///
 /// A plugin is a WebAssembly component that plays one or more roles: it takes
 /// part in deploys, decides what a backup holds, or offers commands. It reaches
@@ -23,6 +25,8 @@ Examples:
 )]
 pub enum Command {
     Inspect(inspect::Args),
+    New(new::Args),
+    Build(build::Args),
     Grants(grants::Args),
     Revoke(revoke::Args),
 }
@@ -30,6 +34,8 @@ pub enum Command {
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Inspect(args) => inspect::run(args, session),
+        Command::New(args) => new::run(args, session),
+        Command::Build(args) => build::run(args, session),
         Command::Grants(args) => grants::run(args, session),
         Command::Revoke(args) => revoke::run(args, session),
     }

@@ -2,6 +2,7 @@
 
 mod lint;
 mod ls;
+mod port;
 mod source;
 
 use clap::Subcommand;
@@ -25,11 +26,13 @@ Examples:
 pub enum Command {
     Ls(ls::Args),
     Lint(lint::Args),
+    Port(port::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Ls(args) => ls::run(args, session),
         Command::Lint(args) => lint::run(args, session),
+        Command::Port(args) => port::run(args, session),
     }
 }

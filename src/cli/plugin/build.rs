@@ -1,0 +1,118 @@
+//! `potluck plugin build`
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{Session, user_home, wait},
+    },
+    plugin::Runtime,
+    toolchain::{self, Places},
+};
+use serde::Serialize;
+
+/// Build a plugin.
+///
+/// Makes the component with the toolchain that its sources need, or says what to
+/// install, and checks that potluck can load it.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck plugin build
+  potluck plugin build plugins/wiki --output ./wiki/plugins/wiki.wasm
+
+WEB_RUSTC names another Rust compiler that has its library's source, for
+toolchains without the target wasm32-unknown-unknown [default: /usr/bin/rustc].
+
+JSON: {component, size, sha256, roles, imports}.")]
+pub struct Args {
+    /// The plugin's folder
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+
+    /// The file to write [default: in FOLDER, called as the plugin]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report {
+    component: String,
+    /// Bytes.
+    size: usize,
+    sha256: String,
+    roles: Vec<String>,
+    imports: Vec<String>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let built = toolchain::build(&args.folder, &places())?;
+    let bytes =
+        fs::read(&built).map_err(|e| Failure::io(format!("reading {}", built.display()), &e))?;
+    // Cargo writes `_` for the `-` of a crate's name.
+    let name = built.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+    let runtime = Runtime::new(&session.home()?.plugin_cache())?;
+    let plugin = wait("interrupted", async { Ok(runtime.load(&name, &bytes).await?) })?;
+    let output = match &args.output {
+        Some(output) => output.clone(),
+        None => args.folder.join(format!("{name}.wasm")),
+    };
+    put(&output, &bytes)?;
+    let report = Report {
+        component: output.display().to_string(),
+        size: bytes.len(),
+        sha256: plugin.digest().to_owned(),
+        roles: plugin.roles().iter().map(ToString::to_string).collect(),
+        imports: plugin.imports().to_vec(),
+    };
+    if args.json.json {
+        session.ui.json(&report)?;
+        return Ok(Exit::DONE);
+    }
+    session.ui.say(format_args!(
+        "Built {}: {} bytes, sha256 {}, plays {}.",
+        report.component,
+        report.size,
+        &report.sha256[..12],
+        report.roles.join(", ")
+    ));
+    Ok(Exit::DONE)
+}
+
+fn places() -> Places {
+    let variable =
+        |name| env::var_os(name).map(PathBuf::from).filter(|p| !p.as_os_str().is_empty());
+    let own = || user_home().map(|home| home.join(".cargo"));
+    Places {
+        cargo_home: variable("CARGO_HOME").or_else(own).unwrap_or_else(|| ".cargo".into()),
+        web_rustc: variable("WEB_RUSTC").unwrap_or_else(|| "/usr/bin/rustc".into()),
+    }
+}
+
+/// In place of what is there, not into it: a component that is being read stays
+/// whole.
+fn put(output: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let folder = match output.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.persist(output).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| Failure::io(format!("writing {}", output.display()), &e))
+}

@@ -1,0 +1,66 @@
+//! `potluck plugin new`
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cli::{
+        exit::Exit,
+        failure::Outcome,
+        session::{Session, nearest},
+    },
+    plugin::Role,
+    scaffold::{self, Name},
+};
+
+/// Begin a plugin.
+///
+/// Makes a folder with a crate in Rust that builds as it is, hooks that do
+/// something, a test that runs without any server, and the SDK.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck plugin new greeter
+  potluck plugin new wiki --role backup --role commands --output plugins/wiki
+
+Roles: lifecycle, migration, backup, sso-provider, sso-client, mail-provider,
+mail-client, commands.")]
+pub struct Args {
+    /// What the plugin is called
+    #[arg(value_name = "NAME")]
+    name: Name,
+
+    /// A role that it plays; may be repeated [default: lifecycle]
+    #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+    roles: Vec<Role>,
+
+    /// The folder to make [default: NAME]
+    #[arg(long, short, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::ALL.into_iter().find(|role| role.name() == text).ok_or_else(|| {
+        match nearest(text, Role::ALL.map(Role::name)) {
+            Some(near) => format!("there is no such role; did you mean `{near}`?"),
+            None => format!("roles are {}", Role::ALL.map(Role::name).join(", ")),
+        }
+    })
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let mut roles: BTreeSet<Role> = args.roles.iter().copied().collect();
+    if roles.is_empty() {
+        roles.insert(Role::Lifecycle);
+    }
+    let folder = args.output.as_deref().unwrap_or(Path::new(args.name.as_str()));
+    scaffold::plugin(&args.name, &roles).write(folder)?;
+    let ui = &session.ui;
+    ui.say(format_args!("Wrote {}. Next:", folder.display()));
+    ui.say(format_args!("  cd {}", folder.display()));
+    ui.say("  cargo test             run its hooks against a scripted host");
+    ui.say("  potluck plugin build   make the component");
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,177 @@
+//! `potluck recipe port`
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::Session,
+        table::Table,
+    },
+    recipe::{Checkout, Version, abra::Hints},
+    scaffold::{self, Name, Port},
+};
+
+/// Begin a plugin from the functions of a recipe's abra.sh.
+///
+/// Reads abra.sh without running it. Its exports need no port: they are read as
+/// data. For each function the new plugin, in Rust, has a command that is yet to
+/// be written, with the function's text, where it ran and which grants it seems
+/// to need.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck recipe port ./my-recipe
+  potluck recipe port nextcloud --output ./nextcloud-plugin
+
+JSON: {plugin, folder, exports, functions, recipe_yml}; a function is {name, line,
+command, service, local, grants, settings, secrets, remarks}.")]
+pub struct Args {
+    /// The recipe: its name, its folder, or the URL of its git repository
+    #[arg(value_name = "RECIPE")]
+    recipe: String,
+
+    /// What the plugin is called [default: as the recipe]
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
+
+    /// The folder to make [default: plugins/NAME in the recipe's folder, else
+    /// NAME here]
+    #[arg(long, short, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    plugin: &'a str,
+    folder: String,
+    exports: BTreeMap<&'a str, &'a str>,
+    functions: Vec<Row<'a>>,
+    recipe_yml: &'a str,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    /// Line of abra.sh, counted from 1.
+    line: usize,
+    command: &'a str,
+    /// None when it ran on the operator's machine, or nothing says where.
+    service: Option<&'a str>,
+    local: bool,
+    grants: Vec<String>,
+    settings: Vec<&'a str>,
+    secrets: Vec<&'a str>,
+    remarks: &'a [String],
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let checkout = super::look(session, &args.recipe, &Version::Newest)?;
+    if !checkout.exists("abra.sh") {
+        return Err(Failure::new(format!("the recipe {} has no abra.sh", checkout.recipe)));
+    }
+    let script = checkout.text("abra.sh")?;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => Name::like(checkout.recipe.as_str()),
+    };
+    let port = scaffold::port(&name, &script, &hints(&checkout))?;
+    let folder = args.output.clone().unwrap_or_else(|| match Path::new(&args.recipe) {
+        recipe if recipe.is_dir() => recipe.join("plugins").join(name.as_str()),
+        _ => PathBuf::from(name.as_str()),
+    });
+    port.files.write(&folder)?;
+    if args.json.json {
+        session.ui.json(&report(name.as_str(), &folder, &port))?;
+        return Ok(Exit::DONE);
+    }
+    show(session, &folder, &port)
+}
+
+/// What the recipe says beside its abra.sh. It is only for guessing, so what
+/// can't be read says nothing.
+fn hints(checkout: &Checkout) -> Hints {
+    #[derive(Deserialize)]
+    struct Compose {
+        #[serde(default)]
+        services: BTreeMap<String, Service>,
+    }
+    #[derive(Deserialize)]
+    struct Service {
+        image: Option<String>,
+    }
+    let mut hints = Hints::default();
+    for name in checkout.names() {
+        let Ok(text) = checkout.text(&name) else { continue };
+        if name.starts_with("compose") && name.ends_with(".yml") {
+            let Ok(compose) = serde_saphyr::from_str::<Compose>(&text) else { continue };
+            for (key, service) in compose.services {
+                let image = service.image.unwrap_or_default();
+                let image = image.split(['$', '@']).next().unwrap_or_default();
+                let known = hints.services.entry(key).or_default();
+                if known.is_empty() {
+                    image.clone_into(known);
+                }
+            }
+        } else if name == ".env.sample" || name.to_ascii_lowercase().starts_with("readme") {
+            hints.usage.push_str(&text);
+            hints.usage.push('\n');
+        }
+    }
+    hints
+}
+
+fn report<'a>(name: &'a str, folder: &Path, port: &'a Port) -> Report<'a> {
+    let functions = port.stubs.iter().map(|stub| Row {
+        name: &stub.function.name,
+        line: stub.function.line,
+        command: &stub.command,
+        service: stub.guess.service.as_deref(),
+        local: stub.guess.is_local,
+        grants: stub.guess.grants.iter().map(ToString::to_string).collect(),
+        settings: stub.guess.settings.iter().map(String::as_str).collect(),
+        secrets: stub.guess.secrets.iter().map(String::as_str).collect(),
+        remarks: &stub.guess.remarks,
+    });
+    Report {
+        plugin: name,
+        folder: folder.display().to_string(),
+        exports: port.exports.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        functions: functions.collect(),
+        recipe_yml: &port.recipe_yml,
+    }
+}
+
+fn show(session: &Session, folder: &Path, port: &Port) -> Outcome {
+    let mut table = Table::new(&["FUNCTION", "COMMAND", "RAN IN", "SEEMS TO NEED"]);
+    for stub in &port.stubs {
+        let grants: Vec<String> = stub.guess.grants.iter().map(ToString::to_string).collect();
+        let place = match &stub.guess.service {
+            _ if stub.guess.is_local => "your machine",
+            Some(service) => service,
+            None => "-",
+        };
+        let grants = if grants.is_empty() { "-".to_owned() } else { grants.join(", ") };
+        table.row([stub.function.name.as_str(), &stub.command, place, &grants]);
+    }
+    table.print(&session.ui)?;
+    let ui = &session.ui;
+    if !port.exports.is_empty() {
+        let keys: Vec<&str> = port.exports.iter().map(|(key, _)| key.as_str()).collect();
+        ui.say(format_args!("Exports, read as data already: {}.", keys.join(", ")));
+    }
+    ui.say(format_args!("Wrote {}. Next:", folder.display()));
+    ui.say(format_args!("  write the commands in {}", folder.join("src/lib.rs").display()));
+    ui.say("  list the plugin in the recipe's recipe.yml, as the README in that folder shows");
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,277 @@
+//! What a function of `abra.sh` seems to need as a plugin: a guess from its
+//! words, for a person to look through.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Function;
+use crate::home::Grant;
+
+/// What is known of a recipe beside the function.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// Keys of the services and the images they run, tags left out.
+    pub services: BTreeMap<String, String>,
+    /// Text that says how functions are called: the README, the sample of
+    /// settings.
+    pub usage: String,
+}
+
+/// A guess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guess {
+    /// The service that abra runs the function in; none when it runs on the
+    /// operator's machine (`--local`), or nothing says where.
+    pub service: Option<String>,
+    /// Whether it runs on the operator's machine, with all their rights.
+    pub is_local: bool,
+    pub grants: BTreeSet<Grant>,
+    /// Settings that it reads, `DOMAIN`.
+    pub settings: BTreeSet<String>,
+    /// Secrets that it reads where they are mounted, in `/run/secrets`.
+    pub secrets: BTreeSet<String>,
+    /// How many arguments it reads, `$1` and so on.
+    pub parameters: usize,
+    /// What a plugin cannot do as it is written.
+    pub remarks: Vec<String>,
+}
+
+/// Programs of data stores, and what their services' images are called.
+const CLIENTS: [(&str, &[&str]); 8] = [
+    ("psql", &["postgres", "pgvector", "postgis"]),
+    ("pg_dump", &["postgres", "pgvector", "postgis"]),
+    ("pg_restore", &["postgres", "pgvector", "postgis"]),
+    ("mysql", &["mariadb", "mysql"]),
+    ("mysqldump", &["mariadb", "mysql"]),
+    ("mariadb", &["mariadb", "mysql"]),
+    ("mariadb-dump", &["mariadb", "mysql"]),
+    ("redis-cli", &["redis", "valkey"]),
+];
+/// More than a function has.
+const MAX_PARAMETERS: usize = 20;
+
+/// Guesses what a function needs.
+pub fn guess(function: &Function, hints: &Hints) -> Guess {
+    let text = &function.body;
+    let words: Vec<&str> = text.split(is_between).filter(|word| !word.is_empty()).collect();
+    let called = how_it_is_called(&function.name, hints);
+    let is_local = called.as_ref().is_some_and(Option::is_none) || runs_abra(&words);
+    let mut guess = Guess {
+        service: called.flatten(),
+        is_local,
+        grants: BTreeSet::new(),
+        settings: settings(text),
+        secrets: names_behind(text, "/run/secrets/"),
+        parameters: parameters(text),
+        remarks: Vec::new(),
+    };
+    for (client, images) in CLIENTS {
+        if words.contains(&client) {
+            let stores = hints.services.iter().filter(|(_, image)| is_one_of(image, images));
+            guess.grants.extend(stores.map(|(key, _)| Grant::Exec(key.clone())));
+        }
+    }
+    for key in hints.services.keys() {
+        if names_service(&words, key) {
+            guess.grants.insert(Grant::Exec(key.clone()));
+        }
+    }
+    if !is_local && guess.service.is_none() {
+        let main = ["app", "web"].into_iter().find(|key| hints.services.contains_key(*key));
+        guess.service = main.map(str::to_owned).or_else(|| hints.services.keys().next().cloned());
+    }
+    guess.grants.extend(guess.service.clone().map(Grant::Exec));
+    if is_local {
+        guess.grants.extend(secrets_stored(&words));
+        guess.grants.extend(origins(text));
+    }
+    remarks(&words, &mut guess);
+    guess
+}
+
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ';' | '|' | '&' | '(' | ')' | '"' | '\'' | '`' | '<' | '>')
+}
+
+fn runs_abra(words: &[&str]) -> bool {
+    words.windows(2).any(|pair| pair == ["abra", "app"])
+}
+
+/// Where instructions call it: `abra app cmd DOMAIN SERVICE NAME`, `--local`, or
+/// `POST_DEPLOY_CMDS="SERVICE NAME|…"`. None when they don't, some none for
+/// `--local`.
+fn how_it_is_called(name: &str, hints: &Hints) -> Option<Option<String>> {
+    for line in hints.usage.lines() {
+        let words: Vec<&str> =
+            line.split(|c: char| is_between(c) || c == '=').filter(|w| !w.is_empty()).collect();
+        let Some(place) = words.iter().position(|word| *word == name) else { continue };
+        if line.contains("--local") || words.contains(&"-l") {
+            return Some(None);
+        }
+        let before = place.checked_sub(1).and_then(|before| words.get(before));
+        if let Some(service) = before.filter(|word| hints.services.contains_key(**word)) {
+            return Some(Some((*service).to_owned()));
+        }
+    }
+    None
+}
+
+fn is_one_of(image: &str, names: &[&str]) -> bool {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    names.iter().any(|name| last.starts_with(name))
+}
+
+/// `abra app run DOMAIN db`, `${STACK_NAME}_db`.
+fn names_service(words: &[&str], key: &str) -> bool {
+    let of_stack = [format!("${{STACK_NAME}}_{key}"), format!("$STACK_NAME_{key}")];
+    words.iter().any(|word| of_stack.iter().any(|name| word.contains(name.as_str())))
+        || words.windows(5).any(|run| {
+            matches!(run, ["abra", "app", "run" | "cp" | "restart", ..])
+                && run[3..].iter().any(|word| word.split(':').next() == Some(key))
+        })
+}
+
+/// The names in `abra app secret insert DOMAIN NAME`.
+fn secrets_stored(words: &[&str]) -> Vec<Grant> {
+    let named = |run: &[&str]| match run {
+        ["abra", "app", "secret", "insert" | "generate", _, name]
+            if !name.starts_with(['-', '$']) =>
+        {
+            Some(Grant::Secret((*name).to_owned()))
+        }
+        _ => None,
+    };
+    words.windows(6).filter_map(named).collect()
+}
+
+/// Keys that look like settings, `$DOMAIN`, `${SMTP_HOST}`.
+fn settings(text: &str) -> BTreeSet<String> {
+    let shells = ["HOME", "PATH", "PWD", "IFS", "RANDOM", "TARGET", "USER", "UID", "EOF"];
+    let mut found = names_behind(text, "$");
+    found.extend(names_behind(text, "${"));
+    found.retain(|name| {
+        name.len() > 1
+            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+            && name.starts_with(|c: char| c.is_ascii_uppercase())
+            && !shells.contains(&name.as_str())
+            && !text.contains(&format!("{name}="))
+    });
+    found
+}
+
+fn names_behind(text: &str, prefix: &str) -> BTreeSet<String> {
+    let names = text.match_indices(prefix).map(|(at, _)| {
+        let rest = &text[at + prefix.len()..];
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        rest[..end.unwrap_or(rest.len())].to_owned()
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn parameters(text: &str) -> usize {
+    let used = names_behind(text, "$").into_iter().chain(names_behind(text, "${"));
+    used.filter_map(|name| name.parse().ok()).max().unwrap_or(0).min(MAX_PARAMETERS)
+}
+
+/// Origins that the function fetches from.
+fn origins(text: &str) -> Vec<Grant> {
+    ["https://", "http://"]
+        .into_iter()
+        .flat_map(|scheme| {
+            text.match_indices(scheme).filter_map(move |(at, _)| {
+                let rest = &text[at + scheme.len()..];
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-:".contains(c)));
+                format!("http: {scheme}{}", &rest[..end.unwrap_or(rest.len())]).parse().ok()
+            })
+        })
+        .collect()
+}
+
+fn remarks(words: &[&str], guess: &mut Guess) {
+    let has = |word: &str| words.contains(&word);
+    let mut say = |remark: &str| guess.remarks.push(remark.to_owned());
+    if has("openssl") || has("pwgen") || has("head") && has("/dev/urandom") {
+        say(
+            "it makes random values: `tools` does that in a plugin; a secret is better made by the \
+             recipe's `.env.sample` (`# length=…`)",
+        );
+    }
+    if has("docker") {
+        say("it speaks to Docker itself, which no plugin can: use `services` instead");
+    }
+    if has("read") || has("-it") {
+        say("it asks the person at the terminal: take a parameter instead");
+    }
+    if has("envsubst") || has("gomplate") {
+        say("it fills in a template: swarm can do that for a config (`template_driver: golang`)");
+    }
+    if guess.is_local {
+        say("it ran on the operator's machine with all their rights; a plugin has none of these");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::functions, *};
+
+    fn hints() -> Hints {
+        let services =
+            [("app", "nextcloud"), ("db", "docker.io/library/postgres"), ("cache", "redis")];
+        Hints {
+            services: services.map(|(key, image)| (key.into(), image.into())).into(),
+            usage: "- run `abra app cmd --local <domain> make_keys`\n\
+                    - `abra app command <domain> cache flush now`\n\
+                    POST_DEPLOY_CMDS=\"db vacuum|app install_apps calendar\"\n"
+                .into(),
+        }
+    }
+
+    fn of(script: &str) -> (Guess, Vec<String>) {
+        let guess = guess(&functions(script)[0], &hints());
+        let grants = guess.grants.iter().map(ToString::to_string).collect();
+        (guess, grants)
+    }
+
+    #[test]
+    fn the_service_is_where_instructions_call_it() {
+        for (script, service, grants) in [
+            ("flush() { redis-cli flushall; }", Some("cache"), &["exec: cache"][..]),
+            ("vacuum() { psql -c vacuum; }", Some("db"), &["exec: db"]),
+            ("install_apps() { occ app:install $1; }", Some("app"), &["exec: app"]),
+            ("unnamed() { echo; }", Some("app"), &["exec: app"]),
+            ("dump() { pg_dump | gzip; }", Some("app"), &["exec: app", "exec: db"]),
+            (
+                "make_keys() { abra app secret insert $D private_key v1 \"$k\"; }",
+                None,
+                &["secret: private_key"],
+            ),
+            ("put() { abra app run $D db -- psql; }", None, &["exec: db"]),
+            (
+                "get() { abra app cp $D app:/x .; curl https://a.example:8443/x; }",
+                None,
+                &["exec: app", "http: https://a.example:8443"],
+            ),
+        ] {
+            let (guess, found) = of(script);
+            assert_eq!(guess.service.as_deref(), service, "{script}");
+            assert_eq!(guess.is_local, service.is_none(), "{script}");
+            assert_eq!(found, grants, "{script}");
+        }
+    }
+
+    #[test]
+    fn settings_secrets_and_arguments_are_seen() {
+        let (guess, _) = of(
+            "f() {\n  X=1\n  su -c \"occ $1 ${DOMAIN} ${SMTP_HOST:-x} $X $HOME $2\"\n  cat /run/secrets/db_password\n}",
+        );
+        assert_eq!(guess.settings, ["DOMAIN", "SMTP_HOST"].map(str::to_owned).into());
+        assert_eq!(guess.secrets, ["db_password".to_owned()].into());
+        assert_eq!(guess.parameters, 2);
+        assert!(guess.remarks.is_empty(), "{:?}", guess.remarks);
+    }
+
+    #[test]
+    fn what_no_plugin_can_do_is_said() {
+        let (guess, _) = of("f() { docker exec -it x; openssl rand -hex 8; }");
+        assert_eq!(guess.remarks.len(), 3);
+    }
+}

@@ -1,0 +1,34 @@
+//! Why a scaffold was not written.
+
+use std::path::PathBuf;
+
+use crate::hint::Hint;
+
+/// Why a scaffold was not written. Nothing is half written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is there is never written over.
+    #[error("{} exists already", path.display())]
+    Exists { path: PathBuf },
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the recipe's abra.sh has no functions")]
+    NothingToPort,
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Exists { .. } => Some("choose another name, or another folder".into()),
+            Error::NothingToPort => {
+                Some("its exports need no port: potluck reads them as data".into())
+            }
+            Error::Io { .. } => None,
+        }
+    }
+}

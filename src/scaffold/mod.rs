@@ -1,0 +1,100 @@
+//! Folders for new plugins: a crate that builds as it is, hooks that do
+//! something, a test that runs without any server, and the SDK beside it.
+
+mod error;
+mod name;
+mod port;
+mod rust;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub use error::Error;
+pub use name::Name;
+pub use port::{Port, port};
+pub use rust::plugin;
+
+/// Files to be written, by their path below the folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files(pub BTreeMap<String, String>);
+
+impl Files {
+    fn add(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.0.insert(path.into(), text.into());
+    }
+
+    /// Writes all of them into a folder that does not exist yet, at once: it is
+    /// there whole, or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], [`Error::Io`].
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        let io = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| Error::Io { action, path, source }
+        };
+        if folder.symlink_metadata().is_ok() {
+            return Err(Error::Exists { path: folder.into() });
+        }
+        let parent = match folder.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        fs::create_dir_all(&parent).map_err(io("making", &parent))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".potluck-new-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .tempdir_in(&parent)
+            .map_err(io("making a folder in", &parent))?;
+        for (path, text) in &self.0 {
+            let file = scratch.path().join(path);
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder).map_err(io("making", folder))?;
+            }
+            fs::write(&file, text).map_err(io("writing", &file))?;
+        }
+        // Renaming over an empty folder that somebody just made would succeed.
+        fs::rename(scratch.path(), folder).map_err(io("writing", folder))?;
+        // It is no scratch folder any more.
+        let _ = scratch.keep();
+        Ok(())
+    }
+}
+
+/// Puts values in place of `{{name}}`.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(template.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{{{name}}}}}"), value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut files = Files::default();
+        files.add("a/b.txt", "b");
+        files.add("c.txt", "c");
+        let folder = scratch.path().join("deep/new");
+        files.write(&folder).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("a/b.txt")).unwrap(), "b");
+        assert!(matches!(files.write(&folder), Err(Error::Exists { .. })));
+
+        files.add("c.txt/under-a-file", "x");
+        let folder = scratch.path().join("deep/other");
+        assert!(matches!(files.write(&folder), Err(Error::Io { .. })));
+        assert!(!folder.exists());
+        assert_eq!(fs::read_dir(scratch.path().join("deep")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn templates_are_filled() {
+        assert_eq!(fill("{{a}}-{{b}}-{{a}}", &[("a", "1"), ("b", "2")]), "1-2-1");
+    }
+}

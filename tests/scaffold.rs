@@ -1,0 +1,152 @@
+//! What `plugin new` and `recipe port` make builds and passes its own tests as
+//! it is.
+
+mod cli_support;
+#[path = "common/skip.rs"]
+mod skip;
+
+use std::{fs, path::Path, process::Command};
+
+use cli_support::Lab;
+
+/// Where this repository's own plugins are built, so that what they share with
+/// new ones is there already.
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// Runs a new plugin's tests natively, with the versions that this repository's
+/// plugins are built with.
+fn cargo_test(plugin: &Path) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::copy(repository.join("plugins/Cargo.lock"), plugin.join("Cargo.lock")).unwrap();
+    let target = target().join("plugins-host");
+    let output = Command::new(env!("CARGO"))
+        .args(["test", "--quiet"])
+        .current_dir(plugin)
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTFLAGS", "-Dwarnings")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// Builds the component, where this machine has a toolchain for it.
+fn builds(lab: &Lab, plugin: &str, roles: usize) {
+    let mut command = lab.command();
+    for name in ["CARGO_HOME", "RUSTUP_HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    let home = std::env::var_os("HOME").unwrap_or_default();
+    let output = command
+        .args(["plugin", "build", plugin, "--json"])
+        .env("HOME", home)
+        .env("CARGO_TARGET_DIR", target())
+        .timeout(std::time::Duration::from_secs(900))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    if text.contains("Rust's target wasm32-unknown-unknown is missing") {
+        skip::skip("no toolchain for Rust guests (rustup target add wasm32-unknown-unknown)");
+        return;
+    }
+    assert!(output.status.success(), "{text}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["roles"].as_array().unwrap().len(), roles, "{report}");
+    assert!(lab.path(plugin).join(format!("{plugin}.wasm")).is_file());
+}
+
+#[test]
+fn a_new_plugin_of_every_role_passes_its_own_test() {
+    let lab = Lab::new();
+    let roles = [
+        "lifecycle",
+        "migration",
+        "backup",
+        "sso-provider",
+        "sso-client",
+        "mail-provider",
+        "mail-client",
+        "commands",
+    ];
+    let mut arguments = vec!["plugin", "new", "every-role"];
+    for role in roles {
+        arguments.extend(["--role", role]);
+    }
+    let run = lab.run(&arguments);
+    assert_eq!(run.code, 0, "{run}");
+    cargo_test(&lab.path("every-role"));
+    builds(&lab, "every-role", roles.len());
+    let again = lab.run(&arguments);
+    assert_eq!(again.code, 1, "{again}");
+    assert!(again.stderr.contains("every-role exists already"), "{again}");
+}
+
+#[test]
+fn a_ported_recipe_passes_its_own_test() {
+    let lab = Lab::new();
+    lab.write(
+        "cloud/compose.yml",
+        "services:\n  app:\n    image: nextcloud:31\n  db:\n    image: postgres:17\n",
+    );
+    lab.write("cloud/README.md", "`abra app cmd <domain> app run_occ maintenance:mode`\n");
+    lab.write(
+        "cloud/abra.sh",
+        "export PHP_CONF_VERSION=v3\n\
+         # Runs \"occ\", Nextcloud's own tool.\n\
+         run_occ() {\n  su -s /bin/sh www-data -c \"/var/www/html/occ $1\"\n}\n\
+         db_shell() { psql -U nextcloud; }\n\
+         make_key() { abra app secret insert $1 key v1 \"$(openssl rand -hex 8)\"; }\n",
+    );
+    let run = lab.run(&["recipe", "port", "./cloud", "--json"]);
+    assert_eq!(run.code, 0, "{run}");
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["exports"], serde_json::json!({"PHP_CONF_VERSION": "v3"}));
+    let grants: Vec<_> =
+        report["functions"].as_array().unwrap().iter().map(|f| &f["grants"]).collect();
+    assert_eq!(
+        serde_json::to_value(grants).unwrap(),
+        serde_json::json!([["exec: app"], ["exec: app", "exec: db"], ["secret: key"]])
+    );
+    let plugin = lab.path("cloud/plugins/cloud");
+    let library = fs::read_to_string(plugin.join("src/lib.rs")).unwrap();
+    assert!(library.contains("/// su -s /bin/sh www-data"), "{library}");
+    cargo_test(&plugin);
+    // Only looked at: the operator's folder has no new recipe.
+    assert!(lab.run(&["recipe", "ls"]).stdout.is_empty());
+}
+
+#[test]
+fn a_recipe_without_functions_needs_no_port() {
+    let lab = Lab::new();
+    lab.write("plain/compose.yml", "services:\n  app:\n    image: nginx:1\n");
+    let run = lab.run(&["recipe", "port", "./plain"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("the recipe plain has no abra.sh"), "{run}");
+    lab.write("plain/abra.sh", "export A=1\n");
+    let run = lab.run(&["recipe", "port", "./plain"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.stderr.contains("read as data") || run.stderr.contains("reads them as data"),
+        "{run}"
+    );
+    assert!(!lab.path("plain/plugins").exists());
+}
+
+#[test]
+fn names_and_roles_that_cannot_be_are_refused() {
+    let lab = Lab::new();
+    for (arguments, words) in [
+        (&["plugin", "new", "../x"][..], "lower-case letters"),
+        (&["plugin", "new", "x", "--role", "backups"], "did you mean `backup`?"),
+    ] {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(run.stderr.contains(words), "{run}");
+    }
+}
