@@ -70,7 +70,7 @@ fi
 # end up in it: the same source is the same component everywhere.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-flags="--remap-path-prefix=$repository= --remap-path-prefix=$cargo_home/registry/src="
+flags="--remap-path-prefix=$cargo_home/registry/src="
 set -- build --release --locked --target "$target" --manifest-path "$here/Cargo.toml"
 for crate in $(printf '%s\n' "$components" | cut -d' ' -f1); do set -- "$@" --package "$crate"; done
 

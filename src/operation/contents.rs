@@ -45,6 +45,13 @@ pub(crate) struct Placed {
     pub warnings: Vec<String>,
 }
 
+impl Placed {
+    /// The name that a wanted object is in use by.
+    pub fn name_of<'a>(&'a self, wanted: &'a str) -> &'a str {
+        self.renamed.get(wanted).map_or(wanted, String::as_str)
+    }
+}
+
 pub(crate) fn place(
     configs: &BTreeMap<String, api::ConfigSpec>,
     secrets: &BTreeMap<String, api::SecretSpec>,

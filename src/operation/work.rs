@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     Change, Plan,
-    contents::{self, CONTENT_LABEL, Marks},
+    contents::{self, CONTENT_LABEL, Marks, Placed},
     diff::{comparable, differences},
     live::{Live, label},
     relabel::Relabel,
@@ -144,7 +144,7 @@ impl Work {
         let relabel = Relabel::compute(stack, live, &configs.renamed, &secrets.renamed);
         let names = live.names();
         let mut warnings = network_warnings(stack, live);
-        warnings.extend(secrets.warnings);
+        warnings.extend(secrets.warnings.iter().cloned());
         let services: Vec<ServiceWork> = stack
             .services
             .iter()
@@ -174,7 +174,7 @@ impl Work {
                 ServiceWork { key: wanted.key.clone(), name, spec, before, action }
             })
             .collect();
-        let mut stale = stale(stack, live, &services, policy.secrets);
+        let mut stale = stale(stack, live, &services, (&configs, &secrets), policy.secrets);
         stale.limit_to(policy.prune, stack);
         let existing: BTreeSet<&str> =
             live.networks.iter().filter_map(|n| n.name.as_deref()).collect();
@@ -378,10 +378,19 @@ fn network_warnings(stack: &Stack, live: &Live) -> Vec<String> {
     warnings
 }
 
-fn stale(stack: &Stack, live: &Live, services: &[ServiceWork], marks: Marks) -> Stale {
+fn stale(
+    stack: &Stack,
+    live: &Live,
+    services: &[ServiceWork],
+    (placed_configs, placed_secrets): (&Placed, &Placed),
+    marks: Marks,
+) -> Stale {
     let wanted: BTreeSet<&str> = services.iter().map(|s| s.name.as_str()).collect();
     let mut configs: BTreeSet<&str> = stack.external_configs.iter().map(String::as_str).collect();
     let mut secrets: BTreeSet<&str> = stack.external_secrets.iter().map(String::as_str).collect();
+    // What the files have is wanted, also where no service mounts it.
+    configs.extend(stack.configs.keys().map(|name| placed_configs.name_of(name)));
+    secrets.extend(stack.secrets.keys().map(|name| placed_secrets.name_of(name)));
     for service in services {
         let container = service.spec.task_template.as_ref().and_then(|t| t.container_spec.as_ref());
         let Some(container) = container else { continue };

@@ -136,6 +136,27 @@ fn leftovers_are_those_of_this_stack_that_nothing_uses() {
 }
 
 #[test]
+fn what_the_files_have_stays_though_no_service_mounts_it() {
+    let content = |name: &str, data: &str, labels: Value| json!({"ID": name, "Spec": {"Name": name, "Data": data, "Labels": labels}});
+    let labels = json!({STACK_LABEL: "app"});
+    let mut wanted = stack("web:1");
+    for name in ["app_same", "app_changed"] {
+        let spec = json!({"Name": name, "Data": "bmV3", "Labels": labels});
+        wanted.configs.insert(name.into(), serde_json::from_value(spec).unwrap());
+    }
+    let mut live = live("web:1", "web:1");
+    live.configs = vec![
+        serde_json::from_value(content("app_same", "bmV3", labels.clone())).unwrap(),
+        serde_json::from_value(content("app_changed", "b2xk", labels)).unwrap(),
+    ];
+    let work = Work::compute(&wanted, &live, &BTreeMap::new(), &Policy::default());
+    let stale: Vec<_> = work.stale.configs.iter().map(|(name, _)| name.as_str()).collect();
+    // Of the changed one there is a successor now.
+    assert_eq!(stale, ["app_changed"]);
+    assert_eq!(work.configs.len(), 1);
+}
+
+#[test]
 fn a_task_template_that_is_the_same_is_sent_as_it_was() {
     let names = super::super::diff::Names::default();
     let mut old: api::ServiceSpec =

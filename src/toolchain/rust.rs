@@ -40,7 +40,7 @@ pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
         .arg(folder.join("Cargo.toml"))
         // Makes the component as it links.
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(folder, &places.cargo_home, &source)?)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&places.cargo_home, &source))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     if let Library::FromSource { rustc, tools, .. } = &library {
@@ -108,17 +108,12 @@ fn asked(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String, Error
 }
 
 /// The same source is the same component everywhere: no path of this machine
-/// ends up in it. Arguments are separated by 0x1F, as cargo wants them.
-fn flags(folder: &Path, cargo_home: &Path, library: &Path) -> Result<OsString, Error> {
-    let folder = folder
-        .canonicalize()
-        .map_err(|source| Error::Run { program: folder.display().to_string(), source })?;
+/// ends up in it. Cargo names a plugin's own files by relative paths. Arguments
+/// are separated by 0x1F, as cargo wants them. They are those of
+/// `plugins/build.sh`, so that what was built once serves both.
+fn flags(cargo_home: &Path, library: &Path) -> OsString {
     let mut flags = OsString::new();
-    for (path, short) in [
-        (folder, "plugin"),
-        (cargo_home.join("registry/src"), "registry"),
-        (library.to_owned(), "/rust"),
-    ] {
+    for (path, short) in [(cargo_home.join("registry/src"), ""), (library.to_owned(), "/rust")] {
         if !flags.is_empty() {
             flags.push("\u{1f}");
         }
@@ -127,7 +122,7 @@ fn flags(folder: &Path, cargo_home: &Path, library: &Path) -> Result<OsString, E
         flags.push("=");
         flags.push(short);
     }
-    Ok(flags)
+    flags
 }
 
 /// The last component among cargo's messages: that of the plugin itself, since
