@@ -16,7 +16,7 @@ use std::{
 };
 
 use compose_support::{
-    Case, Disk, cases, corpus, difference, docker, docker_is_missing, is_beyond, load,
+    Case, Disk, cases, check_table, corpus, difference, docker, docker_is_missing, is_beyond, load,
 };
 use fake_manager::{Manager, Request, normal};
 use potluck::home::StackName;
@@ -186,7 +186,7 @@ fn accepted_beyond(case: &Case, stderr: &str) -> Result<&'static str, String> {
     Err(format!("only docker refuses it:\n{stderr}"))
 }
 
-fn run(all: &[Case]) {
+fn run(all: &[Case], level: &str) {
     if docker_is_missing() {
         return;
     }
@@ -200,16 +200,19 @@ fn run(all: &[Case]) {
     }
     eprintln!("requests of {} stacks: {counts:?}, {} different", all.len(), different.len());
     assert!(different.is_empty(), "{}", different.join("\n"));
+    let count = |outcome| counts.get(outcome).copied().unwrap_or_default();
+    let numbers = ["equal", "refused by both", "beyond docker"].map(count);
+    check_table(level, &[&[all.len()], numbers.as_slice(), &[0]].concat());
 }
 
 #[test]
 fn docker_and_potluck_ask_the_same_for_the_corpus() {
-    run(&corpus());
+    run(&corpus(), "requests: files found in public");
 }
 
 #[test]
 fn docker_and_potluck_ask_the_same_for_our_own_cases() {
-    run(&cases());
+    run(&cases(), "requests: cases of our own");
 }
 
 /// A stack before and after, and how it is deployed the second time.
@@ -431,8 +434,8 @@ fn docker_and_potluck_ask_the_same_for_changes() {
             Some(format!("== {}\n{difference}", change.title))
         })
         .collect();
-    eprintln!("requests of {} changes, {} different", CHANGES.len(), different.len());
     assert!(different.is_empty(), "{}", different.join("\n"));
+    check_table("requests: changes to a stack", &[CHANGES.len(), CHANGES.len(), 0, 0, 0]);
 }
 
 /// Docker ends such a deploy with "only updates to Labels are allowed".

@@ -97,7 +97,8 @@ impl Manager {
         self.state.lock().unwrap().digest = None;
     }
 
-    /// Requests since the last time.
+    /// Requests since the last time that changed something, and questions to
+    /// registries.
     pub fn take_log(&self) -> Vec<Request> {
         std::mem::take(&mut self.state.lock().unwrap().log)
     }
@@ -308,7 +309,10 @@ fn serve(stream: &UnixStream, state: &Mutex<State>) -> Option<()> {
         let mut state = state.lock().unwrap();
         let (status, answer) = state.answer(&request, query);
         let method = request.method.clone();
-        if method == "POST" || method == "DELETE" || request.path.starts_with("/distribution") {
+        let asks = matches!(method.as_str(), "POST" | "DELETE");
+        // What is refused changes nothing: potluck asks so whether a secret holds
+        // what its file holds.
+        if (asks && status < 400) || request.path.starts_with("/distribution") {
             state.log.push(request);
         }
         drop(state);
