@@ -36,7 +36,8 @@ impl EnvFile {
             }
             None => {
                 let line_end = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
-                if !text.is_empty() && !text.ends_with(['\n', '\u{feff}']) {
+                // A byte order mark alone is an empty file; elsewhere it is text.
+                if !matches!(text.as_str(), "" | "\u{feff}") && !text.ends_with('\n') {
                     text.push_str(line_end);
                 }
                 text.push_str(&format!("{key}={}{line_end}", quote(value, Quoting::Bare)));
