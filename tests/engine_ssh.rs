@@ -175,7 +175,11 @@ async fn a_failed_login_says_what_ssh_said() {
         reason.contains("Connection refused") || reason.contains("cannot run `ssh`"),
         "{reason}"
     );
-    assert!(error.hint().unwrap().contains("`ssh -p 1 127.0.0.1 docker version`"), "{:?}", error.hint());
+    assert!(
+        error.hint().unwrap().contains("`ssh -p 1 127.0.0.1 docker version`"),
+        "{:?}",
+        error.hint()
+    );
 }
 
 #[tokio::test]
