@@ -83,14 +83,7 @@ shell_pipe() {
         | restic -r "$work/repository" backup --host here --stdin --stdin-filename wordpress.sql
 }
 
-before_each() {
-    rm -rf "$state/repository" "$work/repository"
-    restic -r "$work/repository" init >/dev/null
-    if [ -f "$state/password" ]; then
-        (unset RESTIC_PASSWORD; restic -r "$state/repository" --password-file "$state/password" init >/dev/null)
-    fi
-    sync
-}
+before_each() { new_repositories "$state"; }
 pair "dump of $size MiB, new repository" "potluck backup create" potluck_backup "docker exec | restic --stdin" shell_pipe
 before_each
 printf 'peak memory of potluck, restic not counted: %s\n' "$(peak_of_potluck backup create "$app" --no-input)"

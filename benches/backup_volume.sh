@@ -50,15 +50,7 @@ state=$POTLUCK_DIR/state/backups/here
 potluck_backup() { "$potluck" backup create "$app" --no-input; }
 restic_backup() { (cd "$folder" && restic -r "$work/repository" backup --host here .); }
 
-before_each() {
-    rm -rf "$state/repository" "$work/repository"
-    restic -r "$work/repository" init >/dev/null
-    # potluck's password stays, and it makes its repository itself only once.
-    if [ -f "$state/password" ]; then
-        (unset RESTIC_PASSWORD; restic -r "$state/repository" --password-file "$state/password" init >/dev/null)
-    fi
-    sync
-}
+before_each() { new_repositories "$state"; }
 pair "$size MiB volume, new repository" "potluck backup create" potluck_backup "restic backup" restic_backup
 before_each() { :; }
 pair "$size MiB volume, nothing changed" "potluck backup create" potluck_backup "restic backup" restic_backup

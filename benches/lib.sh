@@ -9,6 +9,17 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/potluck-bench.XXXXXX")
 export POTLUCK_DIR="$work/home"
 export POTLUCK_NO_INPUT=1
 
+# Empties restic's repository, and potluck's below the folder that is given.
+new_repositories() {
+    rm -rf "$1/repository" "$work/repository"
+    restic -r "$work/repository" init >/dev/null
+    # potluck's password stays, and it makes its repository itself only once.
+    if [ -f "$1/password" ]; then
+        (unset RESTIC_PASSWORD; restic -r "$1/repository" --password-file "$1/password" init >/dev/null)
+    fi
+    sync
+}
+
 need_release() { (cd "$root" && cargo build --quiet --release --locked); }
 
 # Milliseconds of wall time that a command takes; its output goes to a log,
