@@ -13,20 +13,20 @@ demo: ## Deploy WordPress, back it up, lose it and bring it back, on this machin
 test: ## Run every check and every test.
 	@scripts/test.sh
 
-build: ## Build potluck for development.
+build: plugins ## Build potluck for development.
 	cargo build
 
-release: ## Build potluck as it is shipped.
+release: plugins ## Build potluck as it is shipped.
 	cargo build --release
 
-install: ## Build and install potluck in ~/.cargo/bin.
+install: plugins ## Build and install potluck in ~/.cargo/bin.
 	cargo install --path . --locked
 
-plugins: ## Build the WebAssembly plugins.
+plugins: ## Build the WebAssembly plugins; the standard ones become part of potluck.
 	plugins/build.sh
 
 images: ## Build the test images from Debian packages.
-	tests/images/build.sh busybox mariadb wordpress
+	tests/images/build.sh busybox mariadb stores wordpress
 
 bench: ## Measure potluck against docker and restic (release build; takes a while).
 	@benches/run.sh

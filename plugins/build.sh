@@ -2,7 +2,9 @@
 # Builds every plugin of this workspace into a component, and puts it where it
 # is used:
 #
-#   plugins/build.sh            all of them
+#   plugins/build.sh            all of them; the standard ones go to
+#                               plugins/std/built, from where they become part
+#                               of potluck itself
 #   plugins/build.sh --where    prints the files it makes, builds nothing
 #
 # Needs a Rust toolchain from rustup, and for the guests' target one of
@@ -22,7 +24,15 @@ export CARGO_TARGET_DIR
 
 # CRATE and where its component goes, one a line.
 components="wordpress recipes-examples/wordpress/plugins/wordpress.wasm
-every-role tests/fixtures/every-role.wasm"
+every-role tests/fixtures/every-role.wasm
+std-postgres plugins/std/built/postgres.wasm
+std-mariadb plugins/std/built/mariadb.wasm
+std-redis plugins/std/built/redis.wasm
+std-sqlite plugins/std/built/sqlite.wasm
+std-files plugins/std/built/files.wasm
+std-backupbot plugins/std/built/backupbot.wasm
+std-smtp plugins/std/built/smtp.wasm
+std-oidc plugins/std/built/oidc.wasm"
 
 say() { printf '%s\n' "plugins: $*" >&2; }
 
@@ -33,7 +43,7 @@ where() {
 # Everything a component is made of; the names too, as a file may be renamed.
 inputs() {
   cd "$repository"
-  find plugins wit -type f ! -path '*/target/*' | LC_ALL=C sort | xargs sha256sum
+  find plugins wit -type f ! -path '*/target/*' ! -path 'plugins/std/built/*' | LC_ALL=C sort | xargs sha256sum
   rustc -vV
 }
 

@@ -23,7 +23,7 @@ if [ -z "${FAST:-}" ]; then
     tests/fixtures/python-guest/build.sh || echo "python guest: componentize-py could not build it here" >>"$POTLUCK_TEST_SKIPS"
     if [ $swarm = 0 ]; then
         say "test images"
-        tests/images/build.sh busybox mariadb wordpress
+        tests/images/build.sh busybox mariadb stores wordpress
     fi
 fi
 

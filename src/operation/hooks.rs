@@ -1,7 +1,8 @@
-//! Starting an app's plugins: components from the recipe, grants that were
-//! agreed to, and surroundings confined to the app's own stack.
+//! Starting an app's plugins: components from the recipe and from potluck
+//! itself, grants that were agreed to, and surroundings confined to the app's
+//! own stack.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -11,47 +12,53 @@ use crate::{
         Facts, Hooks, Limits, Plugin, Role, Surroundings,
         grants::{self, Decision, Known, Reason},
     },
-    recipe::PluginEntry,
+    recipe::{self, ComponentRef, PluginEntry},
     secrets,
 };
 
 use super::{
     App, Context, Error,
     access::{AppFiles, AppMemory, AppSecrets},
+    backupbot,
     error::Wish,
     services::AppServices,
 };
 
-/// A plugin's component, read from the recipe and checked against its pin.
+/// A plugin's component, checked against its pin.
 #[derive(Debug)]
 pub(crate) struct Component {
     pub entry: PluginEntry,
-    pub bytes: Vec<u8>,
+    pub bytes: Cow<'static, [u8]>,
     /// 64 hex digits.
     pub sha256: String,
 }
 
-/// Reads the recipe's components, in the order of `recipe.yml`.
+/// Reads the recipe's components, in the order of `recipe.yml`; after them the
+/// one that speaks for `backupbot.*` labels, where they are all there is.
 pub(crate) fn components(app: &App) -> Result<Vec<Component>, Error> {
-    app.checkout
-        .manifest
-        .plugins
-        .iter()
-        .map(|entry| {
-            let bytes = app.checkout.read(&entry.component)?;
-            let sha256 = hex::encode(Sha256::digest(&bytes));
-            if let Some(pinned) = &entry.sha256
-                && !pinned.eq_ignore_ascii_case(&sha256)
-            {
-                return Err(Error::PluginPin {
-                    plugin: entry.name.clone(),
-                    pinned: pinned.clone(),
-                    found: sha256,
-                });
-            }
-            Ok(Component { entry: entry.clone(), bytes, sha256 })
-        })
-        .collect()
+    let listed = app.checkout.manifest.plugins.iter();
+    let mut components = listed.map(|entry| read(app, entry)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(entry) = backupbot::implied(&app.stack, &components) {
+        match read(app, &entry) {
+            // A deploy does not need it: see `start`.
+            Err(Error::Recipe(recipe::Error::NotBuilt { .. })) => {}
+            component => components.push(component?),
+        }
+    }
+    Ok(components)
+}
+
+fn read(app: &App, entry: &PluginEntry) -> Result<Component, Error> {
+    let mut entry = entry.clone();
+    backupbot::add_labels(&mut entry, &app.stack);
+    let bytes = app.checkout.component(&entry.component)?;
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    if let Some(pinned) = &entry.sha256
+        && !pinned.eq_ignore_ascii_case(&sha256)
+    {
+        return Err(Error::PluginPin { plugin: entry.name, pinned: pinned.clone(), found: sha256 });
+    }
+    Ok(Component { entry, bytes, sha256 })
 }
 
 /// What is to be written into the lock file after consent was given.
@@ -67,7 +74,7 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &BTreeSet<Grant
             wanted: &wanted,
             digest: &component.sha256,
             agreed: app.lock.plugins.get(&component.entry.name),
-            same_version,
+            same_version: same_version && !standard(component),
         });
         match decision {
             Decision::Granted(_) => None,
@@ -188,6 +195,12 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
     Ok(all)
 }
 
+/// A standard plugin changes with potluck, not with the recipe: whoever brought
+/// a new potluck here brought it.
+fn standard(component: &Component) -> bool {
+    matches!(component.entry.component, ComponentRef::Standard(_))
+}
+
 /// A folder without versions is being worked on: its components may change.
 fn same_version(app: &App) -> bool {
     let Some(pin) = &app.lock.recipe else { return false };
@@ -237,6 +250,11 @@ pub async fn start(
     role: Role,
 ) -> Result<Vec<(String, Hooks)>, Error> {
     let components = components(app)?;
+    if role == Role::Backup
+        && let Some(missing) = backupbot::implied(&app.stack, &components)
+    {
+        app.checkout.component(&missing.component)?;
+    }
     if components.is_empty() {
         return Ok(Vec::new());
     }

@@ -7,6 +7,7 @@ mod access;
 mod apply;
 mod archive;
 mod auths;
+mod backupbot;
 mod checks;
 mod contents;
 mod converge;

@@ -1,6 +1,7 @@
 //! A private copy of one version of a recipe.
 
 use std::{
+    borrow::Cow,
     io::{self, Read},
     path::{Component, Path},
 };
@@ -8,7 +9,7 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use tempfile::TempDir;
 
-use super::{Error, Manifest, abra};
+use super::{ComponentRef, Error, Manifest, abra};
 use crate::{compose, home::RecipeName};
 
 /// Longest file that is read at once, in bytes; a component is the largest.
@@ -81,6 +82,17 @@ impl Checkout {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
         Ok(content)
+    }
+
+    /// A plugin's component.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`]; [`Error::NotBuilt`].
+    pub fn component(&self, component: &ComponentRef) -> Result<Cow<'static, [u8]>, Error> {
+        match component {
+            ComponentRef::Path(path) => self.read(path).map(Cow::Owned),
+            ComponentRef::Standard(standard) => standard.component().map(Cow::Borrowed),
+        }
     }
 
     /// A file of the recipe as text.

@@ -30,6 +30,10 @@ pub enum Error {
     },
     #[error("recipe.yml: {0}")]
     Manifest(String),
+    #[error("potluck has no plugin `std:{given}`")]
+    NotStandard { given: String, nearest: Option<&'static str> },
+    #[error("this potluck was built without its plugin `std:{name}`")]
+    NotBuilt { name: &'static str },
 }
 
 impl Hint for Error {
@@ -59,6 +63,16 @@ impl Hint for Error {
             Error::Outside { .. } => {
                 Some("paths in a recipe are relative and stay below its folder".into())
             }
+            Error::NotStandard { nearest: Some(name), .. } => {
+                Some(format!("did you mean `std:{name}`?"))
+            }
+            Error::NotStandard { nearest: None, .. } => {
+                Some("`potluck plugin ls` lists those that come with it".into())
+            }
+            Error::NotBuilt { .. } => Some(
+                "in potluck's source, `make plugins` builds its plugins; then build potluck again"
+                    .into(),
+            ),
             _ => None,
         }
     }

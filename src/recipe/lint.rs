@@ -250,7 +250,7 @@ impl Lint<'_> {
         };
         for plugin in self.checkout.manifest.plugins.clone() {
             let (name, component) = (&plugin.name, &plugin.component);
-            match self.checkout.read(component) {
+            match self.checkout.component(component) {
                 Ok(bytes) => {
                     let digest = hex::encode(Sha256::digest(&bytes));
                     if plugin.sha256.as_ref().is_some_and(|pin| *pin != digest) {

@@ -3,11 +3,11 @@
 //! Read strictly: a key that is not known is an error that names it, since a
 //! misspelt `grants` would otherwise ask for nothing and say nothing.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde::Deserialize;
 
-use super::{Error, checkout::leaves};
+use super::{Error, Standard, checkout::leaves, standard::SCHEME};
 use crate::{
     hint::Hint,
     home::{Grant, names::PluginName},
@@ -30,8 +30,7 @@ pub struct Manifest {
 pub struct PluginEntry {
     /// Unique in the recipe; the name that messages and the lock file use.
     pub name: String,
-    /// Path of the component inside the recipe, `plugins/wordpress.wasm`.
-    pub component: String,
+    pub component: ComponentRef,
     /// Pin of the component's digest, 64 hex digits, if the recipe gives one.
     pub sha256: Option<String>,
     /// Handed to the plugin as JSON.
@@ -40,6 +39,24 @@ pub struct PluginEntry {
     pub grants: Vec<Grant>,
     /// Limits raised by the recipe, up to the host's ceiling.
     pub limits: PluginLimits,
+}
+
+/// Where a plugin's component comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentRef {
+    /// A path inside the recipe, `plugins/wordpress.wasm`.
+    Path(String),
+    /// One that comes with potluck, `std:postgres`.
+    Standard(&'static Standard),
+}
+
+impl fmt::Display for ComponentRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ComponentRef::Path(path) => f.write_str(path),
+            ComponentRef::Standard(standard) => standard.fmt(f),
+        }
+    }
 }
 
 /// Limits that a recipe may raise.
@@ -107,22 +124,11 @@ impl WrittenPlugin {
     fn check(self) -> Result<PluginEntry, Error> {
         let name = PluginName::new(self.name.value)
             .map_err(|e| at(self.name.referenced.line(), e.to_string()))?;
-        let component = self.component.value;
-        let here = self.component.referenced.line();
-        if let Some((scheme, _)) = component.split_once(':') {
-            return Err(at(
-                here,
-                format!(
-                    "`{component}`: this version of potluck reads components from a path inside \
-                     the recipe only, not from `{scheme}:`"
-                ),
-            ));
-        }
-        if component.is_empty() || component.ends_with('/') {
-            return Err(at(here, format!("`{component}` is not the path of a component")));
-        }
-        if leaves(Path::new(&component)) {
-            return Err(at(here, format!("`{component}` leaves the recipe's folder")));
+        let component = component(&self.component.value)
+            .map_err(|message| at(self.component.referenced.line(), message))?;
+        if let (ComponentRef::Standard(standard), Some(pin)) = (&component, &self.sha256) {
+            let message = format!("`{standard}` comes with potluck: there is nothing to pin");
+            return Err(at(pin.referenced.line(), message));
         }
         let sha256 = match self.sha256 {
             None => None,
@@ -143,10 +149,7 @@ impl WrittenPlugin {
             let (Some((capability, thing)), None) = (pairs.next(), pairs.next()) else {
                 return Err(at(line, "each grant is an item of its own, `- exec: db`".into()));
             };
-            let grant = Grant::new(capability, thing).map_err(|e| {
-                let hint = e.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                at(line, format!("{e}{hint}"))
-            })?;
+            let grant = Grant::new(capability, thing).map_err(|e| at(line, with_hint(e)))?;
             if !grants.contains(&grant) {
                 grants.push(grant);
             }
@@ -159,6 +162,37 @@ impl WrittenPlugin {
             grants,
             limits: self.limits,
         })
+    }
+}
+
+/// `plugins/wordpress.wasm` or `std:postgres`.
+fn component(written: &str) -> Result<ComponentRef, String> {
+    match written.split_once(':') {
+        Some((SCHEME, name)) => {
+            return Standard::find(name).map(ComponentRef::Standard).map_err(with_hint);
+        }
+        Some((scheme, _)) => {
+            return Err(format!(
+                "`{written}`: this version of potluck reads components from a path inside the \
+                 recipe and from `std:`, not from `{scheme}:`"
+            ));
+        }
+        None => {}
+    }
+    if written.is_empty() || written.ends_with('/') {
+        return Err(format!("`{written}` is not the path of a component"));
+    }
+    if leaves(Path::new(written)) {
+        return Err(format!("`{written}` leaves the recipe's folder"));
+    }
+    Ok(ComponentRef::Path(written.into()))
+}
+
+/// For what is told as part of a line's error.
+fn with_hint(error: impl Hint + fmt::Display) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
     }
 }
 
@@ -182,12 +216,17 @@ plugins:
       - http: https://sso.example.org/
     limits: {memory_mib: 64, timeout_seconds: 600}
   - {name: second, component: ./second.wasm}
+  - {name: db, component: std:postgres}
 ";
 
     #[test]
     fn a_manifest_is_read() {
         let manifest = Manifest::parse(WHOLE).unwrap();
-        assert_eq!(manifest.plugins.len(), 2);
+        let components = manifest.plugins.iter().map(|plugin| plugin.component.to_string());
+        assert_eq!(
+            components.collect::<Vec<_>>(),
+            ["plugins/wordpress.wasm", "./second.wasm", "std:postgres"]
+        );
         let plugin = &manifest.plugins[0];
         assert_eq!(plugin.sha256.as_deref(), Some("a".repeat(64).as_str()));
         let options = serde_json::json!({"app": "app", "count": 3, "deep": {"a": [1, "x"]}});
@@ -217,7 +256,17 @@ plugins:
             ("plugins:\n- name: ../a\n  component: a\n".into(), &["line 2", "plugin name"]),
             ("plugins:\n- name: a\n  component: ../a\n".into(), &["line 3", "leaves"]),
             ("plugins:\n- name: a\n  component: /a\n".into(), &["line 3", "leaves"]),
-            ("plugins:\n- name: a\n  component: std:postgres\n".into(), &["line 3", "std:"]),
+            (
+                "plugins:\n- name: a\n  component: std:postgresql\n".into(),
+                &["line 3", "no plugin `std:postgresql`", "did you mean `std:postgres`?"],
+            ),
+            (
+                format!(
+                    "plugins:\n- name: a\n  component: std:files\n  sha256: {}",
+                    "a".repeat(64)
+                ),
+                &["line 4", "nothing to pin"],
+            ),
             ("plugins:\n- name: a\n  component: https://h/a\n".into(), &["line 3", "https:"]),
             ("plugins:\n- name: a\n".into(), &["component"]),
             ("- a\n".into(), &["line 1"]),

@@ -11,6 +11,7 @@ pub mod error;
 pub mod lint;
 pub mod manifest;
 pub mod source;
+pub mod standard;
 pub mod store;
 pub mod version;
 
@@ -19,6 +20,7 @@ mod tree;
 
 pub use checkout::Checkout;
 pub use error::Error;
-pub use manifest::{Manifest, PluginEntry};
+pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;
+pub use standard::Standard;
 pub use store::{Store, Version};

@@ -3,13 +3,13 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, mariadb, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, mariadb, stores, wordpress
 #
 # An image is potluck-test/NAME:1. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
-# packages are fetched once and kept once. Its tar stays in
-# ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite)
+# has one of its own. Their tars stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror.
 set -eu
@@ -33,53 +33,35 @@ up_to_date() {
   [ "$(docker image inspect -f '{{index .Config.Labels "potluck.content"}}' "$1" 2>/dev/null)" = "$2" ]
 }
 
-# --- the root file system that mariadb and wordpress share -------------------
+# --- root file systems of Debian packages ------------------------------------
 
-packages="ca-certificates,mariadb-server,mariadb-client,apache2,libapache2-mod-php"
-packages="$packages,php-cli,php-mysql,php-gd,php-xml,php-mbstring,php-curl,php-zip,php-intl"
-packages="$packages,wordpress,wordpress-theme-twentytwentythree"
-
-# Runs inside mmdebstrap with the new root as $1. Debian links parts of WordPress
-# to other packages; a copy that follows the links is what upstream ships.
-# The database that the package made is not ours: a volume would inherit it.
-# shellcheck disable=SC2016 # the shell inside expands it
-tidy='set -eu
-find "$1/usr/share/wordpress" -xtype l -delete
-mkdir -p "$1/usr/src"
-chroot "$1" cp -rL /usr/share/wordpress /usr/src/wordpress
-chroot "$1" rm -f /usr/src/wordpress/wp-config.php
-chroot "$1" chown -R www-data:www-data /usr/src/wordpress
-chroot "$1" a2enmod -q rewrite
-rm -rf "$1"/usr/share/wordpress "$1"/var/lib/mysql/* "$1"/var/www/html/* \
-  "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man \
-  "$1"/usr/share/locale "$1"/usr/share/mariadb/mysql-test'
-
+# base_image NAME PACKAGES TIDY: sets $base to an image of these packages. TIDY
+# is a script that runs inside mmdebstrap with the new root as $1.
 base_image() {
-  content=$(printf '%s\n' "$suite" "$packages" "$tidy" | digest)
-  base=potluck-test/debian-web:$(printf %.12s "$content")
+  content=$(printf '%s\n' "$suite" "$2" "$3" | digest)
+  base=potluck-test/$1:$(printf %.12s "$content")
   docker image inspect "$base" >/dev/null 2>&1 && return
-  tar=$cache/debian-web-$(printf %.12s "$content").tar
+  tar=$cache/$1-$(printf %.12s "$content").tar
   if [ ! -f "$tar" ]; then
     command -v mmdebstrap >/dev/null ||
       die "mmdebstrap is missing; on Debian: apt-get install mmdebstrap"
-    say "fetching Debian packages for $base (about a minute and a half)"
+    say "fetching Debian packages for $base (about a minute)"
     mkdir -p "$cache"
-    rm -f "$cache"/debian-web-*.tar
-    mmdebstrap --quiet --format=tar --variant=apt --include="$packages" \
+    rm -f "$cache/$1"-*.tar
+    mmdebstrap --quiet --format=tar --variant=apt --include="$2" \
       --aptopt='APT::Install-Recommends "false"' \
       --dpkgopt='path-exclude=/usr/share/man/*' \
       --dpkgopt='path-exclude=/usr/share/doc/*' \
       --dpkgopt='path-exclude=/usr/share/locale/*' \
-      --customize-hook="$tidy" "$suite" "$tar.part" >&2
+      --customize-hook="$3" "$suite" "$tar.part" >&2
     mv "$tar.part" "$tar"
   fi
   docker import "$tar" "$base" >/dev/null
 }
 
-# layered NAME CHANGE…: a copy of tests/images/NAME/root on top of the base.
+# layered NAME CHANGE…: a copy of tests/images/NAME/root on top of $base.
 layered() {
   name=$1; shift
-  base_image
   image=potluck-test/$name:1
   content=$({ printf '%s\n' "$base" "$@"; folder_digest "$here/$name/root"; } | digest)
   if up_to_date "$image" "$content"; then return; fi
@@ -92,7 +74,29 @@ layered() {
   say "built $image"
 }
 
+# --- mariadb and wordpress, which share one ----------------------------------
+
+web_packages="ca-certificates,mariadb-server,mariadb-client,apache2,libapache2-mod-php"
+web_packages="$web_packages,php-cli,php-mysql,php-gd,php-xml,php-mbstring,php-curl,php-zip,php-intl"
+web_packages="$web_packages,wordpress,wordpress-theme-twentytwentythree"
+
+# Debian links parts of WordPress to other packages; a copy that follows the
+# links is what upstream ships. The database that the package made is not ours:
+# a volume would inherit it.
+# shellcheck disable=SC2016 # the shell inside expands it
+web_tidy='set -eu
+find "$1/usr/share/wordpress" -xtype l -delete
+mkdir -p "$1/usr/src"
+chroot "$1" cp -rL /usr/share/wordpress /usr/src/wordpress
+chroot "$1" rm -f /usr/src/wordpress/wp-config.php
+chroot "$1" chown -R www-data:www-data /usr/src/wordpress
+chroot "$1" a2enmod -q rewrite
+rm -rf "$1"/usr/share/wordpress "$1"/var/lib/mysql/* "$1"/var/www/html/* \
+  "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man \
+  "$1"/usr/share/locale "$1"/usr/share/mariadb/mysql-test'
+
 build_mariadb() {
+  base_image debian-web "$web_packages" "$web_tidy"
   layered mariadb \
     'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["mariadbd"]' \
     'VOLUME /var/lib/mysql' 'EXPOSE 3306' \
@@ -100,10 +104,28 @@ build_mariadb() {
 }
 
 build_wordpress() {
+  base_image debian-web "$web_packages" "$web_tidy"
   layered wordpress \
     'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["apache2-foreground"]' \
     'VOLUME /var/www/html' 'WORKDIR /var/www/html' 'EXPOSE 80' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- PostgreSQL, Redis and SQLite in one -------------------------------------
+
+# The cluster that the package made is not ours: a volume would inherit it.
+# shellcheck disable=SC2016 # the shell inside expands it
+stores_tidy='set -eu
+rm -rf "$1"/var/lib/postgresql/* "$1"/etc/postgresql/* "$1"/var/cache/* \
+  "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
+mkdir -p "$1/data"'
+
+build_stores() {
+  base_image debian-stores postgresql-15,redis-server,sqlite3 "$stores_tidy"
+  layered stores \
+    'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 5432 6379' \
+    'ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    'ENV LANG=C.UTF-8'
 }
 
 # --- busybox -----------------------------------------------------------------
@@ -137,7 +159,7 @@ build_busybox() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, wordpress)"
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, stores, wordpress)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -147,7 +169,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | mariadb | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, mariadb, wordpress)" ;;
+    busybox | mariadb | stores | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, mariadb, stores, wordpress)" ;;
   esac
 done

@@ -36,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
-    /// The command
+    /// The command; `PLUGIN:NAME` where several plugins have one of that name
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
@@ -79,7 +79,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 check(&command.spec, &args.arguments)?;
                 let arguments = complete(session, &command.spec, &args.arguments)?;
                 let hooks: &mut Hooks = &mut plugins[n].1;
-                Some(hooks.run_command(name, &arguments).await?)
+                Some(hooks.run_command(&command.spec.name, &arguments).await?)
             }
             None => None,
         };
@@ -111,12 +111,27 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
+/// A command by its name, or by `PLUGIN:NAME` where several plugins have it.
 fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known), Failure> {
-    if let Some((n, command)) = known.iter().find(|(_, command)| command.spec.name == name) {
-        return Ok((*n, command));
+    let (plugin, command) = match name.split_once(':') {
+        Some((plugin, command)) => (Some(plugin), command),
+        None => (None, name),
+    };
+    let meant = |(_, k): &&(usize, Known)| {
+        k.spec.name == command && plugin.is_none_or(|plugin| k.plugin == plugin)
+    };
+    let found: Vec<_> = known.iter().filter(meant).collect();
+    match &found[..] {
+        [(n, command)] => return Ok((*n, command)),
+        [] => {}
+        several => {
+            let names = several.iter().map(|(_, k)| format!("`{}:{command}`", k.plugin));
+            return Err(Failure::usage(format!("several plugins have a command `{command}`"))
+                .hint(format!("name one: {}", names.collect::<Vec<_>>().join(", "))));
+        }
     }
     let failure = Failure::new(format!("the recipe has no command `{name}`"));
-    Err(match nearest(name, known.iter().map(|(_, command)| command.spec.name.as_str())) {
+    Err(match nearest(command, known.iter().map(|(_, command)| command.spec.name.as_str())) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure.hint("without a name, `potluck app cmd` lists the commands"),
     })

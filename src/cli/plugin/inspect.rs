@@ -1,6 +1,6 @@
 //! `potluck plugin inspect`
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
         ui::{BOLD, clean},
     },
     plugin::Runtime,
-    recipe::Version,
+    recipe::{Standard, Version},
 };
 
 /// Show what a plugin is, what it takes part in and what it asks for.
@@ -24,11 +24,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {name, component, sha256, size, wit_version, roles, imports,
-grants}; a grant is {grant, meaning}. `grants` is null for a file that was named
-by its path: what it asks for is said by the recipe.")]
+grants}; a grant is {grant, meaning}. `grants` is null for what no recipe brought
+along: what a plugin asks for is said by the recipe.")]
 pub struct Args {
-    /// A component's file, or a recipe: its name, folder or git URL
-    #[arg(value_name = "PATH|RECIPE")]
+    /// A component's file, one of potluck's own (`std:postgres`), or a recipe: its
+    /// name, folder or git URL
+    #[arg(value_name = "PATH|STD|RECIPE")]
     what: String,
 
     /// The recipe's version [default: the newest release; a folder's own files]
@@ -66,7 +67,7 @@ struct GrantRow {
 struct Candidate {
     name: String,
     component: String,
-    bytes: Vec<u8>,
+    bytes: Cow<'static, [u8]>,
     grants: Option<Vec<GrantRow>>,
 }
 
@@ -76,8 +77,13 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let path = Path::new(&args.what);
-    let candidates =
-        if path.is_file() { vec![from_file(path)?] } else { from_recipe(args, session)? };
+    let candidates = if let Some(name) = args.what.strip_prefix("std:") {
+        vec![from_potluck(Standard::find(name)?)?]
+    } else if path.is_file() {
+        vec![from_file(path)?]
+    } else {
+        from_recipe(args, session)?
+    };
     let runtime = Runtime::new(&session.home()?.plugin_cache())?;
     let reports = wait("interrupted", async {
         let mut reports = Vec::new();
@@ -118,7 +124,16 @@ fn from_file(path: &Path) -> Result<Candidate, Failure> {
     Ok(Candidate {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         component: path.display().to_string(),
-        bytes: std::fs::read(path).map_err(|e| reading(&e))?,
+        bytes: Cow::Owned(std::fs::read(path).map_err(|e| reading(&e))?),
+        grants: None,
+    })
+}
+
+fn from_potluck(standard: &Standard) -> Result<Candidate, Failure> {
+    Ok(Candidate {
+        name: standard.name.into(),
+        component: standard.to_string(),
+        bytes: Cow::Borrowed(standard.component()?),
         grants: None,
     })
 }
@@ -135,8 +150,8 @@ fn from_recipe(args: &Args, session: &Session) -> Result<Vec<Candidate>, Failure
             .collect();
         candidates.push(Candidate {
             name: entry.name.clone(),
-            component: entry.component.clone(),
-            bytes: checkout.read(&entry.component)?,
+            component: entry.component.to_string(),
+            bytes: checkout.component(&entry.component)?,
             grants: Some(grants),
         });
     }

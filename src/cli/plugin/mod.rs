@@ -3,6 +3,7 @@
 mod build;
 mod grants;
 mod inspect;
+mod ls;
 mod new;
 mod revoke;
 
@@ -21,7 +22,8 @@ use super::{failure::Outcome, session::Session};
     after_long_help = "\
 Examples:
   potluck plugin inspect wordpress
-  potluck plugin inspect ./plugins/wordpress.wasm --json"
+  potluck plugin inspect ./plugins/wordpress.wasm --json
+  potluck plugin inspect std:postgres"
 )]
 pub enum Command {
     Inspect(inspect::Args),
@@ -29,6 +31,7 @@ pub enum Command {
     Build(build::Args),
     Grants(grants::Args),
     Revoke(revoke::Args),
+    Ls(ls::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -38,5 +41,6 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Build(args) => build::run(args, session),
         Command::Grants(args) => grants::run(args, session),
         Command::Revoke(args) => revoke::run(args, session),
+        Command::Ls(args) => ls::run(args, session),
     }
 }

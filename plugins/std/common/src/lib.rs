@@ -1,0 +1,5 @@
+//! What the standard plugins share: stores that are spoken to by scripts inside
+//! their service ([`store`]), and settings made by a map ([`map`]).
+
+pub mod map;
+pub mod store;

@@ -1,0 +1,2 @@
+try_root
+dump "$database"
