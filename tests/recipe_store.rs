@@ -358,7 +358,7 @@ fn what_a_recipe_says_of_itself_is_read() {
     assert_eq!(checkout.release_notes("2.0.0+1").unwrap(), None);
     assert_eq!(checkout.release_notes("../recipe.yml").unwrap(), None);
     assert_eq!(checkout.sample().unwrap(), None);
-    assert_eq!(checkout.manifest.plugins[0].component, "plugins/p.wasm");
+    assert_eq!(checkout.manifest.plugins[0].component.to_string(), "plugins/p.wasm");
     write(&folder, "recipe.yml", "plugin: []\n");
     assert!(matches!(place.newest("wiki"), Err(Error::Manifest(_))));
     fs::write(folder.join("recipe.yml"), b"\xff").unwrap();
