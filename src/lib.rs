@@ -9,7 +9,7 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → backup → operation → recipe, compose, plugin, secrets, engine → home's plain types
+//! cli → backup, scenario → operation → recipe, compose, plugin, secrets, engine → home's plain types
 //! ```
 //!
 //! `docs/architecture.md` says in which order to read the rooms.
@@ -26,5 +26,6 @@ pub mod plugin;
 pub mod progress;
 pub mod recipe;
 pub mod scaffold;
+pub mod scenario;
 pub mod secrets;
 pub mod toolchain;

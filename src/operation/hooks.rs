@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     home::{Grant, LockFile, lock_file::PluginLock},
     plugin::{
-        Facts, Hooks, Limits, Plugin, Role, Surroundings,
+        Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings,
         grants::{self, Decision, Known, Reason},
     },
     recipe::{self, ComponentRef, PluginEntry},
@@ -319,5 +319,6 @@ fn surroundings(
         memory: Arc::new(AppMemory::of(context, app, &entry.name)?),
         files: Arc::new(AppFiles(Arc::clone(&app.checkout))),
         progress: Arc::clone(&context.progress),
+        outside: Arc::new(Machine),
     })
 }

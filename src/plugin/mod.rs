@@ -18,6 +18,7 @@ mod hooks;
 mod host;
 mod inspect;
 pub mod limits;
+mod machine;
 mod roles;
 mod runtime;
 mod text;
@@ -32,6 +33,7 @@ pub use error::Error;
 pub use hooks::Hooks;
 pub use inspect::WIT_VERSION;
 pub use limits::Limits;
+pub use machine::Machine;
 pub use runtime::{Plugin, Runtime};
 pub use types::*;
 
@@ -49,6 +51,7 @@ pub struct Surroundings {
     pub memory: Arc<dyn Memory>,
     pub files: Arc<dyn RecipeFiles>,
     pub progress: Arc<dyn Sink>,
+    pub outside: Arc<dyn Outside>,
 }
 
 /// Commands inside the running services of one stack. Grants are checked by
@@ -105,4 +108,19 @@ pub trait RecipeFiles: Send + Sync {
 pub trait Memory: Send + Sync {
     fn get(&self, key: &str) -> Result<Option<String>, String>;
     fn set(&self, key: &str, value: &str) -> Result<(), String>;
+}
+
+/// What lies outside of the swarm and of the operator's files: time, randomness
+/// and the network. [`Machine`] gives the real ones.
+#[async_trait]
+pub trait Outside: Send + Sync {
+    /// Time since 1970-01-01 UTC.
+    fn now(&self) -> Duration;
+    /// Fills the buffer; the error says why there is no randomness.
+    fn random(&self, buffer: &mut [u8]) -> Result<(), String>;
+    /// The answer to one request to a granted origin, redirects not followed;
+    /// none leaves it to the network.
+    async fn answer(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpError>>;
+    /// Hears what the plugin was told in the end, redirects followed.
+    fn answered(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpError>);
 }

@@ -24,8 +24,9 @@ pub use skip::skip;
 use async_trait::async_trait;
 use potluck::{
     plugin::{
-        Command, Facts, FileError, Hooks, Limits, Memory, Output, Plugin, RecipeFiles, Role,
-        Runtime, SecretAccess, SecretError, ServiceError, StackServices, Surroundings, Transition,
+        Command, Facts, FileError, Hooks, Limits, Machine, Memory, Output, Plugin, RecipeFiles,
+        Role, Runtime, SecretAccess, SecretError, ServiceError, StackServices, Surroundings,
+        Transition,
     },
     progress::{Event, Level, Sink},
 };
@@ -170,6 +171,7 @@ pub fn surroundings(world: &Arc<World>, grants: &[&str]) -> Surroundings {
         memory: world.clone(),
         files: world.clone(),
         progress: world.clone(),
+        outside: Arc::new(Machine),
     }
 }
 

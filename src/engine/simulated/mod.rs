@@ -29,6 +29,7 @@ use futures_util::{
 };
 use sha2::{Digest, Sha256};
 
+pub(crate) use script::fits;
 pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{

@@ -134,7 +134,7 @@ impl Subject<'_> {
 }
 
 /// Whether the text is as the pattern says, whose `*` stand for any text.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::State;
 use crate::{
     plugin::{
-        Command, Facts, FileError, Limits, Memory, Output, RecipeFiles, Role, SecretAccess,
-        SecretError, ServiceError, StackServices, Surroundings,
+        Command, Facts, FileError, Limits, Machine, Memory, Output, RecipeFiles, Role,
+        SecretAccess, SecretError, ServiceError, StackServices, Surroundings,
     },
     progress::Silent,
 };
@@ -101,6 +101,7 @@ pub fn state(grants: &[String]) -> State {
             memory: nothing.clone(),
             files: nothing,
             progress: Arc::new(Silent),
+            outside: Arc::new(Machine),
         },
     )
 }

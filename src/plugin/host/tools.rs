@@ -3,8 +3,6 @@
 //! Hashing and key generation take long on purpose; they run on the blocking
 //! pool, so that the hook's timeout and Ctrl-C still work.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use argon2::{Argon2, PasswordHasher};
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
@@ -35,8 +33,7 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl tools::Host for State {
     async fn now(&mut self) -> wasmtime::Result<u64> {
         self.call()?;
-        // A clock before 1970 is a machine without a clock.
-        Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()))
+        Ok(self.surroundings.outside.now().as_secs())
     }
 
     async fn random_bytes(&mut self, len: u32) -> wasmtime::Result<Vec<u8>> {
@@ -45,7 +42,9 @@ impl tools::Host for State {
             return Err(format_err!("tools.random-bytes gives at most {RANDOM} bytes, not {len}"));
         }
         let mut bytes = vec![0; len as usize];
-        getrandom::fill(&mut bytes)
+        self.surroundings
+            .outside
+            .random(&mut bytes)
             .map_err(|error| format_err!("the operating system gives no randomness: {error}"))?;
         Ok(bytes)
     }

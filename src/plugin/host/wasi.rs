@@ -8,18 +8,19 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::io::AsyncWrite;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{
-    WasiCtx, WasiCtxView, WasiView,
+    HostWallClock, WasiCtx, WasiCtxView, WasiView,
     cli::{IsTerminal, StdoutStream},
 };
 
 use super::{State, revealed::Revealed};
 use crate::{
-    plugin::{Surroundings, text},
+    plugin::{Outside, Surroundings, text},
     progress::{Event, Level, Sink},
 };
 
@@ -48,11 +49,25 @@ pub fn context(plugin: &str, surroundings: &Surroundings, revealed: Revealed) ->
     let mut wasi = WasiCtx::builder();
     wasi.stdout(log(Level::Info))
         .stderr(log(Level::Warn))
+        .wall_clock(Clock(surroundings.outside.clone()))
         .max_random_size(RANDOM)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
     wasi.build()
+}
+
+/// The same clock as that of `tools`.
+struct Clock(Arc<dyn Outside>);
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
 }
 
 impl WasiView for State {

@@ -20,7 +20,10 @@ use wasmtime::component::{HasSelf, Linker};
 
 use self::addresses::Opened;
 use super::State;
-use crate::{home::Grant, plugin::bindings::http};
+use crate::{
+    home::Grant,
+    plugin::{HttpError, HttpRequest, HttpResponse, bindings::http},
+};
 
 /// Redirects of one request: what browsers allow is for people.
 const REDIRECTS: usize = 5;
@@ -51,37 +54,47 @@ impl http::Host for State {
         self.call()?;
         let asked = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         let timeout = asked.unwrap_or(TIMEOUT);
-        match tokio::time::timeout(timeout, self.follow(request)).await {
-            Ok(answer) => Ok(answer),
-            Err(_) => Ok(Err(http::Error::TimedOut)),
-        }
+        let asked = HttpRequest {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+        };
+        let answer = match tokio::time::timeout(timeout, self.follow(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::TimedOut),
+        };
+        self.surroundings.outside.answered(&asked, &answer);
+        Ok(answer.map(Into::into).map_err(Into::into))
     }
 }
 
 impl State {
     /// Sends a request and follows its redirects.
-    async fn follow(&mut self, request: http::Request) -> Result<http::Response, http::Error> {
+    async fn follow(&mut self, request: http::Request) -> Result<HttpResponse, HttpError> {
         let mut next = Next::parse(request)?;
         for _ in 0..=REDIRECTS {
             self.allowed(&next.url)?;
             let limit = self.account.limits().output;
-            let client = self.client()?;
-            let response = client.send(&next).await?;
+            let response = match self.surroundings.outside.answer(&next.plain()).await {
+                Some(answer) => given(answer?)?,
+                None => self.client()?.send(&next).await?,
+            };
             match next.redirect(&response)? {
                 Some(after) => next = after,
                 None => return read(response, limit).await,
             }
         }
-        Err(http::Error::Failed(format!("more than {REDIRECTS} redirects")))
+        Err(HttpError::Failed(format!("more than {REDIRECTS} redirects")))
     }
 
     /// Whether this URL's origin is granted, and its address open if it is one.
-    fn allowed(&mut self, url: &Url) -> Result<(), http::Error> {
+    fn allowed(&mut self, url: &Url) -> Result<(), HttpError> {
         let grant = Grant::Http(url.origin().ascii_serialization());
-        self.granted(grant).map_err(http::Error::Denied)
+        self.granted(grant).map_err(HttpError::Denied)
     }
 
-    fn client(&mut self) -> Result<&Client, http::Error> {
+    fn client(&mut self) -> Result<&Client, HttpError> {
         let client = match self.http.take() {
             Some(client) => client,
             None => Client::new(&self.surroundings.grants)?,
@@ -91,7 +104,7 @@ impl State {
 }
 
 impl Client {
-    fn new<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Result<Self, http::Error> {
+    fn new<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Result<Self, HttpError> {
         let origins = grants.into_iter().filter_map(|grant| match grant {
             Grant::Http(origin) => Some(origin.as_str()),
             _ => None,
@@ -105,11 +118,11 @@ impl Client {
             .dns_resolver(Checked(opened.clone()))
             .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| http::Error::Failed(chain(&error)))?;
+            .map_err(|error| HttpError::Failed(chain(&error)))?;
         Ok(Client { client, opened })
     }
 
-    async fn send(&self, next: &Next) -> Result<reqwest::Response, http::Error> {
+    async fn send(&self, next: &Next) -> Result<reqwest::Response, HttpError> {
         // An address in the URL is never asked of the resolver.
         let literal = match next.url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
@@ -120,7 +133,7 @@ impl Client {
             let host = next.url.host_str().unwrap_or_default();
             self.opened
                 .check(host, address)
-                .map_err(|why| http::Error::Denied(format!("{address} is {why}")))?;
+                .map_err(|why| HttpError::Denied(format!("{address} is {why}")))?;
         }
         self.client
             .request(next.method.clone(), next.url.clone())
@@ -129,8 +142,8 @@ impl Client {
             .send()
             .await
             .map_err(|error| match closed(&error) {
-                Some(closed) => http::Error::Denied(closed.to_string()),
-                None => http::Error::Failed(chain(&error)),
+                Some(closed) => HttpError::Denied(closed.to_string()),
+                None => HttpError::Failed(chain(&error)),
             })
     }
 }
@@ -144,8 +157,8 @@ struct Next {
 }
 
 impl Next {
-    fn parse(request: http::Request) -> Result<Self, http::Error> {
-        let invalid = |message: String| Err(http::Error::Invalid(message));
+    fn parse(request: http::Request) -> Result<Self, HttpError> {
+        let invalid = |message: String| Err(HttpError::Invalid(message));
         let url = match Url::parse(&request.url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => url,
             Ok(url) => return invalid(format!("`{}` is neither http nor https", url.scheme())),
@@ -180,16 +193,28 @@ impl Next {
         Ok(Next { method, url, headers, body: request.body.into() })
     }
 
+    /// As others than this module see it. Values that are not ASCII are the
+    /// guest's own text.
+    fn plain(&self) -> HttpRequest {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        HttpRequest {
+            method: self.method.to_string(),
+            url: self.url.to_string(),
+            headers: self.headers.iter().map(|(n, v)| (n.to_string(), text(v))).collect(),
+            body: self.body.to_vec(),
+        }
+    }
+
     /// The request that this answer leads to, if it is a redirect
     /// (RFC 9110, 15.4): 303 is read with GET, and so are 301 and 302 after a
     /// POST, as everyone does.
-    fn redirect(&self, response: &reqwest::Response) -> Result<Option<Next>, http::Error> {
+    fn redirect(&self, response: &reqwest::Response) -> Result<Option<Next>, HttpError> {
         let status = response.status().as_u16();
         let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
-        let failed = |message: &str| http::Error::Failed(message.into());
+        let failed = |message: &str| HttpError::Failed(message.into());
         let location = location.to_str().map_err(|_| failed("a redirect to no URL"))?;
         let url = self.url.join(location).map_err(|_| failed("a redirect to no URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -231,11 +256,36 @@ const OURS: [HeaderName; 8] = [
     header::EXPECT,
 ];
 
+/// An answer that did not come over the network.
+fn given(answer: HttpResponse) -> Result<reqwest::Response, HttpError> {
+    let mut response = hyper::http::Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    let response = response.body(answer.body).map_err(|e| HttpError::Failed(e.to_string()))?;
+    Ok(response.into())
+}
+
+impl From<HttpResponse> for http::Response {
+    fn from(response: HttpResponse) -> Self {
+        let HttpResponse { status, headers, body } = response;
+        http::Response { status, headers, body }
+    }
+}
+
+impl From<HttpError> for http::Error {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Denied(why) => http::Error::Denied(why),
+            HttpError::TimedOut => http::Error::TimedOut,
+            HttpError::Invalid(why) => http::Error::Invalid(why),
+            HttpError::Failed(why) => http::Error::Failed(why),
+        }
+    }
+}
+
 /// Reads an answer to its end, or to the limit.
-async fn read(
-    mut response: reqwest::Response,
-    limit: usize,
-) -> Result<http::Response, http::Error> {
+async fn read(mut response: reqwest::Response, limit: usize) -> Result<HttpResponse, HttpError> {
     let headers = response
         .headers()
         .iter()
@@ -248,11 +298,11 @@ async fn read(
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                return Err(http::Error::Failed(format!("the answer has more than {limit} bytes")));
+                return Err(HttpError::Failed(format!("the answer has more than {limit} bytes")));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(http::Response { status, headers, body }),
-            Err(error) => return Err(http::Error::Failed(chain(&error))),
+            Ok(None) => return Ok(HttpResponse { status, headers, body }),
+            Err(error) => return Err(HttpError::Failed(chain(&error))),
         }
     }
 }

@@ -1,0 +1,158 @@
+"""What hooks take and give. The fields mean what the WIT interface says of them
+(`wit/v0.1.0/recipe.wit`)."""
+
+import enum
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Facts:
+    """The app that a hook runs for."""
+
+    name: str
+    stack: str
+    recipe: str
+    version: str | None
+    server: str
+
+
+@dataclass
+class Transition:
+    """From which version to which; None before a first deploy, and after a
+    removal."""
+
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass
+class Command:
+    """A program to run inside a service; no shell unless it is named.
+
+    Whoever can list processes on the server can read `argv` and `env`: secrets
+    go through standard input, or are read from `/run/secrets`.
+    """
+
+    argv: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    workdir: str | None = None
+    timeout_ms: int | None = None
+
+
+@dataclass
+class Step:
+    """One step of a data migration."""
+
+    id: str
+    description: str
+    reversible: bool = False
+
+
+@dataclass
+class Volume:
+    """A volume to back up, by its key in the compose file."""
+
+    name: str
+    paths: list[str] = field(default_factory=list)
+    exclude: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Dump:
+    """A file in the backup that a command in a service writes and takes back."""
+
+    name: str
+    service: str
+    take: Command
+    put_back: Command
+
+
+@dataclass
+class Custom:
+    """An item that the plugin writes in `produce` and takes back in `consume`."""
+
+    name: str
+
+
+@dataclass
+class Finding:
+    """One check of the app's data and its outcome."""
+
+    name: str
+    passed: bool
+    detail: str | None = None
+
+
+@dataclass
+class ClientRequest:
+    """What an app needs of a provider so that people can sign in there."""
+
+    client: str
+    display_name: str
+    redirect_uris: list[str]
+    scopes: list[str] = field(default_factory=lambda: ["openid", "profile", "email"])
+    home_url: str | None = None
+    post_logout_uris: list[str] = field(default_factory=list)
+    public: bool = False
+
+
+@dataclass
+class Client:
+    """What a provider gives an app."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    groups_claim: str | None = None
+
+
+class Encryption(enum.Enum):
+    """How a mail relay wants to be spoken to."""
+
+    NONE = 0
+    STARTTLS = 1
+    TLS = 2
+
+
+@dataclass
+class Relay:
+    """A way to send mail."""
+
+    host: str
+    port: int
+    encryption: Encryption
+    sender: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass
+class Changes:
+    """What a hook wants changed; shown in a plan before anything happens."""
+
+    #: Keys of the app's settings to set, or to remove with None.
+    settings: dict[str, str | None] = field(default_factory=dict)
+    #: By their key in the compose file.
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    overlays_on: list[str] = field(default_factory=list)
+    overlays_off: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Parameter:
+    """A parameter of a command; a secret one is never on the command line."""
+
+    name: str
+    help: str = ""
+    required: bool = True
+    secret: bool = False
+
+
+@dataclass
+class Spec:
+    """A command of the recipe's own."""
+
+    name: str
+    help: str
+    parameters: list[Parameter] = field(default_factory=list)

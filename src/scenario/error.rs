@@ -1,0 +1,58 @@
+//! What is wrong with a scenario, apart from what it is there to find out.
+
+use std::path::PathBuf;
+
+use crate::{hint::Hint, plugin};
+
+/// What is wrong with a scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// It does not say what a scenario says.
+    #[error("{0}")]
+    Invalid(String),
+    /// No hook of the plugin is called so.
+    #[error("the plugin has no hook `{name}`")]
+    UnknownHook { name: String, hint: String },
+    /// The hook takes other arguments.
+    #[error("`{hook}` takes other arguments: {message}")]
+    Arguments { hook: String, message: String },
+    #[error("{} does not read: {source}", path.display())]
+    Recipe {
+        path: PathBuf,
+        #[source]
+        source: crate::recipe::Error,
+    },
+    #[error("there are no scenarios in {}", folder.display())]
+    NothingFound { folder: PathBuf },
+    #[error("there is no component for the scenarios in {}", folder.display())]
+    NoComponent { folder: PathBuf },
+    #[error(transparent)]
+    Plugin(#[from] plugin::Error),
+    #[error(transparent)]
+    Limit(#[from] plugin::limits::InvalidLimit),
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::UnknownHook { hint, .. } => Some(hint.clone()),
+            Error::NothingFound { .. } => {
+                Some("scenarios are `tests/*.yml` in a plugin's folder".into())
+            }
+            Error::NoComponent { .. } => {
+                Some("build it with `potluck plugin build`, or name it with `--component`".into())
+            }
+            Error::Recipe { source, .. } => source.hint(),
+            Error::Plugin(error) => error.hint(),
+            Error::Limit(error) => error.hint(),
+            Error::Io { .. } | Error::Invalid(_) | Error::Arguments { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Scenarios: a world for a plugin, written down in a file, one of its hooks
+//! called in it, and what should come of that.
+//!
+//! ```yaml
+//! about: the first deploy creates the administrator
+//! given:
+//!   settings: {ADMIN_EMAIL: ada@example.org}
+//!   secrets: {admin_password: correct horse}
+//!   grants: [exec: app, secret: admin_password]
+//!   services:
+//!     - service: app
+//!       command: [app-ctl, create-admin, "*"]
+//! call: after-deploy
+//! with: {after: 1.0.0}
+//! expect:
+//!   calls:
+//!     - service: app
+//!       command: [app-ctl, create-admin, ada@example.org]
+//!       input: correct horse
+//!   log: ["info: created the administrator ada@example.org"]
+//! ```
+//!
+//! The real component runs in the real host; only what lies outside of the
+//! sandbox is the scenario's. There is no server and no folder of an operator.
+//! `docs/plugins.md` describes the file.
+//!
+//! To read: [`file`] (what stands in one), `hook` (calling), [`World`] (what is
+//! scripted), `compare` (what came of it), [`record`] (from a real run to a
+//! file), [`find`] (which files belong to which component).
+
+mod calls;
+mod compare;
+mod error;
+pub mod file;
+pub mod find;
+mod hook;
+mod play;
+pub mod record;
+mod world;
+
+pub use error::Error;
+pub use file::Scenario;
+pub use hook::{Hook, masked};
+pub use play::{Defaults, Played, play, surroundings};
+pub use world::World;
