@@ -32,7 +32,8 @@ std-sqlite plugins/std/built/sqlite.wasm
 std-files plugins/std/built/files.wasm
 std-backupbot plugins/std/built/backupbot.wasm
 std-smtp plugins/std/built/smtp.wasm
-std-oidc plugins/std/built/oidc.wasm"
+std-oidc plugins/std/built/oidc.wasm
+example-admin tests/fixtures/admin.wasm"
 
 say() { printf '%s\n' "plugins: $*" >&2; }
 

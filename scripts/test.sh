@@ -21,6 +21,8 @@ if [ -z "${FAST:-}" ]; then
     plugins/build.sh
     say "a guest built with a WASI standard library"
     tests/fixtures/python-guest/build.sh || echo "python guest: componentize-py could not build it here" >>"$POTLUCK_TEST_SKIPS"
+    say "the example plugin in other languages"
+    plugins/examples/build.sh || echo "plugins/examples: not every language could be built here" >>"$POTLUCK_TEST_SKIPS"
     if [ $swarm = 0 ]; then
         say "test images"
         tests/images/build.sh busybox mariadb stores wordpress
@@ -39,7 +41,7 @@ else
     echo "cargo deny: not installed (cargo install cargo-deny)" >>"$POTLUCK_TEST_SKIPS"
 fi
 if have shellcheck; then
-    shellcheck -x -P SCRIPTDIR scripts/*.sh plugins/*.sh tests/images/*.sh benches/*.sh
+    shellcheck -x -P SCRIPTDIR scripts/*.sh plugins/*.sh plugins/examples/*.sh tests/images/*.sh benches/*.sh
 else
     echo "shellcheck: not installed" >>"$POTLUCK_TEST_SKIPS"
 fi
@@ -49,6 +51,15 @@ status=0
 cargo test --locked --no-fail-fast || status=$?
 say "tests of the plugins"
 (cd plugins && cargo test --quiet --locked --no-fail-fast --target-dir "$CARGO_TARGET_DIR/plugins-host") || status=$?
+
+if have python3; then
+    say "tests of the Python package"
+    for folder in plugins/sdk-python/tests plugins/examples/python; do
+        PYTHONPATH=plugins/sdk-python PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s "$folder" || status=$?
+    done
+else
+    echo "python3: not installed" >>"$POTLUCK_TEST_SKIPS"
+fi
 
 skipped=$(sort -u "$POTLUCK_TEST_SKIPS" | grep -c . || true)
 if [ "$skipped" != 0 ]; then

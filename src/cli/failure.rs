@@ -130,6 +130,19 @@ impl From<crate::home::Error> for Failure {
     }
 }
 
+impl From<crate::scenario::Error> for Failure {
+    fn from(error: crate::scenario::Error) -> Self {
+        use crate::scenario::Error;
+        let exit = match error {
+            Error::UnknownHook { .. } | Error::Arguments { .. } | Error::NothingFound { .. } => {
+                Exit::USAGE
+            }
+            _ => Exit::FAILED,
+        };
+        Failure::of(&error).exit(exit)
+    }
+}
+
 /// A name on the command line that can't be one.
 impl From<crate::home::names::InvalidName> for Failure {
     fn from(error: crate::home::names::InvalidName) -> Self {

@@ -258,12 +258,38 @@ pub async fn start(
     if components.is_empty() {
         return Ok(Vec::new());
     }
-    let agreed = decide(context, app, &components, &BTreeSet::new())?;
+    agree(context, app, &components)?;
+    start_components(context, app, &components, role).await
+}
+
+/// One plugin of an app by its name, and what it would be started with; asks for
+/// consent as [`start`] does. None when the recipe has no such plugin.
+///
+/// # Errors
+/// As [`start`].
+pub async fn prepare(
+    context: &Context,
+    app: &App,
+    plugin: &str,
+) -> Result<Option<(Plugin, Surroundings)>, Error> {
+    let components = components(app)?;
+    let Some(component) = components.iter().find(|c| c.entry.name == plugin) else {
+        return Ok(None);
+    };
+    agree(context, app, &components)?;
+    let plugin = context.runtime.load(plugin, &component.bytes).await?;
+    let surroundings = surroundings(context, app, component, &plugin)?;
+    Ok(Some((plugin, surroundings)))
+}
+
+/// Asks for consent where there is none yet, and writes it to the lock file.
+fn agree(context: &Context, app: &App, components: &[Component]) -> Result<(), Error> {
+    let agreed = decide(context, app, components, &BTreeSet::new())?;
     let mut lock = app.lock.clone();
     if record(&mut lock, &agreed) {
         context.home.write_lock_file(&app.entry, &lock)?;
     }
-    start_components(context, app, &components, role).await
+    Ok(())
 }
 
 /// Writes what was agreed to into the lock file's model; whether that changed it.

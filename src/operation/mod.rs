@@ -47,7 +47,7 @@ use crate::{
 
 pub use deploy::{deploy, plan};
 pub use error::{Error, Failed, FailedService, Problem, Subject, Wish};
-pub use hooks::{PluginGrants, plugin_grants, start};
+pub use hooks::{PluginGrants, plugin_grants, prepare, start};
 pub use load::{load, recipe_of, stack_name};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};

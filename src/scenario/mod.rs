@@ -36,10 +36,12 @@ pub mod find;
 mod hook;
 mod play;
 pub mod record;
+mod update;
 mod world;
 
 pub use error::Error;
 pub use file::Scenario;
 pub use hook::{Hook, masked};
 pub use play::{Defaults, Played, play, surroundings};
+pub use update::update;
 pub use world::World;

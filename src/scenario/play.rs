@@ -65,7 +65,7 @@ pub async fn play(
         let outcome = hook.call(&mut instance).await;
         let happened = world.happened();
         let unanswered = happened.unanswered.clone();
-        let actual = actual(outcome, happened);
+        let actual = actual(&outcome, happened);
         played.push(Played {
             call: step.call.clone(),
             difference: compare::difference(&step.expect, &actual),
@@ -120,13 +120,13 @@ pub fn surroundings(
 
 /// What came of a hook, in the order in which people read it.
 pub(super) fn actual(
-    outcome: Result<Value, plugin::Error>,
+    outcome: &Result<Value, plugin::Error>,
     happened: Happened,
 ) -> Map<String, Value> {
     let mut actual = Map::new();
     match outcome {
-        Ok(result) => actual.insert("result".into(), result),
-        Err(error) => actual.insert("failure".into(), failure(&error)),
+        Ok(result) => actual.insert("result".into(), result.clone()),
+        Err(error) => actual.insert("failure".into(), failure(error)),
     };
     actual.insert("calls".into(), happened.calls.into());
     actual.insert("log".into(), happened.log.into());

@@ -92,9 +92,17 @@ pub fn record(mut surroundings: Surroundings) -> (Surroundings, Arc<Recorder>) {
 }
 
 impl Recorder {
-    /// What was asked, told and said.
-    pub fn calls(&self) -> Vec<Value> {
-        self.lock().calls.clone()
+    /// What was asked, with placeholders for the secrets that went by; `secret`
+    /// is as for [`Recorder::scenario`].
+    pub fn calls(&self, secret: &[(String, String)]) -> Vec<Value> {
+        let heard = self.lock();
+        let hidden = heard.hidden(secret);
+        heard.calls.iter().map(|call| hide(call, &hidden)).collect()
+    }
+
+    /// What the plugin said.
+    pub fn log(&self) -> Vec<String> {
+        self.lock().log.clone()
     }
 
     /// The text of a scenario in which the hook comes out as it did. `secret`
@@ -111,7 +119,7 @@ impl Recorder {
         plugin: &Plugin,
         call: &str,
         with: &Map<String, Value>,
-        outcome: Result<Value, plugin::Error>,
+        outcome: &Result<Value, plugin::Error>,
         secret: &[(String, String)],
     ) -> Result<(String, bool), Error> {
         let mut document = self.document(call, with, outcome, secret);
@@ -133,7 +141,7 @@ impl Recorder {
         &self,
         call: &str,
         with: &Map<String, Value>,
-        outcome: Result<Value, plugin::Error>,
+        outcome: &Result<Value, plugin::Error>,
         secret: &[(String, String)],
     ) -> Value {
         let heard = self.lock();
@@ -157,15 +165,13 @@ impl Recorder {
                 given.insert(key.into(), value);
             }
         }
-        let stored = heard.stored.iter().map(|(k, v)| (k.clone(), v.to_string()));
-        let revealed =
-            heard.secrets.iter().filter_map(|(k, v)| Some((k.clone(), v.as_ref()?.to_string())));
+        let values = heard.values().collect();
         let happened = Happened {
             calls: heard.calls.clone(),
             log: heard.log.clone(),
             unanswered: Vec::new(),
             memory: heard.remembered.clone(),
-            secrets: revealed.clone().chain(stored.clone()).collect(),
+            secrets: values,
         };
         let mut expect = actual(outcome, happened);
         expect.retain(|_, value| !value.is_null());
@@ -176,11 +182,7 @@ impl Recorder {
             document.insert("with".into(), Value::Object(with.clone()));
         }
         document.insert("expect".into(), Value::Object(expect));
-        let mut hidden: Vec<(String, String)> =
-            revealed.chain(stored).chain(secret.iter().cloned()).collect();
-        // The longest first: one may be part of another.
-        hidden.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        hide(&Value::Object(document), &hidden)
+        hide(&Value::Object(document), &heard.hidden(secret))
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {
@@ -223,6 +225,22 @@ impl Recorder {
         let mut heard = self.lock();
         heard.calls.push(call);
         heard.services.extend(rule);
+    }
+}
+
+impl Heard {
+    /// Secrets by name that have a value now.
+    fn values(&self) -> impl Iterator<Item = (String, String)> {
+        let revealed = self.secrets.iter();
+        let revealed = revealed.filter_map(|(k, v)| Some((k.clone(), v.as_ref()?.to_string())));
+        revealed.chain(self.stored.iter().map(|(k, v)| (k.clone(), v.to_string())))
+    }
+
+    /// What must not be shown, the longest first: one may be part of another.
+    fn hidden(&self, more: &[(String, String)]) -> Vec<(String, String)> {
+        let mut hidden: Vec<_> = self.values().chain(more.iter().cloned()).collect();
+        hidden.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        hidden
     }
 }
 

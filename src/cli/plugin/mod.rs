@@ -6,6 +6,8 @@ mod inspect;
 mod ls;
 mod new;
 mod revoke;
+mod run;
+mod test;
 
 use clap::Subcommand;
 
@@ -23,7 +25,8 @@ use super::{failure::Outcome, session::Session};
 Examples:
   potluck plugin inspect wordpress
   potluck plugin inspect ./plugins/wordpress.wasm --json
-  potluck plugin inspect std:postgres"
+  potluck plugin inspect std:postgres
+  potluck plugin test plugins/wiki"
 )]
 pub enum Command {
     Inspect(inspect::Args),
@@ -32,6 +35,8 @@ pub enum Command {
     Grants(grants::Args),
     Revoke(revoke::Args),
     Ls(ls::Args),
+    Test(test::Args),
+    Run(run::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -42,5 +47,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Grants(args) => grants::run(args, session),
         Command::Revoke(args) => revoke::run(args, session),
         Command::Ls(args) => ls::run(args, session),
+        Command::Test(args) => test::run(args, session),
+        Command::Run(args) => run::run(args, session),
     }
 }

@@ -1,0 +1,71 @@
+// Creates an app's administrator after the first deploy.
+
+import { setting } from "potluck:recipe/app@0.1.0";
+import { get, set } from "potluck:recipe/memory@0.1.0";
+import { log } from "potluck:recipe/report@0.1.0";
+import { reveal } from "potluck:recipe/secrets@0.1.0";
+import { run } from "potluck:recipe/services@0.1.0";
+
+/** A failure as the interface has it; what is thrown becomes a result's error. */
+const failure = (message, hint, retryable = false) => ({ message, hint, retryable });
+
+/** Calls the host; what it refuses becomes a failure that says why. */
+function host(call) {
+  try {
+    return call();
+  } catch (error) {
+    const { tag, val } = error.payload ?? { val: String(error) };
+    switch (tag) {
+      case "denied":
+        throw failure(
+          `the plugin was not granted \`${val}\``,
+          `write \`${val}\` under this plugin's grants in recipe.yml`,
+        );
+      case "not-running":
+        throw failure(`the service \`${val}\` is not running`, undefined, true);
+      case "timed-out":
+        throw failure("it took longer than was allowed", undefined, true);
+      default:
+        throw failure(`${tag}: ${val}`);
+    }
+  }
+}
+
+function required(key) {
+  const value = setting(key);
+  if (!value) {
+    throw failure(
+      `the setting ${key} is missing`,
+      `add a line \`${key}=…\` to the app's settings`,
+    );
+  }
+  return value;
+}
+
+function program(service, argv, input) {
+  const command = { argv, env: [] };
+  const output = host(() => run(service, command, new TextEncoder().encode(input)));
+  if (output.exitCode !== 0) {
+    const said = new TextDecoder().decode(output.stderr).trimEnd();
+    throw failure(`\`${argv[0]}\` ended with code ${output.exitCode}${said && `: ${said}`}`);
+  }
+}
+
+export const lifecycle = {
+  check(to) {
+    required("ADMIN_EMAIL");
+  },
+
+  beforeDeploy(to) {},
+
+  afterDeploy(to) {
+    if (host(() => get("administrator"))) return;
+    const email = required("ADMIN_EMAIL");
+    const password = host(() => reveal("admin_password"));
+    program("app", ["app-ctl", "create-admin", email], password);
+    host(() => set("administrator", email));
+    log("info", `created the administrator ${email}`);
+  },
+
+  beforeRemove() {},
+};

@@ -1,0 +1,115 @@
+"""The package itself, natively."""
+
+import inspect
+import types
+import unittest
+
+import potluck
+from potluck import Failure, HostError, Lifecycle, Secret, command, roles
+from potluck.testing import Script
+
+import every_role
+
+
+class RolesTest(unittest.TestCase):
+    def test_a_module_plays_the_roles_of_its_classes(self):
+        played = roles.played(every_role)
+        self.assertEqual(set(played), {base.role for base in roles.BASES})
+        self.assertIs(played["backup"], every_role.Save)
+
+    def test_two_classes_for_one_role_are_refused(self):
+        module = types.ModuleType("two")
+        module.One = type("One", (Lifecycle,), {})
+        module.Two = type("Two", (Lifecycle,), {})
+        with self.assertRaisesRegex(ValueError, "lifecycle: One and Two"):
+            roles.played(module)
+        # A base of the other is not the plugin itself.
+        module.Two = type("Two", (module.One,), {})
+        self.assertIs(roles.played(module)["lifecycle"], module.Two)
+
+    def test_a_command_is_described_by_its_function(self):
+        @command
+        def set_password(user, password: Secret, length="12"):
+            """Sets a password.
+
+            user: whose
+            """
+
+        spec = set_password.potluck_command
+        self.assertEqual((spec.name, spec.help), ("set-password", "Sets a password."))
+        told = [(p.name, p.help, p.required, p.secret) for p in spec.parameters]
+        self.assertEqual(
+            told,
+            [
+                ("user", "whose", True, False),
+                ("password", "", True, True),
+                ("length", "", False, False),
+            ],
+        )
+
+
+class ScriptTest(unittest.TestCase):
+    def test_every_call_of_the_package_has_a_double(self):
+        for name in (
+            "app_describe app_setting app_settings app_options recipe_files_read "
+            "recipe_files_names report_log report_progress services_run services_wait_ready "
+            "services_restart services_put_file services_get_file secrets_reveal secrets_put "
+            "http_send memory_get memory_set tools_now tools_random_bytes tools_bcrypt "
+            "tools_argon2id tools_keypair"
+        ).split():
+            self.assertTrue(inspect.isfunction(getattr(Script, name, None)), name)
+
+    def test_without_a_script_a_call_says_what_is_missing(self):
+        with self.assertRaisesRegex(RuntimeError, "potluck.testing.Script"):
+            potluck.settings.get("A")
+
+    def test_programs_and_requests_are_answered_by_the_first_rule_that_fits(self):
+        with Script() as host:
+            host.on("app", ["psql", "*"], input="*drop*", error="not-running")
+            host.on("app", ["psql", "*"], stdout="12\n")
+            host.on("app", stdout="?", exit_code=3)
+            host.on_http("GET https://sso.example.org/*", json_body={"a": 1})
+            self.assertEqual(potluck.services.run("app", ["psql", "-c"]).text, "12")
+            with self.assertRaises(HostError) as raised:
+                potluck.services.run("app", ["psql", "-c"], input="drop table")
+            self.assertTrue(raised.exception.retryable)
+            self.assertEqual(potluck.services.run("app", ["sh"], check=False).exit_code, 3)
+            with self.assertRaisesRegex(Failure, "`sh` ended with code 3"):
+                potluck.services.run("app", ["sh"])
+            self.assertEqual(potluck.http.get("https://sso.example.org/x").json(), {"a": 1})
+            with self.assertRaises(HostError):
+                potluck.http.get("https://other.example.org/")
+        self.assertEqual(len(host.runs), 4)
+
+    def test_only_a_star_is_special_in_a_pattern(self):
+        with Script() as host:
+            host.on("app", ["a[b]?", "*"], stdout="yes")
+            self.assertEqual(potluck.services.run("app", ["a[b]?", "x"]).text, "yes")
+            self.assertEqual(potluck.services.run("app", ["ab?", "x"]).text, "")
+
+    def test_secrets_memory_and_files_are_what_was_given(self):
+        with Script(secrets={"a": "1", "b": None}, files={"x/y": "z"}) as host:
+            potluck.secrets.put("b", "2")
+            for name, kind in (("c", "unknown-secret"), ("a", "exists")):
+                with self.assertRaises(HostError) as raised:
+                    potluck.secrets.put(name, "3")
+                self.assertEqual(raised.exception.kind, kind)
+            potluck.memory.set("k", 1)
+            self.assertEqual(potluck.memory.get("k"), "1")
+            potluck.memory.set("k", "")
+            self.assertIsNone(potluck.memory.get("k"))
+            self.assertEqual(potluck.recipe_files.names(), ["x/"])
+            self.assertEqual(potluck.recipe_files.read("x/y"), b"z")
+        self.assertEqual(host.secrets, {"a": "1", "b": "2"})
+
+    def test_randomness_is_repeatable_and_passwords_are_of_their_letters(self):
+        with Script(random=7):
+            first = potluck.tools.random_bytes(8)
+        with Script(random=7):
+            self.assertEqual(potluck.tools.random_bytes(8), first)
+            password = potluck.tools.password(40, "ab")
+        self.assertEqual((len(password), set(password)), (40, {"a", "b"}))
+
+
+if __name__ == "__main__":
+    unittest.main()

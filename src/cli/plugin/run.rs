@@ -1,0 +1,217 @@
+//! `potluck plugin run`
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+
+use super::test::yaml;
+use crate::{
+    cli::{
+        arguments::{AppArg, JsonArg},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        session::{Operating, Session, nearest, wait},
+        ui::clean,
+    },
+    home::AppName,
+    operation,
+    plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
+    recipe::Version,
+    scenario::{self, Hook, Scenario, World, masked, record},
+};
+
+/// Run one hook of a plugin, and show what it does.
+///
+/// In the world of a scenario, without any server; or for a real app, whose
+/// services the hook then reaches with what the plugin was granted.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck plugin run ./wiki.wasm check after=1.0.0
+  potluck plugin run ./wiki.wasm after-deploy --scenario tests/first-deploy.yml
+  potluck plugin run wiki backup.plan --app wiki.example.org
+  potluck plugin run wiki commands.run list-users --app wiki.example.org --record users.yml
+
+HOOK is a hook's name, with its role where two roles have one of that name.
+Arguments are NAME=VALUE, as in a scenario's `with`, those that are no text in
+JSON; of commands.run they are the command and what it takes.
+
+What --record writes has placeholders for the secrets that the plugin was given.
+One that it changed first, or encoded, it may still hold: read it before you
+share it.
+
+JSON: {result or failure, calls, log}.")]
+pub struct Args {
+    /// The component's file; with --app, the plugin's name in the recipe
+    #[arg(value_name = "COMPONENT")]
+    component: String,
+
+    /// The hook
+    #[arg(value_name = "HOOK")]
+    hook: String,
+
+    /// What it is given
+    #[arg(value_name = "ARG")]
+    arguments: Vec<String>,
+
+    /// Run it for this app
+    #[arg(long, value_name = "APP", conflicts_with = "scenario")]
+    app: Option<AppName>,
+
+    /// Run it in the world of this scenario
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+
+    /// Write a scenario in which the hook does the same
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    if let Some(file) = &args.record
+        && file.exists()
+    {
+        return Err(Failure::usage(format!("{} exists already", file.display()))
+            .hint("choose another file for --record"));
+    }
+    let home = session.home()?;
+    match &args.app {
+        Some(app) => {
+            let entry = session.app(&home, &AppArg { app: app.clone(), server: None })?;
+            let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+            let ran = wait("interrupted: the hook may have been at work", async {
+                let context = &operating.context;
+                let app = operation::load(context, &entry, &Version::Newest).await?;
+                let Some((plugin, surroundings)) =
+                    operation::prepare(context, &app, &args.component).await?
+                else {
+                    let names = app.checkout.manifest.plugins.iter().map(|p| p.name.as_str());
+                    return Err(unknown(&args.component, names));
+                };
+                call(args, &plugin, surroundings).await
+            })?;
+            show(args, session, ran, Some(operating))
+        }
+        None => {
+            let runtime = Runtime::new(&home.plugin_cache())?;
+            let ran = wait("interrupted", async {
+                let (plugin, surroundings) = scripted(args, &runtime).await?;
+                call(args, &plugin, surroundings).await
+            })?;
+            show(args, session, ran, None)
+        }
+    }
+}
+
+fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
+    let failure = Failure::usage(format!("the app's recipe has no plugin `{name}`"));
+    match nearest(name, names) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure.hint("with --app, COMPONENT is a plugin's name in recipe.yml"),
+    }
+}
+
+/// The component in a scenario's world; an empty one when none was named.
+async fn scripted(args: &Args, runtime: &Runtime) -> Result<(Plugin, Surroundings), Failure> {
+    let path = Path::new(&args.component);
+    let bytes =
+        std::fs::read(path).map_err(|e| Failure::io(format!("reading {}", path.display()), &e))?;
+    let (name, defaults) = scenario::find::defaults(path)?;
+    let plugin = runtime.load(&name, &bytes).await?;
+    let scenario = match &args.scenario {
+        Some(file) => Scenario::read(file)?,
+        None => Scenario::default(),
+    };
+    let world = Arc::new(World::new(&scenario.given, scenario.given.time()?));
+    let surroundings = scenario::surroundings(&plugin, &scenario, &defaults, &world)?;
+    Ok((plugin, surroundings))
+}
+
+/// What came of the hook.
+struct Ran {
+    outcome: Result<Value, crate::plugin::Error>,
+    calls: Vec<Value>,
+    log: Vec<String>,
+    /// What was recorded, if that was asked for, and whether it came out the
+    /// same when it was played.
+    recorded: Option<(String, bool)>,
+}
+
+async fn call(args: &Args, plugin: &Plugin, surroundings: Surroundings) -> Result<Ran, Failure> {
+    let (hook, with) = Hook::from_line(&args.hook, &args.arguments, plugin.roles())?;
+    let (surroundings, recorder) = record::record(surroundings);
+    let mut hooks = plugin.start(surroundings).await?;
+    let secret = secret_arguments(&mut hooks, &hook).await?;
+    let outcome = hook.call(&mut hooks).await;
+    let (calls, log) = (recorder.calls(&secret), recorder.log());
+    let recorded = match &args.record {
+        None => None,
+        Some(_) => Some(recorder.scenario(plugin, &args.hook, &with, &outcome, &secret).await?),
+    };
+    Ok(Ran { outcome: outcome.map(masked), calls, log, recorded })
+}
+
+/// Values of a command's secret parameters, by the parameter's name.
+async fn secret_arguments(
+    hooks: &mut Hooks,
+    hook: &Hook,
+) -> Result<Vec<(String, String)>, Failure> {
+    let Hook::Run { name, arguments } = hook else { return Ok(Vec::new()) };
+    if !hooks.plays(Role::Commands) {
+        return Ok(Vec::new());
+    }
+    let specs = hooks.command_specs().await?;
+    let Some(spec) = specs.into_iter().find(|spec| spec.name == *name) else {
+        return Ok(Vec::new());
+    };
+    let given = spec.parameters.into_iter().zip(arguments);
+    Ok(given.filter(|(p, _)| p.secret).map(|(p, value)| (p.name, value.clone())).collect())
+}
+
+fn show(args: &Args, session: &Session, ran: Ran, operating: Option<Operating>) -> Outcome {
+    // What moves is taken down before the result is shown.
+    let live = operating.is_some();
+    drop(operating);
+    if let (Some(file), Some((text, same))) = (&args.record, &ran.recorded) {
+        std::fs::write(file, text)
+            .map_err(|e| Failure::io(format!("writing {}", file.display()), &e))?;
+        session.ui.say(format_args!("Wrote {}.", file.display()));
+        if !same {
+            session.ui.warn("played again, the scenario comes out otherwise: look through it");
+        }
+    }
+    let mut shown = Map::new();
+    // Of a real app, the log was shown as it came.
+    if (args.json.json || !live) && !ran.log.is_empty() {
+        shown.insert("log".into(), ran.log.clone().into());
+    }
+    if !ran.calls.is_empty() {
+        shown.insert("calls".into(), ran.calls.clone().into());
+    }
+    match &ran.outcome {
+        Ok(Value::Null) => {}
+        Ok(result) => {
+            shown.insert("result".into(), result.clone());
+        }
+        Err(error) if args.json.json => {
+            shown.insert("failure".into(), error.to_string().into());
+        }
+        Err(_) => {}
+    }
+    if args.json.json {
+        session.ui.json(&shown)?;
+    } else if !shown.is_empty() {
+        session.ui.out(clean(yaml(&shown).trim_end()))?;
+    }
+    match ran.outcome {
+        Ok(_) => Ok(Exit::DONE),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,268 @@
+//! `potluck plugin test`
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::{Session, wait},
+        ui::clean,
+    },
+    hint::Hint,
+    plugin::{Plugin, Runtime},
+    scenario::{self, Error, Played, Scenario, find::Suite},
+};
+
+/// Test a plugin with scenarios, without any server.
+///
+/// A scenario is a file that says what is given (settings, secrets, what
+/// services and origins answer), which hook is called, and what should come of
+/// it. The component itself runs, sandboxed as on a server.
+///
+/// PATH is a plugin's folder with tests/*.yml, a component with such a folder
+/// beside it, a recipe's folder with plugins/NAME/tests/*.yml, or one scenario.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck plugin test
+  potluck plugin test plugins/wiki --filter first-deploy
+  potluck plugin test plugins/wiki --update
+
+Grants, options and limits that a scenario doesn't give are those of the
+recipe.yml around the plugin. Ends with exit code 1 when a scenario failed.
+
+JSON: {passed, failed, scenarios}; a scenario is {plugin, scenario, about, passed,
+updated, error, steps}, a step {call, passed, difference, unanswered, actual}.")]
+pub struct Args {
+    /// What to test
+    #[arg(value_name = "PATH", default_value = ".")]
+    path: PathBuf,
+
+    /// Only scenarios whose name or description holds this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+
+    /// The component [default: the one in PATH, or beside it]
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+
+    /// Write what came out into the scenarios that failed
+    #[arg(long)]
+    update: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report {
+    passed: usize,
+    failed: usize,
+    scenarios: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    plugin: String,
+    scenario: String,
+    about: Option<String>,
+    passed: bool,
+    /// Whether its file expects what came out from now on.
+    updated: bool,
+    /// What kept it from being played.
+    error: Option<String>,
+    #[serde(skip)]
+    hint: Option<String>,
+    steps: Vec<StepRow>,
+}
+
+#[derive(Serialize)]
+struct StepRow {
+    call: String,
+    passed: bool,
+    difference: Option<String>,
+    unanswered: Vec<Value>,
+    actual: Map<String, Value>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let suites = scenario::find::find(&args.path)?;
+    let mut bench =
+        Bench { runtime: Runtime::new(&session.home()?.plugin_cache())?, plugins: HashMap::new() };
+    let rows = wait("interrupted", async {
+        let mut rows = Vec::new();
+        for suite in &suites {
+            for path in &suite.scenarios {
+                if let Some(row) = bench.play(args, suite, path).await? {
+                    if !args.json.json {
+                        show(session, &row)?;
+                    }
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(rows)
+    })?;
+    if rows.is_empty() {
+        return Err(Failure::usage("no scenario fits the filter"));
+    }
+    let passed = rows.iter().filter(|row| row.passed).count();
+    let failed = rows.len() - passed;
+    if args.json.json {
+        session.ui.json(&Report { passed, failed, scenarios: rows })?;
+    } else {
+        session.ui.out(format_args!("{passed} passed, {failed} failed"))?;
+    }
+    Ok(if failed == 0 { Exit::DONE } else { Exit::FAILED })
+}
+
+/// The components that were loaded so far.
+struct Bench {
+    runtime: Runtime,
+    plugins: HashMap<PathBuf, Plugin>,
+}
+
+impl Bench {
+    /// None when the filter leaves it out.
+    async fn play(
+        &mut self,
+        args: &Args,
+        suite: &Suite,
+        path: &Path,
+    ) -> Result<Option<Row>, Failure> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let read = Scenario::read(path);
+        let about = read.as_ref().ok().and_then(|scenario| scenario.about.clone());
+        if let Some(filter) = &args.filter
+            && !name.contains(filter)
+            && !about.as_ref().is_some_and(|about| about.contains(filter))
+        {
+            return Ok(None);
+        }
+        let mut row = Row {
+            plugin: suite.name.clone(),
+            scenario: name,
+            about,
+            passed: false,
+            updated: false,
+            error: None,
+            hint: None,
+            steps: Vec::new(),
+        };
+        let played = match read {
+            Ok(scenario) => {
+                let played = self.play_read(args, suite, path, &scenario).await;
+                played.map(|played| (scenario, played))
+            }
+            Err(error) => Err(error),
+        };
+        match played {
+            Err(error) => {
+                row.hint = error.hint();
+                row.error = Some(error.to_string());
+            }
+            Ok((scenario, played)) => {
+                row.passed = played.iter().all(Played::passed);
+                if args.update && !row.passed {
+                    row.updated = update(path, &scenario, &played)?;
+                }
+                row.steps = played.into_iter().map(Into::into).collect();
+            }
+        }
+        Ok(Some(row))
+    }
+
+    async fn play_read(
+        &mut self,
+        args: &Args,
+        suite: &Suite,
+        path: &Path,
+        scenario: &Scenario,
+    ) -> Result<Vec<Played>, Error> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let own = scenario.component.as_ref().map(|component| folder.join(component));
+        let component = args.component.clone().or(own).or_else(|| suite.component.clone());
+        let Some(component) = component else {
+            return Err(Error::NoComponent { folder: folder.into() });
+        };
+        let plugin = match self.plugins.get(&component) {
+            Some(plugin) => plugin.clone(),
+            None => {
+                let io = |source| Error::Io { action: "reading", path: component.clone(), source };
+                let bytes = std::fs::read(&component).map_err(io)?;
+                let plugin = self.runtime.load(&suite.name, &bytes).await?;
+                self.plugins.insert(component, plugin.clone());
+                plugin
+            }
+        };
+        scenario::play(&plugin, scenario, &suite.defaults).await
+    }
+}
+
+impl From<Played> for StepRow {
+    fn from(played: Played) -> Self {
+        StepRow {
+            passed: played.passed(),
+            call: played.call,
+            difference: played.difference,
+            unanswered: played.unanswered,
+            actual: played.actual,
+        }
+    }
+}
+
+/// Whether the file could be changed.
+fn update(path: &Path, scenario: &Scenario, played: &[Played]) -> Result<bool, Failure> {
+    let ([step], [played]) = (&scenario.steps[..], played) else { return Ok(false) };
+    let io = |doing, e: &std::io::Error| Failure::io(format!("{doing} {}", path.display()), e);
+    let text = std::fs::read_to_string(path).map_err(|e| io("reading", &e))?;
+    let Some(text) = scenario::update(&text, &played.corrected(&step.expect))? else {
+        return Ok(false);
+    };
+    std::fs::write(path, text).map_err(|e| io("writing", &e))?;
+    Ok(true)
+}
+
+fn show(session: &Session, row: &Row) -> Result<(), Failure> {
+    let verdict = match (row.passed, row.updated) {
+        (true, _) => "ok    ",
+        (false, true) => "updated",
+        (false, false) => "FAILED",
+    };
+    let about = row.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    let mut text = format!("{verdict} {}/{}{about}\n", row.plugin, row.scenario);
+    if let Some(error) = &row.error {
+        text.push_str(&format!("  {error}\n"));
+    }
+    if let Some(hint) = &row.hint {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    let failed = row.steps.iter().filter(|step| !step.passed && !row.updated);
+    for step in failed {
+        let mut part = String::new();
+        if let Some(difference) = &step.difference {
+            part.push_str(difference);
+        }
+        if !step.unanswered.is_empty() {
+            part.push_str("the scenario has no answer for\n");
+            part.push_str(&yaml(&step.unanswered));
+        }
+        text.push_str(&format!("  {}, expected (-) and found (+):\n", step.call));
+        part.lines().for_each(|line| text.push_str(&format!("    {line}\n")));
+    }
+    session.ui.out(clean(text.trim_end()))
+}
+
+pub(super) fn yaml(value: &impl Serialize) -> String {
+    // Every value of ours can be written; one that could not would be shown as
+    // the reason.
+    serde_saphyr::to_string(value).unwrap_or_else(|error| error.to_string())
+}

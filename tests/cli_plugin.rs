@@ -1,0 +1,146 @@
+//! `potluck plugin test` and `potluck plugin run`, with the example plugin in
+//! Rust (`plugins/build.sh` builds it).
+
+mod cli_support;
+#[path = "common/skip.rs"]
+mod skip;
+
+use std::{fs, path::Path};
+
+use cli_support::Lab;
+use insta::assert_snapshot;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A folder `admin` with the component and its scenarios; none after saying so.
+fn lab() -> Option<Lab> {
+    let Ok(component) = fs::read(Path::new(ROOT).join("tests/fixtures/admin.wasm")) else {
+        skip::skip("tests/fixtures/admin.wasm is not there; plugins/build.sh makes it");
+        return None;
+    };
+    let lab = Lab::new();
+    for file in fs::read_dir(Path::new(ROOT).join("plugins/examples/tests")).unwrap() {
+        let file = file.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        lab.write(&format!("admin/tests/{name}"), &fs::read_to_string(&file).unwrap());
+    }
+    fs::write(lab.path("admin/admin.wasm"), component).unwrap();
+    Some(lab)
+}
+
+#[test]
+fn scenarios_are_played_and_counted() {
+    let Some(lab) = lab() else { return };
+    let run = lab.run(&["plugin", "test", "admin"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
+    assert_snapshot!(run.stdout, @"");
+    let run = lab.run(&["plugin", "test", "admin", "--filter", "first"]);
+    assert_eq!(run.stdout.lines().last(), Some("1 passed, 0 failed"), "{run}");
+    let json = lab.json(&["plugin", "test", "admin/admin.wasm", "--json"]);
+    assert_eq!((&json["passed"], &json["failed"]), (&6.into(), &0.into()));
+    assert_eq!(json["scenarios"][0]["steps"][0]["actual"]["calls"][0]["input"], "correct horse");
+}
+
+#[test]
+fn what_came_otherwise_is_shown_as_a_difference() {
+    let Some(lab) = lab() else { return };
+    lab.write(
+        "admin/tests/first-deploy.yml",
+        "given:\n  settings: {ADMIN_EMAIL: ada@example.org}\n  secrets: {admin_password: x}\n  \
+         grants: [{exec: app}, {secret: admin_password}]\n  services:\n    - {service: app}\n\
+         call: after-deploy\nexpect:\n  calls:\n    - service: app\n      command: [app-ctl, \
+         create-user, ada@*]\n  log: []\n",
+    );
+    lab.write("admin/tests/later-deploy.yml", "call: after-deploys\n");
+    lab.write(
+        "admin/tests/program-fails.yml",
+        "given:\n  settings: {ADMIN_EMAIL: ada@example.org}\n  secrets: {admin_password: x}\n  \
+         grants: [{exec: app}, {secret: admin_password}]\ncall: after-deploy\n",
+    );
+    let run = lab.run(&["plugin", "test", "admin"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert_snapshot!(run.stdout, @"");
+}
+
+#[test]
+fn an_update_writes_what_came_and_keeps_the_patterns_that_fit() {
+    let Some(lab) = lab() else { return };
+    let path = "admin/tests/first-deploy.yml";
+    let before = fs::read_to_string(lab.path(path)).unwrap();
+    let changed = before.replace("ada@example.org]", "\"*@example.org\"]");
+    lab.write(path, &changed.replace("create-admin, \"*@", "create-user, \"*@"));
+    assert_eq!(lab.run(&["plugin", "test", path]).code, 1);
+    let run = lab.run(&["plugin", "test", path, "--update"]);
+    assert!(run.stdout.starts_with("updated"), "{run}");
+    let run = lab.run(&["plugin", "test", path]);
+    assert_eq!(run.code, 0, "{run}");
+    let after = fs::read_to_string(lab.path(path)).unwrap();
+    assert!(after.starts_with("about: the first deploy"), "{after}");
+    assert!(after.contains("create-admin") && after.contains("*@example.org"), "{after}");
+}
+
+#[test]
+fn a_hook_runs_in_a_scenario_and_can_be_recorded_without_its_secrets() {
+    let Some(lab) = lab() else { return };
+    let scenario = "admin/tests/first-deploy.yml";
+    let component = "admin/admin.wasm";
+    let run = lab.run(&[
+        "plugin",
+        "run",
+        component,
+        "after-deploy",
+        "after=1.0.0",
+        "--scenario",
+        scenario,
+        "--record",
+        "recorded.yml",
+    ]);
+    assert_eq!(run.code, 0, "{run}");
+    assert_snapshot!(run.to_string(), @"");
+    assert_snapshot!(fs::read_to_string(lab.path("recorded.yml")).unwrap(), @"");
+    let run = lab.run(&["plugin", "test", "recorded.yml", "--component", component]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn a_hook_runs_for_an_app_as_it_stands() {
+    let Some(lab) = lab() else { return };
+    lab.tiny_recipe();
+    lab.write("tiny/recipe.yml", "plugins:\n  - name: admin\n    component: admin.wasm\n");
+    fs::copy(lab.path("admin/admin.wasm"), lab.path("tiny/admin.wasm")).unwrap();
+    let run = lab.run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    let arguments = ["plugin", "run", "admin", "check", "--app", "t.example", "--record", "r.yml"];
+    let run = lab.run(&arguments);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("the setting ADMIN_EMAIL is missing"), "{run}");
+    let recorded = fs::read_to_string(lab.path("r.yml")).unwrap();
+    assert!(recorded.contains("message: the setting ADMIN_EMAIL is missing"), "{recorded}");
+    let run = lab.run(&["plugin", "test", "r.yml", "--component", "admin/admin.wasm"]);
+    assert_eq!(run.code, 0, "{run}");
+    // What is there is never written over.
+    assert_eq!(lab.run(&arguments).code, 2);
+    let run = lab.run(&["plugin", "run", "admn", "check", "--app", "t.example"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.stderr.contains("did you mean `admin`"), "{run}");
+}
+
+#[test]
+fn wrong_use_says_what_is_right() {
+    let Some(lab) = lab() else { return };
+    for (arguments, code, said) in [
+        (&["run", "admin/admin.wasm", "after"][..], 2, "it has lifecycle.check, "),
+        (&["run", "admin/admin.wasm", "check", "1.0.0"], 2, "is not written name=value"),
+        (&["run", "admin/admin.wasm", "check", "afterwards=1"], 2, "takes other arguments"),
+        (&["run", "none.wasm", "check"], 1, "reading none.wasm"),
+        (&["test", "admin/tests"], 2, "there are no scenarios in"),
+        (&["test", "admin", "--filter", "nothing"], 2, "no scenario fits the filter"),
+    ] {
+        let run = lab.run(&[&["plugin"][..], arguments].concat());
+        assert_eq!(run.code, code, "{run}");
+        assert!(run.stderr.contains(said), "{run}");
+    }
+    fs::remove_file(lab.path("admin/admin.wasm")).unwrap();
+    let run = lab.run(&["plugin", "test", "admin"]);
+    assert!(run.code == 1 && run.stdout.contains("potluck plugin build"), "{run}");
+}
