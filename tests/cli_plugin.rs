@@ -33,7 +33,15 @@ fn scenarios_are_played_and_counted() {
     let Some(lab) = lab() else { return };
     let run = lab.run(&["plugin", "test", "admin"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @r#"
+    ok      admin/first-deploy: the first deploy creates the administrator, whose password is in no argument
+    ok      admin/later-deploy: a later deploy leaves the administrator alone
+    ok      admin/missing-setting: what is missing is found before anything changes
+    ok      admin/not-granted: without the grant nothing runs, and the line that is missing is said
+    ok      admin/not-running: a service that is not there yet may be tried again
+    ok      admin/program-fails: a program's last words reach the operator
+    6 passed, 0 failed
+    "#);
     let run = lab.run(&["plugin", "test", "admin", "--filter", "first"]);
     assert_eq!(run.stdout.lines().last(), Some("1 passed, 0 failed"), "{run}");
     let json = lab.json(&["plugin", "test", "admin/admin.wasm", "--json"]);
@@ -59,7 +67,41 @@ fn what_came_otherwise_is_shown_as_a_difference() {
     );
     let run = lab.run(&["plugin", "test", "admin"]);
     assert_eq!(run.code, 1, "{run}");
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @r#"
+    FAILED  admin/first-deploy
+      after-deploy
+        expected (-) and found (+)
+         calls:
+         - service: app
+           command:
+           - app-ctl
+        -  - create-user
+        +  - create-admin
+           - ada@example.org
+        -log: []
+        +log:
+        +- "info: created the administrator ada@example.org"
+    FAILED  admin/later-deploy
+      the plugin has no hook `after-deploys`
+      hint: it has lifecycle.check, lifecycle.before-deploy, lifecycle.after-deploy, lifecycle.deploy-failed, lifecycle.before-remove
+    ok      admin/missing-setting: what is missing is found before anything changes
+    ok      admin/not-granted: without the grant nothing runs, and the line that is missing is said
+    ok      admin/not-running: a service that is not there yet may be tried again
+    FAILED  admin/program-fails
+      after-deploy
+        expected (-) and found (+)
+        +failure:
+        +  message: the scenario has no answer for this
+        +  retryable: false
+        the scenario has no answer for
+        - service: app
+          command:
+          - app-ctl
+          - create-admin
+          - ada@example.org
+          input: x
+    3 passed, 3 failed
+    "#);
 }
 
 #[test]
@@ -96,8 +138,63 @@ fn a_hook_runs_in_a_scenario_and_can_be_recorded_without_its_secrets() {
         "recorded.yml",
     ]);
     assert_eq!(run.code, 0, "{run}");
-    assert_snapshot!(run.to_string(), @"");
-    assert_snapshot!(fs::read_to_string(lab.path("recorded.yml")).unwrap(), @"");
+    assert_snapshot!(run.to_string(), @r#"
+    exit code 0
+    --- stdout
+    log:
+    - "info: created the administrator ada@example.org"
+    calls:
+    - service: app
+      command:
+      - app-ctl
+      - create-admin
+      - ada@example.org
+      input: <admin_password>
+    --- stderr
+    Wrote recorded.yml.
+    "#);
+    assert_snapshot!(fs::read_to_string(lab.path("recorded.yml")).unwrap(), @r#"
+    given:
+      app: app.example.org
+      stack: app_example_org
+      recipe: recipe
+      server: default
+      settings:
+        ADMIN_EMAIL: ada@example.org
+        DOMAIN: app.example.org
+        STACK_NAME: app_example_org
+      options: {}
+      grants:
+      - exec: app
+      - secret: admin_password
+      now: 1767225600
+      secrets:
+        admin_password: <admin_password>
+      services:
+      - service: app
+        command:
+        - app-ctl
+        - create-admin
+        - ada@example.org
+        times: 1
+    call: after-deploy
+    with:
+      after: "1.0.0"
+    expect:
+      calls:
+      - service: app
+        command:
+        - app-ctl
+        - create-admin
+        - ada@example.org
+        input: <admin_password>
+      log:
+      - "info: created the administrator ada@example.org"
+      memory:
+        administrator: ada@example.org
+      secrets:
+        admin_password: <admin_password>
+    "#);
     let run = lab.run(&["plugin", "test", "recorded.yml", "--component", component]);
     assert_eq!(run.code, 0, "{run}");
 }
@@ -134,7 +231,7 @@ fn wrong_use_says_what_is_right() {
         (&["run", "admin/admin.wasm", "check", "afterwards=1"], 2, "takes other arguments"),
         (&["run", "none.wasm", "check"], 1, "reading none.wasm"),
         (&["test", "admin/tests"], 2, "there are no scenarios in"),
-        (&["test", "admin", "--filter", "nothing"], 2, "no scenario fits the filter"),
+        (&["test", "admin", "--filter", "no-such"], 2, "no scenario fits the filter"),
     ] {
         let run = lab.run(&[&["plugin"][..], arguments].concat());
         assert_eq!(run.code, code, "{run}");

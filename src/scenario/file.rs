@@ -221,7 +221,7 @@ impl Scenario {
         }
         for rule in &self.given.services {
             let file = matches!(rule.on(), On::Get | On::Put);
-            if rule.path.is_some() != file && rule.path.is_some() {
+            if rule.path.is_some() && !file {
                 let message = format!("a rule for `{}` has a path and no file", rule.service);
                 return Err(Error::Invalid(message));
             }

@@ -252,13 +252,16 @@ fn yaml(document: &Value) -> Result<String, Error> {
 /// Puts a placeholder in place of every secret, in values and in keys.
 fn hide(value: &Value, hidden: &[(String, String)]) -> Value {
     let text = |text: &str| {
-        hidden.iter().filter(|(_, secret)| secret.len() >= SHORT).fold(
-            text.to_owned(),
-            |text, (name, secret)| {
-                let bare = secret.trim_end_matches('\n');
-                text.replace(secret, &placeholder(name)).replace(bare, &placeholder(name))
-            },
-        )
+        hidden.iter().fold(text.to_owned(), |text, (name, secret)| {
+            let bare = secret.trim_end_matches('\n');
+            if text == *secret || text == bare {
+                return placeholder(name);
+            }
+            match bare.len() {
+                0..SHORT => text,
+                _ => text.replace(bare, &placeholder(name)),
+            }
+        })
     };
     match value {
         Value::String(string) => text(string).into(),
@@ -497,5 +500,7 @@ mod tests {
         let text = hide(&document, &hidden).to_string();
         assert!(!text.contains("hunter"), "{text}");
         assert!(text.contains("--p=<db>") && text.contains("<db> and <long>"), "{text}");
+        let short = [("pin".to_owned(), "12\n".to_owned())];
+        assert_eq!(hide(&json!(["12", "12\n", "112"]), &short), json!(["<pin>", "<pin>", "112"]));
     }
 }

@@ -5,7 +5,13 @@ import inspect
 import traceback
 
 from componentize_py_types import Err
-from wit_world import imports
+from wit_world.imports import changes, failures, mail_types
+
+try:
+    from wit_world.exports import backup
+except ImportError:
+    # The plugin does not play that role.
+    backup = None
 
 from . import report, types
 from .failure import Failure
@@ -33,13 +39,13 @@ def _hook(role, cls, name):
             result = getattr(cls(), name)(*map(_taken, arguments))
             return _given(role, name, result)
         except Failure as failure:
-            told = imports.failures.Failure(failure.message, failure.hint, failure.retryable)
+            told = failures.Failure(failure.message, failure.hint, failure.retryable)
             raise Err(told) from None
         except Exception as error:
             # A fault of the plugin: where it happened helps its author.
             report.error("".join(traceback.format_exception(error)))
             message = f"{type(error).__name__}: {error}"
-            raise Err(imports.failures.Failure(message, None, False)) from None
+            raise Err(failures.Failure(message, None, False)) from None
 
     return hook
 
@@ -62,22 +68,20 @@ def _given(role, hook, value):
     if role == "backup" and hook == "plan":
         return [_item(item) for item in value]
     if isinstance(value, types.Changes):
-        return imports.changes.Changes(
+        return changes.Changes(
             list(value.settings.items()),
             list(value.secrets.items()),
             list(value.overlays_on),
             list(value.overlays_off),
         )
     if isinstance(value, types.Relay):
-        encryption = imports.mail_types.Encryption(value.encryption.value)
-        return imports.mail_types.Relay(**{**vars(value), "encryption": encryption})
+        encryption = mail_types.Encryption(value.encryption.value)
+        return mail_types.Relay(**{**vars(value), "encryption": encryption})
     # Other records are read by their fields' names.
     return value
 
 
 def _item(item):
-    from wit_world.exports import backup
-
     if isinstance(item, types.Volume):
         return backup.Item_Volume(backup.Volume(item.name, item.paths, item.exclude))
     if isinstance(item, types.Dump):

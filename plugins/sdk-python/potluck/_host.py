@@ -7,6 +7,19 @@ try:
     # Made by componentize-py for the component's own world.
     from componentize_py_types import Err
     from wit_world import imports as wit
+
+    # A component finds only what was imported when it was made.
+    from wit_world.imports import (  # noqa: F401
+        app,
+        http,
+        memory,
+        process_types,
+        recipe_files,
+        report,
+        secrets,
+        services,
+        tools,
+    )
 except ImportError:
     wit = None
 

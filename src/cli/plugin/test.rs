@@ -233,9 +233,9 @@ fn update(path: &Path, scenario: &Scenario, played: &[Played]) -> Result<bool, F
 
 fn show(session: &Session, row: &Row) -> Result<(), Failure> {
     let verdict = match (row.passed, row.updated) {
-        (true, _) => "ok    ",
+        (true, _) => "ok     ",
         (false, true) => "updated",
-        (false, false) => "FAILED",
+        (false, false) => "FAILED ",
     };
     let about = row.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
     let mut text = format!("{verdict} {}/{}{about}\n", row.plugin, row.scenario);
@@ -249,13 +249,14 @@ fn show(session: &Session, row: &Row) -> Result<(), Failure> {
     for step in failed {
         let mut part = String::new();
         if let Some(difference) = &step.difference {
+            part.push_str("expected (-) and found (+)\n");
             part.push_str(difference);
         }
         if !step.unanswered.is_empty() {
             part.push_str("the scenario has no answer for\n");
             part.push_str(&yaml(&step.unanswered));
         }
-        text.push_str(&format!("  {}, expected (-) and found (+):\n", step.call));
+        text.push_str(&format!("  {}\n", step.call));
         part.lines().for_each(|line| text.push_str(&format!("    {line}\n")));
     }
     session.ui.out(clean(text.trim_end()))
