@@ -113,7 +113,9 @@ fn an_update_writes_what_came_and_keeps_the_patterns_that_fit() {
     lab.write(path, &changed.replace("create-admin, \"*@", "create-user, \"*@"));
     assert_eq!(lab.run(&["plugin", "test", path]).code, 1);
     let run = lab.run(&["plugin", "test", path, "--update"]);
+    assert_eq!(run.code, 0, "{run}");
     assert!(run.stdout.starts_with("updated"), "{run}");
+    assert!(run.stdout.ends_with("0 passed, 0 failed, 1 updated\n"), "{run}");
     let run = lab.run(&["plugin", "test", path]);
     assert_eq!(run.code, 0, "{run}");
     let after = fs::read_to_string(lab.path(path)).unwrap();
@@ -197,6 +199,48 @@ fn a_hook_runs_in_a_scenario_and_can_be_recorded_without_its_secrets() {
     "#);
     let run = lab.run(&["plugin", "test", "recorded.yml", "--component", component]);
     assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn what_a_hook_is_given_in_secret_is_not_recorded() {
+    let Ok(component) = fs::read(Path::new(ROOT).join("tests/fixtures/every-role.wasm")) else {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    };
+    let lab = Lab::new();
+    fs::write(lab.path("every-role.wasm"), component).unwrap();
+    for (n, arguments) in [
+        &["commands.run", "set-password", "ada", "hunter22"][..],
+        &[
+            "mail-client.connect",
+            "host=a",
+            "port=25",
+            "encryption=tls",
+            "sender=a@b",
+            "password=hunter22",
+        ],
+        &[
+            "sso-client.connect",
+            "issuer=https://a.example.org",
+            "client_id=a",
+            "client_secret=hunter22",
+        ],
+        &["account", "sender=wiki@example.org"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = format!("{n}.yml");
+        let before = ["plugin", "run", "every-role.wasm"];
+        let run = lab.run(&[&before[..], arguments, &["--record", &file]].concat());
+        assert_eq!(run.code, 0, "{run}");
+        let recorded = fs::read_to_string(lab.path(&file)).unwrap();
+        for text in [&recorded, &run.stdout] {
+            assert!(!text.contains("hunter22") && !text.contains("p4ssword"), "{text}");
+        }
+        let run = lab.run(&["plugin", "test", &file, "--component", "every-role.wasm"]);
+        assert_eq!(run.code, 0, "{run}\n{recorded}");
+    }
 }
 
 #[test]

@@ -134,9 +134,10 @@ impl From<crate::scenario::Error> for Failure {
     fn from(error: crate::scenario::Error) -> Self {
         use crate::scenario::Error;
         let exit = match error {
-            Error::UnknownHook { .. } | Error::Arguments { .. } | Error::NothingFound { .. } => {
-                Exit::USAGE
-            }
+            Error::UnknownHook { .. }
+            | Error::AmbiguousHook { .. }
+            | Error::Arguments { .. }
+            | Error::NothingFound { .. } => Exit::USAGE,
             _ => Exit::FAILED,
         };
         Failure::of(&error).exit(exit)

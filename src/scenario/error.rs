@@ -20,6 +20,9 @@ pub enum Error {
     /// No hook of the plugin is called so.
     #[error("the plugin has no hook `{name}`")]
     UnknownHook { name: String, hint: String },
+    /// Two roles of the plugin have a hook of that name.
+    #[error("the plugin has two hooks `{name}`")]
+    AmbiguousHook { name: String, hint: String },
     /// The hook takes other arguments.
     #[error("`{hook}` takes other arguments: {message}")]
     Arguments { hook: String, message: String },
@@ -42,7 +45,9 @@ pub enum Error {
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Error::UnknownHook { hint, .. } => Some(hint.clone()),
+            Error::UnknownHook { hint, .. } | Error::AmbiguousHook { hint, .. } => {
+                Some(hint.clone())
+            }
             Error::NothingFound { .. } => {
                 Some("scenarios are `tests/*.yml` in a plugin's folder".into())
             }

@@ -300,7 +300,7 @@ fn full_name(name: &str, roles: &BTreeSet<Role>) -> Result<&'static str, Error> 
     let mut found = NAMES.iter().filter(played).filter(fits);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (Some(one), Some(other)) => Err(Error::UnknownHook {
+        (Some(one), Some(other)) => Err(Error::AmbiguousHook {
             name: name.into(),
             hint: format!("say which: `{one}` or `{other}`"),
         }),
@@ -397,6 +397,9 @@ fn changes(changes: &Changes) -> Value {
     Value::Object(map)
 }
 
+/// Keys of what hooks take and give whose values nobody should see.
+const SECRET: [&str; 2] = ["client_secret", "password"];
+
 /// A result with `***` in place of what nobody should see.
 pub fn masked(mut result: Value) -> Value {
     let hide = |value: &mut Value| {
@@ -405,7 +408,7 @@ pub fn masked(mut result: Value) -> Value {
         }
     };
     if let Some(map) = result.as_object_mut() {
-        for key in ["client_secret", "password"] {
+        for key in SECRET {
             map.get_mut(key).map(hide);
         }
         if let Some(secrets) = map.get_mut("secrets").and_then(Value::as_object_mut) {
@@ -413,6 +416,15 @@ pub fn masked(mut result: Value) -> Value {
         }
     }
     result
+}
+
+/// What nobody should see of arguments or of a result, by its key.
+pub fn secrets_in(values: &Map<String, Value>) -> Vec<(String, String)> {
+    let own = values.iter().filter(|(key, _)| SECRET.contains(&key.as_str()));
+    let changed = values.get("secrets").and_then(Value::as_object).into_iter().flatten();
+    own.chain(changed)
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 impl From<WrittenRequest> for ClientRequest {
@@ -479,6 +491,19 @@ mod tests {
         ] {
             assert_eq!(full_name(name, roles).ok(), full, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_masked_is_also_known_by_its_value() {
+        let result = json!({"password": "a", "host": "b", "secrets": {"c": "d"}, "port": 1});
+        assert_eq!(
+            secrets_in(result.as_object().unwrap()),
+            [("password".to_owned(), "a".to_owned()), ("c".to_owned(), "d".to_owned())]
+        );
+        assert_eq!(
+            masked(result),
+            json!({"password": "***", "host": "b", "secrets": {"c": "***"}, "port": 1})
+        );
     }
 
     #[test]

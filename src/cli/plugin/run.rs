@@ -21,7 +21,7 @@ use crate::{
     operation,
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
     recipe::Version,
-    scenario::{self, Hook, Scenario, World, masked, record},
+    scenario::{self, Hook, Scenario, World, masked, record, secrets_in},
 };
 
 /// Run one hook of a plugin, and show what it does.
@@ -148,8 +148,12 @@ async fn call(args: &Args, plugin: &Plugin, surroundings: Surroundings) -> Resul
     let (hook, with) = Hook::from_line(&args.hook, &args.arguments, plugin.roles())?;
     let (surroundings, recorder) = record::record(surroundings);
     let mut hooks = plugin.start(surroundings).await?;
-    let secret = secret_arguments(&mut hooks, &hook).await?;
+    let mut secret = secret_arguments(&mut hooks, &hook).await?;
+    secret.extend(secrets_in(&with));
     let outcome = hook.call(&mut hooks).await;
+    if let Ok(Value::Object(result)) = &outcome {
+        secret.extend(secrets_in(result));
+    }
     let (calls, log) = (recorder.calls(&secret), recorder.log());
     let recorded = match &args.record {
         None => None,

@@ -39,7 +39,7 @@ Examples:
 Grants, options and limits that a scenario doesn't give are those of the
 recipe.yml around the plugin. Ends with exit code 1 when a scenario failed.
 
-JSON: {passed, failed, scenarios}; a scenario is {plugin, scenario, about, passed,
+JSON: {passed, failed, updated, scenarios}; a scenario is {plugin, scenario, about, passed,
 updated, error, steps}, a step {call, passed, difference, unanswered, actual}.")]
 pub struct Args {
     /// What to test
@@ -66,6 +66,7 @@ pub struct Args {
 struct Report {
     passed: usize,
     failed: usize,
+    updated: usize,
     scenarios: Vec<Row>,
 }
 
@@ -115,11 +116,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Err(Failure::usage("no scenario fits the filter"));
     }
     let passed = rows.iter().filter(|row| row.passed).count();
-    let failed = rows.len() - passed;
+    let updated = rows.iter().filter(|row| row.updated).count();
+    let failed = rows.len() - passed - updated;
     if args.json.json {
-        session.ui.json(&Report { passed, failed, scenarios: rows })?;
+        session.ui.json(&Report { passed, failed, updated, scenarios: rows })?;
     } else {
-        session.ui.out(format_args!("{passed} passed, {failed} failed"))?;
+        let updated = if updated == 0 { String::new() } else { format!(", {updated} updated") };
+        session.ui.out(format_args!("{passed} passed, {failed} failed{updated}"))?;
     }
     Ok(if failed == 0 { Exit::DONE } else { Exit::FAILED })
 }
