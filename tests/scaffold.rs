@@ -153,3 +153,48 @@ fn names_and_roles_that_cannot_be_are_refused() {
         assert!(run.stderr.contains(words), "{run}");
     }
 }
+
+#[test]
+fn a_new_plugin_in_python_passes_its_own_tests() {
+    let lab = Lab::new();
+    let run = lab.run(&[
+        "plugin",
+        "new",
+        "my-greeter",
+        "--lang",
+        "python",
+        "--role",
+        "lifecycle",
+        "--role",
+        "commands",
+    ]);
+    assert_eq!(run.code, 0, "{run}");
+    let plugin = lab.path("my-greeter");
+    let tests = Command::new("python3")
+        .args(["-m", "unittest"])
+        .current_dir(&plugin)
+        .env("PYTHONPATH", ".potluck")
+        .output();
+    let Ok(tests) = tests else {
+        skip::skip("python3 is not there");
+        return;
+    };
+    let text = String::from_utf8_lossy(&tests.stderr);
+    assert!(tests.status.success() && text.contains("Ran 1 test"), "{text}");
+
+    // The component, where the toolchain of the examples is there.
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from);
+    let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let cache = cache.unwrap_or_else(|| home.join(".cache"));
+    let tools = cache.join("potluck/examples/tools/componentize-py-0.25.1");
+    if !tools.join("bin/componentize-py").is_file() {
+        skip::skip("componentize-py is not there; plugins/examples/build.sh brings it");
+        return;
+    }
+    std::os::unix::fs::symlink(tools, plugin.join(".venv")).unwrap();
+    let run = lab.run(&["plugin", "build", "my-greeter"]);
+    assert_eq!(run.code, 0, "{run}");
+    let run = lab.run(&["plugin", "test", "my-greeter"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.ends_with("1 passed, 0 failed\n"), "{run}");
+}

@@ -1,21 +1,39 @@
-//! Folders for new plugins: a crate that builds as it is, hooks that do
+//! Folders for new plugins, in Rust or Python: sources that build as they are, hooks that do
 //! something, a test that runs without any server, and the SDK beside it.
 
 mod error;
 mod name;
 mod port;
+mod python;
 mod rust;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
+use include_dir::Dir;
+
+use crate::plugin::Role;
 pub use error::Error;
 pub use name::Name;
 pub use port::{Port, port};
-pub use rust::plugin;
+
+/// What a plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Rust,
+    Python,
+}
+
+/// A new plugin that plays these roles; at least one.
+pub fn plugin(language: Language, name: &Name, roles: &BTreeSet<Role>) -> Files {
+    match language {
+        Language::Rust => rust::plugin(name, roles),
+        Language::Python => python::plugin(name, roles),
+    }
+}
 
 /// Files to be written, by their path below the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +79,23 @@ impl Files {
         // It is no scratch folder any more.
         let _ = scratch.keep();
         Ok(())
+    }
+}
+
+/// What the `recipe.yml` around a new plugin says of it.
+fn wanted(name: &Name) -> String {
+    format!("plugins:\n  - name: {name}\n    component: plugins/{name}.wasm\n    grants: []\n")
+}
+
+/// Every text in a folder, below another.
+fn add_all(files: &mut Files, below: &str, folder: &Dir<'_>) {
+    for entry in folder.files() {
+        if let Some(text) = entry.contents_utf8() {
+            files.add(format!("{below}/{}", entry.path().display()), text);
+        }
+    }
+    for folder in folder.dirs() {
+        add_all(files, below, folder);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::hint::Hint;
 /// Why a plugin was not built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{} holds no plugin: there is no Cargo.toml", folder.display())]
+    #[error("{} holds no plugin: neither a Cargo.toml nor .potluck/potluck", folder.display())]
     NoPlugin { folder: PathBuf },
     /// Nothing here can build it; the hint says what to install.
     #[error("{what} is missing")]

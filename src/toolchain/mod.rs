@@ -2,6 +2,7 @@
 //! what to install.
 
 mod error;
+mod python;
 mod rust;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ pub struct Places {
 pub fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
     if folder.join("Cargo.toml").is_file() {
         return rust::build(folder, places);
+    }
+    if python::is_one(folder) {
+        return python::build(folder);
     }
     Err(Error::NoPlugin { folder: folder.into() })
 }

@@ -12,17 +12,18 @@ use crate::{
         session::{Session, nearest},
     },
     plugin::Role,
-    scaffold::{self, Name},
+    scaffold::{self, Language, Name},
 };
 
 /// Begin a plugin.
 ///
-/// Makes a folder with a crate in Rust that builds as it is, hooks that do
-/// something, a test that runs without any server, and the SDK.
+/// Makes a folder with a crate in Rust, or a module in Python, that builds as it
+/// is, hooks that do something, a test that runs without any server, and the SDK.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck plugin new greeter
+  potluck plugin new greeter --lang python
   potluck plugin new wiki --role backup --role commands --output plugins/wiki
 
 Roles: lifecycle, migration, backup, sso-provider, sso-client, mail-provider,
@@ -36,9 +37,21 @@ pub struct Args {
     #[arg(long = "role", value_name = "ROLE", value_parser = role)]
     roles: Vec<Role>,
 
+    /// What it is written in: rust or python [default: rust]
+    #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language)]
+    language: Option<Language>,
+
     /// The folder to make [default: NAME]
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    match text {
+        "rust" => Ok(Language::Rust),
+        "python" => Ok(Language::Python),
+        _ => Err("plugins begin in rust or python; docs/plugins.md shows others".into()),
+    }
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -56,11 +69,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         roles.insert(Role::Lifecycle);
     }
     let folder = args.output.as_deref().unwrap_or(Path::new(args.name.as_str()));
-    scaffold::plugin(&args.name, &roles).write(folder)?;
+    let language = args.language.unwrap_or(Language::Rust);
+    scaffold::plugin(language, &args.name, &roles).write(folder)?;
     let ui = &session.ui;
     ui.say(format_args!("Wrote {}. Next:", folder.display()));
     ui.say(format_args!("  cd {}", folder.display()));
-    ui.say("  cargo test             run its hooks against a scripted host");
+    let tests = match language {
+        Language::Rust => "cargo test            ",
+        Language::Python => "PYTHONPATH=.potluck python3 -m unittest",
+    };
+    ui.say(format_args!("  {tests} run its hooks against a scripted host"));
     ui.say("  potluck plugin build   make the component");
     Ok(Exit::DONE)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use include_dir::{Dir, include_dir};
 
-use super::{Files, Name, fill};
+use super::{Files, Name, add_all, fill, wanted};
 use crate::plugin::Role;
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/sdk");
@@ -73,9 +73,7 @@ pub fn plugin(name: &Name, roles: &BTreeSet<Role>) -> Files {
         names.join(", "),
         exported.join(", "),
     );
-    let wanted =
-        format!("plugins:\n  - name: {name}\n    component: plugins/{name}.wasm\n    grants: []\n");
-    let mut files = around(name, &wanted);
+    let mut files = around(name, &wanted(name));
     files.add("src/lib.rs", library);
     files.add("src/tests.rs", tests(roles));
     files
@@ -110,17 +108,6 @@ fn only_the_sdk(manifest: &str) -> String {
         }
     }
     text
-}
-
-fn add_all(files: &mut Files, below: &str, folder: &Dir<'_>) {
-    for entry in folder.files() {
-        if let Some(text) = entry.contents_utf8() {
-            files.add(format!("{below}/{}", entry.path().display()), text);
-        }
-    }
-    for folder in folder.dirs() {
-        add_all(files, below, folder);
-    }
 }
 
 /// One test for a role that has something to show, run against a script.

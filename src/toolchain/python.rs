@@ -1,0 +1,95 @@
+//! Python, with componentize-py: the SDK's own `python -m potluck build` knows
+//! how, and says what is missing.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::Error;
+
+/// Where `plugin new` puts the SDK.
+const SDK: &str = ".potluck";
+/// Where the component is left, below the folder.
+const BUILT: &str = ".potluck/built";
+
+/// Whether the folder holds a plugin in Python.
+pub(super) fn is_one(folder: &Path) -> bool {
+    folder.join(SDK).join("potluck/__main__.py").is_file()
+}
+
+pub(super) fn build(folder: &Path) -> Result<PathBuf, Error> {
+    let folder = &std::path::absolute(folder)
+        .map_err(|source| Error::Run { program: folder.display().to_string(), source })?;
+    let module = module(folder)?;
+    let out = folder.join(BUILT);
+    fs::create_dir_all(&out)
+        .map_err(|source| Error::Run { program: out.display().to_string(), source })?;
+    let output = out.join(format!("{module}.wasm"));
+    let own = folder.join(".venv/bin");
+    let python =
+        if own.join("python3").is_file() { own.join("python3") } else { PathBuf::from("python3") };
+    let mut command = Command::new(&python);
+    command
+        .args(["-m", "potluck", "build", &module, "--output"])
+        .arg(&output)
+        .current_dir(folder)
+        .env("PYTHONPATH", SDK)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    if own.join("componentize-py").is_file() {
+        command.arg("--componentize-py").arg(own.join("componentize-py"));
+    }
+    let program = python.display().to_string();
+    match command.status() {
+        Ok(status) if status.success() => Ok(output),
+        Ok(status) => Err(Error::Failed { program, status }),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Err(Error::NoToolchain {
+            what: "python3".into(),
+            install: "install Python 3.11 or newer, and `pip install componentize-py==0.25.1`"
+                .into(),
+        }),
+        Err(source) => Err(Error::Run { program, source }),
+    }
+}
+
+/// The one module in the folder that is no test.
+fn module(folder: &Path) -> Result<String, Error> {
+    let none = |hint: &str| Error::NoComponent {
+        program: format!("Python in {}", folder.display()),
+        hint: hint.into(),
+    };
+    let entries = fs::read_dir(folder)
+        .map_err(|source| Error::Run { program: folder.display().to_string(), source })?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut modules: Vec<String> = names
+        .filter_map(|name| name.strip_suffix(".py").map(str::to_owned))
+        .filter(|name| !name.starts_with("test_") && name != "setup" && name != "conftest")
+        .collect();
+    modules.sort();
+    match &modules[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(none("the plugin is a module beside `.potluck`, `greeter.py`")),
+        _ => Err(none("keep one module in the folder, and the others in a package below it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_is_the_one_that_is_no_test() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path();
+        assert!(module(folder).is_err());
+        for name in ["greeter.py", "test_greeter.py", "README.md"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!(module(folder).unwrap(), "greeter");
+        fs::write(folder.join("other.py"), "").unwrap();
+        assert!(module(folder).is_err());
+    }
+}
