@@ -36,7 +36,7 @@ fn template(role: Role) -> (&'static str, &'static [&'static str]) {
 
 /// A new plugin that plays these roles; at least one.
 pub fn plugin(name: &Name, roles: &BTreeSet<Role>) -> Files {
-    let mut used = BTreeSet::new();
+    let mut used: BTreeSet<&str> = BTreeSet::new();
     let mut hooks = String::new();
     for role in roles {
         let (text, names) = template(*role);
