@@ -77,17 +77,17 @@ fn a_new_plugin_of_every_role_passes_its_own_test() {
         "mail-client",
         "commands",
     ];
-    let mut arguments = vec!["plugin", "new", "every-role"];
+    let mut arguments = vec!["plugin", "new", "all-roles"];
     for role in roles {
         arguments.extend(["--role", role]);
     }
     let run = lab.run(&arguments);
     assert_eq!(run.code, 0, "{run}");
-    cargo_test(&lab.path("every-role"));
-    builds(&lab, "every-role", roles.len());
+    cargo_test(&lab.path("all-roles"));
+    builds(&lab, "all-roles", roles.len());
     let again = lab.run(&arguments);
     assert_eq!(again.code, 1, "{again}");
-    assert!(again.stderr.contains("every-role exists already"), "{again}");
+    assert!(again.stderr.contains("all-roles exists already"), "{again}");
 }
 
 #[test]

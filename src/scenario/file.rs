@@ -19,7 +19,7 @@ const MAX_STEPS: usize = 100;
 pub struct Scenario {
     /// What it shows, in a sentence.
     pub about: Option<String>,
-    /// The component's file, relative to the scenario's.
+    /// The component's file, relative to the scenario's, or `std:NAME`.
     pub component: Option<String>,
     pub given: Given,
     /// One after the other, in one instance of the plugin.

@@ -1,7 +1,7 @@
 //! Which scenarios belong to which component.
 //!
 //! - a recipe's folder: `plugins/NAME/tests/*.yml` for each plugin that its
-//!   `recipe.yml` lists, and the component that stands there;
+//!   `recipe.yml` lists, and the component that stands there, `std:` included;
 //! - a plugin's folder: `tests/*.yml`, and the one `.wasm` in it, or
 //!   `../NAME.wasm`;
 //! - a component: `tests/*.yml` or `NAME/tests/*.yml` beside it;
@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Defaults, Error};
+use super::{Component, Defaults, Error, component::stem};
 use crate::recipe::{Manifest, PluginEntry};
 
 /// Scenarios of one component.
@@ -21,7 +21,7 @@ pub struct Suite {
     /// The plugin's name.
     pub name: String,
     /// None when there is no component beside them; a scenario may name one.
-    pub component: Option<PathBuf>,
+    pub component: Option<Component>,
     pub defaults: Defaults,
     /// Sorted.
     pub scenarios: Vec<PathBuf>,
@@ -44,7 +44,7 @@ pub fn find(path: &Path) -> Result<Vec<Suite>, Error> {
         let folder = parent(path);
         let own = folder.join(stem(path));
         let folder = if scenarios(&own)?.is_empty() { folder } else { own };
-        vec![suite(&folder, Some(path.into()))?]
+        vec![suite(&folder, Some(Component::File(path.into())))?]
     } else if let Some(manifest) = manifest(path)? {
         of_recipe(path, &manifest)?
     } else if scenarios(path)?.is_empty() {
@@ -60,25 +60,26 @@ pub fn find(path: &Path) -> Result<Vec<Suite>, Error> {
 ///
 /// # Errors
 /// [`Error::Recipe`].
-pub fn defaults(component: &Path) -> Result<(String, Defaults), Error> {
-    let name = stem(component);
-    let defaults = around(&parent(component), &name)?;
-    Ok((name, defaults))
+pub fn defaults(component: &Component) -> Result<Defaults, Error> {
+    match component {
+        Component::File(path) => around(&parent(path), &component.name()),
+        Component::Standard(_) => Ok(Defaults::default()),
+    }
 }
 
 fn of_recipe(recipe: &Path, manifest: &Manifest) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     for entry in &manifest.plugins {
-        let component = recipe.join(&entry.component);
+        let component = Component::of(&entry.component, recipe);
         let named = recipe.join("plugins").join(&entry.name);
         let folder = if scenarios(&named)?.is_empty() {
-            recipe.join("plugins").join(stem(&component))
+            recipe.join("plugins").join(component.name())
         } else {
             named
         };
         suites.push(Suite {
             name: entry.name.clone(),
-            component: Some(component).filter(|file| file.is_file()),
+            component: Some(component).filter(Component::is_there),
             defaults: entry.into(),
             scenarios: scenarios(&folder)?,
         });
@@ -99,9 +100,9 @@ fn below(folder: &Path) -> Result<Vec<Suite>, Error> {
     Ok(suites)
 }
 
-fn suite(folder: &Path, component: Option<PathBuf>) -> Result<Suite, Error> {
+fn suite(folder: &Path, component: Option<Component>) -> Result<Suite, Error> {
     let name = match &component {
-        Some(component) => stem(component),
+        Some(component) => component.name(),
         None => stem(&whole(folder)),
     };
     let defaults = around(folder, &name)?;
@@ -113,8 +114,9 @@ fn around(folder: &Path, name: &str) -> Result<Defaults, Error> {
     let folder = whole(folder);
     for folder in folder.ancestors().take(3) {
         let Some(manifest) = manifest(folder)? else { continue };
-        let listed =
-            |entry: &&PluginEntry| entry.name == name || stem(Path::new(&entry.component)) == name;
+        let listed = |entry: &&PluginEntry| {
+            entry.name == name || Component::of(&entry.component, folder).name() == name
+        };
         return Ok(manifest.plugins.iter().find(listed).map(Into::into).unwrap_or_default());
     }
     Ok(Defaults::default())
@@ -141,15 +143,15 @@ fn manifest(folder: &Path) -> Result<Option<Manifest>, Error> {
 }
 
 /// The component of a plugin's folder.
-fn beside(folder: &Path) -> Result<Option<PathBuf>, Error> {
+fn beside(folder: &Path) -> Result<Option<Component>, Error> {
     let here: Vec<PathBuf> =
         entries(folder)?.into_iter().filter(|path| is(path, &["wasm"])).collect();
     if let [one] = &here[..] {
-        return Ok(Some(one.clone()));
+        return Ok(Some(Component::File(one.clone())));
     }
     let folder = whole(folder);
     let above = folder.with_file_name(format!("{}.wasm", stem(&folder)));
-    Ok(Some(above).filter(|file| file.is_file()))
+    Ok(Some(Component::File(above)).filter(Component::is_there))
 }
 
 fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -174,11 +176,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn is(path: &Path, extensions: &[&str]) -> bool {
     path.extension().is_some_and(|e| extensions.iter().any(|extension| e == *extension))
-}
-
-/// Cargo writes `_` for the `-` of a crate's name.
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-")
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -222,14 +219,18 @@ mod tests {
             let [suite] = &find(&root.join(path)).unwrap()[..] else { panic!("{path}") };
             let names: Vec<_> = suite.scenarios.iter().map(|p| p.file_name().unwrap()).collect();
             assert_eq!(names, ["a.yaml", "b.yml"], "{path}");
-            assert!(suite.component.as_ref().unwrap().ends_with("plugins/my_wiki.wasm"));
+            let component = suite.component.as_ref().unwrap().to_string();
+            assert!(component.ends_with("plugins/my_wiki.wasm"), "{component}");
             assert_eq!(suite.defaults.grants.len(), 1, "{path}");
             assert_eq!(suite.defaults.options["a"], 1);
         }
         for path in ["crate", "crate/crate.wasm", "crate/tests/a.yml"] {
             let [suite] = &find(&root.join(path)).unwrap()[..] else { panic!("{path}") };
             assert_eq!((suite.name.as_str(), suite.scenarios.len()), ("crate", 1), "{path}");
-            assert!(suite.component.as_ref().unwrap().ends_with("crate.wasm"), "{path}");
+            assert!(
+                suite.component.as_ref().unwrap().to_string().ends_with("crate.wasm"),
+                "{path}"
+            );
         }
         assert_eq!(find(root).unwrap().len(), 2);
         assert!(find(&root.join("bare")).unwrap()[0].component.is_none());

@@ -30,6 +30,7 @@
 
 mod calls;
 mod compare;
+mod component;
 mod error;
 pub mod file;
 pub mod find;
@@ -39,6 +40,7 @@ pub mod record;
 mod update;
 mod world;
 
+pub use component::Component;
 pub use error::Error;
 pub use file::Scenario;
 pub use hook::{Hook, masked, secrets_in};

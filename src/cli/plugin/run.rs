@@ -21,7 +21,7 @@ use crate::{
     operation,
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
     recipe::Version,
-    scenario::{self, Hook, Scenario, World, masked, record, secrets_in},
+    scenario::{self, Component, Hook, Scenario, World, masked, record, secrets_in},
 };
 
 /// Run one hook of a plugin, and show what it does.
@@ -33,6 +33,7 @@ use crate::{
 Examples:
   potluck plugin run ./wiki.wasm check after=1.0.0
   potluck plugin run ./wiki.wasm after-deploy --scenario tests/first-deploy.yml
+  potluck plugin run std:files backup.plan --scenario volumes.yml
   potluck plugin run wiki backup.plan --app wiki.example.org
   potluck plugin run wiki commands.run list-users --app wiki.example.org --record users.yml
 
@@ -46,7 +47,8 @@ share it.
 
 JSON: {result or failure, calls, log}.")]
 pub struct Args {
-    /// The component's file; with --app, the plugin's name in the recipe
+    /// The component's file, or std:NAME; with --app, the plugin's name in the
+    /// recipe
     #[arg(value_name = "COMPONENT")]
     component: String,
 
@@ -120,11 +122,9 @@ fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
 
 /// The component in a scenario's world; an empty one when none was named.
 async fn scripted(args: &Args, runtime: &Runtime) -> Result<(Plugin, Surroundings), Failure> {
-    let path = Path::new(&args.component);
-    let bytes =
-        std::fs::read(path).map_err(|e| Failure::io(format!("reading {}", path.display()), &e))?;
-    let (name, defaults) = scenario::find::defaults(path)?;
-    let plugin = runtime.load(&name, &bytes).await?;
+    let component = Component::named(&args.component, Path::new(""))?;
+    let defaults = scenario::find::defaults(&component)?;
+    let plugin = runtime.load(&component.name(), &component.read()?).await?;
     let scenario = match &args.scenario {
         Some(file) => Scenario::read(file)?,
         None => Scenario::default(),

@@ -18,7 +18,7 @@ use crate::{
     },
     hint::Hint,
     plugin::{Plugin, Runtime},
-    scenario::{self, Error, Played, Scenario, find::Suite},
+    scenario::{self, Component, Error, Played, Scenario, find::Suite},
 };
 
 /// Test a plugin with scenarios, without any server.
@@ -50,9 +50,9 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
 
-    /// The component [default: the one in PATH, or beside it]
-    #[arg(long, value_name = "FILE")]
-    component: Option<PathBuf>,
+    /// The component's file, or std:NAME [default: the one in PATH, or beside it]
+    #[arg(long, value_name = "COMPONENT")]
+    component: Option<String>,
 
     /// Write what came out into the scenarios that failed
     #[arg(long)]
@@ -130,7 +130,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 /// The components that were loaded so far.
 struct Bench {
     runtime: Runtime,
-    plugins: HashMap<PathBuf, Plugin>,
+    plugins: HashMap<String, Plugin>,
 }
 
 impl Bench {
@@ -191,18 +191,18 @@ impl Bench {
         scenario: &Scenario,
     ) -> Result<Vec<Played>, Error> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let own = scenario.component.as_ref().map(|component| folder.join(component));
-        let component = args.component.clone().or(own).or_else(|| suite.component.clone());
-        let Some(component) = component else {
-            return Err(Error::NoComponent { folder: folder.into() });
+        let component = match (&args.component, &scenario.component, &suite.component) {
+            (Some(given), ..) => Component::named(given, Path::new(""))?,
+            (None, Some(own), _) => Component::named(own, folder)?,
+            (None, None, Some(beside)) => beside.clone(),
+            (None, None, None) => return Err(Error::NoComponent { folder: folder.into() }),
         };
-        let plugin = match self.plugins.get(&component) {
+        let key = component.to_string();
+        let plugin = match self.plugins.get(&key) {
             Some(plugin) => plugin.clone(),
             None => {
-                let io = |source| Error::Io { action: "reading", path: component.clone(), source };
-                let bytes = std::fs::read(&component).map_err(io)?;
-                let plugin = self.runtime.load(&suite.name, &bytes).await?;
-                self.plugins.insert(component, plugin.clone());
+                let plugin = self.runtime.load(&suite.name, &component.read()?).await?;
+                self.plugins.insert(key, plugin.clone());
                 plugin
             }
         };

@@ -1,0 +1,86 @@
+//! Where a component that is played comes from.
+
+use std::{
+    borrow::Cow,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+use crate::recipe::{ComponentRef, Standard, standard::SCHEME};
+
+/// Where a component that is played comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Component {
+    File(PathBuf),
+    /// One that comes with potluck.
+    Standard(&'static Standard),
+}
+
+impl Component {
+    /// As it is written in a scenario or on a command line: `std:postgres`, or a
+    /// path that is relative to `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Standard`] when none of that name comes with potluck.
+    pub fn named(text: &str, folder: &Path) -> Result<Self, Error> {
+        match text.split_once(':') {
+            Some((SCHEME, name)) => Ok(Component::Standard(Standard::find(name)?)),
+            _ => Ok(Component::File(folder.join(text))),
+        }
+    }
+
+    /// That of a recipe in this folder.
+    pub(super) fn of(component: &ComponentRef, recipe: &Path) -> Self {
+        match component {
+            ComponentRef::Path(path) => Component::File(recipe.join(path)),
+            ComponentRef::Standard(standard) => Component::Standard(standard),
+        }
+    }
+
+    /// Whether it is there to be read.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Component::File(path) => path.is_file(),
+            Component::Standard(standard) => standard.component().is_ok(),
+        }
+    }
+
+    /// The plugin's name, as far as the component says it.
+    pub fn name(&self) -> String {
+        match self {
+            Component::File(path) => stem(path),
+            Component::Standard(standard) => standard.name.into(),
+        }
+    }
+
+    /// The component itself.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Standard`].
+    pub fn read(&self) -> Result<Cow<'static, [u8]>, Error> {
+        match self {
+            Component::File(path) => fs::read(path).map(Cow::Owned).map_err(|source| Error::Io {
+                action: "reading",
+                path: path.clone(),
+                source,
+            }),
+            Component::Standard(standard) => Ok(Cow::Borrowed(standard.component()?)),
+        }
+    }
+}
+
+/// A file's or folder's name as a plugin's. Cargo writes `_` for the `-` of a
+/// crate's name.
+pub(super) fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-")
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Component::File(path) => path.display().fmt(f),
+            Component::Standard(standard) => standard.fmt(f),
+        }
+    }
+}
