@@ -6,43 +6,21 @@ mod guest;
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fs, ops::Deref, time::Duration};
 
-use common::{BUSYBOX, Cleanup, PATIENCE, endpoint, real_engine, unique_stack};
+use common::{
+    PATIENCE,
+    app::{TestApp, shell},
+    endpoint,
+};
 use potluck::{
     backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
-    engine::{Engine, Scope},
-    home::{AppEntry, AppName, EnvFile, Grant, Home, ServerName, ServerSettings, StackName},
-    operation::{self, App, AppServices, Consent, Context, DeployOptions, Plan},
-    plugin::{BackupItem, Command, Runtime, StackServices},
-    progress::{Event, Sink},
-    recipe::{Store, Version},
+    engine::Scope,
+    home::lock_file::Upgrade,
+    operation::{self, AppServices},
+    plugin::BackupItem,
+    progress::Event,
 };
-
-struct Yes;
-
-impl Consent for Yes {
-    fn grants(&self, _: &str, _: &BTreeSet<Grant>, _: &BTreeSet<Grant>) -> bool {
-        true
-    }
-    fn plan(&self, _: &Plan) -> bool {
-        true
-    }
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<Event>>);
-
-impl Sink for Heard {
-    fn event(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-}
 
 const COMPOSE: &str = r#"
 version: "3.8"
@@ -64,24 +42,13 @@ volumes:
   data:
 "#;
 
-/// One app of a tiny recipe on the real engine, in folders of its own.
-struct Fixture {
-    folder: tempfile::TempDir,
-    _cleanup: Cleanup,
-    context: Context,
-    heard: Arc<Heard>,
-    entry: AppEntry,
-    engine: Arc<dyn Engine>,
-    stack: StackName,
-}
+/// An app whose backups are looked at.
+struct Fixture(TestApp);
 
-fn shell(script: &str) -> Command {
-    Command {
-        argv: ["sh", "-c", script].map(Into::into).into(),
-        env: Vec::new(),
-        user: None,
-        workdir: None,
-        timeout: None,
+impl Deref for Fixture {
+    type Target = TestApp;
+    fn deref(&self) -> &TestApp {
+        &self.0
     }
 }
 
@@ -110,51 +77,19 @@ impl Fixture {
     /// None, said loudly, where there is no engine. `plan` is what the
     /// recipe's plugin plans; a recipe without a plugin when there is none.
     async fn new(compose: &str, plan: Option<&[BackupItem]>) -> Option<Self> {
-        let engine = real_engine().await?;
-        let stack = unique_stack("backup");
-        let folder = tempfile::tempdir().unwrap();
-        let recipe = folder.path().join("tiny");
-        fs::create_dir_all(recipe.join("plugins")).unwrap();
-        fs::write(recipe.join("compose.yml"), compose.replace("BUSYBOX", BUSYBOX)).unwrap();
-        let home = Home::new(folder.path().join("home"));
-        let server = ServerName::new("test-server").unwrap();
-        let settings = ServerSettings { endpoint: Some(endpoint()), backup: None };
-        home.write_server(&server, &settings).unwrap();
-        let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
-        let heard = Arc::new(Heard::default());
-        let context = Context {
-            runtime: Runtime::new(&home.plugin_cache()).unwrap(),
-            home,
-            progress: heard.clone(),
-            docker: Default::default(),
-            consent: Arc::new(Yes),
-        };
-        let cleanup = Cleanup::new(&stack);
-        let fixture = Fixture { folder, _cleanup: cleanup, context, heard, entry, engine, stack };
+        let fixture = Fixture(TestApp::real("backup").await?);
+        fixture.compose(compose);
         if let Some(plan) = plan {
             fixture.plan(plan);
         }
-        Store::new(fixture.context.home.recipes()).add(recipe.to_str().unwrap()).unwrap();
-        let env = EnvFile::parse("app.env", "TYPE=tiny\nTITLE=kept\n").unwrap();
-        fixture.context.home.create_app(&fixture.entry, &env).unwrap();
         Some(fixture)
     }
 
     /// Gives the recipe another plugin.
     fn plan(&self, plan: &[BackupItem]) {
-        let recipe = self.folder.path().join("tiny");
-        fs::write(recipe.join("plugins/guest.wasm"), guest::guest(plan)).unwrap();
+        self.file("plugins/guest.wasm", guest::guest(plan));
         let manifest = "plugins:\n  - name: guest\n    component: plugins/guest.wasm\n    grants:\n      - exec: db\n";
-        fs::write(recipe.join("recipe.yml"), manifest).unwrap();
-    }
-
-    async fn load(&self) -> App {
-        operation::load(&self.context, &self.entry, &Version::Newest).await.unwrap()
-    }
-
-    async fn deploy(&self) {
-        let mut app = self.load().await;
-        operation::deploy(&self.context, &mut app, &DeployOptions::default()).await.unwrap();
+        self.file("recipe.yml", manifest);
     }
 
     fn options(&self) -> Options {
@@ -177,29 +112,9 @@ impl Fixture {
         restore.run(&self.context, &mut app, &options).await
     }
 
-    /// Runs a script in a service and returns what it says.
-    async fn run(&self, service: &str, script: &str) -> String {
-        let services = AppServices::of(&self.load().await);
-        services.wait_ready(service, PATIENCE).await.unwrap();
-        let output = services.run(service, &shell(script), Vec::new(), 1 << 20).await.unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.exit_code, 0, "{script}: {text}{:?}", output.stderr);
-        text
-    }
-
     async fn fill(&self) {
         self.run("app", "mkdir -p /content/sub && echo picture >/content/sub/p && chown 33:33 /content/sub && chmod 700 /content && echo x >/content/x.tmp").await;
         self.run("db", "echo rows >/data/db.txt && echo index >/data/other").await;
-    }
-
-    /// What the guest said, in order.
-    fn said(&self) -> Vec<String> {
-        let heard = self.heard.0.lock().unwrap();
-        let line = |event: &Event| match event {
-            Event::Hook { message, .. } => Some(message.clone()),
-            _ => None,
-        };
-        heard.iter().filter_map(line).collect()
     }
 
     /// Neither a set nor a lock is left, and the guest was told.
@@ -208,7 +123,7 @@ impl Fixture {
         let repository = self.context.home.backup(&self.entry.server).unwrap().repository;
         let locks = fs::read_dir(std::path::Path::new(&repository).join("locks")).unwrap();
         assert_eq!(locks.count(), 0, "a lock is left");
-        assert_eq!(self.said(), ["before-backup", "after-backup false"]);
+        assert_eq!(self.heard.said(), ["before-backup", "after-backup false"]);
     }
 
     async fn replicas(&self) -> Vec<u64> {
@@ -250,7 +165,7 @@ async fn an_app_comes_back_from_nothing() {
     assert_eq!(seen, "700 0:0\n755 33:33\nsub\n");
     assert_eq!(fixture.run("db", "cat /data/db.txt; ls /data").await, "rows\ndb.txt\n");
     assert_eq!(
-        fixture.said(),
+        fixture.heard.said(),
         ["before-backup", "after-backup true", "made by the guest", "after-restore"]
     );
     let volume = format!("{}_content", fixture.stack);
@@ -325,8 +240,7 @@ impl Fixture {
     /// Whether a dump has come so far. Events are throttled, so that the last
     /// piece may go unsaid: close is enough.
     fn has_reached(&self, bytes: u64) -> bool {
-        let heard = self.heard.0.lock().unwrap();
-        heard.iter().any(|event| {
+        self.heard.events().iter().any(|event| {
             matches!(event, Event::Progress { step, done, .. }
                 if step == "dump db.txt" && *done > 0 && *done <= bytes)
         })
@@ -345,7 +259,7 @@ async fn a_dump_without_the_grant_is_refused() {
     fixture.deploy().await;
     let error = fixture.create().await.unwrap_err();
     assert!(error.to_string().contains("exec: app"), "{error}");
-    assert!(fixture.said().is_empty(), "no hook ran");
+    assert!(fixture.heard.said().is_empty(), "no hook ran");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -409,4 +323,22 @@ async fn a_wrong_password_never_makes_a_repository_anew() {
     assert!(matches!(fixture.restore().await, Err(Error::WrongPassword { .. })));
     fs::write(&settings.password_file, right).unwrap();
     assert_eq!(fixture.sets(Listed::All).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_from_before_an_upgrade_knows_nothing_of_its_migration() {
+    let Some(fixture) = Fixture::new(COMPOSE, Some(&plan("cat /data/db.txt"))).await else {
+        return;
+    };
+    fixture.release("1.0.0+1");
+    fixture.deploy().await;
+    fixture.fill().await;
+    fixture.create().await.unwrap();
+    for (before, kept) in [("0.9.0+1", true), ("1.0.0+1", false)] {
+        let mut lock = fixture.load().await.lock;
+        lock.upgrade = Some(Upgrade::new(before, "2.0.0+1"));
+        fixture.context.home.write_lock_file(&fixture.entry, &lock).unwrap();
+        fixture.restore().await.unwrap();
+        assert_eq!(fixture.load().await.lock.upgrade.is_some(), kept, "{before}");
+    }
 }

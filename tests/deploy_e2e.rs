@@ -2,162 +2,28 @@
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use common::{BUSYBOX, Cleanup, endpoint, real_engine, unique_stack};
+use common::{
+    BUSYBOX,
+    app::{TestApp, within},
+    endpoint,
+};
 use potluck::{
-    engine::{self, Engine, Scope},
-    home::{AppEntry, AppName, EnvFile, Grant, Home, ServerName, ServerSettings, StackName},
-    operation::{
-        self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Problem, State,
-        Stopped,
-    },
-    plugin::{Command, Runtime, StackServices},
-    progress::{Event, Sink},
-    recipe::{Store, Version},
+    engine::Scope,
+    operation::{self, DeployOptions, Error, Problem, State, Stopped},
+    plugin::{Command, StackServices},
 };
 
-/// Says yes to every plan and no to every grant.
-struct Yes;
-
-impl Consent for Yes {
-    fn grants(&self, _: &str, _: &BTreeSet<Grant>, _: &BTreeSet<Grant>) -> bool {
-        false
-    }
-    fn plan(&self, _: &Plan) -> bool {
-        true
-    }
+/// Names of the stack's configs.
+async fn configs(app: &TestApp) -> Vec<String> {
+    let configs = app.engine.configs(Scope::Stack(&app.stack)).await.unwrap();
+    configs.into_iter().map(|c| c.spec.unwrap().name.unwrap()).collect()
 }
 
-#[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
-
-impl Sink for Heard {
-    fn event(&self, event: Event) {
-        self.0.lock().unwrap().push(format!("{event:?}"));
-    }
-}
-
-const SERVER: &str = "test-server";
-
-/// One app of a tiny recipe, in folders of its own.
-struct Fixture {
-    _folder: tempfile::TempDir,
-    _cleanup: Option<Cleanup>,
-    recipe: PathBuf,
-    context: Context,
-    heard: Arc<Heard>,
-    entry: AppEntry,
-    engine: Arc<dyn Engine>,
-    stack: StackName,
-}
-
-impl Fixture {
-    /// On the real engine; none, said loudly, where there is none.
-    async fn real() -> Option<Self> {
-        let engine = real_engine().await?;
-        let stack = unique_stack("operation");
-        let cleanup = Cleanup::new(&stack);
-        let folder = tempfile::tempdir().unwrap();
-        Some(Self::new(folder, engine, &endpoint(), stack, Some(cleanup)))
-    }
-
-    /// On a swarm that is not there.
-    fn simulated() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let state = Home::new(folder.path().join("home")).state();
-        let engine = engine::connect("simulated", &state, SERVER).unwrap();
-        Self::new(folder, engine, "simulated", unique_stack("operation"), None)
-    }
-
-    fn new(
-        folder: tempfile::TempDir,
-        engine: Arc<dyn Engine>,
-        endpoint: &str,
-        stack: StackName,
-        cleanup: Option<Cleanup>,
-    ) -> Self {
-        let recipe = folder.path().join("tiny");
-        fs::create_dir_all(&recipe).unwrap();
-        let home = Home::new(folder.path().join("home"));
-        let server = ServerName::new(SERVER).unwrap();
-        let settings = ServerSettings { endpoint: Some(endpoint.into()), backup: None };
-        home.write_server(&server, &settings).unwrap();
-        let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
-        let heard = Arc::new(Heard::default());
-        let context = Context {
-            runtime: Runtime::new(&home.plugin_cache()).unwrap(),
-            home,
-            progress: heard.clone(),
-            docker: Default::default(),
-            consent: Arc::new(Yes),
-        };
-        Fixture { _folder: folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
-    }
-
-    fn file(&self, name: &str, text: &str) {
-        fs::write(self.recipe.join(name), text).unwrap();
-    }
-
-    fn compose(&self, text: &str) {
-        self.file("compose.yml", &text.replace("BUSYBOX", BUSYBOX));
-    }
-
-    async fn load(&self) -> App {
-        let store = Store::new(self.context.home.recipes());
-        if store.list().unwrap().is_empty() {
-            store.add(self.recipe.to_str().unwrap()).unwrap();
-            let env = EnvFile::parse("app.env", "TYPE=tiny\n").unwrap();
-            self.context.home.create_app(&self.entry, &env).unwrap();
-        }
-        operation::load(&self.context, &self.entry, &Version::Newest).await.unwrap()
-    }
-
-    async fn try_deploy(&self, options: &DeployOptions) -> Result<DeployReport, Error> {
-        let mut app = self.load().await;
-        operation::deploy(&self.context, &mut app, options).await
-    }
-
-    async fn deploy(&self) -> DeployReport {
-        self.try_deploy(&DeployOptions::default()).await.unwrap()
-    }
-
-    async fn versions(&self) -> Vec<(String, u64)> {
-        let services = self.engine.services(Scope::Stack(&self.stack)).await.unwrap();
-        let mut versions: Vec<_> = services
-            .into_iter()
-            .map(|s| (s.spec.unwrap().name.unwrap(), s.version.unwrap().index.unwrap()))
-            .collect();
-        versions.sort();
-        versions
-    }
-
-    async fn configs(&self) -> Vec<String> {
-        let configs = self.engine.configs(Scope::Stack(&self.stack)).await.unwrap();
-        configs.into_iter().map(|c| c.spec.unwrap().name.unwrap()).collect()
-    }
-
-    async fn running_task(&self, service: &str) -> String {
-        let services = operation::AppServices::of(&self.load().await);
-        services.container(service).await.unwrap().task
-    }
-
-    async fn command(&self, service: &str) -> Vec<String> {
-        let name = format!("{}_{service}", self.stack);
-        let spec = self.engine.service(&name).await.unwrap().spec.unwrap();
-        spec.task_template.unwrap().container_spec.unwrap().args.unwrap()
-    }
-}
-
-/// A limit for failures; what succeeds does not wait for it.
-fn within(seconds: u64) -> DeployOptions {
-    DeployOptions { timeout: Some(Duration::from_secs(seconds)), ..Default::default() }
+async fn running_task(app: &TestApp, service: &str) -> String {
+    let services = operation::AppServices::of(&app.load().await);
+    services.container(service).await.unwrap().task
 }
 
 const SLEEPER: &str = "
@@ -169,7 +35,7 @@ services:
     deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
 ";
 
-async fn an_unchanged_deploy_sends_nothing(app: Fixture) {
+async fn an_unchanged_deploy_sends_nothing(app: TestApp) {
     app.compose(SLEEPER);
     let first = app.deploy().await;
     assert!(first.changed);
@@ -185,7 +51,7 @@ async fn an_unchanged_deploy_sends_nothing(app: Fixture) {
     assert_ne!(app.versions().await, before);
 }
 
-async fn a_dry_run_changes_nothing(app: Fixture) {
+async fn a_dry_run_changes_nothing(app: TestApp) {
     app.compose(SLEEPER);
     let options = DeployOptions { dry_run: true, ..Default::default() };
     let report = app.try_deploy(&options).await.unwrap();
@@ -195,17 +61,17 @@ async fn a_dry_run_changes_nothing(app: Fixture) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_config_gets_a_successor_and_the_old_one_goes() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(&format!(
         "{SLEEPER}    configs: [{{source: page, target: /page}}]\nconfigs:\n  page: {{file: ./page}}\n"
     ));
     app.file("page", "one");
     app.deploy().await;
     let original = format!("{}_page", app.stack);
-    assert_eq!(app.configs().await, std::slice::from_ref(&original));
+    assert_eq!(configs(&app).await, std::slice::from_ref(&original));
     app.file("page", "two");
     app.deploy().await;
-    let successor = app.configs().await;
+    let successor = configs(&app).await;
     assert_eq!(successor.len(), 1, "{successor:?}");
     assert!(successor[0].starts_with(&format!("{original}_")), "{successor:?}");
     let services = operation::AppServices::of(&app.load().await);
@@ -218,12 +84,12 @@ async fn a_changed_config_gets_a_successor_and_the_old_one_goes() {
     };
     assert_eq!(services.run("web", &cat, vec![], 100).await.unwrap().stdout, b"two");
     assert!(!app.deploy().await.changed);
-    assert_eq!(app.configs().await, successor);
+    assert_eq!(configs(&app).await, successor);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_update_ends_with_the_old_version_back() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(SLEEPER);
     app.deploy().await;
     let broken = SLEEPER
@@ -240,7 +106,7 @@ async fn a_failed_update_ends_with_the_old_version_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_by_swarm_is_a_failure() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(SLEEPER);
     app.deploy().await;
     let broken = SLEEPER
@@ -258,7 +124,7 @@ async fn a_rollback_by_swarm_is_a_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_deploy_that_fails_says_why_and_is_left_to_be_looked_at() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(
         "
 services:
@@ -278,7 +144,7 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_keeps_ending_fails_long_before_the_deadline() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(
         "
 services:
@@ -301,7 +167,7 @@ services:
     assert!(failing.times > 4, "{error}");
     assert_eq!(web.log, ["no database"]);
     // Each line of progress says something new, and the count never falls.
-    let heard = app.heard.0.lock().unwrap().clone();
+    let heard = app.heard.lines();
     let of_web: Vec<&String> =
         heard.iter().filter(|line| line.contains("\"web\"") && line.contains("failing")).collect();
     let distinct: BTreeSet<&String> = of_web.iter().copied().collect();
@@ -310,7 +176,7 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_health_check_is_no_success() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(
         "
 services:
@@ -328,7 +194,7 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_is_nowhere_ends_the_wait() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(
         "
 services:
@@ -345,7 +211,7 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_constraint_that_no_node_meets_is_the_reason_given() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(&SLEEPER.replace(
         "{endpoint_mode",
         "{placement: {constraints: ['node.labels.nowhere == true']}, endpoint_mode",
@@ -354,7 +220,7 @@ async fn a_constraint_that_no_node_meets_is_the_reason_given() {
     assert!(error.contains("no suitable node"), "{error}");
 }
 
-async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: Fixture) {
+async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: TestApp) {
     app.compose(&format!(
         "{SLEEPER}    secrets: [password]\nsecrets:\n  password: {{external: true, name: '${{STACK_NAME}}_password_v1'}}\n"
     ));
@@ -367,7 +233,7 @@ async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: Fixture) {
     assert_eq!(app.versions().await, vec![]);
 }
 
-async fn what_the_recipe_has_no_more_goes_after_success(app: Fixture) {
+async fn what_the_recipe_has_no_more_goes_after_success(app: TestApp) {
     let second = "
   extra:
     image: BUSYBOX
@@ -391,7 +257,7 @@ networks:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn undeploy_leaves_volumes_and_remove_takes_them() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(&format!("{SLEEPER}    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"));
     app.deploy().await;
     let loaded = app.load().await;
@@ -412,7 +278,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
 }
 
-async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app: Fixture) {
+async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app: TestApp) {
     app.compose(SLEEPER);
     app.deploy().await;
     let loaded = app.load().await;
@@ -434,7 +300,7 @@ async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_reach_running_services_of_their_own_stack() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(SLEEPER);
     app.deploy().await;
     let services = operation::AppServices::of(&app.load().await);
@@ -472,7 +338,7 @@ async fn plugins_reach_running_services_of_their_own_stack() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_and_services_without_tasks_are_done_when_they_are() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(
         "
 services:
@@ -493,13 +359,13 @@ services:
     );
     app.deploy().await;
     assert!(!app.deploy().await.changed);
-    let heard = app.heard.0.lock().unwrap().join("\n");
+    let heard = app.heard.lines().join("\n");
     assert!(heard.contains("2 tasks completed"), "{heard}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_are_listed() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(&SLEEPER.replace("[sleep, '1000']", "[sh, -c, 'echo up; sleep 1000']"));
     app.deploy().await;
     let loaded = app.load().await;
@@ -516,14 +382,14 @@ macro_rules! on_both_engines {
         mod on_the_real_engine {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
-                let Some(app) = super::Fixture::real().await else { return };
+                let Some(app) = super::TestApp::real("operation").await else { return };
                 super::$promise(app).await;
             })*
         }
         mod on_the_simulated_engine {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
-                super::$promise(super::Fixture::simulated()).await;
+                super::$promise(super::TestApp::simulated("operation")).await;
             })*
         }
     };
@@ -589,7 +455,7 @@ secrets:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dockers_stack_is_taken_over_and_given_back_without_restarting_a_task() {
-    let Some(app) = Fixture::real().await else { return };
+    let Some(app) = TestApp::real("operation").await else { return };
     app.compose(RICH);
     app.file("page", "content");
     let docker = || {
@@ -607,8 +473,8 @@ async fn dockers_stack_is_taken_over_and_given_back_without_restarting_a_task() 
     let report = app.deploy().await;
     let services: Vec<_> = report.plan.changes.iter().filter(|c| c.kind == "service").collect();
     assert!(services.is_empty(), "{services:?}");
-    let task = app.running_task("web").await;
+    let task = running_task(&app, "web").await;
     docker();
     app.deploy().await;
-    assert_eq!(app.running_task("web").await, task);
+    assert_eq!(running_task(&app, "web").await, task);
 }

@@ -238,6 +238,11 @@ impl Restore {
         let put = put.await;
         self.restic.settle().await;
         put.map_err(|error| left_stopped(error, apps.services()))?;
+        // Data of the version before an upgrade has none of its migration.
+        let version = self.plan.version.as_ref();
+        if app.lock.upgrade.take_if(|upgrade| version == Some(&upgrade.before)).is_some() {
+            context.home.write_lock_file(&app.entry, &app.lock)?;
+        }
         self.services.start_rest(context, app, apps).await?;
 
         for (item, place) in &self.items {

@@ -13,6 +13,9 @@ pub struct LockFile {
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginLock>,
+    /// An upgrade whose data migration began and that has not ended well yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
 }
 
 /// The recipe that was last deployed.
@@ -34,4 +37,36 @@ pub struct PluginLock {
     pub sha256: String,
     /// Grants given, as text (`exec: db`), sorted.
     pub grants: Vec<String>,
+}
+
+/// How far the data migration of an upgrade came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Upgrade {
+    /// Versions of the recipe.
+    pub before: String,
+    pub after: String,
+    /// Whether a step began after which the old version cannot run on the data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
+    /// Ids of steps that are done, by the plugin's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub done: BTreeMap<String, Vec<String>>,
+}
+
+impl Upgrade {
+    /// One of which nothing is done.
+    pub fn new(before: &str, after: &str) -> Self {
+        Upgrade {
+            before: before.into(),
+            after: after.into(),
+            irreversible: false,
+            done: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it is the one between these versions.
+    pub fn is(&self, before: &str, after: &str) -> bool {
+        (self.before.as_str(), self.after.as_str()) == (before, after)
+    }
 }

@@ -1,23 +1,19 @@
 //! Deploying an app, as a list of steps known before it starts:
 //!
-//! check → plugins and grants → hooks `check` → plan → `before-deploy` →
-//! networks, secrets, configs, services → converge → `after-deploy` → verify →
-//! lock file → prune.
+//! check → plugins and grants → hooks `check` → plan of migrations → plan →
+//! `before-deploy` → networks, secrets, configs, services → converge →
+//! migrations → `after-deploy` → verify → lock file → prune. What comes after
+//! the plan is in [`super::steps`].
 //!
 //! Nothing on the swarm changes before the plan was agreed to, and nothing is
 //! removed before the new state has proved itself. When services do not come
 //! to run, those that ran before get their old spec back ([`super::undo`]); on
 //! a first deploy they are left as they are, to be looked at.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
-    engine::api,
-    home::lock_file::RecipePin,
-    plugin::{Hooks, Role, Transition},
+    plugin::{Role, Transition},
     progress::Event,
 };
 
@@ -26,24 +22,25 @@ use super::{
     auths::SendAuth,
     checks,
     contents::Marks,
-    converge::{Target, converge},
-    error::{FailedService, Problem, Subject},
+    error::Subject,
     hooks::{self, Agreed},
     live::Live,
+    migrate::Migrations,
     record::{self, Record},
     rollout::{OnFailure, Rollout, timeout},
-    work::{Jobs, Policy, Prune, ResolveImage, Work},
+    steps::Steps,
+    work::{Jobs, Policy, Prune, ResolveImage},
 };
 
-/// Services ran a moment ago; a hook may have restarted one.
-const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
+/// A version that has no name: of a folder without git.
+pub(super) const UNRELEASED: &str = "unreleased";
 
 /// Brings the swarm to what the app's recipe and settings ask for, and proves
 /// that it runs.
 ///
 /// # Errors
 /// [`Error::RolledBack`] when it failed and the previous version is back,
-/// [`Error::Failed`] when nothing ran before, [`Error::NeedsConsent`],
+/// [`Error::Failed`] when nothing ran before, [`Error::Migration`], [`Error::NeedsConsent`],
 /// [`Error::Declined`], and what the checks find.
 pub async fn deploy(
     context: &Context,
@@ -91,7 +88,7 @@ async fn run(
     if options.dry_run {
         return Ok((plan(context, app, options).await?, false));
     }
-    let (mut live, components) = {
+    let (live, components) = {
         let live = rollout(context, app, options).live().await?;
         checks::external(&app.stack, &subject(app), &live)?;
         let components = hooks::components(app)?;
@@ -99,7 +96,7 @@ async fn run(
         (live, components)
     };
     let images = rollout(context, app, options).images(&live).await?;
-    let mut work = rollout(context, app, options).work(&live, &images);
+    let work = rollout(context, app, options).work(&live, &images);
     let fingerprint = record::fingerprint(app, &components);
     let known = Record::read(context, &app.entry)?;
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
@@ -119,59 +116,56 @@ async fn run(
 
     let agreed = hooks::decide(context, app, &components, &options.grants)?;
     remember_grants(context, app, &agreed)?;
-    let mut plugins = hooks::start_components(context, app, &components, Role::Lifecycle).await?;
+    let roles = &[Role::Lifecycle, Role::Migration];
+    let mut plugins = hooks::start_components(context, app, &components, roles).await?;
     let transition = transition(app, &live);
-    for (name, plugin) in &mut plugins {
+    for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
         step(context, format!("{name}: check"));
         plugin.check(&transition).await?;
     }
+    let migrations = if options.restoring {
+        // The data that comes back is of the version that it was taken with.
+        Migrations::default()
+    } else {
+        Migrations::plan(context, &app.lock, &mut plugins, &transition).await?
+    };
+    if options.detach && !migrations.is_empty() {
+        let after = transition.after.unwrap_or_default();
+        return Err(Error::DetachedMigration { after });
+    }
 
     let mut plan = work.plan();
-    add_hooks(&mut plan, plugins.iter().map(|(name, _)| name.as_str()));
+    let of_lifecycle = plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle));
+    add_hooks(&mut plan, of_lifecycle.map(|(name, _)| name.as_str()));
+    plan.changes.extend(migrations.changes());
+    plan.warnings.extend(migrations.warnings(&app.lock, &transition));
     add_warnings(&mut plan, app, &lint);
     if !context.consent.plan(&plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
-
-    for (name, plugin) in &mut plugins {
-        step(context, format!("{name}: before-deploy"));
-        plugin.before_deploy(&transition).await?;
-    }
-    if !plugins.is_empty() {
-        // Hooks may have made secrets or restarted services.
-        live = rollout(context, app, options).live().await?;
-        work = rollout(context, app, options).work(&live, &images);
-    }
-
-    rollout(context, app, options).carry_out(&live, &work, options.detach).await?;
-    if options.detach {
-        if !plugins.is_empty() {
-            warn(context, "after-deploy hooks are not run with --detach; a later deploy runs them");
-        }
-        return Ok((plan, true));
-    }
-    if options.restoring {
-        plugins.clear();
-    }
-    finish(context, app, options, &work, &mut plugins, &transition).await?;
-
-    app.lock.recipe = Some(RecipePin {
-        version: app.checkout.version.clone(),
-        commit: app.checkout.commit.clone(),
-    });
-    context.home.write_lock_file(&app.entry, &app.lock)?;
-    // Without one, the next deploy runs the hooks that this one left out.
-    if !options.restoring {
-        Record { fingerprint }.write(context, &app.entry)?;
-    }
-    rollout(context, app, options).prune(&work).await;
+    let steps = Steps {
+        context,
+        app,
+        options,
+        components: &components,
+        plugins,
+        migrations,
+        transition,
+        images,
+        record: Record { fingerprint },
+    };
+    steps.run(live, work).await?;
     Ok((plan, true))
 }
 
 /// What applying an app's stack means. Services that do not come up get their
 /// old specs back; credentials go along where there are any, so that every node
 /// can pull from a private registry.
-fn rollout<'a>(context: &'a Context, app: &'a App, options: &DeployOptions) -> Rollout<'a> {
+pub(super) fn rollout<'a>(
+    context: &'a Context,
+    app: &'a App,
+    options: &DeployOptions,
+) -> Rollout<'a> {
     Rollout {
         engine: &*app.engine,
         stack: &app.stack,
@@ -195,53 +189,6 @@ fn subject(app: &App) -> Subject {
     Subject::App(app.entry.name.to_string())
 }
 
-/// The hooks that need running services, and a last look at these.
-async fn finish(
-    context: &Context,
-    app: &App,
-    options: &DeployOptions,
-    work: &Work,
-    plugins: &mut [(String, Hooks)],
-    transition: &Transition,
-) -> Result<(), Error> {
-    for (name, plugin) in plugins.iter_mut() {
-        step(context, format!("{name}: after-deploy"));
-        plugin.after_deploy(transition).await?;
-    }
-    if plugins.is_empty() {
-        return Ok(());
-    }
-    step(context, "verify".into());
-    let live: Vec<api::Service> =
-        app.engine.services(crate::engine::Scope::Stack(&app.name)).await?;
-    let live = super::live::by_name(live);
-    let mut targets = Vec::new();
-    let mut gone = Vec::new();
-    for service in &work.services {
-        match live.get(&service.name) {
-            Some(found) => targets.push(Target {
-                key: service.key.clone(),
-                id: found.id.clone().unwrap_or_default(),
-                spec: found.spec.clone().unwrap_or_default(),
-                changed: false,
-            }),
-            None => gone.push(FailedService {
-                service: service.key.clone(),
-                problem: Problem::Gone,
-                cause: None,
-                log: Vec::new(),
-            }),
-        }
-    }
-    let late = converge(&*app.engine, &targets, VERIFY_PATIENCE, &*context.progress).await;
-    gone.extend(late.err().into_iter().flatten());
-    if gone.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Failed(rollout(context, app, options).failed(gone)))
-    }
-}
-
 /// Agreed once is agreed, also when the deploy fails later.
 fn remember_grants(context: &Context, app: &mut App, agreed: &Agreed) -> Result<(), Error> {
     if hooks::record(&mut app.lock, agreed) {
@@ -253,7 +200,7 @@ fn remember_grants(context: &Context, app: &mut App, agreed: &Agreed) -> Result<
 /// A first deploy comes from nothing; a version that has no name is still one.
 fn transition(app: &App, live: &Live) -> Transition {
     let name = |version: Option<&String>, commit: Option<&String>| {
-        version.or(commit).cloned().unwrap_or_else(|| "unreleased".into())
+        version.or(commit).cloned().unwrap_or_else(|| UNRELEASED.into())
     };
     let pin = app.lock.recipe.as_ref();
     Transition {
@@ -285,8 +232,4 @@ fn add_warnings(plan: &mut Plan, app: &App, lint: &[String]) {
 
 fn step(context: &Context, name: String) {
     context.progress.event(Event::Step { name });
-}
-
-fn warn(context: &Context, message: &str) {
-    context.progress.event(Event::Warning { message: message.to_owned() });
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::state::State;
+use super::{deploy::UNRELEASED, state::State};
 use crate::{hint::Hint, home::Grant};
 
 /// Why an operation failed.
@@ -52,6 +52,14 @@ pub enum Error {
     /// It failed, and so did going back.
     #[error("{failed}\ngoing back failed as well: {undo}")]
     UndoFailed { failed: Failed, undo: String },
+    /// A step of a data migration failed. Exit code 4 where what ran before is
+    /// back.
+    #[error("{0}")]
+    Migration(Box<MigrationFailed>),
+    #[error(
+        "the upgrade to {after} migrates data, which needs running services: it cannot be detached"
+    )]
+    DetachedMigration { after: String },
     #[error("{app}'s settings name no recipe")]
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
@@ -156,6 +164,31 @@ pub struct Failed {
     pub services: Vec<FailedService>,
 }
 
+/// A step of a data migration that failed.
+#[derive(Debug)]
+pub struct MigrationFailed {
+    pub app: String,
+    /// Versions of the recipe.
+    pub before: String,
+    pub after: String,
+    /// `plugin: id`.
+    pub step: String,
+    pub source: Error,
+    pub left: Left,
+}
+
+/// How a failed migration leaves the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// What ran before is back, on data it can run on.
+    Back,
+    /// The new version runs on data that is migrated in part, because the old
+    /// one cannot run on it.
+    PartlyMigrated,
+    /// Going back failed.
+    NotBack(String),
+}
+
 /// One service that did not come to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedService {
@@ -201,6 +234,23 @@ impl fmt::Display for Failed {
     }
 }
 
+impl fmt::Display for MigrationFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MigrationFailed { app, before, after, step, source, left } = self;
+        writeln!(
+            f,
+            "the upgrade of {app} from {before} to {after} failed in its migration\n  {step}: {source}"
+        )?;
+        match left {
+            Left::Back => f.write_str("the previous version is back and runs"),
+            Left::PartlyMigrated => f.write_str(
+                "the new version runs on data that is migrated in part: the old one cannot run on it",
+            ),
+            Left::NotBack(undo) => write!(f, "going back failed as well: {undo}"),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -219,6 +269,23 @@ impl fmt::Display for Problem {
 
 fn list(wishes: &[Wish]) -> String {
     wishes.iter().map(Wish::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl MigrationFailed {
+    /// What to type next.
+    fn next(&self) -> String {
+        let MigrationFailed { app, after, source, left, .. } = self;
+        let first = source.hint().map(|hint| format!("{hint}; then ")).unwrap_or_default();
+        let version = if after == UNRELEASED { String::new() } else { format!(" {after}") };
+        let again = format!("{first}`potluck app deploy {app}{version}` goes on with this step");
+        match left {
+            Left::Back => again,
+            Left::PartlyMigrated => format!(
+                "{again}, or `potluck backup restore {app}` brings back the data of a backup from before"
+            ),
+            Left::NotBack(_) => format!("{again}; `potluck app ps {app}` shows what runs"),
+        }
+    }
 }
 
 impl Hint for Error {
@@ -256,6 +323,8 @@ impl Hint for Error {
                 }
                 Subject::Stack(stack) => format!("see `potluck stack ps {stack}`"),
             }),
+            Error::Migration(failed) => Some(failed.next()),
+            Error::DetachedMigration { .. } => Some("run it again without --detach".into()),
             Error::NoRecipe { .. } => {
                 Some("write `TYPE=recipe` into them (`potluck app config`)".into())
             }

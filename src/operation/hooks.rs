@@ -259,7 +259,7 @@ pub async fn start(
         return Ok(Vec::new());
     }
     agree(context, app, &components)?;
-    start_components(context, app, &components, role).await
+    start_components(context, app, &components, &[role]).await
 }
 
 /// One plugin of an app by its name, and what it would be started with; asks for
@@ -299,18 +299,19 @@ pub(crate) fn record(lock: &mut LockFile, agreed: &Agreed) -> bool {
     lock.plugins != before
 }
 
-/// Starts components whose grants, all those they want, are agreed to.
+/// Starts components that play one of these roles and whose grants, all those
+/// they want, are agreed to.
 pub(crate) async fn start_components(
     context: &Context,
     app: &App,
     components: &[Component],
-    role: Role,
+    roles: &[Role],
 ) -> Result<Vec<(String, Hooks)>, Error> {
     let loading = components.iter().map(|c| context.runtime.load(&c.entry.name, &c.bytes));
     let plugins = futures_util::future::try_join_all(loading).await?;
     let mut started = Vec::new();
     for (component, plugin) in components.iter().zip(plugins) {
-        if plugin.roles().contains(&role) {
+        if roles.iter().any(|role| plugin.roles().contains(role)) {
             let surroundings = surroundings(context, app, component, &plugin)?;
             started.push((component.entry.name.clone(), plugin.start(surroundings).await?));
         }

@@ -17,6 +17,7 @@ mod error;
 mod hooks;
 mod live;
 mod load;
+mod migrate;
 mod ps;
 mod record;
 mod relabel;
@@ -25,6 +26,7 @@ mod scale;
 mod services;
 mod stack;
 mod state;
+mod steps;
 mod undeploy;
 mod undo;
 mod work;
@@ -46,7 +48,7 @@ use crate::{
 };
 
 pub use deploy::{deploy, plan};
-pub use error::{Error, Failed, FailedService, Problem, Subject, Wish};
+pub use error::{Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish};
 pub use hooks::{PluginGrants, plugin_grants, prepare, start};
 pub use load::{load, recipe_of, stack_name};
 pub use ps::{TaskRow, ps};
@@ -107,7 +109,7 @@ pub struct Plan {
 /// One change of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
-    /// `service`, `network`, `secret`, `config`, `hook`.
+    /// `service`, `network`, `secret`, `config`, `hook`, `migration`.
     pub kind: &'static str,
     pub name: String,
     /// `create`, `update`, `remove`, `run`.
@@ -131,8 +133,9 @@ pub struct DeployOptions {
     pub force: bool,
     /// What lint may find before it stops the deploy.
     pub strictness: Strictness,
-    /// Part of a restore: `after-deploy` is left out, because the data that it
-    /// would make is about to come back; a later deploy runs it.
+    /// Part of a restore: migrations and `after-deploy` are left out, because
+    /// the data that they work on is about to come back; a later deploy runs
+    /// `after-deploy`.
     pub restoring: bool,
 }
 

@@ -125,8 +125,13 @@ impl Rollout<'_> {
     }
 
     /// Sends what differs and waits until it runs; what follows when it does
-    /// not is [`OnFailure`]'s.
-    pub async fn carry_out(&self, live: &Live, work: &Work, detach: bool) -> Result<(), Error> {
+    /// not is [`OnFailure`]'s. Returns what was sent.
+    pub async fn carry_out(
+        &self,
+        live: &Live,
+        work: &Work,
+        detach: bool,
+    ) -> Result<Applied, Error> {
         let mut applied = self.send(live, work).await?;
         let mut services = std::mem::take(&mut applied.refused);
         if services.is_empty() && !detach {
@@ -136,7 +141,7 @@ impl Rollout<'_> {
             }
         }
         if services.is_empty() {
-            return Ok(());
+            return Ok(applied);
         }
         let by_swarm =
             services.iter().all(|s| matches!(&s.problem, Problem::Stuck(State::RolledBack { .. })));
@@ -145,14 +150,20 @@ impl Rollout<'_> {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
             OnFailure::Leave => Err(Error::Failed(failed)),
             OnFailure::GoBack if live.services.is_empty() => Err(Error::Failed(failed)),
-            OnFailure::GoBack => {
-                self.step("roll back");
-                match undo::undo(self.engine, &applied.sent, self.limit, self.progress).await {
-                    Ok(()) => Err(Error::RolledBack(failed)),
-                    Err(undo) => Err(Error::UndoFailed { failed, undo }),
-                }
-            }
+            OnFailure::GoBack => match self.go_back(&applied).await {
+                Ok(()) => Err(Error::RolledBack(failed)),
+                Err(undo) => Err(Error::UndoFailed { failed, undo }),
+            },
         }
+    }
+
+    /// Brings back what ran before, and waits until it runs.
+    ///
+    /// # Errors
+    /// What could not be brought back, for people.
+    pub async fn go_back(&self, applied: &Applied) -> Result<(), String> {
+        self.step("roll back");
+        undo::undo(self.engine, &applied.sent, self.limit, self.progress).await
     }
 
     /// Looks that everything runs, where nothing has to be sent.

@@ -159,7 +159,9 @@ async fn before_remove(context: &Context, app: &App) {
             return Ok(());
         }
         let role = crate::plugin::Role::Lifecycle;
-        for (name, mut plugin) in hooks::start_components(context, app, &components, role).await? {
+        for (name, mut plugin) in
+            hooks::start_components(context, app, &components, &[role]).await?
+        {
             context.progress.event(Event::Step { name: format!("{name}: before-remove") });
             plugin.before_remove().await?;
         }

@@ -54,6 +54,11 @@ impl Hooks {
         &self.plugin
     }
 
+    /// Whether a hook ended in a way after which no other can be called.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Whether it has the hooks of this role.
     pub fn plays(&self, role: Role) -> bool {
         let guests = &self.guests;

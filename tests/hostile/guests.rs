@@ -2,6 +2,8 @@
 //! it. An import is lowered with the memory of a module of its own, an export is
 //! lifted and passed through a shim that gives its types their names.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 /// The guest's memory and an allocator that never frees.
 pub(super) const LIBC: &str = r#"
     (core module $Libc

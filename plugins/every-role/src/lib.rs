@@ -4,10 +4,13 @@
 
 #![cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "only the component is used"))]
 
+use std::time::Duration;
+
 use potluck_sdk::{
     Backup, Changes, Client, ClientRequest, Commands, Encryption, Failure, Finding, Item,
     Lifecycle, MailClient, MailProvider, Migration, Parameter, Relay, Result, Sink, Source, Spec,
     SsoClient, SsoProvider, Step, Transition, export, facts, memory, recipe_files, report, secrets,
+    services, settings,
 };
 use serde::Deserialize;
 
@@ -17,10 +20,12 @@ struct Plugin;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Options {
-    /// The hook of this name fails.
+    /// The hook of this name fails; the setting FAIL says the same.
     fail: String,
     /// Ids of steps; those that begin with `once-` are not reversible.
     steps: Vec<String>,
+    /// The service in which a step writes its id into the file `/data/steps`.
+    journal: Option<String>,
     settings: Vec<(String, Option<String>)>,
     secrets: Vec<(String, String)>,
     on: Vec<String>,
@@ -42,7 +47,7 @@ fn options() -> Result<Options> {
 /// Says what was called; fails if that is wanted.
 fn called(hook: &str, with: &str) -> Result {
     report::info(format!("{hook}({with})"));
-    if options()?.fail == hook {
+    if options()?.fail == hook || settings::get("FAIL").as_deref() == Some(hook) {
         return Err(Failure::new(format!("{hook} was told to fail")).hint("tell it otherwise"));
     }
     Ok(())
@@ -79,7 +84,13 @@ impl Migration for Plugin {
         Ok(options()?.steps.into_iter().map(step).collect())
     }
     fn run(id: String) -> Result {
-        called(&format!("run-{id}"), "")
+        called(&format!("run-{id}"), "")?;
+        if let Some(service) = options()?.journal {
+            services::wait_ready(&service, Duration::from_secs(60))?;
+            let script = r#"echo "$1" >>/data/steps"#;
+            services::run(&service, ["sh", "-c", script, "sh", id.as_str()])?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,165 @@
+//! Data migrations of an upgrade. Plugins are asked for their steps before
+//! anything changes; the steps run when the services of the new version run.
+//!
+//! Each step that is done goes into the lock file at once, so that an upgrade
+//! that failed or was cut off goes on where it was: a step does not run twice in
+//! the same upgrade.
+
+use crate::{
+    home::{LockFile, lock_file::Upgrade},
+    plugin::{Hooks, Role, Step, Transition},
+    progress::Event,
+};
+
+use super::{App, Change, Context, Error};
+
+/// The steps of one upgrade that are still to be run, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Migrations {
+    before: String,
+    after: String,
+    steps: Vec<Planned>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    plugin: String,
+    step: Step,
+}
+
+/// A step that did not come to its end.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    /// `plugin: id`.
+    pub step: String,
+    pub source: Error,
+    /// Whether the old version can still run on the data.
+    pub reversible: bool,
+}
+
+impl Migrations {
+    /// Asks the plugins for their steps. There are none unless one version takes
+    /// the place of another.
+    ///
+    /// # Errors
+    /// A plugin that fails, or whose answer makes no sense.
+    pub async fn plan(
+        context: &Context,
+        lock: &LockFile,
+        plugins: &mut [(String, Hooks)],
+        to: &Transition,
+    ) -> Result<Self, Error> {
+        let (Some(before), Some(after)) = (&to.before, &to.after) else {
+            return Ok(Migrations::default());
+        };
+        if before == after {
+            return Ok(Migrations::default());
+        }
+        let begun = lock.upgrade.as_ref().filter(|upgrade| upgrade.is(before, after));
+        let mut steps = Vec::new();
+        for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Migration)) {
+            step(context, format!("{name}: plan the migration"));
+            let done = begun.and_then(|upgrade| upgrade.done.get(name));
+            let plan = plugin.migration_plan(before, after).await?;
+            let open = plan.into_iter().filter(|s| !done.is_some_and(|d| d.contains(&s.id)));
+            steps.extend(open.map(|step| Planned { plugin: name.clone(), step }));
+        }
+        Ok(Migrations { before: before.clone(), after: after.clone(), steps })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The steps, as the operator agrees to them.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        self.steps.iter().map(|planned| {
+            let mut details = vec![planned.step.description.clone()];
+            if !planned.step.reversible {
+                details.push("the old version cannot run on the data afterwards".into());
+            }
+            Change { kind: "migration", name: planned.name(), action: "run", details }
+        })
+    }
+
+    /// What the operator should know besides.
+    pub fn warnings(&self, lock: &LockFile, to: &Transition) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.steps.iter().any(|planned| !planned.step.reversible) {
+            warnings.push(
+                "a failure of the migration leaves the new version where it stands; with a backup from before, the data can come back".into(),
+            );
+        }
+        if let Some(Upgrade { before, after, irreversible: true, .. }) = &lock.upgrade
+            && to.after.as_ref() != Some(after)
+        {
+            warnings.push(format!(
+                "an upgrade from {before} to {after} ended half-way in its migration: the data may not fit another version"
+            ));
+        }
+        warnings
+    }
+
+    /// Runs the steps.
+    ///
+    /// # Errors
+    /// The first step that failed; those behind it were not begun.
+    pub async fn run(
+        &self,
+        context: &Context,
+        app: &mut App,
+        plugins: &mut [(String, Hooks)],
+    ) -> Result<(), Stopped> {
+        for planned in &self.steps {
+            if let Err(source) = self.run_one(context, app, plugins, planned).await {
+                let reversible = app.lock.upgrade.as_ref().is_none_or(|u| !u.irreversible);
+                return Err(Stopped { step: planned.name(), source, reversible });
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_one(
+        &self,
+        context: &Context,
+        app: &mut App,
+        plugins: &mut [(String, Hooks)],
+        Planned { plugin: name, step: Step { id, reversible, .. } }: &Planned,
+    ) -> Result<(), Error> {
+        step(context, format!("{name}: migrate {id}"));
+        // Before it begins, as it may be cut off.
+        self.note(context, app, |upgrade| upgrade.irreversible |= !reversible)?;
+        for (_, plugin) in plugins.iter_mut().filter(|(plugin, _)| plugin == name) {
+            plugin.migrate(id).await?;
+        }
+        self.note(context, app, |upgrade| {
+            upgrade.done.entry(name.clone()).or_default().push(id.clone());
+        })
+    }
+
+    /// Writes down how far it came.
+    fn note(
+        &self,
+        context: &Context,
+        app: &mut App,
+        change: impl FnOnce(&mut Upgrade),
+    ) -> Result<(), Error> {
+        let begun = app.lock.upgrade.take().filter(|u| u.is(&self.before, &self.after));
+        let upgrade = app
+            .lock
+            .upgrade
+            .insert(begun.unwrap_or_else(|| Upgrade::new(&self.before, &self.after)));
+        change(upgrade);
+        Ok(context.home.write_lock_file(&app.entry, &app.lock)?)
+    }
+}
+
+impl Planned {
+    fn name(&self) -> String {
+        format!("{}: {}", self.plugin, self.step.id)
+    }
+}
+
+fn step(context: &Context, name: String) {
+    context.progress.event(Event::Step { name });
+}

@@ -1,0 +1,235 @@
+//! The steps of a deploy that was agreed to: `before-deploy` → apply →
+//! converge → migrations → `after-deploy` → verify → lock file → prune.
+//!
+//! Whatever fails from `before-deploy` on, plugins whose `before-deploy` was
+//! called hear of it.
+
+use std::time::Duration;
+
+use crate::{
+    engine::{Scope, api},
+    home::lock_file::RecipePin,
+    plugin::{Hooks, Role, Transition},
+    progress::Event,
+};
+
+use super::{
+    App, Context, DeployOptions, Error, MigrationFailed,
+    apply::Applied,
+    converge::{Target, converge},
+    deploy::rollout,
+    error::{FailedService, Left, Problem},
+    hooks::{self, Component},
+    live::{Live, by_name},
+    migrate::{Migrations, Stopped},
+    record::Record,
+    rollout::Images,
+    work::Work,
+};
+
+/// Services ran a moment ago; a hook may have restarted one.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A deploy that was agreed to.
+pub(super) struct Steps<'a> {
+    pub context: &'a Context,
+    pub app: &'a mut App,
+    pub options: &'a DeployOptions,
+    pub components: &'a [Component],
+    /// Of the roles `lifecycle` and `migration`, in the order of `recipe.yml`.
+    pub plugins: Vec<(String, Hooks)>,
+    pub migrations: Migrations,
+    pub transition: Transition,
+    pub images: Images,
+    /// What the deploy is made from; kept when it went well.
+    pub record: Record,
+}
+
+/// How far a deploy came.
+struct Progress {
+    /// Plugins whose `before-deploy` was called.
+    called: Vec<String>,
+    /// Whether the services run, or run again, as they did before.
+    as_before: bool,
+}
+
+impl Steps<'_> {
+    /// Goes all the steps.
+    ///
+    /// # Errors
+    /// The step that failed, after plugins were told of it.
+    pub async fn run(mut self, live: Live, work: Work) -> Result<(), Error> {
+        let mut progress = Progress { called: Vec::new(), as_before: true };
+        let outcome = self.forward(live, work, &mut progress).await;
+        if outcome.is_err() {
+            self.tell(progress).await;
+        }
+        outcome
+    }
+
+    async fn forward(
+        &mut self,
+        mut live: Live,
+        mut work: Work,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let Steps { context, options, .. } = *self;
+        for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
+            step(context, format!("{name}: before-deploy"));
+            progress.called.push(name.clone());
+            plugin.before_deploy(&self.transition).await?;
+        }
+        if !progress.called.is_empty() {
+            // Hooks may have made secrets or restarted services.
+            let rollout = rollout(context, self.app, options);
+            live = rollout.live().await?;
+            work = rollout.work(&live, &self.images);
+        }
+
+        let applied = rollout(context, self.app, options)
+            .carry_out(&live, &work, options.detach)
+            .await
+            .inspect_err(|error| {
+                let touched = matches!(error, Error::Failed(_) | Error::UndoFailed { .. });
+                progress.as_before = !touched;
+            })?;
+        progress.as_before = applied.sent.is_empty();
+        if options.detach {
+            if !progress.called.is_empty() {
+                context.progress.event(Event::Warning {
+                    message:
+                        "after-deploy hooks are not run with --detach; a later deploy runs them"
+                            .into(),
+                });
+            }
+            return Ok(());
+        }
+        if let Err(stopped) = self.migrations.run(context, self.app, &mut self.plugins).await {
+            return Err(self.stopped(stopped, &applied, progress).await);
+        }
+        if !options.restoring {
+            self.after_deploy(&work).await?;
+        }
+        self.settle()?;
+        rollout(context, self.app, options).prune(&work).await;
+        Ok(())
+    }
+
+    /// A migration failed: where the old version can still run on the data, it
+    /// comes back.
+    async fn stopped(&self, stopped: Stopped, applied: &Applied, progress: &mut Progress) -> Error {
+        let left = if stopped.reversible {
+            match rollout(self.context, self.app, self.options).go_back(applied).await {
+                Ok(()) => Left::Back,
+                Err(undo) => Left::NotBack(undo),
+            }
+        } else {
+            Left::PartlyMigrated
+        };
+        progress.as_before = left == Left::Back;
+        let name = |version: &Option<String>| version.clone().unwrap_or_default();
+        Error::Migration(Box::new(MigrationFailed {
+            app: self.app.entry.name.to_string(),
+            before: name(&self.transition.before),
+            after: name(&self.transition.after),
+            step: stopped.step,
+            source: stopped.source,
+            left,
+        }))
+    }
+
+    /// The hooks that need running services, and a last look at these.
+    async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
+        for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
+            step(self.context, format!("{name}: after-deploy"));
+            plugin.after_deploy(&self.transition).await?;
+        }
+        if self.plugins.is_empty() {
+            return Ok(());
+        }
+        step(self.context, "verify".into());
+        let live: Vec<api::Service> =
+            self.app.engine.services(Scope::Stack(&self.app.name)).await?;
+        let live = by_name(live);
+        let mut targets = Vec::new();
+        let mut gone = Vec::new();
+        for service in &work.services {
+            match live.get(&service.name) {
+                Some(found) => targets.push(Target {
+                    key: service.key.clone(),
+                    id: found.id.clone().unwrap_or_default(),
+                    spec: found.spec.clone().unwrap_or_default(),
+                    changed: false,
+                }),
+                None => gone.push(FailedService {
+                    service: service.key.clone(),
+                    problem: Problem::Gone,
+                    cause: None,
+                    log: Vec::new(),
+                }),
+            }
+        }
+        let progress = &*self.context.progress;
+        let late = converge(&*self.app.engine, &targets, VERIFY_PATIENCE, progress).await;
+        gone.extend(late.err().into_iter().flatten());
+        if gone.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Failed(rollout(self.context, self.app, self.options).failed(gone)))
+        }
+    }
+
+    /// Writes down that this version is what runs.
+    fn settle(&mut self) -> Result<(), Error> {
+        let app = &mut *self.app;
+        app.lock.recipe = Some(RecipePin {
+            version: app.checkout.version.clone(),
+            commit: app.checkout.commit.clone(),
+        });
+        // The old version, deployed again, leaves the data as the upgrade left
+        // it; so does a deploy whose data is about to come back.
+        let after = self.transition.after.as_ref();
+        let restoring = self.options.restoring;
+        app.lock.upgrade.take_if(|upgrade| !restoring && after != Some(&upgrade.before));
+        self.context.home.write_lock_file(&app.entry, &app.lock)?;
+        // Without one, the next deploy runs the hooks that this one left out.
+        if !self.options.restoring {
+            self.record.write(self.context, &app.entry)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `deploy-failed`. An instance that broke is replaced by a new one: a
+    /// maintenance mode has to end then, too.
+    async fn tell(&mut self, progress: Progress) {
+        let Progress { called, as_before } = progress;
+        let broken = self.plugins.iter().any(|(name, p)| called.contains(name) && p.is_broken());
+        let mut anew = Vec::new();
+        if broken {
+            let roles = &[Role::Lifecycle];
+            match hooks::start_components(self.context, self.app, self.components, roles).await {
+                Ok(started) => anew = started,
+                Err(error) => self.warn(format!("deploy-failed hooks were not run: {error}")),
+            }
+        }
+        for (name, plugin) in self.plugins.iter_mut().filter(|(name, _)| called.contains(name)) {
+            let mut fresh = anew.iter_mut().find(|(fresh, _)| fresh == name);
+            let plugin = match &mut fresh {
+                Some((_, fresh)) if plugin.is_broken() => fresh,
+                _ => plugin,
+            };
+            if let Err(error) = plugin.deploy_failed(&self.transition, as_before).await {
+                let message = format!("{name}: after the deploy failed: {error}");
+                self.context.progress.event(Event::Warning { message });
+            }
+        }
+    }
+
+    fn warn(&self, message: String) {
+        self.context.progress.event(Event::Warning { message });
+    }
+}
+
+fn step(context: &Context, name: String) {
+    context.progress.event(Event::Step { name });
+}
