@@ -13,15 +13,10 @@ const LARGEST_CONFIG: usize = 1000 * 1024;
 
 impl State {
     pub fn create_secret(&mut self, mut spec: api::SecretSpec) -> Result<String, Error> {
-        let name = spec.name.clone().unwrap_or_default();
-        if self.secrets.iter().filter_map(|known| known.spec.as_ref()).any(|s| s.name == spec.name)
-        {
-            return Err(Error::Exists { kind: Kind::Secret, name });
-        }
+        let taken = self.secrets.iter().filter_map(|known| known.spec.as_ref()?.name.as_ref());
         let data = spec.data.take();
         let digest = digest(data.as_deref());
-        check_data(&name, data, LARGEST_SECRET)
-            .map_err(|message| refused(format!("create the secret `{name}`"), message))?;
+        check(Kind::Secret, spec.name.as_deref(), taken, data, LARGEST_SECRET)?;
         let version = self.bump();
         let id = id("secret", self.index);
         self.secret_digests.insert(id.clone(), digest);
@@ -74,33 +69,24 @@ impl State {
     }
 
     pub fn remove_secret(&mut self, id: &str) -> Result<(), Error> {
-        let named = |secret: &api::Secret| secret.spec.as_ref().and_then(|spec| spec.name.clone());
-        let is = |secret: &api::Secret| {
-            secret.id.as_deref() == Some(id) || named(secret).as_deref() == Some(id)
-        };
-        let found = self.secrets.iter().find(|secret| is(secret));
-        let found = found.ok_or_else(|| not_found(Kind::Secret, id))?;
+        let known = self.secrets.iter();
+        let known =
+            known.map(|s| (s.id.as_deref(), s.spec.as_ref().and_then(|s| s.name.as_deref())));
+        let (id, name) = find(Kind::Secret, known, id)?;
         let users = self.users(|container| {
-            container.secrets.iter().flatten().any(|used| used.secret_id == found.id)
+            container.secrets.iter().flatten().any(|used| used.secret_id.as_ref() == Some(&id))
         });
         if !users.is_empty() {
-            return Err(in_use("secret", id, &named(found).unwrap_or_default(), &users));
+            return Err(in_use("secret", &id, &name, &users));
         }
-        if let Some(id) = &found.id {
-            self.secret_digests.remove(id);
-        }
-        self.secrets.retain(|secret| !is(secret));
+        self.secret_digests.remove(&id);
+        self.secrets.retain(|secret| secret.id.as_ref() != Some(&id));
         Ok(())
     }
 
     pub fn create_config(&mut self, spec: api::ConfigSpec) -> Result<String, Error> {
-        let name = spec.name.clone().unwrap_or_default();
-        if self.configs.iter().filter_map(|known| known.spec.as_ref()).any(|s| s.name == spec.name)
-        {
-            return Err(Error::Exists { kind: Kind::Config, name });
-        }
-        check_data(&name, spec.data.clone(), LARGEST_CONFIG)
-            .map_err(|message| refused(format!("create the config `{name}`"), message))?;
+        let taken = self.configs.iter().filter_map(|known| known.spec.as_ref()?.name.as_ref());
+        check(Kind::Config, spec.name.as_deref(), taken, spec.data.clone(), LARGEST_CONFIG)?;
         let version = self.bump();
         let id = id("config", self.index);
         self.configs.push(api::Config {
@@ -114,21 +100,30 @@ impl State {
     }
 
     pub fn remove_config(&mut self, id: &str) -> Result<(), Error> {
-        let named = |config: &api::Config| config.spec.as_ref().and_then(|spec| spec.name.clone());
-        let is = |config: &api::Config| {
-            config.id.as_deref() == Some(id) || named(config).as_deref() == Some(id)
-        };
-        let found = self.configs.iter().find(|config| is(config));
-        let found = found.ok_or_else(|| not_found(Kind::Config, id))?;
+        let known = self.configs.iter();
+        let known =
+            known.map(|c| (c.id.as_deref(), c.spec.as_ref().and_then(|s| s.name.as_deref())));
+        let (id, name) = find(Kind::Config, known, id)?;
         let users = self.users(|container| {
-            container.configs.iter().flatten().any(|used| used.config_id == found.id)
+            container.configs.iter().flatten().any(|used| used.config_id.as_ref() == Some(&id))
         });
         if !users.is_empty() {
-            return Err(in_use("config", id, &named(found).unwrap_or_default(), &users));
+            return Err(in_use("config", &id, &name, &users));
         }
-        self.configs.retain(|config| !is(config));
+        self.configs.retain(|config| config.id.as_ref() != Some(&id));
         Ok(())
     }
+}
+
+/// Id and name of the one that goes by this id or name.
+fn find<'a>(
+    kind: Kind,
+    mut known: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>,
+    wanted: &str,
+) -> Result<(String, String), Error> {
+    let found = known.find(|(id, name)| *id == Some(wanted) || *name == Some(wanted));
+    let (id, name) = found.ok_or_else(|| not_found(kind, wanted))?;
+    Ok((id.unwrap_or_default().to_owned(), name.unwrap_or_default().to_owned()))
 }
 
 fn only_labels(kind: &str, id: &str) -> Error {
@@ -153,6 +148,23 @@ fn relabel<S>(
 
 fn digest(data: Option<&str>) -> String {
     hex::encode(Sha256::digest(data.unwrap_or_default()))
+}
+
+/// That a secret or config may be made: its name is free, and both name and data
+/// are as the manager wants them.
+fn check<'a>(
+    kind: Kind,
+    name: Option<&str>,
+    mut taken: impl Iterator<Item = &'a String>,
+    data: Option<String>,
+    largest: usize,
+) -> Result<(), Error> {
+    let name = name.unwrap_or_default();
+    if taken.any(|taken| taken == name) {
+        return Err(Error::Exists { kind, name: name.to_owned() });
+    }
+    check_data(name, data, largest)
+        .map_err(|message| refused(format!("create the {kind} `{name}`"), message))
 }
 
 /// The rules for secrets and configs alike.

@@ -10,6 +10,7 @@
 mod contents;
 mod exec;
 mod files;
+mod logs;
 mod script;
 mod state;
 mod store;
@@ -34,7 +35,7 @@ pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Health, Kind, LogLine, LogQuery,
-    Manager, RegistryAuth, Scope, Stream, Volume, api,
+    Manager, RegistryAuth, Scope, Volume, api,
 };
 use files::Files;
 use state::{NODE_ID, NODE_NAME, State, container_id, in_scope};
@@ -196,42 +197,6 @@ impl Simulated {
             Ok(Files::new(&self.volumes, container, service, task))
         })
         .await
-    }
-
-    /// Lines that these tasks wrote.
-    async fn logs(
-        &self,
-        query: &LogQuery,
-        wanted: impl Fn(&state::Service, &api::Task) -> bool,
-    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
-        let mut lines = self
-            .change(|state, script| {
-                let mut lines = Vec::new();
-                for service in &state.services {
-                    for task in service.tasks.iter().filter(|task| wanted(service, task)) {
-                        let started = tick::has_container(task) || tick::is_over(task);
-                        let rule = script.task(tick::subject(service, task)).filter(|_| started);
-                        let at = task.created_at.as_deref().unwrap_or_default();
-                        for line in rule.into_iter().flat_map(|rule| &rule.logs) {
-                            let stamp =
-                                if query.timestamps { format!("{at} ") } else { String::new() };
-                            lines.push(format!("{stamp}{line}\n"));
-                        }
-                    }
-                }
-                Ok(lines)
-            })
-            .await?;
-        if let Some(tail) = query.tail {
-            let tail = usize::try_from(tail).unwrap_or(usize::MAX);
-            lines.drain(..lines.len().saturating_sub(tail));
-        }
-        let lines = stream::iter(
-            lines
-                .into_iter()
-                .map(|line| Ok(LogLine { stream: Stream::Stdout, bytes: line.into() })),
-        );
-        Ok(if query.follow { lines.chain(stream::pending()).boxed() } else { lines.boxed() })
     }
 }
 
