@@ -11,6 +11,7 @@ use potluck::{
     hint::Hint,
     plugin::{
         Changes, Client, ClientRequest, Encryption, Error, Hooks, Limits, Relay, Role, Transition,
+        WIT_VERSION,
     },
 };
 use serde_json::json;
@@ -77,6 +78,7 @@ async fn lifecycle_hooks_hear_of_both_versions() {
     hooks.check(&to).await.unwrap();
     hooks.before_deploy(&to).await.unwrap();
     hooks.after_deploy(&first()).await.unwrap();
+    hooks.deploy_failed(&to, true).await.unwrap();
     hooks.before_remove().await.unwrap();
     assert_eq!(
         world.lines(),
@@ -84,6 +86,7 @@ async fn lifecycle_hooks_hear_of_both_versions() {
             "info: check(1.0.0 to 2.0.0)",
             "info: before-deploy(1.0.0 to 2.0.0)",
             "info: after-deploy(none to 1.0.0)",
+            "info: deploy-failed(1.0.0 to 2.0.0, restored)",
             "info: before-remove()",
         ]
     );
@@ -316,6 +319,15 @@ async fn a_plugin_reads_its_recipe_and_nothing_beside_it() {
     let said = hooks.run_command("logo", &[]).await.unwrap();
     assert!(said.starts_with("logo.svg: <svg/>, Err("), "{said}");
     assert!(said.contains("not a plain path inside the recipe"), "{said}");
+}
+
+#[tokio::test]
+async fn the_sdk_speaks_the_newest_version_of_the_interface() {
+    let Some((mut hooks, _)) = guest(json!({}), &["exec: app"]).await else { return };
+    let lines = hooks.run_command("logs", &["app".into()]).await.unwrap();
+    assert!(!lines.is_empty());
+    let plugin = load(&std::fs::read(COMPONENT).unwrap()).await.unwrap();
+    assert_eq!(plugin.wit_version(), Some(WIT_VERSION));
 }
 
 #[tokio::test]

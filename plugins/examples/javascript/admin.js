@@ -4,7 +4,7 @@ import { setting } from "potluck:recipe/app@0.1.0";
 import { get, set } from "potluck:recipe/memory@0.1.0";
 import { log } from "potluck:recipe/report@0.1.0";
 import { reveal } from "potluck:recipe/secrets@0.1.0";
-import { run } from "potluck:recipe/services@0.1.0";
+import { run } from "potluck:recipe/services@0.2.0";
 
 /** A failure as the interface has it; what is thrown becomes a result's error. */
 const failure = (message, hint, retryable = false) => ({ message, hint, retryable });
@@ -66,6 +66,8 @@ export const lifecycle = {
     host(() => set("administrator", email));
     log("info", `created the administrator ${email}`);
   },
+
+  deployFailed(to, restored) {},
 
   beforeRemove() {},
 };
