@@ -5,18 +5,16 @@
 //! about: the first deploy creates the administrator
 //! given:
 //!   settings: {ADMIN_EMAIL: ada@example.org}
-//!   secrets: {admin_password: correct horse}
-//!   grants: [exec: app, secret: admin_password]
+//!   grants: [exec: app]
 //!   services:
 //!     - service: app
-//!       command: [app-ctl, create-admin, "*"]
+//!       command: [sh, -c, app-ctl create-admin *, sh, "*"]
 //! call: after-deploy
 //! with: {after: 1.0.0}
 //! expect:
 //!   calls:
 //!     - service: app
-//!       command: [app-ctl, create-admin, ada@example.org]
-//!       input: correct horse
+//!       command: [sh, -c, app-ctl create-admin *, sh, ada@example.org]
 //!   log: ["info: created the administrator ada@example.org"]
 //! ```
 //!
