@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use include_dir::{Dir, include_dir};
 
-use super::{Files, Name, add_all, fill, wanted};
+use super::{Files, Name, SCENARIO, add_all, fill, wanted};
 use crate::plugin::Role;
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/sdk");
@@ -76,6 +76,9 @@ pub fn plugin(name: &Name, roles: &BTreeSet<Role>) -> Files {
     let mut files = around(name, &wanted(name));
     files.add("src/lib.rs", library);
     files.add("src/tests.rs", tests(roles));
+    if roles.contains(&Role::Lifecycle) {
+        files.add("tests/first-deploy.yml", SCENARIO);
+    }
     files
 }
 
