@@ -9,6 +9,7 @@ use std::{fs, path::Path};
 
 use cli_support::Lab;
 use insta::assert_snapshot;
+use potluck::recipe::standard;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -272,6 +273,26 @@ fn a_hook_runs_for_an_app_as_it_stands() {
     let run = lab.run(&["plugin", "run", "admn", "check", "--app", "t.example"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.stderr.contains("did you mean `admin`"), "{run}");
+}
+
+#[test]
+fn the_plugins_that_come_with_potluck_pass_their_scenarios() {
+    if standard::ALL.iter().any(|standard| standard.component().is_err()) {
+        skip::skip("potluck was built without its standard plugins: plugins/build.sh makes them");
+        return;
+    }
+    let lab = Lab::new();
+    let folder = Path::new(ROOT).join("plugins/std");
+    let run = lab.run(&["plugin", "test", folder.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{run}");
+    for standard in &standard::ALL {
+        assert!(run.stdout.contains(&format!("ok      {}/", standard.name)), "{run}");
+    }
+    let run = lab.run(&["plugin", "run", "std:smtp", "check"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("neither `settings` nor `secrets` maps anything"), "{run}");
+    let run = lab.run(&["plugin", "run", "std:postgress", "check"]);
+    assert!(run.code == 1 && run.stderr.contains("did you mean `std:postgres`?"), "{run}");
 }
 
 #[test]

@@ -63,8 +63,7 @@ fn what_happened_on_a_swarm_happens_again_without_one() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("ledger");
     fs::create_dir(&recipe).unwrap();
-    for (name, text) in
-        [("compose.yml", COMPOSE), (".env.sample", SAMPLE), ("recipe.yml", RECIPE)]
+    for (name, text) in [("compose.yml", COMPOSE), (".env.sample", SAMPLE), ("recipe.yml", RECIPE)]
     {
         fs::write(recipe.join(name), text).unwrap();
     }

@@ -58,6 +58,7 @@ fn builds(lab: &Lab, plugin: &str, roles: usize) -> bool {
     assert!(output.status.success(), "{text}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["roles"].as_array().unwrap().len(), roles, "{report}");
+    assert_eq!(report["wit_version"], "0.2.0", "{report}");
     let component = fs::read(lab.path(plugin).join(format!("{plugin}.wasm"))).unwrap();
     let here = lab.path("").into_os_string().into_encoded_bytes();
     let is_named = component.windows(here.len()).any(|bytes| bytes == here);
