@@ -226,6 +226,7 @@ impl Commands for Plugin {
                 Ok(count.to_string())
             }
             "logs" => Ok(services::logs(&arguments[0], 10)?.join("\n")),
+            "panic" => panic!("the sky fell on {}", arguments.join(" and ")),
             "reveal" => Ok(secrets::reveal(&arguments[0])?),
             _ => Err(Failure::new(format!("there is no command `{name}`"))),
         }
