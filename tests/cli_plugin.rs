@@ -198,6 +198,7 @@ fn a_hook_runs_in_a_scenario_and_can_be_recorded() {
       - "info: created the administrator ada@example.org"
       memory:
         administrator: ada@example.org
+      secrets: {}
     "#);
     let run = lab.run(&["plugin", "test", "recorded.yml", "--component", component]);
     assert_eq!(run.code, 0, "{run}");
