@@ -22,7 +22,7 @@
 //! sandbox is the scenario's. There is no server and no folder of an operator.
 //! `docs/plugins.md` describes the file.
 //!
-//! To read: [`file`] (what stands in one), `hook` (calling), [`World`] (what is
+//! To read: [`mod@file`] (what stands in one), `hook` (calling), [`World`] (what is
 //! scripted), `compare` (what came of it), [`record`] (from a real run to a
 //! file), [`find`] (which files belong to which component).
 
