@@ -71,15 +71,29 @@ impl Grant {
             "secret" if thing.chars().all(plain) => Ok(Grant::Secret(thing.into())),
             "secret" => Err(invalid("that is not the name of a secret")),
             "http" => {
-                let url = url::Url::parse(thing).map_err(|e| invalid(&e.to_string()))?;
-                if !matches!(url.scheme(), "http" | "https") {
+                let lower = thing.to_ascii_lowercase();
+                if !lower.starts_with("http://") && !lower.starts_with("https://") {
                     return Err(invalid("an origin begins with http:// or https://"));
+                }
+                // What a URL's reader would overlook or put right.
+                if thing.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+                    return Err(invalid("an origin holds no blanks, control characters or `\\`"));
+                }
+                if lower.contains(":///") {
+                    return Err(invalid("it names no host"));
+                }
+                if thing.contains('@') {
+                    return Err(invalid("an origin holds no user name or password"));
+                }
+                let url = url::Url::parse(thing).map_err(|e| invalid(&e.to_string()))?;
+                if url.host_str().is_some_and(|host| host.contains('*')) {
+                    return Err(invalid("there are no wildcards: each host is named by itself"));
+                }
+                if url.port() == Some(0) {
+                    return Err(invalid("nothing listens at port 0"));
                 }
                 if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
                     return Err(invalid("an origin has no path: scheme, host and port only"));
-                }
-                if !url.username().is_empty() || url.password().is_some() {
-                    return Err(invalid("an origin holds no user name or password"));
                 }
                 Ok(Grant::Http(url.origin().ascii_serialization()))
             }
@@ -114,6 +128,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_origin_is_written_in_one_way() {
+        for (given, wanted) in [
+            ("http: HTTPS://SSO.Example.org:443/", "http: https://sso.example.org"),
+            ("http: https://bücher.example", "http: https://xn--bcher-kva.example"),
+            ("http: http://0x7f.1", "http: http://127.0.0.1"),
+            ("http: http://[0:0::1]:8080", "http: http://[::1]:8080"),
+        ] {
+            assert_eq!(given.parse::<Grant>().unwrap().to_string(), wanted);
+        }
+    }
+
+    #[test]
     fn grants_read_as_they_print() {
         for text in ["exec: db", "secret: db_password", "http: https://sso.example.org"] {
             assert_eq!(text.parse::<Grant>().unwrap().to_string(), text);
@@ -130,7 +156,24 @@ mod tests {
             "file: /etc",
             "http: ftp://x",
             "http: https://x/path",
+            "http: https://x/?",
+            "http: https://x/#a",
             "http: https://u:p@x",
+            "http: https://@x",
+            "http: https://*.example.org",
+            "http: https://*",
+            "http: *",
+            "http: sso.example.org",
+            "http: https:sso.example.org",
+            "http: https:///sso.example.org",
+            "http: https://sso.exa\tmple.org",
+            "http: https://sso.example.org\\@evil.example",
+            "http: https://sso.example.org evil.example",
+            "http: https://sso.example.org:0",
+            "http: https://sso.example.org:99999",
+            "http: https://sso.example.org:x",
+            "http: https://",
+            "http: ws://x",
             "secret: a/b",
         ] {
             assert!(text.parse::<Grant>().is_err(), "{text:?} was accepted");

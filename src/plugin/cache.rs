@@ -1,8 +1,9 @@
 //! Compiled code kept between runs.
 //!
 //! An entry is named by the component's sha256 and by the engine's
-//! configuration and version, and begins with the sha256 of the code that
-//! follows, so that a damaged entry is compiled anew instead of run. Whoever
+//! configuration and version, and begins with the sha256 of that name and of the
+//! code that follows, so that an entry that was damaged, or renamed, is compiled
+//! anew instead of run. Whoever
 //! can write here runs code as this user; so the folder is private, and what is
 //! not this user's alone is not used.
 
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
@@ -67,6 +69,11 @@ impl Cache {
             .ok()
     }
 
+    fn sum(&self, digest: &str, code: &[u8]) -> [u8; SUM] {
+        let sum = Sha256::new().chain_update(digest).chain_update(&self.engine);
+        sum.chain_update(code).finalize().into()
+    }
+
     /// An entry that is this user's alone and undamaged, checksum included.
     fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
         let foreign = |what: &str| io::Error::other(format!("{what} is not this user's alone"));
@@ -75,7 +82,8 @@ impl Cache {
         }
         let file = OpenOptions::new()
             .read(true)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            // A pipe would keep us waiting for its other end.
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(self.path(digest))?;
         let metadata = file.metadata()?;
         if !private(&metadata, libc_mode::REGULAR) {
@@ -86,7 +94,7 @@ impl Cache {
         }
         let mut code = Vec::with_capacity(metadata.len() as usize);
         file.take(ENTRY).read_to_end(&mut code)?;
-        if code.len() <= SUM || Sha256::digest(&code[SUM..])[..] != code[..SUM] {
+        if code.len() <= SUM || self.sum(digest, &code[SUM..])[..] != code[..SUM] {
             return Err(io::Error::other("the file is damaged"));
         }
         Ok(code)
@@ -106,7 +114,7 @@ impl Cache {
             .map_err(failed("write in", &self.folder))?;
         // Readable and writable by this user alone: tempfile's default.
         let path = self.path(digest);
-        file.write_all(&Sha256::digest(code))
+        file.write_all(&self.sum(digest, code))
             .and_then(|()| file.write_all(code))
             .map_err(failed("write", &path))?;
         file.persist(&path).map_err(|error| failed("write", &path)(error.error))?;

@@ -4,8 +4,9 @@
 //! A hook that traps, is stopped or is cancelled leaves the instance in no
 //! known state: it is broken from then on, and further hooks say so.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::{
@@ -13,15 +14,18 @@ use super::{
     bindings::failures::Failure,
     error,
     host::State,
-    limits::{self, Exceeded},
+    limits::{self, Computing, Exceeded},
     roles::Guests,
     text,
 };
+use crate::home::Grant;
 
 /// Bytes of a failure's message and hint.
 const MESSAGE: usize = 4096;
 /// Frames of a backtrace that are shown: a runaway recursion has thousands.
 const FRAMES: usize = 20;
+/// Bytes of a frame: names of functions are the guest's to choose.
+const FRAME: usize = 300;
 
 /// One instance of a plugin, for one operation on one app.
 ///
@@ -30,6 +34,10 @@ pub struct Hooks {
     pub(super) plugin: String,
     pub(super) store: Store<State>,
     pub(super) guests: Arc<Guests>,
+    /// Of all hooks of the runtime.
+    pub(super) turns: Arc<Semaphore>,
+    /// Of commands that were listed: which arguments are secret.
+    pub(super) secret_arguments: BTreeMap<String, Vec<bool>>,
     broken: bool,
 }
 
@@ -45,8 +53,14 @@ pub(super) struct Call {
 type Outcome<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Hooks {
-    pub(super) fn new(plugin: String, store: Store<State>, guests: Guests) -> Self {
-        Hooks { plugin, store, guests: Arc::new(guests), broken: false }
+    pub(super) fn new(
+        plugin: String,
+        store: Store<State>,
+        guests: Guests,
+        turns: Arc<Semaphore>,
+    ) -> Self {
+        let (guests, secret_arguments) = (Arc::new(guests), BTreeMap::new());
+        Hooks { plugin, store, guests, turns, secret_arguments, broken: false }
     }
 
     /// The plugin's name in the recipe.
@@ -108,7 +122,15 @@ impl Hooks {
     /// An answer that makes no sense.
     pub(super) fn answer(&self, call: Call, message: String) -> Error {
         let Call { role, hook, .. } = call;
+        let message = self.line(&message);
         Error::Answer { plugin: self.plugin.clone(), role, hook, message }
+    }
+
+    /// An answer that asks for what was not granted.
+    pub(super) fn denied(&self, call: Call, grant: &Grant) -> Error {
+        let Call { role, hook, .. } = call;
+        let grant = text::grant(grant);
+        Error::Denied { plugin: self.plugin.clone(), role, hook, grant }
     }
 
     /// A plugin's text, for people.
@@ -148,15 +170,28 @@ impl Hooks {
 }
 
 impl Call {
-    /// Runs the guest's function for as long as it may run.
+    /// Runs the guest's function for as long as it may run, when it is its turn.
     pub(super) async fn within<T>(
         self,
+        turns: &Semaphore,
+        computing: &Computing,
         running: impl Future<Output = wasmtime::Result<T>>,
     ) -> wasmtime::Result<T> {
-        match tokio::time::timeout(self.limit, running).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Exceeded::Wall { limit: self.limit }.into()),
-        }
+        within(self.limit, turns, computing, running).await
+    }
+}
+
+/// Runs a guest when it is its turn. Waiting for that does not count.
+pub(super) async fn within<T>(
+    limit: Duration,
+    turns: &Semaphore,
+    computing: &Computing,
+    running: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    let _turn = turns.acquire().await?;
+    match tokio::time::timeout(limit, computing.within(running)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Exceeded::Wall { limit }.into()),
     }
 }
 
@@ -179,9 +214,10 @@ fn exceeded(error: &wasmtime::Error) -> Option<Exceeded> {
 fn frames(backtrace: &WasmBacktrace) -> String {
     let text = backtrace.to_string();
     let mut lines = text.lines().skip(1);
-    let mut shown: Vec<&str> = lines.by_ref().take(FRAMES).collect();
+    let frame = |line| text::clean_line(line, FRAME);
+    let mut shown: Vec<String> = lines.by_ref().take(FRAMES).map(frame).collect();
     if lines.next().is_some() {
-        shown.push("       …");
+        shown.push("       …".into());
     }
     shown.join("\n")
 }
@@ -195,8 +231,9 @@ macro_rules! run {
             return Err($hooks.not_played($crate::plugin::Role::$role, $hook));
         };
         let call = $hooks.begin($crate::plugin::Role::$role, $hook)?;
+        let computing = $hooks.store.data().account.computing();
         let $store = &mut $hooks.store;
-        let outcome = call.within($call).await;
+        let outcome = call.within(&$hooks.turns, &computing, $call).await;
         (call, outcome)
     }};
 }

@@ -2,10 +2,20 @@
 //! recipe may raise them, and the account kept while a hook runs.
 //!
 //! Sources: `wasmtime` counts memories, tables and instances through
-//! [`ResourceLimiter`]; time is kept by epochs (a guest that computes) and by a
-//! timeout around the whole hook (a guest that waits).
+//! [`ResourceLimiter`]; time is kept by [`Computing`] (a guest that computes,
+//! which epochs make hand itself back) and by a timeout around the whole hook (a
+//! guest that waits).
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use wasmtime::ResourceLimiter;
 
@@ -19,7 +29,8 @@ pub struct Limits {
     pub memory: usize,
     /// Time for one hook, host calls included.
     pub wall: Duration,
-    /// Time that one hook may compute by itself, host calls not included.
+    /// Time that one hook may compute, by itself or in `tools`; what it waits for
+    /// is not included.
     pub compute: Duration,
     /// Bytes that one host call may hand to the guest.
     pub output: usize,
@@ -46,6 +57,9 @@ const TABLE_ELEMENTS: usize = 200_000;
 /// Core instances: a component of componentize-py has about 40.
 const INSTANCES: usize = 256;
 const TABLES: usize = 64;
+/// Hooks that run at once in one process; the others wait for their turn. A
+/// command runs one after the other, and only many apps at once come near this.
+pub const CONCURRENT: usize = 8;
 const MEMORIES: usize = 32;
 /// Handles of resources alive at once; the interface hands out one.
 pub const HANDLES: usize = 1024;
@@ -197,14 +211,13 @@ pub struct Account {
     tables: usize,
     calls: u64,
     log: usize,
-    ticks: u32,
-    /// Whether the host was called since the last tick.
-    in_host: bool,
+    computing: Computing,
 }
 
 impl Account {
     pub fn new(limits: Limits) -> Self {
-        Account { limits, memory: 0, tables: 0, calls: 0, log: 0, ticks: 0, in_host: false }
+        let computing = Computing { spent: Arc::default(), limit: limits.compute };
+        Account { limits, memory: 0, tables: 0, calls: 0, log: 0, computing }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -215,33 +228,19 @@ impl Account {
     pub fn begin(&mut self) {
         self.calls = 0;
         self.log = 0;
-        self.ticks = 0;
+        self.computing.spent.store(0, Ordering::Relaxed);
     }
 
-    /// Time has passed in the host, which is not the guest's.
-    pub fn host(&mut self) {
-        self.in_host = true;
+    /// The clock of this hook.
+    pub fn computing(&self) -> Computing {
+        self.computing.clone()
     }
 
     /// One host call.
     pub fn call(&mut self) -> Result<(), Exceeded> {
-        self.host();
         self.calls += 1;
         if self.calls > self.limits.calls {
             return Err(Exceeded::Calls { limit: self.limits.calls });
-        }
-        Ok(())
-    }
-
-    /// An epoch is over. It counts when the guest computed all the while; one
-    /// in which it called the host is likely to have passed there.
-    pub fn tick(&mut self) -> Result<(), Exceeded> {
-        if std::mem::take(&mut self.in_host) {
-            return Ok(());
-        }
-        self.ticks += 1;
-        if TICK * self.ticks > self.limits.compute {
-            return Err(Exceeded::Compute { limit: self.limits.compute });
         }
         Ok(())
     }
@@ -256,6 +255,52 @@ impl Account {
             (true, true) => Logged::No,
         }
     }
+}
+
+/// The time that one hook has computed. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Computing {
+    /// Microseconds.
+    spent: Arc<AtomicU64>,
+    limit: Duration,
+}
+
+impl Computing {
+    /// This much more was computed.
+    pub fn spend(&self, time: Duration) -> Result<(), Exceeded> {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let before = self.spent.fetch_add(micros, Ordering::Relaxed);
+        match Duration::from_micros(before.saturating_add(micros)) > self.limit {
+            true => Err(Exceeded::Compute { limit: self.limit }),
+            false => Ok(()),
+        }
+    }
+
+    /// Runs a guest. It computes while it is polled and waits between, and each
+    /// epoch ends a poll; so no pattern of host calls hides what it computes.
+    pub async fn within<T>(
+        &self,
+        running: impl Future<Output = wasmtime::Result<T>>,
+    ) -> wasmtime::Result<T> {
+        let mut running = pin!(running);
+        std::future::poll_fn(|context| {
+            let begun = thread_time();
+            let polled = running.as_mut().poll(context);
+            match (polled, self.spend(thread_time().saturating_sub(begun))) {
+                (Poll::Pending, Err(exceeded)) => Poll::Ready(Err(exceeded.into())),
+                (polled, _) => polled,
+            }
+        })
+        .await
+    }
+}
+
+/// Processor time of this thread so far: on a busy machine, others' work is not
+/// the guest's.
+pub fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    // Never negative.
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// What becomes of a log line.
@@ -336,6 +381,40 @@ mod tests {
         for (memory, time) in [(Some(0), None), (Some(4096), None), (None, Some(u64::MAX))] {
             assert!(raised(memory, time).is_err(), "{memory:?} {time:?}");
         }
+    }
+
+    #[test]
+    fn each_role_has_its_time_and_one_instance_the_most_generous() {
+        let times = |limits: Limits| (limits.wall.as_secs(), limits.compute.as_secs());
+        for role in Role::ALL {
+            let expected = match role {
+                Role::Lifecycle | Role::Commands => (15 * MINUTE, MINUTE),
+                Role::Backup => (6 * HOUR, 30 * MINUTE),
+                Role::Migration => (6 * HOUR, 5 * MINUTE),
+                _ => (5 * MINUTE, MINUTE),
+            };
+            let limits = Limits::for_role(role);
+            assert_eq!(times(limits), expected, "{role}");
+            assert!(limits.memory <= MEMORY_CEILING && limits.wall <= WALL_CEILING);
+        }
+        let several = Limits::for_roles(&[Role::MailClient, Role::Migration, Role::Lifecycle]);
+        assert_eq!(times(several), (6 * HOUR, 5 * MINUTE));
+        assert_eq!(Limits::for_roles(&[]), Limits::for_role(Role::Lifecycle));
+    }
+
+    #[test]
+    fn computing_adds_up_until_the_limit_and_begins_anew() {
+        let mut limits = Limits::for_role(Role::Lifecycle);
+        limits.compute = Duration::from_millis(3);
+        let mut account = Account::new(limits);
+        account.begin();
+        let computing = account.computing();
+        let each = Duration::from_millis(1);
+        assert!((0..3).all(|_| computing.spend(each).is_ok()));
+        assert_eq!(computing.spend(each), Err(Exceeded::Compute { limit: limits.compute }));
+        account.begin();
+        assert!(computing.spend(each).is_ok());
+        assert!(computing.spend(Duration::MAX).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod bindings;
 mod cache;
 mod error;
+mod expanse;
 pub mod grants;
 mod hooks;
 mod host;
@@ -24,7 +25,7 @@ mod runtime;
 mod text;
 pub mod types;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -121,6 +122,15 @@ pub trait Outside: Send + Sync {
     /// The answer to one request to a granted origin, redirects not followed;
     /// none leaves it to the network.
     async fn answer(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpError>>;
+    /// Addresses of a name; the machine's resolver says.
+    async fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+    /// Certificates (DER) of authorities that are trusted instead of the
+    /// machine's own.
+    fn authorities(&self) -> Option<Vec<Vec<u8>>> {
+        None
+    }
     /// Hears what the plugin was told in the end, redirects followed.
     fn answered(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpError>);
 }

@@ -7,15 +7,16 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use wasmtime::{
-    Config, Engine, Store, UpdateDeadline, WasmBacktraceDetails,
+    Config, Engine, Store, WasmBacktraceDetails,
     component::{Component, InstancePre, Linker},
 };
 
 use super::{
     Error, Hooks, Role, Surroundings,
     cache::Cache,
-    error,
+    error, expanse, hooks,
     host::{self, State},
     inspect::{self, Shape},
     limits,
@@ -34,6 +35,7 @@ pub struct Runtime {
 struct Parts {
     engine: Engine,
     ticker: Ticker,
+    turns: Arc<Semaphore>,
     cache: Cache,
     linker: Linker<State>,
     /// The same with WASI, for guests that need it.
@@ -50,6 +52,7 @@ pub struct Plugin {
     instance: InstancePre<State>,
     roles: Arc<Roles>,
     ticker: Ticker,
+    turns: Arc<Semaphore>,
 }
 
 impl Runtime {
@@ -87,10 +90,7 @@ impl Runtime {
             None => parts.compile(name, &digest, component).await?,
         };
         let shape = inspect::shape(name, &parts.engine, &compiled)?;
-        let mismatch = |error: wasmtime::Error| Error::Mismatch {
-            plugin: name.into(),
-            message: super::text::clean_line(&format!("{error:#}"), 1000),
-        };
+        let mismatch = |error| mismatch(name, &error);
         let instance = parts.linker(shape.wasi)?.instantiate_pre(&compiled).map_err(mismatch)?;
         let roles = Roles::find(&instance, &shape.versions).map_err(mismatch)?;
         Ok(Plugin {
@@ -101,8 +101,15 @@ impl Runtime {
             instance,
             roles: Arc::new(roles),
             ticker: parts.ticker.clone(),
+            turns: parts.turns.clone(),
         })
     }
+}
+
+/// Names fit, types do not.
+fn mismatch(plugin: &str, error: &wasmtime::Error) -> Error {
+    let message = super::text::clean_line(&format!("{error:#}"), 1000);
+    Error::Mismatch { plugin: plugin.into(), message }
 }
 
 impl Parts {
@@ -114,6 +121,7 @@ impl Parts {
             cache: Cache::new(cache, &engine),
             engine,
             ticker: Ticker::default(),
+            turns: Arc::new(Semaphore::new(limits::CONCURRENT)),
             linker,
             wasi: OnceLock::new(),
         })
@@ -132,6 +140,8 @@ impl Parts {
     }
 
     async fn compile(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<Component, Error> {
+        expanse::check(bytes)
+            .map_err(|error| Error::Damaged { plugin: name.into(), message: error.to_string() })?;
         let (engine, bytes) = (self.engine.clone(), bytes.to_vec());
         // Compiling takes from milliseconds to many seconds; on the blocking
         // pool a panic of the compiler on hostile bytes is an error, too.
@@ -215,24 +225,20 @@ impl Plugin {
         store.set_max_component_handles(limits::HANDLES);
         store.set_hostcall_fuel(limits::HANDOVER);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
-            context.data_mut().account.tick()?;
-            // Every epoch, so that the hook's timeout and Ctrl-C are seen.
-            Ok(UpdateDeadline::Yield(1))
-        });
+        // At every epoch it hands itself back, so that its limits, the hook's
+        // timeout and Ctrl-C are seen.
+        store.epoch_deadline_async_yield_and_update(1);
+        let computing = store.data().account.computing();
         let started = async {
             let instance = self.instance.instantiate_async(&mut store).await?;
-            let guests = self.roles.of(&mut store, &instance)?;
-            wasmtime::Result::Ok(guests)
+            // A function that has another type is no fault of the start.
+            wasmtime::Result::Ok(self.roles.of(&mut store, &instance))
         };
         let plugin = self.name.to_string();
-        match tokio::time::timeout(wall, started).await {
-            Ok(Ok(guests)) => Ok(Hooks::new(plugin, store, guests)),
-            Ok(Err(error)) => Err(Error::Start { message: error::cause(&error), plugin }),
-            Err(_) => {
-                let message = limits::Exceeded::Wall { limit: wall }.to_string();
-                Err(Error::Start { message: format!("it reached its limit of {message}"), plugin })
-            }
+        match hooks::within(wall, &self.turns, &computing, started).await {
+            Ok(Ok(guests)) => Ok(Hooks::new(plugin, store, guests, self.turns.clone())),
+            Ok(Err(error)) => Err(mismatch(&plugin, &error)),
+            Err(error) => Err(Error::Start { message: error::cause(&error), plugin }),
         }
     }
 }

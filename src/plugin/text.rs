@@ -5,17 +5,29 @@
 //! or hide what was said before; direction marks can make a line read as
 //! another. All of that is taken out; line breaks and tabs stay.
 
+use crate::home::Grant;
+
+/// Bytes of what a grant names: a domain name has at most 253.
+const THING: usize = 300;
+
 /// The text without control characters, escape sequences and direction marks.
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    clean_to(text, usize::MAX)
+}
+
+/// The same, and no more once it is longer than `enough`.
+fn clean_to(text: &str, enough: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(enough));
     let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
+    while out.len() <= enough
+        && let Some(c) = chars.next()
+    {
         match c {
             '\n' | '\t' => out.push(c),
             '\u{1b}' => skip_escape(&mut chars),
             // The one-character form of ESC [.
             '\u{9b}' => skip_parameters(&mut chars),
-            c if c.is_control() || is_direction_mark(c) => {}
+            c if c.is_control() || is_hidden(c) => {}
             c => out.push(c),
         }
     }
@@ -24,12 +36,23 @@ pub fn clean(text: &str) -> String {
 
 /// The same on one line, and cut at `max` bytes.
 pub fn clean_line(text: &str, max: usize) -> String {
-    let mut line = clean(text).replace(['\n', '\t'], " ");
+    let mut line = clean_to(text, max).replace(['\n', '\t'], " ");
     if line.len() > max {
         line.truncate(line.floor_char_boundary(max));
         line.push('…');
     }
     line
+}
+
+/// A grant as a guest names it, fit to be shown: names that could be granted are
+/// short and plain, and stay as they are.
+pub fn grant(grant: &Grant) -> Grant {
+    let thing = |thing: &str| clean_line(thing, THING);
+    match grant {
+        Grant::Exec(service) => Grant::Exec(thing(service)),
+        Grant::Secret(name) => Grant::Secret(thing(name)),
+        Grant::Http(origin) => Grant::Http(thing(origin)),
+    }
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -69,8 +92,20 @@ fn skip_parameters(chars: &mut Chars<'_>) {
     chars.next_if(|c| matches!(c, '@'..='~'));
 }
 
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+/// Marks of direction, breaks that are not `\n`, annotations, and tags, which
+/// spell a text that nobody sees.
+fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -91,6 +126,7 @@ mod tests {
             ("\u{1b}", ""),
             ("a\rb\u{8}\u{0}\u{7f}c", "abc"),
             ("user\u{202e}gpj.exe", "usergpj.exe"),
+            ("a\u{61c}b\u{e0041}c\u{fff9}d", "abcd"),
             ("Grüße, 世界", "Grüße, 世界"),
         ] {
             assert_eq!(clean(given), wanted, "{given:?}");

@@ -114,7 +114,6 @@ impl bytes::HostSink for State {
         sink: Resource<SinkStream>,
         chunk: Vec<u8>,
     ) -> wasmtime::Result<Result<(), String>> {
-        self.account.host();
         let sink = self.table.get(&sink)?.clone();
         Ok(sink.write(&chunk).await)
     }
@@ -131,7 +130,6 @@ impl bytes::HostSource for State {
         source: Resource<SourceStream>,
         max: u32,
     ) -> wasmtime::Result<Result<Vec<u8>, String>> {
-        self.account.host();
         let source = self.table.get(&source)?.clone();
         let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
         Ok(source.read(max).await)

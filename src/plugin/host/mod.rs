@@ -35,6 +35,9 @@ use super::{
 };
 use crate::home::Grant;
 
+/// Different things that one hook may be refused before no more are told.
+const DENIALS: usize = 20;
+
 /// One instance's view of the host.
 pub struct State {
     /// The plugin's name in the recipe.
@@ -113,14 +116,17 @@ impl State {
         if self.surroundings.grants.contains(&grant) {
             return Ok(());
         }
+        let grant = super::text::grant(&grant);
         let line = grant.to_string();
-        if self.denied.insert(grant) {
-            self.say(
-                crate::progress::Level::Warn,
-                format!("was not granted `{line}`, which it tried to use"),
-            );
-        }
+        self.refused(grant, || format!("was not granted `{line}`, which it tried to use"));
         Err(line)
+    }
+
+    /// Tells the operator, once per hook and grant, what was refused.
+    fn refused(&mut self, grant: Grant, message: impl FnOnce() -> String) {
+        if self.denied.len() < DENIALS && self.denied.insert(grant) {
+            self.say(crate::progress::Level::Warn, message());
+        }
     }
 
     /// A line about this plugin for whoever watches.

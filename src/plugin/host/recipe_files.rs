@@ -5,7 +5,7 @@
 use wasmtime::component::{HasSelf, Linker};
 
 use super::State;
-use crate::plugin::{FileError, bindings::recipe_files};
+use crate::plugin::{FileError, bindings::recipe_files, text::clean_line};
 
 type Answer<T> = wasmtime::Result<Result<T, recipe_files::Error>>;
 
@@ -31,7 +31,13 @@ impl recipe_files::Host for State {
         if !plain(&folder) {
             return Ok(Err(invalid(&folder)));
         }
-        Ok(self.surroundings.files.list(&folder).map_err(Into::into))
+        let limit = self.account.limits().output;
+        Ok(match self.surroundings.files.list(&folder) {
+            Ok(names) if names.iter().map(String::len).sum::<usize>() > limit => {
+                Err(FileError::TooLarge(limit).into())
+            }
+            listed => listed.map_err(Into::into),
+        })
     }
 }
 
@@ -43,7 +49,10 @@ fn plain(path: &str) -> bool {
 }
 
 fn invalid(path: &str) -> recipe_files::Error {
-    recipe_files::Error::Invalid(format!("{path:?} is not a plain path inside the recipe"))
+    recipe_files::Error::Invalid(format!(
+        "{:?} is not a plain path inside the recipe",
+        clean_line(path, 200)
+    ))
 }
 
 impl From<FileError> for recipe_files::Error {

@@ -7,8 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
+use crate::plugin::text;
+
 /// Values this short stand in too much ordinary text to be taken out of it.
 const SHORT: usize = 4;
+
+/// Of a value with several lines, each is taken out by itself as well: what
+/// comes line by line (stdout) never holds the whole. Shorter ones are common
+/// text.
+const LINE: usize = 16;
+/// Texts to look for; more cost time in every line that is said.
+const MANY: usize = 1000;
 
 /// The values one instance has seen; clones share them.
 #[derive(Clone, Default)]
@@ -16,13 +25,21 @@ pub struct Revealed(Arc<Mutex<Vec<Zeroizing<String>>>>);
 
 impl Revealed {
     pub fn remember(&self, value: &str) {
+        let value = Zeroizing::new(text::clean(value));
+        let value = value.trim();
+        let whole = Some(value).filter(|value| value.len() >= SHORT);
+        let lines = value.lines().map(str::trim).filter(|line| line.len() >= LINE);
         let mut known = self.lock();
-        if value.len() >= SHORT && !known.iter().any(|k| k.as_str() == value) {
-            known.push(Zeroizing::new(value.to_owned()));
+        for part in whole.into_iter().chain(lines) {
+            if known.len() < MANY && !known.iter().any(|k| k.as_str() == part) {
+                known.push(Zeroizing::new(part.to_owned()));
+            }
         }
+        // A value that is part of another must not keep that from being found.
+        known.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
-    /// The text with `***` for every value.
+    /// The text, which is [clean](text::clean), with `***` for every value.
     pub fn redact(&self, mut text: String) -> String {
         for value in self.lock().iter() {
             if text.contains(value.as_str()) {
@@ -35,5 +52,28 @@ impl Revealed {
     fn lock(&self) -> MutexGuard<'_, Vec<Zeroizing<String>>> {
         // Nothing panics while it is held, and a list is never half-written.
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_whole_and_line_by_line() {
+        let revealed = Revealed::default();
+        revealed.remember("abc");
+        revealed.remember("hunter22\r\n");
+        revealed.remember("hunter22-and-more");
+        revealed.remember("-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END KEY-----\n");
+        for (text, wanted) in [
+            ("abc", "abc"),
+            ("it is hunter22!", "it is ***!"),
+            ("it is hunter22-and-more", "it is ***"),
+            ("key:\nMC4CAQAwBQYDK2VwBCIEIA", "key:\n***"),
+            ("-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END KEY-----", "***"),
+        ] {
+            assert_eq!(revealed.redact(text.into()), wanted);
+        }
     }
 }

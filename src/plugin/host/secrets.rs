@@ -45,8 +45,11 @@ impl secrets::Host for State {
             let message = format!("a secret has between 1 and {SIZE} bytes");
             return Ok(Err(secrets::Error::Invalid(message)));
         }
-        self.revealed.remember(&value);
-        Ok(self.surroundings.secrets.put(&name, value).await.map_err(Into::into))
+        let stored = self.surroundings.secrets.put(&name, value.clone()).await;
+        if stored.is_ok() {
+            self.revealed.remember(&value);
+        }
+        Ok(stored.map_err(Into::into))
     }
 }
 

@@ -17,7 +17,7 @@ use wasmtime::{
 use zeroize::Zeroizing;
 
 use super::State;
-use crate::plugin::bindings::tools;
+use crate::plugin::{bindings::tools, limits::thread_time};
 
 /// Bytes of randomness at once, as the interface promises.
 const RANDOM: u32 = 64 << 10;
@@ -58,7 +58,7 @@ impl tools::Host for State {
         if password.contains('\0') {
             return Ok(Err("bcrypt stops at a zero byte".into()));
         }
-        blocking(move || {
+        self.blocking(move || {
             bcrypt::hash(password.as_bytes(), BCRYPT_COST).map(Ok).map_err(|e| e.to_string())
         })
         .await
@@ -67,7 +67,7 @@ impl tools::Host for State {
     async fn argon2id(&mut self, password: String) -> wasmtime::Result<String> {
         let password = Zeroizing::new(password);
         self.call()?;
-        blocking(move || {
+        self.blocking(move || {
             Argon2::default()
                 .hash_password(password.as_bytes())
                 .map(|hash| hash.to_string())
@@ -78,7 +78,7 @@ impl tools::Host for State {
 
     async fn keypair(&mut self, kind: tools::KeyKind) -> wasmtime::Result<tools::KeyPair> {
         self.call()?;
-        blocking(move || {
+        self.blocking(move || {
             match kind {
                 tools::KeyKind::Ed25519 => ed25519(),
                 tools::KeyKind::EcdsaP256 => p256(),
@@ -91,12 +91,23 @@ impl tools::Host for State {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> wasmtime::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|message| format_err!("{message}")),
-        Err(error) => Err(format_err!("the work was broken off: {error}")),
+impl State {
+    /// Work of the guest's that the host does for it: it counts as computing.
+    async fn blocking<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> wasmtime::Result<T> {
+        let timed = move || {
+            let begun = thread_time();
+            (work(), thread_time().saturating_sub(begun))
+        };
+        match tokio::task::spawn_blocking(timed).await {
+            Ok((done, time)) => {
+                self.account.computing().spend(time)?;
+                done.map_err(|message| format_err!("{message}"))
+            }
+            Err(error) => Err(format_err!("the work was broken off: {error}")),
+        }
     }
 }
 

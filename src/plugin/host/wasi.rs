@@ -114,7 +114,7 @@ impl Shared {
         let message = if self.left == 0 {
             "wrote more than may be logged; the rest is dropped".to_owned()
         } else {
-            text::clean_line(&self.revealed.redact(line), LINE)
+            text::clean_line(&self.revealed.redact(text::clean(&line)), LINE)
         };
         let plugin = self.plugin.clone();
         self.progress.event(Event::Hook { plugin, level: self.level, message });

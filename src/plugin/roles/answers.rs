@@ -60,12 +60,7 @@ impl Hooks {
             // Names that could not be granted are not granted either.
             let grant = Grant::Secret(name.clone());
             if !self.store.data().surroundings.grants.contains(&grant) {
-                return Err(Error::Denied {
-                    plugin: self.plugin.clone(),
-                    role: call.role,
-                    hook: call.hook,
-                    grant,
-                });
+                return Err(self.denied(call, &grant));
             }
             if !names.insert(name) {
                 return wrong(format!("the secret `{name}` is set twice"));

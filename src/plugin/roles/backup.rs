@@ -148,8 +148,7 @@ impl Hooks {
             backup::Item::Dump(dump) => {
                 let grant = Grant::Exec(dump.service.clone());
                 if !self.store.data().surroundings.grants.contains(&grant) {
-                    let (plugin, Call { role, hook, .. }) = (self.plugin.clone(), call);
-                    return Err(Error::Denied { plugin, role, hook, grant });
+                    return Err(self.denied(call, &grant));
                 }
                 let checked = |command: Command| {
                     checked(command).map_err(|message| {

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use wasmtime::{
     Store,
     component::{Instance, InstancePre},
+    error::Context as _,
 };
 
 use super::{Role, bindings, host::State};
@@ -88,22 +89,25 @@ impl Roles {
     /// Fails when a function has other types than the interface says.
     pub fn of(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guests> {
         macro_rules! load {
-            ($role:ident) => {
+            ($role:ident, $name:ident) => {
                 match &self.$role {
-                    Some(indices) => Some(indices.load(&mut *store, instance)?),
+                    Some(indices) => {
+                        let loaded = indices.load(&mut *store, instance);
+                        Some(loaded.with_context(|| format!("the role `{}`", Role::$name))?)
+                    }
                     None => None,
                 }
             };
         }
         Ok(Guests {
-            lifecycle: load!(lifecycle),
-            migration: load!(migration),
-            backup: load!(backup),
-            sso_provider: load!(sso_provider),
-            sso_client: load!(sso_client),
-            mail_provider: load!(mail_provider),
-            mail_client: load!(mail_client),
-            commands: load!(commands),
+            lifecycle: load!(lifecycle, Lifecycle),
+            migration: load!(migration, Migration),
+            backup: load!(backup, Backup),
+            sso_provider: load!(sso_provider, SsoProvider),
+            sso_client: load!(sso_client, SsoClient),
+            mail_provider: load!(mail_provider, MailProvider),
+            mail_client: load!(mail_client, MailClient),
+            commands: load!(commands, Commands),
         })
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use url::{Host, Url};
@@ -29,39 +29,47 @@ fn closed_v4(address: Ipv4Addr) -> Option<&'static str> {
         [172, b, ..] if (16..32).contains(&b) => Some("private"),
         // Carrier-grade NAT; some clouds put their metadata service there.
         [100, b, ..] if (64..128).contains(&b) => Some("shared"),
-        [192, 0, 0, _] => Some("reserved"),
-        [198, 18 | 19, ..] => Some("reserved"),
+        [192, 0, 0, _] | [192, 88, 99, _] | [198, 18 | 19, ..] => Some("reserved"),
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Some("for documentation"),
         [a, ..] if a >= 224 => Some("multicast or reserved"),
         _ => None,
     }
 }
 
+/// Only global unicast (`2000::/3`) is open, and of that not what is set aside.
 fn closed_v6(address: Ipv6Addr) -> Option<&'static str> {
     // Forms that carry an IPv4 address lead to that address.
     if let Some(v4) = embedded(address) {
         return closed_v4(v4);
     }
-    let [first, ..] = address.segments();
-    match first {
+    match address.segments() {
         _ if address.is_loopback() => Some("loopback"),
         _ if address.is_unspecified() => Some("unspecified"),
-        0xfe80..=0xfebf => Some("link-local"),
-        0xfc00..=0xfdff => Some("private"),
-        0xfec0..=0xfeff => Some("private"),
-        0xff00..=0xffff => Some("multicast or reserved"),
-        _ => None,
+        [0xfe80..=0xfebf, ..] => Some("link-local"),
+        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Some("private"),
+        // ISATAP (RFC 5214): the way to an IPv4 address, of any prefix.
+        [.., 0 | 0x200, 0x5efe, _, _] => Some("a tunnel"),
+        // Teredo (RFC 4380).
+        [0x2001, 0, ..] => Some("a tunnel"),
+        [0x2001, 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => Some("for documentation"),
+        [0x2001, 0..=0x01ff, ..] => Some("reserved"),
+        [0x2000..=0x3fff, ..] => None,
+        _ => Some("multicast or reserved"),
     }
 }
 
-/// The IPv4 address inside a mapped (`::ffff:a.b.c.d`), compatible
-/// (`::a.b.c.d`), NAT64 (`64:ff9b::/96`) or 6to4 (`2002::/16`) address.
+/// The IPv4 address inside a mapped (`::ffff:a.b.c.d`), translated
+/// (`::ffff:0:a.b.c.d`), compatible (`::a.b.c.d`), NAT64 (`64:ff9b::/96`) or 6to4
+/// (`2002::/16`) address.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let low = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Ipv4Addr::new(a, b, c, d)
     };
     match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, a, b] | [0x64, 0xff9b, 0, 0, 0, 0, a, b] => Some(low(a, b)),
+        [0, 0, 0, 0, 0, 0xffff, a, b]
+        | [0, 0, 0, 0, 0xffff, 0, a, b]
+        | [0x64, 0xff9b, 0, 0, 0, 0, a, b] => Some(low(a, b)),
         // `::` and `::1` are themselves.
         [0, 0, 0, 0, 0, 0, a, b] if (a, b) != (0, 0) && (a, b) != (0, 1) => Some(low(a, b)),
         [0x2002, a, b, ..] => Some(low(a, b)),
@@ -69,22 +77,31 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Closed addresses that the grants open by naming them.
+/// Closed addresses that the grants open by naming them, each at its port: a name
+/// that was granted with another port leads no further than it would alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opened {
-    addresses: BTreeSet<IpAddr>,
+    addresses: BTreeSet<SocketAddr>,
     /// `localhost` names the loopback addresses as literally as they do.
-    localhost: bool,
+    localhost: BTreeSet<u16>,
 }
 
 impl Opened {
     pub fn by<'a>(origins: impl IntoIterator<Item = &'a str>) -> Self {
         let mut opened = Opened::default();
         for origin in origins {
-            match Url::parse(origin).ok().as_ref().and_then(Url::host) {
-                Some(Host::Ipv4(address)) => drop(opened.addresses.insert(address.into())),
-                Some(Host::Ipv6(address)) => drop(opened.addresses.insert(address.into())),
-                Some(Host::Domain("localhost")) => opened.localhost = true,
+            let Ok(url) = Url::parse(origin) else { continue };
+            let Some(port) = url.port_or_known_default() else { continue };
+            match url.host() {
+                Some(Host::Ipv4(address)) => {
+                    opened.addresses.insert((address, port).into());
+                }
+                Some(Host::Ipv6(address)) => {
+                    opened.addresses.insert((address, port).into());
+                }
+                Some(Host::Domain("localhost")) => {
+                    opened.localhost.insert(port);
+                }
                 _ => {}
             }
         }
@@ -95,9 +112,11 @@ impl Opened {
     ///
     /// # Errors
     /// Why the address is closed.
-    pub fn check(&self, host: &str, address: IpAddr) -> Result<(), &'static str> {
-        let Some(why) = closed(address) else { return Ok(()) };
-        let localhost = self.localhost && host == "localhost" && address.is_loopback();
+    pub fn check(&self, host: &str, address: SocketAddr) -> Result<(), &'static str> {
+        let Some(why) = closed(address.ip()) else { return Ok(()) };
+        let localhost = host == "localhost"
+            && self.localhost.contains(&address.port())
+            && address.ip().is_loopback();
         if localhost || self.addresses.contains(&address) { Ok(()) } else { Err(why) }
     }
 }
@@ -132,10 +151,31 @@ mod tests {
             "::127.0.0.1",
             "64:ff9b::a9fe:a9fe",
             "2002:7f00:1::",
+            "2002:a9fe:a9fe::1",
+            "::ffff:169.254.169.254",
+            "::ffff:0:10.0.0.1",
+            "64:ff9b:1::a00:1",
+            "2001:0:4136:e378::1",
+            "2001:4860::5efe:a00:1",
+            "2001:4860::200:5efe:a00:1",
+            "2001:db8::1",
+            "100::1",
+            "5f00::1",
+            "4000::1",
+            "192.0.2.1",
+            "192.88.99.1",
         ] {
             assert!(closed(text.parse().unwrap()).is_some(), "{text} is open");
         }
-        for text in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for text in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2a00:1450:4001:800::200e",
+        ] {
             assert!(closed(text.parse().unwrap()).is_none(), "{text} is closed");
         }
     }
@@ -144,15 +184,18 @@ mod tests {
     fn only_what_is_named_literally_is_opened() {
         let opened = Opened::by(["http://127.0.0.1:8080", "https://sso.example.org"]);
         let check = |host: &str, address: &str| opened.check(host, address.parse().unwrap());
-        assert_eq!(check("127.0.0.1", "127.0.0.1"), Ok(()));
-        assert_eq!(check("127.0.0.2", "127.0.0.2"), Err("loopback"));
-        assert_eq!(check("localhost", "::1"), Err("loopback"));
-        assert_eq!(check("sso.example.org", "10.0.0.1"), Err("private"));
-        assert_eq!(check("sso.example.org", "8.8.8.8"), Ok(()));
+        assert_eq!(check("127.0.0.1", "127.0.0.1:8080"), Ok(()));
+        assert_eq!(check("127.0.0.1", "127.0.0.1:8081"), Err("loopback"));
+        assert_eq!(check("127.0.0.2", "127.0.0.2:8080"), Err("loopback"));
+        assert_eq!(check("localhost", "[::1]:8080"), Err("loopback"));
+        assert_eq!(check("sso.example.org", "10.0.0.1:443"), Err("private"));
+        assert_eq!(check("sso.example.org", "8.8.8.8:443"), Ok(()));
         let opened = Opened::by(["http://localhost:3000", "https://10.0.0.1"]);
         let check = |host: &str, address: &str| opened.check(host, address.parse().unwrap());
-        assert_eq!(check("localhost", "::1"), Ok(()));
-        assert_eq!(check("evil.example.org", "127.0.0.1"), Err("loopback"));
-        assert_eq!(check("sso.example.org", "10.0.0.1"), Ok(()));
+        assert_eq!(check("localhost", "[::1]:3000"), Ok(()));
+        assert_eq!(check("localhost", "[::1]:2375"), Err("loopback"));
+        assert_eq!(check("evil.example.org", "127.0.0.1:3000"), Err("loopback"));
+        assert_eq!(check("sso.example.org", "10.0.0.1:443"), Ok(()));
+        assert_eq!(check("sso.example.org", "10.0.0.1:2375"), Err("private"));
     }
 }

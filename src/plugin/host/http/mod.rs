@@ -6,31 +6,29 @@
 //! Redirects are followed here; proxies of the environment are not used.
 
 mod addresses;
+mod connect;
 
-use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error as _, time::Duration};
 
 use reqwest::{
     Method,
-    dns::{Addrs, Name, Resolve, Resolving},
     header::{self, HeaderMap, HeaderName, HeaderValue},
-    redirect::Policy,
 };
-use url::{Host, Url};
+use url::Url;
 use wasmtime::component::{HasSelf, Linker};
 
-use self::addresses::Opened;
+pub use self::connect::Client;
+use self::connect::{Closed, NotSent};
 use super::State;
 use crate::{
     home::Grant,
-    plugin::{HttpError, HttpRequest, HttpResponse, bindings::http},
+    plugin::{HttpError, HttpRequest, HttpResponse, Surroundings, bindings::http},
 };
 
 /// Redirects of one request: what browsers allow is for people.
 const REDIRECTS: usize = 5;
 /// Time for one request, redirects included, unless the guest says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A connection that takes longer will not come.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Bytes of a request's body.
 const BODY: usize = 8 << 20;
 /// Headers of one request.
@@ -38,12 +36,6 @@ const HEADERS: usize = 100;
 
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     http::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
-}
-
-/// The connections of one instance, and what its grants open.
-pub struct Client {
-    client: reqwest::Client,
-    opened: Arc<Opened>,
 }
 
 impl http::Host for State {
@@ -78,7 +70,11 @@ impl State {
             let limit = self.account.limits().output;
             let response = match self.surroundings.outside.answer(&next.plain()).await {
                 Some(answer) => given(answer?)?,
-                None => self.client()?.send(&next).await?,
+                None => match self.client().send(&next).await {
+                    Ok(response) => response,
+                    Err(NotSent::Closed(closed)) => return Err(self.closed(closed)),
+                    Err(NotSent::Failed(error)) => return Err(HttpError::Failed(chain(&error))),
+                },
             };
             match next.redirect(&response)? {
                 Some(after) => next = after,
@@ -94,57 +90,16 @@ impl State {
         self.granted(grant).map_err(HttpError::Denied)
     }
 
-    fn client(&mut self) -> Result<&Client, HttpError> {
-        let client = match self.http.take() {
-            Some(client) => client,
-            None => Client::new(&self.surroundings.grants)?,
-        };
-        Ok(self.http.insert(client))
-    }
-}
-
-impl Client {
-    fn new<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Result<Self, HttpError> {
-        let origins = grants.into_iter().filter_map(|grant| match grant {
-            Grant::Http(origin) => Some(origin.as_str()),
-            _ => None,
-        });
-        let opened = Arc::new(Opened::by(origins));
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT)
-            .dns_resolver(Checked(opened.clone()))
-            .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| HttpError::Failed(chain(&error)))?;
-        Ok(Client { client, opened })
+    fn client(&mut self) -> &mut Client {
+        let Surroundings { grants, outside, .. } = &self.surroundings;
+        self.http.get_or_insert_with(|| Client::new(grants, outside))
     }
 
-    async fn send(&self, next: &Next) -> Result<reqwest::Response, HttpError> {
-        // An address in the URL is never asked of the resolver.
-        let literal = match next.url.host() {
-            Some(Host::Ipv4(address)) => Some(address.into()),
-            Some(Host::Ipv6(address)) => Some(address.into()),
-            _ => None,
-        };
-        if let Some(address) = literal {
-            let host = next.url.host_str().unwrap_or_default();
-            self.opened
-                .check(host, address)
-                .map_err(|why| HttpError::Denied(format!("{address} is {why}")))?;
-        }
-        self.client
-            .request(next.method.clone(), next.url.clone())
-            .headers(next.headers.clone())
-            .body(next.body.clone())
-            .send()
-            .await
-            .map_err(|error| match closed(&error) {
-                Some(closed) => HttpError::Denied(closed.to_string()),
-                None => HttpError::Failed(chain(&error)),
-            })
+    /// What the guest and the operator are told of an address that stays closed.
+    fn closed(&mut self, closed: Closed) -> HttpError {
+        let message = closed.to_string();
+        self.refused(closed.grant(), || format!("was kept from an address: {message}"));
+        HttpError::Denied(message)
     }
 }
 
@@ -219,6 +174,9 @@ impl Next {
         let url = self.url.join(location).map_err(|_| failed("a redirect to no URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(failed("a redirect away from http"));
+        }
+        if self.url.scheme() == "https" && url.scheme() == "http" {
+            return Err(failed("a redirect from https to http"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(failed("a redirect with a user name or password"));
@@ -307,56 +265,6 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<HttpRespo
     }
 }
 
-/// Asks the system's resolver and keeps to what is open.
-struct Checked(Arc<Opened>);
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let opened = self.0.clone();
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let answers = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let mut open: Vec<SocketAddr> = Vec::new();
-            let mut refused = None;
-            for answer in answers {
-                match opened.check(&host, answer.ip()) {
-                    Ok(()) => open.push(answer),
-                    Err(why) => {
-                        refused = Some(Closed { host: host.clone(), address: answer.ip(), why });
-                    }
-                }
-            }
-            match refused {
-                Some(closed) if open.is_empty() => Err(closed.into()),
-                _ => Ok(Box::new(open.into_iter()) as Addrs),
-            }
-        })
-    }
-}
-
-/// A name that leads to a closed address.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error(
-    "{host} leads to {address}, which is {why}; \
-     it stays closed unless a grant names the address itself"
-)]
-struct Closed {
-    host: String,
-    address: std::net::IpAddr,
-    why: &'static str,
-}
-
-fn closed(error: &reqwest::Error) -> Option<&Closed> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(closed) = error.downcast_ref() {
-            return Some(closed);
-        }
-        source = error.source();
-    }
-    None
-}
-
 /// An error with its causes, without the URL, which may hold a token.
 fn chain(error: &reqwest::Error) -> String {
     let mut message = if error.is_connect() {
@@ -376,4 +284,8 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 #[cfg(test)]
+mod name_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

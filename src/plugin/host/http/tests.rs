@@ -13,10 +13,12 @@ use tokio::{
 use super::super::testing::state;
 use super::*;
 
-type Requests = Arc<Mutex<Vec<String>>>;
+pub type Requests = Arc<Mutex<Vec<String>>>;
 
 /// Answers each request by its path; keeps what was sent.
-async fn serve(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (SocketAddr, Requests) {
+pub async fn serve(
+    answer: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> (SocketAddr, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let requests = Requests::default();
@@ -44,17 +46,17 @@ async fn serve(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Sock
     (address, requests)
 }
 
-fn ok(body: &str) -> String {
+pub fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
-fn to(location: &str) -> String {
+pub fn to(location: &str) -> String {
     format!(
         "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
 }
 
-fn get(url: &str) -> http::Request {
+pub fn get(url: &str) -> http::Request {
     http::Request {
         method: "GET".into(),
         url: url.into(),
