@@ -1,8 +1,8 @@
 //! Backups of a real app on a real swarm: what is in a set, what a failure
 //! leaves, and an app brought back from nothing.
 
-#[path = "backup_common/guest.rs"]
-mod guest;
+#[path = "hostile/guests.rs"]
+mod guests;
 
 mod common;
 
@@ -87,7 +87,7 @@ impl Fixture {
 
     /// Gives the recipe another plugin.
     fn plan(&self, plan: &[BackupItem]) {
-        self.file("plugins/guest.wasm", guest::guest(plan));
+        self.file("plugins/guest.wasm", guests::talking_backup(plan));
         let manifest = "plugins:\n  - name: guest\n    component: plugins/guest.wasm\n    grants:\n      - exec: db\n";
         self.file("recipe.yml", manifest);
     }

@@ -262,12 +262,12 @@ async fn a_plugin_that_crashed_hears_of_it_in_a_new_instance() {
     if !recipe(&app) {
         return;
     }
-    let hook = r#"(func (export "after-deploy") (param i32 i32 i32 i32 i32 i32) (result i32)"#;
-    let text = guests::lifecycle_in("0.2.0", &[], "", "(i32.const 64)");
-    let crashing =
-        text.replace(&format!("{hook} (i32.const 64))"), &format!("{hook} unreachable)"));
-    assert_ne!(crashing, text);
-    app.file("plugins/other.wasm", guests::binary(&crashing));
+    let crashing = guests::lifecycle_guest("0.2.0", &[], "", "(i32.const 64)").hook(
+        "lifecycle",
+        "after-deploy",
+        "unreachable",
+    );
+    app.file("plugins/other.wasm", crashing.binary());
     app.release("1.0.1+1");
     let error = app.try_deploy(&within(60)).await.unwrap_err();
     assert!(error.to_string().contains("after-deploy"), "{error}");

@@ -10,15 +10,16 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use hostile::*;
-use potluck::plugin::{BackupItem, Error, Hooks};
+use potluck::plugin::{BackupItem, Command, Error, Hooks};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A guest that writes 256 chunks of 64 KiB in `produce`, reads to the end in
 /// `consume`, and whose `plan` is `plan`.
-async fn guest(plan: &str, grants: &[&str]) -> (Hooks, Arc<World>) {
+async fn guest(plan: &[BackupItem], grants: &[&str]) -> (Hooks, Arc<World>) {
     let world = Arc::new(World::default());
     let produce = "
         (loop $on
@@ -39,8 +40,31 @@ async fn guest(plan: &str, grants: &[&str]) -> (Hooks, Arc<World>) {
             (br_if $on (i32.load (i32.const 1032))))
         (call $drop-source (local.get $handle))
         (i32.const 64)";
-    let hooks = start(&backup(plan, produce, consume), &world, grants).await;
-    (hooks, world)
+    let mut surroundings = surroundings(&world, grants);
+    // What the host copies for it counts, and takes long in a test's build.
+    surroundings.limits.compute = Duration::from_secs(20);
+    let plugin = load(&backup(&plan_of(plan), produce, consume)).await.unwrap();
+    (plugin.start(surroundings).await.unwrap(), world)
+}
+
+fn dump() -> BackupItem {
+    let command = Command {
+        argv: vec!["true".into()],
+        env: Vec::new(),
+        user: None,
+        workdir: None,
+        timeout: None,
+    };
+    BackupItem::Dump {
+        name: "db.sql".into(),
+        service: "db".into(),
+        take: command.clone(),
+        put_back: command,
+    }
+}
+
+fn custom(names: &[&str]) -> Vec<BackupItem> {
+    names.iter().map(|name| BackupItem::Custom { name: (*name).into() }).collect()
 }
 
 /// Takes everything and keeps nothing, or breaks after some bytes.
@@ -84,7 +108,7 @@ impl AsyncRead for Zeros {
 
 #[tokio::test]
 async fn what_a_plugin_makes_is_streamed_and_then_ended() {
-    let (mut hooks, _) = guest(PLAN_NOTHING, &[]).await;
+    let (mut hooks, _) = guest(&[], &[]).await;
     let taken = Arc::new(AtomicUsize::new(0));
     let sink = Counter { taken: taken.clone(), breaks_at: usize::MAX };
     hooks.produce("thing", Box::new(sink)).await.unwrap();
@@ -94,7 +118,7 @@ async fn what_a_plugin_makes_is_streamed_and_then_ended() {
 
 #[tokio::test]
 async fn a_sink_that_breaks_is_the_cause_that_is_told() {
-    let (mut hooks, _) = guest(PLAN_NOTHING, &[]).await;
+    let (mut hooks, _) = guest(&[], &[]).await;
     let taken = Arc::new(AtomicUsize::new(0));
     let sink = Counter { taken, breaks_at: 1 << 20 };
     let error = hooks.produce("thing", Box::new(sink)).await.unwrap_err();
@@ -104,18 +128,18 @@ async fn a_sink_that_breaks_is_the_cause_that_is_told() {
 
 #[tokio::test]
 async fn a_plugin_takes_back_more_than_its_memory_holds() {
-    let (mut hooks, _) = guest(PLAN_NOTHING, &[]).await;
+    let (mut hooks, _) = guest(&[], &[]).await;
     hooks.consume("thing", Box::new(Zeros(64 << 20))).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_dump_needs_the_grant_of_its_service() {
-    let (mut hooks, _) = guest(PLAN_DUMP, &["exec: app"]).await;
+    let (mut hooks, _) = guest(&[dump()], &["exec: app"]).await;
     let error = hooks.backup_plan().await.unwrap_err();
     let Error::Denied { grant, .. } = &error else { panic!("{error}") };
     assert_eq!(grant.to_string(), "exec: db");
 
-    let (mut hooks, _) = guest(PLAN_DUMP, &["exec: db"]).await;
+    let (mut hooks, _) = guest(&[dump()], &["exec: db"]).await;
     let plan = hooks.backup_plan().await.unwrap();
     let [BackupItem::Dump { name, service, take, .. }] = &plan[..] else { panic!("{plan:?}") };
     assert_eq!(
@@ -127,12 +151,12 @@ async fn a_dump_needs_the_grant_of_its_service() {
 #[tokio::test]
 async fn names_that_are_no_file_names_are_refused() {
     for name in ["../x", "", "a/b", "-rf", ".hidden", "a b"] {
-        let (mut hooks, _) = guest(&plan_custom(&[name]), &[]).await;
+        let (mut hooks, _) = guest(&custom(&[name]), &[]).await;
         let error = hooks.backup_plan().await.unwrap_err();
         assert!(matches!(error, Error::Answer { .. }), "{name:?}: {error}");
     }
-    let (mut hooks, _) = guest(&plan_custom(&["a", "b"]), &[]).await;
+    let (mut hooks, _) = guest(&custom(&["a", "b"]), &[]).await;
     assert_eq!(hooks.backup_plan().await.unwrap().len(), 2);
-    let (mut hooks, _) = guest(&plan_custom(&["a", "a"]), &[]).await;
+    let (mut hooks, _) = guest(&custom(&["a", "a"]), &[]).await;
     assert!(matches!(hooks.backup_plan().await, Err(Error::Answer { .. })));
 }

@@ -1,111 +1,46 @@
-//! Components as text: a core module inside what a guest's linker puts around
-//! it. An import is lowered with the memory of a module of its own, an export is
-//! lifted and passed through a shim that gives its types their names.
+//! Guests that many tests use.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
-/// The guest's memory and an allocator that never frees.
-pub(super) const LIBC: &str = r#"
-    (core module $Libc
-        (memory (export "memory") 1)
-        (global $next (export "next") (mut i32) (i32.const 8192))
-        (func (export "realloc")
-            (param $old i32) (param $old-size i32) (param $align i32) (param $size i32)
-            (result i32)
-            (local $at i32)
-            (local.set $at (i32.and
-                (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
-                (i32.sub (i32.const 0) (local.get $align))))
-            (global.set $next (i32.add (local.get $at) (local.get $size)))
-            (block $enough
-                (loop $more
-                    (br_if $enough (i32.le_u (global.get $next)
-                        (i32.mul (memory.size) (i32.const 65536))))
-                    (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
-                    (br $more)))
-            (local.get $at)))
-    (core instance $libc (instantiate $Libc))"#;
+#[path = "builder.rs"]
+mod builder;
+#[path = "data.rs"]
+mod data;
+#[path = "roles.rs"]
+mod roles;
+#[path = "wit.rs"]
+mod wit;
 
-/// What every guest needs to say why it failed.
-pub(super) const FAILURES: &str = r#"
-    (import "potluck:recipe/failures@0.1.0" (instance $failures
-        (type $f (record (field "message" string) (field "hint" (option string))
-            (field "retryable" bool)))
-        (export "failure" (type (eq $f)))))
-    (alias export $failures "failure" (type $failure))"#;
+use potluck::plugin::BackupItem;
 
-/// An import: its instance, and `$name` lowered for the core module.
+pub use self::{
+    builder::{Guest, binary},
+    data::{ANSWER, Data, fail_with_error},
+};
+
+/// A function that a guest imports: its interface and its name.
 #[derive(Clone, Copy)]
-pub struct Import {
-    instance: &'static str,
-    /// Instance and function, `report` and `log`.
-    function: (&'static str, &'static str),
-    /// Its core type.
-    core: &'static str,
-}
+pub struct Import(&'static str, &'static str);
 
 /// level, message
-pub const LOG: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/report@0.1.0" (instance $report
-            (type $l (enum "debug" "info" "warn" "error"))
-            (export "level" (type $level (eq $l)))
-            (export "log" (func (param "level" $level) (param "message" string)))))"#,
-    function: ("report", "log"),
-    core: "(param i32 i32 i32)",
-};
+pub const LOG: Import = Import("report", "log");
 /// name, result
-pub const REVEAL: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/secrets@0.1.0" (instance $secrets
-            (type $e (variant (case "denied" string) (case "unknown-secret" string)
-                (case "unavailable" string) (case "exists" string) (case "invalid" string)
-                (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "reveal" (func (param "name" string)
-                (result (result string (error $error)))))))"#,
-    function: ("secrets", "reveal"),
-    core: "(param i32 i32 i32)",
-};
+pub const REVEAL: Import = Import("secrets", "reveal");
 /// service, path, content, mode, result
-pub const PUT_FILE: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "invalid" string)
-                (case "too-large" u32) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "put-file" (func (param "service" string) (param "path" string)
-                (param "content" (list u8)) (param "mode" u32)
-                (result (result (error $error)))))))"#,
-    function: ("services", "put-file"),
-    core: "(param i32 i32 i32 i32 i32 i32 i32 i32)",
-};
-/// service, argv, env, user?, workdir?, timeout?, input: sixteen, which is the
-/// most that is handed over flat; and the result. See [`RUN_DB`].
-pub const RUN: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/process-types@0.1.0" (instance $process
-            (type $c (record (field "argv" (list string)) (field "env" (list (tuple string string)))
-                (field "user" (option string)) (field "workdir" (option string))
-                (field "timeout-ms" (option u32))))
-            (export "command" (type (eq $c)))))
-        (alias export $process "command" (type $command))
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (alias outer 1 $command (type $c))
-            (export "command" (type $command (eq $c)))
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "invalid" string)
-                (case "too-large" u32) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (type $o (record (field "exit-code" s32) (field "stdout" (list u8))
-                (field "stderr" (list u8)) (field "truncated" bool)))
-            (export "output" (type $output (eq $o)))
-            (export "run" (func (param "service" string) (param "command" $command)
-                (param "input" (list u8)) (result (result $output (error $error)))))))"#,
-    function: ("services", "run"),
-    core: "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
-};
+pub const PUT_FILE: Import = Import("services", "put-file");
+/// service, argv, env, user?, workdir?, timeout?, input, result; see [`RUN_DB`].
+pub const RUN: Import = Import("services", "run");
+/// service, lines, result; only in 0.2.0
+pub const LOGS: Import = Import("services", "logs");
+/// service, path, result
+pub const GET_FILE: Import = Import("services", "get-file");
+/// service, milliseconds, result
+pub const RESTART: Import = Import("services", "restart");
+/// service, milliseconds, result
+pub const WAIT_READY: Import = Import("services", "wait-ready");
+/// → seconds
+pub const NOW: Import = Import("tools", "now");
+
 /// `$run-db`: runs arguments in the service `db`; the result lies at 1024.
 /// `["true"]` is one argument at 520.
 pub const RUN_DB: &str = r#"
@@ -120,66 +55,6 @@ pub const RUN_DB: &str = r#"
             (i32.const 0) (i32.const 0)
             (i32.const 0) (i32.const 0)
             (i32.const 1024)))"#;
-/// service, lines, result; only in 0.2.0
-pub const LOGS: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/services@0.2.0" (instance $services
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "invalid" string)
-                (case "too-large" u32) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "logs" (func (param "service" string) (param "lines" u32)
-                (result (result (list string) (error $error)))))))"#,
-    function: ("services", "logs"),
-    core: "(param i32 i32 i32 i32)",
-};
-/// service, path, result
-pub const GET_FILE: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "invalid" string)
-                (case "too-large" u32) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "get-file" (func (param "service" string) (param "path" string)
-                (result (result (list u8) (error $error)))))))"#,
-    function: ("services", "get-file"),
-    core: "(param i32 i32 i32 i32 i32)",
-};
-/// service, milliseconds, result
-pub const RESTART: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "invalid" string)
-                (case "too-large" u32) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "restart" (func (param "service" string) (param "timeout-ms" u32)
-                (result (result (error $error)))))))"#,
-    function: ("services", "restart"),
-    core: "(param i32 i32 i32 i32)",
-};
-/// service, milliseconds, result
-pub const WAIT_READY: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/services@0.1.0" (instance $services
-            (type $e (variant (case "denied" string) (case "unknown-service" string)
-                (case "not-running" string) (case "timed-out") (case "invalid" string)
-                (case "too-large" u32) (case "engine" string)))
-            (export "error" (type $error (eq $e)))
-            (export "wait-ready" (func (param "service" string) (param "timeout-ms" u32)
-                (result (result (error $error)))))))"#,
-    function: ("services", "wait-ready"),
-    core: "(param i32 i32 i32 i32)",
-};
-/// → seconds
-pub const NOW: Import = Import {
-    instance: r#"
-        (import "potluck:recipe/tools@0.1.0" (instance $tools
-            (export "now" (func (result u64)))))"#,
-    function: ("tools", "now"),
-    core: "(result i64)",
-};
 
 /// A plugin with the role `lifecycle`, whose hook `check` is `check`: it gives
 /// an address of a result. 64 is one that reads as success; `$fail` makes one
@@ -196,112 +71,110 @@ pub fn lifecycle_text(imports: &[Import], items: &str, check: &str) -> String {
 
 /// The same in a version of the interface, in which all its imports are that
 /// changed in it. In 0.2.0, `deploy-failed` fails with "restored" or "not".
-pub fn lifecycle_in(version: &str, imports: &[Import], items: &str, check: &str) -> String {
-    let newer = version != "0.1.0";
-    let mut instances = String::new();
-    let mut lowered = String::new();
-    let mut with = String::new();
-    let mut core = String::new();
-    for Import { instance, function: (interface, name), core: ty } in imports {
-        instances += instance;
-        lowered += &format!(
-            r#"(core func ${name} (canon lower (func ${interface} "{name}")
-                (memory (core memory $libc "memory"))
-                    (realloc (core func $libc "realloc"))))"#
-        );
-        with += &format!(r#"(export "{name}" (func ${name}))"#);
-        core += &format!(r#"(import "host" "{name}" (func ${name} {ty}))"#);
-    }
-    let hooks = ["check", "before-deploy", "after-deploy"];
-    let transition = "(param i32 i32 i32 i32 i32 i32) (result i32)";
-    let mut lifts = String::new();
-    let mut shim_imports = String::new();
-    let mut shim_exports = String::new();
-    let mut shim_with = String::new();
-    let later = newer.then_some(("deploy-failed", true));
-    let hooks = hooks.map(|hook| (hook, true)).into_iter().chain(later);
-    for (hook, to) in hooks.chain([("before-remove", false)]) {
-        let (to, shim) = match to {
-            true => (r#"(param "to" $transition)"#, r#"(param "to" $t)"#),
-            false => ("", ""),
-        };
-        let (to, shim) = match hook {
-            "deploy-failed" => (
-                format!(r#"{to} (param "restored" bool)"#),
-                format!(r#"{shim} (param "restored" bool)"#),
-            ),
-            _ => (to.to_owned(), shim.to_owned()),
-        };
-        lifts += &format!(
-            r#"(func ${hook} {to} (result (result (error $failure)))
-                (canon lift (core func $main "{hook}")
-                    (memory (core memory $libc "memory"))
-                    (realloc (core func $libc "realloc"))))"#
-        );
-        shim_imports += &format!(
-            r#"(import "func-{hook}" (func ${hook} {to} (result (result (error $failure)))))"#
-        );
-        shim_exports += &format!(
-            r#"(export "{hook}" (func ${hook}) (func {shim} (result (result (error $f)))))"#
-        );
-        shim_with += &format!(r#"(with "func-{hook}" (func ${hook}))"#);
-    }
-    let deploy_failed = if newer {
-        r#"(data (i32.const 224) "restorednot")
-           (func (export "deploy-failed") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
-                (if (result i32) (local.get 6)
-                    (then (call $fail (i32.const 224) (i32.const 8)))
-                    (else (call $fail (i32.const 232) (i32.const 3)))))"#
-    } else {
-        ""
-    };
-    let transition_type = r#"(record (field "before" (option string))
-        (field "after" (option string)))"#;
-    let text = format!(
-        r#"(component
-            {FAILURES}
-            {instances}
-            {LIBC}
-            {lowered}
-            (core module $Main
-                (import "libc" "memory" (memory $memory 1))
-                (import "libc" "realloc" (func $realloc (param i32 i32 i32 i32) (result i32)))
-                {core}
-                (func $fail (param $text i32) (param $length i32) (result i32)
-                    (i32.store8 (i32.const 128) (i32.const 1))
-                    (i32.store (i32.const 132) (local.get $text))
-                    (i32.store (i32.const 136) (local.get $length))
-                    (i32.const 128))
-                {items}
-                (func (export "check") {transition} (local $a i32) (local $b i32) {check})
-                (func (export "before-deploy") {transition} (i32.const 64))
-                (func (export "after-deploy") {transition} (i32.const 64))
-                (func (export "before-remove") (result i32) (i32.const 64))
-                {deploy_failed})
-            (core instance $main (instantiate $Main
-                (with "libc" (instance $libc))
-                (with "host" (instance {with}))))
-            (type $transition {transition_type})
-            {lifts}
-            (component $Shim
-                (type $r (record (field "message" string) (field "hint" (option string))
-                    (field "retryable" bool)))
-                (import "type-failure" (type $failure (eq $r)))
-                (type $s {transition_type})
-                (import "type-transition" (type $transition (eq $s)))
-                {shim_imports}
-                (export $f "failure" (type $failure))
-                (export $t "transition" (type $transition))
-                {shim_exports})
-            (instance $lifecycle (instantiate $Shim
-                (with "type-failure" (type $failure))
-                (with "type-transition" (type $transition))
-                {shim_with}))
-            (export "potluck:recipe/lifecycle@{version}" (instance $lifecycle)))"#
-    );
-    text.replace("potluck:recipe/services@0.1.0", &format!("potluck:recipe/services@{version}"))
+pub fn lifecycle_in(version: &'static str, imports: &[Import], items: &str, check: &str) -> String {
+    lifecycle_guest(version, imports, items, check).text()
 }
 
-pub fn binary(text: &str) -> Vec<u8> {
-    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+/// The same, to be altered before it is made.
+pub fn lifecycle_guest(
+    version: &'static str,
+    imports: &[Import],
+    items: &str,
+    check: &str,
+) -> Guest {
+    const DEPLOY_FAILED: &str = "(if (result i32) (local.get 6)
+        (then (call $fail (i32.const 224) (i32.const 8)))
+        (else (call $fail (i32.const 232) (i32.const 3))))";
+    let mut guest = Guest::new(&["lifecycle"])
+        .items(r#"(data (i32.const 224) "restorednot")"#)
+        .items(items)
+        .hook("lifecycle", "check", check)
+        .hook("lifecycle", "deploy-failed", DEPLOY_FAILED);
+    guest.version = version;
+    for Import(interface, function) in imports {
+        guest = guest.import(interface, function);
+    }
+    guest
+}
+
+/// A guest that streams.
+fn streaming() -> Guest {
+    Guest::new(&["backup"])
+        .import("bytes", "[method]sink.write")
+        .import("bytes", "[method]source.read")
+        .items("(func $room (drop (memory.grow (i32.const 3)))) (start $room)")
+}
+
+/// A plugin with the role `backup`; its hooks are core code with `$handle`.
+/// `plan` is items of the core module that define `$plan`.
+pub fn backup(plan: &str, produce: &str, consume: &str) -> Vec<u8> {
+    streaming()
+        .items(plan)
+        .hook("backup", "plan", "(call $plan)")
+        .hook("backup", "produce", produce)
+        .hook("backup", "consume", consume)
+        .binary()
+}
+
+/// Items of the core module with `$plan`, which plans these.
+pub fn plan_of(items: &[BackupItem]) -> String {
+    let mut data = Data::new();
+    let plan = planned(&mut data, items);
+    format!("{} (func $plan (result i32) (i32.const {plan}))", data.items())
+}
+
+fn planned(data: &mut Data, items: &[BackupItem]) -> u32 {
+    let items: Vec<Vec<u32>> = items.iter().map(|item| data.item(item)).collect();
+    let [items, count] = data.list(&items);
+    data.words(&[0, items, count])
+}
+
+/// A guest that plans these items and says in a log line what it is asked. What
+/// it produces is `made by the guest`; its one check passes.
+pub fn talking_backup(plan: &[BackupItem]) -> Vec<u8> {
+    let mut data = Data::new();
+    let plan = planned(&mut data, plan);
+    let name = data.string("the files are there");
+    let finding = [name.as_slice(), &[1], &[0, 0, 0]].concat();
+    let [findings, count] = data.list(&[finding]);
+    let verify = data.words(&[0, findings, count]);
+    let made = data.string("made by the guest");
+    let before = data.log(1, "before-backup");
+    let (good, bad) = (data.log(1, "after-backup true"), data.log(1, "after-backup false"));
+    let restored = data.log(1, "after-restore");
+    let done = "(i32.const 64)";
+    streaming()
+        .import("report", "log")
+        .items(&data.items())
+        .hook("backup", "plan", &format!("(i32.const {plan})"))
+        .hook("backup", "before-backup", &format!("{before} {done}"))
+        .hook(
+            "backup",
+            "after-backup",
+            &format!("(if (local.get 0) (then {good}) (else {bad})) {done}"),
+        )
+        .hook(
+            "backup",
+            "produce",
+            &format!(
+                "(call $write (local.get $handle)
+                    (i32.const {}) (i32.const {}) (i32.const {ANSWER}))
+                (call $drop-sink (local.get $handle)) {done}",
+                made[0], made[1]
+            ),
+        )
+        .hook(
+            "backup",
+            "consume",
+            &format!(
+                "(call $read (local.get $handle)
+                    (i32.const 1000) (i32.const {ANSWER}))
+                (call $log (i32.const 1) (i32.load offset=4 (i32.const {ANSWER}))
+                    (i32.load offset=8 (i32.const {ANSWER})))
+                (call $drop-source (local.get $handle)) {done}"
+            ),
+        )
+        .hook("backup", "after-restore", &format!("{restored} {done}"))
+        .hook("backup", "verify", &format!("(i32.const {verify})"))
+        .binary()
 }

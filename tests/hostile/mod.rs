@@ -7,7 +7,6 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses some of it")]
 
-mod backup_guest;
 mod guests;
 
 #[path = "../common/skip.rs"]
@@ -15,7 +14,12 @@ mod skip;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    io,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,16 +28,16 @@ pub use skip::skip;
 use async_trait::async_trait;
 use potluck::{
     plugin::{
-        Command, Facts, FileError, Hooks, Limits, Machine, Memory, Output, Plugin, RecipeFiles,
-        Role, Runtime, SecretAccess, SecretError, ServiceError, StackServices, Surroundings,
-        Transition,
+        Command, Facts, FileError, Hooks, HttpError, HttpRequest, HttpResponse, Limits, Machine,
+        Memory, Output, Outside, Plugin, RecipeFiles, Role, Runtime, SecretAccess, SecretError,
+        ServiceError, StackServices, Surroundings, Transition,
     },
     progress::{Event, Level, Sink},
 };
 use zeroize::Zeroizing;
 
 #[allow(unused_imports, reason = "each test file uses some of it")]
-pub use {backup_guest::*, guests::*};
+pub use guests::*;
 
 /// What the host said and was asked.
 #[derive(Default)]
@@ -45,10 +49,14 @@ pub struct World {
     /// The recipe's own files.
     pub recipe: BTreeMap<String, Vec<u8>>,
     pub memory: Mutex<BTreeMap<String, String>>,
+    /// What the name server says; of other names, what the machine's says.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
     /// What every command answers.
     pub output: Vec<u8>,
     /// Services never answer.
     pub hang: bool,
+    /// Counts the commands that were begun, of several worlds together.
+    pub entered: Option<Arc<AtomicUsize>>,
 }
 
 impl World {
@@ -59,6 +67,15 @@ impl World {
             _ => None,
         };
         self.events.lock().unwrap().iter().filter_map(line).collect()
+    }
+
+    /// The steps of its progress.
+    pub fn steps(&self) -> Vec<String> {
+        let step = |event: &Event| match event {
+            Event::Progress { step, .. } => Some(step.clone()),
+            _ => None,
+        };
+        self.events.lock().unwrap().iter().filter_map(step).collect()
     }
 
     pub fn warnings(&self) -> Vec<String> {
@@ -82,6 +99,9 @@ impl StackServices for World {
         input: Vec<u8>,
         limit: usize,
     ) -> Result<Output, ServiceError> {
+        if let Some(entered) = &self.entered {
+            entered.fetch_add(1, Ordering::SeqCst);
+        }
         if self.hang {
             std::future::pending::<()>().await;
         }
@@ -113,6 +133,26 @@ impl StackServices for World {
     async fn logs(&self, _: &str, lines: u32, _: usize) -> Result<Vec<String>, ServiceError> {
         Ok((0..lines).map(|n| format!("line {n}")).collect())
     }
+}
+
+#[async_trait]
+impl Outside for World {
+    fn now(&self) -> Duration {
+        Machine.now()
+    }
+    fn random(&self, buffer: &mut [u8]) -> Result<(), String> {
+        Machine.random(buffer)
+    }
+    async fn answer(&self, _: &HttpRequest) -> Option<Result<HttpResponse, HttpError>> {
+        None
+    }
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        match self.names.get(host) {
+            Some(addresses) => Ok(addresses.clone()),
+            None => Machine.addresses(host).await,
+        }
+    }
+    fn answered(&self, _: &HttpRequest, _: &Result<HttpResponse, HttpError>) {}
 }
 
 impl RecipeFiles for World {
@@ -171,7 +211,7 @@ pub fn surroundings(world: &Arc<World>, grants: &[&str]) -> Surroundings {
         memory: world.clone(),
         files: world.clone(),
         progress: world.clone(),
-        outside: Arc::new(Machine),
+        outside: world.clone(),
     }
 }
 

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use crate::{
     Relay, Result,
-    bindings::{mail_provider::exports::potluck::recipe::mail_provider as wit, recipe::failures},
+    bindings::{
+        mail_provider::exports::potluck::recipe::mail_provider as wit, potluck::recipe::failures,
+    },
     export::guarded,
 };
 

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use crate::{
     Changes, Client, ClientRequest, Result,
-    bindings::{recipe::failures, sso_client::exports::potluck::recipe::sso_client as wit},
+    bindings::{
+        potluck::recipe::failures, sso_client::exports::potluck::recipe::sso_client as wit,
+    },
     export::guarded,
 };
 

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use crate::{
     Client, ClientRequest, Result,
-    bindings::{recipe::failures, sso_provider::exports::potluck::recipe::sso_provider as wit},
+    bindings::{
+        potluck::recipe::failures, sso_provider::exports::potluck::recipe::sso_provider as wit,
+    },
     export::guarded,
 };
 

@@ -1,0 +1,545 @@
+//! Hooks by name: their arguments from text, their results to values.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::io::AsyncReadExt;
+
+use super::{Error, calls};
+use crate::plugin::{
+    self, BackupItem, Changes, Client, ClientRequest, Command, Encryption, Hidden, Hooks, Relay,
+    Role, Transition,
+};
+
+/// Bytes of an item that a plugin produces in a scenario.
+const PRODUCED: u64 = 16 << 20;
+
+/// A hook and its arguments.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "hook", content = "with", deny_unknown_fields)]
+pub enum Hook {
+    #[serde(rename = "lifecycle.check")]
+    Check { before: Option<String>, after: Option<String> },
+    #[serde(rename = "lifecycle.before-deploy")]
+    BeforeDeploy { before: Option<String>, after: Option<String> },
+    #[serde(rename = "lifecycle.after-deploy")]
+    AfterDeploy { before: Option<String>, after: Option<String> },
+    #[serde(rename = "lifecycle.deploy-failed")]
+    DeployFailed { before: Option<String>, after: Option<String>, restored: bool },
+    #[serde(rename = "lifecycle.before-remove")]
+    BeforeRemove {},
+    #[serde(rename = "migration.plan")]
+    MigrationPlan { before: String, after: String },
+    #[serde(rename = "migration.run")]
+    Migrate { id: String },
+    #[serde(rename = "backup.plan")]
+    BackupPlan {},
+    #[serde(rename = "backup.before-backup")]
+    BeforeBackup {},
+    #[serde(rename = "backup.after-backup")]
+    AfterBackup { succeeded: bool },
+    #[serde(rename = "backup.produce")]
+    Produce { name: String },
+    #[serde(rename = "backup.consume")]
+    Consume { name: String, contents: String },
+    #[serde(rename = "backup.after-restore")]
+    AfterRestore {},
+    #[serde(rename = "backup.verify")]
+    Verify {},
+    #[serde(rename = "sso-provider.register")]
+    Register(WrittenRequest),
+    #[serde(rename = "sso-provider.unregister")]
+    Unregister { client: String },
+    #[serde(rename = "sso-client.request")]
+    Request {},
+    #[serde(rename = "sso-client.connect")]
+    SsoConnect(WrittenClient),
+    #[serde(rename = "sso-client.disconnect")]
+    SsoDisconnect {},
+    #[serde(rename = "mail-provider.account")]
+    Account { sender: String },
+    #[serde(rename = "mail-provider.close-account")]
+    CloseAccount { sender: String },
+    #[serde(rename = "mail-client.connect")]
+    MailConnect(WrittenRelay),
+    #[serde(rename = "mail-client.disconnect")]
+    MailDisconnect {},
+    #[serde(rename = "mail-client.send-test")]
+    SendTest { recipient: String },
+    #[serde(rename = "commands.specs")]
+    Specs {},
+    #[serde(rename = "commands.run")]
+    Run {
+        name: String,
+        #[serde(default)]
+        arguments: Vec<String>,
+    },
+}
+
+const NAMES: [&str; 26] = [
+    "lifecycle.check",
+    "lifecycle.before-deploy",
+    "lifecycle.after-deploy",
+    "lifecycle.deploy-failed",
+    "lifecycle.before-remove",
+    "migration.plan",
+    "migration.run",
+    "backup.plan",
+    "backup.before-backup",
+    "backup.after-backup",
+    "backup.produce",
+    "backup.consume",
+    "backup.after-restore",
+    "backup.verify",
+    "sso-provider.register",
+    "sso-provider.unregister",
+    "sso-client.request",
+    "sso-client.connect",
+    "sso-client.disconnect",
+    "mail-provider.account",
+    "mail-provider.close-account",
+    "mail-client.connect",
+    "mail-client.disconnect",
+    "mail-client.send-test",
+    "commands.specs",
+    "commands.run",
+];
+
+/// What an app needs of a provider, as a scenario writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRequest {
+    client: String,
+    display_name: String,
+    home_url: Option<String>,
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    post_logout_uris: Vec<String>,
+    scopes: Vec<String>,
+    #[serde(default)]
+    public: bool,
+}
+
+/// What a provider gives an app, as a scenario writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenClient {
+    issuer: String,
+    client_id: String,
+    client_secret: Option<String>,
+    groups_claim: Option<String>,
+}
+
+/// A way to send mail, as a scenario writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRelay {
+    host: String,
+    port: u16,
+    encryption: WrittenEncryption,
+    username: Option<String>,
+    password: Option<String>,
+    sender: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WrittenEncryption {
+    None,
+    StartTls,
+    Tls,
+}
+
+impl Hook {
+    /// The hook that a name means among those of these roles, `backup.plan` or
+    /// `plan` where only one of the roles has one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownHook`], [`Error::Arguments`].
+    pub fn new(
+        name: &str,
+        with: &Map<String, Value>,
+        roles: &BTreeSet<Role>,
+    ) -> Result<Self, Error> {
+        let full = full_name(name, roles)?;
+        serde_json::from_value(json!({"hook": full, "with": with}))
+            .map_err(|e| Error::Arguments { hook: full.into(), message: e.to_string() })
+    }
+
+    /// The same with arguments from a command line: `name=value`, and for
+    /// `commands.run` the command and its arguments.
+    ///
+    /// # Errors
+    /// As [`Hook::new`].
+    pub fn from_line(
+        name: &str,
+        arguments: &[String],
+        roles: &BTreeSet<Role>,
+    ) -> Result<(Self, Map<String, Value>), Error> {
+        let full = full_name(name, roles)?;
+        let wrong = |message: String| Error::Arguments { hook: full.into(), message };
+        let mut with = Map::new();
+        if full == "commands.run" {
+            let (command, rest) = arguments
+                .split_first()
+                .ok_or_else(|| wrong("the command's name is missing".into()))?;
+            with.insert("name".into(), command.as_str().into());
+            with.insert("arguments".into(), json!(rest));
+        } else {
+            for argument in arguments {
+                let (key, value) = argument
+                    .split_once('=')
+                    .ok_or_else(|| wrong(format!("`{argument}` is not written name=value")))?;
+                with.insert(key.into(), value.into());
+            }
+        }
+        match Hook::new(full, &with, roles) {
+            Ok(hook) => Ok((hook, with)),
+            // Numbers, truth, lists: what is no text is written as JSON.
+            Err(first) => {
+                for value in with.values_mut() {
+                    if let Some(json) = value.as_str().and_then(|t| serde_json::from_str(t).ok()) {
+                        *value = json;
+                    }
+                }
+                Hook::new(full, &with, roles).map(|hook| (hook, with)).map_err(|_| first)
+            }
+        }
+    }
+
+    /// Calls it.
+    ///
+    /// # Errors
+    /// Those of the hook.
+    pub async fn call(&self, hooks: &mut Hooks) -> Result<Value, plugin::Error> {
+        let to = |before: &Option<String>, after: &Option<String>| Transition {
+            before: before.clone(),
+            after: after.clone(),
+        };
+        Ok(match self {
+            Hook::Check { before, after } => {
+                hooks.check(&to(before, after)).await?;
+                Value::Null
+            }
+            Hook::BeforeDeploy { before, after } => {
+                hooks.before_deploy(&to(before, after)).await?;
+                Value::Null
+            }
+            Hook::AfterDeploy { before, after } => {
+                hooks.after_deploy(&to(before, after)).await?;
+                Value::Null
+            }
+            Hook::DeployFailed { before, after, restored } => {
+                hooks.deploy_failed(&to(before, after), *restored).await?;
+                Value::Null
+            }
+            Hook::BeforeRemove {} => {
+                hooks.before_remove().await?;
+                Value::Null
+            }
+            Hook::MigrationPlan { before, after } => {
+                json!(hooks.migration_plan(before, after).await?)
+            }
+            Hook::Migrate { id } => {
+                hooks.migrate(id).await?;
+                Value::Null
+            }
+            Hook::BackupPlan {} => {
+                hooks.backup_plan().await?.iter().map(item).collect::<Vec<_>>().into()
+            }
+            Hook::BeforeBackup {} => {
+                hooks.before_backup().await?;
+                Value::Null
+            }
+            Hook::AfterBackup { succeeded } => {
+                hooks.after_backup(*succeeded).await?;
+                Value::Null
+            }
+            Hook::Produce { name } => produced(hooks, name).await?,
+            Hook::Consume { name, contents } => {
+                let contents = std::io::Cursor::new(calls::bytes(contents));
+                hooks.consume(name, Box::new(contents)).await?;
+                Value::Null
+            }
+            Hook::AfterRestore {} => {
+                hooks.after_restore().await?;
+                Value::Null
+            }
+            Hook::Verify {} => json!(hooks.verify().await?),
+            Hook::Register(request) => client(&hooks.sso_register(&request.clone().into()).await?),
+            Hook::Unregister { client } => {
+                hooks.sso_unregister(client).await?;
+                Value::Null
+            }
+            Hook::Request {} => request(&hooks.sso_request().await?),
+            Hook::SsoConnect(client) => changes(&hooks.sso_connect(&client.clone().into()).await?),
+            Hook::SsoDisconnect {} => changes(&hooks.sso_disconnect().await?),
+            Hook::Account { sender } => relay(&hooks.mail_account(sender).await?),
+            Hook::CloseAccount { sender } => {
+                hooks.mail_close_account(sender).await?;
+                Value::Null
+            }
+            Hook::MailConnect(relay) => changes(&hooks.mail_connect(&relay.clone().into()).await?),
+            Hook::MailDisconnect {} => changes(&hooks.mail_disconnect().await?),
+            Hook::SendTest { recipient } => {
+                hooks.mail_send_test(recipient).await?;
+                Value::Null
+            }
+            Hook::Specs {} => json!(hooks.command_specs().await?),
+            Hook::Run { name, arguments } => hooks.run_command(name, arguments).await?.into(),
+        })
+    }
+}
+
+/// The full name of a hook.
+fn full_name(name: &str, roles: &BTreeSet<Role>) -> Result<&'static str, Error> {
+    let played =
+        |full: &&&str| roles.iter().any(|role| full.split('.').next() == Some(role.name()));
+    let fits = |full: &&&str| **full == name || full.split('.').nth(1) == Some(name);
+    let mut found = NAMES.iter().filter(played).filter(fits);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(other)) => Err(Error::AmbiguousHook {
+            name: name.into(),
+            hint: format!("say which: `{one}` or `{other}`"),
+        }),
+        (None, _) => {
+            let names: Vec<&str> = NAMES.iter().filter(played).copied().collect();
+            Err(Error::UnknownHook {
+                name: name.into(),
+                hint: format!("it has {}", names.join(", ")),
+            })
+        }
+    }
+}
+
+/// Reads while the plugin writes: the pipe between them is short.
+async fn produced(hooks: &mut Hooks, name: &str) -> Result<Value, plugin::Error> {
+    let (write, read) = tokio::io::duplex(64 << 10);
+    // The end of the reader tells the plugin that it is too much.
+    let take = async move {
+        let mut bytes = Vec::new();
+        read.take(PRODUCED).read_to_end(&mut bytes).await.map(|_| bytes)
+    };
+    let (done, taken) = tokio::join!(hooks.produce(name, Box::new(write)), take);
+    done?;
+    let plugin = hooks.plugin().to_owned();
+    let bytes =
+        taken.map_err(|source| plugin::Error::Stream { plugin, hook: "produce", source })?;
+    Ok(calls::text(&bytes).into())
+}
+
+fn item(item: &BackupItem) -> Value {
+    match item {
+        BackupItem::Volume { name, paths, exclude } => {
+            json!({"volume": name, "paths": paths, "exclude": exclude})
+        }
+        BackupItem::Dump { name, service, take, put_back } => json!({
+            "dump": name, "service": service, "take": command(take), "put_back": command(put_back),
+        }),
+        BackupItem::Custom { name } => json!({"custom": name}),
+    }
+}
+
+fn command(command: &Command) -> Value {
+    let mut value = calls::run("", command, &[]);
+    if let Some(map) = value.as_object_mut() {
+        map.shift_remove("service");
+    }
+    value
+}
+
+fn client(client: &Client) -> Value {
+    json!({
+        "issuer": client.issuer,
+        "client_id": client.client_id,
+        "client_secret": client.client_secret.as_ref().map(|secret| secret.0.as_str()),
+        "groups_claim": client.groups_claim,
+    })
+}
+
+fn request(request: &ClientRequest) -> Value {
+    json!({
+        "client": request.client,
+        "display_name": request.display_name,
+        "home_url": request.home_url,
+        "redirect_uris": request.redirect_uris,
+        "post_logout_uris": request.post_logout_uris,
+        "scopes": request.scopes,
+        "public": request.public,
+    })
+}
+
+fn relay(relay: &Relay) -> Value {
+    json!({
+        "host": relay.host,
+        "port": relay.port,
+        "encryption": match relay.encryption {
+            Encryption::None => "none",
+            Encryption::StartTls => "starttls",
+            Encryption::Tls => "tls",
+        },
+        "username": relay.username,
+        "password": relay.password.as_ref().map(|password| password.0.as_str()),
+        "sender": relay.sender,
+    })
+}
+
+fn changes(changes: &Changes) -> Value {
+    let settings = changes.settings.iter().map(|(key, value)| (key.clone(), json!(value)));
+    let secrets = changes.secrets.iter().map(|(key, value)| (key.clone(), json!(value.0.as_str())));
+    let mut map = Map::new();
+    map.insert("settings".into(), Value::Object(settings.collect()));
+    map.insert("secrets".into(), Value::Object(secrets.collect()));
+    map.insert("overlays_on".into(), json!(changes.overlays_on));
+    map.insert("overlays_off".into(), json!(changes.overlays_off));
+    Value::Object(map)
+}
+
+/// Keys of what hooks take and give whose values nobody should see.
+const SECRET: [&str; 2] = ["client_secret", "password"];
+
+/// A result with `***` in place of what nobody should see.
+pub fn masked(mut result: Value) -> Value {
+    let hide = |value: &mut Value| {
+        if value.is_string() {
+            *value = "***".into();
+        }
+    };
+    if let Some(map) = result.as_object_mut() {
+        for key in SECRET {
+            map.get_mut(key).map(hide);
+        }
+        if let Some(secrets) = map.get_mut("secrets").and_then(Value::as_object_mut) {
+            secrets.values_mut().for_each(hide);
+        }
+    }
+    result
+}
+
+/// What nobody should see of arguments or of a result, by its key.
+pub fn secrets_in(values: &Map<String, Value>) -> Vec<(String, String)> {
+    let own = values.iter().filter(|(key, _)| SECRET.contains(&key.as_str()));
+    let changed = values.get("secrets").and_then(Value::as_object).into_iter().flatten();
+    own.chain(changed)
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+impl From<WrittenRequest> for ClientRequest {
+    fn from(written: WrittenRequest) -> Self {
+        ClientRequest {
+            client: written.client,
+            display_name: written.display_name,
+            home_url: written.home_url,
+            redirect_uris: written.redirect_uris,
+            post_logout_uris: written.post_logout_uris,
+            scopes: written.scopes,
+            public: written.public,
+        }
+    }
+}
+
+impl From<WrittenClient> for Client {
+    fn from(written: WrittenClient) -> Self {
+        Client {
+            issuer: written.issuer,
+            client_id: written.client_id,
+            client_secret: written.client_secret.map(Hidden::from),
+            groups_claim: written.groups_claim,
+        }
+    }
+}
+
+impl From<WrittenRelay> for Relay {
+    fn from(written: WrittenRelay) -> Self {
+        Relay {
+            host: written.host,
+            port: written.port,
+            encryption: match written.encryption {
+                WrittenEncryption::None => Encryption::None,
+                WrittenEncryption::StartTls => Encryption::StartTls,
+                WrittenEncryption::Tls => Encryption::Tls,
+            },
+            username: written.username,
+            password: written.password.map(Hidden::from),
+            sender: written.sender,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(roles: &[Role]) -> BTreeSet<Role> {
+        roles.iter().copied().collect()
+    }
+
+    #[test]
+    fn a_name_is_short_where_it_is_clear() {
+        let all = roles(&Role::ALL);
+        let two = roles(&[Role::Lifecycle, Role::Backup]);
+        for (name, roles, full) in [
+            ("check", &all, Some("lifecycle.check")),
+            ("plan", &two, Some("backup.plan")),
+            ("plan", &all, None),
+            ("migration.plan", &all, Some("migration.plan")),
+            ("migration.plan", &two, None),
+            ("lifecycle", &all, None),
+        ] {
+            assert_eq!(full_name(name, roles).ok(), full, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_is_also_known_by_its_value() {
+        let result = json!({"password": "a", "host": "b", "secrets": {"c": "d"}, "port": 1});
+        assert_eq!(
+            secrets_in(result.as_object().unwrap()),
+            [("password".to_owned(), "a".to_owned()), ("c".to_owned(), "d".to_owned())]
+        );
+        assert_eq!(
+            masked(result),
+            json!({"password": "***", "host": "b", "secrets": {"c": "***"}, "port": 1})
+        );
+    }
+
+    #[test]
+    fn every_hook_reads_its_arguments() {
+        let all = roles(&Role::ALL);
+        let line = |name: &str, arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|s| (*s).to_owned()).collect();
+            Hook::from_line(name, &arguments, &all)
+        };
+        for (name, arguments) in [
+            ("check", &["after=1.0.0"][..]),
+            ("before-remove", &[]),
+            ("deploy-failed", &["restored=true"]),
+            ("after-backup", &["succeeded=false"]),
+            ("migration.run", &["id=12"]),
+            ("migration.plan", &["before=1", "after=2"]),
+            ("consume", &["name=x", "contents=a=b"]),
+            ("sso-client.connect", &["issuer=https://a", "client_id=b"]),
+            ("mail-client.connect", &["host=a", "port=25", "encryption=starttls", "sender=a@b"]),
+            (
+                "register",
+                &["client=a", "display_name=A", "redirect_uris=[\"https://a\"]", "scopes=[]"],
+            ),
+            ("commands.run", &["reset", "a=b", "--c"]),
+        ] {
+            line(name, arguments).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+        for (name, arguments) in [
+            ("check", &["afterwards=1.0.0"][..]),
+            ("check", &["1.0.0"]),
+            ("before-remove", &["x=y"]),
+            ("migration.run", &[]),
+            ("commands.run", &[]),
+            ("mail-client.connect", &["host=a"]),
+        ] {
+            assert!(matches!(line(name, arguments), Err(Error::Arguments { .. })), "{name}");
+        }
+    }
+}

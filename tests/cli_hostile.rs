@@ -1,0 +1,265 @@
+//! Hostile plugins at the prompt: Ctrl-C, grants and limits that cannot be had,
+//! components that are not what was agreed to. On the simulated server.
+
+mod cli_support;
+mod hostile;
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+};
+
+use cli_support::*;
+use hostile::*;
+
+const APP: &str = "t.example";
+const BESIDE: &str =
+    "services:\n  app:\n    image: potluck-test/busybox:1\n    command: [sleep, '1000']\n";
+
+/// A recipe with these plugins, all of one component, and an app of it.
+fn lab(plugins: &str, component: &[u8]) -> Lab {
+    let lab = Lab::new();
+    recipe(&lab, plugins, component);
+    let run = lab.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    lab
+}
+
+fn recipe(lab: &Lab, plugins: &str, component: &[u8]) {
+    lab.write("tiny/compose.yml", BESIDE);
+    lab.write("tiny/.env.sample", "TYPE=tiny\nDOMAIN=tiny.example.org\n");
+    lab.write("tiny/recipe.yml", &format!("plugins:\n{plugins}"));
+    std::fs::write(lab.path("tiny/helper.wasm"), component).unwrap();
+}
+
+fn helper(more: &str) -> String {
+    format!("  - name: helper\n    component: helper.wasm\n{more}")
+}
+
+const EXEC: &str = "    grants:\n      - exec: app\n";
+
+/// Says `text` in its first hook.
+fn says(text: &str) -> Vec<u8> {
+    let mut data = Data::new();
+    let log = data.log(1, text);
+    lifecycle(&[LOG], &data.items(), &format!("{log} (i32.const 64)"))
+}
+
+/// Says `begun` and does this.
+fn begins(mut guest: Guest, mut data: Data, body: &str) -> Vec<u8> {
+    let log = data.log(1, "begun");
+    guest = guest.import("report", "log").items(&data.items());
+    guest.hook("lifecycle", "check", &format!("{log} {body}")).binary()
+}
+
+/// Presses Ctrl-C when the hook has begun; what was said and the exit code.
+fn interrupted(lab: &Lab, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut child: Child = Command::new(env!("CARGO_BIN_EXE_potluck"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", lab.path("home"))
+        .env("POTLUCK_DIR", lab.path("potluck"))
+        .env("NO_COLOR", "1")
+        .current_dir(lab.path(""))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("begun") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    (said, child.wait().unwrap().code())
+}
+
+/// It ended by Ctrl-C and by none of its limits, and nothing is in the way of
+/// the next one.
+fn ends_at_once(lab: &Lab, arguments: &[&str]) {
+    let (said, code) = interrupted(lab, arguments);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("interrupted"), "{said}");
+    assert!(!said.contains("limit"), "{said}");
+    std::fs::write(lab.path("tiny/helper.wasm"), says("hello")).unwrap();
+    let mut again = arguments.to_vec();
+    again.push("--force");
+    let run = lab.run(&again);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("hello"), "{run}");
+}
+
+#[test]
+fn ctrl_c_ends_a_hook_that_loops() {
+    let loops = begins(Guest::new(&["lifecycle"]), Data::new(), "(loop $on (br $on)) unreachable");
+    let lab = lab(&helper(""), &loops);
+    ends_at_once(&lab, &["app", "deploy", APP, "-n"]);
+}
+
+#[test]
+fn ctrl_c_ends_a_hook_that_waits() {
+    // A server that takes the request and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let mut data = Data::new();
+    let (method, url) = (data.string("GET"), data.string(&origin));
+    // No headers, no body, and as long as there is.
+    let send = data.call("send", &[method, url], &[0, 0, 0, 0, 1, u32::MAX]);
+    let waits = begins(
+        Guest::new(&["lifecycle"]).import("http", "send"),
+        data,
+        &format!("{send} (i32.const 64)"),
+    );
+    let lab = lab(&helper(&format!("    grants:\n      - http: {origin}\n")), &waits);
+    let grant = format!("http: {origin}");
+    ends_at_once(&lab, &["app", "deploy", APP, "-n", "--grant", &grant]);
+}
+
+#[test]
+fn a_grant_that_is_no_origin_is_refused() {
+    let lab = lab(&helper(EXEC), &says("hello"));
+    for (origin, why) in [
+        ("https://*.example.org", "no wildcards"),
+        ("https://sso.example.org/path", "has no path"),
+        ("https://user:pass@sso.example.org", "no user name or password"),
+        ("ftp://sso.example.org", "begins with http:// or https://"),
+        ("sso.example.org", "begins with http:// or https://"),
+        ("https://sso.example.org:0", "port 0"),
+        ("https://sso.example.org:70000", "invalid port"),
+        ("https://sso.example.org\\@evil.example", "no blanks"),
+    ] {
+        let grant = format!("http: {origin}");
+        let run = lab.run(&["app", "deploy", APP, "-n", "--grant", &grant]);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(run.stderr.contains("is not a grant") && run.stderr.contains(why), "{run}");
+        assert!(!run.stderr.contains("hello"), "nothing ran: {run}");
+    }
+}
+
+#[test]
+fn a_recipe_that_asks_for_no_origin_is_refused() {
+    let lab = lab(&helper(EXEC), &says("hello"));
+    for origin in ["https://*.example.org", "https://sso.example.org/path", "file:///etc"] {
+        let grants = format!("    grants:\n      - http: '{origin}'\n");
+        recipe(&lab, &helper(&grants), &says("hello"));
+        let run = lab.run(&["app", "deploy", APP, "-n"]);
+        assert_ne!(run.code, 0, "{run}");
+        assert!(run.stderr.contains("line 5") && run.stderr.contains(origin), "{run}");
+        assert!(!run.stderr.contains("hello"), "nothing ran: {run}");
+    }
+}
+
+#[test]
+fn a_limit_above_the_ceiling_is_refused() {
+    let lab = lab(&helper(""), &says("hello"));
+    for (limits, message) in [
+        ("{memory_mib: 99999}", "the limit on memory (MiB) is between 1 and 2048, not 99999"),
+        (
+            "{timeout_seconds: 864000}",
+            "the limit on time (seconds) is between 1 and 86400, not 864000",
+        ),
+        ("{memory_mib: 0}", "between 1 and 2048, not 0"),
+        ("{calls: 99999}", "unknown field"),
+        ("{output_mib: 99999}", "unknown field"),
+        ("{memory_mib: -1}", "line 4"),
+    ] {
+        recipe(&lab, &helper(&format!("    limits: {limits}\n")), &says("hello"));
+        let run = lab.run(&["app", "deploy", APP, "-n"]);
+        assert_ne!(run.code, 0, "{run}");
+        assert!(run.stderr.contains(message), "{limits}: {run}");
+        assert!(!run.stderr.contains("hello"), "nothing ran: {run}");
+    }
+    recipe(
+        &lab,
+        &helper("    limits: {memory_mib: 2048, timeout_seconds: 86400}\n"),
+        &says("hello"),
+    );
+    let run = lab.run(&["app", "deploy", APP, "-n"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+fn deploy(lab: &Lab, more: &[&str]) -> Run {
+    let mut arguments = vec!["app", "deploy", APP, "-n"];
+    arguments.extend(more);
+    lab.run(&arguments)
+}
+
+#[test]
+fn a_plugin_takes_anothers_name() {
+    // The grant was given to `helper`; under another name the same component
+    // asks anew.
+    let lab = lab(&helper(EXEC), &says("hello"));
+    assert_eq!(deploy(&lab, &["--grant", "exec: app"]).code, 0);
+    let renamed = format!("  - name: other\n    component: helper.wasm\n{EXEC}");
+    recipe(&lab, &renamed, &says("howdy"));
+    let run = deploy(&lab, &[]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("other") && !run.stderr.contains("howdy"), "{run}");
+}
+
+#[test]
+fn a_plugin_beside_a_granted_one_is_asked_for() {
+    let lab = lab(&helper(EXEC), &says("hello"));
+    assert_eq!(deploy(&lab, &["--grant", "exec: app"]).code, 0);
+    let both = format!("{}  - name: other\n    component: helper.wasm\n{EXEC}", helper(EXEC));
+    recipe(&lab, &both, &says("howdy"));
+    let run = deploy(&lab, &[]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(!run.stderr.contains("howdy"), "neither of them ran: {run}");
+    let grants = lab.json(&["plugin", "grants", APP, "--json"]);
+    assert_eq!((&grants[0]["agreed"], &grants[1]["agreed"]), (&true.into(), &false.into()));
+}
+
+fn git(lab: &Lab, arguments: &[&str]) {
+    let done = Command::new("git")
+        .args(["-C", lab.path("tiny").to_str().unwrap()])
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn release(lab: &Lab) {
+    git(lab, &["add", "-A"]);
+    git(lab, &["commit", "-qm", "one"]);
+    git(lab, &["tag", "-f", "1.0.0+1"]);
+}
+
+#[test]
+fn a_component_that_changed_is_refused_whatever_the_flags() {
+    let lab = lab(&helper(EXEC), &says("hello"));
+    git(&lab, &["init", "-q"]);
+    release(&lab);
+    let version = &["1.0.0+1", "--grant", "exec: app"][..];
+    let run = deploy(&lab, version);
+    assert_eq!(run.code, 0, "{run}");
+    // The same version, another component: asking for as much, for less, and for
+    // more.
+    for grants in [EXEC, "", "    grants:\n      - exec: app\n      - http: https://x.example\n"] {
+        recipe(&lab, &helper(grants), &says(&format!("howdy {}", grants.len())));
+        release(&lab);
+        for more in [&[][..], &["--force"]] {
+            // A flag that fits nothing is an error of its own.
+            let flags = if grants.is_empty() { &version[..1] } else { version };
+            let run = deploy(&lab, &[flags, more].concat());
+            assert_eq!(run.code, 6, "{run}");
+            assert!(run.stderr.contains("changed under the same version"), "{run}");
+            assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+        }
+    }
+}
+
+#[test]
+fn a_component_that_is_not_the_pinned_one_is_refused() {
+    let pin = format!("    sha256: {}\n", "ab".repeat(32));
+    let lab = lab(&helper(&pin), &says("hello"));
+    let run = deploy(&lab, &[]);
+    assert_ne!(run.code, 0, "{run}");
+    assert!(run.stderr.contains(&"ab".repeat(32)), "{run}");
+    assert!(!run.stderr.contains("hello"), "{run}");
+}
