@@ -16,7 +16,9 @@ install_missing() {
     # command:package
     pairs=
     if [ "${1:-}" = test ]; then
-        pairs="shellcheck:shellcheck python3:python3-venv"
+        pairs="shellcheck:shellcheck npm:npm"
+        # Debian's python3 alone makes no environments.
+        python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
         [ -d /run/systemd/system ] || pairs="$pairs /usr/sbin/sshd:openssh-server"
     fi
     for pair in $pairs cc:gcc git:git curl:curl restic:restic dockerd:docker.io docker:docker.io \

@@ -10,10 +10,12 @@ use hostile::*;
 use potluck::{
     hint::Hint,
     plugin::{
-        Changes, Client, ClientRequest, Encryption, Error, Hooks, Limits, Relay, Role, Transition,
+        BackupItem, Changes, Client, ClientRequest, Encryption, Error, Hooks, Limits, Relay, Role,
+        Transition, WIT_VERSION,
     },
 };
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/every-role.wasm");
 
@@ -77,6 +79,7 @@ async fn lifecycle_hooks_hear_of_both_versions() {
     hooks.check(&to).await.unwrap();
     hooks.before_deploy(&to).await.unwrap();
     hooks.after_deploy(&first()).await.unwrap();
+    hooks.deploy_failed(&to, true).await.unwrap();
     hooks.before_remove().await.unwrap();
     assert_eq!(
         world.lines(),
@@ -84,6 +87,7 @@ async fn lifecycle_hooks_hear_of_both_versions() {
             "info: check(1.0.0 to 2.0.0)",
             "info: before-deploy(1.0.0 to 2.0.0)",
             "info: after-deploy(none to 1.0.0)",
+            "info: deploy-failed(1.0.0 to 2.0.0, restored)",
             "info: before-remove()",
         ]
     );
@@ -129,6 +133,24 @@ async fn steps_have_ids_of_their_own() {
         // An answer that makes no sense is not the end of the instance.
         hooks.check(&first()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_a_plugin_saves_itself_comes_back_to_it() {
+    let Some((mut hooks, world)) = guest(json!({}), &[]).await else { return };
+    let plan = hooks.backup_plan().await.unwrap();
+    assert_eq!(plan, [BackupItem::Custom { name: "facts.txt".into() }]);
+    let (write, mut read) = tokio::io::duplex(1 << 10);
+    let mut saved = Vec::new();
+    let (produced, taken) =
+        tokio::join!(hooks.produce("facts.txt", Box::new(write)), read.read_to_end(&mut saved));
+    produced.unwrap();
+    taken.unwrap();
+    assert_eq!(saved, b"wiki.example.org");
+    hooks.consume("facts.txt", Box::new(std::io::Cursor::new(saved))).await.unwrap();
+    assert_eq!(world.lines(), ["info: consume(wiki.example.org)"]);
+    let findings = hooks.verify().await.unwrap();
+    assert!(matches!(&findings[..], [finding] if finding.passed), "{findings:?}");
 }
 
 fn request() -> ClientRequest {
@@ -316,6 +338,26 @@ async fn a_plugin_reads_its_recipe_and_nothing_beside_it() {
     let said = hooks.run_command("logo", &[]).await.unwrap();
     assert!(said.starts_with("logo.svg: <svg/>, Err("), "{said}");
     assert!(said.contains("not a plain path inside the recipe"), "{said}");
+}
+
+#[tokio::test]
+async fn the_sdk_speaks_the_newest_version_of_the_interface() {
+    let Some((mut hooks, _)) = guest(json!({}), &["exec: app"]).await else { return };
+    let lines = hooks.run_command("logs", &["app".into()]).await.unwrap();
+    assert!(!lines.is_empty());
+    let plugin = load(&std::fs::read(COMPONENT).unwrap()).await.unwrap();
+    assert_eq!(plugin.wit_version(), Some(WIT_VERSION));
+}
+
+#[tokio::test]
+async fn a_panic_is_told_with_its_place_in_the_source() {
+    let Some((mut hooks, world)) = guest(json!({}), &[]).await else { return };
+    let outcome = hooks.run_command("panic", &["heads".into()]).await;
+    assert!(outcome.is_err() && !matches!(outcome, Err(Error::Failed { .. })), "{outcome:?}");
+    let lines = world.lines();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("error: the plugin panicked at "), "{line}");
+    assert!(line.contains("src/lib.rs:") && line.ends_with(": the sky fell on heads"), "{line}");
 }
 
 #[tokio::test]

@@ -34,8 +34,8 @@ fn cargo_test(plugin: &Path) {
     assert!(text.contains("1 passed"), "{text}");
 }
 
-/// Builds the component, where this machine has a toolchain for it.
-fn builds(lab: &Lab, plugin: &str, roles: usize) {
+/// Builds the component, where this machine has a toolchain for it; whether it has.
+fn builds(lab: &Lab, plugin: &str, roles: usize) -> bool {
     let mut command = lab.command();
     for name in ["CARGO_HOME", "RUSTUP_HOME"] {
         if let Some(value) = std::env::var_os(name) {
@@ -53,15 +53,17 @@ fn builds(lab: &Lab, plugin: &str, roles: usize) {
     let text = String::from_utf8_lossy(&output.stderr);
     if text.contains("Rust's target wasm32-unknown-unknown is missing") {
         skip::skip("no toolchain for Rust guests (rustup target add wasm32-unknown-unknown)");
-        return;
+        return false;
     }
     assert!(output.status.success(), "{text}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["roles"].as_array().unwrap().len(), roles, "{report}");
+    assert_eq!(report["wit_version"], "0.2.0", "{report}");
     let component = fs::read(lab.path(plugin).join(format!("{plugin}.wasm"))).unwrap();
     let here = lab.path("").into_os_string().into_encoded_bytes();
     let is_named = component.windows(here.len()).any(|bytes| bytes == here);
     assert!(!is_named, "the component holds a path of this machine");
+    true
 }
 
 #[test]
@@ -84,7 +86,11 @@ fn a_new_plugin_of_every_role_passes_its_own_test() {
     let run = lab.run(&arguments);
     assert_eq!(run.code, 0, "{run}");
     cargo_test(&lab.path("all-roles"));
-    builds(&lab, "all-roles", roles.len());
+    if builds(&lab, "all-roles", roles.len()) {
+        let run = lab.run(&["plugin", "test", "all-roles"]);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stdout.ends_with("1 passed, 0 failed\n"), "{run}");
+    }
     let again = lab.run(&arguments);
     assert_eq!(again.code, 1, "{again}");
     assert!(again.stderr.contains("all-roles exists already"), "{again}");
@@ -139,6 +145,28 @@ fn a_recipe_without_functions_needs_no_port() {
         "{run}"
     );
     assert!(!lab.path("plain/plugins").exists());
+}
+
+#[test]
+fn a_toolchain_that_is_missing_is_said_with_how_to_install_it() {
+    let lab = Lab::new();
+    for arguments in [&["plugin", "new", "a"][..], &["plugin", "new", "b", "--lang", "python"]] {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stderr.contains("potluck plugin test"), "{run}");
+    }
+    let empty = lab.path("empty");
+    fs::create_dir(&empty).unwrap();
+    for (plugin, what, hint) in
+        [("a", "rustc is missing", "rustup"), ("b", "python3 is missing", "install Python 3.11")]
+    {
+        let output = lab.command().args(["plugin", "build", plugin]).env("PATH", &empty).output();
+        let text = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert!(text.contains(what) && text.contains(hint), "{text}");
+    }
+    let run = lab.run(&["plugin", "build", "empty"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("potluck plugin new NAME"), "{run}");
 }
 
 #[test]

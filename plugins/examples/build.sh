@@ -14,7 +14,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 plugins=$(dirname "$here")
-wit=$(dirname "$plugins")/wit/v0.1.0
+wit=$(dirname "$plugins")/wit
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck/examples
 componentize_py=0.25.1
 ziglang=0.17.1
@@ -36,11 +36,13 @@ venv() {
   printf '%s' "$folder"
 }
 
-# The world of the examples in C and JavaScript, with what it includes.
+# The world in this folder, with every version of the interface beside it, as
+# tools for components want it.
 world() {
-  mkdir -p "$1/deps/recipe"
-  cp "$here/plugin.wit" "$1/"
-  cp "$wit/recipe.wit" "$1/deps/recipe/"
+  mkdir -p "$2/deps/v0.1.0" "$2/deps/v0.2.0"
+  cp "$1/plugin.wit" "$2/"
+  cp "$wit/v0.1.0/recipe.wit" "$2/deps/v0.1.0/"
+  cp "$wit/v0.2.0/recipe.wit" "$2/deps/v0.2.0/"
 }
 
 # FOLDER MODULE COMPONENT
@@ -70,7 +72,7 @@ build_javascript() {
     : >"$tools/made"
   fi
   work=$(mktemp -d)
-  world "$work/wit"
+  world "$here/javascript" "$work/wit"
   cp "$here/javascript/build.mjs" "$tools/build.mjs"
   status=0
   node "$tools/build.mjs" "$here/javascript/admin.js" "$work/wit" "$1" || status=1
@@ -89,12 +91,12 @@ build() {
 }
 
 sources() {
-  cat "$here/build.sh" "$wit/recipe.wit"
+  cat "$here/build.sh" "$wit"/v*/recipe.wit
   case $1 in
     python) find "$plugins/sdk-python/potluck" "$here/python" -name '*.py' | LC_ALL=C sort | xargs cat ;;
     python-roles) find "$plugins/sdk-python" -name '*.py' | LC_ALL=C sort | xargs cat ;;
     c) cat "$here/c/admin.c" "$here"/c/bindings/plugin* ;;
-    javascript) cat "$here"/javascript/*.js "$here"/javascript/*.mjs "$here/plugin.wit" ;;
+    javascript) cat "$here"/javascript/*.js "$here"/javascript/*.mjs "$here"/javascript/*.wit ;;
   esac
 }
 

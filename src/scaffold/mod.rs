@@ -82,6 +82,16 @@ impl Files {
     }
 }
 
+/// What `potluck plugin test` plays with a new plugin that plays `lifecycle`.
+const SCENARIO: &str = "\
+about: the first deploy is greeted
+call: after-deploy
+with: {after: 1.0.0}
+expect:
+  calls: []
+  log: [\"info: app.example.org runs for the first time\"]
+";
+
 /// What the `recipe.yml` around a new plugin says of it.
 fn wanted(name: &Name) -> String {
     format!("plugins:\n  - name: {name}\n    component: plugins/{name}.wasm\n    grants: []\n")

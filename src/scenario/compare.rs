@@ -17,7 +17,7 @@ enum Extent {
     All,
 }
 
-/// A readable difference, if there is one. `actual` is what [`super::play`]
+/// A readable difference, if there is one. `actual` is what [`super::play()`]
 /// puts together: `result` or `failure`, `calls`, `log`, `memory`, `secrets`.
 pub fn difference(expect: &Expect, actual: &Map<String, Value>) -> Option<String> {
     let (wanted, found) = sides(expect, actual);

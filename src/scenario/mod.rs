@@ -5,18 +5,16 @@
 //! about: the first deploy creates the administrator
 //! given:
 //!   settings: {ADMIN_EMAIL: ada@example.org}
-//!   secrets: {admin_password: correct horse}
-//!   grants: [exec: app, secret: admin_password]
+//!   grants: [exec: app]
 //!   services:
 //!     - service: app
-//!       command: [app-ctl, create-admin, "*"]
+//!       command: [sh, -c, app-ctl create-admin *, sh, "*"]
 //! call: after-deploy
 //! with: {after: 1.0.0}
 //! expect:
 //!   calls:
 //!     - service: app
-//!       command: [app-ctl, create-admin, ada@example.org]
-//!       input: correct horse
+//!       command: [sh, -c, app-ctl create-admin *, sh, ada@example.org]
 //!   log: ["info: created the administrator ada@example.org"]
 //! ```
 //!
@@ -24,7 +22,7 @@
 //! sandbox is the scenario's. There is no server and no folder of an operator.
 //! `docs/plugins.md` describes the file.
 //!
-//! To read: [`file`] (what stands in one), `hook` (calling), [`World`] (what is
+//! To read: [`mod@file`] (what stands in one), `hook` (calling), [`World`] (what is
 //! scripted), `compare` (what came of it), [`record`] (from a real run to a
 //! file), [`find`] (which files belong to which component).
 

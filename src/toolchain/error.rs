@@ -28,7 +28,11 @@ pub enum Error {
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Error::NoPlugin { .. } => Some("`potluck plugin new NAME` begins one".into()),
+            Error::NoPlugin { .. } => Some(
+                "`potluck plugin new NAME` begins one in Rust or Python; of other languages \
+                 docs/plugins.md shows the tools"
+                    .into(),
+            ),
             Error::NoToolchain { install: hint, .. } | Error::NoComponent { hint, .. } => {
                 Some(hint.clone())
             }

@@ -11,6 +11,8 @@ use super::Error;
 
 /// Where `plugin new` puts the SDK.
 const SDK: &str = ".potluck";
+/// The version that the SDK was tried with.
+const INSTALL: &str = "in the plugin's folder: `python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1`";
 /// Where the component is left, below the folder.
 const BUILT: &str = ".potluck/built";
 
@@ -30,28 +32,44 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf, Error> {
     let own = folder.join(".venv/bin");
     let python =
         if own.join("python3").is_file() { own.join("python3") } else { PathBuf::from("python3") };
+    let own_tool = own.join("componentize-py");
+    let tool = if own_tool.is_file() { own_tool } else { PathBuf::from("componentize-py") };
+    is_there(&python, "install Python 3.11 or newer")?;
+    is_there(&tool, INSTALL)?;
     let mut command = Command::new(&python);
     command
         .args(["-m", "potluck", "build", &module, "--output"])
         .arg(&output)
+        .arg("--componentize-py")
+        .arg(&tool)
         .current_dir(folder)
         .env("PYTHONPATH", SDK)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    if own.join("componentize-py").is_file() {
-        command.arg("--componentize-py").arg(own.join("componentize-py"));
-    }
     let program = python.display().to_string();
     match command.status() {
         Ok(status) if status.success() => Ok(output),
         Ok(status) => Err(Error::Failed { program, status }),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Err(Error::NoToolchain {
-            what: "python3".into(),
-            install: "install Python 3.11 or newer, and `pip install componentize-py==0.25.1`"
-                .into(),
-        }),
         Err(source) => Err(Error::Run { program, source }),
+    }
+}
+
+/// Whether a program can be run at all.
+fn is_there(program: &Path, install: &str) -> Result<(), Error> {
+    let name = || program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let asked = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match asked {
+        Ok(_) => Ok(()),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(Error::NoToolchain { what: name(), install: install.into() })
+        }
+        Err(source) => Err(Error::Run { program: name(), source }),
     }
 }
 
@@ -79,6 +97,13 @@ fn module(folder: &Path) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_how_to_install_it() {
+        let error = is_there(Path::new("potluck-no-such-program"), INSTALL).unwrap_err();
+        assert_eq!(error.to_string(), "potluck-no-such-program is missing");
+        assert!(crate::hint::Hint::hint(&error).unwrap().contains("componentize-py=="));
+    }
 
     #[test]
     fn the_module_is_the_one_that_is_no_test() {

@@ -68,6 +68,10 @@ impl Lifecycle for Plugin {
     fn after_deploy(to: Transition) -> Result {
         called("after-deploy", &shown(&to))
     }
+    fn deploy_failed(to: Transition, restored: bool) -> Result {
+        let now = if restored { "restored" } else { "not restored" };
+        called("deploy-failed", &format!("{}, {now}", shown(&to)))
+    }
     fn before_remove() -> Result {
         called("before-remove", "")
     }
@@ -221,6 +225,8 @@ impl Commands for Plugin {
                 memory::set("count", &count.to_string())?;
                 Ok(count.to_string())
             }
+            "logs" => Ok(services::logs(&arguments[0], 10)?.join("\n")),
+            "panic" => panic!("the sky fell on {}", arguments.join(" and ")),
             "reveal" => Ok(secrets::reveal(&arguments[0])?),
             _ => Err(Failure::new(format!("there is no command `{name}`"))),
         }

@@ -1,6 +1,6 @@
 // Creates an app's administrator after the first deploy.
 //
-// `bindings/` is what `wit-bindgen c` makes of ../plugin.wit. A function of the
+// `bindings/` is what `wit-bindgen c` makes of plugin.wit. A function of the
 // host returns true when it did what was asked; what a hook puts into `failure`
 // is freed by the bindings afterwards.
 
@@ -97,15 +97,13 @@ static bool required(const char *key, plugin_string_t *value, failure_t *failure
   return hint(failure, "add a line `%s=…` to the app's settings", key);
 }
 
-// Runs a program with `input` as its standard input.
-static bool run(const char *service, plugin_string_t *argv, size_t count, plugin_string_t input,
-                failure_t *failure) {
+static bool run(const char *service, plugin_string_t *argv, size_t count, failure_t *failure) {
   plugin_string_t name = text(service);
   potluck_recipe_services_command_t command = {.argv = {argv, count}};
-  plugin_list_u8_t bytes = {input.ptr, input.len};
+  plugin_list_u8_t input = {NULL, 0};
   potluck_recipe_services_output_t output;
   potluck_recipe_services_error_t error;
-  if (!potluck_recipe_services_run(&name, &command, &bytes, &output, &error)) {
+  if (!potluck_recipe_services_run(&name, &command, &input, &output, &error)) {
     return service_failed(failure, &error);
   }
   bool ended_well = output.exit_code == 0;
@@ -120,22 +118,13 @@ static bool run(const char *service, plugin_string_t *argv, size_t count, plugin
   return ended_well;
 }
 
+// The password is read where it is, in the service: it is in no argument.
 static bool create(plugin_string_t *email, failure_t *failure) {
-  plugin_string_t name = text("admin_password"), password;
-  potluck_recipe_secrets_error_t error;
-  if (!potluck_recipe_secrets_reveal(&name, &password, &error)) {
-    if (error.tag == POTLUCK_RECIPE_SECRETS_ERROR_DENIED) {
-      denied(failure, error.val.denied);
-    } else {
-      fail(failure, "the secret admin_password could not be had");
-    }
-    potluck_recipe_secrets_error_free(&error);
-    return false;
-  }
-  plugin_string_t argv[] = {text("app-ctl"), text("create-admin"), *email};
-  bool created = run("app", argv, 3, password, failure);
-  plugin_string_free(&password);
-  return created;
+  plugin_string_t argv[] = {
+      text("sh"), text("-c"), text("app-ctl create-admin \"$1\" </run/secrets/admin_password"),
+      text("sh"), *email,
+  };
+  return run("app", argv, 5, failure);
 }
 
 bool exports_potluck_recipe_lifecycle_check(transition_t *to, failure_t *failure) {

@@ -3,8 +3,10 @@
 import { setting } from "potluck:recipe/app@0.1.0";
 import { get, set } from "potluck:recipe/memory@0.1.0";
 import { log } from "potluck:recipe/report@0.1.0";
-import { reveal } from "potluck:recipe/secrets@0.1.0";
-import { run } from "potluck:recipe/services@0.1.0";
+import { run } from "potluck:recipe/services@0.2.0";
+
+/** The password is read where it is, in the service: it is in no argument. */
+const CREATE = 'app-ctl create-admin "$1" </run/secrets/admin_password';
 
 /** A failure as the interface has it; what is thrown becomes a result's error. */
 const failure = (message, hint, retryable = false) => ({ message, hint, retryable });
@@ -42,9 +44,9 @@ function required(key) {
   return value;
 }
 
-function program(service, argv, input) {
+function program(service, argv) {
   const command = { argv, env: [] };
-  const output = host(() => run(service, command, new TextEncoder().encode(input)));
+  const output = host(() => run(service, command, new Uint8Array()));
   if (output.exitCode !== 0) {
     const said = new TextDecoder().decode(output.stderr).trimEnd();
     throw failure(`\`${argv[0]}\` ended with code ${output.exitCode}${said && `: ${said}`}`);
@@ -61,11 +63,12 @@ export const lifecycle = {
   afterDeploy(to) {
     if (host(() => get("administrator"))) return;
     const email = required("ADMIN_EMAIL");
-    const password = host(() => reveal("admin_password"));
-    program("app", ["app-ctl", "create-admin", email], password);
+    program("app", ["sh", "-c", CREATE, "sh", email]);
     host(() => set("administrator", email));
     log("info", `created the administrator ${email}`);
   },
+
+  deployFailed(to, restored) {},
 
   beforeRemove() {},
 };

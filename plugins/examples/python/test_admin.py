@@ -5,20 +5,18 @@ import unittest
 from potluck import Failure, HostError, Transition
 from potluck.testing import Script
 
-from admin import Admin
+from admin import CREATE, Admin
 
 FIRST = Transition(before=None, after="1.0.0")
 
 
 class AdminTest(unittest.TestCase):
     def test_the_first_deploy_creates_the_administrator(self):
-        settings = {"ADMIN_EMAIL": "ada@example.org"}
-        with Script(settings=settings, secrets={"admin_password": "correct horse"}) as host:
+        with Script(settings={"ADMIN_EMAIL": "ada@example.org"}) as host:
             Admin().after_deploy(FIRST)
             Admin().after_deploy(Transition("1.0.0", "1.1.0"))
         (run,) = host.runs
-        self.assertEqual(run.argv, ["app-ctl", "create-admin", "ada@example.org"])
-        self.assertEqual(run.input, b"correct horse")
+        self.assertEqual(run.argv, ["sh", "-c", CREATE, "sh", "ada@example.org"])
         self.assertEqual(host.memory, {"administrator": "ada@example.org"})
         self.assertEqual(host.log, ["info: created the administrator ada@example.org"])
 
@@ -28,9 +26,8 @@ class AdminTest(unittest.TestCase):
         self.assertEqual(raised.exception.message, "the setting ADMIN_EMAIL is missing")
 
     def test_a_program_that_fails_is_not_remembered_as_done(self):
-        settings = {"ADMIN_EMAIL": "ada@example.org"}
-        with Script(settings=settings, secrets={"admin_password": "x"}) as host:
-            host.on("app", ["app-ctl", "*", "*"], exit_code=3, stderr="the database is locked\n")
+        with Script(settings={"ADMIN_EMAIL": "ada@example.org"}) as host:
+            host.on("app", ["sh", "-c", "*", "*", "*"], exit_code=3, stderr="the database is locked\n")
             with self.assertRaisesRegex(HostError, "ended with code 3: the database is locked"):
                 Admin().after_deploy(FIRST)
         self.assertEqual(host.memory, {})

@@ -16,7 +16,7 @@ COMPONENTIZE_PY = "0.25.1"
 WORLD = """package potluck:python-plugin;
 
 world plugin {{
-    include potluck:recipe/imports@0.1.0;
+    include potluck:recipe/imports@0.2.0;
     import potluck:recipe/failures@0.1.0;
     import potluck:recipe/changes@0.1.0;
     import potluck:recipe/sso-types@0.1.0;
@@ -24,6 +24,9 @@ world plugin {{
 {exports}
 }}
 """
+
+#: The newest version of each role that is not 0.1.0's.
+VERSIONS = {"lifecycle": "0.2.0"}
 
 #: What componentize-py looks for in its module: a class for each role.
 ENTRY = """import {module}
@@ -67,10 +70,14 @@ def build(name, output, program):
     package = pathlib.Path(__file__).resolve().parent
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        exports = (f"    export potluck:recipe/{r.replace('_', '-')}@0.1.0;" for r in roles)
-        (work / "wit/deps").mkdir(parents=True)
+        exports = (
+            f"    export potluck:recipe/{r.replace('_', '-')}@{VERSIONS.get(r, '0.1.0')};"
+            for r in roles
+        )
+        for version in ("v0.1.0", "v0.2.0"):
+            (work / "wit/deps" / version).mkdir(parents=True)
+            shutil.copy(package / "wit" / version / "recipe.wit", work / "wit/deps" / version)
         (work / "wit/plugin.wit").write_text(WORLD.format(exports="\n".join(exports)))
-        shutil.copytree(package / "wit/v0.1.0", work / "wit/deps/recipe")
         (work / "potluck_plugin_entry.py").write_text(ENTRY.format(module=name))
         command = [program, "-d", work / "wit", "-w", "plugin", "componentize"]
         # Only these folders: what else is installed on this machine is not asked for.

@@ -24,16 +24,21 @@ class HostError(Failure):
 
     def __init__(self, kind, detail=None):
         hint = None
-        if kind == "denied":
+        if kind == "denied" and _is_grant(detail):
             hint = f"write `{detail}` under this plugin's grants in recipe.yml"
         super().__init__(_sentence(kind, detail), hint, kind in ("not-running", "timed-out"))
         self.kind = kind
         self.detail = detail
 
 
+def _is_grant(detail):
+    # An address that stays closed is denied with the reason instead.
+    return str(detail).startswith(("exec: ", "secret: ", "http: "))
+
+
 def _sentence(kind, detail):
     match kind:
-        case "denied":
+        case "denied" if _is_grant(detail):
             return f"the plugin was not granted `{detail}`"
         case "unknown-service":
             return f"the app has no service `{detail}`"

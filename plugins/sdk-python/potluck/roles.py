@@ -28,6 +28,10 @@ class Lifecycle(Role):
     def after_deploy(self, to):
         """All services run and are healthy. Must be idempotent."""
 
+    def deploy_failed(self, to, restored):
+        """The deploy failed after `before_deploy` was called: to end a maintenance
+        mode, say. `restored` is true when the services run as they did before."""
+
     def before_remove(self):
         """While the services still run."""
 

@@ -72,6 +72,12 @@ def get_file(service, path):
     return bytes(_host.call("services", "get_file", service, path))
 
 
+def logs(service, lines=100):
+    """The last lines, at most 1000, that the service's tasks wrote to standard
+    output and standard error, oldest first."""
+    return list(_host.call("services", "logs", service, lines))
+
+
 def wit_command(command):
     return _host.record(
         "process_types",

@@ -10,11 +10,13 @@ call of the SDK comes here.
     assert host.log == ["info: created the administrator ada@example.org"]
 
 A program that no rule fits ends with code 0 and says nothing. Grants are not
-checked: a scenario in the real host does that (`potluck plugin test`).
+checked, but for those that `denied` names: a scenario in the real host does that
+(`potluck plugin test`).
 """
 
 import fnmatch
 import json
+import re
 from dataclasses import dataclass
 
 from .failure import HostError
@@ -52,6 +54,8 @@ class Script:
         secrets=None,
         memory=None,
         files=None,
+        logs=None,
+        denied=(),
         now=1_767_225_600,
         random=0,
     ):
@@ -65,21 +69,32 @@ class Script:
         self.files = dict(files or {})
         #: Of services, by service and path.
         self.service_files = {}
+        #: What services wrote to their logs: lists of lines.
+        self.logs = dict(logs or {})
+        #: Grants that the plugin was not given, `exec: db`.
+        self.denied = set(denied)
         self.now = now
         self.random = random
         self.runs = []
         self.requests = []
         #: Other calls of services, `("restart", "app")`.
-        self.others = []
+        self.calls = []
         self.log = []
         self.progress = []
         self._programs = []
         self._answers = []
+        self._failures = {}
 
     def on(self, service, command=None, *, input=None, stdout="", stderr="", exit_code=0, error=None):
         """What a program answers; `*` in an argument, and in `input`, stands for
         any text. `error` is a kind of `HostError` instead."""
         self._programs.append((service, command, input, stdout, stderr, exit_code, error))
+        return self
+
+    def on_call(self, call, service, error):
+        """What another call of a service fails with, a kind of `HostError`:
+        `host.on_call("wait_ready", "db", error="timed-out")`."""
+        self._failures[call, service] = error
         return self
 
     def on_http(self, request, *, status=200, headers=None, body="", json_body=None, error=None):
@@ -95,6 +110,17 @@ class Script:
 
     def __exit__(self, *_):
         _playing.remove(self)
+
+    def _granted(self, grant):
+        if grant in self.denied:
+            raise HostError("denied", grant)
+
+    def _call(self, call, service, *what):
+        self._granted(f"exec: {service}")
+        self.calls.append((call, service, *what))
+        error = self._failures.get((call, service))
+        if error is not None:
+            raise HostError(error, service)
 
     # What the SDK calls, by the interface's name and the function's.
 
@@ -130,6 +156,7 @@ class Script:
         self.progress.append((step, done, total))
 
     def services_run(self, service, command, input):
+        self._granted(f"exec: {service}")
         run = Run(
             service,
             command["argv"],
@@ -150,22 +177,27 @@ class Script:
         return Output()
 
     def services_wait_ready(self, service, timeout_ms):
-        self.others.append(("wait_ready", service))
+        self._call("wait_ready", service)
 
     def services_restart(self, service, timeout_ms):
-        self.others.append(("restart", service))
+        self._call("restart", service)
 
     def services_put_file(self, service, path, content, mode):
-        self.others.append(("put_file", service, path))
+        self._call("put_file", service, path)
         self.service_files[service, path] = bytes(content)
 
     def services_get_file(self, service, path):
-        self.others.append(("get_file", service, path))
+        self._call("get_file", service, path)
         if (service, path) not in self.service_files:
             raise HostError("engine", f"there is no file {path}")
         return _bytes(self.service_files[service, path])
 
+    def services_logs(self, service, lines):
+        self._call("logs", service)
+        return list(self.logs.get(service, ()))[-lines:]
+
     def secrets_reveal(self, name):
+        self._granted(f"secret: {name}")
         if name not in self.secrets:
             raise HostError("unknown-secret", name)
         if self.secrets[name] is None:
@@ -173,6 +205,7 @@ class Script:
         return self.secrets[name]
 
     def secrets_put(self, name, value):
+        self._granted(f"secret: {name}")
         if name not in self.secrets:
             raise HostError("unknown-secret", name)
         if self.secrets[name] is not None:
@@ -180,6 +213,8 @@ class Script:
         self.secrets[name] = value
 
     def http_send(self, request):
+        scheme, _, rest = request["url"].partition("://")
+        self._granted(f"http: {scheme}://{re.split('[/?#]', rest)[0]}")
         self.requests.append(request)
         line = f"{request['method']} {request['url']}"
         for pattern, status, headers, body, error in self._answers:
@@ -212,6 +247,8 @@ class Script:
         return bytes(made)
 
     def tools_bcrypt(self, password):
+        if len(password.encode()) > 72 or "\0" in password:
+            raise HostError("failed", "bcrypt would cut this password")
         return f"$2b$scripted${password}"
 
     def tools_argon2id(self, password):

@@ -1,5 +1,5 @@
 """What hooks take and give. The fields mean what the WIT interface says of them
-(`wit/v0.1.0/recipe.wit`)."""
+(`wit/`)."""
 
 import enum
 from dataclasses import dataclass, field

@@ -55,6 +55,10 @@ class Around(Lifecycle):
         services.restart("app", at_most=5)
         output = services.run("app", ["false"], check=False, user="www-data", env={"A": "1"})
         report.info(f"{output.exit_code} {output.text} {output.error_text}")
+        report.info(" ".join(services.logs("app", lines=2)))
+
+    def deploy_failed(self, to, restored):
+        report.info(f"{to.after} failed, {restored}")
 
 
 class Data(Migration):

@@ -53,7 +53,7 @@ class ScriptTest(unittest.TestCase):
         for name in (
             "app_describe app_setting app_settings app_options recipe_files_read "
             "recipe_files_names report_log report_progress services_run services_wait_ready "
-            "services_restart services_put_file services_get_file secrets_reveal secrets_put "
+            "services_restart services_put_file services_get_file services_logs secrets_reveal secrets_put "
             "http_send memory_get memory_set tools_now tools_random_bytes tools_bcrypt "
             "tools_argon2id tools_keypair"
         ).split():
@@ -101,6 +101,37 @@ class ScriptTest(unittest.TestCase):
             self.assertEqual(potluck.recipe_files.names(), ["x/"])
             self.assertEqual(potluck.recipe_files.read("x/y"), b"z")
         self.assertEqual(host.secrets, {"a": "1", "b": "2"})
+
+    def test_services_keep_files_show_logs_and_fail_as_told(self):
+        services = potluck.services
+        with Script(logs={"app": ["one", "two"]}) as host:
+            host.on_call("wait_ready", "db", error="timed-out")
+            services.put_file("app", "/etc/x", "content")
+            self.assertEqual(services.get_file("app", "/etc/x"), b"content")
+            self.assertEqual(services.logs("app", 1), ["two"])
+            with self.assertRaises(HostError) as raised:
+                services.wait_ready("db", at_most=60)
+        self.assertEqual(raised.exception.kind, "timed-out")
+        self.assertEqual([call[0] for call in host.calls], ["put_file", "get_file", "logs", "wait_ready"])
+
+    def test_a_grant_that_is_not_there_is_denied_with_its_line(self):
+        grants = ("exec: db", "secret: key", "http: https://sso.example.org:8443")
+        with Script(secrets={"key": "x"}, denied=grants) as host:
+            for call, grant in zip(
+                (
+                    lambda: potluck.services.run("db", ["true"]),
+                    lambda: potluck.secrets.reveal("key"),
+                    lambda: potluck.http.get("https://sso.example.org:8443/realm?x"),
+                ),
+                grants,
+            ):
+                with self.assertRaises(HostError) as raised:
+                    call()
+                self.assertEqual(raised.exception.message, f"the plugin was not granted `{grant}`")
+                self.assertIn(grant, raised.exception.hint)
+        self.assertEqual((host.runs, host.requests), ([], []))
+        closed = HostError("denied", "10.0.0.1 is a private address")
+        self.assertEqual((closed.message, closed.hint), ("10.0.0.1 is a private address", None))
 
     def test_randomness_is_repeatable_and_passwords_are_of_their_letters(self):
         with Script(random=7):

@@ -1,13 +1,14 @@
-//! What wit-bindgen makes of `wit/v0.1.0`: the imports once, then each role
-//! as a world of its own, so that a plugin exports only the roles it plays.
+//! What wit-bindgen makes of `wit/`: the imports once, then each role as a world
+//! of its own, so that a plugin exports only the roles it plays. Each interface
+//! is in the newest version that has it.
 #![allow(missing_docs, reason = "generated; the documentation stands in the WIT")]
 
 wit_bindgen::generate!({
-    path: "../../wit/v0.1.0",
+    path: "../../wit/v0.2.0",
     inline: "
         package potluck:sdk;
         world host {
-            include potluck:recipe/imports@0.1.0;
+            include potluck:recipe/imports@0.2.0;
             import potluck:recipe/failures@0.1.0;
             import potluck:recipe/bytes@0.1.0;
             import potluck:recipe/changes@0.1.0;
@@ -21,12 +22,23 @@ wit_bindgen::generate!({
     additional_derives: [PartialEq],
 });
 
+/// Every interface that is imported, whatever version it last changed in.
+pub mod recipe {
+    pub use super::potluck::{
+        recipe0_1_0::{
+            app, bytes, changes, failures, http, mail_types, memory, process_types, recipe_files,
+            report, secrets, sso_types, tools,
+        },
+        recipe0_2_0::services,
+    };
+}
+
 /// One role: its interface as a world of its own, whose types are the host's.
 macro_rules! role {
-    ($module:ident, $name:literal, $interface:literal, $world:literal, $export:literal, { $($wit:literal: $shared:ident),* }) => {
+    ($module:ident, $path:literal, $name:literal, $interface:literal, $world:literal, $export:literal, { $($wit:literal: $shared:ident),* }) => {
         pub mod $module {
             wit_bindgen::generate!({
-                path: "../../wit/v0.1.0",
+                path: $path,
                 inline: $world,
                 world: $name,
                 export_macro_name: $export,
@@ -34,7 +46,7 @@ macro_rules! role {
                 type_section_suffix: $export,
                 with: {
                     $interface: generate,
-                    $($wit: crate::bindings::potluck::recipe::$shared,)*
+                    $($wit: crate::bindings::recipe::$shared,)*
                 },
             });
         }
@@ -43,9 +55,10 @@ macro_rules! role {
 
 role!(
     lifecycle,
+    "../../wit/v0.2.0",
     "lifecycle-role",
-    "potluck:recipe/lifecycle@0.1.0",
-    "package potluck:sdk-lifecycle; world lifecycle-role { export potluck:recipe/lifecycle@0.1.0; }",
+    "potluck:recipe/lifecycle@0.2.0",
+    "package potluck:sdk-lifecycle; world lifecycle-role { export potluck:recipe/lifecycle@0.2.0; }",
     "__export_lifecycle",
     {
         "potluck:recipe/failures@0.1.0": failures
@@ -53,6 +66,7 @@ role!(
 );
 role!(
     migration,
+    "../../wit/v0.1.0",
     "migration-role",
     "potluck:recipe/migration@0.1.0",
     "package potluck:sdk-migration; world migration-role { export potluck:recipe/migration@0.1.0; }",
@@ -63,6 +77,7 @@ role!(
 );
 role!(
     backup,
+    "../../wit/v0.1.0",
     "backup-role",
     "potluck:recipe/backup@0.1.0",
     "package potluck:sdk-backup; world backup-role { export potluck:recipe/backup@0.1.0; }",
@@ -75,6 +90,7 @@ role!(
 );
 role!(
     sso_provider,
+    "../../wit/v0.1.0",
     "sso-provider-role",
     "potluck:recipe/sso-provider@0.1.0",
     "package potluck:sdk-sso-provider; world sso-provider-role { export potluck:recipe/sso-provider@0.1.0; }",
@@ -86,6 +102,7 @@ role!(
 );
 role!(
     sso_client,
+    "../../wit/v0.1.0",
     "sso-client-role",
     "potluck:recipe/sso-client@0.1.0",
     "package potluck:sdk-sso-client; world sso-client-role { export potluck:recipe/sso-client@0.1.0; }",
@@ -98,6 +115,7 @@ role!(
 );
 role!(
     mail_provider,
+    "../../wit/v0.1.0",
     "mail-provider-role",
     "potluck:recipe/mail-provider@0.1.0",
     "package potluck:sdk-mail-provider; world mail-provider-role { export potluck:recipe/mail-provider@0.1.0; }",
@@ -109,6 +127,7 @@ role!(
 );
 role!(
     mail_client,
+    "../../wit/v0.1.0",
     "mail-client-role",
     "potluck:recipe/mail-client@0.1.0",
     "package potluck:sdk-mail-client; world mail-client-role { export potluck:recipe/mail-client@0.1.0; }",
@@ -121,6 +140,7 @@ role!(
 );
 role!(
     commands,
+    "../../wit/v0.1.0",
     "commands-role",
     "potluck:recipe/commands@0.1.0",
     "package potluck:sdk-commands; world commands-role { export potluck:recipe/commands@0.1.0; }",

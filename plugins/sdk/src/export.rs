@@ -2,7 +2,7 @@
 
 use std::sync::Once;
 
-use crate::{Result, bindings::potluck::recipe::failures, report};
+use crate::{Result, bindings::recipe::failures, report};
 
 /// Makes a component of a type that implements the roles' traits:
 /// `potluck_sdk::export!(Plugin: lifecycle, backup, commands);`

@@ -3,7 +3,7 @@
 
 use std::{any::Any, error::Error, fmt};
 
-use crate::services;
+use crate::{http, secrets, services};
 
 /// What every function of a plugin returns.
 pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -60,12 +60,36 @@ impl<E: Error + 'static> From<E> for Failure {
             message.push_str(&cause.to_string());
             source = cause.source();
         }
-        let service = (&error as &dyn Any).downcast_ref::<services::Error>();
-        Failure {
-            message,
-            hint: service.and_then(services::Error::hint),
-            retryable: service.is_some_and(services::Error::is_retryable),
+        let (denied, retryable) = refused(&error);
+        let hint =
+            denied.map(|grant| format!("write `{grant}` under this plugin's grants in recipe.yml"));
+        Failure { message, hint, retryable }
+    }
+}
+
+/// The grant that a host's error says is missing, and whether the call may
+/// succeed later.
+fn refused(error: &dyn Any) -> (Option<&str>, bool) {
+    if let Some(error) = error.downcast_ref::<services::Error>() {
+        return match error {
+            services::Error::Denied(grant) => (Some(grant), false),
+            services::Error::NotRunning(_) | services::Error::TimedOut => (None, true),
+            _ => (None, false),
+        };
+    }
+    if let Some(error) = error.downcast_ref::<secrets::Error>() {
+        return match error {
+            secrets::Error::Denied(grant) => (Some(grant), false),
+            _ => (None, false),
+        };
+    }
+    match error.downcast_ref::<http::Error>() {
+        // An address that stays closed says why instead of a grant.
+        Some(http::Error::Denied(grant)) => {
+            (Some(grant.as_str()).filter(|grant| grant.starts_with("http: ")), false)
         }
+        Some(http::Error::TimedOut) => (None, true),
+        _ => (None, false),
     }
 }
 
@@ -107,7 +131,7 @@ impl<T> Context<T> for Option<T> {
     }
 }
 
-impl From<Failure> for crate::bindings::potluck::recipe::failures::Failure {
+impl From<Failure> for crate::bindings::recipe::failures::Failure {
     fn from(failure: Failure) -> Self {
         Self { message: failure.message, hint: failure.hint, retryable: failure.retryable }
     }
@@ -137,7 +161,13 @@ mod tests {
 
     #[test]
     fn a_missing_grant_says_the_line_that_gives_it() {
-        let failure = Failure::from(services::Error::Denied("exec: db".into()));
-        assert!(failure.hint.unwrap().contains("`exec: db`"));
+        for (failure, grant) in [
+            (Failure::from(services::Error::Denied("exec: db".into())), "`exec: db`"),
+            (Failure::from(secrets::Error::Denied("secret: a".into())), "`secret: a`"),
+            (Failure::from(http::Error::Denied("http: https://a".into())), "`http: https://a`"),
+        ] {
+            assert!(failure.hint.unwrap().contains(grant));
+        }
+        assert_eq!(Failure::from(http::Error::Denied("a private address".into())).hint, None);
     }
 }

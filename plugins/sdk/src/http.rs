@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{bindings::potluck::recipe::http as wit, host};
+use crate::{bindings::recipe::http as wit, host};
 
 /// A request, and what came back.
 pub use wit::{Request, Response};
@@ -44,7 +44,8 @@ impl Request {
 /// Why no response came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The grant that is missing, as `recipe.yml` would have it.
+    /// The grant that is missing, as `recipe.yml` would have it, or why this
+    /// address stays closed.
     Denied(String),
     /// It took longer than was allowed.
     TimedOut,
@@ -57,9 +58,13 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Denied(grant) => write!(f, "the plugin was not granted `{grant}`"),
+            Error::Denied(grant) if grant.starts_with("http: ") => {
+                write!(f, "the plugin was not granted `{grant}`")
+            }
             Error::TimedOut => f.write_str("it took longer than was allowed"),
-            Error::Invalid(message) | Error::Failed(message) => f.write_str(message),
+            Error::Denied(message) | Error::Invalid(message) | Error::Failed(message) => {
+                f.write_str(message)
+            }
         }
     }
 }

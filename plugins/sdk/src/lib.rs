@@ -41,6 +41,7 @@ extern crate self as potluck_sdk;
 
 #[doc(hidden)]
 pub mod bindings;
+mod bytes;
 mod export;
 mod failure;
 pub mod http;
@@ -72,19 +73,19 @@ pub use roles::{
 pub use services::Command;
 
 /// The app's name, its stack's, its recipe and where it runs.
-pub use bindings::potluck::recipe::app::Facts;
+pub use bindings::recipe::app::Facts;
 /// What a plugin asks for in the app's settings and secrets.
-pub use bindings::potluck::recipe::changes::Changes;
+pub use bindings::recipe::changes::Changes;
 /// How mail is sent.
-pub use bindings::potluck::recipe::mail_types::{Encryption, Relay};
+pub use bindings::recipe::mail_types::{Encryption, Relay};
 /// What two apps agree on for signing in.
-pub use bindings::potluck::recipe::sso_types::{Client, ClientRequest};
+pub use bindings::recipe::sso_types::{Client, ClientRequest};
 
 /// Calls the host inside WebAssembly, the test's script outside it.
 macro_rules! host {
     ($($path:ident)::+ ($($argument:expr),* $(,)?)) => {{
         #[cfg(target_family = "wasm")]
-        { $crate::bindings::potluck::recipe::$($path)::+($($argument),*) }
+        { $crate::bindings::recipe::$($path)::+($($argument),*) }
         #[cfg(not(target_family = "wasm"))]
         { $crate::testing::host::$($path)::+($($argument),*) }
     }};

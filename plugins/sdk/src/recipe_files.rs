@@ -4,7 +4,7 @@
 use crate::host;
 
 /// Why a file could not be read.
-pub use crate::bindings::potluck::recipe::recipe_files::Error;
+pub use crate::bindings::recipe::recipe_files::Error;
 
 /// A regular file by its path in the recipe, `branding/logo.svg`.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-pub use crate::bindings::potluck::recipe::report::Level;
+pub use crate::bindings::recipe::report::Level;
 use crate::host;
 
 /// Writes one line.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{bindings::potluck::recipe::secrets as wit, host};
+use crate::{bindings::recipe::secrets as wit, host};
 
 /// Why a secret could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

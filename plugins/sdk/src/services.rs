@@ -3,10 +3,10 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use crate::{bindings::potluck::recipe::services as wit, host};
+use crate::{bindings::recipe::services as wit, host};
 
 /// A program to run inside a service, and how.
-pub use crate::bindings::potluck::recipe::process_types::Command;
+pub use crate::bindings::recipe::process_types::Command;
 /// What a program left.
 pub use wit::Output;
 
@@ -116,21 +116,6 @@ pub enum Error {
         /// The end of what it wrote to standard error.
         stderr: String,
     },
-}
-
-impl Error {
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Error::Denied(grant) => {
-                Some(format!("write `{grant}` under this plugin's grants in recipe.yml"))
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Error::NotRunning(_) | Error::TimedOut)
-    }
 }
 
 impl fmt::Display for Error {
@@ -244,6 +229,16 @@ pub fn put_file(
 /// As [`run`].
 pub fn get_file(service: &str, path: &str) -> Result<Vec<u8>, Error> {
     Ok(host!(services::get_file(service, path))?)
+}
+
+/// The last lines, at most 1000, that the service's tasks wrote to standard output
+/// and standard error, oldest first: for apps that print what they made, such as
+/// a first password.
+///
+/// # Errors
+/// As [`run`].
+pub fn logs(service: &str, lines: u32) -> Result<Vec<String>, Error> {
+    Ok(host!(services::logs(service, lines))?)
 }
 
 fn millis(time: Duration) -> u32 {

@@ -1,6 +1,6 @@
 //! Clock, randomness, and the derivations that hooks need most often.
 
-pub use crate::bindings::potluck::recipe::tools::{KeyKind, KeyPair};
+pub use crate::bindings::recipe::tools::{KeyKind, KeyPair};
 use crate::{Failure, Result, host};
 
 /// Seconds since 1970-01-01 UTC.

@@ -30,7 +30,7 @@ Examples:
 WEB_RUSTC names another Rust compiler that has its library's source, for
 toolchains without the target wasm32-unknown-unknown [default: /usr/bin/rustc].
 
-JSON: {component, size, sha256, roles, imports}.")]
+JSON: {component, size, sha256, wit_version, roles, imports}.")]
 pub struct Args {
     /// The plugin's folder
     #[arg(value_name = "FOLDER", default_value = ".")]
@@ -50,6 +50,8 @@ struct Report {
     /// Bytes.
     size: usize,
     sha256: String,
+    /// Version of potluck's interface that it was built for.
+    wit_version: Option<String>,
     roles: Vec<String>,
     imports: Vec<String>,
 }
@@ -71,6 +73,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         component: output.display().to_string(),
         size: bytes.len(),
         sha256: plugin.digest().to_owned(),
+        wit_version: plugin.wit_version().map(str::to_owned),
         roles: plugin.roles().iter().map(ToString::to_string).collect(),
         imports: plugin.imports().to_vec(),
     };

@@ -75,10 +75,18 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     ui.say(format_args!("Wrote {}. Next:", folder.display()));
     ui.say(format_args!("  cd {}", folder.display()));
     let tests = match language {
-        Language::Rust => "cargo test            ",
+        Language::Rust => "cargo test",
         Language::Python => "PYTHONPATH=.potluck python3 -m unittest",
     };
-    ui.say(format_args!("  {tests} run its hooks against a scripted host"));
-    ui.say("  potluck plugin build   make the component");
+    let mut next = vec![
+        (tests, "run its hooks against a scripted host"),
+        ("potluck plugin build", "make the component"),
+    ];
+    if folder.join("tests").is_dir() {
+        next.push(("potluck plugin test", "play the scenarios in tests/ with it"));
+    }
+    for (command, does) in next {
+        ui.say(format_args!("  {command:<width$}   {does}", width = tests.len().max(20)));
+    }
     Ok(Exit::DONE)
 }

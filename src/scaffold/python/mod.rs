@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use include_dir::{Dir, include_dir};
 
-use super::{Files, Name, add_all, fill, wanted};
+use super::{Files, Name, SCENARIO, add_all, fill, wanted};
 use crate::plugin::Role;
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/sdk-python/potluck");
@@ -63,15 +63,6 @@ pub fn plugin(name: &Name, roles: &BTreeSet<Role>) -> Files {
     add_all(&mut files, ".potluck/potluck", &SDK);
     files
 }
-
-const SCENARIO: &str = "\
-about: the first deploy is greeted
-call: after-deploy
-with: {after: 1.0.0}
-expect:
-  calls: []
-  log: [\"info: app.example.org runs for the first time\"]
-";
 
 /// One test for a role that has something to show, run against a script.
 fn test(module: &str, roles: &BTreeSet<Role>) -> String {

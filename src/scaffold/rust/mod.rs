@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use include_dir::{Dir, include_dir};
 
-use super::{Files, Name, add_all, fill, wanted};
+use super::{Files, Name, SCENARIO, add_all, fill, wanted};
 use crate::plugin::Role;
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/sdk");
-static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/wit/v0.1.0");
+static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/wit");
 /// The workspace that the SDK takes its versions from.
 const WORKSPACE: &str = include_str!("../../../plugins/Cargo.toml");
 
@@ -76,6 +76,9 @@ pub fn plugin(name: &Name, roles: &BTreeSet<Role>) -> Files {
     let mut files = around(name, &wanted(name));
     files.add("src/lib.rs", library);
     files.add("src/tests.rs", tests(roles));
+    if roles.contains(&Role::Lifecycle) {
+        files.add("tests/first-deploy.yml", SCENARIO);
+    }
     files
 }
 
@@ -87,7 +90,7 @@ pub(super) fn around(name: &Name, recipe_yml: &str) -> Files {
     files.add("README.md", fill(include_str!("README.md.in"), &values));
     files.add(".gitignore", "/target\n");
     add_all(&mut files, ".potluck/plugins/sdk", &SDK);
-    add_all(&mut files, ".potluck/wit/v0.1.0", &WIT);
+    add_all(&mut files, ".potluck/wit", &WIT);
     files.add(".potluck/plugins/Cargo.toml", only_the_sdk(WORKSPACE));
     files
 }
@@ -166,6 +169,7 @@ mod tests {
             ".potluck/plugins/sdk/src/roles/backup.rs",
             ".potluck/plugins/sdk/Cargo.toml",
             ".potluck/wit/v0.1.0/recipe.wit",
+            ".potluck/wit/v0.2.0/deps/v0.1.0/recipe.wit",
         ] {
             assert!(files.contains_key(path), "{path}");
         }

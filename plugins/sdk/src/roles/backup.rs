@@ -1,15 +1,18 @@
 //! What to back up, how to put it back, and how to tell that it works.
 
-use std::{io, marker::PhantomData};
+use std::marker::PhantomData;
 
 use crate::{
     Failure, Result,
-    bindings::{backup::exports::potluck::recipe::backup as wit, potluck::recipe::failures},
+    bindings::{
+        backup::exports::potluck::recipe::backup as wit,
+        recipe::{bytes, failures},
+    },
     export::guarded,
 };
 
 /// Where [`Backup::produce`] writes to and [`Backup::consume`] reads from.
-pub use crate::bindings::potluck::recipe::bytes::{Sink, Source};
+pub use crate::bytes::{Sink, Source};
 /// One check of the app's data and its outcome.
 pub use wit::Finding;
 /// One thing to back up.
@@ -101,26 +104,6 @@ impl From<Dump> for Item {
     }
 }
 
-impl io::Write for Sink {
-    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
-        Sink::write(self, chunk).map_err(io::Error::other)?;
-        Ok(chunk.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl io::Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        let chunk = Source::read(self, wanted).map_err(io::Error::other)?;
-        let length = chunk.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&chunk[..length]);
-        Ok(length)
-    }
-}
-
 #[doc(hidden)]
 pub struct Adapter<T>(PhantomData<T>);
 
@@ -134,11 +117,11 @@ impl<T: Backup> wit::Guest for Adapter<T> {
     fn after_backup(succeeded: bool) -> Result<(), failures::Failure> {
         guarded(|| T::after_backup(succeeded))
     }
-    fn produce(name: String, into: Sink) -> Result<(), failures::Failure> {
-        guarded(|| T::produce(name, into))
+    fn produce(name: String, into: bytes::Sink) -> Result<(), failures::Failure> {
+        guarded(|| T::produce(name, into.into()))
     }
-    fn consume(name: String, contents: Source) -> Result<(), failures::Failure> {
-        guarded(|| T::consume(name, contents))
+    fn consume(name: String, contents: bytes::Source) -> Result<(), failures::Failure> {
+        guarded(|| T::consume(name, contents.into()))
     }
     fn after_restore() -> Result<(), failures::Failure> {
         guarded(T::after_restore)

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Result,
-    bindings::{commands::exports::potluck::recipe::commands as wit, potluck::recipe::failures},
+    bindings::{commands::exports::potluck::recipe::commands as wit, recipe::failures},
     export::{guarded, watch_panics},
 };
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Result,
-    bindings::{lifecycle::exports::potluck::recipe::lifecycle as wit, potluck::recipe::failures},
+    bindings::{lifecycle::exports::potluck::recipe0_2_0::lifecycle as wit, recipe::failures},
     export::guarded,
 };
 
@@ -41,6 +41,17 @@ pub trait Lifecycle {
         Ok(())
     }
 
+    /// The deploy failed after `before_deploy` was called: to end a maintenance
+    /// mode, say. `restored` is true when the services run again, or still, as
+    /// they did before.
+    ///
+    /// # Errors
+    /// What could not be done; a warning.
+    fn deploy_failed(to: Transition, restored: bool) -> Result {
+        let _ = (to, restored);
+        Ok(())
+    }
+
     /// While the services still run.
     ///
     /// # Errors
@@ -62,6 +73,9 @@ impl<T: Lifecycle> wit::Guest for Adapter<T> {
     }
     fn after_deploy(to: Transition) -> Result<(), failures::Failure> {
         guarded(|| T::after_deploy(to))
+    }
+    fn deploy_failed(to: Transition, restored: bool) -> Result<(), failures::Failure> {
+        guarded(|| T::deploy_failed(to, restored))
     }
     fn before_remove() -> Result<(), failures::Failure> {
         guarded(T::before_remove)

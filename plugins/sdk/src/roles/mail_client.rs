@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Changes, Relay, Result,
-    bindings::{
-        mail_client::exports::potluck::recipe::mail_client as wit, potluck::recipe::failures,
-    },
+    bindings::{mail_client::exports::potluck::recipe::mail_client as wit, recipe::failures},
     export::guarded,
 };
 

@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Relay, Result,
-    bindings::{
-        mail_provider::exports::potluck::recipe::mail_provider as wit, potluck::recipe::failures,
-    },
+    bindings::{mail_provider::exports::potluck::recipe::mail_provider as wit, recipe::failures},
     export::guarded,
 };
 

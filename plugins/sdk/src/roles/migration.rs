@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Result,
-    bindings::{migration::exports::potluck::recipe::migration as wit, potluck::recipe::failures},
+    bindings::{migration::exports::potluck::recipe::migration as wit, recipe::failures},
     export::guarded,
 };
 

@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Changes, Client, ClientRequest, Result,
-    bindings::{
-        potluck::recipe::failures, sso_client::exports::potluck::recipe::sso_client as wit,
-    },
+    bindings::{recipe::failures, sso_client::exports::potluck::recipe::sso_client as wit},
     export::guarded,
 };
 

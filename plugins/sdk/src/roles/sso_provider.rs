@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Client, ClientRequest, Result,
-    bindings::{
-        potluck::recipe::failures, sso_provider::exports::potluck::recipe::sso_provider as wit,
-    },
+    bindings::{recipe::failures, sso_provider::exports::potluck::recipe::sso_provider as wit},
     export::guarded,
 };
 

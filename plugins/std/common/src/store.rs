@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_new_password_goes_into_the_secret_and_through_standard_input_only() {
-        let played = rotated(Script::new());
+        let played = rotated(Script::new().secret_to_put("db_password"));
         assert_eq!(played.result.unwrap(), "potluck app deploy app.example.org");
         let password = &played.secrets["db_password"];
         assert_eq!(password.len(), PASSWORD_LENGTH);
@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_change_that_fails_says_which_password_holds() {
-        let played = rotated(Script::new().on_run(|_, command, _| {
+        let script = Script::new().secret_to_put("db_password");
+        let played = rotated(script.on_run(|_, command, _| {
             Ok(if command.argv[2] == "look" {
                 Script::printed("")
             } else {

@@ -152,6 +152,7 @@ mod tests {
     fn a_password_is_changed_in_the_service_that_the_options_name() {
         let played = Script::new()
             .options(r#"{"service": "mysql", "secret": "mysql_password"}"#)
+            .secret_to_put("mysql_password")
             .play(|| Mariadb::run("rotate-password".into(), vec![]));
         played.result.unwrap();
         assert!(played.secrets.contains_key("mysql_password"));

@@ -153,6 +153,7 @@ mod tests {
     fn a_password_is_changed_in_the_service_that_the_options_name() {
         let played = Script::new()
             .options(r#"{"service": "pg", "secret": "pg_password"}"#)
+            .secret_to_put("pg_password")
             .play(|| Postgres::run("rotate-password".into(), vec![]));
         played.result.unwrap();
         assert!(played.secrets.contains_key("pg_password"));

@@ -1,5 +1,8 @@
 //! Hooks by name: their arguments from text, their results to values.
 
+mod arguments;
+mod results;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -7,10 +10,10 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
 
 use super::{Error, calls};
-use crate::plugin::{
-    self, BackupItem, Changes, Client, ClientRequest, Command, Encryption, Hidden, Hooks, Relay,
-    Role, Transition,
-};
+use crate::plugin::{self, Hooks, Role, Transition};
+use arguments::{WrittenClient, WrittenRelay, WrittenRequest};
+use results::{changes, client, item, relay, request};
+pub use results::{masked, secrets_in};
 
 /// Bytes of an item that a plugin produces in a scenario.
 const PRODUCED: u64 = 16 << 20;
@@ -105,51 +108,6 @@ const NAMES: [&str; 26] = [
     "commands.specs",
     "commands.run",
 ];
-
-/// What an app needs of a provider, as a scenario writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenRequest {
-    client: String,
-    display_name: String,
-    home_url: Option<String>,
-    redirect_uris: Vec<String>,
-    #[serde(default)]
-    post_logout_uris: Vec<String>,
-    scopes: Vec<String>,
-    #[serde(default)]
-    public: bool,
-}
-
-/// What a provider gives an app, as a scenario writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenClient {
-    issuer: String,
-    client_id: String,
-    client_secret: Option<String>,
-    groups_claim: Option<String>,
-}
-
-/// A way to send mail, as a scenario writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenRelay {
-    host: String,
-    port: u16,
-    encryption: WrittenEncryption,
-    username: Option<String>,
-    password: Option<String>,
-    sender: String,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WrittenEncryption {
-    None,
-    StartTls,
-    Tls,
-}
 
 impl Hook {
     /// The hook that a name means among those of these roles, `backup.plan` or
@@ -330,145 +288,6 @@ async fn produced(hooks: &mut Hooks, name: &str) -> Result<Value, plugin::Error>
     Ok(calls::text(&bytes).into())
 }
 
-fn item(item: &BackupItem) -> Value {
-    match item {
-        BackupItem::Volume { name, paths, exclude } => {
-            json!({"volume": name, "paths": paths, "exclude": exclude})
-        }
-        BackupItem::Dump { name, service, take, put_back } => json!({
-            "dump": name, "service": service, "take": command(take), "put_back": command(put_back),
-        }),
-        BackupItem::Custom { name } => json!({"custom": name}),
-    }
-}
-
-fn command(command: &Command) -> Value {
-    let mut value = calls::run("", command, &[]);
-    if let Some(map) = value.as_object_mut() {
-        map.shift_remove("service");
-    }
-    value
-}
-
-fn client(client: &Client) -> Value {
-    json!({
-        "issuer": client.issuer,
-        "client_id": client.client_id,
-        "client_secret": client.client_secret.as_ref().map(|secret| secret.0.as_str()),
-        "groups_claim": client.groups_claim,
-    })
-}
-
-fn request(request: &ClientRequest) -> Value {
-    json!({
-        "client": request.client,
-        "display_name": request.display_name,
-        "home_url": request.home_url,
-        "redirect_uris": request.redirect_uris,
-        "post_logout_uris": request.post_logout_uris,
-        "scopes": request.scopes,
-        "public": request.public,
-    })
-}
-
-fn relay(relay: &Relay) -> Value {
-    json!({
-        "host": relay.host,
-        "port": relay.port,
-        "encryption": match relay.encryption {
-            Encryption::None => "none",
-            Encryption::StartTls => "starttls",
-            Encryption::Tls => "tls",
-        },
-        "username": relay.username,
-        "password": relay.password.as_ref().map(|password| password.0.as_str()),
-        "sender": relay.sender,
-    })
-}
-
-fn changes(changes: &Changes) -> Value {
-    let settings = changes.settings.iter().map(|(key, value)| (key.clone(), json!(value)));
-    let secrets = changes.secrets.iter().map(|(key, value)| (key.clone(), json!(value.0.as_str())));
-    let mut map = Map::new();
-    map.insert("settings".into(), Value::Object(settings.collect()));
-    map.insert("secrets".into(), Value::Object(secrets.collect()));
-    map.insert("overlays_on".into(), json!(changes.overlays_on));
-    map.insert("overlays_off".into(), json!(changes.overlays_off));
-    Value::Object(map)
-}
-
-/// Keys of what hooks take and give whose values nobody should see.
-const SECRET: [&str; 2] = ["client_secret", "password"];
-
-/// A result with `***` in place of what nobody should see.
-pub fn masked(mut result: Value) -> Value {
-    let hide = |value: &mut Value| {
-        if value.is_string() {
-            *value = "***".into();
-        }
-    };
-    if let Some(map) = result.as_object_mut() {
-        for key in SECRET {
-            map.get_mut(key).map(hide);
-        }
-        if let Some(secrets) = map.get_mut("secrets").and_then(Value::as_object_mut) {
-            secrets.values_mut().for_each(hide);
-        }
-    }
-    result
-}
-
-/// What nobody should see of arguments or of a result, by its key.
-pub fn secrets_in(values: &Map<String, Value>) -> Vec<(String, String)> {
-    let own = values.iter().filter(|(key, _)| SECRET.contains(&key.as_str()));
-    let changed = values.get("secrets").and_then(Value::as_object).into_iter().flatten();
-    own.chain(changed)
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
-}
-
-impl From<WrittenRequest> for ClientRequest {
-    fn from(written: WrittenRequest) -> Self {
-        ClientRequest {
-            client: written.client,
-            display_name: written.display_name,
-            home_url: written.home_url,
-            redirect_uris: written.redirect_uris,
-            post_logout_uris: written.post_logout_uris,
-            scopes: written.scopes,
-            public: written.public,
-        }
-    }
-}
-
-impl From<WrittenClient> for Client {
-    fn from(written: WrittenClient) -> Self {
-        Client {
-            issuer: written.issuer,
-            client_id: written.client_id,
-            client_secret: written.client_secret.map(Hidden::from),
-            groups_claim: written.groups_claim,
-        }
-    }
-}
-
-impl From<WrittenRelay> for Relay {
-    fn from(written: WrittenRelay) -> Self {
-        Relay {
-            host: written.host,
-            port: written.port,
-            encryption: match written.encryption {
-                WrittenEncryption::None => Encryption::None,
-                WrittenEncryption::StartTls => Encryption::StartTls,
-                WrittenEncryption::Tls => Encryption::Tls,
-            },
-            username: written.username,
-            password: written.password.map(Hidden::from),
-            sender: written.sender,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -491,19 +310,6 @@ mod tests {
         ] {
             assert_eq!(full_name(name, roles).ok(), full, "{name}");
         }
-    }
-
-    #[test]
-    fn what_is_masked_is_also_known_by_its_value() {
-        let result = json!({"password": "a", "host": "b", "secrets": {"c": "d"}, "port": 1});
-        assert_eq!(
-            secrets_in(result.as_object().unwrap()),
-            [("password".to_owned(), "a".to_owned()), ("c".to_owned(), "d".to_owned())]
-        );
-        assert_eq!(
-            masked(result),
-            json!({"password": "***", "host": "b", "secrets": {"c": "***"}, "port": 1})
-        );
     }
 
     #[test]

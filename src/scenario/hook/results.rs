@@ -1,0 +1,123 @@
+//! What hooks answer, as a scenario expects it; and what of it nobody should see.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    plugin::{BackupItem, Changes, Client, ClientRequest, Command, Encryption, Relay},
+    scenario::calls,
+};
+
+pub(super) fn item(item: &BackupItem) -> Value {
+    match item {
+        BackupItem::Volume { name, paths, exclude } => {
+            json!({"volume": name, "paths": paths, "exclude": exclude})
+        }
+        BackupItem::Dump { name, service, take, put_back } => json!({
+            "dump": name, "service": service, "take": command(take), "put_back": command(put_back),
+        }),
+        BackupItem::Custom { name } => json!({"custom": name}),
+    }
+}
+
+fn command(command: &Command) -> Value {
+    let mut value = calls::run("", command, &[]);
+    if let Some(map) = value.as_object_mut() {
+        map.shift_remove("service");
+    }
+    value
+}
+
+pub(super) fn client(client: &Client) -> Value {
+    json!({
+        "issuer": client.issuer,
+        "client_id": client.client_id,
+        "client_secret": client.client_secret.as_ref().map(|secret| secret.0.as_str()),
+        "groups_claim": client.groups_claim,
+    })
+}
+
+pub(super) fn request(request: &ClientRequest) -> Value {
+    json!({
+        "client": request.client,
+        "display_name": request.display_name,
+        "home_url": request.home_url,
+        "redirect_uris": request.redirect_uris,
+        "post_logout_uris": request.post_logout_uris,
+        "scopes": request.scopes,
+        "public": request.public,
+    })
+}
+
+pub(super) fn relay(relay: &Relay) -> Value {
+    json!({
+        "host": relay.host,
+        "port": relay.port,
+        "encryption": match relay.encryption {
+            Encryption::None => "none",
+            Encryption::StartTls => "starttls",
+            Encryption::Tls => "tls",
+        },
+        "username": relay.username,
+        "password": relay.password.as_ref().map(|password| password.0.as_str()),
+        "sender": relay.sender,
+    })
+}
+
+pub(super) fn changes(changes: &Changes) -> Value {
+    let settings = changes.settings.iter().map(|(key, value)| (key.clone(), json!(value)));
+    let secrets = changes.secrets.iter().map(|(key, value)| (key.clone(), json!(value.0.as_str())));
+    let mut map = Map::new();
+    map.insert("settings".into(), Value::Object(settings.collect()));
+    map.insert("secrets".into(), Value::Object(secrets.collect()));
+    map.insert("overlays_on".into(), json!(changes.overlays_on));
+    map.insert("overlays_off".into(), json!(changes.overlays_off));
+    Value::Object(map)
+}
+
+/// Keys of what hooks take and give whose values nobody should see.
+const SECRET: [&str; 2] = ["client_secret", "password"];
+
+/// A result with `***` in place of what nobody should see.
+pub fn masked(mut result: Value) -> Value {
+    let hide = |value: &mut Value| {
+        if value.is_string() {
+            *value = "***".into();
+        }
+    };
+    if let Some(map) = result.as_object_mut() {
+        for key in SECRET {
+            map.get_mut(key).map(hide);
+        }
+        if let Some(secrets) = map.get_mut("secrets").and_then(Value::as_object_mut) {
+            secrets.values_mut().for_each(hide);
+        }
+    }
+    result
+}
+
+/// What nobody should see of arguments or of a result, by its key.
+pub fn secrets_in(values: &Map<String, Value>) -> Vec<(String, String)> {
+    let own = values.iter().filter(|(key, _)| SECRET.contains(&key.as_str()));
+    let changed = values.get("secrets").and_then(Value::as_object).into_iter().flatten();
+    own.chain(changed)
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_masked_is_also_known_by_its_value() {
+        let result = json!({"password": "a", "host": "b", "secrets": {"c": "d"}, "port": 1});
+        assert_eq!(
+            secrets_in(result.as_object().unwrap()),
+            [("password".to_owned(), "a".to_owned()), ("c".to_owned(), "d".to_owned())]
+        );
+        assert_eq!(
+            masked(result),
+            json!({"password": "***", "host": "b", "secrets": {"c": "***"}, "port": 1})
+        );
+    }
+}
