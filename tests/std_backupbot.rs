@@ -21,6 +21,7 @@ services:
         backupbot.backup.post-hook: "rm /data/dump"
         backupbot.backup.volumes.data.path: "dump"
         backupbot.backup.volumes.cache: "false"
+        backupbot.restore.pre-hook: "test ! -e /cache/refuse && echo asked >>/cache/asked"
         backupbot.restore.post-hook: "mv /data/dump /data/live"
 volumes:
   data:
@@ -47,8 +48,20 @@ fn labels_alone_make_a_backup_with_hooks_that_were_granted() {
     on.ok(&["backup", "create", app]);
     assert_eq!(on.sh("app", "ls /data"), "live\nother");
     on.lose(&["data", "cache"]);
-    on.ok(&["backup", "restore", app, "--yes"]);
+    let gone = on.run(&["backup", "restore", app, "--yes"], b"");
+    assert_eq!(gone.code, 0, "{gone}");
+    assert!(gone.stderr.contains("restore.pre-hook` did not run: the service `app`"), "{gone}");
     assert_eq!(on.sh("app", "cat /data/live; ls /data /cache"), "soup\n/cache:\n\n/data:\nlive");
+
+    on.sh("app", "echo salt >/data/live");
+    on.ok(&["backup", "restore", app, "--yes"]);
+    assert_eq!(on.sh("app", "cat /data/live /cache/asked"), "soup\nasked");
+    on.sh("app", "echo salt >/data/live; touch /cache/refuse");
+    let refused = on.run(&["backup", "restore", app, "--yes"], b"");
+    assert_eq!(refused.code, 1, "{refused}");
+    let said = "`backupbot.restore.pre-hook` of the service `app` failed, its data is as it was";
+    assert!(refused.stderr.contains(said), "{refused}");
+    assert_eq!(on.sh("app", "cat /data/live /cache/asked"), "salt\nasked");
 
     let env = on.lab.path(&format!("potluck/servers/here/{app}.env"));
     let settings = std::fs::read_to_string(&env).unwrap();

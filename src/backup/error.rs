@@ -62,6 +62,8 @@ pub enum Error {
     Dump { item: String, service: String, reason: String, stderr: String },
     #[error("putting the dump `{item}` back failed in the service `{service}`: {reason}{}", tail(.stderr))]
     PutBack { item: String, service: String, reason: String, stderr: String },
+    #[error("`{label}` of the service `{service}` failed, its data is as it was: {reason}{}", tail(.stderr))]
+    LabelHook { label: &'static str, service: String, reason: String, stderr: String },
     #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
     Produce { plugin: String, item: String, reason: String },
     #[error("no running task of the service `{service}` is on this machine")]

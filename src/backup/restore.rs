@@ -34,6 +34,7 @@ use crate::{
 
 /// What cancelling before anything changed leaves.
 const UNCHANGED: &str = "nothing was changed";
+const UNCHANGED_DATA: &str = "its data is as it was";
 
 /// What a restore will do, for the person who decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -229,6 +230,8 @@ impl Restore {
         self.restic.settle().await;
         let staged = staged?;
 
+        let asking = restoring.before_restore(app);
+        unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
         let data = stores(&self.items);
         let stopped = self.services.stop(context, app, &data, cancel).await?;
         restoring.commit_all(staged).await?;

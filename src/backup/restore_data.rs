@@ -20,8 +20,10 @@ use super::{
 use crate::{
     compose::StackVolume,
     engine::{STACK_LABEL, Scope},
-    operation::{self, App, AppServices, Context, DeployOptions, Stopped, wants_tasks},
-    plugin::{Hooks, StackServices},
+    operation::{
+        self, App, AppServices, Context, DeployOptions, RestoreHook, Stopped, wants_tasks,
+    },
+    plugin::{Hooks, ServiceError, StackServices},
     progress::Event,
 };
 
@@ -29,6 +31,8 @@ use crate::{
 const STOP: Duration = Duration::from_secs(300);
 /// A data store that starts on restored files may repair them first.
 const START: Duration = Duration::from_secs(600);
+/// How much of what a hook prints is read.
+const SHOWN: usize = 64 * 1024;
 
 /// What the parts need of the whole.
 pub(super) struct Restoring<'a> {
@@ -63,6 +67,44 @@ impl Restoring<'_> {
             meter.done(format!("{} bytes", item.bytes));
         }
         Ok(staged)
+    }
+
+    /// What labels ask for while the app still runs. A service that does not is
+    /// passed over, which is said: its data comes back all the same.
+    pub async fn before_restore(&self, app: &App) -> Result<(), Error> {
+        let services = AppServices::of(app);
+        for RestoreHook { label, service, command, grant, granted } in
+            operation::before_restore(app)?
+        {
+            if !granted {
+                let reason =
+                    format!("`{label}` of `{service}` needs the grant `{grant}` in recipe.yml");
+                return Err(Error::BadItem { reason });
+            }
+            let name = format!("{service}: restore.pre-hook");
+            self.context.progress.event(Event::Step { name });
+            let failed = |reason: String, stderr: String| Error::LabelHook {
+                label,
+                service: service.clone(),
+                reason,
+                stderr,
+            };
+            match services.run(&service, &command, Vec::new(), SHOWN).await {
+                Ok(output) if output.exit_code == 0 => {}
+                Ok(output) => {
+                    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+                    let reason = format!("it ended with exit code {}", output.exit_code);
+                    return Err(failed(reason, stderr));
+                }
+                Err(ServiceError::NotRunning(_)) => {
+                    let message =
+                        format!("`{label}` did not run: the service `{service}` does not run");
+                    self.context.progress.event(Event::Warning { message });
+                }
+                Err(error) => return Err(failed(error.to_string(), String::new())),
+            }
+        }
+        Ok(())
     }
 
     /// Puts all volumes into their places. Removing the old content takes as

@@ -2,7 +2,10 @@
 //! their services. `std:backupbot` speaks for them; as plugins see no labels,
 //! the host hands these over as its options.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -10,16 +13,31 @@ use crate::{
     compose::Stack,
     engine::api::MountType,
     home::Grant,
+    plugin::Command,
     recipe::{ComponentRef, PluginEntry, Standard, manifest::PluginLimits},
 };
 
-use super::hooks::Component;
+use super::{
+    App, Error,
+    hooks::{Component, components},
+};
 
 const NAME: &str = "backupbot";
 const PREFIX: &str = "backupbot.";
+/// The one label that the host itself acts on: the interface has no hook for the
+/// moment before a restore, and `plan` only reads.
+const BEFORE_RESTORE: &str = "backupbot.restore.pre-hook";
 /// Labels whose value is run in the service that carries them.
-const COMMANDS: [&str; 3] =
-    ["backupbot.backup.pre-hook", "backupbot.backup.post-hook", "backupbot.restore.post-hook"];
+const COMMANDS: [&str; 4] = [
+    "backupbot.backup.pre-hook",
+    "backupbot.backup.post-hook",
+    BEFORE_RESTORE,
+    "backupbot.restore.post-hook",
+];
+/// For what runs before a restore.
+const HOOK: Duration = Duration::from_secs(60 * 60);
+/// How the plugin runs them, too.
+const RUNNER: &str = include_str!("../../plugins/std/backupbot/src/runner.sh");
 /// How a component names the role that it exports. Nothing may be imported by
 /// that name, so that its bytes hold it only for the role.
 const ROLE: &[u8] = b"potluck:recipe/backup@";
@@ -63,7 +81,7 @@ pub(super) fn implied(stack: &Stack, listed: &[Component]) -> Option<PluginEntry
 
 /// Hands `std:backupbot` the labels; leaves other plugins as they are.
 pub(super) fn add_labels(entry: &mut PluginEntry, stack: &Stack) {
-    if !matches!(entry.component, ComponentRef::Standard(standard) if standard.name == NAME) {
+    if !is_backupbot(entry) {
         return;
     }
     let services = stack.services.iter().map(|service| {
@@ -76,6 +94,51 @@ pub(super) fn add_labels(entry: &mut PluginEntry, stack: &Stack) {
         volumes: own.map(|volume| volume.key.as_str()).collect(),
     };
     entry.options = serde_json::json!(labelled);
+}
+
+/// What runs in a service before its app is restored, and whether the plugin
+/// may run anything there.
+pub(crate) struct RestoreHook {
+    pub label: &'static str,
+    pub service: String,
+    pub command: Command,
+    pub grant: Grant,
+    pub granted: bool,
+}
+
+/// What labels ask for before a restore, where `std:backupbot` speaks for them.
+/// As with the commands of a dump, the plugin's grants count.
+///
+/// # Errors
+/// Components that are not there.
+pub(crate) fn before_restore(app: &App) -> Result<Vec<RestoreHook>, Error> {
+    let components = components(app)?;
+    let Some(spokesman) = components.iter().find(|c| is_backupbot(&c.entry)) else {
+        return Ok(Vec::new());
+    };
+    let hooks = app.stack.services.iter().filter_map(|service| {
+        let (_, hook) = labels(service).find(|(key, _)| *key == BEFORE_RESTORE)?;
+        let argv = ["sh", "-c", RUNNER, "sh", hook].map(str::to_owned);
+        let grant = Grant::Exec(service.key.clone());
+        (!hook.trim().is_empty()).then(|| RestoreHook {
+            label: BEFORE_RESTORE,
+            service: service.key.clone(),
+            command: Command {
+                argv: argv.into(),
+                env: Vec::new(),
+                user: None,
+                workdir: None,
+                timeout: Some(HOOK),
+            },
+            granted: spokesman.entry.grants.contains(&grant),
+            grant,
+        })
+    });
+    Ok(hooks.collect())
+}
+
+fn is_backupbot(entry: &PluginEntry) -> bool {
+    matches!(entry.component, ComponentRef::Standard(standard) if standard.name == NAME)
 }
 
 fn labels(service: &crate::compose::StackService) -> impl Iterator<Item = (&str, &str)> {

@@ -47,6 +47,7 @@ use crate::{
     recipe::{Checkout, Version},
 };
 
+pub(crate) use backupbot::{RestoreHook, before_restore};
 pub use deploy::{deploy, plan};
 pub use error::{Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish};
 pub use hooks::{PluginGrants, plugin_grants, prepare, start};

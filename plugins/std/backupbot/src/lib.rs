@@ -1,5 +1,6 @@
 //! `std:backupbot`: what the `backupbot.*` labels of recipes ask for, in both
-//! of their versions. The host hands over labels, mounts and volumes.
+//! of their versions. The host hands over labels, mounts and volumes, and runs
+//! the hooks before a restore: no hook of the interface comes that early.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,16 +34,11 @@ const PATHS: &str = "backupbot.backup.path";
 const PRINTS: &str = "backupbot.backup.command";
 const BEFORE: &str = "backupbot.backup.pre-hook";
 const AFTER: &str = "backupbot.backup.post-hook";
-const BEFORE_RESTORE: &str = "backupbot.restore.pre-hook";
 const AFTER_RESTORE: &str = "backupbot.restore.post-hook";
 
-/// Hooks are written for bash where there is one; a dump that fails in front of
-/// a pipe must fail.
-const RUNNER: &str = r#"if command -v bash >/dev/null 2>&1; then
-  exec bash -c "set -o pipefail
-$1"
-fi
-exec sh -c "$1""#;
+/// Runs the command that is its argument. The host runs those before a restore
+/// the same way.
+const RUNNER: &str = include_str!("runner.sh");
 
 impl Stack {
     fn read() -> Result<Self> {
@@ -167,14 +163,7 @@ impl Backup for Backupbot {
     }
 
     fn after_restore() -> Result {
-        let stack = Stack::read()?;
-        for (service, _) in stack.hooks(BEFORE_RESTORE) {
-            report::warn(format!(
-                "`{BEFORE_RESTORE}` of the service `{service}` was not run: volumes are put back \
-                 while services are stopped"
-            ));
-        }
-        stack.run(AFTER_RESTORE)
+        Stack::read()?.run(AFTER_RESTORE)
     }
 }
 

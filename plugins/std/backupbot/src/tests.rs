@@ -102,13 +102,12 @@ fn all_hooks_run_and_a_failure_names_its_label() {
 }
 
 #[test]
-fn after_a_restore_only_its_last_hook_runs_and_the_first_is_told() {
+fn after_a_restore_its_last_hook_runs() {
     let db = [("restore.pre-hook", "rm -rf /data"), ("restore.post-hook", "/pg_backup.sh restore")];
     let played = stack(&[("backup", "true")], &db).play(Backupbot::after_restore);
     played.result.unwrap();
     assert_eq!(played.runs.len(), 1);
     assert_eq!(played.runs[0].command.argv[4], "/pg_backup.sh restore");
-    assert!(played.log[0].1.contains("was not run"), "{:?}", played.log);
 }
 
 #[test]
