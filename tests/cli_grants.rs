@@ -85,6 +85,16 @@ fn a_grant_for_nothing_is_an_error_before_anything_runs() {
 }
 
 #[test]
+fn what_is_asked_for_may_be_given_before_its_overlay_is_on() {
+    let lab = lab();
+    recipe(&lab, "      - exec: app\n      - secret: mail_password\n", "hello");
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 6);
+    let run = deploy(&lab, &["exec: app", "secret: mail_password"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("hello"), "{run}");
+}
+
+#[test]
 fn what_was_given_is_shown_compared_and_taken_back() {
     let lab = lab();
     let run = deploy(&lab, &["exec: app"]);

@@ -90,17 +90,20 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &BTreeSet<Grant
     components.iter().filter_map(wish).collect()
 }
 
-/// Looks at grants given on the command line: a service or secret that is not
-/// there, or a grant that no plugin asks for, is a mistake, and is said before
-/// anything runs.
+/// Looks at grants given on the command line: one that no plugin asks for is a
+/// mistake, and is said before anything runs; with the name that was meant where
+/// its service or secret is not there.
 pub(crate) fn check_flags(
     app: &App,
     components: &[Component],
     flags: &BTreeSet<Grant>,
 ) -> Result<(), Error> {
-    if flags.is_empty() {
+    let asked: BTreeSet<String> =
+        components.iter().flat_map(|c| &c.entry.grants).map(Grant::to_string).collect();
+    // What is asked for may be a secret of an overlay that is off yet.
+    let Some(grant) = flags.iter().find(|grant| !asked.contains(&grant.to_string())) else {
         return Ok(());
-    }
+    };
     let known = Known {
         services: app.stack.services.iter().map(|service| service.key.clone()).collect(),
         secrets: secrets::wanted(&app.stack, &app.env, &app.sources)?
@@ -108,24 +111,18 @@ pub(crate) fn check_flags(
             .map(|plan| plan.name)
             .collect(),
     };
-    let asked: BTreeSet<String> =
-        components.iter().flat_map(|c| &c.entry.grants).map(Grant::to_string).collect();
-    for grant in flags {
-        let line = grant.to_string();
-        let bad = |reason: String, nearest: Option<String>| {
-            Err(Error::BadGrant { grant: grant.clone(), reason, nearest })
-        };
-        if let Err(unknown) = grants::validate(grant, &known) {
+    let (reason, nearest) = match grants::validate(grant, &known) {
+        Err(unknown) => {
             let nearest = unknown.nearest.as_ref();
             let nearest = nearest.map(|name| format!("{}: {name}", grant.capability()));
-            return bad(unknown.to_string(), nearest);
+            (unknown.to_string(), nearest)
         }
-        if !asked.contains(&line) {
-            let nearest = crate::home::error::nearest(&line, &asked).cloned();
-            return bad("no plugin of the recipe asks for it".into(), nearest);
+        Ok(()) => {
+            let nearest = crate::home::error::nearest(&grant.to_string(), &asked).cloned();
+            ("no plugin of the recipe asks for it".into(), nearest)
         }
-    }
-    Ok(())
+    };
+    Err(Error::BadGrant { grant: grant.clone(), reason, nearest })
 }
 
 /// What one plugin of an app asks for and has.
