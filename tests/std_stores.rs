@@ -6,7 +6,7 @@ mod std_support;
 
 use std::{path::Path, sync::OnceLock};
 
-use potluck::plugin::BackupItem;
+use potluck::plugin::{BackupItem, Command};
 use serde_json::{Value, json};
 use std_support::{OnSwarm, Run, guest, ready};
 
@@ -27,7 +27,8 @@ const FILL: [(&str, &str); 4] = [
     ),
     (
         "app",
-        "echo 'two leeks' >/data/soup.txt; echo x >/data/x.tmp; \
+        "echo 'two leeks' >/data/soup.txt; echo x >/data/x.tmp; mkdir -p /media/uploads/2026 /media/keep /media/cache; \
+         for f in uploads/2026/a uploads/b.tmp keep/one.txt keep/two.txt cache/c; do echo $f >/media/$f; done; \
          sqlite3 /data/app.db 'PRAGMA journal_mode = WAL; PRAGMA user_version = 3; CREATE TABLE page (title); \
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700) INSERT INTO page SELECT i FROM n'",
     ),
@@ -50,6 +51,40 @@ const LOOK: [(&str, &str); 4] = [
     ),
 ];
 
+const MEDIA: &str = "cd /media; find . -type f | sort";
+
+/// A transaction that changes two things, for as long as there is no /tmp/stop.
+const WRITE: [(&str, &str, &str); 4] = [
+    (
+        "postgres",
+        "psql -qX -U wiki pages -c 'CREATE TABLE one AS SELECT 0 AS n' -c 'CREATE TABLE two AS SELECT 0 AS n'",
+        "psql -qX -U wiki pages -c 'BEGIN; UPDATE one SET n = n + 1; UPDATE two SET n = n + 1; COMMIT'",
+    ),
+    (
+        "mariadb",
+        "MYSQL_PWD=$(cat /run/secrets/my_password) mariadb -u wiki pages -e 'CREATE TABLE one (n INT); CREATE TABLE two (n INT); \
+         INSERT INTO one VALUES (0); INSERT INTO two VALUES (0)'",
+        "MYSQL_PWD=$(cat /run/secrets/my_password) mariadb -u wiki pages -e 'BEGIN; UPDATE one SET n = n + 1; UPDATE two SET n = n + 1; COMMIT'",
+    ),
+    ("redis", "redis-cli MSET a 0 b 0", "printf 'MULTI\\nINCR a\\nINCR b\\nEXEC\\n' | redis-cli"),
+    (
+        "app",
+        "sqlite3 /data/app.db 'CREATE TABLE one (n); CREATE TABLE two (n); INSERT INTO one VALUES (0); INSERT INTO two VALUES (0)'",
+        "sqlite3 -cmd '.timeout 60000' /data/app.db 'BEGIN IMMEDIATE; UPDATE one SET n = n + 1; UPDATE two SET n = n + 1; COMMIT'",
+    ),
+];
+
+/// Both of them, a line each.
+const BOTH: [(&str, &str); 4] = [
+    ("postgres", "psql -qXAt -U wiki pages -c 'SELECT n FROM one' -c 'SELECT n FROM two'"),
+    (
+        "mariadb",
+        "MYSQL_PWD=$(cat /run/secrets/my_password) mariadb -u wiki -NB pages -e 'SELECT n FROM one; SELECT n FROM two'",
+    ),
+    ("redis", "redis-cli MGET a b"),
+    ("app", "sqlite3 -cmd '.timeout 60000' /data/app.db 'SELECT n FROM one; SELECT n FROM two'"),
+];
+
 /// What is different from what was saved, and would be seen.
 const SPOIL: [(&str, &str); 4] = [
     ("postgres", "psql -qX -U wiki pages -c 'DELETE FROM page WHERE id > 5'"),
@@ -61,15 +96,22 @@ const SPOIL: [(&str, &str); 4] = [
     ("app", "sqlite3 /data/app.db 'DELETE FROM page WHERE title > 5'"),
 ];
 
+type Broken = (String, i32, String, bool);
+type Whole = (&'static str, String, String);
+
 struct Story {
     before: Vec<String>,
     backup: Value,
     after: Vec<String>,
     restore: Value,
     /// Store, what became of a broken dump, and whether the data stayed.
-    broken: Vec<(String, i32, String, bool)>,
+    broken: Vec<Broken>,
     /// Store, what it held when a dump was taken, and when that was put back.
-    whole: Vec<(&'static str, String, String)>,
+    whole: Vec<Whole>,
+    /// Store, and two things that change together, in what was taken meanwhile.
+    moments: Vec<(&'static str, String)>,
+    /// Files of the volume whose paths are named, before and after.
+    media: (String, String),
     not_raised: Run,
     ambiguous: Run,
     rotated: Vec<Run>,
@@ -107,51 +149,15 @@ fn tell() -> Story {
     all(&FILL);
     let before = all(&LOOK);
     let backup: Value = serde_json::from_str(&on.ok(&["backup", "create", app, "--json"])).unwrap();
-    on.lose(&["files", "pg", "my", "redis"]);
+    let media = on.sh("app", MEDIA);
+    on.lose(&["files", "media", "pg", "my", "redis"]);
     let restored = on.ok(&["backup", "restore", app, "--yes", "--json"]);
     let restore = serde_json::from_str(&restored).unwrap();
     let after = all(&LOOK);
+    let media = (media, on.sh("app", MEDIA));
 
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut broken = Vec::new();
-    let mut whole = Vec::new();
-    for (name, options) in [
-        ("postgres", json!({"service": "postgres"})),
-        ("mariadb", json!({"service": "mariadb"})),
-        ("redis", json!({})),
-        ("sqlite", json!({"files": ["/data/app.db"]})),
-    ] {
-        let grants = grants.map(|grant| grant);
-        let plan = runtime.block_on(async {
-            let (mut hooks, _) = guest(name, options, &grants).await.unwrap();
-            hooks.backup_plan().await.unwrap()
-        });
-        let [BackupItem::Dump { service, take, put_back, .. }] = &plan[..] else {
-            panic!("{plan:?}")
-        };
-        let look = LOOK.iter().find(|(s, _)| s == service).unwrap().1;
-        let taken = on.as_host(service, take, b"");
-        assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
-        let sound = on.sh(service, look);
-        on.sh(service, SPOIL.iter().find(|(s, _)| s == service).unwrap().1);
-        let spoilt = on.sh(service, look);
-        assert_ne!(spoilt, sound, "{name}");
-        let half = &taken.stdout[..taken.stdout.len() / 2];
-        for dump in [half, &taken.stdout[..taken.stdout.len() - 100], b"garbage", b""] {
-            let put = on.as_host(service, put_back, dump);
-            let said = String::from_utf8_lossy(&put.stderr).into_owned();
-            let stayed = on.sh(service, look) == spoilt;
-            broken.push((
-                format!("{name}, {} bytes", dump.len()),
-                put.status.code().unwrap(),
-                said,
-                stayed,
-            ));
-        }
-        let put = on.as_host(service, put_back, &taken.stdout);
-        assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
-        whole.push((name, sound, on.sh(service, look)));
-    }
+    let (broken, whole) = broken_and_whole(&on);
+    let moments = moments(&on);
 
     let ambiguous = on.run(&["app", "cmd", app, "rotate-password"], b"");
     let not_raised = on.run(&["app", "cmd", app, "postgres:rotate-password"], b"");
@@ -191,11 +197,110 @@ fn tell() -> Story {
         restore,
         broken,
         whole,
+        moments,
+        media,
         not_raised,
         ambiguous,
         rotated: rotated.into(),
         opens: opens.into(),
     }
+}
+
+/// How a standard plugin takes and puts back its one dump here.
+fn dump(name: &str, options: Value) -> (String, Command, Command) {
+    let grants = ["exec: app", "exec: postgres", "exec: mariadb", "exec: redis"];
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut plan = runtime.block_on(async {
+        let (mut hooks, _) = guest(name, options, &grants).await.unwrap();
+        hooks.backup_plan().await.unwrap()
+    });
+    match plan.pop() {
+        Some(BackupItem::Dump { service, take, put_back, .. }) => (service, take, put_back),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn of<const N: usize>(scripts: &[(&str, &'static str); N], service: &str) -> &'static str {
+    scripts.iter().find(|(s, _)| *s == service).unwrap().1
+}
+
+fn taken(on: &OnSwarm, service: &str, take: &Command) -> Vec<u8> {
+    let taken = on.as_host(service, take, b"");
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    taken.stdout
+}
+
+fn broken_and_whole(on: &OnSwarm) -> (Vec<Broken>, Vec<Whole>) {
+    let (mut broken, mut whole) = (Vec::new(), Vec::new());
+    for (name, plugin, options) in [
+        ("postgres", "postgres", json!({"service": "postgres"})),
+        ("mariadb", "mariadb", json!({"service": "mariadb"})),
+        ("mariadb without root", "mariadb", json!({"service": "mariadb"})),
+        ("redis", "redis", json!({})),
+        ("sqlite", "sqlite", json!({"files": ["/data/app.db"]})),
+    ] {
+        let (service, mut take, mut put_back) = dump(plugin, options);
+        if name.ends_with("without root") {
+            for command in [&mut take, &mut put_back] {
+                command.env.push(("MARIADB_ROOT_PASSWORD_FILE".into(), String::new()));
+            }
+        }
+        let look = of(&LOOK, &service);
+        let taken = taken(on, &service, &take);
+        let sound = on.sh(&service, look);
+        on.sh(&service, of(&SPOIL, &service));
+        let spoilt = on.sh(&service, look);
+        assert_ne!(spoilt, sound, "{name}");
+        let mut dumps = vec![
+            taken[..taken.len() / 2].to_vec(),
+            taken[..taken.len() - 100].to_vec(),
+            b"garbage".to_vec(),
+            Vec::new(),
+        ];
+        if plugin == "mariadb" {
+            // Its end is there.
+            let text = String::from_utf8(taken.clone()).unwrap();
+            let at = text.rfind("INSERT INTO").unwrap();
+            dumps.push(format!("{}INSERT INFO{}", &text[..at], &text[at + 11..]).into_bytes());
+        }
+        for dump in dumps {
+            let put = on.as_host(&service, &put_back, &dump);
+            let said = String::from_utf8_lossy(&put.stderr).into_owned();
+            let stayed = on.sh(&service, look) == spoilt;
+            let what = format!("{name}, {} bytes of {}", dump.len(), taken.len());
+            broken.push((what, put.status.code().unwrap(), said, stayed));
+        }
+        let put = on.as_host(&service, &put_back, &taken);
+        assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+        whole.push((name, sound, on.sh(&service, look)));
+    }
+    (broken, whole)
+}
+
+/// Dumps taken while the app writes.
+fn moments(on: &OnSwarm) -> Vec<(&'static str, String)> {
+    let mut moments = Vec::new();
+    for (plugin, options) in [
+        ("postgres", json!({"service": "postgres"})),
+        ("mariadb", json!({"service": "mariadb"})),
+        ("redis", json!({})),
+        ("sqlite", json!({"files": ["/data/app.db"]})),
+    ] {
+        let (service, take, put_back) = dump(plugin, options);
+        let (_, begin, step) = WRITE.iter().find(|(s, ..)| *s == service).unwrap();
+        on.sh(&service, begin);
+        let written = "until [ \"$(LOOK | head -n 1)\" -gt 3 ]; do sleep 0.1; done";
+        let writing =
+            format!("while [ ! -e /tmp/stop ]; do {step}; done >/dev/null; touch /tmp/stopped");
+        on.background(&service, &writing);
+        on.sh(&service, &written.replace("LOOK", of(&BOTH, &service)));
+        let taken = taken(on, &service, &take);
+        on.sh(&service, "touch /tmp/stop; until [ -e /tmp/stopped ]; do sleep 0.1; done");
+        let put = on.as_host(&service, &put_back, &taken);
+        assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+        moments.push((plugin, on.sh(&service, of(&BOTH, &service))));
+    }
+    moments
 }
 
 #[test]
@@ -232,6 +337,23 @@ fn what_was_lost_comes_back_the_same() {
 }
 
 #[test]
+fn a_volume_comes_back_with_the_paths_that_were_named() {
+    let Some(Story { media: (before, after), .. }) = story() else { return };
+    assert_eq!(before.lines().count(), 5, "{before}");
+    assert_eq!(after, "./keep/one.txt\n./uploads/2026/a\n./uploads/b.tmp");
+}
+
+#[test]
+fn what_is_taken_while_the_app_writes_is_one_moment() {
+    let Some(story) = story() else { return };
+    assert_eq!(story.moments.len(), 4);
+    for (store, both) in &story.moments {
+        let both: Vec<u64> = both.lines().map(|n| n.trim().parse().unwrap()).collect();
+        assert!(both.len() == 2 && both[0] == both[1] && both[0] > 3, "{store}: {both:?}");
+    }
+}
+
+#[test]
 fn the_checks_after_a_restore_say_what_they_saw() {
     let Some(story) = story() else { return };
     let checks = story.restore["checks"].to_string();
@@ -248,7 +370,7 @@ fn the_checks_after_a_restore_say_what_they_saw() {
 #[test]
 fn a_broken_dump_restores_nothing_and_leaves_the_old_data() {
     let Some(story) = story() else { return };
-    assert_eq!(story.broken.len(), 16);
+    assert_eq!(story.broken.len(), 22);
     for (what, code, said, stayed) in &story.broken {
         assert_ne!(*code, 0, "{what}: {said}");
         assert!(stayed, "{what}: {said}");
@@ -256,7 +378,7 @@ fn a_broken_dump_restores_nothing_and_leaves_the_old_data() {
     for (store, taken, put_back) in &story.whole {
         assert_eq!(taken, put_back, "{store}");
     }
-    assert_eq!(story.whole.len(), 4);
+    assert_eq!(story.whole.len(), 5);
 }
 
 #[test]

@@ -79,6 +79,16 @@ impl OnSwarm {
         self.ok(&["app", "run", &self.app, service, "--", "sh", "-c", script]).trim().to_owned()
     }
 
+    fn container(&self, service: &str) -> String {
+        let filter = format!("name={}_{service}.", self.stack);
+        docker(&["ps", "-q", "--filter", &filter]).trim().to_owned()
+    }
+
+    /// A script in a service that is not waited for.
+    pub fn background(&self, service: &str, script: &str) {
+        docker(&["exec", "-d", &self.container(service), "sh", "-c", script]);
+    }
+
     /// What a plugin's command does, as the host would run it.
     pub fn as_host(
         &self,
@@ -86,14 +96,12 @@ impl OnSwarm {
         command: &potluck::plugin::Command,
         input: &[u8],
     ) -> std::process::Output {
-        let filter = format!("name={}_{service}.", self.stack);
-        let id = docker(&["ps", "-q", "--filter", &filter]);
         let mut docker = Command::new("docker");
         docker.args(["exec", "-i"]);
         for (key, value) in &command.env {
             docker.args(["-e", &format!("{key}={value}")]);
         }
-        docker.arg(id.trim()).args(&command.argv);
+        docker.arg(self.container(service)).args(&command.argv);
         docker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = docker.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();

@@ -26,12 +26,14 @@ try_root() {
   own=$user own_password=$password user=root password=$root_password
   echo 'SELECT 1;' | sql >/dev/null 2>&1 || user=$own password=$own_password
 }
-# dump DATABASE: all of it. Only a whole one makes the table that load looks for.
+# Only a whole dump ends with this and makes the table that load looks for.
+# shellcheck disable=SC2016 # those are MariaDB's quotes
+mark='CREATE TABLE `potluck_complete` (`at` INT);'
+# dump DATABASE: all of it.
 # --skip-dump-date: the same data is the same dump, and costs nothing twice.
 dump() {
   MYSQL_PWD=$password "$dump" --user="$user" --default-character-set=utf8mb4 \
     --single-transaction --quick --routines --events --triggers --hex-blob \
-    --no-tablespaces --skip-dump-date "$1"
-  # shellcheck disable=SC2016 # those are MariaDB's quotes
-  printf 'CREATE TABLE `potluck_complete` (`at` INT);\n'
+    --no-tablespaces --skip-dump-date "$1" || return 1
+  printf '%s\n' "$mark"
 }

@@ -1,7 +1,7 @@
 # Changes of tables can't be undone here. Root puts the dump into a database
 # beside the old one first, which is replaced from there when all of it is
-# sound; the app's own account can't, and puts it straight into the old one's
-# place.
+# sound. The app's own account may make no other database: it keeps a dump of
+# the old data, which goes back when the new one turns out to be broken.
 # shellcheck disable=SC2016 # those are MariaDB's quotes
 {
 new=potluck_restore
@@ -26,6 +26,25 @@ if [ "$user" = root ]; then
   load "$new" || { echo "the dump is broken or not whole; the old data is untouched" >&2; exit 1; }
   dump "$new" | load "$database" || { echo "moving the data into its place failed" >&2; exit 1; }
 else
-  load "$database" || { echo "the dump is broken or not whole" >&2; exit 1; }
+  umask 077
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  cat >"$folder/new"
+  [ "$(tail -n 1 "$folder/new" | tail -c 100)" = "$mark" ] ||
+    { echo "the dump is not whole; the old data is untouched" >&2; exit 1; }
+  if [ -n "$facts" ]; then
+    dump "$database" >"$folder/old" ||
+      { echo "the old data can't be kept meanwhile; it is untouched" >&2; exit 1; }
+  fi
+  if ! load "$database" <"$folder/new"; then
+    [ -n "$facts" ] || { echo "the dump is broken; there was no old data" >&2; exit 1; }
+    if load "$database" <"$folder/old"; then
+      echo "the dump is broken; the old data is back" >&2
+    else
+      trap - EXIT
+      echo "the dump is broken, and the old data did not go back: it is in $folder/old" >&2
+    fi
+    exit 1
+  fi
 fi
 }
