@@ -3,13 +3,13 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, mariadb, stores, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, mariadb, peers, stores, wordpress
 #
 # An image is potluck-test/NAME:1. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite)
-# has one of its own. Their tars stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# and `peers` (a mail relay, an OpenID provider) have one each. Their tars stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror.
 set -eu
@@ -128,6 +128,21 @@ build_stores() {
     'ENV LANG=C.UTF-8'
 }
 
+# --- a mail relay and an OpenID provider in one, and clients of both -----------
+
+# shellcheck disable=SC2016 # the shell inside expands it
+peers_tidy='set -eu
+rm -rf "$1"/var/lib/dbconfig-common/* "$1"/var/cache/* "$1"/var/log/exim4/* \
+  "$1"/var/spool/exim4/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale'
+
+build_peers() {
+  base_image debian-peers exim4-daemon-light,msmtp,glewlwyd,sqlite3,curl,openssl,ca-certificates \
+    "$peers_tidy"
+  layered peers \
+    'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 587 4593' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
 # --- busybox -----------------------------------------------------------------
 
 build_busybox() {
@@ -159,7 +174,7 @@ build_busybox() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, stores, wordpress)"
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, peers, stores, wordpress)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -169,7 +184,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | mariadb | stores | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, mariadb, stores, wordpress)" ;;
+    busybox | mariadb | peers | stores | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, mariadb, peers, stores, wordpress)" ;;
   esac
 done
