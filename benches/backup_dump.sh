@@ -3,8 +3,8 @@
 # shell: `docker exec … | restic backup --stdin`, each into a new repository;
 # and potluck's peak memory meanwhile. SIZE_MIB and RUNS make it smaller.
 #
-# The dump is planned by the plugin of the WordPress recipe, and taken by a
-# `mariadb-dump` that prints a file: what is measured is the way, not MariaDB.
+# The dump is planned by `std:mariadb`, and taken by a `mariadb-dump` that prints
+# a file: what is measured is the way, not MariaDB.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -15,15 +15,18 @@ need_release
 app=bench-dump.example.org
 stack=bench-dump_example_org
 recipe=$work/bench-dump
-mkdir -p "$recipe/plugins"
-cp "$root/recipes-examples/wordpress/plugins/wordpress.wasm" "$recipe/plugins/"
+mkdir -p "$recipe"
 cat >"$recipe/recipe.yml" <<'YAML'
 plugins:
-  - name: wordpress
-    component: plugins/wordpress.wasm
-    grants: [{exec: app}, {exec: db}]
+  - name: database
+    component: std:mariadb
+    grants: [{exec: db}]
+  - name: content
+    component: std:files
+    options: {volumes: [content]}
 YAML
 printf '#!/bin/sh\nexec cat /data/dump\n' >"$recipe/mariadb-dump"
+printf '#!/bin/sh\n' >"$recipe/mariadb"
 cat >"$recipe/compose.yml" <<'YAML'
 version: "3.8"
 services:
@@ -38,12 +41,16 @@ services:
     command: ["sleep", "1000000"]
     stop_grace_period: 0s
     environment: {MARIADB_USER: bench, MARIADB_DATABASE: bench, MARIADB_PASSWORD_FILE: /dev/null}
-    configs: [{source: mariadb_dump, target: /bin/mariadb-dump, mode: 0555}]
+    configs:
+      - {source: mariadb_dump, target: /bin/mariadb-dump, mode: 0555}
+      - {source: mariadb, target: /bin/mariadb, mode: 0555}
     volumes: ["data:/data"]
     deploy: {endpoint_mode: dnsrr}
 configs:
   mariadb_dump:
     file: ./mariadb-dump
+  mariadb:
+    file: ./mariadb
 volumes:
   content:
   data:
@@ -51,9 +58,6 @@ YAML
 cat >"$recipe/.env.sample" <<ENV
 TYPE=bench-dump
 DOMAIN=$app
-TITLE=Bench
-ADMIN_USER=bench
-ADMIN_EMAIL=bench@example.org
 ENV
 
 remove() {
@@ -65,8 +69,7 @@ trap 'remove; rm -rf "$work"' EXIT
 
 "$potluck" server add here --local >/dev/null
 "$potluck" app new "$recipe" --server here --domain "$app" --no-input >/dev/null
-# Detached: there is no site that the plugin could install.
-"$potluck" app deploy "$app" --no-input --detach --grant 'exec: app' --grant 'exec: db' >"$work/run.log" 2>&1 \
+"$potluck" app deploy "$app" --no-input --detach --grant 'exec: db' >"$work/run.log" 2>&1 \
     || { cat "$work/run.log" >&2; die "the deploy failed"; }
 database() { docker ps -q --filter "label=com.docker.swarm.service.name=${stack}_db"; }
 until [ -n "$(database)" ]; do sleep 0.2; done
@@ -80,7 +83,7 @@ state=$POTLUCK_DIR/state/backups/here
 potluck_backup() { "$potluck" backup create "$app" --no-input; }
 shell_pipe() {
     docker exec "$container" mariadb-dump \
-        | restic -r "$work/repository" backup --host here --stdin --stdin-filename wordpress.sql
+        | restic -r "$work/repository" backup --host here --stdin --stdin-filename db.sql
 }
 
 before_each() { new_repositories "$state"; }

@@ -13,7 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const GRANTS: [&str; 4] = ["--grant", "exec: app", "--grant", "exec: db"];
+const GRANTS: [&str; 6] =
+    ["--grant", "exec: app", "--grant", "exec: db", "--grant", "secret: db_password"];
 
 /// What the story saw, in the order in which it happened.
 struct Story {
@@ -315,15 +316,14 @@ fn tell(recipe: &Path) -> Story {
     ])
     .ok();
 
-    let without_secrets =
-        o.potluck(&["app", "deploy", app, "-n", GRANTS[0], GRANTS[1], GRANTS[2], GRANTS[3]]);
+    let mut with_grants = vec!["app", "deploy", app, "-n"];
+    with_grants.extend(GRANTS);
+    let without_secrets = o.potluck(&with_grants);
     o.potluck_with_input(&["app", "secret", "insert", app, "admin_password"], PLANTED).ok();
     let first_secrets = o.potluck(&["app", "secret", "generate", app, "--json"]);
     let second_secrets = o.potluck(&["app", "secret", "generate", app, "--json"]);
 
     let without_grants = o.potluck(&["app", "deploy", app, "-n"]);
-    let mut with_grants = vec!["app", "deploy", app, "-n"];
-    with_grants.extend(GRANTS);
     let mut dry = with_grants.clone();
     dry.push("--dry-run");
     let dry_run = o.potluck(&dry);
@@ -505,7 +505,7 @@ fn secrets_are_made_once_and_not_shown() {
 fn grants_that_were_not_given_stop_the_deploy_and_name_the_flags() {
     let said = &told!().without_grants;
     assert_eq!(said.code, 6, "{}", said.stderr);
-    for flag in ["--grant 'exec: app'", "--grant 'exec: db'"] {
+    for flag in ["--grant 'exec: app'", "--grant 'exec: db'", "--grant 'secret: db_password'"] {
         assert!(said.stderr.contains(flag), "no {flag} in:\n{}", said.stderr);
     }
 }
@@ -550,7 +550,7 @@ fn the_plugins_commands_work() {
 fn a_dump_that_is_killed_leaves_no_backup() {
     let story = told!();
     assert_ne!(story.killed_dump.code, 0);
-    assert!(story.killed_dump.stderr.contains("wordpress.sql"), "{}", story.killed_dump.stderr);
+    assert!(story.killed_dump.stderr.contains("db.sql"), "{}", story.killed_dump.stderr);
     assert_eq!(
         story.snapshots_after_killed_dump.json().as_array().map(Vec::len),
         Some(0),
@@ -563,7 +563,7 @@ fn a_dump_that_is_killed_leaves_no_backup() {
 fn a_backup_holds_the_dump_and_the_volume() {
     let story = told!();
     let report = story.backup.json().to_string();
-    assert!(report.contains("wordpress.sql") && report.contains("content"), "{report}");
+    assert!(report.contains("db.sql") && report.contains("content"), "{report}");
     assert_eq!(story.snapshots.json().as_array().map(Vec::len), Some(1));
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hostile::*;
 use potluck::{
     hint::Hint,
-    plugin::{BackupItem, Hooks, Role, Surroundings},
+    plugin::{Hooks, Role, Surroundings},
 };
 
 const COMPONENT: &str =
@@ -89,21 +89,4 @@ async fn a_new_password_goes_through_standard_input_and_no_argument() {
     assert!(!format!("{command:?}").contains(password.trim()));
     assert!(!input.is_empty());
     assert!(world.lines().iter().all(|line| !line.contains(password.trim())));
-}
-
-#[tokio::test]
-async fn the_backup_is_the_dump_and_the_content() {
-    let Some(component) = component() else { return };
-    let world = Arc::new(World::default());
-    let mut hooks = started(&component, app(&world, SETTINGS, &["exec: db"])).await;
-    let plan = hooks.backup_plan().await.unwrap();
-    let [BackupItem::Dump { name, service, .. }, BackupItem::Volume { name: volume, .. }] =
-        &plan[..]
-    else {
-        panic!("{plan:?}")
-    };
-    assert_eq!(
-        (name.as_str(), service.as_str(), volume.as_str()),
-        ("wordpress.sql", "db", "content")
-    );
 }

@@ -1,10 +1,11 @@
-//! The database as a dump, and everything that is not WordPress itself.
+//! What only WordPress knows of a backup: the site after a restore, and whether it
+//! is sound. Its data is taken by `std:mariadb` and `std:files`.
 
-use potluck_sdk::{Backup, Command, Dump, Finding, Item, Result, Volume};
+use potluck_sdk::{Backup, Finding, Item, Result};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Options, Wordpress, php, settle};
+use crate::{Wordpress, php, settle};
 
 /// One line of `verify.php`.
 #[derive(Deserialize)]
@@ -16,19 +17,7 @@ struct Check {
 
 impl Backup for Wordpress {
     fn plan() -> Result<Vec<Item>> {
-        let options: Options = potluck_sdk::options()?;
-        // The dump first: a picture that its tables don't know yet does no harm,
-        // one that they know and that is missing does.
-        Ok(vec![
-            Dump {
-                name: "wordpress.sql".into(),
-                service: options.database,
-                take: Command::shell(include_str!("sh/take.sh")),
-                put_back: Command::shell(include_str!("sh/put-back.sh")),
-            }
-            .into(),
-            Volume::whole(&options.content).into(),
-        ])
+        Ok(vec![])
     }
 
     fn after_restore() -> Result {

@@ -1,5 +1,6 @@
 //! WordPress on MariaDB, on the upstream images as they are: installs the site
-//! after the first deploy, says what to back up and how, and adds commands.
+//! after the first deploy, looks after it after a restore, and adds commands. What
+//! a backup holds is said by options of `std:mariadb` and `std:files`.
 //!
 //! WordPress is spoken to in PHP, by scripts (`php/`) that go to `php` in the
 //! app's service on standard input; there is no wp-cli in the upstream image.
@@ -27,13 +28,11 @@ pub(crate) struct Options {
     app: String,
     /// The service that runs MariaDB.
     database: String,
-    /// The volume at `wp-content`.
-    content: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { app: "app".into(), database: "db".into(), content: "content".into() }
+        Options { app: "app".into(), database: "db".into() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use potluck_sdk::{
-    Backup, Commands, Item, Lifecycle, Transition,
+    Backup, Commands, Lifecycle, Transition,
     testing::{Run, Script},
 };
 use serde_json::Value;
@@ -71,15 +71,6 @@ fn a_new_password_is_returned_once_and_is_in_no_argument_and_no_line() {
 }
 
 #[test]
-fn the_plan_is_the_dump_and_then_the_volume_under_the_options_names() {
-    let plan = app().options(r#"{"database":"mysql","content":"files"}"#).play(Wordpress::plan);
-    let plan = plan.result.unwrap();
-    let [Item::Dump(dump), Item::Volume(volume)] = &plan[..] else { panic!("{plan:?}") };
-    assert_eq!((dump.name.as_str(), dump.service.as_str()), ("wordpress.sql", "mysql"));
-    assert_eq!(volume.name, "files");
-}
-
-#[test]
 fn what_is_missing_or_wrong_stops_a_deploy_before_it_begins() {
     for (script, message) in [
         (Script::new(), "the setting DOMAIN is missing"),
@@ -91,7 +82,7 @@ fn what_is_missing_or_wrong_stops_a_deploy_before_it_begins() {
         (
             app().options(r#"{"databse":"db"}"#),
             "the plugin's options in recipe.yml are wrong: unknown field `databse`, \
-             expected one of `app`, `database`, `content` at line 1 column 10",
+             expected `app` or `database` at line 1 column 10",
         ),
     ] {
         let played = script.play(|| Wordpress::check(first_deploy()));

@@ -17,15 +17,6 @@ potluck_check('an administrator exists', $admins > 0, "administrators: $admins")
 $theme = wp_get_theme();
 potluck_check('the theme is there', $theme->exists(), $theme->get_stylesheet());
 
-$broken = array();
-foreach ($wpdb->get_col($wpdb->prepare('SHOW TABLES LIKE %s', $wpdb->esc_like($wpdb->prefix) . '%')) as $table) {
-	$result = $wpdb->get_row("CHECK TABLE `$table`", ARRAY_A);
-	if (!$result || $result['Msg_text'] !== 'OK') {
-		$broken[] = $table;
-	}
-}
-potluck_check('tables are sound', !$broken, $broken ? implode(', ', $broken) : null);
-
 // Uploads are looked at by name; a few thousand are proof enough.
 $uploads = 0;
 $missing = 0;
