@@ -1,7 +1,8 @@
 #!/bin/sh
-# A plugin from process start to the answer of its first hook: `app cmd APP`
-# loads the app, makes a private checkout of the recipe, starts the plugin and
-# calls its `specs`. On the simulated server, so that no engine is timed.
+# Plugins from process start to the answer of their first hook: `app cmd APP`
+# loads the app, makes a private checkout of the recipe, loads its three
+# components, starts the two that have commands and calls their `specs`. On the
+# simulated server, so that no engine is timed.
 set -eu
 . "$(dirname "$0")/lib.sh"
 trap 'rm -rf "$work"' EXIT
