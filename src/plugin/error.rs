@@ -126,11 +126,15 @@ impl Hint for Error {
             Error::NoRole { .. } | Error::Mismatch { .. } => {
                 Some("build it for a world that exports a role, as `wit/` has them".into())
             }
-            Error::Failed { hint: Some(hint), .. } => Some(hint.clone()),
-            Error::Failed { denied, plugin, .. } if !denied.is_empty() => {
+            Error::Failed { denied, plugin, hint, .. } if !denied.is_empty() => {
                 let lines: Vec<_> = denied.iter().map(|grant| format!("`{grant}`")).collect();
-                Some(missing(plugin, &lines.join(", ")))
+                let missing = missing(plugin, &lines.join(", "));
+                Some(match hint {
+                    Some(hint) => format!("{missing}; the plugin says: {hint}"),
+                    None => missing,
+                })
             }
+            Error::Failed { hint: Some(hint), .. } => Some(hint.clone()),
             Error::Failed { retryable: true, .. } => Some(
                 "it may pass: see with `potluck app ps` whether the services run, then try again"
                     .into(),

@@ -7,7 +7,7 @@ use potluck::{hint::Hint, plugin::Error};
 
 use crate::{
     attack, attack_in, checks, crashed,
-    hostile::{Data, Guest, World},
+    hostile::{Data, Guest, World, binary},
     said, start, the_host_stands,
 };
 
@@ -198,6 +198,20 @@ async fn a_text_is_no_utf_8() {
     });
     let said = crashed(&guest.binary(), &[]).await;
     assert!(said.contains("utf-8"), "{said}");
+}
+
+#[tokio::test]
+async fn a_text_is_half_a_character() {
+    let guest = checks(&[("report", "log")], |data| {
+        let at = data.put(&[0x00, 0xd8, b'a', 0]);
+        format!("(call $log (i32.const 1) (i32.const {at}) (i32.const 2)) (i32.const 64)")
+    });
+    let lowered = r#"(func $report "log")"#;
+    let text = guest.text();
+    assert!(text.contains(lowered));
+    let text = text.replace(lowered, &format!("{lowered} string-encoding=utf16"));
+    let said = crashed(&binary(&text), &[]).await;
+    assert!(said.contains("surrogate") || said.contains("utf-16"), "{said}");
 }
 
 #[tokio::test]

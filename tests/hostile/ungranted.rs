@@ -73,6 +73,20 @@ async fn a_refusal_is_kept_from_the_operator() {
 }
 
 #[tokio::test]
+async fn a_hint_takes_the_place_of_what_was_refused() {
+    let guest = checks(&[("services", "run")], |data| {
+        let (message, hint) = (data.string("no luck"), data.string("buy a new server"));
+        let words = [[1].as_slice(), &message, &[1], &hint, &[0]].concat();
+        let failure = data.words(&words);
+        format!("{} (i32.const {failure})", data.run("db", &["true"], &[]))
+    });
+    let error = attack(&guest.binary(), &[]).await.0.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.starts_with("it was not granted `exec: db`; "), "{hint}");
+    assert!(hint.ends_with("; the plugin says: buy a new server"), "{hint}");
+}
+
+#[tokio::test]
 async fn a_thousand_names_are_refused() {
     // Each is another one, so that none is told once for all.
     let flood = checks(&[("services", "run")], |data| {
