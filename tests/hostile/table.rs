@@ -61,5 +61,8 @@ fn the_table_of_attacks_is_the_list_of_tests() {
     for file in super::FILES {
         assert!(files.contains(file), "{file} is not in the document");
     }
-    assert!(document.contains(&format!("**{rows} attacks**")), "there are {rows} rows");
+    assert!(
+        document.contains(&format!("**{rows} attacks and controls**")),
+        "there are {rows} rows"
+    );
 }
