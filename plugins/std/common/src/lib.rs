@@ -1,5 +1,6 @@
 //! What the standard plugins share: stores that are spoken to by scripts inside
-//! their service ([`store`]), and settings made by a map ([`map`]).
+//! their service ([`store`], [`sql`]), and settings made by a map ([`map`]).
 
 pub mod map;
+pub mod sql;
 pub mod store;

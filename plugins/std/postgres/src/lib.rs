@@ -2,88 +2,34 @@
 //! database of its own in one transaction, which then takes the old one's
 //! place: what fails leaves the old data.
 
-use potluck_sdk::{
-    Backup, Command, Commands, Dump, Failure, Finding, Item, Lifecycle, Result, Spec, Transition,
-};
-use serde::Deserialize;
-use std_common::{script, store};
+use potluck_sdk::{Backup, Commands, Finding, Item, Lifecycle, Result, Spec, Transition};
+use std_common::{script, sql::Flavour, store};
 
 /// The plugin.
 pub struct Postgres;
 
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Options {
-    /// The service that runs PostgreSQL.
-    service: String,
-    /// The database; the image's own (`POSTGRES_DB`) when none.
-    database: Option<String>,
-    /// The secret that holds the password of `POSTGRES_USER`.
-    secret: String,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options { service: "db".into(), database: None, secret: "db_password".into() }
-    }
-}
-
-const TAKE: &str = script!("sh/prelude.sh", "sh/take.sh");
-const PUT_BACK: &str = script!("sh/prelude.sh", "sh/put-back.sh");
-const VERIFY: &str = script!("sh/prelude.sh", "sh/verify.sh");
-const ROTATE: &str = script!("sh/prelude.sh", "sh/rotate.sh");
-const ALIVE: &str =
-    concat!(include_str!("sh/prelude.sh"), "sql template1 -c 'SELECT 1' >/dev/null\n");
-
-impl Options {
-    fn read() -> Result<Self> {
-        let options: Options = potluck_sdk::options()?;
-        if let Some(database) = &options.database {
-            store::plain_name("database", database)?;
-        }
-        Ok(options)
-    }
-
-    fn command(&self, script: &str) -> Command {
-        let command = Command::shell(script);
-        match &self.database {
-            Some(database) => command.env("POTLUCK_DATABASE", database),
-            None => command,
-        }
-    }
-
-    fn dump(&self) -> String {
-        match &self.database {
-            Some(database) => format!("{}-{database}.pgdump", self.service),
-            None => format!("{}.pgdump", self.service),
-        }
-    }
-}
+const FLAVOUR: Flavour = Flavour {
+    extension: "pgdump",
+    take: script!("sh/prelude.sh", "sh/take.sh"),
+    put_back: script!("sh/prelude.sh", "sh/put-back.sh"),
+    verify: script!("sh/prelude.sh", "sh/verify.sh"),
+    rotate: script!("sh/prelude.sh", "sh/rotate.sh"),
+    alive: concat!(include_str!("sh/prelude.sh"), "sql template1 -c 'SELECT 1' >/dev/null\n"),
+};
 
 impl Lifecycle for Postgres {
     fn check(_: Transition) -> Result {
-        Options::read().map(drop)
+        FLAVOUR.check()
     }
 }
 
 impl Backup for Postgres {
     fn plan() -> Result<Vec<Item>> {
-        let options = Options::read()?;
-        Ok(vec![
-            Dump {
-                name: options.dump(),
-                take: options.command(TAKE),
-                put_back: options.command(PUT_BACK),
-                service: options.service,
-            }
-            .into(),
-        ])
+        FLAVOUR.plan()
     }
 
     fn verify() -> Result<Vec<Finding>> {
-        let options = Options::read()?;
-        let script = format!("{}{VERIFY}", store::FINDING);
-        store::verify(&options.service, options.command(&script))
+        FLAVOUR.verify()
     }
 }
 
@@ -93,70 +39,8 @@ impl Commands for Postgres {
     }
 
     fn run(name: String, _: Vec<String>) -> Result<String> {
-        if name != store::ROTATE {
-            return Err(Failure::new(format!("there is no command `{name}`")));
-        }
-        let options = Options::read()?;
-        store::rotate(
-            &options.service,
-            &options.secret,
-            || options.command(ROTATE),
-            options.command(ALIVE),
-        )
+        FLAVOUR.run(&name)
     }
 }
 
 potluck_sdk::export!(Postgres: lifecycle, backup, commands);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use potluck_sdk::testing::Script;
-
-    fn dump(options: &str) -> Dump {
-        let played = Script::new().options(options).play(Postgres::plan);
-        let plan = played.result.unwrap();
-        let [Item::Dump(dump)] = &plan[..] else { panic!("{plan:?}") };
-        dump.clone()
-    }
-
-    #[test]
-    fn without_options_it_is_the_fields_usual_names() {
-        let dump = dump("{}");
-        assert_eq!((dump.name.as_str(), dump.service.as_str()), ("db.pgdump", "db"));
-        assert_eq!(dump.take.env, []);
-    }
-
-    #[test]
-    fn a_named_database_is_in_the_dumps_name_and_never_in_a_script() {
-        let dump = dump(r#"{"service": "pg", "database": "wiki"}"#);
-        assert_eq!((dump.name.as_str(), dump.service.as_str()), ("pg-wiki.pgdump", "pg"));
-        let named = [("POTLUCK_DATABASE".to_owned(), "wiki".to_owned())];
-        assert_eq!((&dump.take.env[..], &dump.put_back.env[..]), (&named[..], &named[..]));
-        assert!(!dump.take.argv.concat().contains("wiki"));
-    }
-
-    #[test]
-    fn wrong_options_stop_a_deploy() {
-        for (options, part) in [
-            (r#"{"databse": "x"}"#, "unknown field `databse`"),
-            (r#"{"database": "x; DROP"}"#, "no plain name"),
-        ] {
-            let to = Transition { before: None, after: None };
-            let played = Script::new().options(options).play(|| Postgres::check(to));
-            let message = played.result.unwrap_err().message().to_owned();
-            assert!(message.contains(part), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_password_is_changed_in_the_service_that_the_options_name() {
-        let played = Script::new()
-            .options(r#"{"service": "pg", "secret": "pg_password"}"#)
-            .secret_to_put("pg_password")
-            .play(|| Postgres::run("rotate-password".into(), vec![]));
-        played.result.unwrap();
-        assert!(played.secrets.contains_key("pg_password"));
-        assert!(played.runs.iter().all(|run| run.service == "pg"));
-    }
-}
