@@ -228,6 +228,25 @@ async fn plugins_hear_of_a_failure_with_what_runs_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_begins_at_the_version_whose_migration_is_done_whatever_a_hook_said_then() {
+    let Some(app) = between(&["split"]).await else { return };
+    app.set("FAIL", "after-deploy");
+    app.try_deploy(&within(60)).await.unwrap_err();
+    assert!(
+        app.heard.warnings().iter().any(|w| w.contains("the next deploy runs the hook again")),
+        "{:?}",
+        app.heard.warnings()
+    );
+    app.set("FAIL", "nothing");
+    app.file("recipe.yml", plugins(&["tidy"], false));
+    app.release("3.0.0+1");
+    app.heard.forget();
+    assert_eq!(migrations(&app.deploy().await), ["every: tidy"]);
+    assert!(app.heard.said().contains(&format!("plan({V2} to 3.0.0+1)")), "{:?}", app.heard.said());
+    assert_eq!(ran(&app).await, ["split", "tidy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plugins_hear_that_services_did_not_come_up_and_the_old_ones_are_back() {
     let Some(app) = between(&["split"]).await else { return };
     let broken = compose(V2).replace("[sleep, '2002']", "['false']");

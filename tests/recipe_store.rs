@@ -193,6 +193,46 @@ fn a_plain_folder_is_linked_and_read_as_it_is() {
 }
 
 #[test]
+fn what_building_a_plugin_leaves_in_a_recipe_is_no_part_of_it() {
+    let place = Place::new();
+    let folder = place.path("static");
+    write(&folder, "compose.yml", "one");
+    write(&folder, "plugins/wiki/src/lib.rs", "code");
+    write(
+        &folder,
+        "plugins/wiki/target/CACHEDIR.TAG",
+        "Signature: 8a477f597d28d172789f06886806bc55",
+    );
+    let large = fs::File::create(folder.join("plugins/wiki/target/large")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    write(&folder, "plugins/other/.venv/bin/python", "x");
+    place.store.add(folder.to_str().unwrap()).unwrap();
+    let checkout = place.newest("static").unwrap();
+    assert_eq!(checkout.list("plugins/wiki").unwrap(), ["src/"]);
+    assert!(checkout.list("plugins/other").unwrap().is_empty());
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_is_not_taken_for_none() {
+    let place = Place::new();
+    let folder = place.path("static");
+    write(&folder, "compose.yml", "one");
+    place.store.add(folder.to_str().unwrap()).unwrap();
+    assert!(place.newest("static").unwrap().manifest.plugins.is_empty());
+    let manifest = folder.join("recipe.yml");
+    write(&place.path("."), "outside.yml", "plugins: []\n");
+    for target in ["nowhere", "../outside.yml", "/etc/hostname"] {
+        symlink(target, &manifest).unwrap();
+        let error = place.newest("static").unwrap_err().to_string();
+        assert!(error.contains("recipe.yml"), "{target}: {error}");
+        fs::remove_file(&manifest).unwrap();
+    }
+    fs::create_dir(&manifest).unwrap();
+    let error = place.newest("static").unwrap_err().to_string();
+    assert!(error.contains("recipe.yml"), "{error}");
+}
+
+#[test]
 fn the_shared_clone_is_never_touched() {
     let place = Place::new();
     let wiki = place.repository("wiki");

@@ -2,7 +2,7 @@
 //!
 //! check → plugins and grants → hooks `check` → plan of migrations → plan →
 //! `before-deploy` → networks, secrets, configs, services → converge →
-//! migrations → `after-deploy` → verify → lock file → prune. What comes after
+//! migrations → lock file → `after-deploy` → verify → record → prune. What comes after
 //! the plan is in [`super::steps`].
 //!
 //! Nothing on the swarm changes before the plan was agreed to, and nothing is

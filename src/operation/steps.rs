@@ -1,5 +1,5 @@
 //! The steps of a deploy that was agreed to: `before-deploy` → apply →
-//! converge → migrations → `after-deploy` → verify → lock file → prune.
+//! converge → migrations → lock file → `after-deploy` → verify → record → prune.
 //!
 //! Whatever fails from `before-deploy` on, plugins whose `before-deploy` was
 //! called hear of it.
@@ -107,10 +107,13 @@ impl Steps<'_> {
         if let Err(stopped) = self.migrations.run(context, self.app, &mut self.plugins).await {
             return Err(self.stopped(stopped, &applied, progress).await);
         }
+        self.arrive()?;
         if !options.restoring {
             self.after_deploy(&work).await?;
+            // Without a record, the next deploy runs the hooks that this one left
+            // out.
+            self.record.write(context, &self.app.entry)?;
         }
-        self.settle()?;
         rollout(context, self.app, options).prune(&work).await;
         Ok(())
     }
@@ -142,7 +145,10 @@ impl Steps<'_> {
     async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
             step(self.context, format!("{name}: after-deploy"));
-            plugin.after_deploy(&self.transition).await?;
+            plugin.after_deploy(&self.transition).await.inspect_err(|_| {
+                let message = "the services stay as they are; the next deploy runs the hook again";
+                self.context.progress.event(Event::Warning { message: message.into() });
+            })?;
         }
         if self.plugins.is_empty() {
             return Ok(());
@@ -179,8 +185,9 @@ impl Steps<'_> {
         }
     }
 
-    /// Writes down that this version is what runs.
-    fn settle(&mut self) -> Result<(), Error> {
+    /// Writes down that this version is what runs, on data that is migrated:
+    /// whatever hooks say of it, an upgrade to the next one starts from here.
+    fn arrive(&mut self) -> Result<(), Error> {
         let app = &mut *self.app;
         app.lock.recipe = Some(RecipePin {
             version: app.checkout.version.clone(),
@@ -191,12 +198,7 @@ impl Steps<'_> {
         let after = self.transition.after.as_ref();
         let restoring = self.options.restoring;
         app.lock.upgrade.take_if(|upgrade| !restoring && after != Some(&upgrade.before));
-        self.context.home.write_lock_file(&app.entry, &app.lock)?;
-        // Without one, the next deploy runs the hooks that this one left out.
-        if !self.options.restoring {
-            self.record.write(self.context, &app.entry)?;
-        }
-        Ok(())
+        Ok(self.context.home.write_lock_file(&app.entry, &app.lock)?)
     }
 
     /// Calls `deploy-failed`. An instance that broke is replaced by a new one: a

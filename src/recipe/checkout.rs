@@ -45,7 +45,10 @@ impl Checkout {
         let Facts { recipe, version, commit } = facts;
         let manifest = Manifest::default();
         let mut checkout = Checkout { recipe, version, commit, manifest, files, folder };
-        if checkout.exists(MANIFEST) {
+        // A recipe may have none. One that cannot be read is something else than
+        // none: its plugins would be left out without a word.
+        let none = checkout.files.symlink_metadata(MANIFEST);
+        if !none.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             let text = checkout.text(MANIFEST)?;
             checkout.manifest = Manifest::parse(&text)?;
         }

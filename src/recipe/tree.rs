@@ -78,8 +78,19 @@ pub(super) fn from_git(
     Ok(())
 }
 
-/// A folder's files into `into`, which is empty; links stay links, `.git`
-/// stays behind.
+/// Folders that are no part of a recipe: what building a plugin inside of it
+/// leaves, which may be gigabytes.
+const LEFT: &[&str] = &[".venv", "__pycache__", "node_modules"];
+/// Marks a folder whose files can be made again (<https://bford.info/cachedir/>);
+/// cargo writes it into `target`.
+const CACHE: &str = "CACHEDIR.TAG";
+
+fn is_left(folder: &fs::DirEntry) -> bool {
+    LEFT.iter().any(|name| folder.file_name() == *name) || folder.path().join(CACHE).is_file()
+}
+
+/// A folder's files into `into`, which is empty; links stay links, and what is no
+/// part of a recipe stays behind.
 pub(super) fn from_folder(folder: &Path, into: &Dir, mut budget: Budget<'_>) -> Result<(), Error> {
     let mut waiting = vec![(PathBuf::new(), 0)];
     while let Some((inside, depth)) = waiting.pop() {
@@ -90,12 +101,11 @@ pub(super) fn from_folder(folder: &Path, into: &Dir, mut budget: Budget<'_>) -> 
         };
         for entry in fs::read_dir(folder.join(&inside)).map_err(failed(&inside))? {
             let entry = entry.map_err(failed(&inside))?;
-            if entry.file_name() == ".git" {
-                continue;
-            }
             let path = inside.join(entry.file_name());
             let kind = entry.file_type().map_err(failed(&path))?;
-            if kind.is_dir() {
+            if entry.file_name() == ".git" || kind.is_dir() && is_left(&entry) {
+                continue;
+            } else if kind.is_dir() {
                 if depth == MAX_DEPTH {
                     let reason = format!("folders deeper than {MAX_DEPTH}");
                     return Err(Error::TooLarge { recipe: budget.recipe.clone(), reason });

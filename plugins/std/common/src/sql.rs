@@ -62,9 +62,9 @@ impl Flavour {
     /// The hook `check`.
     ///
     /// # Errors
-    /// Options that cannot be.
+    /// Options that cannot be, a service that is not there or not granted.
     pub fn check(&self) -> Result {
-        Options::read().map(drop)
+        store::known(&Options::read()?.service)
     }
 
     /// What to back up: one dump.

@@ -2,6 +2,8 @@
 //! the upstream image: they read passwords where these are mounted, so that the
 //! plugin never sees one.
 
+use std::time::Duration;
+
 use potluck_sdk::{
     Command, Context, Failure, Finding, Result, Spec, report, secrets, services, settings, tools,
 };
@@ -19,6 +21,20 @@ pub const ROTATE: &str = "rotate-password";
 #[macro_export]
 macro_rules! script {
     ($($file:literal),+ $(,)?) => { concat!($(include_str!($file)),+) };
+}
+
+/// That the app has the service, and that the plugin may run programs in it: a
+/// deploy has to find that out, not the first backup. Whether it runs is not
+/// asked, as nothing does before a first deploy.
+///
+/// # Errors
+/// There is no such service, or no grant for it.
+pub fn known(service: &str) -> Result {
+    use services::Error::{Denied, UnknownService};
+    match services::wait_ready(service, Duration::ZERO) {
+        Err(error @ (Denied(_) | UnknownService(_))) => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Runs a `verify` script and reads what it found.
@@ -174,6 +190,21 @@ mod tests {
             .on_run(|_, _, _| Ok(Script::printed("hello")))
             .play(|| verify("db", Command::shell("")));
         assert!(odd.result.is_err());
+    }
+
+    #[test]
+    fn a_service_has_to_be_known_and_granted_but_not_to_run() {
+        use potluck_sdk::testing::ServiceError as Error;
+        for (error, good) in [
+            (Error::Denied("exec: db".into()), false),
+            (Error::UnknownService("db".into()), false),
+            (Error::NotRunning("db".into()), true),
+            (Error::TimedOut, true),
+        ] {
+            let shown = format!("{error:?}");
+            let script = Script::new().on_call(move |_, _| Err(error.clone()));
+            assert_eq!(script.play(|| known("db")).result.is_ok(), good, "{shown}");
+        }
     }
 
     #[test]

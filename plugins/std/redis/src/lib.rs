@@ -48,7 +48,7 @@ impl Options {
 
 impl Lifecycle for Redis {
     fn check(_: Transition) -> Result {
-        Options::read().map(drop)
+        store::known(&Options::read()?.service)
     }
 }
 

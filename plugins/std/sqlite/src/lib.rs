@@ -67,7 +67,7 @@ fn command(script: &str, file: &str) -> Command {
 
 impl Lifecycle for Sqlite {
     fn check(_: Transition) -> Result {
-        Options::read().map(drop)
+        store::known(&Options::read()?.service)
     }
 }
 
