@@ -130,6 +130,8 @@ impl Hint for Error {
                 let lines: Vec<_> = denied.iter().map(|grant| format!("`{grant}`")).collect();
                 let missing = missing(plugin, &lines.join(", "));
                 Some(match hint {
+                    // As an SDK's own hint does.
+                    Some(hint) if lines.iter().all(|line| hint.contains(line)) => hint.clone(),
                     Some(hint) => format!("{missing}; the plugin says: {hint}"),
                     None => missing,
                 })

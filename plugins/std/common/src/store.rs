@@ -202,7 +202,7 @@ mod tests {
             (Error::TimedOut, true),
         ] {
             let shown = format!("{error:?}");
-            let script = Script::new().on_call(move |_, _| Err(error.clone()));
+            let script = Script::new().on_call(move |_| Err(error.clone()));
             assert_eq!(script.play(|| known("db")).result.is_ok(), good, "{shown}");
         }
     }
