@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 
 from .roles import played
 
@@ -62,7 +63,11 @@ def build(name, output, program):
         print(f"hint: pip install componentize-py=={COMPONENTIZE_PY}", file=sys.stderr)
         return 1
     sys.path.insert(0, ".")
-    roles = played(importlib.import_module(name))
+    try:
+        roles = played(importlib.import_module(name))
+    except Exception as error:
+        _show(name, error)
+        return 1
     if not roles:
         print(f"error: nothing in {name} plays a role", file=sys.stderr)
         print("hint: derive a class from potluck.Lifecycle, say", file=sys.stderr)
@@ -91,6 +96,19 @@ def build(name, output, program):
             part.replace(output)
             print(f"{output}: plays {', '.join(r.replace('_', '-') for r in roles)}")
         return made.returncode
+
+
+def _show(name, error):
+    """What is wrong with a module, without the frames of Python's machinery."""
+    own = str(pathlib.Path(__file__).resolve().parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<frozen", own)) and "importlib" not in frame.filename
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(error)
+    print(f"error: the module {name} does not load", file=sys.stderr)
+    print("".join(lines).rstrip(), file=sys.stderr)
 
 
 if __name__ == "__main__":

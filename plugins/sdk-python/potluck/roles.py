@@ -168,16 +168,29 @@ def command(function):
 
     Its name is the function's, with `-`; its help the docstring's first line, and
     of a parameter the line `name: help` below. Parameters with a default may be
-    left out; those annotated with `Secret` are asked for.
+    left out; those annotated with `Secret` are asked for. The list is fixed: `*args`
+    and keyword arguments are refused.
     """
     function.potluck_command = _spec(function)
     return function
+
+
+#: What is given by its place.
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _spec(function):
     text = inspect.cleandoc(function.__doc__ or function.__name__.replace("_", " "))
     first, *rest = text.splitlines()
     help = dict(line.strip().split(": ", 1) for line in rest if ": " in line)
+    signature = inspect.signature(function).parameters
+    for parameter in signature.values():
+        if parameter.kind not in _POSITIONAL:
+            raise TypeError(
+                f"the command `{function.__name__}` takes `{parameter}`, but a command's "
+                "parameters are a fixed list: name each one, with a default where it may "
+                "be left out"
+            )
     parameters = [
         Parameter(
             name,
@@ -185,9 +198,21 @@ def _spec(function):
             parameter.default is inspect.Parameter.empty,
             parameter.annotation in (Secret, "Secret"),
         )
-        for name, parameter in inspect.signature(function).parameters.items()
+        for name, parameter in signature.items()
     ]
     return Spec(function.__name__.replace("_", "-"), first, parameters)
+
+
+def _counted(spec, arguments):
+    """Says how the command is used when the number of arguments does not fit."""
+    least = sum(parameter.required for parameter in spec.parameters)
+    if least <= len(arguments) <= len(spec.parameters):
+        return
+    names = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in spec.parameters]
+    used = " ".join([spec.name, *names])
+    raise Failure(
+        f"`{spec.name}` does not take {len(arguments)} arguments", hint=f"it is used as `{used}`"
+    )
 
 
 def commands_of(functions):
@@ -203,6 +228,7 @@ def commands_of(functions):
             function = self.known.get(name)
             if function is None:
                 raise Failure(f"there is no command `{name}`")
+            _counted(function.potluck_command, arguments)
             answer = function(*arguments)
             return "" if answer is None else str(answer)
 

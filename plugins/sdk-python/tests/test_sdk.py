@@ -1,6 +1,11 @@
 """The package itself, natively."""
 
 import inspect
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
 import types
 import unittest
 
@@ -46,6 +51,49 @@ class RolesTest(unittest.TestCase):
                 ("length", "", False, False),
             ],
         )
+
+
+    def test_a_command_takes_a_fixed_list_of_parameters(self):
+        with self.assertRaisesRegex(TypeError, r"`occ` takes `\*more`, .* a fixed list"):
+
+            @command
+            def occ(*more):
+                pass
+
+        with self.assertRaisesRegex(TypeError, "`show` takes `limit=3`"):
+
+            @command
+            def show(*, limit=3):
+                pass
+
+    def test_a_wrong_number_of_arguments_is_told_how_the_command_is_used(self):
+        @command
+        def set_role(user, role, until=""):
+            return f"{user} {role} {until}"
+
+        commands = roles.commands_of([set_role])()
+        self.assertEqual(commands.run("set-role", ["ada", "editor"]), "ada editor ")
+        for arguments in ([], ["ada"], ["ada", "editor", "friday", "x"]):
+            with self.assertRaises(Failure) as failed:
+                commands.run("set-role", arguments)
+            self.assertEqual(failed.exception.hint, "it is used as `set-role USER ROLE [UNTIL]`")
+
+
+class BuildTest(unittest.TestCase):
+    def test_a_module_that_does_not_load_is_told_without_python_s_own_frames(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "broken.py").write_text("def f(:\n")
+            made = subprocess.run(
+                [sys.executable, "-m", "potluck", "build", "broken", "--componentize-py", "true"],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(pathlib.Path(potluck.__file__).parents[1])},
+                capture_output=True,
+                text=True,
+            )
+        self.assertEqual(made.returncode, 1)
+        self.assertIn("SyntaxError", made.stderr)
+        self.assertIn("broken.py", made.stderr)
+        self.assertNotIn("importlib", made.stderr)
 
 
 class ScriptTest(unittest.TestCase):
