@@ -393,7 +393,7 @@ fn what_a_recipe_says_of_itself_is_read() {
     assert_eq!(sources(""), ["x"]);
     assert_eq!(sources("compose.yml:compose.smtp.yml"), ["x", "y"]);
     assert!(checkout.compose_sources("compose.yml:../x").is_err());
-    assert_eq!(checkout.abra_exports().unwrap(), [("A_VERSION".into(), "v3".into())]);
+    assert_eq!(checkout.abra_exports().unwrap().settings, [("A_VERSION".into(), "v3".into())]);
     assert_eq!(checkout.release_notes("1.0.0+1").unwrap().unwrap(), "Read this.\n");
     assert_eq!(checkout.release_notes("2.0.0+1").unwrap(), None);
     assert_eq!(checkout.release_notes("../recipe.yml").unwrap(), None);

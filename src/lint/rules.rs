@@ -168,6 +168,9 @@ rules! {
     SECRET_WITHOUT_KEY: Error "secret-without-key",
         "a secret is made by the rules beside its `SECRET_…_VERSION`, which the sample lacks",
         "add `SECRET_NAME_VERSION=v1 # length=32` to `.env.sample`";
+    ABRA_SH_EXPORT: Warning "abra-sh-export",
+        "`abra.sh` is read as data: exports in functions and conditions count for nothing, nor do values that a shell computes",
+        "export it at the top, with a plain value; one that only the function uses can stay";
     SAMPLE_ODD: Warning "sample-odd",
         "a setting of the sample will not be read as it looks",
         "correct it as the message says";

@@ -114,7 +114,7 @@ pub(crate) fn variables(
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     variables.insert("DOMAIN".into(), entry.name.to_string());
     variables.extend(env.values());
-    for (key, value) in checkout.abra_exports()? {
+    for (key, value) in checkout.abra_exports()?.settings {
         let versions_a_file = key.ends_with("_VERSION") && !key.starts_with("SECRET_");
         if versions_a_file || !variables.contains_key(&key) {
             variables.insert(key, value);

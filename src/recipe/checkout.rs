@@ -179,11 +179,11 @@ impl Checkout {
         self.optional(".env.sample")
     }
 
-    /// `export X_VERSION=v1` lines of `abra.sh`, read as data, never run.
+    /// What `abra.sh` exports, `X_VERSION=v1`: read as data, never run.
     ///
     /// # Errors
     /// As [`Checkout::read`], and for what is not UTF-8.
-    pub fn abra_exports(&self) -> Result<Vec<(String, String)>, Error> {
+    pub fn abra_exports(&self) -> Result<abra::Exports, Error> {
         Ok(self.optional("abra.sh")?.map(|text| abra::exports(&text)).unwrap_or_default())
     }
 

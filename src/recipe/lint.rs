@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::{Checkout, Error};
+use super::{
+    Checkout, Error,
+    abra::{LeftOut, Reason},
+};
 use crate::{
     compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
     home::{EnvFile, Grant, StackName},
@@ -33,6 +36,7 @@ pub fn lint(checkout: &Checkout) -> Vec<Finding> {
     let mut lint = Lint { checkout, findings: BTreeSet::new(), said: BTreeSet::new() };
     let sample = lint.sample();
     let services = lint.compose(&sample);
+    lint.exports();
     lint.plugins(services.as_ref());
     lint.findings.into_iter().collect()
 }
@@ -151,7 +155,7 @@ impl Lint<'_> {
     /// What the files ask of a swarm; adds what is wrong with them.
     fn stack(&mut self, sources: &[Source], sample: &EnvFile, severity: Severity) -> Option<Stack> {
         let exports: BTreeMap<_, _> = match self.checkout.abra_exports() {
-            Ok(exports) => exports.into_iter().collect(),
+            Ok(exports) => exports.settings.into_iter().collect(),
             Err(e) => {
                 self.add(Finding::new(&rules::ABRA_SH_UNREADABLE, e.to_string()));
                 return None;
@@ -207,6 +211,21 @@ impl Lint<'_> {
         }
         finding.severity = finding.severity.max(worst);
         self.add(finding);
+    }
+
+    /// Exports of `abra.sh` that count for nothing.
+    fn exports(&mut self) {
+        // What cannot be read was said with the compose files.
+        let Ok(exports) = self.checkout.abra_exports() else { return };
+        for LeftOut { name, line, reason } in exports.left_out {
+            let message = format!("the export of `{name}` is left out: {reason}");
+            let mut finding = Finding::new(&rules::ABRA_SH_EXPORT, message);
+            if reason == Reason::Function {
+                // It is what the function works with, most often.
+                finding.severity = Severity::Info;
+            }
+            self.add(finding.at(Position::line("abra.sh", line)));
+        }
     }
 
     /// Every external secret of the stack's own has a version key in the sample.

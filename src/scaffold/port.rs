@@ -9,14 +9,14 @@ use std::{
 use super::{Error, Files, Name, rust};
 use crate::{
     home::Grant,
-    recipe::abra::{self, Function, Guess, Hints},
+    recipe::abra::{self, Exports, Function, Guess, Hints},
 };
 
 /// What became of an `abra.sh`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// Its exports, which need no port.
-    pub exports: Vec<(String, String)>,
+    pub exports: Exports,
     pub stubs: Vec<Stub>,
     /// The `recipe.yml` that the plugin would be listed with.
     pub recipe_yml: String,
@@ -225,7 +225,7 @@ mod tests {
             ..Hints::default()
         };
         let port = port(&Name::like("Nextcloud"), SCRIPT, &hints).unwrap();
-        assert_eq!(port.exports, [("APP_VERSION".to_owned(), "v1".to_owned())]);
+        assert_eq!(port.exports.settings, [("APP_VERSION".to_owned(), "v1".to_owned())]);
         let commands: Vec<_> = port.stubs.iter().map(|stub| stub.command.as_str()).collect();
         assert_eq!(commands, ["set-admin-pass", "do-run", "do-run-2"]);
         let library = &port.files.0["src/lib.rs"];

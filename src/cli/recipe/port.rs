@@ -15,7 +15,10 @@ use crate::{
         session::Session,
         table::Table,
     },
-    recipe::{Checkout, Version, abra::Hints},
+    recipe::{
+        Checkout, Version,
+        abra::{Hints, LeftOut},
+    },
     scaffold::{self, Name, Port},
 };
 
@@ -31,8 +34,9 @@ Examples:
   potluck recipe port ./my-recipe
   potluck recipe port nextcloud --output ./nextcloud-plugin
 
-JSON: {plugin, folder, exports, functions, recipe_yml}; a function is {name, line,
-command, service, local, grants, settings, secrets, remarks}.")]
+JSON: {plugin, folder, exports, left_out, functions, recipe_yml}; an export that is
+left out is {name, line, reason}, a function {name, line, command, service, local,
+grants, settings, secrets, remarks}.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
     #[arg(value_name = "RECIPE")]
@@ -56,8 +60,17 @@ struct Report<'a> {
     plugin: &'a str,
     folder: String,
     exports: BTreeMap<&'a str, &'a str>,
+    left_out: Vec<LeftOutRow<'a>>,
     functions: Vec<Row<'a>>,
     recipe_yml: &'a str,
+}
+
+#[derive(Serialize)]
+struct LeftOutRow<'a> {
+    name: &'a str,
+    /// Line of abra.sh, counted from 1.
+    line: usize,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -143,10 +156,21 @@ fn report<'a>(name: &'a str, folder: &Path, port: &'a Port) -> Report<'a> {
         secrets: stub.guess.secrets.iter().map(String::as_str).collect(),
         remarks: &stub.guess.remarks,
     });
+    let exports = &port.exports;
+    let left_out = |LeftOut { name, line, reason }: &'a LeftOut| LeftOutRow {
+        name,
+        line: *line,
+        reason: reason.to_string(),
+    };
     Report {
         plugin: name,
         folder: folder.display().to_string(),
-        exports: port.exports.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        exports: exports
+            .settings
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect(),
+        left_out: exports.left_out.iter().map(left_out).collect(),
         functions: functions.collect(),
         recipe_yml: &port.recipe_yml,
     }
@@ -166,8 +190,11 @@ fn show(session: &Session, folder: &Path, port: &Port) -> Outcome {
     }
     table.print(&session.ui)?;
     let ui = &session.ui;
-    if !port.exports.is_empty() {
-        let keys: Vec<&str> = port.exports.iter().map(|(key, _)| key.as_str()).collect();
+    for LeftOut { name, line, reason } in &port.exports.left_out {
+        ui.warn(format_args!("abra.sh:{line}: the export of `{name}` is left out: {reason}"));
+    }
+    if !port.exports.settings.is_empty() {
+        let keys: Vec<&str> = port.exports.settings.iter().map(|(key, _)| key.as_str()).collect();
         ui.say(format_args!("Exports, read as data already: {}.", keys.join(", ")));
     }
     ui.say(format_args!("Wrote {}. Next:", folder.display()));

@@ -1,10 +1,13 @@
-//! Finds the functions of a shell script without running or wholly parsing it:
-//! quotes, comments, here-documents and braces are told apart, no more.
+//! The functions of a shell script, for a person to write anew.
+
+use super::script;
 
 /// How many functions are read; real files have a handful.
 const MAX_FUNCTIONS: usize = 200;
 /// How much of one function's text is kept.
 const MAX_BODY: usize = 16 * 1024;
+/// How many lines that look like functions are kept.
+const MAX_SEEN: usize = 2 * MAX_FUNCTIONS;
 
 /// A function of `abra.sh`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,48 +26,13 @@ pub struct Function {
 /// A function whose end is not found ends with the file.
 pub fn functions(text: &str) -> Vec<Function> {
     let mut found: Vec<Function> = Vec::new();
-    let mut comment: Vec<String> = Vec::new();
-    let mut scanner = Scanner::default();
-    let mut lines = text.lines().enumerate();
-    while let Some((number, line)) = lines.next() {
-        if scanner.is_inside() {
-            scanner.line(line);
-            continue;
-        }
-        let trimmed = line.trim();
-        if let Some(words) = trimmed.strip_prefix('#') {
-            if !words.starts_with('!') {
-                comment.push(words.strip_prefix(' ').unwrap_or(words).to_owned());
-            }
-            continue;
-        }
-        let Some((name, rest)) = head(trimmed) else {
-            scanner.line(line);
-            comment.clear();
-            continue;
-        };
-        let mut body = Body::default();
-        let mut rest = rest.to_owned();
-        // The brace may stand on a later line.
-        while rest.trim().is_empty() {
-            match lines.next() {
-                Some((_, next)) => next.clone_into(&mut rest),
-                None => break,
-            }
-        }
-        let mut open = body.line(&rest);
-        while open {
-            match lines.next() {
-                Some((_, next)) => open = body.line(next),
-                None => break,
-            }
-        }
-        found.retain(|known: &Function| known.name != name);
+    for definition in script::read(text).definitions {
+        found.retain(|known| known.name != definition.name);
         found.push(Function {
-            name: name.to_owned(),
-            comment: std::mem::take(&mut comment),
-            body: body.text(),
-            line: number + 1,
+            name: definition.name.to_owned(),
+            comment: definition.comment.into_iter().map(uncommented).collect(),
+            body: body(definition.body),
+            line: definition.line,
         });
         if found.len() == MAX_FUNCTIONS {
             break;
@@ -73,176 +41,52 @@ pub fn functions(text: &str) -> Vec<Function> {
     found
 }
 
-/// `name() rest`, `function name rest`: the name and what follows.
-fn head(line: &str) -> Option<(&str, &str)> {
-    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '.');
-    let (keyword, rest) = match line.strip_prefix("function ") {
-        Some(rest) => (true, rest.trim_start()),
-        None => (false, line),
+/// Lines that begin as a function does, by their line and the name, whatever
+/// stands around them: what [`functions`] has none of may have been misread.
+pub fn seen_functions(text: &str) -> Vec<(usize, String)> {
+    let name = |line: &str| {
+        let line = line.strip_prefix("function ").map_or(line, str::trim_start);
+        let (name, rest) = line.split_once('(')?;
+        let name = name.trim_end();
+        let is_one = rest.trim_start().starts_with(')') && script::names_function(name);
+        is_one.then(|| name.to_owned())
     };
-    let end = rest.find(|c| !named(c)).unwrap_or(rest.len());
-    let (name, rest) = rest.split_at(end);
-    let rest = rest.trim_start();
-    let after = rest.strip_prefix('(').and_then(|rest| rest.trim_start().strip_prefix(')'));
-    let rest = match after {
-        Some(rest) => rest.trim_start(),
-        None if keyword => rest,
-        None => return None,
-    };
-    let begins = rest.is_empty() || rest.starts_with(['{', '(', '#']);
-    (!name.is_empty() && begins).then_some((name, rest))
+    let lines = text.lines().zip(1..).filter_map(|(line, number)| Some((number, name(line)?)));
+    lines.take(MAX_SEEN).collect()
 }
 
-/// The text of a function while it is read.
-#[derive(Default)]
-struct Body {
-    lines: Vec<String>,
-    scanner: Scanner,
-    size: usize,
+fn uncommented(line: &str) -> String {
+    let words = line.strip_prefix('#').unwrap_or(line);
+    words.strip_prefix(' ').unwrap_or(words).to_owned()
 }
 
-impl Body {
-    /// Takes a line; whether the function goes on after it.
-    fn line(&mut self, line: &str) -> bool {
-        let first = self.scanner.depth == 0;
-        if first {
-            self.scanner.is_subshell = line.trim_start().starts_with('(');
-        }
-        let end = self.scanner.line(line);
-        let mut kept = &line[..end.unwrap_or(line.len())];
-        if first {
-            kept = kept.trim_start().strip_prefix(['{', '(']).unwrap_or(kept);
-        }
-        self.size += kept.len() + 1;
-        if self.size <= MAX_BODY {
-            self.lines.push(kept.to_owned());
-        }
-        end.is_none() && self.scanner.depth > 0
-    }
-
-    fn text(&self) -> String {
-        let lines = self.lines.iter().map(|line| line.trim_end());
-        let indent = self
-            .lines
-            .iter()
-            .skip(1)
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| line.len() - line.trim_start().len())
-            .min()
-            .unwrap_or(0);
-        let lines = lines.enumerate().map(|(number, line)| match number {
+/// The text of a function without common indentation.
+fn body(text: &str) -> String {
+    let mut size = 0;
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .take_while(|line| {
+            size += line.len() + 1;
+            size <= MAX_BODY
+        })
+        .collect();
+    let indent = lines
+        .iter()
+        .skip(1)
+        .filter(|line| !line.is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for (number, line) in lines.into_iter().enumerate() {
+        text.push_str(match number {
             0 => line.trim_start(),
             _ => line.get(indent..).unwrap_or(line.trim_start()),
         });
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(line);
-            text.push('\n');
-        }
-        text.trim_matches('\n').trim_end().trim_end_matches(';').to_owned()
+        text.push('\n');
     }
-}
-
-/// Where a script is, between its lines.
-#[derive(Default)]
-struct Scanner {
-    /// Of the brackets that close the function. The others are let be, as
-    /// `case` has closing parentheses without opening ones.
-    depth: usize,
-    /// Whether those are `(…)`.
-    is_subshell: bool,
-    quote: Option<char>,
-    /// Ends of here-documents that are still to come.
-    documents: Vec<String>,
-}
-
-impl Scanner {
-    /// Whether the next line belongs to a quote, a here-document or braces.
-    fn is_inside(&self) -> bool {
-        self.depth > 0 || self.quote.is_some() || !self.documents.is_empty()
-    }
-
-    /// Reads one line; where in it the outermost brace closed, if it did.
-    fn line(&mut self, line: &str) -> Option<usize> {
-        if let Some(end) = self.documents.first() {
-            if line.trim_start_matches('\t') == end {
-                self.documents.remove(0);
-            }
-            return None;
-        }
-        let bytes = line.as_bytes();
-        let mut at = 0;
-        let mut word_begins = true;
-        let mut opened = Vec::new();
-        while at < bytes.len() {
-            let c = bytes[at] as char;
-            match (self.quote, c) {
-                (Some('"') | None, '\\') => at += 1,
-                (Some(open), c) if open == c => self.quote = None,
-                (Some(_), _) => {}
-                (None, '\'' | '"' | '`') => self.quote = Some(c),
-                (None, '#') if word_begins => break,
-                // `${x}` and `$(x)` hold no braces of a block.
-                (None, '$') if matches!(bytes.get(at + 1), Some(b'{' | b'(')) => {
-                    at = past_expansion(bytes, at + 1);
-                    word_begins = false;
-                    continue;
-                }
-                (None, '<')
-                    if bytes[at..].starts_with(b"<<") && !bytes[at..].starts_with(b"<<<") =>
-                {
-                    let (end, after) = here_document(line, at + 2);
-                    opened.extend(end);
-                    at = after;
-                    continue;
-                }
-                (None, '{') if !self.is_subshell => self.depth += 1,
-                (None, '(') if self.is_subshell => self.depth += 1,
-                (None, '}' | ')') if (c == ')') == self.is_subshell => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        self.documents.extend(opened);
-                        return Some(at);
-                    }
-                }
-                _ => {}
-            }
-            word_begins = matches!(c, ' ' | '\t' | ';' | '(' | '|' | '&');
-            at += 1;
-        }
-        self.documents.extend(opened);
-        None
-    }
-}
-
-/// The place behind the expansion whose bracket is at `at`.
-fn past_expansion(bytes: &[u8], at: usize) -> usize {
-    let mut depth = 0usize;
-    for (place, byte) in bytes.iter().enumerate().skip(at) {
-        match byte {
-            b'{' | b'(' => depth += 1,
-            b'}' | b')' => {
-                depth -= 1;
-                if depth == 0 {
-                    return place + 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    bytes.len()
-}
-
-/// The word that ends a here-document, and the place behind it.
-fn here_document(line: &str, at: usize) -> (Option<String>, usize) {
-    let rest = &line[at..];
-    let skipped = rest.strip_prefix('-').unwrap_or(rest).trim_start();
-    let quoted = skipped.trim_start_matches(['\'', '"', '\\']);
-    let word: String =
-        quoted.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    let after = line.len() - quoted.len() + word.len();
-    let after = after + line[after..].len() - line[after..].trim_start_matches(['\'', '"']).len();
-    (Some(word).filter(|word| !word.is_empty()), after)
+    text.trim_matches('\n').trim_end().trim_end_matches(';').to_owned()
 }
 
 #[cfg(test)]
@@ -277,6 +121,52 @@ mod tests {
         assert_eq!(found[2].body, "echo one");
         assert!(found[3].body.contains("EOF\n}") && found[3].body.ends_with("EOF"));
         assert_eq!(found[4].body, "cd /");
+    }
+
+    #[test]
+    fn what_looks_like_an_end_is_none() {
+        for (before, what) in [
+            ("a() {\n  echo \"{\"\n}\n", "a brace in quotes"),
+            ("MSG=$(cat <<EOT\nit's done {\nEOT\n)\n", "a here-document in an expansion"),
+            ("MSG=\"$(cat <<-'E T'\n\t\"{(\n\tE T\n)\"\n", "one in quotes"),
+            ("(( x = 1<<shift ))\n", "a shift"),
+            ("x=$((1 << 2)) y=$(( (1) << 2 ))\n", "a shift in an expansion"),
+            ("case $1 in\n  a|b) echo ;;\n  (c) x=$(case y in z) ;; esac) ;;\nesac\n", "case"),
+            ("x=${y#\\}} z=\"${y:-it's}\" w=$'it\\'s'\n", "expansions"),
+            ("a=(1 '2)' \"$(b c)\") # it's\n", "an array"),
+            ("[[ $x =~ ^(a|b)$ ]] && rm @(a|b)\n", "patterns"),
+            ("for ((i = 0; i < 3; i++)); do echo }; done\n", "a loop"),
+            ("cat <<A <<B >x 2>&1\n'\nA\n{\nB\n", "two here-documents"),
+            ("cat <<< \"it's\" < <(echo \")\") &>/dev/null\r\n", "other redirections"),
+            ("if ((1)); then ( echo ) ; fi\nwhile read -r x; do :; done <<X\n{\nX\n", "blocks"),
+        ] {
+            let text = format!("{before}after() {{ echo \"$1\"; }}\n");
+            let found = read(&text);
+            assert_eq!(found.last(), Some(&("after".into(), "echo \"$1\"".into())), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_any_compound_command() {
+        for (text, body) in [
+            ("f ()\n# between\n{\n  echo\n}\n", "echo"),
+            ("function f\n{\n  echo\n}\n", "echo"),
+            ("f() if true; then\n  echo\nfi\n", "if true; then\n  echo\nfi"),
+            ("f() (( 1 << x ))\n", "(( 1 << x ))"),
+            ("f() (\n  g() { :; }\n)\n", "g() { :; }"),
+            ("if true; then\n  f() { echo; }\nfi\n", "echo"),
+            ("f() {\r\n  echo\r\n}\r\n", "echo"),
+            ("f() {\n  for x in *; { echo; }\n}\n", "for x in *; { echo; }"),
+        ] {
+            assert_eq!(read(text), [("f".to_owned(), body.to_owned())], "{text}");
+        }
+        assert!(read("f() echo\ng\n").is_empty());
+    }
+
+    #[test]
+    fn what_looks_like_a_function_is_seen() {
+        let seen = seen_functions("a() {\nfunction b () {\nc\n  d() {\necho (x)\nfunction e {\n");
+        assert_eq!(seen, [(1, "a".to_owned()), (2, "b".to_owned())]);
     }
 
     #[test]

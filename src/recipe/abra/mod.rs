@@ -4,7 +4,10 @@
 mod exports;
 mod functions;
 mod guess;
+mod scanner;
+mod script;
+mod value;
 
-pub use exports::exports;
-pub use functions::{Function, functions};
+pub use exports::{Exports, LeftOut, Reason, exports};
+pub use functions::{Function, functions, seen_functions};
 pub use guess::{Guess, Hints, guess};
