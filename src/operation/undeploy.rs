@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     engine::{Engine, Error as EngineError, STACK_LABEL, Scope},
+    plugin::Role,
     progress::{Event, Sink},
     secrets::{self, APP_LABEL, StoredSecret},
 };
@@ -153,22 +154,34 @@ fn gone(result: Result<(), EngineError>) -> Result<(), Error> {
 
 /// Only for plugins that were agreed to: removing an app asks for no grants.
 async fn before_remove(context: &Context, app: &App) {
+    let warn = |message: String| context.progress.event(Event::Warning { message });
     let run = async {
         let components = hooks::components(app)?;
-        if components.is_empty() || !hooks::wishes(app, &components, &BTreeSet::new()).is_empty() {
-            return Ok(());
+        let wishes = hooks::wishes(app, &components, &BTreeSet::new());
+        let (refused, agreed): (Vec<_>, Vec<_>) = components
+            .into_iter()
+            .partition(|component| wishes.iter().any(|w| w.plugin == component.entry.name));
+        for component in refused {
+            let name = &component.entry.name;
+            match context.runtime.load(name, &component.bytes).await {
+                Ok(plugin) if !plugin.roles().contains(&Role::Lifecycle) => {}
+                Ok(_) => warn(format!(
+                    "before-remove of `{name}` was not run: it is not agreed to, see `potluck \
+                     plugin grants {}`",
+                    app.entry.name
+                )),
+                Err(error) => warn(error.to_string()),
+            }
         }
-        let role = crate::plugin::Role::Lifecycle;
-        for (name, mut plugin) in
-            hooks::start_components(context, app, &components, &[role]).await?
-        {
+        let roles = &[Role::Lifecycle];
+        for (name, mut plugin) in hooks::start_components(context, app, &agreed, roles).await? {
             context.progress.event(Event::Step { name: format!("{name}: before-remove") });
             plugin.before_remove().await?;
         }
         Ok::<(), Error>(())
     };
     if let Err(error) = run.await {
-        context.progress.event(Event::Warning { message: error.to_string() });
+        warn(error.to_string());
     }
 }
 
