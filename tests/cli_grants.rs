@@ -8,8 +8,24 @@ use cli_support::*;
 use hostile::{LOG, lifecycle};
 
 const APP: &str = "t.example";
+const LOCK: &str = "potluck/servers/simulated/t.example.lock.yml";
 
+/// Its `check` says something.
 fn recipe(lab: &Lab, grants: &str, says: &str) {
+    let check = format!(
+        "(call $log (i32.const 1) (i32.const 256) (i32.const {})) (i32.const 64)",
+        says.len()
+    );
+    recipe_with(lab, grants, says, &check);
+}
+
+/// Its `check` fails with something.
+fn failing_recipe(lab: &Lab, grants: &str, says: &str) {
+    let check = format!("(call $fail (i32.const 256) (i32.const {}))", says.len());
+    recipe_with(lab, grants, says, &check);
+}
+
+fn recipe_with(lab: &Lab, grants: &str, says: &str, check: &str) {
     lab.write(
         "tiny/compose.yml",
         "services:\n  app:\n    image: potluck-test/busybox:1\n    command: [sleep, '1000']\n  \
@@ -21,11 +37,7 @@ fn recipe(lab: &Lab, grants: &str, says: &str) {
         &format!("plugins:\n  - name: helper\n    component: helper.wasm\n    grants:\n{grants}"),
     );
     let items = format!(r#"(data (i32.const 256) "{says}")"#);
-    let check = format!(
-        "(call $log (i32.const 1) (i32.const 256) (i32.const {})) (i32.const 64)",
-        says.len()
-    );
-    std::fs::write(lab.path("tiny/helper.wasm"), lifecycle(&[LOG], &items, &check)).unwrap();
+    std::fs::write(lab.path("tiny/helper.wasm"), lifecycle(&[LOG], &items, check)).unwrap();
 }
 
 const ONE: &str = "      - exec: app\n";
@@ -81,7 +93,7 @@ fn a_grant_for_nothing_is_an_error_before_anything_runs() {
             assert!(!run.stderr.contains("hello"), "{run}");
         }
     }
-    assert!(!lab.path("potluck/servers/simulated/t.example.lock.yml").exists());
+    assert!(!lab.path(LOCK).exists());
 }
 
 #[test]
@@ -104,8 +116,8 @@ fn what_was_given_is_shown_compared_and_taken_back() {
     assert!(shown.stdout.contains("helper runs with what is marked"), "{shown}");
     assert!(
         shown.stdout.contains(
-            "* run programs in the service `app`, restart it, and read and write its files \
-             (exec: app; asked, given)"
+            "* run programs in the service `app`, restart it, read its log, and read and write \
+             its files (exec: app; asked, given)"
         ),
         "{shown}"
     );
@@ -137,32 +149,178 @@ fn what_was_given_is_shown_compared_and_taken_back() {
     assert!(run.stderr.contains("No plugin of t.example was given anything."), "{run}");
 }
 
+fn git(lab: &Lab, arguments: &[&str]) {
+    let done = std::process::Command::new("git")
+        .args(["-C", lab.path("tiny").to_str().unwrap()])
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// Tags what the recipe holds; a tag of that name moves.
+fn release(lab: &Lab, version: &str) {
+    if !lab.path("tiny/.git").exists() {
+        git(lab, &["init", "-q"]);
+    }
+    git(lab, &["add", "-A"]);
+    git(lab, &["commit", "-qm", version]);
+    git(lab, &["tag", "-f", version]);
+}
+
+fn deploy_version(lab: &Lab, version: &str, more: &[&str]) -> Run {
+    lab.run(&[&["app", "deploy", APP, version, "-n"], more].concat())
+}
+
 #[test]
 fn a_component_that_changed_under_the_same_version_is_refused() {
     let lab = lab();
-    let git = |arguments: &[&str]| {
-        let done = std::process::Command::new("git")
-            .args(["-C", lab.path("tiny").to_str().unwrap()])
-            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    };
-    git(&["init", "-q"]);
-    git(&["add", "-A"]);
-    git(&["commit", "-qm", "one"]);
-    git(&["tag", "1.0.0+1"]);
-    let deploy = || lab.run(&["app", "deploy", APP, "1.0.0+1", "-n", "--grant", "exec: app"]);
+    release(&lab, "1.0.0+1");
+    let deploy = || deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
     let run = deploy();
     assert_eq!(run.code, 0, "{run}");
     // The tag moves to another component.
     recipe(&lab, ONE, "howdy");
-    git(&["add", "-A"]);
-    git(&["commit", "-qm", "two"]);
-    git(&["tag", "-f", "1.0.0+1"]);
+    release(&lab, "1.0.0+1");
     let run = deploy();
     assert_eq!(run.code, 6, "{run}");
-    assert!(run.stderr.contains("whose component changed under the same version"), "{run}");
+    let change = "helper (its component changed although the version is still 1.0.0+1: ";
+    assert!(run.stderr.contains(change) && run.stderr.contains("… → "), "{run}");
+    assert!(run.stderr.contains("run the command in a terminal and agree"), "{run}");
     assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+}
+
+/// 1.0.0+1 runs; consent to 1.1.0+1 was given, and then its deploy failed.
+fn after_a_failed_upgrade() -> Lab {
+    let lab = lab();
+    release(&lab, "1.0.0+1");
+    let run = deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    failing_recipe(&lab, TWO, "not today");
+    release(&lab, "1.1.0+1");
+    let run = deploy_version(&lab, "1.1.0+1", &["--grant", "exec: database"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("not today"), "{run}");
+    lab
+}
+
+#[test]
+fn a_tag_that_moves_after_a_failed_deploy_is_noticed() {
+    let lab = after_a_failed_upgrade();
+    recipe(&lab, TWO, "howdy");
+    release(&lab, "1.1.0+1");
+    for more in [&[][..], &["--grant", "exec: app", "--grant", "exec: database"]] {
+        let run = deploy_version(&lab, "1.1.0+1", more);
+        assert_eq!(run.code, 6, "{run}");
+        assert!(run.stderr.contains("although the version is still 1.1.0+1"), "{run}");
+        assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+    }
+}
+
+#[test]
+fn going_back_after_a_failed_deploy_needs_no_consent() {
+    let lab = after_a_failed_upgrade();
+    let run = deploy_version(&lab, "1.0.0+1", &[]);
+    assert_eq!(run.code, 0, "{run}");
+    let run = deploy_version(&lab, "1.0.0+1", &["--force"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("hello"), "{run}");
+    // And there it is the old one that is held to.
+    let lock = std::fs::read_to_string(lab.path(LOCK)).unwrap();
+    assert!(!lock.contains("1.1.0+1"), "{lock}");
+}
+
+#[test]
+fn a_plan_says_that_a_component_is_another() {
+    let lab = lab();
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    recipe(&lab, ONE, "howdy");
+    let shown = lab.run(&["plugin", "grants", APP]);
+    assert!(shown.stdout.contains("\n  agreed to "), "{shown}");
+    for arguments in [&["app", "deploy", APP, "--dry-run"][..], &["app", "deploy", APP, "-n"]] {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stderr.contains("  ~ update plugin helper\n      component: "), "{run}");
+        assert!(run.stderr.contains("… → "), "{run}");
+    }
+    // Once it was deployed, it is what was agreed to.
+    let shown = lab.run(&["plugin", "grants", APP]);
+    assert!(!shown.stdout.contains("agreed to "), "{shown}");
+    let run = lab.run(&["app", "deploy", APP, "-n", "--force"]);
+    assert!(!run.stderr.contains("update plugin"), "{run}");
+}
+
+#[test]
+fn a_command_that_takes_another_component_says_so() {
+    let lab = lab();
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    recipe(&lab, ONE, "howdy");
+    let run = lab.run(&["app", "cmd", APP]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("the plugin `helper` is another than last time: "), "{run}");
+    let run = lab.run(&["app", "cmd", APP]);
+    assert!(!run.stderr.contains("another"), "said once: {run}");
+}
+
+#[test]
+fn what_a_plugin_of_potlucks_was_given_a_file_of_its_name_was_not() {
+    let lab = lab();
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    let lock = std::fs::read_to_string(lab.path(LOCK)).unwrap();
+    assert!(lock.contains("component: helper.wasm"), "{lock}");
+    std::fs::write(lab.path(LOCK), lock.replace("helper.wasm", "std:files")).unwrap();
+    recipe(&lab, ONE, "howdy");
+    let run = deploy(&lab, &[]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("it is `helper.wasm` now; what was agreed to is `std:files`"));
+    assert!(run.stderr.contains("add --grant 'exec: app'"), "{run}");
+    assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+    let run = deploy(&lab, &["exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("source: std:files → helper.wasm"), "{run}");
+}
+
+#[test]
+fn a_command_without_the_flag_names_one_that_has_it() {
+    let lab = lab();
+    for arguments in
+        [&["app", "cmd", APP][..], &["plugin", "run", "helper", "check", "after=1", "--app", APP]]
+    {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, 6, "{run}");
+        let hint = "to agree, run `potluck app deploy t.example --grant 'exec: app'`";
+        assert!(run.stderr.contains(hint), "{run}");
+    }
+    let run = lab.run(&["app", "deploy", "t.example", "--grant", "exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(lab.run(&["app", "cmd", APP]).code, 0);
+}
+
+#[test]
+fn an_undeploy_says_what_it_left_out() {
+    let lab = lab();
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    let run = lab.run(&["app", "undeploy", APP, "-n"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.stderr.contains("was not run"), "{run}");
+    assert_eq!(deploy(&lab, &[]).code, 0);
+    assert_eq!(lab.run(&["plugin", "revoke", APP, "helper"]).code, 0);
+    let run = lab.run(&["app", "undeploy", APP, "-n"]);
+    assert_eq!(run.code, 0, "{run}");
+    let warning = "warning: before-remove of `helper` was not run: it is not agreed to";
+    assert!(run.stderr.contains(warning), "{run}");
+}
+
+#[test]
+fn what_needs_no_consent_waits_for_no_lock() {
+    let lab = lab();
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    recipe(&lab, ONE, "howdy");
+    let before = std::fs::read_to_string(lab.path(LOCK)).unwrap();
+    let held = std::fs::File::open(lab.path("potluck/state/locks/simulated/t.example")).unwrap();
+    held.lock().unwrap();
+    let run = lab.run(&["app", "cmd", APP]);
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(std::fs::read_to_string(lab.path(LOCK)).unwrap(), before, "who holds it writes");
 }

@@ -248,7 +248,7 @@ fn a_component_that_changed_is_refused_whatever_the_flags() {
             let flags = if grants.is_empty() { &version[..1] } else { version };
             let run = deploy(&lab, &[flags, more].concat());
             assert_eq!(run.code, 6, "{run}");
-            assert!(run.stderr.contains("changed under the same version"), "{run}");
+            assert!(run.stderr.contains("changed although the version is still 1.0.0+1"), "{run}");
             assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
         }
     }

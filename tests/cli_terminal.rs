@@ -3,6 +3,8 @@
 
 mod cli_support;
 mod common;
+#[path = "hostile/guests.rs"]
+mod guests;
 
 use std::process::{Command, Stdio};
 
@@ -143,4 +145,87 @@ fn at_a_terminal_a_deletion_is_asked_for() {
     let (code, seen) = at_a_terminal(&lab, "app rm t.example", "y\r");
     assert_eq!(code, 0, "{seen}");
     assert!(!env.exists(), "{seen}");
+}
+
+/// A recipe of one version, whose plugin says something in its `check`; the tag
+/// moves to what was written last.
+fn recipe_with_plugin(lab: &Lab, says: &str) {
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "TYPE=tiny\nDOMAIN=tiny.example.org\n");
+    lab.write(
+        "tiny/recipe.yml",
+        "plugins:\n  - name: helper\n    component: helper.wasm\n    grants: [{exec: app}]\n",
+    );
+    let data = format!(r#"(data (i32.const 256) "{says}")"#);
+    let check = format!(
+        "(call $log (i32.const 1) (i32.const 256) (i32.const {})) (i32.const 64)",
+        says.len()
+    );
+    let component = guests::lifecycle(&[guests::LOG], &data, &check);
+    std::fs::write(lab.path("tiny/helper.wasm"), component).unwrap();
+    let folder = lab.path("tiny");
+    for arguments in
+        [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", says], &["tag", "-f", "1.0.0+1"]]
+    {
+        let done = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(arguments)
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+fn app_with_plugin() -> Lab {
+    // A folder that was linked: of one with versions there would be a clone.
+    let lab = Lab::with_tiny_app();
+    recipe_with_plugin(&lab, "hello");
+    let run = lab.run(&["app", "deploy", "t.example", "1.0.0+1", "-n", "--grant", "exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    lab
+}
+
+#[test]
+fn at_a_terminal_a_swapped_component_is_told_before_it_is_agreed_to() {
+    if !has_script() {
+        return;
+    }
+    let lab = app_with_plugin();
+    recipe_with_plugin(&lab, "howdy");
+    let deploy = "app deploy t.example 1.0.0+1 --yes";
+    let (code, seen) = at_a_terminal(&lab, deploy, "n\r");
+    assert_eq!(code, 6, "{seen}");
+    let told = seen.find("its component changed although the version is still 1.0.0+1: ");
+    let asked = seen.find("Allow this?");
+    assert!(told.is_some() && told < asked, "{seen}");
+    assert!(!seen.contains("howdy"), "nothing of it ran: {seen}");
+    let (code, seen) = at_a_terminal(&lab, deploy, "y\r");
+    assert_eq!(code, 0, "{seen}");
+    assert!(seen.contains("howdy"), "{seen}");
+    // Agreed once is agreed.
+    let run = lab.run(&["app", "deploy", "t.example", "1.0.0+1", "-n", "--force"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn at_a_terminal_consent_is_not_written_while_another_changes_the_app() {
+    if !has_script() {
+        return;
+    }
+    let lab = app_with_plugin();
+    let run = lab.run(&["plugin", "revoke", "t.example", "helper", "exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    let file = lab.path("potluck/servers/simulated/t.example.lock.yml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let held = std::fs::File::open(lab.path("potluck/state/locks/simulated/t.example")).unwrap();
+    held.lock().unwrap();
+    let (code, seen) = at_a_terminal(&lab, "app cmd t.example", "y\r");
+    assert_eq!(code, 5, "{seen}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    drop(held);
+    let (code, seen) = at_a_terminal(&lab, "app cmd t.example", "y\r");
+    assert_eq!(code, 0, "{seen}");
+    assert!(seen.contains("read its log"), "{seen}");
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), before);
 }

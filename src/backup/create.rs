@@ -24,7 +24,7 @@ use super::{
     take::Taking,
 };
 use crate::{
-    operation::{self, App, Context},
+    operation::{self, App, AppLocked, Context},
     plugin::{Hooks, Role},
     progress::Event,
 };
@@ -131,7 +131,7 @@ async fn take(
     let taking = Taking { app, restic, set, progress: &context.progress };
     // Neither of the two touches the app.
     let (settings, planned) = futures_util::try_join!(first(context, &taking), async {
-        *hooks = operation::start(context, app, Role::Backup).await?;
+        *hooks = operation::start(context, app, Role::Backup, AppLocked::Yes).await?;
         plan::ask(app, hooks).await
     })?;
     if planned.is_empty() {
@@ -235,7 +235,7 @@ async fn end_hooks(
         let mut ended = plugin.after_backup(succeeded).await;
         if ended.is_err()
             && !succeeded
-            && let Ok(fresh) = operation::start(context, app, Role::Backup).await
+            && let Ok(fresh) = operation::start(context, app, Role::Backup, AppLocked::Yes).await
             && let Some((_, mut fresh)) = fresh.into_iter().find(|(other, _)| other == name)
         {
             ended = fresh.after_backup(succeeded).await;

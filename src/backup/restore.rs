@@ -27,7 +27,7 @@ use super::{
 use crate::{
     compose::StackVolume,
     engine::Scope,
-    operation::{self, App, Context},
+    operation::{self, App, AppLocked, Context},
     plugin::{Finding, Hooks, Role},
     progress::Event,
 };
@@ -100,7 +100,7 @@ pub async fn prepare(
         Ok((restic, manifest))
     };
     let (restic, manifest) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    let mut hooks = operation::start(context, app, Role::Backup).await?;
+    let mut hooks = operation::start(context, app, Role::Backup, AppLocked::Yes).await?;
     let planned = plan::ask(app, &mut hooks).await?;
     let items = match_items(&manifest, planned)?;
     let services = Services::look(app, &items).await?;
@@ -224,6 +224,8 @@ impl Restore {
     ) -> Result<RestoreReport, Error> {
         let began = Instant::now();
         let cancel = &options.cancel;
+        // With what was agreed to while it was prepared.
+        app.lock = context.home.lock_file(&app.entry).map_err(operation::Error::from)?;
         let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
         let stage = restoring.stage_all(app, &self.items);
         let staged = unless_cancelled(cancel, UNCHANGED, stage).await;

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     home::Grant,
-    operation::{Change, Consent, Plan},
+    operation::{Change, Consent, Plan, Wish},
+    plugin::grants::sentence,
 };
 
 /// Whether a plan is shown and asked about.
@@ -42,12 +43,16 @@ impl Answers {
 }
 
 impl Consent for Answers {
-    fn grants(&self, plugin: &str, wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> bool {
+    fn grants(&self, wish: &Wish) -> bool {
         if !self.ui.is_interactive() {
             return false;
         }
-        self.ui.line(format_args!("The plugin {BOLD}{}{BOLD:#} wants to:", clean(plugin)));
-        for line in grant_lines(wanted, before) {
+        let plugin = clean(&wish.plugin);
+        if let Some(change) = wish.change() {
+            self.ui.warn(format_args!("the plugin {plugin}: {change}"));
+        }
+        self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:"));
+        for line in grant_lines(&wish.grants, &wish.before) {
             self.ui.line(clean(&line));
         }
         self.ask("Allow this?", false)
@@ -63,18 +68,21 @@ impl Consent for Answers {
 }
 
 /// One line per grant, saying what is new and what is no longer wanted.
-fn grant_lines(wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> Vec<String> {
+fn grant_lines(wanted: &[Grant], before: &BTreeSet<Grant>) -> Vec<String> {
     let mut lines = Vec::new();
+    if wanted.is_empty() {
+        lines.push("  - run, with no access to anything".into());
+    }
     for grant in wanted {
         let mark = match (before.is_empty(), before.contains(grant)) {
             (true, _) => "",
             (false, true) => ", as before",
             (false, false) => ", new",
         };
-        lines.push(format!("  - {} ({grant}{mark})", grant.sentence()));
+        lines.push(format!("  - {} ({grant}{mark})", sentence(grant)));
     }
-    for grant in before.difference(wanted) {
-        lines.push(format!("  - no longer {} ({grant})", grant.sentence()));
+    for grant in before.iter().filter(|grant| !wanted.contains(grant)) {
+        lines.push(format!("  - no longer {} ({grant})", sentence(grant)));
     }
     lines
 }
@@ -107,19 +115,15 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
 mod tests {
     use super::*;
 
-    fn set(grants: &[&str]) -> BTreeSet<Grant> {
+    fn grants(grants: &[&str]) -> Vec<Grant> {
         grants.iter().map(|g| g.parse().unwrap()).collect()
     }
 
     #[test]
     fn a_widening_shows_what_is_new() {
-        let lines =
-            grant_lines(&set(&["exec: db", "secret: key"]), &set(&["exec: db", "exec: app"]));
-        let exec = |service| {
-            format!(
-                "run programs in the service `{service}`, restart it, and read and write its files"
-            )
-        };
+        let before = grants(&["exec: db", "exec: app"]).into_iter().collect();
+        let lines = grant_lines(&grants(&["exec: db", "secret: key"]), &before);
+        let exec = |service: &str| sentence(&Grant::Exec(service.into()));
         assert_eq!(
             lines,
             [

@@ -7,8 +7,8 @@ use std::{fmt, str::FromStr};
 /// under `grants:` in `recipe.yml`, and what `--grant` takes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grant {
-    /// Run programs in, restart, wait for, and read and write files of one
-    /// service of the app's own stack.
+    /// Run programs in, restart, wait for, read the log of, and read and write
+    /// files of one service of the app's own stack.
     Exec(String),
     /// Read or replace one of the app's secrets.
     Secret(String),
@@ -37,17 +37,6 @@ impl Grant {
             Grant::Exec(_) => "exec",
             Grant::Secret(_) => "secret",
             Grant::Http(_) => "http",
-        }
-    }
-
-    /// One plain sentence for the person who decides.
-    pub fn sentence(&self) -> String {
-        match self {
-            Grant::Exec(service) => format!(
-                "run programs in the service `{service}`, restart it, and read and write its files"
-            ),
-            Grant::Secret(name) => format!("read and replace the secret `{name}`"),
-            Grant::Http(origin) => format!("send HTTP requests to {origin}"),
         }
     }
 

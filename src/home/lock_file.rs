@@ -35,6 +35,14 @@ pub struct RecipePin {
 pub struct PluginLock {
     /// Digest of the component, 64 hex digits.
     pub sha256: String,
+    /// What the component was: `std:postgres`, or its path in the recipe. None in
+    /// lock files of a potluck that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The recipe with which it was agreed to, deployed or not; none for one that
+    /// has neither versions nor commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<RecipePin>,
     /// Grants given, as text (`exec: db`), sorted.
     pub grants: Vec<String>,
 }

@@ -130,8 +130,19 @@ fn a_lock_file_reads_back() {
         ..LockFile::default()
     };
     let grants = vec!["exec: db".into(), "http: https://sso.example.org".into()];
-    lock.plugins
-        .insert("wordpress".into(), lock_file::PluginLock { sha256: "0".repeat(64), grants });
+    let plugin = lock_file::PluginLock {
+        sha256: "0".repeat(64),
+        component: Some("plugins/wordpress.wasm".into()),
+        recipe: lock.recipe.clone(),
+        grants,
+    };
+    lock.plugins.insert("wordpress".into(), plugin);
+    home.write_lock_file(&app, &lock).unwrap();
+    assert_eq!(home.lock_file(&app).unwrap(), lock);
+    // One that was written before plugins had a component and a recipe there.
+    for plugin in lock.plugins.values_mut() {
+        (plugin.component, plugin.recipe) = (None, None);
+    }
     home.write_lock_file(&app, &lock).unwrap();
     assert_eq!(home.lock_file(&app).unwrap(), lock);
     home.write_lock_file(&app, &LockFile::default()).unwrap();

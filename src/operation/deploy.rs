@@ -72,6 +72,7 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
     hooks::check_flags(app, &components, &options.grants)?;
     let images = rollout.images(&live).await?;
     let mut plan = rollout.work(&live, &images).plan();
+    plan.changes.extend(hooks::changed_components(app, &components));
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
     add_warnings(&mut plan, app, &lint);
     for wish in hooks::wishes(app, &components, &options.grants) {
@@ -114,7 +115,10 @@ async fn run(
     step(context, "check".into());
     let lint = checks::lint(app, options.strictness)?;
 
-    let agreed = hooks::decide(context, app, &components, &options.grants)?;
+    let changed_components = hooks::changed_components(app, &components);
+    // A restore has no flags of a deploy.
+    let flags = (!options.restoring).then_some(&options.grants);
+    let agreed = hooks::decide(context, app, &components, flags)?;
     remember_grants(context, app, &agreed)?;
     let roles = &[Role::Lifecycle, Role::Migration];
     let mut plugins = hooks::start_components(context, app, &components, roles).await?;
@@ -135,6 +139,7 @@ async fn run(
     }
 
     let mut plan = work.plan();
+    plan.changes.extend(changed_components);
     let of_lifecycle = plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle));
     add_hooks(&mut plan, of_lifecycle.map(|(name, _)| name.as_str()));
     plan.changes.extend(migrations.changes());

@@ -6,7 +6,11 @@
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::{deploy::UNRELEASED, state::State};
-use crate::{hint::Hint, home::Grant};
+use crate::{
+    hint::Hint,
+    home::{Grant, lock_file::PluginLock},
+    plugin::grants::{Reason, sentence},
+};
 
 /// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +36,15 @@ pub enum Error {
     #[error(transparent)]
     Name(#[from] crate::home::names::InvalidName),
     /// Exit code 6: plugins want what was not granted.
-    #[error("the recipe's plugins need your consent:\n{}", list(.0))]
-    NeedsConsent(Vec<Wish>),
+    #[error("the recipe's plugins need your consent:\n{}", list(.wishes))]
+    NeedsConsent {
+        app: String,
+        wishes: Vec<Wish>,
+        /// Whether the command takes `--grant`.
+        by_flag: bool,
+    },
+    #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
+    GrantsChanged { app: String },
     /// A grant on the command line that does not fit the app or its recipe.
     #[error("`{grant}` cannot be granted: {reason}")]
     BadGrant { grant: Grant, reason: String, nearest: Option<String> },
@@ -109,17 +120,47 @@ pub struct Wish {
     pub grants: Vec<Grant>,
     /// What it was given earlier.
     pub before: BTreeSet<Grant>,
-    /// Whether the component changed although the recipe's version did not.
-    pub changed_in_place: bool,
+    pub reason: Reason,
+    /// What the component is: `std:postgres`, or its path in the recipe.
+    pub component: String,
+    /// Its digest, 64 hex digits.
+    pub sha256: String,
+    /// The recipe's version, or its commit.
+    pub version: String,
+    /// What was agreed to earlier.
+    pub agreed: Option<PluginLock>,
+}
+
+impl Wish {
+    /// What happened to the component, where that is why there is something to
+    /// agree to.
+    pub fn change(&self) -> Option<String> {
+        let agreed = self.agreed.as_ref()?;
+        match self.reason {
+            Reason::ChangedInPlace => Some(format!(
+                "its component changed although the version is still {}: {} → {}",
+                self.version,
+                short(&agreed.sha256),
+                short(&self.sha256)
+            )),
+            Reason::Replaced => Some(format!(
+                "it is `{}` now; what was agreed to is `{}`",
+                self.component,
+                agreed.component.as_deref().unwrap_or_default()
+            )),
+            Reason::FirstUse | Reason::Widened => None,
+        }
+    }
+}
+
+/// The beginning of a digest, enough to tell two apart at a glance.
+pub(super) fn short(digest: &str) -> String {
+    digest.chars().take(12).chain(['…']).collect()
 }
 
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let changed = if self.changed_in_place {
-            " (whose component changed under the same version)"
-        } else {
-            ""
-        };
+        let changed = self.change().map(|change| format!(" ({change})")).unwrap_or_default();
         write!(f, "  {}{changed} wants to", self.plugin)?;
         if self.grants.is_empty() {
             return write!(f, " run, with no access to anything");
@@ -130,10 +171,10 @@ impl fmt::Display for Wish {
                 (false, true) => ", as before",
                 (false, false) => ", new",
             };
-            write!(f, "\n    {} ({grant}{mark})", grant.sentence())?;
+            write!(f, "\n    {} ({grant}{mark})", sentence(grant))?;
         }
         for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
-            write!(f, "\n    no longer {} ({grant})", grant.sentence())?;
+            write!(f, "\n    no longer {} ({grant})", sentence(grant))?;
         }
         Ok(())
     }
@@ -302,19 +343,22 @@ impl Hint for Error {
             Error::BadGrant { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
-            Error::NeedsConsent(wishes) => {
+            Error::NeedsConsent { app, wishes, by_flag } => {
                 let flags: Vec<String> = wishes
                     .iter()
                     .flat_map(|wish| wish.grants.iter().filter(|g| !wish.before.contains(*g)))
                     .map(|grant| format!("--grant '{grant}'"))
                     .collect();
-                let look = wishes.iter().any(|wish| wish.changed_in_place);
+                let look = wishes.iter().any(|wish| wish.reason == Reason::ChangedInPlace);
                 Some(if flags.is_empty() || look {
                     "run the command in a terminal and agree".into()
-                } else {
+                } else if *by_flag {
                     format!("to agree, add {}", flags.join(" "))
+                } else {
+                    format!("to agree, run `potluck app deploy {app} {}`", flags.join(" "))
                 })
             }
+            Error::GrantsChanged { .. } => Some("run the command again".into()),
             Error::Failed(failed)
             | Error::UndoFailed { failed, .. }
             | Error::SwarmRolledBack(failed) => Some(match &failed.subject {

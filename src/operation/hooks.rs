@@ -7,20 +7,25 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    home::{Grant, LockFile, lock_file::PluginLock},
+    home::{
+        self, Grant, LockFile,
+        lock_file::{PluginLock, RecipePin},
+    },
     plugin::{
         Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings,
         grants::{self, Decision, Known, Reason},
     },
+    progress::Event,
     recipe::{self, ComponentRef, PluginEntry},
     secrets,
 };
 
 use super::{
-    App, Context, Error,
+    App, Change, Context, Error,
     access::{AppFiles, AppMemory, AppSecrets},
     backupbot,
-    error::Wish,
+    deploy::UNRELEASED,
+    error::{Wish, short},
     services::AppServices,
 };
 
@@ -67,27 +72,74 @@ pub(crate) type Agreed = Vec<(String, PluginLock)>;
 /// What each plugin asks for beyond what it was given; `flags` are grants given
 /// on the command line. The rules are [`grants::decide`]'s.
 pub(crate) fn wishes(app: &App, components: &[Component], flags: &BTreeSet<Grant>) -> Vec<Wish> {
-    let same_version = same_version(app);
     let wish = |component: &Component| {
-        let wanted: BTreeSet<Grant> = component.entry.grants.iter().cloned().collect();
+        let name = &component.entry.name;
+        let agreed = app.lock.plugins.get(name);
+        let identity = component.entry.component.to_string();
+        let wanted = wanted(component);
         let decision = grants::decide(grants::Request {
             wanted: &wanted,
+            component: &identity,
             digest: &component.sha256,
-            agreed: app.lock.plugins.get(&component.entry.name),
-            same_version: same_version && !standard(component),
+            agreed,
+            same_version: !standard(component) && agreed.is_some_and(|a| same_version(app, a)),
         });
         match decision {
             Decision::Granted(_) => None,
             Decision::Ask(question) if question.answered_by(flags) => None,
             Decision::Ask(question) => Some(Wish {
-                plugin: component.entry.name.clone(),
-                before: given(&app.lock, &component.entry.name),
+                plugin: name.clone(),
+                before: match question.reason {
+                    Reason::Replaced => BTreeSet::new(),
+                    _ => given(&app.lock, name),
+                },
                 grants: wanted.into_iter().collect(),
-                changed_in_place: question.reason == Reason::ChangedInPlace,
+                reason: question.reason,
+                component: identity,
+                sha256: component.sha256.clone(),
+                version: version(app),
+                agreed: agreed.cloned(),
             }),
         }
     };
     components.iter().filter_map(wish).collect()
+}
+
+fn wanted(component: &Component) -> BTreeSet<Grant> {
+    component.entry.grants.iter().cloned().collect()
+}
+
+fn version(app: &App) -> String {
+    let (version, commit) = (&app.checkout.version, &app.checkout.commit);
+    version.clone().or(commit.as_deref().map(short)).unwrap_or_else(|| UNRELEASED.into())
+}
+
+/// Components that are others than those agreed to, as lines of a plan: also
+/// where a new version of the recipe, or one without versions, needs no consent.
+pub(crate) fn changed_components(app: &App, components: &[Component]) -> Vec<Change> {
+    let change = |component: &Component| {
+        let agreed = app.lock.plugins.get(&component.entry.name)?;
+        if agreed.sha256 == component.sha256 {
+            return None;
+        }
+        let mut details =
+            vec![format!("component: {} → {}", short(&agreed.sha256), short(&component.sha256))];
+        let now = component.entry.component.to_string();
+        details.extend(
+            agreed
+                .component
+                .as_ref()
+                .filter(|c| **c != now)
+                .map(|c| format!("source: {c} → {now}")),
+        );
+        Some(Change {
+            kind: "plugin",
+            name: component.entry.name.clone(),
+            action: "update",
+            details,
+        })
+    };
+    components.iter().filter_map(change).collect()
 }
 
 /// Looks at grants given on the command line: one that no plugin asks for is a
@@ -172,7 +224,7 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
                 asked: component.entry.grants.iter().cloned().collect(),
                 given: given(&app.lock, name),
                 agreed: wish.is_none(),
-                changed_in_place: wish.is_some_and(|wish| wish.changed_in_place),
+                changed_in_place: wish.is_some_and(|w| w.reason == Reason::ChangedInPlace),
             }
         })
         .collect();
@@ -198,9 +250,13 @@ fn standard(component: &Component) -> bool {
     matches!(component.entry.component, ComponentRef::Standard(_))
 }
 
-/// A folder without versions is being worked on: its components may change.
-fn same_version(app: &App) -> bool {
-    let Some(pin) = &app.lock.recipe else { return false };
+/// Whether the recipe is the one with which the plugin was agreed to: not the one
+/// that was deployed last, as a deploy may fail after consent. A folder without
+/// versions is being worked on: its components may change.
+fn same_version(app: &App, agreed: &PluginLock) -> bool {
+    // A lock file of a potluck that wrote neither down has only the last deploy.
+    let pin = if agreed.component.is_some() { &agreed.recipe } else { &app.lock.recipe };
+    let Some(pin) = pin else { return false };
     let (version, commit) = (&app.checkout.version, &app.checkout.commit);
     (version.is_some() && *version == pin.version) || (commit.is_some() && *commit == pin.commit)
 }
@@ -211,7 +267,8 @@ fn given(lock: &LockFile, plugin: &str) -> BTreeSet<Grant> {
     texts.filter_map(|text| text.parse().ok()).collect()
 }
 
-/// Asks for what was not given yet.
+/// Asks for what was not given yet. `flags` are grants given on the command line;
+/// none where the command has no `--grant`.
 ///
 /// # Errors
 /// [`Error::NeedsConsent`] with everything that was not agreed to.
@@ -219,32 +276,51 @@ pub(crate) fn decide(
     context: &Context,
     app: &App,
     components: &[Component],
-    flags: &BTreeSet<Grant>,
+    flags: Option<&BTreeSet<Grant>>,
 ) -> Result<Agreed, Error> {
-    let mut refused = wishes(app, components, flags);
-    refused.retain(|wish| {
-        let wanted = wish.grants.iter().cloned().collect();
-        !context.consent.grants(&wish.plugin, &wanted, &given(&app.lock, &wish.plugin))
-    });
+    let mut refused = wishes(app, components, flags.unwrap_or(&BTreeSet::new()));
+    refused.retain(|wish| !context.consent.grants(wish));
     if !refused.is_empty() {
-        return Err(Error::NeedsConsent(refused));
+        return Err(Error::NeedsConsent {
+            app: app.entry.name.to_string(),
+            wishes: refused,
+            by_flag: flags.is_some(),
+        });
     }
+    let (version, commit) = (&app.checkout.version, &app.checkout.commit);
     let agreed = |component: &Component| {
-        let wanted = component.entry.grants.iter().cloned().collect();
-        (component.entry.name.clone(), grants::lock(&component.sha256, &wanted))
+        let request = grants::Request {
+            wanted: &wanted(component),
+            component: &component.entry.component.to_string(),
+            digest: &component.sha256,
+            agreed: None,
+            same_version: false,
+        };
+        let recipe = RecipePin { version: version.clone(), commit: commit.clone() };
+        (component.entry.name.clone(), grants::lock(&request, recipe))
     };
     Ok(components.iter().map(agreed).collect())
+}
+
+/// Whether who calls holds the app's lock ([`home::Home::lock_app`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppLocked {
+    Yes,
+    /// It is taken while consent is written down.
+    No,
 }
 
 /// Starts the plugins that play a role, in the order of `recipe.yml`, asking
 /// for consent where there is none yet (and then writing it to the lock file).
 ///
 /// # Errors
-/// [`Error::NeedsConsent`], components that are not there or do not load.
+/// [`Error::NeedsConsent`], [`Error::GrantsChanged`], components that are not there
+/// or do not load.
 pub async fn start(
     context: &Context,
     app: &App,
     role: Role,
+    locked: AppLocked,
 ) -> Result<Vec<(String, Hooks)>, Error> {
     let components = components(app)?;
     if role == Role::Backup
@@ -255,7 +331,7 @@ pub async fn start(
     if components.is_empty() {
         return Ok(Vec::new());
     }
-    agree(context, app, &components)?;
+    agree(context, app, &components, locked)?;
     start_components(context, app, &components, &[role]).await
 }
 
@@ -273,20 +349,51 @@ pub async fn prepare(
     let Some(component) = components.iter().find(|c| c.entry.name == plugin) else {
         return Ok(None);
     };
-    agree(context, app, &components)?;
+    agree(context, app, &components, AppLocked::No)?;
     let plugin = context.runtime.load(plugin, &component.bytes).await?;
     let surroundings = surroundings(context, app, component, &plugin)?;
     Ok(Some((plugin, surroundings)))
 }
 
-/// Asks for consent where there is none yet, and writes it to the lock file.
-fn agree(context: &Context, app: &App, components: &[Component]) -> Result<(), Error> {
-    let agreed = decide(context, app, components, &BTreeSet::new())?;
-    let mut lock = app.lock.clone();
-    if record(&mut lock, &agreed) {
-        context.home.write_lock_file(&app.entry, &lock)?;
+/// Asks for consent where there is none yet, and writes it to the lock file: as
+/// it is then, since an answer may take its time.
+fn agree(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    locked: AppLocked,
+) -> Result<(), Error> {
+    let asked = wishes(app, components, &BTreeSet::new());
+    let agreed = decide(context, app, components, None)?;
+    if !record(&mut app.lock.clone(), &agreed) {
+        return Ok(());
     }
-    Ok(())
+    let _lock = match locked {
+        AppLocked::Yes => None,
+        AppLocked::No => match context.home.lock_app(&app.entry) {
+            // What needed no answer can be written down another time.
+            Err(home::Error::Locked(_)) if asked.is_empty() => return Ok(()),
+            lock => Some(lock?),
+        },
+    };
+    let mut lock = context.home.lock_file(&app.entry)?;
+    let same = lock.plugins == app.lock.plugins;
+    if !record(&mut lock, &agreed) {
+        return Ok(());
+    }
+    if !same {
+        return Err(Error::GrantsChanged { app: app.entry.name.to_string() });
+    }
+    for changed in changed_components(app, components) {
+        let is = |component: &&Component| component.entry.name == changed.name;
+        let of_potluck = components.iter().find(is).is_some_and(standard);
+        if !of_potluck && !asked.iter().any(|wish| wish.plugin == changed.name) {
+            let (name, details) = (&changed.name, changed.details.join(", "));
+            let message = format!("the plugin `{name}` is another than last time: {details}");
+            context.progress.event(Event::Warning { message });
+        }
+    }
+    Ok(context.home.write_lock_file(&app.entry, &lock)?)
 }
 
 /// Writes what was agreed to into the lock file's model; whether that changed it.

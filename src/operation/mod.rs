@@ -50,7 +50,7 @@ use crate::{
 pub(crate) use backupbot::{RestoreHook, before_restore};
 pub use deploy::{deploy, plan};
 pub use error::{Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish};
-pub use hooks::{PluginGrants, plugin_grants, prepare, start};
+pub use hooks::{AppLocked, PluginGrants, plugin_grants, prepare, start};
 pub use load::{load, recipe_of, stack_name};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
@@ -76,8 +76,8 @@ pub struct Context {
 
 /// Answers for the person at the terminal.
 pub trait Consent: Send + Sync {
-    /// May `plugin` have these grants? `before` is what it was given earlier.
-    fn grants(&self, plugin: &str, wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> bool;
+    /// May the plugin have what it asks for?
+    fn grants(&self, wish: &Wish) -> bool;
     /// Shall the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
 }
@@ -110,7 +110,7 @@ pub struct Plan {
 /// One change of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
-    /// `service`, `network`, `secret`, `config`, `hook`, `migration`.
+    /// `service`, `network`, `secret`, `config`, `plugin`, `hook`, `migration`.
     pub kind: &'static str,
     pub name: String,
     /// `create`, `update`, `remove`, `run`.

@@ -2,19 +2,26 @@
 //!
 //! Grants are given for one component, by digest. The effective grants are
 //! those asked for now that were given; whatever is new is asked, and so is a
-//! component that changed although its recipe's version did not.
+//! component that changed although its recipe's version did not, and one of the
+//! recipe's in the place of one that comes with potluck.
 
 use std::collections::BTreeSet;
 
 use super::host;
-use crate::home::{Grant, error::nearest, lock_file::PluginLock};
+use crate::home::{
+    Grant,
+    error::nearest,
+    lock_file::{PluginLock, RecipePin},
+};
 
 /// What is known when it is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// What `recipe.yml` asks for.
     pub wanted: &'a BTreeSet<Grant>,
-    /// Digest of the component at hand, 64 hex digits.
+    /// What the component at hand is: `std:postgres`, or its path in the recipe.
+    pub component: &'a str,
+    /// Its digest, 64 hex digits.
     pub digest: &'a str,
     /// What was agreed to earlier.
     pub agreed: Option<&'a PluginLock>,
@@ -52,13 +59,20 @@ pub enum Reason {
     Widened,
     /// Another component under the same version: a tag that moved, or worse.
     ChangedInPlace,
+    /// A component of the recipe's, where one of potluck's was agreed to.
+    Replaced,
 }
 
 /// Compares; asks nobody, stores nothing.
 pub fn decide(request: Request<'_>) -> Decision {
-    let Request { wanted, digest, agreed, same_version } = request;
-    // A line that no longer reads as a grant was never given.
+    let Request { wanted, component, digest, agreed, same_version } = request;
+    let standard = |component: &str| component.starts_with("std:");
+    let replaced = !standard(component)
+        && agreed.and_then(|lock| lock.component.as_deref()).is_some_and(standard);
+    // What one of potluck's was given, another component was not. A line that no
+    // longer reads as a grant was never given.
     let given: BTreeSet<Grant> = agreed
+        .filter(|_| !replaced)
         .map(|lock| lock.grants.iter().filter_map(|line| line.parse().ok()).collect())
         .unwrap_or_default();
     let new: BTreeSet<Grant> = wanted.difference(&given).cloned().collect();
@@ -67,7 +81,9 @@ pub fn decide(request: Request<'_>) -> Decision {
         None if wanted.is_empty() => None,
         None => Some(Reason::FirstUse),
         Some(lock) if lock.sha256 != digest && same_version => Some(Reason::ChangedInPlace),
-        Some(_) => (!new.is_empty()).then_some(Reason::Widened),
+        Some(_) if new.is_empty() => None,
+        Some(_) if replaced => Some(Reason::Replaced),
+        Some(_) => Some(Reason::Widened),
     };
     match reason {
         None => Decision::Granted(wanted.clone()),
@@ -88,9 +104,29 @@ impl Question {
     }
 }
 
-/// The lock entry of a plugin that holds these grants.
-pub fn lock(digest: &str, grants: &BTreeSet<Grant>) -> PluginLock {
-    PluginLock { sha256: digest.into(), grants: grants.iter().map(Grant::to_string).collect() }
+/// The lock entry of a plugin that got all it asked for, with this recipe.
+pub fn lock(request: &Request<'_>, recipe: RecipePin) -> PluginLock {
+    PluginLock {
+        sha256: request.digest.into(),
+        component: Some(request.component.into()),
+        recipe: Some(recipe).filter(|pin| pin.version.is_some() || pin.commit.is_some()),
+        grants: request.wanted.iter().map(Grant::to_string).collect(),
+    }
+}
+
+/// One plain sentence for the person who decides on a grant.
+pub fn sentence(grant: &Grant) -> String {
+    match grant {
+        Grant::Exec(service) => format!(
+            "run programs in the service `{service}`, restart it, read its log, and read and \
+             write its files"
+        ),
+        Grant::Secret(name) => format!("read and replace the secret `{name}`"),
+        Grant::Http(origin) => match host::http::place(origin) {
+            Some(place) => format!("send HTTP requests to {origin} ({place})"),
+            None => format!("send HTTP requests to {origin}"),
+        },
+    }
 }
 
 /// What an app has that a grant can be for.
@@ -147,12 +183,30 @@ mod tests {
         lines.iter().map(|line| line.parse().unwrap()).collect()
     }
 
-    fn reason(wanted: &[&str], agreed: Option<(&str, &[&str])>, same: bool) -> Option<Reason> {
+    fn agreed(component: &str, digest: &str, lines: &[&str]) -> PluginLock {
+        let wanted = &set(lines);
+        let request = Request { wanted, component, digest, agreed: None, same_version: false };
+        lock(&request, RecipePin { version: None, commit: None })
+    }
+
+    fn reason(
+        wanted: &[&str],
+        given: Option<(&str, &[&str])>,
+        same_version: bool,
+    ) -> Option<Reason> {
+        let given = given.map(|(digest, lines)| agreed("a.wasm", digest, lines));
+        reason_of("a.wasm", wanted, given, same_version)
+    }
+
+    fn reason_of(
+        component: &str,
+        wanted: &[&str],
+        agreed: Option<PluginLock>,
+        same_version: bool,
+    ) -> Option<Reason> {
         let wanted = set(wanted);
-        let agreed = agreed.map(|(digest, lines)| lock(digest, &set(lines)));
-        let request =
-            Request { wanted: &wanted, digest: "aa", agreed: agreed.as_ref(), same_version: same };
-        match decide(request) {
+        let agreed = agreed.as_ref();
+        match decide(Request { wanted: &wanted, component, digest: "aa", agreed, same_version }) {
             Decision::Granted(grants) => {
                 assert_eq!(grants, wanted);
                 None
@@ -177,6 +231,64 @@ mod tests {
             (&[][..], Some(("bb", db)), true, Some(Reason::ChangedInPlace)),
         ] {
             assert_eq!(reason(wanted, agreed, same), expected, "{wanted:?} {agreed:?} {same}");
+        }
+    }
+
+    #[test]
+    fn what_one_of_potlucks_was_given_a_file_of_the_recipe_was_not() {
+        let db = &["exec: db"][..];
+        for (before, now, wanted, same, expected) in [
+            ("std:postgres", "a.wasm", db, false, Some(Reason::Replaced)),
+            ("std:postgres", "a.wasm", db, true, Some(Reason::ChangedInPlace)),
+            ("std:postgres", "a.wasm", &[][..], false, None),
+            ("std:postgres", "std:postgres", db, false, None),
+            ("a.wasm", "std:postgres", db, false, None),
+            ("a.wasm", "b.wasm", db, false, None),
+        ] {
+            let given = Some(agreed(before, "bb", db));
+            assert_eq!(reason_of(now, wanted, given, same), expected, "{before} {now} {same}");
+        }
+        // Of a potluck that did not write down what it was.
+        let unknown = PluginLock { component: None, ..agreed("", "bb", db) };
+        assert_eq!(reason_of("a.wasm", db, Some(unknown), false), None);
+        // All of it is new, and a flag has to name it.
+        let given = agreed("std:postgres", "bb", db);
+        let wanted = set(db);
+        let request = Request {
+            wanted: &wanted,
+            component: "a.wasm",
+            digest: "aa",
+            agreed: Some(&given),
+            same_version: false,
+        };
+        let Decision::Ask(question) = decide(request) else { panic!("not asked") };
+        assert!(!question.answered_by(&BTreeSet::new()));
+        assert!(question.answered_by(&set(db)));
+    }
+
+    #[test]
+    fn a_sentence_says_all_that_is_given() {
+        for (line, words) in [
+            ("exec: db", "restart it, read its log, and read and write its files"),
+            ("secret: key", "read and replace the secret `key`"),
+            ("http: http://localhost:9", "http://localhost:9 (an address of this machine)"),
+            ("http: http://0x7f.1", "(an address of this machine)"),
+            ("http: http://[::1]", "(an address of this machine)"),
+            ("http: http://[::ffff:127.0.0.1]", "(an address of this machine)"),
+            ("http: http://0.0.0.0", "(an address of this machine)"),
+            ("http: https://10.0.0.1:2376", "(a private network)"),
+            ("http: http://[fd12::1]", "(a private network)"),
+            ("http: http://169.254.169.254", "(cloud metadata)"),
+            ("http: http://[64:ff9b::a9fe:a9fe]", "(cloud metadata)"),
+            ("http: http://[fd00:ec2::254]", "(cloud metadata)"),
+            ("http: http://203.0.113.1", "(an address that is not of the public network)"),
+        ] {
+            let sentence = sentence(&line.parse().unwrap());
+            assert!(sentence.ends_with(words), "{sentence}");
+        }
+        for open in ["https://sso.example.org", "http://localhost.example.org", "http://1.1.1.1"] {
+            let sentence = sentence(&format!("http: {open}").parse().unwrap());
+            assert_eq!(sentence, format!("send HTTP requests to {open}"));
         }
     }
 

@@ -14,7 +14,7 @@ use potluck::{
     home::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
-    operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan},
+    operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Wish},
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
     recipe::{Store, Version},
@@ -26,7 +26,7 @@ use super::{BUSYBOX, Cleanup, PATIENCE, endpoint, real_engine, unique_stack};
 struct Yes;
 
 impl Consent for Yes {
-    fn grants(&self, _: &str, _: &BTreeSet<Grant>, _: &BTreeSet<Grant>) -> bool {
+    fn grants(&self, _: &Wish) -> bool {
         true
     }
     fn plan(&self, _: &Plan) -> bool {

@@ -15,7 +15,7 @@ use crate::{
         table::Table,
         ui::clean,
     },
-    operation,
+    operation::{self, AppLocked},
     plugin::{CommandSpec, Hooks, Role},
     recipe::Version,
 };
@@ -66,7 +66,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let (known, output) = wait("interrupted: the command may have been at work", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-        let mut plugins = operation::start(&operating.context, &app, Role::Commands).await?;
+        let context = &operating.context;
+        let mut plugins = operation::start(context, &app, Role::Commands, AppLocked::No).await?;
         let mut known = Vec::new();
         for (n, (plugin, hooks)) in plugins.iter_mut().enumerate() {
             for spec in hooks.command_specs().await? {

@@ -15,6 +15,7 @@ use crate::{
     },
     home::Grant,
     operation::{self, PluginGrants},
+    plugin::grants::sentence,
     recipe::Version,
 };
 
@@ -85,7 +86,7 @@ fn report(plugin: &PluginGrants) -> Report {
     let all: BTreeSet<&Grant> = plugin.asked.union(&plugin.given).collect();
     let row = |grant: &Grant| Row {
         grant: grant.to_string(),
-        meaning: grant.sentence(),
+        meaning: sentence(grant),
         asked: plugin.asked.contains(grant),
         given: plugin.given.contains(grant),
         effective: effective.contains(grant),
@@ -110,6 +111,9 @@ fn text(report: &Report) -> String {
     };
     let mut text = format!("{BOLD}{}{BOLD:#} {state}\n", clean(&report.plugin));
     text.push_str(&format!("  component {}\n", report.sha256));
+    if let Some(agreed) = report.agreed_sha256.as_ref().filter(|a| **a != report.sha256) {
+        text.push_str(&format!("  agreed to {agreed}\n"));
+    }
     if report.grants.is_empty() {
         text.push_str("  asks for nothing\n");
     }

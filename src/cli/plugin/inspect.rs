@@ -13,7 +13,7 @@ use crate::{
         session::{Session, wait},
         ui::{BOLD, clean},
     },
-    plugin::Runtime,
+    plugin::{Runtime, grants::sentence},
     recipe::{Standard, Version},
 };
 
@@ -146,7 +146,7 @@ fn from_recipe(args: &Args, session: &Session) -> Result<Vec<Candidate>, Failure
         let grants = entry
             .grants
             .iter()
-            .map(|grant| GrantRow { grant: grant.to_string(), meaning: grant.sentence() })
+            .map(|grant| GrantRow { grant: grant.to_string(), meaning: sentence(grant) })
             .collect();
         candidates.push(Candidate {
             name: entry.name.clone(),

@@ -97,6 +97,8 @@ mod tests {
     fn lock() -> LockFile {
         let plugin = |grants: &[&str]| PluginLock {
             sha256: "aa".into(),
+            component: None,
+            recipe: None,
             grants: grants.iter().map(ToString::to_string).collect(),
         };
         let plugins = [

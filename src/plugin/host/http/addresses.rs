@@ -77,6 +77,37 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
+/// Metadata services of clouds, which hand out credentials: AWS and most others,
+/// Alibaba, Oracle; AWS over IPv6.
+const METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// Where an origin leads that names a closed address literally, in words for the
+/// person who grants it; none for every other origin.
+pub fn place(origin: &str) -> Option<&'static str> {
+    let url = Url::parse(origin).ok()?;
+    let address = match url.host()? {
+        Host::Domain("localhost") => Ipv4Addr::LOCALHOST.into(),
+        Host::Domain(_) => return None,
+        Host::Ipv4(address) => IpAddr::V4(address),
+        Host::Ipv6(address) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
+    };
+    let metadata = match address {
+        IpAddr::V4(address) => METADATA_V4.contains(&address),
+        IpAddr::V6(address) => address == METADATA_V6,
+    };
+    Some(match closed(address)? {
+        _ if metadata => "cloud metadata",
+        "loopback" | "unspecified" => "an address of this machine",
+        "link-local" | "private" | "shared" => "a private network",
+        _ => "an address that is not of the public network",
+    })
+}
+
 /// Closed addresses that the grants open by naming them, each at its port: a name
 /// that was granted with another port leads no further than it would alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

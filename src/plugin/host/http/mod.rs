@@ -17,6 +17,7 @@ use reqwest::{
 use url::Url;
 use wasmtime::component::{HasSelf, Linker};
 
+pub(in crate::plugin) use self::addresses::place;
 pub use self::connect::Client;
 use self::connect::{Closed, NotSent};
 use super::State;
