@@ -110,7 +110,8 @@ fn a_ported_recipe_passes_its_own_test() {
          # Runs \"occ\", Nextcloud's own tool.\n\
          run_occ() {\n  su -s /bin/sh www-data -c \"/var/www/html/occ $1\"\n}\n\
          db_shell() { psql -U nextcloud; }\n\
-         make_key() { abra app secret insert $1 key v1 \"$(openssl rand -hex 8)\"; }\n",
+         make_key() { abra app secret insert $1 key v1 \"$(openssl rand -hex 8)\"; }\n\
+         static() { wp \"$@\"; }\n",
     );
     let run = lab.run(&["recipe", "port", "./cloud", "--json"]);
     assert_eq!(run.code, 0, "{run}");
@@ -120,7 +121,12 @@ fn a_ported_recipe_passes_its_own_test() {
         report["functions"].as_array().unwrap().iter().map(|f| &f["grants"]).collect();
     assert_eq!(
         serde_json::to_value(grants).unwrap(),
-        serde_json::json!([["exec: app"], ["exec: app", "exec: db"], ["secret: key"]])
+        serde_json::json!([
+            ["exec: app"],
+            ["exec: app", "exec: db"],
+            ["secret: key"],
+            ["exec: app"]
+        ])
     );
     let plugin = lab.path("cloud/plugins/cloud");
     let library = fs::read_to_string(plugin.join("src/lib.rs")).unwrap();
@@ -139,12 +145,41 @@ fn a_recipe_without_functions_needs_no_port() {
     assert!(run.stderr.contains("the recipe plain has no abra.sh"), "{run}");
     lab.write("plain/abra.sh", "export A=1\n");
     let run = lab.run(&["recipe", "port", "./plain"]);
-    assert_eq!(run.code, 1, "{run}");
-    assert!(
-        run.stderr.contains("read as data") || run.stderr.contains("reads them as data"),
-        "{run}"
-    );
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("Exports, read as data already: A."), "{run}");
+    assert!(run.stderr.contains("nothing to port"), "{run}");
+    let run = lab.run(&["recipe", "port", "./plain", "--json"]);
+    assert_eq!(run.code, 0, "{run}");
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["exports"], serde_json::json!({"A": "1"}));
+    assert!(report["folder"].is_null() && report["recipe_yml"].is_null(), "{report}");
     assert!(!lab.path("plain/plugins").exists());
+}
+
+#[test]
+fn what_counts_for_nothing_in_abra_sh_is_named() {
+    let lab = Lab::new();
+    lab.write("plain/compose.yml", "services:\n  app:\n    image: nginx:1\n");
+    lab.write("plain/.env.sample", "TYPE=plain\n");
+    lab.write(
+        "plain/abra.sh",
+        "export A=v1\nif true\nthen\n  export B=v2\nfi\nf() {\n  export C=v3\n}\n",
+    );
+    let run = lab.run(&["recipe", "port", "./plain"]);
+    assert_eq!(run.code, 0, "{run}");
+    for words in ["abra.sh:4: the export of `B`", "abra.sh:7: the export of `C`"] {
+        assert!(run.stderr.contains(words), "{run}");
+    }
+    let run = lab.run(&["recipe", "lint", "./plain", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let found: Vec<_> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["code"] == "abra-sh-export")
+        .map(|finding| finding["severity"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, ["warning", "info"], "{report}");
 }
 
 #[test]
@@ -179,6 +214,12 @@ fn names_and_roles_that_cannot_be_are_refused() {
         let run = lab.run(arguments);
         assert_eq!(run.code, 2, "{run}");
         assert!(run.stderr.contains(words), "{run}");
+    }
+    for (name, language) in [("json", "python"), ("class", "python"), ("potluck-sdk", "rust")] {
+        let run = lab.run(&["plugin", "new", name, "--lang", language]);
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("a plugin cannot be called"), "{run}");
+        assert!(!lab.path(name).exists());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Name;
 use crate::hint::Hint;
 
 /// Why a scaffold was not written. Nothing is half written.
@@ -17,17 +18,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("the recipe's abra.sh has no functions")]
-    NothingToPort,
+    #[error("a plugin cannot be called `{name}`: {reason}")]
+    Name { name: Name, reason: &'static str },
 }
 
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Exists { .. } => Some("choose another name, or another folder".into()),
-            Error::NothingToPort => {
-                Some("its exports need no port: potluck reads them as data".into())
-            }
+            Error::Name { name, .. } => Some(format!("choose another name, `{name}-plugin`")),
             Error::Io { .. } => None,
         }
     }

@@ -28,10 +28,21 @@ pub enum Language {
 }
 
 /// A new plugin that plays these roles; at least one.
-pub fn plugin(language: Language, name: &Name, roles: &BTreeSet<Role>) -> Files {
-    match language {
+///
+/// # Errors
+/// [`Error::Name`] for what the language has taken.
+pub fn plugin(language: Language, name: &Name, roles: &BTreeSet<Role>) -> Result<Files, Error> {
+    check(name, language)?;
+    Ok(match language {
         Language::Rust => rust::plugin(name, roles),
         Language::Python => python::plugin(name, roles),
+    })
+}
+
+fn check(name: &Name, language: Language) -> Result<(), Error> {
+    match name::refused(name, language) {
+        Some(reason) => Err(Error::Name { name: name.clone(), reason }),
+        None => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::Language;
+
 /// A plugin's name, which is also its crate's: lower-case letters, digits and
 /// `-`, beginning with a letter, at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,65 @@ impl Name {
         let text: String = text.chars().map(plain).take(LONGEST - "plugin-".len()).collect();
         let text = text.trim_matches('-');
         text.parse().unwrap_or_else(|_| Name(format!("plugin-{text}").trim_matches('-').to_owned()))
+    }
+}
+
+/// What Rust keeps for itself: strict, reserved and those of the edition 2024
+/// (The Rust Reference, "Keywords").
+pub(super) const RUST_KEYWORDS: &str = "\
+    abstract as async await become box break const continue crate do dyn else enum extern false \
+    final fn for gen if impl in let loop macro match mod move mut override priv pub ref return \
+    self static struct super trait true try type typeof unsafe unsized use virtual where while \
+    yield";
+/// Crates that a plugin in Rust cannot be called as: the compiler's own, and the SDK.
+const CRATES: &str = "alloc core potluck potluck-sdk proc-macro std test";
+/// Python's keywords (`keyword.kwlist` in lower case).
+const PYTHON_KEYWORDS: &str = "\
+    and as assert async await break class continue def del elif else except finally for from \
+    global if import in is lambda nonlocal not or pass raise return try while with yield";
+/// Modules that a plugin's own would hide (`sys.stdlib_module_names` of Python
+/// 3.11, those that can be names, and the SDK's).
+const PYTHON_MODULES: &str = "\
+    abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop \
+    base64 bdb binascii bisect builtins bz2 calendar cgi cgitb chunk cmath cmd code \
+    codecs codeop collections colorsys compileall componentize_py_async_support \
+    componentize_py_runtime componentize_py_types concurrent configparser contextlib \
+    contextvars copy copyreg crypt csv ctypes curses dataclasses datetime dbm decimal \
+    difflib dis distutils doctest email encodings ensurepip enum errno faulthandler \
+    fcntl filecmp fileinput fnmatch fractions ftplib functools gc genericpath getopt \
+    getpass gettext glob graphlib grp gzip hashlib heapq hmac html http idlelib imaplib \
+    imghdr imp importlib inspect io ipaddress itertools json keyword lib2to3 linecache \
+    locale logging lzma mailbox mailcap marshal math mimetypes mmap modulefinder msilib \
+    msvcrt multiprocessing netrc nis nntplib nt ntpath nturl2path numbers opcode \
+    operator optparse os ossaudiodev pathlib pdb pickle pickletools pipes pkgutil \
+    platform plistlib poll_loop poplib posix posixpath potluck pprint profile pstats pty \
+    pwd py_compile pyclbr pydoc pydoc_data pyexpat queue quopri random re readline \
+    reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex \
+    shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 sre_compile \
+    sre_constants sre_parse ssl stat statistics string stringprep struct subprocess \
+    sunau symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios \
+    textwrap this threading time timeit tkinter token tokenize tomllib trace traceback \
+    tracemalloc tty turtle turtledemo types typing unicodedata unittest urllib uu uuid \
+    venv warnings wave weakref webbrowser winreg winsound wit_world wsgiref xdrlib xml \
+    xmlrpc zipapp zipfile zipimport zlib zoneinfo";
+
+/// Why a plugin in a language cannot be called so, if it cannot.
+pub(super) fn refused(name: &Name, language: Language) -> Option<&'static str> {
+    let has = |list: &str, name: &str| list.split_ascii_whitespace().any(|word| word == name);
+    let name = name.as_str();
+    match language {
+        Language::Rust if has(RUST_KEYWORDS, name) => Some("it is a keyword of Rust"),
+        Language::Rust if has(CRATES, name) => {
+            Some("Rust's own crates and the SDK's are called so")
+        }
+        Language::Python if has(PYTHON_KEYWORDS, name) => Some("it is a keyword of Python"),
+        Language::Python if has(PYTHON_MODULES, &name.replace('-', "_")) => {
+            Some("a module of Python or of the SDK is called so, and would be hidden by it")
+        }
+        Language::Python if name == "setup" || name == "conftest" || name.starts_with("test-") => {
+            Some("a module that is called so is taken for a test")
+        }
+        _ => None,
     }
 }
 
@@ -47,6 +108,22 @@ impl fmt::Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_a_language_has_taken_are_refused() {
+        use Language::{Python, Rust};
+        for (language, names, good) in [
+            (Rust, "fn self core std try gen yield potluck potluck-sdk proc-macro test", false),
+            (Rust, "json class import greeter test-it", true),
+            (Python, "json class import potluck secrets wit-world test-it setup sqlite3", false),
+            (Python, "fn self core greeter std", true),
+        ] {
+            for text in names.split(' ') {
+                let name: Name = text.parse().unwrap();
+                assert_eq!(refused(&name, language).is_none(), good, "{language:?} {text}");
+            }
+        }
+    }
 
     #[test]
     fn names_are_those_of_crates() {

@@ -6,7 +6,7 @@ use std::{
     fmt::Write,
 };
 
-use super::{Error, Files, Name, rust};
+use super::{Error, Files, Language, Name, name::RUST_KEYWORDS, rust};
 use crate::{
     home::Grant,
     recipe::abra::{self, Exports, Function, Guess, Hints},
@@ -17,8 +17,17 @@ use crate::{
 pub struct Port {
     /// Its exports, which need no port.
     pub exports: Exports,
+    /// What looks like a function, by its line, and is not among the stubs.
+    pub missed: Vec<(usize, String)>,
     pub stubs: Vec<Stub>,
-    /// The `recipe.yml` that the plugin would be listed with.
+    /// The plugin; none without functions.
+    pub plugin: Option<Plugin>,
+}
+
+/// A plugin that is begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// The `recipe.yml` that it would be listed with.
     pub recipe_yml: String,
     pub files: Files,
 }
@@ -37,8 +46,12 @@ pub struct Stub {
 /// Makes a plugin called `name` of a script's functions.
 ///
 /// # Errors
-/// [`Error::NothingToPort`].
+/// [`Error::Name`] for what Rust has taken.
 pub fn port(name: &Name, script: &str, hints: &Hints) -> Result<Port, Error> {
+    super::check(name, Language::Rust)?;
+    let exports = abra::exports(script);
+    let mut hints = hints.clone();
+    hints.settings.extend(exports.settings.iter().map(|(key, _)| key.clone()));
     let mut taken = BTreeSet::new();
     let stubs: Vec<Stub> = abra::functions(script)
         .into_iter()
@@ -47,19 +60,21 @@ pub fn port(name: &Name, script: &str, hints: &Hints) -> Result<Port, Error> {
             Stub {
                 command: identifier.replace('_', "-"),
                 identifier,
-                guess: abra::guess(&function, hints),
+                guess: abra::guess(&function, &hints),
                 function,
             }
         })
         .collect();
-    if stubs.is_empty() {
-        return Err(Error::NothingToPort);
-    }
-    let recipe_yml = recipe_yml(name, &stubs);
-    let mut files = rust::around(name, &recipe_yml);
-    files.add("src/lib.rs", library(name, &stubs));
-    files.add("src/tests.rs", TESTS);
-    Ok(Port { exports: abra::exports(script), stubs, recipe_yml, files })
+    let mut missed = abra::seen_functions(script);
+    missed.retain(|(_, name)| stubs.iter().all(|stub| stub.function.name != *name));
+    let plugin = (!stubs.is_empty()).then(|| {
+        let recipe_yml = recipe_yml(name, &stubs);
+        let mut files = rust::around(name, &recipe_yml);
+        files.add("src/lib.rs", library(name, &stubs));
+        files.add("src/tests.rs", TESTS);
+        Plugin { recipe_yml, files }
+    });
+    Ok(Port { exports, missed, stubs, plugin })
 }
 
 const TESTS: &str = "\
@@ -81,18 +96,20 @@ fn every_command_is_listed_and_known() {
 }
 ";
 
-/// Words that can't be a function's name in Rust, or are taken here.
-const RESERVED: [&str; 16] = [
-    "as", "break", "const", "crate", "else", "fn", "for", "if", "impl", "in", "let", "loop",
-    "match", "move", "use", "run",
-];
+/// Names that mean something else where stubs are called.
+const TAKEN: [&str; 4] = ["arguments", "name", "run", "specs"];
+/// How many arguments more may be given to what takes any number.
+const MORE: usize = 8;
 
 fn identifier(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let text: String = name.chars().map(plain).collect();
-    let text = text.trim_matches('_');
+    let parts: Vec<&str> = text.split('_').filter(|part| !part.is_empty()).collect();
+    let text = parts.join("_");
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
-    if begins && !RESERVED.contains(&text) { text.to_owned() } else { format!("do_{text}") }
+    let is_free = !TAKEN.contains(&text.as_str())
+        && RUST_KEYWORDS.split_ascii_whitespace().all(|keyword| keyword != text);
+    if begins && is_free { text } else { format!("do_{text}") }
 }
 
 fn unique(wanted: String, taken: &mut BTreeSet<String>) -> String {
@@ -137,6 +154,10 @@ fn library(name: &Name, stubs: &[Stub]) -> String {
         let _ = write!(text, "            Spec::new({:?}, {help:?})", stub.command);
         for number in 1..=stub.guess.parameters {
             let _ = write!(text, "\n                .required(\"ARG{number}\", \"(what it is)\")");
+        }
+        let more = if stub.guess.takes_more { MORE } else { 0 };
+        for number in (stub.guess.parameters + 1..).take(more) {
+            let _ = write!(text, "\n                .optional(\"ARG{number}\", \"(one more)\")");
         }
         text.push_str(",\n");
     }
@@ -228,7 +249,8 @@ mod tests {
         assert_eq!(port.exports.settings, [("APP_VERSION".to_owned(), "v1".to_owned())]);
         let commands: Vec<_> = port.stubs.iter().map(|stub| stub.command.as_str()).collect();
         assert_eq!(commands, ["set-admin-pass", "do-run", "do-run-2"]);
-        let library = &port.files.0["src/lib.rs"];
+        let plugin = port.plugin.unwrap();
+        let library = &plugin.files.0["src/lib.rs"];
         for part in [
             "Spec::new(\"set-admin-pass\", \"Gives the administrator a new password.\")\n                \
              .required(\"ARG1\", \"(what it is)\")",
@@ -239,10 +261,49 @@ mod tests {
         ] {
             assert!(library.contains(part), "{part}\n---\n{library}");
         }
-        assert!(port.recipe_yml.contains("- exec: app  # set-admin-pass, do-run, do-run-2\n"));
-        assert!(matches!(
-            super::port(&Name::like("x"), "export A=1\n", &hints),
-            Err(Error::NothingToPort)
-        ));
+        assert!(plugin.recipe_yml.contains("- exec: app  # set-admin-pass, do-run, do-run-2\n"));
+        let port = super::port(&Name::like("x"), "export A=1\n", &hints).unwrap();
+        assert_eq!((port.exports.settings.len(), port.stubs.len(), port.plugin), (1, 0, None));
+        let taken = super::port(&Name::like("core"), SCRIPT, &hints);
+        assert!(matches!(taken, Err(Error::Name { .. })));
+    }
+
+    #[test]
+    fn stubs_are_called_as_rust_allows() {
+        for (name, wanted) in [
+            ("static", "do_static"),
+            ("type", "do_type"),
+            ("Self", "do_self"),
+            ("yield", "do_yield"),
+            ("gen", "do_gen"),
+            ("name", "do_name"),
+            ("2fa", "do_2fa"),
+            ("__a--b:c_", "a_b_c"),
+        ] {
+            assert_eq!(identifier(name), wanted);
+        }
+    }
+
+    #[test]
+    fn what_takes_any_arguments_may_be_given_some() {
+        let port =
+            port(&Name::like("x"), "wp() {\n  wp $1 \"$@\"\n}\n", &Hints::default()).unwrap();
+        let library = &port.plugin.unwrap().files.0["src/lib.rs"];
+        for part in [
+            ".required(\"ARG1\"",
+            ".optional(\"ARG2\"",
+            ".optional(\"ARG9\"",
+            "/// Note: it hands on",
+        ] {
+            assert!(library.contains(part), "{part}\n---\n{library}");
+        }
+        assert!(!library.contains("ARG10"));
+    }
+
+    #[test]
+    fn what_looks_like_a_function_and_is_none_is_named() {
+        let script = "a() { :; }\ncat <<EOF\nb() {\nEOF\n";
+        let port = port(&Name::like("x"), script, &Hints::default()).unwrap();
+        assert_eq!(port.missed, [(3, "b".to_owned())]);
     }
 }

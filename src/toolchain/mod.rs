@@ -19,6 +19,30 @@ pub struct Places {
     pub web_rustc: PathBuf,
 }
 
+/// Whether a plugin's folder is in the folder `plugins` of a recipe, which looks
+/// for the component there.
+pub fn is_in_recipe(folder: &Path) -> bool {
+    let Ok(folder) = std::path::absolute(folder) else { return false };
+    let Some(plugins) = folder.parent().filter(|parent| parent.ends_with("plugins")) else {
+        return false;
+    };
+    let has = |name| plugins.with_file_name(name).is_file();
+    has("compose.yml") || has("compose.yaml") || has("recipe.yml")
+}
+
+/// Where a plugin's component belongs: in `plugins` of the recipe around it, else
+/// in its own folder.
+pub fn place(folder: &Path, name: &str) -> PathBuf {
+    let file = format!("{name}.wasm");
+    match std::path::absolute(folder) {
+        Ok(absolute) if is_in_recipe(folder) => match folder.file_name() {
+            Some(_) => folder.with_file_name(file),
+            None => absolute.with_file_name(file),
+        },
+        _ => folder.join(file),
+    }
+}
+
 /// The component of the plugin in `folder`: where the toolchain left it. What
 /// the toolchain says goes to standard error.
 ///
@@ -32,4 +56,21 @@ pub fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
         return python::build(folder);
     }
     Err(Error::NoPlugin { folder: folder.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_put_where_its_recipe_looks() {
+        let scratch = tempfile::tempdir().unwrap();
+        let wiki = scratch.path().join("plugins/wiki");
+        assert_eq!(place(&wiki, "my-wiki"), wiki.join("my-wiki.wasm"));
+        std::fs::write(scratch.path().join("compose.yml"), "services: {}\n").unwrap();
+        assert_eq!(place(&wiki, "my-wiki"), scratch.path().join("plugins/my-wiki.wasm"));
+        let elsewhere = scratch.path().join("wiki");
+        assert_eq!(place(&elsewhere, "wiki"), elsewhere.join("wiki.wasm"));
+        assert_eq!(place(Path::new("."), "wiki"), Path::new("./wiki.wasm"));
+    }
 }

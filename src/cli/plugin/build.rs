@@ -36,7 +36,8 @@ pub struct Args {
     #[arg(value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
 
-    /// The file to write [default: in FOLDER, called as the plugin]
+    /// The file to write [default: NAME.wasm in the recipe's folder `plugins`, if
+    /// FOLDER is in one, else in FOLDER]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -66,7 +67,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let plugin = wait("interrupted", async { Ok(runtime.load(&name, &bytes).await?) })?;
     let output = match &args.output {
         Some(output) => output.clone(),
-        None => args.folder.join(format!("{name}.wasm")),
+        None => toolchain::place(&args.folder, &name),
     };
     put(&output, &bytes)?;
     let report = Report {
@@ -89,6 +90,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         report.roles.join(", ")
     ));
     Ok(Exit::DONE)
+}
+
+/// What to type to build a new plugin to where its recipe looks for it.
+pub(in crate::cli) fn step(folder: &Path, name: &str) -> String {
+    let build = format!("potluck plugin build {}", folder.display());
+    if toolchain::is_in_recipe(folder) {
+        return build;
+    }
+    format!("{build} --output RECIPE/plugins/{name}.wasm")
 }
 
 fn places() -> Places {

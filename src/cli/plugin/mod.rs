@@ -1,6 +1,6 @@
 //! `potluck plugin`
 
-mod build;
+pub(super) mod build;
 mod grants;
 mod inspect;
 mod ls;

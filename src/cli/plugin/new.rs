@@ -13,6 +13,7 @@ use crate::{
     },
     plugin::Role,
     scaffold::{self, Language, Name},
+    toolchain,
 };
 
 /// Begin a plugin.
@@ -70,7 +71,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let folder = args.output.as_deref().unwrap_or(Path::new(args.name.as_str()));
     let language = args.language.unwrap_or(Language::Rust);
-    scaffold::plugin(language, &args.name, &roles).write(folder)?;
+    scaffold::plugin(language, &args.name, &roles)?.write(folder)?;
     let ui = &session.ui;
     ui.say(format_args!("Wrote {}. Next:", folder.display()));
     ui.say(format_args!("  cd {}", folder.display()));
@@ -87,6 +88,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     for (command, does) in next {
         ui.say(format_args!("  {command:<width$}   {does}", width = tests.len().max(20)));
+    }
+    if !toolchain::is_in_recipe(folder) {
+        ui.say(format_args!(
+            "A recipe looks for it in its folder `plugins`: build it there with --output \
+             RECIPE/plugins/{}.wasm.",
+            args.name
+        ));
     }
     Ok(Exit::DONE)
 }

@@ -12,9 +12,11 @@ use crate::{
         arguments::JsonArg,
         exit::Exit,
         failure::{Failure, Outcome},
+        plugin::build,
         session::Session,
         table::Table,
     },
+    home::EnvFile,
     recipe::{
         Checkout, Version,
         abra::{Hints, LeftOut},
@@ -27,16 +29,17 @@ use crate::{
 /// Reads abra.sh without running it. Its exports need no port: they are read as
 /// data. For each function the new plugin, in Rust, has a command that is yet to
 /// be written, with the function's text, where it ran and which grants it seems
-/// to need.
+/// to need. Without functions nothing is written.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck recipe port ./my-recipe
   potluck recipe port nextcloud --output ./nextcloud-plugin
 
-JSON: {plugin, folder, exports, left_out, functions, recipe_yml}; an export that is
-left out is {name, line, reason}, a function {name, line, command, service, local,
-grants, settings, secrets, remarks}.")]
+JSON: {plugin, folder, exports, left_out, missed, functions, recipe_yml}; an export
+that is left out is {name, line, reason}, what looks like a function and was not
+read as one {name, line}, a function {name, line, command, service, local, grants,
+settings, secrets, remarks}. Without functions, folder and recipe_yml are null.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
     #[arg(value_name = "RECIPE")]
@@ -58,11 +61,20 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report<'a> {
     plugin: &'a str,
-    folder: String,
+    /// None when there was nothing to write.
+    folder: Option<String>,
     exports: BTreeMap<&'a str, &'a str>,
     left_out: Vec<LeftOutRow<'a>>,
+    missed: Vec<MissedRow<'a>>,
     functions: Vec<Row<'a>>,
-    recipe_yml: &'a str,
+    recipe_yml: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct MissedRow<'a> {
+    name: &'a str,
+    /// Line of abra.sh, counted from 1.
+    line: usize,
 }
 
 #[derive(Serialize)]
@@ -103,12 +115,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         recipe if recipe.is_dir() => recipe.join("plugins").join(name.as_str()),
         _ => PathBuf::from(name.as_str()),
     });
-    port.files.write(&folder)?;
+    if let Some(plugin) = &port.plugin {
+        plugin.files.write(&folder)?;
+    }
     if args.json.json {
         session.ui.json(&report(name.as_str(), &folder, &port))?;
         return Ok(Exit::DONE);
     }
-    show(session, &folder, &port)
+    show(session, name.as_str(), &folder, &port)
 }
 
 /// What the recipe says beside its abra.sh. It is only for guessing, so what
@@ -137,6 +151,12 @@ fn hints(checkout: &Checkout) -> Hints {
                 }
             }
         } else if name == ".env.sample" || name.to_ascii_lowercase().starts_with("readme") {
+            if name == ".env.sample"
+                && let Ok(sample) = EnvFile::parse(&name, &text)
+            {
+                hints.settings.extend(sample.values().into_iter().map(|(key, _)| key));
+                hints.settings.extend(sample.commented_keys());
+            }
             hints.usage.push_str(&text);
             hints.usage.push('\n');
         }
@@ -164,7 +184,7 @@ fn report<'a>(name: &'a str, folder: &Path, port: &'a Port) -> Report<'a> {
     };
     Report {
         plugin: name,
-        folder: folder.display().to_string(),
+        folder: port.plugin.as_ref().map(|_| folder.display().to_string()),
         exports: exports
             .settings
             .iter()
@@ -172,11 +192,12 @@ fn report<'a>(name: &'a str, folder: &Path, port: &'a Port) -> Report<'a> {
             .collect(),
         left_out: exports.left_out.iter().map(left_out).collect(),
         functions: functions.collect(),
-        recipe_yml: &port.recipe_yml,
+        missed: port.missed.iter().map(|(line, name)| MissedRow { name, line: *line }).collect(),
+        recipe_yml: port.plugin.as_ref().map(|plugin| plugin.recipe_yml.as_str()),
     }
 }
 
-fn show(session: &Session, folder: &Path, port: &Port) -> Outcome {
+fn show(session: &Session, name: &str, folder: &Path, port: &Port) -> Outcome {
     let mut table = Table::new(&["FUNCTION", "COMMAND", "RAN IN", "SEEMS TO NEED"]);
     for stub in &port.stubs {
         let grants: Vec<String> = stub.guess.grants.iter().map(ToString::to_string).collect();
@@ -188,8 +209,15 @@ fn show(session: &Session, folder: &Path, port: &Port) -> Outcome {
         let grants = if grants.is_empty() { "-".to_owned() } else { grants.join(", ") };
         table.row([stub.function.name.as_str(), &stub.command, place, &grants]);
     }
-    table.print(&session.ui)?;
+    if !port.stubs.is_empty() {
+        table.print(&session.ui)?;
+    }
     let ui = &session.ui;
+    for (line, name) in &port.missed {
+        ui.warn(format_args!(
+            "abra.sh:{line}: `{name}` looks like a function, but was not read as one"
+        ));
+    }
     for LeftOut { name, line, reason } in &port.exports.left_out {
         ui.warn(format_args!("abra.sh:{line}: the export of `{name}` is left out: {reason}"));
     }
@@ -197,8 +225,13 @@ fn show(session: &Session, folder: &Path, port: &Port) -> Outcome {
         let keys: Vec<&str> = port.exports.settings.iter().map(|(key, _)| key.as_str()).collect();
         ui.say(format_args!("Exports, read as data already: {}.", keys.join(", ")));
     }
+    if port.plugin.is_none() {
+        ui.say("Its abra.sh has no functions: there is nothing to port.");
+        return Ok(Exit::DONE);
+    }
     ui.say(format_args!("Wrote {}. Next:", folder.display()));
     ui.say(format_args!("  write the commands in {}", folder.join("src/lib.rs").display()));
+    ui.say(format_args!("  {}", build::step(folder, name)));
     ui.say("  list the plugin in the recipe's recipe.yml, as the README in that folder shows");
     Ok(Exit::DONE)
 }

@@ -14,6 +14,8 @@ pub struct Hints {
     /// Text that says how functions are called: the README, the sample of
     /// settings.
     pub usage: String,
+    /// Keys that `.env.sample` and the exports of `abra.sh` have.
+    pub settings: BTreeSet<String>,
 }
 
 /// A guess.
@@ -31,6 +33,8 @@ pub struct Guess {
     pub secrets: BTreeSet<String>,
     /// How many arguments it reads, `$1` and so on.
     pub parameters: usize,
+    /// Whether it hands all of its arguments on, `"$@"`.
+    pub takes_more: bool,
     /// What a plugin cannot do as it is written.
     pub remarks: Vec<String>,
 }
@@ -46,6 +50,8 @@ const CLIENTS: [(&str, &[&str]); 8] = [
     ("mariadb-dump", &["mariadb", "mysql"]),
     ("redis-cli", &["redis", "valkey"]),
 ];
+/// Settings that every app has.
+const OF_EVERY_APP: [&str; 2] = ["DOMAIN", "STACK_NAME"];
 /// More than a function has.
 const MAX_PARAMETERS: usize = 20;
 
@@ -59,9 +65,10 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
         service: called.flatten(),
         is_local,
         grants: BTreeSet::new(),
-        settings: settings(text),
+        settings: settings(text, hints),
         secrets: names_behind(text, "/run/secrets/"),
         parameters: parameters(text),
+        takes_more: ["$@", "$*", "${@", "${*"].iter().any(|all| text.contains(all)),
         remarks: Vec::new(),
     };
     for (client, images) in CLIENTS {
@@ -85,6 +92,7 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
         guess.grants.extend(origins(text));
     }
     remarks(&words, &mut guess);
+    abras_own(text, &mut guess);
     guess
 }
 
@@ -143,19 +151,41 @@ fn secrets_stored(words: &[&str]) -> Vec<Grant> {
     words.windows(6).filter_map(named).collect()
 }
 
-/// Keys that look like settings, `$DOMAIN`, `${SMTP_HOST}`.
-fn settings(text: &str) -> BTreeSet<String> {
-    let shells = ["HOME", "PATH", "PWD", "IFS", "RANDOM", "TARGET", "USER", "UID", "EOF"];
-    let mut found = names_behind(text, "$");
-    found.extend(names_behind(text, "${"));
+/// Settings of the app, `$DOMAIN`, `${SMTP_HOST}`; other variables are the shell's
+/// or the container's.
+fn settings(text: &str, hints: &Hints) -> BTreeSet<String> {
+    let mut found = variables(text);
     found.retain(|name| {
-        name.len() > 1
-            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-            && name.starts_with(|c: char| c.is_ascii_uppercase())
-            && !shells.contains(&name.as_str())
+        (OF_EVERY_APP.contains(&name.as_str()) || hints.settings.contains(name))
             && !text.contains(&format!("{name}="))
     });
     found
+}
+
+fn variables(text: &str) -> BTreeSet<String> {
+    let mut found = names_behind(text, "$");
+    found.extend(names_behind(text, "${"));
+    found.into_iter().map(|name| name.split('-').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// What abra alone sets (`RunCmdRemote`, and for `--local`).
+fn abras_own(text: &str, guess: &mut Guess) {
+    let variables = variables(text);
+    for (name, instead) in [
+        ("APP_NAME", "it is `facts().name` in a plugin"),
+        ("TARGET", "it is the service that abra ran the function in, or `local`"),
+    ] {
+        if variables.contains(name) && !guess.settings.contains(name) {
+            guess.remarks.push(format!("`{name}` is no setting: {instead}"));
+        }
+    }
+    if guess.takes_more {
+        guess.remarks.push(
+            "it hands on all of its arguments (`$@`), but a command's list is fixed: some more \
+             may be given here"
+                .into(),
+        );
+    }
 }
 
 fn names_behind(text: &str, prefix: &str) -> BTreeSet<String> {
@@ -222,6 +252,7 @@ mod tests {
                     - `abra app command <domain> cache flush now`\n\
                     POST_DEPLOY_CMDS=\"db vacuum|app install_apps calendar\"\n"
                 .into(),
+            settings: ["SMTP_HOST", "X"].map(str::to_owned).into(),
         }
     }
 
@@ -261,12 +292,22 @@ mod tests {
     #[test]
     fn settings_secrets_and_arguments_are_seen() {
         let (guess, _) = of(
-            "f() {\n  X=1\n  su -c \"occ $1 ${DOMAIN} ${SMTP_HOST:-x} $X $HOME $2\"\n  cat /run/secrets/db_password\n}",
+            "f() {\n  X=1\n  su -c \"occ $1 ${DOMAIN} ${SMTP_HOST:-x} $X $HOME $POSTGRES_USER $2\"\n  cat /run/secrets/db_password\n}",
         );
         assert_eq!(guess.settings, ["DOMAIN", "SMTP_HOST"].map(str::to_owned).into());
         assert_eq!(guess.secrets, ["db_password".to_owned()].into());
         assert_eq!(guess.parameters, 2);
-        assert!(guess.remarks.is_empty(), "{:?}", guess.remarks);
+        assert!(!guess.takes_more && guess.remarks.is_empty(), "{:?}", guess.remarks);
+    }
+
+    #[test]
+    fn what_abra_alone_has_is_no_setting() {
+        let (guess, _) = of("f() { occ $1 \"$@\" $APP_NAME ${TARGET}; }");
+        assert!(guess.settings.is_empty() && guess.takes_more, "{guess:?}");
+        for (remark, word) in guess.remarks.iter().zip(["facts().name", "TARGET", "$@"]) {
+            assert!(remark.contains(word), "{remark}");
+        }
+        assert_eq!((guess.parameters, guess.remarks.len()), (1, 3));
     }
 
     #[test]
