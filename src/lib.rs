@@ -29,3 +29,4 @@ pub mod scaffold;
 pub mod scenario;
 pub mod secrets;
 pub mod toolchain;
+mod yaml;

@@ -86,7 +86,7 @@ impl Grant {
                 }
                 Ok(Grant::Http(url.origin().ascii_serialization()))
             }
-            _ => Err(invalid("that capability is not known")),
+            _ => Err(invalid("the capabilities are `exec`, `secret` and `http`")),
         }
     }
 }

@@ -212,5 +212,5 @@ pub(super) fn write_yaml<T: serde::Serialize>(path: &Path, value: &T) -> Result<
 
 fn invalid_yaml(path: &Path, error: &serde_saphyr::Error) -> Error {
     // The message alone: an excerpt could show what should not be shown.
-    Error::Invalid { path: path.into(), message: error.without_snippet().to_string() }
+    Error::Invalid { path: path.into(), message: crate::yaml::message(error) }
 }

@@ -20,6 +20,7 @@ use std::{
 use wasmtime::ResourceLimiter;
 
 use super::types::Role;
+pub use crate::recipe::InvalidLimit;
 use crate::recipe::manifest::PluginLimits;
 
 /// What an instance may use up.
@@ -45,9 +46,9 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
 /// Bytes of all memories that a recipe may ask for.
-pub const MEMORY_CEILING: usize = 2048 * MIB;
-/// Time for one hook that a recipe may ask for: a night's migration.
-pub const WALL_CEILING: Duration = Duration::from_secs(24 * HOUR);
+pub const MEMORY_CEILING: usize = PluginLimits::MEMORY_CEILING as usize * MIB;
+/// Time for one hook that a recipe may ask for.
+pub const WALL_CEILING: Duration = Duration::from_secs(PluginLimits::TIME_CEILING);
 
 /// How long an epoch is. Short enough that a cancelled hook stops at once for
 /// a person, long enough that the ticking costs nothing.
@@ -118,19 +119,12 @@ impl Limits {
     /// # Errors
     /// [`InvalidLimit`] beyond the ceiling, and for nothing at all.
     pub fn with_raised(self, raised: &PluginLimits) -> Result<Self, InvalidLimit> {
-        let within = |name, given: u64, ceiling: u64| {
-            if given == 0 || given > ceiling {
-                return Err(InvalidLimit { name, given, ceiling });
-            }
-            Ok(given)
-        };
+        raised.check()?;
         let mut limits = self;
         if let Some(mib) = raised.memory_mib {
-            let mib = within("memory (MiB)", mib, (MEMORY_CEILING / MIB) as u64)?;
             limits.memory = mib as usize * MIB;
         }
         if let Some(seconds) = raised.timeout_seconds {
-            let seconds = within("time (seconds)", seconds, WALL_CEILING.as_secs())?;
             limits.wall = Duration::from_secs(seconds);
             if limits.wall > self.wall {
                 limits.compute = self.compute.mul_f64(limits.wall.div_duration_f64(self.wall));
@@ -138,21 +132,6 @@ impl Limits {
             limits.compute = limits.compute.min(limits.wall);
         }
         Ok(limits)
-    }
-}
-
-/// A limit in `recipe.yml` that cannot be had.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the limit on {name} is between 1 and {ceiling}, not {given}")]
-pub struct InvalidLimit {
-    pub name: &'static str,
-    pub given: u64,
-    pub ceiling: u64,
-}
-
-impl crate::hint::Hint for InvalidLimit {
-    fn hint(&self) -> Option<String> {
-        Some(format!("set at most {} under the plugin's `limits:` in `recipe.yml`", self.ceiling))
     }
 }
 

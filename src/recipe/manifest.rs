@@ -7,10 +7,12 @@ use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde::Deserialize;
 
-use super::{Error, Standard, checkout::leaves, standard::SCHEME};
+pub use super::limits::PluginLimits;
+use super::{Error, Standard, checkout::leaves, standard::SCHEME, written_grant::WrittenGrant};
 use crate::{
     hint::Hint,
     home::{Grant, names::PluginName},
+    yaml,
 };
 
 /// Plugins one recipe may have.
@@ -59,14 +61,6 @@ impl fmt::Display for ComponentRef {
     }
 }
 
-/// Limits that a recipe may raise.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PluginLimits {
-    pub memory_mib: Option<u64>,
-    pub timeout_seconds: Option<u64>,
-}
-
 /// The file as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,9 +78,8 @@ struct WrittenPlugin {
     #[serde(default)]
     options: BTreeMap<String, serde_json::Value>,
     #[serde(default)]
-    grants: Vec<serde_saphyr::Spanned<BTreeMap<String, String>>>,
-    #[serde(default)]
-    limits: PluginLimits,
+    grants: Vec<serde_saphyr::Spanned<WrittenGrant>>,
+    limits: Option<serde_saphyr::Spanned<PluginLimits>>,
 }
 
 impl Manifest {
@@ -102,8 +95,8 @@ impl Manifest {
         if text.lines().all(empty) {
             return Ok(Manifest::default());
         }
-        let written: Written = serde_saphyr::from_str(text)
-            .map_err(|e| Error::Manifest(e.without_snippet().to_string()))?;
+        let written: Written =
+            serde_saphyr::from_str(text).map_err(|e| Error::Manifest(yaml::message(&e)))?;
         if written.plugins.len() > MAX_PLUGINS {
             return Err(Error::Manifest(format!("it has more than {MAX_PLUGINS} plugins")));
         }
@@ -130,6 +123,14 @@ impl WrittenPlugin {
             let message = format!("`{standard}` comes with potluck: there is nothing to pin");
             return Err(at(pin.referenced.line(), message));
         }
+        if let ComponentRef::Standard(standard) = &component
+            && standard.name == "backupbot"
+            && !self.options.is_empty()
+        {
+            // It is handed the labels in their place.
+            let message = format!("`{standard}` reads labels: it has no options");
+            return Err(at(self.component.referenced.line(), message));
+        }
         let sha256 = match self.sha256 {
             None => None,
             Some(pin)
@@ -145,22 +146,29 @@ impl WrittenPlugin {
         let mut grants = Vec::new();
         for written in self.grants {
             let line = written.referenced.line();
-            let mut pairs = written.value.iter();
-            let (Some((capability, thing)), None) = (pairs.next(), pairs.next()) else {
+            let mut given = written.value.grants().map_err(|e| at(line, with_hint(e)))?;
+            let (Some(grant), true) = (given.pop(), given.is_empty()) else {
                 return Err(at(line, "each grant is an item of its own, `- exec: db`".into()));
             };
-            let grant = Grant::new(capability, thing).map_err(|e| at(line, with_hint(e)))?;
             if !grants.contains(&grant) {
                 grants.push(grant);
             }
         }
+        let limits = match self.limits {
+            None => PluginLimits::default(),
+            Some(limits) => {
+                let line = limits.referenced.line();
+                limits.value.check().map_err(|e| at(line, e.to_string()))?;
+                limits.value
+            }
+        };
         Ok(PluginEntry {
             name: name.to_string(),
             component,
             sha256,
             options: serde_json::Value::Object(self.options.into_iter().collect()),
             grants,
-            limits: self.limits,
+            limits,
         })
     }
 }
@@ -204,7 +212,7 @@ fn at(line: u64, message: String) -> Error {
 mod tests {
     use super::*;
 
-    const WHOLE: &str = "
+    const WHOLE: &str = r#"
 plugins:
   - name: wordpress
     component: plugins/wordpress.wasm
@@ -212,12 +220,12 @@ plugins:
     options: {app: app, count: 3, deep: {a: [1, x]}}
     grants:
       - exec: db
-      - secret: admin_password
+      - "secret: admin_password"
       - http: https://sso.example.org/
     limits: {memory_mib: 64, timeout_seconds: 600}
   - {name: second, component: ./second.wasm}
   - {name: db, component: std:postgres}
-";
+"#;
 
     #[test]
     fn a_manifest_is_read() {
@@ -248,10 +256,17 @@ plugins:
             (one("  grnats: []\n"), &["line 4", "grnats"]),
             (one("  grants: [exec: db, file: /etc]\n"), &["line 4", "`file: /etc`"]),
             (one("  grants:\n  - exec: db\n    secret: x\n"), &["line 5", "item of its own"]),
-            (one("  grants: [exec]\n"), &["line 4"]),
+            (one("  grants: [exec]\n"), &["line 4", "`exec` is not a grant", "no colon"]),
+            (one("  grants: [\"exek: db\"]\n"), &["line 4", "`exec`, `secret` and `http`"]),
+            (one("  grants: [[exec]]\n"), &["line 4", "a grant, `exec: SERVICE`"]),
+            (one("  grants: {exec: db}\n"), &["line 4", "a list"]),
             (one("  sha256: abc\n"), &["line 4", "64"]),
             (one("  limits: {memory: 3}\n"), &["line 4", "memory"]),
-            (one("  limits: {memory_mib: -3}\n"), &["line 4"]),
+            (one("  limits: {memory_mib: -3}\n"), &["line 4", "a whole number"]),
+            (one("  limits: {memory_mib: 9999999}\n"), &["line 4", "between 1 and 2048"]),
+            (one("  limits:\n    timeout_seconds: 0\n"), &["line 5", "between 1 and 86400"]),
+            (one("  limits: []\n"), &["line 4"]),
+            (one("  options: {a: 1, a: 2}\n"), &["line 4", "`a` stands there twice"]),
             (one("- name: a\n  component: b.wasm\n"), &["line 4", "two plugins"]),
             ("plugins:\n- name: ../a\n  component: a\n".into(), &["line 2", "plugin name"]),
             ("plugins:\n- name: a\n  component: ../a\n".into(), &["line 3", "leaves"]),
@@ -266,6 +281,10 @@ plugins:
                     "a".repeat(64)
                 ),
                 &["line 4", "nothing to pin"],
+            ),
+            (
+                "plugins:\n- name: a\n  component: std:backupbot\n  options: {x: 1}\n".into(),
+                &["line 3", "no options"],
             ),
             ("plugins:\n- name: a\n  component: https://h/a\n".into(), &["line 3", "https:"]),
             ("plugins:\n- name: a\n".into(), &["component"]),

@@ -16,11 +16,15 @@ pub mod store;
 pub mod version;
 
 mod git;
+mod limits;
 mod tree;
+mod written_grant;
 
 pub use checkout::Checkout;
 pub use error::Error;
+pub use limits::InvalidLimit;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;
 pub use standard::Standard;
 pub use store::{Store, Version};
+pub use written_grant::WrittenGrant;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Error;
-use crate::home::Grant;
+use crate::{home::Grant, recipe::WrittenGrant, yaml};
 
 /// Longest file, in bytes.
 const MAX_LENGTH: u64 = 4 << 20;
@@ -55,13 +55,14 @@ pub struct Given {
     /// Those in `recipe.yml` when none.
     pub options: Option<Value>,
     /// By their key in the compose file. One without a value is there, but
-    /// potluck has no copy of it.
+    /// potluck has no copy of it, as on every server of today: to tell the value
+    /// of another is worth a warning.
     pub secrets: BTreeMap<String, Option<Value>>,
     pub memory: BTreeMap<String, Value>,
     /// Files of the recipe, by path.
     pub files: BTreeMap<String, String>,
     /// As in `recipe.yml`, and those that stand there when none.
-    pub grants: Option<Vec<BTreeMap<String, String>>>,
+    pub grants: Option<Vec<WrittenGrant>>,
     /// Seconds since 1970, or a timestamp of RFC 3339.
     pub now: Option<Value>,
     /// The seed of the randomness.
@@ -183,8 +184,8 @@ impl Scenario {
     /// # Errors
     /// [`Error::Invalid`] with the line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let written: Written = serde_saphyr::from_str(text)
-            .map_err(|e| Error::Invalid(e.without_snippet().to_string()))?;
+        let written: Written =
+            serde_saphyr::from_str(text).map_err(|e| Error::Invalid(yaml::message(&e)))?;
         let Written { about, component, given, call, with, expect, mut steps } = written;
         match call {
             Some(call) if steps.is_empty() => {
@@ -250,10 +251,7 @@ impl Given {
         let Some(written) = &self.grants else { return Ok(None) };
         let mut grants = Vec::new();
         for line in written {
-            for (capability, thing) in line {
-                let grant = Grant::new(capability, thing);
-                grants.push(grant.map_err(|e| Error::Invalid(e.to_string()))?);
-            }
+            grants.extend(line.grants().map_err(|e| Error::Invalid(e.to_string()))?);
         }
         Ok(Some(grants))
     }
@@ -305,6 +303,7 @@ mod tests {
             "call: check\nexpects: {}\n",
             "call: check\ngiven: {setting: {}}\n",
             "call: check\ngiven: {grants: [exek: app]}\n",
+            "call: check\ngiven: {grants: [exec]}\n",
             "call: check\ngiven: {now: yesterday}\n",
             "call: check\nexpect: {failure: x, result: y}\n",
         ] {
