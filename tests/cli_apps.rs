@@ -239,6 +239,23 @@ fn check_finds_what_is_missing() {
 }
 
 #[test]
+fn check_finds_a_plugin_that_cannot_run() {
+    let lab = Lab::with_tiny_app();
+    let check = |plugin: &str| -> Vec<String> {
+        lab.write("tiny/recipe.yml", &format!("plugins:\n  - name: wiki\n{plugin}"));
+        let run = lab.run(&["app", "check", "t.example", "--json"]);
+        assert_eq!(run.code, 1, "{run}");
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let errors = report["findings"].as_array().unwrap().iter();
+        let errors = errors.map(|finding| finding["code"].as_str().unwrap().to_owned());
+        errors.filter(|code| code != "secret-missing").collect()
+    };
+    assert_eq!(check("    component: none.wasm\n"), ["component-missing"]);
+    let limits = "    component: none.wasm\n    limits: {memory_mib: 9999999}\n";
+    assert_eq!(check(limits), ["manifest-invalid"]);
+}
+
+#[test]
 fn check_says_what_keeps_an_app_from_being_loaded() {
     let lab = Lab::with_tiny_app();
     let codes = || -> Vec<String> {

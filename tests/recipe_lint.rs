@@ -95,6 +95,23 @@ fn what_is_wrong_is_found() {
 }
 
 #[test]
+fn a_grant_for_a_secret_that_is_not_there_is_told() {
+    let plugin = "plugins: [{name: p, component: p.wasm, grants: [secret: db_pasword]}]";
+    let findings = linted(&[
+        ("compose.yml", COMPOSE),
+        (".env.sample", SAMPLE),
+        ("recipe.yml", plugin),
+        ("p.wasm", "x"),
+    ]);
+    let wrong = findings.iter().find(|f| f.code == "grant-unknown-secret").unwrap();
+    assert_eq!(
+        wrong.message,
+        "plugin `p`: it asks for `secret: db_pasword`, but no secret is called so"
+    );
+    assert_eq!(wrong.fix.as_deref(), Some("the secrets are db_password"));
+}
+
+#[test]
 fn an_overlay_is_read_with_the_keys_that_the_sample_comments_out() {
     let overlay = "
 services:
@@ -106,7 +123,8 @@ secrets:
     name: ${STACK_NAME}_smtp_password_${SECRET_SMTP_PASSWORD_VERSION}
 ";
     let sample = format!("{SAMPLE}#SECRET_SMTP_PASSWORD_VERSION=v1\n");
-    let plugin = "plugins: [{name: p, component: p.wasm, grants: [exec: mail]}]";
+    let plugin =
+        "plugins: [{name: p, component: p.wasm, grants: [exec: mail, secret: smtp_password]}]";
     let files = |sample| {
         linted(&[
             ("compose.yml", COMPOSE),
@@ -120,7 +138,9 @@ secrets:
         let errors = findings.into_iter().filter(|f| f.severity == Severity::Error);
         errors.map(|finding| finding.code).collect::<Vec<_>>()
     };
-    assert_eq!(errors(files(&sample)), Vec::<&str>::new());
+    let found = files(&sample);
+    assert!(found.iter().all(|f| f.code != "grant-unknown-secret"), "{found:#?}");
+    assert_eq!(errors(found), Vec::<&str>::new());
     assert_eq!(errors(files(SAMPLE)), ["secret-without-key"]);
 }
 

@@ -171,6 +171,9 @@ rules! {
     ABRA_SH_EXPORT: Warning "abra-sh-export",
         "`abra.sh` is read as data: exports in functions and conditions count for nothing, nor do values that a shell computes",
         "export it at the top, with a plain value; one that only the function uses can stay";
+    GRANT_UNKNOWN_SECRET: Warning "grant-unknown-secret",
+        "a plugin asks for a secret that the compose files don't have",
+        "name one of the recipe's secrets";
     SAMPLE_ODD: Warning "sample-odd",
         "a setting of the sample will not be read as it looks",
         "correct it as the message says";

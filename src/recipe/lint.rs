@@ -33,11 +33,18 @@ const MAX_OVERLAYS: usize = 64;
 
 /// Everything found, errors first.
 pub fn lint(checkout: &Checkout) -> Vec<Finding> {
-    let mut lint = Lint { checkout, findings: BTreeSet::new(), said: BTreeSet::new() };
+    let mut lint = Lint::of(checkout);
     let sample = lint.sample();
     let services = lint.compose(&sample);
     lint.exports();
     lint.plugins(services.as_ref());
+    lint.findings.into_iter().collect()
+}
+
+/// What is wrong with the components that `recipe.yml` names.
+pub fn components(checkout: &Checkout) -> Vec<Finding> {
+    let mut lint = Lint::of(checkout);
+    lint.plugins(None);
     lint.findings.into_iter().collect()
 }
 
@@ -46,9 +53,20 @@ struct Lint<'a> {
     findings: BTreeSet<Finding>,
     /// What was said of which path, or place: overlays repeat what the base has.
     said: BTreeSet<(&'static str, String, String)>,
+    /// What the files call secrets that a plugin may be granted.
+    secrets: BTreeSet<String>,
 }
 
-impl Lint<'_> {
+impl<'a> Lint<'a> {
+    fn of(checkout: &'a Checkout) -> Self {
+        Lint {
+            checkout,
+            findings: BTreeSet::new(),
+            said: BTreeSet::new(),
+            secrets: BTreeSet::new(),
+        }
+    }
+
     fn add(&mut self, finding: Finding) {
         self.findings.insert(finding);
     }
@@ -239,6 +257,7 @@ impl Lint<'_> {
             let key = versioned.iter().find(|(name, _)| {
                 rest.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('_'))
             });
+            self.secrets.insert(key.map_or(rest, |(name, _)| name).to_owned());
             let Some((name, key)) = key else {
                 let message =
                     format!("the secret `{rest}` does not take its version from a `SECRET_*` key");
@@ -285,6 +304,17 @@ impl Lint<'_> {
             }
             let Some(services) = services else { continue };
             for grant in &plugin.grants {
+                if let Grant::Secret(secret) = grant
+                    && !self.secrets.contains(secret)
+                {
+                    let message = format!("it asks for `{grant}`, but no secret is called so");
+                    let known: Vec<_> = self.secrets.iter().map(String::as_str).collect();
+                    let fix = match known.is_empty() {
+                        true => "the recipe has no secrets of an app's own".to_owned(),
+                        false => format!("the secrets are {}", known.join(", ")),
+                    };
+                    self.add(in_manifest(&rules::GRANT_UNKNOWN_SECRET, name, message).fix(fix));
+                }
                 if let Grant::Exec(service) = grant
                     && !services.contains(service)
                 {

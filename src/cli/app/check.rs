@@ -23,8 +23,8 @@ use crate::{
 /// Check an app's settings and secrets against its recipe.
 ///
 /// Finds settings that the recipe's sample has and the app hasn't, settings that
-/// can't be understood, files that can't be deployed with them, and secrets that
-/// are missing on the server. Exit code 1 when something that is needed is
+/// can't be understood, files that can't be deployed with them, plugins without
+/// their component, and secrets that are missing on the server. Exit code 1 when something that is needed is
 /// missing or wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -105,6 +105,7 @@ fn about(finding: &Finding) -> String {
 async fn of_app(app: &App, offline: bool) -> Result<Vec<Finding>, Failure> {
     let mut findings = of_settings(app)?;
     // What is merely worth knowing is `recipe lint`'s.
+    findings.extend(recipe::lint::components(&app.checkout));
     let own = app.findings.iter().filter(|finding| finding.severity < Severity::Info);
     findings.extend(own.cloned());
     if !offline {
