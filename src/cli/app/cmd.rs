@@ -29,9 +29,10 @@ use crate::{
 Examples:
   potluck app cmd blog.example.org
   potluck app cmd blog.example.org reset-admin-password
+  potluck app cmd blog.example.org remove-user -- --odd-name
 
 JSON: without NAME, a list of {plugin, name, help, parameters}; a parameter is
-{name, help, required, secret}.")]
+{name, help, required, secret}. With NAME, {plugin, name, output}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -40,9 +41,9 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
-    /// What the command takes; secret parameters are asked for, or read from
-    /// standard input, one line each
-    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    /// What the command takes, behind `--` where it begins with a dash; secret
+    /// parameters are asked for, or read from standard input, one line each
+    #[arg(value_name = "ARG")]
     arguments: Vec<String>,
 
     #[command(flatten)]
@@ -60,11 +61,19 @@ struct Known {
     spec: CommandSpec,
 }
 
+/// What came of a command.
+#[derive(Serialize)]
+struct Ran {
+    plugin: String,
+    name: String,
+    output: String,
+}
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let (known, output) = wait("interrupted: the command may have been at work", async {
+    let (known, ran) = wait("interrupted: the command may have been at work", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
         let context = &operating.context;
         let mut plugins = operation::start(context, &app, Role::Commands, AppLocked::No).await?;
@@ -74,22 +83,28 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 known.push((n, Known { plugin: plugin.clone(), spec }));
             }
         }
-        let output = match &args.name {
+        let ran = match &args.name {
             Some(name) => {
                 let (n, command) = find(&known, name)?;
                 check(&command.spec, &args.arguments)?;
                 let arguments = complete(session, &command.spec, &args.arguments)?;
                 let hooks: &mut Hooks = &mut plugins[n].1;
-                Some(hooks.run_command(&command.spec.name, &arguments).await?)
+                let output = hooks.run_command(&command.spec.name, &arguments).await?;
+                let (plugin, name) = (command.plugin.clone(), command.spec.name.clone());
+                Some(Ran { plugin, name, output })
             }
             None => None,
         };
-        Ok((known, output))
+        Ok((known, ran))
     })?;
     drop(operating);
 
-    if let Some(output) = output {
-        let output = output.trim_end_matches('\n');
+    if let Some(ran) = ran {
+        if args.json.json {
+            session.ui.json(&ran)?;
+            return Ok(Exit::DONE);
+        }
+        let output = ran.output.trim_end_matches('\n');
         if !output.is_empty() {
             session.ui.out(clean(output))?;
         }
