@@ -49,6 +49,33 @@ fn versions(role: Role) -> &'static [&'static str] {
 const WASI: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
+/// What a component can do with what it imports: ours that hold functions, each
+/// with a sentence, and WASI.
+const USES: [(&str, &str); 9] = [
+    ("app", "reads all of the app's settings, and its own options"),
+    ("http", "sends requests to the origins that are granted"),
+    ("memory", "keeps notes of its own about the app"),
+    ("recipe-files", "reads the recipe's files"),
+    ("report", "writes into the operation's log"),
+    ("secrets", "stores the secrets that are granted; reads none back"),
+    ("services", "programs, files and logs of the services that are granted"),
+    ("tools", "clock, randomness, hashes of passwords, key pairs"),
+    (WASI_NAME, "closed, but for a clock and randomness; what it prints is log"),
+];
+const WASI_NAME: &str = "WASI";
+
+/// Each interface that these imports are of, once, with what it is for.
+/// Interfaces that hold nothing but types are left out.
+pub fn uses(imports: &[String]) -> Vec<(&'static str, &'static str)> {
+    let imported = |wanted: &str| {
+        imports.iter().any(|import| match import.strip_prefix(PACKAGE) {
+            Some(interface) => interface.split('@').next() == Some(wanted),
+            None => wanted == WASI_NAME,
+        })
+    };
+    USES.into_iter().filter(|(name, _)| imported(name)).collect()
+}
+
 /// What a component's type says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
@@ -198,6 +225,28 @@ fn known(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_component_uses_is_said_once_each() {
+        let imports = [
+            "potluck:recipe/failures@0.1.0",
+            "potluck:recipe/services@0.1.0",
+            "potluck:recipe/services@0.2.0",
+            "wasi:cli/environment@0.2.3",
+            "wasi:sockets/tcp@0.2.3",
+            "potluck:recipe/app@0.1.0",
+            "potluck:recipe/mail-types@0.1.0",
+        ]
+        .map(str::to_owned);
+        let names = |imports| uses(imports).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&imports), ["app", "services", "WASI"]);
+        assert_eq!(names(&imports[..3]), ["services"]);
+        // Every interface of functions has its sentence.
+        let types = ["bytes", "changes", "failures", "mail-types", "process-types", "sso-types"];
+        for (name, _) in IMPORTS {
+            assert_eq!(USES.iter().any(|(n, _)| *n == name), !types.contains(&name), "{name}");
+        }
+    }
 
     #[test]
     fn what_is_no_component_is_called_by_its_name() {

@@ -1,7 +1,7 @@
 //! The engine: compiles components, keeps the compiled code, starts instances.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock},
 };
@@ -201,9 +201,20 @@ impl Plugin {
         &self.shape.roles
     }
 
+    /// The newest version of the interface in which it plays each role.
+    pub fn versions(&self) -> &BTreeMap<Role, &'static str> {
+        &self.shape.versions
+    }
+
     /// Interfaces it imports, `potluck:recipe/services@0.1.0`.
     pub fn imports(&self) -> &[String] {
         &self.shape.imports
+    }
+
+    /// What its imports are for: each interface that holds functions, and `WASI`,
+    /// with a sentence.
+    pub fn uses(&self) -> Vec<(&'static str, &'static str)> {
+        inspect::uses(&self.shape.imports)
     }
 
     /// Newest version of potluck's interface that it uses.

@@ -43,6 +43,20 @@ impl Role {
             Role::Commands => "commands",
         }
     }
+
+    /// What it can do without any grant, for the person who decides.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Role::Lifecycle => "is called around each deploy, and before a removal",
+            Role::Migration => "says the steps of an upgrade's data migration, and runs them",
+            Role::Backup => "says what a backup holds, which volumes too, and checks restores",
+            Role::SsoProvider => "gives other apps clients to sign in with",
+            Role::SsoClient => "changes settings and overlays, for signing in elsewhere",
+            Role::MailProvider => "gives other apps accounts to send mail through",
+            Role::MailClient => "changes settings and overlays, for sending mail",
+            Role::Commands => "offers commands to `app cmd`",
+        }
+    }
 }
 
 impl fmt::Display for Role {

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, path::Path};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     cli::{
@@ -13,8 +14,9 @@ use crate::{
         session::{Session, wait},
         ui::{BOLD, clean},
     },
-    plugin::{Runtime, grants::sentence},
-    recipe::{Standard, Version},
+    home::Grant,
+    plugin::{Limits, Plugin, Runtime, grants::sentence},
+    recipe::{PluginEntry, Standard, Version},
 };
 
 /// Show what a plugin is, what it takes part in and what it asks for.
@@ -23,9 +25,11 @@ use crate::{
 /// grants that its recipe.yml asks for.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: a list of {name, component, sha256, size, wit_version, roles, imports,
-grants}; a grant is {grant, meaning}. `grants` is null for what no recipe brought
-along: what a plugin asks for is said by the recipe.")]
+JSON: a list of {name, component, sha256, size, wit_version, roles, imports, uses,
+limits, options, grants}. `uses` says what {roles, imports} are for, lists of {name,
+meaning}; `limits` are {memory_mib, timeout_seconds}; a grant is {grant, meaning}.
+`options` and `grants` are null for what no recipe brought along: what a plugin
+asks for is said by the recipe.")]
 pub struct Args {
     /// A component's file, one of potluck's own (`std:postgres`), or a recipe: its
     /// name, folder or git URL
@@ -53,8 +57,45 @@ struct Report {
     roles: Vec<String>,
     /// Interfaces it uses.
     imports: Vec<String>,
+    /// What roles and imports are for.
+    uses: Uses,
+    limits: LimitsRow,
+    /// What the recipe hands it.
+    options: Option<Value>,
     /// What the recipe asks for.
     grants: Option<Vec<GrantRow>>,
+    /// The limits without what the recipe sets.
+    #[serde(skip)]
+    usual: LimitsRow,
+}
+
+/// What roles and imports are for.
+#[derive(Serialize)]
+struct Uses {
+    roles: Vec<Use>,
+    imports: Vec<Use>,
+}
+
+#[derive(Serialize)]
+struct Use {
+    name: &'static str,
+    meaning: &'static str,
+}
+
+/// For one hook.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+struct LimitsRow {
+    memory_mib: u64,
+    timeout_seconds: u64,
+}
+
+impl From<Limits> for LimitsRow {
+    fn from(limits: Limits) -> Self {
+        LimitsRow {
+            memory_mib: (limits.memory as u64) >> 20,
+            timeout_seconds: limits.wall.as_secs(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -68,7 +109,8 @@ struct Candidate {
     name: String,
     component: String,
     bytes: Cow<'static, [u8]>,
-    grants: Option<Vec<GrantRow>>,
+    /// What the recipe says of it, if it is a recipe's.
+    entry: Option<PluginEntry>,
 }
 
 /// A component larger than this is none; also keeps a mistyped path from being
@@ -79,7 +121,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let path = Path::new(&args.what);
     let candidates = if let Some(name) = args.what.strip_prefix("std:") {
         vec![from_potluck(Standard::find(name)?)?]
-    } else if path.is_file() {
+    } else if path.extension().is_some_and(|extension| extension == "wasm") || is_neither(path) {
         vec![from_file(path)?]
     } else {
         from_recipe(args, session)?
@@ -89,16 +131,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let mut reports = Vec::new();
         for candidate in candidates {
             let plugin = runtime.load(&candidate.name, &candidate.bytes).await?;
-            reports.push(Report {
-                name: candidate.name,
-                component: candidate.component,
-                sha256: plugin.digest().to_owned(),
-                size: candidate.bytes.len(),
-                wit_version: plugin.wit_version().map(str::to_owned),
-                roles: plugin.roles().iter().map(ToString::to_string).collect(),
-                imports: plugin.imports().to_vec(),
-                grants: candidate.grants,
-            });
+            reports.push(report(candidate, &plugin)?);
         }
         Ok(reports)
     })?;
@@ -115,17 +148,56 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
+/// Whether there is something that is no folder, and so no recipe.
+fn is_neither(path: &Path) -> bool {
+    path.exists() && !path.is_dir()
+}
+
+fn report(candidate: Candidate, plugin: &Plugin) -> Result<Report, Failure> {
+    let usual = Limits::for_roles(plugin.roles());
+    let limits = match &candidate.entry {
+        Some(entry) => usual.with_raised(&entry.limits).map_err(|e| Failure::of(&e))?,
+        None => usual,
+    };
+    let row = |grant: &Grant| GrantRow { grant: grant.to_string(), meaning: sentence(grant) };
+    let imports = plugin.uses().into_iter();
+    Ok(Report {
+        name: candidate.name,
+        component: candidate.component,
+        sha256: plugin.digest().to_owned(),
+        size: candidate.bytes.len(),
+        wit_version: plugin.wit_version().map(str::to_owned),
+        roles: plugin.roles().iter().map(ToString::to_string).collect(),
+        imports: plugin.imports().to_vec(),
+        uses: Uses {
+            roles: plugin
+                .roles()
+                .iter()
+                .map(|role| Use { name: role.name(), meaning: role.sentence() })
+                .collect(),
+            imports: imports.map(|(name, meaning)| Use { name, meaning }).collect(),
+        },
+        limits: limits.into(),
+        usual: usual.into(),
+        grants: candidate.entry.as_ref().map(|entry| entry.grants.iter().map(row).collect()),
+        options: candidate.entry.map(|entry| entry.options),
+    })
+}
+
 fn from_file(path: &Path) -> Result<Candidate, Failure> {
     let reading = |e: &std::io::Error| Failure::io(format!("reading {}", path.display()), e);
-    let size = std::fs::metadata(path).map_err(|e| reading(&e))?.len();
-    if size > LARGEST {
+    let found = std::fs::metadata(path).map_err(|e| reading(&e))?;
+    if !found.is_file() {
+        return Err(Failure::new(format!("{} is not a file", path.display())));
+    }
+    if found.len() > LARGEST {
         return Err(Failure::new(format!("{} is too large to be a plugin", path.display())));
     }
     Ok(Candidate {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         component: path.display().to_string(),
         bytes: Cow::Owned(std::fs::read(path).map_err(|e| reading(&e))?),
-        grants: None,
+        entry: None,
     })
 }
 
@@ -134,7 +206,7 @@ fn from_potluck(standard: &Standard) -> Result<Candidate, Failure> {
         name: standard.name.into(),
         component: standard.to_string(),
         bytes: Cow::Borrowed(standard.component()?),
-        grants: None,
+        entry: None,
     })
 }
 
@@ -143,16 +215,11 @@ fn from_recipe(args: &Args, session: &Session) -> Result<Vec<Candidate>, Failure
     let checkout = recipe::look(session, &args.what, &version)?;
     let mut candidates = Vec::new();
     for entry in &checkout.manifest.plugins {
-        let grants = entry
-            .grants
-            .iter()
-            .map(|grant| GrantRow { grant: grant.to_string(), meaning: sentence(grant) })
-            .collect();
         candidates.push(Candidate {
             name: entry.name.clone(),
             component: entry.component.to_string(),
             bytes: checkout.component(&entry.component)?,
-            grants: Some(grants),
+            entry: Some(entry.clone()),
         });
     }
     Ok(candidates)
@@ -163,6 +230,9 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     let list = |items: &[String]| {
         if items.is_empty() { "none".to_owned() } else { items.join("\n            ") }
     };
+    let uses = |uses: &[Use]| -> Vec<String> {
+        uses.iter().map(|used| format!("{}: {}", used.name, used.meaning)).collect()
+    };
     let mut line = |title: &str, value: &str| {
         text.push_str(&format!("  {title:<10}{}\n", clean(value)));
     };
@@ -170,12 +240,52 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     line("sha256", &report.sha256);
     line("size", &indicatif::HumanBytes(report.size as u64).to_string());
     line("interface", report.wit_version.as_deref().unwrap_or("unknown"));
-    line("roles", &report.roles.join(", "));
-    line("imports", &list(&report.imports));
+    line("roles", &list(&uses(&report.uses.roles)));
+    line("uses", &list(&uses(&report.uses.imports)));
+    line("limits", &limits(report.limits, report.usual));
+    match &report.options {
+        Some(Value::Object(options)) if !options.is_empty() => {
+            let rows = options.iter().map(|(key, value)| format!("{key}: {value}"));
+            line("options", &list(&rows.collect::<Vec<_>>()));
+        }
+        _ => {}
+    }
     if let Some(grants) = &report.grants {
         let rows: Vec<String> =
             grants.iter().map(|row| format!("{} ({})", row.meaning, row.grant)).collect();
         line("wants to", &list(&rows));
     }
     session.ui.out(text.trim_end())
+}
+
+/// `memory 512 MiB (the recipe's; usually 256 MiB), time for a hook 15 min`
+fn limits(now: LimitsRow, usual: LimitsRow) -> String {
+    let changed = |now: String, usual: String| {
+        if now == usual { now } else { format!("{now} (the recipe's; usually {usual})") }
+    };
+    let memory = |limits: LimitsRow| format!("{} MiB", limits.memory_mib);
+    let time = |limits: LimitsRow| match limits.timeout_seconds {
+        s if s % 3600 == 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    };
+    let memory = changed(memory(now), memory(usual));
+    format!("memory {memory}, time for a hook {}", changed(time(now), time(usual)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_the_recipe_sets_is_told() {
+        let usual = LimitsRow { memory_mib: 256, timeout_seconds: 900 };
+        assert_eq!(limits(usual, usual), "memory 256 MiB, time for a hook 15 min");
+        let raised = LimitsRow { memory_mib: 512, timeout_seconds: 7200 };
+        assert_eq!(
+            limits(raised, usual),
+            "memory 512 MiB (the recipe's; usually 256 MiB), \
+             time for a hook 2 h (the recipe's; usually 15 min)"
+        );
+    }
 }
