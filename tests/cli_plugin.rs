@@ -127,6 +127,86 @@ fn an_update_writes_what_came_and_keeps_the_patterns_that_fit() {
 }
 
 #[test]
+fn an_update_expects_no_failure_of_the_scenarios_own() {
+    let Some(lab) = lab() else { return };
+    let path = "admin/tests/program-fails.yml";
+    let text = "given:\n  settings: {ADMIN_EMAIL: ada@example.org}\n  grants: [\"exec: app\"]\n\
+                call: after-deploy\n";
+    lab.write(path, text);
+    let run = lab.run(&["plugin", "test", path, "--update"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stdout.contains("the scenario has no answer for"), "{run}");
+    assert!(run.stdout.ends_with("0 passed, 1 failed\n"), "{run}");
+    assert_eq!(fs::read_to_string(lab.path(path)).unwrap(), text);
+}
+
+#[test]
+fn a_component_that_is_older_than_its_sources_is_told() {
+    let Some(lab) = lab() else { return };
+    lab.write("admin/src/lib.rs", "");
+    let source = fs::File::options().write(true).open(lab.path("admin/src/lib.rs")).unwrap();
+    for (changed, told) in [(-60_i64, false), (1, false), (60, true)] {
+        let built = fs::metadata(lab.path("admin/admin.wasm")).unwrap().modified().unwrap();
+        let step = std::time::Duration::from_secs(changed.unsigned_abs());
+        source.set_modified(if changed < 0 { built - step } else { built + step }).unwrap();
+        let run = lab.run(&["plugin", "test", "admin", "--filter", "first"]);
+        assert_eq!(run.code, 0, "{run}");
+        assert_eq!(run.stderr.contains("admin.wasm is older than"), told, "{changed}: {run}");
+    }
+}
+
+#[test]
+fn a_revealed_secret_is_worth_a_warning_as_no_server_reveals_one() {
+    let Ok(component) = fs::read(Path::new(ROOT).join("tests/fixtures/every-role.wasm")) else {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    };
+    let lab = Lab::new();
+    fs::write(lab.path("every-role.wasm"), component).unwrap();
+    let play = |value: &str, expected: &str| {
+        lab.write(
+            "reveal.yml",
+            &format!(
+                "given:\n  secrets: {{app_password: {value}}}\n  \
+                 grants: [{{secret: app_password}}]\ncall: commands.run\n\
+                 with: {{name: reveal, arguments: [app_password]}}\nexpect: {expected}\n"
+            ),
+        );
+        let test = ["plugin", "test", "reveal.yml", "--component", "every-role.wasm"];
+        let run = lab.run(&test);
+        assert_eq!(run.code, 0, "{run}");
+        let json = lab.json(&[&test[..], &["--json"]].concat());
+        (run.stderr, json["scenarios"][0]["warnings"].as_array().unwrap().len())
+    };
+    let (told, warnings) = play("hunter22", "{result: hunter22}");
+    assert!(told.contains("the value of the secret `app_password`; on a server"), "{told}");
+    assert_eq!(warnings, 1);
+    assert_eq!(play("null", "{failure: {retryable: false}}"), (String::new(), 0));
+}
+
+#[test]
+fn a_command_answers_in_json_and_takes_dashes_behind_two_of_them() {
+    let Ok(component) = fs::read(Path::new(ROOT).join("tests/fixtures/every-role.wasm")) else {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    };
+    let lab = Lab::new();
+    lab.tiny_recipe();
+    lab.write("tiny/recipe.yml", "plugins:\n  - name: all\n    component: all.wasm\n");
+    fs::write(lab.path("tiny/all.wasm"), component).unwrap();
+    let run = lab.run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    let counted = lab.json(&["app", "cmd", "t.example", "count", "--json"]);
+    assert_eq!(counted, serde_json::json!({"plugin": "all", "name": "count", "output": "1"}));
+    let set = ["app", "cmd", "t.example", "set-password"];
+    let run = lab.run_with(&[&set[..], &["-n", "--json", "--", "--ada"]].concat(), b"hunter22\n");
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.contains("\"output\": \"8 bytes for --ada\""), "{run}");
+    let run = lab.run_with(&[&set[..], &["--ada"]].concat(), b"hunter22\n");
+    assert!(run.code == 2 && run.stderr.contains("-- --ada"), "{run}");
+}
+
+#[test]
 fn a_hook_runs_in_a_scenario_and_can_be_recorded() {
     let Some(lab) = lab() else { return };
     let scenario = "admin/tests/first-deploy.yml";
@@ -307,6 +387,8 @@ fn wrong_use_says_what_is_right() {
         (&["run", "admin/admin.wasm", "check", "1.0.0"], 2, "is not written name=value"),
         (&["run", "admin/admin.wasm", "check", "afterwards=1"], 2, "takes other arguments"),
         (&["run", "none.wasm", "check"], 1, "reading none.wasm"),
+        (&["inspect", "none.wasm"], 1, "reading none.wasm"),
+        (&["inspect", "/dev/null"], 1, "/dev/null is not a file"),
         (&["test", "admin/tests"], 2, "there are no scenarios in"),
         (&["test", "admin", "--filter", "no-such"], 2, "no scenario fits the filter"),
     ] {

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     fmt, fs,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use super::Error;
@@ -46,6 +47,14 @@ impl Component {
         }
     }
 
+    /// A source in the plugin's folder that was changed after the component was
+    /// built. What cannot be looked at is not newer.
+    pub fn newer_source(&self, folder: &Path) -> Option<PathBuf> {
+        let Component::File(path) = self else { return None };
+        let built = fs::metadata(path).and_then(|found| found.modified()).ok()?;
+        newer(folder, built + CHECKED_OUT, SOURCE_DEPTH)
+    }
+
     /// The plugin's name, as far as the component says it.
     pub fn name(&self) -> String {
         match self {
@@ -68,6 +77,30 @@ impl Component {
             Component::Standard(standard) => Ok(Cow::Borrowed(standard.component()?)),
         }
     }
+}
+
+/// Git writes the files of a clone one after the other: what is newer by less
+/// says nothing.
+const CHECKED_OUT: Duration = Duration::from_secs(5);
+/// Folders in folders in which sources are looked for.
+const SOURCE_DEPTH: usize = 4;
+/// What plugins are written in.
+const SOURCES: [&str; 6] = ["rs", "py", "c", "h", "js", "ts"];
+/// Folders with other people's code, with what was built of it, and with tests.
+const NOT_SOURCES: [&str; 4] = ["target", "node_modules", "__pycache__", "tests"];
+
+fn newer(folder: &Path, than: SystemTime, depth: usize) -> Option<PathBuf> {
+    fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let found = entry.metadata().ok()?;
+        if found.is_dir() {
+            let skipped = name.starts_with('.') || NOT_SOURCES.contains(&&*name) || depth == 0;
+            return if skipped { None } else { newer(&path, than, depth - 1) };
+        }
+        let extension = path.extension()?.to_str()?;
+        (SOURCES.contains(&extension) && found.modified().ok()? > than).then_some(path)
+    })
 }
 
 /// A file's or folder's name as a plugin's. Cargo writes `_` for the `-` of a

@@ -20,6 +20,8 @@ use crate::recipe::{Manifest, PluginEntry};
 pub struct Suite {
     /// The plugin's name.
     pub name: String,
+    /// Where its sources are, if they are here.
+    pub folder: PathBuf,
     /// None when there is no component beside them; a scenario may name one.
     pub component: Option<Component>,
     pub defaults: Defaults,
@@ -82,6 +84,7 @@ fn of_recipe(recipe: &Path, manifest: &Manifest) -> Result<Vec<Suite>, Error> {
             component: Some(component).filter(Component::is_there),
             defaults: entry.into(),
             scenarios: scenarios(&folder)?,
+            folder,
         });
     }
     Ok(suites)
@@ -106,7 +109,8 @@ fn suite(folder: &Path, component: Option<Component>) -> Result<Suite, Error> {
         None => stem(&whole(folder)),
     };
     let defaults = around(folder, &name)?;
-    Ok(Suite { name, component, defaults, scenarios: scenarios(folder)? })
+    let (folder, scenarios) = (folder.to_owned(), scenarios(folder)?);
+    Ok(Suite { name, folder, component, defaults, scenarios })
 }
 
 /// What a `recipe.yml` in this folder, or in one of the two above, asks for.

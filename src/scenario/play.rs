@@ -31,6 +31,8 @@ pub struct Played {
     pub difference: Option<String>,
     /// What the plugin asked for and the scenario does not answer.
     pub unanswered: Vec<Value>,
+    /// Secrets whose value the plugin was told, which it is not on a server.
+    pub revealed: BTreeSet<String>,
 }
 
 impl Played {
@@ -56,7 +58,7 @@ pub async fn play(
     let hooks = scenario
         .steps
         .iter()
-        .map(|step| Hook::new(&step.call, &step.with, plugin.roles()))
+        .map(|step| Hook::new(&step.call, &step.with, plugin.versions()))
         .collect::<Result<Vec<_>, _>>()?;
     let world = Arc::new(World::new(&scenario.given, scenario.given.time()?));
     let mut instance = plugin.start(surroundings(plugin, scenario, defaults, &world)?).await?;
@@ -64,13 +66,14 @@ pub async fn play(
     for (step, hook) in scenario.steps.iter().zip(hooks) {
         let outcome = hook.call(&mut instance).await;
         let happened = world.happened();
-        let unanswered = happened.unanswered.clone();
+        let (unanswered, revealed) = (happened.unanswered.clone(), happened.revealed.clone());
         let actual = actual(&outcome, happened);
         played.push(Played {
             call: step.call.clone(),
             difference: compare::difference(&step.expect, &actual),
             actual,
             unanswered,
+            revealed,
         });
     }
     Ok(played)

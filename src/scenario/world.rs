@@ -43,6 +43,7 @@ struct Inner {
     http_used: BTreeMap<usize, u32>,
     memory: BTreeMap<String, String>,
     secrets: BTreeMap<String, Option<String>>,
+    revealed: BTreeSet<String>,
     files: BTreeMap<(String, String), Vec<u8>>,
     random: u64,
 }
@@ -57,6 +58,8 @@ pub struct Happened {
     pub memory: BTreeMap<String, String>,
     /// Those that have a value now.
     pub secrets: BTreeMap<String, String>,
+    /// Names of those whose value the plugin was told: no server does that.
+    pub revealed: BTreeSet<String>,
 }
 
 impl World {
@@ -85,6 +88,7 @@ impl World {
             calls: mem::take(&mut inner.calls),
             log: mem::take(&mut inner.log),
             unanswered: mem::take(&mut inner.unanswered),
+            revealed: mem::take(&mut inner.revealed),
         }
     }
 
@@ -243,8 +247,12 @@ impl StackServices for World {
 #[async_trait]
 impl SecretAccess for World {
     async fn reveal(&self, name: &str) -> Result<Zeroizing<String>, SecretError> {
-        match self.lock().secrets.get(name) {
-            Some(Some(value)) => Ok(Zeroizing::new(value.clone())),
+        let mut inner = self.lock();
+        match inner.secrets.get(name).cloned() {
+            Some(Some(value)) => {
+                inner.revealed.insert(name.into());
+                Ok(Zeroizing::new(value))
+            }
             Some(None) => {
                 Err(SecretError::Unavailable(format!("there is no copy of the secret `{name}`")))
             }

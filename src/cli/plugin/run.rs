@@ -145,7 +145,7 @@ struct Ran {
 }
 
 async fn call(args: &Args, plugin: &Plugin, surroundings: Surroundings) -> Result<Ran, Failure> {
-    let (hook, with) = Hook::from_line(&args.hook, &args.arguments, plugin.roles())?;
+    let (hook, with) = Hook::from_line(&args.hook, &args.arguments, plugin.versions())?;
     let (surroundings, recorder) = record::record(surroundings);
     let mut hooks = plugin.start(surroundings).await?;
     let mut secret = secret_arguments(&mut hooks, &hook).await?;

@@ -1,7 +1,7 @@
 //! `potluck plugin test`
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -39,8 +39,12 @@ Examples:
 Grants, options and limits that a scenario doesn't give are those of the
 recipe.yml around the plugin. Ends with exit code 1 when a scenario failed.
 
+A value of a secret that a scenario tells the plugin is worth a warning: on a
+server potluck has no copy, and the call fails. So is a component that is older
+than its sources.
+
 JSON: {passed, failed, updated, scenarios}; a scenario is {plugin, scenario, about, passed,
-updated, error, steps}, a step {call, passed, difference, unanswered, actual}.")]
+updated, error, warnings, steps}, a step {call, passed, difference, unanswered, actual}.")]
 pub struct Args {
     /// What to test
     #[arg(value_name = "PATH", default_value = ".")]
@@ -54,7 +58,8 @@ pub struct Args {
     #[arg(long, value_name = "COMPONENT")]
     component: Option<String>,
 
-    /// Write what came out into the scenarios that failed
+    /// Write what came out into the scenarios that failed, where everything that
+    /// the plugin asked had an answer
     #[arg(long)]
     update: bool,
 
@@ -82,6 +87,8 @@ struct Row {
     error: Option<String>,
     #[serde(skip)]
     hint: Option<String>,
+    /// Where a server would do otherwise.
+    warnings: Vec<String>,
     steps: Vec<StepRow>,
 }
 
@@ -102,7 +109,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let mut rows = Vec::new();
         for suite in &suites {
             for path in &suite.scenarios {
-                if let Some(row) = bench.play(args, suite, path).await? {
+                if let Some(row) = bench.play(args, session, suite, path).await? {
                     if !args.json.json {
                         show(session, &row)?;
                     }
@@ -138,6 +145,7 @@ impl Bench {
     async fn play(
         &mut self,
         args: &Args,
+        session: &Session,
         suite: &Suite,
         path: &Path,
     ) -> Result<Option<Row>, Failure> {
@@ -158,11 +166,12 @@ impl Bench {
             updated: false,
             error: None,
             hint: None,
+            warnings: Vec::new(),
             steps: Vec::new(),
         };
         let played = match read {
             Ok(scenario) => {
-                let played = self.play_read(args, suite, path, &scenario).await;
+                let played = self.play_read(args, session, suite, path, &scenario).await;
                 played.map(|played| (scenario, played))
             }
             Err(error) => Err(error),
@@ -174,9 +183,23 @@ impl Bench {
             }
             Ok((scenario, played)) => {
                 row.passed = played.iter().all(Played::passed);
-                if args.update && !row.passed {
+                // A call without an answer failed for the scenario's own reason,
+                // which is not what to expect of the plugin.
+                let answered = played.iter().all(|step| step.unanswered.is_empty());
+                if args.update && !row.passed && answered {
                     row.updated = update(path, &scenario, &played)?;
                 }
+                let revealed: BTreeSet<&String> =
+                    played.iter().flat_map(|step| &step.revealed).collect();
+                row.warnings = revealed
+                    .into_iter()
+                    .map(|name| {
+                        format!(
+                            "it is told the value of the secret `{name}`; on a server potluck \
+                             has no copy, and that call fails (`{name}: null` plays it)"
+                        )
+                    })
+                    .collect();
                 row.steps = played.into_iter().map(Into::into).collect();
             }
         }
@@ -186,6 +209,7 @@ impl Bench {
     async fn play_read(
         &mut self,
         args: &Args,
+        session: &Session,
         suite: &Suite,
         path: &Path,
         scenario: &Scenario,
@@ -201,6 +225,12 @@ impl Bench {
         let plugin = match self.plugins.get(&key) {
             Some(plugin) => plugin.clone(),
             None => {
+                if let Some(newer) = component.newer_source(&suite.folder) {
+                    session.ui.warn(format_args!(
+                        "{component} is older than {}; `potluck plugin build` builds it again",
+                        newer.display()
+                    ));
+                }
                 let plugin = self.runtime.load(&suite.name, &component.read()?).await?;
                 self.plugins.insert(key, plugin.clone());
                 plugin
@@ -262,7 +292,11 @@ fn show(session: &Session, row: &Row) -> Result<(), Failure> {
         text.push_str(&format!("  {}\n", step.call));
         part.lines().for_each(|line| text.push_str(&format!("    {line}\n")));
     }
-    session.ui.out(clean(text.trim_end()))
+    session.ui.out(clean(text.trim_end()))?;
+    for warning in &row.warnings {
+        session.ui.warn(format_args!("{}/{}: {warning}", row.plugin, row.scenario));
+    }
+    Ok(())
 }
 
 pub(super) fn yaml(value: &impl Serialize) -> String {

@@ -3,7 +3,7 @@
 mod arguments;
 mod results;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -109,17 +109,20 @@ const NAMES: [&str; 26] = [
     "commands.run",
 ];
 
+/// Hooks that an older version of their role has not, and the version before
+/// which that is.
+const NEWER: [(&str, &str); 1] = [("lifecycle.deploy-failed", "0.2.0")];
+
+/// Roles, each with the version of the interface that it is played in.
+type Roles = BTreeMap<Role, &'static str>;
+
 impl Hook {
     /// The hook that a name means among those of these roles, `backup.plan` or
     /// `plan` where only one of the roles has one.
     ///
     /// # Errors
     /// [`Error::UnknownHook`], [`Error::Arguments`].
-    pub fn new(
-        name: &str,
-        with: &Map<String, Value>,
-        roles: &BTreeSet<Role>,
-    ) -> Result<Self, Error> {
+    pub fn new(name: &str, with: &Map<String, Value>, roles: &Roles) -> Result<Self, Error> {
         let full = full_name(name, roles)?;
         serde_json::from_value(json!({"hook": full, "with": with}))
             .map_err(|e| Error::Arguments { hook: full.into(), message: e.to_string() })
@@ -133,7 +136,7 @@ impl Hook {
     pub fn from_line(
         name: &str,
         arguments: &[String],
-        roles: &BTreeSet<Role>,
+        roles: &Roles,
     ) -> Result<(Self, Map<String, Value>), Error> {
         let full = full_name(name, roles)?;
         let wrong = |message: String| Error::Arguments { hook: full.into(), message };
@@ -251,9 +254,15 @@ impl Hook {
 }
 
 /// The full name of a hook.
-fn full_name(name: &str, roles: &BTreeSet<Role>) -> Result<&'static str, Error> {
-    let played =
-        |full: &&&str| roles.iter().any(|role| full.split('.').next() == Some(role.name()));
+fn full_name(name: &str, roles: &Roles) -> Result<&'static str, Error> {
+    let version = |full: &str| {
+        roles.iter().find(|(role, _)| full.split('.').next() == Some(role.name())).map(|(_, v)| *v)
+    };
+    // Released versions sort as text.
+    let lacks = |full: &str, version: &str| {
+        NEWER.iter().any(|(newer, since)| *newer == full && version < *since)
+    };
+    let played = |full: &&&str| version(full).is_some_and(|version| !lacks(full, version));
     let fits = |full: &&&str| **full == name || full.split('.').nth(1) == Some(name);
     let mut found = NAMES.iter().filter(played).filter(fits);
     match (found.next(), found.next()) {
@@ -264,10 +273,14 @@ fn full_name(name: &str, roles: &BTreeSet<Role>) -> Result<&'static str, Error> 
         }),
         (None, _) => {
             let names: Vec<&str> = NAMES.iter().filter(played).copied().collect();
-            Err(Error::UnknownHook {
-                name: name.into(),
-                hint: format!("it has {}", names.join(", ")),
-            })
+            let mut hint = format!("it has {}", names.join(", "));
+            let newer = NEWER.iter().find(|(full, _)| fits(&full));
+            if let Some((full, since)) = newer
+                && let (Some(version), Some((role, hook))) = (version(full), full.split_once('.'))
+            {
+                hint = format!("its {role} is {version}; {hook} came with {since}");
+            }
+            Err(Error::UnknownHook { name: name.into(), hint })
         }
     }
 }
@@ -292,8 +305,23 @@ async fn produced(hooks: &mut Hooks, name: &str) -> Result<Value, plugin::Error>
 mod tests {
     use super::*;
 
-    fn roles(roles: &[Role]) -> BTreeSet<Role> {
-        roles.iter().copied().collect()
+    fn roles(roles: &[Role]) -> Roles {
+        roles.iter().map(|role| (*role, "0.2.0")).collect()
+    }
+
+    #[test]
+    fn a_hook_that_an_older_interface_lacks_is_not_there() {
+        let old = Roles::from([(Role::Lifecycle, "0.1.0")]);
+        for name in ["deploy-failed", "lifecycle.deploy-failed"] {
+            let Err(Error::UnknownHook { hint, .. }) = full_name(name, &old) else {
+                panic!("{name}")
+            };
+            assert_eq!(hint, "its lifecycle is 0.1.0; deploy-failed came with 0.2.0");
+        }
+        let Err(Error::UnknownHook { hint, .. }) = full_name("chck", &old) else { panic!() };
+        assert!(hint.contains("lifecycle.check") && !hint.contains("deploy-failed"), "{hint}");
+        assert!(full_name("deploy-failed", &roles(&[Role::Lifecycle])).is_ok());
+        assert!(full_name("check", &old).is_ok());
     }
 
     #[test]

@@ -168,9 +168,9 @@ impl Recorder {
         let happened = Happened {
             calls: heard.calls.clone(),
             log: heard.log.clone(),
-            unanswered: Vec::new(),
             memory: heard.remembered.clone(),
             secrets: values,
+            ..Happened::default()
         };
         let mut expect = actual(outcome, happened);
         expect.retain(|_, value| !value.is_null());
