@@ -13,7 +13,9 @@ app=bench.example.org
 "$potluck" app new "$root/recipes-examples/wordpress" --server simulated --domain "$app" --no-input \
     --set COMPOSE_FILE=compose.yml >/dev/null 2>&1
 "$potluck" app secret generate "$app" >/dev/null 2>&1
-"$potluck" app deploy "$app" --no-input --dry-run --grant 'exec: app' --grant 'exec: db' --grant 'secret: db_password' >/dev/null 2>&1
+"$potluck" app deploy "$app" --no-input --dry-run \
+    --grant 'database exec: db' --grant 'database secret: db_password' \
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
 mkdir -p "$POTLUCK_DIR/state/simulated/simulated"
 cat >"$POTLUCK_DIR/state/simulated/simulated/script.yml" <<'YAML'
 exec:
@@ -22,7 +24,9 @@ exec:
       - contains: wp_install
         stdout: '{"installed": false, "upgraded": false, "moved_from": null, "locale_failed": false}'
 YAML
-"$potluck" app deploy "$app" --no-input --grant 'exec: app' --grant 'exec: db' --grant 'secret: db_password' >/dev/null 2>&1
+"$potluck" app deploy "$app" --no-input \
+    --grant 'database exec: db' --grant 'database secret: db_password' \
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
 
 cached() { "$potluck" app cmd "$app"; }
 cold() { "$potluck" app cmd "$app"; }

@@ -63,7 +63,9 @@ run potluck app new recipes-examples/wordpress --server simulated --domain "$dom
 say "2. its secrets"
 run potluck app secret generate "$domain"
 say "3. deploy"
-run potluck app deploy "$domain" --no-input --grant 'exec: app' --grant 'exec: db' --grant 'secret: db_password'
+run potluck app deploy "$domain" --no-input \
+    --grant 'database exec: db' --grant 'database secret: db_password' \
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db'
 run potluck app ps "$domain"
 say "4. something worth keeping"
 echo 'INSERT INTO posts VALUES ("Leek and potato");' | run potluck app run "$domain" db -- write-tables

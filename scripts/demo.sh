@@ -78,7 +78,9 @@ say "2. its secrets, made from the recipe's rules and kept on the swarm"
 run potluck app secret generate "$domain"
 
 say "3. deploy: what would change, then the change, then the proof"
-run potluck app deploy "$domain" --no-input --grant 'exec: app' --grant 'exec: db' --grant 'secret: db_password'
+run potluck app deploy "$domain" --no-input \
+    --grant 'database exec: db' --grant 'database secret: db_password' \
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db'
 run potluck app ps "$domain"
 page >/dev/null || die "the site does not answer"
 printf '\n' >&2

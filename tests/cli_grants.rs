@@ -65,7 +65,7 @@ fn without_consent_nothing_runs_and_the_flags_are_named() {
     let lab = lab();
     let run = deploy(&lab, &[]);
     assert_eq!(run.code, 6, "{run}");
-    assert!(run.stderr.contains("--grant 'exec: app'"), "{run}");
+    assert!(run.stderr.contains("to agree, add --grant 'helper exec: app'\n"), "{run}");
     assert!(!run.stderr.contains("hello"), "{run}");
     let grants = lab.json(&["plugin", "grants", APP, "--json"]);
     assert_eq!(grants[0]["agreed"], false);
@@ -82,6 +82,9 @@ fn a_grant_for_nothing_is_an_error_before_anything_runs() {
     let lab = lab();
     for (grant, problem, hint) in [
         ("exec: databse", "the app has no service `databse`", "did you mean `exec: database`?"),
+        ("helper exec: ap", "the app has no service `ap`", "did you mean `helper exec: app`?"),
+        ("helpr exec: app", "the recipe has no plugin `helpr`", "did you mean `helper exec: app`?"),
+        ("helper exec: database", "`helper` does not ask for it", ""),
         ("exec: database", "no plugin of the recipe asks for it", ""),
         ("secret: nosuch", "the app has no secret `nosuch`", ""),
         ("http: https://sso.example.org", "no plugin of the recipe asks for it", ""),
@@ -128,7 +131,7 @@ fn what_was_given_is_shown_compared_and_taken_back() {
     assert_eq!(run.code, 6, "{run}");
     assert!(run.stderr.contains("(exec: app, as before)"), "{run}");
     assert!(run.stderr.contains("(exec: database, new)"), "{run}");
-    assert!(run.stderr.contains("add --grant 'exec: database'"), "{run}");
+    assert!(run.stderr.contains("add --grant 'helper exec: database'"), "{run}");
     let run = deploy(&lab, &["exec: database"]);
     assert_eq!(run.code, 0, "{run}");
 
@@ -226,9 +229,35 @@ fn going_back_after_a_failed_deploy_needs_no_consent() {
     let run = deploy_version(&lab, "1.0.0+1", &["--force"]);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.stderr.contains("hello"), "{run}");
-    // And there it is the old one that is held to.
-    let lock = std::fs::read_to_string(lab.path(LOCK)).unwrap();
-    assert!(!lock.contains("1.1.0+1"), "{lock}");
+}
+
+#[test]
+fn a_tag_that_moved_is_noticed_on_the_way_back_and_up_again() {
+    let lab = lab();
+    release(&lab, "1.0.0+1");
+    let run = deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    recipe(&lab, ONE, "hullo");
+    release(&lab, "1.1.0+1");
+    // Up, back and up again between releases that nobody touched asks nothing.
+    for (version, says) in [("1.1.0+1", "hullo"), ("1.0.0+1", "hello"), ("1.1.0+1", "hullo")] {
+        let run = deploy_version(&lab, version, &[]);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stderr.contains(says), "{run}");
+    }
+    // While 1.1.0+1 runs, the old tag moves, and then the new one, too.
+    for version in ["1.0.0+1", "1.1.0+1"] {
+        recipe(&lab, ONE, "howdy");
+        lab.write("tiny/note", version);
+        release(&lab, version);
+        for more in [&[][..], &["--grant", "helper exec: app"]] {
+            let run = deploy_version(&lab, version, more);
+            assert_eq!(run.code, 6, "{run}");
+            let change = format!("its component changed although the version is still {version}: ");
+            assert!(run.stderr.contains(&change), "{run}");
+            assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+        }
+    }
 }
 
 #[test]
@@ -274,7 +303,7 @@ fn what_a_plugin_of_potlucks_was_given_a_file_of_its_name_was_not() {
     let run = deploy(&lab, &[]);
     assert_eq!(run.code, 6, "{run}");
     assert!(run.stderr.contains("it is `helper.wasm` now; what was agreed to is `std:files`"));
-    assert!(run.stderr.contains("add --grant 'exec: app'"), "{run}");
+    assert!(run.stderr.contains("add --grant 'helper exec: app'"), "{run}");
     assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
     let run = deploy(&lab, &["exec: app"]);
     assert_eq!(run.code, 0, "{run}");
@@ -282,19 +311,59 @@ fn what_a_plugin_of_potlucks_was_given_a_file_of_its_name_was_not() {
 }
 
 #[test]
-fn a_command_without_the_flag_names_one_that_has_it() {
+fn every_command_that_starts_plugins_takes_the_flag() {
     let lab = lab();
-    for arguments in
-        [&["app", "cmd", APP][..], &["plugin", "run", "helper", "check", "after=1", "--app", APP]]
-    {
-        let run = lab.run(arguments);
-        assert_eq!(run.code, 6, "{run}");
-        let hint = "to agree, run `potluck app deploy t.example --grant 'exec: app'`";
-        assert!(run.stderr.contains(hint), "{run}");
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    let mut commands = vec![
+        &["app", "deploy", APP, "-n"][..],
+        &["app", "cmd", APP],
+        &["plugin", "run", "helper", "check", "after=1", "--app", APP],
+    ];
+    if std::process::Command::new("restic").arg("version").output().is_ok() {
+        commands.push(&["backup", "create", APP]);
+        commands.push(&["backup", "restore", APP, "--yes"]);
+    } else {
+        hostile::skip("restic is not there: backups are not looked at");
     }
-    let run = lab.run(&["app", "deploy", "t.example", "--grant", "exec: app"]);
+    for command in commands {
+        let run = lab.run(&["plugin", "revoke", APP, "helper", "exec: app"]);
+        assert_eq!(run.code, 0, "{run}");
+        let run = lab.run(command);
+        assert_eq!(run.code, 6, "{run}");
+        assert!(run.stderr.contains("hint: to agree, add --grant 'helper exec: app'\n"), "{run}");
+        let wrong = lab.run(&[command, &["--grant", "helpr exec: app"]].concat());
+        assert_eq!(wrong.code, 2, "{wrong}");
+        let run = lab.run(&[command, &["--grant", "helper exec: app"]].concat());
+        assert_eq!(run.code, 0, "{run}");
+        let run = lab.run(command);
+        assert_eq!(run.code, 0, "agreed once is agreed: {run}");
+    }
+    let run = lab.run(&["plugin", "run", "./tiny/helper.wasm", "check", "--grant", "exec: app"]);
+    assert_eq!(run.code, 2, "in a scenario nobody gives anything: {run}");
+}
+
+#[test]
+fn what_only_the_lock_file_knows_is_shown_as_that() {
+    let lab = lab();
+    assert_eq!(deploy(&lab, &["exec: app"]).code, 0);
+    let lock = std::fs::read_to_string(lab.path(LOCK)).unwrap();
+    let by_hand = lock.replace("    grants:\n", "    grants:\n    - exce app\n");
+    assert_ne!(by_hand, lock);
+    std::fs::write(lab.path(LOCK), by_hand).unwrap();
+    let text = std::fs::read_to_string(lab.path("tiny/recipe.yml")).unwrap();
+    lab.write("tiny/recipe.yml", &text.replace("name: helper", "name: other"));
+    let shown = lab.run(&["plugin", "grants", APP]);
+    let gone = "helper does not run: the recipe has no such plugin\n";
+    assert!(shown.stdout.contains(gone), "{shown}");
+    assert!(shown.stdout.contains("(exec: app; given)"), "{shown}");
+    assert!(shown.stdout.contains("`exce app` in the lock file is no grant"), "{shown}");
+    let grants = lab.json(&["plugin", "grants", APP, "--json"]);
+    assert_eq!((&grants[0]["in_recipe"], &grants[1]["in_recipe"]), (&true.into(), &false.into()));
+    assert_eq!(grants[1]["grants"][0]["effective"], false, "{grants}");
+    let run = lab.run(&["plugin", "revoke", APP, "helper", "exce app"]);
     assert_eq!(run.code, 0, "{run}");
-    assert_eq!(lab.run(&["app", "cmd", APP]).code, 0);
+    let shown = lab.run(&["plugin", "grants", APP]);
+    assert!(!shown.stdout.contains("exce app"), "{shown}");
 }
 
 #[test]

@@ -46,11 +46,22 @@ fn says(text: &str) -> Vec<u8> {
 }
 
 /// Says `begun` and does this.
-fn begins(mut guest: Guest, mut data: Data, body: &str) -> Vec<u8> {
+fn begins(guest: Guest, data: Data, body: &str) -> Vec<u8> {
+    begins_in(("lifecycle", "check"), guest, data, body)
+}
+
+fn begins_in(
+    (role, hook): (&'static str, &'static str),
+    mut guest: Guest,
+    mut data: Data,
+    body: &str,
+) -> Vec<u8> {
     let log = data.log(1, "begun");
     guest = guest.import("report", "log").items(&data.items());
-    guest.hook("lifecycle", "check", &format!("{log} {body}")).binary()
+    guest.hook(role, hook, &format!("{log} {body}")).binary()
 }
+
+const LOOPS: &str = "(loop $on (br $on)) unreachable";
 
 /// Presses Ctrl-C when the hook has begun; what was said and the exit code.
 fn interrupted(lab: &Lab, arguments: &[&str]) -> (String, Option<i32>) {
@@ -78,13 +89,17 @@ fn interrupted(lab: &Lab, arguments: &[&str]) -> (String, Option<i32>) {
     (said, child.wait().unwrap().code())
 }
 
-/// It ended by Ctrl-C and by none of its limits, and nothing is in the way of
-/// the next one.
-fn ends_at_once(lab: &Lab, arguments: &[&str]) {
+/// It ended by Ctrl-C and by none of its limits, and says what it leaves.
+fn ends_by_ctrl_c(lab: &Lab, arguments: &[&str], leaves: &str) {
     let (said, code) = interrupted(lab, arguments);
     assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains("interrupted"), "{said}");
+    assert!(said.contains(&format!("interrupted: {leaves}")), "{said}");
     assert!(!said.contains("limit"), "{said}");
+}
+
+/// So does a deploy before its plan, and nothing is in the way of the next one.
+fn ends_at_once(lab: &Lab, arguments: &[&str]) {
+    ends_by_ctrl_c(lab, arguments, "nothing of the app was changed");
     std::fs::write(lab.path("tiny/helper.wasm"), says("hello")).unwrap();
     let mut again = arguments.to_vec();
     again.push("--force");
@@ -95,9 +110,50 @@ fn ends_at_once(lab: &Lab, arguments: &[&str]) {
 
 #[test]
 fn ctrl_c_ends_a_hook_that_loops() {
-    let loops = begins(Guest::new(&["lifecycle"]), Data::new(), "(loop $on (br $on)) unreachable");
+    let loops = begins(Guest::new(&["lifecycle"]), Data::new(), LOOPS);
     let lab = lab(&helper(""), &loops);
     ends_at_once(&lab, &["app", "deploy", APP, "-n"]);
+}
+
+#[test]
+fn ctrl_c_behind_the_plan_says_what_goes_on() {
+    let at = ("lifecycle", "before-deploy");
+    let loops = begins_in(at, Guest::new(&["lifecycle"]), Data::new(), LOOPS);
+    let lab = lab(&helper(""), &loops);
+    let leaves = "the swarm goes on with what it was given so far";
+    ends_by_ctrl_c(&lab, &["app", "deploy", APP, "-n"], leaves);
+}
+
+/// A plugin with one command, `work`.
+fn with_command(body: &str) -> Vec<u8> {
+    let mut data = Data::new();
+    let spec = [data.string("work"), data.string(""), data.list(&[])].concat();
+    let [specs, count] = data.list(&[spec]);
+    let specs = data.words(&[specs, count]);
+    let guest =
+        Guest::new(&["commands"]).hook("commands", "specs", &format!("(i32.const {specs})"));
+    begins_in(("commands", "run"), guest, data, body)
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_loops() {
+    let lab = lab(&helper(""), &with_command(LOOPS));
+    let command = &["app", "cmd", APP, "work"];
+    ends_by_ctrl_c(&lab, command, "the command may have been at work");
+    std::fs::write(lab.path("tiny/helper.wasm"), with_command("(i32.const 64)")).unwrap();
+    let run = lab.run(command);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn ctrl_c_ends_one_hook_that_loops() {
+    let lab = lab(&helper(""), &begins(Guest::new(&["lifecycle"]), Data::new(), LOOPS));
+    let command = &["plugin", "run", "helper", "check", "after=1.0.0", "--app", APP];
+    ends_by_ctrl_c(&lab, command, "the hook may have been at work");
+    std::fs::write(lab.path("tiny/helper.wasm"), says("hello")).unwrap();
+    let run = lab.run(command);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("hello"), "{run}");
 }
 
 #[test]
@@ -212,6 +268,49 @@ fn a_plugin_beside_a_granted_one_is_asked_for() {
     assert!(!run.stderr.contains("howdy"), "neither of them ran: {run}");
     let grants = lab.json(&["plugin", "grants", APP, "--json"]);
     assert_eq!((&grants[0]["agreed"], &grants[1]["agreed"]), (&true.into(), &false.into()));
+}
+
+#[test]
+fn a_standing_flag_is_not_for_a_plugin_that_turns_up() {
+    let lab = lab(&helper(EXEC), &says("hello"));
+    let standing = &["--grant", "exec: app"];
+    assert_eq!(deploy(&lab, standing).code, 0);
+    let other = format!("  - name: other\n    component: helper.wasm\n{EXEC}");
+    // Beside the one it was meant for, and in its place.
+    for plugins in [format!("{}{other}", helper(EXEC)), other] {
+        recipe(&lab, &plugins, &says("howdy"));
+        let run = deploy(&lab, standing);
+        assert_eq!(run.code, 6, "{run}");
+        assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+        let hint = "to agree, add --grant 'other exec: app'; `exec: app` alone could be meant for \
+                    `helper` and `other`\n";
+        assert!(run.stderr.contains(hint), "{run}");
+        let dry = deploy(&lab, &["--dry-run", "--grant", "exec: app"]);
+        assert!(dry.stderr.contains("not agreed to yet: other"), "{dry}");
+    }
+    // What stands there keeps standing beside the flag that says whom it is for.
+    recipe(
+        &lab,
+        &format!("{}  - name: other\n    component: helper.wasm\n{EXEC}", helper(EXEC)),
+        &says("howdy"),
+    );
+    let run = deploy(&lab, &[standing, &["--grant", "other exec: app"][..]].concat());
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(deploy(&lab, standing).code, 0);
+}
+
+#[test]
+fn a_flag_is_for_the_plugin_that_it_names() {
+    let both = format!("{}  - name: other\n    component: helper.wasm\n{EXEC}", helper(EXEC));
+    let lab = lab(&both, &says("hello"));
+    let run = deploy(&lab, &["--grant", "exec: app"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("--grant 'helper exec: app' --grant 'other exec: app'; "), "{run}");
+    let run = deploy(&lab, &["--grant", "helper exec: app"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("to agree, add --grant 'other exec: app'\n"), "{run}");
+    let run = deploy(&lab, &["--grant", "helper exec: app", "--grant", "other exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
 }
 
 fn git(lab: &Lab, arguments: &[&str]) {

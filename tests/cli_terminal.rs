@@ -6,7 +6,10 @@ mod common;
 #[path = "hostile/guests.rs"]
 mod guests;
 
-use std::process::{Command, Stdio};
+use std::{
+    io::{Read, Write},
+    process::{Command, Stdio},
+};
 
 use cli_support::Lab;
 
@@ -14,8 +17,17 @@ const APP: &str = "cli-terminal.example";
 
 /// What is typed and what comes back, through a terminal of 40 by 120.
 fn at_a_terminal(lab: &Lab, command: &str, typed: &str) -> (i32, String) {
-    use std::io::Write;
+    when_asked(lab, command, "", || {}, typed)
+}
 
+/// The same; nothing is typed before this text came and this was done.
+fn when_asked(
+    lab: &Lab,
+    command: &str,
+    asked: &str,
+    meanwhile: impl FnOnce(),
+    typed: &str,
+) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_potluck");
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--command"])
@@ -31,11 +43,21 @@ fn at_a_terminal(lab: &Lab, command: &str, typed: &str) -> (i32, String) {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains(asked) {
+        let mut some = [0; 4096];
+        let read = stdout.read(&mut some).unwrap();
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend(&some[..read]);
+    }
+    meanwhile();
     stdin.write_all(typed.as_bytes()).unwrap();
     stdin.flush().unwrap();
-    let output = child.wait_with_output().unwrap();
+    stdout.read_to_end(&mut seen).unwrap();
+    let status = child.wait().unwrap();
     drop(stdin);
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    (status.code().unwrap_or(-1), String::from_utf8_lossy(&seen).into_owned())
 }
 
 fn has_script() -> bool {
@@ -228,4 +250,27 @@ fn at_a_terminal_consent_is_not_written_while_another_changes_the_app() {
     assert_eq!(code, 0, "{seen}");
     assert!(seen.contains("read its log"), "{seen}");
     assert_ne!(std::fs::read_to_string(&file).unwrap(), before);
+}
+
+#[test]
+fn at_a_terminal_consent_does_not_bring_back_what_was_revoked_meanwhile() {
+    if !has_script() {
+        return;
+    }
+    let lab = app_with_plugin();
+    let file = lab.path("potluck/servers/simulated/t.example.lock.yml");
+    let revoke = |what: &[&str]| {
+        let run = lab.run(&[&["plugin", "revoke", "t.example"], what].concat());
+        assert_eq!(run.code, 0, "{run}");
+        std::fs::read_to_string(&file).unwrap()
+    };
+    revoke(&["helper", "exec: app"]);
+    let mut left = String::new();
+    let everything = || left = revoke(&[]);
+    let (code, seen) = when_asked(&lab, "app cmd t.example", "Allow this?", everything, "y\r");
+    assert_eq!(code, 1, "{seen}");
+    let said = "what the plugins of t.example may do was changed meanwhile";
+    assert!(seen.contains(said) && seen.contains("run the command again"), "{seen}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), left);
+    assert!(!left.contains("helper"), "{left}");
 }

@@ -13,8 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-const GRANTS: [&str; 6] =
-    ["--grant", "exec: app", "--grant", "exec: db", "--grant", "secret: db_password"];
+const GRANTS: [&str; 8] = [
+    "--grant",
+    "wordpress exec: app",
+    "--grant",
+    "wordpress exec: db",
+    "--grant",
+    "database exec: db",
+    "--grant",
+    "secret: db_password",
+];
 
 /// What the story saw, in the order in which it happened.
 struct Story {
@@ -505,7 +513,12 @@ fn secrets_are_made_once_and_not_shown() {
 fn grants_that_were_not_given_stop_the_deploy_and_name_the_flags() {
     let said = &told!().without_grants;
     assert_eq!(said.code, 6, "{}", said.stderr);
-    for flag in ["--grant 'exec: app'", "--grant 'exec: db'", "--grant 'secret: db_password'"] {
+    for flag in [
+        "--grant 'database exec: db'",
+        "--grant 'database secret: db_password'",
+        "--grant 'wordpress exec: app'",
+        "--grant 'wordpress exec: db'",
+    ] {
         assert!(said.stderr.contains(flag), "no {flag} in:\n{}", said.stderr);
     }
 }

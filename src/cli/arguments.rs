@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    home::{AppName, ServerName},
+    home::{AppName, GivenGrant, ServerName},
     lint::Strictness,
 };
 
@@ -82,6 +82,17 @@ pub struct JsonArg {
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// For commands that start an app's plugins.
+#[derive(Debug, Clone, Args)]
+pub struct GrantArg {
+    /// Give a plugin of the recipe this grant, without a question: `PLUGIN exec: SERVICE`,
+    /// `PLUGIN secret: NAME` or `PLUGIN http: ORIGIN`; may be repeated
+    ///
+    /// PLUGIN may be left out where no other plugin asks for the same or was given it.
+    #[arg(long, value_name = "GRANT", requires = "app")]
+    pub grant: Vec<GivenGrant>,
 }
 
 /// For commands that lint, or deploy what lint looks at.

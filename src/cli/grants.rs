@@ -4,7 +4,13 @@
 //! but a grant is never given: the command ends with exit code 6 and lists what
 //! `--grant` would have to say.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{
     prompt,
@@ -29,11 +35,18 @@ pub enum PlanQuestion {
 pub struct Answers {
     ui: Arc<Ui>,
     plan: PlanQuestion,
+    /// Whether a plan was agreed to.
+    go: AtomicBool,
 }
 
 impl Answers {
     pub fn new(ui: &Arc<Ui>, plan: PlanQuestion) -> Arc<Self> {
-        Arc::new(Answers { ui: Arc::clone(ui), plan })
+        Arc::new(Answers { ui: Arc::clone(ui), plan, go: AtomicBool::new(false) })
+    }
+
+    /// Whether a plan was agreed to, so that something may have been changed.
+    pub fn gave_way(&self) -> bool {
+        self.go.load(Ordering::Relaxed)
     }
 
     /// A question that is left without an answer is answered with no.
@@ -60,10 +73,12 @@ impl Consent for Answers {
 
     fn plan(&self, plan: &Plan) -> bool {
         show_plan(&self.ui, plan);
-        self.plan == PlanQuestion::Yes
+        let go = self.plan == PlanQuestion::Yes
             || plan.changes.is_empty()
             || !self.ui.is_interactive()
-            || self.ask("Go ahead?", true)
+            || self.ask("Go ahead?", true);
+        self.go.fetch_or(go, Ordering::Relaxed);
+        go
     }
 }
 

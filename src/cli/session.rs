@@ -5,7 +5,13 @@ use std::{env, future::Future, path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{arguments::AppArg, failure::Failure, grants::Answers, progress::Renderer, ui::Ui};
+use super::{
+    arguments::{AppArg, GrantArg},
+    failure::Failure,
+    grants::Answers,
+    progress::Renderer,
+    ui::Ui,
+};
 use crate::{
     engine::{self, Engine, docker_config::DockerConfig},
     home::{AppEntry, Home, ServerName},
@@ -93,6 +99,7 @@ impl Session {
             progress: Arc::clone(&renderer) as Arc<dyn crate::progress::Sink>,
             docker: self.docker_config(),
             consent: answers,
+            grants: Vec::new(),
         };
         Ok(Operating { context, renderer })
     }
@@ -105,6 +112,13 @@ pub struct Operating {
 }
 
 impl Operating {
+    /// With what the command line gives to plugins.
+    #[must_use]
+    pub fn granting(mut self, arg: &GrantArg) -> Self {
+        self.context.grants.clone_from(&arg.grant);
+        self
+    }
+
     /// Takes down what moves, before a question is asked.
     pub fn pause(&self) {
         self.renderer.finish();

@@ -3,8 +3,10 @@
 
 use std::{fmt, str::FromStr};
 
+use super::names::PluginName;
+
 /// One grant. Its text form, `exec: db`, is the line that would be written
-/// under `grants:` in `recipe.yml`, and what `--grant` takes.
+/// under `grants:` in `recipe.yml`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grant {
     /// Run programs in, restart, wait for, read the log of, and read and write
@@ -112,6 +114,40 @@ impl FromStr for Grant {
     }
 }
 
+/// A grant given beforehand, as `--grant` takes it: `wordpress exec: db`. Without
+/// a plugin's name, `exec: db`, it is for the one plugin that can be meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GivenGrant {
+    pub plugin: Option<PluginName>,
+    pub grant: Grant,
+}
+
+impl fmt::Display for GivenGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.plugin {
+            Some(plugin) => write!(f, "{plugin} {}", self.grant),
+            None => self.grant.fmt(f),
+        }
+    }
+}
+
+impl FromStr for GivenGrant {
+    type Err = InvalidGrant;
+
+    fn from_str(s: &str) -> Result<Self, InvalidGrant> {
+        let invalid = |reason: String| InvalidGrant { given: s.into(), reason };
+        let (before, thing) = s.split_once(':').ok_or_else(|| invalid("it has no colon".into()))?;
+        let (plugin, capability) = match before.trim().rsplit_once(char::is_whitespace) {
+            Some((plugin, capability)) => {
+                let plugin = PluginName::new(plugin.trim()).map_err(|e| invalid(e.to_string()))?;
+                (Some(plugin), capability)
+            }
+            None => (None, before),
+        };
+        Ok(GivenGrant { plugin, grant: Grant::new(capability, thing)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +168,30 @@ mod tests {
     fn grants_read_as_they_print() {
         for text in ["exec: db", "secret: db_password", "http: https://sso.example.org"] {
             assert_eq!(text.parse::<Grant>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_grant_given_beforehand_may_name_its_plugin() {
+        for (text, plugin, grant) in [
+            ("exec: db", None, "exec: db"),
+            ("wordpress exec: db", Some("wordpress"), "exec: db"),
+            ("  exec  exec:db ", Some("exec"), "exec: db"),
+            (
+                "sso http: https://sso.example.org:8443",
+                Some("sso"),
+                "http: https://sso.example.org:8443",
+            ),
+        ] {
+            let given: GivenGrant = text.parse().unwrap();
+            assert_eq!(given.plugin.as_ref().map(PluginName::as_str), plugin, "{text}");
+            assert_eq!(given.grant.to_string(), grant, "{text}");
+            assert_eq!(given.to_string().parse::<GivenGrant>().unwrap(), given);
+        }
+        for text in
+            ["", "wordpress", "wordpress exec", "a b exec: db", "../x exec: db", "exec db: x"]
+        {
+            assert!(text.parse::<GivenGrant>().is_err(), "{text:?} was accepted");
         }
     }
 

@@ -45,6 +45,23 @@ pub struct PluginLock {
     pub recipe: Option<RecipePin>,
     /// Grants given, as text (`exec: db`), sorted.
     pub grants: Vec<String>,
+    /// What was agreed to with other versions of the recipe, newest last, so that
+    /// a tag which moved is told from an old release; at most [`EARLIER`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<AgreedVersion>,
+}
+
+/// Versions of the recipe that are remembered beside the one agreed to last.
+pub const EARLIER: usize = 16;
+
+/// A component agreed to with one version of the recipe. Commits need no memory:
+/// what they hold does not change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AgreedVersion {
+    pub version: String,
+    /// Digest of the component, 64 hex digits.
+    pub sha256: String,
 }
 
 /// How far the data migration of an upgrade came.

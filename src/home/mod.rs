@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub use app_lock::AppLock;
 pub use env_file::EnvFile;
 pub use error::Error;
-pub use grant::Grant;
+pub use grant::{GivenGrant, Grant};
 pub use lock_file::LockFile;
 pub use memory::MemoryFile;
 pub use names::{AppName, RecipeName, ServerName, StackName};

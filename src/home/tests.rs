@@ -135,6 +135,10 @@ fn a_lock_file_reads_back() {
         component: Some("plugins/wordpress.wasm".into()),
         recipe: lock.recipe.clone(),
         grants,
+        earlier: vec![lock_file::AgreedVersion {
+            version: "0.9.0+1".into(),
+            sha256: "1".repeat(64),
+        }],
     };
     lock.plugins.insert("wordpress".into(), plugin);
     home.write_lock_file(&app, &lock).unwrap();
@@ -142,6 +146,7 @@ fn a_lock_file_reads_back() {
     // One that was written before plugins had a component and a recipe there.
     for plugin in lock.plugins.values_mut() {
         (plugin.component, plugin.recipe) = (None, None);
+        plugin.earlier.clear();
     }
     home.write_lock_file(&app, &lock).unwrap();
     assert_eq!(home.lock_file(&app).unwrap(), lock);

@@ -10,7 +10,7 @@
 //! to run, those that ran before get their old spec back ([`super::undo`]); on
 //! a first deploy they are left as they are, to be looked at.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use crate::{
     plugin::{Role, Transition},
@@ -21,9 +21,10 @@ use super::{
     App, Change, Context, DeployOptions, DeployReport, Error, Plan,
     auths::SendAuth,
     checks,
+    consent::{self, Agreed},
     contents::Marks,
     error::Subject,
-    hooks::{self, Agreed},
+    hooks,
     live::Live,
     migrate::Migrations,
     record::{self, Record},
@@ -69,13 +70,13 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
     checks::external(&app.stack, &rollout.subject, &live)?;
     let lint = checks::lint(app, options.strictness)?;
     let components = hooks::components(app)?;
-    hooks::check_flags(app, &components, &options.grants)?;
+    consent::check_flags(context, app, &components)?;
     let images = rollout.images(&live).await?;
     let mut plan = rollout.work(&live, &images).plan();
-    plan.changes.extend(hooks::changed_components(app, &components));
+    plan.changes.extend(consent::changed_components(app, &components));
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
     add_warnings(&mut plan, app, &lint);
-    for wish in hooks::wishes(app, &components, &options.grants) {
+    for wish in consent::wishes(app, &components, &context.grants) {
         plan.warnings.push(format!("not agreed to yet: {}", wish.to_string().trim()));
     }
     Ok(plan)
@@ -93,7 +94,7 @@ async fn run(
         let live = rollout(context, app, options).live().await?;
         checks::external(&app.stack, &subject(app), &live)?;
         let components = hooks::components(app)?;
-        hooks::check_flags(app, &components, &options.grants)?;
+        consent::check_flags(context, app, &components)?;
         (live, components)
     };
     let images = rollout(context, app, options).images(&live).await?;
@@ -101,7 +102,7 @@ async fn run(
     let fingerprint = record::fingerprint(app, &components);
     let known = Record::read(context, &app.entry)?;
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
-        && hooks::wishes(app, &components, &BTreeSet::new()).is_empty();
+        && consent::wishes(app, &components, &[]).is_empty();
     if work.is_empty() && settled && !options.force {
         // Nothing differs from the last good deploy. That it still runs is
         // looked at all the same.
@@ -115,10 +116,8 @@ async fn run(
     step(context, "check".into());
     let lint = checks::lint(app, options.strictness)?;
 
-    let changed_components = hooks::changed_components(app, &components);
-    // A restore has no flags of a deploy.
-    let flags = (!options.restoring).then_some(&options.grants);
-    let agreed = hooks::decide(context, app, &components, flags)?;
+    let changed_components = consent::changed_components(app, &components);
+    let agreed = consent::decide(context, app, &components)?;
     remember_grants(context, app, &agreed)?;
     let roles = &[Role::Lifecycle, Role::Migration];
     let mut plugins = hooks::start_components(context, app, &components, roles).await?;
@@ -196,7 +195,7 @@ fn subject(app: &App) -> Subject {
 
 /// Agreed once is agreed, also when the deploy fails later.
 fn remember_grants(context: &Context, app: &mut App, agreed: &Agreed) -> Result<(), Error> {
-    if hooks::record(&mut app.lock, agreed) {
+    if consent::record(&mut app.lock, agreed) {
         context.home.write_lock_file(&app.entry, &app.lock)?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use super::{deploy::UNRELEASED, state::State};
 use crate::{
     hint::Hint,
-    home::{Grant, lock_file::PluginLock},
+    home::{GivenGrant, Grant, lock_file::PluginLock},
     plugin::grants::{Reason, sentence},
 };
 
@@ -38,16 +38,15 @@ pub enum Error {
     /// Exit code 6: plugins want what was not granted.
     #[error("the recipe's plugins need your consent:\n{}", list(.wishes))]
     NeedsConsent {
-        app: String,
         wishes: Vec<Wish>,
-        /// Whether the command takes `--grant`.
-        by_flag: bool,
+        /// What was given on the command line without saying to whom.
+        ambiguous: Vec<Ambiguous>,
     },
     #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
     GrantsChanged { app: String },
     /// A grant on the command line that does not fit the app or its recipe.
     #[error("`{grant}` cannot be granted: {reason}")]
-    BadGrant { grant: Grant, reason: String, nearest: Option<String> },
+    BadGrant { grant: GivenGrant, reason: String, nearest: Option<String> },
     /// Exit code 6: the plan was shown and not agreed to.
     #[error("the plan for {app} was not agreed to; nothing was changed")]
     Declined { app: String },
@@ -129,9 +128,23 @@ pub struct Wish {
     pub version: String,
     /// What was agreed to earlier.
     pub agreed: Option<PluginLock>,
+    /// The digest agreed to with this very version, 64 hex digits.
+    pub held: Option<String>,
+}
+
+/// A grant given beforehand that more than one plugin may have been meant with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambiguous {
+    pub grant: Grant,
+    pub plugins: Vec<String>,
 }
 
 impl Wish {
+    /// What it asks for and was not given.
+    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| !self.before.contains(grant))
+    }
+
     /// What happened to the component, where that is why there is something to
     /// agree to.
     pub fn change(&self) -> Option<String> {
@@ -140,7 +153,7 @@ impl Wish {
             Reason::ChangedInPlace => Some(format!(
                 "its component changed although the version is still {}: {} → {}",
                 self.version,
-                short(&agreed.sha256),
+                short(self.held.as_ref().unwrap_or(&agreed.sha256)),
                 short(&self.sha256)
             )),
             Reason::Replaced => Some(format!(
@@ -312,6 +325,24 @@ fn list(wishes: &[Wish]) -> String {
     wishes.iter().map(Wish::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// The flags to add, each with its plugin: a nameless one could come to mean
+/// another.
+fn to_agree(wishes: &[Wish], ambiguous: &[Ambiguous]) -> String {
+    let flag = |wish: &Wish, grant: &Grant| format!("--grant '{} {grant}'", wish.plugin);
+    let flags: Vec<String> =
+        wishes.iter().flat_map(|wish| wish.missing().map(|grant| flag(wish, grant))).collect();
+    let look = wishes.iter().any(|wish| wish.reason == Reason::ChangedInPlace);
+    if flags.is_empty() || look {
+        return "run the command in a terminal and agree".into();
+    }
+    let mut hint = format!("to agree, add {}", flags.join(" "));
+    for Ambiguous { grant, plugins } in ambiguous {
+        let plugins: Vec<String> = plugins.iter().map(|plugin| format!("`{plugin}`")).collect();
+        hint += &format!("; `{grant}` alone could be meant for {}", plugins.join(" and "));
+    }
+    hint
+}
+
 impl MigrationFailed {
     /// What to type next.
     fn next(&self) -> String {
@@ -343,21 +374,7 @@ impl Hint for Error {
             Error::BadGrant { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
-            Error::NeedsConsent { app, wishes, by_flag } => {
-                let flags: Vec<String> = wishes
-                    .iter()
-                    .flat_map(|wish| wish.grants.iter().filter(|g| !wish.before.contains(*g)))
-                    .map(|grant| format!("--grant '{grant}'"))
-                    .collect();
-                let look = wishes.iter().any(|wish| wish.reason == Reason::ChangedInPlace);
-                Some(if flags.is_empty() || look {
-                    "run the command in a terminal and agree".into()
-                } else if *by_flag {
-                    format!("to agree, add {}", flags.join(" "))
-                } else {
-                    format!("to agree, run `potluck app deploy {app} {}`", flags.join(" "))
-                })
-            }
+            Error::NeedsConsent { wishes, ambiguous } => Some(to_agree(wishes, ambiguous)),
             Error::GrantsChanged { .. } => Some("run the command again".into()),
             Error::Failed(failed)
             | Error::UndoFailed { failed, .. }

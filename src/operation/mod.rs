@@ -9,6 +9,7 @@ mod archive;
 mod auths;
 mod backupbot;
 mod checks;
+mod consent;
 mod contents;
 mod converge;
 mod deploy;
@@ -18,6 +19,7 @@ mod hooks;
 mod live;
 mod load;
 mod migrate;
+mod plugin_grants;
 mod ps;
 mod record;
 mod relabel;
@@ -31,16 +33,12 @@ mod undeploy;
 mod undo;
 mod work;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     compose::{Source, Stack, Warning},
     engine::{Engine, docker_config::DockerConfig},
-    home::{AppEntry, EnvFile, Grant, Home, LockFile, StackName},
+    home::{AppEntry, EnvFile, GivenGrant, Home, LockFile, StackName},
     lint::{Finding, Strictness},
     plugin::Runtime,
     progress::Sink,
@@ -48,10 +46,14 @@ use crate::{
 };
 
 pub(crate) use backupbot::{RestoreHook, before_restore};
+pub use consent::{AppLocked, check_grants};
 pub use deploy::{deploy, plan};
-pub use error::{Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish};
-pub use hooks::{AppLocked, PluginGrants, plugin_grants, prepare, start};
+pub use error::{
+    Ambiguous, Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish,
+};
+pub use hooks::{prepare, start};
 pub use load::{load, recipe_of, stack_name};
+pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
@@ -72,6 +74,8 @@ pub struct Context {
     pub docker: DockerConfig,
     /// Asked before something is granted or changed.
     pub consent: Arc<dyn Consent>,
+    /// Grants given on the command line: nobody is asked for these.
+    pub grants: Vec<GivenGrant>,
 }
 
 /// Answers for the person at the terminal.
@@ -128,8 +132,6 @@ pub struct DeployOptions {
     /// services are then not run.
     pub detach: bool,
     pub dry_run: bool,
-    /// Grants given on the command line.
-    pub grants: BTreeSet<Grant>,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
     /// What lint may find before it stops the deploy.

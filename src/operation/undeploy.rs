@@ -1,6 +1,6 @@
 //! Taking an app off the swarm, and removing what is left of it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    App, Context, Error, apply,
+    App, Context, Error, apply, consent,
     contents::CONTENT_LABEL,
     hooks,
     live::{by_name, label},
@@ -157,7 +157,7 @@ async fn before_remove(context: &Context, app: &App) {
     let warn = |message: String| context.progress.event(Event::Warning { message });
     let run = async {
         let components = hooks::components(app)?;
-        let wishes = hooks::wishes(app, &components, &BTreeSet::new());
+        let wishes = consent::wishes(app, &components, &[]);
         let (refused, agreed): (Vec<_>, Vec<_>) = components
             .into_iter()
             .partition(|component| wishes.iter().any(|w| w.plugin == component.entry.name));

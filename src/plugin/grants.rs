@@ -5,13 +5,13 @@
 //! component that changed although its recipe's version did not, and one of the
 //! recipe's in the place of one that comes with potluck.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::host;
 use crate::home::{
-    Grant,
+    GivenGrant, Grant,
     error::nearest,
-    lock_file::{PluginLock, RecipePin},
+    lock_file::{AgreedVersion, EARLIER, PluginLock, RecipePin},
 };
 
 /// What is known when it is decided.
@@ -25,8 +25,9 @@ pub struct Request<'a> {
     pub digest: &'a str,
     /// What was agreed to earlier.
     pub agreed: Option<&'a PluginLock>,
-    /// Whether the recipe's version is the one that was agreed to.
-    pub same_version: bool,
+    /// The digest agreed to with this very version of the recipe, the last time
+    /// or earlier: see [`held`].
+    pub held: Option<&'a str>,
 }
 
 /// What comes of a request.
@@ -65,7 +66,7 @@ pub enum Reason {
 
 /// Compares; asks nobody, stores nothing.
 pub fn decide(request: Request<'_>) -> Decision {
-    let Request { wanted, component, digest, agreed, same_version } = request;
+    let Request { wanted, component, digest, agreed, held } = request;
     let standard = |component: &str| component.starts_with("std:");
     let replaced = !standard(component)
         && agreed.and_then(|lock| lock.component.as_deref()).is_some_and(standard);
@@ -80,7 +81,7 @@ pub fn decide(request: Request<'_>) -> Decision {
         // What asks for nothing can do nothing.
         None if wanted.is_empty() => None,
         None => Some(Reason::FirstUse),
-        Some(lock) if lock.sha256 != digest && same_version => Some(Reason::ChangedInPlace),
+        Some(_) if held.is_some_and(|held| held != digest) => Some(Reason::ChangedInPlace),
         Some(_) if new.is_empty() => None,
         Some(_) if replaced => Some(Reason::Replaced),
         Some(_) => Some(Reason::Widened),
@@ -104,14 +105,62 @@ impl Question {
     }
 }
 
-/// The lock entry of a plugin that got all it asked for, with this recipe.
-pub fn lock(request: &Request<'_>, recipe: RecipePin) -> PluginLock {
+/// The digest of the component that was agreed to with the recipe at hand. `last`
+/// is the recipe of the lock entry. A folder without versions is being worked on:
+/// its components may change.
+pub fn held<'a>(
+    agreed: &'a PluginLock,
+    last: Option<&RecipePin>,
+    recipe: &RecipePin,
+) -> Option<&'a str> {
+    if last.is_some_and(|last| same(last, recipe)) {
+        return Some(&agreed.sha256);
+    }
+    let is = |earlier: &&AgreedVersion| recipe.version.as_ref() == Some(&earlier.version);
+    agreed.earlier.iter().find(is).map(|earlier| earlier.sha256.as_str())
+}
+
+fn same(one: &RecipePin, other: &RecipePin) -> bool {
+    (one.version.is_some() && one.version == other.version)
+        || (one.commit.is_some() && one.commit == other.commit)
+}
+
+/// The lock entry of a plugin that got all it asked for, with this recipe; `last`
+/// is the recipe of the entry from before.
+pub fn lock(request: &Request<'_>, last: Option<&RecipePin>, recipe: RecipePin) -> PluginLock {
+    let mut earlier = request.agreed.map(|lock| lock.earlier.clone()).unwrap_or_default();
+    let before = request.agreed.zip(last.and_then(|last| last.version.clone()));
+    if let Some((lock, version)) = before {
+        earlier.retain(|earlier| earlier.version != version);
+        earlier.push(AgreedVersion { version, sha256: lock.sha256.clone() });
+    }
+    earlier.retain(|earlier| Some(&earlier.version) != recipe.version.as_ref());
+    earlier.drain(..earlier.len().saturating_sub(EARLIER));
     PluginLock {
         sha256: request.digest.into(),
         component: Some(request.component.into()),
         recipe: Some(recipe).filter(|pin| pin.version.is_some() || pin.commit.is_some()),
         grants: request.wanted.iter().map(Grant::to_string).collect(),
+        earlier,
     }
+}
+
+/// Which plugins of an app ask for a grant, or were given it.
+pub type Claims<'a> = BTreeMap<Grant, BTreeSet<&'a str>>;
+
+/// What was given beforehand to one plugin: with its name, or without any where
+/// the grant can be meant for no other. A grant that stands in somebody's crontab
+/// must not become another plugin's that turns up one day.
+pub fn beforehand(given: &[GivenGrant], plugin: &str, claims: &Claims<'_>) -> BTreeSet<Grant> {
+    let its_own = |grant: &Grant| claims.get(grant).is_some_and(|by| by.iter().eq([&plugin]));
+    given
+        .iter()
+        .filter(|given| match &given.plugin {
+            Some(named) => named.as_str() == plugin,
+            None => its_own(&given.grant),
+        })
+        .map(|given| given.grant.clone())
+        .collect()
 }
 
 /// One plain sentence for the person who decides on a grant.
@@ -183,10 +232,14 @@ mod tests {
         lines.iter().map(|line| line.parse().unwrap()).collect()
     }
 
+    fn recipe(version: Option<&str>) -> RecipePin {
+        RecipePin { version: version.map(Into::into), commit: None }
+    }
+
     fn agreed(component: &str, digest: &str, lines: &[&str]) -> PluginLock {
         let wanted = &set(lines);
-        let request = Request { wanted, component, digest, agreed: None, same_version: false };
-        lock(&request, RecipePin { version: None, commit: None })
+        let request = Request { wanted, component, digest, agreed: None, held: None };
+        lock(&request, None, recipe(None))
     }
 
     fn reason(
@@ -206,7 +259,8 @@ mod tests {
     ) -> Option<Reason> {
         let wanted = set(wanted);
         let agreed = agreed.as_ref();
-        match decide(Request { wanted: &wanted, component, digest: "aa", agreed, same_version }) {
+        let held = agreed.filter(|_| same_version).map(|agreed| agreed.sha256.as_str());
+        match decide(Request { wanted: &wanted, component, digest: "aa", agreed, held }) {
             Decision::Granted(grants) => {
                 assert_eq!(grants, wanted);
                 None
@@ -259,11 +313,64 @@ mod tests {
             component: "a.wasm",
             digest: "aa",
             agreed: Some(&given),
-            same_version: false,
+            held: None,
         };
         let Decision::Ask(question) = decide(request) else { panic!("not asked") };
         assert!(!question.answered_by(&BTreeSet::new()));
         assert!(question.answered_by(&set(db)));
+    }
+
+    #[test]
+    fn a_version_agreed_to_once_is_held_to() {
+        let mut entry = agreed("a.wasm", "d0", &[]);
+        let mut last = recipe(Some("0"));
+        entry.recipe = Some(last.clone());
+        let agree = |entry: &PluginLock, last: &RecipePin, version: &str, digest: &str| {
+            let wanted = &set(&[]);
+            let agreed = Some(entry);
+            let request = Request { wanted, component: "a.wasm", digest, agreed, held: None };
+            lock(&request, Some(last), recipe(Some(version)))
+        };
+        for n in 1..=EARLIER + 1 {
+            entry = agree(&entry, &last, &n.to_string(), &format!("d{n}"));
+            last = recipe(Some(&n.to_string()));
+        }
+        let of = |entry: &PluginLock, last: &RecipePin, version: &str| {
+            held(entry, Some(last), &recipe(Some(version))).map(str::to_owned)
+        };
+        assert_eq!(entry.earlier.len(), EARLIER);
+        assert_eq!(of(&entry, &last, "0"), None, "too long ago");
+        for n in 1..=EARLIER + 1 {
+            assert_eq!(of(&entry, &last, &n.to_string()), Some(format!("d{n}")));
+        }
+        // Back, and up again to a tag that moved and was agreed to anew.
+        let back = agree(&entry, &last, "3", "d3");
+        assert!(back.earlier.iter().all(|earlier| earlier.version != "3"));
+        let last_back = recipe(Some("3"));
+        assert_eq!(of(&back, &last_back, "17"), Some("d17".into()));
+        let moved = agree(&back, &last_back, "17", "other");
+        assert_eq!(of(&moved, &recipe(Some("17")), "17"), Some("other".into()));
+        assert_eq!(of(&moved, &recipe(Some("17")), "3"), Some("d3".into()));
+        // Agreed to again as it is, nothing changes.
+        assert_eq!(agree(&back, &last_back, "3", "d3"), back);
+        // Neither versions nor commits: a folder that is being worked on.
+        assert_eq!(held(&back, Some(&recipe(None)), &recipe(None)), None);
+    }
+
+    #[test]
+    fn a_grant_without_a_name_is_for_the_only_one_it_can_be_for() {
+        let given: Vec<GivenGrant> =
+            ["exec: db", "exec: app", "new secret: key"].map(|text| text.parse().unwrap()).into();
+        let grant = |text: &str| text.parse::<Grant>().unwrap();
+        let claims: Claims<'_> = [
+            (grant("exec: db"), ["old", "new"].into()),
+            (grant("exec: app"), ["old"].into()),
+            (grant("secret: key"), ["old", "new"].into()),
+        ]
+        .into();
+        assert_eq!(beforehand(&given, "old", &claims), set(&["exec: app"]));
+        assert_eq!(beforehand(&given, "new", &claims), set(&["secret: key"]));
+        assert_eq!(beforehand(&given, "other", &claims), set(&[]));
     }
 
     #[test]

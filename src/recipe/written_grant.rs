@@ -9,7 +9,7 @@ use serde::{
 
 use crate::home::{Grant, grant::InvalidGrant};
 
-/// `exec: db`, or the same in quotes, as the lock file and `--grant` have it.
+/// `exec: db`, or the same in quotes, as the lock file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WrittenGrant {
     Text(String),

@@ -129,6 +129,7 @@ impl TestApp {
             progress: heard.clone(),
             docker: Default::default(),
             consent: Arc::new(Yes),
+            grants: Vec::new(),
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

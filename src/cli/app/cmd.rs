@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -47,6 +47,9 @@ pub struct Args {
     arguments: Vec<String>,
 
     #[command(flatten)]
+    grants: GrantArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -72,7 +75,9 @@ struct Ran {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let operating = session
+        .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
+        .granting(&args.grants);
     let (known, ran) = wait("interrupted: the command may have been at work", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
         let context = &operating.context;

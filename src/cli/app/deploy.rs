@@ -1,16 +1,15 @@
 //! `potluck app deploy`
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     cli::{
-        arguments::{AppArg, JsonArg, StrictArg, duration},
+        arguments::{AppArg, GrantArg, JsonArg, StrictArg, duration},
         exit::Exit,
-        failure::Outcome,
+        failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion, show_plan},
         session::{Session, wait},
     },
-    home::Grant,
     operation::{self, DeployOptions},
     recipe::Version,
 };
@@ -30,7 +29,7 @@ Examples:
   potluck app deploy wiki.example.org
   potluck app deploy wiki.example.org --dry-run
   potluck app deploy wiki.example.org 1.3.0+6.4.5
-  potluck app deploy wiki.example.org -n --grant 'exec: db' --grant 'secret: db_password'
+  potluck app deploy wiki.example.org -n --grant 'wiki exec: app' --grant 'wiki exec: db'
 
 With --no-input the plan is carried out without a question. Grants that weren't
 given then end the command with exit code 6 and the flags to pass. A deploy that
@@ -54,10 +53,8 @@ pub struct Args {
     #[arg(short, long)]
     yes: bool,
 
-    /// Give the recipe's plugins this grant: `exec: SERVICE`, `secret: NAME` or
-    /// `http: ORIGIN`; may be repeated
-    #[arg(long, value_name = "GRANT")]
-    grant: Vec<Grant>,
+    #[command(flatten)]
+    grants: GrantArg,
 
     /// Don't wait for the services to come up; hooks that need them don't run
     #[arg(long)]
@@ -82,18 +79,21 @@ pub struct Args {
 
 const INTERRUPTED: &str = "interrupted: the swarm goes on with what it was given so far";
 
+/// Before the plan was agreed to.
+const UNCHANGED: &str = "interrupted: nothing of the app was changed";
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry)?) };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
-    let operating = session.context(&home, Answers::new(&session.ui, question))?;
+    let answers = Answers::new(&session.ui, question);
+    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
     let options = DeployOptions {
         version: args.version.clone().map_or(Version::Newest, Version::Named),
         timeout: args.timeout,
         detach: args.detach,
         dry_run: args.dry_run,
-        grants: args.grant.iter().cloned().collect::<BTreeSet<_>>(),
         force: args.force,
         strictness: args.strict.strictness(),
         restoring: false,
@@ -103,6 +103,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Ok(operation::deploy(&operating.context, &mut app, &options).await?)
     })
     .map_err(|failure| match failure.exit {
+        // What the plugins may do may have been written down: that changes no app.
+        Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),
         Exit::INTERRUPTED => failure.hint(format!("see `potluck app ps {}`", entry.name)),
         _ => failure,
     })?;

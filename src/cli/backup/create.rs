@@ -5,7 +5,7 @@ use indicatif::HumanBytes;
 use crate::{
     backup,
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
@@ -31,6 +31,9 @@ pub struct Args {
     app: AppArg,
 
     #[command(flatten)]
+    grants: GrantArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -38,7 +41,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let _lock = home.lock_app(&entry)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let operating = session
+        .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
+        .granting(&args.grants);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;

@@ -5,7 +5,7 @@ use indicatif::HumanBytes;
 use crate::{
     backup::{self, RestorePlan, Which},
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -46,6 +46,9 @@ pub struct Args {
     yes: bool,
 
     #[command(flatten)]
+    grants: GrantArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -53,7 +56,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let _lock = home.lock_app(&entry)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let operating = session
+        .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
+        .granting(&args.grants);
     let options = super::options();
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
     let report = wait_cancelling(&options.cancel, async {

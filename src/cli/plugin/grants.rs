@@ -29,8 +29,8 @@ Examples:
   potluck plugin grants blog.example.org
   potluck plugin grants blog.example.org --json
 
-JSON: a list of {plugin, sha256, agreed_sha256, agreed, changed_in_place, grants};
-a grant is {grant, meaning, asked, given, effective}.")]
+JSON: a list of {plugin, sha256, agreed_sha256, in_recipe, agreed, changed_in_place,
+grants, unreadable}; a grant is {grant, meaning, asked, given, effective}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -44,9 +44,11 @@ struct Report {
     plugin: String,
     sha256: String,
     agreed_sha256: Option<String>,
+    in_recipe: bool,
     agreed: bool,
     changed_in_place: bool,
     grants: Vec<Row>,
+    unreadable: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -95,26 +97,29 @@ fn report(plugin: &PluginGrants) -> Report {
         plugin: plugin.plugin.clone(),
         sha256: plugin.sha256.clone(),
         agreed_sha256: plugin.agreed_sha256.clone(),
+        in_recipe: plugin.in_recipe,
         agreed: plugin.agreed,
         changed_in_place: plugin.changed_in_place,
         grants: all.into_iter().map(row).collect(),
+        unreadable: plugin.unreadable.clone(),
     }
 }
 
 fn text(report: &Report) -> String {
-    let state = match (report.agreed, report.changed_in_place) {
-        (true, _) => "runs with what is marked",
-        (false, true) => {
+    let state = match report {
+        Report { in_recipe: false, .. } => "does not run: the recipe has no such plugin",
+        Report { agreed: true, .. } => "runs with what is marked",
+        Report { changed_in_place: true, .. } => {
             "does not run: its component changed under the same version; agree in a terminal"
         }
-        (false, false) => "does not run before you agree to what it asks for",
+        Report { .. } => "does not run before you agree to what it asks for",
     };
     let mut text = format!("{BOLD}{}{BOLD:#} {state}\n", clean(&report.plugin));
     text.push_str(&format!("  component {}\n", report.sha256));
     if let Some(agreed) = report.agreed_sha256.as_ref().filter(|a| **a != report.sha256) {
         text.push_str(&format!("  agreed to {agreed}\n"));
     }
-    if report.grants.is_empty() {
+    if report.in_recipe && report.grants.is_empty() {
         text.push_str("  asks for nothing\n");
     }
     for row in &report.grants {
@@ -122,10 +127,17 @@ fn text(report: &Report) -> String {
         let state = match (row.asked, row.given) {
             (true, true) => "asked, given",
             (true, false) => "asked, not given",
+            (false, _) if !report.in_recipe => "given",
             (false, _) => "given, not asked for any more",
         };
         let (meaning, grant) = (clean(&row.meaning), clean(&row.grant));
         text.push_str(&format!("  {mark} {meaning} ({grant}; {state})\n"));
+    }
+    for line in &report.unreadable {
+        text.push_str(&format!(
+            "    `{}` in the lock file is no grant: it gives nothing\n",
+            clean(line)
+        ));
     }
     text
 }

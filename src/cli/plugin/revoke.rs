@@ -29,9 +29,10 @@ pub struct Args {
     #[arg(value_name = "PLUGIN")]
     plugin: Option<String>,
 
-    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`
+    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`; or a line of the lock file
+    /// as it is, should it be none of these
     #[arg(value_name = "GRANT", requires = "plugin")]
-    grants: Vec<Grant>,
+    grants: Vec<String>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -55,7 +56,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 fn revoke(
     lock: &mut LockFile,
     plugin: Option<&str>,
-    grants: &[Grant],
+    grants: &[String],
 ) -> Result<Vec<String>, Failure> {
     let Some(plugin) = plugin else {
         let all = std::mem::take(&mut lock.plugins);
@@ -75,18 +76,27 @@ fn revoke(
     }
     // All or nothing: a mistake in one leaves the others.
     for grant in grants {
-        let line = grant.to_string();
-        if !given.grants.contains(&line) {
-            let failure = Failure::usage(format!("`{plugin}` was not given `{line}`"));
-            let near = nearest(&line, given.grants.iter().map(String::as_str));
+        if !given.grants.iter().any(|line| is(line, grant)) {
+            if let Err(invalid) = grant.parse::<Grant>() {
+                return Err(Failure::from(invalid).exit(Exit::USAGE));
+            }
+            let failure = Failure::usage(format!("`{plugin}` was not given `{grant}`"));
+            let near = nearest(grant, given.grants.iter().map(String::as_str));
             return Err(match near {
                 Some(near) => failure.hint(format!("did you mean `{near}`?")),
                 None => failure,
             });
         }
     }
-    given.grants.retain(|line| !grants.iter().any(|grant| grant.to_string() == *line));
+    given.grants.retain(|line| !grants.iter().any(|grant| is(line, grant)));
     Ok(grants.iter().map(|grant| format!("`{grant}` of `{plugin}`")).collect())
+}
+
+/// Whether a line of the lock file is what was named: the same grant, however it is
+/// written, or the same text, which somebody's hand may have made something else of.
+fn is(line: &str, named: &str) -> bool {
+    let grant = |text: &str| text.parse::<Grant>().ok();
+    line == named || grant(line).is_some_and(|line| grant(named) == Some(line))
 }
 
 #[cfg(test)]
@@ -100,6 +110,7 @@ mod tests {
             component: None,
             recipe: None,
             grants: grants.iter().map(ToString::to_string).collect(),
+            earlier: Vec::new(),
         };
         let plugins = [
             ("wordpress".to_owned(), plugin(&["exec: app", "exec: db"])),
@@ -108,14 +119,10 @@ mod tests {
         LockFile { plugins: plugins.into(), ..LockFile::default() }
     }
 
-    fn grant(line: &str) -> Grant {
-        line.parse().unwrap()
-    }
-
     #[test]
     fn what_is_named_is_taken_back_and_nothing_else() {
         let mut one = lock();
-        revoke(&mut one, Some("wordpress"), &[grant("exec: db")]).unwrap();
+        revoke(&mut one, Some("wordpress"), &["exec: db".into()]).unwrap();
         assert_eq!(one.plugins["wordpress"].grants, ["exec: app"]);
         let mut plugin = lock();
         revoke(&mut plugin, Some("wordpress"), &[]).unwrap();
@@ -127,12 +134,28 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_no_grant_is_named_as_it_stands() {
+        let mut lock = lock();
+        let lines = ["exce: db", "http: HTTPS://SSO.example.org:443/", "exec:  app"];
+        lock.plugins.get_mut("wordpress").unwrap().grants = lines.map(Into::into).into();
+        revoke(&mut lock, Some("wordpress"), &["exce: db".into()]).unwrap();
+        assert_eq!(lock.plugins["wordpress"].grants, lines[1..]);
+        let named = ["http: https://sso.example.org".into(), "exec: app".into()];
+        revoke(&mut lock, Some("wordpress"), &named).unwrap();
+        assert!(lock.plugins["wordpress"].grants.is_empty());
+        let failure = revoke(&mut lock, Some("wordpress"), &["exce: db".into()]).unwrap_err();
+        assert_eq!(failure.exit, Exit::USAGE);
+        assert!(failure.message.unwrap().contains("`exce: db` is not a grant"));
+    }
+
+    #[test]
     fn a_mistake_names_what_is_nearest_and_changes_nothing() {
         let mut unchanged = lock();
-        for (plugin, grants, hint) in [
+        let mistakes: [(&str, Vec<String>, &str); 2] = [
             ("wordpres", vec![], "`wordpress`"),
-            ("wordpress", vec![grant("exec: app"), grant("exec: dbb")], "`exec: db`"),
-        ] {
+            ("wordpress", vec!["exec: app".into(), "exec: dbb".into()], "`exec: db`"),
+        ];
+        for (plugin, grants, hint) in mistakes {
             let failure = revoke(&mut unchanged, Some(plugin), &grants).unwrap_err();
             assert_eq!(failure.exit, Exit::USAGE);
             assert!(failure.hints[0].contains(hint), "{:?}", failure.hints);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::test::yaml;
 use crate::{
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -73,6 +73,9 @@ pub struct Args {
     record: Option<PathBuf>,
 
     #[command(flatten)]
+    grants: GrantArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -87,7 +90,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     match &args.app {
         Some(app) => {
             let entry = session.app(&home, &AppArg { app: app.clone(), server: None })?;
-            let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+            let operating = session
+                .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
+                .granting(&args.grants);
             let ran = wait("interrupted: the hook may have been at work", async {
                 let context = &operating.context;
                 let app = operation::load(context, &entry, &Version::Newest).await?;
