@@ -6,7 +6,7 @@ mod hostile;
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
 };
 
 use cli_support::*;
@@ -65,6 +65,18 @@ const LOOPS: &str = "(loop $on (br $on)) unreachable";
 
 /// Presses Ctrl-C when the hook has begun; what was said and the exit code.
 fn interrupted(lab: &Lab, arguments: &[&str]) -> (String, Option<i32>) {
+    interrupted_when(lab, arguments, |_, stderr, said| {
+        while !said.contains("begun") {
+            assert_ne!(stderr.read_line(said).unwrap(), 0, "{said}");
+        }
+    })
+}
+
+fn interrupted_when(
+    lab: &Lab,
+    arguments: &[&str],
+    begun: impl FnOnce(&mut Child, &mut BufReader<ChildStderr>, &mut String),
+) -> (String, Option<i32>) {
     let mut child: Child = Command::new(env!("CARGO_BIN_EXE_potluck"))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -80,9 +92,7 @@ fn interrupted(lab: &Lab, arguments: &[&str]) -> (String, Option<i32>) {
         .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
-    while !said.contains("begun") {
-        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
-    }
+    begun(&mut child, &mut stderr, &mut said);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     stderr.read_to_string(&mut said).unwrap();
@@ -113,6 +123,31 @@ fn ctrl_c_ends_a_hook_that_loops() {
     let loops = begins(Guest::new(&["lifecycle"]), Data::new(), LOOPS);
     let lab = lab(&helper(""), &loops);
     ends_at_once(&lab, &["app", "deploy", APP, "-n"]);
+}
+
+/// Whether a process has a thread that compiles.
+#[cfg(target_os = "linux")]
+fn compiles(process: &Child) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    threads.flatten().any(|thread| {
+        // A thread may end meanwhile.
+        let name = std::fs::read_to_string(thread.path().join("comm"));
+        name.is_ok_and(|name| name.trim() == "plugin-compile")
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_compilation_that_takes_minutes() {
+    let lab = lab(&helper(""), &slow_to_compile());
+    let (said, code) = interrupted_when(&lab, &["app", "deploy", APP, "-n"], |child, _, _| {
+        while !compiles(child) {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    });
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("interrupted: nothing of the app was changed"), "{said}");
 }
 
 #[test]

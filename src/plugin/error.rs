@@ -32,6 +32,9 @@ pub enum Error {
     /// Looks like a component and is broken.
     #[error("the plugin `{plugin}` is damaged: {message}")]
     Damaged { plugin: String, message: String },
+    /// The compiler took too much for it.
+    #[error("the plugin `{plugin}` was not compiled: that reached its limit of {exceeded}")]
+    Compile { plugin: String, exceeded: Exceeded },
     #[error("the plugin `{plugin}` wants `{interface}`, which potluck does not offer")]
     ForeignImport { plugin: String, interface: String },
     #[error(
@@ -151,7 +154,7 @@ impl Hint for Error {
                 ),
                 _ => Some("this is a fault of the plugin: tell its author".into()),
             },
-            Error::Crashed { .. } | Error::Answer { .. } => {
+            Error::Compile { .. } | Error::Crashed { .. } | Error::Answer { .. } => {
                 Some("this is a fault of the plugin: tell its author".into())
             }
             Error::InvalidLimit(error) => error.hint(),

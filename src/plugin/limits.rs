@@ -41,7 +41,7 @@ pub struct Limits {
     pub log: usize,
 }
 
-const MIB: usize = 1 << 20;
+pub(super) const MIB: usize = 1 << 20;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 

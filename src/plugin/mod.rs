@@ -12,6 +12,7 @@
 
 mod bindings;
 mod cache;
+mod compile;
 mod error;
 mod expanse;
 pub mod grants;
@@ -30,6 +31,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{home::Grant, progress::Sink};
+pub use compile::CompileLimits;
 pub use error::Error;
 pub use hooks::Hooks;
 pub use inspect::WIT_VERSION;

@@ -16,6 +16,7 @@ use wasmtime::{
 use super::{
     Error, Hooks, Role, Surroundings,
     cache::Cache,
+    compile::{CompileLimits, Compiler, Failed},
     error, expanse, hooks,
     host::{self, State},
     inspect::{self, Shape},
@@ -29,6 +30,7 @@ use super::{
 /// without plugins pay nothing.
 pub struct Runtime {
     cache: PathBuf,
+    compiling: CompileLimits,
     parts: OnceLock<Parts>,
 }
 
@@ -37,6 +39,7 @@ struct Parts {
     ticker: Ticker,
     turns: Arc<Semaphore>,
     cache: Cache,
+    compiler: Compiler,
     linker: Linker<State>,
     /// The same with WASI, for guests that need it.
     wasi: OnceLock<Linker<State>>,
@@ -61,14 +64,22 @@ impl Runtime {
     /// # Errors
     /// None now; kept for what an engine may need to check.
     pub fn new(cache: &Path) -> Result<Self, Error> {
-        Ok(Runtime { cache: cache.into(), parts: OnceLock::new() })
+        let compiling = CompileLimits::default();
+        Ok(Runtime { cache: cache.into(), compiling, parts: OnceLock::new() })
+    }
+
+    /// With other limits for the compiler, before anything is loaded.
+    #[must_use]
+    pub fn compiling_within(self, compiling: CompileLimits) -> Self {
+        Runtime { compiling, ..self }
     }
 
     fn parts(&self) -> Result<&Parts, Error> {
         if let Some(parts) = self.parts.get() {
             return Ok(parts);
         }
-        let parts = Parts::new(&self.cache).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let parts = Parts::new(&self.cache, self.compiling)
+            .map_err(|error| Error::Engine(format!("{error:#}")))?;
         Ok(self.parts.get_or_init(|| parts))
     }
 
@@ -113,12 +124,13 @@ fn mismatch(plugin: &str, error: &wasmtime::Error) -> Error {
 }
 
 impl Parts {
-    fn new(cache: &Path) -> wasmtime::Result<Self> {
+    fn new(cache: &Path, compiling: CompileLimits) -> wasmtime::Result<Self> {
         let engine = Engine::new(&config())?;
         let mut linker = Linker::new(&engine);
         host::link(&mut linker)?;
         Ok(Parts {
             cache: Cache::new(cache, &engine),
+            compiler: Compiler::new(compiling),
             engine,
             ticker: Ticker::default(),
             turns: Arc::new(Semaphore::new(limits::CONCURRENT)),
@@ -142,18 +154,16 @@ impl Parts {
     async fn compile(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<Component, Error> {
         expanse::check(bytes)
             .map_err(|error| Error::Damaged { plugin: name.into(), message: error.to_string() })?;
-        let (engine, bytes) = (self.engine.clone(), bytes.to_vec());
-        // Compiling takes from milliseconds to many seconds; on the blocking
-        // pool a panic of the compiler on hostile bytes is an error, too.
-        let compiled =
-            tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes)).await;
-        let damaged = |message: String| Error::Damaged {
-            plugin: name.into(),
-            message: super::text::clean_line(&message, 1000),
-        };
-        let component = compiled
-            .map_err(|error| damaged(format!("the compiler gave up on it: {error}")))?
-            .map_err(|error| damaged(format!("{error:#}")))?;
+        let component = self.compiler.compile(&self.engine, bytes).await.map_err(|failed| {
+            let plugin = name.to_owned();
+            match failed {
+                Failed::Exceeded(exceeded) => Error::Compile { plugin, exceeded },
+                Failed::Damaged(message) => {
+                    let message = super::text::clean_line(&message, 1000);
+                    Error::Damaged { plugin, message }
+                }
+            }
+        })?;
         // A cache that cannot be written costs time, not the operation.
         match component.serialize() {
             Ok(code) => {

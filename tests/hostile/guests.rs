@@ -41,6 +41,21 @@ pub const WAIT_READY: Import = Import("services", "wait-ready");
 /// → seconds
 pub const NOW: Import = Import("tools", "now");
 
+/// A component of 13 kB that takes the compiler minutes: each of a thousand nested
+/// loops has to be told what became of a thousand variables.
+pub fn slow_to_compile() -> Vec<u8> {
+    const MANY: usize = 1000;
+    let sums: String = (1..=MANY)
+        .map(|n| format!("(local.set {n} (i32.add (local.get {n}) (local.get {})))", n - 1))
+        .collect();
+    binary(&format!(
+        "(component (core module (func (param i32) (local {}) {} {sums} {})))",
+        "i32 ".repeat(MANY),
+        "(loop ".repeat(MANY),
+        "(br_if 0 (local.get 0)))".repeat(MANY),
+    ))
+}
+
 /// `$run-db`: runs arguments in the service `db`; the result lies at 1024.
 /// `["true"]` is one argument at 520.
 pub const RUN_DB: &str = r#"
