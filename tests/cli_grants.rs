@@ -84,6 +84,7 @@ fn a_grant_for_nothing_is_an_error_before_anything_runs() {
         ("exec: databse", "the app has no service `databse`", "did you mean `exec: database`?"),
         ("helper exec: ap", "the app has no service `ap`", "did you mean `helper exec: app`?"),
         ("helpr exec: app", "the recipe has no plugin `helpr`", "did you mean `helper exec: app`?"),
+        ("mail-and-more exec: app", "has no plugin `mail-and-more`", "mean `helper exec: app`?"),
         ("helper exec: database", "`helper` does not ask for it", ""),
         ("exec: database", "no plugin of the recipe asks for it", ""),
         ("secret: nosuch", "the app has no secret `nosuch`", ""),

@@ -158,7 +158,12 @@ pub(crate) fn check_flags(
             (unknown.to_string(), nearest.map(|grant| named(plugin.as_ref(), &grant)))
         }
         (Ok(()), plugin) => {
-            let nearest = home::error::nearest(&given.to_string(), &asked).cloned();
+            let elsewhere = components.iter().find(|c| c.entry.grants.contains(grant));
+            // Another plugin that asks for just this is more like it than any name.
+            let nearest = match elsewhere {
+                Some(other) => Some(named(Some(&other.entry.name), grant)),
+                None => home::error::nearest(&given.to_string(), &asked).cloned(),
+            };
             let reason = match plugin {
                 None => "no plugin of the recipe asks for it".into(),
                 Some(name) if components.iter().any(|c| c.entry.name == name.as_str()) => {
