@@ -48,6 +48,18 @@ pub trait Sink: Send + Sync {
     fn event(&self, event: Event);
 }
 
+impl dyn Sink + '_ {
+    /// A step of the operation begins ([`Event::Step`]).
+    pub fn step(&self, name: impl Into<String>) {
+        self.event(Event::Step { name: name.into() });
+    }
+
+    /// Says what does not stop the operation ([`Event::Warning`]).
+    pub fn warn(&self, message: impl Into<String>) {
+        self.event(Event::Warning { message: message.into() });
+    }
+}
+
 /// Drops every event: for callers that want only the result.
 pub struct Silent;
 

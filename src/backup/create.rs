@@ -8,7 +8,7 @@
 //! whatever stops this in between leaves a set that nobody is offered; its
 //! snapshots are forgotten right away where that is possible.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -82,7 +82,8 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
         Ok(taken) => taken,
         Err(error) => {
             if let Err((plugin, error)) = ended {
-                warn(context, format!("`after-backup` of the plugin `{plugin}` failed: {error}"));
+                let message = format!("`after-backup` of the plugin `{plugin}` failed: {error}");
+                context.progress.warn(message);
             }
             if !matches!(error, Error::NoRepository { .. } | Error::WrongPassword { .. }) {
                 discard(context, app, &restic, &set).await;
@@ -136,12 +137,12 @@ async fn take(
         plan::ask(app, hooks).await
     })?;
     if planned.is_empty() {
-        context.progress.event(Event::Warning {
-            message: format!("{} has no data to save: only its settings are", app.entry.name),
-        });
+        context
+            .progress
+            .warn(format!("{} has no data to save: only its settings are", app.entry.name));
     }
     for (name, plugin) in hooks.iter_mut() {
-        context.progress.event(Event::Step { name: format!("{name}: before-backup") });
+        context.progress.step(format!("{name}: before-backup"));
         // Counted before it runs: one that failed half-way has to be ended, too.
         *begun += 1;
         plugin.before_backup().await?;
@@ -206,7 +207,7 @@ async fn store_manifest(
     taking: &Taking<'_>,
     manifest: &Manifest,
 ) -> Result<String, Error> {
-    context.progress.event(Event::Step { name: set::MANIFEST.into() });
+    context.progress.step(set::MANIFEST);
     let app = &taking.app.entry.name;
     let name =
         ItemName::new(manifest::FILE).map_err(|e| Error::BadItem { reason: e.to_string() })?;
@@ -221,27 +222,22 @@ async fn store_manifest(
 }
 
 /// Calls `after-backup` of every plugin whose `before-backup` was called; the
-/// first failure is returned, after all were called. A plugin that trapped or
-/// was cancelled takes no more calls: then a new instance of it is asked.
+/// first failure is returned, after all were called.
 async fn end_hooks(
     context: &Context,
     app: &App,
     hooks: &mut [(String, Hooks)],
     begun: usize,
     succeeded: bool,
-) -> Result<(), (String, crate::plugin::Error)> {
+) -> Result<(), (String, operation::Error)> {
     let mut first = Ok(());
     for (name, plugin) in hooks.iter_mut().take(begun) {
-        context.progress.event(Event::Step { name: format!("{name}: after-backup") });
-        let mut ended = plugin.after_backup(succeeded).await;
-        if ended.is_err()
-            && !succeeded
-            && let Ok(fresh) = operation::start(context, app, Role::Backup, AppLocked::Yes).await
-            && let Some((_, mut fresh)) = fresh.into_iter().find(|(other, _)| other == name)
-        {
-            ended = fresh.after_backup(succeeded).await;
-        }
-        if let Err(error) = ended
+        context.progress.step(format!("{name}: after-backup"));
+        let ended = async {
+            operation::restart_broken(context, app, name, plugin).await?;
+            Ok(plugin.after_backup(succeeded).await?)
+        };
+        if let Err(error) = ended.await
             && first.is_ok()
         {
             first = Err((name.clone(), error));
@@ -259,10 +255,7 @@ async fn discard(context: &Context, app: &App, restic: &Restic, set: &SetId) {
         restic.forget(&ids).await
     };
     if let Err(error) = forgetting.await {
-        warn(context, format!("the incomplete backup {set} is still in the repository: {error}"));
+        let message = format!("the incomplete backup {set} is still in the repository: {error}");
+        context.progress.warn(message);
     }
-}
-
-fn warn(context: &Context, message: String) {
-    Arc::clone(&context.progress).event(Event::Warning { message });
 }

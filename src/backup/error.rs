@@ -110,7 +110,7 @@ pub enum Error {
         set: SetId,
         plugin: String,
         #[source]
-        source: Box<crate::plugin::Error>,
+        source: Box<crate::operation::Error>,
     },
     #[error("cancelled; {left}")]
     Cancelled { left: &'static str },

@@ -96,7 +96,7 @@ pub(super) struct Meter<'a> {
 
 impl<'a> Meter<'a> {
     pub fn new(sink: &'a dyn Sink, step: String) -> Self {
-        sink.event(Event::Step { name: step.clone() });
+        sink.step(step.clone());
         Meter { sink, step, last: None }
     }
 

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::error::Error;
 use crate::{
     home::{BackupSettings, Home, ServerName},
-    progress::{Event, Sink},
+    progress::Sink,
 };
 
 /// Variables of the caller that restic, or the ssh, rclone and HTTP clients
@@ -103,24 +103,17 @@ impl Repository {
             Ok(meta) if meta.len() == 0 => Err(bad("it is empty".into())),
             Ok(meta) => {
                 if meta.permissions().mode() & 0o077 != 0 {
-                    progress.event(Event::Warning {
-                        message: format!(
-                            "the backup password file {} can be read by others: chmod 600 it",
-                            self.password_file.display()
-                        ),
-                    });
+                    progress.warn(format!(
+                        "the backup password file {} can be read by others: chmod 600 it",
+                        self.password_file.display()
+                    ));
                 }
                 Ok(())
             }
             // A new password would not open a repository that is there.
             Err(e) if e.kind() == io::ErrorKind::NotFound && own && !self.is_there() => {
                 make_password(&self.password_file).map_err(|e| bad(e.to_string()))?;
-                progress.event(Event::Warning {
-                    message: format!(
-                        "made a backup password in {}: keep a copy elsewhere, without it no backup can be read",
-                        self.password_file.display()
-                    ),
-                });
+                progress.warn(format!( "made a backup password in {}: keep a copy elsewhere, without it no backup can be read", self.password_file.display() ));
                 Ok(())
             }
             Err(e) => Err(bad(e.to_string())),
@@ -219,6 +212,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::progress::Event;
 
     #[derive(Default)]
     struct Heard(Mutex<Vec<Event>>);

@@ -29,7 +29,6 @@ use crate::{
     engine::Scope,
     operation::{self, App, AppLocked, Context},
     plugin::{Finding, Hooks, Role},
-    progress::Event,
 };
 
 /// What cancelling before anything changed leaves.
@@ -299,12 +298,12 @@ async fn finish(
     const LEFT: &str = "the data is restored, but the app's hooks did not run";
     let running = async {
         for (name, plugin) in hooks.iter_mut() {
-            context.progress.event(Event::Step { name: format!("{name}: after-restore") });
+            context.progress.step(format!("{name}: after-restore"));
             plugin.after_restore().await?;
         }
         let (mut passed, mut failed) = (Vec::new(), Vec::new());
         for (name, plugin) in hooks.iter_mut() {
-            context.progress.event(Event::Step { name: format!("{name}: verify") });
+            context.progress.step(format!("{name}: verify"));
             for Finding { name, passed: good, detail } in plugin.verify().await? {
                 let check = match detail {
                     Some(detail) => format!("{name} ({detail})"),

@@ -24,7 +24,6 @@ use crate::{
         self, App, AppServices, Context, DeployOptions, RestoreHook, Stopped, wants_tasks,
     },
     plugin::{Hooks, ServiceError, StackServices},
-    progress::Event,
 };
 
 /// Containers get their own grace period; this is for all of them.
@@ -82,7 +81,7 @@ impl Restoring<'_> {
                 return Err(Error::BadItem { reason });
             }
             let name = format!("{service}: restore.pre-hook");
-            self.context.progress.event(Event::Step { name });
+            self.context.progress.step(name);
             let failed = |reason: String, stderr: String| Error::LabelHook {
                 label,
                 service: service.clone(),
@@ -99,7 +98,7 @@ impl Restoring<'_> {
                 Err(ServiceError::NotRunning(_)) => {
                     let message =
                         format!("`{label}` did not run: the service `{service}` does not run");
-                    self.context.progress.event(Event::Warning { message });
+                    self.context.progress.warn(message);
                 }
                 Err(error) => return Err(failed(error.to_string(), String::new())),
             }
@@ -231,7 +230,7 @@ impl Services {
         let outcome = {
             let StoppedApp { apps: apps_stopped, data: data_stopped } = &mut stopped;
             let stopping = async {
-                context.progress.event(Event::Step { name: "stop services".into() });
+                context.progress.step("stop services");
                 operation::scale_down(context, app, &apps, STOP, apps_stopped).await?;
                 operation::scale_down(context, app, &stores, STOP, data_stopped).await?;
                 Ok(())
@@ -242,7 +241,7 @@ impl Services {
             for part in [&stopped.data, &stopped.apps] {
                 if let Err(e) = operation::scale_up(context, app, part, START).await {
                     let message = format!("bringing the app's services back failed: {e}");
-                    context.progress.event(Event::Warning { message });
+                    context.progress.warn(message);
                 }
             }
             return Err(error);
@@ -261,12 +260,12 @@ impl Services {
     ) -> Result<Stopped, Error> {
         if self.whole {
             if !data.is_empty() {
-                context.progress.event(Event::Step { name: "start data stores".into() });
+                context.progress.step("start data stores");
             }
             operation::scale_up(context, app, &stopped.data, START).await?;
             return Ok(stopped.apps);
         }
-        context.progress.event(Event::Step { name: "deploy".into() });
+        context.progress.step("deploy");
         let options = DeployOptions { restoring: true, ..DeployOptions::default() };
         operation::deploy(context, app, &options).await?;
         let mut apps = Stopped::default();
@@ -285,7 +284,7 @@ impl Services {
         app: &App,
         apps: Stopped,
     ) -> Result<(), Error> {
-        context.progress.event(Event::Step { name: "start services".into() });
+        context.progress.step("start services");
         Ok(operation::scale_up(context, app, &apps, START).await?)
     }
 }

@@ -262,11 +262,9 @@ async fn create_network(
 pub(crate) async fn prune(engine: &dyn Engine, stale: &Stale, progress: &dyn Sink) {
     let warn = |kind: Kind, name: &str, error: &engine::Error| {
         if !error.is_not_found() {
-            progress.event(Event::Warning {
-                message: format!(
-                    "the {kind} `{name}`, no longer wanted, could not be removed: {error}"
-                ),
-            });
+            progress.warn(format!(
+                "the {kind} `{name}`, no longer wanted, could not be removed: {error}"
+            ));
         }
     };
     for (name, id) in &stale.services {
@@ -287,7 +285,7 @@ pub(crate) async fn prune(engine: &dyn Engine, stale: &Stale, progress: &dyn Sin
     let deadline = Instant::now() + NETWORK_PATIENCE;
     for (name, id) in &stale.networks {
         if let Err(error) = remove_network(engine, name, id, deadline).await {
-            progress.event(Event::Warning { message: error.to_string() });
+            progress.warn(error.to_string());
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::{
         lock_file::{PluginLock, RecipePin},
     },
     plugin::grants::{self, Claims, Decision, Known, Reason},
-    progress::Event,
     recipe::ComponentRef,
     secrets,
 };
@@ -316,7 +315,7 @@ pub(super) fn agree(
         if !of_potluck && !asked.iter().any(|wish| wish.plugin == changed.name) {
             let (name, details) = (&changed.name, changed.details.join(", "));
             let message = format!("the plugin `{name}` is another than last time: {details}");
-            context.progress.event(Event::Warning { message });
+            context.progress.warn(message);
         }
     }
     Ok(context.home.write_lock_file(&app.entry, &lock)?)

@@ -12,10 +12,7 @@
 
 use std::time::Instant;
 
-use crate::{
-    plugin::{Role, Transition},
-    progress::Event,
-};
+use crate::plugin::{Role, Transition};
 
 use super::{
     App, Change, Context, DeployOptions, DeployReport, Error, Plan,
@@ -113,7 +110,7 @@ async fn run(
         add_warnings(&mut plan, app, &[]);
         return Ok((plan, false));
     }
-    step(context, "check".into());
+    context.progress.step("check");
     let lint = checks::lint(app, options.strictness)?;
 
     let changed_components = consent::changed_components(app, &components);
@@ -123,7 +120,7 @@ async fn run(
     let mut plugins = hooks::start_components(context, app, &components, roles).await?;
     let transition = transition(app, &live);
     for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
-        step(context, format!("{name}: check"));
+        context.progress.step(format!("{name}: check"));
         plugin.check(&transition).await?;
     }
     let migrations = if options.restoring {
@@ -151,7 +148,6 @@ async fn run(
         context,
         app,
         options,
-        components: &components,
         plugins,
         migrations,
         transition,
@@ -232,8 +228,4 @@ fn add_warnings(plan: &mut Plan, app: &App, lint: &[String]) {
         Some(position) => format!("{position}: {}", w.message),
         None => w.message.clone(),
     }));
-}
-
-fn step(context: &Context, name: String) {
-    context.progress.event(Event::Step { name });
 }

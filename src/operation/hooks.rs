@@ -123,6 +123,27 @@ pub(crate) async fn start_components(
     Ok(started)
 }
 
+/// Puts a new instance in the place of one that trapped or was cut off: hooks
+/// that end what another one began have to run then, too.
+///
+/// # Errors
+/// As [`start`], consent aside: the plugin has run in this operation.
+pub(crate) async fn restart_broken(
+    context: &Context,
+    app: &App,
+    name: &str,
+    hooks: &mut Hooks,
+) -> Result<(), Error> {
+    if !hooks.is_broken() {
+        return Ok(());
+    }
+    for component in components(app)?.iter().filter(|c| c.entry.name == name) {
+        let plugin = context.runtime.load(name, &component.bytes).await?;
+        *hooks = plugin.start(surroundings(context, app, component, &plugin)?).await?;
+    }
+    Ok(())
+}
+
 fn surroundings(
     context: &Context,
     app: &App,

@@ -8,7 +8,6 @@
 use crate::{
     home::{LockFile, lock_file::Upgrade},
     plugin::{Hooks, Role, Step, Transition},
-    progress::Event,
 };
 
 use super::{App, Change, Context, Error};
@@ -58,7 +57,7 @@ impl Migrations {
         let begun = lock.upgrade.as_ref().filter(|upgrade| upgrade.is(before, after));
         let mut steps = Vec::new();
         for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Migration)) {
-            step(context, format!("{name}: plan the migration"));
+            context.progress.step(format!("{name}: plan the migration"));
             let done = begun.and_then(|upgrade| upgrade.done.get(name));
             let plan = plugin.migration_plan(before, after).await?;
             let open = plan.into_iter().filter(|s| !done.is_some_and(|d| d.contains(&s.id)));
@@ -126,7 +125,7 @@ impl Migrations {
         plugins: &mut [(String, Hooks)],
         Planned { plugin: name, step: Step { id, reversible, .. } }: &Planned,
     ) -> Result<(), Error> {
-        step(context, format!("{name}: migrate {id}"));
+        context.progress.step(format!("{name}: migrate {id}"));
         // Before it begins, as it may be cut off.
         self.note(context, app, |upgrade| upgrade.irreversible |= !reversible)?;
         for (_, plugin) in plugins.iter_mut().filter(|(plugin, _)| plugin == name) {
@@ -158,8 +157,4 @@ impl Planned {
     fn name(&self) -> String {
         format!("{}: {}", self.plugin, self.step.id)
     }
-}
-
-fn step(context: &Context, name: String) {
-    context.progress.event(Event::Step { name });
 }

@@ -51,6 +51,7 @@ pub use deploy::{deploy, plan};
 pub use error::{
     Ambiguous, Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish,
 };
+pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
 pub use load::{load, recipe_of, stack_name};
 pub use plugin_grants::{PluginGrants, plugin_grants};

@@ -11,7 +11,7 @@ use futures_util::future;
 use crate::{
     compose::Stack,
     engine::{Distribution, Engine, api, docker_config::DockerConfig},
-    progress::{Event, Sink},
+    progress::Sink,
 };
 
 use super::{
@@ -114,12 +114,12 @@ impl Rollout<'_> {
     /// # Errors
     /// As long as nothing was changed; what services met with is in the answer.
     pub async fn send(&self, live: &Live, work: &Work) -> Result<Applied, Error> {
-        self.step("apply");
+        self.progress.step("apply");
         let sent = work.services.iter().filter(|s| s.action != Action::Keep);
         let images = sent.filter_map(|s| image_of(&s.spec));
         let (auths, warnings) = Auths::read(self.docker, self.auth, images).await?;
         for message in warnings {
-            self.progress.event(Event::Warning { message });
+            self.progress.warn(message);
         }
         apply::apply(self, work, live, &auths).await
     }
@@ -135,7 +135,7 @@ impl Rollout<'_> {
         let mut applied = self.send(live, work).await?;
         let mut services = std::mem::take(&mut applied.refused);
         if services.is_empty() && !detach {
-            self.step("converge");
+            self.progress.step("converge");
             if let Err(late) = self.wait(work, &applied).await {
                 services = late;
             }
@@ -162,7 +162,7 @@ impl Rollout<'_> {
     /// # Errors
     /// What could not be brought back, for people.
     pub async fn go_back(&self, applied: &Applied) -> Result<(), String> {
-        self.step("roll back");
+        self.progress.step("roll back");
         undo::undo(self.engine, &applied.sent, self.limit, self.progress).await
     }
 
@@ -175,7 +175,7 @@ impl Rollout<'_> {
     /// be good.
     pub async fn prune(&self, work: &Work) {
         if !work.stale.is_empty() {
-            self.step("prune");
+            self.progress.step("prune");
             apply::prune(self.engine, &work.stale, self.progress).await;
         }
     }
@@ -186,10 +186,6 @@ impl Rollout<'_> {
             subject: self.subject.clone(),
             services,
         }
-    }
-
-    pub fn step(&self, name: &str) {
-        self.progress.event(Event::Step { name: name.to_owned() });
     }
 
     /// Waits for what was sent, and looks that the rest runs.

@@ -14,7 +14,7 @@ use crate::{
     compose::Stack,
     engine::{Engine, STACK_LABEL, Scope, api, docker_config::DockerConfig},
     home::StackName,
-    progress::{Event, Sink},
+    progress::Sink,
 };
 
 use super::{
@@ -95,7 +95,7 @@ pub async fn deploy_stack(
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {
-        progress.event(Event::Warning { message: message.clone() });
+        progress.warn(message.clone());
     }
     if options.detach {
         // Tasks that are being replaced may still need them, or swarm's own

@@ -10,7 +10,6 @@ use crate::{
     engine::{Scope, api},
     home::lock_file::RecipePin,
     plugin::{Hooks, Role, Transition},
-    progress::Event,
 };
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
     converge::{Target, converge},
     deploy::rollout,
     error::{FailedService, Left, Problem},
-    hooks::{self, Component},
+    hooks,
     live::{Live, by_name},
     migrate::{Migrations, Stopped},
     record::Record,
@@ -35,7 +34,6 @@ pub(super) struct Steps<'a> {
     pub context: &'a Context,
     pub app: &'a mut App,
     pub options: &'a DeployOptions,
-    pub components: &'a [Component],
     /// Of the roles `lifecycle` and `migration`, in the order of `recipe.yml`.
     pub plugins: Vec<(String, Hooks)>,
     pub migrations: Migrations,
@@ -75,7 +73,7 @@ impl Steps<'_> {
     ) -> Result<(), Error> {
         let Steps { context, options, .. } = *self;
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
-            step(context, format!("{name}: before-deploy"));
+            context.progress.step(format!("{name}: before-deploy"));
             progress.called.push(name.clone());
             plugin.before_deploy(&self.transition).await?;
         }
@@ -96,11 +94,9 @@ impl Steps<'_> {
         progress.as_before = applied.sent.is_empty();
         if options.detach {
             if !progress.called.is_empty() {
-                context.progress.event(Event::Warning {
-                    message:
-                        "after-deploy hooks are not run with --detach; a later deploy runs them"
-                            .into(),
-                });
+                context
+                    .progress
+                    .warn("after-deploy hooks are not run with --detach; a later deploy runs them");
             }
             return Ok(());
         }
@@ -144,16 +140,16 @@ impl Steps<'_> {
     /// The hooks that need running services, and a last look at these.
     async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
-            step(self.context, format!("{name}: after-deploy"));
+            self.context.progress.step(format!("{name}: after-deploy"));
             plugin.after_deploy(&self.transition).await.inspect_err(|_| {
                 let message = "the services stay as they are; the next deploy runs the hook again";
-                self.context.progress.event(Event::Warning { message: message.into() });
+                self.context.progress.warn(message);
             })?;
         }
         if self.plugins.is_empty() {
             return Ok(());
         }
-        step(self.context, "verify".into());
+        self.context.progress.step("verify");
         let live: Vec<api::Service> =
             self.app.engine.services(Scope::Stack(&self.app.name)).await?;
         let live = by_name(live);
@@ -205,33 +201,15 @@ impl Steps<'_> {
     /// maintenance mode has to end then, too.
     async fn tell(&mut self, progress: Progress) {
         let Progress { called, as_before } = progress;
-        let broken = self.plugins.iter().any(|(name, p)| called.contains(name) && p.is_broken());
-        let mut anew = Vec::new();
-        if broken {
-            let roles = &[Role::Lifecycle];
-            match hooks::start_components(self.context, self.app, self.components, roles).await {
-                Ok(started) => anew = started,
-                Err(error) => self.warn(format!("deploy-failed hooks were not run: {error}")),
-            }
-        }
         for (name, plugin) in self.plugins.iter_mut().filter(|(name, _)| called.contains(name)) {
-            let mut fresh = anew.iter_mut().find(|(fresh, _)| fresh == name);
-            let plugin = match &mut fresh {
-                Some((_, fresh)) if plugin.is_broken() => fresh,
-                _ => plugin,
+            let told = async {
+                hooks::restart_broken(self.context, self.app, name, plugin).await?;
+                plugin.deploy_failed(&self.transition, as_before).await?;
+                Ok::<(), Error>(())
             };
-            if let Err(error) = plugin.deploy_failed(&self.transition, as_before).await {
-                let message = format!("{name}: after the deploy failed: {error}");
-                self.context.progress.event(Event::Warning { message });
+            if let Err(error) = told.await {
+                self.context.progress.warn(format!("{name}: after the deploy failed: {error}"));
             }
         }
     }
-
-    fn warn(&self, message: String) {
-        self.context.progress.event(Event::Warning { message });
-    }
-}
-
-fn step(context: &Context, name: String) {
-    context.progress.event(Event::Step { name });
 }

@@ -110,7 +110,7 @@ impl Doomed {
             progress.event(Event::Service { service: name.clone(), state: "removed".into() });
         }
         if wait == Wait::ForTasks {
-            progress.event(Event::Step { name: "wait for tasks to end".into() });
+            progress.step("wait for tasks to end");
             let left = deadline.saturating_duration_since(Instant::now());
             apply::wait_tasks_gone(engine, &self.services, left).await?;
             wait_containers_gone(engine, &self.services).await?;
@@ -154,7 +154,7 @@ fn gone(result: Result<(), EngineError>) -> Result<(), Error> {
 
 /// Only for plugins that were agreed to: removing an app asks for no grants.
 async fn before_remove(context: &Context, app: &App) {
-    let warn = |message: String| context.progress.event(Event::Warning { message });
+    let warn = |message: String| context.progress.warn(message);
     let run = async {
         let components = hooks::components(app)?;
         let wishes = consent::wishes(app, &components, &[]);
@@ -175,7 +175,7 @@ async fn before_remove(context: &Context, app: &App) {
         }
         let roles = &[Role::Lifecycle];
         for (name, mut plugin) in hooks::start_components(context, app, &agreed, roles).await? {
-            context.progress.event(Event::Step { name: format!("{name}: before-remove") });
+            context.progress.step(format!("{name}: before-remove"));
             plugin.before_remove().await?;
         }
         Ok::<(), Error>(())
