@@ -137,11 +137,10 @@ fn a_program_gets_what_it_is_run_with() {
     if !has_script() {
         return;
     }
-    let (code, seen) = at_a_terminal(
-        &lab,
-        &format!("app run {APP} app -- sh -c 'tty; sleep 1; stty size; exit 5'"),
-        "",
-    );
+    // The size comes after the start: it is waited for, a minute at most.
+    let script = "tty; i=0; while [ \"$(stty size)\" != \"40 120\" ] && [ $i -lt 600 ]; do \
+                  sleep 0.1; i=$((i + 1)); done; stty size; exit 5";
+    let (code, seen) = at_a_terminal(&lab, &format!("app run {APP} app -- sh -c '{script}'"), "");
     assert_eq!(code, 5, "{seen}");
     assert!(seen.contains("/dev/pts/"), "{seen}");
     assert!(seen.contains("40 120"), "{seen}");

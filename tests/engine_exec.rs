@@ -118,7 +118,10 @@ async fn a_program_that_is_not_there_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_has_one_output_and_a_size() {
     let Some((engine, _cleanup, container)) = sleeper().await else { return };
-    let mut wanted = exec(&["sh", "-c", "sleep 1; stty size; echo err >&2"], true);
+    // The size comes after the start: it is waited for, a minute at most.
+    let script = "i=0; while [ \"$(stty size)\" != '33 77' ] && [ $i -lt 600 ]; do \
+                  sleep 0.1; i=$((i + 1)); done; stty size; echo err >&2";
+    let mut wanted = exec(&["sh", "-c", script], true);
     wanted.terminal = Some((33, 77));
     let mut session = engine.exec(&container, &wanted).await.unwrap();
     let mut text = Vec::new();

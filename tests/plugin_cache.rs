@@ -4,6 +4,7 @@ mod hostile;
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -248,7 +249,12 @@ async fn processes_may_race() {
     // And one that spoils what it finds.
     for _ in 0..50 {
         for entry in fs::read_dir(&cache).into_iter().flatten().flatten() {
-            let _ = fs::write(entry.path(), b"junk");
+            // Never makes a file: one that a racer has renamed meanwhile would
+            // come back under its old name.
+            let opened = fs::OpenOptions::new().write(true).truncate(true).open(entry.path());
+            if let Ok(mut file) = opened {
+                file.write_all(b"junk").unwrap();
+            }
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
