@@ -11,7 +11,7 @@ use std::{fs, ops::Deref, time::Duration};
 use common::{
     PATIENCE,
     app::{TestApp, shell},
-    endpoint,
+    endpoint, eventually,
 };
 use potluck::{
     backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
@@ -207,9 +207,8 @@ async fn a_dump_whose_container_is_killed_leaves_no_set() {
     fixture.deploy().await;
     let container = AppServices::of(&fixture.load().await).container("db").await.unwrap().id;
     let killing = async {
-        while !fixture.has_reached(5_000_000) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        eventually("the dump to begin", async || fixture.has_reached(5_000_000).then_some(()))
+            .await;
         let mut docker = std::process::Command::new("docker");
         assert!(docker.args(["-H", &endpoint(), "kill", &container]).status().unwrap().success());
     };
@@ -226,9 +225,8 @@ async fn a_cancelled_backup_leaves_nothing_and_ends_its_hooks() {
     let app = fixture.load().await;
     let options = fixture.options();
     let cancelling = async {
-        while !fixture.has_reached(5_000_000) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        eventually("the dump to begin", async || fixture.has_reached(5_000_000).then_some(()))
+            .await;
         options.cancel.cancel();
     };
     let (outcome, ()) = tokio::join!(backup::create(&fixture.context, &app, &options), cancelling);

@@ -181,9 +181,7 @@ async fn a_full_disk_is_a_failure_that_says_so() {
     let small = lab.folder.path().join("small");
     fs::create_dir(&small).unwrap();
     let Some(_mounted) = common::Tmpfs::mount(&small, "4m") else {
-        eprintln!(
-            "SKIPPED a_full_disk_is_a_failure_that_says_so: cannot mount a tmpfs (not root?)"
-        );
+        common::skip("a full disk is not tried: cannot mount a tmpfs (not root?)");
         return;
     };
     let mut repository = lab.repository.clone();
@@ -358,15 +356,7 @@ async fn an_unreadable_file_fails_the_backup_of_a_volume() {
 async fn a_dump_of_any_size_takes_constant_memory() {
     const BYTES: u64 = 512 * 1024 * 1024;
     const BOUND_KIB: u64 = 96 * 1024;
-    const CHILD: &str = "POTLUCK_TEST_DUMP_CHILD";
-    if std::env::var_os(CHILD).is_none() {
-        let me = std::env::current_exe().unwrap();
-        let status = std::process::Command::new(me)
-            .args(["--exact", "a_dump_of_any_size_takes_constant_memory"])
-            .env(CHILD, "1")
-            .status()
-            .unwrap();
-        assert!(status.success());
+    if !common::is_alone("a_dump_of_any_size_takes_constant_memory") {
         return;
     }
     let lab = Lab::new().await;

@@ -13,7 +13,10 @@ use std::{
 
 use cli_support::Lab;
 
-const APP: &str = "cli-terminal.example";
+/// Of this process: others may run the same tests on the same swarm.
+fn app() -> String {
+    format!("cli-terminal{}.example", std::process::id())
+}
 
 /// What is typed and what comes back, through a terminal of 40 by 120.
 fn at_a_terminal(lab: &Lab, command: &str, typed: &str) -> (i32, String) {
@@ -29,7 +32,9 @@ fn when_asked(
     typed: &str,
 ) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_potluck");
-    let mut child = Command::new("script")
+    // A prompt that does not come must not hang the tests.
+    let mut child = Command::new("timeout")
+        .args(["--foreground", "600", "script"])
         .args(["--quiet", "--return", "--command"])
         .arg(format!("stty rows 40 cols 120; {program} {command}"))
         .arg("/dev/null")
@@ -79,8 +84,8 @@ impl<'a> Deployed<'a> {
         let endpoint = common::endpoint();
         for arguments in [
             &["server", "add", "here", &endpoint][..],
-            &["app", "new", "./plain", "--domain", APP],
-            &["app", "deploy", APP, "--no-input"],
+            &["app", "new", "./plain", "--domain", &app()],
+            &["app", "deploy", &app(), "--no-input"],
         ] {
             let run = lab.run(arguments);
             assert_eq!(run.code, 0, "{run}");
@@ -91,7 +96,7 @@ impl<'a> Deployed<'a> {
 
 impl Drop for Deployed<'_> {
     fn drop(&mut self) {
-        let run = self.0.run(&["app", "undeploy", APP, "--yes"]);
+        let run = self.0.run(&["app", "undeploy", &app(), "--yes"]);
         eprintln!("{run}");
     }
 }
@@ -113,24 +118,25 @@ fn a_program_gets_what_it_is_run_with() {
     }
     let lab = Lab::new();
     let _deployed = Deployed::new(&lab);
+    let app = app();
 
     // Streams stay apart, and bytes stay bytes.
     let run = lab.run_with(
-        &["app", "run", APP, "app", "--", "sh", "-c", "tr a-z A-Z; echo oops >&2; exit 7"],
+        &["app", "run", &app, "app", "--", "sh", "-c", "tr a-z A-Z; echo oops >&2; exit 7"],
         b"piped\0through\n",
     );
     assert_eq!((run.code, run.stdout.as_str()), (7, "PIPED\0THROUGH\n"), "{run}");
     assert_eq!(run.stderr, "oops\n");
 
     // Without input there is none.
-    let run = lab.run_with(&["-n", "app", "run", APP, "app", "cat"], b"not for you");
+    let run = lab.run_with(&["-n", "app", "run", &app, "app", "cat"], b"not for you");
     assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run}");
 
-    let run = lab.run(&["app", "run", APP, "web", "true"]);
+    let run = lab.run(&["app", "run", &app, "web", "true"]);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("no service `web`; it has app"), "{run}");
 
-    let run = lab.run(&["app", "logs", APP]);
+    let run = lab.run(&["app", "logs", &app]);
     assert!(run.stdout.contains("app | to stdout\n"), "{run}");
     assert!(run.stdout.contains("app | to stderr\n"), "{run}");
 
@@ -140,14 +146,14 @@ fn a_program_gets_what_it_is_run_with() {
     // The size comes after the start: it is waited for, a minute at most.
     let script = "tty; i=0; while [ \"$(stty size)\" != \"40 120\" ] && [ $i -lt 600 ]; do \
                   sleep 0.1; i=$((i + 1)); done; stty size; exit 5";
-    let (code, seen) = at_a_terminal(&lab, &format!("app run {APP} app -- sh -c '{script}'"), "");
+    let (code, seen) = at_a_terminal(&lab, &format!("app run {app} app -- sh -c '{script}'"), "");
     assert_eq!(code, 5, "{seen}");
     assert!(seen.contains("/dev/pts/"), "{seen}");
     assert!(seen.contains("40 120"), "{seen}");
 
     // Keys go to the program, and its end is the end.
     let (code, seen) =
-        at_a_terminal(&lab, &format!("app run {APP} app sh"), "echo $((6 * 7))\nexit 3\n");
+        at_a_terminal(&lab, &format!("app run {app} app sh"), "echo $((6 * 7))\nexit 3\n");
     assert_eq!(code, 3, "{seen}");
     assert!(seen.contains("42"), "{seen}");
 }

@@ -94,6 +94,7 @@ async fn a_failed_update_ends_with_the_old_version_back() {
     app.deploy().await;
     let broken = SLEEPER
         .replace("[sleep, '1000']", "[sh, -c, 'echo it hurts >&2; exit 3']")
+        .replace("{monitor: 1s}", "{monitor: 20s}")
         .replace("{endpoint_mode", "{restart_policy: {condition: none}, endpoint_mode");
     app.compose(&broken);
     let error = app.try_deploy(&within(60)).await.unwrap_err();
@@ -111,7 +112,7 @@ async fn a_rollback_by_swarm_is_a_failure() {
     app.deploy().await;
     let broken = SLEEPER
         .replace("[sleep, '1000']", "[sh, -c, 'echo it hurts >&2; exit 4']")
-        .replace("{monitor: 1s}", "{monitor: 3s, failure_action: rollback}");
+        .replace("{monitor: 1s}", "{monitor: 20s, failure_action: rollback}");
     app.compose(&broken);
     let error = app.try_deploy(&within(90)).await.unwrap_err();
     assert!(matches!(error, Error::RolledBack(_)), "{error}");
@@ -216,7 +217,7 @@ async fn a_constraint_that_no_node_meets_is_the_reason_given() {
         "{endpoint_mode",
         "{placement: {constraints: ['node.labels.nowhere == true']}, endpoint_mode",
     ));
-    let error = app.try_deploy(&within(4)).await.unwrap_err().to_string();
+    let error = app.try_deploy(&within(20)).await.unwrap_err().to_string();
     assert!(error.contains("no suitable node"), "{error}");
 }
 
@@ -417,7 +418,7 @@ services:
     stop_signal: SIGKILL
     environment: {B: '2', A: '', C: 'x=y'}
     labels: {container: label}
-    healthcheck: {test: [CMD, 'true'], interval: 1s, timeout: 2s, retries: 3, start_period: 1s}
+    healthcheck: {test: [CMD, 'true'], interval: 1s, timeout: 60s, retries: 30, start_period: 1s}
     extra_hosts: ['somehost:10.0.0.1']
     dns: [10.0.0.2]
     cap_add: [NET_ADMIN]

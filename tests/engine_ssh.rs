@@ -3,7 +3,6 @@
 mod common;
 
 use std::{
-    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
@@ -57,7 +56,7 @@ async fn sshd() -> Option<Sshd> {
     keygen(&at("user"));
     std::fs::copy(at("user.pub"), at("authorized")).unwrap();
     std::fs::set_permissions(at("authorized"), PermissionsExt::from_mode(0o600)).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = ports();
     let config = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\n\
          StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\nLogLevel INFO\n",

@@ -249,7 +249,8 @@ async fn an_upgrade_begins_at_the_version_whose_migration_is_done_whatever_a_hoo
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_hear_that_services_did_not_come_up_and_the_old_ones_are_back() {
     let Some(app) = between(&["split"]).await else { return };
-    let broken = compose(V2).replace("[sleep, '2002']", "['false']");
+    let broken =
+        compose(V2).replace("[sleep, '2002']", "['false']").replace("monitor: 1s", "monitor: 20s");
     app.compose(
         &broken.replace("{endpoint_mode", "{restart_policy: {condition: none}, endpoint_mode"),
     );

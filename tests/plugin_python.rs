@@ -5,7 +5,7 @@
 
 mod hostile;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use hostile::*;
 use potluck::plugin::{Error, Limits, Role};
@@ -36,7 +36,7 @@ async fn a_guest_with_wasi_runs_with_everything_denied() {
     let world = Arc::new(World::default());
     let mut surroundings = surroundings(&world, &[]);
     surroundings.limits = Limits::for_role(Role::Lifecycle);
-    surroundings.limits.compute = Duration::from_secs(120);
+    surroundings.limits.compute = surroundings.limits.wall;
     let mut hooks = plugin.start(surroundings).await.unwrap();
     hooks.check(&first()).await.unwrap();
     let lines = world.lines();

@@ -12,7 +12,9 @@ use std::{
     process::{Command, Output},
 };
 
-use common::{BUSYBOX, Cleanup, endpoint, eventually, real_engine, remove_stack, unique_stack};
+use common::{
+    BUSYBOX, Cleanup, endpoint, eventually, ports, real_engine, remove_stack, unique_stack,
+};
 use potluck::{
     engine::{Engine, Scope, api},
     home::StackName,
@@ -133,7 +135,7 @@ services:
   c: {image: BUSYBOX, deploy: {replicas: 0}}
 networks:
   inner: {driver: overlay, attachable: true, internal: true, labels: {a: b}}
-  outer: {driver_opts: {com.docker.network.driver.mtu: '1400'}, ipam: {config: [{subnet: 10.213.77.0/24}]}}
+  outer: {driver_opts: {com.docker.network.driver.mtu: '1400'}, ipam: {config: [{subnet: 10.213.SUBNET.0/24}]}}
   named: {name: STACK-named}
 ",
     ),
@@ -144,7 +146,7 @@ version: '3.8'
 services:
   a:
     image: BUSYBOX
-    ports: ['28080-28081:80-81', '28053:53/udp', {target: 90, published: 28090, protocol: tcp, mode: host}, '99']
+    ports: ['PORT0-PORT1:80-81', 'PORT2:53/udp', {target: 90, published: PORT3, protocol: tcp, mode: host}, '99']
     deploy: {replicas: 0}
 ",
     ),
@@ -191,7 +193,7 @@ services:
     secrets: [{source: file, target: secret}]
     volumes: [data:/data, {type: tmpfs, target: /scratch}]
     networks: {inner: {aliases: [site]}, default: {}}
-    healthcheck: {test: [CMD, 'true'], interval: 1s, timeout: 2s, retries: 3}
+    healthcheck: {test: [CMD, 'true'], interval: 1s, timeout: 60s, retries: 30}
     deploy: {endpoint_mode: dnsrr, replicas: 2, update_config: {monitor: 1s}}
   every:
     image: BUSYBOX
@@ -227,7 +229,11 @@ impl Bench {
 
     fn file(&self, text: &str) -> PathBuf {
         let path = self.folder.path().join("compose.yml");
-        let text = text.replace("BUSYBOX", BUSYBOX).replace("STACK", self.stack.as_str());
+        let text = text
+            .replace("BUSYBOX", BUSYBOX)
+            .replace("STACK", self.stack.as_str())
+            .replace("PORT", &(ports() / 10).to_string())
+            .replace("SUBNET", &(std::process::id() % 250).to_string());
         fs::write(&path, text).unwrap();
         path
     }

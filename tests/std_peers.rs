@@ -41,6 +41,7 @@ services:
       interval: 1s
       timeout: 5s
       retries: 60
+      start_period: 10m
     deploy:
       endpoint_mode: dnsrr
   provider:
@@ -56,6 +57,7 @@ services:
       interval: 1s
       timeout: 5s
       retries: 60
+      start_period: 10m
     deploy:
       endpoint_mode: dnsrr
 "#;

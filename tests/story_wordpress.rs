@@ -223,10 +223,6 @@ fn text(page: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Every file below a folder that holds the planted value.
 fn search(folder: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -296,7 +292,7 @@ fn tell(recipe: &Path) -> Story {
     let operator = Operator::new();
     let o = &operator;
     let app = o.domain.as_str();
-    let port = free_port();
+    let port = common::ports();
     let setting = |key: &str, value: &str| format!("{key}={value}");
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let watcher = watch_processes(stop.clone());

@@ -23,7 +23,7 @@ pub const MAX_KEY: usize = 128;
 pub const MAX_VALUE: usize = 4096;
 
 /// How long to wait for another process that writes the same memory.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The memory of one plugin of one app.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -40,7 +40,8 @@ const MISSING_IMAGE_TIMES: usize = 2;
 const CRASHES_ALONE: usize = 4;
 const LOG_LINES: u64 = 10;
 const LOG_LINE_LIMIT: usize = 500;
-const LOG_PATIENCE: Duration = Duration::from_secs(3);
+/// Only who has a failure to explain waits for it, and a busy manager is slow.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A service to wait for.
 #[derive(Debug, Clone)]
@@ -344,8 +345,8 @@ fn is_missing_image(reason: &str) -> bool {
 }
 
 /// Why the newest task of our spec ended, where the state does not say so
-/// itself, and the last lines it wrote. Nothing where they cannot be had: the
-/// failure is known without them.
+/// itself, and the last lines it wrote, or why these cannot be had: the failure
+/// is known without them.
 async fn explain(
     engine: &dyn Engine,
     target: &Target,
@@ -383,8 +384,12 @@ async fn explain(
     };
     let (cause, task) = timeout(LOG_PATIENCE, read).await.unwrap_or_default();
     // Slow logs take nothing from the cause.
-    let lines = timeout(LOG_PATIENCE, last_lines(engine, task.as_deref())).await;
-    (cause, lines.unwrap_or_default())
+    let Some(task) = task else { return (cause, Vec::new()) };
+    let lines = match timeout(LOG_PATIENCE, last_lines(engine, &task)).await {
+        Ok(lines) => lines.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", LOG_PATIENCE.as_secs())),
+    };
+    (cause, lines.unwrap_or_else(|why| vec![format!("(the log could not be read: {why})")]))
 }
 
 fn task_has_failed(task: &api::Task) -> bool {
@@ -395,16 +400,20 @@ fn task_is_alive(task: &api::Task) -> bool {
     matches!(state_of(task), api::TaskState::STARTING | api::TaskState::RUNNING)
 }
 
-async fn last_lines(engine: &dyn Engine, task: Option<&str>) -> Vec<String> {
-    let Some(task) = task else { return Vec::new() };
+async fn last_lines(engine: &dyn Engine, task: &str) -> Result<Vec<String>, engine::Error> {
     let query = LogQuery { tail: Some(LOG_LINES), ..LogQuery::default() };
-    let Ok(mut lines) = engine.task_logs(task, &query).await else { return Vec::new() };
+    let mut lines = engine.task_logs(task, &query).await?;
     let mut kept = Vec::new();
-    while let Some(Ok(line)) = lines.next().await {
-        kept.extend(String::from_utf8_lossy(&line.bytes).lines().map(clean));
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(line) => kept.extend(String::from_utf8_lossy(&line.bytes).lines().map(clean)),
+            // What came before it broke off is better than nothing.
+            Err(_) if !kept.is_empty() => break,
+            Err(error) => return Err(error),
+        }
     }
     let surplus = kept.len().saturating_sub(LOG_LINES as usize);
-    kept.split_off(surplus)
+    Ok(kept.split_off(surplus))
 }
 
 /// What a program wrote must not steer the terminal it is shown on.

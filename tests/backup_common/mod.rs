@@ -1,6 +1,8 @@
 //! A repository in a temporary folder, and programs that are not there.
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
+#[path = "../common/alone.rs"]
+mod alone;
 #[path = "../common/skip.rs"]
 mod skip;
 
@@ -16,6 +18,7 @@ use potluck::{
     engine::{self, Chunk, ExecSession, Stream},
 };
 
+pub use alone::is_alone;
 pub use skip::skip;
 
 /// A new repository.

@@ -70,7 +70,7 @@ impl Lab {
             .env("TZ", "UTC")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .current_dir(self.folder.path())
-            .timeout(std::time::Duration::from_secs(120));
+            .timeout(std::time::Duration::from_secs(600));
         command
     }
 

@@ -5,6 +5,7 @@
 // Each test file is a program of its own and uses only a part of this.
 #![allow(dead_code, unused_imports)]
 
+mod alone;
 pub mod app;
 mod skip;
 
@@ -24,6 +25,7 @@ use potluck::{
     home::StackName,
 };
 
+pub use alone::is_alone;
 pub use skip::skip;
 
 /// busybox and nothing else: `/bin/sh` and all applets.
@@ -274,4 +276,10 @@ pub async fn running_container(engine: &dyn Engine, service: &str) -> String {
         engine.containers(service).await.unwrap().into_iter().next().map(|found| found.id)
     })
     .await
+}
+
+/// Ports of this process: ten from here on, below those that outgoing
+/// connections use, and other than those of tests that run beside it.
+pub fn ports() -> u16 {
+    20000 + (std::process::id() % 1000) as u16 * 10
 }

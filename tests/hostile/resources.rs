@@ -11,7 +11,7 @@ use std::{
 use potluck::{
     hint::Hint,
     plugin::{
-        Client, ClientRequest, Encryption, Error, Hooks, Relay,
+        Client, ClientRequest, Encryption, Error, Hooks, Relay, Surroundings,
         limits::{self, Exceeded},
     },
 };
@@ -19,7 +19,7 @@ use potluck::{
 use crate::{
     attack, checks,
     hostile::{Guest, World, first, surroundings},
-    load, runtime, start, start_in, the_host_stands,
+    load, runtime, start_in, the_host_stands,
 };
 
 const LOOP: &str = "(loop $on (br $on)) unreachable";
@@ -34,10 +34,24 @@ async fn exceeded(guest: &Guest, grants: &[&str]) -> Exceeded {
     exceeded
 }
 
+/// Surroundings with little time to compute.
+fn little_time() -> Surroundings {
+    let mut surroundings = surroundings(&Arc::new(World::default()), &[]);
+    surroundings.limits.compute = Duration::from_millis(300);
+    surroundings
+}
+
+/// `check` computes longer than it may.
+async fn computes_too_long(guest: &Guest) {
+    let mut hooks = start_in(&guest.binary(), little_time()).await.unwrap();
+    let error = hooks.check(&first()).await.unwrap_err();
+    the_host_stands().await;
+    let Error::Limit { exceeded: COMPUTE, hook: "check", .. } = error else { panic!("{error}") };
+}
+
 /// It does not even start; why.
 async fn not_started(component: &[u8]) -> String {
-    let world = Arc::new(World::default());
-    let error = start_in(component, surroundings(&world, &[])).await.err().unwrap();
+    let error = start_in(component, little_time()).await.err().unwrap();
     assert!(matches!(error, Error::Start { .. }), "{error}");
     the_host_stands().await;
     error.to_string()
@@ -147,14 +161,14 @@ async fn every_hook_loops_without_end() {
     let world = Arc::new(World::default());
     for (role, hook) in HOOKS {
         let mut surroundings = surroundings(&world, &[]);
-        surroundings.limits.compute = Duration::from_millis(30);
+        surroundings.limits.compute = Duration::from_millis(100);
         let mut hooks = plugin.start(surroundings).await.unwrap();
         let error = call(&mut hooks, (role, hook)).await.unwrap();
         assert_eq!(
             error.to_string(),
             format!(
                 "the hook `{hook}` of the plugin `guest` ({role}) was stopped at its limit of \
-                 computing time (0.03 s)"
+                 computing time (0.1 s)"
             )
         );
     }
@@ -173,7 +187,7 @@ async fn it_loops_before_its_first_hook() {
 async fn its_allocator_loops() {
     let guest = checks(&[], |_| "(i32.const 64)".into())
         .libc("(local.get $at))", "(loop $on (br $on)) (local.get $at))");
-    assert_eq!(exceeded(&guest, &[]).await, COMPUTE);
+    computes_too_long(&guest).await;
 }
 
 #[tokio::test]
@@ -181,7 +195,7 @@ async fn it_loops_after_the_hook_returned() {
     let guest = checks(&[], |_| "(i32.const 64)".into())
         .items(r#"(func (export "after") (param i32) (loop $on (br $on)))"#)
         .lifted_with(r#"(post-return (core func $main "after"))"#);
-    assert_eq!(exceeded(&guest, &[]).await, COMPUTE);
+    computes_too_long(&guest).await;
 }
 
 #[tokio::test]
@@ -200,8 +214,7 @@ async fn it_hides_its_computing_between_host_calls() {
             (br $on))
          unreachable",
     );
-    let world = Arc::new(World::default());
-    let mut hooks = start(&guest.binary(), &world, &[]).await;
+    let mut hooks = start_in(&guest.binary(), little_time()).await.unwrap();
     let error = hooks.produce("x", Box::new(tokio::io::sink())).await.unwrap_err();
     let Error::Limit { exceeded, .. } = &error else { panic!("{error}") };
     assert_eq!(*exceeded, COMPUTE);
@@ -215,7 +228,7 @@ async fn it_has_the_host_compute() {
         let call = data.call("argon2id", &[password], &[]);
         format!("(loop $on {call} (br $on)) unreachable")
     });
-    assert_eq!(exceeded(&guest, &[]).await, COMPUTE);
+    computes_too_long(&guest).await;
 }
 
 #[tokio::test]
@@ -232,10 +245,11 @@ async fn it_waits_for_what_never_comes() {
         checks(&[("services", "run")], |data| data.run("db", &["true"], &[]) + "(i32.const 64)");
     let world = Arc::new(World { hang: true, ..World::default() });
     let mut surroundings = surroundings(&world, &["exec: db"]);
-    surroundings.limits.wall = Duration::from_millis(200);
+    // Enough for its start on a machine with much else to do.
+    surroundings.limits.wall = Duration::from_secs(3);
     let mut hooks = start_in(&guest.binary(), surroundings).await.unwrap();
     let error = hooks.check(&first()).await.unwrap_err();
-    assert!(error.to_string().ends_with("its limit of time (0.2 s)"), "{error}");
+    assert!(error.to_string().ends_with("its limit of time (3 s)"), "{error}");
     assert!(error.hint().unwrap().contains("`limits:` in `recipe.yml`"));
     the_host_stands().await;
 }
@@ -319,7 +333,7 @@ async fn it_calls_itself_in_its_last_word() {
     // No stack is used; the call is a loop.
     let guest =
         checks(&[], |_| "(call $on) (i32.const 64)".into()).items("(func $on (return_call $on))");
-    assert_eq!(exceeded(&guest, &[]).await, COMPUTE);
+    computes_too_long(&guest).await;
 }
 
 #[tokio::test]
@@ -344,9 +358,7 @@ async fn many_hooks_run_at_once() {
     for _ in 0..limits::CONCURRENT + more {
         let entered = Arc::new(AtomicUsize::new(0));
         let world = World { hang: true, entered: Some(Arc::clone(&entered)), ..World::default() };
-        let mut surroundings = surroundings(&Arc::new(world), &["exec: db"]);
-        // None may end while the machine is slow to bring the others in.
-        surroundings.limits.wall = Duration::from_secs(600);
+        let surroundings = surroundings(&Arc::new(world), &["exec: db"]);
         started.push((plugin.start(surroundings).await.unwrap(), entered));
     }
     // A start takes a turn as well: it would wait for one behind eight that hang.
@@ -384,9 +396,7 @@ async fn it_is_cancelled_in_a_loop_and_in_a_host_call() {
             .binary();
     for guest in [looping, waiting] {
         let world = Arc::new(World { hang: true, ..World::default() });
-        let mut surroundings = surroundings(&world, &["exec: db"]);
-        surroundings.limits.compute = Duration::from_secs(600);
-        surroundings.limits.wall = Duration::from_secs(600);
+        let surroundings = surroundings(&world, &["exec: db"]);
         let mut hooks = start_in(&guest, surroundings).await.unwrap();
         let to = first();
         tokio::select! {

@@ -13,7 +13,7 @@ use super::state::State;
 use crate::engine::Error;
 
 /// How long another process may hold the file.
-const LOCK_LIMIT: Duration = Duration::from_secs(10);
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// In memory, or in a file that several processes share.
 #[derive(Debug)]

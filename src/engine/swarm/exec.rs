@@ -11,6 +11,7 @@ use bollard::{
     container::LogOutput,
     exec::{StartExecOptions, StartExecResults},
     models::ExecConfig,
+    query_parameters::ResizeExecOptionsBuilder,
 };
 use futures_util::{FutureExt, StreamExt};
 use tokio::io::AsyncWrite;
@@ -27,6 +28,23 @@ const READ_BUFFER: usize = 256 * 1024;
 
 /// How long a program may go on after it has closed its outputs.
 const LINGER: Duration = Duration::from_secs(60);
+
+/// Between two tries to set a terminal's first size, and how many there are.
+const SIZE_AGAIN: Duration = Duration::from_millis(50);
+const SIZE_TRIES: u32 = 20;
+
+/// Sets the size that a terminal begins with. The engine refuses while the
+/// program is not quite there, so it is asked again, as the docker CLI does
+/// (`initTtySize`); beside the program, which may also have ended at once.
+async fn first_size(docker: Docker, exec: String, (rows, columns): (u16, u16)) {
+    let size = || ResizeExecOptionsBuilder::new().h(i32::from(rows)).w(i32::from(columns)).build();
+    for _ in 0..SIZE_TRIES {
+        if docker.resize_exec(&exec, size()).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(SIZE_AGAIN).await;
+    }
+}
 
 pub(super) async fn start(
     engine: &SwarmEngine,
@@ -64,10 +82,8 @@ pub(super) async fn start(
             message: "it started the program without its streams".to_owned(),
         });
     };
-    if let Some((rows, columns)) = exec.terminal {
-        use crate::engine::Engine as _;
-        // A program that ended at once has no terminal any more.
-        let _ = engine.resize(&created.id, rows, columns).await;
+    if let Some(size) = exec.terminal {
+        tokio::spawn(first_size(engine.docker.clone(), created.id.clone(), size));
     }
 
     let framed = exec.terminal.is_none();
