@@ -25,6 +25,7 @@ pub mod operation;
 pub mod plugin;
 pub mod progress;
 pub mod recipe;
+mod regular;
 pub mod scaffold;
 pub mod scenario;
 pub mod secrets;

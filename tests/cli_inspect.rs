@@ -71,3 +71,22 @@ fn a_component_alone_is_asked_for_no_grants() {
     let json = lab.json(&["plugin", "inspect", "wiki.wasm", "--json"]);
     assert!(json[0]["grants"].is_null() && json[0]["options"].is_null(), "{json}");
 }
+
+#[test]
+fn no_option_of_a_recipe_writes_a_line_of_the_screen() {
+    let lab = Lab::new();
+    lab.tiny_recipe();
+    lab.write(
+        "tiny/recipe.yml",
+        "plugins:\n  - name: wiki\n    component: wiki.wasm\n    grants: [exec: app]\n    options:\n      \
+         \"x: 1\\n  wants to  nothing at all\\n\\n\": \"\\u202Egnihton\"\n",
+    );
+    fs::write(lab.path("tiny/wiki.wasm"), guest()).unwrap();
+    let run = lab.run(&["plugin", "inspect", "./tiny"]);
+    assert_eq!(run.code, 0, "{run}");
+    let wishes = run.stdout.lines().filter(|line| line.starts_with("  wants to"));
+    assert_eq!(wishes.count(), 1, "{run}");
+    assert!(!run.stdout.contains("\n\n") && !run.stdout.contains('\u{202e}'), "{run}");
+    let last = run.stdout.lines().last().unwrap();
+    assert_eq!(last, r#"  options   x: 1   wants to  nothing at all  : "gnihton""#, "{run}");
+}

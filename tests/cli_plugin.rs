@@ -388,7 +388,7 @@ fn wrong_use_says_what_is_right() {
         (&["run", "admin/admin.wasm", "check", "afterwards=1"], 2, "takes other arguments"),
         (&["run", "none.wasm", "check"], 1, "reading none.wasm"),
         (&["inspect", "none.wasm"], 1, "reading none.wasm"),
-        (&["inspect", "/dev/null"], 1, "/dev/null is not a file"),
+        (&["inspect", "/dev/null"], 1, "it is not a regular file"),
         (&["test", "admin/tests"], 2, "there are no scenarios in"),
         (&["test", "admin", "--filter", "no-such"], 2, "no scenario fits the filter"),
     ] {
@@ -399,4 +399,32 @@ fn wrong_use_says_what_is_right() {
     fs::remove_file(lab.path("admin/admin.wasm")).unwrap();
     let run = lab.run(&["plugin", "test", "admin"]);
     assert!(run.code == 1 && run.stdout.contains("potluck plugin build"), "{run}");
+}
+
+/// Each would wait for ever for who writes into it.
+#[test]
+fn a_pipe_is_no_component_and_no_scenario() {
+    let Some(lab) = lab() else { return };
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(lab.path(name)).status().unwrap();
+        assert!(made.success());
+    };
+    pipe("pipe.wasm");
+    for arguments in [
+        &["plugin", "run", "pipe.wasm", "check"][..],
+        &["plugin", "inspect", "pipe.wasm"],
+        &["plugin", "test", "admin", "--component", "pipe.wasm"],
+    ] {
+        let run = lab.run(arguments);
+        assert_ne!(run.code, 0, "{run}");
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert!(said.contains("pipe.wasm") && said.contains("not a regular file"), "{run}");
+    }
+    pipe("admin/tests/pipe.yml");
+    for path in ["admin", "admin/tests/pipe.yml"] {
+        let run = lab.run(&["plugin", "test", path]);
+        assert_ne!(run.code, 0, "{run}");
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert!(said.contains("pipe.yml") && said.contains("not a regular file"), "{run}");
+    }
 }

@@ -141,6 +141,10 @@ services:
     assert_eq!(failed.services[0].log, ["line 1", "line 2", "line 3"]);
     assert!(error.to_string().contains("(7)"), "{error}");
     assert_eq!(app.versions().await.len(), 1);
+    // It never ran, so there is nothing that could come back.
+    let again = DeployOptions { force: true, ..within(60) };
+    let error = app.try_deploy(&again).await.unwrap_err();
+    assert!(matches!(error, Error::Failed(_)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

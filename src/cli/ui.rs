@@ -17,6 +17,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::plugin::text::is_hidden;
 
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
@@ -172,9 +173,10 @@ fn write_failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Foreign text without control characters, line breaks and tabs excepted.
+/// Foreign text without control characters, line breaks and tabs excepted, and
+/// without what turns the direction of writing or is not seen.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let foul = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let foul = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c);
     if text.contains(foul) {
         Cow::Owned(text.replace(foul, "\u{fffd}"))
     } else {
@@ -195,5 +197,6 @@ mod tests {
     fn foreign_text_cannot_drive_the_terminal() {
         assert_eq!(clean("plain\n\ttext"), "plain\n\ttext");
         assert_eq!(clean("a\x1b[2Jb\rc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(clean("x\u{202e}msaw.ylf"), "x\u{fffd}msaw.ylf");
     }
 }

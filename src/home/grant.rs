@@ -49,7 +49,8 @@ impl Grant {
     pub fn new(capability: &str, thing: &str) -> Result<Self, InvalidGrant> {
         let thing = thing.trim();
         let invalid = |reason: &str| InvalidGrant {
-            given: format!("{capability}: {thing}"),
+            // A line of a recipe's text must not become two of ours.
+            given: format!("{capability}: {thing}").escape_debug().to_string(),
             reason: reason.into(),
         };
         if thing.is_empty() {

@@ -180,7 +180,7 @@ pub(super) fn rollout<'a>(
             secrets: Marks::Content,
         },
         limit: timeout(&app.stack, options.timeout),
-        on_failure: OnFailure::GoBack,
+        on_failure: OnFailure::GoBack { known_good: app.lock.recipe.is_some() },
         subject: subject(app),
     }
 }

@@ -22,7 +22,7 @@ use super::{
     converge::{Target, converge},
     error::{Failed, FailedService, Problem, Subject},
     live::{Live, label},
-    state::State,
+    state::{State, state_of},
     undo,
     work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},
 };
@@ -50,8 +50,9 @@ pub(crate) struct Rollout<'a> {
 /// What happens when services do not come to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnFailure {
-    /// What ran before comes back.
-    GoBack,
+    /// What ran before comes back: a version that is known to have come up, or
+    /// else whatever runs when the deploy begins.
+    GoBack { known_good: bool },
     /// Swarm does what the compose file tells it (`failure_action`).
     Leave,
 }
@@ -132,6 +133,10 @@ impl Rollout<'_> {
         work: &Work,
         detach: bool,
     ) -> Result<Applied, Error> {
+        let back = match self.on_failure {
+            OnFailure::GoBack { known_good } => known_good || self.runs(live).await?,
+            OnFailure::Leave => false,
+        };
         let mut applied = self.send(live, work).await?;
         let mut services = std::mem::take(&mut applied.refused);
         if services.is_empty() && !detach {
@@ -149,12 +154,26 @@ impl Rollout<'_> {
         match self.on_failure {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
             OnFailure::Leave => Err(Error::Failed(failed)),
-            OnFailure::GoBack if live.services.is_empty() => Err(Error::Failed(failed)),
-            OnFailure::GoBack => match self.go_back(&applied).await {
+            // There is nothing good to go back to.
+            OnFailure::GoBack { .. } if !back || live.services.is_empty() => {
+                Err(Error::Failed(failed))
+            }
+            OnFailure::GoBack { .. } => match self.go_back(&applied).await {
                 Ok(()) => Err(Error::RolledBack(failed)),
                 Err(undo) => Err(Error::UndoFailed { failed, undo }),
             },
         }
+    }
+
+    /// Whether any of the services that are there has a task that runs.
+    async fn runs(&self, live: &Live) -> Result<bool, Error> {
+        for id in live.services.values().filter_map(|service| service.id.as_deref()) {
+            let tasks = self.engine.tasks(id).await?;
+            if tasks.iter().any(|task| state_of(task) == api::TaskState::RUNNING) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Brings back what ran before, and waits until it runs.

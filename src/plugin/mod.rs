@@ -23,7 +23,7 @@ pub mod limits;
 mod machine;
 mod roles;
 mod runtime;
-mod text;
+pub(crate) mod text;
 pub mod types;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};

@@ -94,7 +94,9 @@ fn skip_parameters(chars: &mut Chars<'_>) {
 
 /// Marks of direction, breaks that are not `\n`, annotations, and tags, which
 /// spell a text that nobody sees.
-fn is_hidden(c: char) -> bool {
+/// Direction marks, tags, and characters without a width that break lines or
+/// words.
+pub fn is_hidden(c: char) -> bool {
     matches!(
         c,
         '\u{61c}'

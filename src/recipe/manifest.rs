@@ -17,6 +17,8 @@ use crate::{
 
 /// Plugins one recipe may have.
 const MAX_PLUGINS: usize = 32;
+/// Grants of one plugin: more than anybody would read before agreeing.
+const MAX_GRANTS: usize = 32;
 /// Longest `recipe.yml`, in bytes.
 const MAX_LENGTH: usize = 256 << 10;
 
@@ -143,6 +145,10 @@ impl WrittenPlugin {
                 return Err(at(line, "a sha256 has 64 hexadecimal digits".into()));
             }
         };
+        if let Some(surplus) = self.grants.get(MAX_GRANTS) {
+            let line = surplus.referenced.line();
+            return Err(at(line, format!("a plugin asks for {MAX_GRANTS} grants at most")));
+        }
         let mut grants = Vec::new();
         for written in self.grants {
             let line = written.referenced.line();
@@ -260,6 +266,14 @@ plugins:
             (one("  grants: [\"exek: db\"]\n"), &["line 4", "`exec`, `secret` and `http`"]),
             (one("  grants: [[exec]]\n"), &["line 4", "a grant, `exec: SERVICE`"]),
             (one("  grants: {exec: db}\n"), &["line 4", "a list"]),
+            (
+                one("  grants: [{exec: \"a\\n  - nothing\\u202e\"}]\n"),
+                &[r"`exec: a\n  - nothing\u{202e}`"],
+            ),
+            (
+                one(&format!("  grants:\n{}", "  - exec: db\n".repeat(33))),
+                &["line 37", "32 grants at most"],
+            ),
             (one("  sha256: abc\n"), &["line 4", "64"]),
             (one("  limits: {memory: 3}\n"), &["line 4", "memory"]),
             (one("  limits: {memory_mib: -3}\n"), &["line 4", "a whole number"]),

@@ -8,7 +8,11 @@ use std::{
 };
 
 use super::Error;
-use crate::recipe::{ComponentRef, Standard, standard::SCHEME};
+use crate::{
+    plugin::limits,
+    recipe::{ComponentRef, Standard, standard::SCHEME},
+    regular,
+};
 
 /// Where a component that is played comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +73,9 @@ impl Component {
     /// [`Error::Io`], [`Error::Standard`].
     pub fn read(&self) -> Result<Cow<'static, [u8]>, Error> {
         match self {
-            Component::File(path) => fs::read(path).map(Cow::Owned).map_err(|source| Error::Io {
-                action: "reading",
-                path: path.clone(),
-                source,
-            }),
+            Component::File(path) => regular::read(path, limits::COMPONENT as u64)
+                .map(Cow::Owned)
+                .map_err(|source| Error::Io { action: "reading", path: path.clone(), source }),
             Component::Standard(standard) => Ok(Cow::Borrowed(standard.component()?)),
         }
     }

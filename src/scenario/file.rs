@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Error;
-use crate::{home::Grant, recipe::WrittenGrant, yaml};
+use crate::{home::Grant, recipe::WrittenGrant, regular, yaml};
 
 /// Longest file, in bytes.
 const MAX_LENGTH: u64 = 4 << 20;
@@ -173,10 +173,8 @@ impl Scenario {
     /// [`Error::Io`], [`Error::Invalid`].
     pub fn read(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { action: "reading", path: path.into(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > MAX_LENGTH {
-            return Err(Error::Invalid(format!("it is longer than {MAX_LENGTH} bytes")));
-        }
-        Scenario::parse(&std::fs::read_to_string(path).map_err(io)?)
+        let text = String::from_utf8(regular::read(path, MAX_LENGTH).map_err(io)?);
+        Scenario::parse(&text.map_err(|_| Error::Invalid("it is not UTF-8 text".into()))?)
     }
 
     /// Reads a file's text.

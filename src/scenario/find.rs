@@ -39,10 +39,10 @@ pub fn find(path: &Path) -> Result<Vec<Suite>, Error> {
         path: path.into(),
         source,
     })?;
-    let suites = if meta.is_file() && is(path, &["yml", "yaml"]) {
+    let suites = if !meta.is_dir() && is(path, &["yml", "yaml"]) {
         let folder = parent(&parent(path));
         vec![Suite { scenarios: vec![path.into()], ..suite(&folder, beside(&folder)?)? }]
-    } else if meta.is_file() {
+    } else if !meta.is_dir() {
         let folder = parent(path);
         let own = folder.join(stem(path));
         let folder = if scenarios(&own)?.is_empty() { folder } else { own };

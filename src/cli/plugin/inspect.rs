@@ -15,8 +15,9 @@ use crate::{
         ui::{BOLD, clean},
     },
     home::Grant,
-    plugin::{Limits, Plugin, Runtime, grants::sentence},
+    plugin::{Limits, Plugin, Runtime, grants::sentence, limits, text::clean_line},
     recipe::{PluginEntry, Standard, Version},
+    regular,
 };
 
 /// Show what a plugin is, what it takes part in and what it asks for.
@@ -113,9 +114,8 @@ struct Candidate {
     entry: Option<PluginEntry>,
 }
 
-/// A component larger than this is none; also keeps a mistyped path from being
-/// read into memory as a whole.
-const LARGEST: u64 = 256 * 1024 * 1024;
+/// Bytes of an option that are shown.
+const OPTION: usize = 200;
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let path = Path::new(&args.what);
@@ -186,17 +186,11 @@ fn report(candidate: Candidate, plugin: &Plugin) -> Result<Report, Failure> {
 
 fn from_file(path: &Path) -> Result<Candidate, Failure> {
     let reading = |e: &std::io::Error| Failure::io(format!("reading {}", path.display()), e);
-    let found = std::fs::metadata(path).map_err(|e| reading(&e))?;
-    if !found.is_file() {
-        return Err(Failure::new(format!("{} is not a file", path.display())));
-    }
-    if found.len() > LARGEST {
-        return Err(Failure::new(format!("{} is too large to be a plugin", path.display())));
-    }
+    let bytes = regular::read(path, limits::COMPONENT as u64).map_err(|e| reading(&e))?;
     Ok(Candidate {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         component: path.display().to_string(),
-        bytes: Cow::Owned(std::fs::read(path).map_err(|e| reading(&e))?),
+        bytes: Cow::Owned(bytes),
         entry: None,
     })
 }
@@ -242,24 +236,27 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     line("interface", report.wit_version.as_deref().unwrap_or("unknown"));
     line("roles", &list(&uses(&report.uses.roles)));
     line("uses", &list(&uses(&report.uses.imports)));
-    line("limits", &limits(report.limits, report.usual));
-    match &report.options {
-        Some(Value::Object(options)) if !options.is_empty() => {
-            let rows = options.iter().map(|(key, value)| format!("{key}: {value}"));
-            line("options", &list(&rows.collect::<Vec<_>>()));
-        }
-        _ => {}
-    }
+    line("limits", &limits_line(report.limits, report.usual));
     if let Some(grants) = &report.grants {
         let rows: Vec<String> =
             grants.iter().map(|row| format!("{} ({})", row.meaning, row.grant)).collect();
         line("wants to", &list(&rows));
     }
+    match &report.options {
+        Some(Value::Object(options)) if !options.is_empty() => {
+            // The recipe's text beside what is granted: a line is a line.
+            let rows =
+                options.iter().map(|(key, value)| clean_line(&format!("{key}: {value}"), OPTION));
+            let options = list(&rows.collect::<Vec<_>>());
+            line("options", &options);
+        }
+        _ => {}
+    }
     session.ui.out(text.trim_end())
 }
 
 /// `memory 512 MiB (the recipe's; usually 256 MiB), time for a hook 15 min`
-fn limits(now: LimitsRow, usual: LimitsRow) -> String {
+fn limits_line(now: LimitsRow, usual: LimitsRow) -> String {
     let changed = |now: String, usual: String| {
         if now == usual { now } else { format!("{now} (the recipe's; usually {usual})") }
     };
@@ -280,10 +277,10 @@ mod tests {
     #[test]
     fn a_limit_that_the_recipe_sets_is_told() {
         let usual = LimitsRow { memory_mib: 256, timeout_seconds: 900 };
-        assert_eq!(limits(usual, usual), "memory 256 MiB, time for a hook 15 min");
+        assert_eq!(limits_line(usual, usual), "memory 256 MiB, time for a hook 15 min");
         let raised = LimitsRow { memory_mib: 512, timeout_seconds: 7200 };
         assert_eq!(
-            limits(raised, usual),
+            limits_line(raised, usual),
             "memory 512 MiB (the recipe's; usually 256 MiB), \
              time for a hook 2 h (the recipe's; usually 15 min)"
         );
