@@ -112,8 +112,9 @@ async fn instance(plugin: &Plugin) -> Hooks {
     let mut surroundings = surroundings(&world, &[]);
     surroundings.options = serde_json::json!({});
     surroundings.settings = ["DOMAIN", "TITLE", "ADMIN_USER", "ADMIN_EMAIL"]
+        .into_iter()
         .map(|key| (key.to_owned(), format!("{key}@example.org")))
-        .into();
+        .collect();
     surroundings.limits = Limits::for_role(Role::Lifecycle);
     // An interpreter needs it on a slow machine.
     surroundings.limits.compute = Duration::from_secs(120);

@@ -10,6 +10,16 @@ pub fn message(error: &Error) -> String {
     error.without_snippet().render_with_formatter(&Plain)
 }
 
+/// A document as it is, where what is read as text can be written back as text: `y`
+/// and `no` are no truth.
+///
+/// # Errors
+/// The sentence with its line.
+pub fn document(text: &str) -> Result<serde_json::Value, String> {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| message(&error))
+}
+
 struct Plain;
 
 impl MessageFormatter for Plain {
@@ -37,9 +47,37 @@ impl MessageFormatter for Plain {
             }
             .into(),
             Error::NullIntoString { .. } => "a text belongs here".into(),
+            Error::SerdeUnknownField { field, expected, .. } => {
+                format!("there is no key `{field}` here; there is {}", listed(expected)).into()
+            }
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                format!("`{variant}` is none of {}", listed(expected)).into()
+            }
+            Error::SerdeMissingField { field, .. } => {
+                format!("the key `{field}` is missing").into()
+            }
+            // What belongs here is said by readers of our own.
+            Error::SerdeInvalidType { expected, .. }
+            | Error::SerdeInvalidValue { expected, .. } => {
+                format!("{expected} belongs here").into()
+            }
+            Error::MultipleDocuments { .. } => {
+                "the file ends here, before a second document".into()
+            }
+            Error::UnknownAnchor { .. } => {
+                "there is no anchor of this name; text that begins with `*` stands in quotes".into()
+            }
+            Error::MergeValueNotMapOrSeqOfMaps { .. } => {
+                "keys with values are merged with `<<`".into()
+            }
             other => UserMessageFormatter.format_message(other),
         }
     }
+}
+
+/// `a`, `b`
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -47,6 +85,34 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn keys_are_named() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "lowercase")]
+        struct Keys {
+            #[serde(rename = "one")]
+            _one: Option<Kind>,
+            #[serde(rename = "two")]
+            _two: u32,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            First,
+            Second,
+        }
+        for (text, expected) in [
+            ("three: 1\n", "no key `three` here; there is `one`, `two`"),
+            ("one: first\n", "the key `two` is missing"),
+            ("one: third\n", "`third` is none of `first`, `second`"),
+            ("two: 1\n---\ntwo: 1\n", "a second document"),
+            ("two: *a\n", "in quotes"),
+        ] {
+            let error = message(&serde_saphyr::from_str::<Keys>(text).unwrap_err());
+            assert!(error.contains(expected) && error.contains("line"), "{text:?}: {error}");
+        }
+    }
 
     #[test]
     fn no_word_is_for_programmers() {

@@ -254,8 +254,8 @@ fn a_limit_above_the_ceiling_is_refused() {
             "the limit on time (seconds) is between 1 and 86400, not 864000",
         ),
         ("{memory_mib: 0}", "between 1 and 2048, not 0"),
-        ("{calls: 99999}", "unknown field"),
-        ("{output_mib: 99999}", "unknown field"),
+        ("{calls: 99999}", "there is no key"),
+        ("{output_mib: 99999}", "there is no key"),
         ("{memory_mib: -1}", "line 4"),
     ] {
         recipe(&lab, &helper(&format!("    limits: {limits}\n")), &says("hello"));

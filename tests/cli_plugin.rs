@@ -141,6 +141,91 @@ fn an_update_expects_no_failure_of_the_scenarios_own() {
 }
 
 #[test]
+fn an_update_writes_each_step_that_came_otherwise() {
+    let Some(lab) = lab() else { return };
+    let path = "admin/tests/first-deploy.yml";
+    let given = "# why\ngiven:\n  settings: {ADMIN_EMAIL: ada@example.org}\n  grants: [\"exec: app\"]\n  \
+                 services:\n    - {service: app}\nsteps:\n";
+    let text = format!(
+        "{given}  # nothing yet\n  - call: check\n    expect: {{failure: no}}\n  - call: after-deploy\n    \
+         with: {{after: 1.0.0}}\n    expect:\n      log: []\n  # as it was\n  - call: after-deploy\n    \
+         expect: {{calls: []}} # none\n"
+    );
+    lab.write(path, &text);
+    assert_eq!(lab.run(&["plugin", "test", path]).code, 1);
+    let run = lab.run(&["plugin", "test", path, "--update"]);
+    assert!(run.code == 0 && run.stdout.ends_with("0 passed, 0 failed, 1 updated\n"), "{run}");
+    let after = format!(
+        "{given}  # nothing yet\n  - call: check\n  - call: after-deploy\n    with: {{after: 1.0.0}}\n    \
+         expect:\n      log:\n      - \"info: created the administrator ada@example.org\"\n  # as it was\n  \
+         - call: after-deploy\n    expect: {{calls: []}} # none\n"
+    );
+    assert_eq!(fs::read_to_string(lab.path(path)).unwrap(), after);
+    assert_eq!(lab.run(&["plugin", "test", path]).code, 0);
+
+    // What one step asks in vain is the scenario's fault, and nothing is written.
+    let unanswered = text.replace("- {service: app}", "- {service: db}");
+    lab.write(path, &unanswered);
+    let run = lab.run(&["plugin", "test", path, "--update"]);
+    assert!(run.code == 1 && run.stdout.ends_with("0 passed, 1 failed\n"), "{run}");
+    assert_eq!(fs::read_to_string(lab.path(path)).unwrap(), unanswered);
+
+    // Nor is a file that would come out as another.
+    let odd = "expect: {log: [&b x]}\ncall: check\nwith: {after: 1.0.0, before: *b}\n";
+    lab.write(path, odd);
+    let run = lab.run(&["plugin", "test", path, "--update"]);
+    assert!(run.code == 1 && run.stdout.contains("an update would lose"), "{run}");
+    assert_eq!(fs::read_to_string(lab.path(path)).unwrap(), odd);
+}
+
+#[test]
+fn why_a_component_does_not_load_is_told_once() {
+    let Some(lab) = lab() else { return };
+    fs::write(lab.path("admin/admin.wasm"), "no component").unwrap();
+    let run = lab.run(&["plugin", "test", "admin"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(run.stdout.matches("is not a WebAssembly component").count(), 1, "{run}");
+    assert_eq!(run.stdout.matches("FAILED  admin/").count(), 6, "{run}");
+    assert!(run.stdout.ends_with("0 passed, 6 failed\n"), "{run}");
+    let run = lab.run(&["plugin", "test", "admin", "--json"]);
+    assert_eq!(run.stdout.matches("is not a WebAssembly component").count(), 6, "{run}");
+}
+
+#[test]
+fn a_link_out_of_the_recipe_is_no_component() {
+    let Some(lab) = lab() else { return };
+    fs::create_dir_all(lab.path("wiki/plugins")).unwrap();
+    fs::rename(lab.path("admin/admin.wasm"), lab.path("elsewhere.wasm")).unwrap();
+    fs::rename(lab.path("admin"), lab.path("wiki/plugins/admin")).unwrap();
+    lab.write("wiki/recipe.yml", "plugins:\n  - name: admin\n    component: plugins/admin.wasm\n");
+    let link = lab.path("wiki/plugins/admin.wasm");
+    std::os::unix::fs::symlink(lab.path("elsewhere.wasm"), &link).unwrap();
+    let ways = ["wiki", "wiki/plugins/admin", "wiki/plugins/admin.wasm"];
+    for way in ways {
+        let run = lab.run(&["plugin", "test", way]);
+        assert_eq!(run.code, 1, "{way}: {run}");
+        assert!(run.stdout.contains("`plugins/admin.wasm` leaves the recipe's folder"), "{run}");
+    }
+    let run = lab.run(&["plugin", "run", "wiki/plugins/admin.wasm", "check"]);
+    assert!(run.stderr.contains("leaves the recipe's folder"), "{run}");
+    // Nor is a pipe, which nobody waits for.
+    fs::remove_file(&link).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&link).status().unwrap().success());
+    for way in ways {
+        let run = lab.run(&["plugin", "test", way]);
+        assert!(run.code == 1 && run.stdout.contains("not a regular file"), "{way}: {run}");
+    }
+    // One that stays inside is as good as a file.
+    fs::remove_file(&link).unwrap();
+    fs::rename(lab.path("elsewhere.wasm"), lab.path("wiki/built.wasm")).unwrap();
+    std::os::unix::fs::symlink("../built.wasm", &link).unwrap();
+    for way in ways {
+        let run = lab.run(&["plugin", "test", way]);
+        assert_eq!(run.code, 0, "{way}: {run}");
+    }
+}
+
+#[test]
 fn a_component_that_is_older_than_its_sources_is_told() {
     let Some(lab) = lab() else { return };
     lab.write("admin/src/lib.rs", "");
@@ -240,19 +325,18 @@ fn a_hook_runs_in_a_scenario_and_can_be_recorded() {
     Wrote recorded.yml.
     "#);
     assert_snapshot!(fs::read_to_string(lab.path("recorded.yml")).unwrap(), @r#"
+    about: after-deploy of admin, recorded for app.example.org (recipe)
     given:
       app: app.example.org
       stack: app_example_org
       recipe: recipe
       server: default
-      settings:
-        ADMIN_EMAIL: ada@example.org
-        DOMAIN: app.example.org
-        STACK_NAME: app_example_org
       options: {}
       grants:
       - exec: app
       now: 1767225600
+      settings:
+        ADMIN_EMAIL: ada@example.org
       services:
       - service: app
         command:
@@ -352,11 +436,102 @@ fn a_hook_runs_for_an_app_as_it_stands() {
     assert!(recorded.contains("message: the setting ADMIN_EMAIL is missing"), "{recorded}");
     let run = lab.run(&["plugin", "test", "r.yml", "--component", "admin/admin.wasm"]);
     assert_eq!(run.code, 0, "{run}");
-    // What is there is never written over.
-    assert_eq!(lab.run(&arguments).code, 2);
+    // What somebody wrote is never written over.
+    lab.write("r.yml", &format!("# mine\n{recorded}"));
+    let run = lab.run(&arguments);
+    assert!(run.code == 2 && run.stderr.contains("it is not as it was recorded"), "{run}");
     let run = lab.run(&["plugin", "run", "admn", "check", "--app", "t.example"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.stderr.contains("did you mean `admin`"), "{run}");
+}
+
+/// An app of a recipe with one plugin, and with a password in its settings.
+fn with_plugin(component: &Path, settings: &str) -> Lab {
+    let lab = Lab::new();
+    lab.tiny_recipe();
+    lab.write("tiny/recipe.yml", "plugins:\n  - name: own\n    component: own.wasm\n");
+    fs::copy(component, lab.path("tiny/own.wasm")).unwrap();
+    let run = lab.run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    let file = lab.path("potluck/servers/simulated/t.example.env");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}\nOLD_PASSWORD=hunter22\n{settings}")).unwrap();
+    lab
+}
+
+#[test]
+fn a_recording_holds_the_settings_that_were_needed_and_says_of_what_it_is() {
+    let component = Path::new(ROOT).join("tests/fixtures/every-role.wasm");
+    if !component.is_file() {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    }
+    let lab = with_plugin(&component, "FAIL=send-test\n");
+    let app = ["--app", "t.example", "--record"];
+    let run = lab.run(&[&["plugin", "run", "own", "check"][..], &app, &["check.yml"]].concat());
+    assert_eq!(run.code, 0, "{run}");
+    let recorded = fs::read_to_string(lab.path("check.yml")).unwrap();
+    assert!(
+        recorded.starts_with("about: check of own, recorded for t.example (tiny)\n"),
+        "{recorded}"
+    );
+    assert!(recorded.contains("  settings:\n    FAIL: send-test\ncall: check\n"), "{recorded}");
+    assert!(!recorded.contains("hunter22") && !recorded.contains("DOMAIN"), "{recorded}");
+
+    // One that reads them all needs them only where something hangs on them.
+    let find = ["plugin", "run", "own", "commands.run", "find-setting"];
+    for (key, file, all) in [("NONE", "none.yml", false), ("FAIL", "fail.yml", true)] {
+        let run = lab.run(&[&find[..], &[key], &app, &[file]].concat());
+        assert_eq!(run.code, 0, "{run}");
+        assert_eq!(run.stderr.contains("it holds all settings"), all, "{run}");
+        let recorded = fs::read_to_string(lab.path(file)).unwrap();
+        assert_eq!(recorded.contains("hunter22"), all, "{recorded}");
+        let run = lab.run(&["plugin", "test", file, "--component", "tiny/own.wasm"]);
+        assert_eq!(run.code, 0, "{run}");
+    }
+}
+
+#[test]
+fn hooks_that_are_recorded_one_after_the_other_are_steps_of_one_scenario() {
+    let component = Path::new(ROOT).join("tests/fixtures/every-role.wasm");
+    if !component.is_file() {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    }
+    let lab = with_plugin(&component, "");
+    let record = |hook: &[&str], app: &str| {
+        let options = ["--app", app, "--record", "both.yml"];
+        lab.run(&[&["plugin", "run", "own"][..], hook, &options].concat())
+    };
+    for hook in
+        [&["check", "after=1.0.0"][..], &["commands.run", "count"], &["commands.run", "count"]]
+    {
+        let run = record(hook, "t.example");
+        assert_eq!((run.code, run.stderr.contains("warning")), (0, false), "{run}");
+    }
+    let recorded = fs::read_to_string(lab.path("both.yml")).unwrap();
+    let test = ["plugin", "test", "both.yml", "--component", "tiny/own.wasm", "--json"];
+    let report = lab.json(&test);
+    let about = "check of own, recorded for t.example (tiny), then commands.run, then commands.run";
+    assert_eq!(report["scenarios"][0]["about"], about);
+    let steps = report["scenarios"][0]["steps"].as_array().unwrap();
+    let results: Vec<_> = steps.iter().map(|step| &step["actual"]["result"]).collect();
+    assert_eq!(results, [&serde_json::Value::Null, &"1".into(), &"2".into()]);
+    // It says something.
+    lab.write("both.yml", &recorded.replace("result: \"2\"", "result: \"3\""));
+    assert_eq!(lab.run(&test).code, 1);
+    let run = record(&["check"], "t.example");
+    assert!(run.code == 1 && run.stderr.contains("it comes out otherwise with"), "{run}");
+
+    // Another app's run is refused before anything happens.
+    lab.write("both.yml", &recorded);
+    let run = lab.run(&["app", "new", "./tiny", "--domain", "u.example", "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    let run = record(&["commands.run", "count"], "u.example");
+    assert!(run.code == 1 && run.stderr.contains("recorded with another `app`"), "{run}");
+    assert!(run.stdout.is_empty(), "{run}");
+    assert_eq!(fs::read_to_string(lab.path("both.yml")).unwrap(), recorded);
+    assert_eq!(lab.json(&["app", "cmd", "u.example", "count", "--json"])["output"], "1");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_grant_that_is_none_is_wrong_use() {
     assert_snapshot!(lab.run(&["app", "deploy", "t.example", "--grant", "root: everything"]), @r"
     exit code 2
     --- stderr
-    error: invalid value 'root: everything' for '--grant <GRANT>': `root: everything` is not a grant: the capabilities are `exec`, `secret` and `http`
+    error: invalid value 'root: everything' for '--grant <GRANT>': `root: everything` is not a grant: there is no such capability; a grant is written `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`
 
     For more information, try '--help'.
     ");

@@ -163,11 +163,16 @@ fn what_counts_for_nothing_in_abra_sh_is_named() {
     lab.write("plain/.env.sample", "TYPE=plain\n");
     lab.write(
         "plain/abra.sh",
-        "export A=v1\nif true\nthen\n  export B=v2\nfi\nf() {\n  export C=v3\n}\n",
+        "export A=v1\nif true\nthen\n  export B=v2\nfi\nf() {\n  export C=v3\n}\nset -a\nD=v4\nE+=v5\n",
     );
     let run = lab.run(&["recipe", "port", "./plain"]);
     assert_eq!(run.code, 0, "{run}");
-    for words in ["abra.sh:4: the export of `B`", "abra.sh:7: the export of `C`"] {
+    for words in [
+        "abra.sh:4: the export of `B`",
+        "abra.sh:7: the export of `C`",
+        "abra.sh:11: the export of `E`",
+        "Exports, read as data already: A, D.",
+    ] {
         assert!(run.stderr.contains(words), "{run}");
     }
     let run = lab.run(&["recipe", "lint", "./plain", "--json"]);
@@ -179,7 +184,7 @@ fn what_counts_for_nothing_in_abra_sh_is_named() {
         .filter(|finding| finding["code"] == "abra-sh-export")
         .map(|finding| finding["severity"].as_str().unwrap())
         .collect();
-    assert_eq!(found, ["warning", "info"], "{report}");
+    assert_eq!(found, ["warning", "warning", "info"], "{report}");
 }
 
 #[test]
@@ -202,6 +207,137 @@ fn a_toolchain_that_is_missing_is_said_with_how_to_install_it() {
     let run = lab.run(&["plugin", "build", "empty"]);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("potluck plugin new NAME"), "{run}");
+}
+
+/// A folder with these programs and no others.
+fn programs(lab: &Lab, folder: &str, programs: &[(&str, &str)]) -> std::path::PathBuf {
+    for (name, script) in programs {
+        lab.write(&format!("{folder}/{name}"), script);
+        let file = lab.path(folder).join(name);
+        fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    lab.path(folder)
+}
+
+#[test]
+fn each_part_of_a_toolchain_that_is_missing_is_named() {
+    let lab = Lab::new();
+    assert_eq!(lab.run(&["plugin", "new", "a"]).code, 0);
+    let rustc = "#!/bin/sh\ncase $1 in --print) echo /nowhere ;; *) echo 'host: here' ;; esac\n";
+    let cargo = "#!/bin/sh\necho cargo 1\n";
+    for (folder, found, what, install) in [
+        ("no-cargo", &[("rustc", rustc)][..], "cargo is missing", "rustup"),
+        (
+            "no-target",
+            &[("rustc", rustc), ("cargo", cargo)],
+            "Rust's target wasm32-unknown-unknown is missing",
+            "rustup target add",
+        ),
+    ] {
+        let path = programs(&lab, folder, found);
+        let output = lab
+            .command()
+            .args(["plugin", "build", "a"])
+            .env("PATH", &path)
+            .env("WEB_RUSTC", "/nowhere/rustc")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(&format!("error: {what}\n")) && text.contains(install), "{text}");
+        assert!(text.contains("hint: ") && !text.contains("No such file"), "{text}");
+    }
+}
+
+#[test]
+fn a_failing_build_says_why_once() {
+    let lab = Lab::new();
+    for arguments in [&["plugin", "new", "a"][..], &["plugin", "new", "b", "--lang", "python"]] {
+        assert_eq!(lab.run(arguments).code, 0);
+    }
+    let failed = "#!/bin/sh\n[ \"$1\" != --version ] || exit 0\necho 'error: no luck' >&2\n";
+    let sysroot = lab.path("sysroot");
+    for folder in ["wasm32-unknown-unknown/lib", "here/bin"] {
+        fs::create_dir_all(sysroot.join("lib/rustlib").join(folder)).unwrap();
+    }
+    lab.write("sysroot/lib/rustlib/here/bin/wasm-component-ld", "");
+    let rustc = format!(
+        "#!/bin/sh\ncase $1 in --print) echo {} ;; *) echo 'host: here' ;; esac\n",
+        sysroot.display()
+    );
+    let (cargo, python) = (format!("{failed}exit 101\n"), format!("{failed}exit 1\n"));
+    let silent = "#!/bin/sh\n[ \"$1\" = --version ] || exit 3\n";
+    let path = programs(
+        &lab,
+        "failing",
+        &[("rustc", &rustc), ("cargo", &cargo), ("python3", &python), ("componentize-py", silent)],
+    );
+    let build = |plugin: &str| {
+        let output = lab.command().args(["plugin", "build", plugin]).env("PATH", &path).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for plugin in ["a", "b"] {
+        assert_eq!(build(plugin), (Some(1), "error: no luck\n".to_owned()));
+    }
+    // What says nothing is told of.
+    programs(&lab, "failing", &[("python3", silent)]);
+    let (code, text) = build("b");
+    assert_eq!((code, text.as_str()), (Some(1), "error: python3 failed: exit status: 3\n"));
+}
+
+#[test]
+fn a_module_that_does_not_load_is_shown_without_pythons_own_frames() {
+    let lab = Lab::new();
+    let run = lab.run(&["plugin", "new", "greeter", "--lang", "python"]);
+    assert_eq!(run.code, 0, "{run}");
+    let folder = lab.path("greeter");
+    let silent = "#!/bin/sh\n[ \"$1\" = --version ] || exit 3\n";
+    let tool = programs(&lab, "tool", &[("componentize-py", silent)]).join("componentize-py");
+    let built = |module: &str| {
+        fs::write(folder.join("greeter.py"), module).unwrap();
+        let output = Command::new("python3")
+            .args(["-m", "potluck", "build", "greeter", "--componentize-py"])
+            .arg(&tool)
+            .current_dir(&folder)
+            .env("PYTHONPATH", ".potluck")
+            .output()
+            .ok()?;
+        Some((output.status.code(), String::from_utf8(output.stderr).unwrap()))
+    };
+    let whole = fs::read_to_string(folder.join("greeter.py")).unwrap();
+    for (module, last) in [
+        ("def broken(:\n", "SyntaxError: invalid syntax"),
+        ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("raise SystemExit(4)\n", "SystemExit: 4"),
+        ("x = 1\n", "hint: derive a class from potluck.Lifecycle, say"),
+        (whole.as_str(), "made no component"),
+    ] {
+        let Some((code, text)) = built(module) else {
+            skip::skip("python3 is not there");
+            return;
+        };
+        assert_eq!(code, Some(1), "{text}");
+        assert_eq!(text.matches("error: ").count(), 1, "{text}");
+        assert!(text.trim_end().ends_with(last), "{text}");
+        assert!(!text.contains("importlib") && text.lines().count() <= 6, "{text}");
+    }
+}
+
+#[test]
+fn a_new_plugin_is_told_in_json() {
+    let lab = Lab::new();
+    let json = lab.json(&[
+        "plugin", "new", "wiki", "--lang", "python", "--role", "commands", "--role", "backup",
+        "--json",
+    ]);
+    assert_eq!(json["plugin"], "wiki");
+    assert_eq!((&json["folder"], &json["language"]), (&"wiki".into(), &"python".into()));
+    assert_eq!(json["roles"], serde_json::json!(["backup", "commands"]));
+    let files = json["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file == "wiki.py"), "{json}");
+    for file in files {
+        assert!(lab.path("wiki").join(file.as_str().unwrap()).is_file(), "{file}");
+    }
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub enum Grant {
     Http(String),
 }
 
+/// Every form of a grant.
+const WRITTEN: &str = "a grant is written `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`";
+
 /// A line that is not a grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not a grant: {reason}")]
@@ -26,11 +29,9 @@ pub struct InvalidGrant {
     pub reason: String,
 }
 
-impl crate::hint::Hint for InvalidGrant {
-    fn hint(&self) -> Option<String> {
-        Some("a grant is written `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`".into())
-    }
-}
+/// Its reason says how a grant is written: on the command line there is no room
+/// for a hint.
+impl crate::hint::Hint for InvalidGrant {}
 
 impl Grant {
     /// The capability, as written before the colon.
@@ -54,7 +55,7 @@ impl Grant {
             reason: reason.into(),
         };
         if thing.is_empty() {
-            return Err(invalid("nothing is named after the colon"));
+            return Err(invalid(&format!("nothing is named after the colon; {WRITTEN}")));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         match capability.trim() {
@@ -89,7 +90,7 @@ impl Grant {
                 }
                 Ok(Grant::Http(url.origin().ascii_serialization()))
             }
-            _ => Err(invalid("the capabilities are `exec`, `secret` and `http`")),
+            _ => Err(invalid(&format!("there is no such capability; {WRITTEN}"))),
         }
     }
 }
@@ -108,9 +109,10 @@ impl FromStr for Grant {
     type Err = InvalidGrant;
 
     fn from_str(s: &str) -> Result<Self, InvalidGrant> {
+        let no_colon = || format!("it has no colon; {WRITTEN}");
         let (capability, thing) = s
             .split_once(':')
-            .ok_or_else(|| InvalidGrant { given: s.into(), reason: "it has no colon".into() })?;
+            .ok_or_else(|| InvalidGrant { given: s.into(), reason: no_colon() })?;
         Grant::new(capability, thing)
     }
 }
@@ -193,6 +195,16 @@ mod tests {
             ["", "wordpress", "wordpress exec", "a b exec: db", "../x exec: db", "exec db: x"]
         {
             assert!(text.parse::<GivenGrant>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_told_with_what_is_known() {
+        for text in ["foo: db", "exec", "exec:", ": db"] {
+            let error = text.parse::<Grant>().unwrap_err().to_string();
+            for form in ["`exec: SERVICE`", "`secret: NAME`", "`http: ORIGIN`"] {
+                assert!(error.contains(form), "{error}");
+            }
         }
     }
 

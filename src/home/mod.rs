@@ -12,13 +12,13 @@ pub mod lock_file;
 pub mod memory;
 pub mod names;
 pub mod server;
+pub mod write;
 
 mod app_lock;
 mod apps;
 mod servers;
 #[cfg(test)]
 mod tests;
-mod write;
 
 use std::path::{Path, PathBuf};
 

@@ -170,6 +170,26 @@ fn writing_keeps_the_mode_and_follows_links() {
 }
 
 #[test]
+fn a_link_in_a_folder_that_others_filled_is_not_followed() {
+    use write::{Existing, Readers, write_whole};
+    let (folder, _) = home();
+    let [elsewhere, link] =
+        ["elsewhere", "recipe/plugins/wiki.wasm"].map(|p| folder.path().join(p));
+    fs::write(&elsewhere, "mine").unwrap();
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    let mode = || fs::symlink_metadata(&link).unwrap().permissions().mode() & 0o7777;
+    let write = || write_whole(&link, b"built", Existing::ReplaceLink, Readers::Shared).unwrap();
+    write();
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
+    assert!(fs::read(&link).unwrap() == b"built" && !link.is_symlink());
+    assert_eq!(mode() & 0o111, 0);
+    fs::set_permissions(&link, fs::Permissions::from_mode(0o600)).unwrap();
+    write();
+    assert_eq!(mode(), 0o600);
+}
+
+#[test]
 fn private_files_are_private_and_inside() {
     let (folder, home) = home();
     let path = home.state().join("backups/s/password");

@@ -18,15 +18,19 @@ const PRIVATE: u32 = 0o600;
 
 /// What to do when the file is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Existing {
+pub enum Existing {
+    /// Through a symbolic link: a team may keep its files elsewhere and link them
+    /// here.
     Replace,
+    /// The link itself, whatever it leads to: for folders that others filled.
+    ReplaceLink,
     /// [`io::ErrorKind::AlreadyExists`].
     Keep,
 }
 
 /// Who may read a file that is made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readers {
+pub enum Readers {
     Shared,
     /// Only the owner; an existing file's mode is narrowed as well.
     Owner,
@@ -53,25 +57,31 @@ pub(super) fn read_text(path: &Path) -> Result<String, Error> {
 
 /// Writes a file so that whoever reads it sees the old bytes or the new ones:
 /// to a temporary name beside it, synced, then renamed. Keeps an existing
-/// file's mode and writes through a symbolic link.
-pub(super) fn write_whole(
+/// file's mode, and makes the folder.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_whole(
     path: &Path,
     bytes: &[u8],
     existing: Existing,
     readers: Readers,
 ) -> Result<(), Error> {
     let writing = |source| Error::Io { action: "writing", path: path.into(), source };
-    // A team may keep its files elsewhere and link them here.
     let target = match fs::canonicalize(path) {
         Ok(target) if existing == Existing::Replace => target,
         _ => path.to_owned(),
     };
-    let folder = target.parent().unwrap_or(Path::new("/"));
+    let folder = match target.parent() {
+        Some(folder) if folder == Path::new("") => Path::new("."),
+        folder => folder.unwrap_or(Path::new("/")),
+    };
     create_folder(folder, readers)?;
-    let mode = match (readers, fs::metadata(&target)) {
+    let old = fs::symlink_metadata(&target).ok().filter(fs::Metadata::is_file);
+    let mode = match (readers, &old) {
         (Readers::Owner, _) => PRIVATE,
-        (Readers::Shared, Ok(old)) => old.permissions().mode() & 0o7777,
-        (Readers::Shared, Err(_)) => SHARED,
+        (Readers::Shared, Some(old)) => old.permissions().mode() & 0o7777,
+        (Readers::Shared, None) => SHARED,
     };
     let mut file = tempfile::Builder::new()
         .prefix(".potluck-")
@@ -79,12 +89,14 @@ pub(super) fn write_whole(
         .tempfile_in(folder)
         .map_err(writing)?;
     file.write_all(bytes).map_err(writing)?;
-    if readers == Readers::Owner || target.exists() {
+    if readers == Readers::Owner || old.is_some() {
         file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(writing)?;
     }
     file.as_file().sync_all().map_err(writing)?;
     match existing {
-        Existing::Replace => file.persist(&target).map_err(|e| writing(e.error))?,
+        Existing::Replace | Existing::ReplaceLink => {
+            file.persist(&target).map_err(|e| writing(e.error))?
+        }
         Existing::Keep => file.persist_noclobber(&target).map_err(|e| writing(e.error))?,
     };
     // The name is safe only once the folder is on the disk, too.

@@ -23,6 +23,7 @@ pub mod limits;
 mod machine;
 mod roles;
 mod runtime;
+mod settings;
 pub(crate) mod text;
 pub mod types;
 
@@ -38,13 +39,14 @@ pub use inspect::WIT_VERSION;
 pub use limits::Limits;
 pub use machine::Machine;
 pub use runtime::{Plugin, Runtime};
+pub use settings::{Settings, SettingsRead};
 pub use types::*;
 
 /// What an instance sees of the world.
 pub struct Surroundings {
     pub facts: Facts,
     /// The app's environment file, after interpolation.
-    pub settings: Vec<(String, String)>,
+    pub settings: Settings,
     /// The plugin's options in `recipe.yml`.
     pub options: serde_json::Value,
     pub grants: BTreeSet<Grant>,

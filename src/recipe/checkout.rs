@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     io::{self, Read},
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use cap_std::{ambient_authority, fs::Dir};
@@ -205,6 +205,21 @@ impl Checkout {
             Err(e) => Err(e),
         }
     }
+}
+
+/// Where a path in a recipe's folder leads, links followed as [`Checkout::read`]
+/// follows them.
+///
+/// # Errors
+/// [`Error::Outside`] for a path that leaves it; [`Error::Io`].
+pub fn inside(recipe: &Path, path: &Path) -> Result<PathBuf, Error> {
+    let shown = path.display().to_string();
+    if leaves(path) {
+        return Err(Error::Outside { path: shown });
+    }
+    let folder = Dir::open_ambient_dir(recipe, ambient_authority());
+    let found = folder.and_then(|folder| folder.canonicalize(path));
+    found.map(|found| recipe.join(found)).map_err(|source| failed(&shown, source))
 }
 
 /// A handle on the folder that no path leads out of.

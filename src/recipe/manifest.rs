@@ -152,7 +152,7 @@ impl WrittenPlugin {
         let mut grants = Vec::new();
         for written in self.grants {
             let line = written.referenced.line();
-            let mut given = written.value.grants().map_err(|e| at(line, with_hint(e)))?;
+            let mut given = written.value.grants().map_err(|e| at(line, e.to_string()))?;
             let (Some(grant), true) = (given.pop(), given.is_empty()) else {
                 return Err(at(line, "each grant is an item of its own, `- exec: db`".into()));
             };
@@ -263,7 +263,7 @@ plugins:
             (one("  grants: [exec: db, file: /etc]\n"), &["line 4", "`file: /etc`"]),
             (one("  grants:\n  - exec: db\n    secret: x\n"), &["line 5", "item of its own"]),
             (one("  grants: [exec]\n"), &["line 4", "`exec` is not a grant", "no colon"]),
-            (one("  grants: [\"exek: db\"]\n"), &["line 4", "`exec`, `secret` and `http`"]),
+            (one("  grants: [\"exek: db\"]\n"), &["line 4", "`exec: SERVICE`, `secret: NAME`"]),
             (one("  grants: [[exec]]\n"), &["line 4", "a grant, `exec: SERVICE`"]),
             (one("  grants: {exec: db}\n"), &["line 4", "a list"]),
             (

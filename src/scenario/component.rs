@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -10,14 +10,19 @@ use std::{
 use super::Error;
 use crate::{
     plugin::limits,
-    recipe::{ComponentRef, Standard, standard::SCHEME},
+    recipe::{ComponentRef, Standard, checkout, standard::SCHEME},
     regular,
 };
 
 /// Where a component that is played comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Component {
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        /// The folder of the recipe that it lies in, if it was found as part of
+        /// one: no link leads out of it, as on a server.
+        recipe: Option<PathBuf>,
+    },
     /// One that comes with potluck.
     Standard(&'static Standard),
 }
@@ -27,18 +32,31 @@ impl Component {
     /// path that is relative to `folder`.
     ///
     /// # Errors
-    /// [`Error::Standard`] when none of that name comes with potluck.
+    /// [`Error::OfRecipe`] when none of that name comes with potluck.
     pub fn named(text: &str, folder: &Path) -> Result<Self, Error> {
         match text.split_once(':') {
             Some((SCHEME, name)) => Ok(Component::Standard(Standard::find(name)?)),
-            _ => Ok(Component::File(folder.join(text))),
+            _ => Ok(Component::file(folder.join(text))),
+        }
+    }
+
+    /// A file, wherever a link leads.
+    pub(super) fn file(path: PathBuf) -> Self {
+        Component::File { path, recipe: None }
+    }
+
+    /// The same as part of a recipe in this folder.
+    pub(super) fn within(self, folder: &Path) -> Self {
+        match self {
+            Component::File { path, .. } => Component::File { path, recipe: Some(folder.into()) },
+            standard => standard,
         }
     }
 
     /// That of a recipe in this folder.
     pub(super) fn of(component: &ComponentRef, recipe: &Path) -> Self {
         match component {
-            ComponentRef::Path(path) => Component::File(recipe.join(path)),
+            ComponentRef::Path(path) => Component::file(recipe.join(path)).within(recipe),
             ComponentRef::Standard(standard) => Component::Standard(standard),
         }
     }
@@ -46,7 +64,8 @@ impl Component {
     /// Whether it is there to be read.
     pub fn is_there(&self) -> bool {
         match self {
-            Component::File(path) => path.is_file(),
+            // A link that is not followed is refused when it is read.
+            Component::File { path, .. } => path.is_file() || path.is_symlink(),
             Component::Standard(standard) => standard.component().is_ok(),
         }
     }
@@ -54,7 +73,7 @@ impl Component {
     /// A source in the plugin's folder that was changed after the component was
     /// built. What cannot be looked at is not newer.
     pub fn newer_source(&self, folder: &Path) -> Option<PathBuf> {
-        let Component::File(path) = self else { return None };
+        let Component::File { path, .. } = self else { return None };
         let built = fs::metadata(path).and_then(|found| found.modified()).ok()?;
         newer(folder, built + CHECKED_OUT, SOURCE_DEPTH)
     }
@@ -62,7 +81,7 @@ impl Component {
     /// The plugin's name, as far as the component says it.
     pub fn name(&self) -> String {
         match self {
-            Component::File(path) => stem(path),
+            Component::File { path, .. } => stem(path),
             Component::Standard(standard) => standard.name.into(),
         }
     }
@@ -70,15 +89,34 @@ impl Component {
     /// The component itself.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Standard`].
+    /// [`Error::Io`], [`Error::OfRecipe`].
     pub fn read(&self) -> Result<Cow<'static, [u8]>, Error> {
         match self {
-            Component::File(path) => regular::read(path, limits::COMPONENT as u64)
-                .map(Cow::Owned)
-                .map_err(|source| Error::Io { action: "reading", path: path.clone(), source }),
+            Component::File { path, recipe } => {
+                let found = match recipe {
+                    Some(recipe) => inside(path, recipe)?,
+                    None => path.clone(),
+                };
+                let read = regular::read(&found, limits::COMPONENT as u64);
+                read.map(Cow::Owned).map_err(failed(path))
+            }
             Component::Standard(standard) => Ok(Cow::Borrowed(standard.component()?)),
         }
     }
+}
+
+/// Where the path of a component in a recipe's folder leads.
+fn inside(path: &Path, recipe: &Path) -> Result<PathBuf, Error> {
+    let recipe = fs::canonicalize(recipe).map_err(failed(recipe))?;
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).map_err(failed(path))?;
+    let whole = folder.join(path.file_name().unwrap_or_default());
+    Ok(checkout::inside(&recipe, whole.strip_prefix(&recipe).unwrap_or(&whole))?)
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    |source| Error::Io { action: "reading", path, source }
 }
 
 /// Git writes the files of a clone one after the other: what is newer by less
@@ -114,7 +152,7 @@ pub(super) fn stem(path: &Path) -> String {
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Component::File(path) => path.display().fmt(f),
+            Component::File { path, .. } => path.display().fmt(f),
             Component::Standard(standard) => standard.fmt(f),
         }
     }

@@ -36,9 +36,10 @@ pub enum Error {
     NothingFound { folder: PathBuf },
     #[error("there is no component for the scenarios in {}", folder.display())]
     NoComponent { folder: PathBuf },
-    /// No such plugin comes with potluck, or not with this one.
+    /// What is wrong with a recipe's component: no such plugin comes with potluck,
+    /// or not with this one; a link leads out of the recipe.
     #[error(transparent)]
-    Standard(#[from] crate::recipe::Error),
+    OfRecipe(#[from] crate::recipe::Error),
     #[error(transparent)]
     Plugin(#[from] plugin::Error),
     #[error(transparent)]
@@ -57,7 +58,7 @@ impl Hint for Error {
             Error::NoComponent { .. } => {
                 Some("build it with `potluck plugin build`, or name it with `--component`".into())
             }
-            Error::Recipe { source, .. } | Error::Standard(source) => source.hint(),
+            Error::Recipe { source, .. } | Error::OfRecipe(source) => source.hint(),
             Error::Plugin(error) => error.hint(),
             Error::Limit(error) => error.hint(),
             Error::Io { .. } | Error::Invalid(_) | Error::Arguments { .. } => None,

@@ -12,7 +12,7 @@ use crate::{home::Grant, recipe::WrittenGrant, regular, yaml};
 /// Longest file, in bytes.
 const MAX_LENGTH: u64 = 4 << 20;
 /// Steps of one scenario.
-const MAX_STEPS: usize = 100;
+pub(super) const MAX_STEPS: usize = 100;
 
 /// A world, and what happens in it.
 #[derive(Debug, Clone, Default)]
@@ -172,9 +172,7 @@ impl Scenario {
     /// # Errors
     /// [`Error::Io`], [`Error::Invalid`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { action: "reading", path: path.into(), source };
-        let text = String::from_utf8(regular::read(path, MAX_LENGTH).map_err(io)?);
-        Scenario::parse(&text.map_err(|_| Error::Invalid("it is not UTF-8 text".into()))?)
+        Scenario::parse(&read_text(path)?)
     }
 
     /// Reads a file's text.
@@ -273,6 +271,16 @@ impl Given {
             Some(other) => Err(bad(other)),
         }
     }
+}
+
+/// The text of a scenario's file.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Invalid`] when it is no text.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    let io = |source| Error::Io { action: "reading", path: path.into(), source };
+    let text = String::from_utf8(regular::read(path, MAX_LENGTH).map_err(io)?);
+    text.map_err(|_| Error::Invalid("it is not UTF-8 text".into()))
 }
 
 /// A scalar as text, since `PORT: 80` is written where text is meant.

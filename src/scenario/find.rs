@@ -46,7 +46,7 @@ pub fn find(path: &Path) -> Result<Vec<Suite>, Error> {
         let folder = parent(path);
         let own = folder.join(stem(path));
         let folder = if scenarios(&own)?.is_empty() { folder } else { own };
-        vec![suite(&folder, Some(Component::File(path.into())))?]
+        vec![suite(&folder, Some(Component::file(path.into())))?]
     } else if let Some(manifest) = manifest(path)? {
         of_recipe(path, &manifest)?
     } else if scenarios(path)?.is_empty() {
@@ -58,14 +58,18 @@ pub fn find(path: &Path) -> Result<Vec<Suite>, Error> {
     if suites.is_empty() { Err(Error::NothingFound { folder: path.into() }) } else { Ok(suites) }
 }
 
-/// What the recipe around a component gives the plugin, if it lists it.
+/// A component as part of the recipe around it, if there is one, and what that
+/// gives the plugin, if it lists it.
 ///
 /// # Errors
 /// [`Error::Recipe`].
-pub fn defaults(component: &Component) -> Result<Defaults, Error> {
-    match component {
-        Component::File(path) => around(&parent(path), &component.name()),
-        Component::Standard(_) => Ok(Defaults::default()),
+pub fn placed(component: Component) -> Result<(Component, Defaults), Error> {
+    match &component {
+        Component::File { path, .. } => Ok(match around(&parent(path), &component.name())? {
+            Some((recipe, defaults)) => (component.within(&recipe), defaults),
+            None => (component, Defaults::default()),
+        }),
+        Component::Standard(_) => Ok((component, Defaults::default())),
     }
 }
 
@@ -108,22 +112,27 @@ fn suite(folder: &Path, component: Option<Component>) -> Result<Suite, Error> {
         Some(component) => component.name(),
         None => stem(&whole(folder)),
     };
-    let defaults = around(folder, &name)?;
+    let (component, defaults) = match around(folder, &name)? {
+        Some((recipe, defaults)) => (component.map(|c| c.within(&recipe)), defaults),
+        None => (component, Defaults::default()),
+    };
     let (folder, scenarios) = (folder.to_owned(), scenarios(folder)?);
     Ok(Suite { name, folder, component, defaults, scenarios })
 }
 
-/// What a `recipe.yml` in this folder, or in one of the two above, asks for.
-fn around(folder: &Path, name: &str) -> Result<Defaults, Error> {
+/// The folder of a recipe, this one or one of the two above, and what its
+/// `recipe.yml` gives a plugin, if it lists it.
+fn around(folder: &Path, name: &str) -> Result<Option<(PathBuf, Defaults)>, Error> {
     let folder = whole(folder);
     for folder in folder.ancestors().take(3) {
         let Some(manifest) = manifest(folder)? else { continue };
         let listed = |entry: &&PluginEntry| {
             entry.name == name || Component::of(&entry.component, folder).name() == name
         };
-        return Ok(manifest.plugins.iter().find(listed).map(Into::into).unwrap_or_default());
+        let defaults = manifest.plugins.iter().find(listed).map(Into::into).unwrap_or_default();
+        return Ok(Some((folder.to_owned(), defaults)));
     }
-    Ok(Defaults::default())
+    Ok(None)
 }
 
 impl From<&PluginEntry> for Defaults {
@@ -151,11 +160,11 @@ fn beside(folder: &Path) -> Result<Option<Component>, Error> {
     let here: Vec<PathBuf> =
         entries(folder)?.into_iter().filter(|path| is(path, &["wasm"])).collect();
     if let [one] = &here[..] {
-        return Ok(Some(Component::File(one.clone())));
+        return Ok(Some(Component::file(one.clone())));
     }
     let folder = whole(folder);
     let above = folder.with_file_name(format!("{}.wasm", stem(&folder)));
-    Ok(Some(Component::File(above)).filter(Component::is_there))
+    Ok(Some(Component::file(above)).filter(Component::is_there))
 }
 
 fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Error> {

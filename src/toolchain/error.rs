@@ -18,9 +18,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// It said why on standard error.
+    /// It ended in a way that it does not say why by itself.
     #[error("{program} failed: {status}")]
     Failed { program: String, status: std::process::ExitStatus },
+    /// It said why on standard error: nothing is to be added.
+    #[error("{program} failed, and said why")]
+    Said { program: String },
     #[error("{program} built no component")]
     NoComponent { program: String, hint: String },
 }
@@ -36,7 +39,7 @@ impl Hint for Error {
             Error::NoToolchain { install: hint, .. } | Error::NoComponent { hint, .. } => {
                 Some(hint.clone())
             }
-            Error::Run { .. } | Error::Failed { .. } => None,
+            Error::Run { .. } | Error::Failed { .. } | Error::Said { .. } => None,
         }
     }
 }

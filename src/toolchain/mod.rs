@@ -5,7 +5,10 @@ mod error;
 mod python;
 mod rust;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
 
 pub use error::Error;
 
@@ -47,7 +50,7 @@ pub fn place(folder: &Path, name: &str) -> PathBuf {
 /// the toolchain says goes to standard error.
 ///
 /// # Errors
-/// [`Error::NoPlugin`], [`Error::NoToolchain`], [`Error::Failed`].
+/// [`Error::NoPlugin`], [`Error::NoToolchain`], [`Error::Said`], [`Error::Failed`].
 pub fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
     if folder.join("Cargo.toml").is_file() {
         return rust::build(folder, places);
@@ -56,6 +59,17 @@ pub fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
         return python::build(folder);
     }
     Err(Error::NoPlugin { folder: folder.into() })
+}
+
+/// What a toolchain's end means; `said` is the exit code with which it has said
+/// why.
+fn ended(program: &str, status: ExitStatus, said: i32) -> Result<(), Error> {
+    let program = program.to_owned();
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) if code == said => Err(Error::Said { program }),
+        _ => Err(Error::Failed { program, status }),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::Error;
+use super::{Error, ended};
 
 /// Where `plugin new` puts the SDK.
 const SDK: &str = ".potluck";
@@ -15,6 +15,9 @@ const SDK: &str = ".potluck";
 const INSTALL: &str = "in the plugin's folder: `python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1`";
 /// Where the component is left, below the folder.
 const BUILT: &str = ".potluck/built";
+
+/// The exit code of the SDK and of Python itself, once they have said why.
+const SAID: i32 = 1;
 
 /// Whether the folder holds a plugin in Python.
 pub(super) fn is_one(folder: &Path) -> bool {
@@ -49,8 +52,7 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf, Error> {
         .stdout(Stdio::null());
     let program = python.display().to_string();
     match command.status() {
-        Ok(status) if status.success() => Ok(output),
-        Ok(status) => Err(Error::Failed { program, status }),
+        Ok(status) => ended(&program, status, SAID).map(|()| output),
         Err(source) => Err(Error::Run { program, source }),
     }
 }
@@ -65,7 +67,12 @@ fn is_there(program: &Path, install: &str) -> Result<(), Error> {
         .stderr(Stdio::null())
         .status();
     match asked {
-        Ok(_) => Ok(()),
+        Ok(status) if status.success() => Ok(()),
+        // A stand-in that looks for the program, and does not find it.
+        Ok(status) if status.code() == Some(127) => {
+            Err(Error::NoToolchain { what: name(), install: install.into() })
+        }
+        Ok(status) => Err(Error::Failed { program: name(), status }),
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
             Err(Error::NoToolchain { what: name(), install: install.into() })
         }

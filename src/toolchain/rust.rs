@@ -4,13 +4,18 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use super::{Error, Places};
+use super::{Error, Places, ended};
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// What makes a component as it links; rustup's toolchains bring it.
+const LINKER: &str = "wasm-component-ld";
+/// Cargo's exit code once it has said why.
+const SAID: i32 = 101;
 
 /// How the guests' standard library is had.
 enum Library {
@@ -22,7 +27,9 @@ enum Library {
 
 pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
     let sysroot = PathBuf::from(asked("rustc", &["--print", "sysroot"])?);
+    asked("cargo", &["--version"])?;
     let library = library(&sysroot, places)?;
+    linker(&sysroot)?;
     let source = match &library {
         Library::Installed => sysroot.join("lib/rustlib/src/rust"),
         Library::FromSource { source, .. } => source.clone(),
@@ -38,18 +45,15 @@ pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
         ])
         .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
-        // Makes the component as it links.
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld")
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(&places.cargo_home, &source))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     if let Library::FromSource { rustc, tools, .. } = &library {
         let mut path = vec![tools.join("gcc-ld"), tools.clone()];
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-        let path = std::env::join_paths(path).map_err(|e| Error::Run {
-            program: "cargo".into(),
-            source: std::io::Error::other(e),
-        })?;
+        let path = std::env::join_paths(path)
+            .map_err(|e| Error::Run { program: "cargo".into(), source: io::Error::other(e) })?;
         // Building the library is not a stable feature of cargo.
         cargo
             .arg("-Zbuild-std=std,panic_abort")
@@ -58,9 +62,7 @@ pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
             .env("RUSTC_BOOTSTRAP", "1");
     }
     let output = cargo.output().map_err(|source| Error::Run { program: "cargo".into(), source })?;
-    if !output.status.success() {
-        return Err(Error::Failed { program: "cargo".into(), status: output.status });
-    }
+    ended("cargo", output.status, SAID)?;
     component(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| Error::NoComponent {
         program: "cargo".into(),
         hint: "write `crate-type = [\"cdylib\"]` below `[lib]` in Cargo.toml".into(),
@@ -76,9 +78,7 @@ fn library(sysroot: &Path, places: &Places) -> Result<Library, Error> {
         let own = PathBuf::from(asked(rustc, &["--print", "sysroot"])?);
         let source = own.join("lib/rustlib/src/rust");
         if source.join("library/Cargo.lock").is_file() {
-            let version = asked("rustc", &["-vV"])?;
-            let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-            let tools = sysroot.join("lib/rustlib").join(host.unwrap_or_default()).join("bin");
+            let tools = tools(sysroot)?;
             return Ok(Library::FromSource { rustc: rustc.clone(), source, tools });
         }
     }
@@ -91,13 +91,38 @@ fn library(sysroot: &Path, places: &Places) -> Result<Library, Error> {
     })
 }
 
+/// The toolchain's own programs.
+fn tools(sysroot: &Path) -> Result<PathBuf, Error> {
+    let version = asked("rustc", &["-vV"])?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(sysroot.join("lib/rustlib").join(host.unwrap_or_default()).join("bin"))
+}
+
+/// Whether the linker is where rustc looks for it.
+fn linker(sysroot: &Path) -> Result<(), Error> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::iter::once(tools(sysroot)?)
+        .chain(std::env::split_paths(&path))
+        .any(|folder| folder.join(LINKER).is_file());
+    if found {
+        return Ok(());
+    }
+    Err(Error::NoToolchain {
+        what: LINKER.into(),
+        install: format!("`cargo install {LINKER}`, or a toolchain of https://rustup.rs"),
+    })
+}
+
 /// What a program prints, on one line or several.
 fn asked(program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<String, Error> {
     let name = || program.as_ref().to_string_lossy().into_owned();
-    let output = Command::new(&program).args(arguments).stdin(Stdio::null()).output();
+    let mut command = Command::new(&program);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output();
     let output = output.map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::NoToolchain { what: name(), install: "see https://rustup.rs".into() }
+        io::ErrorKind::NotFound => {
+            let install = "https://rustup.rs; on Debian: `apt-get install cargo`";
+            Error::NoToolchain { what: name(), install: install.into() }
         }
         _ => Error::Run { program: name(), source },
     })?;

@@ -196,7 +196,7 @@ pub fn surroundings(world: &Arc<World>, grants: &[&str]) -> Surroundings {
             version: Some("1.0.0".into()),
             server: "default".into(),
         },
-        settings: vec![("DOMAIN".into(), "wiki.example.org".into())],
+        settings: [("DOMAIN".into(), "wiki.example.org".into())].into_iter().collect(),
         options: serde_json::json!({"title": "Wiki"}),
         grants: grants.iter().map(|grant| grant.parse().unwrap()).collect::<BTreeSet<_>>(),
         limits: Limits {

@@ -226,6 +226,10 @@ impl Commands for Plugin {
                 Ok(count.to_string())
             }
             "logs" => Ok(services::logs(&arguments[0], 10)?.join("\n")),
+            "find-setting" => {
+                let found = settings::all().into_iter().find(|(key, _)| *key == arguments[0]);
+                Ok(found.map(|(_, value)| value).unwrap_or_default())
+            }
             "panic" => panic!("the sky fell on {}", arguments.join(" and ")),
             "reveal" => Ok(secrets::reveal(&arguments[0])?),
             _ => Err(Failure::new(format!("there is no command `{name}`"))),

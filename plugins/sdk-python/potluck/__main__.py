@@ -65,7 +65,7 @@ def build(name, output, program):
     sys.path.insert(0, ".")
     try:
         roles = played(importlib.import_module(name))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _show(name, error)
         return 1
     if not roles:
@@ -92,10 +92,12 @@ def build(name, output, program):
         part = output.with_name(output.name + ".part")
         command += ["potluck_plugin_entry", "-o", part.resolve()]
         made = subprocess.run(command, stdout=sys.stderr)
-        if made.returncode == 0:
-            part.replace(output)
-            print(f"{output}: plays {', '.join(r.replace('_', '-') for r in roles)}")
-        return made.returncode
+        if made.returncode != 0 or not part.is_file():
+            print(f"error: {program} made no component", file=sys.stderr)
+            return 1
+        part.replace(output)
+        print(f"{output}: plays {', '.join(r.replace('_', '-') for r in roles)}")
+        return 0
 
 
 def _show(name, error):

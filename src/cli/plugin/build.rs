@@ -12,6 +12,7 @@ use crate::{
         failure::{Failure, Outcome},
         session::{Session, user_home, wait},
     },
+    home::write::{self, Existing, Readers},
     plugin::Runtime,
     toolchain::{self, Places},
 };
@@ -58,7 +59,11 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let built = toolchain::build(&args.folder, &places())?;
+    let built = match toolchain::build(&args.folder, &places()) {
+        Ok(built) => built,
+        Err(toolchain::Error::Said { .. }) => return Ok(Exit::FAILED),
+        Err(error) => return Err(error.into()),
+    };
     let bytes =
         fs::read(&built).map_err(|e| Failure::io(format!("reading {}", built.display()), &e))?;
     // Cargo writes `_` for the `-` of a crate's name.
@@ -69,7 +74,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Some(output) => output.clone(),
         None => toolchain::place(&args.folder, &name),
     };
-    put(&output, &bytes)?;
+    write::write_whole(&output, &bytes, Existing::ReplaceLink, Readers::Shared)?;
     let report = Report {
         component: output.display().to_string(),
         size: bytes.len(),
@@ -109,23 +114,4 @@ fn places() -> Places {
         cargo_home: variable("CARGO_HOME").or_else(own).unwrap_or_else(|| ".cargo".into()),
         web_rustc: variable("WEB_RUSTC").unwrap_or_else(|| "/usr/bin/rustc".into()),
     }
-}
-
-/// In place of what is there, not into it: a component that is being read stays
-/// whole.
-fn put(output: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = match output.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let write = || {
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.persist(output).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| Failure::io(format!("writing {}", output.display()), &e))
 }

@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
+
 use crate::{
     cli::{
+        arguments::JsonArg,
         exit::Exit,
         failure::Outcome,
         session::{Session, nearest},
@@ -28,7 +31,9 @@ Examples:
   potluck plugin new wiki --role backup --role commands --output plugins/wiki
 
 Roles: lifecycle, migration, backup, sso-provider, sso-client, mail-provider,
-mail-client, commands.")]
+mail-client, commands.
+
+JSON: {plugin, folder, language, roles, files}; files are paths in the folder.")]
 pub struct Args {
     /// What the plugin is called
     #[arg(value_name = "NAME")]
@@ -45,6 +50,19 @@ pub struct Args {
     /// The folder to make [default: NAME]
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    plugin: &'a str,
+    folder: String,
+    language: &'static str,
+    roles: Vec<&'static str>,
+    /// Paths in the folder.
+    files: Vec<String>,
 }
 
 fn language(text: &str) -> Result<Language, String> {
@@ -71,8 +89,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let folder = args.output.as_deref().unwrap_or(Path::new(args.name.as_str()));
     let language = args.language.unwrap_or(Language::Rust);
-    scaffold::plugin(language, &args.name, &roles)?.write(folder)?;
+    let files = scaffold::plugin(language, &args.name, &roles)?;
+    files.write(folder)?;
     let ui = &session.ui;
+    if args.json.json {
+        ui.json(&Report {
+            plugin: args.name.as_str(),
+            folder: folder.display().to_string(),
+            language: match language {
+                Language::Rust => "rust",
+                Language::Python => "python",
+            },
+            roles: roles.iter().map(|role| role.name()).collect(),
+            files: files.0.into_keys().collect(),
+        })?;
+        return Ok(Exit::DONE);
+    }
     ui.say(format_args!("Wrote {}. Next:", folder.display()));
     ui.say(format_args!("  cd {}", folder.display()));
     let tests = match language {

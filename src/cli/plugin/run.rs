@@ -17,11 +17,18 @@ use crate::{
         session::{Operating, Session, nearest, wait},
         ui::clean,
     },
-    home::AppName,
+    home::{
+        AppName,
+        write::{self, Existing, Readers},
+    },
     operation,
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
     recipe::Version,
-    scenario::{self, Component, Hook, Scenario, World, masked, record, secrets_in},
+    scenario::{
+        self, Component, Hook, Scenario, World, masked,
+        record::{self, Earlier, Recording},
+        secrets_in,
+    },
 };
 
 /// Run one hook of a plugin, and show what it does.
@@ -41,9 +48,10 @@ HOOK is a hook's name, with its role where two roles have one of that name.
 Arguments are NAME=VALUE, as in a scenario's `with`, those that are no text in
 JSON; of commands.run they are the command and what it takes.
 
-What --record writes has placeholders for the secrets that the plugin was given.
-One that it changed first, or encoded, it may still hold: read it before you
-share it.
+What --record writes holds the settings that the plugin asked for, and placeholders
+for the secrets that it was given. One that it changed first, or encoded, it may
+still hold: read it before you share it. Recorded into a file with a recording of
+the same app and plugin, the hook becomes its next step.
 
 JSON: {result or failure, calls, log}.")]
 pub struct Args {
@@ -68,7 +76,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
 
-    /// Write a scenario in which the hook does the same
+    /// Write a scenario in which the hook does the same, or add it to one
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -80,12 +88,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    if let Some(file) = &args.record
-        && file.exists()
-    {
-        return Err(Failure::usage(format!("{} exists already", file.display()))
-            .hint("choose another file for --record"));
-    }
+    let earlier = args.record.as_deref().map_or(Ok(None), earlier)?;
     let home = session.home()?;
     match &args.app {
         Some(app) => {
@@ -102,7 +105,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                     let names = app.checkout.manifest.plugins.iter().map(|p| p.name.as_str());
                     return Err(unknown(&args.component, names));
                 };
-                call(args, &plugin, surroundings).await
+                call(args, earlier.as_ref(), &plugin, surroundings).await
             })?;
             show(args, session, ran, Some(operating))
         }
@@ -110,11 +113,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let runtime = Runtime::new(&home.plugin_cache())?;
             let ran = wait("interrupted", async {
                 let (plugin, surroundings) = scripted(args, &runtime).await?;
-                call(args, &plugin, surroundings).await
+                call(args, earlier.as_ref(), &plugin, surroundings).await
             })?;
             show(args, session, ran, None)
         }
     }
+}
+
+/// What the file for a recording holds already: nothing, or recordings.
+fn earlier(file: &Path) -> Result<Option<Earlier>, Failure> {
+    Earlier::read(file).map_err(|error| match error {
+        scenario::Error::Invalid(message) => {
+            Failure::usage(format!("{} exists already: {message}", file.display()))
+                .hint("choose another file for --record")
+        }
+        other => other.into(),
+    })
 }
 
 fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
@@ -128,7 +142,7 @@ fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
 /// The component in a scenario's world; an empty one when none was named.
 async fn scripted(args: &Args, runtime: &Runtime) -> Result<(Plugin, Surroundings), Failure> {
     let component = Component::named(&args.component, Path::new(""))?;
-    let defaults = scenario::find::defaults(&component)?;
+    let (component, defaults) = scenario::find::placed(component)?;
     let plugin = runtime.load(&component.name(), &component.read()?).await?;
     let scenario = match &args.scenario {
         Some(file) => Scenario::read(file)?,
@@ -144,14 +158,21 @@ struct Ran {
     outcome: Result<Value, crate::plugin::Error>,
     calls: Vec<Value>,
     log: Vec<String>,
-    /// What was recorded, if that was asked for, and whether it came out the
-    /// same when it was played.
-    recorded: Option<(String, bool)>,
+    /// What was recorded, if that was asked for.
+    recorded: Option<Result<Recording, scenario::Error>>,
 }
 
-async fn call(args: &Args, plugin: &Plugin, surroundings: Surroundings) -> Result<Ran, Failure> {
+async fn call(
+    args: &Args,
+    earlier: Option<&Earlier>,
+    plugin: &Plugin,
+    surroundings: Surroundings,
+) -> Result<Ran, Failure> {
     let (hook, with) = Hook::from_line(&args.hook, &args.arguments, plugin.versions())?;
     let (surroundings, recorder) = record::record(surroundings);
+    if let Some(earlier) = earlier {
+        earlier.fits(plugin, &recorder).await?;
+    }
     let mut hooks = plugin.start(surroundings).await?;
     let mut secret = secret_arguments(&mut hooks, &hook).await?;
     secret.extend(secrets_in(&with));
@@ -162,7 +183,10 @@ async fn call(args: &Args, plugin: &Plugin, surroundings: Surroundings) -> Resul
     let (calls, log) = (recorder.calls(&secret), recorder.log());
     let recorded = match &args.record {
         None => None,
-        Some(_) => Some(recorder.scenario(plugin, &args.hook, &with, &outcome, &secret).await?),
+        Some(_) => {
+            let run = record::Run { call: &args.hook, with: &with, outcome: &outcome, earlier };
+            Some(recorder.scenario(plugin, &run, &secret).await)
+        }
     };
     Ok(Ran { outcome: outcome.map(masked), calls, log, recorded })
 }
@@ -188,14 +212,10 @@ fn show(args: &Args, session: &Session, ran: Ran, operating: Option<Operating>) 
     // What moves is taken down before the result is shown.
     let live = operating.is_some();
     drop(operating);
-    if let (Some(file), Some((text, same))) = (&args.record, &ran.recorded) {
-        std::fs::write(file, text)
-            .map_err(|e| Failure::io(format!("writing {}", file.display()), &e))?;
-        session.ui.say(format_args!("Wrote {}.", file.display()));
-        if !same {
-            session.ui.warn("played again, the scenario comes out otherwise: look through it");
-        }
-    }
+    let is_recorded = match (&args.record, &ran.recorded) {
+        (Some(file), Some(recorded)) => keep(session, file, recorded)?,
+        _ => true,
+    };
     let mut shown = Map::new();
     // Of a real app, the log was shown as it came.
     if (args.json.json || !live) && !ran.log.is_empty() {
@@ -220,7 +240,34 @@ fn show(args: &Args, session: &Session, ran: Ran, operating: Option<Operating>) 
         session.ui.out(clean(yaml(&shown).trim_end()))?;
     }
     match ran.outcome {
-        Ok(_) => Ok(Exit::DONE),
+        Ok(_) if is_recorded => Ok(Exit::DONE),
+        Ok(_) => Ok(Exit::FAILED),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes what was recorded; whether there is something to write. The hook did run
+/// either way.
+fn keep(
+    session: &Session,
+    file: &Path,
+    recorded: &Result<Recording, scenario::Error>,
+) -> Result<bool, Failure> {
+    let ui = &session.ui;
+    let recording = match recorded {
+        Ok(recording) => recording,
+        Err(error) => {
+            ui.warn(format_args!("the hook was not recorded: {error}"));
+            return Ok(false);
+        }
+    };
+    write::write_whole(file, recording.text.as_bytes(), Existing::Replace, Readers::Shared)?;
+    ui.say(format_args!("Wrote {}.", file.display()));
+    if !recording.is_same {
+        ui.warn("played again, the scenario comes out otherwise: look through it");
+    }
+    if recording.all_settings {
+        ui.warn("it holds all settings, as the plugin reads them all: look through it");
+    }
+    Ok(true)
 }

@@ -17,8 +17,9 @@ use crate::{
         ui::clean,
     },
     hint::Hint,
+    home::write::{self, Existing, Readers},
     plugin::{Plugin, Runtime},
-    scenario::{self, Component, Error, Played, Scenario, find::Suite},
+    scenario::{self, Component, Error, Played, Scenario, file::read_text, find::Suite},
 };
 
 /// Test a plugin with scenarios, without any server.
@@ -38,6 +39,8 @@ Examples:
 
 Grants, options and limits that a scenario doesn't give are those of the
 recipe.yml around the plugin. Ends with exit code 1 when a scenario failed.
+
+--update changes nothing but `expect`, of each step that came out otherwise.
 
 A value of a secret that a scenario tells the plugin is worth a warning: on a
 server potluck has no copy, and the call fails. So is a component that is older
@@ -87,6 +90,9 @@ struct Row {
     error: Option<String>,
     #[serde(skip)]
     hint: Option<String>,
+    /// Whether another scenario told that already.
+    #[serde(skip)]
+    is_told: bool,
     /// Where a server would do otherwise.
     warnings: Vec<String>,
     steps: Vec<StepRow>,
@@ -134,10 +140,24 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(if failed == 0 { Exit::DONE } else { Exit::FAILED })
 }
 
-/// The components that were loaded so far.
+/// The components that were loaded so far, or why they were not.
 struct Bench {
     runtime: Runtime,
-    plugins: HashMap<String, Plugin>,
+    plugins: HashMap<String, Result<Plugin, Obstacle>>,
+}
+
+/// What keeps a scenario from being played, or its file from being updated.
+#[derive(Clone)]
+struct Obstacle {
+    message: String,
+    hint: Option<String>,
+    is_told: bool,
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        Obstacle { message: error.to_string(), hint: error.hint(), is_told: false }
+    }
 }
 
 impl Bench {
@@ -166,6 +186,7 @@ impl Bench {
             updated: false,
             error: None,
             hint: None,
+            is_told: false,
             warnings: Vec::new(),
             steps: Vec::new(),
         };
@@ -174,20 +195,28 @@ impl Bench {
                 let played = self.play_read(args, session, suite, path, &scenario).await;
                 played.map(|played| (scenario, played))
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         match played {
-            Err(error) => {
-                row.hint = error.hint();
-                row.error = Some(error.to_string());
-            }
+            Err(obstacle) => row.met(obstacle),
             Ok((scenario, played)) => {
                 row.passed = played.iter().all(Played::passed);
                 // A call without an answer failed for the scenario's own reason,
                 // which is not what to expect of the plugin.
                 let answered = played.iter().all(|step| step.unanswered.is_empty());
                 if args.update && !row.passed && answered {
-                    row.updated = update(path, &scenario, &played)?;
+                    match scenario::update(&read_text(path)?, &corrected(&scenario, &played)) {
+                        Ok(text) => {
+                            write::write_whole(
+                                path,
+                                text.as_bytes(),
+                                Existing::Replace,
+                                Readers::Shared,
+                            )?;
+                            row.updated = true;
+                        }
+                        Err(error) => row.met(error.into()),
+                    }
                 }
                 let revealed: BTreeSet<&String> =
                     played.iter().flat_map(|step| &step.revealed).collect();
@@ -213,17 +242,17 @@ impl Bench {
         suite: &Suite,
         path: &Path,
         scenario: &Scenario,
-    ) -> Result<Vec<Played>, Error> {
+    ) -> Result<Vec<Played>, Obstacle> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let component = match (&args.component, &scenario.component, &suite.component) {
             (Some(given), ..) => Component::named(given, Path::new(""))?,
             (None, Some(own), _) => Component::named(own, folder)?,
             (None, None, Some(beside)) => beside.clone(),
-            (None, None, None) => return Err(Error::NoComponent { folder: folder.into() }),
+            (None, None, None) => return Err(Error::NoComponent { folder: folder.into() }.into()),
         };
         let key = component.to_string();
         let plugin = match self.plugins.get(&key) {
-            Some(plugin) => plugin.clone(),
+            Some(loaded) => loaded.clone(),
             None => {
                 if let Some(newer) = component.newer_source(&suite.folder) {
                     session.ui.warn(format_args!(
@@ -231,12 +260,25 @@ impl Bench {
                         newer.display()
                     ));
                 }
-                let plugin = self.runtime.load(&suite.name, &component.read()?).await?;
-                self.plugins.insert(key, plugin.clone());
-                plugin
+                let loaded = self.load(&suite.name, &component).await.map_err(Obstacle::from);
+                let known = loaded.clone().map_err(|o| Obstacle { is_told: true, ..o });
+                self.plugins.insert(key, known);
+                loaded
             }
-        };
-        scenario::play(&plugin, scenario, &suite.defaults).await
+        }?;
+        Ok(scenario::play(&plugin, scenario, &suite.defaults).await?)
+    }
+
+    async fn load(&self, name: &str, component: &Component) -> Result<Plugin, Error> {
+        Ok(self.runtime.load(name, &component.read()?).await?)
+    }
+}
+
+impl Row {
+    fn met(&mut self, obstacle: Obstacle) {
+        self.error = Some(obstacle.message);
+        self.hint = obstacle.hint;
+        self.is_told = obstacle.is_told;
     }
 }
 
@@ -252,16 +294,10 @@ impl From<Played> for StepRow {
     }
 }
 
-/// Whether the file could be changed.
-fn update(path: &Path, scenario: &Scenario, played: &[Played]) -> Result<bool, Failure> {
-    let ([step], [played]) = (&scenario.steps[..], played) else { return Ok(false) };
-    let io = |doing, e: &std::io::Error| Failure::io(format!("{doing} {}", path.display()), e);
-    let text = std::fs::read_to_string(path).map_err(|e| io("reading", &e))?;
-    let Some(text) = scenario::update(&text, &played.corrected(&step.expect))? else {
-        return Ok(false);
-    };
-    std::fs::write(path, text).map_err(|e| io("writing", &e))?;
-    Ok(true)
+/// What to expect from now on of each step that came out otherwise.
+fn corrected(scenario: &Scenario, played: &[Played]) -> Vec<Option<Map<String, Value>>> {
+    let steps = scenario.steps.iter().zip(played);
+    steps.map(|(step, played)| (!played.passed()).then(|| played.corrected(&step.expect))).collect()
 }
 
 fn show(session: &Session, row: &Row) -> Result<(), Failure> {
@@ -272,11 +308,12 @@ fn show(session: &Session, row: &Row) -> Result<(), Failure> {
     };
     let about = row.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
     let mut text = format!("{verdict} {}/{}{about}\n", row.plugin, row.scenario);
-    if let Some(error) = &row.error {
+    if row.is_told {
+        text.push_str("  as above\n");
+    } else if let Some(error) = &row.error {
         text.push_str(&format!("  {error}\n"));
-    }
-    if let Some(hint) = &row.hint {
-        text.push_str(&format!("  hint: {hint}\n"));
+        let hint = row.hint.iter();
+        hint.for_each(|hint| text.push_str(&format!("  hint: {hint}\n")));
     }
     let failed = row.steps.iter().filter(|step| !step.passed && !row.updated);
     for step in failed {

@@ -24,14 +24,12 @@ impl app::Host for State {
 
     fn setting(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         self.call()?;
-        // The last one wins, as in the file.
-        let settings = self.surroundings.settings.iter().rev();
-        Ok(settings.into_iter().find(|(k, _)| *k == key).map(|(_, value)| value.clone()))
+        Ok(self.surroundings.settings.get(&key))
     }
 
     fn settings(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
         self.call()?;
-        Ok(self.surroundings.settings.clone())
+        Ok(self.surroundings.settings.all())
     }
 
     fn options(&mut self) -> wasmtime::Result<String> {

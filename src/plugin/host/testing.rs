@@ -9,7 +9,7 @@ use super::State;
 use crate::{
     plugin::{
         Command, Facts, FileError, Limits, Machine, Memory, Output, RecipeFiles, Role,
-        SecretAccess, SecretError, ServiceError, StackServices, Surroundings,
+        SecretAccess, SecretError, ServiceError, Settings, StackServices, Surroundings,
     },
     progress::Silent,
 };
@@ -92,7 +92,7 @@ pub fn state(grants: &[String]) -> State {
                 version: None,
                 server: "default".into(),
             },
-            settings: Vec::new(),
+            settings: Settings::default(),
             options: serde_json::Value::Null,
             grants: grants.iter().map(|grant| grant.parse().expect("a test's grant")).collect(),
             limits: Limits::for_role(Role::Lifecycle),

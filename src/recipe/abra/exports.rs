@@ -42,6 +42,8 @@ pub enum Reason {
     Function,
     /// Nobody knows whether a condition, a loop or a subshell is run.
     Block,
+    /// Whether it is exported hangs on a `set -a` that is not always run.
+    Perhaps,
     /// Only a shell knows the value.
     Computed,
     /// It refers to a name that the script gives no value before.
@@ -54,6 +56,7 @@ impl fmt::Display for Reason {
         match self {
             Reason::Function => f.write_str("it is in a function, and these are never run"),
             Reason::Block => f.write_str("it is in a condition, a block or a subshell"),
+            Reason::Perhaps => f.write_str("the `set -a` above is in a condition or a block"),
             Reason::Computed => f.write_str("a shell would have to compute its value"),
             Reason::Unknown(other) => {
                 write!(f, "it refers to `{other}`, which has no value before it")
@@ -82,7 +85,19 @@ struct Reader {
     left_out: Vec<LeftOut>,
     /// Assignments that count if the name is exported somewhere.
     unsure: Vec<LeftOut>,
+    /// After `set -a` every assignment is an export.
+    all: All,
     assignments: usize,
+}
+
+/// Whether `set -a` is on.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum All {
+    #[default]
+    No,
+    /// It stands where nobody knows whether it is run.
+    Perhaps,
+    Yes,
 }
 
 impl Reader {
@@ -97,6 +112,7 @@ impl Reader {
             "export" => self.assign(command, arguments, true),
             "declare" | "typeset" | "local" => self.assign(command, arguments, flags('x')),
             "readonly" => self.assign(command, arguments, false),
+            "set" => self.set(command, arguments),
             // `A=1 program` is for that program.
             _ if command.words.iter().all(|word| target(word).is_some()) => {
                 self.assign(command, &command.words, false);
@@ -105,11 +121,37 @@ impl Reader {
         }
     }
 
+    /// `set -a`, `set +a`, `set -eo allexport`; functions are never run.
+    fn set(&mut self, command: &Command<'_>, arguments: &[&str]) {
+        let mut arguments = arguments.iter();
+        while let Some(word) = arguments.next().filter(|word| word.len() > 1 && **word != "--") {
+            let (on, letters) = match (word.strip_prefix('-'), word.strip_prefix('+')) {
+                (Some(letters), _) => (All::Yes, letters),
+                (_, Some(letters)) => (All::No, letters),
+                _ => return,
+            };
+            let named = letters.contains('o').then(|| arguments.next()).flatten();
+            if !letters.contains('a') && named != Some(&"allexport") {
+                continue;
+            }
+            match command.place {
+                Place::Always => self.all = on,
+                Place::Block if self.all != on => self.all = All::Perhaps,
+                Place::Block | Place::Function => {}
+            }
+        }
+    }
+
     fn assign(&mut self, command: &Command<'_>, words: &[&str], exports: bool) {
         for word in words.iter().filter(|word| !word.starts_with('-')) {
             let Some(name) = name(word.trim_start_matches(['"', '\''])) else { continue };
             let left_out = |reason| LeftOut { name: name.to_owned(), line: command.line, reason };
             let has_value = word.contains('=');
+            let is_all = has_value && command.place != Place::Function;
+            if is_all && self.all == All::Perhaps && !exports {
+                push(&mut self.left_out, left_out(Reason::Perhaps));
+            }
+            let exports = exports || is_all && self.all == All::Yes;
             match command.place {
                 Place::Always => {}
                 Place::Function if exports && has_value => {
@@ -166,7 +208,8 @@ impl Reader {
         let Reader { mut values, exported, order, mut left_out, unsure, .. } = self;
         left_out.extend(unsure.into_iter().filter(|unsure| exported.contains(&unsure.name)));
         // Functions export again what they work with.
-        left_out.retain(|left| left.reason != Reason::Function || !exported.contains(&left.name));
+        let matters = |reason: &Reason| !matches!(reason, Reason::Function | Reason::Perhaps);
+        left_out.retain(|left| matters(&left.reason) || !exported.contains(&left.name));
         left_out.sort_by_key(|left| left.line);
         left_out.dedup_by(|a, b| a.name == b.name && a.reason == b.reason);
         let settings = order.into_iter().filter_map(|name| values.remove_entry(&name)).collect();
@@ -228,6 +271,11 @@ mod tests {
                 &["Z=v1", "Y=v2", "W=v4"],
             ),
             ("export A=\"one\ntwo\" \\\n  B=v2\n", &["A=one\ntwo", "B=v2"]),
+            ("B=v0\nset -a\nA=v1\nset +a\nC=v2\n", &["A=v1"]),
+            ("set -eao pipefail\nA=v1 B=$A\ndeclare C=v2\nreadonly D\n", &["A=v1", "B=v1", "C=v2"]),
+            ("set -o allexport; A=v1; set +o allexport; B=v2", &["A=v1"]),
+            ("set -eo pipefail -- -a\nset -- -a\nset -o a\nA=v1\nf() { set -a; }\nB=v2", &[]),
+            ("set -a\nA=v1 program\n. ./other\nf() { B=v2; }\n", &[]),
             ("export \"A=v 1\"\n", &["A=v 1"]),
             ("export A=v1 && export B=v2\n", &["A=v1"]),
             ("[ -n \"$X\" ] &&\n  export A=v1\nexport B=v2\n", &["B=v2"]),
@@ -269,6 +317,18 @@ mod tests {
             ),
             ("A=$(id)\nB=$(id)\nexport A\n", vec![("A", 1, Reason::Computed)]),
             ("export A H\nA=v1\n", vec![]),
+            (
+                "set -a\nA=$(id)\nB+=x\nif true; then C=v1; fi\n",
+                vec![
+                    ("A", 2, Reason::Computed),
+                    ("B", 3, Reason::Computed),
+                    ("C", 4, Reason::Block),
+                ],
+            ),
+            (
+                "if true; then set -a; fi\nA=v1\nD=v4\nexport B=$A D\nset +a\nC=v3\n",
+                vec![("A", 2, Reason::Perhaps)],
+            ),
         ] {
             let found = exports(text).left_out;
             let expected: Vec<_> = expected

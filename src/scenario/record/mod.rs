@@ -1,6 +1,7 @@
 //! From a real run to a scenario: what a plugin asked and was told is listened
 //! to, and written down with placeholders for the secrets that went by.
 
+mod append;
 mod hide;
 mod listen;
 
@@ -12,15 +13,38 @@ use std::{
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{Defaults, Error, Scenario, compare, play::actual, play::play, world::Happened};
+use super::{
+    Defaults, Error, Played, Scenario, compare, play::actual, play::play, world::Happened,
+};
 use crate::{
     plugin::{
-        self, Memory, Outside, Plugin, RecipeFiles, SecretAccess, ServiceError, StackServices,
-        Surroundings,
+        self, Memory, Outside, Plugin, RecipeFiles, SecretAccess, ServiceError, Settings,
+        StackServices, Surroundings,
     },
     progress::Sink,
 };
+pub use append::Earlier;
 use hide::hide;
+
+/// A hook that ran, and what came of it.
+pub struct Run<'a> {
+    pub call: &'a str,
+    pub with: &'a Map<String, Value>,
+    pub outcome: &'a Result<Value, plugin::Error>,
+    /// What was recorded before, and this is to follow.
+    pub earlier: Option<&'a Earlier>,
+}
+
+/// A scenario made of a run.
+pub struct Recording {
+    /// Its file.
+    pub text: String,
+    /// Whether it came out the same when it was played.
+    pub is_same: bool,
+    /// Whether it holds every setting of the app, since the plugin read them all
+    /// and does otherwise without those that it did not name.
+    pub all_settings: bool,
+}
 
 /// Listens to one run.
 pub struct Recorder {
@@ -30,6 +54,7 @@ pub struct Recorder {
     files: Arc<dyn RecipeFiles>,
     progress: Arc<dyn Sink>,
     outside: Arc<dyn Outside>,
+    settings: Settings,
     /// What the scenario says of the app, from its surroundings.
     given: Map<String, Value>,
     heard: Mutex<Heard>,
@@ -61,8 +86,6 @@ pub fn record(mut surroundings: Surroundings) -> (Surroundings, Arc<Recorder>) {
         given.insert("version".into(), version.as_str().into());
     }
     given.insert("server".into(), facts.server.as_str().into());
-    let settings = surroundings.settings.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
-    given.insert("settings".into(), Value::Object(settings.collect()));
     given.insert("options".into(), surroundings.options.clone());
     let grants = surroundings.grants.iter().map(|grant| {
         let line = grant.to_string();
@@ -78,6 +101,7 @@ pub fn record(mut surroundings: Surroundings) -> (Surroundings, Arc<Recorder>) {
         files: surroundings.files.clone(),
         progress: surroundings.progress.clone(),
         outside: surroundings.outside.clone(),
+        settings: surroundings.settings.clone(),
         given,
         heard: Mutex::default(),
     });
@@ -104,47 +128,58 @@ impl Recorder {
         self.lock().log.clone()
     }
 
-    /// The text of a scenario in which the hook comes out as it did. `secret`
-    /// holds further values that must not stand in it, by the name that does.
+    /// A scenario in which the hook comes out as it did. `secret` holds further
+    /// values that must not stand in it, by the name that does.
     ///
     /// Played once more to see that it does; what came out otherwise then (a
-    /// time, something random) is expected to be anything. Second: whether it
-    /// came out the same way.
+    /// time, something random) is expected to be anything.
     ///
     /// # Errors
     /// What keeps it from being played.
     pub async fn scenario(
         &self,
         plugin: &Plugin,
-        call: &str,
-        with: &Map<String, Value>,
-        outcome: &Result<Value, plugin::Error>,
+        run: &Run<'_>,
         secret: &[(String, String)],
-    ) -> Result<(String, bool), Error> {
-        let mut document = self.document(call, with, outcome, secret);
-        let text = yaml(&document)?;
-        let again = play(plugin, &Scenario::parse(&text)?, &Defaults::default()).await?;
-        let [again] = &again[..] else { return Ok((text, false)) };
-        if again.passed() {
-            return Ok((text, true));
+    ) -> Result<Recording, Error> {
+        let read = self.settings.read();
+        let mut all_settings = false;
+        let mut document =
+            self.document(plugin.name(), run, secret, |key| read.names.contains(key));
+        let mut again = played(plugin, &document).await?;
+        if read.all && !passed(&again) {
+            let whole = self.document(plugin.name(), run, secret, |_| true);
+            let with_all = played(plugin, &whole).await?;
+            // Those that it found among all of them count, too.
+            all_settings = !with_all.iter().map(|p| &p.actual).eq(again.iter().map(|p| &p.actual));
+            if all_settings {
+                (document, again) = (whole, with_all);
+            }
         }
-        if let Some(expect) = document.get_mut("expect") {
+        if let ([again], Some(expect)) = (&again[..], document.get_mut("expect"))
+            && !again.passed()
+        {
             *expect = compare::loosened(expect, &Value::Object(again.actual.clone()));
         }
-        let text = yaml(&document)?;
-        let again = play(plugin, &Scenario::parse(&text)?, &Defaults::default()).await?;
-        Ok((text, again.iter().all(super::Played::passed)))
+        let is_same = passed(&again) || passed(&played(plugin, &document).await?);
+        if let Some(earlier) = run.earlier {
+            document = earlier.with(plugin, &document).await?;
+        }
+        Ok(Recording { text: yaml(&document)?, is_same, all_settings })
     }
 
+    /// With those settings that are `needed`.
     fn document(
         &self,
-        call: &str,
-        with: &Map<String, Value>,
-        outcome: &Result<Value, plugin::Error>,
+        plugin: &str,
+        run: &Run<'_>,
         secret: &[(String, String)],
+        needed: impl Fn(&str) -> bool,
     ) -> Value {
         let heard = self.lock();
         let mut given = self.given.clone();
+        let settings = self.settings.iter().filter(|(key, _)| needed(key));
+        let settings = settings.map(|(key, value)| (key.clone(), value.as_str().into()));
         let known = heard
             .secrets
             .iter()
@@ -152,6 +187,7 @@ impl Recorder {
         let before = heard.memory.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?.into())));
         let files = heard.files.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
         for (key, value) in [
+            ("settings", Value::Object(settings.collect())),
             ("secrets", Value::Object(known.collect())),
             ("memory", Value::Object(before.collect())),
             ("files", Value::Object(files.collect())),
@@ -172,16 +208,25 @@ impl Recorder {
             secrets: values,
             ..Happened::default()
         };
-        let mut expect = actual(outcome, happened);
+        let mut expect = actual(run.outcome, happened);
         expect.retain(|_, value| !value.is_null());
         let mut document = Map::new();
+        document.insert("about".into(), self.about(plugin, run.call).into());
         document.insert("given".into(), Value::Object(given));
-        document.insert("call".into(), call.into());
-        if !with.is_empty() {
-            document.insert("with".into(), Value::Object(with.clone()));
+        document.insert("call".into(), run.call.into());
+        if !run.with.is_empty() {
+            document.insert("with".into(), Value::Object(run.with.clone()));
         }
         document.insert("expect".into(), Value::Object(expect));
         hide(&Value::Object(document), &heard.hidden(secret))
+    }
+
+    /// Of what this is a recording.
+    fn about(&self, plugin: &str, call: &str) -> String {
+        let fact = |key: &str| self.given.get(key).and_then(Value::as_str);
+        let [app, recipe] = ["app", "recipe"].map(|key| fact(key).unwrap_or_default());
+        let version = fact("version").map(|version| format!(" {version}")).unwrap_or_default();
+        format!("{call} of {plugin}, recorded for {app} ({recipe}{version})")
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {
@@ -241,6 +286,15 @@ impl Heard {
         hidden.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
         hidden
     }
+}
+
+/// What comes of a document, as a scenario.
+async fn played(plugin: &Plugin, document: &Value) -> Result<Vec<Played>, Error> {
+    play(plugin, &Scenario::parse(&yaml(document)?)?, &Defaults::default()).await
+}
+
+fn passed(played: &[Played]) -> bool {
+    played.iter().all(Played::passed)
 }
 
 /// A document as YAML.
