@@ -238,6 +238,9 @@ fn a_component_that_is_older_than_its_sources_is_told() {
         assert_eq!(run.code, 0, "{run}");
         assert_eq!(run.stderr.contains("admin.wasm is older than"), told, "{changed}: {run}");
     }
+    fs::rename(lab.path("admin/admin.wasm"), lab.path("other.wasm")).unwrap();
+    let run = lab.run(&["plugin", "test", "admin", "--component", "other.wasm"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run}");
 }
 
 #[test]

@@ -254,7 +254,10 @@ impl Bench {
         let plugin = match self.plugins.get(&key) {
             Some(loaded) => loaded.clone(),
             None => {
-                if let Some(newer) = component.newer_source(&suite.folder) {
+                // Another component than the suite's has its sources elsewhere.
+                if suite.component.as_ref() == Some(&component)
+                    && let Some(newer) = component.newer_source(&suite.folder)
+                {
                     session.ui.warn(format_args!(
                         "{component} is older than {}; `potluck plugin build` builds it again",
                         newer.display()
