@@ -109,12 +109,15 @@ impl FromStr for Grant {
     type Err = InvalidGrant;
 
     fn from_str(s: &str) -> Result<Self, InvalidGrant> {
-        let no_colon = || format!("it has no colon; {WRITTEN}");
-        let (capability, thing) = s
-            .split_once(':')
-            .ok_or_else(|| InvalidGrant { given: s.into(), reason: no_colon() })?;
+        let (capability, thing) = halves(s)?;
         Grant::new(capability, thing)
     }
+}
+
+/// What stands before the colon, and behind it.
+fn halves(text: &str) -> Result<(&str, &str), InvalidGrant> {
+    let no_colon = || format!("it has no colon; {WRITTEN}");
+    text.split_once(':').ok_or_else(|| InvalidGrant { given: text.into(), reason: no_colon() })
 }
 
 /// A grant given beforehand, as `--grant` takes it: `wordpress exec: db`. Without
@@ -139,7 +142,7 @@ impl FromStr for GivenGrant {
 
     fn from_str(s: &str) -> Result<Self, InvalidGrant> {
         let invalid = |reason: String| InvalidGrant { given: s.into(), reason };
-        let (before, thing) = s.split_once(':').ok_or_else(|| invalid("it has no colon".into()))?;
+        let (before, thing) = halves(s)?;
         let (plugin, capability) = match before.trim().rsplit_once(char::is_whitespace) {
             Some((plugin, capability)) => {
                 let plugin = PluginName::new(plugin.trim()).map_err(|e| invalid(e.to_string()))?;
@@ -202,6 +205,8 @@ mod tests {
     fn what_is_unknown_is_told_with_what_is_known() {
         for text in ["foo: db", "exec", "exec:", ": db"] {
             let error = text.parse::<Grant>().unwrap_err().to_string();
+            let given = text.parse::<GivenGrant>().unwrap_err().to_string();
+            assert!(given.contains("`secret: NAME`"), "{given}");
             for form in ["`exec: SERVICE`", "`secret: NAME`", "`http: ORIGIN`"] {
                 assert!(error.contains(form), "{error}");
             }
