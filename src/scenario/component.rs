@@ -61,11 +61,10 @@ impl Component {
         }
     }
 
-    /// Whether it is there to be read.
+    /// Whether something is there; what is no file is refused when it is read.
     pub fn is_there(&self) -> bool {
         match self {
-            // A link that is not followed is refused when it is read.
-            Component::File { path, .. } => path.is_file() || path.is_symlink(),
+            Component::File { path, .. } => path.symlink_metadata().is_ok(),
             Component::Standard(standard) => standard.component().is_ok(),
         }
     }
