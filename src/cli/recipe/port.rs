@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     cli::{
@@ -132,6 +132,8 @@ fn hints(checkout: &Checkout) -> Hints {
     struct Compose {
         #[serde(default)]
         services: BTreeMap<String, Service>,
+        #[serde(default)]
+        secrets: BTreeMap<String, IgnoredAny>,
     }
     #[derive(Deserialize)]
     struct Service {
@@ -142,6 +144,7 @@ fn hints(checkout: &Checkout) -> Hints {
         let Ok(text) = checkout.text(&name) else { continue };
         if name.starts_with("compose") && name.ends_with(".yml") {
             let Ok(compose) = serde_saphyr::from_str::<Compose>(&text) else { continue };
+            hints.secrets.extend(compose.secrets.into_keys());
             for (key, service) in compose.services {
                 let image = service.image.unwrap_or_default();
                 let image = image.split(['$', '@']).next().unwrap_or_default();

@@ -16,6 +16,8 @@ pub struct Hints {
     pub usage: String,
     /// Keys that `.env.sample` and the exports of `abra.sh` have.
     pub settings: BTreeSet<String>,
+    /// Keys of the secrets that the compose files have.
+    pub secrets: BTreeSet<String>,
 }
 
 /// A guess.
@@ -50,8 +52,13 @@ const CLIENTS: [(&str, &[&str]); 8] = [
     ("mariadb-dump", &["mariadb", "mysql"]),
     ("redis-cli", &["redis", "valkey"]),
 ];
+/// The key of a service that keeps an app's data, where its image says nothing.
+const STORE: &str = "db";
 /// Settings that every app has.
 const OF_EVERY_APP: [&str; 2] = ["DOMAIN", "STACK_NAME"];
+/// What shells, containers and abra set by themselves.
+const OF_NO_RECIPE: &str = "HOME PATH PWD OLDPWD USER UID IFS RANDOM SECONDS HOSTNAME SHELL TERM OPTARG OPTIND \
+     PIPESTATUS BASH_SOURCE FUNCNAME LINENO REPLY EDITOR TMPDIR APP_NAME TARGET ABRA_DIR";
 /// More than a function has.
 const MAX_PARAMETERS: usize = 20;
 
@@ -73,7 +80,11 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     };
     for (client, images) in CLIENTS {
         if words.contains(&client) {
-            let stores = hints.services.iter().filter(|(_, image)| is_one_of(image, images));
+            let is_store = |image: &str| is_one_of(image, images);
+            let known = hints.services.values().any(|image| is_store(image));
+            let stores = hints.services.iter().filter(|(key, image)| {
+                if known { is_store(image) } else { *key == STORE && client != "redis-cli" }
+            });
             guess.grants.extend(stores.map(|(key, _)| Grant::Exec(key.clone())));
         }
     }
@@ -93,6 +104,7 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     }
     remarks(&words, &mut guess);
     abras_own(text, &mut guess);
+    unknown(text, hints, &mut guess);
     guess
 }
 
@@ -188,6 +200,28 @@ fn abras_own(text: &str, guess: &mut Guess) {
     }
 }
 
+/// What the recipe does not have under this name.
+fn unknown(text: &str, hints: &Hints, guess: &mut Guess) {
+    let of_no_recipe = |name: &str| OF_NO_RECIPE.split_whitespace().any(|other| other == name);
+    let is_setting = |name: &String| {
+        name.len() > 1
+            && name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    for name in variables(text).iter().filter(|name| is_setting(name)) {
+        let set_here = text.contains(&format!("{name}=")) || text.contains(&format!("read {name}"));
+        if !guess.settings.contains(name) && !set_here && !of_no_recipe(name) {
+            guess.remarks.push(format!(
+                "`{name}` is in neither `.env.sample` nor the exports: the container's own, or a \
+                 setting to add"
+            ));
+        }
+    }
+    for name in guess.secrets.difference(&hints.secrets) {
+        guess.remarks.push(format!("the compose files have no secret `{name}`"));
+    }
+}
+
 fn names_behind(text: &str, prefix: &str) -> BTreeSet<String> {
     let names = text.match_indices(prefix).map(|(at, _)| {
         let rest = &text[at + prefix.len()..];
@@ -253,6 +287,7 @@ mod tests {
                     POST_DEPLOY_CMDS=\"db vacuum|app install_apps calendar\"\n"
                 .into(),
             settings: ["SMTP_HOST", "X"].map(str::to_owned).into(),
+            secrets: ["db_password"].map(str::to_owned).into(),
         }
     }
 
@@ -292,7 +327,7 @@ mod tests {
     #[test]
     fn settings_secrets_and_arguments_are_seen() {
         let (guess, _) = of(
-            "f() {\n  X=1\n  su -c \"occ $1 ${DOMAIN} ${SMTP_HOST:-x} $X $HOME $POSTGRES_USER $2\"\n  cat /run/secrets/db_password\n}",
+            "f() {\n  X=1\n  su -c \"occ $1 ${DOMAIN} ${SMTP_HOST:-x} $X $HOME $2\"\n  cat /run/secrets/db_password\n}",
         );
         assert_eq!(guess.settings, ["DOMAIN", "SMTP_HOST"].map(str::to_owned).into());
         assert_eq!(guess.secrets, ["db_password".to_owned()].into());
@@ -308,6 +343,26 @@ mod tests {
             assert!(remark.contains(word), "{remark}");
         }
         assert_eq!((guess.parameters, guess.remarks.len()), (1, 3));
+    }
+
+    #[test]
+    fn what_the_recipe_does_not_have_is_said() {
+        let (guess, _) = of(
+            "f() { OWN=1; occ $OWN $POSTGRES_USER $USER $lower; cat /run/secrets/db_password /run/secrets/oidc; }",
+        );
+        let [setting, secret] = guess.remarks.as_slice() else { panic!("{:?}", guess.remarks) };
+        assert!(setting.contains("`POSTGRES_USER` is in neither"), "{setting}");
+        assert_eq!(secret, "the compose files have no secret `oidc`");
+    }
+
+    #[test]
+    fn a_store_whose_image_says_nothing_is_known_by_its_key() {
+        let mut hints = hints();
+        hints.services.insert("db".into(), "registry.example/our/store".into());
+        let function = &functions("rotate() { mysql -u root; }")[0];
+        let grants: Vec<_> =
+            guess(function, &hints).grants.iter().map(ToString::to_string).collect();
+        assert_eq!(grants, ["exec: app", "exec: db"]);
     }
 
     #[test]
