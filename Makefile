@@ -14,12 +14,15 @@ test: ## Run every check and every test.
 	@scripts/test.sh
 
 build: plugins ## Build potluck for development.
+	@scripts/own-builds.sh
 	cargo build
 
 release: plugins ## Build potluck as it is shipped.
+	@scripts/own-builds.sh
 	cargo build --release
 
 install: plugins ## Build and install potluck in ~/.cargo/bin.
+	@scripts/own-builds.sh
 	cargo install --path . --locked
 
 plugins: ## Build the WebAssembly plugins; the standard ones become part of potluck.

@@ -4,7 +4,15 @@
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
-mkdir -p "$cache"
+mkdir -p "$cache" "$CARGO_TARGET_DIR"
+
+# Cargo knows a package by its place within the workspace, and takes it for built
+# when its files are older than what was built: that may be another clone's. Files
+# that are new make it build this one.
+if [ "$(cat "$CARGO_TARGET_DIR/clone" 2>/dev/null)" != "$root" ]; then
+    touch "$root/build.rs" "$root/src/lib.rs" "$root/src/main.rs"
+    printf '%s\n' "$root" >"$CARGO_TARGET_DIR/clone"
+fi
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
