@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use similar::TextDiff;
 
-use super::file::{Expect, text};
+use super::file::{Expect, Texts, text};
 use crate::engine::simulated::fits;
 
 /// Lines around a difference.
@@ -72,8 +72,7 @@ fn sides(expect: &Expect, actual: &Map<String, Value>) -> (Value, Value) {
     }
     for (key, kept) in [("memory", &expect.memory), ("secrets", &expect.secrets)] {
         if let Some(kept) = kept {
-            let kept = kept.iter().map(|(k, v)| (k.clone(), text(v).into())).collect();
-            compare(key, Some(Value::Object(kept)), Extent::All);
+            compare(key, Some(texts(kept)), Extent::All);
         }
     }
     (Value::Object(wanted), Value::Object(found))
@@ -152,17 +151,18 @@ pub fn corrected(expect: &Expect, actual: &Map<String, Value>) -> Map<String, Va
     corrected
 }
 
+fn texts(kept: &Texts) -> Value {
+    kept.iter().map(|(k, v)| (k.clone(), Value::from(v.clone().unwrap_or_default()))).collect()
+}
+
 fn said(expect: &Expect) -> Map<String, Value> {
-    let map = |kept: &Option<std::collections::BTreeMap<String, Value>>| {
-        kept.clone().map(|kept| Value::Object(kept.into_iter().collect()))
-    };
     [
         ("result", expect.changes.clone().or_else(|| expect.result.clone())),
         ("failure", expect.failure.clone()),
         ("calls", expect.calls.clone().map(Value::from)),
         ("log", expect.log.clone().map(Value::from)),
-        ("memory", map(&expect.memory)),
-        ("secrets", map(&expect.secrets)),
+        ("memory", expect.memory.as_ref().map(texts)),
+        ("secrets", expect.secrets.as_ref().map(texts)),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -236,8 +236,9 @@ mod tests {
 
     use super::*;
 
+    /// JSON is YAML, too: as a scenario's file has it.
     fn expect(value: Value) -> Expect {
-        serde_json::from_value(value).unwrap()
+        serde_saphyr::from_str(&value.to_string()).unwrap()
     }
 
     fn actual(value: Value) -> Map<String, Value> {

@@ -14,6 +14,10 @@ const MAX_LENGTH: u64 = 4 << 20;
 /// Steps of one scenario.
 pub(super) const MAX_STEPS: usize = 100;
 
+/// Texts as they stand in the file, `1.10` and `yes` too; none where nothing
+/// stands there.
+pub type Texts = BTreeMap<String, Option<String>>;
+
 /// A world, and what happens in it.
 #[derive(Debug, Clone, Default)]
 pub struct Scenario {
@@ -51,14 +55,14 @@ pub struct Given {
     /// The recipe's version.
     pub version: Option<String>,
     pub server: Option<String>,
-    pub settings: BTreeMap<String, Value>,
+    pub settings: Texts,
     /// Those in `recipe.yml` when none.
     pub options: Option<Value>,
     /// By their key in the compose file. One without a value is there, but
     /// potluck has no copy of it, as on every server of today: to tell the value
     /// of another is worth a warning.
-    pub secrets: BTreeMap<String, Option<Value>>,
-    pub memory: BTreeMap<String, Value>,
+    pub secrets: Texts,
+    pub memory: Texts,
     /// Files of the recipe, by path.
     pub files: BTreeMap<String, String>,
     /// As in `recipe.yml`, and those that stand there when none.
@@ -146,9 +150,9 @@ pub struct Expect {
     /// All lines, `info: text`.
     pub log: Option<Vec<String>>,
     /// All of it, afterwards.
-    pub memory: Option<BTreeMap<String, Value>>,
+    pub memory: Option<Texts>,
     /// All that have a value, afterwards.
-    pub secrets: Option<BTreeMap<String, Value>>,
+    pub secrets: Option<Texts>,
 }
 
 /// The file as written: one step, or several.
@@ -315,6 +319,18 @@ mod tests {
         ] {
             assert!(matches!(Scenario::parse(bad), Err(Error::Invalid(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_setting_is_the_text_that_stands_there() {
+        let given = "{A: yes, B: 1.10, C: 0x10, D: ~, E: '~', F: true, G: \" a\\tb\"}";
+        let scenario = format!("call: check\ngiven:\n  settings: {given}\n  memory: {given}\n");
+        let given = Scenario::parse(&scenario).unwrap().given;
+        let values: Vec<_> = given.settings.values().map(Option::as_deref).collect();
+        let text = ["yes", "1.10", "0x10", "", "~", "true", " a\tb"];
+        assert_eq!(values.iter().map(|v| v.unwrap_or_default()).collect::<Vec<_>>(), text);
+        assert_eq!(given.settings, given.memory);
+        assert!(Scenario::parse("call: check\ngiven: {settings: {A: [1]}}\n").is_err());
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub fn surroundings(
     let stack = given.stack.clone().unwrap_or_else(|| app.replace('.', "_"));
     let mut settings = given.settings.clone();
     for (key, value) in [("DOMAIN", &app), ("STACK_NAME", &stack)] {
-        settings.entry(key.into()).or_insert_with(|| value.as_str().into());
+        settings.entry(key.into()).or_insert_with(|| Some(value.clone()));
     }
     let options = given.options.clone().unwrap_or_else(|| defaults.options.clone());
     Ok(Surroundings {
@@ -105,7 +105,7 @@ pub fn surroundings(
             version: given.version.clone(),
             server: given.server.clone().unwrap_or_else(|| "default".into()),
         },
-        settings: settings.iter().map(|(k, v)| (k.clone(), file::text(v))).collect(),
+        settings: settings.into_iter().map(|(k, v)| (k, v.unwrap_or_default())).collect(),
         options: if options.is_null() { json!({}) } else { options },
         grants: match given.granted()? {
             Some(grants) => grants.into_iter().collect(),

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     calls,
-    file::{Given, HttpRule, On, ServiceRule, text},
+    file::{Given, HttpRule, On, ServiceRule},
 };
 use crate::{
     engine::simulated::fits,
@@ -66,12 +66,12 @@ impl World {
     /// `now` is what `given` says of it.
     pub fn new(given: &Given, now: u64) -> Self {
         let inner = Inner {
-            memory: given.memory.iter().map(|(k, v)| (k.clone(), text(v))).collect(),
-            secrets: given
-                .secrets
+            memory: given
+                .memory
                 .iter()
-                .map(|(k, v)| (k.clone(), v.as_ref().filter(|v| !v.is_null()).map(text)))
+                .map(|(k, v)| (k.clone(), v.clone().unwrap_or_default()))
                 .collect(),
+            secrets: given.secrets.clone(),
             random: given.random,
             ..Inner::default()
         };
