@@ -195,6 +195,42 @@ fn a_component_that_changed_under_the_same_version_is_refused() {
     assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
 }
 
+/// The settings' pin is for the next deploy: what works with a running app takes
+/// the version that runs, and leaves the consent to it alone.
+#[test]
+fn what_works_with_a_running_app_takes_the_version_that_was_deployed() {
+    let lab = lab();
+    release(&lab, "1.0.0+1");
+    failing_recipe(&lab, ONE, "not me");
+    release(&lab, "1.1.0+1");
+    lab.write("tiny/recipe.yml", "plugins: [");
+    let env = lab.path("potluck/servers/simulated/t.example.env");
+    let text = std::fs::read_to_string(&env).unwrap();
+    std::fs::write(&env, text.replace("TYPE=tiny", "TYPE=tiny:1.1.0+1")).unwrap();
+    let run = deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    let lock = std::fs::read_to_string(lab.path(LOCK)).unwrap();
+    let run = lab.run(&["app", "cmd", APP]);
+    assert_eq!(run.code, 0, "{run}");
+    let run = lab.run(&["plugin", "run", "helper", "check", "--app", APP]);
+    assert!(run.code == 0 && run.stderr.contains("hello"), "{run}");
+    assert_eq!(std::fs::read_to_string(lab.path(LOCK)).unwrap(), lock);
+
+    // The grants are those of the next deploy, and say so.
+    let run = lab.run(&["plugin", "grants", APP]);
+    assert!(run.stderr.contains("version 1.1.0+1 of the recipe, which the next"), "{run}");
+    assert!(run.stderr.contains("1.0.0+1 was deployed last"), "{run}");
+    let grants = lab.json(&["plugin", "grants", APP, "--json"]);
+    let found = (&grants[0]["component"], &grants[0]["version"]);
+    assert_eq!(found, (&"helper.wasm".into(), &"1.1.0+1".into()));
+
+    // A version that is gone is no dead end.
+    git(&lab, &["tag", "-d", "1.0.0+1"]);
+    let run = lab.run(&["app", "undeploy", APP, "-y"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("1.0.0+1, which was deployed, is not in the recipe"), "{run}");
+}
+
 /// 1.0.0+1 runs; consent to 1.1.0+1 was given, and then its deploy failed.
 fn after_a_failed_upgrade() -> Lab {
     let lab = lab();

@@ -13,7 +13,7 @@ use crate::{
     compose::{self, LoadOptions, lint::LintOptions},
     engine,
     home::{AppEntry, EnvFile, RecipeName, StackName},
-    recipe::{Checkout, Store, Version},
+    recipe::{self, Checkout, Store, Version},
 };
 
 use super::{App, Context, Error};
@@ -79,6 +79,29 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         findings,
         engine,
     })
+}
+
+/// Loads an app as it was deployed last, for what works with what runs: the pin
+/// in the settings is that of the next deploy. What was never deployed is loaded
+/// as [`load`] does it; so is, with a warning, what is not in the recipe any more.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, Error> {
+    let deployed = context.home.lock_file(entry)?.recipe;
+    let Some(version) = deployed.and_then(|pin| pin.version.or(pin.commit)) else {
+        return load(context, entry, &Version::Newest).await;
+    };
+    match load(context, entry, &Version::Named(version.clone())).await {
+        Err(Error::Recipe(recipe::Error::UnknownVersion { recipe, .. })) => {
+            context.progress.warn(format!(
+                "{version}, which was deployed, is not in the recipe `{recipe}` any more: going on \
+                 with what the settings say"
+            ));
+            load(context, entry, &Version::Newest).await
+        }
+        loaded => loaded,
+    }
 }
 
 /// Recipe and pin: `TYPE=recipe[:version]`, or `RECIPE=` in newer abra.

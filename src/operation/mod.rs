@@ -53,7 +53,7 @@ pub use error::{
 };
 pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
-pub use load::{load, recipe_of, stack_name};
+pub use load::{load, load_deployed, recipe_of, stack_name};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};

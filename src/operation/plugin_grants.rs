@@ -14,6 +14,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginGrants {
     pub plugin: String,
+    /// As the recipe names it: `plugins/wiki.wasm`, `std:redis`.
+    pub component: Option<String>,
     /// Of the component that the recipe has now, 64 hex digits.
     pub sha256: String,
     /// Of the component that was agreed to; where that was with this very version
@@ -59,6 +61,7 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
             let held = wish.and_then(|wish| wish.held.clone());
             PluginGrants {
                 plugin: name.clone(),
+                component: Some(component.entry.component.to_string()),
                 sha256: component.sha256.clone(),
                 agreed_sha256: held.or_else(|| agreed_sha256(name)),
                 asked: component.entry.grants.iter().cloned().collect(),
@@ -74,6 +77,7 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
         if !components.iter().any(|component| component.entry.name == *name) {
             all.push(PluginGrants {
                 plugin: name.clone(),
+                component: lock.component.clone(),
                 sha256: lock.sha256.clone(),
                 agreed_sha256: Some(lock.sha256.clone()),
                 asked: BTreeSet::new(),

@@ -17,7 +17,6 @@ use crate::{
     },
     operation::{self, AppLocked},
     plugin::{CommandSpec, Hooks, Role},
-    recipe::Version,
 };
 
 /// Run a command that the app's recipe brings along.
@@ -79,7 +78,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
         .granting(&args.grants);
     let (known, ran) = wait("interrupted: the command may have been at work", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        let app = operation::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
         let mut plugins = operation::start(context, &app, Role::Commands, AppLocked::No).await?;
         let mut known = Vec::new();

@@ -11,7 +11,6 @@ use crate::{
     },
     home::AppEntry,
     operation::{self, Context},
-    recipe::Version,
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
@@ -81,6 +80,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 async fn clean_up(context: &Context, entry: &AppEntry) -> Result<(), operation::Error> {
-    let app = operation::load(context, entry, &Version::Newest).await?;
+    let app = operation::load_deployed(context, entry).await?;
     operation::remove(context, &app).await
 }

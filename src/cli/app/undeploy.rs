@@ -12,7 +12,6 @@ use crate::{
         session::{Session, wait},
     },
     operation,
-    recipe::Version,
 };
 
 /// Stop an app and take it off its server, keeping its data.
@@ -50,7 +49,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some of the app may be stopped already", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        let app = operation::load_deployed(&operating.context, &entry).await?;
         Ok(operation::undeploy(&operating.context, &app, args.timeout).await?)
     })?;
     drop(operating);

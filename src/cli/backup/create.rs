@@ -13,7 +13,6 @@ use crate::{
         ui::counted,
     },
     operation,
-    recipe::Version,
 };
 
 /// Back up an app.
@@ -46,7 +45,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         .granting(&args.grants);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        let app = operation::load_deployed(&operating.context, &entry).await?;
         Ok(backup::create(&operating.context, &app, &options).await?)
     })?;
     drop(operating);

@@ -14,7 +14,6 @@ use crate::{
         ui::{Ui, clean},
     },
     operation,
-    recipe::Version,
 };
 
 /// Restore an app's data from a backup.
@@ -63,7 +62,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
     let report = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
-        let mut app = operation::load(context, &entry, &Version::Newest).await?;
+        let mut app = operation::load_deployed(context, &entry).await?;
         let restore = backup::prepare(context, &app, &which, &options).await?;
         operating.pause();
         agree(args, &session.ui, &restore.plan)?;

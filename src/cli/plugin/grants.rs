@@ -29,8 +29,8 @@ Examples:
   potluck plugin grants blog.example.org
   potluck plugin grants blog.example.org --json
 
-JSON: a list of {plugin, sha256, agreed_sha256, in_recipe, agreed, changed_in_place,
-grants, unreadable}; a grant is {grant, meaning, asked, given, effective}.")]
+JSON: a list of {plugin, component, version, sha256, agreed_sha256, in_recipe, agreed,
+changed_in_place, grants, unreadable}; `version` is the recipe's, as the settings have it; a grant is {grant, meaning, asked, given, effective}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -42,6 +42,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     plugin: String,
+    component: Option<String>,
+    version: Option<String>,
     sha256: String,
     agreed_sha256: Option<String>,
     in_recipe: bool,
@@ -64,12 +66,25 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let plugins = wait("interrupted", async {
+    let (app, plugins) = wait("interrupted", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-        Ok(operation::plugin_grants(&app)?)
+        let plugins = operation::plugin_grants(&app)?;
+        Ok((app, plugins))
     })?;
     drop(operating);
-    let reports: Vec<Report> = plugins.iter().map(report).collect();
+    let version = &app.checkout.version;
+    if let Some(deployed) = &app.lock.recipe
+        && deployed.version != *version
+    {
+        let name = |v: &Option<String>| v.clone().unwrap_or_else(|| "an unreleased one".into());
+        session.ui.say(format_args!(
+            "These are the plugins of version {} of the recipe, which the next deploy takes; {} was \
+             deployed last.",
+            clean(&name(version)),
+            clean(&name(&deployed.version))
+        ));
+    }
+    let reports: Vec<Report> = plugins.iter().map(|plugin| report(plugin, version)).collect();
     if args.json.json {
         session.ui.json(&reports)?;
         return Ok(Exit::DONE);
@@ -83,7 +98,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn report(plugin: &PluginGrants) -> Report {
+fn report(plugin: &PluginGrants, version: &Option<String>) -> Report {
     let effective = plugin.effective();
     let all: BTreeSet<&Grant> = plugin.asked.union(&plugin.given).collect();
     let row = |grant: &Grant| Row {
@@ -95,6 +110,8 @@ fn report(plugin: &PluginGrants) -> Report {
     };
     Report {
         plugin: plugin.plugin.clone(),
+        component: plugin.component.clone(),
+        version: version.clone().filter(|_| plugin.in_recipe),
         sha256: plugin.sha256.clone(),
         agreed_sha256: plugin.agreed_sha256.clone(),
         in_recipe: plugin.in_recipe,
@@ -115,7 +132,8 @@ fn text(report: &Report) -> String {
         Report { .. } => "does not run before you agree to what it asks for",
     };
     let mut text = format!("{BOLD}{}{BOLD:#} {state}\n", clean(&report.plugin));
-    text.push_str(&format!("  component {}\n", report.sha256));
+    let component = report.component.as_deref().map(|name| format!(", {}", clean(name)));
+    text.push_str(&format!("  component {}{}\n", report.sha256, component.unwrap_or_default()));
     if let Some(agreed) = report.agreed_sha256.as_ref().filter(|a| **a != report.sha256) {
         text.push_str(&format!("  agreed to {agreed}\n"));
     }

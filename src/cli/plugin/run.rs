@@ -23,7 +23,6 @@ use crate::{
     },
     operation,
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
-    recipe::Version,
     scenario::{
         self, Component, Hook, Scenario, World, masked,
         record::{self, Earlier, Recording},
@@ -98,7 +97,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 .granting(&args.grants);
             let ran = wait("interrupted: the hook may have been at work", async {
                 let context = &operating.context;
-                let app = operation::load(context, &entry, &Version::Newest).await?;
+                let app = operation::load_deployed(context, &entry).await?;
                 let Some((plugin, surroundings)) =
                     operation::prepare(context, &app, &args.component).await?
                 else {
