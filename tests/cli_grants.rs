@@ -195,6 +195,40 @@ fn a_component_that_changed_under_the_same_version_is_refused() {
     assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
 }
 
+/// Neither a version without the plugin nor a revocation makes potluck forget what
+/// was agreed to.
+#[test]
+fn a_tag_that_moved_is_noticed_after_the_plugin_was_away() {
+    for away in ["left out", "revoked"] {
+        let lab = lab();
+        let flag = ["--grant", "helper exec: app"];
+        release(&lab, "1.0.0+1");
+        let run = deploy_version(&lab, "1.0.0+1", &flag);
+        assert_eq!(run.code, 0, "{run}");
+        if away == "revoked" {
+            let run = lab.run(&["plugin", "revoke", APP]);
+            assert_eq!(run.code, 0, "{run}");
+            // The same component may be agreed to again.
+            let run = deploy_version(&lab, "1.0.0+1", &[&flag[..], &["--force"]].concat());
+            assert_eq!(run.code, 0, "{run}");
+            let run = lab.run(&["plugin", "revoke", APP, "helper"]);
+            assert_eq!(run.code, 0, "{run}");
+        } else {
+            lab.write("tiny/recipe.yml", "plugins: []\n");
+            release(&lab, "1.1.0+1");
+            let run = deploy_version(&lab, "1.1.0+1", &[]);
+            assert_eq!(run.code, 0, "{run}");
+            assert_eq!(lab.json(&["plugin", "grants", APP, "--json"]), serde_json::json!([]));
+        }
+        recipe(&lab, ONE, "howdy");
+        release(&lab, "1.0.0+1");
+        let run = deploy_version(&lab, "1.0.0+1", &flag);
+        assert_eq!(run.code, 6, "{away}: {run}");
+        assert!(run.stderr.contains("although the version is still 1.0.0+1"), "{away}: {run}");
+        assert!(!run.stderr.contains("howdy"), "nothing of it ran: {run}");
+    }
+}
+
 /// The settings' pin is for the next deploy: what works with a running app takes
 /// the version that runs, and leaves the consent to it alone.
 #[test]

@@ -254,7 +254,10 @@ async fn discard(context: &Context, app: &App, restic: &Restic, set: &SetId) {
         let ids: Vec<String> = found.into_iter().map(|s| s.id).collect();
         restic.forget(&ids).await
     };
-    if let Err(error) = forgetting.await {
+    // Without a repository nothing was stored.
+    if let Err(error) = forgetting.await
+        && !matches!(error, Error::NoRepository { .. })
+    {
         let message = format!("the incomplete backup {set} is still in the repository: {error}");
         context.progress.warn(message);
     }

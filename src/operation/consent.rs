@@ -322,8 +322,13 @@ pub(super) fn agree(
 }
 
 /// Writes what was agreed to into the lock file's model; whether that changed it.
+/// A plugin that the recipe does not have at this version keeps nothing but the
+/// memory of what it was.
 pub(crate) fn record(lock: &mut LockFile, agreed: &Agreed) -> bool {
     let before = lock.plugins.clone();
-    lock.plugins = agreed.iter().cloned().collect();
+    for plugin in lock.plugins.values_mut() {
+        plugin.grants.clear();
+    }
+    lock.plugins.extend(agreed.iter().cloned());
     lock.plugins != before
 }

@@ -74,7 +74,9 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
         })
         .collect();
     for (name, lock) in &app.lock.plugins {
-        if !components.iter().any(|component| component.entry.name == *name) {
+        let in_recipe = components.iter().any(|component| component.entry.name == *name);
+        // Without a grant it is only remembered, in case that it comes back.
+        if !in_recipe && !lock.grants.is_empty() {
             all.push(PluginGrants {
                 plugin: name.clone(),
                 component: lock.component.clone(),

@@ -44,8 +44,12 @@ impl Hint for Error {
                  its folder"
                     .into(),
             ),
-            Error::UnknownVersion { nearest: Some(version), .. } => {
-                Some(format!("did you mean `{version}`?"))
+            Error::UnknownVersion { recipe, nearest, .. } => {
+                let meant = nearest.as_ref().map(|version| format!("did you mean `{version}`? "));
+                Some(format!(
+                    "{}`git -C recipes/{recipe} fetch --tags`, in potluck's folder, gets what is new",
+                    meant.unwrap_or_default()
+                ))
             }
             Error::Exists { recipe, .. } => {
                 Some(format!("remove or rename the folder `recipes/{recipe}` first"))

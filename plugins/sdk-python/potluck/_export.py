@@ -68,6 +68,7 @@ def _given(role, hook, value):
     if role == "backup" and hook == "plan":
         return [_item(item) for item in value]
     if isinstance(value, types.Changes):
+        value.check()
         return changes.Changes(
             list(value.settings.items()),
             list(value.secrets.items()),

@@ -28,8 +28,39 @@ from .failure import HostError
 NATIVE = wit is None
 
 
+#: How many of a function's first arguments are texts.
+_TEXTS = {
+    ("app", "setting"): 1,
+    ("memory", "get"): 1,
+    ("memory", "set"): 2,
+    ("recipe_files", "names"): 1,
+    ("recipe_files", "read"): 1,
+    ("report", "progress"): 1,
+    ("secrets", "put"): 2,
+    ("secrets", "reveal"): 1,
+    ("services", "get_file"): 2,
+    ("services", "logs"): 1,
+    ("services", "put_file"): 2,
+    ("services", "restart"): 1,
+    ("services", "run"): 1,
+    ("services", "wait_ready"): 1,
+    ("tools", "argon2id"): 1,
+    ("tools", "bcrypt"): 1,
+}
+
+
+def text(value, what):
+    """A text, as what is none would end the component without a word of where.
+    Never says the value, which may be a secret."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what}: a text belongs there, not {type(value).__name__}")
+    return value
+
+
 def call(interface, function, *arguments):
     """Calls `interface.function`, both by their names in Python."""
+    for value in arguments[: _TEXTS.get((interface, function), 0)]:
+        text(value, f"{interface}.{function}")
     if NATIVE:
         from . import testing
 

@@ -33,6 +33,8 @@ def run(service, command, input=b"", *, check=True, env=None, user=None, workdir
     `command` is a list, or a `Command`. With `check`, any exit code but 0 is a
     `HostError` of the kind `ended`. `timeout` is in seconds.
     """
+    if isinstance(command, str):
+        raise TypeError("services.run: a list of arguments belongs there: there is no shell")
     if not isinstance(command, Command):
         timeout_ms = None if timeout is None else int(timeout * 1000)
         command = Command(list(command), dict(env or {}), user, workdir, timeout_ms)
@@ -82,8 +84,11 @@ def wit_command(command):
     return _host.record(
         "process_types",
         "Command",
-        argv=list(command.argv),
-        env=list(command.env.items()),
+        argv=[_host.text(argument, "an argument of a program") for argument in command.argv],
+        env=[
+            (_host.text(key, "a variable's name"), _host.text(value, f"the variable {key}"))
+            for key, value in command.env.items()
+        ],
         user=command.user,
         workdir=command.workdir,
         timeout_ms=command.timeout_ms,

@@ -4,6 +4,8 @@
 import enum
 from dataclasses import dataclass, field
 
+from ._host import text
+
 
 @dataclass
 class Facts:
@@ -137,6 +139,25 @@ class Changes:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     overlays_on: list[str] = field(default_factory=list)
     overlays_off: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.check()
+
+    def check(self):
+        """Makes texts of the numbers among the settings, and refuses what else is
+        none."""
+        for key, value in self.settings.items():
+            if isinstance(value, int) and not isinstance(value, bool):
+                self.settings[key] = str(value)
+            elif value is not None:
+                text(value, f"settings[{key!r}]")
+        for key, value in self.secrets.items():
+            text(value, f"secrets[{key!r}]")
+        for overlays in (self.overlays_on, self.overlays_off):
+            if isinstance(overlays, str):
+                raise TypeError("overlays are a list of file names")
+            for overlay in overlays:
+                text(overlay, "an overlay")
 
 
 @dataclass

@@ -181,6 +181,25 @@ class ScriptTest(unittest.TestCase):
         closed = HostError("denied", "10.0.0.1 is a private address")
         self.assertEqual((closed.message, closed.hint), ("10.0.0.1 is a private address", None))
 
+    def test_what_is_no_text_is_named_where_it_is_given(self):
+        with Script(secrets={"key": "x"}):
+            for call, named in (
+                (lambda: potluck.services.run("app", "echo hi"), "there is no shell"),
+                (lambda: potluck.services.run("app", ["echo", 5]), "an argument of a program"),
+                (lambda: potluck.services.run("app", ["x"], env={"A": 1}), "the variable A"),
+                (lambda: potluck.services.run(7, ["x"]), "services.run"),
+                (lambda: potluck.memory.set(1, 1), "memory.set"),
+                (lambda: potluck.settings.require(7), "app.setting"),
+                (lambda: potluck.Changes(settings={"ON": True}), "settings['ON']"),
+                (lambda: potluck.Changes(secrets={"key": b"hush"}), "secrets['key']"),
+                (lambda: potluck.Changes(overlays_on="compose.x.yml"), "a list"),
+            ):
+                with self.assertRaises(TypeError) as raised:
+                    call()
+                self.assertIn(named, str(raised.exception))
+                self.assertNotIn("hush", str(raised.exception))
+        self.assertEqual(potluck.Changes(settings={"PORT": 587}).settings, {"PORT": "587"})
+
     def test_randomness_is_repeatable_and_passwords_are_of_their_letters(self):
         with Script(random=7):
             first = potluck.tools.random_bytes(8)

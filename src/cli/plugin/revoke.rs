@@ -59,8 +59,13 @@ fn revoke(
     grants: &[String],
 ) -> Result<Vec<String>, Failure> {
     let Some(plugin) = plugin else {
-        let all = std::mem::take(&mut lock.plugins);
-        return Ok(all.into_keys().map(|name| format!("everything of `{name}`")).collect());
+        // What the components were is kept: a tag that moves is to be noticed.
+        let given = lock.plugins.iter_mut().filter(|(_, lock)| !lock.grants.is_empty());
+        let all = given.map(|(name, lock)| {
+            lock.grants.clear();
+            format!("everything of `{name}`")
+        });
+        return Ok(all.collect());
     };
     let Some(given) = lock.plugins.get_mut(plugin) else {
         let failure = Failure::usage(format!("no plugin `{plugin}` was given anything"));
@@ -71,7 +76,7 @@ fn revoke(
         });
     };
     if grants.is_empty() {
-        lock.plugins.remove(plugin);
+        given.grants.clear();
         return Ok(vec![format!("everything of `{plugin}`")]);
     }
     // All or nothing: a mistake in one leaves the others.
@@ -126,10 +131,10 @@ mod tests {
         assert_eq!(one.plugins["wordpress"].grants, ["exec: app"]);
         let mut plugin = lock();
         revoke(&mut plugin, Some("wordpress"), &[]).unwrap();
-        assert_eq!(plugin.plugins.keys().collect::<Vec<_>>(), ["other"]);
+        let left = &plugin.plugins["wordpress"];
+        assert_eq!((left.grants.len(), left.sha256.as_str()), (0, "aa"), "it is known again");
         let mut all = lock();
-        assert_eq!(revoke(&mut all, None, &[]).unwrap().len(), 2);
-        assert!(all.plugins.is_empty());
+        assert_eq!(revoke(&mut all, None, &[]).unwrap(), ["everything of `wordpress`"]);
         assert!(revoke(&mut all, None, &[]).unwrap().is_empty());
     }
 
