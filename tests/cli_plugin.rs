@@ -558,6 +558,18 @@ fn the_plugins_that_come_with_potluck_pass_their_scenarios() {
 }
 
 #[test]
+fn the_example_recipe_passes_its_scenarios() {
+    let recipe = Path::new(ROOT).join("recipes-examples/wordpress");
+    if !recipe.join("plugins/wordpress.wasm").exists() {
+        skip::skip("the WordPress plugin is not there; plugins/build.sh makes it");
+        return;
+    }
+    let run = Lab::new().run(&["plugin", "test", recipe.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.ends_with("3 passed, 0 failed\n"), "{run}");
+}
+
+#[test]
 fn wrong_use_says_what_is_right() {
     let Some(lab) = lab() else { return };
     for (arguments, code, said) in [
