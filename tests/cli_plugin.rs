@@ -295,6 +295,38 @@ fn a_command_answers_in_json_and_takes_dashes_behind_two_of_them() {
 }
 
 #[test]
+fn commands_of_one_name_are_listed_with_their_plugins() {
+    let Ok(component) = fs::read(Path::new(ROOT).join("tests/fixtures/every-role.wasm")) else {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    };
+    let lab = Lab::new();
+    lab.tiny_recipe();
+    let both =
+        "plugins:\n  - {name: one, component: all.wasm}\n  - {name: two, component: all.wasm}\n";
+    lab.write("tiny/recipe.yml", both);
+    fs::write(lab.path("tiny/all.wasm"), component).unwrap();
+    for server in ["simulated", "other"] {
+        if server == "other" {
+            let run = lab.run(&["server", "add", server, "simulated"]);
+            assert_eq!(run.code, 0, "{run}");
+        }
+        let run = lab.run(&["app", "new", "./tiny", "--domain", "t.example", "--server", server]);
+        assert_eq!(run.code, 0, "{run}");
+    }
+    let run = lab.run(&["app", "cmd", "t.example", "--server", "other"]);
+    for name in ["one:count", "two:count", "one:set-password", "two:set-password"] {
+        assert!(run.stdout.contains(name), "{run}");
+    }
+    // What the hint says of an app on two servers can be said.
+    let hook = ["plugin", "run", "one", "commands.run", "count", "--app", "t.example"];
+    let run = lab.run(&hook);
+    assert!(run.code != 0 && run.stderr.contains("--server"), "{run}");
+    let run = lab.run(&[&hook[..], &["--server", "other"]].concat());
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
 fn a_hook_runs_in_a_scenario_and_can_be_recorded() {
     let Some(lab) = lab() else { return };
     let scenario = "admin/tests/first-deploy.yml";

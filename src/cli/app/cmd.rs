@@ -124,8 +124,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(Exit::DONE);
     }
     let mut table = Table::new(&["COMMAND", "WHAT IT DOES"]);
-    for Known { spec, .. } in &known {
-        table.row([usage(spec), spec.help.clone()]);
+    for Known { plugin, spec } in &known {
+        let others = known.iter().filter(|other| other.spec.name == spec.name);
+        let used = match others.count() {
+            1 => usage(spec),
+            _ => format!("{plugin}:{}", usage(spec)),
+        };
+        table.row([used, spec.help.clone()]);
     }
     table.print(&session.ui)?;
     Ok(Exit::DONE)

@@ -18,7 +18,7 @@ use crate::{
         ui::clean,
     },
     home::{
-        AppName,
+        AppName, ServerName,
         write::{self, Existing, Readers},
     },
     operation,
@@ -71,6 +71,10 @@ pub struct Args {
     #[arg(long, value_name = "APP", conflicts_with = "scenario")]
     app: Option<AppName>,
 
+    /// The server that the app is on, if apps of this name are on several
+    #[arg(long, value_name = "NAME", requires = "app")]
+    server: Option<ServerName>,
+
     /// Run it in the world of this scenario
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
@@ -91,7 +95,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     match &args.app {
         Some(app) => {
-            let entry = session.app(&home, &AppArg { app: app.clone(), server: None })?;
+            let (app, server) = (app.clone(), args.server.clone());
+            let entry = session.app(&home, &AppArg { app, server })?;
             let operating = session
                 .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
                 .granting(&args.grants);

@@ -205,17 +205,9 @@ impl Bench {
                 // which is not what to expect of the plugin.
                 let answered = played.iter().all(|step| step.unanswered.is_empty());
                 if args.update && !row.passed && answered {
-                    match scenario::update(&read_text(path)?, &corrected(&scenario, &played)) {
-                        Ok(text) => {
-                            write::write_whole(
-                                path,
-                                text.as_bytes(),
-                                Existing::Replace,
-                                Readers::Shared,
-                            )?;
-                            row.updated = true;
-                        }
-                        Err(error) => row.met(error.into()),
+                    match rewrite(path, &corrected(&scenario, &played)) {
+                        Ok(()) => row.updated = true,
+                        Err(obstacle) => row.met(obstacle),
                     }
                 }
                 let revealed: BTreeSet<&String> =
@@ -295,6 +287,15 @@ impl From<Played> for StepRow {
             actual: played.actual,
         }
     }
+}
+
+/// Writes into a scenario's file what to expect from now on; one that cannot be
+/// written keeps no other from being played.
+fn rewrite(path: &Path, expects: &[Option<Map<String, Value>>]) -> Result<(), Obstacle> {
+    let text = scenario::update(&read_text(path)?, expects)?;
+    write::write_whole(path, text.as_bytes(), Existing::Replace, Readers::Shared).map_err(|error| {
+        Obstacle { message: error.to_string(), hint: error.hint(), is_told: false }
+    })
 }
 
 /// What to expect from now on of each step that came out otherwise.
