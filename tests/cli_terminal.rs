@@ -269,7 +269,8 @@ fn at_a_terminal_consent_does_not_bring_back_what_was_revoked_meanwhile() {
         assert_eq!(run.code, 0, "{run}");
         std::fs::read_to_string(&file).unwrap()
     };
-    revoke(&["helper", "exec: app"]);
+    // Asked because it is another, while it still has what it was given.
+    recipe_with_plugin(&lab, "howdy");
     let mut left = String::new();
     let everything = || left = revoke(&[]);
     let (code, seen) = when_asked(&lab, "app cmd t.example", "Allow this?", everything, "y\r");
@@ -277,5 +278,5 @@ fn at_a_terminal_consent_does_not_bring_back_what_was_revoked_meanwhile() {
     let said = "what the plugins of t.example may do was changed meanwhile";
     assert!(seen.contains(said) && seen.contains("run the command again"), "{seen}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), left);
-    assert!(!left.contains("helper"), "{left}");
+    assert!(!left.contains("exec"), "{left}");
 }
