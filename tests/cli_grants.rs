@@ -153,26 +153,6 @@ fn what_was_given_is_shown_compared_and_taken_back() {
     assert!(run.stderr.contains("No plugin of t.example was given anything."), "{run}");
 }
 
-fn git(lab: &Lab, arguments: &[&str]) {
-    let done = std::process::Command::new("git")
-        .args(["-C", lab.path("tiny").to_str().unwrap()])
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
-
-/// Tags what the recipe holds; a tag of that name moves.
-fn release(lab: &Lab, version: &str) {
-    if !lab.path("tiny/.git").exists() {
-        git(lab, &["init", "-q"]);
-    }
-    git(lab, &["add", "-A"]);
-    git(lab, &["commit", "-qm", version]);
-    git(lab, &["tag", "-f", version]);
-}
-
 fn deploy_version(lab: &Lab, version: &str, more: &[&str]) -> Run {
     lab.run(&[&["app", "deploy", APP, version, "-n"], more].concat())
 }
@@ -180,13 +160,13 @@ fn deploy_version(lab: &Lab, version: &str, more: &[&str]) -> Run {
 #[test]
 fn a_component_that_changed_under_the_same_version_is_refused() {
     let lab = lab();
-    release(&lab, "1.0.0+1");
+    lab.release("1.0.0+1");
     let deploy = || deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
     let run = deploy();
     assert_eq!(run.code, 0, "{run}");
     // The tag moves to another component.
     recipe(&lab, ONE, "howdy");
-    release(&lab, "1.0.0+1");
+    lab.release("1.0.0+1");
     let run = deploy();
     assert_eq!(run.code, 6, "{run}");
     let change = "helper (its component changed although the version is still 1.0.0+1: ";
@@ -202,7 +182,7 @@ fn a_tag_that_moved_is_noticed_after_the_plugin_was_away() {
     for away in ["left out", "revoked"] {
         let lab = lab();
         let flag = ["--grant", "helper exec: app"];
-        release(&lab, "1.0.0+1");
+        lab.release("1.0.0+1");
         let run = deploy_version(&lab, "1.0.0+1", &flag);
         assert_eq!(run.code, 0, "{run}");
         if away == "revoked" {
@@ -215,13 +195,13 @@ fn a_tag_that_moved_is_noticed_after_the_plugin_was_away() {
             assert_eq!(run.code, 0, "{run}");
         } else {
             lab.write("tiny/recipe.yml", "plugins: []\n");
-            release(&lab, "1.1.0+1");
+            lab.release("1.1.0+1");
             let run = deploy_version(&lab, "1.1.0+1", &[]);
             assert_eq!(run.code, 0, "{run}");
             assert_eq!(lab.json(&["plugin", "grants", APP, "--json"]), serde_json::json!([]));
         }
         recipe(&lab, ONE, "howdy");
-        release(&lab, "1.0.0+1");
+        lab.release("1.0.0+1");
         let run = deploy_version(&lab, "1.0.0+1", &flag);
         assert_eq!(run.code, 6, "{away}: {run}");
         assert!(run.stderr.contains("although the version is still 1.0.0+1"), "{away}: {run}");
@@ -234,9 +214,9 @@ fn a_tag_that_moved_is_noticed_after_the_plugin_was_away() {
 #[test]
 fn what_works_with_a_running_app_takes_the_version_that_was_deployed() {
     let lab = lab();
-    release(&lab, "1.0.0+1");
+    lab.release("1.0.0+1");
     failing_recipe(&lab, ONE, "not me");
-    release(&lab, "1.1.0+1");
+    lab.release("1.1.0+1");
     lab.write("tiny/recipe.yml", "plugins: [");
     let env = lab.path("potluck/servers/simulated/t.example.env");
     let text = std::fs::read_to_string(&env).unwrap();
@@ -259,7 +239,7 @@ fn what_works_with_a_running_app_takes_the_version_that_was_deployed() {
     assert_eq!(found, (&"helper.wasm".into(), &"1.1.0+1".into()));
 
     // A version that is gone is no dead end.
-    git(&lab, &["tag", "-d", "1.0.0+1"]);
+    lab.git(&["tag", "-d", "1.0.0+1"]);
     let run = lab.run(&["app", "undeploy", APP, "-y"]);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.stderr.contains("1.0.0+1, which was deployed, is not in the recipe"), "{run}");
@@ -268,11 +248,11 @@ fn what_works_with_a_running_app_takes_the_version_that_was_deployed() {
 /// 1.0.0+1 runs; consent to 1.1.0+1 was given, and then its deploy failed.
 fn after_a_failed_upgrade() -> Lab {
     let lab = lab();
-    release(&lab, "1.0.0+1");
+    lab.release("1.0.0+1");
     let run = deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
     assert_eq!(run.code, 0, "{run}");
     failing_recipe(&lab, TWO, "not today");
-    release(&lab, "1.1.0+1");
+    lab.release("1.1.0+1");
     let run = deploy_version(&lab, "1.1.0+1", &["--grant", "exec: database"]);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("not today"), "{run}");
@@ -283,7 +263,7 @@ fn after_a_failed_upgrade() -> Lab {
 fn a_tag_that_moves_after_a_failed_deploy_is_noticed() {
     let lab = after_a_failed_upgrade();
     recipe(&lab, TWO, "howdy");
-    release(&lab, "1.1.0+1");
+    lab.release("1.1.0+1");
     for more in [&[][..], &["--grant", "exec: app", "--grant", "exec: database"]] {
         let run = deploy_version(&lab, "1.1.0+1", more);
         assert_eq!(run.code, 6, "{run}");
@@ -305,11 +285,11 @@ fn going_back_after_a_failed_deploy_needs_no_consent() {
 #[test]
 fn a_tag_that_moved_is_noticed_on_the_way_back_and_up_again() {
     let lab = lab();
-    release(&lab, "1.0.0+1");
+    lab.release("1.0.0+1");
     let run = deploy_version(&lab, "1.0.0+1", &["--grant", "exec: app"]);
     assert_eq!(run.code, 0, "{run}");
     recipe(&lab, ONE, "hullo");
-    release(&lab, "1.1.0+1");
+    lab.release("1.1.0+1");
     // Up, back and up again between releases that nobody touched asks nothing.
     for (version, says) in [("1.1.0+1", "hullo"), ("1.0.0+1", "hello"), ("1.1.0+1", "hullo")] {
         let run = deploy_version(&lab, version, &[]);
@@ -320,7 +300,7 @@ fn a_tag_that_moved_is_noticed_on_the_way_back_and_up_again() {
     for version in ["1.0.0+1", "1.1.0+1"] {
         recipe(&lab, ONE, "howdy");
         lab.write("tiny/note", version);
-        release(&lab, version);
+        lab.release(version);
         for more in [&[][..], &["--grant", "helper exec: app"]] {
             let run = deploy_version(&lab, version, more);
             assert_eq!(run.code, 6, "{run}");

@@ -348,27 +348,10 @@ fn a_flag_is_for_the_plugin_that_it_names() {
     assert_eq!(run.code, 0, "{run}");
 }
 
-fn git(lab: &Lab, arguments: &[&str]) {
-    let done = Command::new("git")
-        .args(["-C", lab.path("tiny").to_str().unwrap()])
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
-
-fn release(lab: &Lab) {
-    git(lab, &["add", "-A"]);
-    git(lab, &["commit", "-qm", "one"]);
-    git(lab, &["tag", "-f", "1.0.0+1"]);
-}
-
 #[test]
 fn a_component_that_changed_is_refused_whatever_the_flags() {
     let lab = lab(&helper(EXEC), &says("hello"));
-    git(&lab, &["init", "-q"]);
-    release(&lab);
+    lab.release("1.0.0+1");
     let version = &["1.0.0+1", "--grant", "exec: app"][..];
     let run = deploy(&lab, version);
     assert_eq!(run.code, 0, "{run}");
@@ -376,7 +359,7 @@ fn a_component_that_changed_is_refused_whatever_the_flags() {
     // more.
     for grants in [EXEC, "", "    grants:\n      - exec: app\n      - http: https://x.example\n"] {
         recipe(&lab, &helper(grants), &says(&format!("howdy {}", grants.len())));
-        release(&lab);
+        lab.release("1.0.0+1");
         for more in [&[][..], &["--force"]] {
             // A flag that fits nothing is an error of its own.
             let flags = if grants.is_empty() { &version[..1] } else { version };

@@ -190,18 +190,7 @@ fn recipe_with_plugin(lab: &Lab, says: &str) {
     );
     let component = guests::lifecycle(&[guests::LOG], &data, &check);
     std::fs::write(lab.path("tiny/helper.wasm"), component).unwrap();
-    let folder = lab.path("tiny");
-    for arguments in
-        [&["init", "-q"][..], &["add", "-A"], &["commit", "-qm", says], &["tag", "-f", "1.0.0+1"]]
-    {
-        let done = Command::new("git")
-            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-            .args(arguments)
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
+    lab.release("1.0.0+1");
 }
 
 fn app_with_plugin() -> Lab {
