@@ -30,7 +30,8 @@ Examples:
   potluck plugin grants blog.example.org --json
 
 JSON: a list of {plugin, component, version, sha256, agreed_sha256, in_recipe, agreed,
-changed_in_place, grants, unreadable}; `version` is the recipe's, as the settings have it; a grant is {grant, meaning, asked, given, effective}.")]
+changed_in_place, grants, unreadable}; `version` is the recipe's, as the settings have
+it; a grant is {grant, meaning, asked, given, effective}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
