@@ -66,6 +66,7 @@ pub struct ItemReport {
 pub async fn create(context: &Context, app: &App, options: &Options) -> Result<SetReport, Error> {
     let began = Instant::now();
     check_here(app)?;
+    app.engine.require().await.map_err(operation::Error::from)?;
     operation::check_grants(context, app)?;
     let cancel = &options.cancel;
     let restic = find(context, &app.entry.server, options, Missing::Made).await?;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{error::Error, repository::Repository, restic::Restic};
 use crate::{
+    engine::Engine,
     home::ServerName,
     operation::{App, Context},
     progress::{Event, Sink},

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     compose::StackVolume,
-    engine::Scope,
+    engine::{Engine, Scope},
     operation::{self, App, AppLocked, Context},
     plugin::{Finding, Hooks, Role},
 };
@@ -93,6 +93,7 @@ pub async fn prepare(
     options: &Options,
 ) -> Result<Restore, Error> {
     check_here(app)?;
+    app.engine.require().await.map_err(operation::Error::from)?;
     let reading = async {
         let restic = find(context, &app.entry.server, options, Missing::Refused).await?;
         let manifest = read_manifest(&restic, app, which).await?;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     compose::StackVolume,
-    engine::{STACK_LABEL, Scope},
+    engine::{Engine, STACK_LABEL, Scope},
     operation::{
         self, App, AppServices, Context, DeployOptions, RestoreHook, Stopped, wants_tasks,
     },

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     compose::StackVolume,
-    engine::{Exec, Scope, api::TaskState},
+    engine::{Engine, Exec, Scope, api::TaskState},
     home::AppName,
     operation::{App, AppServices},
     plugin::{Command, Hooks, ServiceError},

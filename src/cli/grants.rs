@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     home::Grant,
-    operation::{Change, Consent, Plan, Wish},
+    operation::{Change, Consent, Plan, Takeover, Wish},
     plugin::grants::sentence,
 };
 
@@ -69,6 +69,16 @@ impl Consent for Answers {
             self.ui.line(clean(&line));
         }
         self.ask("Allow this?", false)
+    }
+
+    fn takeover(&self, takeover: &Takeover) -> bool {
+        if !self.ui.is_interactive() {
+            return false;
+        }
+        for line in takeover.to_string().lines() {
+            self.ui.line(clean(line));
+        }
+        self.ask(&format!("Take this over as {}?", clean(&takeover.app)), false)
     }
 
     fn plan(&self, plan: &Plan) -> bool {

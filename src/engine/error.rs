@@ -5,7 +5,7 @@ use std::fmt;
 use crate::hint::Hint;
 
 /// What kind of object an error is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Service,
     Network,
@@ -58,6 +58,9 @@ pub enum Error {
     /// An endpoint of a form that is not known.
     #[error("`{endpoint}` is not an endpoint: {reason}")]
     BadEndpoint { endpoint: String, reason: String },
+    /// It is not recorded as the app's on whose behalf it was asked for.
+    #[error(transparent)]
+    Foreign(Box<Foreign>),
     /// Reading or writing state on this machine.
     #[error("{action}: {source}")]
     Io {
@@ -65,6 +68,16 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// What an app may not touch, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is left alone: {reason}")]
+pub struct Foreign {
+    /// ``the service `wiki_db` ``
+    pub what: String,
+    pub reason: String,
+    pub hint: Option<String>,
 }
 
 impl Error {
@@ -90,6 +103,7 @@ impl Hint for Error {
                     .into(),
             ),
             Error::OutOfSequence { .. } => Some("run the command again".into()),
+            Error::Foreign(foreign) => foreign.hint.clone(),
             _ => None,
         }
     }

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use bollard::models as api;
-pub use error::{Error, Kind};
+pub use error::{Error, Foreign, Kind};
 pub use exec::{Chunk, Exec, ExecSession};
 
 use crate::home::StackName;
@@ -46,6 +46,19 @@ pub enum Scope<'a> {
     All,
     /// What carries the label of this stack.
     Stack(&'a StackName),
+    /// What carries this label with this value.
+    Labelled(&'a str, &'a str),
+}
+
+impl<'a> Scope<'a> {
+    /// The label that decides, and its value; none for everything.
+    pub fn label(self) -> Option<(&'a str, &'a str)> {
+        match self {
+            Scope::All => None,
+            Scope::Stack(stack) => Some((STACK_LABEL, stack.as_str())),
+            Scope::Labelled(label, value) => Some((label, value)),
+        }
+    }
 }
 
 /// The manager that answers.
@@ -230,6 +243,8 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error>;
 
     async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error>;
+    /// By exact name, with its content. [`Error::NotFound`] when there is none.
+    async fn config(&self, name: &str) -> Result<api::Config, Error>;
     /// `spec.data` is base64, as in Docker's API.
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error>;
     async fn remove_config(&self, id: &str) -> Result<(), Error>;

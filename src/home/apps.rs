@@ -6,11 +6,25 @@ use std::{
 };
 
 use super::{
-    AppEntry, AppName, EnvFile, Error, Home, LockFile, ServerName,
+    AppEntry, AppName, EnvFile, Error, Home, LockFile, ServerName, StackName,
     error::nearest,
+    names::InvalidName,
     servers::{names_in, read_yaml, write_yaml},
     write::{Existing, Readers, read_text, remove_file, write_whole},
 };
+
+impl AppEntry {
+    /// The app's stack: what its settings name, else what follows from its name.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn stack(&self, env: &EnvFile) -> Result<StackName, InvalidName> {
+        match env.get("STACK_NAME").map(str::trim).filter(|name| !name.is_empty()) {
+            Some(name) => StackName::new(name),
+            None => Ok(self.name.stack()),
+        }
+    }
+}
 
 impl Home {
     /// All apps, by server, then by name.
@@ -100,6 +114,30 @@ impl Home {
             }
             written => written,
         }
+    }
+
+    /// That no other app of the server has the stack that this one would have:
+    /// `a.b` and `a_b` would, and long names that begin alike. What another app's
+    /// broken settings name cannot be told, and is passed over.
+    ///
+    /// # Errors
+    /// [`Error::StackTaken`], [`Error::UnknownServer`].
+    pub fn check_stack(&self, app: &AppEntry, stack: &StackName) -> Result<(), Error> {
+        for name in apps_in(&self.server_folder(&app.server))? {
+            if name == app.name {
+                continue;
+            }
+            let other = AppEntry { name, server: app.server.clone() };
+            let taken = self.env(&other).ok().and_then(|env| other.stack(&env).ok());
+            if taken.as_ref() == Some(stack) {
+                return Err(Error::StackTaken {
+                    app: app.name.clone(),
+                    stack: stack.clone(),
+                    other: other.name,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Replaces the app's settings.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{AppName, ServerName, env_file::ParseError, names::InvalidName};
+use super::{AppName, ServerName, StackName, env_file::ParseError, names::InvalidName};
 use crate::hint::Hint;
 
 /// What goes wrong in the operator's folder. Every variant names the file, the
@@ -25,6 +25,8 @@ pub enum Error {
     AmbiguousApp { app: AppName, first: ServerName, second: ServerName },
     #[error("the app `{0}` exists already")]
     AppExists(AppName),
+    #[error("the app `{app}` would have the stack `{stack}`, which is {other}'s")]
+    StackTaken { app: AppName, stack: StackName, other: AppName },
     #[error("the server `{server}` still has apps: {}", list(.apps))]
     ServerInUse { server: ServerName, apps: Vec<AppName> },
     #[error("the app `{0}` names no recipe: its settings have neither `RECIPE=` nor `TYPE=`")]
@@ -94,6 +96,9 @@ impl Hint for Error {
             )),
             Error::ServerInUse { .. } => {
                 Some("remove its apps first, with `potluck app rm`".into())
+            }
+            Error::StackTaken { .. } => {
+                Some("choose another domain, or a stack of its own: `--set STACK_NAME=NAME`".into())
             }
             Error::NoRecipe(app) => {
                 Some(format!("add `TYPE=RECIPE` with `potluck app config {app}`"))

@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 pub struct LockFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<RecipePin>,
+    /// The stack's name, where the operator chose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// Id of the record on the server that says what the app owns there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginLock>,

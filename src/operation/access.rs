@@ -25,7 +25,7 @@ pub(crate) struct AppSecrets {
 impl AppSecrets {
     pub fn of(app: &App) -> Result<Self, Error> {
         Ok(AppSecrets {
-            engine: Arc::clone(&app.engine),
+            engine: Arc::clone(&app.engine) as Arc<dyn Engine>,
             app: app.entry.name.clone(),
             plans: secrets::wanted(&app.stack, &app.env, &app.sources)?,
         })

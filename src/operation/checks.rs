@@ -9,7 +9,7 @@ use crate::{
     recipe,
 };
 
-use super::{App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live};
+use super::{App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner};
 
 /// That everything is there which the stack takes from the swarm.
 pub(crate) fn external(stack: &Stack, subject: &Subject, live: &Live) -> Result<(), Error> {
@@ -26,6 +26,13 @@ pub(crate) fn external(stack: &Stack, subject: &Subject, live: &Live) -> Result<
         return Err(Error::MissingConfigs { subject: subject.clone(), names: missing });
     }
     stack.external_networks.iter().try_for_each(|name| network(name, live))
+}
+
+/// That the recipe sets no name or label by which docker or potluck tells whose
+/// an object is.
+pub(crate) fn reserved(app: &App) -> Result<(), Error> {
+    let found = owner::reserved(&app.stack);
+    if found.is_empty() { Ok(()) } else { Err(Error::Reserved(found)) }
 }
 
 /// Findings about a recipe's sample settings and its conventions. They matter

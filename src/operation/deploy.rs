@@ -12,7 +12,10 @@
 
 use std::time::Instant;
 
-use crate::plugin::{Role, Transition};
+use crate::{
+    engine::Kind,
+    plugin::{Role, Transition},
+};
 
 use super::{
     App, Change, Context, DeployOptions, DeployReport, Error, Plan,
@@ -24,10 +27,11 @@ use super::{
     hooks,
     live::Live,
     migrate::Migrations,
+    owner,
     record::{self, Record},
-    rollout::{OnFailure, Rollout, timeout},
+    rollout::{Images, OnFailure, Rollout, timeout},
     steps::Steps,
-    work::{Jobs, Policy, Prune, ResolveImage},
+    work::{Jobs, Policy, Prune, ResolveImage, Work},
 };
 
 /// A version that has no name: of a folder without git.
@@ -62,6 +66,8 @@ pub async fn deploy(
 /// # Errors
 /// What [`deploy`] would end in before it changes anything, consent aside.
 pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Result<Plan, Error> {
+    checks::reserved(app)?;
+    let mut takeovers = owner::preview(app).await?;
     let rollout = rollout(context, app, options);
     let live = rollout.live().await?;
     checks::external(&app.stack, &rollout.subject, &live)?;
@@ -69,7 +75,12 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
     let components = hooks::components(app)?;
     consent::check_flags(context, app, &components)?;
     let images = rollout.images(&live).await?;
-    let mut plan = rollout.work(&live, &images).plan();
+    let work = work(&rollout, app, &live, &images).await?;
+    if !work.is_empty() {
+        takeovers.extend(owner::preview_names(app, &work).await?);
+    }
+    let mut plan = work.plan();
+    plan.warnings.splice(0..0, takeovers);
     plan.changes.extend(consent::changed_components(app, &components));
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
     add_warnings(&mut plan, app, &lint);
@@ -87,7 +98,9 @@ async fn run(
     if options.dry_run {
         return Ok((plan(context, app, options).await?, false));
     }
-    let (live, components) = {
+    checks::reserved(app)?;
+    owner::enter(context, app, options.takeover).await?;
+    let (mut live, components) = {
         let live = rollout(context, app, options).live().await?;
         checks::external(&app.stack, &subject(app), &live)?;
         let components = hooks::components(app)?;
@@ -95,7 +108,7 @@ async fn run(
         (live, components)
     };
     let images = rollout(context, app, options).images(&live).await?;
-    let work = rollout(context, app, options).work(&live, &images);
+    let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
     let fingerprint = record::fingerprint(app, &components);
     let known = Record::read(context, &app.entry)?;
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
@@ -108,10 +121,17 @@ async fn run(
         }
         let mut plan = work.plan();
         add_warnings(&mut plan, app, &[]);
+        keep_record(context, app, &[]).await?;
         return Ok((plan, false));
     }
     context.progress.step("check");
     let lint = checks::lint(app, options.strictness)?;
+    let reviewed = owner::review(context, app, &work, options.takeover).await?;
+    if reviewed.took {
+        let rollout = rollout(context, app, options);
+        live = rollout.live().await?;
+        work = self::work(&rollout, app, &live, &images).await?;
+    }
 
     let changed_components = consent::changed_components(app, &components);
     let agreed = consent::decide(context, app, &components)?;
@@ -144,6 +164,7 @@ async fn run(
     if !context.consent.plan(&plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
+    keep_record(context, app, &reviewed.missing).await?;
     let steps = Steps {
         context,
         app,
@@ -156,6 +177,35 @@ async fn run(
     };
     steps.run(live, work).await?;
     Ok((plan, true))
+}
+
+/// What has to be done; what is wanted no more goes only where it is the app's.
+pub(super) async fn work(
+    rollout: &Rollout<'_>,
+    app: &App,
+    live: &Live,
+    images: &Images,
+) -> Result<Work, Error> {
+    let mut work = rollout.work(live, images);
+    let owned = app.engine.owned().await?;
+    work.stale.limit_to_owned(&owned);
+    Ok(work)
+}
+
+/// Claims names on the swarm, and writes into the lock file which record says
+/// so.
+async fn keep_record(
+    context: &Context,
+    app: &mut App,
+    names: &[(Kind, String)],
+) -> Result<(), Error> {
+    app.engine.claim(names).await?;
+    let id = app.engine.record_id().await?;
+    if app.lock.owner != id {
+        app.lock.owner = id;
+        context.home.write_lock_file(&app.entry, &app.lock)?;
+    }
+    Ok(())
 }
 
 /// What applying an app's stack means. Services that do not come up get their

@@ -31,6 +31,9 @@ pub enum Error {
     /// What `recipe lint` calls errors, in files that this app uses.
     #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n"))]
     Lint(Vec<String>),
+    /// Names and labels that are docker's or potluck's own.
+    #[error("the recipe sets what only docker and potluck may set:\n  {}", .0.join("\n  "))]
+    Reserved(Vec<String>),
     #[error(transparent)]
     Docker(#[from] crate::engine::docker_config::Error),
     #[error(transparent)]
@@ -44,6 +47,9 @@ pub enum Error {
     },
     #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
     GrantsChanged { app: String },
+    /// Exit code 6: only labels say that it is the app's.
+    #[error("{0}")]
+    NeedsTakeover(Box<super::Takeover>),
     /// A grant on the command line that does not fit the app or its recipe.
     #[error("`{grant}` cannot be granted: {reason}")]
     BadGrant { grant: GivenGrant, reason: String, nearest: Option<String> },
@@ -370,12 +376,19 @@ impl Hint for Error {
             Error::Plugin(e) => e.hint(),
             Error::Secrets(e) => e.hint(),
             Error::Lint(_) => Some("`potluck recipe lint` says more on each".into()),
+            Error::Reserved(_) => Some(
+                "remove them from the compose files; labels of your own need another prefix".into(),
+            ),
             Error::PluginLimit { source, .. } => source.hint(),
             Error::BadGrant { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
             Error::NeedsConsent { wishes, ambiguous } => Some(to_agree(wishes, ambiguous)),
             Error::GrantsChanged { .. } => Some("run the command again".into()),
+            Error::NeedsTakeover(takeover) => Some(format!(
+                "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
+                takeover.app
+            )),
             Error::Failed(failed)
             | Error::UndoFailed { failed, .. }
             | Error::SwarmRolledBack(failed) => Some(match &failed.subject {

@@ -10,13 +10,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    compose::{self, LoadOptions, lint::LintOptions},
+    compose::{self, LoadOptions, Stack, lint::LintOptions},
     engine,
-    home::{AppEntry, EnvFile, RecipeName, StackName},
+    home::{self, AppEntry, EnvFile, Home, RecipeName, StackName},
     recipe::{self, Checkout, Store, Version},
 };
 
-use super::{App, Context, Error};
+use super::{App, Confined, Context, Error, owner::Claimant};
 
 /// Loads an app: settings, recipe, compose files, engine.
 ///
@@ -42,6 +42,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     };
     let endpoint = context.home.endpoint(&entry.server)?;
     let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
+    let engine = Arc::new(Confined::new(engine, Claimant::new(entry, &env, &lock)?));
     let checkout = match checkout.await {
         Ok(result) => Arc::new(result?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -63,7 +64,9 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         };
         let (config, warnings) = compose::load(&sources, &options)?;
         let lint = LintOptions { stack: Some(&name), checkout: Some(checkout.path()) };
-        (config.to_stack(&name, &files)?, warnings, config.lint(&lint))
+        let mut stack = config.to_stack(&name, &files)?;
+        disown_foreign_volumes(&mut stack);
+        (stack, warnings, config.lint(&lint))
     };
     let entry = entry.clone();
     Ok(App {
@@ -104,27 +107,39 @@ pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, E
     }
 }
 
-/// Recipe and pin: `TYPE=recipe[:version]`, or `RECIPE=` in newer abra.
+/// The swarm of an app as it may use it, for what needs no recipe.
+///
+/// # Errors
+/// Settings that cannot be read, or name a stack that is none; an endpoint that
+/// is none.
+pub fn confine(home: &Home, entry: &AppEntry) -> Result<Confined, Error> {
+    let claimant = Claimant::new(entry, &home.env(entry)?, &home.lock_file(entry)?)?;
+    let endpoint = home.endpoint(&entry.server)?;
+    let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
+    Ok(Confined::new(engine, claimant))
+}
+
+/// A volume of another name than the stack's is not the app's, whether the file
+/// calls it external or not: it is used, and neither backed up nor replaced.
+fn disown_foreign_volumes(stack: &mut Stack) {
+    let prefix = format!("{}_", stack.name);
+    for volume in stack.volumes.iter_mut().filter(|volume| !volume.name.starts_with(&prefix)) {
+        volume.external = true;
+    }
+}
+
+/// Recipe and pin: `RECIPE=recipe[:version]`, or `TYPE=` in older abra.
+///
+/// # Errors
+/// Settings that name none, or something that is no recipe's name.
 pub fn recipe_of(entry: &AppEntry, env: &EnvFile) -> Result<(RecipeName, Option<String>), Error> {
-    let value = [env.get("TYPE"), env.get("RECIPE")]
-        .into_iter()
-        .flatten()
-        .map(str::trim)
-        .find(|v| !v.is_empty())
-        .ok_or_else(|| Error::NoRecipe { app: entry.name.to_string() })?;
-    let (name, pin) = match value.split_once(':') {
-        Some((name, pin)) => (name, Some(pin.trim().to_owned()).filter(|p| !p.is_empty())),
-        None => (value, None),
-    };
-    Ok((RecipeName::new(name.trim())?, pin))
+    let pin = env.recipe_pin().map_err(home::Error::from)?;
+    pin.ok_or_else(|| Error::NoRecipe { app: entry.name.to_string() })
 }
 
 /// The stack's name: the app's, unless the settings say otherwise.
 pub fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
-    match env.get("STACK_NAME").map(str::trim).filter(|n| !n.is_empty()) {
-        Some(name) => Ok(StackName::new(name)?),
-        None => Ok(entry.name.stack()),
-    }
+    Ok(entry.stack(env)?)
 }
 
 /// What `${NAME}` stands for.

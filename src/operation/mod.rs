@@ -19,6 +19,7 @@ mod hooks;
 mod live;
 mod load;
 mod migrate;
+mod owner;
 mod plugin_grants;
 mod ps;
 mod record;
@@ -37,7 +38,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     compose::{Source, Stack, Warning},
-    engine::{Engine, docker_config::DockerConfig},
+    engine::docker_config::DockerConfig,
     home::{AppEntry, EnvFile, GivenGrant, Home, LockFile, StackName},
     lint::{Finding, Strictness},
     plugin::Runtime,
@@ -53,7 +54,8 @@ pub use error::{
 };
 pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
-pub use load::{load, load_deployed, recipe_of, stack_name};
+pub use load::{confine, load, load_deployed, recipe_of, stack_name};
+pub use owner::{Confined, Takeover};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
@@ -83,6 +85,8 @@ pub struct Context {
 pub trait Consent: Send + Sync {
     /// May the plugin have what it asks for?
     fn grants(&self, wish: &Wish) -> bool;
+    /// Shall the app take over what only labels call its own?
+    fn takeover(&self, takeover: &Takeover) -> bool;
     /// Shall the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
 }
@@ -102,7 +106,8 @@ pub struct App {
     pub warnings: Vec<Warning>,
     /// What lint says of these files with these settings.
     pub findings: Vec<Finding>,
-    pub engine: Arc<dyn Engine>,
+    /// The swarm as this app may use it.
+    pub engine: Arc<Confined>,
 }
 
 /// What a deploy would change, as data.
@@ -141,6 +146,8 @@ pub struct DeployOptions {
     /// the data that they work on is about to come back; a later deploy runs
     /// `after-deploy`.
     pub restoring: bool,
+    /// Take over what only labels call the app's, without a question.
+    pub takeover: bool,
 }
 
 /// What a deploy did.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::{
-    engine::{self, api},
+    engine::{self, Engine, api},
     progress::Event,
 };
 

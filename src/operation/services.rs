@@ -42,7 +42,7 @@ pub struct AppServices {
 impl AppServices {
     pub fn of(app: &App) -> Self {
         AppServices {
-            engine: Arc::clone(&app.engine),
+            engine: Arc::clone(&app.engine) as Arc<dyn Engine>,
             names: app
                 .stack
                 .services

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::{
-    engine::{Scope, api},
+    engine::{Engine, Scope, api},
     home::lock_file::RecipePin,
     plugin::{Hooks, Role, Transition},
 };
@@ -16,7 +16,7 @@ use super::{
     App, Context, DeployOptions, Error, MigrationFailed,
     apply::Applied,
     converge::{Target, converge},
-    deploy::rollout,
+    deploy::{self, rollout},
     error::{FailedService, Left, Problem},
     hooks,
     live::{Live, by_name},
@@ -59,10 +59,13 @@ impl Steps<'_> {
     pub async fn run(mut self, live: Live, work: Work) -> Result<(), Error> {
         let mut progress = Progress { called: Vec::new(), as_before: true };
         let outcome = self.forward(live, work, &mut progress).await;
+        // What was made stays claimed where this fails; the next deploy tells ids.
+        let settled = self.app.engine.settle().await;
         if outcome.is_err() {
             self.tell(progress).await;
+            return outcome;
         }
-        outcome
+        Ok(settled?)
     }
 
     async fn forward(
@@ -81,7 +84,7 @@ impl Steps<'_> {
             // Hooks may have made secrets or restarted services.
             let rollout = rollout(context, self.app, options);
             live = rollout.live().await?;
-            work = rollout.work(&live, &self.images);
+            work = deploy::work(&rollout, self.app, &live, &self.images).await?;
         }
 
         let applied = rollout(context, self.app, options)

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    engine::{Engine, Error as EngineError, STACK_LABEL, Scope},
+    engine::{Engine, Error as EngineError, Kind, Scope},
     plugin::Role,
     progress::{Event, Sink},
-    secrets::{self, APP_LABEL, StoredSecret},
+    secrets::{self, StoredSecret},
 };
 
 use super::{
@@ -16,8 +16,8 @@ use super::{
     contents::CONTENT_LABEL,
     hooks,
     live::{by_name, label},
+    owner::KIND_LABEL,
     record::Record,
-    work::KIND_LABEL,
 };
 
 /// Swarm removes the containers of a service that is gone within seconds.
@@ -62,7 +62,11 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
         secrets: secrets.filter_map(|s| s.id).collect(),
         networks: networks.into_iter().filter_map(|n| Some((n.name?, n.id?))).collect(),
     };
-    doomed.remove(engine, &*context.progress, Wait::ForTasks, timeout).await
+    let removed = doomed.remove(engine, &*context.progress, Wait::ForTasks, timeout).await;
+    // Also of what could not be removed whole.
+    let settled = app.engine.settle().await;
+    removed?;
+    Ok(settled?)
 }
 
 /// What is to go from the swarm.
@@ -206,16 +210,12 @@ pub async fn leftovers(app: &App) -> Result<Leftovers, Error> {
     if !services.is_empty() {
         return Err(Error::StillDeployed { app: app.entry.name.to_string() });
     }
-    let stack = Some(app.name.as_str());
+    let owned = engine.owned().await?;
     let secrets = stored(app).await?.into_iter().map(|s| s.full_name).collect();
     let volumes = volumes
         .into_iter()
-        .filter(|v| {
-            v.labels.get(STACK_LABEL).map(String::as_str) == stack
-                || v.labels.get(APP_LABEL).map(String::as_str) == Some(app.entry.name.as_str())
-                || app.stack.volumes.iter().any(|known| !known.external && known.name == v.name)
-        })
-        .map(|v| v.name)
+        .map(|volume| volume.name)
+        .filter(|name| owned.has_name(Kind::Volume, name))
         .collect();
     Ok(Leftovers { secrets, volumes })
 }
@@ -236,7 +236,7 @@ pub async fn remove(context: &Context, app: &App) -> Result<(), Error> {
     for volume in &leftovers.volumes {
         remove_volume(engine, volume, deadline).await?;
     }
-    Ok(())
+    Ok(engine.release().await?)
 }
 
 /// Containers that have ended hold their volumes until swarm has removed them.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     compose::Stack,
-    engine::{Distribution, IMAGE_LABEL, STACK_LABEL, api},
+    engine::{Distribution, IMAGE_LABEL, Kind, STACK_LABEL, api},
 };
 
 use super::{
@@ -12,13 +12,10 @@ use super::{
     contents::{self, CONTENT_LABEL, Marks, Placed},
     diff::{comparable, differences},
     live::{Live, label},
+    owner::{KIND_LABEL, Owned},
     relabel::Relabel,
     state,
 };
-
-/// Marks configs that potluck itself keeps on the swarm (a lock, a release
-/// record): they are never collected as leftovers.
-pub(crate) const KIND_LABEL: &str = "org.potluck.kind";
 
 /// When registries are asked what an image's tag stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -125,6 +122,14 @@ impl Stale {
         self.networks.clear();
         self.configs.retain(|(name, _)| stack.configs.keys().any(|k| contents::is_of(k, name)));
         self.secrets.retain(|(name, _)| stack.secrets.keys().any(|k| contents::is_of(k, name)));
+    }
+
+    /// Leaves alone what is not recorded as the app's, whatever its labels say.
+    pub fn limit_to_owned(&mut self, owned: &Owned) {
+        self.services.retain(|(name, id)| owned.has(Kind::Service, name, id));
+        self.networks.retain(|(name, id)| owned.has(Kind::Network, name, id));
+        self.secrets.retain(|(name, id)| owned.has(Kind::Secret, name, id));
+        self.configs.retain(|(name, id)| owned.has(Kind::Config, name, id));
     }
 
     pub fn is_empty(&self) -> bool {

@@ -14,7 +14,9 @@ use potluck::{
     home::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
-    operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Wish},
+    operation::{
+        self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Takeover, Wish,
+    },
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
     recipe::{Store, Version},
@@ -27,6 +29,9 @@ struct Yes;
 
 impl Consent for Yes {
     fn grants(&self, _: &Wish) -> bool {
+        true
+    }
+    fn takeover(&self, _: &Takeover) -> bool {
         true
     }
     fn plan(&self, _: &Plan) -> bool {

@@ -202,6 +202,10 @@ pub async fn remove_stack(engine: &dyn Engine, stack: &StackName) {
             let _ = engine.remove_volume(&volume.name).await;
         }
         if left == 0 {
+            // What says whose the stack was bears no stack's label.
+            if let Ok(record) = engine.config(&format!("potluck.{stack}.owner")).await {
+                let _ = engine.remove_config(record.id.as_deref().unwrap_or_default()).await;
+            }
             return;
         }
         if Instant::now() > deadline {

@@ -4,6 +4,7 @@ use std::{path::Path, process::Command};
 
 use crate::{
     cli::{
+        app::new::confirm_stack,
         arguments::{AppArg, Assignment, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
@@ -58,7 +59,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         for Assignment { key, value } in &args.set {
             env.set(key, value)?;
         }
+        home.check_stack(&entry, &entry.stack(&env)?)?;
         home.write_env(&entry, &env)?;
+        confirm_stack(&home, &entry, &args.set)?;
         session.ui.say(format_args!("Wrote {}.", home.env_path(&entry).display()));
     }
     if args.json.json {
@@ -83,7 +86,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             for warning in env.warnings() {
                 session.ui.warn(warning);
             }
+            home.check_stack(&entry, &entry.stack(&env)?)?;
             home.write_env(&entry, &env)?;
+            // A stack's name that was typed is the operator's word.
+            let typed = |env: &EnvFile| env.get("STACK_NAME").unwrap_or_default().to_owned();
+            let earlier = EnvFile::parse("settings", &before).ok();
+            if earlier.is_some_and(|earlier| typed(&earlier) != typed(&env)) {
+                let key = "STACK_NAME".to_owned();
+                confirm_stack(&home, &entry, &[Assignment { key, value: typed(&env) }])?;
+            }
             session.ui.say(format_args!("Wrote {}.", path.display()));
         }
         None => session.ui.say("Nothing was changed."),

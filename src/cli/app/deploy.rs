@@ -70,6 +70,10 @@ pub struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Take over a stack that docker, abra or another folder deployed
+    #[arg(long)]
+    takeover: bool,
+
     #[command(flatten)]
     strict: StrictArg,
 
@@ -97,6 +101,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         force: args.force,
         strictness: args.strict.strictness(),
         restoring: false,
+        takeover: args.takeover,
     };
     let report = wait(INTERRUPTED, async {
         let mut app = operation::load(&operating.context, &entry, &options.version).await?;

@@ -12,10 +12,11 @@ use crate::{
         arguments::{AppArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
-        session::{Session, engine, wait},
+        session::{Session, wait},
         ui::clean,
     },
-    engine::{LogLine, LogQuery, Stream},
+    engine::{Engine, LogLine, LogQuery, Stream},
+    operation,
 };
 
 /// Show what an app's services write.
@@ -92,8 +93,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let stack = super::stack(&home, &entry)?;
     // Ctrl-C is how following ends: nothing to remark upon.
     wait("", async {
-        let engine = engine(&home, &entry.server)?;
-        let names = services(engine.as_ref(), &entry, &stack, args.service.as_deref()).await?;
+        let engine = operation::confine(&home, &entry)?;
+        let names = services(&engine, &entry, &stack, args.service.as_deref()).await?;
         let query = LogQuery {
             tail: args.tail.0,
             follow: args.follow,

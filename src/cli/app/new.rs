@@ -81,7 +81,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let checkout = session.recipes()?.checkout(&recipe, &version)?;
     let env = settings(args, session, &name, &checkout)?;
     let entry = AppEntry { name, server };
+    let stack = entry.stack(&env)?;
+    home.check_stack(&entry, &stack)?;
     home.create_app(&entry, &env)?;
+    confirm_stack(&home, &entry, &args.set)?;
 
     let path = home.env_path(&entry);
     session.ui.say(format_args!("Wrote {}.", path.display()));
@@ -163,11 +166,22 @@ fn settings(
         Some(version) => format!("{}:{version}", checkout.recipe),
         None => checkout.recipe.to_string(),
     };
-    // Samples of older recipes say RECIPE= instead of TYPE=.
-    let key =
-        if env.get("TYPE").is_none() && env.get("RECIPE").is_some() { "RECIPE" } else { "TYPE" };
-    env.set(key, &pinned)?;
+    // Samples of older recipes say TYPE= instead of RECIPE=; one that has both
+    // must not name another recipe by the second.
+    let both = ["TYPE", "RECIPE"].into_iter().filter(|key| env.get(key).is_some());
+    let keys: Vec<_> = both.collect();
+    for key in if keys.is_empty() { vec!["TYPE"] } else { keys } {
+        env.set(key, &pinned)?;
+    }
     env.set("DOMAIN", name.as_str())?;
+    // Whose stack it is follows from the domain, or is the operator's word.
+    if let Some(stack) = env.get("STACK_NAME").filter(|stack| !stack.trim().is_empty()) {
+        session.ui.warn(format_args!(
+            "the recipe's sample names the stack `{}`, which is ignored: it follows from the domain",
+            clean(stack)
+        ));
+        env.unset("STACK_NAME")?;
+    }
     for Assignment { key, value } in &args.set {
         env.set(key, value)?;
     }
@@ -187,6 +201,20 @@ fn settings(
         }
     }
     Ok(env)
+}
+
+/// Writes down that the stack's name is the operator's own word.
+pub(super) fn confirm_stack(
+    home: &Home,
+    entry: &AppEntry,
+    set: &[Assignment],
+) -> Result<(), Failure> {
+    let Some(stack) = set.iter().rev().find(|assignment| assignment.key == "STACK_NAME") else {
+        return Ok(());
+    };
+    let mut lock = home.lock_file(entry)?;
+    lock.stack = Some(stack.value.trim().to_owned()).filter(|stack| !stack.is_empty());
+    Ok(home.write_lock_file(entry, &lock)?)
 }
 
 /// What would stop a deploy of this recipe: better known now than then.

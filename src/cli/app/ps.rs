@@ -5,7 +5,7 @@ use crate::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
         failure::Outcome,
-        session::{Session, engine, wait},
+        session::{Session, wait},
         table::Table,
     },
     operation::{self, TaskRow},
@@ -37,8 +37,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let stack = super::stack(&home, &entry)?;
     let rows = wait("interrupted", async {
-        let engine = engine(&home, &entry.server)?;
-        Ok(operation::ps(engine.as_ref(), &entry.name, &stack, args.all).await?)
+        let swarm = operation::confine(&home, &entry)?;
+        Ok(operation::ps(swarm.readable().await?, &entry.name, &stack, args.all).await?)
     })?;
     if args.json.json {
         session.ui.json(&rows)?;

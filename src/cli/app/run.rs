@@ -18,7 +18,7 @@ use crate::{
         arguments::AppArg,
         exit::Exit,
         failure::{Failure, Outcome},
-        session::{Session, engine, wait_uninterrupted},
+        session::{Session, wait_uninterrupted},
     },
     engine::{Container, Engine, Exec, ExecSession, Stream},
     home::{AppEntry, StackName},
@@ -81,14 +81,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         stdin: terminal || session.ui.takes_input(),
     };
     wait_uninterrupted(async {
-        let engine = engine(&home, &entry.server)?;
-        let container = container(engine.as_ref(), &entry, &stack, &args.service).await?;
+        let swarm = operation::confine(&home, &entry)?;
+        let engine: &dyn Engine = &swarm;
+        let container = container(engine, &entry, &stack, &args.service).await?;
         let running = engine.exec(&container.id, &exec).await?;
         let code = if terminal {
             let _raw = RawTerminal::enter()?;
-            attach(session, engine.as_ref(), running, true).await?
+            attach(session, engine, running, true).await?
         } else {
-            attach(session, engine.as_ref(), running, false).await?
+            attach(session, engine, running, false).await?
         };
         Ok(Exit::of_program(code))
     })

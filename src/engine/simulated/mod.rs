@@ -338,6 +338,13 @@ impl Engine for Simulated {
         .await
     }
 
+    async fn config(&self, name: &str) -> Result<api::Config, Error> {
+        let found = self.configs(Scope::All).await?.into_iter().find(|config| {
+            config.spec.as_ref().and_then(|spec| spec.name.as_deref()) == Some(name)
+        });
+        found.ok_or_else(|| Error::NotFound { kind: Kind::Config, name: name.to_owned() })
+    }
+
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
         self.change(|state, _| state.create_config(spec)).await
     }

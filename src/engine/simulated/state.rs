@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::engine::{Error, Kind, STACK_LABEL, Scope, api};
+use crate::engine::{Error, Kind, Scope, api};
 
 pub(super) const NODE_ID: &str = "simulatednode000000000001";
 pub(super) const NODE_NAME: &str = "simulated";
@@ -105,9 +105,9 @@ pub(super) fn in_scope<'a>(
     scope: Scope<'_>,
     label: impl FnOnce(&str) -> Option<&'a String>,
 ) -> bool {
-    match scope {
-        Scope::All => true,
-        Scope::Stack(stack) => label(STACK_LABEL).is_some_and(|found| found == stack.as_str()),
+    match scope.label() {
+        None => true,
+        Some((key, value)) => label(key).is_some_and(|found| found == value),
     }
 }
 

@@ -20,7 +20,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine, LogQuery, Manager,
-    RegistryAuth, STACK_LABEL, Scope, Volume, api,
+    RegistryAuth, Scope, Volume, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
@@ -92,9 +92,9 @@ impl SwarmEngine {
 
 /// Docker's filter for what belongs to a stack; none for everything.
 fn filters(scope: Scope<'_>) -> HashMap<String, Vec<String>> {
-    match scope {
-        Scope::All => HashMap::new(),
-        Scope::Stack(stack) => filter("label", format!("{STACK_LABEL}={stack}")),
+    match scope.label() {
+        None => HashMap::new(),
+        Some((label, value)) => filter("label", format!("{label}={value}")),
     }
 }
 
@@ -262,6 +262,18 @@ impl Engine for SwarmEngine {
     async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error> {
         let options = query::ListConfigsOptionsBuilder::new().filters(&filters(scope)).build();
         self.call(About::list(Kind::Config), self.docker.list_configs(Some(options))).await
+    }
+
+    async fn config(&self, name: &str) -> Result<api::Config, Error> {
+        let about = About::new(Verb::Inspect, Kind::Config, name);
+        let checked = checked(Kind::Config, name)?;
+        let config = self.call(about, self.docker.inspect_config(checked)).await?;
+        // Docker also takes an id, or the beginning of one.
+        if config.spec.as_ref().and_then(|spec| spec.name.as_deref()) == Some(name) {
+            Ok(config)
+        } else {
+            Err(Error::NotFound { kind: Kind::Config, name: name.to_owned() })
+        }
     }
 
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {

@@ -46,6 +46,21 @@ impl EnvFile {
         *self = EnvFile::parse(&self.name, &text)?;
         Ok(())
     }
+
+    /// Comments out every assignment of a key, and keeps everything else.
+    ///
+    /// # Errors
+    /// [`ParseError`] when something would become too long.
+    pub fn unset(&mut self, key: &str) -> Result<(), ParseError> {
+        let mut text = self.text.clone();
+        let active = self.entries.iter().filter(|entry| entry.key == key && !entry.commented);
+        // Back to front, so that places before stay where they are.
+        for entry in active.rev() {
+            text.insert(entry.marker.start, '#');
+        }
+        *self = EnvFile::parse(&self.name, &text)?;
+        Ok(())
+    }
 }
 
 /// Writes a value so that it reads back as it is.

@@ -1,0 +1,102 @@
+//! Who asks for a stack, and what the operator's own files say of it; pure.
+
+use crate::{
+    engine::{Error, Foreign},
+    home::{AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName},
+};
+
+use super::{super::load, record::Owner};
+
+/// An app that works on a stack.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimant {
+    pub app: AppName,
+    /// None where the settings name none: then only the app's name is compared.
+    pub recipe: Option<RecipeName>,
+    pub stack: StackName,
+    /// Whether the stack's name follows from the app's, or is the operator's own
+    /// word: a sample of settings says nothing.
+    pub named: bool,
+    /// Whether this folder deployed the app with a potluck that kept no record.
+    pub earlier: bool,
+}
+
+impl Claimant {
+    /// From the operator's files.
+    ///
+    /// # Errors
+    /// A stack's name that is none.
+    pub fn new(
+        entry: &AppEntry,
+        env: &EnvFile,
+        lock: &LockFile,
+    ) -> Result<Self, super::super::Error> {
+        let stack = load::stack_name(entry, env)?;
+        let named = stack == entry.name.stack() || lock.stack.as_deref() == Some(stack.as_str());
+        Ok(Claimant {
+            app: entry.name.clone(),
+            recipe: load::recipe_of(entry, env).ok().map(|(recipe, _)| recipe),
+            named,
+            earlier: lock.recipe.is_some() && lock.owner.is_none(),
+            stack,
+        })
+    }
+
+    /// Whether a record is this app's: also one that a colleague's folder made.
+    pub fn is(&self, owner: &Owner) -> bool {
+        owner.app == self.app.as_str()
+            && self.recipe.as_ref().is_none_or(|recipe| owner.recipe == recipe.as_str())
+    }
+
+    /// The stack belongs to someone else.
+    pub fn belongs_to(&self, owner: &Owner) -> Error {
+        let app = &self.app;
+        let (reason, hint) = if owner.app == app.as_str() {
+            let recipe = self.recipe.as_ref().map_or("none", |recipe| recipe.as_str());
+            (
+                format!(
+                    "it is recorded for the recipe {}, and {app} uses {recipe} now",
+                    owner.recipe
+                ),
+                format!(
+                    "if you moved {app} to another recipe, `potluck app deploy {app} --takeover`"
+                ),
+            )
+        } else {
+            (
+                format!("it belongs to the app {} (recipe {})", owner.app, owner.recipe),
+                format!(
+                    "give {app} a stack of its own: `potluck app config {app} --set STACK_NAME=NAME`"
+                ),
+            )
+        };
+        self.stack_is_foreign(reason, hint)
+    }
+
+    /// The stack is there, and nothing but its label says whose it is.
+    pub fn unrecorded(&self) -> Error {
+        let app = &self.app;
+        self.stack_is_foreign(
+            format!("no record on the server says that it is {app}'s"),
+            format!("`potluck app deploy {app}` shows what is there, asks, and takes it over"),
+        )
+    }
+
+    /// The stack's name is one that nobody chose.
+    pub fn unnamed(&self) -> Error {
+        let Claimant { app, stack, .. } = self;
+        self.stack_is_foreign(
+            format!("the settings of {app} name it, and you have not confirmed that"),
+            format!(
+                "remove the line STACK_NAME from the settings (the stack is then `{}`), or confirm it: \
+                 `potluck app config {app} --set STACK_NAME={stack}`",
+                app.stack()
+            ),
+        )
+    }
+
+    fn stack_is_foreign(&self, reason: String, hint: String) -> Error {
+        let what = format!("the stack `{}`", self.stack);
+        Error::Foreign(Box::new(Foreign { what, reason, hint: Some(hint) }))
+    }
+}

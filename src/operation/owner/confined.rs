@@ -1,0 +1,930 @@
+//! A swarm as one app may use it: the check of ownership, in the one place
+//! through which every operation on an app goes.
+//!
+//! What changes, runs in, reads the logs or the volumes of an object asks the
+//! app's record first. Lists of the app's stack show what the record has and
+//! leave out the rest, whatever its labels say; lists of the whole swarm come
+//! through, as names there have to be compared. Volumes and the record itself
+//! are written before what they name is made, so that a crash in between leaves
+//! nothing that nobody owns.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use super::{
+    claimant::Claimant,
+    others::Others,
+    record::{self, Owned, Owner, Record, Unreadable},
+};
+use crate::{
+    engine::{
+        Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
+        LogQuery, Manager, RegistryAuth, STACK_LABEL, Scope, Volume, api,
+    },
+    operation::live::label,
+    secrets::APP_LABEL,
+};
+
+/// Somebody else changing the record again and again is reported.
+const TRIES: usize = 5;
+
+/// How an app stands to the stack of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The swarm has nothing of that name.
+    Free,
+    /// Recorded as this app's.
+    Ours,
+    /// Deployed from this folder by a potluck that kept no record.
+    Earlier,
+    /// It is there, and only labels say whose it is.
+    Unrecorded,
+    /// Recorded as another's.
+    Other(Owner),
+    /// Not recorded, and of a name that the operator did not choose.
+    Unnamed,
+}
+
+/// A swarm as one app may use it.
+#[derive(Debug)]
+pub struct Confined {
+    inner: Arc<dyn Engine>,
+    claimant: Claimant,
+    state: tokio::sync::Mutex<Option<State>>,
+    /// Containers, tasks and sessions of the app that were told of.
+    seen: Mutex<HashSet<String>>,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    standing: Standing,
+    record: Option<Record>,
+    owned: Owned,
+    /// What was removed since the record was written.
+    gone: BTreeSet<(Kind, String)>,
+    /// Whether the record has to be written.
+    changed: bool,
+}
+
+/// What a deploy is to have, held against what is there.
+#[derive(Debug, Default)]
+pub(crate) struct Review {
+    /// Names of which there is nothing yet.
+    pub missing: Vec<(Kind, String)>,
+    /// What bears a wanted name and is not recorded as the app's.
+    pub strangers: Owned,
+}
+
+/// One wanted object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub kind: Kind,
+    pub name: String,
+    /// Made outside of the deploy (a secret): what is there is taken as it is,
+    /// unless it is another's.
+    pub made_outside: bool,
+}
+
+impl Confined {
+    pub(crate) fn new(inner: Arc<dyn Engine>, claimant: Claimant) -> Self {
+        Confined { inner, claimant, state: tokio::sync::Mutex::default(), seen: Mutex::default() }
+    }
+
+    /// The swarm without the check, to look at what runs: also where nothing is
+    /// recorded yet.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] where the stack is recorded as another's.
+    pub async fn readable(&self) -> Result<&dyn Engine, Error> {
+        match self.standing().await? {
+            Standing::Other(owner) => Err(self.claimant.belongs_to(&owner)),
+            _ => Ok(&*self.inner),
+        }
+    }
+
+    /// How the app stands to its stack. Asks the swarm once.
+    pub(crate) async fn standing(&self) -> Result<Standing, Error> {
+        Ok(self.state().await?.standing)
+    }
+
+    /// That the stack is this app's, or nobody's.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`].
+    pub(crate) async fn require(&self) -> Result<(), Error> {
+        self.owned().await.map(drop)
+    }
+
+    /// What the app owns.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] where the stack is another's.
+    pub(crate) async fn owned(&self) -> Result<Owned, Error> {
+        let state = self.state().await?;
+        match &state.standing {
+            Standing::Free | Standing::Ours | Standing::Earlier => Ok(state.owned),
+            Standing::Other(owner) => Err(self.claimant.belongs_to(owner)),
+            Standing::Unrecorded => Err(self.claimant.unrecorded()),
+            Standing::Unnamed => Err(self.claimant.unnamed()),
+        }
+    }
+
+    /// The record's id, once there is one: to be kept in the app's lock file.
+    pub(crate) async fn record_id(&self) -> Result<Option<String>, Error> {
+        Ok(self.state().await?.record.map(|record| record.owner.id))
+    }
+
+    /// What bears the stack's name and is not recorded, for the question whether
+    /// to take it over.
+    pub(crate) async fn found(&self) -> Result<Owned, Error> {
+        self.look().await
+    }
+
+    /// Takes over what was agreed to; the record is written by
+    /// [`Confined::claim`].
+    pub(crate) async fn adopt(&self, found: &Owned) -> Result<(), Error> {
+        let mut guard = self.filled().await?;
+        if let Some(state) = guard.as_mut() {
+            state.owned.merge(found);
+            if state.standing != Standing::Ours {
+                state.standing = Standing::Earlier;
+            }
+            state.changed = true;
+        }
+        Ok(())
+    }
+
+    /// Holds what a deploy is to have against what is there.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] for what is another's.
+    pub(crate) async fn review(&self, wanted: &[Wanted]) -> Result<Review, Error> {
+        let owned = self.owned().await?;
+        let (others, networks, secrets) = futures_util::try_join!(
+            Others::read(&*self.inner, &self.claimant.stack),
+            self.inner.networks(Scope::All),
+            self.inner.secrets(Scope::All),
+        )?;
+        let mut review = Review::default();
+        for want in wanted {
+            let named = |there: &There| there.name == want.name;
+            let there = match want.kind {
+                Kind::Service => others.services.iter().filter_map(There::service).find(named),
+                Kind::Network => networks.iter().filter_map(There::network).find(named),
+                Kind::Secret => secrets.iter().filter_map(There::secret).find(named),
+                _ => self.look_up(want.kind, &want.name).await?,
+            };
+            let known = there.as_ref().is_some_and(|t| owned.has(want.kind, &want.name, &t.id));
+            if known {
+                continue;
+            }
+            if let Some(holder) = others.holder(&self.claimant.stack, want.kind, &want.name) {
+                return Err(self.foreign(
+                    want.kind,
+                    &want.name,
+                    &format!("it is the name of one of {holder}"),
+                ));
+            }
+            match there {
+                None if !owned.has_name(want.kind, &want.name) => {
+                    review.missing.push((want.kind, want.name.clone()));
+                }
+                // Made and removed behind our back: it may be made again.
+                None => {}
+                Some(there) => {
+                    if let Some(other) = there.of_another(&self.claimant) {
+                        return Err(self.foreign(
+                            want.kind,
+                            &want.name,
+                            &format!("it is {other}'s"),
+                        ));
+                    }
+                    // A secret says for which app it was made; one that says
+                    // nothing was made by hand, under this app's name.
+                    if want.made_outside {
+                        self.note(want.kind, &want.name, &there.id).await?;
+                    } else {
+                        review.strangers.put(want.kind, &want.name, &there.id);
+                    }
+                }
+            }
+        }
+        Ok(review)
+    }
+
+    /// Writes down that these names are the app's, before anything is made under
+    /// them; makes the record where there is none. What [`Confined::review`] did
+    /// not find to be missing must not be claimed.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when somebody else made the record in the meantime.
+    pub(crate) async fn claim(&self, names: &[(Kind, String)]) -> Result<(), Error> {
+        self.require().await?;
+        let mut guard = self.filled().await?;
+        let Some(state) = guard.as_mut() else { return Ok(()) };
+        for (kind, name) in names {
+            state.changed |= state.owned.claim(*kind, name);
+        }
+        if state.changed || state.record.is_none() {
+            self.write(state).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the record up to date with what was made and removed.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(crate) async fn settle(&self) -> Result<(), Error> {
+        let mut guard = self.filled().await?;
+        let Some(state) = guard.as_mut().filter(|state| state.record.is_some()) else {
+            return Ok(());
+        };
+        let unseen: Vec<String> = state
+            .owned
+            .names(Kind::Volume)
+            .filter(|name| state.owned.claimed(Kind::Volume, name))
+            .map(str::to_owned)
+            .collect();
+        if !unseen.is_empty() {
+            let (node, volumes) =
+                futures_util::try_join!(self.inner.manager(), self.inner.volumes(Scope::All))?;
+            for volume in volumes.iter().filter(|volume| unseen.contains(&volume.name)) {
+                state.owned.put(Kind::Volume, &volume.name, &node.node_id);
+                state.changed = true;
+            }
+        }
+        if state.changed || !state.gone.is_empty() {
+            self.write(state).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the record: of an app of which nothing is left.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(crate) async fn release(&self) -> Result<(), Error> {
+        let mut guard = self.filled().await?;
+        if let Some(record) = guard.take().and_then(|state| state.record) {
+            match self.inner.remove_config(&record.config).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the record of this app's earlier recipe, after consent.
+    pub(crate) async fn disown_recipe(&self) -> Result<(), Error> {
+        let mut guard = self.filled().await?;
+        let Some(state) = guard.as_mut() else { return Ok(()) };
+        let same_app = matches!(&state.standing, Standing::Other(owner)
+            if owner.app == self.claimant.app.as_str());
+        if let (true, Some(record)) = (same_app, state.record.take()) {
+            self.inner.remove_config(&record.config).await?;
+            state.owned = record.owned;
+            state.standing = Standing::Earlier;
+            state.changed = true;
+        }
+        Ok(())
+    }
+
+    async fn state(&self) -> Result<State, Error> {
+        let guard = self.filled().await?;
+        // Filled a moment ago, and the lock is held.
+        guard.clone().ok_or_else(|| Error::Refused {
+            action: "read the owner record".into(),
+            message: "it was removed".into(),
+        })
+    }
+
+    async fn filled(&self) -> Result<tokio::sync::MutexGuard<'_, Option<State>>, Error> {
+        let mut guard = self.state.lock().await;
+        if guard.is_none() {
+            *guard = Some(self.read().await?);
+        }
+        Ok(guard)
+    }
+
+    async fn read(&self) -> Result<State, Error> {
+        let state = |standing, record, owned| State {
+            standing,
+            record,
+            owned,
+            gone: BTreeSet::new(),
+            changed: false,
+        };
+        if let Some(record) = self.fetch().await? {
+            if self.claimant.is(&record.owner) {
+                let owned = record.owned.clone();
+                return Ok(state(Standing::Ours, Some(record), owned));
+            }
+            let other = Standing::Other(record.owner.clone());
+            return Ok(state(other, Some(record), Owned::default()));
+        }
+        let found = self.look().await?;
+        let standing = if !self.claimant.named {
+            Standing::Unnamed
+        } else if self.claimant.earlier {
+            Standing::Earlier
+        } else if found.is_empty() {
+            Standing::Free
+        } else {
+            Standing::Unrecorded
+        };
+        let owned = if standing == Standing::Earlier { found } else { Owned::default() };
+        Ok(state(standing, None, owned))
+    }
+
+    async fn fetch(&self) -> Result<Option<Record>, Error> {
+        let name = record::name(&self.claimant.stack);
+        let config = match self.inner.config(&name).await {
+            Ok(config) => config,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let unreadable = |reason: String, hint: Option<String>| {
+            let what = format!("the stack `{}`", self.claimant.stack);
+            Error::Foreign(Box::new(Foreign { what, reason, hint }))
+        };
+        Record::read(&config).map(Some).map_err(|error| match error {
+            Unreadable::Newer => unreadable(
+                "a newer potluck wrote its owner record".into(),
+                Some("install the newest potluck".into()),
+            ),
+            Unreadable::Broken(reason) => unreadable(
+                format!("its owner record cannot be read: {reason}"),
+                Some(format!(
+                    "look at it with `docker config inspect --pretty {name}`; without it potluck asks \
+                     before it takes the stack over"
+                )),
+            ),
+        })
+    }
+
+    /// What bears the stack's label. Secrets that were made for this app before
+    /// it was first deployed are no sign of another's.
+    async fn look(&self) -> Result<Owned, Error> {
+        let scope = Scope::Stack(&self.claimant.stack);
+        let (services, networks, secrets, configs, volumes) = futures_util::try_join!(
+            self.inner.services(scope),
+            self.inner.networks(scope),
+            self.inner.secrets(scope),
+            self.inner.configs(scope),
+            self.inner.volumes(Scope::All),
+        )?;
+        let mut found = Owned::default();
+        let services = services.iter().filter_map(There::service).map(|t| (Kind::Service, t));
+        let networks = networks.iter().filter_map(There::network).map(|t| (Kind::Network, t));
+        let secrets = secrets.iter().filter_map(There::secret).map(|t| (Kind::Secret, t));
+        let configs = configs.iter().filter_map(There::config).map(|t| (Kind::Config, t));
+        for (kind, there) in services.chain(networks).chain(secrets).chain(configs) {
+            found.put(kind, &there.name, &there.id);
+        }
+        for volume in &volumes {
+            let of = |key, value: &str| volume.labels.get(key).is_some_and(|v| v == value);
+            if of(STACK_LABEL, self.claimant.stack.as_str())
+                || of(APP_LABEL, self.claimant.app.as_str())
+            {
+                found.claim(Kind::Volume, &volume.name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A config or volume of that name.
+    async fn look_up(&self, kind: Kind, name: &str) -> Result<Option<There>, Error> {
+        let there = match kind {
+            Kind::Config => self.inner.config(name).await.map(|config| There::config(&config)),
+            Kind::Volume => self.inner.volume(name).await.map(|volume| There::volume(&volume)),
+            _ => return Ok(None),
+        };
+        match there {
+            Err(error) if error.is_not_found() => Ok(None),
+            there => there,
+        }
+    }
+
+    /// Writes the record; made where there is none.
+    async fn write(&self, state: &mut State) -> Result<(), Error> {
+        for (kind, name) in &state.gone {
+            state.owned.drop_name(*kind, name);
+        }
+        for _ in 0..TRIES {
+            let written = match &state.record {
+                None => {
+                    let owner = self.new_owner()?;
+                    let spec = record::spec(&self.claimant.stack, &owner, &state.owned);
+                    self.inner.create_config(spec).await.map(drop)
+                }
+                Some(record) => {
+                    let spec = record::spec(&self.claimant.stack, &record.owner, &state.owned);
+                    self.inner.update_config(&record.config, record.version, spec).await
+                }
+            };
+            let again = match written {
+                Ok(()) => false,
+                Err(Error::OutOfSequence { .. } | Error::Exists { .. }) => true,
+                Err(error) if error.is_not_found() => true,
+                Err(error) => return Err(error),
+            };
+            // The version to change it by next time; or what somebody else wrote.
+            state.record = self.fetch().await?;
+            if let Some(record) = &state.record {
+                if !self.claimant.is(&record.owner) {
+                    return Err(self.claimant.belongs_to(&record.owner));
+                }
+                if again {
+                    let mut merged = record.owned.clone();
+                    merged.merge(&state.owned);
+                    state.owned = merged;
+                }
+            }
+            if !again {
+                state.standing = Standing::Ours;
+                state.changed = false;
+                state.gone.clear();
+                return Ok(());
+            }
+        }
+        Err(Error::OutOfSequence { service: record::name(&self.claimant.stack) })
+    }
+
+    fn new_owner(&self) -> Result<Owner, Error> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Error::Io {
+            action: "reading the operating system's randomness".into(),
+            source: error.into(),
+        })?;
+        Ok(Owner {
+            app: self.claimant.app.to_string(),
+            recipe: self.claimant.recipe.as_ref().map(ToString::to_string).unwrap_or_default(),
+            id: hex::encode(random),
+        })
+    }
+
+    /// An object is known to be the app's; the record says so at the next
+    /// [`Confined::settle`].
+    async fn note(&self, kind: Kind, name: &str, id: &str) -> Result<(), Error> {
+        if let Some(state) = self.filled().await?.as_mut() {
+            state.owned.put(kind, name, id);
+            state.changed = true;
+        }
+        Ok(())
+    }
+
+    /// That an object, by its id, is the app's: its name.
+    async fn own(&self, kind: Kind, id: &str) -> Result<String, Error> {
+        let owned = self.owned().await?;
+        if let Some(name) = owned.name_of(kind, id) {
+            return Ok(name.to_owned());
+        }
+        // Made under a claimed name by a process that ended before it told the
+        // id, or asked for by name.
+        let Some(there) = self.resolve(kind, id).await? else {
+            return Err(Error::NotFound { kind, name: id.to_owned() });
+        };
+        let made_for_it =
+            kind == Kind::Secret && there.app.as_deref() == Some(self.claimant.app.as_str());
+        if made_for_it || owned.has(kind, &there.name, &there.id) {
+            Ok(there.name)
+        } else {
+            Err(self.unrecorded(kind, &there.name))
+        }
+    }
+
+    async fn resolve(&self, kind: Kind, id: &str) -> Result<Option<There>, Error> {
+        Ok(match kind {
+            Kind::Service => There::service(&self.inner.service(id).await?),
+            Kind::Network => {
+                let all = self.inner.networks(Scope::All).await?;
+                all.iter().filter_map(There::network).find(|there| there.id == id)
+            }
+            Kind::Secret => {
+                let all = self.inner.secrets(Scope::All).await?;
+                all.iter().filter_map(There::secret).find(|there| there.id == id)
+            }
+            Kind::Config => {
+                let all = self.inner.configs(Scope::Stack(&self.claimant.stack)).await?;
+                all.iter().filter_map(There::config).find(|there| there.id == id)
+            }
+            _ => None,
+        })
+    }
+
+    fn unrecorded(&self, kind: Kind, name: &str) -> Error {
+        self.foreign(kind, name, &format!("it is not recorded as {}'s", self.claimant.app))
+    }
+
+    fn foreign(&self, kind: Kind, name: &str, reason: &str) -> Error {
+        let app = &self.claimant.app;
+        Error::Foreign(Box::new(Foreign {
+            what: format!("the {kind} `{name}`"),
+            reason: reason.to_owned(),
+            hint: Some(format!(
+                "`docker {kind} inspect {name}` shows what it is; if it is {app}'s, `potluck app deploy \
+                 {app}` asks and takes it over"
+            )),
+        }))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told_of(&self, kind: Kind, id: &str) -> Result<(), Error> {
+        if self.seen().contains(id) { Ok(()) } else { Err(self.unrecorded(kind, id)) }
+    }
+
+    /// Before something is made: its name is claimed, as by a deploy.
+    async fn claim_one(&self, kind: Kind, name: &str) -> Result<(), Error> {
+        let owned = self.owned().await?;
+        if owned.has_name(kind, name) {
+            return Ok(());
+        }
+        let wanted = [Wanted { kind, name: name.to_owned(), made_outside: false }];
+        let review = self.review(&wanted).await?;
+        if !review.strangers.is_empty() {
+            return Err(self.unrecorded(kind, name));
+        }
+        self.claim(&review.missing).await
+    }
+
+    /// Notes what came of making something.
+    async fn made(
+        &self,
+        kind: Kind,
+        name: &str,
+        result: Result<String, Error>,
+    ) -> Result<String, Error> {
+        let mut guard = self.filled().await?;
+        let Some(state) = guard.as_mut() else { return result };
+        match &result {
+            Ok(id) => {
+                state.owned.put(kind, name, id);
+                state.gone.remove(&(kind, name.to_owned()));
+                state.changed = true;
+            }
+            // It was there: nobody but its maker may say whose it is.
+            Err(Error::Exists { .. }) if state.owned.claimed(kind, name) => {
+                state.owned.drop_name(kind, name);
+                state.changed = true;
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    async fn removed(&self, kind: Kind, name: String) -> Result<(), Error> {
+        if let Some(state) = self.filled().await?.as_mut() {
+            state.gone.insert((kind, name));
+        }
+        Ok(())
+    }
+}
+
+/// An object on the swarm.
+#[derive(Debug)]
+struct There {
+    name: String,
+    id: String,
+    /// The stack and the app that its labels name.
+    stack: Option<String>,
+    app: Option<String>,
+}
+
+type Labels = std::collections::HashMap<String, String>;
+
+impl There {
+    fn new(name: Option<&String>, id: Option<&String>, labels: Option<&Labels>) -> Option<Self> {
+        let label = |key| label(labels, key).map(str::to_owned);
+        Some(There {
+            name: name?.clone(),
+            id: id?.clone(),
+            stack: label(STACK_LABEL),
+            app: label(APP_LABEL),
+        })
+    }
+
+    fn service(service: &api::Service) -> Option<Self> {
+        let spec = service.spec.as_ref()?;
+        Self::new(spec.name.as_ref(), service.id.as_ref(), spec.labels.as_ref())
+    }
+
+    fn network(network: &api::Network) -> Option<Self> {
+        Self::new(network.name.as_ref(), network.id.as_ref(), network.labels.as_ref())
+    }
+
+    fn secret(secret: &api::Secret) -> Option<Self> {
+        let spec = secret.spec.as_ref()?;
+        Self::new(spec.name.as_ref(), secret.id.as_ref(), spec.labels.as_ref())
+    }
+
+    fn config(config: &api::Config) -> Option<Self> {
+        let spec = config.spec.as_ref()?;
+        Self::new(spec.name.as_ref(), config.id.as_ref(), spec.labels.as_ref())
+    }
+
+    fn volume(volume: &Volume) -> Option<Self> {
+        let labels = volume.labels.clone().into_iter().collect();
+        // A volume has no id.
+        Self::new(Some(&volume.name), Some(&volume.name), Some(&labels))
+    }
+
+    /// Whose it says that it is, where that is not the claimant's.
+    fn of_another(&self, claimant: &Claimant) -> Option<String> {
+        let other = |label: &Option<String>, own: &str| label.clone().filter(|found| found != own);
+        let app = other(&self.app, claimant.app.as_str()).map(|app| format!("the app {app}"));
+        app.or_else(|| {
+            let stack = other(&self.stack, claimant.stack.as_str())?;
+            Some(format!("the stack `{stack}`"))
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for Confined {
+    fn endpoint(&self) -> &str {
+        self.inner.endpoint()
+    }
+
+    async fn manager(&self) -> Result<Manager, Error> {
+        self.inner.manager().await
+    }
+
+    async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error> {
+        let Scope::Stack(_) = scope else { return self.inner.services(scope).await };
+        let (mut all, owned) = futures_util::try_join!(self.inner.services(scope), self.owned())?;
+        all.retain(|service| owns(&owned, Kind::Service, There::service(service)));
+        Ok(all)
+    }
+
+    async fn service(&self, id: &str) -> Result<api::Service, Error> {
+        let (service, owned) = futures_util::try_join!(self.inner.service(id), self.owned())?;
+        if owns(&owned, Kind::Service, There::service(&service)) {
+            Ok(service)
+        } else {
+            Err(self.unrecorded(Kind::Service, id))
+        }
+    }
+
+    async fn create_service(
+        &self,
+        spec: api::ServiceSpec,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        self.claim_one(Kind::Service, &name).await?;
+        let result = self.inner.create_service(spec, auth).await;
+        self.made(Kind::Service, &name, result).await
+    }
+
+    async fn update_service(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ServiceSpec,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<(), Error> {
+        self.own(Kind::Service, id).await?;
+        self.inner.update_service(id, version, spec, auth).await
+    }
+
+    async fn remove_service(&self, id: &str) -> Result<(), Error> {
+        let name = self.own(Kind::Service, id).await?;
+        self.inner.remove_service(id).await?;
+        self.removed(Kind::Service, name).await
+    }
+
+    async fn networks(&self, scope: Scope<'_>) -> Result<Vec<api::Network>, Error> {
+        let Scope::Stack(_) = scope else { return self.inner.networks(scope).await };
+        let (mut all, owned) = futures_util::try_join!(self.inner.networks(scope), self.owned())?;
+        all.retain(|network| owns(&owned, Kind::Network, There::network(network)));
+        Ok(all)
+    }
+
+    async fn network(&self, name: &str) -> Result<api::Network, Error> {
+        self.inner.network(name).await
+    }
+
+    async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error> {
+        let name = request.name.clone();
+        self.claim_one(Kind::Network, &name).await?;
+        let result = self.inner.create_network(request).await;
+        self.made(Kind::Network, &name, result).await
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), Error> {
+        let name = self.own(Kind::Network, id).await?;
+        self.inner.remove_network(id).await?;
+        self.removed(Kind::Network, name).await
+    }
+
+    async fn secrets(&self, scope: Scope<'_>) -> Result<Vec<api::Secret>, Error> {
+        let Scope::Stack(_) = scope else { return self.inner.secrets(scope).await };
+        let (mut all, owned) = futures_util::try_join!(self.inner.secrets(scope), self.owned())?;
+        all.retain(|secret| owns(&owned, Kind::Secret, There::secret(secret)));
+        Ok(all)
+    }
+
+    /// Secrets are made before an app's first deploy, when there is no record
+    /// yet; they say for which app they were made.
+    async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        self.require().await?;
+        let others = Others::read(&*self.inner, &self.claimant.stack).await?;
+        if let Some(holder) = others.holder(&self.claimant.stack, Kind::Secret, &name) {
+            let reason = format!("it is the name of one of {holder}");
+            return Err(self.foreign(Kind::Secret, &name, &reason));
+        }
+        let claimed = self.owned().await?.has_name(Kind::Secret, &name);
+        let result = self.inner.create_secret(spec).await;
+        let id = self.made(Kind::Secret, &name, result).await?;
+        if !claimed {
+            self.settle().await?;
+        }
+        Ok(id)
+    }
+
+    async fn remove_secret(&self, id: &str) -> Result<(), Error> {
+        let name = self.own(Kind::Secret, id).await?;
+        self.inner.remove_secret(id).await?;
+        self.removed(Kind::Secret, name).await
+    }
+
+    async fn update_secret(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::SecretSpec,
+    ) -> Result<(), Error> {
+        self.own(Kind::Secret, id).await?;
+        self.inner.update_secret(id, version, spec).await
+    }
+
+    async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error> {
+        self.own(Kind::Secret, id).await?;
+        self.inner.secret_matches(id, spec).await
+    }
+
+    async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error> {
+        let Scope::Stack(_) = scope else { return self.inner.configs(scope).await };
+        let (mut all, owned) = futures_util::try_join!(self.inner.configs(scope), self.owned())?;
+        all.retain(|config| owns(&owned, Kind::Config, There::config(config)));
+        Ok(all)
+    }
+
+    async fn config(&self, name: &str) -> Result<api::Config, Error> {
+        self.inner.config(name).await
+    }
+
+    async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
+        let name = spec.name.clone().unwrap_or_default();
+        self.claim_one(Kind::Config, &name).await?;
+        let result = self.inner.create_config(spec).await;
+        self.made(Kind::Config, &name, result).await
+    }
+
+    async fn remove_config(&self, id: &str) -> Result<(), Error> {
+        let name = self.own(Kind::Config, id).await?;
+        self.inner.remove_config(id).await?;
+        self.removed(Kind::Config, name).await
+    }
+
+    async fn update_config(
+        &self,
+        id: &str,
+        version: u64,
+        spec: api::ConfigSpec,
+    ) -> Result<(), Error> {
+        self.own(Kind::Config, id).await?;
+        self.inner.update_config(id, version, spec).await
+    }
+
+    async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
+        self.own(Kind::Service, service).await?;
+        let tasks = self.inner.tasks(service).await?;
+        self.seen().extend(tasks.iter().filter_map(|task| task.id.clone()));
+        Ok(tasks)
+    }
+
+    async fn nodes(&self) -> Result<Vec<api::Node>, Error> {
+        self.inner.nodes().await
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, Error> {
+        if !self.owned().await?.has_name(Kind::Service, service) {
+            return Err(self.unrecorded(Kind::Service, service));
+        }
+        let containers = self.inner.containers(service).await?;
+        self.seen().extend(containers.iter().map(|container| container.id.clone()));
+        Ok(containers)
+    }
+
+    async fn has_containers(&self, service: &str) -> Result<bool, Error> {
+        if !self.owned().await?.has_name(Kind::Service, service) {
+            return Err(self.unrecorded(Kind::Service, service));
+        }
+        self.inner.has_containers(service).await
+    }
+
+    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+        self.told_of(Kind::Container, container)?;
+        let session = self.inner.exec(container, exec).await?;
+        self.seen().insert(session.id.clone());
+        Ok(session)
+    }
+
+    async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
+        self.told_of(Kind::Container, session)?;
+        self.inner.resize(session, rows, columns).await
+    }
+
+    async fn put_archive(
+        &self,
+        container: &str,
+        folder: &str,
+        tar: bytes::Bytes,
+    ) -> Result<(), Error> {
+        self.told_of(Kind::Container, container)?;
+        self.inner.put_archive(container, folder, tar).await
+    }
+
+    async fn get_archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<bytes::Bytes, Error>>, Error> {
+        self.told_of(Kind::Container, container)?;
+        self.inner.get_archive(container, path).await
+    }
+
+    async fn service_logs(
+        &self,
+        service: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        self.own(Kind::Service, service).await?;
+        self.inner.service_logs(service, query).await
+    }
+
+    async fn task_logs(
+        &self,
+        task: &str,
+        query: &LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, Error> {
+        self.told_of(Kind::Task, task)?;
+        self.inner.task_logs(task, query).await
+    }
+
+    async fn volumes(&self, scope: Scope<'_>) -> Result<Vec<Volume>, Error> {
+        let Scope::Stack(_) = scope else { return self.inner.volumes(scope).await };
+        let (mut all, owned) = futures_util::try_join!(self.inner.volumes(scope), self.owned())?;
+        all.retain(|volume| owned.has_name(Kind::Volume, &volume.name));
+        Ok(all)
+    }
+
+    async fn volume(&self, name: &str) -> Result<Volume, Error> {
+        let (volume, owned) = futures_util::try_join!(self.inner.volume(name), self.owned())?;
+        if owned.has_name(Kind::Volume, name) {
+            Ok(volume)
+        } else {
+            Err(self.unrecorded(Kind::Volume, name))
+        }
+    }
+
+    async fn create_volume(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Volume, Error> {
+        self.claim_one(Kind::Volume, name).await?;
+        self.inner.create_volume(name, labels).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), Error> {
+        if !self.owned().await?.has_name(Kind::Volume, name) {
+            return Err(self.unrecorded(Kind::Volume, name));
+        }
+        self.inner.remove_volume(name).await?;
+        self.removed(Kind::Volume, name.to_owned()).await
+    }
+
+    async fn distribution(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<Distribution, Error> {
+        self.inner.distribution(image, auth).await
+    }
+}
+
+fn owns(owned: &Owned, kind: Kind, there: Option<There>) -> bool {
+    there.is_some_and(|there| owned.has(kind, &there.name, &there.id))
+}

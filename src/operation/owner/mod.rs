@@ -1,0 +1,211 @@
+//! What an app owns on its swarm, and the check that nothing else is touched.
+//!
+//! Labels prove nothing: a recipe, another operator or another tool may have set
+//! them, and those of networks and volumes never change. So each stack has a
+//! record ([`record`]), and an app works with its swarm only through
+//! [`Confined`], which asks it. The namespace label is believed in one place:
+//! the question whether to take over a stack that docker, abra or an unknown
+//! folder deployed.
+
+mod claimant;
+mod confined;
+mod others;
+mod record;
+mod reserved;
+
+use std::fmt;
+
+use crate::{engine::Kind, progress::Event};
+
+pub(crate) use claimant::Claimant;
+pub use confined::Confined;
+pub(crate) use confined::{Standing, Wanted};
+pub(crate) use record::{KIND_LABEL, Owned};
+pub(crate) use reserved::reserved;
+
+use super::{App, Context, Error, work::Work};
+
+/// A stack, or some of its objects, that only labels call the app's: to be
+/// agreed to before it is taken over.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Takeover {
+    pub app: String,
+    pub stack: String,
+    /// The recipe that it is recorded for, where that is another.
+    pub recipe_before: Option<String>,
+    /// ``service `wiki_db` ``, one each.
+    pub objects: Vec<String>,
+}
+
+impl Takeover {
+    fn new(app: &App, found: &Owned) -> Self {
+        let kinds = [Kind::Service, Kind::Network, Kind::Config, Kind::Secret, Kind::Volume];
+        let objects = kinds
+            .into_iter()
+            .flat_map(|kind| found.names(kind).map(move |name| format!("{kind} `{name}`")))
+            .collect();
+        Takeover {
+            app: app.entry.name.to_string(),
+            stack: app.name.to_string(),
+            recipe_before: None,
+            objects,
+        }
+    }
+}
+
+impl fmt::Display for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Takeover { app, stack, recipe_before, objects } = self;
+        match recipe_before {
+            Some(recipe) => {
+                write!(f, "the stack `{stack}` is recorded for {app} with the recipe {recipe}")?;
+            }
+            None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
+        }
+        objects.iter().try_for_each(|object| write!(f, "\n  {object}"))
+    }
+}
+
+/// Sees to it that the stack is the app's before anything else is looked at:
+/// takes over what an earlier potluck deployed from this folder, and asks once
+/// before it takes over what something else did.
+///
+/// # Errors
+/// [`Error::NeedsTakeover`]; [`crate::engine::Error::Foreign`] for what is
+/// another app's.
+pub(super) async fn enter(context: &Context, app: &App, agreed: bool) -> Result<(), Error> {
+    let swarm = &app.engine;
+    match swarm.standing().await? {
+        Standing::Free | Standing::Ours | Standing::Earlier => Ok(()),
+        Standing::Unrecorded => {
+            let found = swarm.found().await?;
+            ask(context, Takeover::new(app, &found), agreed)?;
+            swarm.adopt(&found).await?;
+            say(context, app, &found);
+            Ok(())
+        }
+        Standing::Other(owner) if owner.app == app.entry.name.as_str() => {
+            let mut takeover = Takeover::new(app, &Owned::default());
+            takeover.recipe_before = Some(owner.recipe);
+            ask(context, takeover, agreed)?;
+            Ok(swarm.disown_recipe().await?)
+        }
+        Standing::Other(_) | Standing::Unnamed => Ok(swarm.require().await?),
+    }
+}
+
+/// What a look at the names that a deploy wants came to.
+pub(super) struct Reviewed {
+    /// Names to claim before anything is made.
+    pub missing: Vec<(Kind, String)>,
+    /// Whether objects were taken over, so that the live state reads otherwise.
+    pub took: bool,
+}
+
+/// Holds the names that a deploy wants against what is there, and asks before it
+/// takes over single objects that bear one.
+///
+/// # Errors
+/// As [`enter`].
+pub(super) async fn review(
+    context: &Context,
+    app: &App,
+    work: &Work,
+    agreed: bool,
+) -> Result<Reviewed, Error> {
+    let swarm = &app.engine;
+    let review = swarm.review(&wanted(app, work)).await?;
+    let took = !review.strangers.is_empty();
+    if took {
+        ask(context, Takeover::new(app, &review.strangers), agreed)?;
+        swarm.adopt(&review.strangers).await?;
+        say(context, app, &review.strangers);
+    }
+    Ok(Reviewed { missing: review.missing, took })
+}
+
+/// The same for a plan that is only shown: what would be asked, as warnings.
+/// Changes nothing on the swarm.
+pub(super) async fn preview(app: &App) -> Result<Vec<String>, Error> {
+    let swarm = &app.engine;
+    let mut warnings = Vec::new();
+    match swarm.standing().await? {
+        Standing::Unrecorded => {
+            let found = swarm.found().await?;
+            warnings.push(format!("to be taken over: {}", Takeover::new(app, &found)));
+            swarm.adopt(&found).await?;
+        }
+        Standing::Free | Standing::Ours | Standing::Earlier => {}
+        Standing::Other(_) | Standing::Unnamed => swarm.require().await?,
+    }
+    Ok(warnings)
+}
+
+/// As [`preview`], once it is known which names are wanted.
+pub(super) async fn preview_names(app: &App, work: &Work) -> Result<Vec<String>, Error> {
+    let review = app.engine.review(&wanted(app, work)).await?;
+    let strangers = (!review.strangers.is_empty())
+        .then(|| format!("to be taken over: {}", Takeover::new(app, &review.strangers)));
+    Ok(strangers.into_iter().collect())
+}
+
+fn ask(context: &Context, takeover: Takeover, agreed: bool) -> Result<(), Error> {
+    if agreed || context.consent.takeover(&takeover) {
+        Ok(())
+    } else {
+        Err(Error::NeedsTakeover(Box::new(takeover)))
+    }
+}
+
+fn say(context: &Context, app: &App, found: &Owned) {
+    context.progress.event(Event::Done {
+        name: "takeover".into(),
+        detail: format!(
+            "{} of the stack `{}` are {}'s now",
+            found.summary(),
+            app.name,
+            app.entry.name
+        ),
+    });
+}
+
+/// Everything that bears a name of the stack's own. What bears another name
+/// and is there already is used, not owned.
+fn wanted(app: &App, work: &Work) -> Vec<Wanted> {
+    let prefix = format!("{}_", app.name);
+    let own = |name: &str| name.starts_with(&prefix);
+    let mut wanted = Vec::new();
+    let mut add = |kind, name: &str, made_outside| {
+        wanted.push(Wanted { kind, name: name.to_owned(), made_outside });
+    };
+    for service in &work.services {
+        add(Kind::Service, &service.name, false);
+        let task = service.spec.task_template.as_ref();
+        let Some(container) = task.and_then(|task| task.container_spec.as_ref()) else { continue };
+        let configs = container.configs.iter().flatten().filter_map(|c| c.config_name.as_deref());
+        for name in configs.filter(|name| own(name)) {
+            add(Kind::Config, name, app.stack.external_configs.iter().any(|e| e == name));
+        }
+    }
+    for network in app.stack.networks.keys().filter(|name| own(name)) {
+        add(Kind::Network, network, false);
+    }
+    for secret in app.stack.external_secrets.iter().filter(|name| own(name)) {
+        add(Kind::Secret, secret, true);
+    }
+    for name in work.secrets.iter().filter_map(|spec| spec.name.as_deref()) {
+        add(Kind::Secret, name, false);
+    }
+    for name in work.configs.iter().filter_map(|spec| spec.name.as_deref()) {
+        add(Kind::Config, name, false);
+    }
+    for network in &work.networks {
+        add(Kind::Network, &network.name, false);
+    }
+    for volume in app.stack.volumes.iter().filter(|volume| !volume.external) {
+        add(Kind::Volume, &volume.name, false);
+    }
+    wanted.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    wanted.dedup_by(|a, b| (a.kind, &a.name) == (b.kind, &b.name));
+    wanted
+}
