@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::Error;
+use crate::text;
 
 mod folder;
 mod foreign;
@@ -198,13 +199,13 @@ fn wait(child: &mut Child, limit: Duration) -> Result<bool, String> {
 
 /// What git complained of, without its progress and advice.
 fn last_words(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let said = String::from_utf8_lossy(stderr);
+    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let told = |prefix: &&str| lines.iter().find_map(|line| line.strip_prefix(*prefix));
     let message = ["fatal: ", "error: "].iter().find_map(told);
     let message = message.or(lines.last().copied()).unwrap_or("git failed without a word");
-    // A hostile server chooses these words: no control characters, not too many.
-    message.chars().filter(|c| !c.is_control()).take(500).collect()
+    // A hostile server chooses these words.
+    text::line_of(message, 500).into_owned()
 }
 
 /// Reads objects one after another from one git process.
@@ -231,7 +232,7 @@ pub(super) fn tree(repository: &Path, commit: &str) -> Result<Vec<TreeEntry>, Er
     let listing = run(ls, &action, LOCAL)?;
     let wrong = |line: &str| Error::Git {
         action: action.clone(),
-        message: format!("`{}` was not understood", line.escape_debug()),
+        message: format!("`{}` was not understood", text::line(line)),
     };
     listing
         .split_terminator('\0')
