@@ -9,4 +9,11 @@ pub trait Hint: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// Whether the line breaks of its message are its own: it has a layout, and
+    /// made one line of everything in it that others wrote. The message of any
+    /// other error is one line, whatever is in it.
+    fn is_laid_out(&self) -> bool {
+        false
+    }
 }

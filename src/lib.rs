@@ -4,7 +4,8 @@
 //! The library never prints, never reads the environment or the home
 //! directory, and never exits: only [`cli`] does. What a long operation wants
 //! to say goes through [`progress`]; what went wrong is a typed error with a
-//! [`hint`]; what is odd about somebody's files is a finding of [`lint`].
+//! [`hint`]; what is odd about somebody's files is a finding of [`lint`]; what
+//! others wrote is made fit to be shown by [`text`].
 //!
 //! Dependencies point down this list:
 //!
@@ -29,5 +30,6 @@ mod regular;
 pub mod scaffold;
 pub mod scenario;
 pub mod secrets;
+pub mod text;
 pub mod toolchain;
 mod yaml;

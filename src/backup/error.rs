@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::set::SetId;
-use crate::hint::Hint;
+use crate::{hint::Hint, text::line};
 
 /// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +58,11 @@ pub enum Error {
     EnvironmentFile { path: PathBuf, line: usize, reason: String },
 
     /// The command of a dump failed, or what carries its output did.
-    #[error("the dump `{item}` failed in the service `{service}`: {reason}{}", tail(.stderr))]
+    #[error("the dump `{item}` failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
     Dump { item: String, service: String, reason: String, stderr: String },
-    #[error("putting the dump `{item}` back failed in the service `{service}`: {reason}{}", tail(.stderr))]
+    #[error("putting the dump `{item}` back failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
     PutBack { item: String, service: String, reason: String, stderr: String },
-    #[error("`{label}` of the service `{service}` failed, its data is as it was: {reason}{}", tail(.stderr))]
+    #[error("`{label}` of the service `{service}` failed, its data is as it was: {}{}", line(.reason), tail(.stderr))]
     LabelHook { label: &'static str, service: String, reason: String, stderr: String },
     #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
     Produce { plugin: String, item: String, reason: String },
@@ -95,7 +95,7 @@ pub enum Error {
     Verify { failed: Vec<String> },
 
     /// A restore failed when the app's data was half there.
-    #[error("{source}\nthe data is half restored, so {} stays stopped", .services.join(", "))]
+    #[error("{}\nthe data is half restored, so {} stays stopped", laid_out(.source), line(&.services.join(", ")))]
     LeftStopped {
         services: Vec<String>,
         #[source]
@@ -125,10 +125,15 @@ pub enum Error {
     },
 }
 
-/// What a failed program wrote last, on lines of its own.
+/// What a failed program wrote last, on lines of its own, and nobody else's.
 fn tail(stderr: &str) -> String {
-    let stderr = stderr.trim();
-    if stderr.is_empty() { String::new() } else { format!("\n{stderr}") }
+    stderr.trim().lines().map(|said| format!("\n    | {}", line(said))).collect()
+}
+
+/// Its message: one line, unless the line breaks are its own.
+fn laid_out(error: &Error) -> String {
+    let said = error.to_string();
+    if error.is_laid_out() { said } else { line(&said).into_owned() }
 }
 
 impl Error {
@@ -143,6 +148,19 @@ impl Error {
 }
 
 impl Hint for Error {
+    fn is_laid_out(&self) -> bool {
+        match self {
+            Error::Plugin(error) => error.is_laid_out(),
+            Error::Operation(error) => error.is_laid_out(),
+            Error::AfterBackup { source, .. } => source.is_laid_out(),
+            Error::Dump { .. }
+            | Error::PutBack { .. }
+            | Error::LabelHook { .. }
+            | Error::LeftStopped { .. } => true,
+            _ => false,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Error::Home(e) => e.hint(),

@@ -20,6 +20,8 @@ pub struct Failure {
     /// One sentence, in lower case and without a full stop. None when there is
     /// nothing to say: whoever read our output has gone away.
     pub message: Option<String>,
+    /// Whether the line breaks in it are ours: see [`Hint::is_laid_out`].
+    pub is_laid_out: bool,
     pub causes: Vec<String>,
     pub hints: Vec<String>,
 }
@@ -29,9 +31,15 @@ impl Failure {
         Failure {
             exit: Exit::FAILED,
             message: Some(message.into()),
+            is_laid_out: false,
             causes: Vec::new(),
             hints: Vec::new(),
         }
+    }
+
+    /// With line breaks of its own: everything in it that others wrote is one line.
+    pub fn laid_out(message: impl Into<String>) -> Self {
+        Failure { is_laid_out: true, ..Failure::new(message) }
     }
 
     /// The command was used wrongly, in a way that only shows after parsing.
@@ -54,12 +62,14 @@ impl Failure {
 
     /// Whoever read standard output has had enough: no failure of ours.
     pub fn reader_gone() -> Self {
-        Failure { exit: Exit::DONE, message: None, causes: Vec::new(), hints: Vec::new() }
+        let exit = Exit::DONE;
+        Failure { exit, message: None, is_laid_out: false, causes: Vec::new(), hints: Vec::new() }
     }
 
     /// An error of the library, with its causes and its hint.
     pub fn of(error: &impl Hint) -> Self {
         let mut failure = Failure::new(error.to_string());
+        failure.is_laid_out = error.is_laid_out();
         failure.add_causes(error.source());
         failure.hints.extend(error.hint());
         failure

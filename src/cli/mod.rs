@@ -22,6 +22,7 @@ mod recipe;
 mod server;
 mod session;
 mod stack;
+mod style;
 mod table;
 mod ui;
 
@@ -132,6 +133,9 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
     }
 }
 
+/// Bytes of a line of the traces.
+const TRACE: usize = 8000;
+
 /// Traces go to standard error when asked for. Only our own: what the HTTP and
 /// Docker libraries log can hold the bodies of requests, and so secrets.
 fn start_log(verbose: u8) {
@@ -142,9 +146,25 @@ fn start_log(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
-        .with_writer(std::io::stderr)
+        .with_writer(|| Traces)
         .with_ansi(false)
         .init();
+}
+
+/// Writes traces, each a line: what they tell of is others' text, too.
+struct Traces;
+
+impl std::io::Write for Traces {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = crate::text::line_of(text.trim_end(), TRACE);
+        std::io::stderr().lock().write_all(format!("{text}\n").as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

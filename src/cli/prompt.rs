@@ -11,13 +11,14 @@ use inquire::{
 use zeroize::Zeroizing;
 
 use super::{failure::Failure, ui::Ui};
+use crate::text::line;
 
 /// Yes or no; Enter means `default`.
 ///
 /// # Errors
 /// When the question was left with Escape or Ctrl-C.
 pub fn confirm(ui: &Ui, question: &str, default: bool) -> Result<bool, Failure> {
-    ui.bars().suspend(|| Confirm::new(question).with_default(default).prompt()).map_err(left)
+    ui.bars().suspend(|| Confirm::new(&line(question)).with_default(default).prompt()).map_err(left)
 }
 
 /// A line of text that isn't empty.
@@ -27,8 +28,8 @@ pub fn confirm(ui: &Ui, question: &str, default: bool) -> Result<bool, Failure> 
 pub fn text(ui: &Ui, question: &str, help: &str) -> Result<String, Failure> {
     ui.bars()
         .suspend(|| {
-            Text::new(question)
-                .with_help_message(help)
+            Text::new(&line(question))
+                .with_help_message(&line(help))
                 .with_validator(ValueRequiredValidator::new("type something, or press Escape"))
                 .prompt()
         })
@@ -40,7 +41,9 @@ pub fn text(ui: &Ui, question: &str, help: &str) -> Result<String, Failure> {
 /// # Errors
 /// As [`confirm`].
 pub fn optional_text(ui: &Ui, question: &str, help: &str) -> Result<String, Failure> {
-    ui.bars().suspend(|| Text::new(question).with_help_message(help).prompt()).map_err(left)
+    ui.bars()
+        .suspend(|| Text::new(&line(question)).with_help_message(&line(help)).prompt())
+        .map_err(left)
 }
 
 /// One of several.
@@ -48,7 +51,7 @@ pub fn optional_text(ui: &Ui, question: &str, help: &str) -> Result<String, Fail
 /// # Errors
 /// As [`confirm`].
 pub fn select<T: Display>(ui: &Ui, question: &str, options: Vec<T>) -> Result<T, Failure> {
-    ui.bars().suspend(|| Select::new(question, options).prompt()).map_err(left)
+    ui.bars().suspend(|| Select::new(&line(question), options).prompt()).map_err(left)
 }
 
 /// A value that isn't shown while it is typed, typed twice.
@@ -58,7 +61,7 @@ pub fn select<T: Display>(ui: &Ui, question: &str, options: Vec<T>) -> Result<T,
 pub fn hidden(ui: &Ui, question: &str) -> Result<Zeroizing<String>, Failure> {
     ui.bars()
         .suspend(|| {
-            Password::new(question)
+            Password::new(&line(question))
                 .with_display_mode(PasswordDisplayMode::Hidden)
                 .with_custom_confirmation_message("once more:")
                 .with_custom_confirmation_error_message("the two are not the same")

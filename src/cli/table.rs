@@ -33,6 +33,6 @@ impl Table {
     /// # Errors
     /// As [`Ui::out`].
     pub fn print(&self, ui: &Ui) -> Result<(), Failure> {
-        ui.out(self.grid.trim_fmt())
+        ui.out_lines(self.grid.trim_fmt())
     }
 }

@@ -1,7 +1,12 @@
 //! The terminal: data on standard output, everything else on standard error.
 //!
-//! Text that others wrote (a recipe, a plugin, an engine, a container) goes
-//! through [`clean`] first, so that it can't move the cursor or change colours.
+//! Everything that is printed goes through here, and text that others wrote (a
+//! recipe, a plugin, an engine, a container) is part of nearly all of it. So each
+//! line is cleaned as a whole ([`crate::text`]) and stays one line: nothing in it
+//! moves the cursor, changes colours or begins a line of its own. Where a text of
+//! several lines is meant, that is said ([`Ui::out_lines`]), and whoever put it
+//! together cleaned its parts.
+//!
 //! A closed standard output ends a command quietly; a closed standard error is
 //! ignored. Colours appear only where [`anstream`] finds a terminal that wants
 //! them (`NO_COLOR`, `--color`).
@@ -12,18 +17,22 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
-use super::failure::Failure;
-use crate::plugin::text::is_hidden;
+use serde_json::Value;
 
-pub const BOLD: Style = Style::new().bold();
-pub const DIM: Style = Style::new().dimmed();
-const ERROR: Style = AnsiColor::Red.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-const HINT: Style = AnsiColor::Cyan.on_default().bold();
+pub use super::style::{BOLD, DIM};
+use super::{
+    failure::Failure,
+    style::{ERROR, HINT, WARNING, painted},
+};
+use crate::text;
+
+/// Bytes of a line of ours: a hint may list many flags.
+const LINE: usize = 20_000;
+/// Bytes of a text in JSON: as long as a setting's value may be.
+const JSON_TEXT: usize = 64 << 10;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +96,24 @@ impl Ui {
         &self.bars
     }
 
-    /// One or more lines of data.
+    /// One line of data.
     ///
     /// # Errors
     /// When standard output can't be written; quietly when its reader is gone.
     pub fn out(&self, text: impl Display) -> Result<(), Failure> {
+        self.write(&painted(&text.to_string(), LINE))
+    }
+
+    /// Data of several lines. What others wrote in it is cleaned like all else, but
+    /// keeps its line breaks: it is a text of its own, or was made one line before.
+    ///
+    /// # Errors
+    /// As [`Ui::out`].
+    pub fn out_lines(&self, text: impl Display) -> Result<(), Failure> {
+        self.write(&all_painted(&text.to_string()))
+    }
+
+    fn write(&self, text: &str) -> Result<(), Failure> {
         self.bars
             .suspend(|| {
                 let mut stdout = anstream::stdout().lock();
@@ -99,6 +121,14 @@ impl Ui {
                 stdout.flush()
             })
             .map_err(|error| write_failure(&error))
+    }
+
+    /// A line of data that is long, such as a value.
+    ///
+    /// # Errors
+    /// As [`Ui::out`].
+    pub fn out_value(&self, text: &str) -> Result<(), Failure> {
+        self.write(&text::line_of(text, JSON_TEXT))
     }
 
     /// Bytes of data as they are.
@@ -110,14 +140,49 @@ impl Ui {
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| write_failure(&error))
     }
 
-    /// Data for programs.
+    /// Data for programs. Texts are cleaned and stay one line, names included.
     ///
     /// # Errors
     /// As [`Ui::out`].
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|error| Failure::new(format!("writing JSON: {error}")))?;
-        self.out(text)
+        self.print_json(value, &|text| text::line_of(text, JSON_TEXT).into_owned())
+    }
+
+    /// The same, of a report with texts of several lines, such as a program's
+    /// output.
+    ///
+    /// # Errors
+    /// As [`Ui::out`].
+    pub fn json_of_texts(&self, value: &impl Serialize) -> Result<(), Failure> {
+        self.print_json(value, &|text| text::lines(text, usize::MAX))
+    }
+
+    /// The same, of one line.
+    ///
+    /// # Errors
+    /// As [`Ui::out`].
+    pub fn json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let value = cleaned(value, &|text| text::line_of(text, JSON_TEXT).into_owned())?;
+        self.write(&value.to_string())
+    }
+
+    /// The same, where the data is the person's own and must stay what it is: what
+    /// is not to be seen is written as `\u…`.
+    ///
+    /// # Errors
+    /// As [`Ui::out`].
+    pub fn json_exact(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value).map_err(unwritable)?;
+        self.write(&escaped(&text))
+    }
+
+    fn print_json(
+        &self,
+        value: &impl Serialize,
+        clean: &dyn Fn(&str) -> String,
+    ) -> Result<(), Failure> {
+        let value = cleaned(value, clean)?;
+        self.write(&serde_json::to_string_pretty(&value).map_err(unwritable)?)
     }
 
     /// Bytes that a program wrote to its standard error.
@@ -136,33 +201,92 @@ impl Ui {
 
     /// A line about something odd that doesn't stop us.
     pub fn warn(&self, text: impl Display) {
-        self.line(format_args!("{WARNING}warning:{WARNING:#} {}", clean(&text.to_string())));
+        self.line(format_args!("{WARNING}warning:{WARNING:#} {text}"));
     }
 
     /// What to try next, unless `--quiet`.
     pub fn hint(&self, text: impl Display) {
-        self.say(format_args!("{HINT}hint:{HINT:#} {}", clean(&text.to_string())));
+        self.say(format_args!("{HINT}hint:{HINT:#} {text}"));
     }
 
     /// A command that failed.
     pub fn fail(&self, failure: &Failure) {
         let Some(message) = &failure.message else { return };
-        self.line(format_args!("{ERROR}error:{ERROR:#} {}", clean(message)));
+        let message = format!("{ERROR}error:{ERROR:#} {message}");
+        if failure.is_laid_out {
+            self.lines(&message)
+        } else {
+            self.line(&message)
+        }
         for cause in &failure.causes {
-            self.line(format_args!("  caused by: {}", clean(cause)));
+            self.line(format_args!("  caused by: {cause}"));
         }
         for hint in &failure.hints {
-            self.line(format_args!("{HINT}hint:{HINT:#} {}", clean(hint)));
+            self.line(format_args!("{HINT}hint:{HINT:#} {hint}"));
         }
+    }
+
+    /// Lines on standard error; see [`Ui::out_lines`].
+    pub(super) fn lines(&self, text: &str) {
+        self.write_err(&all_painted(text));
     }
 
     /// A line on standard error, whatever `--quiet` says.
     pub(super) fn line(&self, text: impl Display) {
+        self.write_err(&painted(&text.to_string(), LINE));
+    }
+
+    fn write_err(&self, text: &str) {
         self.bars.suspend(|| {
             // A closed standard error is nobody's loss.
             let _ = writeln!(anstream::stderr().lock(), "{text}");
         });
     }
+}
+
+/// Each line of a text as it is printed; tabs stay.
+fn all_painted(text: &str) -> String {
+    let line = |line: &str| {
+        let parts: Vec<_> = line.split('\t').map(|part| painted(part, LINE)).collect();
+        parts.join("\t")
+    };
+    let lines: Vec<_> = text.split('\n').map(|it| line(it.trim_end_matches('\r'))).collect();
+    lines.join("\n")
+}
+
+/// A value with all its texts, names included, as `clean` makes them.
+fn cleaned(value: &impl Serialize, clean: &dyn Fn(&str) -> String) -> Result<Value, Failure> {
+    fn walk(value: Value, clean: &dyn Fn(&str) -> String) -> Value {
+        match value {
+            Value::String(text) => Value::String(clean(&text)),
+            Value::Array(all) => all.into_iter().map(|one| walk(one, clean)).collect(),
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(name, member)| (clean(&name), walk(member, clean)))
+                .collect(),
+            other => other,
+        }
+    }
+    Ok(walk(serde_json::to_value(value).map_err(unwritable)?, clean))
+}
+
+/// JSON with what is not to be seen as escapes; between texts there is none.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && (c.is_control() || text::is_hidden(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::new(format!("writing JSON: {error}"))
 }
 
 fn write_failure(error: &io::Error) -> Failure {
@@ -173,15 +297,9 @@ fn write_failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Foreign text without control characters, line breaks and tabs excepted, and
-/// without what turns the direction of writing or is not seen.
+/// Foreign text as one line.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let foul = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c);
-    if text.contains(foul) {
-        Cow::Owned(text.replace(foul, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    text::line(text)
 }
 
 /// `1 item`, `2 items`.
@@ -195,8 +313,11 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_drive_the_terminal() {
-        assert_eq!(clean("plain\n\ttext"), "plain\n\ttext");
-        assert_eq!(clean("a\x1b[2Jb\rc"), "a\u{fffd}[2Jb\u{fffd}c");
-        assert_eq!(clean("x\u{202e}msaw.ylf"), "x\u{fffd}msaw.ylf");
+        let value = serde_json::json!({"a\u{1b}[2J": ["x\u{202e}y\nerror: z", 1, null]});
+        let line = |text: &str| text::line(text).into_owned();
+        let shown = cleaned(&value, &line).unwrap().to_string();
+        assert_eq!(shown, r#"{"a�":["x�y error: z",1,null]}"#);
+        assert_eq!(escaped("{\n\"a\u{9b}\u{e0041}\"}"), "{\n\"a\\u009b\\udb40\\udc41\"}");
+        assert_eq!(all_painted("a\r\n\tb\u{1b}[2Jc"), "a\n\tb�c");
     }
 }

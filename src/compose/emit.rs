@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::scalar::{self, Scalar};
+use crate::text::is_hidden;
 
 /// Block style, two spaces a level, as docker prints.
 pub fn emit(value: &Value) -> String {
@@ -107,8 +108,12 @@ fn text(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
+            // Read back as what it is, and not to be seen as anything else.
+            c if c.is_control() || is_hidden(c) => {
+                let _ = match c as u32 {
+                    code @ ..=0xffff => write!(out, "\\u{code:04x}"),
+                    code => write!(out, "\\U{code:08x}"),
+                };
             }
             c => out.push(c),
         }

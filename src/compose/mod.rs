@@ -123,7 +123,11 @@ pub struct Problem {
 pub struct Problems(pub Vec<Problem>);
 
 /// Each problem is shown with its own hint; there is none for all of them.
-impl Hint for Problems {}
+impl Hint for Problems {
+    fn is_laid_out(&self) -> bool {
+        true
+    }
+}
 
 /// What a stack asks of the swarm. Names are full (`wiki_example_org_db`).
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::{Problem, Problems, Source};
+use crate::text::{line, lines};
 
 /// Problems beyond this number are not listed: a file with so many has one
 /// cause, and the list itself must stay bounded.
@@ -203,17 +204,18 @@ pub fn render(problems: &[Problem]) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The layout is ours: what the files say stays one line.
         if !self.file.is_empty() {
-            f.write_str(&self.file)?;
+            f.write_str(&line(&self.file))?;
             if self.line > 0 {
                 write!(f, ":{}:{}", self.line, self.column)?;
             }
             f.write_str(": ")?;
         }
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", line(&self.path))?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&line(&self.message))?;
         if let Some(excerpt) = &self.excerpt
             && self.line > 0
         {
@@ -225,10 +227,11 @@ impl fmt::Display for Problem {
                 .take(self.column.saturating_sub(1))
                 .map(|c| if c == '\t' { '\t' } else { ' ' })
                 .collect();
+            let excerpt = lines(excerpt, LONGEST_EXCERPT);
             write!(f, "\n{gutter} |\n{number} | {excerpt}\n{gutter} | {indent}^")?;
         }
         if let Some(hint) = &self.hint {
-            write!(f, "\nhint: {hint}")?;
+            write!(f, "\nhint: {}", line(hint))?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     engine::{self, Engine, Health, LogQuery, api},
     progress::{Event, Sink},
+    text,
 };
 
 use super::{
@@ -418,7 +419,7 @@ async fn last_lines(engine: &dyn Engine, task: &str) -> Result<Vec<String>, engi
 
 /// What a program wrote must not steer the terminal it is shown on.
 fn clean(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control() || *c == '\t').take(LOG_LINE_LIMIT).collect()
+    text::line_of(line, LOG_LINE_LIMIT).into_owned()
 }
 
 #[cfg(test)]
@@ -456,6 +457,6 @@ mod tests {
 
     #[test]
     fn log_lines_cannot_steer_the_terminal() {
-        assert_eq!(clean("\u{1b}[31mred\u{7}\tx"), "[31mred\tx");
+        assert_eq!(clean("\u{1b}[31mred\u{7}\tx"), "�red� x");
     }
 }

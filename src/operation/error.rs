@@ -10,7 +10,11 @@ use crate::{
     hint::Hint,
     home::{GivenGrant, Grant, lock_file::PluginLock},
     plugin::grants::{Reason, sentence},
+    text::{line, line_of},
 };
+
+/// Bytes of a finding in the list of those that stop a deploy.
+const FINDING: usize = 2000;
 
 /// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +33,7 @@ pub enum Error {
     #[error(transparent)]
     Secrets(#[from] crate::secrets::Error),
     /// What `recipe lint` calls errors, in files that this app uses.
-    #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n"))]
+    #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, indented(.0))]
     Lint(Vec<String>),
     /// Names and labels that are docker's or potluck's own.
     #[error("the recipe sets what only docker and potluck may set:\n  {}", .0.join("\n  "))]
@@ -66,7 +70,7 @@ pub enum Error {
     #[error("{0}")]
     Failed(Failed),
     /// It failed, and so did going back.
-    #[error("{failed}\ngoing back failed as well: {undo}")]
+    #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
     UndoFailed { failed: Failed, undo: String },
     /// A step of a data migration failed. Exit code 4 where what ran before is
     /// back.
@@ -180,7 +184,7 @@ pub(super) fn short(digest: &str) -> String {
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let changed = self.change().map(|change| format!(" ({change})")).unwrap_or_default();
-        write!(f, "  {}{changed} wants to", self.plugin)?;
+        write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?;
         if self.grants.is_empty() {
             return write!(f, " run, with no access to anything");
         }
@@ -190,10 +194,12 @@ impl fmt::Display for Wish {
                 (false, true) => ", as before",
                 (false, false) => ", new",
             };
-            write!(f, "\n    {} ({grant}{mark})", sentence(grant))?;
+            let grant = format!("{} ({grant}{mark})", sentence(grant));
+            write!(f, "\n    {}", line(&grant))?;
         }
         for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
-            write!(f, "\n    no longer {} ({grant})", sentence(grant))?;
+            let grant = format!("{} ({grant})", sentence(grant));
+            write!(f, "\n    no longer {}", line(&grant))?;
         }
         Ok(())
     }
@@ -282,12 +288,13 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed", self.what)?;
         for service in &self.services {
-            write!(f, "\n  {}: {}", service.service, service.problem)?;
+            write!(f, "\n  {}: ", line(&service.service))?;
+            f.write_str(&line(&service.problem.to_string()))?;
             if let Some(cause) = &service.cause {
-                write!(f, "; its task ended: {cause}")?;
+                write!(f, "; its task ended: {}", line(cause))?;
             }
-            for line in &service.log {
-                write!(f, "\n    | {line}")?;
+            for said in &service.log {
+                write!(f, "\n    | {}", line(said))?;
             }
         }
         Ok(())
@@ -297,16 +304,21 @@ impl fmt::Display for Failed {
 impl fmt::Display for MigrationFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MigrationFailed { app, before, after, step, source, left } = self;
+        let said = source.to_string();
+        let said = if source.is_laid_out() { said.into() } else { line(&said) };
+        let versions = format!("from {before} to {after}");
         writeln!(
             f,
-            "the upgrade of {app} from {before} to {after} failed in its migration\n  {step}: {source}"
+            "the upgrade of {app} {} failed in its migration\n  {}: {said}",
+            line(&versions),
+            line(step)
         )?;
         match left {
             Left::Back => f.write_str("the previous version is back and runs"),
             Left::PartlyMigrated => f.write_str(
                 "the new version runs on data that is migrated in part: the old one cannot run on it",
             ),
-            Left::NotBack(undo) => write!(f, "going back failed as well: {undo}"),
+            Left::NotBack(undo) => write!(f, "going back failed as well: {}", line(undo)),
         }
     }
 }
@@ -325,6 +337,12 @@ impl fmt::Display for Problem {
             Problem::Refused(reason) | Problem::Unreachable(reason) => f.write_str(reason),
         }
     }
+}
+
+/// Two blanks in front of each, as they have.
+fn indented(findings: &[String]) -> String {
+    let lines: Vec<_> = findings.iter().map(|finding| line_of(finding, FINDING)).collect();
+    lines.join("\n")
 }
 
 fn list(wishes: &[Wish]) -> String {
@@ -367,6 +385,21 @@ impl MigrationFailed {
 }
 
 impl Hint for Error {
+    fn is_laid_out(&self) -> bool {
+        match self {
+            Error::Compose(error) => error.is_laid_out(),
+            Error::Plugin(error) => error.is_laid_out(),
+            Error::Lint(_)
+            | Error::NeedsConsent { .. }
+            | Error::RolledBack(_)
+            | Error::SwarmRolledBack(_)
+            | Error::Failed(_)
+            | Error::UndoFailed { .. }
+            | Error::Migration(_) => true,
+            _ => false,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Error::Home(e) => e.hint(),

@@ -114,6 +114,11 @@ impl Error {
 }
 
 impl Hint for Error {
+    /// Frames of a backtrace are cleaned when they are read.
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Error::Crashed { .. })
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Error::NotComponent { hint, .. } => Some((*hint).into()),

@@ -47,6 +47,10 @@ pub enum Error {
 }
 
 impl Hint for Error {
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Error::Plugin(error) if error.is_laid_out())
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Error::UnknownHook { hint, .. } | Error::AmbiguousHook { hint, .. } => {

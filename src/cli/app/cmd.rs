@@ -13,7 +13,6 @@ use crate::{
         prompt,
         session::{Session, nearest, wait},
         table::Table,
-        ui::clean,
     },
     operation::{self, AppLocked},
     plugin::{CommandSpec, Hooks, Role},
@@ -105,12 +104,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
     if let Some(ran) = ran {
         if args.json.json {
-            session.ui.json(&ran)?;
+            session.ui.json_of_texts(&ran)?;
             return Ok(Exit::DONE);
         }
         let output = ran.output.trim_end_matches('\n');
         if !output.is_empty() {
-            session.ui.out(clean(output))?;
+            session.ui.out_lines(output)?;
         }
         return Ok(Exit::DONE);
     }

@@ -12,6 +12,7 @@ use crate::{
         session::{Session, editor},
     },
     home::EnvFile,
+    text,
 };
 
 /// Edit an app's settings.
@@ -51,7 +52,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let value = env.get(key).ok_or_else(|| {
             Failure::new(format!("the setting `{key}` of `{}` is not set", entry.name))
         })?;
-        session.ui.out(value)?;
+        if text::line_of(value, value.len()) != value {
+            session.ui.warn(format_args!(
+                "the value of `{key}` holds line breaks or characters that are not to be seen; \
+                 they are shown as blanks and `\u{fffd}`"
+            ));
+        }
+        session.ui.out_value(value)?;
         return Ok(Exit::DONE);
     }
     if !args.set.is_empty() {

@@ -2,7 +2,6 @@
 
 use std::{io::IsTerminal, time::SystemTime};
 
-use anstyle::{AnsiColor, Style};
 use futures_util::{StreamExt, stream::BoxStream};
 use serde::Serialize;
 
@@ -13,11 +12,15 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         session::{Session, wait},
-        ui::clean,
+        style::{COLOURS, Mark},
     },
     engine::{Engine, LogLine, LogQuery, Stream},
     operation,
+    text::stripped,
 };
+
+/// Bytes of a line of a log that a terminal is shown.
+const LINE: usize = 16_000;
 
 /// Show what an app's services write.
 ///
@@ -113,7 +116,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let mut sources = Vec::new();
         for (n, (key, id)) in names.into_iter().enumerate() {
             let lines = engine.service_logs(&id, &query).await?;
-            sources.push(Source { key, style: STYLES[n % STYLES.len()], lines, head: None });
+            sources.push(Source { key, style: COLOURS[n % COLOURS.len()], lines, head: None });
         }
         if args.follow { follow(sources, &printer).await } else { merge(sources, &printer).await }
     })?;
@@ -123,7 +126,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 /// The log of one service.
 struct Source {
     key: String,
-    style: Style,
+    style: Mark,
     lines: BoxStream<'static, Result<LogLine, crate::engine::Error>>,
     /// The next line, once it was asked for.
     head: Option<Line>,
@@ -135,16 +138,6 @@ struct Line {
     time: String,
     text: String,
 }
-
-/// Easily told apart, and readable on light and dark.
-const STYLES: [Style; 6] = [
-    AnsiColor::Cyan.on_default(),
-    AnsiColor::Yellow.on_default(),
-    AnsiColor::Green.on_default(),
-    AnsiColor::Magenta.on_default(),
-    AnsiColor::Blue.on_default(),
-    AnsiColor::Red.on_default(),
-];
 
 /// All lines there are, in the order of their time; one line of each service is
 /// held at a time.
@@ -213,32 +206,28 @@ struct JsonLine<'a> {
 }
 
 impl Printer<'_> {
-    fn print(&self, key: &str, style: Style, line: &Line) -> Result<(), Failure> {
+    fn print(&self, key: &str, style: Mark, line: &Line) -> Result<(), Failure> {
         if self.json {
             let stream = match line.stream {
                 Stream::Stdout => "stdout",
                 Stream::Stderr => "stderr",
             };
             let object = JsonLine { service: key, stream, time: &line.time, line: &line.text };
-            let text = serde_json::to_string(&object)
-                .map_err(|e| Failure::new(format!("writing JSON: {e}")))?;
-            return self.session.ui.out(text);
+            return self.session.ui.json_line(&object);
         }
-        let mut text = String::new();
-        if self.prefix {
-            text.push_str(&format!("{style}{key:<width$} |{style:#} ", width = self.width));
-        }
-        if self.timestamps {
-            text.push_str(&line.time);
-            text.push(' ');
-        }
+        let time = if self.timestamps { format!("{} ", line.time) } else { String::new() };
+        let width = self.width;
         if self.bare {
-            let plain = anstream::adapter::strip_str(&line.text).to_string();
-            text.push_str(&clean(&plain));
-        } else {
-            text.push_str(&line.text);
+            let text = stripped(&line.text, LINE).replace('\n', " ");
+            let prefix = self
+                .prefix
+                .then(|| format!("{style}{key:<width$} |{style:#} "))
+                .unwrap_or_default();
+            return self.session.ui.out_lines(format_args!("{prefix}{time}{text}"));
         }
-        self.session.ui.out(text)
+        // As docker gives it, for whatever reads it.
+        let prefix = self.prefix.then(|| format!("{key:<width$} | ")).unwrap_or_default();
+        self.session.ui.out_bytes(format!("{prefix}{time}{}\n", line.text).as_bytes())
     }
 }
 

@@ -94,7 +94,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.ui.say(format_args!("The recipe of {} has no plugins.", entry.name));
     }
     for report in &reports {
-        session.ui.out(text(report).trim_end())?;
+        session.ui.out_lines(text(report).trim_end())?;
     }
     Ok(Exit::DONE)
 }

@@ -222,18 +222,19 @@ fn from_recipe(args: &Args, session: &Session) -> Result<Vec<Candidate>, Failure
 fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     let mut text = format!("{BOLD}{}{BOLD:#}\n", clean(&report.name));
     let list = |items: &[String]| {
+        let items: Vec<_> = items.iter().map(|item| clean(item)).collect();
         if items.is_empty() { "none".to_owned() } else { items.join("\n            ") }
     };
     let uses = |uses: &[Use]| -> Vec<String> {
         uses.iter().map(|used| format!("{}: {}", used.name, used.meaning)).collect()
     };
     let mut line = |title: &str, value: &str| {
-        text.push_str(&format!("  {title:<10}{}\n", clean(value)));
+        text.push_str(&format!("  {title:<10}{value}\n"));
     };
-    line("component", &report.component);
+    line("component", &clean(&report.component));
     line("sha256", &report.sha256);
     line("size", &indicatif::HumanBytes(report.size as u64).to_string());
-    line("interface", report.wit_version.as_deref().unwrap_or("unknown"));
+    line("interface", &clean(report.wit_version.as_deref().unwrap_or("unknown")));
     line("roles", &list(&uses(&report.uses.roles)));
     line("uses", &list(&uses(&report.uses.imports)));
     line("limits", &limits_line(report.limits, report.usual));
@@ -252,7 +253,7 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
         }
         _ => {}
     }
-    session.ui.out(text.trim_end())
+    session.ui.out_lines(text.trim_end())
 }
 
 /// `memory 512 MiB (the recipe's; usually 256 MiB), time for a hook 15 min`

@@ -15,7 +15,6 @@ use crate::{
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Operating, Session, nearest, wait},
-        ui::clean,
     },
     home::{
         AppName, ServerName,
@@ -239,9 +238,9 @@ fn show(args: &Args, session: &Session, ran: Ran, operating: Option<Operating>) 
         Err(_) => {}
     }
     if args.json.json {
-        session.ui.json(&shown)?;
+        session.ui.json_of_texts(&shown)?;
     } else if !shown.is_empty() {
-        session.ui.out(clean(yaml(&shown).trim_end()))?;
+        session.ui.out_lines(yaml(&shown).trim_end())?;
     }
     match ran.outcome {
         Ok(_) if is_recorded => Ok(Exit::DONE),

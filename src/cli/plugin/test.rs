@@ -14,12 +14,12 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         session::{Session, wait},
-        ui::clean,
     },
     hint::Hint,
     home::write::{self, Existing, Readers},
     plugin::{Plugin, Runtime},
     scenario::{self, Component, Error, Played, Scenario, file::read_text, find::Suite},
+    text::line,
 };
 
 /// Test a plugin with scenarios, without any server.
@@ -132,7 +132,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let updated = rows.iter().filter(|row| row.updated).count();
     let failed = rows.len() - passed - updated;
     if args.json.json {
-        session.ui.json(&Report { passed, failed, updated, scenarios: rows })?;
+        session.ui.json_of_texts(&Report { passed, failed, updated, scenarios: rows })?;
     } else {
         let updated = if updated == 0 { String::new() } else { format!(", {updated} updated") };
         session.ui.out(format_args!("{passed} passed, {failed} failed{updated}"))?;
@@ -310,14 +310,14 @@ fn show(session: &Session, row: &Row) -> Result<(), Failure> {
         (false, true) => "updated",
         (false, false) => "FAILED ",
     };
-    let about = row.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    let about = row.about.as_ref().map(|about| format!(": {}", line(about))).unwrap_or_default();
     let mut text = format!("{verdict} {}/{}{about}\n", row.plugin, row.scenario);
     if row.is_told {
         text.push_str("  as above\n");
     } else if let Some(error) = &row.error {
         text.push_str(&format!("  {error}\n"));
         let hint = row.hint.iter();
-        hint.for_each(|hint| text.push_str(&format!("  hint: {hint}\n")));
+        hint.for_each(|hint| text.push_str(&format!("  hint: {}\n", line(hint))));
     }
     let failed = row.steps.iter().filter(|step| !step.passed && !row.updated);
     for step in failed {
@@ -330,10 +330,10 @@ fn show(session: &Session, row: &Row) -> Result<(), Failure> {
             part.push_str("the scenario has no answer for\n");
             part.push_str(&yaml(&step.unanswered));
         }
-        text.push_str(&format!("  {}\n", step.call));
+        text.push_str(&format!("  {}\n", line(&step.call)));
         part.lines().for_each(|line| text.push_str(&format!("    {line}\n")));
     }
-    session.ui.out(clean(text.trim_end()))?;
+    session.ui.out_lines(text.trim_end())?;
     for warning in &row.warnings {
         session.ui.warn(format_args!("{}/{}: {warning}", row.plugin, row.scenario));
     }

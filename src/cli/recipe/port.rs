@@ -119,7 +119,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         plugin.files.write(&folder)?;
     }
     if args.json.json {
-        session.ui.json(&report(name.as_str(), &folder, &port))?;
+        session.ui.json_of_texts(&report(name.as_str(), &folder, &port))?;
         return Ok(Exit::DONE);
     }
     show(session, name.as_str(), &folder, &port)

@@ -32,9 +32,9 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let (config, _) = args.files.load(session, None, !args.skip_interpolation)?;
     if args.json.json {
-        session.ui.json(&config.to_json())?;
+        session.ui.json_exact(&config.to_json())?;
     } else {
-        session.ui.out(config.to_yaml().trim_end_matches('\n'))?;
+        session.ui.out_lines(config.to_yaml().trim_end_matches('\n'))?;
     }
     Ok(Exit::DONE)
 }

@@ -14,6 +14,7 @@ use crate::{
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
     lint::{Finding, Strictness, blocking, refused},
+    text::line,
 };
 
 /// Beyond what the reader of YAML takes, and far beyond what swarm takes as the
@@ -149,10 +150,11 @@ fn refuse(findings: &[Finding]) -> Result<(), Failure> {
         return Ok(());
     }
     let lines = stopping.iter().map(|finding| {
-        let fix = finding.fix.as_ref().map(|fix| format!("\n    fix: {fix}"));
-        format!("\n  {finding} [{}]{}", finding.code, fix.unwrap_or_default())
+        let fix = finding.fix.as_ref().map(|fix| format!("\n    fix: {}", line(fix)));
+        let found = finding.to_string();
+        format!("\n  {} [{}]{}", line(&found), finding.code, fix.unwrap_or_default())
     });
-    Err(Failure::new(format!(
+    Err(Failure::laid_out(format!(
         "lint has {} finding{} on these files, and --strict takes none:{}",
         stopping.len(),
         if stopping.len() == 1 { "" } else { "s" },
