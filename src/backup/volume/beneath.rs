@@ -125,7 +125,7 @@ pub(super) fn exchange(with: Exchange, ours: Named<'_>, theirs: Named<'_>) -> io
         done => return done.map_err(Into::into),
     }
     let aside = Named { name: ASIDE, ..ours };
-    rename(theirs, aside)?;
+    rename_new(theirs, aside)?;
     if let Err(error) = rename(ours, theirs) {
         return Err(back(error, rename(aside, theirs)));
     }
@@ -187,13 +187,13 @@ pub(super) fn remove_all(parent: impl AsFd, name: &str) -> io::Result<()> {
 /// and counted, for the next pass: a tree can be deeper than there are
 /// descriptors and stack.
 fn empty(
-    folder_: BorrowedFd<'_>,
+    from: BorrowedFd<'_>,
     top: BorrowedFd<'_>,
     depth: usize,
     moved: &mut usize,
 ) -> io::Result<()> {
-    for name in names(folder_)? {
-        match unlinkat(folder_, &*name, AtFlags::empty()) {
+    for name in names(from)? {
+        match unlinkat(from, &*name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => continue,
             Err(Errno::ISDIR) => {}
             Err(error) => return Err(error.into()),
@@ -201,21 +201,20 @@ fn empty(
         if depth >= DEEPEST {
             *moved += 1;
             let up = format!(".potluck-deeper-{moved}");
-            match renameat(folder_, &*name, top, &up) {
+            match renameat(from, &*name, top, &up) {
                 // One of that name is left of a removal that was cut off.
                 Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => continue,
                 Err(error) => return Err(error.into()),
             }
         }
-        let below: io::Result<OwnedFd> =
-            openat2(folder_, &*name, FOLDER, Mode::empty(), INSIDE).map_err(Into::into);
-        match below {
-            Ok(below) => empty(below.as_fd(), top, depth + 1, moved)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
+        match openat2(from, &*name, FOLDER, Mode::empty(), INSIDE) {
+            Ok(next) => empty(next.as_fd(), top, depth + 1, moved)?,
+            // Swapped for something else since: that is for the next pass.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+            Err(error) => return Err(error.into()),
         }
-        match unlinkat(folder_, &*name, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY) => {}
+        match unlinkat(from, &*name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::NOTDIR) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -235,4 +234,43 @@ fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
 
 fn is_dots(name: &CStr) -> bool {
     matches!(name.to_bytes(), b"." | b"..")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn none(_: Named<'_>, _: Named<'_>) -> Result<(), Errno> {
+        Err(Errno::INVAL)
+    }
+
+    fn broken(_: Named<'_>, _: Named<'_>) -> Result<(), Errno> {
+        Err(Errno::IO)
+    }
+
+    #[test]
+    fn names_are_exchanged_with_and_without_the_call_for_it() {
+        for with in [by_kernel as Exchange, none] {
+            let lab = tempfile::tempdir().unwrap();
+            let at = |name: &str| lab.path().join(name);
+            fs::create_dir_all(at("ours/new")).unwrap();
+            fs::create_dir_all(at("theirs")).unwrap();
+            fs::write(at("theirs/old"), "old").unwrap();
+            let [a, b] = ["ours", "theirs"].map(|name| fs::File::open(at(name)).unwrap());
+            let ours = Named { folder: a.as_fd(), name: "new" };
+            let theirs = Named { folder: b.as_fd(), name: "old" };
+            exchange(with, ours, theirs).unwrap();
+            assert!(at("theirs/old").is_dir());
+            assert_eq!(fs::read_to_string(at("ours/new")).unwrap(), "old");
+            assert!(!at("ours").join(ASIDE).exists());
+
+            // What fails half-way leaves what was.
+            let missing = Named { name: "missing", ..ours };
+            assert!(exchange(with, missing, theirs).is_err());
+            assert!(exchange(broken, ours, theirs).is_err());
+            assert!(at("theirs/old").is_dir() && !at("ours").join(ASIDE).exists());
+        }
+    }
 }
