@@ -59,7 +59,8 @@ impl Session {
     /// # Errors
     /// As [`Session::home`].
     pub fn recipes(&self) -> Result<Store, Failure> {
-        Ok(Store { folder: self.home()?.recipes() })
+        let home = self.home()?;
+        Ok(Store::new(home.recipes()).keeping(&home.recipe_cache()))
     }
 
     /// The app that the arguments name.

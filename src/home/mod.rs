@@ -64,6 +64,11 @@ impl Home {
         self.root.join("cache").join("plugins")
     }
 
+    /// Copies of recipes' repositories; private.
+    pub fn recipe_cache(&self) -> PathBuf {
+        self.root.join("cache").join("recipes")
+    }
+
     /// Journals, local locks, plugins' memory, simulated servers.
     pub fn state(&self) -> PathBuf {
         self.root.join("state")

@@ -34,7 +34,8 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         (Version::Newest, Some(pin)) => Version::Named(pin),
         (version, _) => version.clone(),
     };
-    let store = Store::new(context.home.recipes());
+    let home = &context.home;
+    let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
     let checkout = {
         let recipe = recipe.clone();
         // Waits for the git program.

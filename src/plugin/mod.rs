@@ -35,6 +35,7 @@ use crate::{home::Grant, progress::Sink};
 pub use compile::CompileLimits;
 pub use error::Error;
 pub use hooks::Hooks;
+pub use host::http::Network;
 pub use inspect::WIT_VERSION;
 pub use limits::Limits;
 pub use machine::Machine;
@@ -129,6 +130,13 @@ pub trait Outside: Send + Sync {
     /// Addresses of a name; the machine's resolver says.
     async fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
         Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+    /// The machine's own addresses and networks: closed, whatever they look like.
+    ///
+    /// # Errors
+    /// When the system does not say; then nothing is open.
+    fn networks(&self) -> std::io::Result<Vec<Network>> {
+        host::http::here()
     }
     /// Certificates (DER) of authorities that are trusted instead of the
     /// machine's own.

@@ -21,7 +21,7 @@ mod tree;
 mod written_grant;
 
 pub use checkout::Checkout;
-pub use error::Error;
+pub use error::{Error, Unreadable};
 pub use limits::InvalidLimit;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;

@@ -2,7 +2,9 @@
 //! private checkouts of one version of one of them.
 //!
 //! A clone is shared by all operations, with abra too, so nothing here ever
-//! touches its working files: versions are read from git's objects.
+//! touches its working files: versions are read from git's objects. Whoever made
+//! it, and wherever it lies, git never runs in it: what it holds is copied as
+//! data into a repository of ours, and read there.
 
 use std::{
     fs, io,
@@ -11,9 +13,9 @@ use std::{
 };
 
 use super::{
-    Checkout, Error, Source,
+    Checkout, Error, Source, Unreadable,
     checkout::{self, Facts},
-    git::{self, LOCAL, REMOTE, run},
+    git::{self, Cache, Kind, LOCAL, REMOTE, Refs, Repository, run},
     tree::{self, Budget},
     version::newest_first,
 };
@@ -23,6 +25,7 @@ use crate::home::RecipeName;
 #[derive(Debug, Clone)]
 pub struct Store {
     pub folder: PathBuf,
+    cache: Option<Cache>,
 }
 
 /// Which version of a recipe is wanted.
@@ -38,7 +41,14 @@ pub enum Version {
 
 impl Store {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Store { folder: folder.into() }
+        Store { folder: folder.into(), cache: None }
+    }
+
+    /// Keeps the copies of repositories that it makes, in this private folder.
+    #[must_use]
+    pub fn keeping(mut self, copies: &Path) -> Self {
+        self.cache = Some(Cache::new(copies));
+        self
     }
 
     /// Recipes that are here, sorted.
@@ -91,55 +101,79 @@ impl Store {
     /// [`Error::Unknown`], [`Error::Git`].
     pub fn update(&self, recipe: &RecipeName) -> Result<(), Error> {
         let place = self.existing(recipe)?;
-        if place.is_symlink() || !is_repository(&place) || origin(&place).is_none() {
+        if place.is_symlink() {
             return Ok(());
         }
-        let mut fetch = git::command(Some(&place));
-        fetch.args(["fetch", "--quiet", "--tags", "--no-recurse-submodules", "origin"]);
+        let Some(address) = origin(&place)? else { return Ok(()) };
+        let ours = Repository::copied(&place)?;
+        let from = match folder_of(&address)? {
+            Some(folder) => Some(Repository::copied(&folder)?),
+            None => None,
+        };
+        let mut fetch = match &from {
+            Some(_) => git::local(ours.path()),
+            None => git::remote(ours.path()),
+        };
+        fetch.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"]).args([
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--",
+        ]);
+        match &from {
+            Some(from) => fetch.arg(from.path()),
+            None => fetch.arg(&address),
+        };
+        fetch.args(["+refs/heads/*:refs/remotes/origin/*", "refs/tags/*:refs/tags/*"]);
         run(fetch, &format!("fetching the recipe `{recipe}`"), REMOTE)?;
-        Ok(())
+        ours.give_back(&place)
     }
 
     /// Release tags, newest first; none for a folder without git.
     ///
     /// # Errors
-    /// [`Error::Unknown`], [`Error::Git`].
+    /// [`Error::Unknown`], [`Error::Repository`].
     pub fn versions(&self, recipe: &RecipeName) -> Result<Vec<String>, Error> {
         let place = self.existing(recipe)?;
         if !is_repository(&place) {
             return Ok(Vec::new());
         }
-        let mut list = git::command(Some(&place));
-        list.args(["for-each-ref", "--format=%(refname:strip=2)", "refs/tags"]);
-        let tags = run(list, &format!("listing the versions of `{recipe}`"), LOCAL)?;
-        Ok(newest_first(tags.lines()))
+        let (_, refs) = git::look(&place)?;
+        Ok(newest_first(refs.tags()))
     }
 
     /// A private copy of one version.
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::UnknownVersion`], [`Error::TooLarge`],
-    /// [`Error::Git`], [`Error::Manifest`].
+    /// [`Error::Repository`], [`Error::Git`], [`Error::Manifest`].
     pub fn checkout(&self, recipe: &RecipeName, version: &Version) -> Result<Checkout, Error> {
         let place = self.existing(recipe)?;
-        let folder = tempfile::Builder::new()
-            .prefix("potluck-recipe-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir()
-            .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
-        let into = checkout::open(&folder)?;
-        let budget = Budget::new(recipe);
-        let working_files = place.is_symlink() || !is_repository(&place);
-        let facts = if working_files && *version == Version::Newest {
-            tree::from_folder(&place, &into, budget)?;
-            Facts { recipe: recipe.clone(), version: None, commit: None }
-        } else {
-            let commit = self.commit(recipe, &place, version)?;
-            tree::from_git(&place, &commit, &into, budget)?;
-            let version = release_at(&place, &commit)?;
-            Facts { recipe: recipe.clone(), version, commit: Some(commit) }
-        };
-        Checkout::new(facts, folder)
+        let bare = is_bare(&place);
+        let working_files = place.is_symlink() && !bare || !is_repository(&place);
+        if working_files {
+            if let Version::Named(version) = version
+                && !is_repository(&place)
+            {
+                return Err(unknown(recipe, version, &[]));
+            }
+            if *version == Version::Newest {
+                let (folder, into) = private_folder()?;
+                tree::from_folder(&place, &into, Budget::new(recipe))?;
+                let facts = Facts { recipe: recipe.clone(), version: None, commit: None };
+                return Checkout::new(facts, folder);
+            }
+        }
+        let place = place.canonicalize().map_err(|e| io_error(&place, e))?;
+        let repository = Repository::kept(&place, self.cache.as_ref(), true)?;
+        match read(recipe, &repository, version) {
+            // Objects may have come since without any reference that moved, and
+            // a cache may have been damaged.
+            Err(Error::Git { .. } | Error::UnknownVersion { .. }) if repository.cached => {
+                let anew = Repository::kept(&place, self.cache.as_ref(), false)?;
+                read(recipe, &anew, version)
+            }
+            checkout => checkout,
+        }
     }
 
     /// A private copy of one version of a recipe that need not be here, and is
@@ -162,7 +196,7 @@ impl Store {
             .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
         let aside = Store::new(folder.path());
         match &source {
-            Source::Folder(folder) if !is_bare(folder) => {
+            Source::Folder(folder) => {
                 let place = aside.place(&name);
                 std::os::unix::fs::symlink(folder, &place).map_err(|e| io_error(&place, e))?;
             }
@@ -211,7 +245,7 @@ impl Store {
         if place.is_symlink() || place.exists() {
             let here = match fs::read_link(&place) {
                 Ok(target) => target.display().to_string(),
-                Err(_) => origin(&place).unwrap_or_else(|| "this folder".into()),
+                Err(_) => origin(&place)?.unwrap_or_else(|| "this folder".into()),
             };
             return if here == address {
                 self.update(name)
@@ -236,64 +270,118 @@ impl Store {
             .tempdir_in(&self.folder)
             .map_err(|e| io_error(&self.folder, e))?;
         let target = beside.path().join(name.as_str());
-        let mut clone = git::command(None);
-        clone
-            .args(["clone", "--quiet", "--no-recurse-submodules", "--template=", "--origin=origin"])
-            .args(["--no-local", "--", address])
-            .arg(&target);
-        run(clone, &format!("cloning {address}"), REMOTE)?;
+        let action = format!("cloning {address}");
+        let git_dir = target.join(".git");
+        if let Some(folder) = folder_of(address)? {
+            let copy = Repository::copied(&folder).map_err(|error| match error {
+                Error::Repository { why: Unreadable::Odd(why), .. } => {
+                    Error::Git { action: action.clone(), message: why }
+                }
+                error => error,
+            })?;
+            let mut clone = git::local(copy.path());
+            clone
+                .args(["clone", "--quiet", "--no-recurse-submodules", "--template="])
+                .args(["--origin=origin", "--no-local", "--"])
+                .arg(copy.path())
+                .arg(&target);
+            run(clone, &action, REMOTE)?;
+            let mut named = git::local(&git_dir);
+            named.args(["config", "remote.origin.url", address]);
+            run(named, &action, LOCAL)?;
+        } else {
+            // Without its files: filters are the person's own programs, and what
+            // they do is said by files of the recipe.
+            let mut clone = git::cloning(beside.path());
+            clone
+                .args(["clone", "--quiet", "--no-checkout", "--no-recurse-submodules"])
+                .args(["--template=", "--origin=origin", "--no-local", "--", address])
+                .arg(&target);
+            run(clone, &action, REMOTE)?;
+            if Refs::read_in(&target)?.head().is_some() {
+                let mut files = git::local(&git_dir);
+                files.arg("--work-tree").arg(&target).args(["reset", "--quiet", "--hard"]);
+                run(files, &action, REMOTE)?;
+            }
+        }
         match fs::rename(&target, place) {
             // Somebody added it meanwhile; theirs is as good.
             Err(_) if place.is_dir() => Ok(()),
             renamed => renamed.map_err(|e| io_error(place, e)),
         }
     }
+}
 
-    /// The commit that a version stands for.
-    fn commit(
-        &self,
-        recipe: &RecipeName,
-        place: &Path,
-        version: &Version,
-    ) -> Result<String, Error> {
-        let unknown = |version: &str, known: &[String]| Error::UnknownVersion {
-            recipe: recipe.clone(),
-            version: version.into(),
-            nearest: crate::home::error::nearest(version, known).cloned(),
-        };
-        if !is_repository(place) {
-            let Version::Named(version) = version else { return Err(unknown("newest", &[])) };
-            return Err(unknown(version, &[]));
-        }
-        let releases = self.versions(recipe)?;
-        let candidates = match version {
-            Version::Newest => match releases.first() {
-                Some(tag) => vec![format!("refs/tags/{tag}")],
-                None => vec!["refs/remotes/origin/HEAD".into(), "HEAD".into()],
-            },
-            Version::Named(name) => {
-                // abra marks a deploy of changed files so.
-                let name = name.strip_suffix("+U").unwrap_or(name);
-                if !is_plain(name) {
-                    return Err(unknown(name, &releases));
-                }
-                let mut candidates = vec![
-                    format!("refs/tags/{name}"),
-                    format!("refs/heads/{name}"),
-                    format!("refs/remotes/origin/{name}"),
-                ];
-                if (7..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_hexdigit()) {
-                    candidates.push(name.into());
-                }
-                candidates
+/// A copy of one version out of a repository of ours.
+fn read(
+    recipe: &RecipeName,
+    repository: &Repository,
+    version: &Version,
+) -> Result<Checkout, Error> {
+    let commit = commit(recipe, repository, version)?;
+    let (folder, into) = private_folder()?;
+    tree::from_git(repository.path(), &commit, &into, Budget::new(recipe))?;
+    let tags = repository.tags_at(&commit)?;
+    let version = newest_first(tags.lines()).into_iter().next();
+    let facts = Facts { recipe: recipe.clone(), version, commit: Some(commit) };
+    Checkout::new(facts, folder)
+}
+
+/// The commit that a version stands for.
+fn commit(
+    recipe: &RecipeName,
+    repository: &Repository,
+    version: &Version,
+) -> Result<String, Error> {
+    let releases = newest_first(repository.refs.tags());
+    let candidates = match version {
+        Version::Newest => match releases.first() {
+            Some(tag) => vec![format!("refs/tags/{tag}")],
+            None => vec!["refs/remotes/origin/HEAD".into(), "HEAD".into()],
+        },
+        Version::Named(name) => {
+            // abra marks a deploy of changed files so.
+            let name = name.strip_suffix("+U").unwrap_or(name);
+            if !is_plain(name) {
+                return Err(unknown(recipe, name, &releases));
             }
+            let mut candidates = vec![
+                format!("refs/tags/{name}"),
+                format!("refs/heads/{name}"),
+                format!("refs/remotes/origin/{name}"),
+            ];
+            if (7..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_hexdigit()) {
+                candidates.push(name.into());
+            }
+            candidates
+        }
+    };
+    candidates.iter().find_map(|candidate| repository.commit(candidate)).ok_or_else(|| {
+        let wanted = match version {
+            Version::Named(name) => name,
+            Version::Newest => "newest",
         };
-        let found = candidates.iter().find_map(|candidate| commit_of(place, candidate));
-        found.ok_or_else(|| match version {
-            Version::Named(name) => unknown(name, &releases),
-            Version::Newest => unknown("newest", &[]),
-        })
+        unknown(recipe, wanted, &releases)
+    })
+}
+
+fn unknown(recipe: &RecipeName, version: &str, known: &[String]) -> Error {
+    Error::UnknownVersion {
+        recipe: recipe.clone(),
+        version: version.into(),
+        nearest: crate::home::error::nearest(version, known).cloned(),
     }
+}
+
+/// A private folder for a copy, and a handle on it that no path leads out of.
+fn private_folder() -> Result<(tempfile::TempDir, cap_std::fs::Dir), Error> {
+    let folder = tempfile::Builder::new()
+        .prefix("potluck-recipe-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
+    let into = checkout::open(&folder)?;
+    Ok((folder, into))
 }
 
 /// Whether a version can be a tag, a branch or a commit, and not one of git's
@@ -303,30 +391,29 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('-') && !name.contains("..") && name.chars().all(plain)
 }
 
-/// The id of the commit a reference or abbreviation leads to.
-fn commit_of(place: &Path, reference: &str) -> Option<String> {
-    let mut parse = git::command(Some(place));
-    parse
-        .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
-        .arg(format!("{reference}^{{commit}}"));
-    // A reference that is not there is not an error, and git says no more.
-    let id = run(parse, "looking for a version", LOCAL).ok()?;
-    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+/// Where a clone came from, as its configuration says; none for what is no clone.
+fn origin(place: &Path) -> Result<Option<String>, Error> {
+    match git::kind(place).map_err(|why| why.at(place))? {
+        Kind::Repository(git_dir) => git::origin(&git_dir),
+        Kind::Plain => Ok(None),
+    }
 }
 
-/// The newest release tag on a commit.
-fn release_at(place: &Path, commit: &str) -> Result<Option<String>, Error> {
-    let mut tags = git::command(Some(place));
-    tags.args(["tag", "--list", "--points-at", commit]);
-    let tags = run(tags, "looking for the commit's release", LOCAL)?;
-    Ok(newest_first(tags.lines()).into_iter().next())
-}
-
-/// Where a clone came from.
-fn origin(place: &Path) -> Option<String> {
-    let mut config = git::command(Some(place));
-    config.args(["config", "--get", "remote.origin.url"]);
-    run(config, "reading the clone's origin", LOCAL).ok().map(|url| url.trim().to_owned())
+/// The folder that an address means, if it means one on this machine: git would
+/// start a program in it.
+fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
+    match Source::parse(address)? {
+        Source::Folder(folder) => Ok(Some(folder)),
+        Source::Git(url) if url.starts_with("file:") => {
+            let path = url::Url::parse(&url).ok().and_then(|url| url.to_file_path().ok());
+            path.map(Some).ok_or_else(|| Error::Source {
+                given: address.into(),
+                reason: "it names no folder of this machine".into(),
+            })
+        }
+        Source::Git(_) => Ok(None),
+        Source::Name(name) => Err(Error::Unknown(name)),
+    }
 }
 
 /// Whether a folder is itself a git repository, bare or with a work tree.

@@ -2,14 +2,18 @@
 //! without ever writing outside of it, whatever the names and links in it are.
 
 use std::{
-    fs,
+    ffi::OsStr,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use cap_std::fs::{Dir, OpenOptions, Permissions, PermissionsExt};
+use rustix::fs::FileType;
 
-use super::{Error, git};
+use super::{
+    Error,
+    git::{self, Folder},
+};
 use crate::home::RecipeName;
 
 /// Larger recipes carry something that belongs elsewhere.
@@ -85,49 +89,58 @@ const LEFT: &[&str] = &[".venv", "__pycache__", "node_modules"];
 /// cargo writes it into `target`.
 const CACHE: &str = "CACHEDIR.TAG";
 
-fn is_left(folder: &fs::DirEntry) -> bool {
-    LEFT.iter().any(|name| folder.file_name() == *name) || folder.path().join(CACHE).is_file()
+fn is_left(name: &OsStr, folder: &Folder) -> io::Result<bool> {
+    Ok(LEFT.iter().any(|left| name == *left) || folder.kind(CACHE)? == Some(FileType::RegularFile))
 }
 
 /// A folder's files into `into`, which is empty; links stay links, and what is no
 /// part of a recipe stays behind.
 pub(super) fn from_folder(folder: &Path, into: &Dir, mut budget: Budget<'_>) -> Result<(), Error> {
-    let mut waiting = vec![(PathBuf::new(), 0)];
-    while let Some((inside, depth)) = waiting.pop() {
-        let shown = |path: &Path| folder.join(path).display().to_string();
-        let failed = |path: &Path| {
-            let path = shown(path);
-            move |source| Error::Io { path, source }
-        };
-        for entry in fs::read_dir(folder.join(&inside)).map_err(failed(&inside))? {
-            let entry = entry.map_err(failed(&inside))?;
-            let path = inside.join(entry.file_name());
-            let kind = entry.file_type().map_err(failed(&path))?;
-            if entry.file_name() == ".git" || kind.is_dir() && is_left(&entry) {
+    let shown = |path: &Path| folder.join(path).display().to_string();
+    let failed = |path: &Path| {
+        let path = shown(path);
+        move |source| Error::Io { path, source }
+    };
+    let first = Folder::open(folder).map_err(failed(Path::new("")))?;
+    let mut waiting = vec![(first, PathBuf::new(), 0)];
+    while let Some((open, inside, depth)) = waiting.pop() {
+        for (name, kind) in open.names(MAX_FILES).map_err(failed(&inside))? {
+            let path = inside.join(&name);
+            if name == ".git" {
                 continue;
-            } else if kind.is_dir() {
-                if depth == MAX_DEPTH {
-                    let reason = format!("folders deeper than {MAX_DEPTH}");
-                    return Err(Error::TooLarge { recipe: budget.recipe.clone(), reason });
+            }
+            match kind {
+                FileType::Directory => {
+                    let below = open.folder(&name).map_err(failed(&path))?;
+                    if is_left(&name, &below).map_err(failed(&path))? {
+                        continue;
+                    }
+                    if depth == MAX_DEPTH {
+                        let reason = format!("folders deeper than {MAX_DEPTH}");
+                        return Err(Error::TooLarge { recipe: budget.recipe.clone(), reason });
+                    }
+                    budget.take(0)?;
+                    into.create_dir(&path).map_err(failed(&path))?;
+                    waiting.push((below, path, depth + 1));
                 }
-                budget.take(0)?;
-                into.create_dir(&path).map_err(failed(&path))?;
-                waiting.push((path, depth + 1));
-            } else if kind.is_symlink() {
-                budget.take(0)?;
-                let target = fs::read_link(entry.path()).map_err(failed(&path))?;
-                into.symlink_contents(target, &path).map_err(failed(&path))?;
-            } else if kind.is_file() {
-                let mut file = fs::File::open(entry.path()).map_err(failed(&path))?;
-                let facts = file.metadata().map_err(failed(&path))?;
-                budget.take(facts.len())?;
-                let executable = std::os::unix::fs::PermissionsExt::mode(&facts.permissions());
-                // No more than was counted, should it grow meanwhile.
-                write(into, &path, &mut file, executable & 0o100 != 0, facts.len())
-                    .map_err(failed(&path))?;
-            } else {
-                let kind = io::Error::other("it is neither a file, a folder nor a link");
-                return Err(failed(&path)(kind));
+                FileType::Symlink => {
+                    budget.take(0)?;
+                    let target = open.link(&name).map_err(failed(&path))?;
+                    into.symlink_contents(target, &path).map_err(failed(&path))?;
+                }
+                FileType::RegularFile => {
+                    let (mut file, length) = open.file(&name).map_err(failed(&path))?;
+                    budget.take(length)?;
+                    let facts = file.metadata().map_err(failed(&path))?;
+                    let executable = std::os::unix::fs::PermissionsExt::mode(&facts.permissions());
+                    // No more than was counted, should it grow meanwhile.
+                    write(into, &path, &mut file, executable & 0o100 != 0, length)
+                        .map_err(failed(&path))?;
+                }
+                _ => {
+                    let kind = io::Error::other("it is neither a file, a folder nor a link");
+                    return Err(failed(&path)(kind));
+                }
             }
         }
     }

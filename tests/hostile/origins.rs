@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -10,7 +11,7 @@ use potluck::{hint::Hint, plugin::Error};
 
 use crate::{
     attack_in, checks,
-    hostile::{World, fail_with_error},
+    hostile::{World, fail_with_error, skip},
     said,
 };
 
@@ -31,7 +32,11 @@ fn gets(url: &str) -> Vec<u8> {
 
 /// A server on this machine that answers everything so, and what it heard.
 fn server(answer: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    server_at("127.0.0.1:0", answer)
+}
+
+fn server_at(bound: &str, answer: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind(bound).unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let (hears, answer) = (Arc::clone(&heard), answer.to_owned());
@@ -204,7 +209,8 @@ async fn a_name_leads_to_this_machine() {
         ("evil.example", &["::1"], "loopback"),
         ("evil.example", &["::ffff:127.0.0.1"], "loopback"),
         ("evil.example", &["0.0.0.0"], "unspecified"),
-        ("metadata.internal", &["169.254.169.254"], "link-local"),
+        ("metadata.internal", &["169.254.169.254"], "the metadata service of a cloud"),
+        ("metadata.internal", &["168.63.129.16"], "the metadata service of a cloud"),
         ("app.internal", &["10.0.0.5", "fd00::5"], "private"),
     ] {
         let names = [(
@@ -223,6 +229,67 @@ async fn a_name_leads_to_this_machine() {
         assert!(world.warnings()[0].starts_with("was kept from an address: "), "{error}");
     }
     assert!(heard.lock().unwrap().is_empty());
+}
+
+/// In a network namespace of its own, where public addresses are this machine's:
+/// this very test runs once more in there.
+#[tokio::test]
+async fn a_name_leads_to_an_interface_of_this_machine() {
+    const INSIDE: &str = "POTLUCK_TEST_IN_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        return interfaces_are_closed().await;
+    }
+    let addresses = "set -e; ip link set lo up; ip link add a type veth peer name b; \
+                     ip address add 8.8.4.4/24 dev a; ip address add 2a01:4f8::4/64 dev a nodad; \
+                     ip address add 168.63.129.16/32 dev a; ip link set a up; ip link set b up; \
+                     exec \"$0\" --exact origins::a_name_leads_to_an_interface_of_this_machine";
+    let veth = ["--net", "ip", "link", "add", "a", "type", "veth"];
+    let made = Command::new("unshare").args(veth).output();
+    if !made.as_ref().is_ok_and(|made| made.status.success()) {
+        skip(&format!("no network namespace can be made: {made:?}"));
+        return;
+    }
+    let inside = Command::new("unshare")
+        .args(["--net", "sh", "-c", addresses])
+        .arg(std::env::current_exe().unwrap())
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inside.stdout);
+    let ran = inside.status.success() && said.contains("1 passed");
+    assert!(ran, "{said}\n{}", String::from_utf8_lossy(&inside.stderr));
+}
+
+async fn interfaces_are_closed() {
+    let own = "an address of this machine";
+    for (bound, address, why) in [
+        ("8.8.4.4:0", "8.8.4.4", own),
+        ("[2a01:4f8::4]:0", "2a01:4f8::4", own),
+        ("168.63.129.16:0", "168.63.129.16", "the metadata service of a cloud"),
+        // A neighbour; nobody is there to answer, and nobody is asked.
+        ("8.8.4.4:0", "8.8.4.9", "in a network of this machine"),
+        ("[2a01:4f8::4]:0", "2a01:4f8::9", "in a network of this machine"),
+        ("8.8.4.4:0", "::ffff:8.8.4.4", own),
+    ] {
+        let (server, heard) = server_at(bound, OK);
+        let origin = format!("http://evil.example:{}", server.port());
+        let granted = format!("http: {origin}");
+        let world = |address: &str| {
+            let names = [("evil.example".to_owned(), vec![address.parse().unwrap()])];
+            Arc::new(World { names: names.into(), ..World::default() })
+        };
+        let (outcome, _) = attack_in(world(address), &gets(&origin), &[&granted]).await;
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains(why), "{address}: {error}");
+        assert!(error.contains("stays closed unless `http: http://"), "{error}");
+        assert!(heard.lock().unwrap().is_empty(), "{address}");
+        // The server is there: named literally, it answers.
+        let literal = format!("http: http://{server}");
+        let grants = [granted.as_str(), literal.as_str()];
+        let world = world(&server.ip().to_string());
+        attack_in(world, &gets(&origin), &grants).await.0.unwrap();
+        assert_eq!(heard.lock().unwrap().len(), 1, "{address}");
+    }
 }
 
 #[tokio::test]

@@ -28,7 +28,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let store = session.recipes()?;
     let mut rows = Vec::new();
     for name in store.list()? {
-        let versions = store.versions(&name)?;
+        let versions = store.versions(&name).unwrap_or_else(|error| {
+            // One that is not read keeps nobody from the others.
+            session.ui.warn(format_args!("{error}"));
+            Vec::new()
+        });
         rows.push(Row { name: name.to_string(), newest: versions.first().cloned(), versions });
     }
     if args.json.json {

@@ -12,8 +12,16 @@ use std::{
 
 use url::{Host, Url};
 
+use super::{
+    metadata::{is_metadata, is_metadata_name},
+    networks::{self, Network, near},
+};
+
 /// Why an address is closed; none when it is open.
 pub fn closed(address: IpAddr) -> Option<&'static str> {
+    if is_metadata(plain(address)) {
+        return Some("the metadata service of a cloud");
+    }
     match address {
         IpAddr::V4(v4) => closed_v4(v4),
         IpAddr::V6(v6) => closed_v6(v6),
@@ -58,6 +66,14 @@ fn closed_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
+/// The address that this one leads to: the IPv4 address inside, if there is one.
+fn plain(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => embedded(v6).map_or(address, IpAddr::V4),
+    }
+}
+
 /// The IPv4 address inside a mapped (`::ffff:a.b.c.d`), translated
 /// (`::ffff:0:a.b.c.d`), compatible (`::a.b.c.d`), NAT64 (`64:ff9b::/96`) or 6to4
 /// (`2002::/16`) address.
@@ -77,31 +93,28 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Metadata services of clouds, which hand out credentials: AWS and most others,
-/// Alibaba, Oracle; AWS over IPv6.
-const METADATA_V4: [Ipv4Addr; 3] = [
-    Ipv4Addr::new(169, 254, 169, 254),
-    Ipv4Addr::new(100, 100, 100, 200),
-    Ipv4Addr::new(192, 0, 0, 192),
-];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-
-/// Where an origin leads that names a closed address literally, in words for the
-/// person who grants it; none for every other origin.
+/// Where an origin leads that names a closed address literally, or a cloud's
+/// metadata service, in words for the person who grants it; none for every other
+/// origin.
 pub fn place(origin: &str) -> Option<&'static str> {
+    // Where the interfaces are not known, nothing is said of them; nothing is
+    // opened either.
+    place_among(origin, || networks::here().unwrap_or_default())
+}
+
+fn place_among(origin: &str, here: impl Fn() -> Vec<Network>) -> Option<&'static str> {
     let url = Url::parse(origin).ok()?;
     let address = match url.host()? {
         Host::Domain("localhost") => Ipv4Addr::LOCALHOST.into(),
-        Host::Domain(_) => return None,
+        Host::Domain(name) => return is_metadata_name(name).then_some("cloud metadata"),
         Host::Ipv4(address) => IpAddr::V4(address),
-        Host::Ipv6(address) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
+        Host::Ipv6(address) => plain(IpAddr::V6(address)),
     };
-    let metadata = match address {
-        IpAddr::V4(address) => METADATA_V4.contains(&address),
-        IpAddr::V6(address) => address == METADATA_V6,
-    };
-    Some(match closed(address)? {
-        _ if metadata => "cloud metadata",
+    if is_metadata(address) {
+        return Some("cloud metadata");
+    }
+    let Some(why) = closed(address) else { return near(&here(), address) };
+    Some(match why {
         "loopback" | "unspecified" => "an address of this machine",
         "link-local" | "private" | "shared" => "a private network",
         _ => "an address that is not of the public network",
@@ -139,12 +152,20 @@ impl Opened {
         opened
     }
 
-    /// Whether `host`, which leads to this address, may be reached there.
+    /// Whether `host`, which leads to this address, may be reached there by a
+    /// machine in these networks.
     ///
     /// # Errors
     /// Why the address is closed.
-    pub fn check(&self, host: &str, address: SocketAddr) -> Result<(), &'static str> {
-        let Some(why) = closed(address.ip()) else { return Ok(()) };
+    pub fn check(
+        &self,
+        host: &str,
+        address: SocketAddr,
+        networks: &[Network],
+    ) -> Result<(), &'static str> {
+        let ip = address.ip();
+        let why = closed(ip).or_else(|| near(networks, ip)).or_else(|| near(networks, plain(ip)));
+        let Some(why) = why else { return Ok(()) };
         let localhost = host == "localhost"
             && self.localhost.contains(&address.port())
             && address.ip().is_loopback();
@@ -214,7 +235,7 @@ mod tests {
     #[test]
     fn only_what_is_named_literally_is_opened() {
         let opened = Opened::by(["http://127.0.0.1:8080", "https://sso.example.org"]);
-        let check = |host: &str, address: &str| opened.check(host, address.parse().unwrap());
+        let check = |host: &str, address: &str| opened.check(host, address.parse().unwrap(), &[]);
         assert_eq!(check("127.0.0.1", "127.0.0.1:8080"), Ok(()));
         assert_eq!(check("127.0.0.1", "127.0.0.1:8081"), Err("loopback"));
         assert_eq!(check("127.0.0.2", "127.0.0.2:8080"), Err("loopback"));
@@ -222,11 +243,84 @@ mod tests {
         assert_eq!(check("sso.example.org", "10.0.0.1:443"), Err("private"));
         assert_eq!(check("sso.example.org", "8.8.8.8:443"), Ok(()));
         let opened = Opened::by(["http://localhost:3000", "https://10.0.0.1"]);
-        let check = |host: &str, address: &str| opened.check(host, address.parse().unwrap());
+        let check = |host: &str, address: &str| opened.check(host, address.parse().unwrap(), &[]);
         assert_eq!(check("localhost", "[::1]:3000"), Ok(()));
         assert_eq!(check("localhost", "[::1]:2375"), Err("loopback"));
         assert_eq!(check("evil.example.org", "127.0.0.1:3000"), Err("loopback"));
         assert_eq!(check("sso.example.org", "10.0.0.1:443"), Ok(()));
         assert_eq!(check("sso.example.org", "10.0.0.1:2375"), Err("private"));
+    }
+
+    #[test]
+    fn metadata_services_are_closed_and_named() {
+        for address in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.170.23",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "169.254.42.42",
+            "169.254.0.23",
+            "169.254.10.10",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "fd00:100::100:200",
+            "fd00:a9fe:a9fe::1",
+            "fe80::a9fe:a9fe",
+            "::ffff:168.63.129.16",
+            "64:ff9b::a83f:8110",
+            "2002:a83f:8110::1",
+        ] {
+            let ip: IpAddr = address.parse().unwrap();
+            assert_eq!(closed(ip), Some("the metadata service of a cloud"), "{address}");
+            let origin = format!("http://{}", SocketAddr::new(ip, 80));
+            assert_eq!(place_among(&origin, Vec::new), Some("cloud metadata"), "{origin}");
+        }
+        for host in [
+            "metadata.google.internal",
+            "METADATA.google.internal.",
+            "metadata.goog",
+            "metadata.tencentyun.com",
+            "api.metadata.cloud.ibm.com",
+            "instance-data.ec2.internal",
+        ] {
+            let origin = format!("http://{host}");
+            assert_eq!(place_among(&origin, Vec::new), Some("cloud metadata"), "{origin}");
+        }
+        assert_eq!(place_among("https://metadata.example.org", Vec::new), None);
+    }
+
+    #[test]
+    fn what_is_near_is_closed_unless_it_is_named() {
+        let networks = [("8.8.4.4", 24), ("2a01:4f8::1", 64)]
+            .map(|(address, prefix)| Network { address: address.parse().unwrap(), prefix });
+        let opened = Opened::by(["http://8.8.4.9", "http://sso.example.org"]);
+        let own = Err("an address of this machine");
+        let network = Err("in a network of this machine");
+        for (address, wanted) in [
+            ("8.8.4.4:80", own),
+            ("8.8.4.5:80", network),
+            ("8.8.4.9:80", Ok(())),
+            ("8.8.4.9:81", network),
+            ("8.8.8.8:80", Ok(())),
+            ("[2a01:4f8::1]:80", own),
+            ("[2a01:4f8::2]:80", network),
+            ("[::ffff:8.8.4.4]:80", own),
+            ("[2002:808:404::1]:80", own),
+            ("[64:ff9b::808:405]:80", network),
+        ] {
+            let given = opened.check("sso.example.org", address.parse().unwrap(), &networks);
+            assert_eq!(given, wanted, "{address}");
+        }
+        let place = |origin: &str| place_among(origin, || networks.to_vec());
+        assert_eq!(place("http://8.8.4.4:81"), Some("an address of this machine"));
+        assert_eq!(place("http://8.8.4.5"), Some("in a network of this machine"));
+        assert_eq!(place("http://8.8.8.8"), None);
+        assert_eq!(place("http://10.0.0.1"), Some("a private network"));
+        assert_eq!(place("http://127.0.0.1"), Some("an address of this machine"));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error as _,
+    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -15,7 +16,7 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-use super::{Next, addresses::Opened};
+use super::{Next, addresses::Opened, networks::Network};
 use crate::{home::Grant, plugin::Outside};
 
 /// A connection that takes longer will not come.
@@ -34,6 +35,8 @@ pub struct Client {
 /// Why there is no answer.
 pub enum NotSent {
     Closed(Closed),
+    /// The machine's own addresses are not known, so nothing is open.
+    Unknown(io::Error),
     Failed(reqwest::Error),
 }
 
@@ -77,7 +80,8 @@ impl Client {
         };
         if let Some(address) = literal {
             let host = next.url.host_str().unwrap_or_default();
-            names.check(host, address).map_err(NotSent::Closed)?;
+            let networks = self.outside.networks().map_err(NotSent::Unknown)?;
+            names.check(host, address, &networks).map_err(NotSent::Closed)?;
         }
         let client = match self.ports.get(&(scheme.clone(), port)) {
             Some(client) => client.clone(),
@@ -119,22 +123,25 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    fn check(&self, host: &str, address: IpAddr) -> Result<(), Closed> {
-        self.opened.check(host, SocketAddr::new(address, self.port)).map_err(|why| Closed {
+    fn check(&self, host: &str, address: IpAddr, networks: &[Network]) -> Result<(), Closed> {
+        let address = SocketAddr::new(address, self.port);
+        self.opened.check(host, address, networks).map_err(|why| Closed {
             host: host.to_owned(),
-            address,
+            address: address.ip(),
             why,
-            origin: origin(&self.scheme, SocketAddr::new(address, self.port)),
+            origin: origin(&self.scheme, address),
         })
     }
 
     /// The open addresses of a name; an error if it has only closed ones.
     pub async fn open(&self, host: &str) -> Result<Vec<SocketAddr>, OpenError> {
         let answers = self.outside.addresses(host).await?;
+        // As of this connection: addresses come and go.
+        let networks = self.outside.networks()?;
         let mut open = Vec::new();
         let mut refused = None;
         for address in answers.into_iter().take(ANSWERS) {
-            match self.check(host, address) {
+            match self.check(host, address, &networks) {
                 Ok(()) => open.push(SocketAddr::new(address, self.port)),
                 Err(closed) => refused = Some(closed),
             }

@@ -7,6 +7,8 @@
 
 mod addresses;
 mod connect;
+mod metadata;
+mod networks;
 
 use std::{error::Error as _, time::Duration};
 
@@ -18,8 +20,11 @@ use url::Url;
 use wasmtime::component::{HasSelf, Linker};
 
 pub(in crate::plugin) use self::addresses::place;
-pub use self::connect::Client;
 use self::connect::{Closed, NotSent};
+pub use self::{
+    connect::Client,
+    networks::{Network, here},
+};
 use super::State;
 use crate::{
     home::Grant,
@@ -74,6 +79,10 @@ impl State {
                 None => match self.client().send(&next).await {
                     Ok(response) => response,
                     Err(NotSent::Closed(closed)) => return Err(self.closed(closed)),
+                    Err(NotSent::Unknown(error)) => {
+                        let why = format!("the addresses of this machine are unknown: {error}");
+                        return Err(HttpError::Failed(why));
+                    }
                     Err(NotSent::Failed(error)) => return Err(HttpError::Failed(chain(&error))),
                 },
             };

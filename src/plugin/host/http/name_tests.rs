@@ -17,7 +17,7 @@ use super::{
     http::{Error, Host as _, Request, Response},
     tests::{get, ok, serve},
 };
-use crate::plugin::{HttpError, HttpRequest, HttpResponse, Machine, Outside};
+use crate::plugin::{HttpError, HttpRequest, HttpResponse, Machine, Network, Outside};
 
 /// A machine whose name server gives these answers, one after the other; the
 /// last one for good.
@@ -72,14 +72,17 @@ async fn a_name_that_leads_to_a_closed_address_is_denied_with_what_would_open_it
         ("127.0.0.1", "127.0.0.1", "loopback"),
         ("0.0.0.0", "0.0.0.0", "unspecified"),
         ("10.0.0.1", "10.0.0.1", "private"),
-        ("169.254.169.254", "169.254.169.254", "link-local"),
-        ("100.100.100.200", "100.100.100.200", "shared"),
+        ("169.254.169.254", "169.254.169.254", "metadata service of a cloud"),
+        ("168.63.129.16", "168.63.129.16", "metadata service of a cloud"),
+        ("169.254.1.1", "169.254.1.1", "link-local"),
+        ("100.64.0.1", "100.64.0.1", "shared"),
         ("::1", "[::1]", "loopback"),
-        ("fd00:ec2::254", "[fd00:ec2::254]", "private"),
+        ("fd00:ec2::254", "[fd00:ec2::254]", "metadata service of a cloud"),
+        ("fd00::254", "[fd00::254]", "private"),
         ("fe80::1", "[fe80::1]", "link-local"),
         ("::ffff:127.0.0.1", "[::ffff:7f00:1]", "loopback"),
         ("::127.0.0.1", "[::7f00:1]", "loopback"),
-        ("64:ff9b::a9fe:a9fe", "[64:ff9b::a9fe:a9fe]", "link-local"),
+        ("64:ff9b::a9fe:a9fe", "[64:ff9b::a9fe:a9fe]", "metadata service of a cloud"),
         ("64:ff9b:1::a00:1", "[64:ff9b:1::a00:1]", "reserved"),
         ("2002:7f00:1::", "[2002:7f00:1::]", "loopback"),
     ] {
@@ -124,6 +127,53 @@ async fn closed_addresses_among_open_ones_are_left_out() {
     let mixed: &[&str] = &["10.0.0.1", "1.1.1.1", "::1", "169.254.169.254", "2606:4700::1111"];
     let open = checked(&[mixed], &[], 443).open("mixed.example").await.unwrap();
     assert_eq!(open, ["1.1.1.1:443".parse().unwrap(), "[2606:4700::1111]:443".parse().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_networks_interfaces_are_listed_for_every_connection() {
+    // An address comes to an interface between two connections.
+    let networks = Mutex::new(VecDeque::from([vec![], vec![("8.8.4.4", 24)]]));
+    let names = Checked {
+        opened: Arc::new(Opened::default()),
+        outside: Arc::new(Moving { networks }),
+        scheme: "https".into(),
+        port: 443,
+    };
+    assert_eq!(names.open("sso.example").await.unwrap().len(), 1);
+    let error = names.open("sso.example").await.unwrap_err().to_string();
+    assert!(error.contains("8.8.4.9, which is in a network of this machine"), "{error}");
+    // Not known is not open.
+    let error = names.open("sso.example").await.unwrap_err().to_string();
+    assert!(error.contains("no interfaces"), "{error}");
+}
+
+/// A machine whose interfaces change, and are unknown in the end.
+struct Moving {
+    networks: Mutex<VecDeque<Vec<(&'static str, u32)>>>,
+}
+
+#[async_trait]
+impl Outside for Moving {
+    fn now(&self) -> Duration {
+        Machine.now()
+    }
+    fn random(&self, buffer: &mut [u8]) -> Result<(), String> {
+        Machine.random(buffer)
+    }
+    async fn answer(&self, _: &HttpRequest) -> Option<Result<HttpResponse, HttpError>> {
+        None
+    }
+    async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(vec!["8.8.4.9".parse().unwrap()])
+    }
+    fn networks(&self) -> io::Result<Vec<Network>> {
+        let now = self.networks.lock().unwrap().pop_front();
+        let now = now.ok_or_else(|| io::Error::other("no interfaces"))?;
+        let parse =
+            |(address, prefix): (&str, u32)| Network { address: address.parse().unwrap(), prefix };
+        Ok(now.into_iter().map(parse).collect())
+    }
+    fn answered(&self, _: &HttpRequest, _: &Result<HttpResponse, HttpError>) {}
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! The `git` program, asked for objects and nothing else: no hooks, no
-//! prompts, no helpers, no submodules; bounded in time and output.
+//! prompts, no helpers, no submodules; bounded in time, memory and output.
+//!
+//! It runs in repositories that we made only ([`Repository`]). What others made
+//! is read as data first ([`foreign`]). The person's own configuration counts
+//! where something is fetched (credentials, proxies, keys), and only there.
 
 use std::{
     io::{BufReader, Read},
@@ -11,6 +15,16 @@ use std::{
 
 use super::Error;
 
+mod folder;
+mod foreign;
+mod refs;
+mod repository;
+
+pub(super) use folder::Folder;
+pub(super) use foreign::{Kind, kind, origin};
+pub(super) use refs::Refs;
+pub(super) use repository::{Cache, Repository, look};
+
 /// For what only reads this disk.
 pub(super) const LOCAL: Duration = Duration::from_secs(60);
 /// For what may fetch from elsewhere.
@@ -19,24 +33,91 @@ pub(super) const REMOTE: Duration = Duration::from_secs(600);
 const MAX_OUTPUT: u64 = 16 << 20;
 
 /// Variables by which whoever started us could make git look elsewhere, or run
-/// something.
-const FOREIGN: [&str; 12] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
+/// something. Those behind the line are `git rev-parse --local-env-vars`, which
+/// git's own hooks have set.
+const FOREIGN: [&str; 24] = [
     "GIT_CEILING_DIRECTORIES",
     "GIT_TEMPLATE_DIR",
     "GIT_EXTERNAL_DIFF",
     "GIT_TRACE",
+    "GIT_NAMESPACE",
+    "GIT_ATTR_SOURCE",
+    "GIT_DEFAULT_HASH",
+    "GIT_DEFAULT_REF_FORMAT",
+    // ---
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_QUARANTINE_PATH",
 ];
 
-/// A git command in a repository, or nowhere.
-pub(super) fn command(repository: Option<&Path>) -> Command {
+/// What no command of ours does, whatever the configuration says.
+const SETTINGS: [&str; 18] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.pager=cat",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    // Larger objects are never held in memory.
+    "core.bigFileThreshold=64m",
+    "protocol.ext.allow=never",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "advice.detachedHead=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    // A fetch is one pack, and is checked before anything of it is used.
+    "fetch.unpackLimit=1",
+    "fetch.fsckObjects=true",
+    "transfer.fsckObjects=true",
+    // No other address than the one that was given, though the server names one.
+    "transfer.bundleURI=false",
+    // Slips that old tools made in histories that are in use, and that harm nobody.
+    "fsck.zeroPaddedFilemode=ignore",
+    "fetch.fsck.zeroPaddedFilemode=ignore",
+];
+
+/// git in a repository of ours: nobody's configuration but the repository's,
+/// which we wrote, and nothing from elsewhere.
+pub(super) fn local(git_dir: &Path) -> Command {
+    let mut command = bare(git_dir);
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_ALLOW_PROTOCOL", "file")
+        .env("GIT_ALLOC_LIMIT", "1g")
+        .arg("--git-dir")
+        .arg(git_dir);
+    command
+}
+
+/// git fetching into a repository of ours, with the person's own configuration.
+pub(super) fn remote(git_dir: &Path) -> Command {
+    let mut command = bare(git_dir);
+    command.env("GIT_ALLOW_PROTOCOL", "https:ssh").arg("--git-dir").arg(git_dir);
+    command
+}
+
+/// git cloning into a folder of ours, which is empty.
+pub(super) fn cloning(beside: &Path) -> Command {
+    let mut command = bare(beside);
+    command.env("GIT_ALLOW_PROTOCOL", "https:ssh");
+    command
+}
+
+fn bare(folder: &Path) -> Command {
     let mut command = Command::new("git");
     for name in FOREIGN {
         command.env_remove(name);
@@ -44,25 +125,18 @@ pub(super) fn command(repository: Option<&Path>) -> Command {
     // The answers are read by us, and nobody is there to be asked.
     command
         .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_ALLOW_PROTOCOL", "https:ssh:file")
         .env("GIT_LITERAL_PATHSPECS", "1")
         .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_NO_LAZY_FETCH", "1")
         .env("LC_ALL", "C")
+        // A repository around the folder, the team's own, say, is none of its business.
+        .env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(folder))
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    for setting in [
-        "core.hooksPath=/dev/null",
-        "core.fsmonitor=false",
-        "core.pager=cat",
-        "protocol.ext.allow=never",
-        "submodule.recurse=false",
-        "advice.detachedHead=false",
-    ] {
+    for setting in SETTINGS {
         command.arg("-c").arg(setting);
-    }
-    if let Some(repository) = repository {
-        command.arg("-C").arg(repository);
     }
     command
 }
@@ -77,7 +151,9 @@ pub(super) fn run(mut command: Command, action: &str, limit: Duration) -> Result
     let read = |reader: thread::JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
     let (stdout, stderr) = (read(stdout), read(stderr));
     if !status {
-        return Err(failed(last_words(&stderr)));
+        // `git fsck` complains on standard output.
+        let said = if stderr.trim_ascii().is_empty() { &stdout } else { &stderr };
+        return Err(failed(last_words(said)));
     }
     if stdout.len() as u64 > MAX_OUTPUT {
         return Err(failed(format!("git said more than {MAX_OUTPUT} bytes")));
@@ -150,7 +226,7 @@ pub(super) struct TreeEntry {
 /// All files of a commit.
 pub(super) fn tree(repository: &Path, commit: &str) -> Result<Vec<TreeEntry>, Error> {
     let action = format!("listing the files of {commit}");
-    let mut ls = command(Some(repository));
+    let mut ls = local(repository);
     ls.args(["ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", commit]);
     let listing = run(ls, &action, LOCAL)?;
     let wrong = |line: &str| Error::Git {
@@ -175,7 +251,7 @@ pub(super) fn tree(repository: &Path, commit: &str) -> Result<Vec<TreeEntry>, Er
 
 impl Objects {
     pub(super) fn open(repository: &Path) -> Result<Self, Error> {
-        let mut command = command(Some(repository));
+        let mut command = local(repository);
         command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|e| reading(format!("starting git: {e}")))?;
         let answers = child.stdout.take().ok_or_else(|| reading("git has no output".into()))?;
