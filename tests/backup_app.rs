@@ -4,6 +4,9 @@
 #[path = "hostile/guests.rs"]
 mod guests;
 
+#[path = "backup_app/hostile.rs"]
+mod hostile;
+
 mod common;
 
 use std::{fs, ops::Deref, time::Duration};
@@ -88,7 +91,11 @@ impl Fixture {
     /// Gives the recipe another plugin.
     fn plan(&self, plan: &[BackupItem]) {
         self.file("plugins/guest.wasm", guests::talking_backup(plan));
-        let manifest = "plugins:\n  - name: guest\n    component: plugins/guest.wasm\n    grants:\n      - exec: db\n";
+        let mut manifest =
+            "plugins:\n  - name: guest\n    component: plugins/guest.wasm\n".to_owned();
+        if plan.iter().any(|item| matches!(item, BackupItem::Dump { .. })) {
+            manifest += "    grants:\n      - exec: db\n";
+        }
         self.file("recipe.yml", manifest);
     }
 

@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
-use super::set::SetId;
+use rustix::io::Errno;
+
+use super::{here::VolumeUser, set::SetId, volume::NoView};
 use crate::{hint::Hint, text::line};
 
 /// Why a backup or a restore failed.
@@ -70,7 +72,35 @@ pub enum Error {
     NotRunning { service: String },
     #[error("the volume `{volume}` cannot be {verb}: {reason}")]
     Volume { volume: String, verb: &'static str, reason: String },
-    /// Volumes are read by path.
+    /// What was a folder when the set was taken is something else now.
+    #[error(
+        "`{path}` of the volume `{volume}` cannot be restored: `{at}` in it is {what} now, not a folder"
+    )]
+    Misplaced { volume: String, path: String, at: String, what: &'static str },
+    /// restic cannot be shown a volume without what its links lead to.
+    #[error("the volume `{volume}` cannot be shown to restic safely: {step} failed: {source}")]
+    NoView {
+        volume: String,
+        step: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("restic needs {path}, which lies among the volumes and is hidden while the volume `{volume}` is saved", path = .path.display())]
+    Covered { volume: String, path: PathBuf },
+    /// What others than the app's services write while it is restored.
+    #[error("the volume `{volume}` is also used by {}, which a restore would not stop", .users.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    UsedByOthers { volume: String, users: Vec<VolumeUser> },
+    /// Services that a restore stopped did not start again.
+    #[error("{source}\n{data}, but these services did not start again: {}", .services.join(", "))]
+    NotStarted {
+        app: String,
+        services: Vec<String>,
+        /// What is with the data, as a sentence.
+        data: &'static str,
+        #[source]
+        source: Box<Error>,
+    },
+    /// Volumes are files of the machine that the engine runs on.
     #[error("the volumes of {endpoint} are not on this machine")]
     NotHere { endpoint: String },
     #[error("the recipe names an item to back up that cannot be: {reason}")]
@@ -137,6 +167,14 @@ fn laid_out(error: &Error) -> String {
 }
 
 impl Error {
+    pub(super) fn no_view(volume: &str, no: NoView) -> Self {
+        let volume = volume.to_owned();
+        match no {
+            NoView::Refused { step, source } => Error::NoView { volume, step, source },
+            NoView::Covered(path) => Error::Covered { volume, path },
+        }
+    }
+
     /// For `map_err` on file operations.
     pub(super) fn io(
         action: &'static str,
@@ -168,6 +206,28 @@ impl Hint for Error {
             Error::Plugin(e) => e.hint(),
             Error::Operation(e) => e.hint(),
             Error::AfterBackup { source, .. } => source.hint(),
+            Error::NotStarted { app, .. } => {
+                Some(format!("start them with `potluck app deploy {app}`"))
+            }
+            Error::Misplaced { at, .. } => Some(format!(
+                "the app replaced it after the backup: rename or remove `{at}` in the app's \
+                 container, then restore again"
+            )),
+            Error::NoView { source, .. } => Some(match source.raw_os_error().map(Errno::from_raw_os_error) {
+                Some(Errno::PERM | Errno::ACCESS) => {
+                    "run potluck as root, with the right to mount (CAP_SYS_ADMIN)".into()
+                }
+                _ => "a mount that follows no symbolic links needs Linux 5.10 or newer".into(),
+            }),
+            Error::Covered { .. } => Some(
+                "move it out of the folder with the engine's volumes, or reach the repository \
+                 through a server, for example `rest:`"
+                    .into(),
+            ),
+            Error::UsedByOthers { users, .. } => {
+                let stops: Vec<String> = users.iter().map(VolumeUser::stop).collect();
+                Some(format!("stop them first: {}; then restore again", stops.join("; ")))
+            }
             Error::LeftStopped { source, .. } => source.hint().or_else(|| {
                 Some("restore again; `potluck app deploy` starts the services as they are".into())
             }),

@@ -13,6 +13,7 @@
 mod create;
 mod error;
 mod facts;
+mod here;
 pub mod manifest;
 mod options;
 mod plan;
@@ -29,6 +30,7 @@ pub mod volume;
 
 pub use create::{ItemReport, SetReport, create};
 pub use error::Error;
+pub use here::VolumeUser;
 pub use manifest::Manifest;
 pub use options::Options;
 pub use repository::{HANDED_ON, Repository};

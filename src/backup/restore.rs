@@ -20,7 +20,7 @@ use super::{
     options::{Missing, Options, check_here, find, unless_cancelled},
     plan::{self, Planned, What},
     restic::Restic,
-    restore_data::{Restoring, Services},
+    restore_data::{Restoring, Services, check_volumes},
     set::{ItemKind, ItemName, SetId},
     snapshots::{Which, pick, sets_of},
 };
@@ -106,6 +106,7 @@ pub async fn prepare(
     let services = Services::look(app, &items).await?;
     let volumes = app.engine.volumes(Scope::All).await.map_err(operation::Error::from)?;
     let volumes = volumes.into_iter().map(|volume| volume.name).collect();
+    check_volumes(app, &items, &volumes).await?;
     let plan = describe(app, &manifest, &items, &services, &volumes);
     Ok(Restore { plan, restic, hooks, items, services })
 }
@@ -236,7 +237,9 @@ impl Restore {
         unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
         let data = stores(&self.items);
         let stopped = self.services.stop(context, app, &data, cancel).await?;
-        restoring.commit_all(staged).await?;
+        if let Err(error) = restoring.commit_all(app, staged).await {
+            return Err(stopped.bring_back(context, app, error).await);
+        }
         let apps = self.services.start_data(context, app, &data, stopped).await?;
         let putting = restoring.put_back_all(app, &self.items, &data);
         let put = unless_cancelled(cancel, "its data is half restored, restore it again", putting);

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     error::Error,
+    here,
     manifest::{Item, VolumeFacts},
     options::{Meter, unless_cancelled},
     plan::{Planned, What},
@@ -15,7 +16,7 @@ use super::{
     set::SetId,
     stream::Dump,
     take::{check_node, session},
-    volume::{Folder, Staged},
+    volume::{Staged, Swapped},
 };
 use crate::{
     compose::StackVolume,
@@ -56,11 +57,12 @@ impl Restoring<'_> {
             check_node(app, volume, "restored").await?;
             let meter = Meter::new(&*self.context.progress, format!("volume {}", item.name));
             let live = app.engine.create_volume(&volume.name, labels(app, volume)).await?;
-            let folder = Folder { volume: volume.name.clone(), path: live.mountpoint };
+            let folder = here::folder(app, volume, &live, "restored").await?;
+            folder.check_places(facts)?;
             let beside = folder.stage(self.set)?;
             // One that was empty has no snapshot: an empty folder takes its place.
             if let Some(snapshot) = &item.snapshot {
-                self.restic.restore(snapshot, beside.path()).await?;
+                self.restic.restore(snapshot, beside.view()?).await?;
             }
             staged.push((beside, facts.clone()));
             meter.done(format!("{} bytes", item.bytes));
@@ -106,19 +108,47 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Puts all volumes into their places. Removing the old content takes as
-    /// long as it is large, so this is not for the async threads.
-    pub async fn commit_all(&self, staged: Vec<(Staged, VolumeFacts)>) -> Result<(), Error> {
+    /// Puts all volumes into their places, or none: what fails half-way is taken
+    /// back. Removing the old content takes as long as it is large, so this is
+    /// not for the async threads.
+    pub async fn commit_all(
+        &self,
+        app: &App,
+        staged: Vec<(Staged, VolumeFacts)>,
+    ) -> Result<(), Error> {
+        for (staged, facts) in &staged {
+            // Again: other containers went on meanwhile, and the app did until
+            // it was stopped.
+            here::check_unshared(app, staged.folder().volume()).await?;
+            staged.folder().check_places(facts)?;
+        }
         let committing = tokio::task::spawn_blocking(move || {
-            staged.into_iter().try_for_each(|(staged, facts)| staged.commit(&facts))
+            let mut swapped = Vec::new();
+            for (staged, facts) in staged {
+                match staged.swap(&facts) {
+                    Ok(done) => swapped.push(done),
+                    Err(error) => {
+                        // One that fails must not keep the others.
+                        let undone = swapped.into_iter().rev().map(Swapped::undo);
+                        let undone: Vec<Error> = undone.filter_map(Result::err).collect();
+                        return Err(undone.into_iter().next().unwrap_or(error));
+                    }
+                }
+            }
+            Ok(swapped.into_iter().filter_map(|done| done.finish().err()).collect::<Vec<_>>())
         });
-        committing.await.unwrap_or_else(|e| {
+        let left = committing.await.unwrap_or_else(|e| {
             Err(Error::Io {
                 action: "putting the volumes into their places",
                 path: "volumes".into(),
                 source: std::io::Error::other(e),
             })
-        })
+        })?;
+        for error in left {
+            let message = format!("the previous content was not removed: {error}");
+            self.context.progress.warn(message);
+        }
+        Ok(())
     }
 
     /// Puts all dumps back, each when its service is ready.
@@ -173,6 +203,28 @@ impl Restoring<'_> {
         meter.done(format!("{} bytes", item.bytes));
         Ok(())
     }
+}
+
+/// Finds a place for all volumes of a set before anything stops, and changes
+/// nothing: each is a folder of this machine that nobody else writes, and has
+/// the folders that its paths lead through.
+pub(super) async fn check_volumes(
+    app: &App,
+    items: &[(Item, Planned)],
+    exist: &BTreeSet<String>,
+) -> Result<(), Error> {
+    for (item, place) in items {
+        let (What::Volume { volume, .. }, Some(facts)) = (&place.what, &item.volume) else {
+            continue;
+        };
+        check_node(app, volume, "restored").await?;
+        here::check_unshared(app, &volume.name).await?;
+        if exist.contains(&volume.name) {
+            let live = app.engine.volume(&volume.name).await?;
+            here::folder(app, volume, &live, "restored").await?.check_places(facts)?;
+        }
+    }
+    Ok(())
 }
 
 /// What swarm writes on the volumes of a stack's tasks.
@@ -237,16 +289,10 @@ impl Services {
             };
             unless_cancelled(cancel, "the app is as it was", stopping).await
         };
-        if let Err(error) = outcome {
-            for part in [&stopped.data, &stopped.apps] {
-                if let Err(e) = operation::scale_up(context, app, part, START).await {
-                    let message = format!("bringing the app's services back failed: {e}");
-                    context.progress.warn(message);
-                }
-            }
-            return Err(error);
+        match outcome {
+            Ok(()) => Ok(stopped),
+            Err(error) => Err(stopped.bring_back(context, app, error).await),
         }
-        Ok(stopped)
     }
 
     /// Starts what takes dumps back, and nothing else; returns what is still
@@ -262,8 +308,11 @@ impl Services {
             if !data.is_empty() {
                 context.progress.step("start data stores");
             }
-            operation::scale_up(context, app, &stopped.data, START).await?;
-            return Ok(stopped.apps);
+            let failed = operation::bring_back(context, app, &stopped.data, START).await;
+            let mut services = keys(&failed);
+            let Some((_, first)) = failed.into_iter().next() else { return Ok(stopped.apps) };
+            services.extend(stopped.apps.services().into_iter().map(Into::into));
+            return Err(Error::LeftStopped { services, source: Box::new(first.into()) });
         }
         context.progress.step("deploy");
         let options = DeployOptions { restoring: true, ..DeployOptions::default() };
@@ -285,8 +334,26 @@ impl Services {
         apps: Stopped,
     ) -> Result<(), Error> {
         context.progress.step("start services");
-        Ok(operation::scale_up(context, app, &apps, START).await?)
+        let failed = operation::bring_back(context, app, &apps, START).await;
+        let services = keys(&failed);
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some((_, first)) => {
+                Err(not_started(app, "the data is restored", services, first.into()))
+            }
+        }
     }
+}
+
+fn keys(failed: &[(String, operation::Error)]) -> Vec<String> {
+    failed.iter().map(|(key, _)| key.clone()).collect()
+}
+
+/// The error of services that did not start, after something else failed or
+/// because of what kept the first of them.
+fn not_started(app: &App, data: &'static str, services: Vec<String>, because: Error) -> Error {
+    let app = app.entry.name.to_string();
+    Error::NotStarted { app, services, data, source: Box::new(because) }
 }
 
 /// Services that were stopped, by when they start again.
@@ -294,4 +361,21 @@ impl Services {
 pub(super) struct StoppedApp {
     pub apps: Stopped,
     pub data: Stopped,
+}
+
+impl StoppedApp {
+    /// Starts everything again after a failure that left the data as it was,
+    /// and returns that failure, with the services that did not start.
+    pub async fn bring_back(self, context: &Context, app: &App, because: Error) -> Error {
+        context.progress.step("start services");
+        let mut failed = operation::bring_back(context, app, &self.data, START).await;
+        failed.extend(operation::bring_back(context, app, &self.apps, START).await);
+        for (service, error) in &failed {
+            context.progress.warn(format!("`{service}` did not start again: {error}"));
+        }
+        match keys(&failed) {
+            services if services.is_empty() => because,
+            services => not_started(app, "its data is as it was", services, because),
+        }
+    }
 }

@@ -6,13 +6,13 @@ use tokio::io::AsyncReadExt;
 
 use super::{
     error::Error,
+    here,
     manifest::{Item, VolumeFacts},
     options::Meter,
     plan::{Planned, What},
     restic::{Label, Restic, Summary},
     set::{ItemName, SetId, item_tags},
     stream::{self, Dump},
-    volume::Folder,
 };
 use crate::{
     compose::StackVolume,
@@ -136,13 +136,13 @@ impl Taking<'_> {
             }
             found => found?,
         };
-        let folder = Folder { volume: volume.name.clone(), path: live.mountpoint };
+        let folder = here::folder(self.app, volume, &live, "read").await?;
         let facts = folder.check(paths)?;
         if folder.is_empty()? {
             return Ok((None, facts));
         }
         let exclude = folder.exclude(exclude);
-        let upload = self.restic.backup_folder(label, &folder.path, paths, &exclude).await?;
+        let upload = self.restic.backup_folder(label, folder.view()?, paths, &exclude).await?;
         let mut reached = upload.reached();
         let finishing = upload.finish();
         tokio::pin!(finishing);

@@ -55,6 +55,9 @@ pub enum Error {
     /// The engine understood and said no.
     #[error("the engine refused to {action}: {message}")]
     Refused { action: String, message: String },
+    /// The engine's files are not this machine's, or it does not show that they are.
+    #[error("the volumes of {endpoint} are not on this machine: {reason}")]
+    Elsewhere { endpoint: String, reason: String },
     /// An endpoint of a form that is not known.
     #[error("`{endpoint}` is not an endpoint: {reason}")]
     BadEndpoint { endpoint: String, reason: String },
@@ -100,6 +103,10 @@ impl Hint for Error {
             Error::NotManager { .. } => Some("run `docker swarm init` on that server".into()),
             Error::BadEndpoint { .. } => Some(
                 "endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]` or `simulated`"
+                    .into(),
+            ),
+            Error::Elsewhere { .. } => Some(
+                "run potluck as root on the server itself, with its engine's own socket as endpoint"
                     .into(),
             ),
             Error::OutOfSequence { .. } => Some("run the command again".into()),

@@ -108,9 +108,19 @@ pub struct Distribution {
 pub struct Volume {
     pub name: String,
     pub driver: String,
-    /// Where its files are on that node.
+    /// Where the engine says that its files are on that node.
     pub mountpoint: std::path::PathBuf,
     pub labels: BTreeMap<String, String>,
+    /// The driver's options: with `local`, a mount of something else.
+    pub options: BTreeMap<String, String>,
+}
+
+/// A running container that mounts a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounting {
+    pub container: String,
+    /// Full name of its service, if it is one's.
+    pub service: Option<String>,
 }
 
 /// A running container of a task, on the node this endpoint speaks for.
@@ -308,6 +318,15 @@ pub trait Engine: Send + Sync + fmt::Debug {
         labels: BTreeMap<String, String>,
     ) -> Result<Volume, Error>;
     async fn remove_volume(&self, name: &str) -> Result<(), Error>;
+    /// Containers on that node that run, or are paused, and mount the volume.
+    async fn volume_users(&self, name: &str) -> Result<Vec<Mounting>, Error>;
+    /// The folder of *this* machine in which the engine keeps its volumes, each
+    /// as `<name>/_data`; proved, not believed.
+    ///
+    /// # Errors
+    /// [`Error::Elsewhere`] when the engine is not this machine's, or cannot
+    /// prove it.
+    async fn volumes_folder(&self) -> Result<std::path::PathBuf, Error>;
 
     /// What the registry says of an image; asked through the engine.
     async fn distribution(

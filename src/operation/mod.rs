@@ -58,7 +58,7 @@ pub use load::{confine, load, load_deployed, recipe_of, stack_name};
 pub use owner::{Confined, Takeover};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
-pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
+pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,

@@ -91,28 +91,50 @@ pub async fn scale_up(
     limit: Duration,
 ) -> Result<(), Error> {
     for service in stopped.services.iter().rev() {
-        let live = app.engine.service(&service.id).await?;
-        let mut sent = service.spec.clone();
-        change(app, live, |spec| {
-            *spec = service.spec.clone();
-            sent = spec.clone();
-        })
-        .await?;
-        let targets = [Target {
-            key: service.key.clone(),
-            id: service.id.clone(),
-            spec: sent,
-            changed: true,
-        }];
-        converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
-            Error::Failed(Failed {
-                what: format!("starting {} again", service.name),
-                subject: Subject::App(app.entry.name.to_string()),
-                services,
-            })
-        })?;
+        start_again(context, app, service, limit).await?;
     }
     Ok(())
+}
+
+/// As [`scale_up`], but one service that fails keeps no other from being
+/// started. Returns the keys of those that failed, and why.
+pub async fn bring_back(
+    context: &Context,
+    app: &App,
+    stopped: &Stopped,
+    limit: Duration,
+) -> Vec<(String, Error)> {
+    let mut failed = Vec::new();
+    for service in stopped.services.iter().rev() {
+        if let Err(error) = start_again(context, app, service, limit).await {
+            failed.push((service.key.clone(), error));
+        }
+    }
+    failed
+}
+
+async fn start_again(
+    context: &Context,
+    app: &App,
+    service: &StoppedService,
+    limit: Duration,
+) -> Result<(), Error> {
+    let live = app.engine.service(&service.id).await?;
+    let mut sent = service.spec.clone();
+    change(app, live, |spec| {
+        *spec = service.spec.clone();
+        sent = spec.clone();
+    })
+    .await?;
+    let targets =
+        [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, changed: true }];
+    converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
+        Error::Failed(Failed {
+            what: format!("starting {} again", service.name),
+            subject: Subject::App(app.entry.name.to_string()),
+            services,
+        })
+    })
 }
 
 fn full_name(app: &App, key: &str) -> Result<String, Error> {

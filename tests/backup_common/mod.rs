@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use potluck::{
-    backup::{Repository, restic::Restic},
+    backup::{Repository, restic::Restic, set::SetId, volume::Folder},
     engine::{self, Chunk, ExecSession, Stream},
 };
 
@@ -51,9 +51,24 @@ impl Lab {
 
     /// A folder as Docker makes it for a volume.
     pub fn volume(&self, name: &str) -> PathBuf {
-        let path = self.folder.path().join("volumes").join(name).join("_data");
+        let path = self.volumes().join(name).join("_data");
         fs::create_dir_all(&path).unwrap();
         path
+    }
+
+    /// The same, opened as potluck opens it.
+    pub fn open(&self, name: &str) -> Folder {
+        Folder::open(&self.volumes(), name, "read").unwrap()
+    }
+
+    /// Where this machine's engine would keep its volumes.
+    pub fn volumes(&self) -> PathBuf {
+        self.folder.path().join("volumes")
+    }
+
+    /// Where a restore of the set fills a volume's folder.
+    pub fn staging(&self, name: &str, set: &SetId) -> PathBuf {
+        self.volumes().join(name).join(format!(".potluck-restore-{set}"))
     }
 
     /// No snapshot exists, and no lock is left.
@@ -77,6 +92,16 @@ impl Lab {
         }
         panic!("no restic runs on {}", self.repository.location);
     }
+}
+
+/// Whether restic can be shown a volume, which takes the right to mount; says so
+/// where it cannot.
+pub fn can_mount() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skip("volumes are not saved here: not root");
+    }
+    root
 }
 
 pub fn chunk(stream: Stream, bytes: Vec<u8>) -> Result<Chunk, engine::Error> {
@@ -114,6 +139,24 @@ impl Tmpfs {
             .status()
             .ok()?;
         status.success().then(|| Tmpfs(at.to_owned()))
+    }
+}
+
+/// An ext4 image through FUSE, whose mount cannot exchange names; unmounted when
+/// dropped.
+pub struct Fuse(Tmpfs);
+
+impl Fuse {
+    pub fn mount(folder: &Path, at: &Path) -> Option<Self> {
+        let image = folder.join("image");
+        fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+            let output = Command::new(program).args(arguments).output().ok()?;
+            output.status.success().then_some(())
+        };
+        run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image.as_ref()])?;
+        run("fuse2fs", &[image.as_ref(), at.as_ref()])?;
+        Some(Fuse(Tmpfs(at.to_owned())))
     }
 }
 

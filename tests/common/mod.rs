@@ -7,6 +7,7 @@
 
 mod alone;
 pub mod app;
+mod forward;
 mod skip;
 
 use std::{
@@ -26,6 +27,7 @@ use potluck::{
 };
 
 pub use alone::is_alone;
+pub use forward::forward;
 pub use skip::skip;
 
 /// busybox and nothing else: `/bin/sh` and all applets.

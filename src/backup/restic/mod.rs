@@ -33,7 +33,7 @@ use self::{
     failure::{Doing, judge},
     process::Process,
 };
-use super::{error::Error, repository::Repository};
+use super::{error::Error, repository::Repository, volume::View};
 
 /// A list of snapshots that is longer than this is not read: 64 MiB are about
 /// a hundred thousand snapshots.
@@ -139,13 +139,13 @@ impl Restic {
         Ok(Upload::new(process, true, format!("store `{file}`"), self.name.clone()))
     }
 
-    /// Begins a backup of what is in a folder: the snapshot holds its entries,
+    /// Begins a backup of what is in a volume: the snapshot holds its entries,
     /// not the folder, so that it restores below any other folder. `paths` are
     /// relative to it; all of it when empty. `exclude` are restic's patterns.
     pub async fn backup_folder(
         &self,
         label: Label<'_>,
-        folder: &Path,
+        view: View,
         paths: &[String],
         exclude: &[OsString],
     ) -> Result<Upload, Error> {
@@ -164,22 +164,26 @@ impl Restic {
             arguments.extend(paths.iter().map(|p| format!("./{p}").into()));
         }
         let mut command = self.command(&arguments);
-        command.current_dir(folder).stdin(Stdio::null());
-        let process = self.start(command)?;
-        Ok(Upload::new(process, false, format!("store {}", folder.display()), self.name.clone()))
+        command.stdin(Stdio::null());
+        let action = format!("store {}", view.path().display());
+        let process = self.start_in(view, command)?;
+        Ok(Upload::new(process, false, action, self.name.clone()))
     }
 
-    /// Restores a whole snapshot below a folder.
-    pub async fn restore(&self, snapshot: &str, target: &Path) -> Result<(), Error> {
+    /// Restores a whole snapshot into a view.
+    pub async fn restore(&self, snapshot: &str, view: View) -> Result<(), Error> {
         let arguments = [
             "restore".into(),
             "--target".into(),
-            target.as_os_str().to_owned(),
+            view.path().as_os_str().to_owned(),
             "--".into(),
             snapshot.into(),
         ];
+        let mut command = self.command(&arguments);
+        command.stdin(Stdio::null());
+        let process = self.start_in(view, command)?;
         // A terabyte takes hours: no limit but the caller's.
-        self.collect("restore a snapshot", &arguments, 1024 * 1024).await.map(drop)
+        self.collected("restore a snapshot", process, 1024 * 1024).await.map(drop)
     }
 
     /// Begins to read one file of a snapshot.
@@ -257,10 +261,26 @@ impl Restic {
     }
 
     fn start(&self, command: Command) -> Result<Process, Error> {
-        Process::start(command, &self.tracker).map_err(|source| Error::ResticMissing {
-            program: self.repository.program.to_string_lossy().into_owned(),
-            source,
-        })
+        Process::start(command, &self.tracker).map_err(|source| self.missing(source))
+    }
+
+    /// Starts restic where it sees one volume, and of the volumes only that.
+    fn start_in(&self, view: View, command: Command) -> Result<Process, Error> {
+        let volume = view.volume().to_owned();
+        let refused = |no| Error::no_view(&volume, no);
+        let Repository { location, password_file, cache, .. } = &self.repository;
+        for needed in
+            [Path::new(location.strip_prefix("local:").unwrap_or(location)), password_file, cache]
+        {
+            view.check_visible(needed).map_err(refused)?;
+        }
+        let started = view.start(command, |command| Process::start(command, &self.tracker));
+        started.map_err(refused)?.map_err(|source| self.missing(source))
+    }
+
+    fn missing(&self, source: std::io::Error) -> Error {
+        let program = self.repository.program.to_string_lossy().into_owned();
+        Error::ResticMissing { program, source }
     }
 
     /// Runs to the end within a time and returns standard output.
@@ -286,10 +306,18 @@ impl Restic {
         arguments: &[OsString],
         limit: usize,
     ) -> Result<Vec<u8>, Error> {
-        let odd = |message: String| Error::ResticOutput { action: action.to_owned(), message };
         let mut command = self.command(arguments);
         command.stdin(Stdio::null());
-        let mut process = self.start(command)?;
+        self.collected(action, self.start(command)?, limit).await
+    }
+
+    async fn collected(
+        &self,
+        action: &str,
+        mut process: Process,
+        limit: usize,
+    ) -> Result<Vec<u8>, Error> {
+        let odd = |message: String| Error::ResticOutput { action: action.to_owned(), message };
         // It never says that it began.
         process.begun.cancel();
         let mut stdout = Vec::new();

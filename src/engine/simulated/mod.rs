@@ -35,7 +35,7 @@ pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Health, Kind, LogLine, LogQuery,
-    Manager, RegistryAuth, Scope, Volume, api,
+    Manager, Mounting, RegistryAuth, Scope, Volume, api,
 };
 use files::Files;
 use state::{NODE_ID, NODE_NAME, State, container_id, in_scope};
@@ -187,6 +187,7 @@ impl Simulated {
             driver: "local".to_owned(),
             mountpoint: self.volumes.join(name),
             labels: labels.clone(),
+            options: BTreeMap::new(),
         }
     }
 
@@ -519,6 +520,15 @@ impl Engine for Simulated {
             }
         })
         .await
+    }
+
+    async fn volume_users(&self, name: &str) -> Result<Vec<Mounting>, Error> {
+        self.change(|state, _| Ok(state.volume_users(name))).await
+    }
+
+    async fn volumes_folder(&self) -> Result<PathBuf, Error> {
+        let reason = "it is simulated, and keeps none that restic could read".to_owned();
+        Err(Error::Elsewhere { endpoint: ENDPOINT.to_owned(), reason })
     }
 
     async fn distribution(

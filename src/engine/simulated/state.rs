@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::engine::{Error, Kind, Scope, api};
+use crate::engine::{Error, Kind, Mounting, Scope, api};
 
 pub(super) const NODE_ID: &str = "simulatednode000000000001";
 pub(super) const NODE_NAME: &str = "simulated";
@@ -344,6 +344,22 @@ impl State {
         }
         self.volumes.remove(name);
         Ok(())
+    }
+
+    /// Containers that mount a volume.
+    pub fn volume_users(&self, name: &str) -> Vec<Mounting> {
+        let mut users = Vec::new();
+        for service in &self.services {
+            for task in service.tasks.iter().filter(|task| super::tick::has_container(task)) {
+                if mounted_volumes(task).any(|(source, _)| source == name) {
+                    users.push(Mounting {
+                        container: container_id(task.id.as_deref().unwrap_or_default()),
+                        service: Some(service.name().to_owned()),
+                    });
+                }
+            }
+        }
+        users
     }
 
     /// The task and service of a container that runs.

@@ -7,7 +7,8 @@ use futures_util::{Stream, StreamExt, stream::BoxStream};
 
 use super::call::{About, translate};
 use crate::engine::{
-    self, Container, Distribution, Error, Health, LogLine, LogQuery, Stream as Output, api,
+    self, Container, Distribution, Error, Health, LogLine, LogQuery, Mounting, Stream as Output,
+    api,
 };
 
 /// Labels that swarm puts on the containers of its tasks.
@@ -44,7 +45,21 @@ pub(super) fn volume(found: api::Volume) -> engine::Volume {
         driver: found.driver,
         mountpoint: PathBuf::from(found.mountpoint),
         labels: found.labels.into_iter().collect(),
+        options: found.options.into_iter().collect(),
     }
+}
+
+/// Docker's filter also takes a path in the container for the volume's name.
+pub(super) fn mounting(found: api::ContainerSummary, volume: &str) -> Option<Mounting> {
+    let mounts = found.mounts.unwrap_or_default();
+    if !mounts.iter().any(|mount| mount.name.as_deref() == Some(volume)) {
+        return None;
+    }
+    let name = found.names.unwrap_or_default().into_iter().next().or(found.id)?;
+    Some(Mounting {
+        container: name.trim_start_matches('/').to_owned(),
+        service: found.labels.unwrap_or_default().remove(SERVICE_LABEL),
+    })
 }
 
 pub(super) fn distribution(found: api::DistributionInspect) -> Distribution {

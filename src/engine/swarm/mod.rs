@@ -9,6 +9,7 @@
 mod call;
 mod convert;
 mod exec;
+mod local;
 mod raw;
 mod ssh;
 
@@ -20,7 +21,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine, LogQuery, Manager,
-    RegistryAuth, Scope, Volume, api,
+    Mounting, RegistryAuth, Scope, Volume, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
@@ -447,6 +448,24 @@ impl Engine for SwarmEngine {
         let name = checked(Kind::Volume, name)?;
         let options = None::<query::RemoveVolumeOptions>;
         self.call(about, self.docker.remove_volume(name, options)).await
+    }
+
+    async fn volume_users(&self, name: &str) -> Result<Vec<Mounting>, Error> {
+        let running = ["running", "paused", "restarting"].map(str::to_owned).to_vec();
+        let filters = HashMap::from([
+            ("volume".to_owned(), vec![name.to_owned()]),
+            ("status".to_owned(), running),
+        ]);
+        let options =
+            query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self
+            .call(About::list(Kind::Container), self.docker.list_containers(Some(options)))
+            .await?;
+        Ok(found.into_iter().filter_map(|one| convert::mounting(one, name)).collect())
+    }
+
+    async fn volumes_folder(&self) -> Result<std::path::PathBuf, Error> {
+        self.find_volumes().await
     }
 
     async fn distribution(

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     engine::{
         Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
-        LogQuery, Manager, RegistryAuth, STACK_LABEL, Scope, Volume, api,
+        LogQuery, Manager, Mounting, RegistryAuth, STACK_LABEL, Scope, Volume, api,
     },
     operation::live::label,
     secrets::APP_LABEL,
@@ -914,6 +914,14 @@ impl Engine for Confined {
         }
         self.inner.remove_volume(name).await?;
         self.removed(Kind::Volume, name.to_owned()).await
+    }
+
+    async fn volume_users(&self, name: &str) -> Result<Vec<Mounting>, Error> {
+        self.inner.volume_users(name).await
+    }
+
+    async fn volumes_folder(&self) -> Result<std::path::PathBuf, Error> {
+        self.inner.volumes_folder().await
     }
 
     async fn distribution(

@@ -1,0 +1,247 @@
+//! A restored folder beside a volume, and how it takes the volume's place.
+//!
+//! In three steps, so that what fails is taken back: [`Staged`] is filled,
+//! [`Staged::swap`] exchanges it for what the volume holds, and only when all
+//! volumes of a restore are exchanged does [`Swapped::finish`] remove what they
+//! held; [`Swapped::undo`] brings it back instead.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::fs::{fstat, syncfs};
+
+use super::{
+    DATA, Folder,
+    beneath::{self, Exchange, Named, by_kernel, is_folder, kind, look, look_for},
+    named, relative,
+    view::{Access, View},
+};
+use crate::backup::{error::Error, manifest::VolumeFacts, set::SetId};
+
+impl Folder {
+    /// Where a set is restored to before it takes its place: beside the data,
+    /// where no container reaches. What an earlier attempt left there is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`Error::Volume`].
+    pub fn stage(&self, set: &SetId) -> Result<Staged, Error> {
+        let bad = |e: io::Error| self.bad("restored", e);
+        match beneath::folder(&self.home, DATA) {
+            // Crossing into another file system.
+            Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
+                let reason = "it is a mount of its own, which cannot be exchanged";
+                return Err(self.bad("restored", reason));
+            }
+            opened => drop(opened.map_err(bad)?),
+        }
+        let name = format!(".potluck-restore-{set}");
+        beneath::remove_all(&self.home, &name).map_err(bad)?;
+        let content = beneath::make(&self.home, &name).map_err(bad)?;
+        Ok(Staged { folder: self.clone(), content, name: Some(name), exchange: by_kernel })
+    }
+}
+
+/// A folder that is being filled to take a volume's place. Removed when dropped.
+#[derive(Debug)]
+pub struct Staged {
+    folder: Folder,
+    content: OwnedFd,
+    /// Its name beside the volume's data, for as long as it is to be removed.
+    name: Option<String>,
+    exchange: Exchange,
+}
+
+impl Staged {
+    /// How restic writes it.
+    ///
+    /// # Errors
+    /// [`Error::NoView`] where this kernel or this user cannot have one.
+    pub fn view(&self) -> Result<View, Error> {
+        let Folder { volumes, volume, .. } = &self.folder;
+        View::new(&self.content, volumes, volume, Access::Write)
+            .map_err(|no| Error::no_view(volume, no))
+    }
+
+    /// The volume that it is for.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Puts the new content into its place; the old content is then here.
+    ///
+    /// # Errors
+    /// [`Error::Volume`]; the volume then holds what it held, unless the message
+    /// says otherwise.
+    pub fn swap(mut self, facts: &VolumeFacts) -> Result<Swapped, Error> {
+        let name = self.name.take().unwrap_or_default();
+        let mut swapped = Swapped { staged: self, name, moves: Vec::new() };
+        match swapped.swap(facts) {
+            Ok(()) => Ok(swapped),
+            Err(error) => {
+                let error = swapped.staged.folder.bad("restored", error);
+                swapped.undo()?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name
+            && let Err(error) = beneath::remove_all(&self.folder.home, name)
+        {
+            let volume = &self.folder.volume;
+            tracing::warn!(%volume, %name, %error, "removing an unfinished restore");
+        }
+    }
+}
+
+/// A volume that holds the new content, beside the old one.
+#[derive(Debug)]
+pub struct Swapped {
+    staged: Staged,
+    name: String,
+    moves: Vec<Move>,
+}
+
+/// One thing that changed places.
+#[derive(Debug)]
+struct Move {
+    /// In the staging folder: what was new, and is old now.
+    ours: (OwnedFd, String),
+    /// In the volume.
+    theirs: (OwnedFd, String),
+    /// Nothing was there before.
+    added: bool,
+}
+
+impl Move {
+    fn ours(&self) -> Named<'_> {
+        named(&self.ours.0, &self.ours.1)
+    }
+
+    fn theirs(&self) -> Named<'_> {
+        named(&self.theirs.0, &self.theirs.1)
+    }
+}
+
+impl Swapped {
+    fn swap(&mut self, facts: &VolumeFacts) -> io::Result<()> {
+        let Staged { folder, content, .. } = &self.staged;
+        // Everything of that file system is on disk before it takes its place.
+        syncfs(content)?;
+        if facts.paths.is_empty() {
+            beneath::own(content, facts.uid, facts.gid, facts.mode)?;
+            let home = || folder.home.as_fd().try_clone_to_owned();
+            let (ours, theirs) = ((home()?, self.name.clone()), (home()?, DATA.into()));
+            return self.apply(Move { ours, theirs, added: false });
+        }
+        for path in outermost(&facts.paths) {
+            self.place(path)?;
+        }
+        Ok(())
+    }
+
+    /// One path of a volume that was taken in part: the rest stays. Another
+    /// container may mount the volume and swap folders as fast as it can; each
+    /// folder on the way is open before it is used.
+    fn place(&mut self, path: &str) -> io::Result<()> {
+        let parts = relative(path).map_err(io::Error::other)?;
+        let Some((last, parents)) = parts.split_last() else {
+            return Err(io::Error::other("the path is empty"));
+        };
+        let mut from = self.staged.content.try_clone()?;
+        let mut to = self.staged.folder.data.try_clone()?;
+        for part in parents {
+            from = beneath::folder(&from, part)?;
+            to = match look_for(&to, part)? {
+                Some(stat) if is_folder(&stat) => beneath::folder(&to, part)?,
+                Some(stat) => {
+                    let what = kind(&stat);
+                    return Err(io::Error::other(format!("`{part}` of `{path}` is {what} now")));
+                }
+                None => {
+                    let like = fstat(&from)?;
+                    let made = beneath::make(&to, part)?;
+                    beneath::own(&made, like.st_uid, like.st_gid, like.st_mode)?;
+                    made
+                }
+            };
+        }
+        // restic passes over nothing, but a set may be older than its words.
+        look(&from, last)?;
+        let added = look_for(&to, last)?.is_none();
+        let name = || (*last).to_owned();
+        self.apply(Move { ours: (from, name()), theirs: (to, name()), added })
+    }
+
+    fn apply(&mut self, step: Move) -> io::Result<()> {
+        if step.added {
+            beneath::rename_new(step.ours(), step.theirs())?;
+        } else {
+            beneath::exchange(self.staged.exchange, step.ours(), step.theirs())?;
+        }
+        self.moves.push(step);
+        Ok(())
+    }
+
+    /// Puts the old content back and removes the new.
+    ///
+    /// # Errors
+    /// [`Error::Volume`] where that fails; both contents are kept then.
+    pub fn undo(mut self) -> Result<(), Error> {
+        while let Some(step) = self.moves.pop() {
+            let undone = if step.added {
+                beneath::rename_new(step.theirs(), step.ours())
+            } else {
+                beneath::exchange(self.staged.exchange, step.ours(), step.theirs())
+            };
+            undone.map_err(|e| {
+                let Folder { volumes, volume, .. } = &self.staged.folder;
+                let kept = volumes.join(volume).join(&self.name);
+                let reason = format!(
+                    "the previous content could not be put back: {e} (it is in {})",
+                    kept.display()
+                );
+                self.staged.folder.bad("restored", reason)
+            })?;
+        }
+        self.remove()
+    }
+
+    /// Removes the old content.
+    ///
+    /// # Errors
+    /// [`Error::Volume`]; the new content is in its place all the same.
+    pub fn finish(self) -> Result<(), Error> {
+        self.remove()
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        beneath::remove_all(&self.staged.folder.home, &self.name).map_err(|e| {
+            let Folder { volumes, volume, .. } = &self.staged.folder;
+            let left = volumes.join(volume).join(&self.name);
+            self.staged.folder.bad("tidied", format!("{} is left: {e}", left.display()))
+        })
+    }
+}
+
+/// Paths without those that lie below another one: each would be exchanged
+/// twice, and come out old.
+fn outermost(paths: &[String]) -> Vec<&str> {
+    let parts: Vec<(&str, Vec<&str>)> =
+        paths.iter().map(|path| (path.as_str(), relative(path).unwrap_or_default())).collect();
+    let below = |a: &[&str], b: &[&str]| a.len() > b.len() && a.starts_with(b);
+    let mut kept: Vec<(&str, &[&str])> = Vec::new();
+    for (path, own) in &parts {
+        let inside = parts.iter().any(|(_, other)| below(own, other));
+        if !inside && !kept.iter().any(|(_, other)| other == own) {
+            kept.push((path, own));
+        }
+    }
+    kept.into_iter().map(|(path, _)| path).collect()
+}
