@@ -113,7 +113,7 @@ async fn a_colleagues_folder_is_the_same_app_and_another_recipe_is_not() {
     // Another recipe of that name is refused by every verb.
     let words = [format!("the stack `{stack}`"), "recorded for the recipe wiki".into()];
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    refused(&three.run(&["app", "deploy", &domain, "-n"]), 6, &words);
+    refused(&three.run(&["app", "deploy", &domain, "-n"]), 6, &["with the recipe wiki"]);
     for arguments in [
         &["app", "deploy", &domain, "--dry-run"][..],
         &["app", "undeploy", &domain, "--yes"],
@@ -148,12 +148,20 @@ async fn a_stack_that_docker_deployed_is_taken_over_once_without_a_restart() {
     eventually("the task", || async {
         let id = engine.services(Scope::Stack(&stack)).await.unwrap()[0].id.clone().unwrap();
         let tasks = engine.tasks(&id).await.unwrap();
-        tasks.iter().any(|t| t.status.as_ref().is_some_and(|s| s.state.is_some_and(|s| s == potluck::engine::api::TaskState::RUNNING))).then_some(())
+        tasks
+            .iter()
+            .any(|t| {
+                t.status.as_ref().is_some_and(|s| {
+                    s.state.is_some_and(|s| s == potluck::engine::api::TaskState::RUNNING)
+                })
+            })
+            .then_some(())
     })
     .await;
     let before = fingerprint(&engine, &stack).await;
 
-    let what = [format!("service `{stack}_app`"), format!("volume `{stack}_data`"), "--takeover".into()];
+    let what =
+        [format!("service `{stack}_app`"), format!("volume `{stack}_data`"), "--takeover".into()];
     let what: Vec<&str> = what.iter().map(String::as_str).collect();
     refused(&lab.run(&["app", "deploy", &domain, "-n"]), 6, &what);
     good(&lab.run(&["app", "ps", &domain]));
@@ -250,7 +258,9 @@ async fn a_stack_named_by_a_sample_or_by_hand_is_not_anothers() {
     other.write("evil/compose.yml", &compose);
     other.write(
         "evil/.env.sample",
-        &format!("TYPE=evil\nRECIPE=other\nDOMAIN=\nSTACK_NAME={stack}\nexport STACK_NAME={stack}\n"),
+        &format!(
+            "TYPE=evil\nRECIPE=other\nDOMAIN=\nSTACK_NAME={stack}\nexport STACK_NAME={stack}\n"
+        ),
     );
     let made = new(&other, "evil", &evil, &[]);
     good(&made);
@@ -312,14 +322,22 @@ async fn names_that_mean_another_stacks_objects_are_refused() {
     app(&other, "evil", &one_service(""), "", &evil);
     for (compose, holder) in [
         // The victim's volume, service and network under the attacker's own beginning.
-        (one_service("    volumes: [example_org_data:/d]\nvolumes: {example_org_data: {}}\n"), &victim),
+        (
+            one_service("    volumes: [example_org_data:/d]\nvolumes: {example_org_data: {}}\n"),
+            &victim,
+        ),
         (compose.replace("  app:", "  example_org_app:"), &victim),
         (
-            one_service("    networks: [example_org_default]\nnetworks: {example_org_default: {}}\n"),
+            one_service(
+                "    networks: [example_org_default]\nnetworks: {example_org_default: {}}\n",
+            ),
             &victim,
         ),
         // One that is not there yet.
-        (one_service("    volumes: [example_org_new:/d]\nvolumes: {example_org_new: {}}\n"), &victim),
+        (
+            one_service("    volumes: [example_org_new:/d]\nvolumes: {example_org_new: {}}\n"),
+            &victim,
+        ),
     ] {
         other.write("evil/compose.yml", &compose);
         let run = other.run(&["app", "deploy", &evil, "-n", "--takeover"]);
