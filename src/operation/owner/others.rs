@@ -60,11 +60,13 @@ impl Others {
     /// Who else has, or would have, an object of this name.
     pub fn holder(&self, stack: &StackName, kind: Kind, name: &str) -> Option<&str> {
         let recorded = self.records.iter().find(|(_, owned)| owned.has_name(kind, name));
-        let below = |prefix: &str| name.strip_prefix(prefix).is_some_and(|r| r.starts_with('_'));
+        let below = |stack: &str| name.strip_prefix(stack).is_some_and(|r| r.starts_with('_'));
+        let ours = below(stack.as_str());
         recorded.map(|(whose, _)| whose.as_str()).or_else(|| {
             // Of stacks whose names begin alike, the longer one has the name.
-            let longer = |other: &&String| other.len() > stack.as_str().len() && below(other);
-            let other = self.stacks.keys().filter(longer).max_by_key(|other| other.len())?;
+            let longer = |other: &str| !ours || other.len() > stack.as_str().len();
+            let theirs = self.stacks.keys().filter(|other| below(other) && longer(other));
+            let other = theirs.max_by_key(|other| other.len())?;
             self.stacks.get(other).map(String::as_str)
         })
     }
@@ -93,8 +95,8 @@ mod tests {
             (Kind::Service, "wiki_exampledb", None),
             (Kind::Volume, "shared", Some("the app b")),
             (Kind::Network, "shared", None),
-            // Not of our own beginning: whether it may be used is not asked here.
-            (Kind::Volume, "blog_data", None),
+            (Kind::Config, "blog_data", Some("blog")),
+            (Kind::Config, "blogs", None),
         ] {
             assert_eq!(others.holder(&wiki, kind, name), holder, "{name}");
         }
