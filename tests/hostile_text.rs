@@ -139,53 +139,79 @@ fn walk(what: &str, value: &Value) {
 
 const APP: &str = "t.example";
 
-/// Every command that shows something of a recipe or an app, on the simulated
-/// server; what each left must be clean.
-fn play(what: &str, lab: &Lab) {
-    for words in [
-        "recipe lint ./tiny",
-        "recipe lint ./tiny --strict",
-        "plugin inspect ./tiny",
-        "recipe port ./tiny --output ported",
-        "app new ./tiny --domain t.example --server=simulated",
-        "app check t.example",
-        "app deploy t.example --dry-run",
-        "app deploy t.example --dry-run --verbose",
-        "app secret ls t.example",
-        "app secret generate t.example --all",
-        "app deploy t.example --no-input",
-        "app ps t.example",
-        "app ls",
-        "app cmd t.example",
-        "plugin ls t.example",
-        "plugin grants t.example",
-        "app logs t.example",
-        "app deploy t.example --dry-run --force",
-        "stack ls --server simulated",
-        "recipe ls",
-        "backup ls t.example",
-        "app undeploy t.example --yes",
-    ] {
+/// Every command that shows something of a recipe or an app.
+const ALL: [&str; 21] = [
+    "recipe lint ./tiny",
+    "recipe lint ./tiny --strict",
+    "plugin inspect ./tiny",
+    "recipe port ./tiny --output ported",
+    "app new ./tiny --domain t.example --server=simulated",
+    "app check t.example",
+    "app deploy t.example --dry-run",
+    "app deploy t.example --dry-run --verbose",
+    "app secret ls t.example",
+    "app secret generate t.example --all",
+    "app deploy t.example --no-input",
+    "app ps t.example",
+    "app ls",
+    "app cmd t.example",
+    "plugin ls t.example",
+    "plugin grants t.example",
+    "app logs t.example",
+    "app deploy t.example --dry-run --force",
+    "stack ls --server simulated",
+    "recipe ls",
+    "app undeploy t.example --yes",
+];
+const ALL_JSON: [&str; 13] = [
+    "recipe lint ./tiny",
+    "plugin inspect ./tiny",
+    "app config t.example",
+    "app check t.example",
+    "app secret ls t.example",
+    "app deploy t.example --dry-run",
+    "app deploy t.example --no-input",
+    "app ps t.example",
+    "app ls",
+    "app cmd t.example",
+    "plugin ls t.example",
+    "plugin grants t.example",
+    "recipe ls",
+];
+/// Those that show a compose file.
+const COMPOSED: [&str; 5] = [
+    "recipe lint ./tiny",
+    "app new ./tiny --domain t.example --server=simulated",
+    "app deploy t.example --dry-run",
+    "app deploy t.example --no-input --timeout 1s",
+    "app ps t.example",
+];
+const COMPOSED_JSON: [&str; 3] =
+    ["recipe lint ./tiny", "app deploy t.example --dry-run", "app ps t.example"];
+
+/// Plays them on the simulated server; what each leaves must be clean. Says in how
+/// many something of the payload was to be seen.
+fn play(what: &str, lab: &Lab) -> usize {
+    play_these(what, lab, &ALL, &ALL_JSON)
+}
+
+fn play_these(what: &str, lab: &Lab, plain: &[&str], json: &[&str]) -> usize {
+    let mut seen = 0;
+    let mut sees = |run: &Run| {
+        let both = [&run.stdout, &run.stderr];
+        seen += usize::from(both.iter().any(|text| text.contains("error: fake")));
+    };
+    for words in plain {
         let arguments: Vec<&str> = words.split(' ').collect();
-        is_clean(&format!("{what}: {words}"), &lab.run(&arguments));
+        let run = lab.run(&arguments);
+        is_clean(&format!("{what}: {words}"), &run);
+        sees(&run);
     }
-    for words in [
-        "recipe lint ./tiny",
-        "plugin inspect ./tiny",
-        "app config t.example",
-        "app check t.example",
-        "app secret ls t.example",
-        "app deploy t.example --dry-run",
-        "app deploy t.example --no-input",
-        "app ps t.example",
-        "app ls",
-        "app cmd t.example",
-        "plugin ls t.example",
-        "plugin grants t.example",
-        "recipe ls",
-    ] {
+    for words in json {
         let arguments: Vec<&str> = words.split(' ').chain(["--json"]).collect();
-        is_clean_json(&format!("{what}: {words} --json"), &lab.run(&arguments));
+        let run = lab.run(&arguments);
+        is_clean_json(&format!("{what}: {words} --json"), &run);
+        sees(&run);
     }
     let config = lab.path("potluck/servers/simulated/t.example.env");
     let settings = fs::read_to_string(config).unwrap_or_default();
@@ -199,6 +225,7 @@ fn play(what: &str, lab: &Lab) {
         assert!(!run.stdout.chars().any(is_foul), "{what}: --get {key}");
         assert!(run.stdout.lines().count() <= 1, "{what}: --get {key}");
     }
+    seen
 }
 
 fn lab(files: &[(&str, &str)]) -> Lab {
@@ -228,7 +255,8 @@ services:
 configs: {}
 "#;
     let lab = lab(&[("compose.yml", compose), (".env.sample", "TYPE=tui\nDOMAIN=\n")]);
-    play("the case", &lab);
+    let new = lab.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated"]);
+    assert_eq!(new.code, 0, "{new}");
     let run = lab.run(&["app", "deploy", APP, "--dry-run"]);
     assert_eq!(run.code, 0, "{run}");
     let lines: Vec<_> = run.stderr.lines().map(str::trim_end).collect();
@@ -237,7 +265,8 @@ configs: {}
         ["  + create ", "  > run ", "      "].iter().any(|begin| line.starts_with(begin))
     };
     let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
-    assert!(others.iter().all(|line| !line.starts_with("  ")), "{others:?}");
+    assert_eq!(others, [&"Nothing was changed: this was a dry run."]);
+    play("the case", &lab);
 }
 
 /// `P` is the payload, as a scalar of its own.
@@ -310,11 +339,15 @@ const COMPOSE: &[&str] = &[
 ];
 
 fn compose(part: usize) {
+    let mut seen = 0;
     for (number, template) in COMPOSE.iter().enumerate().filter(|(n, _)| n % 4 == part) {
         let text = template.replace('P', &yaml(&payload()));
         let lab = lab(&[("compose.yml", &text)]);
-        play(&format!("compose {number}, {template}"), &lab);
+        let what = format!("compose {number}, {template}");
+        seen += usize::from(play_these(&what, &lab, &COMPOSED, &COMPOSED_JSON) > 0);
     }
+    // Not each field is shown, as some are nobody's business; most are.
+    assert!(seen > COMPOSE.len() / 4 / 2, "only {seen} fields were shown");
 }
 
 #[test]
@@ -421,10 +454,15 @@ fn names_in_git_say_nothing_of_their_own() {
     let name: String =
         flat().chars().filter(|c| !c.is_ascii_control() && !" [".contains(*c)).collect();
     let name: String = name.replace(['~', '^', ':', '?', '*', '\\'], "").chars().take(60).collect();
-    lab.release(&format!("1.0.0+{name}"));
+    lab.release("1.0.0+x");
+    lab.write("tiny/more", "x");
+    lab.release(&format!("2.0.0+{name}"));
     lab.git(&["branch", &name]);
     lab.git(&["-c", "user.name=\u{202e}", "commit", "--allow-empty", "-qm", &payload()]);
     play("names in git", &lab);
+    // What is not to be seen is no name of a version.
+    let listed = lab.json(&["recipe", "ls", "--json"]);
+    assert_eq!(listed[0]["versions"], json!(["1.0.0+x"]), "{listed}");
     for version in ["1.0.0", "2.0.0"] {
         is_clean("a version", &lab.run(&["app", "deploy", APP, version, "--dry-run"]));
         is_clean("a version", &lab.run(&["recipe", "lint", "./tiny", version]));
@@ -450,14 +488,14 @@ fn names_in_git_say_nothing_of_their_own() {
 
 #[test]
 fn a_plugin_says_nothing_of_its_own() {
-    let p = payload();
+    let p: String = payload().chars().take(600).collect();
     let mut data = Data::new();
     let said: String = (0..4).map(|level| data.log(level, &p)).collect();
     let component = lifecycle(&[LOG], &data.items(), &format!("{said} (i32.const 64)"));
     let manifest = "plugins: [{name: helper, component: helper.wasm, options: {a: P}}]";
     let lab = lab(&[("recipe.yml", &manifest.replace('P', &yaml(&p)))]);
     fs::write(lab.path("tiny/helper.wasm"), component).unwrap();
-    play("a plugin", &lab);
+    assert!(play("a plugin", &lab) > 0);
     fs::write(lab.path("tiny/helper.wasm"), p).unwrap();
     play("no plugin", &lab);
 }

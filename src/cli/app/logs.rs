@@ -217,16 +217,16 @@ impl Printer<'_> {
         }
         let time = if self.timestamps { format!("{} ", line.time) } else { String::new() };
         let width = self.width;
+        let prefix = match (self.prefix, self.bare) {
+            (false, _) => String::new(),
+            (true, true) => format!("{style}{key:<width$} |{style:#} "),
+            (true, false) => format!("{key:<width$} | "),
+        };
         if self.bare {
             let text = stripped(&line.text, LINE).replace('\n', " ");
-            let prefix = self
-                .prefix
-                .then(|| format!("{style}{key:<width$} |{style:#} "))
-                .unwrap_or_default();
             return self.session.ui.out_lines(format_args!("{prefix}{time}{text}"));
         }
         // As docker gives it, for whatever reads it.
-        let prefix = self.prefix.then(|| format!("{key:<width$} | ")).unwrap_or_default();
         self.session.ui.out_bytes(format!("{prefix}{time}{}\n", line.text).as_bytes())
     }
 }

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, io, path::Path};
 use rustix::fs::FileType;
 
 use super::folder::Folder;
-use crate::recipe::error::{Error, Unreadable};
+use crate::{
+    recipe::error::{Error, Unreadable},
+    text::is_hidden,
+};
 
 /// Bytes of `packed-refs`: some 300 000 references.
 const PACKED: u64 = 32 << 20;
@@ -188,10 +191,13 @@ fn is_wanted(name: &str) -> bool {
         && is_plain(name)
 }
 
-/// The rules of git-check-ref-format(1).
+/// The rules of git-check-ref-format(1); and nothing that is not to be seen.
 pub(super) fn is_plain(name: &str) -> bool {
     let bad = |c: char| {
-        c.is_control() || c.is_whitespace() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\')
+        c.is_control()
+            || is_hidden(c)
+            || c.is_whitespace()
+            || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\')
     };
     let part = |part: &str| {
         !part.is_empty()
