@@ -92,8 +92,7 @@ fn a_domain_comes_to_the_neighbours_stack() {
     attack(|guest| {
         guest.compose(QUIET);
         let domain = guest.text("VICTIM").replace("_example_org", "_example.org");
-        let arguments =
-            ["app", "new", "RECIPE", "--server", "here", "--domain", &domain, "-n"];
+        let arguments = ["app", "new", "RECIPE", "--server", "here", "--domain", &domain, "-n"];
         guest.refused(&arguments, 1, "would have the stack");
     });
 }
@@ -117,10 +116,7 @@ fn a_shorter_stack_means_the_neighbours_objects() {
     let cases = [
         base.replace("V:", "example_org_data:").replace("{data: {}}", "{example_org_data: {}}"),
         QUIET.replace("  app:", "  example_org_db:"),
-        with(
-            "    networks: [example_org_default]\n",
-            "networks: {example_org_default: {}}\n",
-        ),
+        with("    networks: [example_org_default]\n", "networks: {example_org_default: {}}\n"),
         with(
             "    configs: [{source: example_org_settings, target: /c}]\n",
             "configs: {example_org_settings: {content: x}}\n",
