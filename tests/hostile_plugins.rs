@@ -35,9 +35,11 @@ use hostile::*;
 use potluck::plugin::{Error, Hooks, Plugin, Runtime, Surroundings};
 
 /// Files of attacks that the document must not leave out.
-const FILES: [&str; 15] = [
+const FILES: [&str; 23] = [
     "src/plugin/host/http/name_tests.rs",
     "src/plugin/host/http/tls_tests.rs",
+    "tests/backup_app/hostile.rs",
+    "tests/backup_races.rs",
     "tests/cli_hostile.rs",
     "tests/hostile/components.rs",
     "tests/hostile/handles.rs",
@@ -50,6 +52,12 @@ const FILES: [&str; 15] = [
     "tests/hostile/results.rs",
     "tests/hostile/texts.rs",
     "tests/hostile/ungranted.rs",
+    "tests/hostile_recipes.rs",
+    "tests/hostile_recipes/files.rs",
+    "tests/hostile_recipes/names.rs",
+    "tests/hostile_recipes/programs.rs",
+    "tests/hostile_recipes/texts.rs",
+    "tests/hostile_recipes/volumes.rs",
     "tests/plugin_cache.rs",
 ];
 

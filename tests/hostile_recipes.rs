@@ -13,6 +13,8 @@ mod common;
 
 #[path = "hostile_recipes/files.rs"]
 mod files;
+#[path = "hostile_recipes/names.rs"]
+mod names;
 #[path = "hostile_recipes/programs.rs"]
 mod programs;
 #[path = "hostile_recipes/texts.rs"]

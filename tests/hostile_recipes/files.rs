@@ -1,6 +1,6 @@
 //! Files that are none of the recipe's.
 
-use crate::{Guest, QUIET, attack};
+use crate::{Guest, QUIET, attack, world::NEW};
 
 /// `QUIET` with more at its top level and for its service.
 fn quiet(service: &str, top: &str) -> String {
@@ -134,7 +134,7 @@ fn a_plugin_is_a_file_outside() {
 
 /// Whether the first or the second command notices, nothing is deployed.
 fn refused_anywhere(guest: &Guest, words: &str) {
-    let made = guest.run(&["app", "new", "RECIPE", "--server", "here", "--domain", "APP", "-n"]);
+    let made = guest.run(NEW);
     if made.code == 0 {
         guest.refused(&["app", "deploy", "APP", "-n"], 1, words);
     } else {

@@ -83,7 +83,11 @@ fn settings_that_nobody_confirmed_name_the_neighbours_stack() {
             }
         }
         let set = guest.text("STACK_NAME=VICTIM");
-        guest.refused(&["app", "config", "APP", "--set", &set], 1, "would have the stack");
+        // Even said, it is another's.
+        guest.ok(&["app", "config", "APP", "--set", &set]);
+        let words = guest.text("the stack `VICTIM` is left alone: it belongs to the app");
+        guest.refused(&["app", "deploy", "APP", "-n", "--takeover"], 1, &words);
+        guest.refused(&["app", "undeploy", "APP", "--yes"], 1, &words);
     });
 }
 
@@ -104,7 +108,7 @@ fn overlays_of_a_sample_lie_outside_of_the_recipe() {
             guest.compose(QUIET);
             guest.write(".env.sample", &format!("TYPE=x\nDOMAIN=x\nCOMPOSE_FILE={path}\n"));
             guest.new_app();
-            guest.refused(&["app", "deploy", "APP", "-n"], 1, "outside");
+            guest.refused(&["app", "deploy", "APP", "-n"], 1, "leaves the recipe's folder");
         });
     }
 }
@@ -143,7 +147,6 @@ fn a_shorter_stack_means_the_neighbours_objects() {
         let run = ["app", "run", &domain, "example_org_db", "cat", "/data/secret.txt"];
         let run = guest.run(&run);
         assert_eq!(run.code, 1, "{run}");
-        docker(&["config", "rm", &format!("potluck.{domain}.owner")]);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Guest, QUIET, attack};
+use crate::{Guest, QUIET, attack, world::NEW};
 
 fn git(guest: &Guest, arguments: &[&str]) {
     let done = Command::new("git")
@@ -25,7 +25,7 @@ fn release(guest: &Guest) {
 fn look_and_deploy(guest: &Guest) {
     guest.run(&["recipe", "lint", "RECIPE", "1.0.0"]);
     guest.run(&["plugin", "inspect", "RECIPE", "--version", "1.0.0"]);
-    guest.run(&["app", "new", "RECIPE", "--server", "here", "--domain", "APP", "-n"]);
+    guest.run(NEW);
     guest.run(&["app", "check", "APP"]);
     guest.run(&["app", "deploy", "APP", "1.0.0", "--dry-run", "-n"]);
     guest.run(&["app", "deploy", "APP", "1.0.0", "-n"]);
@@ -113,7 +113,7 @@ fn settings_hold_what_a_shell_would_run() {
             "    environment: {A: \"${A}\", B: \"${B}\", C: \"$(PROGRAM)\"}\n    deploy:",
         ));
         guest.write(".env.sample", "TYPE=x\nDOMAIN=x\nA=$(PROGRAM)\nB=\"`PROGRAM`\"\n");
-        guest.run(&["app", "new", "RECIPE", "--server", "here", "--domain", "APP", "-n"]);
+        guest.run(NEW);
         guest.run(&["app", "deploy", "APP", "-n"]);
     });
 }

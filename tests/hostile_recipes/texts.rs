@@ -1,6 +1,6 @@
 //! Texts that look like potluck's own, or drive the terminal.
 
-use crate::{QUIET, attack};
+use crate::{QUIET, attack, world::NEW};
 
 #[test]
 fn a_plan_is_written_over_by_what_it_shows() {
@@ -22,7 +22,7 @@ fn the_samples_values_drive_the_terminal_of_who_lists_them() {
             "TYPE=x\nDOMAIN=x\n# \u{1b}[2J\u{202e}\nA=\u{1b}[2J\u{9b}31m\u{202e}\n",
         );
         guest.run(&["recipe", "lint", "RECIPE"]);
-        guest.run(&["app", "new", "RECIPE", "--server", "here", "--domain", "APP", "-n"]);
+        guest.run(NEW);
         guest.run(&["app", "config", "APP"]);
         guest.run(&["app", "check", "APP"]);
     });

@@ -22,7 +22,9 @@ use crate::{
     common::{self, BUSYBOX, PATIENCE, endpoint},
 };
 
-const SERVER: &str = "here";
+/// Where the neighbour is. A guest has a name of its own for the same swarm, and
+/// with it a repository of its own: restic's locks keep no attack waiting.
+pub const NEIGHBOURS_SERVER: &str = "here";
 
 /// The neighbour: a database with a volume, a secret and a config.
 const VICTIM: &str = r#"
@@ -78,8 +80,18 @@ impl World {
         let sample = "TYPE=victim\nDOMAIN=x\nSECRET_DB_PASSWORD_VERSION=v1 # length=20\n";
         lab.write("victim/.env.sample", sample);
         for arguments in [
-            &["server", "add", SERVER, "--local"][..],
-            &["app", "new", "./victim", "--server", SERVER, "--domain", &domain, "-n", "--secrets"],
+            &["server", "add", NEIGHBOURS_SERVER, "--local"][..],
+            &[
+                "app",
+                "new",
+                "./victim",
+                "--server",
+                NEIGHBOURS_SERVER,
+                "--domain",
+                &domain,
+                "-n",
+                "--secrets",
+            ],
             &["app", "deploy", &domain, "-n"],
         ] {
             let run = lab.run(arguments);
@@ -132,7 +144,7 @@ impl World {
         for (path, content) in tree(&self.volume()) {
             all.insert(format!("volume's {}", path.display()), content);
         }
-        let settings = self.lab.path(&format!("potluck/servers/{SERVER}"));
+        let settings = self.lab.path(&format!("potluck/servers/{NEIGHBOURS_SERVER}"));
         for (path, content) in tree(&settings) {
             if path.to_string_lossy().starts_with("victim") {
                 all.insert(format!("settings' {}", path.display()), content);
@@ -220,6 +232,9 @@ fn clean_up_afterwards(folder: &Path, process: u32) -> ChildStdin {
     shell.stdin.take().unwrap()
 }
 
+/// Makes the guest's app.
+pub const NEW: &[&str] = &["app", "new", "RECIPE", "--server", "SERVER", "--domain", "APP", "-n"];
+
 /// An attacker's recipe, and what it tries to reach.
 pub struct Guest {
     world: &'static World,
@@ -259,6 +274,7 @@ pub fn attack(play: impl FnOnce(&Guest)) {
     let run = guest.outside().join("run");
     fs::set_permissions(&run, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     guest.write(".env.sample", &format!("TYPE={}\nDOMAIN=x\n", guest.name));
+    guest.ok(&["server", "add", &guest.name, &endpoint()]);
     let (neighbour, outside) = (world.fingerprint(), tree(&guest.outside()));
 
     play(&guest);
@@ -330,12 +346,20 @@ impl Guest {
         self.write("compose.yml", text);
     }
 
+    /// Adds a line to the app's settings, as whoever shares the folder could.
+    pub fn append_setting(&self, line: &str) {
+        let folder = self.world.lab.path(&format!("potluck/servers/{}", self.name));
+        let file = folder.join(format!("{}.env", self.domain));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}{}\n", self.text(line))).unwrap();
+    }
+
     /// A link in the recipe.
     pub fn link(&self, target: &str, name: &str) {
         std::os::unix::fs::symlink(self.text(target), self.folder().join(name)).unwrap();
     }
 
-    /// Runs potluck; `APP` and `RECIPE` in the arguments are the guest's.
+    /// Runs potluck; `APP`, `RECIPE` and `SERVER` are the guest's.
     pub fn run(&self, arguments: &[&str]) -> Run {
         let recipe = format!("./{}", self.name);
         let named: Vec<&str> = arguments
@@ -343,6 +367,7 @@ impl Guest {
             .map(|argument| match *argument {
                 "APP" => self.domain.as_str(),
                 "RECIPE" => recipe.as_str(),
+                "SERVER" => self.name.as_str(),
                 other => other,
             })
             .collect();
@@ -354,7 +379,13 @@ impl Guest {
     }
 
     pub fn new_app(&self) {
-        self.ok(&["app", "new", "RECIPE", "--server", SERVER, "--domain", "APP", "-n"]);
+        self.ok(NEW);
+    }
+
+    /// The guest's server is reached there from now on.
+    pub fn move_server(&self, endpoint: &str) {
+        let file = format!("potluck/servers/{}/server.yml", self.name);
+        self.world.lab.write(&file, &format!("endpoint: {endpoint}\n"));
     }
 
     pub fn ok(&self, arguments: &[&str]) -> Run {
@@ -395,10 +426,10 @@ impl Guest {
 
     /// Everything that all backups of the guest hold, read by a plain restic.
     pub fn everything_saved(&self) -> String {
-        let own = self.world.lab.path(&format!("potluck/state/backups/{SERVER}"));
+        let own = self.world.lab.path(&format!("potluck/state/backups/{}", self.name));
         let restic = |arguments: &[&str]| {
             let output = Command::new("restic")
-                .arg("--no-cache")
+                .args(["--no-cache", "--no-lock"])
                 .arg("-r")
                 .arg(own.join("repository"))
                 .arg("--password-file")
