@@ -278,6 +278,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     assert!(matches!(error, Err(Error::NotDeployed { .. })));
     // It comes back at once, networks and all.
     app.deploy().await;
+    let loaded = app.load().await;
     operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await.unwrap();
     operation::remove(&app.context, &loaded).await.unwrap();
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
