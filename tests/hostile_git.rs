@@ -594,6 +594,36 @@ fn an_index_of_a_pack_is_made_anew() {
     trap.play(&Outcome::Read);
 }
 
+/// Ten folders in a folder, ten times over: some kilobytes of objects, and ten
+/// billion files.
+#[test]
+fn a_tree_of_a_billion_files_is_not_written() {
+    let trap = Trap::new();
+    let mut id = trap.git(&["rev-parse", "HEAD:.env.sample"]);
+    let mut kind = ("100644", "blob");
+    for _ in 0..10 {
+        let entries: String =
+            (0..10).map(|n| format!("{} {} {id}\t{n}\n", kind.0, kind.1)).collect();
+        let (made, said) = trap.try_git(&trap.folder(), &["mktree"], &entries);
+        assert!(made, "{said}");
+        id = said;
+        kind = ("040000", "tree");
+    }
+    let commit = trap.git(&["commit-tree", "-m", "x", &id]);
+    trap.git(&["update-ref", "refs/heads/main", &commit]);
+    trap.git(&["tag", "-f", "1.0.0", &commit]);
+    for arguments in [
+        &["recipe", "lint", "./evil", "1.0.0"][..],
+        &["app", "new", "./evil", "--domain", APP, "--server=simulated"],
+    ] {
+        let run = trap.lab.run(arguments);
+        assert_eq!(run.code, 1, "{run}");
+        let why = ["git said more than", "too large"];
+        assert!(why.iter().any(|why| run.stderr.contains(why)), "{run}");
+    }
+    assert_eq!(fs::read_dir(trap.lab.path("potluck/recipes")).unwrap().count(), 0);
+}
+
 #[test]
 fn other_kinds_of_repositories_are_refused_plainly() {
     for (option, why, hint) in [

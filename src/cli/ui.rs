@@ -31,6 +31,8 @@ use crate::text;
 
 /// Bytes of a line of ours: a hint may list many flags.
 const LINE: usize = 20_000;
+/// Bytes of an error's message, and of a cause.
+const MESSAGE: usize = 4000;
 /// Bytes of a text in JSON: as long as a setting's value may be.
 const JSON_TEXT: usize = 64 << 10;
 
@@ -212,14 +214,14 @@ impl Ui {
     /// A command that failed.
     pub fn fail(&self, failure: &Failure) {
         let Some(message) = &failure.message else { return };
-        let message = format!("{ERROR}error:{ERROR:#} {message}");
         if failure.is_laid_out {
-            self.lines(&message)
+            self.lines(&format!("{ERROR}error:{ERROR:#} {message}"));
         } else {
-            self.line(&message)
+            let message = text::line_of(message, MESSAGE);
+            self.line(format_args!("{ERROR}error:{ERROR:#} {message}"));
         }
         for cause in &failure.causes {
-            self.line(format_args!("  caused by: {cause}"));
+            self.line(format_args!("  caused by: {}", text::line_of(cause, MESSAGE)));
         }
         for hint in &failure.hints {
             self.line(format_args!("{HINT}hint:{HINT:#} {hint}"));

@@ -13,9 +13,9 @@ use std::{
 };
 
 use super::{
-    Checkout, Error, Source, Unreadable,
+    Checkout, Error, Source,
     checkout::{self, Facts},
-    git::{self, Cache, Kind, LOCAL, REMOTE, Refs, Repository, run},
+    git::{self, Cache, Kind, NewClone, REMOTE, Repository, run},
     tree::{self, Budget},
     version::newest_first,
 };
@@ -270,39 +270,13 @@ impl Store {
             .tempdir_in(&self.folder)
             .map_err(|e| io_error(&self.folder, e))?;
         let target = beside.path().join(name.as_str());
-        let action = format!("cloning {address}");
-        let git_dir = target.join(".git");
-        if let Some(folder) = folder_of(address)? {
-            let copy = Repository::copied(&folder).map_err(|error| match error {
-                Error::Repository { why: Unreadable::Odd(why), .. } => {
-                    Error::Git { action: action.clone(), message: why }
-                }
-                error => error,
-            })?;
-            let mut clone = git::local(copy.path());
-            clone
-                .args(["clone", "--quiet", "--no-recurse-submodules", "--template="])
-                .args(["--origin=origin", "--no-local", "--"])
-                .arg(copy.path())
-                .arg(&target);
-            run(clone, &action, REMOTE)?;
-            let mut named = git::local(&git_dir);
-            named.args(["config", "remote.origin.url", address]);
-            run(named, &action, LOCAL)?;
-        } else {
-            // Without its files: filters are the person's own programs, and what
-            // they do is said by files of the recipe.
-            let mut clone = git::cloning(beside.path());
-            clone
-                .args(["clone", "--quiet", "--no-checkout", "--no-recurse-submodules"])
-                .args(["--template=", "--origin=origin", "--no-local", "--", address])
-                .arg(&target);
-            run(clone, &action, REMOTE)?;
-            if Refs::read_in(&target)?.head().is_some() {
-                let mut files = git::local(&git_dir);
-                files.arg("--work-tree").arg(&target).args(["reset", "--quiet", "--hard"]);
-                run(files, &action, REMOTE)?;
-            }
+        let clone = NewClone { address, folder: folder_of(address)?, beside: beside.path() };
+        let commit = clone.make(&target)?;
+        if let Some(commit) = commit {
+            let git_dir = target.join(".git");
+            // Before they are written: a few kilobytes can name a billion files.
+            tree::is_small(&git_dir, &commit, Budget::new(name))?;
+            git::write_files(&git_dir, &target)?;
         }
         match fs::rename(&target, place) {
             // Somebody added it meanwhile; theirs is as good.

@@ -47,6 +47,15 @@ impl<'a> Budget<'a> {
     }
 }
 
+/// Whether a commit's files are within bounds.
+pub(super) fn is_small(
+    repository: &Path,
+    commit: &str,
+    mut budget: Budget<'_>,
+) -> Result<(), Error> {
+    git::tree(repository, commit)?.iter().try_for_each(|entry| budget.take(entry.size))
+}
+
 /// A commit's files into `into`, which is empty. Submodules are left out.
 pub(super) fn from_git(
     repository: &Path,

@@ -13,17 +13,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use super::Error;
 use crate::text;
 
+mod clone;
 mod folder;
 mod foreign;
 mod refs;
 mod repository;
 
+pub(super) use clone::{NewClone, write_files};
 pub(super) use folder::Folder;
 pub(super) use foreign::{Kind, kind, origin};
-pub(super) use refs::Refs;
 pub(super) use repository::{Cache, Repository, look};
 
 /// For what only reads this disk.
@@ -32,6 +35,9 @@ pub(super) const LOCAL: Duration = Duration::from_secs(60);
 pub(super) const REMOTE: Duration = Duration::from_secs(600);
 /// Longest answer that is read, in bytes. A tree of 20 000 files has about 3 MB.
 const MAX_OUTPUT: u64 = 16 << 20;
+
+/// Longest file that git may write, in bytes.
+const MAX_FILE: u64 = 2 << 30;
 
 /// Variables by which whoever started us could make git look elsewhere, or run
 /// something. Those behind the line are `git rev-parse --local-env-vars`, which
@@ -146,31 +152,42 @@ fn bare(folder: &Path) -> Command {
 pub(super) fn run(mut command: Command, action: &str, limit: Duration) -> Result<String, Error> {
     let failed = |message: String| Error::Git { action: action.into(), message };
     let mut child = command.spawn().map_err(|e| failed(format!("starting git: {e}")))?;
+    bound(&child);
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
     let status = wait(&mut child, limit).map_err(failed)?;
     let read = |reader: thread::JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
     let (stdout, stderr) = (read(stdout), read(stderr));
+    if stdout.len() as u64 > MAX_OUTPUT {
+        return Err(failed(format!("git said more than {MAX_OUTPUT} bytes")));
+    }
     if !status {
         // `git fsck` complains on standard output.
         let said = if stderr.trim_ascii().is_empty() { &stdout } else { &stderr };
         return Err(failed(last_words(said)));
     }
-    if stdout.len() as u64 > MAX_OUTPUT {
-        return Err(failed(format!("git said more than {MAX_OUTPUT} bytes")));
-    }
     Ok(String::from_utf8_lossy(&stdout).into_owned())
+}
+
+/// Bounds what git and its children write into one file: a pack that a server
+/// sends is one, and nothing else says how long it may be.
+fn bound(child: &Child) {
+    let most = Rlimit { current: Some(MAX_FILE), maximum: Some(MAX_FILE) };
+    // One that has ended already writes nothing more.
+    if let Err(error) = prlimit(Some(Pid::from_child(child)), Resource::Fsize, most) {
+        tracing::debug!(%error, "git is not bounded");
+    }
 }
 
 /// Reads a pipe beside the wait, so that a full pipe never blocks git.
 fn drain<R: Read + Send + 'static>(pipe: Option<R>) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
+        if let Some(pipe) = pipe {
             // What cannot be read is missing from the answer, and git's exit
             // status says whether that matters.
-            let _ = pipe.by_ref().take(MAX_OUTPUT + 1).read_to_end(&mut bytes);
-            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+            // A pipe that is closed ends a git that has more to say.
+            let _ = pipe.take(MAX_OUTPUT + 1).read_to_end(&mut bytes);
         }
         bytes
     })
@@ -295,4 +312,21 @@ impl Drop for Objects {
 
 fn reading(message: String) -> Error {
     Error::Git { action: "reading the recipe's files from git".into(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_pack_fills_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut endless = Command::new("sh");
+        // It is bounded as soon as it runs, which its children are, too.
+        let script = "sleep 0.5; dd if=/dev/zero of=pack bs=1M seek=2047 count=2 2>&1";
+        endless.args(["-c", script]).current_dir(folder.path());
+        endless.stdout(Stdio::piped()).stderr(Stdio::piped());
+        run(endless, "fetching", LOCAL).unwrap_err();
+        assert_eq!(folder.path().join("pack").metadata().unwrap().len(), MAX_FILE);
+    }
 }
