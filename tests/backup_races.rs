@@ -407,7 +407,7 @@ async fn a_file_system_that_cannot_exchange_names_is_restored_in_two_steps() {
     let volume = lab.volume("v");
     let at = |name: &str| CString::new(lab.volumes().join(name).to_str().unwrap()).unwrap();
     fs::create_dir(lab.volumes().join("b")).unwrap();
-    let exchange = renameat_with(CWD, &at("v"), CWD, &at("b"), RenameFlags::EXCHANGE);
+    let exchange = renameat_with(CWD, at("v"), CWD, at("b"), RenameFlags::EXCHANGE);
     assert_eq!(exchange, Err(rustix::io::Errno::INVAL), "this file system can exchange");
 
     fs::create_dir_all(volume.join("s/ok")).unwrap();

@@ -26,10 +26,10 @@ pub(super) async fn folder(
     verb: &'static str,
 ) -> Result<Folder, Error> {
     let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
-    if let Some(reason) = odd(live) {
-        if !may_reach(app, volume) {
-            return Err(bad(reason));
-        }
+    if let Some(reason) = odd(live)
+        && !may_reach(app, volume)
+    {
+        return Err(bad(reason));
     }
     let volumes = app.engine.volumes_folder().await?;
     let kept = volumes.join(&volume.name).join("_data");

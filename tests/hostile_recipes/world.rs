@@ -199,6 +199,7 @@ pub fn docker(arguments: &[&str]) -> String {
 
 /// Tests end without a word, so a shell waits for the end of this program and
 /// then removes every stack of its own, and the folder.
+#[expect(clippy::zombie_processes, reason = "it outlives this program")]
 fn clean_up_afterwards(folder: &Path, process: u32) -> ChildStdin {
     let script = r#"
         cat >/dev/null

@@ -15,6 +15,9 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// An upload gets this many bytes per second at least, on top of [`LIMIT`].
 const SLOWEST_UPLOAD: usize = 256 * 1024;
 
+/// So much of what the engine says is shown, in characters.
+const LONGEST_MESSAGE: usize = 2000;
+
 pub(super) fn limit_for_bytes(bytes: usize) -> Duration {
     LIMIT + Duration::from_secs((bytes / SLOWEST_UPLOAD) as u64)
 }
@@ -166,7 +169,14 @@ fn plain(message: &str) -> String {
         _ => message,
     };
     let text = text.trim();
-    if text.is_empty() { "it gave no reason".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        return "it gave no reason".to_owned();
+    }
+    let mut kept: String = text.chars().take(LONGEST_MESSAGE).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// An id or name that can stand in a path of the API as it is. bollard does
@@ -253,6 +263,14 @@ mod tests {
         ] {
             assert_eq!(told(verb, code, message), expected);
         }
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        let cut = plain(&"ü".repeat(LONGEST_MESSAGE + 1));
+        assert_eq!(cut.chars().count(), LONGEST_MESSAGE + 1);
+        assert!(cut.ends_with("ü…"));
+        assert_eq!(plain(&"x".repeat(LONGEST_MESSAGE)).len(), LONGEST_MESSAGE);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! `call.rs`, where every plain call also gets its time limit; streams have
 //! one only until their first answer.
 
+mod bounded;
 mod call;
 mod convert;
 mod exec;
@@ -53,9 +54,14 @@ impl SwarmEngine {
                 return Err(bad("the path of the socket must be absolute"));
             }
             let limit = call::LIMIT.as_secs();
-            let docker = Docker::connect_with_unix(path, limit, bollard::API_DEFAULT_VERSION)
-                .map_err(|error| call::unreachable(endpoint, &error))?;
-            (docker, Raw::unix(path))
+            let there = std::fs::metadata(path).map(drop);
+            there.map_err(|_| call::unreachable(endpoint, &no_socket(path)))?;
+            let send = raw::unix(path);
+            let raw = Raw::new(send.clone());
+            let version = bollard::API_DEFAULT_VERSION;
+            Docker::connect_with_custom_transport(send, Some("http://docker"), limit, version)
+                .map(|docker| (docker, raw))
+                .map_err(|error| call::unreachable(endpoint, &error))?
         } else if let Some(target) = endpoint.strip_prefix("ssh://") {
             let target = ssh::Target::parse(target).map_err(bad)?;
             ssh::connect(endpoint, target)?
@@ -89,6 +95,10 @@ impl SwarmEngine {
             request
         })
     }
+}
+
+fn no_socket(path: &str) -> bollard::errors::Error {
+    bollard::errors::Error::SocketNotFoundError(path.to_owned())
 }
 
 /// Docker's filter for what belongs to a stack; none for everything.

@@ -32,8 +32,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 
-/// An answer larger than this is refused; a service is a few kilobytes.
-const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+use super::bounded::{Bounded, LARGEST_ANSWER, is_stream};
 
 type Answer = BoxFuture<'static, Result<(u16, Bytes), Bollard>>;
 
@@ -48,12 +47,6 @@ impl fmt::Debug for Raw {
 }
 
 impl Raw {
-    /// Through a socket of this machine.
-    pub fn unix(path: &str) -> Self {
-        let path = PathBuf::from(path);
-        Raw::through(Opener(move || UnixStream::connect(path.clone()).map_ok(TokioIo::new).boxed()))
-    }
-
     /// Through an unprotected port, `host:2375`.
     pub fn tcp(address: &str) -> Self {
         let address = address.to_owned();
@@ -80,7 +73,7 @@ impl Raw {
             let answer = send(request);
             async move {
                 let (head, body) = answer.await?.into_parts();
-                let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+                let body = Limited::new(body, LARGEST_ANSWER as usize).collect().await;
                 let body = body.map_err(|e| Bollard::from(io::Error::other(e)))?;
                 Ok((head.status.as_u16(), body.to_bytes()))
             }
@@ -106,6 +99,27 @@ impl Raw {
         }
         put_right(&mut value);
         Ok(serde_json::from_value(value)?)
+    }
+}
+
+/// Sends requests through a socket of this machine, for bollard and for
+/// [`Raw`]. Redirects are not followed.
+pub(super) fn unix(
+    path: &str,
+) -> impl Fn(BollardRequest) -> BoxFuture<'static, Result<Response<Incoming>, Bollard>> + Clone + use<>
+{
+    let client = |most: u64| {
+        let path = PathBuf::from(path);
+        let open = move || {
+            let opening = UnixStream::connect(path.clone());
+            opening.map_ok(move |stream| TokioIo::new(Bounded::new(stream, most))).boxed()
+        };
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(Opener(open))
+    };
+    let (streams, answers) = (client(u64::MAX), client(LARGEST_ANSWER));
+    move |request| {
+        let client = if is_stream(request.uri().path()) { &streams } else { &answers };
+        client.request(request).map(|answer| answer.map_err(Into::into)).boxed()
     }
 }
 
