@@ -139,7 +139,7 @@ mod tests {
                 "    configs: [c]\nconfigs: {c: {external: true, name: potluck.victim.owner}}\n",
                 "config `potluck.victim.owner`",
             ),
-            ("    volumes: ['v:/d']\nvolumes: {v: {name: potluck.x}}\n", "volume `potluck.x`"),
+            ("    volumes: ['vol:/d']\nvolumes: {vol: {name: potluck.x}}\n", "volume `potluck.x`"),
         ] {
             let text = format!("services:\n  app:\n    image: busybox:1\n{text}");
             let found = reserved(&stack(&text));
