@@ -108,8 +108,8 @@ fn a_new_app_gets_the_sample_with_its_values() {
     assert_snapshot!(lab.run(&["app", "ls"]), @r"
     exit code 0
     --- stdout
-    APP        SERVER     RECIPE  VERSION
-    t.example  simulated  tiny    -
+    APP        SERVER     RECIPE  PINNED  DEPLOYED  NEWEST
+    t.example  simulated  tiny    -       -         -
     ");
     assert_json_snapshot!(lab.json(&["app", "ls", "--json"]), @r#"
     [

@@ -171,9 +171,10 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
     use crate::operation::{Error, Left};
     match error {
         Error::Home(crate::home::Error::Locked(_)) => Exit::LOCKED,
-        Error::NeedsConsent { .. } | Error::NeedsTakeover(_) | Error::Declined { .. } => {
-            Exit::NEEDS_CONSENT
-        }
+        Error::NeedsConsent { .. }
+        | Error::NeedsTakeover(_)
+        | Error::NeedsDowngrade(_)
+        | Error::Declined { .. } => Exit::NEEDS_CONSENT,
         Error::BadGrant { .. } => Exit::USAGE,
         Error::RolledBack { .. } | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
         Error::Migration(failed) if failed.left == Left::Back => Exit::ROLLED_BACK,

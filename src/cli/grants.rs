@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     home::Grant,
-    operation::{Change, Consent, Plan, Takeover, Wish},
+    operation::{Change, Consent, Downgrade, Plan, Takeover, Wish},
     plugin::grants::sentence,
 };
 
@@ -69,6 +69,14 @@ impl Consent for Answers {
             self.ui.line(clean(&line));
         }
         self.ask("Allow this?", false)
+    }
+
+    fn downgrade(&self, downgrade: &Downgrade) -> bool {
+        if !self.ui.is_interactive() {
+            return false;
+        }
+        self.ui.warn(downgrade);
+        self.ask("Go back to the older release?", false)
     }
 
     fn takeover(&self, takeover: &Takeover) -> bool {

@@ -31,6 +31,7 @@ use super::{
     record::{self, Record},
     rollout::{Images, OnFailure, Rollout, timeout},
     steps::Steps,
+    version,
     work::{Jobs, Policy, Prune, ResolveImage, Work},
 };
 
@@ -67,6 +68,7 @@ pub async fn deploy(
 /// What [`deploy`] would end in before it changes anything, consent aside.
 pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Result<Plan, Error> {
     checks::reserved(app)?;
+    let version = version::change(app)?;
     let mut takeovers = owner::preview(app).await?;
     let rollout = rollout(context, app, options);
     let live = rollout.live().await?;
@@ -80,6 +82,7 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
         takeovers.extend(owner::preview_names(app, &work).await?);
     }
     let mut plan = work.plan();
+    plan.changes.splice(0..0, version);
     plan.warnings.splice(0..0, takeovers);
     plan.changes.extend(consent::changed_components(app, &components));
     add_hooks(&mut plan, components.iter().map(|c| c.entry.name.as_str()));
@@ -99,6 +102,7 @@ async fn run(
         return Ok((plan(context, app, options).await?, false));
     }
     checks::reserved(app)?;
+    version::allow(context, app, options)?;
     owner::enter(context, app, options.takeover).await?;
     let (mut live, components) = {
         let live = rollout(context, app, options).live().await?;
@@ -155,6 +159,7 @@ async fn run(
     }
 
     let mut plan = work.plan();
+    plan.changes.splice(0..0, version::change(app)?);
     plan.changes.extend(changed_components);
     let of_lifecycle = plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle));
     add_hooks(&mut plan, of_lifecycle.map(|(name, _)| name.as_str()));

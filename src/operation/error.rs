@@ -51,6 +51,9 @@ pub enum Error {
     },
     #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
     GrantsChanged { app: String },
+    /// Exit code 6: an older release than the one that runs.
+    #[error("{0}")]
+    NeedsDowngrade(Box<super::Downgrade>),
     /// Exit code 6: only labels say that it is the app's.
     #[error("{0}")]
     NeedsTakeover(Box<super::Takeover>),
@@ -418,6 +421,11 @@ impl Hint for Error {
             }
             Error::NeedsConsent { wishes, ambiguous } => Some(to_agree(wishes, ambiguous)),
             Error::GrantsChanged { .. } => Some("run the command again".into()),
+            Error::NeedsDowngrade(downgrade) => Some(format!(
+                "to go back all the same, add --downgrade; `potluck app config {} --set TYPE=RECIPE:{}` \
+                 stays with what runs",
+                downgrade.app, downgrade.before
+            )),
             Error::NeedsTakeover(takeover) => Some(format!(
                 "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
                 takeover.app

@@ -32,6 +32,7 @@ mod state;
 mod steps;
 mod undeploy;
 mod undo;
+mod version;
 mod work;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -66,6 +67,7 @@ pub use stack::{
 };
 pub use state::{Failing, State};
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};
+pub use version::Downgrade;
 pub use work::ResolveImage;
 
 /// What every operation on an app needs. Made once per command.
@@ -85,6 +87,8 @@ pub struct Context {
 pub trait Consent: Send + Sync {
     /// May the plugin have what it asks for?
     fn grants(&self, wish: &Wish) -> bool;
+    /// Shall an older release go over a newer one?
+    fn downgrade(&self, downgrade: &Downgrade) -> bool;
     /// Shall the app take over what only labels call its own?
     fn takeover(&self, takeover: &Takeover) -> bool;
     /// Shall the plan be carried out?
@@ -120,7 +124,8 @@ pub struct Plan {
 /// One change of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Change {
-    /// `service`, `network`, `secret`, `config`, `plugin`, `hook`, `migration`.
+    /// `recipe`, `service`, `network`, `secret`, `config`, `plugin`, `hook`,
+    /// `migration`.
     pub kind: &'static str,
     pub name: String,
     /// `create`, `update`, `remove`, `run`.
@@ -148,6 +153,8 @@ pub struct DeployOptions {
     pub restoring: bool,
     /// Take over what only labels call the app's, without a question.
     pub takeover: bool,
+    /// Deploy an older release over a newer one, without a question.
+    pub downgrade: bool,
 }
 
 /// What a deploy did.

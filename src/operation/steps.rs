@@ -23,6 +23,7 @@ use super::{
     migrate::{Migrations, Stopped},
     record::Record,
     rollout::Images,
+    version,
     work::Work,
 };
 
@@ -96,6 +97,7 @@ impl Steps<'_> {
             })?;
         progress.as_before = applied.sent.is_empty();
         if options.detach {
+            version::pin(context, self.app, options)?;
             if !progress.called.is_empty() {
                 context
                     .progress
@@ -108,6 +110,7 @@ impl Steps<'_> {
         }
         self.arrive()?;
         if !options.restoring {
+            version::pin(context, self.app, options)?;
             self.after_deploy(&work).await?;
             // Without a record, the next deploy runs the hooks that this one left
             // out.

@@ -15,7 +15,8 @@ use potluck::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
     operation::{
-        self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Takeover, Wish,
+        self, App, Consent, Context, DeployOptions, DeployReport, Downgrade, Error, Plan, Takeover,
+        Wish,
     },
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
@@ -29,6 +30,9 @@ struct Yes;
 
 impl Consent for Yes {
     fn grants(&self, _: &Wish) -> bool {
+        true
+    }
+    fn downgrade(&self, _: &Downgrade) -> bool {
         true
     }
     fn takeover(&self, _: &Takeover) -> bool {

@@ -70,6 +70,10 @@ pub struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Deploy an older release over a newer one
+    #[arg(long)]
+    downgrade: bool,
+
     /// Take over a stack that docker, abra or another folder deployed
     #[arg(long)]
     takeover: bool,
@@ -102,6 +106,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         strictness: args.strict.strictness(),
         restoring: false,
         takeover: args.takeover,
+        downgrade: args.downgrade,
     };
     let report = wait(INTERRUPTED, async {
         let mut app = operation::load(&operating.context, &entry, &options.version).await?;

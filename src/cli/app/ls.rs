@@ -14,6 +14,7 @@ use crate::{
     },
     engine::{STACK_LABEL, Scope},
     home::{AppEntry, Home, RecipeName, ServerName},
+    recipe,
 };
 
 /// List the apps.
@@ -23,8 +24,11 @@ Examples:
   potluck app ls
   potluck app ls --server swarm.example.org --status
 
-JSON: a list of {app, server, recipe, version} and, with --status, {status}:
-`deployed`, `not deployed` or `unknown`.")]
+PINNED is the version that the settings name, for the next deploy; DEPLOYED what was
+deployed last, by the lock file; NEWEST the newest release of the recipe here.
+
+JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
+{status}: `deployed`, `not deployed` or `unknown`.")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -50,6 +54,10 @@ struct Row {
     recipe: Option<String>,
     /// The version the settings pin.
     version: Option<String>,
+    /// The version, or commit, that was deployed last.
+    deployed: Option<String>,
+    /// The newest release of the recipe, as it is here.
+    newest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
 }
@@ -61,24 +69,29 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let mut entries = home.apps()?;
     entries.retain(|app| args.server.as_ref().is_none_or(|server| app.server == *server));
+    let mut newest = Newest::default();
     let mut rows = Vec::new();
     for entry in entries {
         let (recipe, version) = match recipe_of(&home, &entry) {
-            Ok(Some((recipe, version))) => (Some(recipe.to_string()), version),
+            Ok(Some((recipe, version))) => (Some(recipe), version),
             Ok(None) => (None, None),
             Err(error) => {
                 session.ui.warn(error);
                 (None, None)
             }
         };
-        if args.recipe.is_some() && args.recipe != recipe {
+        if args.recipe.is_some()
+            && args.recipe.as_deref() != recipe.as_ref().map(RecipeName::as_str)
+        {
             continue;
         }
         let row = Row {
             app: entry.name.to_string(),
             server: entry.server.to_string(),
-            recipe,
+            recipe: recipe.as_ref().map(ToString::to_string),
             version,
+            deployed: deployed_version(session, &home, &entry),
+            newest: recipe.and_then(|recipe| newest.of(session, &recipe)),
             status: None,
         };
         rows.push((entry, row));
@@ -99,6 +112,40 @@ fn recipe_of(
     entry: &AppEntry,
 ) -> Result<Option<(RecipeName, Option<String>)>, crate::home::Error> {
     Ok(home.env(entry)?.recipe_pin()?)
+}
+
+/// What was deployed last; a lock file that can't be read is said.
+fn deployed_version(session: &Session, home: &Home, entry: &AppEntry) -> Option<String> {
+    match home.lock_file(entry) {
+        Ok(lock) => lock.recipe.and_then(|pin| pin.version.or(pin.commit)),
+        Err(error) => {
+            session.ui.warn(error);
+            None
+        }
+    }
+}
+
+/// The newest releases of recipes; each is looked up once.
+#[derive(Default)]
+struct Newest(BTreeMap<RecipeName, Option<String>>);
+
+impl Newest {
+    /// None for a recipe without releases, or that isn't here.
+    fn of(&mut self, session: &Session, recipe: &RecipeName) -> Option<String> {
+        let look = || match session.recipes().map(|recipes| recipes.versions(recipe)) {
+            Ok(Ok(versions)) => versions.into_iter().next(),
+            Ok(Err(recipe::Error::Unknown { .. })) => None,
+            Ok(Err(error)) => {
+                session.ui.warn(error);
+                None
+            }
+            Err(failure) => {
+                session.ui.warn(failure.message.unwrap_or_default());
+                None
+            }
+        };
+        self.0.entry(recipe.clone()).or_insert_with(look).clone()
+    }
 }
 
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
@@ -152,14 +199,15 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
         session.ui.hint("`potluck app new` sets one up");
         return Ok(Exit::DONE);
     }
-    let mut titles = vec!["APP", "SERVER", "RECIPE", "VERSION"];
+    let mut titles = vec!["APP", "SERVER", "RECIPE", "PINNED", "DEPLOYED", "NEWEST"];
     if args.status {
         titles.push("STATUS");
     }
     let mut table = Table::new(&titles);
     for row in rows {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-        let mut cells = vec![row.app, row.server, or_dash(row.recipe), or_dash(row.version)];
+        let mut cells = vec![row.app, row.server];
+        cells.extend([row.recipe, row.version, row.deployed, row.newest].map(or_dash));
         cells.extend(row.status.map(str::to_owned));
         table.row(cells);
     }

@@ -1,0 +1,130 @@
+//! Which version of a recipe is deployed, and which the settings pin.
+//!
+//! The version that was deployed is written into the settings, as abra does, so
+//! that the next plain deploy does not go back by itself. Going back to an older
+//! release is asked for: data that a newer one migrated may be lost on it.
+
+use std::fmt;
+
+use crate::recipe::{Version, version::Release};
+
+use super::{App, Change, Context, DeployOptions, Error, error::short};
+
+/// An older release over a newer one: to be agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Downgrade {
+    pub app: String,
+    /// What is deployed.
+    pub before: String,
+    pub after: String,
+}
+
+impl fmt::Display for Downgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Downgrade { app, before, after } = self;
+        write!(
+            f,
+            "{app} runs {before}, and {after} is older; data that {before} migrated may be unusable \
+             for {after}"
+        )
+    }
+}
+
+/// What was deployed last, and what is to be; none where there is no difference,
+/// or nothing to compare.
+fn step(app: &App) -> Option<(String, String)> {
+    let name = |version: &Option<String>, commit: &Option<String>| {
+        version.clone().or_else(|| commit.as_deref().map(short))
+    };
+    let deployed = app.lock.recipe.as_ref()?;
+    let before = name(&deployed.version, &deployed.commit)?;
+    let after = name(&app.checkout.version, &app.checkout.commit)?;
+    (before != after).then_some((before, after))
+}
+
+/// Whether `after` is a release before `before`.
+fn is_older(before: &str, after: &str) -> bool {
+    match (Release::parse(before), Release::parse(after)) {
+        (Some(before), Some(after)) => after < before,
+        _ => false,
+    }
+}
+
+/// Asks before an older release goes over a newer one.
+///
+/// # Errors
+/// [`Error::NeedsDowngrade`].
+pub(super) fn allow(context: &Context, app: &App, options: &DeployOptions) -> Result<(), Error> {
+    let Some((before, after)) = step(app).filter(|(before, after)| is_older(before, after)) else {
+        return Ok(());
+    };
+    // A restore brings the data of that version along.
+    if options.downgrade || options.restoring {
+        return Ok(());
+    }
+    let downgrade = Downgrade { app: app.entry.name.to_string(), before, after };
+    if context.consent.downgrade(&downgrade) {
+        Ok(())
+    } else {
+        Err(Error::NeedsDowngrade(Box::new(downgrade)))
+    }
+}
+
+/// The change of versions as a line of a plan, with what the maintainers say of
+/// the new one.
+///
+/// # Errors
+/// Notes that cannot be read.
+pub(super) fn change(app: &App) -> Result<Option<Change>, Error> {
+    let Some((before, after)) = step(app) else { return Ok(None) };
+    let mut details = vec![format!("version: {before} → {after}")];
+    if is_older(&before, &after) {
+        details.push(format!("{after} is older than {before}, which is deployed"));
+    }
+    if let Some(version) = &app.checkout.version
+        && let Some(notes) = app.checkout.release_notes(version)?
+    {
+        let lines = notes.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        details.extend(lines.map(|line| format!("note: {line}")));
+    }
+    let name = app.checkout.recipe.to_string();
+    Ok(Some(Change { kind: "recipe", name, action: "update", details }))
+}
+
+/// Writes the version that the swarm has now into the settings, where they pin
+/// one or the operator named one. Settings without a version follow the newest.
+///
+/// # Errors
+/// Settings that cannot be read or written.
+pub(super) fn pin(context: &Context, app: &App, options: &DeployOptions) -> Result<(), Error> {
+    let Some(version) = app.checkout.version.as_ref().or(app.checkout.commit.as_ref()) else {
+        return Ok(());
+    };
+    // Read anew: someone may have edited them meanwhile.
+    let mut env = context.home.env(&app.entry)?;
+    let pinned = env.recipe_pin().map_err(crate::home::Error::from)?.and_then(|(_, pin)| pin);
+    let named = matches!(options.version, Version::Named(_));
+    if pinned.as_ref() == Some(version) || (pinned.is_none() && !named) {
+        return Ok(());
+    }
+    env.pin(version).map_err(crate::home::Error::from)?;
+    Ok(context.home.write_env(&app.entry, &env)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_releases_are_older_than_others() {
+        for (before, after, older) in [
+            ("2.0.0+1.37", "1.0.0+1.36", true),
+            ("1.0.0+1.36", "2.0.0+1.37", false),
+            ("1.0.0+1.36", "1.0.0+1.36", false),
+            ("1.0.0", "0a1b2c3d4e5f…", false),
+            ("0a1b2c3d4e5f…", "1.0.0", false),
+        ] {
+            assert_eq!(is_older(before, after), older, "{before} {after}");
+        }
+    }
+}
