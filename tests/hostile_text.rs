@@ -328,6 +328,8 @@ const COMPOSE: &[&str] = &[
     "services: {app: {image: 'busybox:1'}}\nname: P\nversion: P",
     "services: {app: {image: 'busybox:1'}}\ninclude: [P]",
     "services: {app: {image: 'busybox:1', tty: P, init: P, read_only: P}}",
+    "services: {app: {image: 'busybox:1', secrets: [P]}}\nsecrets: {P: {external: true}}",
+    "services: {app: {image: 'busybox:1'}}\nconfigs: {P: {file: P}}\nnetworks: {P: {}}",
     "services: P",
     "services: [P]",
     "services: {app: P}",
