@@ -150,7 +150,7 @@ const ALL: [&str; 21] = [
     "app deploy t.example --dry-run",
     "app deploy t.example --dry-run --verbose",
     "app secret ls t.example",
-    "app secret generate t.example --all",
+    "app secret generate t.example --show",
     "app deploy t.example --no-input",
     "app ps t.example",
     "app ls",
@@ -163,12 +163,13 @@ const ALL: [&str; 21] = [
     "recipe ls",
     "app undeploy t.example --yes",
 ];
-const ALL_JSON: [&str; 13] = [
+const ALL_JSON: [&str; 14] = [
     "recipe lint ./tiny",
     "plugin inspect ./tiny",
     "app config t.example",
     "app check t.example",
     "app secret ls t.example",
+    "app secret generate t.example",
     "app deploy t.example --dry-run",
     "app deploy t.example --no-input",
     "app ps t.example",
