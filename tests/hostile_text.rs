@@ -255,18 +255,30 @@ services:
     x-foo: 1
 configs: {}
 "#;
-    let lab = lab(&[("compose.yml", compose), (".env.sample", "TYPE=tui\nDOMAIN=\n")]);
+    let lab = lab(&[(".env.sample", "TYPE=tui\nDOMAIN=\n")]);
     let new = lab.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated"]);
     assert_eq!(new.code, 0, "{new}");
-    let run = lab.run(&["app", "deploy", APP, "--dry-run"]);
-    assert_eq!(run.code, 0, "{run}");
-    let lines: Vec<_> = run.stderr.lines().map(str::trim_end).collect();
-    let plan = lines.iter().position(|line| *line == "Plan:").expect("there is a plan");
-    let begun = |line: &&str| {
-        ["  + create ", "  > run ", "      "].iter().any(|begin| line.starts_with(begin))
-    };
-    let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
-    assert_eq!(others, [&"Nothing was changed: this was a dry run."]);
+    // A new service is shown by its image; what changes of one, in detail.
+    for deployed in [false, true] {
+        if deployed {
+            lab.write("tiny/compose.yml", "services: {app: {image: 'busybox:1'}}\n");
+            let run = lab.run(&["app", "deploy", APP, "--no-input"]);
+            assert_eq!(run.code, 0, "{run}");
+        }
+        lab.write("tiny/compose.yml", compose);
+        let run = lab.run(&["app", "deploy", APP, "--dry-run"]);
+        assert_eq!(run.code, 0, "{run}");
+        is_clean("the plan", &run);
+        assert!(!deployed || run.stderr.contains("FORGED"), "{run}");
+        let lines: Vec<_> = run.stderr.lines().map(str::trim_end).collect();
+        let plan = lines.iter().position(|line| *line == "Plan:").expect("there is a plan");
+        let begun = |line: &&str| {
+            let begins = ["  + create ", "  ~ update ", "  > run ", "      "];
+            begins.iter().any(|begin| line.starts_with(begin))
+        };
+        let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
+        assert_eq!(others, [&"Nothing was changed: this was a dry run."]);
+    }
     play("the case", &lab);
 }
 
