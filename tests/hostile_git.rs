@@ -594,6 +594,24 @@ fn an_index_of_a_pack_is_made_anew() {
     trap.play(&Outcome::Read);
 }
 
+/// Slips that old tools made in histories that are in use.
+#[test]
+fn old_slips_in_a_history_harm_nobody() {
+    let trap = Trap::new();
+    let tree = trap.git(&["rev-parse", "HEAD^{tree}"]);
+    for author in ["T <t@example.org> 1 +051800", "T <t@example.org>1 +0000"] {
+        let commit = format!("tree {tree}\nauthor {author}\ncommitter {author}\n\nx\n");
+        let write = ["hash-object", "-w", "-t", "commit", "--literally", "--stdin"];
+        let (made, id) = trap.try_git(&trap.folder(), &write, &commit);
+        assert!(made, "{id}");
+        trap.git(&["tag", "-f", "1.0.0", &id]);
+        let (sound, said) = trap.try_git(&trap.folder(), &["fsck", "--strict"], "");
+        assert!(!sound, "git takes it: {said}");
+        let run = trap.lab.run(&["recipe", "lint", "./evil", "1.0.0"]);
+        assert_eq!(run.code, 0, "{run}");
+    }
+}
+
 /// Ten folders in a folder, ten times over: some kilobytes of objects, and ten
 /// billion files.
 #[test]

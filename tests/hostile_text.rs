@@ -150,7 +150,7 @@ const ALL: [&str; 21] = [
     "app deploy t.example --dry-run",
     "app deploy t.example --dry-run --verbose",
     "app secret ls t.example",
-    "app secret generate t.example --all",
+    "app secret generate t.example --show",
     "app deploy t.example --no-input",
     "app ps t.example",
     "app ls",
@@ -163,12 +163,13 @@ const ALL: [&str; 21] = [
     "recipe ls",
     "app undeploy t.example --yes",
 ];
-const ALL_JSON: [&str; 13] = [
+const ALL_JSON: [&str; 14] = [
     "recipe lint ./tiny",
     "plugin inspect ./tiny",
     "app config t.example",
     "app check t.example",
     "app secret ls t.example",
+    "app secret generate t.example",
     "app deploy t.example --dry-run",
     "app deploy t.example --no-input",
     "app ps t.example",
@@ -254,18 +255,30 @@ services:
     x-foo: 1
 configs: {}
 "#;
-    let lab = lab(&[("compose.yml", compose), (".env.sample", "TYPE=tui\nDOMAIN=\n")]);
+    let lab = lab(&[(".env.sample", "TYPE=tui\nDOMAIN=\n")]);
     let new = lab.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated"]);
     assert_eq!(new.code, 0, "{new}");
-    let run = lab.run(&["app", "deploy", APP, "--dry-run"]);
-    assert_eq!(run.code, 0, "{run}");
-    let lines: Vec<_> = run.stderr.lines().map(str::trim_end).collect();
-    let plan = lines.iter().position(|line| *line == "Plan:").expect("there is a plan");
-    let begun = |line: &&str| {
-        ["  + create ", "  > run ", "      "].iter().any(|begin| line.starts_with(begin))
-    };
-    let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
-    assert_eq!(others, [&"Nothing was changed: this was a dry run."]);
+    // A new service is shown by its image; what changes of one, in detail.
+    for deployed in [false, true] {
+        if deployed {
+            lab.write("tiny/compose.yml", "services: {app: {image: 'busybox:1'}}\n");
+            let run = lab.run(&["app", "deploy", APP, "--no-input"]);
+            assert_eq!(run.code, 0, "{run}");
+        }
+        lab.write("tiny/compose.yml", compose);
+        let run = lab.run(&["app", "deploy", APP, "--dry-run"]);
+        assert_eq!(run.code, 0, "{run}");
+        is_clean("the plan", &run);
+        assert!(!deployed || run.stderr.contains("FORGED"), "{run}");
+        let lines: Vec<_> = run.stderr.lines().map(str::trim_end).collect();
+        let plan = lines.iter().position(|line| *line == "Plan:").expect("there is a plan");
+        let begun = |line: &&str| {
+            let begins = ["  + create ", "  ~ update ", "  > run ", "      "];
+            begins.iter().any(|begin| line.starts_with(begin))
+        };
+        let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
+        assert_eq!(others, [&"Nothing was changed: this was a dry run."]);
+    }
     play("the case", &lab);
 }
 
@@ -328,6 +341,8 @@ const COMPOSE: &[&str] = &[
     "services: {app: {image: 'busybox:1'}}\nname: P\nversion: P",
     "services: {app: {image: 'busybox:1'}}\ninclude: [P]",
     "services: {app: {image: 'busybox:1', tty: P, init: P, read_only: P}}",
+    "services: {app: {image: 'busybox:1', secrets: [P]}}\nsecrets: {P: {external: true}}",
+    "services: {app: {image: 'busybox:1'}}\nconfigs: {P: {file: P}}\nnetworks: {P: {}}",
     "services: P",
     "services: [P]",
     "services: {app: P}",

@@ -71,7 +71,7 @@ const FOREIGN: [&str; 24] = [
 ];
 
 /// What no command of ours does, whatever the configuration says.
-const SETTINGS: [&str; 18] = [
+const SETTINGS: [&str; 24] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.pager=cat",
@@ -94,6 +94,12 @@ const SETTINGS: [&str; 18] = [
     // Slips that old tools made in histories that are in use, and that harm nobody.
     "fsck.zeroPaddedFilemode=ignore",
     "fetch.fsck.zeroPaddedFilemode=ignore",
+    "fsck.missingSpaceBeforeDate=ignore",
+    "fetch.fsck.missingSpaceBeforeDate=ignore",
+    "fsck.badTimezone=ignore",
+    "fetch.fsck.badTimezone=ignore",
+    "fsck.missingEmail=ignore",
+    "fetch.fsck.missingEmail=ignore",
 ];
 
 /// git in a repository of ours: nobody's configuration but the repository's,

@@ -1,5 +1,7 @@
 //! `potluck app secret generate`
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -15,6 +17,7 @@ use crate::{
     operation,
     recipe::Version,
     secrets::{self, Generated, Made},
+    text::line,
 };
 
 /// Make the secrets that an app doesn't have yet.
@@ -49,14 +52,14 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report<'a> {
     made: Vec<MadeRow<'a>>,
-    kept: &'a [String],
-    to_insert: &'a [String],
+    kept: Vec<Cow<'a, str>>,
+    to_insert: Vec<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
 struct MadeRow<'a> {
-    name: &'a str,
-    version: &'a str,
+    name: Cow<'a, str>,
+    version: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
 }
@@ -67,11 +70,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let made = generate(session, &home, &entry, &args.names)?;
     if args.json.json {
         let rows = made.made.iter().map(|new| MadeRow {
-            name: &new.name,
-            version: &new.version,
+            name: line(&new.name),
+            version: line(&new.version),
             value: args.show.then_some(new.value.as_str()),
         });
-        let report = Report { made: rows.collect(), kept: &made.kept, to_insert: &made.to_insert };
+        // Written here, so that no copy of a value is left; names are the recipe's.
+        let all = |names| <[String]>::iter(names).map(|name| line(name)).collect();
+        let report =
+            Report { made: rows.collect(), kept: all(&made.kept), to_insert: all(&made.to_insert) };
         let mut text = Zeroizing::new(
             serde_json::to_vec_pretty(&report)
                 .map_err(|e| Failure::new(format!("writing JSON: {e}")))?,
@@ -135,8 +141,8 @@ fn tell(session: &Session, entry: &AppEntry, made: &Made) {
 
 fn show(session: &Session, made: &[Generated]) -> Result<(), Failure> {
     for Generated { name, value, .. } in made {
-        let line = Zeroizing::new(format!("{name} {}\n", value.as_str()));
-        session.ui.out_bytes(line.as_bytes())?;
+        let shown = Zeroizing::new(format!("{} {}\n", line(name), value.as_str()));
+        session.ui.out_bytes(shown.as_bytes())?;
     }
     Ok(())
 }
