@@ -35,11 +35,7 @@ use hostile::*;
 use potluck::plugin::{Error, Hooks, Plugin, Runtime, Surroundings};
 
 /// Files of attacks that the document must not leave out.
-<<<<<<< HEAD
-const FILES: [&str; 23] = [
-=======
-const FILES: [&str; 17] = [
->>>>>>> 0f613027b6906bc71ad7fa2f9347c99b0ae315c1
+const FILES: [&str; 25] = [
     "src/plugin/host/http/name_tests.rs",
     "src/plugin/host/http/tls_tests.rs",
     "tests/backup_app/hostile.rs",
@@ -56,17 +52,14 @@ const FILES: [&str; 17] = [
     "tests/hostile/results.rs",
     "tests/hostile/texts.rs",
     "tests/hostile/ungranted.rs",
-<<<<<<< HEAD
+    "tests/hostile_git.rs",
     "tests/hostile_recipes.rs",
     "tests/hostile_recipes/files.rs",
     "tests/hostile_recipes/names.rs",
     "tests/hostile_recipes/programs.rs",
     "tests/hostile_recipes/texts.rs",
     "tests/hostile_recipes/volumes.rs",
-=======
-    "tests/hostile_git.rs",
     "tests/hostile_text.rs",
->>>>>>> 0f613027b6906bc71ad7fa2f9347c99b0ae315c1
     "tests/plugin_cache.rs",
 ];
 
