@@ -36,7 +36,7 @@ pub enum Error {
     #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, indented(.0))]
     Lint(Vec<String>),
     /// Names and labels that are docker's or potluck's own.
-    #[error("the recipe sets what only docker and potluck may set:\n  {}", .0.join("\n  "))]
+    #[error("the recipe sets what only docker and potluck may set:\n  {}", laid_out(.0))]
     Reserved(Vec<String>),
     #[error(transparent)]
     Docker(#[from] crate::engine::docker_config::Error),
@@ -387,6 +387,11 @@ impl MigrationFailed {
     }
 }
 
+/// Foreign texts, a line each.
+fn laid_out(lines: &[String]) -> String {
+    lines.iter().map(|text| line(text)).collect::<Vec<_>>().join("\n  ")
+}
+
 impl Hint for Error {
     fn is_laid_out(&self) -> bool {
         match self {
@@ -394,6 +399,8 @@ impl Hint for Error {
             Error::Plugin(error) => error.is_laid_out(),
             Error::Lint(_)
             | Error::NeedsConsent { .. }
+            | Error::NeedsTakeover(_)
+            | Error::Reserved(_)
             | Error::RolledBack(_)
             | Error::SwarmRolledBack(_)
             | Error::Failed(_)

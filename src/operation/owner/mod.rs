@@ -15,7 +15,7 @@ mod reserved;
 
 use std::fmt;
 
-use crate::{engine::Kind, progress::Event};
+use crate::{engine::Kind, progress::Event, text::line};
 
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
@@ -58,11 +58,12 @@ impl fmt::Display for Takeover {
         let Takeover { app, stack, recipe_before, objects } = self;
         match recipe_before {
             Some(recipe) => {
+                let recipe = line(recipe);
                 write!(f, "the stack `{stack}` is recorded for {app} with the recipe {recipe}")?;
             }
             None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
         }
-        objects.iter().try_for_each(|object| write!(f, "\n  {object}"))
+        objects.iter().try_for_each(|object| write!(f, "\n  {}", line(object)))
     }
 }
 
@@ -132,7 +133,7 @@ pub(super) async fn preview(app: &App) -> Result<Vec<String>, Error> {
     match swarm.standing().await? {
         Standing::Unrecorded => {
             let found = swarm.found().await?;
-            warnings.push(format!("to be taken over: {}", Takeover::new(app, &found)));
+            warnings.push(to_be_taken_over(app, &found));
             swarm.adopt(&found).await?;
         }
         Standing::Free | Standing::Ours | Standing::Earlier => {}
@@ -144,9 +145,14 @@ pub(super) async fn preview(app: &App) -> Result<Vec<String>, Error> {
 /// As [`preview`], once it is known which names are wanted.
 pub(super) async fn preview_names(app: &App, work: &Work) -> Result<Vec<String>, Error> {
     let review = app.engine.review(&wanted(app, work)).await?;
-    let strangers = (!review.strangers.is_empty())
-        .then(|| format!("to be taken over: {}", Takeover::new(app, &review.strangers)));
+    let strangers =
+        (!review.strangers.is_empty()).then(|| to_be_taken_over(app, &review.strangers));
     Ok(strangers.into_iter().collect())
+}
+
+fn to_be_taken_over(app: &App, found: &Owned) -> String {
+    let objects = Takeover::new(app, found).objects.join(", ");
+    format!("to be taken over, as they are not recorded as {}'s: {objects}", app.entry.name)
 }
 
 fn ask(context: &Context, takeover: Takeover, agreed: bool) -> Result<(), Error> {
