@@ -80,9 +80,9 @@ impl VolumeUser {
     /// What to type to stop it.
     pub fn stop(&self) -> String {
         match self {
-            VolumeUser::Service(name) => format!("`docker service scale {name}=0`"),
-            VolumeUser::Everywhere(name) => format!("`docker service rm {name}`"),
-            VolumeUser::Container(name) => format!("`docker stop {name}`"),
+            VolumeUser::Service(name) => format!("`docker service scale {}=0`", plain(name)),
+            VolumeUser::Everywhere(name) => format!("`docker service rm {}`", plain(name)),
+            VolumeUser::Container(name) => format!("`docker stop {}`", plain(name)),
         }
     }
 }
@@ -91,11 +91,17 @@ impl fmt::Display for VolumeUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VolumeUser::Service(name) | VolumeUser::Everywhere(name) => {
-                write!(f, "the service `{name}`")
+                write!(f, "the service `{}`", plain(name))
             }
-            VolumeUser::Container(name) => write!(f, "the container `{name}`"),
+            VolumeUser::Container(name) => write!(f, "the container `{}`", plain(name)),
         }
     }
+}
+
+/// A name as Docker allows them: it will be typed into a shell.
+fn plain(name: &str) -> String {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    name.replace(odd, "?")
 }
 
 /// Refuses a volume that others than the app's own services write: a restore
@@ -225,6 +231,13 @@ mod tests {
                 "`docker stop stopped_app.1.x`",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_that_the_engine_made_up_is_nothing_to_type() {
+        let user = VolumeUser::Container("x; rm -rf /\u{1b}".into());
+        assert_eq!(user.stop(), "`docker stop x??rm?-rf???`");
+        assert_eq!(user.to_string(), "the container `x??rm?-rf???`");
     }
 
     #[test]
