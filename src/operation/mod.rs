@@ -21,6 +21,7 @@ mod load;
 mod migrate;
 mod plugin_grants;
 mod ps;
+pub mod reach;
 mod record;
 mod relabel;
 mod rollout;

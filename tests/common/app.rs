@@ -119,7 +119,8 @@ impl TestApp {
         fs::create_dir_all(&recipe).unwrap();
         let home = Home::new(folder.path().join("home"));
         let server = ServerName::new(SERVER).unwrap();
-        let settings = ServerSettings { endpoint: Some(endpoint.into()), backup: None };
+        let settings =
+            ServerSettings { endpoint: Some(endpoint.into()), backup: None, networks: None };
         home.write_server(&server, &settings).unwrap();
         let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
         let heard = Arc::new(Heard::default());
