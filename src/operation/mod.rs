@@ -22,6 +22,7 @@ mod migrate;
 mod plugin_grants;
 mod ps;
 pub mod reach;
+mod reaching;
 mod record;
 mod relabel;
 mod rollout;
@@ -39,7 +40,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     compose::{Source, Stack, Warning},
     engine::{Engine, docker_config::DockerConfig},
-    home::{AppEntry, EnvFile, GivenGrant, Home, LockFile, StackName},
+    home::{AppEntry, EnvFile, GivenGrant, GivenReach, Home, LockFile, StackName},
     lint::{Finding, Strictness},
     plugin::Runtime,
     progress::Sink,
@@ -57,6 +58,7 @@ pub use hooks::{prepare, start};
 pub use load::{load, load_deployed, recipe_of, stack_name};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
+pub use reaching::{ReachRow, ReachWish, app_reach};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use stack::{
@@ -78,12 +80,19 @@ pub struct Context {
     pub consent: Arc<dyn Consent>,
     /// Grants given on the command line: nobody is asked for these.
     pub grants: Vec<GivenGrant>,
+    /// What services may reach, as given on the command line.
+    pub reaches: Vec<GivenReach>,
 }
 
 /// Answers for the person at the terminal.
 pub trait Consent: Send + Sync {
     /// May the plugin have what it asks for?
     fn grants(&self, wish: &Wish) -> bool;
+    /// May the service reach what it asks for? Not unless somebody says so.
+    fn reach(&self, wish: &ReachWish) -> bool {
+        let _ = wish;
+        false
+    }
     /// Shall the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
 }
@@ -111,6 +120,8 @@ pub struct App {
 pub struct Plan {
     pub changes: Vec<Change>,
     pub warnings: Vec<String>,
+    /// What the services reach beyond the app.
+    pub reach: Vec<ReachRow>,
 }
 
 /// One change of a plan.

@@ -247,7 +247,7 @@ impl Work {
                 add(kind, name, "remove", vec![]);
             }
         }
-        Plan { changes, warnings: self.warnings.clone() }
+        Plan { changes, warnings: self.warnings.clone(), reach: Vec::new() }
     }
 }
 

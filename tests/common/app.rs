@@ -14,7 +14,9 @@ use potluck::{
     home::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
-    operation::{self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, Wish},
+    operation::{
+        self, App, Consent, Context, DeployOptions, DeployReport, Error, Plan, ReachWish, Wish,
+    },
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
     recipe::{Store, Version},
@@ -27,6 +29,9 @@ struct Yes;
 
 impl Consent for Yes {
     fn grants(&self, _: &Wish) -> bool {
+        true
+    }
+    fn reach(&self, _: &ReachWish) -> bool {
         true
     }
     fn plan(&self, _: &Plan) -> bool {
@@ -131,6 +136,7 @@ impl TestApp {
             docker: Default::default(),
             consent: Arc::new(Yes),
             grants: Vec::new(),
+            reaches: Vec::new(),
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

@@ -139,8 +139,8 @@ fn an_engines_socket_and_what_holds_it() {
 
 #[test]
 fn volumes_that_are_more_than_volumes() {
-    let with = |options: &str| format!("volumes: {{v: {{driver_opts: {options}}}}}");
-    let service = "volumes: ['v:/x']";
+    let with = |options: &str| format!("volumes: {{vol: {{driver_opts: {options}}}}}");
+    let service = "volumes: ['vol:/x']";
     for (options, expected) in [
         ("{type: none, o: bind, device: /srv}", "host: /srv"),
         ("{type: '', o: 'rw,rbind', device: /srv}", "host: /srv"),
@@ -166,30 +166,30 @@ fn volumes_that_are_more_than_volumes() {
         check(&[(service, &with(options), expected)]);
     }
     check(&[
-        (service, "volumes: {v: {}}", ""),
-        (service, "volumes: {v: {driver: local}}", ""),
-        (service, "volumes: {v: {name: wiki_example_org_data}}", ""),
-        (service, "volumes: {v: {external: true, name: wiki_example_org_data}}", ""),
+        (service, "volumes: {vol: {}}", ""),
+        (service, "volumes: {vol: {driver: local}}", ""),
+        (service, "volumes: {vol: {name: wiki_example_org_data}}", ""),
+        (service, "volumes: {vol: {external: true, name: wiki_example_org_data}}", ""),
         (
             service,
-            "volumes: {v: {name: victim_example_org_data}}",
+            "volumes: {vol: {name: victim_example_org_data}}",
             "external-volume: victim_example_org_data",
         ),
-        (service, "volumes: {v: {external: true}}", "external-volume: v"),
+        (service, "volumes: {vol: {external: true}}", "external-volume: vol"),
         (
             service,
-            "volumes: {v: {name: 'wiki_example_org_{{index .Service.Labels \"x\"}}'}}",
+            "volumes: {vol: {name: 'wiki_example_org_{{index .Service.Labels \"x\"}}'}}",
             "external-volume: wiki_example_org_{{index .Service.Labels \\u{22}x\\u{22}}}",
         ),
-        (service, "volumes: {v: {name: 'wiki_example_org_{{.Task.Slot}}'}}", ""),
+        (service, "volumes: {vol: {name: 'wiki_example_org_{{.Task.Slot}}'}}", ""),
         (
             service,
-            "volumes: {v: {driver: rclone, driver_opts: {remote: 's3:x', password: geheim}}}",
-            "volume-driver: rclone password=#8e2b9a5d remote=s3:x",
+            "volumes: {vol: {driver: rclone, driver_opts: {remote: 's3:x', password: geheim}}}",
+            "volume-driver: rclone password=#addb0f5e remote=s3:x",
         ),
         (
-            "volumes: [{type: volume, source: v, target: /x, read_only: true}]",
-            "volumes: {v: {driver: local, driver_opts: {type: none, o: bind, device: /srv}}}",
+            "volumes: [{type: volume, source: vol, target: /x, read_only: true}]",
+            "volumes: {vol: {driver: local, driver_opts: {type: none, o: bind, device: /srv}}}",
             "host-read: /srv",
         ),
     ]);
@@ -341,7 +341,7 @@ fn routes_beyond_the_app() {
         ("traefik.http.routers.w.rule=Host(`${DOMAIN}`) || PathPrefix(`/.well-known`)", "route: *"),
         ("traefik.http.routers.w.rule=HostRegexp(`.*`)", "route: *"),
         ("traefik.http.routers.w.rule=HostRegexp(`{s:[a-z]+}.wiki.example.org`)", ""),
-        ("traefik.http.routers.w.rule=HostRegexp(`^v.ctim$`)", "route: regexp ^v.ctim$"),
+        ("traefik.http.routers.w.rule=HostRegexp(`^v.ctim$$`)", "route: regexp ^v.ctim$"),
         ("traefik.http.routers.w.rule=Host(bad", "route: rule Host(bad"),
         ("traefik.http.routers.w.rule=Host(``)", ""),
         ("traefik.tcp.routers.w.rule=HostSNI(`*`)", "route: *"),
@@ -379,7 +379,7 @@ fn routes_beyond_the_app() {
             "",
             "route: victim.example.org",
         ),
-        ("environment: {VIRTUAL_HOST: '~^.*$'}", "", "route: *"),
+        ("environment: {VIRTUAL_HOST: '~^.*$$'}", "", "route: *"),
         ("environment: {VIRTUAL_HOST: '*.wiki.example.org'}", "", ""),
         ("environment: {LETSENCRYPT_HOST: wiki.example.org}", "", ""),
         ("environment: {OTHER_HOST: victim.example.org}", "", ""),
