@@ -58,7 +58,7 @@ pub use hooks::{prepare, start};
 pub use load::{load, load_deployed, recipe_of, stack_name};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
-pub use reaching::{ReachRow, ReachWish, app_reach};
+pub use reaching::{ReachRow, ReachWish, app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use stack::{

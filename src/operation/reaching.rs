@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::Scope,
-    home::{EnvFile, GivenReach, LockFile, Reach, error::nearest},
+    home::{EnvFile, GivenReach, LockFile, Reach, ServerSettings, error::nearest},
+    lint::{Finding, Position, rules},
+    recipe::{self, Checkout},
 };
 
 use super::{
@@ -210,6 +212,41 @@ pub(crate) fn rows(lock: &LockFile, reaches: &Reaches) -> Vec<ReachRow> {
         },
     };
     reaches.iter().flat_map(|(service, all)| all.iter().map(move |r| row(service, r))).collect()
+}
+
+/// What a recipe would reach with its sample's settings, for an app of the domain
+/// that these name; the overlay that brings it, where it is one that is off.
+pub fn recipe_reach(checkout: &Checkout) -> Vec<(Option<String>, ReachRow)> {
+    let sample = checkout.sample().ok().flatten().unwrap_or_default();
+    let sample = EnvFile::parse(".env.sample", &sample).unwrap_or_default();
+    let domain = sample.get("DOMAIN").unwrap_or_default();
+    let facts = Facts {
+        domain,
+        shared_networks: ServerSettings::default().shared_networks(),
+        checkout: Some(checkout.path()),
+        ..Facts::default()
+    };
+    let mut all: Vec<(Option<String>, ReachRow)> = Vec::new();
+    for (overlay, stack) in recipe::lint::sample_stacks(checkout) {
+        for row in rows(&LockFile::default(), &reach::reach(&stack, &facts)) {
+            if !all.iter().any(|(_, said)| *said == row) {
+                all.push((overlay.clone(), row));
+            }
+        }
+    }
+    all
+}
+
+/// The same, as findings.
+pub fn reach_findings(checkout: &Checkout) -> Vec<Finding> {
+    let finding = |(overlay, row): (Option<String>, ReachRow)| {
+        let message = format!("`{}` asks for `{}`: to {}", row.service, row.reach, row.meaning);
+        let position = overlay.map(Position::file);
+        Finding::new(&rules::REACHES_OUT, message)
+            .at(position)
+            .path(format!("services.{}", row.service))
+    };
+    recipe_reach(checkout).into_iter().filter(|(_, row)| row.state == "new").map(finding).collect()
 }
 
 /// What an app's services reach and what they were given, to be looked at; the
