@@ -19,6 +19,10 @@ pub struct LockFile {
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginLock>,
+    /// What services may reach beyond the app, as text (`host: /srv/x`), by their
+    /// keys in the compose files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reach: BTreeMap<String, Vec<String>>,
     /// An upgrade whose data migration began and that has not ended well yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
