@@ -29,7 +29,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, mkdirat, statvfs},
+    fs::{CWD, Mode, OFlags, fcntl_setfl, mkdirat, statvfs},
     io::Errno,
     process::chdir,
 };
@@ -119,8 +119,11 @@ impl View {
         mut command: Command,
         start: impl FnOnce(Command) -> io::Result<T>,
     ) -> Result<io::Result<T>, NoView> {
-        let (mut failed, report) =
-            io::pipe().map_err(|source| NoView::Refused { step: "making a pipe", source })?;
+        let no_pipe = |source| NoView::Refused { step: "making a pipe", source };
+        let (mut failed, report) = io::pipe().map_err(no_pipe)?;
+        // A child that is there has written, or never will: nothing is waited
+        // for, whoever still holds the other end.
+        fcntl_setfl(&failed, OFlags::NONBLOCK).map_err(|e| no_pipe(e.into()))?;
         let enter = move || enter(&self, &report);
         // SAFETY: `enter` runs in the child of a process with threads, where only
         // what is safe in a signal handler may be done. It makes system calls on
@@ -128,7 +131,6 @@ impl View {
         // no lock, does not unwind (it has no panics), and its errors are plain
         // error numbers.
         unsafe { command.pre_exec(enter) };
-        // The closure, and with it our end of the pipe, goes with the command.
         let started = start(command);
         let mut step = [0];
         match (started, failed.read(&mut step)) {
