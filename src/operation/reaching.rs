@@ -220,8 +220,11 @@ pub fn recipe_reach(checkout: &Checkout) -> Vec<(Option<String>, ReachRow)> {
     let sample = checkout.sample().ok().flatten().unwrap_or_default();
     let sample = EnvFile::parse(".env.sample", &sample).unwrap_or_default();
     let domain = sample.get("DOMAIN").unwrap_or_default();
+    // What a sample comments out is for the operator to write.
+    let offered = sample.commented_values();
     let facts = Facts {
         domain,
+        hosts: offered.values().flat_map(|value| reach::hosts_in(value)).collect(),
         shared_networks: ServerSettings::default().shared_networks(),
         checkout: Some(checkout.path()),
         ..Facts::default()

@@ -152,6 +152,8 @@ impl<'a> Routes<'a> {
     fn hosts(&self, hosts: BTreeSet<Host>, found: &mut BTreeSet<Reach>) {
         for host in hosts {
             match host {
+                // An empty name is no host's.
+                Host::Name(name) if name.trim_matches(['.', ' ']).is_empty() => {}
                 Host::Name(name) => self.host(&name, found),
                 Host::Pattern(pattern) if rule::is_anything(&pattern) => {
                     found.insert(Reach::new(Way::Route, "*"));
