@@ -93,9 +93,7 @@ impl<'a> Routes<'a> {
                 found.insert(Reach::new(Way::Router, value));
             }
             // Services made of others.
-            ["traefik", "http" | "tcp", "services", _, rest @ ..]
-                if matches!(rest, [.., "name" | "service"]) =>
-            {
+            ["traefik", "http" | "tcp", "services", _, .., "name" | "service"] => {
                 self.uses(&format!("{}.services", parts[1]), value, found);
             }
             ["caddy"] => self.list(value, found),
