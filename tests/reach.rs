@@ -150,3 +150,12 @@ fn a_recipe_says_what_it_reaches_before_anything_is_made() {
     assert!(run.stdout.contains("reaches-out") && run.stdout.contains("host: /srv/x"), "{run}");
     assert!(!lab.path("potluck/recipes").exists());
 }
+
+#[test]
+fn what_cannot_be_read_is_not_called_harmless() {
+    let lab = Lab::new();
+    recipe(&lab, "    volumes: ['undefined:/x']\n");
+    let run = lab.run(&["recipe", "inspect", "./tiny"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("cannot be read with the sample's settings"), "{run}");
+}

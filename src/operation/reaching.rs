@@ -215,26 +215,32 @@ pub(crate) fn rows(lock: &LockFile, reaches: &Reaches) -> Vec<ReachRow> {
 }
 
 /// What a recipe would reach with its sample's settings, for an app of the domain
-/// that these name; the overlay that brings it, where it is one that is off.
-pub fn recipe_reach(checkout: &Checkout) -> Vec<(Option<String>, ReachRow)> {
+/// that these name; the overlay that brings it, where it is one that is off. None
+/// when its files cannot be read with these settings: nobody can say then.
+pub fn recipe_reach(checkout: &Checkout) -> Option<Vec<(Option<String>, ReachRow)>> {
     let sample = checkout.sample().ok().flatten().unwrap_or_default();
     let sample = EnvFile::parse(".env.sample", &sample).unwrap_or_default();
     let domain = sample.get("DOMAIN").unwrap_or_default();
+    // What a sample comments out is for the operator to write.
+    let offered = sample.commented_values();
     let facts = Facts {
         domain,
+        hosts: offered.values().flat_map(|value| reach::hosts_in(value)).collect(),
         shared_networks: ServerSettings::default().shared_networks(),
         checkout: Some(checkout.path()),
         ..Facts::default()
     };
     let mut all: Vec<(Option<String>, ReachRow)> = Vec::new();
-    for (overlay, stack) in recipe::lint::sample_stacks(checkout) {
+    let stacks = recipe::lint::sample_stacks(checkout);
+    stacks.iter().find(|(overlay, _)| overlay.is_none())?;
+    for (overlay, stack) in stacks {
         for row in rows(&LockFile::default(), &reach::reach(&stack, &facts)) {
             if !all.iter().any(|(_, said)| *said == row) {
                 all.push((overlay.clone(), row));
             }
         }
     }
-    all
+    Some(all)
 }
 
 /// The same, as findings.
@@ -246,7 +252,8 @@ pub fn reach_findings(checkout: &Checkout) -> Vec<Finding> {
             .at(position)
             .path(format!("services.{}", row.service))
     };
-    recipe_reach(checkout).into_iter().filter(|(_, row)| row.state == "new").map(finding).collect()
+    let all = recipe_reach(checkout).unwrap_or_default();
+    all.into_iter().filter(|(_, row)| row.state == "new").map(finding).collect()
 }
 
 /// What an app's services reach and what they were given, to be looked at; the

@@ -6,7 +6,7 @@ use crate::{
     cli::{
         arguments::JsonArg,
         exit::Exit,
-        failure::Outcome,
+        failure::{Failure, Outcome},
         session::Session,
         ui::{BOLD, clean},
     },
@@ -85,11 +85,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         meaning: row.meaning,
         overlay,
     };
+    let Some(reach) = recipe_reach(&checkout) else {
+        let message = "the compose files cannot be read with the sample's settings";
+        return Err(Failure::new(message)
+            .hint(format!("`potluck recipe lint {}` says why", clean(&args.recipe))));
+    };
     let plugins = &checkout.manifest.plugins;
     let report = Report {
         recipe: checkout.recipe.to_string(),
         version: checkout.version.clone(),
-        reach: recipe_reach(&checkout).into_iter().map(row).collect(),
+        reach: reach.into_iter().map(row).collect(),
         plugins: plugins
             .iter()
             .map(|plugin| Plugin {
@@ -111,7 +116,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn show(session: &Session, report: &Report) -> Result<(), crate::cli::failure::Failure> {
+fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
     session.ui.out(format_args!("{BOLD}{}{}{BOLD:#}", clean(&report.recipe), clean(&version)))?;
     session.ui.out("beyond its app, its services want to:")?;

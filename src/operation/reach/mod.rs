@@ -31,6 +31,7 @@ use crate::{
     home::{EnvFile, Reach, StackName},
 };
 
+pub use routes::hosts_in;
 pub use words::sentence;
 
 /// Stands for the stack where something belongs to no service.

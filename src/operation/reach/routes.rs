@@ -93,9 +93,7 @@ impl<'a> Routes<'a> {
                 found.insert(Reach::new(Way::Router, value));
             }
             // Services made of others.
-            ["traefik", "http" | "tcp", "services", _, rest @ ..]
-                if matches!(rest, [.., "name" | "service"]) =>
-            {
+            ["traefik", "http" | "tcp", "services", _, .., "name" | "service"] => {
                 self.uses(&format!("{}.services", parts[1]), value, found);
             }
             ["caddy"] => self.list(value, found),
@@ -152,6 +150,8 @@ impl<'a> Routes<'a> {
     fn hosts(&self, hosts: BTreeSet<Host>, found: &mut BTreeSet<Reach>) {
         for host in hosts {
             match host {
+                // An empty name is no host's.
+                Host::Name(name) if name.trim_matches(['.', ' ']).is_empty() => {}
                 Host::Name(name) => self.host(&name, found),
                 Host::Pattern(pattern) if rule::is_anything(&pattern) => {
                     found.insert(Reach::new(Way::Route, "*"));

@@ -372,7 +372,7 @@ fn network(request: &api::NetworkCreateRequest, found: &mut BTreeSet<Reach>) {
         .filter(|(key, _)| driver != "overlay" || !HARMLESS_NETWORK_OPTIONS.contains(&key.as_str()))
         .collect();
     if !matches!(driver, "" | "overlay") || !options.is_empty() {
-        let named = with_options(driver, options.into_iter());
+        let named = with_options(driver, options);
         found.insert(Reach::new(Way::NetworkDriver, &named));
     }
     let Some(ipam) = &request.ipam else { return };

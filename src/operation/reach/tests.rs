@@ -158,7 +158,7 @@ fn volumes_that_are_more_than_volumes() {
         ),
         (
             "{type: nfs, o: 'addr=10.0.0.1,rw', device: ':/export'}",
-            "volume-driver: local device=:/export type=nfs addr=10.0.0.1",
+            "volume-driver: local addr=10.0.0.1 device=:/export type=nfs",
         ),
         ("{type: proc, device: proc}", "volume-driver: local device=proc type=proc"),
         ("{type: tmpfs, device: tmpfs, o: 'size=10m,uid=1000'}", ""),
