@@ -159,3 +159,25 @@ fn what_cannot_be_read_is_not_called_harmless() {
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("cannot be read with the sample's settings"), "{run}");
 }
+
+/// What a sample put into the settings stays the sample's word when a later
+/// version of the recipe has another sample.
+#[test]
+fn a_host_copied_from_an_earlier_sample_is_not_the_operators() {
+    let lab = Lab::new();
+    let compose = "services:\n  app:\n    image: potluck-test/busybox:1\n    deploy:\n      labels:\n        - \
+                   traefik.http.routers.${STACK_NAME}.rule=Host(`${OTHER}`)\n";
+    lab.write("tiny/compose.yml", compose);
+    lab.write("tiny/.env.sample", "TYPE=tiny\nDOMAIN=\nOTHER=bank.example.org\n");
+    let new = ["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"];
+    assert_eq!(lab.run(&new).code, 0);
+    lab.write("tiny/.env.sample", "TYPE=tiny\nDOMAIN=\nOTHER=\n");
+    let run = lab.run(&["app", "deploy", "t.example", "-n"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("route: bank.example.org"), "{run}");
+    // The operator's own word needs no other.
+    let set = ["app", "config", "t.example", "--set", "OTHER=other.example.org"];
+    assert_eq!(lab.run(&set).code, 0);
+    let run = lab.run(&["app", "deploy", "t.example", "-n"]);
+    assert_eq!(run.code, 0, "{run}");
+}

@@ -61,6 +61,7 @@ pub use load::{confine, load, load_deployed, recipe_of, stack_name};
 pub use owner::{Confined, Takeover};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
+pub use reach::copied;
 pub use reaching::{ReachRow, ReachWish, app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};

@@ -100,7 +100,7 @@ fn facts<'a>(context: &Context, app: &'a App, live: &Live) -> Result<Facts<'a>, 
     // One that cannot be read has no values, but whoever wrote it may not gain by
     // that: nothing of the settings counts as the operator's then.
     let hosts = match EnvFile::parse(".env.sample", &sample) {
-        Ok(sample) => reach::hosts(&app.env, &sample),
+        Ok(sample) => reach::hosts(&app.env, &sample, &app.lock.sample),
         Err(_) => BTreeSet::new(),
     };
     Ok(Facts {

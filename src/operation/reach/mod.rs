@@ -25,6 +25,8 @@ use std::{
     path::Path,
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::{
     compose::Stack,
     engine::{STACK_LABEL, api},
@@ -158,14 +160,35 @@ pub fn registries<'a>(services: impl IntoIterator<Item = &'a api::Service>) -> B
 }
 
 /// Hosts in settings that the operator put in: those whose value isn't the
-/// sample's.
-pub fn hosts(settings: &EnvFile, sample: &EnvFile) -> BTreeSet<String> {
+/// sample's, neither today's nor, by its digest, that which the app was made of.
+pub fn hosts(
+    settings: &EnvFile,
+    sample: &EnvFile,
+    copied: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
     settings
         .values()
         .into_iter()
         .filter(|(key, value)| sample.get(key) != Some(value.as_str()))
+        .filter(|(key, value)| copied.get(key) != Some(&digest(value)))
         .flat_map(|(_, value)| routes::hosts_in(&value))
         .collect()
+}
+
+/// Values of new settings that name hosts and that nobody but the sample chose,
+/// as digests: for the app's lock file.
+pub fn copied(settings: &EnvFile, sample: &EnvFile) -> BTreeMap<String, String> {
+    settings
+        .values()
+        .into_iter()
+        .filter(|(key, value)| sample.get(key) == Some(value.as_str()))
+        .filter(|(_, value)| !routes::hosts_in(value).is_empty())
+        .map(|(key, value)| (key, digest(&value)))
+        .collect()
+}
+
+fn digest(value: &str) -> String {
+    hex::encode(&Sha256::digest(value.as_bytes())[..8])
 }
 
 /// What was not agreed to, service by service; `given` are lines of the lock file.

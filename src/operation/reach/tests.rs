@@ -489,7 +489,7 @@ fn hosts_of_the_settings_are_the_operators_where_they_differ_from_the_sample() {
         "TYPE=x\nEXTRA=victim.example.org\nALIAS=\", `www.Example.net`\"\n\
          URL=https://cloud.example.net/path\nOWN=a.b:8080\nVERSION=1.2\n",
     );
-    let found: Vec<String> = hosts(&settings, &sample).into_iter().collect();
+    let found: Vec<String> = hosts(&settings, &sample, &BTreeMap::new()).into_iter().collect();
     assert_eq!(found, ["a.b", "cloud.example.net", "www.example.net"]);
 }
 
