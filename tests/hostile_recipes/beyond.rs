@@ -197,7 +197,7 @@ fn logs_are_sent_elsewhere() {
 #[test]
 fn kernel_settings_and_limits_are_changed() {
     asked(&with("    sysctls: {net.ipv4.ip_forward: 1}\n", ""), "sysctl: net.ipv4.ip_forward");
-    asked(&with("    ulimits: {nofile: 1000000}\n", ""), "ulimit: nofile");
+    asked(&with("    ulimits: {memlock: -1}\n", ""), "ulimit: memlock");
 }
 
 #[test]
