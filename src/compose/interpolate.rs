@@ -36,6 +36,20 @@ pub enum NoteKind {
     /// Options of an overlay's `logging` that docker loses, because the base
     /// names a driver but no options.
     LoggingOptionsLost,
+    /// An entry of a list that docker's merge takes for another one.
+    EntryLost { what: String, kept: Spot },
+    /// A value of an overlay that replaces nothing; where the one stands that stays.
+    NotReplaced { base: Spot },
+    /// A definition that replaces another one, with what the other one had.
+    DefinitionReplaced { what: String, base: Spot },
+    /// A YAML tag that docker ignores; for a scalar, the text that it becomes.
+    TagIgnored { tag: String, is_unsafe: bool, text: Option<String> },
+    /// Quotes that become part of a value, and where.
+    QuotesKept(String),
+    /// A line of an environment file that is not read as it looks.
+    EnvFileRaw(String),
+    /// A character that shows nothing.
+    Invisible(char),
 }
 
 /// Casts that docker does, only where substitution changed the text.

@@ -71,6 +71,7 @@ impl Converter<'_> {
             driver: Some(driver),
             internal: some(network.internal),
             attachable: some(network.attachable),
+            enable_ipv6: some(network.enable_ipv6),
             ipam,
             options: some_map(&network.driver_opts),
             labels: Some(self.labels(&network.labels)),
