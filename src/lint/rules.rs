@@ -45,12 +45,15 @@ rules! {
     DNSRR_INGRESS: Error "dnsrr-ingress",
         "swarm refuses ports of the ingress network with `endpoint_mode: dnsrr`",
         "publish it with `mode: host`, or remove `endpoint_mode`";
+    MOUNT_TAKEN: Error "mount-taken",
+        "swarm refuses two mounts of one target",
+        "give each mount a target of its own";
     NAME_TOO_LONG: Error "name-too-long",
         "swarm allows 63 bytes for the name of a service, the stack's name included",
         "shorten the key or the app's name";
     PORT_TAKEN: Error "port-taken",
-        "two services cannot publish one port of the ingress network",
-        "publish it by one service only";
+        "a port of the ingress network can be published once",
+        "publish it once, by one service";
     TAG_UNSAFE: Error "tag-unsafe",
         "docker ignores `!reset` and `!override`: what they were to take away stays open, or `null` becomes a text",
         "change the file that has the value, or leave that file out";
@@ -84,6 +87,9 @@ rules! {
     INVISIBLE_CHARACTER: Warning "invisible-character",
         "a character that nobody sees is part of a name or a value",
         "write it again without that character";
+    LABEL_UNREAD: Warning "label-unread",
+        "in a swarm, proxies and backups read `deploy.labels`; what looks at containers reads `labels`",
+        "move it to where it is read";
     LOGGING_OPTIONS_LOST: Warning "logging-options-lost",
         "docker drops options of an overlay when the file before names a driver without options",
         "give the first file's `logging` an option, too";
@@ -117,6 +123,12 @@ rules! {
     TAG_IGNORED: Warning "tag-ignored",
         "docker ignores YAML tags of others, `!reset` and `!override` among them",
         "remove the tag, and change the file that has the value";
+    TEMPLATE_UNKNOWN: Warning "template-unknown",
+        "swarm fills in templates in `environment` and `hostname`, and refuses a service with one that it does not know",
+        "use `.Service`, `.Node` or `.Task`; `{{\"{{\"}}` is a text of two braces";
+    TEMPLATE_UNREAD: Warning "template-unread",
+        "swarm fills in templates in `environment`, `hostname` and mounts only",
+        "put it into a variable, and let the command read that";
     UNPINNED_IMAGE: Warning "unpinned-image",
         "what runs depends on the day it was pulled, and nobody can go back",
         "name a version";
@@ -189,9 +201,18 @@ rules! {
     SECRET_WITHOUT_KEY: Error "secret-without-key",
         "a secret is made by the rules beside its `SECRET_…_VERSION`, which the sample lacks",
         "add `SECRET_NAME_VERSION=v1 # length=32` to `.env.sample`";
+    ABRA_SH_BACKUP: Warning "abra-sh-backup",
+        "`abra.sh` is read as data: nothing runs its functions for backups",
+        "use a plugin, or `backupbot.backup.pre-hook` and `backupbot.restore.post-hook` labels";
     ABRA_SH_EXPORT: Warning "abra-sh-export",
         "`abra.sh` is read as data: exports in functions and conditions count for nothing, nor do values that a shell computes",
         "export it at the top, with a plain value; one that only the function uses can stay";
+    BACKUP_LABELS: Warning "backup-labels",
+        "`backupbot.*` labels count for the app as a whole, and only with `backupbot.backup`",
+        "keep them at one service";
+    BACKUP_REFUSED: Warning "backup-refused",
+        "every backup of the app would fail",
+        "write a file in `backupbot.backup.pre-hook`, or use a plugin";
     GRANT_UNKNOWN_SECRET: Warning "grant-unknown-secret",
         "a plugin asks for a secret that the compose files don't have",
         "name one of the recipe's secrets";

@@ -5,10 +5,12 @@
 
 mod environment;
 mod ignored;
+mod labels;
 mod network;
 mod notes;
 mod service;
 mod storage;
+mod templates;
 mod update;
 
 use std::path::Path;
@@ -110,9 +112,11 @@ impl Config {
             let subject = Subject { file: &self.file, name, service };
             environment::check(subject, &mut findings);
             ignored::check(subject, &mut findings);
+            labels::check(subject, &mut findings);
             network::check(subject, &mut findings);
             service::check(subject, options, &mut findings);
             storage::check(subject, options, &mut findings);
+            templates::check(subject, &mut findings);
             update::check(subject, &mut findings);
         }
         network::check_taken(&self.file, &mut findings);

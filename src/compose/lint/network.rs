@@ -1,6 +1,6 @@
 //! Ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, Subject};
 use crate::{
@@ -33,6 +33,13 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
             port.target
         );
         findings.push(&rules::DNSRR_INGRESS, at, path.clone(), message);
+    }
+    let mut published = BTreeSet::new();
+    for port in ports(service).filter(|port| port.published > 0) {
+        if !published.insert((port.published, protocol(port))) {
+            let message = format!("port {}/{} is published twice", port.published, protocol(port));
+            findings.push(&rules::PORT_TAKEN, at, path.clone(), message);
+        }
     }
     for (port, database) in DATABASES {
         if ports(service).any(|p| p.target == *port && protocol(p) == "tcp") {
