@@ -41,6 +41,15 @@ impl<'a> Path<'a> {
         Path::Index(self, index)
     }
 
+    /// The last key; a position is no key.
+    pub fn last(&self) -> &str {
+        match self {
+            Path::Root => "",
+            Path::Key(_, key) => key,
+            Path::Index(parent, _) => parent.last(),
+        }
+    }
+
     /// How many keys and positions lead there.
     pub fn depth(&self) -> usize {
         match self {
