@@ -241,6 +241,27 @@ fn check_finds_what_is_missing() {
 }
 
 #[test]
+fn check_names_the_cause_first() {
+    let lab = Lab::with_tiny_app();
+    let file = lab.path("potluck/servers/simulated/t.example.env");
+    let env = std::fs::read_to_string(&file).unwrap().replace("TITLE=\n", "");
+    std::fs::write(&file, env).unwrap();
+    let port =
+        "services: {app: {image: 'busybox:1', ports: [{target: 80, published: '${TITLE}'}]}}";
+    lab.write("tiny/compose.yml", port);
+    assert_snapshot!(lab.run(&["app", "check", "t.example"]), @r"
+    exit code 1
+    --- stdout
+    error[setting-missing]: TITLE: not in the settings; the recipe's sample has `TITLE=`
+      fix: set it with `potluck app config`
+    error[compose-invalid]: compose.yml:1:70: services.app.ports[0].published: TITLE is not set, but `published: ${TITLE}` needs a number
+      fix: set TITLE, or write a default: `${TITLE:-…}`
+    --- stderr
+    Found 2 errors.
+    ");
+}
+
+#[test]
 fn check_finds_a_plugin_that_cannot_run() {
     let lab = Lab::with_tiny_app();
     let check = |plugin: &str| -> Vec<String> {

@@ -107,8 +107,13 @@ fn same_object(kind: &str, stored: &Value, sent: &Value) -> bool {
 }
 
 /// What potluck refuses and docker's client does not, because swarm would.
-const REFUSED_BY_SWARM: &[&str] =
-    &["is not a name that swarm allows", "is not known here", "is not a propagation"];
+const REFUSED_BY_SWARM: &[&str] = &[
+    "is of one node",
+    "is empty, which swarm refuses",
+    "is not a name that swarm allows",
+    "is not known here",
+    "is not a propagation",
+];
 
 const DEPLOY: [&str; 5] = ["stack", "deploy", "--resolve-image", "never", "--detach"];
 

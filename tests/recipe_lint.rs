@@ -189,6 +189,89 @@ fn errors_name_the_recipes_file_and_not_the_copy() {
     assert!(wrong.message.contains("the file page.html cannot be read"), "{wrong:#?}");
 }
 
+/// A recipe of two services, the database with these labels.
+fn labelled(app: &str, db: &str) -> String {
+    format!(
+        "services:
+  app:
+    image: example/wiki:1.0
+    volumes: ['content:/content']
+    deploy:
+      labels: {{{app}}}
+  db:
+    image: example/db:1.0
+    volumes: ['data:/data']
+    deploy:
+      labels: {{{db}}}
+volumes: {{content: , data: }}
+"
+    )
+}
+
+#[test]
+fn labels_that_no_backup_can_follow_are_told() {
+    use Severity::{Info, Warning};
+    let on = "backupbot.backup: 'true'";
+    let off = "backupbot.backup: 'false'";
+    for (app, db, expected) in [
+        (on, "backupbot.backup.command: dump-all", vec![("backup-refused", Warning, 11)]),
+        (on, "backupbot.backup.path: '/data/x,/elsewhere'", vec![("backup-refused", Warning, 11)]),
+        (on, "backupbot.backup.volumes.date: 'false'", vec![("backup-labels", Warning, 11)]),
+        ("", "backupbot.backup.pre-hook: dump", vec![("backup-labels", Warning, 11)]),
+        (on, off, vec![("backup-labels", Warning, 11)]),
+        (on, on, vec![("backup-labels", Info, 11)]),
+        (on, "backupbot.backup.pre-hook: dump, backupbot.backup.volumes.data: 'false'", vec![]),
+        (on, "backupbot.backup.path: /data/x", vec![]),
+        (off, "", vec![]),
+        ("", "", vec![]),
+    ] {
+        let compose = labelled(app, db);
+        let findings = linted(&[("compose.yml", &compose), (".env.sample", "TYPE=wiki\n")]);
+        let found: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.code.starts_with("backup-"))
+            .map(|f| (f.code, f.severity, f.position.as_ref().unwrap().line))
+            .collect();
+        assert_eq!(found, expected, "{app} / {db}: {findings:#?}");
+    }
+}
+
+#[test]
+fn a_plugin_that_makes_the_backups_is_left_to_it() {
+    let compose = labelled("", "backupbot.backup: 'true', backupbot.backup.command: dump");
+    let plugin = "plugins: [{name: db, component: 'std:mariadb', grants: [exec: db], \
+                  options: {service: db}}]";
+    for (manifest, expected) in [(Some(plugin), 0), (None, 1)] {
+        let mut files = vec![("compose.yml", compose.as_str()), (".env.sample", "TYPE=wiki\n")];
+        files.extend(manifest.map(|text| ("recipe.yml", text)));
+        let findings = linted(&files);
+        let refused = findings.iter().filter(|finding| finding.code == "backup-refused").count();
+        assert_eq!(refused, expected, "{findings:#?}");
+    }
+}
+
+#[test]
+fn functions_for_backups_are_told_with_what_does_it() {
+    let script = "export X=v1\n\nabra_backup_db() {\n  _abra_backup_mysql db app\n}\n\
+                  abra_restore_files() {\n  cp a b\n}\nset_admin_pass() {\n  true\n}\n";
+    let findings =
+        linted(&[("compose.yml", COMPOSE), (".env.sample", SAMPLE), ("abra.sh", script)]);
+    let found: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.code == "abra-sh-backup")
+        .map(|finding| (finding.to_string(), finding.fix.clone().unwrap()))
+        .collect();
+    let text =
+        |line, name| format!("abra.sh:{line}: nothing runs `{name}`: `abra.sh` is only read");
+    assert_eq!(
+        found,
+        [
+            (text(3, "abra_backup_db"), "use the plugin `std:mariadb` in recipe.yml".to_owned()),
+            (text(6, "abra_restore_files"), rules::ABRA_SH_BACKUP.fix.to_owned()),
+        ]
+    );
+}
+
 #[test]
 fn a_mount_from_the_recipes_own_folder_is_an_error() {
     let compose =

@@ -36,6 +36,20 @@ pub enum NoteKind {
     /// Options of an overlay's `logging` that docker loses, because the base
     /// names a driver but no options.
     LoggingOptionsLost,
+    /// An entry of a list that docker's merge takes for another one.
+    EntryLost { what: String, kept: Spot },
+    /// A value of an overlay that replaces nothing; where the one stands that stays.
+    NotReplaced { base: Spot },
+    /// A definition that replaces another one, with what the other one had.
+    DefinitionReplaced { what: String, base: Spot },
+    /// A YAML tag that docker ignores; for a scalar, the text that it becomes.
+    TagIgnored { tag: String, is_unsafe: bool, text: Option<String> },
+    /// Quotes that become part of a value, and where.
+    QuotesKept(String),
+    /// A line of an environment file that is not read as it looks.
+    EnvFileRaw(String),
+    /// A character that shows nothing.
+    Invisible(char),
 }
 
 /// Casts that docker does, only where substitution changed the text.
@@ -116,7 +130,10 @@ fn walk(
                 Ok(new) if new == *text => {}
                 Ok(new) => match cast(&path.pattern(), new) {
                     Ok(value) => node.value = value,
-                    Err(message) => sink.push(node.at, path, message),
+                    Err(wrong) => {
+                        let (message, hint) = wrong.explain(path.last(), text, lookup);
+                        sink.fault(node.at, path, message, hint);
+                    }
                 },
                 Err(error) => sink.hint(node.at, path, error.message, error.hint),
             }
@@ -125,23 +142,59 @@ fn walk(
     }
 }
 
-fn cast(path: &str, text: String) -> Result<Value, String> {
+/// What a value is not that docker wants there.
+#[derive(Debug, PartialEq, Eq)]
+struct Uncast {
+    value: String,
+    wanted: &'static str,
+    not: &'static str,
+}
+
+impl Uncast {
+    /// What is wrong with a value that was written as `text`. Of an empty one the
+    /// cause is told: the variable.
+    fn explain(self, key: &str, text: &str, lookup: Lookup<'_>) -> (String, Option<String>) {
+        let Uncast { value, wanted, not } = self;
+        if !value.is_empty() {
+            return (format!("`{value}` {not}"), None);
+        }
+        let names = names(text);
+        let Some(first) = names.first() else { return (format!("`{text}` {not}"), None) };
+        let is = if lookup(first).is_some() { "empty" } else { "not set" };
+        let message = format!("{first} is {is}, but `{key}: {text}` needs {wanted}");
+        (message, Some(format!("set {first}, or write a default: `${{{first}:-…}}`")))
+    }
+}
+
+/// The variables of a value, in order.
+fn names(text: &str) -> Vec<&str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names = text.split('$').skip(1).map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())]
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn cast(path: &str, text: String) -> Result<Value, Uncast> {
     let Some((_, cast)) = CASTS.iter().find(|(pattern, _)| matches(pattern, path)) else {
         return Ok(Value::Str(text));
     };
-    match cast {
-        Cast::Int => atoi(&text)
-            .map(|i| Value::Int(i.into()))
-            .ok_or_else(|| format!("`{text}` is not a whole number")),
-        Cast::Float => {
-            text.parse::<f64>().map(Value::Float).map_err(|_| format!("`{text}` is not a number"))
+    let (value, wanted, not) = match cast {
+        Cast::Int => {
+            (atoi(&text).map(|i| Value::Int(i.into())), "a number", "is not a whole number")
         }
-        Cast::Bool => match text.to_lowercase().as_str() {
-            "y" | "yes" | "true" | "on" => Ok(Value::Bool(true)),
-            "n" | "no" | "false" | "off" => Ok(Value::Bool(false)),
-            _ => Err(format!("`{text}` is neither true nor false")),
-        },
-    }
+        Cast::Float => (text.parse().ok().map(Value::Float), "a number", "is not a number"),
+        Cast::Bool => {
+            let flag = match text.to_lowercase().as_str() {
+                "y" | "yes" | "true" | "on" => Some(true),
+                "n" | "no" | "false" | "off" => Some(false),
+                _ => None,
+            };
+            (flag.map(Value::Bool), "`true` or `false`", "is neither true nor false")
+        }
+    };
+    value.ok_or(Uncast { value: text, wanted, not })
 }
 
 /// Go's `strconv.Atoi`: decimal only.
@@ -310,6 +363,26 @@ mod tests {
             let expected = if text == "$1 $FOO" { "1 foo" } else { expected };
             assert_eq!(substitute(text, &env, &mut vec![]).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn an_empty_value_names_its_variable() {
+        for (key, text, expected) in [
+            ("published", "${PORT}", "PORT is not set, but `published: ${PORT}` needs a number"),
+            ("replicas", "$EMPTY", "EMPTY is empty, but `replicas: $EMPTY` needs a number"),
+            ("tty", "${A}${B}", "A is not set, but `tty: ${A}${B}` needs `true` or `false`"),
+        ] {
+            let path = match key {
+                "published" => "services.a.ports.[].published",
+                "replicas" => "services.a.deploy.replicas",
+                _ => "services.a.tty",
+            };
+            let (message, hint) = cast(path, String::new()).unwrap_err().explain(key, text, &env);
+            assert_eq!(message, expected);
+            assert!(hint.is_some_and(|hint| hint.starts_with("set ")));
+        }
+        let wrong = cast("services.a.tty", "maybe".into()).unwrap_err();
+        assert_eq!(wrong.explain("tty", "$X", &env).0, "`maybe` is neither true nor false");
     }
 
     #[test]

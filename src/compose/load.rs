@@ -9,9 +9,10 @@ use super::{
     Config, LoadOptions, Problems, Source, Warning,
     decode::{self, Decoder},
     extends, include,
-    interpolate::{self, Note},
+    interpolate::{self, Note, NoteKind},
     merge,
     model::File,
+    oddities,
     others::Others,
     problem::{Sink, Spot, Texts},
     profiles,
@@ -39,6 +40,9 @@ const UNSUPPORTED: &[&str] = &[
     "shm_size",
     "userns_mode",
 ];
+
+/// Keys of services that docker refuses, and that mean nothing in a swarm.
+const MEANINGLESS: &[&str] = &["attach", "cgroup", "develop", "pull_policy"];
 
 /// Keys of services that docker calls deprecated.
 const DEPRECATED: &[(&str, &str)] = &[
@@ -147,10 +151,12 @@ impl<'a> Loader<'a> {
         self.sink.stage();
         schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
         self.sink.stage();
+        schema::drop_unset(&mut tree.root);
         find_ignored(&tree.root, &mut self.ignored);
         let mut decoder = Decoder {
             sink: &mut self.sink,
             warnings: &mut self.odd,
+            notes: &mut self.notes,
             lookup: self.options.environment,
             files: self.options.files,
             working_dir: &place.folder,
@@ -167,11 +173,10 @@ impl<'a> Loader<'a> {
     pub fn tree(&mut self, source: Source, place: &Place) -> Option<Tree> {
         let index = self.texts.push(source);
         let text = self.texts.text(index).to_owned();
-        let Node { value: Value::Map(mut root), at } = yaml::read(&text, index, &mut self.sink)?
-        else {
-            return None;
-        };
-        let version = self.version_of(&root, place)?;
+        let (root, tags) = yaml::read_with_tags(&text, index, &mut self.sink)?;
+        let Node { value: Value::Map(mut root), at } = root else { return None };
+        let version = self.version_of(&root, at, place)?;
+        oddities::find(&root, &text, tags, index > 0 && place.file.is_none(), &mut self.notes);
         self.sink.stage();
         schema::check_forbidden(&root, &mut self.sink);
         if self.options.interpolate {
@@ -181,9 +186,10 @@ impl<'a> Loader<'a> {
         Some(Tree { root, at, version })
     }
 
-    /// The file's version, which must be that of the first file.
-    fn version_of(&mut self, root: &Map, place: &Place) -> Option<Version> {
-        let at = root.entry("version").map(|e| e.value.at).unwrap_or_default();
+    /// The file's version. Docker wants that of the first file; each file is read
+    /// by its own here.
+    fn version_of(&mut self, root: &Map, at: Spot, place: &Place) -> Option<Version> {
+        let at = root.entry("version").map_or(at, |e| e.value.at);
         let version = match Version::of(root) {
             Ok(version) => version,
             Err((at, shown)) => {
@@ -202,13 +208,12 @@ impl<'a> Loader<'a> {
         }
         let first = *self.version.get_or_insert(version);
         if first != version {
-            self.sink.hint(
-                at,
-                "version",
-                format!("this file has version {version}, the first one {first}"),
-                "give all files the same `version`, or none",
+            let message = format!(
+                "this file has version {version}, the first one {first}: each is read by its own"
             );
-            return None;
+            self.ignored.push((at, message));
+            let (path, kind) = ("version".to_owned(), NoteKind::BeyondDocker);
+            self.notes.push(Note { at, path, kind });
         }
         Some(version)
     }
@@ -236,7 +241,8 @@ fn find_ignored(root: &Map, found: &mut Vec<(Spot, String)>) {
         let Value::Map(keys) = &service.value.value else { continue };
         for entry in &keys.0 {
             let name = &service.key;
-            if UNSUPPORTED.contains(&entry.key.as_str()) {
+            let key = entry.key.as_str();
+            if UNSUPPORTED.contains(&key) || MEANINGLESS.contains(&key) {
                 let message =
                     format!("service {name}: ignoring unsupported option `{}`", entry.key);
                 found.push((entry.at, message));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     interpolate::{Note, NoteKind},
+    losses,
     model::{
         Build, CredentialSpec, Deploy, Extras, File, FileReference, HealthCheck, Limits, Logging,
         Placed, Reservations, RestartPolicy, Service, ServiceNetwork, Update,
@@ -17,6 +18,7 @@ use super::{
 
 /// Merges an overlay into the base.
 pub fn merge(base: &mut File, over: File, notes: &mut Vec<Note>) {
+    losses::find(base, &over, notes);
     for (name, service) in over.services {
         match base.services.get_mut(&name) {
             Some(present) => {
@@ -108,7 +110,7 @@ fn merge_service(base: &mut Service, over: Service) {
     let given = |key: &str| base.keys.contains_key(key);
     let (ports, volumes) = (given("ports"), given("volumes"));
     let (secrets, configs) = (given("secrets"), given("configs"));
-    keyed(&mut base.ports, over.ports, ports, |p| p.published);
+    keyed(&mut base.ports, over.ports, ports, |p| p.it.published);
     keyed(&mut base.volumes, over.volumes, volumes, |v| v.it.target.clone());
     let source = |r: &Placed<FileReference>| r.it.source.clone();
     keyed(&mut base.secrets, over.secrets, secrets, source);
@@ -130,6 +132,7 @@ fn merge_service(base: &mut Service, over: Service) {
     merge_deploy(&mut base.deploy, over.deploy);
     base.devices.extend(over.devices);
     base.dns.extend(over.dns);
+    base.dns_opt.extend(over.dns_opt);
     base.dns_search.extend(over.dns_search);
     put(&mut base.domainname, over.domainname);
     put(&mut base.entrypoint, over.entrypoint);
@@ -138,6 +141,7 @@ fn merge_service(base: &mut Service, over: Service) {
     base.expose.extend(over.expose);
     base.external_links.extend(over.external_links);
     base.extra_hosts.extend(over.extra_hosts);
+    base.group_add.extend(over.group_add);
     put(&mut base.hostname, over.hostname);
     deep(&mut base.healthcheck, over.healthcheck, merge_healthcheck);
     put(&mut base.image, over.image);

@@ -52,6 +52,9 @@ pub struct Service {
     pub deploy: Deploy,
     pub devices: Vec<String>,
     pub dns: Vec<String>,
+    /// Of the Compose specification, as `group_add`: docker refuses them, the
+    /// engine takes them.
+    pub dns_opt: Vec<String>,
     pub dns_search: Vec<String>,
     pub domainname: String,
     pub entrypoint: Vec<String>,
@@ -62,6 +65,7 @@ pub struct Service {
     pub external_links: Vec<String>,
     /// `host:ip`
     pub extra_hosts: Vec<String>,
+    pub group_add: Vec<String>,
     pub hostname: String,
     pub healthcheck: Option<HealthCheck>,
     pub image: String,
@@ -75,7 +79,7 @@ pub struct Service {
     pub network_mode: String,
     pub networks: BTreeMap<String, Option<ServiceNetwork>>,
     pub pid: String,
-    pub ports: Vec<Port>,
+    pub ports: Vec<Placed<Port>>,
     pub privileged: bool,
     /// Left out unless one of them is on; an extension of ours.
     pub profiles: Vec<String>,
@@ -240,6 +244,8 @@ pub struct Network {
     pub external: bool,
     pub internal: bool,
     pub attachable: bool,
+    /// Of the Compose specification.
+    pub enable_ipv6: bool,
     pub labels: Dict,
     pub extras: Extras,
 }

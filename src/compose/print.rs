@@ -218,6 +218,7 @@ pub fn service(service: &Service) -> Json {
             service
                 .ports
                 .iter()
+                .map(|placed| &placed.it)
                 .map(|port| {
                     Out::default()
                         .text("mode", &port.mode)

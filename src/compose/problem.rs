@@ -41,6 +41,23 @@ impl<'a> Path<'a> {
         Path::Index(self, index)
     }
 
+    /// The last key; a position is no key.
+    pub fn last(&self) -> &str {
+        match self {
+            Path::Root => "",
+            Path::Key(_, key) => key,
+            Path::Index(parent, _) => parent.last(),
+        }
+    }
+
+    /// How many keys and positions lead there.
+    pub fn depth(&self) -> usize {
+        match self {
+            Path::Root => 0,
+            Path::Key(parent, _) | Path::Index(parent, _) => parent.depth() + 1,
+        }
+    }
+
     /// The path as docker's cast table writes it: `services.app.ports.[].target`.
     pub fn pattern(&self) -> String {
         match self {

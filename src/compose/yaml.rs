@@ -128,6 +128,9 @@ struct Reader<'s> {
     anchors: HashMap<usize, (Node, usize, usize)>,
     expanded: usize,
     root: Option<Node>,
+    /// Tags that YAML does not know, `!reset`, which change nothing but the type
+    /// of a scalar.
+    tags: Vec<(Spot, String)>,
     /// Where the root ended, counted in characters.
     ended: Option<usize>,
 }
@@ -137,9 +140,19 @@ fn leads_on(text: &str, end: usize, place: usize) -> bool {
     text.chars().take(place).skip(end).any(|c| !c.is_whitespace())
 }
 
-/// Reads the first document. None after a problem that left no tree; other
-/// problems (duplicate keys) are reported and reading goes on.
+/// Reads the first document, without a word on its tags.
+#[cfg(test)]
 pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
+    read_with_tags(text, file, sink).map(|(root, _)| root)
+}
+
+/// Reads the first document, and the places of tags that YAML does not know. None after a problem that left no tree; other
+/// problems (duplicate keys) are reported and reading goes on.
+pub fn read_with_tags(
+    text: &str,
+    file: u32,
+    sink: &mut Sink,
+) -> Option<(Node, Vec<(Spot, String)>)> {
     let start = Spot { file, line: 1, column: 1 };
     if text.len() > LARGEST_FILE {
         sink.push(start, "", format!("the file is larger than {LARGEST_FILE} bytes"));
@@ -156,6 +169,7 @@ pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
         anchors: HashMap::new(),
         expanded: 0,
         root: None,
+        tags: vec![],
         ended: None,
     };
     for next in Parser::new_from_str_with_options(text, options) {
@@ -188,7 +202,7 @@ pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
         sink.push(root.at, "", message);
         return None;
     }
-    Some(root)
+    Some((root, reader.tags))
 }
 
 impl Reader<'_> {
@@ -206,13 +220,15 @@ impl Reader<'_> {
         let at = self.spot(span.start.line(), span.start.col());
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.note(tag.as_deref(), at);
                 let Some((value, merge)) = self.scalar(&text, style, tag.as_deref(), at) else {
                     return false;
                 };
                 let weight = NODE_WEIGHT + text.len();
                 self.finish(Built { node: Node { value, at }, merge, weight, depth: 1 }, anchor)
             }
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => {
+                self.note(tag.as_deref(), at);
                 self.frames.push(Frame::List {
                     at,
                     anchor,
@@ -222,7 +238,8 @@ impl Reader<'_> {
                 });
                 true
             }
-            Event::MappingStart(_, anchor, _) => {
+            Event::MappingStart(_, anchor, tag) => {
+                self.note(tag.as_deref(), at);
                 self.frames.push(Frame::Map {
                     at,
                     anchor,
@@ -299,6 +316,11 @@ impl Reader<'_> {
             }
         }
         true
+    }
+
+    fn note(&mut self, tag: Option<&Tag>, at: Spot) {
+        let tag = tag.filter(|tag| tag.core_suffix().is_none()).map(ToString::to_string);
+        self.tags.extend(tag.filter(|tag| tag.len() > 1).map(|tag| (at, tag)));
     }
 
     fn scalar(

@@ -45,12 +45,18 @@ rules! {
     DNSRR_INGRESS: Error "dnsrr-ingress",
         "swarm refuses ports of the ingress network with `endpoint_mode: dnsrr`",
         "publish it with `mode: host`, or remove `endpoint_mode`";
+    MOUNT_TAKEN: Error "mount-taken",
+        "swarm refuses two mounts of one target",
+        "give each mount a target of its own";
     NAME_TOO_LONG: Error "name-too-long",
         "swarm allows 63 bytes for the name of a service, the stack's name included",
         "shorten the key or the app's name";
     PORT_TAKEN: Error "port-taken",
-        "two services cannot publish one port of the ingress network",
-        "publish it by one service only";
+        "a port of the ingress network can be published once",
+        "publish it once, by one service";
+    TAG_UNSAFE: Error "tag-unsafe",
+        "docker ignores `!reset` and `!override`: what they were to take away stays open, or `null` becomes a text",
+        "change the file that has the value, or leave that file out";
     ANONYMOUS_VOLUME: Warning "anonymous-volume",
         "every task gets a new one: what was written is left behind at each update",
         "name the volume, or use a mount of type `tmpfs` for what may go";
@@ -66,6 +72,9 @@ rules! {
     DOCKER_SOCKET_EXPOSED: Warning "docker-socket-exposed",
         "who breaks into a service that is reached from outside and holds the Docker socket owns the machine; read-only does not help",
         "give the socket to a proxy that filters requests, and the service a network to it";
+    ENV_FILE_RAW: Warning "env-file-raw",
+        "docker takes a line of an environment file as it is: blanks and comments at its end and `${NAME}` are part of the value",
+        "write the plain value, or use `environment`";
     ERROR_SWALLOWED: Warning "error-swallowed",
         "docker says nothing of a variable that is required or malformed when another one follows in the same value",
         "set the variable, or write `$$` for a dollar sign";
@@ -75,15 +84,30 @@ rules! {
     IGNORED_KEY: Warning "ignored-key",
         "swarm ignores the key",
         "remove it";
+    INVISIBLE_CHARACTER: Warning "invisible-character",
+        "a character that nobody sees is part of a name or a value",
+        "write it again without that character";
+    LABEL_UNREAD: Warning "label-unread",
+        "in a swarm, proxies and backups read `deploy.labels`; what looks at containers reads `labels`",
+        "move it to where it is read";
     LOGGING_OPTIONS_LOST: Warning "logging-options-lost",
         "docker drops options of an overlay when the file before names a driver without options",
         "give the first file's `logging` an option, too";
+    MERGE_LOSES: Warning "merge-loses",
+        "docker's merge tells ports apart by the published number, secrets and configs by their source, and takes the later of two definitions",
+        "give the whole list or definition in one file only, and do not change that service in another one";
     ONE_LETTER_VOLUME: Warning "one-letter-volume",
         "docker takes `v:/v` for one path on a Windows drive",
         "give the volume a name of two letters or more";
+    OVERLAY_WITHOUT_EFFECT: Warning "overlay-without-effect",
+        "in an overlay, false, zero and an empty value replace nothing",
+        "take the value out of the file before";
     PLAIN_SECRET: Warning "plain-secret",
         "whoever may look at the service or the process reads its environment",
         "use a secret, and the variable that names its file, often the same name with `_FILE`";
+    QUOTES_KEPT: Warning "quotes-kept",
+        "docker keeps quotes in environment files and in items like `KEY=\"value\"`: they become part of the value",
+        "remove the quotes, or write `KEY: \"value\"`";
     REPLICAS_SHARE_VOLUME: Warning "replicas-share-volume",
         "a local volume is one of each node: replicas on one node write to the same, those on others see other data",
         "use one replica, or a volume driver that shares between nodes";
@@ -96,6 +120,15 @@ rules! {
     START_FIRST_VOLUME: Warning "start-first-volume",
         "with `order: start-first` two tasks write to the volume at once during an update",
         "use `order: stop-first`, or mount the volume read-only";
+    TAG_IGNORED: Warning "tag-ignored",
+        "docker ignores YAML tags of others, `!reset` and `!override` among them",
+        "remove the tag, and change the file that has the value";
+    TEMPLATE_UNKNOWN: Warning "template-unknown",
+        "swarm fills in templates in `environment` and `hostname`, and refuses a service with one that it does not know",
+        "use `.Service`, `.Node` or `.Task`; `{{\"{{\"}}` is a text of two braces";
+    TEMPLATE_UNREAD: Warning "template-unread",
+        "swarm fills in templates in `environment`, `hostname` and mounts only",
+        "put it into a variable, and let the command read that";
     UNPINNED_IMAGE: Warning "unpinned-image",
         "what runs depends on the day it was pulled, and nobody can go back",
         "name a version";
@@ -168,9 +201,18 @@ rules! {
     SECRET_WITHOUT_KEY: Error "secret-without-key",
         "a secret is made by the rules beside its `SECRET_…_VERSION`, which the sample lacks",
         "add `SECRET_NAME_VERSION=v1 # length=32` to `.env.sample`";
+    ABRA_SH_BACKUP: Warning "abra-sh-backup",
+        "`abra.sh` is read as data: nothing runs its functions for backups",
+        "use a plugin, or `backupbot.backup.pre-hook` and `backupbot.restore.post-hook` labels";
     ABRA_SH_EXPORT: Warning "abra-sh-export",
         "`abra.sh` is read as data: exports in functions and conditions count for nothing, nor do values that a shell computes",
         "export it at the top, with a plain value; one that only the function uses can stay";
+    BACKUP_LABELS: Warning "backup-labels",
+        "`backupbot.*` labels count for the app as a whole, and only with `backupbot.backup`",
+        "keep them at one service";
+    BACKUP_REFUSED: Warning "backup-refused",
+        "every backup of the app would fail",
+        "write a file in `backupbot.backup.pre-hook`, or use a plugin";
     GRANT_UNKNOWN_SECRET: Warning "grant-unknown-secret",
         "a plugin asks for a secret that the compose files don't have",
         "name one of the recipe's secrets";

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Checkout, Error,
     abra::{LeftOut, Reason},
+    backups,
 };
 use crate::{
     compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
@@ -37,6 +38,7 @@ pub fn lint(checkout: &Checkout) -> Vec<Finding> {
     let sample = lint.sample();
     let services = lint.compose(&sample);
     lint.exports();
+    lint.functions();
     lint.plugins(services.as_ref());
     lint.findings.into_iter().collect()
 }
@@ -159,6 +161,8 @@ impl<'a> Lint<'a> {
             self.add(Finding::new(&rules::NO_APP_SERVICE, message).at(position));
         }
         self.secrets(&stack, &base, sample);
+        let by_plugin = backups::has_plugin(self.checkout);
+        self.backups(&stack, &base, by_plugin, Severity::Error);
         for overlay in self.overlays(&base) {
             let Ok(text) = self.checkout.text(&overlay) else {
                 let finding = Finding::new(&rules::COMPOSE_UNREADABLE, "it cannot be read");
@@ -170,6 +174,7 @@ impl<'a> Lint<'a> {
             if let Some(stack) = self.stack(&sources, sample, Severity::Warning) {
                 services.extend(stack.services.iter().map(|s| s.key.clone()));
                 self.secrets(&stack, &sources, sample);
+                self.backups(&stack, &sources, by_plugin, Severity::Warning);
             }
         }
         Some(services)
@@ -263,6 +268,27 @@ impl<'a> Lint<'a> {
                 finding.severity = Severity::Info;
             }
             self.add(finding.at(Position::line("abra.sh", line)));
+        }
+    }
+
+    /// What no backup will do; nothing of labels where a plugin makes the backups.
+    fn backups(&mut self, stack: &Stack, sources: &[Source], by_plugin: bool, worst: Severity) {
+        if !by_plugin {
+            for finding in backups::labels(stack, sources) {
+                self.add_capped(finding, worst);
+            }
+        }
+    }
+
+    /// Functions for backups in `abra.sh`, which nothing runs.
+    fn functions(&mut self) {
+        if !self.checkout.exists("abra.sh") {
+            return;
+        }
+        // What cannot be read was said with the compose files.
+        let Ok(text) = self.checkout.text("abra.sh") else { return };
+        for finding in backups::abra_functions(&text, backups::has_plugin(self.checkout)) {
+            self.add(finding);
         }
     }
 

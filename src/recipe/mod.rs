@@ -15,6 +15,7 @@ pub mod standard;
 pub mod store;
 pub mod version;
 
+mod backups;
 mod git;
 mod limits;
 mod tree;

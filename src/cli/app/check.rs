@@ -13,10 +13,10 @@ use crate::{
         session::{Session, wait},
     },
     hint::Hint,
-    home::EnvFile,
+    home::{AppEntry, EnvFile, Home},
     lint::{Finding, Position, Rule, Severity, Strictness, blocking, refused, rules},
     operation::{self, App},
-    recipe::{self, Version},
+    recipe::{self, Checkout, Store, Version},
     secrets,
 };
 
@@ -72,7 +72,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let findings = wait("interrupted", async {
         match operation::load(&operating.context, &entry, &version).await {
             Ok(app) => of_app(&app, args.offline).await,
-            Err(error) => of_error(error),
+            Err(error) => {
+                // A setting that is missing is often the cause: it comes first.
+                let mut findings = match error {
+                    operation::Error::Compose(_) => of_unread(&home, &entry, &version).await?,
+                    _ => Vec::new(),
+                };
+                findings.extend(of_error(error)?);
+                findings.sort();
+                Ok(findings)
+            }
         }
     })?;
     drop(operating);
@@ -103,7 +112,7 @@ fn about(finding: &Finding) -> String {
 }
 
 async fn of_app(app: &App, offline: bool) -> Result<Vec<Finding>, Failure> {
-    let mut findings = of_settings(app)?;
+    let mut findings = of_settings(&app.env, &app.checkout)?;
     // What is merely worth knowing is `recipe lint`'s.
     findings.extend(recipe::lint::components(&app.checkout));
     let own = app.findings.iter().filter(|finding| finding.severity < Severity::Info);
@@ -144,9 +153,30 @@ fn of_hinting(rule: &'static Rule, error: &impl Hint) -> Finding {
     }
 }
 
-fn of_settings(app: &App) -> Result<Vec<Finding>, Failure> {
+/// What the settings lack, of an app whose compose files cannot be read with them.
+async fn of_unread(
+    home: &Home,
+    entry: &AppEntry,
+    version: &Version,
+) -> Result<Vec<Finding>, Failure> {
+    let env = home.env(entry)?;
+    let (recipe, pin) = operation::recipe_of(entry, &env)?;
+    let version = match (version, pin) {
+        (Version::Newest, Some(pin)) => Version::Named(pin),
+        (version, _) => version.clone(),
+    };
+    let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
+    // Waits for the git program.
+    let checkout = tokio::task::spawn_blocking(move || store.checkout(&recipe, &version)).await;
+    match checkout {
+        Ok(checkout) => of_settings(&env, &checkout?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn of_settings(env: &EnvFile, checkout: &Checkout) -> Result<Vec<Finding>, Failure> {
     const SAMPLE: &str = ".env.sample";
-    let sample = match EnvFile::parse(SAMPLE, &app.checkout.sample()?.unwrap_or_default()) {
+    let sample = match EnvFile::parse(SAMPLE, &checkout.sample()?.unwrap_or_default()) {
         Ok(sample) => sample,
         Err(e) => {
             let position = Position::line(SAMPLE, e.line);
@@ -158,13 +188,13 @@ fn of_settings(app: &App) -> Result<Vec<Finding>, Failure> {
         .into_iter()
         // Either key names the recipe.
         .filter(|(key, _)| !matches!(key.as_str(), "TYPE" | "RECIPE"))
-        .filter(|(key, _)| app.env.get(key).is_none())
+        .filter(|(key, _)| env.get(key).is_none())
         .map(|(key, value)| {
             let message = format!("not in the settings; the recipe's sample has `{key}={value}`");
             Finding::new(&rules::SETTING_MISSING, message).path(key)
         })
         .collect();
-    let odd = app.env.warnings().into_iter();
+    let odd = env.warnings().into_iter();
     findings.extend(odd.map(|message| Finding::new(&rules::SETTINGS_ODD, message)));
     Ok(findings)
 }

@@ -13,10 +13,12 @@ use crate::{
     engine::api,
 };
 
-/// Largest secret, in bytes (moby/swarmkit, `MaxSecretSize`).
-const LARGEST_SECRET: usize = 500 * 1024;
-/// Largest config, in bytes (moby/swarmkit, `MaxConfigSize`).
-const LARGEST_CONFIG: usize = 1000 * 1024;
+/// Largest secret, in bytes: less than `MaxSecretSize` of moby/swarmkit.
+const LARGEST_SECRET: usize = 500 * 1024 - 1;
+/// Largest config, in bytes: less than `MaxConfigSize` of moby/swarmkit.
+const LARGEST_CONFIG: usize = 1000 * 1024 - 1;
+/// Drivers whose networks are of one node (moby/libnetwork, their `DataScope`).
+const LOCAL_DRIVERS: &[&str] = &["bridge", "host", "ipvlan", "macvlan", "none", "null"];
 
 impl Converter<'_> {
     /// Networks to create, by full name, and names of those that must be there.
@@ -41,6 +43,15 @@ impl Converter<'_> {
                 continue;
             }
             self.check_label("network", &name, network.at, path.key(&key));
+            if LOCAL_DRIVERS.contains(&network.driver.as_str()) {
+                let message = format!(
+                    "a network of the driver `{}` is of one node: swarm refuses services on it",
+                    network.driver
+                );
+                let hint = "remove `driver`: a stack's networks are overlay networks";
+                let key = path.key(&key);
+                self.sink.hint(network.at, key.key("driver"), message, hint);
+            }
             create.insert(name.clone(), self.network(name, network));
         }
         external.sort();
@@ -71,6 +82,7 @@ impl Converter<'_> {
             driver: Some(driver),
             internal: some(network.internal),
             attachable: some(network.attachable),
+            enable_ipv6: some(network.enable_ipv6),
             ipam,
             options: some_map(&network.driver_opts),
             labels: Some(self.labels(&network.labels)),
@@ -159,6 +171,11 @@ impl Converter<'_> {
         if bytes.len() > largest {
             let message =
                 format!("{what} of this {kind} has {} bytes; swarm allows {largest}", bytes.len());
+            self.sink.push(object.at, path, message);
+            return None;
+        }
+        if bytes.is_empty() {
+            let message = format!("{what} of this {kind} is empty, which swarm refuses");
             self.sink.push(object.at, path, message);
             return None;
         }

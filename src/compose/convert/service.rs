@@ -87,7 +87,9 @@ impl Converter<'_> {
     }
 
     fn container(&mut self, service: &Service, path: Path<'_>) -> api::TaskSpecContainerSpec {
-        let dns = !service.dns.is_empty() || !service.dns_search.is_empty();
+        let dns = !(service.dns.is_empty()
+            && service.dns_search.is_empty()
+            && service.dns_opt.is_empty());
         let (capability_add, capability_drop) = capabilities(&service.cap_add, &service.cap_drop);
         let env: Vec<String> = {
             let mut env: Vec<String> = service
@@ -115,7 +117,7 @@ impl Converter<'_> {
             dns_config: dns.then(|| api::TaskSpecContainerSpecDnsConfig {
                 nameservers: some(service.dns.clone()),
                 search: some(service.dns_search.clone()),
-                options: None,
+                options: some(service.dns_opt.clone()),
             }),
             health_check: service
                 .healthcheck
@@ -125,6 +127,7 @@ impl Converter<'_> {
             labels: Some(self.labels(&service.labels)),
             dir: some(service.working_dir.clone()),
             user: some(service.user.clone()),
+            groups: some(service.group_add.clone()),
             mounts: some(self.mounts(service, path)),
             stop_grace_period: service.stop_grace_period,
             stop_signal: some(service.stop_signal.clone()),
@@ -227,6 +230,7 @@ impl Converter<'_> {
         let mut ports: Vec<api::EndpointPortConfig> = service
             .ports
             .iter()
+            .map(|placed| &placed.it)
             .enumerate()
             .map(|(index, port)| {
                 let path = at.index(index);

@@ -41,15 +41,35 @@ fn refused(text: &str, size: usize) -> Vec<String> {
 fn contents_up_to_what_swarm_takes() {
     let secret = "services: {a: {image: b}}\nsecrets: {s: {file: file}}";
     let config = "services: {a: {image: b}}\nconfigs: {s: {file: file}}";
-    assert!(convert(secret, 512_000).is_ok());
+    assert!(convert(secret, 511_999).is_ok());
     assert_eq!(
-        refused(secret, 512_001),
-        ["the file /recipe/file of this secret has 512001 bytes; swarm allows 512000"]
+        refused(secret, 512_000),
+        ["the file /recipe/file of this secret has 512000 bytes; swarm allows 511999"]
     );
-    assert!(convert(config, 1_024_000).is_ok());
-    assert_eq!(refused(config, 1_024_001).len(), 1);
+    assert!(convert(config, 1_023_999).is_ok());
+    assert_eq!(refused(config, 1_024_000).len(), 1);
+    for (text, kind) in [(secret, "secret"), (config, "config")] {
+        let empty = format!("the file /recipe/file of this {kind} is empty, which swarm refuses");
+        assert_eq!(refused(text, 0), [empty]);
+    }
     let data = convert(secret, 3).unwrap().secrets["wiki_example_org_s"].data.clone();
     assert_eq!(data.as_deref(), Some("eHh4"));
+}
+
+#[test]
+fn networks_of_one_node_are_refused_where_services_use_them() {
+    for driver in ["bridge", "host", "macvlan", "ipvlan", "none"] {
+        let networks = format!("networks: {{n: {{driver: {driver}}}}}");
+        let used = format!("services: {{a: {{image: b, networks: [n]}}}}\n{networks}");
+        let message = format!(
+            "a network of the driver `{driver}` is of one node: swarm refuses services on it"
+        );
+        assert_eq!(refused(&used, 1), [message]);
+        // It is not made at all.
+        assert!(convert(&format!("services: {{a: {{image: b}}}}\n{networks}"), 1).is_ok());
+    }
+    let own = "services: {a: {image: b, networks: [n]}}\nnetworks: {n: {driver: weave}}";
+    assert!(convert(own, 1).is_ok());
 }
 
 #[test]
@@ -64,8 +84,8 @@ fn names_are_measured_with_their_prefix() {
             "a".repeat(length)
         )
     };
-    assert!(convert(&secret(47), 0).is_ok());
-    assert_eq!(refused(&secret(48), 0).len(), 1);
+    assert!(convert(&secret(47), 1).is_ok());
+    assert_eq!(refused(&secret(48), 1).len(), 1);
     assert_eq!(refused("services: {a.b: {image: b}}", 0).len(), 1);
 }
 

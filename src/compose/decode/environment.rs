@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, io, path::Path as FilePath};
 
-use super::Decoder;
+use super::{Decoder, deploy::map_at};
 use crate::compose::{
-    env,
+    env::{self, Odd},
+    interpolate::{Note, NoteKind},
     problem::{Path, Spot},
-    yaml::{Map, Value},
+    yaml::{Map, Node, Value},
 };
 
 /// By name; none for a name alone, for the engine to fill.
@@ -41,6 +42,19 @@ impl Decoder<'_> {
                     continue;
                 }
             };
+            for (line, odd) in env::oddities(&bytes) {
+                let place = format!("{shown}:{line}");
+                let kind = match odd {
+                    Odd::Quoted(name) => NoteKind::QuotesKept(format!("`{name}` in {place}")),
+                    Odd::Invisible(c) => NoteKind::Invisible(c),
+                    odd => NoteKind::EnvFileRaw(format!("{place}: {odd}")),
+                };
+                let path = match kind {
+                    NoteKind::Invisible(_) => format!("{path_of_files} ({place})"),
+                    _ => path_of_files.to_string(),
+                };
+                self.notes.push(Note { at: file.at, path, kind });
+            }
             match env::parse(&bytes, self.lookup) {
                 Ok(pairs) => all.extend(pairs.into_iter().map(|(k, v)| (k, Some(v)))),
                 Err(why) => {
@@ -53,6 +67,11 @@ impl Decoder<'_> {
             names.push(if self.elsewhere { absolute() } else { file.path });
         }
         all.extend(self.pairs_at(map, "environment", path));
+        self.quotes(map, "environment", path);
+        self.quotes(map, "labels", path);
+        if let Some(deploy) = map_at(map, "deploy") {
+            self.quotes(deploy, "labels", path.key("deploy"));
+        }
         let filled = all
             .into_iter()
             .map(|(name, value)| {
@@ -61,6 +80,22 @@ impl Decoder<'_> {
             })
             .collect();
         (names, filled)
+    }
+
+    /// Notes items like `KEY="value"`, whose quotes are part of the value.
+    fn quotes(&mut self, map: &Map, key: &str, path: Path<'_>) {
+        let Some(Node { value: Value::List(items), .. }) = map.get(key) else { return };
+        let path = path.key(key);
+        for (index, item) in items.iter().enumerate() {
+            let Value::Str(text) = &item.value else { continue };
+            if let Some((name, value)) = text.split_once('=')
+                && env::is_quoted(value)
+            {
+                let path = path.index(index).to_string();
+                let kind = NoteKind::QuotesKept(format!("the value of `{name}`"));
+                self.notes.push(Note { at: item.at, path, kind });
+            }
+        }
     }
 
     fn fill(&self, name: &str, value: Option<String>) -> Option<String> {

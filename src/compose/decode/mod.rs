@@ -14,7 +14,7 @@ use std::path::{Component, Path as FilePath, PathBuf};
 
 use super::{
     Files,
-    interpolate::Lookup,
+    interpolate::{Lookup, Note},
     model::File,
     problem::{Path, Sink, Spot},
     schema::Version,
@@ -26,6 +26,8 @@ pub struct Decoder<'a> {
     pub sink: &'a mut Sink,
     /// Positions and texts of what docker warns of.
     pub warnings: &'a mut Vec<(Spot, String)>,
+    /// What is not read as it looks.
+    pub notes: &'a mut Vec<Note>,
     pub lookup: Lookup<'a>,
     pub files: &'a dyn Files,
     pub working_dir: &'a FilePath,

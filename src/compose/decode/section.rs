@@ -66,6 +66,7 @@ impl Decoder<'_> {
             driver_opts: self.dict_at(map, "driver_opts", path),
             internal: self.flag_at(map, "internal", path),
             attachable: self.flag_at(map, "attachable", path),
+            enable_ipv6: self.flag_at(map, "enable_ipv6", path),
             labels: self.dict_at(map, "labels", path),
             ..Network::default()
         };

@@ -56,6 +56,7 @@ impl Decoder<'_> {
             deploy,
             devices: self.texts_at(map, "devices", path),
             dns: self.texts_at(map, "dns", path),
+            dns_opt: self.texts_at(map, "dns_opt", path),
             dns_search: self.texts_at(map, "dns_search", path),
             domainname: self.text_at(map, "domainname", path),
             entrypoint: self.command_at(map, "entrypoint", path),
@@ -64,6 +65,7 @@ impl Decoder<'_> {
             expose: printed_list(map, "expose"),
             external_links: self.texts_at(map, "external_links", path),
             extra_hosts: self.hosts_at(map, "extra_hosts", path),
+            group_add: printed_list(map, "group_add"),
             hostname: self.text_at(map, "hostname", path),
             healthcheck,
             image: self.text_at(map, "image", path),
@@ -84,7 +86,7 @@ impl Decoder<'_> {
             restart: self.text_at(map, "restart", path),
             secrets: self.references_at(map, "secrets", path),
             security_opt: self.texts_at(map, "security_opt", path),
-            shm_size: self.text_at(map, "shm_size", path),
+            shm_size: printed_or_text(self, map, "shm_size", path),
             stdin_open: self.flag_at(map, "stdin_open", path),
             stop_grace_period: self.duration_at(map, "stop_grace_period", path),
             stop_signal: self.text_at(map, "stop_signal", path),
@@ -190,19 +192,20 @@ impl Decoder<'_> {
         }
     }
 
-    fn ports(&mut self, map: &Map, path: Path<'_>) -> Vec<Port> {
+    fn ports(&mut self, map: &Map, path: Path<'_>) -> Vec<Placed<Port>> {
         let path = path.key("ports");
         let Some(Node { value: Value::List(items), .. }) = map.get("ports") else { return vec![] };
         let mut all = vec![];
         for (index, item) in items.iter().enumerate() {
             let path = path.index(index);
             if let Value::Map(inner) = &item.value {
-                all.push(Port {
+                let it = Port {
                     mode: self.text_at(inner, "mode", path),
                     target: self.port_at(inner, "target", path),
                     published: self.port_at(inner, "published", path),
                     protocol: self.text_at(inner, "protocol", path),
-                });
+                };
+                all.push(Placed { at: item.at, it });
                 continue;
             }
             let text = item.value.print().unwrap_or_default();
@@ -214,7 +217,8 @@ impl Decoder<'_> {
                         );
                         self.warnings.push((item.at, message));
                     }
-                    all.extend(short.expand());
+                    let at = item.at;
+                    all.extend(short.expand().into_iter().map(|it| Placed { at, it }));
                 }
                 Ok(_) => {
                     self.sink.push(item.at, path, "the ranges of this service hold too many ports");
@@ -343,6 +347,14 @@ impl Decoder<'_> {
             ulimits.insert(entry.key.clone(), ulimit);
         }
         ulimits
+    }
+}
+
+/// A text, or a number as it is printed.
+fn printed_or_text(decoder: &mut Decoder<'_>, map: &Map, key: &str, path: Path<'_>) -> String {
+    match map.get(key).map(|node| &node.value) {
+        Some(value @ (Value::Int(_) | Value::Float(_))) => value.print().unwrap_or_default(),
+        _ => decoder.text_at(map, key, path),
     }
 }
 

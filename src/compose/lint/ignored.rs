@@ -5,10 +5,13 @@ use crate::lint::rules;
 
 /// Each with what to do instead.
 const IGNORED: &[(&str, &str)] = &[
+    ("attach", "remove it: a stack is never attached to"),
     ("build", "build the image elsewhere; `image` must name one that exists"),
+    ("cgroup", "remove it: swarm chooses the namespace"),
     ("cgroup_parent", "remove it"),
     ("cgroupns_mode", "remove it"),
     ("container_name", "remove it: services are found by their key"),
+    ("develop", "remove it: it is for `docker compose watch`"),
     ("devices", "remove it: swarm gives no devices to containers"),
     ("domainname", "remove it"),
     ("expose", "remove it: services on one network reach all ports of each other"),
@@ -20,6 +23,7 @@ const IGNORED: &[(&str, &str)] = &[
     ("oom_score_adj", "remove it: docker forgets to pass it on"),
     ("pid", "remove it: swarm has no such namespace setting"),
     ("privileged", "add what it needs with `cap_add`"),
+    ("pull_policy", "remove it: swarm pulls an image when a task starts"),
     ("security_opt", "remove it"),
     ("shm_size", "use a mount of type `tmpfs` at /dev/shm"),
     ("tmpfs", "use a mount of type `tmpfs` under `volumes`"),

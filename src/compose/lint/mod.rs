@@ -5,16 +5,18 @@
 
 mod environment;
 mod ignored;
+mod labels;
 mod network;
+mod notes;
 mod service;
 mod storage;
+mod templates;
 mod update;
 
 use std::path::Path;
 
 use super::{
     Config,
-    interpolate::NoteKind,
     model::{File, Service},
     problem::{Spot, Texts},
 };
@@ -110,13 +112,15 @@ impl Config {
             let subject = Subject { file: &self.file, name, service };
             environment::check(subject, &mut findings);
             ignored::check(subject, &mut findings);
+            labels::check(subject, &mut findings);
             network::check(subject, &mut findings);
             service::check(subject, options, &mut findings);
             storage::check(subject, options, &mut findings);
+            templates::check(subject, &mut findings);
             update::check(subject, &mut findings);
         }
         network::check_taken(&self.file, &mut findings);
-        self.notes(&mut findings);
+        notes::check(&self.notes, &mut findings);
         for (at, message) in &self.odd {
             findings.push(&rules::COMPOSE_ODD, *at, String::new(), message);
         }
@@ -124,34 +128,6 @@ impl Config {
         all.sort();
         all.dedup();
         all
-    }
-
-    /// Where docker reads something else than what is written.
-    fn notes(&self, findings: &mut Findings<'_>) {
-        for note in &self.notes {
-            let (rule, message) = match &note.kind {
-                NoteKind::BeyondDocker => {
-                    (&rules::BEYOND_DOCKER, rules::BEYOND_DOCKER.reason.to_owned())
-                }
-                NoteKind::RequiredNeverFails(text) => (
-                    &rules::REQUIRED_NEVER_FAILS,
-                    format!(
-                        "docker takes `${{{text}}}` for a default, because the message holds a \
-                         dash: it never fails"
-                    ),
-                ),
-                NoteKind::ErrorSwallowed(error) => (
-                    &rules::ERROR_SWALLOWED,
-                    format!("{error}; docker says nothing, because another variable follows"),
-                ),
-                NoteKind::LoggingOptionsLost => (
-                    &rules::LOGGING_OPTIONS_LOST,
-                    "docker drops these options: the file before names a driver without options"
-                        .to_owned(),
-                ),
-            };
-            findings.push(rule, note.at, note.path.clone(), message);
-        }
     }
 }
 

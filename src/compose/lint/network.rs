@@ -1,10 +1,10 @@
 //! Ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, Subject};
 use crate::{
-    compose::model::{File, Port},
+    compose::model::{File, Port, Service},
     lint::rules,
 };
 
@@ -26,7 +26,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let service = subject.service;
     let (at, path) = (subject.spot("ports"), subject.path("ports"));
     let dnsrr = service.deploy.endpoint_mode.eq_ignore_ascii_case("dnsrr");
-    if let Some(port) = service.ports.iter().find(|port| dnsrr && port.mode != "host") {
+    if let Some(port) = ports(service).find(|port| dnsrr && port.mode != "host") {
         let message = format!(
             "port {} is published through the ingress network, which swarm refuses with \
              `endpoint_mode: dnsrr`",
@@ -34,8 +34,15 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
         );
         findings.push(&rules::DNSRR_INGRESS, at, path.clone(), message);
     }
+    let mut published = BTreeSet::new();
+    for port in ports(service).filter(|port| port.published > 0) {
+        if !published.insert((port.published, protocol(port))) {
+            let message = format!("port {}/{} is published twice", port.published, protocol(port));
+            findings.push(&rules::PORT_TAKEN, at, path.clone(), message);
+        }
+    }
     for (port, database) in DATABASES {
-        if service.ports.iter().any(|p| p.target == *port && protocol(p) == "tcp") {
+        if ports(service).any(|p| p.target == *port && protocol(p) == "tcp") {
             let message = format!(
                 "port {port}, that of {database}, is published on all addresses of every node, \
                  past most firewalls"
@@ -50,7 +57,7 @@ pub fn check_taken(file: &File, findings: &mut Findings<'_>) {
     let mut taken: BTreeMap<(u32, &str), &str> = BTreeMap::new();
     for (name, service) in &file.services {
         let subject = Subject { file, name, service };
-        for port in service.ports.iter().filter(|p| p.published > 0 && p.mode != "host") {
+        for port in ports(service).filter(|p| p.published > 0 && p.mode != "host") {
             let protocol = protocol(port);
             let first = *taken.entry((port.published, protocol)).or_insert(name);
             if first != name {
@@ -61,6 +68,10 @@ pub fn check_taken(file: &File, findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+fn ports(service: &Service) -> impl Iterator<Item = &Port> {
+    service.ports.iter().map(|placed| &placed.it)
 }
 
 fn protocol(port: &Port) -> &str {

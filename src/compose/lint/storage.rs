@@ -1,6 +1,8 @@
 //! Mounts.
 
-use super::{Findings, LintOptions, Subject};
+use std::collections::BTreeSet;
+
+use super::{Findings, LintOptions, Subject, templates::tells_tasks_apart};
 use crate::{
     compose::{
         model::{File, Placed},
@@ -34,7 +36,13 @@ const ON_EVERY_NODE: &[&str] = &[
 const SHARED_TYPES: &[&str] = &["cifs", "nfs", "nfs4", "smb3", "ceph", "glusterfs"];
 
 pub fn check(subject: Subject<'_>, options: &LintOptions<'_>, findings: &mut Findings<'_>) {
+    let mut targets = BTreeSet::new();
     for placed in &subject.service.volumes {
+        let target = placed.it.target.trim_end_matches('/');
+        if !targets.insert(target) {
+            let message = format!("two mounts have the target `{target}`: swarm refuses that");
+            findings.push(&rules::MOUNT_TAKEN, placed.at, subject.path("volumes"), message);
+        }
         match placed.it.kind.as_str() {
             "bind" => bind(subject, placed, options, findings),
             "volume" | "" if placed.it.source.is_empty() => anonymous(subject, placed, findings),
@@ -94,7 +102,9 @@ fn named(subject: Subject<'_>, placed: &Placed<Mount>, findings: &mut Findings<'
     if placed.it.read_only || !is_local(subject.file, source) || subject.is_global() {
         return;
     }
-    if subject.service.deploy.replicas.is_some_and(|replicas| replicas > 1) {
+    let apart =
+        subject.file.volumes.get(source).is_some_and(|volume| tells_tasks_apart(&volume.name));
+    if !apart && subject.service.deploy.replicas.is_some_and(|replicas| replicas > 1) {
         let message = format!(
             "replicas on one node write to the same volume `{source}`, those on others see other \
              data"

@@ -6,11 +6,19 @@ use crate::{
     lint::Finding,
 };
 
-struct NoFiles;
+/// Only an environment file.
+struct OneFile;
 
-impl Files for NoFiles {
-    fn read(&self, _: &Path) -> std::io::Result<Vec<u8>> {
-        Err(std::io::ErrorKind::NotFound.into())
+impl Files for OneFile {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        match path.ends_with("app.env") {
+            true => Ok(b"A=1\nB=\"api\"\nC=x # why\n".to_vec()),
+            false => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn shown(&self, path: &Path) -> String {
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
@@ -24,7 +32,7 @@ fn found(files: &[&str]) -> Vec<Finding> {
         working_dir: Path::new("/recipe"),
         home_dir: None,
         environment: &|_| None,
-        files: &NoFiles,
+        files: &OneFile,
         interpolate: true,
         profiles: &std::collections::BTreeSet::new(),
     };
@@ -113,15 +121,29 @@ fn each_finding_has_its_rule() {
         (good("ports: ['127.0.0.1:80:80']"), "compose-odd"),
         (good("user: '${V:?set me - now}'"), "required-never-fails"),
         (keys_and("ports: ['80:80']", &format!("{UPDATE}, endpoint_mode: dnsrr")), "dnsrr-ingress"),
+        (good("ports: ['80:80', '80:81']"), "port-taken"),
+        (good("volumes: ['/srv/a:/d', '/srv/b:/d/']"), "mount-taken"),
+        (good("environment: {A: '{{.Foo}}'}"), "template-unknown"),
+        (good("hostname: '{{name}}'"), "template-unknown"),
+        (good("command: [x, '{{.Task.Slot}}']"), "template-unread"),
+        (good("labels: {a: '{{ .Node.Hostname }}'}"), "template-unread"),
+        (good("labels: {traefik.enable: 'true'}"), "label-unread"),
+        (good("labels: {caddy: x, caddy_1.tls: y}"), "label-unread"),
+        (good("labels: [backupbot.backup=true]"), "label-unread"),
+        (deploy("labels: {com.centurylinklabs.watchtower.enable: 'false'}"), "label-unread"),
+        (good("pull_policy: always"), "ignored-key"),
     ] {
         let text = format!("services: {{a: {{{service}}}}}\nvolumes: {{data: }}");
-        assert_eq!(codes(&[&text]), [expected], "{service}");
+        let mut found = codes(&[&text]);
+        // What is taken beyond docker is always told.
+        found.retain(|code| *code != "beyond-docker");
+        assert_eq!(found, [expected], "{service}");
     }
 }
 
 #[test]
 fn what_is_fine_is_left_alone() {
-    let shared = "volumes: {data: {driver_opts: {type: nfs, device: ':/x'}}}";
+    let shared = "volumes: {data: {driver_opts: {type: nfs, device: ':/x'}}, slot: {name: 'x-{{.Task.Slot}}'}}";
     let services = [
         // Every node has its own task and its own volume.
         "volumes: ['data:/d'], deploy: {mode: global, X}",
@@ -130,6 +152,12 @@ fn what_is_fine_is_left_alone() {
         "volumes: ['data:/d'], deploy: {X, replicas: 3}",
         "environment: {PASSWORD_FILE: /run/secrets/x, DB_PASSWORD_MIN: 8, TOKEN: }, deploy: {X}",
         "deploy: {mode: replicated-job, X}",
+        // Each task has its own volume.
+        "volumes: ['slot:/d'], deploy: {X, replicas: 3, placement: {constraints: [node.role == manager]}}",
+        // Both read, each where it stands.
+        "labels: {traefik.enable: x, caddyshack: y}, deploy: {labels: {traefik.enable: x}, X}",
+        "environment: {A: '{{.Task.Slot}}', B: '{{ index .Service.Labels \"x\" }}'}, hostname: '{{.Node.Hostname}}', deploy: {X}",
+        "command: ['--format', '{{.Names}}'], deploy: {X}",
     ];
     for service in services {
         let service = service.replace('X', "resources: {limits: {memory: 1G}}");
@@ -185,4 +213,184 @@ fn findings_across_services_and_files() {
     let base = format!("services: {{a: {{{good}, logging: {{driver: x}}}}}}");
     let over = "services: {a: {healthcheck: {test: y}, logging: {options: {a: b}}}}";
     assert_eq!(codes(&[&base, over]), ["healthcheck-appended", "logging-options-lost"]);
+}
+
+/// What is found of these codes, as `CODE POSITION PATH: MESSAGE`.
+fn of(wanted: &[&str], files: &[&str]) -> Vec<String> {
+    let all = found(files).into_iter().filter(|finding| wanted.contains(&finding.code));
+    all.map(|finding| format!("{} {finding}", finding.code)).collect()
+}
+
+#[test]
+fn what_a_merge_loses_is_told_with_both_places() {
+    let wanted = ["merge-loses", "overlay-without-effect"];
+    let touch = "services: {a: {user: x}}";
+    for (base, over, expected) in [
+        // One secret or config at two targets.
+        (
+            "services: {a: {secrets: [{source: s, target: c.pem}, {source: s, target: k.pem}]}}\nsecrets: {s: {external: true}}",
+            touch,
+            vec![
+                "merge-loses 0.yml:1:26: services.a.secrets: docker loses `s` at `c.pem` when it merges the files: 0.yml:1:54 takes its place",
+            ],
+        ),
+        (
+            "services: {a: {configs: [{source: s, target: /a}, {source: s, target: /b}]}}\nconfigs: {s: {external: true}}",
+            touch,
+            vec![
+                "merge-loses 0.yml:1:26: services.a.configs: docker loses `s` at `/a` when it merges the files: 0.yml:1:51 takes its place",
+            ],
+        ),
+        // An overlay that mounts it elsewhere.
+        (
+            "services: {a: {secrets: [s]}}\nsecrets: {s: {external: true}}",
+            "services: {a: {secrets: [{source: s, target: t}]}}",
+            vec![
+                "merge-loses 0.yml:1:26: services.a.secrets: docker loses `s` at `s` when it merges the files: 1.yml:1:26 takes its place",
+            ],
+        ),
+        // The same port twice.
+        (
+            "services: {a: {ports: ['53:53/tcp', '53:53/udp']}}",
+            touch,
+            vec![
+                "merge-loses 0.yml:1:24: services.a.ports: docker loses port 53:53/tcp when it merges the files: 0.yml:1:37 takes its place",
+            ],
+        ),
+        (
+            "services: {a: {ports: ['443:443']}}",
+            "services: {a: {ports: [{target: 443, published: 443, protocol: udp}]}}",
+            vec![
+                "merge-loses 0.yml:1:24: services.a.ports: docker loses port 443:443/tcp when it merges the files: 1.yml:1:24 takes its place",
+            ],
+        ),
+        // Swarm is to choose what they are published as.
+        (
+            "services: {a: {ports: ['80', '81']}}",
+            touch,
+            vec![
+                "merge-loses 0.yml:1:24: services.a.ports: docker loses port 80/tcp when it merges the files: 0.yml:1:30 takes its place",
+            ],
+        ),
+        // Aliases.
+        (
+            "services: {a: {networks: {n: {aliases: [x, y]}}}}\nnetworks: {n: }",
+            "services: {a: {networks: {n: {aliases: [y]}}}}",
+            vec![
+                "merge-loses 0.yml:1:16: services.a.networks.n: docker loses the alias `x` when it merges the files: 1.yml:1:16 takes its place",
+            ],
+        ),
+        // Definitions.
+        (
+            "networks: {n: {attachable: true, driver_opts: {encrypted: ''}}}",
+            "networks: {n: {internal: true}}",
+            vec![
+                "merge-loses 1.yml:1:12: networks.n: this replaces the definition at 0.yml:1:12 as a whole and loses `driver_opts`, `attachable`",
+            ],
+        ),
+        (
+            "secrets: {s: {external: true, name: x_v1}}",
+            "secrets: {s: {external: true}}",
+            vec![
+                "merge-loses 1.yml:1:11: secrets.s: this replaces the definition at 0.yml:1:11 as a whole and loses `name`",
+            ],
+        ),
+        // What replaces nothing.
+        (
+            "services: {a: {read_only: true, environment: {A: x}, command: [c], ports: [80]}}",
+            "services: {a: {read_only: false, environment: {A: ''}, command: [], ports: []}}",
+            vec![
+                "overlay-without-effect 1.yml:1:16: services.a.read_only: false, zero and nothing replace nothing: what 0.yml:1:16 says stays",
+                "overlay-without-effect 1.yml:1:48: services.a.environment.A: false, zero and nothing replace nothing: what 0.yml:1:47 says stays",
+                "overlay-without-effect 1.yml:1:56: services.a.command: false, zero and nothing replace nothing: what 0.yml:1:54 says stays",
+                "overlay-without-effect 1.yml:1:69: services.a.ports: false, zero and nothing replace nothing: what 0.yml:1:68 says stays",
+            ],
+        ),
+        (
+            "services: {a: {deploy: {update_config: {delay: 5s}}}}",
+            "services: {a: {deploy: {update_config: {delay: 0s}}}}",
+            vec![
+                "overlay-without-effect 1.yml:1:41: services.a.deploy.update_config.delay: false, zero and nothing replace nothing: what 0.yml:1:41 says stays",
+            ],
+        ),
+        // What is replaced as it looks.
+        (
+            "services: {a: {ports: ['80:80'], secrets: [s], read_only: false, environment: {A: x}, deploy: {replicas: 2}}}\nsecrets: {s: {external: true}}\nvolumes: {v: {labels: {a: b}}}",
+            "services: {a: {ports: ['80:8080', '81:81'], secrets: [{source: s, target: s, mode: 0400}], read_only: true, environment: {A: y}, deploy: {replicas: 0}}}\nvolumes: {v: {external: true}}",
+            vec![],
+        ),
+    ] {
+        assert_eq!(of(&wanted, &[base, over]), expected, "{base}\n{over}");
+    }
+}
+
+#[test]
+fn tags_that_docker_ignores_are_told() {
+    let wanted = ["tag-ignored", "tag-unsafe", "overlay-without-effect"];
+    let base = "services: {a: {ports: ['80:80'], command: [c], environment: {P: x}, user: y}}";
+    for (over, expected) in [
+        (
+            "services: {a: {ports: !reset []}}",
+            "tag-unsafe 1.yml:1:30: services.a.ports: docker ignores `!reset`: the value merges into what the files before say, which stays",
+        ),
+        (
+            "services: {a: {ports: !override ['81:80']}}",
+            "tag-unsafe 1.yml:1:33: services.a.ports: docker ignores `!override`: the value merges into what the files before say, which stays",
+        ),
+        (
+            "services: {a: {environment: {P: !reset null}}}",
+            "tag-unsafe 1.yml:1:40: services.a.environment.P: docker ignores `!reset`: the value is the text `null`",
+        ),
+        (
+            "services: {a: {command: !override [d]}}",
+            "tag-ignored 1.yml:1:35: services.a.command: docker ignores `!override`: the value merges into what the files before say, which stays",
+        ),
+        (
+            "services: {a: {user: !env z}}",
+            "tag-ignored 1.yml:1:27: services.a.user: docker ignores `!env`: the value is the text `z`",
+        ),
+    ] {
+        assert_eq!(of(&wanted, &[base, over]), [expected], "{over}");
+    }
+    let alone = "services: {a: {ports: !override ['80:80'], user: !!str y}}";
+    assert_eq!(of(&["tag-ignored", "tag-unsafe"], &[alone]).len(), 1, "{alone}");
+}
+
+#[test]
+fn what_looks_like_something_else_is_told() {
+    let wanted = ["quotes-kept", "env-file-raw", "invisible-character"];
+    for (service, expected) in [
+        (
+            "env_file: app.env",
+            vec![
+                "env-file-raw 0.yml:1:26: services.a.env_file: app.env:3: what looks like a comment is part of `C`",
+                "quotes-kept 0.yml:1:26: services.a.env_file: `B` in app.env:2 begins and ends with a quote: docker keeps both, as part of the value",
+            ],
+        ),
+        (
+            "environment: [A=\"x\", B=y]",
+            vec![
+                "quotes-kept 0.yml:1:30: services.a.environment[0]: the value of `A` begins and ends with a quote: docker keeps both, as part of the value",
+            ],
+        ),
+        (
+            "deploy: {labels: [a='x']}",
+            vec![
+                "quotes-kept 0.yml:1:34: services.a.deploy.labels[0]: the value of `a` begins and ends with a quote: docker keeps both, as part of the value",
+            ],
+        ),
+        (
+            "user: \"x\u{a0}\"",
+            vec![
+                "invisible-character 0.yml:1:22: services.a.user: it holds the character U+00A0, which nobody sees",
+            ],
+        ),
+        ("environment: {A: '\"x\"', B: größe}", vec![]),
+    ] {
+        assert_eq!(
+            of(&wanted, &[&format!("services: {{a: {{{service}}}}}")]),
+            expected,
+            "{service}"
+        );
+    }
 }

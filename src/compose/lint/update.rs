@@ -36,7 +36,9 @@ fn check_start_first(subject: Subject<'_>, key: &str, findings: &mut Findings<'_
         let (at, path) = (subject.spot(key), subject.path(key));
         findings.push(&rules::START_FIRST_VOLUME, at, path, message);
     }
-    if let Some(port) = service.ports.iter().find(|p| p.mode == "host" && p.published > 0) {
+    if let Some(port) =
+        service.ports.iter().map(|placed| &placed.it).find(|p| p.mode == "host" && p.published > 0)
+    {
         let message = format!(
             "with `order: start-first`, the new task finds port {} of its node taken, and waits \
              for ever where there is no other node",

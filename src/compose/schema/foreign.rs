@@ -17,20 +17,15 @@ pub const FORBIDDEN: &[(&str, &str)] = &[
 const FOREIGN: &[(&str, &str)] = &[
     // Services.
     ("annotations", "use `labels`"),
-    ("attach", "remove it: a stack is never attached to"),
     ("blkio_config", "remove it: swarm has no limits on disks"),
-    ("cgroup", "remove it: swarm chooses the namespace"),
     ("cpu_count", "use `deploy.resources.limits.cpus`"),
     ("cpu_percent", "use `deploy.resources.limits.cpus`"),
     ("cpu_period", "use `deploy.resources.limits.cpus`"),
     ("cpu_rt_period", "use `deploy.resources.limits.cpus`"),
     ("cpu_rt_runtime", "use `deploy.resources.limits.cpus`"),
     ("cpus", "use `deploy.resources.limits.cpus`"),
-    ("develop", "remove it: it is for `docker compose watch`"),
     ("device_cgroup_rules", "remove it: swarm gives no devices to containers"),
-    ("dns_opt", "remove it: a stack has `dns` and `dns_search` only"),
     ("gpus", "use `deploy.resources.reservations.generic_resources`"),
-    ("group_add", "swarm has no additional groups; set `user`"),
     ("label_file", "write the labels under `labels`"),
     ("mem_reservation", "use `deploy.resources.reservations.memory`"),
     ("mem_swappiness", "remove it: a stack cannot set it"),
@@ -41,7 +36,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("post_start", "remove it: use a plugin's hook, or the image's entrypoint"),
     ("pre_stop", "remove it: use `stop_signal`, or the image's entrypoint"),
     ("provider", "remove it: swarm runs images only"),
-    ("pull_policy", "remove it: swarm pulls an image when a task starts"),
     ("runtime", "remove it: the engine's default runtime is used"),
     ("scale", "use `deploy.replicas`"),
     ("storage_opt", "remove it: swarm has no such setting"),
@@ -50,12 +44,10 @@ const FOREIGN: &[(&str, &str)] = &[
     // Secrets and configs.
     ("content", "do not write a secret into the file: use `file`, `environment` or `external`"),
     // Long ports.
-    ("app_protocol", "remove it: swarm looks at no protocol but TCP, UDP and SCTP"),
     ("host_ip", "remove it: swarm listens on all addresses"),
     // Networks.
     ("aux_addresses", "remove it: a stack sets the subnet only"),
     ("enable_ipv4", "remove it, or create the network beforehand and make it `external`"),
-    ("enable_ipv6", "create the network beforehand and make it `external`"),
     ("gateway", "remove it: a stack sets the subnet only"),
     ("gw_priority", "remove it: swarm has no such setting"),
     ("interface_name", "remove it: swarm names the interfaces"),

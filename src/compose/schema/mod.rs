@@ -12,7 +12,7 @@ use super::{
     interpolate::{Note, NoteKind},
     ports,
     problem::{Path, Sink, Spot, nearest},
-    yaml::{Map, Node, Value},
+    yaml::{Entry, Map, Node, Value},
 };
 
 /// The newest version, and what a file without one gets.
@@ -154,11 +154,7 @@ impl Checker<'_> {
         match (rule, &node.value) {
             (Rule::Since(_, rule), _) => self.check(node, rule, path),
             (Rule::Beyond(rule), _) => {
-                self.notes.push(Note {
-                    at: node.at,
-                    path: path.to_string(),
-                    kind: NoteKind::BeyondDocker,
-                });
+                self.beyond(node.at, path);
                 self.check(node, rule, path);
             }
             (Rule::OneOf(rules), _) => {
@@ -206,6 +202,10 @@ impl Checker<'_> {
         }
     }
 
+    fn beyond(&mut self, at: Spot, path: Path<'_>) {
+        self.notes.push(Note { at, path: path.to_string(), kind: NoteKind::BeyondDocker });
+    }
+
     fn allows(&self, rule: &Rule) -> bool {
         !matches!(rule, Rule::Since(since, _) if self.version.0 < *since)
     }
@@ -242,7 +242,11 @@ impl Checker<'_> {
             let below = path.key(&entry.key);
             match object.fields.iter().find(|f| f.name == entry.key) {
                 Some(field) if field.since <= self.version.0 => {
-                    self.check(&entry.value, &field.rule, below);
+                    if is_unset(entry, below) && !fits(&field.rule, &Value::Null) {
+                        self.beyond(entry.at, below);
+                    } else {
+                        self.check(&entry.value, &field.rule, below);
+                    }
                 }
                 _ if object.extensions.is_some_and(|since| since <= self.version.0)
                     && entry.key.starts_with("x-") => {}
@@ -360,6 +364,46 @@ impl Keys {
                 Keys::Lower => key.bytes().all(|b| b.is_ascii_lowercase()),
                 Keys::Filled => true,
             }
+    }
+}
+
+/// Whether a key without a value is one that might as well not be there, as
+/// `docker compose config` writes `command: null` for every service. A service
+/// without its image has no meaning.
+fn is_unset(entry: &Entry, path: Path<'_>) -> bool {
+    if entry.value.value != Value::Null || entry.key.starts_with("x-") || entry.key == "image" {
+        return false;
+    }
+    match path {
+        Path::Key(Path::Root, section) => {
+            matches!(section, "networks" | "volumes" | "secrets" | "configs")
+        }
+        Path::Key(Path::Key(Path::Key(Path::Root, section), _), _) => {
+            matches!(*section, "services" | "networks" | "volumes")
+        }
+        Path::Key(Path::Key(Path::Key(Path::Key(Path::Root, "services"), _), key), _) => {
+            matches!(*key, "build" | "deploy" | "healthcheck" | "logging")
+        }
+        _ => false,
+    }
+}
+
+/// Takes out the keys without a value, once they are checked: what has none is
+/// not given.
+pub fn drop_unset(root: &mut Map) {
+    drop_below(root, Path::Root);
+}
+
+fn drop_below(map: &mut Map, path: Path<'_>) {
+    map.0.retain(|entry| !is_unset(entry, path.key(&entry.key)));
+    for entry in &mut map.0 {
+        let Entry { key, value, .. } = entry;
+        let below = path.key(key);
+        if let Value::Map(inner) = &mut value.value
+            && below.depth() < 4
+        {
+            drop_below(inner, below);
+        }
     }
 }
 

@@ -70,9 +70,11 @@ const INCLUDE: Object = Object {
 
 const SERVICE: Object = extensible(&[
     key("deploy", OneOf(&[Rule::Object(&DEPLOY), Null])),
+    key("attach", Beyond(&Flag)),
     key("build", OneOf(&[Text, Rule::Object(&BUILD)])),
     key("cap_add", STRINGS),
     key("cap_drop", STRINGS),
+    key("cgroup", Beyond(&Text)),
     since(9, "cgroupns_mode", Text),
     key("cgroup_parent", Text),
     key("command", COMMAND),
@@ -80,8 +82,10 @@ const SERVICE: Object = extensible(&[
     key("container_name", Text),
     since(3, "credential_spec", Rule::Object(&CREDENTIAL_SPEC)),
     key("depends_on", OneOf(&[STRINGS, Beyond(&DEPENDENCIES)])),
+    key("develop", Beyond(&Any)),
     key("devices", STRINGS),
     key("dns", STRING_OR_LIST),
+    key("dns_opt", Beyond(&STRINGS_OR_DOUBLES)),
     key("dns_search", STRING_OR_LIST),
     key("domainname", Text),
     key("entrypoint", COMMAND),
@@ -93,6 +97,7 @@ const SERVICE: Object = extensible(&[
     key("expose", List(&OneOf(&[Text, Number]), Unique::Always)),
     key("external_links", STRINGS),
     key("extra_hosts", LIST_OR_DICT),
+    key("group_add", Beyond(&List(&OneOf(&[Text, Whole]), Unique::Never))),
     key("healthcheck", Rule::Object(&HEALTHCHECK)),
     key("hostname", Text),
     key("image", Text),
@@ -109,10 +114,12 @@ const SERVICE: Object = extensible(&[
     key("ports", List(&OneOf(&[Port, Since(2, &Rule::Object(&PORT))]), Unique::Always)),
     key("privileged", Flag),
     key("profiles", Beyond(&STRINGS)),
+    key("pull_policy", Beyond(&Text)),
     key("read_only", Flag),
     key("restart", Text),
     key("security_opt", STRINGS),
-    key("shm_size", OneOf(&[Number, Text])),
+    // Docker's schema takes a number, its decoder does not.
+    key("shm_size", OneOf(&[Text, Beyond(&Number)])),
     since(1, "secrets", List(&OneOf(&[Text, Rule::Object(&FILE_REFERENCE)]), Unique::Never)),
     key("sysctls", LIST_OR_DICT),
     key("stdin_open", Flag),
@@ -205,6 +212,8 @@ const PORT: Object = closed(&[
     key("target", OneOf(&[Whole, Beyond(&Text)])),
     key("published", OneOf(&[Whole, Beyond(&Text)])),
     key("protocol", Text),
+    key("name", Beyond(&Text)),
+    key("app_protocol", Beyond(&Text)),
 ]);
 
 const ULIMIT: Object = Object {
@@ -317,6 +326,7 @@ const NETWORK: Object = extensible(&[
     key("external", EXTERNAL),
     key("internal", Flag),
     since(2, "attachable", Flag),
+    key("enable_ipv6", Beyond(&Flag)),
     key("labels", LIST_OR_DICT),
 ]);
 
