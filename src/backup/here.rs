@@ -32,12 +32,12 @@ pub(super) async fn folder(
         return Err(bad(reason));
     }
     let volumes = app.engine.volumes_folder().await?;
-    let kept = volumes.join(&volume.name).join("_data");
+    let kept = volumes.path.join(&volume.name).join("_data");
     if live.mountpoint != kept {
         return Err(bad(format!(
             "the engine says that it is at {:?}, and not where it keeps its volumes ({})",
             live.mountpoint,
-            volumes.display()
+            volumes.path.display()
         )));
     }
     Folder::open(&volumes, &volume.name, verb)
