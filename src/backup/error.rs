@@ -261,6 +261,11 @@ impl Hint for Error {
                 "run potluck on the server itself, with `unix:///var/run/docker.sock` as its endpoint"
                     .into(),
             ),
+            Error::Volume { reason, .. } if reason.contains("plain folders") => Some(
+                "save the place that it leads to by other means, and name the app's other volumes \
+                 with `std:files` in recipe.yml"
+                    .into(),
+            ),
             Error::Volume { reason, .. } if reason.contains("ermission denied") => {
                 Some("run potluck as root: volumes belong to the containers' users".into())
             }

@@ -259,7 +259,9 @@ pub(super) async fn check_node(
 ) -> Result<(), Error> {
     let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
     if volume.driver.as_deref().is_some_and(|d| d != "local") || !volume.driver_opts.is_empty() {
-        return Err(bad("only plain local volumes are handled".into()));
+        let reason = "the recipe gives it a driver or driver options, so that its files may be \
+                      anywhere; only volumes that are plain folders of this machine are";
+        return Err(bad(reason.into()));
     }
     let here = app.engine.manager().await?.node_id;
     for service in app.engine.services(Scope::Stack(&app.name)).await? {
