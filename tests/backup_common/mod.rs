@@ -38,6 +38,7 @@ impl Lab {
             location: folder.path().join("repository").to_str().unwrap().into(),
             password_file,
             environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
+            environment_file: None,
             cache: folder.path().join("cache"),
         };
         let restic = Restic::new(repository.clone()).await.unwrap();

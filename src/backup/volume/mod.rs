@@ -155,6 +155,11 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether a path is missing now. One that cannot be looked at is not.
+    pub fn is_missing(&self, path: &str) -> bool {
+        self.place(path).is_ok_and(|place| !place.exists && place.obstacle.is_none())
+    }
+
     /// Whether there is nothing in it: restic makes no snapshot of nothing.
     pub fn is_empty(&self) -> Result<bool, Error> {
         beneath::is_empty(&self.data).map_err(|e| self.bad("read", e))
