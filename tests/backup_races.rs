@@ -517,7 +517,7 @@ fn a_link_in_the_place_of_a_volume_is_no_volume() {
         ("..", "no name of a folder"),
         ("a/b", "no name of a folder"),
     ] {
-        let error = Folder::open(&lab.volumes(), name, "read").unwrap_err().to_string();
+        let error = lab.try_open(name).unwrap_err().to_string();
         assert!(error.contains(reason), "{name}: {error}");
     }
 }

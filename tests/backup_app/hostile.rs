@@ -260,7 +260,7 @@ async fn an_engine_behind_a_forwarded_socket_is_not_believed_its_folders() {
     let Some(fixture) = Fixture::new(&compose(script), Some(&whole())).await else { return };
     fixture.deploy().await;
     fixture.create().await.unwrap();
-    let folder = fixture.engine.volumes_folder().await.unwrap();
+    let folder = fixture.engine.volumes_folder().await.unwrap().path;
     assert!(fixture.folder_of("content").starts_with(&folder));
 
     let socket = fixture.folder.path().join("forwarded.sock");
