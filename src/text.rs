@@ -7,7 +7,7 @@
 //! line that we never wrote; a direction mark makes a line read as another, and a
 //! character without a width makes two names look the same.
 //!
-//! [`line`] makes one line of foreign text, and says by `�` that something was
+//! [`line()`] makes one line of foreign text, and says by `�` that something was
 //! there. [`lines`] keeps line breaks: for what is shown as a text of its own,
 //! such as the output of a plugin's command, and for text that we put together of
 //! lines. Both are idempotent.

@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_dump_that_begins_like_a_known_one_has_to_end_like_it() {
-        let cut = |text: &str| text[..text.len() / 2].as_bytes().to_vec();
+        let cut = |text: &str| text.as_bytes()[..text.len() / 2].to_vec();
         let rdb = |end: &[u8]| [b"REDIS0011\xfe\0", end, &[7; 8]].concat();
         for (dump, expected) in [
             (b"".to_vec(), "it is empty"),

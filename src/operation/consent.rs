@@ -174,7 +174,7 @@ pub(crate) fn check_flags(
             (reason, nearest)
         }
     };
-    Err(Error::BadGrant { grant: given.clone(), reason, nearest })
+    Err(Error::BadGrant { grant: Box::new(given.clone()), reason, nearest })
 }
 
 /// Looks at grants given on the command line, for an operation that does much

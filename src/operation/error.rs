@@ -62,10 +62,10 @@ pub enum Error {
     NeedsTakeover(Box<super::Takeover>),
     /// A grant on the command line that does not fit the app or its recipe.
     #[error("`{grant}` cannot be granted: {reason}")]
-    BadGrant { grant: GivenGrant, reason: String, nearest: Option<String> },
+    BadGrant { grant: Box<GivenGrant>, reason: String, nearest: Option<String> },
     /// A reach on the command line that no service asks for.
     #[error("`{reach}` cannot be granted: {reason}")]
-    BadReach { reach: GivenReach, reason: String, nearest: Option<String> },
+    BadReach { reach: Box<GivenReach>, reason: String, nearest: Option<String> },
     /// Exit code 6: the plan was shown and not agreed to.
     #[error("the plan for {app} was not agreed to; nothing was changed")]
     Declined { app: String },

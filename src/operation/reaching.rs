@@ -169,7 +169,7 @@ pub(crate) fn check_flags(context: &Context, app: &App, reaches: &Reaches) -> Re
                 None => "no service of the recipe asks for it".into(),
             },
             nearest: nearest(&given.to_string(), &known).cloned(),
-            reach: given.clone(),
+            reach: Box::new(given.clone()),
         });
     }
     Ok(())

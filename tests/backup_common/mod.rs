@@ -62,9 +62,9 @@ impl Lab {
         self.try_open(name).unwrap()
     }
 
-    pub fn try_open(&self, name: &str) -> Result<Folder, backup::Error> {
+    pub fn try_open(&self, name: &str) -> Result<Folder, Box<backup::Error>> {
         let folder = VolumesFolder { path: self.volumes(), writers: Writers::Containers };
-        Folder::open(&folder, name, "read")
+        Folder::open(&folder, name, "read").map_err(Box::new)
     }
 
     /// Where this machine's engine would keep its volumes.
