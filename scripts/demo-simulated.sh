@@ -84,5 +84,5 @@ say "7. the restore"
 run potluck backup restore "$domain" --yes
 page=$(run potluck app run "$domain" app -- read-page)
 [ "$page" = '<h1>Leek and potato</h1>' ] || die "the page after the restore is: $page"
-grep -q 'Leek and potato' "$swarm/volumes/${stack}_data/tables.sql" || die "the tables are not back"
+grep -q 'Leek and potato' "$swarm/volumes/${stack}_data/_data/tables.sql" || die "the tables are not back"
 say "done, SIMULATED: the same page and the same tables are back"

@@ -23,7 +23,7 @@ use potluck::backup::{
     Error,
     restic::{Label, Snapshot},
     set::SetId,
-    volume::Folder,
+    volume::{Folder, NoView},
 };
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -287,6 +287,30 @@ async fn a_view_shows_one_volume_and_ends_with_the_program() {
     assert_eq!(ours(&mounts()), 0, "a mount is left");
 }
 
+/// What fails between fork and exec is not taken for a missing program, nor the
+/// reverse.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_cannot_be_made_says_which_step_failed_and_starts_nothing() {
+    if !common::can_mount() {
+        return;
+    }
+    let lab = lab();
+    lab.volume("v");
+    let (view, other) = (lab.open("v").view().unwrap(), lab.open("v").view().unwrap());
+    let missing = tokio::process::Command::new("/nonexistent/restic");
+    let started = view.start(missing, |mut command| command.spawn()).unwrap();
+    assert_eq!(started.unwrap_err().kind(), io::ErrorKind::NotFound);
+
+    fs::rename(lab.volumes(), lab.folder.path().join("elsewhere")).unwrap();
+    let mark = lab.folder.path().join("mark");
+    let mut touch = tokio::process::Command::new("touch");
+    touch.arg(&mark);
+    let refused = other.start(touch, |mut command| command.spawn()).map(drop).unwrap_err();
+    let NoView::Refused { step, source } = refused else { panic!("{refused:?}") };
+    assert_eq!((step, source.kind()), ("covering the other volumes", io::ErrorKind::NotFound));
+    assert!(!mark.exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_among_the_volumes_is_refused_and_not_made_anew() {
     if !common::can_mount() {
@@ -493,7 +517,7 @@ fn a_link_in_the_place_of_a_volume_is_no_volume() {
         ("..", "no name of a folder"),
         ("a/b", "no name of a folder"),
     ] {
-        let error = Folder::open(&lab.volumes(), name, "read").unwrap_err().to_string();
+        let error = lab.try_open(name).unwrap_err().to_string();
         assert!(error.contains(reason), "{name}: {error}");
     }
 }

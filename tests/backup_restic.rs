@@ -18,12 +18,13 @@ use futures_util::{StreamExt, stream};
 use potluck::{
     backup::{
         Error,
-        restic::{Label, Restic, Summary},
+        restic::{Label, Restic, Summary, Version},
         set::SetId,
         stream::{Dump, store},
         volume::Folder,
     },
     engine::{self, Stream},
+    progress::{Event, Sink},
 };
 
 const DUMP: Dump<'_> = Dump { item: "x.sql", service: "db" };
@@ -315,7 +316,7 @@ async fn a_path_that_is_missing_or_leaves_the_volume_is_refused() {
         assert!(folder.check(&[bad.into()]).is_err(), "{bad:?} was accepted");
     }
     assert!(folder.check(&["out".into()]).is_ok(), "a link itself is content");
-    let gone = Folder::open(&lab.volumes(), "gone", "read");
+    let gone = lab.try_open("gone");
     assert!(matches!(gone, Err(Error::Volume { .. })));
 }
 
@@ -381,4 +382,164 @@ async fn a_dump_of_any_size_takes_constant_memory() {
         .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
         .unwrap();
     assert!(peak < BOUND_KIB, "peak memory {peak} kB");
+}
+
+/// What `gzip` makes of nothing.
+const GZIP_OF_NOTHING: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+
+#[tokio::test]
+async fn a_dump_that_does_not_prove_itself_leaves_no_snapshot() {
+    let lab = Lab::new().await;
+    let cut_off = "--\n-- PostgreSQL database dump\n--\nCREATE TABLE t ();\n".as_bytes();
+    for (dump, expected) in [
+        (GZIP_OF_NOTHING, "nothing in its gzip stream"),
+        (&GZIP_OF_NOTHING[..10], "gzip stream is cut off"),
+        (cut_off, "no whole dump of pg_dump"),
+    ] {
+        let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+        let output = vec![chunk(Stream::Stdout, dump.to_vec())];
+        let error = store(DUMP, session(output, Ok(0)), upload, &mut |_| ()).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        lab.assert_untouched().await;
+    }
+    let whole = [cut_off, b"-- PostgreSQL database dump complete\n"].concat();
+    let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
+    let output = vec![chunk(Stream::Stdout, whole)];
+    store(DUMP, session(output, Ok(0)), upload, &mut |_| ()).await.unwrap();
+}
+
+/// Files come and go until restic meets some that went.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_vanish_are_counted_and_no_failure() {
+    if !common::can_mount() {
+        return;
+    }
+    let lab = Lab::new().await;
+    let volume = lab.volume("v");
+    fs::write(volume.join("kept"), "kept").unwrap();
+    let folder = lab.open("v");
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let churn = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            // Each name once: what is gone stays gone.
+            for round in 0.. {
+                let names = (0..300).map(|n| volume.join(format!("temporary-{round}-{n}")));
+                let names: Vec<_> = names.collect();
+                names.iter().for_each(|name| fs::write(name, "").unwrap());
+                names.iter().for_each(|name| fs::remove_file(name).unwrap());
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
+    });
+    let mut met = None;
+    for _ in 0..40 {
+        let view = folder.view().unwrap();
+        let upload = lab.restic.backup_folder(label(&tags()), view, &[], &[]).await.unwrap();
+        let summary = upload.finish_looking(|path| folder.is_missing(path)).await.unwrap();
+        if summary.vanished.count > 0 {
+            met = Some(summary);
+            break;
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    churn.join().unwrap();
+    if lab.restic.version() >= (Version { major: 0, minor: 18 }) {
+        // It passes over them without a word, and ends with 0.
+        return;
+    }
+    let summary = met.expect("not one file vanished under restic in 40 runs");
+    assert!(summary.vanished.names[0].contains("temporary-"), "{:?}", summary.vanished);
+    let staged = folder.stage(&set()).unwrap();
+    lab.restic.restore(&summary.snapshot_id, staged.view().unwrap()).await.unwrap();
+    let kept = fs::read_to_string(lab.staging("v", &set()).join("kept")).unwrap();
+    assert_eq!(kept, "kept");
+}
+
+/// Starts a restic that locks the repository for itself, and stops it there.
+fn stopped_with_a_lock(lab: &Lab) -> std::process::Child {
+    // One that is still being written has a longer name.
+    let is_locked = || {
+        let mut locks = fs::read_dir(lab.location().join("locks")).unwrap().flatten();
+        locks.any(|lock| lock.file_name().len() == 64)
+    };
+    loop {
+        let mut restic = std::process::Command::new("restic")
+            .args(["check", "--read-data"])
+            .env("RESTIC_REPOSITORY", lab.location())
+            .env("RESTIC_PASSWORD", "sesame")
+            .env("RESTIC_CACHE_DIR", &lab.repository.cache)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = rustix::process::Pid::from_child(&restic);
+        while restic.try_wait().unwrap().is_none() {
+            if is_locked() {
+                rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+                // It may have been about to remove it.
+                if restic.try_wait().unwrap().is_none() && is_locked() {
+                    return restic;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_lock_of_a_dead_restic_is_removed_and_that_of_a_living_one_is_named() {
+    use potluck::hint::Hint;
+    let lab = Lab::new().await;
+    let heard = Heard::default();
+    let (tags, limit) = (tags(), Duration::from_millis(10));
+    let save = || async {
+        let mut upload = lab.restic.backup_stream(label(&tags), "x.sql").await?;
+        match upload.write(b"rows").await {
+            Ok(()) => upload.finish().await,
+            Err(error) => Err(error),
+        }
+    };
+    let mut other = stopped_with_a_lock(&lab);
+    let error = lab.restic.past_locks(limit, &heard, save).await.unwrap_err();
+    let text = error.to_string();
+    let pid = format!("PID {} on ", other.id());
+    assert!(text.contains(&pid) && text.contains(", since 20"), "{text}");
+    let hint = error.hint().unwrap();
+    let command = format!(
+        "`restic -r '{}' --password-file '{}' unlock`",
+        lab.location().display(),
+        lab.repository.password_file.display()
+    );
+    assert!(hint.contains(&command), "{hint}");
+    assert_eq!(fs::read_dir(lab.location().join("locks")).unwrap().count(), 1, "it lives");
+    assert_eq!(heard.warnings(), Vec::<String>::new());
+
+    other.kill().unwrap();
+    other.wait().unwrap();
+    lab.restic.past_locks(limit, &heard, save).await.unwrap();
+    let warnings = heard.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains(&pid), "{warnings:?}");
+    assert_eq!(fs::read_dir(lab.location().join("locks")).unwrap().count(), 0);
+}
+
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<Event>>);
+
+impl Sink for Heard {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Heard {
+    fn warnings(&self) -> Vec<String> {
+        let events = self.0.lock().unwrap();
+        let warning = |event: &Event| match event {
+            Event::Warning { message } => Some(message.clone()),
+            _ => None,
+        };
+        events.iter().filter_map(warning).collect()
+    }
 }

@@ -117,7 +117,9 @@ fn a_new_app_gets_the_sample_with_its_values() {
         "app": "t.example",
         "server": "simulated",
         "recipe": "tiny",
-        "version": null
+        "version": null,
+        "deployed": null,
+        "newest": null
       }
     ]
     "#);
@@ -322,6 +324,9 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
       + create network t_example_default
       + create service t_example_app
           image: potluck-test/busybox:1@sha256:ad054dff30d740c3f82ed0ab8cf989ac576114e12a9ee2e090ffdf4f1e559cda
+          secret t_example_mail_password_v1: added
+          secret t_example_token_v1: added
+          network: + t_example_default
     Nothing was changed: this was a dry run.
     ");
     let run = lab.run(&["app", "deploy", "t.example", "-n"]);
@@ -334,7 +339,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
       "version": null,
       "plan": {
         "changes": [],
-        "warnings": []
+        "warnings": [],
+        "reach": []
       },
       "changed": false,
       "seconds": "[seconds]"

@@ -105,8 +105,8 @@ fn an_unreachable_server_is_named_with_its_reason() {
     assert_snapshot!(lab.run(&["app", "ls", "--status"]), @r"
     exit code 0
     --- stdout
-    APP        SERVER  RECIPE  VERSION  STATUS
-    t.example  here    tiny    -        unknown
+    APP        SERVER  RECIPE  PINNED  DEPLOYED  NEWEST  STATUS
+    t.example  here    tiny    -       -         -       unknown
     --- stderr
     warning: cannot reach the Docker engine at unix://[LAB]/none.sock: there is no socket at [LAB]/none.sock
     ");

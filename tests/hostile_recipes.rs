@@ -11,6 +11,8 @@
 mod cli_support;
 mod common;
 
+#[path = "hostile_recipes/beyond.rs"]
+mod beyond;
 #[path = "hostile_recipes/files.rs"]
 mod files;
 #[path = "hostile_recipes/names.rs"]

@@ -200,7 +200,9 @@ async fn after_a_step_without_return_the_new_version_stays_and_the_upgrade_goes_
     assert!(upgrade(&app).await.unwrap().irreversible);
 
     app.set("FAIL", "nothing");
-    app.deploy().await;
+    // Going back pinned the old version.
+    let new = DeployOptions { version: Version::Named(V2.into()), ..within(60) };
+    app.try_deploy(&new).await.unwrap();
     assert_eq!(ran(&app).await, ["once-split", "reindex"]);
     assert_eq!(version(&app).await, V2);
     assert_eq!(upgrade(&app).await, None);

@@ -8,7 +8,7 @@
 //! whatever stops this in between leaves a set that nobody is offered; its
 //! snapshots are forgotten right away where that is possible.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,9 +19,10 @@ use super::{
     manifest::{self, Item, Manifest},
     options::{Missing, Options, check_here, find, unless_cancelled},
     plan,
-    restic::Restic,
+    restic::{LOCK_LIMIT, Restic},
     set::{self, ItemKind, ItemName, SetId, item_tags, manifest_tags},
     take::Taking,
+    warnings::Warnings,
 };
 use crate::{
     operation::{self, App, AppLocked, Context},
@@ -45,6 +46,8 @@ pub struct SetReport {
     pub seconds: f64,
     /// Id of the manifest's snapshot; restic up to 0.16 tells its first digits.
     pub manifest: String,
+    /// What went through, and should be looked at.
+    pub warnings: Vec<String>,
 }
 
 /// One item of it.
@@ -71,10 +74,18 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
     let cancel = &options.cancel;
     let restic = find(context, &app.entry.server, options, Missing::Made).await?;
     let set = new_set()?;
+    let warnings = Warnings::default();
 
     let mut hooks = Vec::new();
     let mut begun = 0;
-    let taking = take(context, app, &restic, &set, &mut hooks, &mut begun);
+    let taking = Taking {
+        app,
+        restic: &restic,
+        set: &set,
+        progress: &context.progress,
+        warnings: &warnings,
+    };
+    let taking = take(context, &taking, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
     restic.settle().await;
     let ended = end_hooks(context, app, &mut hooks, begun, outcome.is_ok()).await;
@@ -102,6 +113,7 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
         items: manifest.items.into_iter().map(report).collect(),
         seconds: began.elapsed().as_secs_f64(),
         manifest: snapshot,
+        warnings: warnings.into_all(),
         set,
     })
 }
@@ -125,15 +137,13 @@ fn new_set() -> Result<SetId, Error> {
 
 async fn take(
     context: &Context,
-    app: &App,
-    restic: &Restic,
-    set: &SetId,
+    taking: &Taking<'_>,
     hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
 ) -> Result<(Manifest, String), Error> {
-    let taking = Taking { app, restic, set, progress: &context.progress };
+    let Taking { app, set, .. } = *taking;
     // Neither of the two touches the app.
-    let (settings, planned) = futures_util::try_join!(first(context, &taking), async {
+    let (settings, planned) = futures_util::try_join!(first(context, taking), async {
         *hooks = operation::start(context, app, Role::Backup, AppLocked::Yes).await?;
         plan::ask(app, hooks).await
     })?;
@@ -166,23 +176,30 @@ async fn take(
         created: set.begun(),
         items,
     };
-    let snapshot = store_manifest(context, &taking, &manifest).await?;
+    let snapshot = store_manifest(context, taking, &manifest).await?;
     Ok((manifest, snapshot))
 }
 
 /// Stores the settings, in a new repository where there is none yet.
 async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
-    match settings(context, taking).await {
+    match stored(context, taking).await {
         Err(Error::NoRepository { repository }) => {
             taking.restic.init().await?;
             context.progress.event(Event::Done {
                 name: "repository".into(),
                 detail: format!("made a new one at {repository}"),
             });
-            settings(context, taking).await
+            stored(context, taking).await
         }
-        stored => stored,
+        done => done,
     }
+}
+
+/// Past locks that are in the way: whatever comes later meets none, or one that
+/// somebody took meanwhile.
+async fn stored(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
+    let work = || settings(context, taking);
+    taking.restic.past_locks(LOCK_LIMIT, &*context.progress, work).await
 }
 
 async fn settings(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
@@ -253,7 +270,9 @@ async fn discard(context: &Context, app: &App, restic: &Restic, set: &SetId) {
     let forgetting = async {
         let found = restic.snapshots(&set::filter(&app.entry.name, Some(set))).await?;
         let ids: Vec<String> = found.into_iter().map(|s| s.id).collect();
-        restic.forget(&ids).await
+        // A backup that was killed left a lock that only this runs into.
+        let forget = || restic.forget(&ids);
+        restic.past_locks(Duration::ZERO, &*context.progress, forget).await
     };
     // Without a repository nothing was stored.
     if let Err(error) = forgetting.await

@@ -38,8 +38,14 @@ pub enum Error {
     NoRepository { repository: String },
     #[error("the password does not open the restic repository at {repository}")]
     WrongPassword { repository: String },
-    #[error("the restic repository at {repository} is locked: {by}")]
-    Locked { repository: String, by: String },
+    #[error("the restic repository at {repository} is locked {}", line(.by))]
+    Locked {
+        repository: String,
+        /// Who has the lock, and since when.
+        by: String,
+        /// What to type to remove dead locks.
+        unlock: String,
+    },
     #[error("the repository at {repository} has no space left")]
     NoSpace { repository: String },
     /// restic's exit code 3: it read only a part of what it was given.
@@ -243,10 +249,10 @@ impl Hint for Error {
                 "check `backup.password-file` in server.yml; without the right password the backups cannot be read"
                     .into(),
             ),
-            Error::Locked { .. } => Some(
-                "wait until the other restic is done; if it was killed, `restic unlock` removes its lock"
-                    .into(),
-            ),
+            Error::Locked { unlock, .. } => Some(format!(
+                "wait until that restic is done; if it was killed on another machine, `{unlock}` \
+                 removes its lock"
+            )),
             Error::NoSpace { .. } => {
                 Some("free space there, for example with `restic forget --prune`".into())
             }
@@ -259,6 +265,11 @@ impl Hint for Error {
             )),
             Error::NotHere { .. } => Some(
                 "run potluck on the server itself, with `unix:///var/run/docker.sock` as its endpoint"
+                    .into(),
+            ),
+            Error::Volume { reason, .. } if reason.contains("plain folders") => Some(
+                "save the place that it leads to by other means, and name the app's other volumes \
+                 with `std:files` in recipe.yml"
                     .into(),
             ),
             Error::Volume { reason, .. } if reason.contains("ermission denied") => {

@@ -26,28 +26,28 @@ pub(super) async fn folder(
     verb: &'static str,
 ) -> Result<Folder, Error> {
     let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
-    if let Some(reason) = odd(live)
-        && !may_reach(app, volume)
-    {
+    if let Some(reason) = odd(live) {
         return Err(bad(reason));
     }
     let volumes = app.engine.volumes_folder().await?;
-    let kept = volumes.join(&volume.name).join("_data");
+    let kept = volumes.path.join(&volume.name).join("_data");
     if live.mountpoint != kept {
         return Err(bad(format!(
             "the engine says that it is at {:?}, and not where it keeps its volumes ({})",
             live.mountpoint,
-            volumes.display()
+            volumes.path.display()
         )));
     }
     Folder::open(&volumes, &volume.name, verb)
 }
 
-/// Why a volume is more than a folder of the engine's, if it is.
+/// Why a volume is more than a folder of the engine's, if it is. Agreeing to what
+/// the app reaches changes nothing here: a mount is there only while a container
+/// has it, and a restore could not exchange it for a new folder.
 fn odd(live: &engine::Volume) -> Option<String> {
     if live.driver != "local" {
         return Some(format!(
-            "its driver is {:?}; only plain local volumes are handled",
+            "its driver is {:?}; only volumes that are plain folders of this machine are",
             live.driver
         ));
     }
@@ -55,14 +55,8 @@ fn odd(live: &engine::Volume) -> Option<String> {
     let (option, value) = live.options.iter().next()?;
     Some(format!(
         "it was made with the driver option {option:?} = {value:?}, so that its files are not in \
-         the volume; only plain local volumes are handled"
+         the volume but where that leads; only volumes that are plain folders are"
     ))
-}
-
-/// Whether the operator agreed that this volume of the app leads to another
-/// place of the host. Nothing records that yet, so nothing of it is saved.
-fn may_reach(_: &App, _: &StackVolume) -> bool {
-    false
 }
 
 /// Who mounts a volume, and is not a service of the app.
@@ -80,9 +74,9 @@ impl VolumeUser {
     /// What to type to stop it.
     pub fn stop(&self) -> String {
         match self {
-            VolumeUser::Service(name) => format!("`docker service scale {name}=0`"),
-            VolumeUser::Everywhere(name) => format!("`docker service rm {name}`"),
-            VolumeUser::Container(name) => format!("`docker stop {name}`"),
+            VolumeUser::Service(name) => format!("`docker service scale {}=0`", plain(name)),
+            VolumeUser::Everywhere(name) => format!("`docker service rm {}`", plain(name)),
+            VolumeUser::Container(name) => format!("`docker stop {}`", plain(name)),
         }
     }
 }
@@ -91,11 +85,17 @@ impl fmt::Display for VolumeUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VolumeUser::Service(name) | VolumeUser::Everywhere(name) => {
-                write!(f, "the service `{name}`")
+                write!(f, "the service `{}`", plain(name))
             }
-            VolumeUser::Container(name) => write!(f, "the container `{name}`"),
+            VolumeUser::Container(name) => write!(f, "the container `{}`", plain(name)),
         }
     }
+}
+
+/// A name as Docker allows them: it will be typed into a shell.
+fn plain(name: &str) -> String {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    name.replace(odd, "?")
 }
 
 /// Refuses a volume that others than the app's own services write: a restore
@@ -225,6 +225,13 @@ mod tests {
                 "`docker stop stopped_app.1.x`",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_that_the_engine_made_up_is_nothing_to_type() {
+        let user = VolumeUser::Container("x; rm -rf /\u{1b}".into());
+        assert_eq!(user.stop(), "`docker stop x??rm?-rf???`");
+        assert_eq!(user.to_string(), "the container `x??rm?-rf???`");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod here;
 pub mod manifest;
 mod options;
 mod plan;
+pub mod proof;
 pub mod put_back;
 pub mod repository;
 pub mod restic;
@@ -27,6 +28,7 @@ mod snapshots;
 pub mod stream;
 mod take;
 pub mod volume;
+mod warnings;
 
 pub use create::{ItemReport, SetReport, create};
 pub use error::Error;

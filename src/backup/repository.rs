@@ -47,6 +47,8 @@ pub struct Repository {
     pub password_file: PathBuf,
     /// Handed on, and from the environment file. May hold credentials.
     pub environment: Vec<(OsString, OsString)>,
+    /// Where the second part of that is from.
+    pub environment_file: Option<PathBuf>,
     /// restic's cache, and its home.
     pub cache: PathBuf,
 }
@@ -66,6 +68,23 @@ impl Repository {
         without_credentials(&self.location)
     }
 
+    /// What to type to have restic do something here by hand. Credentials stay
+    /// out of it: the location is without them, variables are a file's.
+    pub fn command(&self, verb: &str) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let restic = format!(
+            "restic -r {} --password-file {} {verb}",
+            quoted(&self.display()),
+            quoted(&self.password_file.display().to_string())
+        );
+        match &self.environment_file {
+            None => restic,
+            Some(file) => {
+                format!("(set -a; . {}; {restic})", quoted(&file.display().to_string()))
+            }
+        }
+    }
+
     /// The repository of a server. `handed_on` are the caller's variables
     /// named in [`HANDED_ON`].
     ///
@@ -78,14 +97,15 @@ impl Repository {
     ) -> Result<Self, Error> {
         let BackupSettings { repository, password_file, environment_file } = home.backup(server)?;
         let mut environment = handed_on.to_vec();
-        if let Some(path) = environment_file {
-            environment.extend(read_environment(&path)?);
+        if let Some(path) = &environment_file {
+            environment.extend(read_environment(path)?);
         }
         Ok(Repository {
             program: "restic".into(),
             location: repository,
             password_file,
             environment,
+            environment_file,
             cache: home.root().join("cache").join("restic"),
         })
     }
@@ -229,6 +249,7 @@ mod tests {
             location: folder.join("repository").to_str().unwrap().into(),
             password_file: folder.join("own/password"),
             environment: Vec::new(),
+            environment_file: None,
             cache: folder.join("cache"),
         }
     }

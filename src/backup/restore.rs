@@ -19,7 +19,7 @@ use super::{
     manifest::{self, Item, Manifest},
     options::{Missing, Options, check_here, find, unless_cancelled},
     plan::{self, Planned, What},
-    restic::Restic,
+    restic::{LOCK_LIMIT, Restic},
     restore_data::{Restoring, Services, check_volumes},
     set::{ItemKind, ItemName, SetId},
     snapshots::{Which, pick, sets_of},
@@ -96,7 +96,7 @@ pub async fn prepare(
     app.engine.require().await.map_err(operation::Error::from)?;
     let reading = async {
         let restic = find(context, &app.entry.server, options, Missing::Refused).await?;
-        let manifest = read_manifest(&restic, app, which).await?;
+        let manifest = read_manifest(context, &restic, app, which).await?;
         Ok((restic, manifest))
     };
     let (restic, manifest) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
@@ -111,14 +111,21 @@ pub async fn prepare(
     Ok(Restore { plan, restic, hooks, items, services })
 }
 
-async fn read_manifest(restic: &Restic, app: &App, which: &Which) -> Result<Manifest, Error> {
+async fn read_manifest(
+    context: &Context,
+    restic: &Restic,
+    app: &App,
+    which: &Which,
+) -> Result<Manifest, Error> {
     let name = &app.entry.name;
     let set = pick(name, sets_of(restic, name).await?, which)?;
     let snapshot = set.manifest.as_deref().ok_or_else(|| Error::Incomplete {
         set: set.id.clone(),
         reason: "it has no manifest".into(),
     })?;
-    let json = restic.read(snapshot, manifest::FILE, manifest::LIMIT).await?;
+    // The first of a restore that takes a lock.
+    let read = || restic.read(snapshot, manifest::FILE, manifest::LIMIT);
+    let json = restic.past_locks(LOCK_LIMIT, &*context.progress, read).await?;
     let mut manifest = Manifest::parse(&json, &set.id)
         .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
     if manifest.app != name.as_str() {

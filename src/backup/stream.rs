@@ -2,8 +2,8 @@
 //!
 //! Nothing is stored on the way and memory stays constant: a piece is read
 //! when restic has taken the one before. restic is allowed to see the end of
-//! its input only after the program is known to have ended with 0 and to have
-//! said something; in every other case it is interrupted first, and no
+//! its input only after the program is known to have ended with 0 and what it
+//! said is whole (`proof.rs`); in every other case it is interrupted first, and no
 //! snapshot exists.
 
 use std::time::Duration;
@@ -12,6 +12,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     error::Error,
+    proof::Proof,
     restic::{Summary, Tail, Upload},
 };
 use crate::engine::{self, Chunk, ExecSession, Stream};
@@ -44,7 +45,8 @@ pub async fn store(
     let ExecSession { stdin, mut output, exit_code, .. } = session;
     drop(stdin);
     let mut stderr = Tail::new(STDERR_SHOWN);
-    let outcome = carry(&mut output, &mut upload, &mut stderr, reached).await;
+    let mut proof = Proof::default();
+    let outcome = carry(&mut output, &mut upload, &mut proof, &mut stderr, reached).await;
     drop(output);
     let failed = |reason: String, stderr: Tail| Error::Dump {
         item: dump.item.into(),
@@ -63,7 +65,10 @@ pub async fn store(
             Ok(0) if upload.written() == 0 => {
                 failed("it ended well but wrote nothing".into(), stderr)
             }
-            Ok(0) => return upload.finish().await,
+            Ok(0) => match proof.end() {
+                Ok(()) => return upload.finish().await,
+                Err(reason) => failed(format!("its command ended well, but {reason}"), stderr),
+            },
             Ok(code) => failed(format!("its command ended with exit code {code}"), stderr),
         },
     };
@@ -80,6 +85,7 @@ enum Broken {
 async fn carry(
     output: &mut BoxStream<'static, Result<Chunk, engine::Error>>,
     upload: &mut Upload,
+    proof: &mut Proof,
     stderr: &mut Tail,
     reached: &mut (dyn FnMut(u64) + Send),
 ) -> Result<(), Broken> {
@@ -89,6 +95,7 @@ async fn carry(
         let Chunk { stream, bytes } = chunk.map_err(Broken::Engine)?;
         match stream {
             Stream::Stdout => {
+                proof.push(&bytes);
                 upload.write(&bytes).await.map_err(Broken::Restic)?;
                 reached(upload.written());
             }

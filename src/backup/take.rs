@@ -10,9 +10,11 @@ use super::{
     manifest::{Item, VolumeFacts},
     options::Meter,
     plan::{Planned, What},
-    restic::{Label, Restic, Summary},
+    restic::{Label, Restic, Summary, Vanished},
     set::{ItemName, SetId, item_tags},
     stream::{self, Dump},
+    volume::Folder,
+    warnings::Warnings,
 };
 use crate::{
     compose::StackVolume,
@@ -21,6 +23,7 @@ use crate::{
     operation::{App, AppServices},
     plugin::{Command, Hooks, ServiceError},
     progress::Sink,
+    text::line,
 };
 
 /// Between a plugin that produces and restic that reads.
@@ -32,6 +35,7 @@ pub(super) struct Taking<'a> {
     pub restic: &'a Restic,
     pub set: &'a SetId,
     pub progress: &'a Arc<dyn Sink>,
+    pub warnings: &'a Warnings,
 }
 
 impl Taking<'_> {
@@ -144,17 +148,43 @@ impl Taking<'_> {
         let exclude = folder.exclude(exclude);
         let upload = self.restic.backup_folder(label, folder.view()?, paths, &exclude).await?;
         let mut reached = upload.reached();
-        let finishing = upload.finish();
+        let finishing = upload.finish_looking(|path| folder.is_missing(path));
         tokio::pin!(finishing);
         loop {
             tokio::select! {
-                summary = &mut finishing => return Ok((Some(summary?), facts)),
+                summary = &mut finishing => {
+                    let summary = summary?;
+                    self.tell_vanished(&folder, &summary.vanished);
+                    return Ok((Some(summary), facts));
+                }
                 Ok(()) = reached.changed() => {
                     let now = *reached.borrow_and_update();
                     meter.reached(now.bytes, now.total);
                 }
             }
         }
+    }
+
+    /// Says what was gone before it could be read: no failure, an app makes and
+    /// removes files while it runs.
+    fn tell_vanished(&self, folder: &Folder, vanished: &Vanished) {
+        const SHOWN: usize = 3;
+        if vanished.count == 0 {
+            return;
+        }
+        let names: Vec<_> = vanished.names.iter().take(SHOWN).map(|name| line(name)).collect();
+        let more = vanished.count - names.len() as u64;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let files =
+            if vanished.count == 1 { "1 file".into() } else { format!("{} files", vanished.count) };
+        self.warnings.add(
+            &**self.progress,
+            format!(
+                "{files} of the volume `{}` vanished before they were read: {}{more}",
+                folder.volume(),
+                names.join(", ")
+            ),
+        );
     }
 
     /// What a plugin writes passes through a small pipe of ours, so that its
@@ -259,7 +289,9 @@ pub(super) async fn check_node(
 ) -> Result<(), Error> {
     let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
     if volume.driver.as_deref().is_some_and(|d| d != "local") || !volume.driver_opts.is_empty() {
-        return Err(bad("only plain local volumes are handled".into()));
+        let reason = "the recipe gives it a driver or driver options, so that its files may be \
+                      anywhere; only volumes that are plain folders of this machine are";
+        return Err(bad(reason.into()));
     }
     let here = app.engine.manager().await?.node_id;
     for service in app.engine.services(Scope::Stack(&app.name)).await? {

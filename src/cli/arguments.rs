@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    home::{AppName, GivenGrant, ServerName},
+    home::{AppName, GivenGrant, GivenReach, ServerName, grant::InvalidGrant},
     lint::Strictness,
 };
 
@@ -91,8 +91,53 @@ pub struct GrantArg {
     /// `PLUGIN secret: NAME` or `PLUGIN http: ORIGIN`; may be repeated
     ///
     /// PLUGIN may be left out where no other plugin asks for the same or was given it.
+    /// A deploy also takes what a service may reach beyond the app, as it was asked
+    /// for: `SERVICE host: PATH`, `SERVICE docker-socket`, …; docs/reach.md lists them.
     #[arg(long, value_name = "GRANT", requires = "app")]
-    pub grant: Vec<GivenGrant>,
+    pub grant: Vec<Flag>,
+}
+
+impl GrantArg {
+    /// Those for plugins.
+    pub fn grants(&self) -> Vec<GivenGrant> {
+        let grant = |flag: &Flag| match flag {
+            Flag::Grant(given) => Some(given.clone()),
+            Flag::Reach(_) => None,
+        };
+        self.grant.iter().filter_map(grant).collect()
+    }
+
+    /// Those for services.
+    pub fn reaches(&self) -> Vec<GivenReach> {
+        let reach = |flag: &Flag| match flag {
+            Flag::Reach(given) => Some(given.clone()),
+            Flag::Grant(_) => None,
+        };
+        self.grant.iter().filter_map(reach).collect()
+    }
+}
+
+/// What `--grant` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flag {
+    /// For a plugin.
+    Grant(GivenGrant),
+    /// For a service.
+    Reach(GivenReach),
+}
+
+impl std::str::FromStr for Flag {
+    type Err = InvalidGrant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
+        if !GivenReach::is_meant(text) {
+            return text.parse().map(Flag::Grant);
+        }
+        text.parse().map(Flag::Reach).map_err(|e: crate::home::reach::InvalidReach| InvalidGrant {
+            given: e.given,
+            reason: e.reason,
+        })
+    }
 }
 
 /// For commands that lint, or deploy what lint looks at.

@@ -175,7 +175,7 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
-        Error::BadGrant { .. } => Exit::USAGE,
+        Error::BadGrant { .. } | Error::BadReach { .. } => Exit::USAGE,
         Error::RolledBack { .. } | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
         Error::Migration(failed) if failed.left == Left::Back => Exit::ROLLED_BACK,
         _ => Exit::FAILED,

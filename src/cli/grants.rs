@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     home::Grant,
-    operation::{Change, Consent, Downgrade, Plan, Takeover, Wish},
+    operation::{Change, Consent, Downgrade, Plan, ReachRow, ReachWish, Takeover, Wish},
     plugin::grants::sentence,
 };
 
@@ -84,9 +84,21 @@ impl Consent for Answers {
             return false;
         }
         for line in takeover.to_string().lines() {
-            self.ui.line(clean(line));
+            self.ui.line(line);
         }
-        self.ask(&format!("Take this over as {}?", clean(&takeover.app)), false)
+        self.ask(&format!("Take this over as {}?", takeover.app), false)
+    }
+
+    fn reach(&self, wish: &ReachWish) -> bool {
+        if !self.ui.is_interactive() {
+            return false;
+        }
+        let service = clean(&wish.service);
+        self.ui.line(format_args!("The service {BOLD}{service}{BOLD:#} wants to:"));
+        for line in wish.lines() {
+            self.ui.line(format_args!("  - {}", clean(&line)));
+        }
+        self.ask("Allow this?", false)
     }
 
     fn plan(&self, plan: &Plan) -> bool {
@@ -141,6 +153,23 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
         for detail in details {
             ui.say(format_args!("      {DIM}{}{DIM:#}", clean(detail)));
         }
+    }
+    show_reach(ui, &plan.reach);
+}
+
+/// What services reach beyond the app, for people, on standard error.
+pub fn show_reach(ui: &Ui, rows: &[ReachRow]) {
+    if !rows.is_empty() {
+        ui.say("Beyond the app:");
+    }
+    for ReachRow { service, reach, meaning, state } in rows {
+        let state = match *state {
+            "new" => ", new",
+            "agreed" => ", agreed to",
+            _ => "",
+        };
+        let line = format!("{meaning} ({reach}{state})");
+        ui.say(format_args!("  {BOLD}{}{BOLD:#}: {}", clean(service), clean(&line)));
     }
 }
 

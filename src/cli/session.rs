@@ -101,6 +101,7 @@ impl Session {
             docker: self.docker_config(),
             consent: answers,
             grants: Vec::new(),
+            reaches: Vec::new(),
         };
         Ok(Operating { context, renderer })
     }
@@ -116,7 +117,8 @@ impl Operating {
     /// With what the command line gives to plugins.
     #[must_use]
     pub fn granting(mut self, arg: &GrantArg) -> Self {
-        self.context.grants.clone_from(&arg.grant);
+        self.context.grants = arg.grants();
+        self.context.reaches = arg.reaches();
         self
     }
 

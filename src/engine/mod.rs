@@ -23,7 +23,12 @@ pub mod exec;
 pub mod simulated;
 pub mod swarm;
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -154,6 +159,22 @@ pub struct LogQuery {
     /// Only lines since this time, in seconds since 1970-01-01 UTC.
     pub since: Option<i64>,
     pub timestamps: bool,
+}
+
+/// Where an engine keeps its volumes on this machine, each as `<name>/_data`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumesFolder {
+    pub path: PathBuf,
+    pub writers: Writers,
+}
+
+/// Who writes volumes besides potluck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Containers, which may swap what is in a volume while one looks.
+    Containers,
+    /// Nobody: containers are simulated, and the folders are the operator's own.
+    Nobody,
 }
 
 /// One line (or piece of a line) that a task wrote.
@@ -320,13 +341,13 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn remove_volume(&self, name: &str) -> Result<(), Error>;
     /// Containers on that node that run, or are paused, and mount the volume.
     async fn volume_users(&self, name: &str) -> Result<Vec<Mounting>, Error>;
-    /// The folder of *this* machine in which the engine keeps its volumes, each
-    /// as `<name>/_data`; proved, not believed.
+    /// The folder of *this* machine in which the engine keeps its volumes;
+    /// proved, not believed.
     ///
     /// # Errors
     /// [`Error::Elsewhere`] when the engine is not this machine's, or cannot
     /// prove it.
-    async fn volumes_folder(&self) -> Result<std::path::PathBuf, Error>;
+    async fn volumes_folder(&self) -> Result<VolumesFolder, Error>;
 
     /// What the registry says of an image; asked through the engine.
     async fn distribution(

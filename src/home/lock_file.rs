@@ -13,12 +13,21 @@ pub struct LockFile {
     /// The stack's name, where the operator chose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
+    /// Digests of values that the recipe's sample put into the settings and that
+    /// name hosts: as long as a setting still has that value, it is not the
+    /// operator's word, whatever later samples say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sample: BTreeMap<String, String>,
     /// Id of the record on the server that says what the app owns there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginLock>,
+    /// What services may reach beyond the app, as text (`host: /srv/x`), by their
+    /// keys in the compose files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reach: BTreeMap<String, Vec<String>>,
     /// An upgrade whose data migration began and that has not ended well yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod lock_file;
 pub mod memory;
 pub mod names;
+pub mod reach;
 pub mod server;
 pub mod write;
 
@@ -29,6 +30,7 @@ pub use grant::{GivenGrant, Grant};
 pub use lock_file::LockFile;
 pub use memory::MemoryFile;
 pub use names::{AppName, RecipeName, ServerName, StackName};
+pub use reach::{GivenReach, Reach, Way};
 pub use server::{BackupSettings, ServerSettings};
 
 /// The operator's folder, `$POTLUCK_DIR`.

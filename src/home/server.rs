@@ -15,6 +15,21 @@ pub struct ServerSettings {
     pub endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupSettings>,
+    /// Networks that apps of this server may share without a question; without
+    /// the key, `proxy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Vec<String>>,
+}
+
+/// The network by which a reverse proxy reaches the apps of a server whose
+/// settings say nothing else.
+const SHARED_NETWORK: &str = "proxy";
+
+impl ServerSettings {
+    /// Names of networks that apps may share without a question.
+    pub fn shared_networks(&self) -> Vec<String> {
+        self.networks.clone().unwrap_or_else(|| vec![SHARED_NETWORK.to_owned()])
+    }
 }
 
 /// Where the backups of a server's apps go.

@@ -55,7 +55,8 @@ fn an_abra_folder_is_a_home() {
 fn endpoints() {
     let (folder, home) = home();
     fs::create_dir_all(folder.path().join("servers/default")).unwrap();
-    let settings = ServerSettings { endpoint: Some("ssh://u@h:2".into()), backup: None };
+    let settings =
+        ServerSettings { endpoint: Some("ssh://u@h:2".into()), backup: None, networks: None };
     home.write_server(&server("s"), &settings).unwrap();
     for (name, endpoint) in [
         ("simulated", "simulated"),
@@ -221,7 +222,7 @@ fn backup_settings_are_whole_paths() {
             password_file: "password".into(),
             environment_file: None,
         };
-        let settings = ServerSettings { endpoint: None, backup: Some(backup) };
+        let settings = ServerSettings { endpoint: None, backup: Some(backup), networks: None };
         home.write_server(&server("s"), &settings).unwrap();
         let resolved = home.backup(&server("s")).unwrap();
         assert_eq!(resolved.repository, expected);

@@ -19,6 +19,7 @@ use super::{
     deploy::UNRELEASED,
     error::{Ambiguous, Wish, short},
     hooks::{self, Component},
+    reaching::ReachWish,
 };
 
 /// What is to be written into the lock file after consent was given.
@@ -223,6 +224,7 @@ pub(super) fn given(lock: &LockFile, plugin: &str) -> BTreeSet<Grant> {
 }
 
 /// Asks for what was not given yet, neither earlier nor on the command line.
+/// `reach` is what services would reach and was refused.
 ///
 /// # Errors
 /// [`Error::NeedsConsent`] with everything that was not agreed to.
@@ -230,12 +232,13 @@ pub(crate) fn decide(
     context: &Context,
     app: &App,
     components: &[Component],
+    reach: Vec<ReachWish>,
 ) -> Result<Agreed, Error> {
     let mut refused = wishes(app, components, &context.grants);
     refused.retain(|wish| !context.consent.grants(wish));
-    if !refused.is_empty() {
+    if !refused.is_empty() || !reach.is_empty() {
         let ambiguous = ambiguous(context, app, components, &refused);
-        return Err(Error::NeedsConsent { wishes: refused, ambiguous });
+        return Err(Error::NeedsConsent { wishes: refused, reach, ambiguous });
     }
     let agreed = |component: &Component| {
         let agreed = app.lock.plugins.get(&component.entry.name);
@@ -289,7 +292,7 @@ pub(super) fn agree(
     locked: AppLocked,
 ) -> Result<(), Error> {
     let asked = wishes(app, components, &[]);
-    let agreed = decide(context, app, components)?;
+    let agreed = decide(context, app, components, Vec::new())?;
     if !record(&mut app.lock.clone(), &agreed) {
         return Ok(());
     }

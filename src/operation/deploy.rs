@@ -27,7 +27,7 @@ use super::{
     hooks,
     live::Live,
     migrate::Migrations,
-    owner,
+    owner, reach, reaching,
     record::{self, Record},
     rollout::{Images, OnFailure, Rollout, timeout},
     steps::Steps,
@@ -90,6 +90,12 @@ pub async fn plan(context: &Context, app: &App, options: &DeployOptions) -> Resu
     for wish in consent::wishes(app, &components, &context.grants) {
         plan.warnings.push(format!("not agreed to yet: {}", wish.to_string().trim()));
     }
+    let reaches = reaching::of_app(context, app, &live).await?;
+    reaching::check_flags(context, app, &reaches)?;
+    reaching::show(&mut plan, &app.lock, &reaches);
+    for wish in reaching::wishes(&app.lock, &reaches, &context.reaches) {
+        plan.warnings.push(format!("not agreed to yet: {}", wish.to_string().trim()));
+    }
     Ok(plan)
 }
 
@@ -114,9 +120,11 @@ async fn run(
     let images = rollout(context, app, options).images(&live).await?;
     let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
     let fingerprint = record::fingerprint(app, &components);
+    let own_reach = reaching::of_specs(context, app, &live)?;
     let known = Record::read(context, &app.entry)?;
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
-        && consent::wishes(app, &components, &[]).is_empty();
+        && consent::wishes(app, &components, &[]).is_empty()
+        && reach::missing(&own_reach, &app.lock.reach).is_empty();
     if work.is_empty() && settled && !options.force {
         // Nothing differs from the last good deploy. That it still runs is
         // looked at all the same.
@@ -126,6 +134,7 @@ async fn run(
         let mut plan = work.plan();
         add_warnings(&mut plan, app, &[]);
         keep_record(context, app, &[]).await?;
+        reaching::show(&mut plan, &app.lock, &own_reach);
         return Ok((plan, false));
     }
     context.progress.step("check");
@@ -138,8 +147,14 @@ async fn run(
     }
 
     let changed_components = consent::changed_components(app, &components);
-    let agreed = consent::decide(context, app, &components)?;
-    remember_grants(context, app, &agreed)?;
+    let reaches = reaching::of_app(context, app, &live).await?;
+    reaching::check_flags(context, app, &reaches)?;
+    let shown_reach = reaching::rows(&app.lock, &reaches);
+    let mut refused = reaching::wishes(&app.lock, &reaches, &context.reaches);
+    // A restore brings back what was agreed to, and asks for nothing new.
+    refused.retain(|wish| options.restoring || !context.consent.reach(wish));
+    let agreed = consent::decide(context, app, &components, refused)?;
+    remember(context, app, &agreed, &reaches)?;
     let roles = &[Role::Lifecycle, Role::Migration];
     let mut plugins = hooks::start_components(context, app, &components, roles).await?;
     let transition = transition(app, &live);
@@ -160,6 +175,7 @@ async fn run(
 
     let mut plan = work.plan();
     plan.changes.splice(0..0, version::change(app)?);
+    plan.reach = shown_reach;
     plan.changes.extend(changed_components);
     let of_lifecycle = plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle));
     add_hooks(&mut plan, of_lifecycle.map(|(name, _)| name.as_str()));
@@ -245,8 +261,15 @@ fn subject(app: &App) -> Subject {
 }
 
 /// Agreed once is agreed, also when the deploy fails later.
-fn remember_grants(context: &Context, app: &mut App, agreed: &Agreed) -> Result<(), Error> {
-    if consent::record(&mut app.lock, agreed) {
+fn remember(
+    context: &Context,
+    app: &mut App,
+    agreed: &Agreed,
+    reaches: &reach::Reaches,
+) -> Result<(), Error> {
+    let grants = consent::record(&mut app.lock, agreed);
+    let reach = reaching::record(&mut app.lock, reaches);
+    if grants || reach {
         context.home.write_lock_file(&app.entry, &app.lock)?;
     }
     Ok(())

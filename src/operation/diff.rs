@@ -236,9 +236,10 @@ fn walk(before: &Value, after: &Value, path: &str, lines: &mut Vec<String>) {
         "Configs" => {
             return named(before, after, "config", |v| text_of(v, "ConfigName"), lines);
         }
-        "Mounts" => return named(before, after, "mount", |v| text_of(v, "Target"), lines),
-        "Networks" => return named(before, after, "network", |v| text_of(v, "Target"), lines),
-        "Ports" => return named(before, after, "port", port_name, lines),
+        "Mounts" => return shown(before, after, "mount", mount_text, lines),
+        "CapabilityAdd" => return shown(before, after, "capability", capability_text, lines),
+        "Networks" => return shown(before, after, "network", network_text, lines),
+        "Ports" => return shown(before, after, "port", port_name, lines),
         _ => {}
     }
     let word = if TEXT_MAPS.contains(&key) { text_map_word(path) } else { None };
@@ -330,6 +331,63 @@ fn named(
     if lines.len() == start {
         lines.push(format!("{word}s: other order"));
     }
+}
+
+/// What comes and goes of a list whose items can be shown whole. Items that differ
+/// in what is not shown are named as changed.
+fn shown(
+    before: &Value,
+    after: &Value,
+    word: &str,
+    text: impl Fn(&Value) -> String,
+    lines: &mut Vec<String>,
+) {
+    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let (b, a) = (items(before), items(after));
+    let texts = |items: &[Value]| -> BTreeSet<String> { items.iter().map(&text).collect() };
+    let (before, after) = (texts(&b), texts(&a));
+    let start = lines.len();
+    lines.extend(before.difference(&after).map(|item| format!("{word}: - {item}")));
+    lines.extend(after.difference(&before).map(|item| format!("{word}: + {item}")));
+    let same = a.iter().filter(|item| !b.contains(item));
+    let same = same.map(&text).filter(|text| before.contains(text));
+    lines.extend(same.map(|text| format!("{word} {text}: changed")));
+    if lines.len() == start {
+        lines.push(format!("{word}s: other order"));
+    }
+}
+
+/// What a first deploy brings that an image's name does not say: mounts,
+/// capabilities, networks, secrets, configs and ports, one line each.
+pub(crate) fn contents(spec: &api::ServiceSpec, names: &Names) -> Vec<String> {
+    const TOLD: &[&str] = &["mount", "capability", "network", "secret", "config", "port"];
+    let mut lines = differences(&Value::Null, &comparable(spec, names));
+    lines.retain(|line| line.split([':', ' ']).next().is_some_and(|word| TOLD.contains(&word)));
+    lines
+}
+
+/// As a compose file writes it: `/srv/x:/x:ro`.
+fn mount_text(mount: &Value) -> String {
+    let source = mount.get("Source").and_then(Value::as_str);
+    let mut text = match (source, mount.get("Type").and_then(Value::as_str)) {
+        (Some(source), _) => format!("{source}:"),
+        (None, Some(kind @ "tmpfs")) => format!("{kind}:"),
+        (None, _) => String::new(),
+    };
+    text.push_str(&text_of(mount, "Target"));
+    if mount.get("ReadOnly").and_then(Value::as_bool) == Some(true) {
+        text.push_str(":ro");
+    }
+    text
+}
+
+fn capability_text(name: &Value) -> String {
+    let name = name.as_str().unwrap_or("?");
+    name.strip_prefix("CAP_").unwrap_or(name).to_owned()
+}
+
+fn network_text(network: &Value) -> String {
+    text_of(network, "Target")
 }
 
 fn text_of(value: &Value, key: &str) -> String {

@@ -76,9 +76,9 @@ fn a_change_is_named_and_settings_stay_hidden() {
         ("/Labels/empty", json!("x"), "label empty: changed"),
         ("/Mode/Replicated", json!({"Replicas": 0}), "replicas: 1 → 0"),
         ("/TaskTemplate/RestartPolicy", json!({"Delay": 0}), "restartpolicy.delay: (none) → 0"),
-        ("/EndpointSpec/Ports", json!([]), "port 8080:80/tcp: removed"),
+        ("/EndpointSpec/Ports", json!([]), "port: - 8080:80/tcp"),
         ("/UpdateConfig/Parallelism", json!(0), "updateconfig.parallelism: 1 → 0"),
-        ("/TaskTemplate/Networks", json!([{"Target": "host"}]), "network (predefined): added"),
+        ("/TaskTemplate/Networks", json!([{"Target": "host"}]), "network: + (predefined)"),
         ("/TaskTemplate/ContainerSpec/Secrets", json!([]), "secret app_pw: removed"),
     ];
     for (pointer, value, line) in cases {

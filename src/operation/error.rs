@@ -5,10 +5,10 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::{deploy::UNRELEASED, state::State};
+use super::{deploy::UNRELEASED, reaching::ReachWish, state::State};
 use crate::{
     hint::Hint,
-    home::{GivenGrant, Grant, lock_file::PluginLock},
+    home::{GivenGrant, GivenReach, Grant, lock_file::PluginLock},
     plugin::grants::{Reason, sentence},
     text::{line, line_of},
 };
@@ -42,10 +42,13 @@ pub enum Error {
     Docker(#[from] crate::engine::docker_config::Error),
     #[error(transparent)]
     Name(#[from] crate::home::names::InvalidName),
-    /// Exit code 6: plugins want what was not granted.
-    #[error("the recipe's plugins need your consent:\n{}", list(.wishes))]
+    /// Exit code 6: plugins want what was not granted, or services what was not
+    /// agreed to.
+    #[error("{}", needed(.wishes, .reach))]
     NeedsConsent {
         wishes: Vec<Wish>,
+        /// What services would reach beyond the app.
+        reach: Vec<ReachWish>,
         /// What was given on the command line without saying to whom.
         ambiguous: Vec<Ambiguous>,
     },
@@ -60,6 +63,9 @@ pub enum Error {
     /// A grant on the command line that does not fit the app or its recipe.
     #[error("`{grant}` cannot be granted: {reason}")]
     BadGrant { grant: GivenGrant, reason: String, nearest: Option<String> },
+    /// A reach on the command line that no service asks for.
+    #[error("`{reach}` cannot be granted: {reason}")]
+    BadReach { reach: GivenReach, reason: String, nearest: Option<String> },
     /// Exit code 6: the plan was shown and not agreed to.
     #[error("the plan for {app} was not agreed to; nothing was changed")]
     Declined { app: String },
@@ -348,16 +354,27 @@ fn indented(findings: &[String]) -> String {
     lines.join("\n")
 }
 
-fn list(wishes: &[Wish]) -> String {
-    wishes.iter().map(Wish::to_string).collect::<Vec<_>>().join("\n")
+fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
+    let what = match (wishes.is_empty(), reach.is_empty()) {
+        (false, true) => "the recipe's plugins need your consent",
+        (true, _) => "the recipe reaches beyond its app and needs your consent",
+        (false, false) => "the recipe and its plugins need your consent",
+    };
+    let plugins = wishes.iter().map(ToString::to_string);
+    let services = reach.iter().map(ToString::to_string);
+    format!("{what}:\n{}", plugins.chain(services).collect::<Vec<_>>().join("\n"))
 }
 
 /// The flags to add, each with its plugin: a nameless one could come to mean
 /// another.
-fn to_agree(wishes: &[Wish], ambiguous: &[Ambiguous]) -> String {
+fn to_agree(wishes: &[Wish], reach: &[ReachWish], ambiguous: &[Ambiguous]) -> String {
     let flag = |wish: &Wish, grant: &Grant| format!("--grant '{} {grant}'", wish.plugin);
-    let flags: Vec<String> =
+    let mut flags: Vec<String> =
         wishes.iter().flat_map(|wish| wish.missing().map(|grant| flag(wish, grant))).collect();
+    let of_service = |wish: &ReachWish| -> Vec<String> {
+        wish.missing().map(|reach| format!("--grant '{} {reach}'", wish.service)).collect()
+    };
+    flags.extend(reach.iter().flat_map(of_service));
     let look = wishes.iter().any(|wish| wish.reason == Reason::ChangedInPlace);
     if flags.is_empty() || look {
         return "run the command in a terminal and agree".into();
@@ -423,10 +440,13 @@ impl Hint for Error {
                 "remove them from the compose files; labels of your own need another prefix".into(),
             ),
             Error::PluginLimit { source, .. } => source.hint(),
-            Error::BadGrant { nearest: Some(nearest), .. } => {
+            Error::BadGrant { nearest: Some(nearest), .. }
+            | Error::BadReach { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
-            Error::NeedsConsent { wishes, ambiguous } => Some(to_agree(wishes, ambiguous)),
+            Error::NeedsConsent { wishes, reach, ambiguous } => {
+                Some(to_agree(wishes, reach, ambiguous))
+            }
             Error::GrantsChanged { .. } => Some("run the command again".into()),
             Error::NeedsDowngrade(downgrade) => Some(format!(
                 "to go back all the same, add --downgrade; `potluck app config {} --set TYPE=RECIPE:{}` \

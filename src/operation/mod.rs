@@ -22,6 +22,8 @@ mod migrate;
 mod owner;
 mod plugin_grants;
 mod ps;
+pub mod reach;
+mod reaching;
 mod record;
 mod relabel;
 mod rollout;
@@ -40,7 +42,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     compose::{Source, Stack, Warning},
     engine::docker_config::DockerConfig,
-    home::{AppEntry, EnvFile, GivenGrant, Home, LockFile, StackName},
+    home::{AppEntry, EnvFile, GivenGrant, GivenReach, Home, LockFile, StackName},
     lint::{Finding, Strictness},
     plugin::Runtime,
     progress::Sink,
@@ -59,6 +61,8 @@ pub use load::{confine, load, load_deployed, recipe_of, stack_name};
 pub use owner::{Confined, Takeover};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
+pub use reach::copied;
+pub use reaching::{ReachRow, ReachWish, app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use stack::{
@@ -81,6 +85,8 @@ pub struct Context {
     pub consent: Arc<dyn Consent>,
     /// Grants given on the command line: nobody is asked for these.
     pub grants: Vec<GivenGrant>,
+    /// What services may reach, as given on the command line.
+    pub reaches: Vec<GivenReach>,
 }
 
 /// Answers for the person at the terminal.
@@ -91,6 +97,11 @@ pub trait Consent: Send + Sync {
     fn downgrade(&self, downgrade: &Downgrade) -> bool;
     /// Shall the app take over what only labels call its own?
     fn takeover(&self, takeover: &Takeover) -> bool;
+    /// May the service reach what it asks for? Not unless somebody says so.
+    fn reach(&self, wish: &ReachWish) -> bool {
+        let _ = wish;
+        false
+    }
     /// Shall the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
 }
@@ -119,6 +130,8 @@ pub struct App {
 pub struct Plan {
     pub changes: Vec<Change>,
     pub warnings: Vec<String>,
+    /// What the services reach beyond the app.
+    pub reach: Vec<ReachRow>,
 }
 
 /// One change of a plan.

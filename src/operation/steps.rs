@@ -106,7 +106,14 @@ impl Steps<'_> {
             return Ok(());
         }
         if let Err(stopped) = self.migrations.run(context, self.app, &mut self.plugins).await {
-            return Err(self.stopped(stopped, &applied, progress).await);
+            let failed = self.stopped(stopped, &applied, progress).await;
+            // The new version stays: the next plain deploy must not go back.
+            if !progress.as_before
+                && let Err(error) = version::pin(context, self.app, options)
+            {
+                context.progress.warn(format!("the settings still pin the old version: {error}"));
+            }
+            return Err(failed);
         }
         self.arrive()?;
         if !options.restoring {

@@ -37,7 +37,13 @@ fn step(app: &App) -> Option<(String, String)> {
         version.clone().or_else(|| commit.as_deref().map(short))
     };
     let deployed = app.lock.recipe.as_ref()?;
-    let before = name(&deployed.version, &deployed.commit)?;
+    // After a migration that failed beyond its point of no return, the new
+    // version is what runs.
+    let stayed = app.lock.upgrade.as_ref().filter(|upgrade| upgrade.irreversible);
+    let before = match stayed {
+        Some(upgrade) => upgrade.after.clone(),
+        None => name(&deployed.version, &deployed.commit)?,
+    };
     let after = name(&app.checkout.version, &app.checkout.commit)?;
     (before != after).then_some((before, after))
 }

@@ -10,7 +10,7 @@ use crate::{
 use super::{
     Change, Plan,
     contents::{self, CONTENT_LABEL, Marks, Placed},
-    diff::{comparable, differences},
+    diff::{Names, comparable, contents as contents_of, differences},
     live::{Live, label},
     owner::{KIND_LABEL, Owned},
     relabel::Relabel,
@@ -235,7 +235,9 @@ impl Work {
                 Action::Keep => {}
                 Action::Create => {
                     let image = image_of(&service.spec).unwrap_or("?");
-                    add("service", &service.name, "create", vec![format!("image: {image}")]);
+                    let mut details = vec![format!("image: {image}")];
+                    details.extend(contents_of(&service.spec, &Names::default()));
+                    add("service", &service.name, "create", details);
                 }
                 Action::Update(details) => {
                     add("service", &service.name, "update", details.clone());
@@ -252,7 +254,7 @@ impl Work {
                 add(kind, name, "remove", vec![]);
             }
         }
-        Plan { changes, warnings: self.warnings.clone() }
+        Plan { changes, warnings: self.warnings.clone(), reach: Vec::new() }
     }
 }
 

@@ -50,6 +50,26 @@ pub fn components(checkout: &Checkout) -> Vec<Finding> {
     lint.findings.into_iter().collect()
 }
 
+/// What the recipe's files ask of a swarm with the settings of its sample: as the
+/// sample lists them, and once more for each overlay that it does not list, with
+/// its name. What cannot be read is left out; [`lint`] says why.
+pub fn sample_stacks(checkout: &Checkout) -> Vec<(Option<String>, Stack)> {
+    let mut lint = Lint::of(checkout);
+    let sample = lint.sample();
+    let list = sample.get("COMPOSE_FILE").unwrap_or_default();
+    let Ok(base) = checkout.compose_sources(list) else { return Vec::new() };
+    let mut stacks = Vec::new();
+    stacks.extend(lint.stack(&base, &sample, Severity::Error).map(|stack| (None, stack)));
+    for overlay in lint.overlays(&base) {
+        let Ok(text) = checkout.text(&overlay) else { continue };
+        let mut sources = base.clone();
+        sources.push(Source { name: overlay.clone(), text });
+        let stack = lint.stack(&sources, &sample, Severity::Warning);
+        stacks.extend(stack.map(|stack| (Some(overlay), stack)));
+    }
+    stacks
+}
+
 struct Lint<'a> {
     checkout: &'a Checkout,
     findings: BTreeSet<Finding>,

@@ -138,6 +138,27 @@ async fn a_place_that_becomes_a_link_while_the_app_stops_brings_the_app_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn services_that_do_not_start_again_are_named_with_what_to_type() {
+    let script = "test -e /content/broken && exit 3; \
+                  trap 'rm -rf /content/s; ln -s /etc /content/s; touch /content/broken; exit 0' TERM; \
+                  mkdir -p /content/s/ok; while :; do sleep 0.1; done";
+    let compose = compose(script).replace("period: 0s", "period: 60s");
+    let Some(fixture) = Fixture::new(&compose, Some(&part("s/ok"))).await else { return };
+    fixture.deploy().await;
+    let folder = fixture.folder_of("content");
+    eventually("the folder", async || folder.join("s/ok").exists().then_some(())).await;
+    fixture.create().await.unwrap();
+    let error = fixture.restore().await.unwrap_err();
+    let Error::NotStarted { services, source, .. } = &error else { panic!("{error}") };
+    assert_eq!(services, &["app"]);
+    assert!(matches!(**source, Error::Misplaced { .. }), "{source}");
+    let text = error.to_string();
+    assert!(text.ends_with("but these services did not start again: app"), "{text}");
+    let hint = error.hint().unwrap();
+    assert_eq!(hint, format!("start them with `potluck app deploy {}`", fixture.entry.name));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_volume_that_others_mount_is_not_restored_under_them() {
     let script = "echo x >/content/f; sleep 100000";
     let Some(fixture) = Fixture::new(&compose(script), Some(&whole())).await else { return };
@@ -239,7 +260,7 @@ async fn an_engine_behind_a_forwarded_socket_is_not_believed_its_folders() {
     let Some(fixture) = Fixture::new(&compose(script), Some(&whole())).await else { return };
     fixture.deploy().await;
     fixture.create().await.unwrap();
-    let folder = fixture.engine.volumes_folder().await.unwrap();
+    let folder = fixture.engine.volumes_folder().await.unwrap().path;
     assert!(fixture.folder_of("content").starts_with(&folder));
 
     let socket = fixture.folder.path().join("forwarded.sock");

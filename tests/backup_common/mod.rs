@@ -14,8 +14,8 @@ use std::{
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use potluck::{
-    backup::{Repository, restic::Restic, set::SetId, volume::Folder},
-    engine::{self, Chunk, ExecSession, Stream},
+    backup::{self, Repository, restic::Restic, set::SetId, volume::Folder},
+    engine::{self, Chunk, ExecSession, Stream, VolumesFolder, Writers},
 };
 
 pub use alone::is_alone;
@@ -38,6 +38,7 @@ impl Lab {
             location: folder.path().join("repository").to_str().unwrap().into(),
             password_file,
             environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
+            environment_file: None,
             cache: folder.path().join("cache"),
         };
         let restic = Restic::new(repository.clone()).await.unwrap();
@@ -58,7 +59,12 @@ impl Lab {
 
     /// The same, opened as potluck opens it.
     pub fn open(&self, name: &str) -> Folder {
-        Folder::open(&self.volumes(), name, "read").unwrap()
+        self.try_open(name).unwrap()
+    }
+
+    pub fn try_open(&self, name: &str) -> Result<Folder, backup::Error> {
+        let folder = VolumesFolder { path: self.volumes(), writers: Writers::Containers };
+        Folder::open(&folder, name, "read")
     }
 
     /// Where this machine's engine would keep its volumes.

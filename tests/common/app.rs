@@ -15,8 +15,8 @@ use potluck::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
     operation::{
-        self, App, Consent, Context, DeployOptions, DeployReport, Downgrade, Error, Plan, Takeover,
-        Wish,
+        self, App, Consent, Context, DeployOptions, DeployReport, Downgrade, Error, Plan,
+        ReachWish, Takeover, Wish,
     },
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
@@ -36,6 +36,9 @@ impl Consent for Yes {
         true
     }
     fn takeover(&self, _: &Takeover) -> bool {
+        true
+    }
+    fn reach(&self, _: &ReachWish) -> bool {
         true
     }
     fn plan(&self, _: &Plan) -> bool {
@@ -128,7 +131,8 @@ impl TestApp {
         fs::create_dir_all(&recipe).unwrap();
         let home = Home::new(folder.path().join("home"));
         let server = ServerName::new(SERVER).unwrap();
-        let settings = ServerSettings { endpoint: Some(endpoint.into()), backup: None };
+        let settings =
+            ServerSettings { endpoint: Some(endpoint.into()), backup: None, networks: None };
         home.write_server(&server, &settings).unwrap();
         let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
         let heard = Arc::new(Heard::default());
@@ -139,6 +143,7 @@ impl TestApp {
             docker: Default::default(),
             consent: Arc::new(Yes),
             grants: Vec::new(),
+            reaches: Vec::new(),
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

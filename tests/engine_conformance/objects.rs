@@ -155,6 +155,13 @@ pub async fn volumes_have_a_place_and_labels(swarm: &Swarm) {
     }]);
     let id = engine.create_service(spec, None).await.unwrap();
     swarm.task_with(&id, api::TaskState::RUNNING).await;
+    let users = engine.volume_users(&name).await.unwrap();
+    let services: Vec<_> = users.into_iter().filter_map(|user| user.service).collect();
+    assert_eq!(services, [swarm.name("web")]);
+    // Docker's filter also goes by the place in the container.
+    for other in [swarm.name("dat"), "/data".to_owned()] {
+        assert_eq!(engine.volume_users(&other).await.unwrap(), [], "{other}");
+    }
     let refused = engine.remove_volume(&name).await;
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     engine.remove_service(&id).await.unwrap();

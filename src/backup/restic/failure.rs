@@ -9,14 +9,13 @@ use std::process::ExitStatus;
 
 use serde::Deserialize;
 
-use super::super::error::Error;
+use super::{super::error::Error, Named};
 
 /// What was being done, for messages.
 pub(super) struct Doing<'a> {
     /// Completes "restic failed to …".
     pub action: &'a str,
-    /// The repository, without credentials.
-    pub repository: &'a str,
+    pub repository: &'a Named,
 }
 
 /// The outcome of a run: `Ok` only for exit code 0.
@@ -27,16 +26,17 @@ pub(super) fn judge(doing: &Doing<'_>, status: ExitStatus, stderr: &str) -> Resu
     // A run that a signal ended has no code.
     let code = status.code().unwrap_or(-1);
     let text = readable(stderr);
-    let repository = doing.repository.to_owned();
+    let repository = doing.repository.repository.clone();
+    let unlock = || doing.repository.unlock.clone();
     Err(match code {
         3 => Error::Partial { what: doing.action.to_owned(), message: text },
         10 => Error::NoRepository { repository },
-        11 => Error::Locked { repository, by: locked_by(&text) },
+        11 => Error::Locked { repository, by: locked_by(&text), unlock: unlock() },
         12 => Error::WrongPassword { repository },
         130 => Error::Interrupted,
         _ if text.contains("wrong password or no key found") => Error::WrongPassword { repository },
         _ if text.contains("repository is already locked") => {
-            Error::Locked { repository, by: locked_by(&text) }
+            Error::Locked { repository, by: locked_by(&text), unlock: unlock() }
         }
         _ if text.contains("signal interrupt received") => Error::Interrupted,
         _ if text.contains("no space left on device") || text.contains("quota exceeded") => {
@@ -70,11 +70,20 @@ fn is_absent(text: &str) -> bool {
 
 /// Who holds the lock, from "repository is already locked by PID …".
 fn locked_by(text: &str) -> String {
-    text.lines()
+    let by = text
+        .lines()
         .find_map(|line| line.split_once("already locked"))
-        .map(|(_, by)| by.trim_start_matches(" exclusively").trim().to_owned())
+        .map(|(_, by)| by.trim_start_matches(" exclusively").trim())
         .filter(|by| !by.is_empty())
-        .unwrap_or_else(|| "by another restic".into())
+        .unwrap_or("by another restic");
+    match text.lines().find_map(|line| line.split_once("lock was created at ")) {
+        // "2026-11-21 20:30:13 (1.3s ago)"
+        Some((_, since)) => {
+            let since = since.split(" (").next().unwrap_or(since);
+            format!("{by}, since {}", since.trim())
+        }
+        None => by.to_owned(),
+    }
 }
 
 /// Standard error for people: JSON messages unpacked, terminal codes and
@@ -129,7 +138,8 @@ mod tests {
     use super::*;
 
     fn kind(code: i32, stderr: &str) -> String {
-        let doing = Doing { action: "read the snapshots", repository: "/srv/restic" };
+        let named = Named { repository: "/srv/restic".into(), unlock: "restic unlock".into() };
+        let doing = Doing { action: "read the snapshots", repository: &named };
         match judge(&doing, ExitStatus::from_raw(code << 8), stderr) {
             Ok(()) => "ok".into(),
             Err(Error::NoRepository { .. }) => "no repository".into(),
@@ -162,7 +172,7 @@ mod tests {
             (
                 1,
                 "unable to create lock in backend: repository is already locked by PID 20414 on vm by root (UID 0, GID 0)\nlock was created at 2026-11-21 20:30:13 (1.3s ago)\nstorage ID cd16398c\n",
-                "locked by PID 20414 on vm by root (UID 0, GID 0)",
+                "locked by PID 20414 on vm by root (UID 0, GID 0), since 2026-11-21 20:30:13",
             ),
             (1, "\u{1b}[2Ksignal interrupt received, cleaning up\n", "interrupted"),
             (130, "", "interrupted"),
@@ -188,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_run_ended_by_a_signal_is_a_failure() {
-        let doing = Doing { action: "x", repository: "y" };
+        let named = Named { repository: "y".into(), unlock: "z".into() };
+        let doing = Doing { action: "x", repository: &named };
         let error = judge(&doing, ExitStatus::from_raw(9), "").unwrap_err();
         assert!(matches!(error, Error::Restic { code: -1, .. }), "{error}");
     }

@@ -7,15 +7,20 @@
 //! stopped is `process.rs`.
 
 mod failure;
+mod locks;
 mod output;
 mod process;
+mod unread;
 mod upload;
 
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
     process::Stdio,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,13 +30,16 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+pub use locks::LOCK_LIMIT;
 pub use output::{Snapshot, Summary, Version};
 pub(super) use process::Tail;
+pub use unread::Vanished;
 pub use upload::{Reached, Upload};
 
 use self::{
     failure::{Doing, judge},
     process::Process,
+    upload::Source,
 };
 use super::{error::Error, repository::Repository, volume::View};
 
@@ -51,9 +59,20 @@ const GONE: Duration = Duration::from_secs(40);
 pub struct Restic {
     repository: Repository,
     /// For messages, without credentials.
-    name: Arc<str>,
+    name: Arc<Named>,
     version: Version,
     tracker: TaskTracker,
+    /// Locks are waited for here (`locks.rs`), not by restic.
+    waits: AtomicBool,
+}
+
+/// How errors speak of a repository.
+#[derive(Debug)]
+struct Named {
+    /// Without credentials.
+    repository: String,
+    /// What to type to remove dead locks.
+    unlock: String,
 }
 
 /// What a snapshot is made with.
@@ -71,9 +90,17 @@ impl Restic {
     /// # Errors
     /// [`Error::ResticMissing`], [`Error::ResticTooOld`], [`Error::ResticVersion`].
     pub async fn new(repository: Repository) -> Result<Self, Error> {
-        let name: Arc<str> = repository.display().into();
-        let mut restic =
-            Restic { repository, name, version: Version::OLDEST, tracker: TaskTracker::new() };
+        let name = Arc::new(Named {
+            repository: repository.display(),
+            unlock: repository.command("unlock"),
+        });
+        let mut restic = Restic {
+            repository,
+            name,
+            version: Version::OLDEST,
+            tracker: TaskTracker::new(),
+            waits: AtomicBool::new(false),
+        };
         // No `run`: that would pass options which an old version refuses.
         let printed = restic.collect("say its version", &["version".into()], 4096).await?;
         let printed = String::from_utf8_lossy(&printed).trim().to_owned();
@@ -86,9 +113,13 @@ impl Restic {
         Ok(restic)
     }
 
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// The repository, without credentials.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.name.repository
     }
 
     /// Opens the repository: proves that it is there and that the password fits.
@@ -136,7 +167,7 @@ impl Restic {
         let mut command = self.command(&arguments);
         command.stdin(Stdio::piped());
         let process = self.start(command)?;
-        Ok(Upload::new(process, true, format!("store `{file}`"), self.name.clone()))
+        Ok(Upload::new(process, Source::Stream, format!("store `{file}`"), self.name.clone()))
     }
 
     /// Begins a backup of what is in a volume: the snapshot holds its entries,
@@ -166,8 +197,9 @@ impl Restic {
         let mut command = self.command(&arguments);
         command.stdin(Stdio::null());
         let action = format!("store {}", view.path().display());
+        let source = Source::Folder { root: view.path().to_owned(), paths: paths.to_vec() };
         let process = self.start_in(view, command)?;
-        Ok(Upload::new(process, false, action, self.name.clone()))
+        Ok(Upload::new(process, source, action, self.name.clone()))
     }
 
     /// Restores a whole snapshot into a view.
@@ -237,7 +269,7 @@ impl Restic {
 
     /// Wait for a lock where restic can.
     fn patience(&self) -> Vec<OsString> {
-        if self.version >= Version::RETRIES_LOCKS {
+        if self.version >= Version::RETRIES_LOCKS && !self.waits.load(Ordering::Relaxed) {
             vec!["--retry-lock".into(), "2m".into()]
         } else {
             Vec::new()
@@ -338,7 +370,7 @@ impl Restic {
 pub struct Download {
     process: Process,
     action: String,
-    repository: Arc<str>,
+    repository: Arc<Named>,
 }
 
 impl Download {

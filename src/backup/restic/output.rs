@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::unread::Vanished;
+
 /// A snapshot in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Snapshot {
@@ -46,6 +48,10 @@ pub struct Summary {
     /// Bytes that were new to the repository.
     #[serde(default, rename = "data_added")]
     pub added: u64,
+    /// What was gone when it was to be read; restic 0.18 passes over most of it
+    /// without a word.
+    #[serde(skip)]
+    pub vanished: Vanished,
 }
 
 /// restic's version, for what only newer ones can do.
@@ -106,6 +112,7 @@ mod tests {
                 bytes: 3_000_000,
                 files: 1,
                 added: 3_000_424,
+                vanished: Vanished::default(),
             })
         );
         let other = r#"{"message_type":"verbose_status","action":"new"}"#;

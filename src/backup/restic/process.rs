@@ -30,6 +30,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::unread::Unread;
+
 /// How long restic gets to remove its lock after an interrupt. Against a slow
 /// remote store this takes a few seconds.
 const GRACE: Duration = Duration::from_secs(20);
@@ -60,6 +62,8 @@ pub(super) struct Ended {
     pub status: ExitStatus,
     /// The end of what it wrote to standard error.
     pub stderr: String,
+    /// What all of it says of single files.
+    pub unread: Unread,
 }
 
 /// The process id for as long as it is the child's and was not interrupted.
@@ -181,7 +185,7 @@ async fn keep(
     let read = async {
         match stderr {
             Some(stderr) => tail(stderr).await,
-            None => String::new(),
+            None => Default::default(),
         }
     };
     let wait = async {
@@ -196,20 +200,22 @@ async fn keep(
         stopping.signal.gone();
         status
     };
-    let (status, stderr) = tokio::join!(wait, read);
+    let (status, (stderr, unread)) = tokio::join!(wait, read);
     drop(held);
-    Ok(Ended { status: status?, stderr })
+    Ok(Ended { status: status?, stderr, unread })
 }
 
 /// Reads to the end, keeping the last [`STDERR_KEPT`] bytes.
-async fn tail(mut from: impl AsyncRead + Unpin) -> String {
+async fn tail(mut from: impl AsyncRead + Unpin) -> (String, Unread) {
     let mut kept = Tail::new(STDERR_KEPT);
+    let mut unread = Unread::default();
     let mut buffer = [0; 4096];
     // A broken pipe on standard error is the end of it, too.
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
         kept.push(&buffer[..n]);
+        unread.push(&buffer[..n]);
     }
-    kept.into_text()
+    (kept.into_text(), unread)
 }
 
 /// The last bytes of a stream, for error messages.

@@ -1,7 +1,11 @@
 //! A backup that runs: bytes streamed into `restic backup --stdin`, or a folder
 //! read by restic itself.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
@@ -12,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::error::Error,
+    Named,
     failure::{Doing, judge},
     output::{BackupMessage, Summary},
     process::Process,
+    unread::Vanished,
 };
 
 /// A line longer than this is none of restic's messages; `current_files` may
@@ -34,18 +40,27 @@ pub struct Upload {
     messages: JoinHandle<io::Result<Option<Summary>>>,
     reached: watch::Receiver<Reached>,
     action: String,
-    repository: Arc<str>,
+    repository: Arc<Named>,
     /// Bytes written to standard input.
     written: u64,
-    streamed: bool,
+    source: Source,
+}
+
+/// What a backup reads.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// What it is given.
+    Stream,
+    /// Paths of a folder; all of it when there are none.
+    Folder { root: PathBuf, paths: Vec<String> },
 }
 
 impl Upload {
     pub(super) fn new(
         mut process: Process,
-        streamed: bool,
+        source: Source,
         action: String,
-        repository: Arc<str>,
+        repository: Arc<Named>,
     ) -> Self {
         let (report, reached) = watch::channel(Reached::default());
         let stdout = process.stdout.take();
@@ -56,15 +71,7 @@ impl Upload {
                 None => Ok(None),
             }
         });
-        Upload {
-            process: Some(process),
-            messages,
-            reached,
-            action,
-            repository,
-            written: 0,
-            streamed,
-        }
+        Upload { process: Some(process), messages, reached, action, repository, written: 0, source }
     }
 
     /// Hands bytes to restic; waits while it is busy.
@@ -99,7 +106,12 @@ impl Upload {
     ///
     /// # Errors
     /// restic's failure; a snapshot of fewer bytes than were written is one, too.
-    pub async fn finish(mut self) -> Result<Summary, Error> {
+    pub async fn finish(self) -> Result<Summary, Error> {
+        self.finish_looking(|_| false).await
+    }
+
+    /// The same; `gone` tells of a path in the folder whether it is missing now: old versions do not say why they could not read it.
+    pub async fn finish_looking(mut self, gone: impl Fn(&str) -> bool) -> Result<Summary, Error> {
         let summary = match self.process.as_mut() {
             Some(process) => {
                 process.stdin = None;
@@ -110,15 +122,16 @@ impl Upload {
             }
             None => return Err(self.odd("it has ended already")),
         };
-        self.end().await?;
+        let vanished = self.end(gone).await?;
         let summary = summary.map_err(|e| self.odd(&e.to_string()))?;
-        let summary = summary.ok_or_else(|| self.odd("it printed no summary"))?;
-        if self.streamed && summary.bytes != self.written {
+        let mut summary = summary.ok_or_else(|| self.odd("it printed no summary"))?;
+        if matches!(self.source, Source::Stream) && summary.bytes != self.written {
             return Err(self.odd(&format!(
                 "it stored {} bytes of the {} it was given",
                 summary.bytes, self.written
             )));
         }
+        summary.vanished = vanished;
         Ok(summary)
     }
 
@@ -132,26 +145,56 @@ impl Upload {
         }
     }
 
-    async fn end(&mut self) -> Result<(), Error> {
+    async fn end(&mut self, gone: impl Fn(&str) -> bool) -> Result<Vanished, Error> {
         let Some(process) = self.process.take() else {
             return Err(self.odd("it has ended already"));
         };
         let ended = process.wait().await.map_err(|e| self.odd(&e.to_string()))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
-        judge(&doing, ended.status, &ended.stderr)
+        match judge(&doing, ended.status, &ended.stderr) {
+            Ok(()) => Ok(Vanished::default()),
+            Err(error @ Error::Partial { .. }) => {
+                let Source::Folder { root, paths } = &self.source else { return Err(error) };
+                let gone = |name: &str| relative(root, name).is_some_and(|path| gone(&path));
+                let vanished = ended.unread.forgiven(gone);
+                vanished.filter(|vanished| !misses_a_path(root, paths, vanished)).ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn why_it_broke(&mut self, broken: io::Error) -> Error {
-        match self.end().await {
+        match self.end(|_| false).await {
             Err(error) => error,
             // It ended well without having read everything.
-            Ok(()) => self.odd(&format!("it stopped reading its input: {broken}")),
+            Ok(_) => self.odd(&format!("it stopped reading its input: {broken}")),
         }
     }
 
     fn odd(&self, message: &str) -> Error {
         Error::ResticOutput { action: self.action.clone(), message: message.into() }
     }
+}
+
+/// Where in the folder something is that restic names: mostly by its whole path,
+/// sometimes by the one from the folder.
+fn relative(root: &Path, name: &str) -> Option<String> {
+    let name = Path::new(name);
+    let below = if name.is_absolute() { name.strip_prefix(root).ok()? } else { name };
+    Some(below.strip_prefix(".").unwrap_or(below).to_str()?.to_owned())
+}
+
+/// Whether a path that was asked for by name is among what vanished, or a folder
+/// above it.
+fn misses_a_path(root: &Path, paths: &[String], vanished: &Vanished) -> bool {
+    let missed = |name: &String| match relative(root, name) {
+        None => true,
+        Some(gone) => {
+            paths.iter().any(|path| path.as_str() == gone || Path::new(path).starts_with(&gone))
+        }
+    };
+    let all_known = vanished.count == vanished.names.len() as u64;
+    !paths.is_empty() && (!all_known || vanished.names.iter().any(missed))
 }
 
 async fn read_messages(

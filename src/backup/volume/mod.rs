@@ -39,6 +39,7 @@ use self::{
     view::Access,
 };
 use super::{error::Error, manifest::VolumeFacts};
+use crate::engine::{VolumesFolder, Writers};
 
 /// Docker's name of the folder with a volume's data.
 const DATA: &str = "_data";
@@ -50,6 +51,7 @@ pub struct Folder {
     volume: String,
     /// The folder in which the engine keeps its volumes.
     volumes: PathBuf,
+    writers: Writers,
     /// `…/<volume>`, which only the engine writes.
     home: Arc<OwnedFd>,
     /// `…/<volume>/_data`, which containers write.
@@ -63,7 +65,8 @@ impl Folder {
     /// # Errors
     /// [`Error::Volume`], also where the kernel cannot open files without
     /// following links.
-    pub fn open(volumes: &Path, volume: &str, verb: &'static str) -> Result<Self, Error> {
+    pub fn open(volumes: &VolumesFolder, volume: &str, verb: &'static str) -> Result<Self, Error> {
+        let VolumesFolder { path: volumes, writers } = volumes;
         let bad = |reason: String| Error::Volume { volume: volume.into(), verb, reason };
         let failed = |e: io::Error| bad(plain(&e, &volumes.join(volume)));
         if !is_name(volume) {
@@ -85,7 +88,8 @@ impl Folder {
             opened => opened.map_err(failed)?,
         };
         let (home, data) = (Arc::new(home), Arc::new(data));
-        Ok(Folder { volume: volume.into(), volumes: volumes.to_owned(), home, data })
+        let volume = volume.into();
+        Ok(Folder { volume, volumes: volumes.clone(), writers: *writers, home, data })
     }
 
     fn bad(&self, verb: &'static str, reason: impl ToString) -> Error {
@@ -151,6 +155,11 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether a path is missing now. One that cannot be looked at is not.
+    pub fn is_missing(&self, path: &str) -> bool {
+        self.place(path).is_ok_and(|place| !place.exists && place.obstacle.is_none())
+    }
+
     /// Whether there is nothing in it: restic makes no snapshot of nothing.
     pub fn is_empty(&self) -> Result<bool, Error> {
         beneath::is_empty(&self.data).map_err(|e| self.bad("read", e))
@@ -202,8 +211,18 @@ impl Folder {
     /// # Errors
     /// [`Error::NoView`] where this kernel or this user cannot have one.
     pub fn view(&self) -> Result<View, Error> {
-        View::new(&self.data, &self.volumes, &self.volume, Access::Read)
-            .map_err(|no| Error::no_view(&self.volume, no))
+        self.view_of(&self.data, DATA, Access::Read)
+    }
+
+    /// How restic sees one of the folders in the volume's own.
+    fn view_of(&self, folder: &OwnedFd, name: &str, access: Access) -> Result<View, Error> {
+        let view = match self.writers {
+            Writers::Containers => View::mounted(folder, &self.volumes, &self.volume, access),
+            Writers::Nobody => {
+                View::plain(folder, self.volumes.join(&self.volume).join(name), &self.volume)
+            }
+        };
+        view.map_err(|no| Error::no_view(&self.volume, no))
     }
 
     /// restic's exclude patterns for those of a recipe. restic matches a

@@ -60,9 +60,8 @@ impl Staged {
     /// # Errors
     /// [`Error::NoView`] where this kernel or this user cannot have one.
     pub fn view(&self) -> Result<View, Error> {
-        let Folder { volumes, volume, .. } = &self.folder;
-        View::new(&self.content, volumes, volume, Access::Write)
-            .map_err(|no| Error::no_view(volume, no))
+        let name = self.name.as_deref().unwrap_or_default();
+        self.folder.view_of(&self.content, name, Access::Write)
     }
 
     /// The volume that it is for.

@@ -12,6 +12,9 @@
 //! had and find their parents; and the folder with all volumes is covered by
 //! an empty one, so that restic sees no other volume.
 //!
+//! A simulated engine's volumes need none of it ([`Writers`](crate::engine::Writers)):
+//! restic is only started in the open folder.
+//!
 //! `pre_exec` rather than a helper program: it needs no second copy of
 //! potluck to be found and trusted, and `Command` still owns pipes, signals
 //! and exit code. What runs there is limited to bare system calls on what was
@@ -29,9 +32,9 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, mkdirat, statvfs},
+    fs::{CWD, Mode, OFlags, fcntl_setfl, mkdirat, statvfs},
     io::Errno,
-    process::chdir,
+    process::{chdir, fchdir},
 };
 use tokio::process::Command;
 
@@ -45,6 +48,23 @@ pub(super) enum Access {
 /// A folder as restic will see it.
 #[derive(Debug)]
 pub struct View {
+    volume: String,
+    /// Where restic finds it.
+    path: PathBuf,
+    how: How,
+}
+
+#[derive(Debug)]
+enum How {
+    Mounted(Mounted),
+    /// As it is, with the open folder as the one to start in: nobody else
+    /// writes there, and an operator without root's rights can do that.
+    Plain(OwnedFd),
+}
+
+/// A mount that only the one run has.
+#[derive(Debug)]
+struct Mounted {
     /// The mount, attached nowhere yet; it goes with this descriptor.
     tree: OwnedFd,
     /// The folder with all volumes, which is covered.
@@ -53,7 +73,6 @@ pub struct View {
     home: CString,
     /// Where the mount goes.
     place: CString,
-    volume: String,
     access: Access,
 }
 
@@ -67,8 +86,8 @@ pub enum NoView {
 }
 
 impl View {
-    /// Of an open folder, at `<covered>/<volume>/_data`.
-    pub(super) fn new(
+    /// Of an open folder, mounted at `<covered>/<volume>/_data`.
+    pub(super) fn mounted(
         folder: impl AsFd,
         covered: &Path,
         volume: &str,
@@ -79,14 +98,22 @@ impl View {
             CString::new(path.as_os_str().as_bytes()).map_err(|e| refused(io::Error::other(e)))
         };
         let home = covered.join(volume);
-        Ok(View {
+        let path = home.join(super::DATA);
+        let mounted = Mounted {
             tree: clone_tree(&folder).map_err(refused)?,
             covered: c_string(covered)?,
-            place: c_string(&home.join(super::DATA))?,
+            place: c_string(&path)?,
             home: c_string(&home)?,
-            volume: volume.to_owned(),
             access,
-        })
+        };
+        Ok(View { volume: volume.to_owned(), path, how: How::Mounted(mounted) })
+    }
+
+    /// Of an open folder, where it lies.
+    pub(super) fn plain(folder: impl AsFd, path: PathBuf, volume: &str) -> Result<Self, NoView> {
+        let open = folder.as_fd().try_clone_to_owned();
+        let open = open.map_err(|source| NoView::Refused { step: "opening the folder", source })?;
+        Ok(View { volume: volume.to_owned(), path, how: How::Plain(open) })
     }
 
     /// Docker's name of the volume.
@@ -96,12 +123,13 @@ impl View {
 
     /// Where restic finds it.
     pub fn path(&self) -> &Path {
-        Path::new(std::ffi::OsStr::from_bytes(self.place.as_bytes()))
+        &self.path
     }
 
     /// Refuses a file that restic needs and would not see.
     pub fn check_visible(&self, needed: &Path) -> Result<(), NoView> {
-        let covered = Path::new(std::ffi::OsStr::from_bytes(self.covered.as_bytes()));
+        let How::Mounted(mounted) = &self.how else { return Ok(()) };
+        let covered = Path::new(std::ffi::OsStr::from_bytes(mounted.covered.as_bytes()));
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if real(needed).starts_with(real(covered)) {
             return Err(NoView::Covered(needed.to_owned()));
@@ -119,16 +147,19 @@ impl View {
         mut command: Command,
         start: impl FnOnce(Command) -> io::Result<T>,
     ) -> Result<io::Result<T>, NoView> {
-        let (mut failed, report) =
-            io::pipe().map_err(|source| NoView::Refused { step: "making a pipe", source })?;
-        let enter = move || enter(&self, &report);
+        let no_pipe = |source| NoView::Refused { step: "making a pipe", source };
+        let (mut failed, report) = io::pipe().map_err(no_pipe)?;
+        // A child that is there has written, or never will: nothing is waited
+        // for, whoever still holds the other end.
+        fcntl_setfl(&failed, OFlags::NONBLOCK).map_err(|e| no_pipe(e.into()))?;
+        let how = self.how;
+        let enter = move || enter(&how, &report);
         // SAFETY: `enter` runs in the child of a process with threads, where only
         // what is safe in a signal handler may be done. It makes system calls on
         // descriptors and C strings made before the fork, allocates nothing, takes
         // no lock, does not unwind (it has no panics), and its errors are plain
         // error numbers.
         unsafe { command.pre_exec(enter) };
-        // The closure, and with it our end of the pipe, goes with the command.
         let started = start(command);
         let mut step = [0];
         match (started, failed.read(&mut step)) {
@@ -142,7 +173,7 @@ impl View {
 }
 
 /// What the child does, and what each step is called.
-type Step = (&'static str, fn(&View) -> io::Result<()>);
+type Step = (&'static str, fn(&Mounted) -> io::Result<()>);
 
 const STEPS: [Step; 8] = [
     ("making a mount namespace", |_| unshare_mounts()),
@@ -174,7 +205,11 @@ const STEPS: [Step; 8] = [
 ];
 
 /// In the child, between `fork` and `exec`: see the safety argument above.
-fn enter(view: &View, mut report: &PipeWriter) -> io::Result<()> {
+fn enter(how: &How, mut report: &PipeWriter) -> io::Result<()> {
+    let view = match how {
+        How::Mounted(view) => view,
+        How::Plain(folder) => return Ok(fchdir(folder)?),
+    };
     for (number, (_, step)) in (0_u8..).zip(&STEPS) {
         if let Err(error) = step(view) {
             // The parent is told only an error number; this says of what. If
@@ -193,7 +228,7 @@ const ST_NOSYMFOLLOW: u64 = 0x2000;
 /// `MS_NOSYMFOLLOW` of `mount(2)`, Linux 5.10.
 const MS_NOSYMFOLLOW: libc::c_ulong = 256;
 
-impl View {
+impl Mounted {
     fn flags(&self) -> libc::c_ulong {
         let always = MS_NOSYMFOLLOW | libc::MS_NODEV | libc::MS_NOSUID | libc::MS_NOEXEC;
         match self.access {

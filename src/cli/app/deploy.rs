@@ -22,7 +22,8 @@ use crate::{
 /// the version from before comes back.
 ///
 /// A recipe's plugins run only with what you granted them. The first time, and
-/// whenever a plugin wants more, you are asked.
+/// whenever a plugin wants more, you are asked. So you are for what a service
+/// reaches beyond the app (docs/reach.md).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,8 +36,9 @@ With --no-input the plan is carried out without a question. Grants that weren't
 given then end the command with exit code 6 and the flags to pass. A deploy that
 failed and was rolled back ends with exit code 4.
 
-JSON: {app, stack, version, plan: {changes, warnings}, changed, seconds}; a change
-is {kind, name, action, details}.")]
+JSON: {app, stack, version, plan: {changes, warnings, reach}, changed, seconds}; a change
+is {kind, name, action, details}, a reach {service, reach, meaning, state}, its state
+`agreed`, `new` or `shown`.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

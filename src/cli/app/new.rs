@@ -14,6 +14,7 @@ use crate::{
     },
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
+    operation,
     recipe::{Checkout, Version, lint::lint},
 };
 
@@ -85,6 +86,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     home.check_stack(&entry, &stack)?;
     home.create_app(&entry, &env)?;
     confirm_stack(&home, &entry, &args.set)?;
+    remember_sample(&home, &entry, &env, &checkout)?;
 
     let path = home.env_path(&entry);
     session.ui.say(format_args!("Wrote {}.", path.display()));
@@ -201,6 +203,23 @@ fn settings(
         }
     }
     Ok(env)
+}
+
+/// Writes down which values are the sample's, not the operator's.
+fn remember_sample(
+    home: &Home,
+    entry: &AppEntry,
+    env: &EnvFile,
+    checkout: &Checkout,
+) -> Result<(), Failure> {
+    let sample = EnvFile::parse(".env.sample", &checkout.sample()?.unwrap_or_default())?;
+    let copied = operation::copied(env, &sample);
+    if copied.is_empty() {
+        return Ok(());
+    }
+    let mut lock = home.lock_file(entry)?;
+    lock.sample = copied;
+    Ok(home.write_lock_file(entry, &lock)?)
 }
 
 /// Writes down that the stack's name is the operator's own word.

@@ -21,8 +21,8 @@ use crate::{
 /// backup counts only when all of it was taken: a dump that fails leaves none.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: {set, app, repository, items, bytes, seconds, manifest}; an item is {name,
-kind, bytes, seconds, snapshot}.
+JSON: {set, app, repository, items, bytes, seconds, manifest, warnings}; an item is
+{name, kind, bytes, seconds, snapshot}.
 
 Exit code 3 when the backup is complete but its last hook failed.")]
 pub struct Args {
@@ -54,12 +54,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(Exit::DONE);
     }
     session.ui.say(format_args!(
-        "Backed up {}: {}, {}, in {:.1} s, to {}.",
+        "Backed up {}: {}, {}, in {:.1} s, to {}{}.",
         report.app,
         counted(report.items.len(), "item"),
         HumanBytes(report.bytes),
         report.seconds,
-        report.repository
+        report.repository,
+        match report.warnings.len() {
+            0 => String::new(),
+            count => format!(", with {}", counted(count, "warning")),
+        }
     ));
     session.ui.out(&report.set)?;
     Ok(Exit::DONE)

@@ -1,6 +1,6 @@
 //! `potluck plugin grants`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,12 +14,12 @@ use crate::{
         ui::{BOLD, clean},
     },
     home::Grant,
-    operation::{self, PluginGrants},
+    operation::{self, PluginGrants, ReachRow},
     plugin::grants::sentence,
     recipe::Version,
 };
 
-/// Show what an app's plugins ask for, and what they were given.
+/// Show what an app's plugins ask for, and what they and its services were given.
 ///
 /// A plugin runs only when everything that its recipe asks for was agreed to,
 /// for this very component. Nothing of the plugin runs for this.
@@ -67,10 +67,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let (app, plugins) = wait("interrupted", async {
+    let (app, plugins, reach) = wait("interrupted", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
         let plugins = operation::plugin_grants(&app)?;
-        Ok((app, plugins))
+        let reach = operation::app_reach(&operating.context, &app)?;
+        Ok((app, plugins, reach))
     })?;
     drop(operating);
     let version = &app.checkout.version;
@@ -96,7 +97,27 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     for report in &reports {
         session.ui.out_lines(text(report).trim_end())?;
     }
+    for (service, lines) in reach_by_service(&reach) {
+        session.ui.out(format_args!("{BOLD}{}{BOLD:#} reaches beyond the app", clean(service)))?;
+        for row in lines {
+            let state = match row.state {
+                "agreed" => "; agreed to",
+                "new" => "; not agreed to yet",
+                _ => "",
+            };
+            let line = format!("  {} ({}{state})", row.meaning, row.reach);
+            session.ui.out(clean(&line))?;
+        }
+    }
     Ok(Exit::DONE)
+}
+
+fn reach_by_service(rows: &[ReachRow]) -> BTreeMap<&str, Vec<&ReachRow>> {
+    let mut all: BTreeMap<&str, Vec<&ReachRow>> = BTreeMap::new();
+    for row in rows {
+        all.entry(&row.service).or_default().push(row);
+    }
+    all
 }
 
 fn report(plugin: &PluginGrants, version: &Option<String>) -> Report {

@@ -1,5 +1,7 @@
 //! `potluck plugin revoke`
 
+use std::str::FromStr;
+
 use crate::{
     cli::{
         arguments::AppArg,
@@ -7,12 +9,13 @@ use crate::{
         failure::{Failure, Outcome},
         session::{Session, nearest},
     },
-    home::{Grant, LockFile},
+    home::{Grant, LockFile, Reach},
 };
 
-/// Take back what an app's plugins were given.
+/// Take back what an app's plugins and services were given.
 ///
-/// Without PLUGIN, all of them lose everything; without GRANT, that plugin does.
+/// Without PLUGIN, all of them lose everything; without GRANT, that plugin or
+/// service does.
 /// A plugin doesn't run with less than it asks for: the next command that needs
 /// it asks again, or ends with exit code 6 where nobody can be asked.
 #[derive(Debug, clap::Args)]
@@ -25,11 +28,12 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
-    /// The plugin, by its name in recipe.yml
+    /// The plugin, by its name in recipe.yml, or the service, by its key
     #[arg(value_name = "PLUGIN")]
     plugin: Option<String>,
 
-    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`; or a line of the lock file
+    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`; what a service may reach,
+    /// `host: PATH`; or a line of the lock file
     /// as it is, should it be none of these
     #[arg(value_name = "GRANT", requires = "plugin")]
     grants: Vec<String>,
@@ -65,11 +69,25 @@ fn revoke(
             lock.grants.clear();
             format!("everything of `{name}`")
         });
-        return Ok(all.collect());
+        let mut all: Vec<String> = all.collect();
+        let services = std::mem::take(&mut lock.reach).into_keys();
+        all.extend(services.map(|service| format!("everything of `{service}`")));
+        return Ok(all);
     };
+    let is_of_service = match grants {
+        [] => !lock.plugins.contains_key(plugin),
+        grants => {
+            let is_reach = |grant: &String| Reach::from_str(grant).is_ok();
+            !lock.plugins.contains_key(plugin) || grants.iter().all(is_reach)
+        }
+    };
+    if is_of_service && lock.reach.contains_key(plugin) {
+        return revoke_reach(lock, plugin, grants);
+    }
     let Some(given) = lock.plugins.get_mut(plugin) else {
         let failure = Failure::usage(format!("no plugin `{plugin}` was given anything"));
-        let near = nearest(plugin, lock.plugins.keys().map(String::as_str));
+        let known = lock.plugins.keys().chain(lock.reach.keys());
+        let near = nearest(plugin, known.map(String::as_str));
         return Err(match near {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure,
@@ -95,6 +113,31 @@ fn revoke(
     }
     given.grants.retain(|line| !grants.iter().any(|grant| is(line, grant)));
     Ok(grants.iter().map(|grant| format!("`{grant}` of `{plugin}`")).collect())
+}
+
+/// Takes back what a service may reach.
+fn revoke_reach(
+    lock: &mut LockFile,
+    service: &str,
+    lines: &[String],
+) -> Result<Vec<String>, Failure> {
+    let given = lock.reach.entry(service.to_owned()).or_default();
+    if let Some(unknown) = lines.iter().find(|line| !given.contains(line)) {
+        let failure = Failure::usage(format!("`{service}` was not given `{unknown}`"));
+        let near = nearest(unknown, given.iter().map(String::as_str));
+        return Err(match near {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure,
+        });
+    }
+    given.retain(|line| !lines.is_empty() && !lines.contains(line));
+    if given.is_empty() {
+        lock.reach.remove(service);
+    }
+    Ok(match lines {
+        [] => vec![format!("everything of `{service}`")],
+        lines => lines.iter().map(|line| format!("`{line}` of `{service}`")).collect(),
+    })
 }
 
 /// Whether a line of the lock file is what was named: the same grant, however it is

@@ -11,6 +11,7 @@ use crate::{
         session::Session,
     },
     lint::{Finding, blocking},
+    operation::reach_findings,
     recipe::{Version, lint::lint},
 };
 
@@ -58,7 +59,9 @@ struct Report {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let checkout = super::look(session, &args.recipe, &version)?;
-    let findings = lint(&checkout);
+    let mut findings = lint(&checkout);
+    findings.extend(reach_findings(&checkout));
+    findings.sort();
     let report = Report {
         recipe: checkout.recipe.to_string(),
         version: checkout.version.clone(),

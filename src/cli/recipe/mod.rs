@@ -1,5 +1,6 @@
 //! `potluck recipe`
 
+mod inspect;
 mod lint;
 mod ls;
 mod port;
@@ -25,6 +26,7 @@ Examples:
 )]
 pub enum Command {
     Ls(ls::Args),
+    Inspect(inspect::Args),
     Lint(lint::Args),
     Port(port::Args),
 }
@@ -32,6 +34,7 @@ pub enum Command {
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Ls(args) => ls::run(args, session),
+        Command::Inspect(args) => inspect::run(args, session),
         Command::Lint(args) => lint::run(args, session),
         Command::Port(args) => port::run(args, session),
     }

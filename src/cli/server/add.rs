@@ -66,7 +66,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         )),
         None => session.ui.say("Not checked whether it answers."),
     }
-    home.write_server(&name, &ServerSettings { endpoint: Some(endpoint.clone()), backup: None })?;
+    home.write_server(
+        &name,
+        &ServerSettings { endpoint: Some(endpoint.clone()), backup: None, networks: None },
+    )?;
     session.ui.say(format_args!("Added the server {name} ({endpoint})."));
     Ok(Exit::DONE)
 }

@@ -12,6 +12,49 @@ use crate::engine::{Error, STACK_LABEL, api};
 /// The folder below the volumes that holds what containers keep outside them.
 const CONTAINERS: &str = ".containers";
 
+/// Docker's name of the folder with a volume's data. Beside it a restore finds
+/// room, as it does there.
+const DATA: &str = "_data";
+
+/// Where a volume's data is.
+pub(super) fn data(volumes: &Path, name: &str) -> PathBuf {
+    volumes.join(name).join(DATA)
+}
+
+/// Makes a volume, or leaves the one that is there. One of a state that an
+/// earlier version of potluck kept, with its data at the top, is moved down.
+pub(super) fn make_volume(volumes: &Path, name: &str) -> io::Result<()> {
+    let (volume, data) = (volumes.join(name), data(volumes, name));
+    // No volume's name begins with a dot.
+    let aside = volumes.join(format!(".older-{name}"));
+    if is_older(&volume)? {
+        std::fs::rename(&volume, &aside)?;
+    }
+    std::fs::create_dir_all(&volume)?;
+    if aside.try_exists()? {
+        std::fs::rename(&aside, &data)?;
+    }
+    std::fs::create_dir_all(&data)
+}
+
+/// Whether a volume has its data at the top.
+fn is_older(volume: &Path) -> io::Result<bool> {
+    let entries = match std::fs::read_dir(volume) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    let mut any = false;
+    for entry in entries {
+        let name = entry?.file_name();
+        // What a restore keeps beside the data while that is away.
+        if name == DATA || name.to_string_lossy().starts_with(".potluck-") {
+            return Ok(false);
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
 /// Removes what containers kept that run no more.
 pub(super) fn remove_others(volumes: &Path, running: &[String]) -> Result<(), Error> {
     let folder = volumes.join(CONTAINERS);
@@ -45,7 +88,7 @@ pub(super) struct Files {
 impl Files {
     pub fn new(volumes: &Path, container: &str, service: &Service, task: &api::Task) -> Self {
         let mounts = mounted_volumes(task).filter_map(|(name, mount)| {
-            Some((PathBuf::from(mount.target.as_deref()?), volumes.join(name)))
+            Some((PathBuf::from(mount.target.as_deref()?), data(volumes, name)))
         });
         let labels = service.spec().and_then(|spec| spec.labels.as_ref());
         Self {
@@ -99,8 +142,8 @@ impl Files {
             return Err(bad());
         }
         let scoped = self.stack.as_ref().map(|stack| format!("{stack}_{volume}"));
-        let scoped = scoped.map(|name| self.volumes.join(name)).filter(|folder| folder.exists());
-        Ok(scoped.unwrap_or_else(|| self.volumes.join(volume)).join(path))
+        let scoped = scoped.map(|name| data(&self.volumes, &name)).filter(|folder| folder.exists());
+        Ok(scoped.unwrap_or_else(|| data(&self.volumes, volume)).join(path))
     }
 
     pub fn unpack(&self, folder: &str, tar: &[u8]) -> Result<(), io::Error> {
@@ -150,5 +193,24 @@ mod tests {
         for bad in ["data", "data:", ":x", "../x:y", "data:../x", "data:/etc/passwd", "a/b:c"] {
             assert!(files.of_rule(bad).is_err(), "{bad} was accepted");
         }
+    }
+    #[test]
+    fn data_of_an_older_state_is_kept() {
+        let lab = tempfile::tempdir().unwrap();
+        let older = lab.path().join("v");
+        std::fs::create_dir_all(older.join("sub")).unwrap();
+        std::fs::write(older.join("sub/f"), "kept").unwrap();
+        for _ in 0..2 {
+            make_volume(lab.path(), "v").unwrap();
+            let kept = data(lab.path(), "v").join("sub/f");
+            assert_eq!(std::fs::read_to_string(kept).unwrap(), "kept");
+            assert!(!older.join("sub").exists());
+        }
+        // Cut off between the two renames of a restore: not data.
+        std::fs::rename(older.join(DATA), older.join(".potluck-previous")).unwrap();
+        make_volume(lab.path(), "v").unwrap();
+        assert!(older.join(".potluck-previous/sub/f").exists());
+        make_volume(lab.path(), "new").unwrap();
+        assert!(data(lab.path(), "new").is_dir());
     }
 }

@@ -35,7 +35,7 @@ pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Health, Kind, LogLine, LogQuery,
-    Manager, Mounting, RegistryAuth, Scope, Volume, api,
+    Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
 };
 use files::Files;
 use state::{NODE_ID, NODE_NAME, State, container_id, in_scope};
@@ -155,7 +155,7 @@ impl Simulated {
     /// Makes the folders that containers and volumes need.
     fn prepare_files(&self, state: &State) -> Result<(), Error> {
         for name in state.volumes.keys() {
-            self.volume_folder(name)?;
+            self.make_volume(name)?;
         }
         let mut running = Vec::new();
         for service in &state.services {
@@ -168,24 +168,22 @@ impl Simulated {
         files::remove_others(&self.volumes, &running)
     }
 
-    fn volume_folder(&self, name: &str) -> Result<PathBuf, Error> {
+    fn make_volume(&self, name: &str) -> Result<(), Error> {
         state::check_volume(name).map_err(|message| Error::Refused {
             action: format!("create the volume `{name}`"),
             message,
         })?;
-        let folder = self.volumes.join(name);
-        std::fs::create_dir_all(&folder).map_err(|source| Error::Io {
-            action: format!("create {}", folder.display()),
+        files::make_volume(&self.volumes, name).map_err(|source| Error::Io {
+            action: format!("create {}", files::data(&self.volumes, name).display()),
             source,
-        })?;
-        Ok(folder)
+        })
     }
 
     fn volume_of(&self, name: &str, labels: &BTreeMap<String, String>) -> Volume {
         Volume {
             name: name.to_owned(),
             driver: "local".to_owned(),
-            mountpoint: self.volumes.join(name),
+            mountpoint: files::data(&self.volumes, name),
             labels: labels.clone(),
             options: BTreeMap::new(),
         }
@@ -502,7 +500,7 @@ impl Engine for Simulated {
         labels: BTreeMap<String, String>,
     ) -> Result<Volume, Error> {
         self.change(|state, _| {
-            self.volume_folder(name)?;
+            self.make_volume(name)?;
             let labels = state.volumes.entry(name.to_owned()).or_insert(labels);
             Ok(self.volume_of(name, labels))
         })
@@ -526,9 +524,8 @@ impl Engine for Simulated {
         self.change(|state, _| Ok(state.volume_users(name))).await
     }
 
-    async fn volumes_folder(&self) -> Result<PathBuf, Error> {
-        let reason = "it is simulated, and keeps none that restic could read".to_owned();
-        Err(Error::Elsewhere { endpoint: ENDPOINT.to_owned(), reason })
+    async fn volumes_folder(&self) -> Result<VolumesFolder, Error> {
+        Ok(VolumesFolder { path: self.volumes.clone(), writers: Writers::Nobody })
     }
 
     async fn distribution(

@@ -22,7 +22,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     Container, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine, LogQuery, Manager,
-    Mounting, RegistryAuth, Scope, Volume, api,
+    Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
@@ -474,8 +474,8 @@ impl Engine for SwarmEngine {
         Ok(found.into_iter().filter_map(|one| convert::mounting(one, name)).collect())
     }
 
-    async fn volumes_folder(&self) -> Result<std::path::PathBuf, Error> {
-        self.find_volumes().await
+    async fn volumes_folder(&self) -> Result<VolumesFolder, Error> {
+        Ok(VolumesFolder { path: self.find_volumes().await?, writers: Writers::Containers })
     }
 
     async fn distribution(

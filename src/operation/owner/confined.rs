@@ -920,7 +920,7 @@ impl Engine for Confined {
         self.inner.volume_users(name).await
     }
 
-    async fn volumes_folder(&self) -> Result<std::path::PathBuf, Error> {
+    async fn volumes_folder(&self) -> Result<crate::engine::VolumesFolder, Error> {
         self.inner.volumes_folder().await
     }
 

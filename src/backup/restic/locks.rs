@@ -1,0 +1,80 @@
+//! Locks that other runs of restic left, or hold.
+//!
+//! Which lock is dead is restic's own rule (`restic unlock`): its process is gone
+//! from this host, or it was not refreshed for half an hour. That is tried once;
+//! a lock of a living process is never removed, only waited for.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use super::{CHANGE, Restic};
+use crate::{backup::error::Error, progress::Sink};
+
+/// How long the lock of a living process is waited for.
+pub const LOCK_LIMIT: Duration = Duration::from_secs(120);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(3);
+
+impl Restic {
+    /// Does something that takes a lock, past locks that are in its way.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when a living process still has its lock after `limit`.
+    pub async fn past_locks<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        limit: Duration,
+        progress: &dyn Sink,
+        work: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        // restic would wait for a dead lock as for a living one.
+        self.waits.store(true, Ordering::Relaxed);
+        let done = self.retry(limit, progress, work).await;
+        self.waits.store(false, Ordering::Relaxed);
+        done
+    }
+
+    async fn retry<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        limit: Duration,
+        progress: &dyn Sink,
+        work: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        let began = Instant::now();
+        let mut unlocked = false;
+        loop {
+            let by = match work().await {
+                Err(Error::Locked { by, .. }) if began.elapsed() < limit || !unlocked => by,
+                done => return done,
+            };
+            if unlocked {
+                tokio::time::sleep(PAUSE.min(limit)).await;
+                continue;
+            }
+            unlocked = true;
+            if self.unlock().await? {
+                progress.warn(format!(
+                    "removed what a dead restic left: the repository was locked {by}"
+                ));
+            } else {
+                progress.step(format!("waiting: the repository is locked {by}"));
+            }
+        }
+    }
+
+    /// Removes dead locks by restic's own rule; whether there were any. restic 0.14
+    /// says that it removed some in any case, so they are counted.
+    async fn unlock(&self) -> Result<bool, Error> {
+        let before = self.locks().await?;
+        self.answer("remove dead locks", &["unlock".into()], 64 * 1024, CHANGE).await?;
+        let after = self.locks().await?;
+        Ok(before.iter().any(|lock| !after.contains(lock)))
+    }
+
+    async fn locks(&self) -> Result<Vec<String>, Error> {
+        let arguments = ["list".into(), "locks".into(), "--no-lock".into()];
+        let listed = self.answer("list the locks", &arguments, 1024 * 1024, CHANGE).await?;
+        Ok(String::from_utf8_lossy(&listed).lines().map(|line| line.trim().to_owned()).collect())
+    }
+}

@@ -1,0 +1,21 @@
+//! What a backup that went through has to say: shown at once, and counted in its
+//! report, where nobody reads everything that went by.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::progress::Sink;
+
+/// The warnings of one backup.
+#[derive(Debug, Default)]
+pub(super) struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    pub fn add(&self, progress: &dyn Sink, message: String) {
+        progress.warn(message.clone());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    }
+
+    pub fn into_all(self) -> Vec<String> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,271 @@
+//! What a reverse proxy would be told: the labels of Traefik 1 to 3, of
+//! caddy-docker-proxy, Interlock and Docker Flow, and the variables of
+//! nginx-proxy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Facts, Neighbour, Own,
+    rule::{self, Host},
+};
+use crate::{
+    compose::{Stack, StackService},
+    engine::api,
+    home::{Reach, Way},
+};
+
+/// Parts of Traefik that are nobody's business but the operator's; the others
+/// (`noop@internal`) do nothing.
+const INTERNAL: &[&str] = &["api", "dashboard", "rest", "prometheus", "ping"];
+/// Variables of nginx-proxy and its companion.
+const NGINX: &[&str] =
+    &["VIRTUAL_HOST", "VIRTUAL_HOST_MULTIPORTS", "LETSENCRYPT_HOST", "ACME_HOST"];
+/// Labels that hold a list of hosts.
+const LISTS: &[&str] = &["com.docker.lb.hosts", "interlock.hostname", "com.df.servicedomain"];
+
+/// What all of the stack's labels define, and what is left to judge.
+pub struct Routes<'a> {
+    facts: &'a Facts<'a>,
+    own: Own<'a>,
+    /// `http.services.web`, in lower case.
+    defined: BTreeSet<String>,
+    /// The same of other stacks.
+    of_others: BTreeSet<String>,
+}
+
+impl<'a> Routes<'a> {
+    pub fn of(stack: &Stack, facts: &'a Facts<'a>, own: Own<'a>) -> Self {
+        let ours = stack.services.iter().flat_map(|service| labels(&service.spec));
+        let of = |neighbour: &'a Neighbour| neighbour.labels.keys().map(String::as_str);
+        Routes {
+            facts,
+            own,
+            defined: ours.filter_map(|(key, _)| definition(&key.to_ascii_lowercase())).collect(),
+            of_others: facts
+                .neighbours
+                .iter()
+                .flat_map(of)
+                .filter_map(|key| definition(&key.to_ascii_lowercase()))
+                .collect(),
+        }
+    }
+
+    /// What one service's labels and variables reach.
+    pub fn service(&self, service: &StackService) -> BTreeSet<Reach> {
+        let mut found = BTreeSet::new();
+        for (key, value) in labels(&service.spec) {
+            self.label(&key.to_ascii_lowercase(), value, &mut found);
+        }
+        for (name, value) in variables(&service.spec) {
+            if NGINX.contains(&name) {
+                self.nginx(name, value, &mut found);
+            }
+        }
+        found
+    }
+
+    fn label(&self, key: &str, value: &str, found: &mut BTreeSet<Reach>) {
+        if let Some(name) = definition(key) {
+            self.defines(&name, found);
+        }
+        let parts: Vec<&str> = key.split('.').collect();
+        match parts.as_slice() {
+            ["traefik", "http" | "tcp", "routers", _, "rule"] => {
+                self.hosts(rule::hosts(value), found);
+            }
+            // They have no rule: all of an entry point's packets.
+            ["traefik", "udp", "routers", ..] => {
+                found.insert(Reach::new(Way::Route, "*"));
+            }
+            ["traefik", "http" | "tcp", "routers", _, "service"] => {
+                self.uses(&format!("{}.services", parts[1]), value, found);
+            }
+            ["traefik", "http" | "tcp", "routers", _, "tls", domains, "main" | "sans"]
+                if domains.starts_with("domains") =>
+            {
+                self.list(value, found);
+            }
+            ["traefik", .., "frontend", "rule"] => self.hosts(rule::hosts_of_old(value), found),
+            ["traefik", "domain"] => self.list(value, found),
+            ["traefik", "http" | "tcp", "services", _, rest @ ..]
+                if rest.iter().any(|part| matches!(*part, "url" | "address")) =>
+            {
+                found.insert(Reach::new(Way::Router, value));
+            }
+            // Services made of others.
+            ["traefik", "http" | "tcp", "services", _, .., "name" | "service"] => {
+                self.uses(&format!("{}.services", parts[1]), value, found);
+            }
+            ["caddy"] => self.list(value, found),
+            [caddy] if is_numbered(caddy) => self.list(value, found),
+            _ if LISTS.iter().any(|list| is_list(key, list)) => self.list(value, found),
+            _ => {}
+        }
+    }
+
+    /// A router, service or middleware that the stack defines: one of another
+    /// stack's name would change that one.
+    fn defines(&self, name: &str, found: &mut BTreeSet<Reach>) {
+        let bare = name.rsplit('.').next().unwrap_or_default();
+        if self.of_others.contains(name) || self.is_named_after_another(bare) {
+            found.insert(Reach::new(Way::Router, bare));
+        }
+    }
+
+    fn is_named_after_another(&self, name: &str) -> bool {
+        let begins = |stack: &str| {
+            !stack.is_empty()
+                && name
+                    .strip_prefix(&stack.to_ascii_lowercase())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
+        };
+        let own = begins(self.own.stack);
+        let theirs = |neighbour: &Neighbour| {
+            begins(&neighbour.stack) && !(own && neighbour.stack.len() < self.own.stack.len())
+        };
+        self.facts.neighbours.iter().any(theirs)
+    }
+
+    /// A service that a router sends to: the stack's own, or somebody's.
+    fn uses(&self, kind: &str, value: &str, found: &mut BTreeSet<Reach>) {
+        let value = value.trim().to_ascii_lowercase();
+        let (name, provider) = value.split_once('@').unwrap_or((&value, "swarm"));
+        let own = match provider {
+            "internal" => !INTERNAL.contains(&name),
+            "swarm" | "docker" => {
+                let own = self.own.stack.to_ascii_lowercase();
+                let prefixed = name
+                    .strip_prefix(&own)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']));
+                let known = self.defined.contains(&format!("{kind}.{name}")) || prefixed;
+                known && !self.is_named_after_another(name)
+            }
+            _ => false,
+        };
+        if !own {
+            found.insert(Reach::new(Way::Router, &value));
+        }
+    }
+
+    fn hosts(&self, hosts: BTreeSet<Host>, found: &mut BTreeSet<Reach>) {
+        for host in hosts {
+            match host {
+                // An empty name is no host's.
+                Host::Name(name) if name.trim_matches(['.', ' ']).is_empty() => {}
+                Host::Name(name) => self.host(&name, found),
+                Host::Pattern(pattern) if rule::is_anything(&pattern) => {
+                    found.insert(Reach::new(Way::Route, "*"));
+                }
+                Host::Pattern(pattern) => {
+                    if !rule::is_within(&pattern.to_ascii_lowercase(), self.facts.domain) {
+                        found.insert(Reach::new(Way::Route, &format!("regexp {pattern}")));
+                    }
+                }
+                Host::Unread(rule) => {
+                    found.insert(Reach::new(Way::Route, &format!("rule {rule}")));
+                }
+            }
+        }
+    }
+
+    /// Hosts or addresses, apart by commas or blanks.
+    fn list(&self, value: &str, found: &mut BTreeSet<Reach>) {
+        for part in value.split([',', ' ', '\t', '\n', ';']).filter(|part| !part.is_empty()) {
+            // A snippet of caddy's, which is no site.
+            if part.starts_with('(') || part.starts_with('&') {
+                continue;
+            }
+            self.host(part, found);
+        }
+    }
+
+    fn nginx(&self, name: &str, value: &str, found: &mut BTreeSet<Reach>) {
+        if name == "VIRTUAL_HOST_MULTIPORTS" {
+            let foreign = hosts_in(value).into_iter().filter(|host| !is_own(host, self.facts));
+            found.extend(foreign.map(|host| Reach::new(Way::Route, &host)));
+            return;
+        }
+        match value.trim().strip_prefix('~') {
+            Some(pattern) => self.hosts([Host::Pattern(pattern.to_owned())].into(), found),
+            None => self.list(value, found),
+        }
+    }
+
+    fn host(&self, given: &str, found: &mut BTreeSet<Reach>) {
+        let without_scheme = given.split_once("://").map_or(given, |(_, rest)| rest);
+        let host = without_scheme.split('/').next().unwrap_or_default();
+        let host = match host.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => host,
+        };
+        let host = host.trim().trim_end_matches('.').to_lowercase();
+        if given.trim().is_empty() {
+            return;
+        }
+        if matches!(host.as_str(), "" | "*" | "_") {
+            found.insert(Reach::new(Way::Route, "*"));
+        } else if !is_own(&host, self.facts) {
+            found.insert(Reach::new(Way::Route, &host));
+        }
+    }
+}
+
+/// Whether a host is the app's, or one that the operator put into the settings.
+pub fn is_own(host: &str, facts: &Facts<'_>) -> bool {
+    let domain = facts.domain.to_ascii_lowercase();
+    let under = host
+        .strip_suffix(&domain)
+        .is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && rest.ends_with('.')));
+    (!domain.is_empty() && under) || facts.hosts.contains(host)
+}
+
+/// What looks like a host in a text.
+pub fn hosts_in(text: &str) -> BTreeSet<String> {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '*');
+    text.split(|c: char| !part(c))
+        .map(|word| word.trim_matches('.').to_lowercase())
+        .filter(|word| word.contains('.') && word.contains(char::is_alphabetic))
+        .collect()
+}
+
+/// `http.routers.web` of `traefik.http.routers.web.rule`, given in lower case.
+fn definition(key: &str) -> Option<String> {
+    let parts: Vec<&str> = key.split('.').collect();
+    match parts.as_slice() {
+        [
+            "traefik",
+            protocol @ ("http" | "tcp" | "udp"),
+            kind @ ("routers" | "services" | "middlewares" | "serverstransports"),
+            name,
+            _,
+            ..,
+        ] => Some(format!("{protocol}.{kind}.{name}")),
+        _ => None,
+    }
+}
+
+fn is_numbered(key: &str) -> bool {
+    let number = key.strip_prefix("caddy_");
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_list(key: &str, list: &str) -> bool {
+    let rest = key.strip_prefix(list);
+    rest.is_some_and(|rest| rest.trim_start_matches('.').bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The labels of a service and of its containers: proxies read either.
+fn labels(spec: &api::ServiceSpec) -> BTreeMap<&str, &str> {
+    let task = spec.task_template.as_ref();
+    let container = task.and_then(|task| task.container_spec.as_ref());
+    let of_container = container.and_then(|container| container.labels.as_ref());
+    let all = of_container.into_iter().flatten().chain(spec.labels.iter().flatten());
+    all.map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+fn variables(spec: &api::ServiceSpec) -> Vec<(&str, &str)> {
+    let task = spec.task_template.as_ref();
+    let container = task.and_then(|task| task.container_spec.as_ref());
+    let env = container.and_then(|container| container.env.as_ref());
+    env.into_iter().flatten().filter_map(|line| line.split_once('=')).collect()
+}

@@ -1,0 +1,115 @@
+//! Backups of the simulated server through the program: its volumes are plain
+//! folders of the operator's own, so that no right to mount is needed.
+
+mod cli_support;
+#[path = "common/skip.rs"]
+mod skip;
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::{Command, Output},
+};
+
+use cli_support::Lab;
+
+const COMPOSE: &str = r#"
+services:
+  app:
+    image: example.invalid/app:1
+    volumes: ["content:/content"]
+volumes:
+  content:
+"#;
+
+/// Who runs potluck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Caller,
+    Nobody,
+}
+
+/// The user and group `nobody` on most systems; no account is needed.
+const NOBODY: u32 = 65534;
+
+fn potluck(lab: &Lab, who: Who, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", lab.path("home"))
+        .env("POTLUCK_DIR", lab.path("potluck"))
+        .current_dir(lab.path(""));
+    if who == Who::Nobody {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let done = command.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{arguments:?} as {who:?}: {said}");
+    done
+}
+
+fn back_up_and_restore(who: Who) {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    if who == Who::Nobody {
+        fs::set_permissions(lab.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(lab.path("potluck")).unwrap();
+        give(&lab.path(""));
+    }
+    let run = |arguments: &[&str]| potluck(&lab, who, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    fs::write(volume.join("page"), "soup").unwrap();
+    fs::create_dir(volume.join("sub")).unwrap();
+    std::os::unix::fs::symlink("/etc", volume.join("sub/link")).unwrap();
+    give(&volume);
+
+    run(&["backup", "create", "t.example"]);
+    fs::write(volume.join("page"), "spoiled").unwrap();
+    fs::write(volume.join("later"), "").unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_to_string(volume.join("page")).unwrap(), "soup");
+    assert_eq!(fs::read_link(volume.join("sub/link")).unwrap(), Path::new("/etc"));
+    assert!(!volume.join("later").exists());
+    // Nothing is left beside the data, and all of it is back after a loss as well.
+    let home = volume.parent().unwrap();
+    assert_eq!(fs::read_dir(home).unwrap().count(), 1);
+    run(&["app", "undeploy", "t.example", "--no-input"]);
+    fs::remove_dir_all(home).unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_to_string(volume.join("page")).unwrap(), "soup");
+}
+
+/// Hands a folder to `nobody`, if that is possible.
+fn give(folder: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let owner = format!("{NOBODY}:{NOBODY}");
+    let done = Command::new("chown").args(["-hR", &owner]).arg(folder).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+fn a_volume_of_the_simulated_server_is_saved_and_comes_back() {
+    back_up_and_restore(Who::Caller);
+}
+
+#[test]
+fn it_needs_no_right_of_root() {
+    if !rustix::process::geteuid().is_root() {
+        return skip::skip("only root can start a program as somebody else");
+    }
+    // The program has to be reachable for that user.
+    let program = Path::new(env!("CARGO_BIN_EXE_potluck"));
+    let reached = Command::new(program).arg("--version").uid(NOBODY).gid(NOBODY).output();
+    if let Err(error) = reached {
+        return skip::skip(&format!("{} as another user: {error}", program.display()));
+    }
+    back_up_and_restore(Who::Nobody);
+}
