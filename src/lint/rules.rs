@@ -189,9 +189,6 @@ rules! {
     MANIFEST_INVALID: Error "manifest-invalid",
         "the recipe's plugins are not known",
         "correct it as the message says";
-    NO_APP_SERVICE: Error "no-app-service",
-        "hooks, labels and other recipes count on a service `app`",
-        "call the main service `app`";
     SAMPLE_INVALID: Error "sample-invalid",
         "a new app's settings are a copy of the sample",
         "correct the line";
@@ -216,6 +213,9 @@ rules! {
     GRANT_UNKNOWN_SECRET: Warning "grant-unknown-secret",
         "a plugin asks for a secret that the compose files don't have",
         "name one of the recipe's secrets";
+    NO_APP_SERVICE: Warning "no-app-service",
+        "hooks, labels and other recipes count on a service `app`",
+        "call the main service `app`";
     SAMPLE_ODD: Warning "sample-odd",
         "a setting of the sample will not be read as it looks",
         "correct it as the message says";
