@@ -113,3 +113,47 @@ fn it_needs_no_right_of_root() {
     }
     back_up_and_restore(Who::Nobody);
 }
+
+const LABELLED: &str = r#"
+services:
+  app:
+    image: example.invalid/app:1
+    volumes: ["content:/content"]
+    deploy:
+      labels:
+        backupbot.backup: "true"
+        backupbot.backup.volumes.content.path: "dump.gz"
+volumes:
+  content:
+"#;
+
+/// What `gzip` makes of nothing.
+const GZIP_OF_NOTHING: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+
+/// The hook of a label writes the file, and how that went only the hook knows.
+#[test]
+fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", LABELLED);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    let backup = |dump: &[u8]| -> Vec<String> {
+        fs::write(volume.join("dump.gz"), dump).unwrap();
+        let report = run(&["backup", "create", "t.example", "--json"]).stdout;
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        serde_json::from_value(report["warnings"].clone()).unwrap()
+    };
+    // As large as a dump that is worth a comparison, and of no known form.
+    assert_eq!(backup(&[b'x'; 8192]), Vec::<String>::new());
+    let warnings = backup(GZIP_OF_NOTHING);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("`dump.gz` of the volume"), "{warnings:?}");
+    assert!(warnings[0].ends_with("there is nothing in its gzip stream"), "{warnings:?}");
+    assert!(warnings[1].contains("has 20 B only, 8.00 KiB in the last backup"), "{warnings:?}");
+
+    let said = run(&["backup", "create", "t.example"]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains(", with 1 warning."));
+}

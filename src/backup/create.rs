@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    compare,
     error::Error,
     facts,
     manifest::{self, Item, Manifest},
@@ -158,9 +159,23 @@ async fn take(
         *begun += 1;
         plugin.before_backup().await?;
     }
-    let mut items = Vec::new();
-    for item in &planned {
-        items.push(taking.take(item, hooks).await?);
+    let items = async {
+        let mut items = Vec::new();
+        for item in &planned {
+            items.push(taking.take(item, hooks).await?);
+        }
+        Ok::<_, Error>(items)
+    };
+    // Beside the items: it only reads the repository.
+    let last = async { Ok(compare::last(taking.restic, &app.entry.name).await) };
+    let (mut items, last) = futures_util::try_join!(items, last)?;
+    let said = match last {
+        Ok(Some(last)) => compare::shrunk(&items, &last),
+        Ok(None) => Vec::new(),
+        Err(error) => vec![format!("the last backup cannot be compared with this one: {error}")],
+    };
+    for message in said {
+        taking.warnings.add(&*context.progress, message);
     }
     items.push(settings);
     let manifest = Manifest {

@@ -10,6 +10,7 @@
 //! Read `create.rs` and `take.rs` for the way there, `restore.rs`,
 //! `restore_data.rs` and `put_back.rs` for the way back.
 
+mod compare;
 mod create;
 mod error;
 mod facts;

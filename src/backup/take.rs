@@ -145,6 +145,7 @@ impl Taking<'_> {
         if folder.is_empty()? {
             return Ok((None, facts));
         }
+        self.tell_unproved(&folder, paths).await?;
         let exclude = folder.exclude(exclude);
         let upload = self.restic.backup_folder(label, folder.view()?, paths, &exclude).await?;
         let mut reached = upload.reached();
@@ -163,6 +164,26 @@ impl Taking<'_> {
                 }
             }
         }
+    }
+
+    /// Files that are named one by one are mostly dumps that a label's hook wrote,
+    /// and how it went is known only to the hook.
+    async fn tell_unproved(&self, folder: &Folder, paths: &[String]) -> Result<(), Error> {
+        let (looked, paths) = (folder.clone(), paths.to_vec());
+        let looking = tokio::task::spawn_blocking(move || looked.unproved(&paths));
+        let unproved = looking.await.map_err(|e| Error::Volume {
+            volume: folder.volume().to_owned(),
+            verb: "read",
+            reason: e.to_string(),
+        })?;
+        for (path, reason) in unproved {
+            let volume = folder.volume();
+            self.warnings.add(
+                &**self.progress,
+                format!("`{}` of the volume `{volume}` may be no dump: {reason}", line(&path)),
+            );
+        }
+        Ok(())
     }
 
     /// Says what was gone before it could be read: no failure, an app makes and

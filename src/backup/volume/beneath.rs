@@ -10,6 +10,7 @@
 
 use std::{
     ffi::{CStr, CString},
+    fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -47,6 +48,17 @@ pub(super) fn folder(parent: impl AsFd, name: &str) -> io::Result<OwnedFd> {
 pub(super) fn folder_or_mount(parent: impl AsFd, name: &str) -> io::Result<OwnedFd> {
     let inside = INSIDE.difference(ResolveFlags::NO_XDEV);
     Ok(openat2(parent, name, FOLDER, Mode::empty(), inside)?)
+}
+
+/// A plain file, to be read; none where the name is something else. Opening a
+/// pipe does not wait for who writes it.
+pub(super) fn plain_file(parent: impl AsFd, name: &str) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if FileType::from_raw_mode(look(&parent, name)?.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
+    let file = File::from(openat2(parent, name, flags, Mode::empty(), INSIDE)?);
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 /// What a name is; a link itself.

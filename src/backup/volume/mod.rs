@@ -17,7 +17,8 @@ mod view;
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Read},
     os::{
         fd::{AsFd, OwnedFd},
         unix::ffi::OsStringExt,
@@ -38,11 +39,13 @@ use self::{
     beneath::{ASIDE, Named, is_folder, kind, look_for},
     view::Access,
 };
-use super::{error::Error, manifest::VolumeFacts};
+use super::{error::Error, manifest::VolumeFacts, proof::Proof};
 use crate::engine::{VolumesFolder, Writers};
 
 /// Docker's name of the folder with a volume's data.
 const DATA: &str = "_data";
+/// A larger file is not read twice.
+const LARGEST_PROVED: u64 = 256 * 1024 * 1024;
 
 /// A volume's folder, open.
 #[derive(Debug, Clone)]
@@ -153,6 +156,38 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    /// Which of these paths are files whose own bytes say that they are no whole
+    /// dump, and why. What is no plain file, or too large to be read twice, is not
+    /// looked into.
+    pub fn unproved(&self, paths: &[String]) -> Vec<(String, String)> {
+        let reason = |path: &String| self.prove(path).err().map(|reason| (path.clone(), reason));
+        paths.iter().filter_map(reason).collect()
+    }
+
+    fn prove(&self, path: &str) -> Result<(), String> {
+        let failed = |e: io::Error| e.to_string();
+        let parts = relative(path)?;
+        let (name, above) = parts.split_last().ok_or("it has no name")?;
+        let mut folder = self.data.clone();
+        for part in above {
+            folder = Arc::new(beneath::folder(&folder, part).map_err(failed)?);
+        }
+        let Some(file) = beneath::plain_file(&folder, name).map_err(failed)? else { return Ok(()) };
+        let size = file.metadata().map_err(failed)?.len();
+        if size > LARGEST_PROVED {
+            return Ok(());
+        }
+        let mut proof = Proof::default();
+        let mut file = file.take(LARGEST_PROVED);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer).map_err(failed)? {
+                0 => return proof.end(),
+                n => proof.push(&buffer[..n]),
+            }
+        }
     }
 
     /// Whether a path is missing now. One that cannot be looked at is not.
