@@ -225,7 +225,7 @@ pub fn recipe_reach(checkout: &Checkout) -> Option<Vec<(Option<String>, ReachRow
     let offered = sample.commented_values();
     let facts = Facts {
         domain,
-        hosts: offered.values().flat_map(|value| reach::hosts_in(value)).collect(),
+        hosts: offered.values().flat_map(|value| reach::typed_hosts(value)).collect(),
         shared_networks: ServerSettings::default().shared_networks(),
         checkout: Some(checkout.path()),
         ..Facts::default()

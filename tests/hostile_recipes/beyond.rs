@@ -171,6 +171,10 @@ fn the_neighbours_visitors_are_routed_here() {
         ("traefik.http.routers.x.rule=PathPrefix(`/`) || Host(`${DOMAIN}`)", "route: *"),
         ("traefik.frontend.rule=Host:${DOMAIN},bank.example.com", "route: bank.example.com"),
         ("caddy=bank.example.com", "route: bank.example.com"),
+        ("traefik.http.routerſ.x.rule=Host(`bank.example.com`)", "route: bank.example.com"),
+        ("traefik.http.middlewares.x.errors.service=api@internal", "router: api@internal"),
+        ("traefik.tls.stores.default.defaultgeneratedcert.resolver=x", "router: tls stores"),
+        ("caddy.email=x@bank.example.com", "router: caddy global options"),
     ] {
         asked(&rule(label), line);
     }
@@ -184,6 +188,41 @@ fn a_sample_names_the_host_that_is_routed_here() {
             "{endpoint_mode: dnsrr, labels: [\"traefik.http.routers.x.rule=Host(`${OTHER}`)\"]}";
         let compose = QUIET.replace("{endpoint_mode: dnsrr}", labels);
         asks(guest, &compose, "route: bank.example.com");
+    });
+}
+
+/// A key that the container's labels and the service's have with other values.
+#[test]
+fn a_harmless_label_hides_another_of_its_name() {
+    let key = "traefik.http.routers.x.rule";
+    let compose = with(&format!("    labels: [\"{key}=Host(`bank.example.com`)\"]\n"), "").replace(
+        "{endpoint_mode: dnsrr}",
+        &format!("{{endpoint_mode: dnsrr, labels: [\"{key}=Host(`${{DOMAIN}}`)\"]}}"),
+    );
+    asked(&compose, "route: bank.example.com");
+}
+
+/// The node fills it in, and the proxy splits it at the comma that comes out.
+#[test]
+fn a_template_becomes_another_host() {
+    let host = "'{{\"bank.example.com\\x2cx\"}}.${DOMAIN}'";
+    asked(&with(&format!("    environment: {{VIRTUAL_HOST: {host}}}\n"), ""), "route: {{");
+}
+
+/// The host of the operator's own address is not the recipe's to route.
+#[test]
+fn an_address_of_the_operator_gives_its_host_away() {
+    attack(|guest| {
+        guest.write(".env.sample", "TYPE=x\nDOMAIN=x\nADMIN_EMAIL=\nRELAY=\n");
+        guest.compose(&QUIET.replace(
+            "{endpoint_mode: dnsrr}",
+            "{endpoint_mode: dnsrr, labels: [\"traefik.http.routers.x.rule=Host(`bank.example.com`)\"]}",
+        ));
+        guest.new_app();
+        for setting in ["ADMIN_EMAIL=me@bank.example.com", "RELAY=smtp://bank.example.com:25"] {
+            guest.ok(&["app", "config", "APP", "--set", setting]);
+        }
+        guest.refused(&["app", "deploy", "APP", "-n"], 6, "route: bank.example.com");
     });
 }
 

@@ -33,7 +33,7 @@ use crate::{
     home::{EnvFile, Reach, StackName},
 };
 
-pub use routes::hosts_in;
+pub use routes::typed_hosts;
 pub use words::sentence;
 
 /// Stands for the stack where something belongs to no service.
@@ -171,7 +171,7 @@ pub fn hosts(
         .into_iter()
         .filter(|(key, value)| sample.get(key) != Some(value.as_str()))
         .filter(|(key, value)| copied.get(key) != Some(&digest(value)))
-        .flat_map(|(_, value)| routes::hosts_in(&value))
+        .flat_map(|(_, value)| routes::typed_hosts(&value))
         .collect()
 }
 
@@ -182,7 +182,7 @@ pub fn copied(settings: &EnvFile, sample: &EnvFile) -> BTreeMap<String, String> 
         .values()
         .into_iter()
         .filter(|(key, value)| sample.get(key) == Some(value.as_str()))
-        .filter(|(_, value)| !routes::hosts_in(value).is_empty())
+        .filter(|(_, value)| !routes::typed_hosts(value).is_empty())
         .map(|(key, value)| (key, digest(&value)))
         .collect()
 }

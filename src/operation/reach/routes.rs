@@ -2,7 +2,7 @@
 //! caddy-docker-proxy, Interlock and Docker Flow, and the variables of
 //! nginx-proxy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     Facts, Neighbour, Own,
@@ -12,6 +12,7 @@ use crate::{
     compose::{Stack, StackService},
     engine::api,
     home::{Reach, Way},
+    yaml,
 };
 
 /// Parts of Traefik that are nobody's business but the operator's; the others
@@ -40,12 +41,12 @@ impl<'a> Routes<'a> {
         Routes {
             facts,
             own,
-            defined: ours.filter_map(|(key, _)| definition(&key.to_ascii_lowercase())).collect(),
+            defined: ours.filter_map(|(key, _)| definition(&folded(key))).collect(),
             of_others: facts
                 .neighbours
                 .iter()
                 .flat_map(of)
-                .filter_map(|key| definition(&key.to_ascii_lowercase()))
+                .filter_map(|key| definition(&folded(key)))
                 .collect(),
         }
     }
@@ -53,9 +54,12 @@ impl<'a> Routes<'a> {
     /// What one service's labels and variables reach.
     pub fn service(&self, service: &StackService) -> BTreeSet<Reach> {
         let mut found = BTreeSet::new();
-        for (key, value) in labels(&service.spec) {
-            self.label(&key.to_ascii_lowercase(), value, &mut found);
+        let labels: Vec<(String, &str)> =
+            labels(&service.spec).map(|(key, value)| (folded(key), value)).collect();
+        for (key, value) in &labels {
+            self.label(key, value, &mut found);
         }
+        caddy_globals(&labels, &mut found);
         for (name, value) in variables(&service.spec) {
             if NGINX.contains(&name) {
                 self.nginx(name, value, &mut found);
@@ -93,8 +97,18 @@ impl<'a> Routes<'a> {
                 found.insert(Reach::new(Way::Router, value));
             }
             // Services made of others.
-            ["traefik", "http" | "tcp", "services", _, .., "name" | "service"] => {
+            ["traefik", "http" | "tcp", "services", _, .., "name" | "service" | "fallback"] => {
                 self.uses(&format!("{}.services", parts[1]), value, found);
+            }
+            ["traefik", "http", "middlewares", _, "errors", "service"] => {
+                self.uses("http.services", value, found);
+            }
+            ["traefik", "http", "middlewares", _, "forwardauth", "address"] => {
+                found.insert(Reach::new(Way::Router, value));
+            }
+            // Certificates and options of all that the proxy serves.
+            ["traefik", "tls", rest @ ..] => {
+                found.insert(Reach::new(Way::Router, &format!("tls {}", rest.join("."))));
             }
             ["caddy"] => self.list(value, found),
             [caddy] if is_numbered(caddy) => self.list(value, found),
@@ -171,8 +185,9 @@ impl<'a> Routes<'a> {
     /// Hosts or addresses, apart by commas or blanks.
     fn list(&self, value: &str, found: &mut BTreeSet<Reach>) {
         for part in value.split([',', ' ', '\t', '\n', ';']).filter(|part| !part.is_empty()) {
-            // A snippet of caddy's, which is no site.
+            // A snippet or a named route of caddy's is no site: others import it.
             if part.starts_with('(') || part.starts_with('&') {
+                found.insert(Reach::new(Way::Router, part));
                 continue;
             }
             self.host(part, found);
@@ -181,13 +196,28 @@ impl<'a> Routes<'a> {
 
     fn nginx(&self, name: &str, value: &str, found: &mut BTreeSet<Reach>) {
         if name == "VIRTUAL_HOST_MULTIPORTS" {
-            let foreign = hosts_in(value).into_iter().filter(|host| !is_own(host, self.facts));
-            found.extend(foreign.map(|host| Reach::new(Way::Route, &host)));
+            // Hosts, each with its ports, as YAML.
+            match yaml::document(value) {
+                Ok(serde_json::Value::Object(hosts)) => {
+                    hosts.keys().for_each(|host| self.nginx_hosts(host, found));
+                }
+                _ if value.trim().is_empty() => {}
+                _ => {
+                    found.insert(Reach::new(Way::Route, &format!("rule {value}")));
+                }
+            }
             return;
         }
-        match value.trim().strip_prefix('~') {
-            Some(pattern) => self.hosts([Host::Pattern(pattern.to_owned())].into(), found),
-            None => self.list(value, found),
+        self.nginx_hosts(value, found);
+    }
+
+    /// nginx-proxy splits at commas before it looks for patterns.
+    fn nginx_hosts(&self, value: &str, found: &mut BTreeSet<Reach>) {
+        for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.strip_prefix('~') {
+                Some(pattern) => self.hosts([Host::Pattern(pattern.to_owned())].into(), found),
+                None => self.list(part, found),
+            }
         }
     }
 
@@ -211,7 +241,13 @@ impl<'a> Routes<'a> {
 }
 
 /// Whether a host is the app's, or one that the operator put into the settings.
+/// What is no plain name (a template that the node fills in, a list that is
+/// split later) may come to be another's.
 pub fn is_own(host: &str, facts: &Facts<'_>) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
+    if !host.chars().all(plain) {
+        return false;
+    }
     let domain = facts.domain.to_ascii_lowercase();
     let under = host
         .strip_suffix(&domain)
@@ -219,11 +255,19 @@ pub fn is_own(host: &str, facts: &Facts<'_>) -> bool {
     (!domain.is_empty() && under) || facts.hosts.contains(host)
 }
 
-/// What looks like a host in a text.
-pub fn hosts_in(text: &str) -> BTreeSet<String> {
+/// Hosts that somebody wrote down as such: names apart by commas, blanks and
+/// quotes. The host of an e-mail address or of a URL (a relay, a provider) is
+/// named for another reason.
+pub fn typed_hosts(text: &str) -> BTreeSet<String> {
+    let apart = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '`' | '"' | '\'' | '|');
     let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '*');
-    text.split(|c: char| !part(c))
-        .map(|word| word.trim_matches('.').to_lowercase())
+    let without_port = |word: &str| match word.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host.to_owned(),
+        _ => word.to_owned(),
+    };
+    text.split(apart)
+        .map(|word| without_port(word).trim_matches('.').to_lowercase())
+        .filter(|word| word.chars().all(part))
         .filter(|word| word.contains('.') && word.contains(char::is_alphabetic))
         .collect()
 }
@@ -254,13 +298,42 @@ fn is_list(key: &str, list: &str) -> bool {
     rest.is_some_and(|rest| rest.trim_start_matches('.').bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// The labels of a service and of its containers: proxies read either.
-fn labels(spec: &api::ServiceSpec) -> BTreeMap<&str, &str> {
+/// A label's key as proxies compare it: Traefik folds case as Unicode does, by
+/// which two letters more than the ASCII ones are an `s` and a `k`
+/// (traefik/paerser, `strings.EqualFold`).
+fn folded(key: &str) -> String {
+    let ascii = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    key.chars().map(ascii).collect()
+}
+
+/// Options of caddy as a whole: keys below a `caddy` that names no site.
+fn caddy_globals(labels: &[(String, &str)], found: &mut BTreeSet<Reach>) {
+    let first = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
+    let blocks: BTreeSet<String> = labels
+        .iter()
+        .map(|(key, _)| first(key))
+        .filter(|block| block == "caddy" || is_numbered(block))
+        .collect();
+    for block in blocks {
+        let site = |(key, value): &(String, &str)| *key == block && !value.trim().is_empty();
+        if !labels.iter().any(site) {
+            found.insert(Reach::new(Way::Router, "caddy global options"));
+        }
+    }
+}
+
+/// The labels of a service and of its containers: proxies read either, and one
+/// key may stand in both with other values.
+fn labels(spec: &api::ServiceSpec) -> impl Iterator<Item = (&str, &str)> {
     let task = spec.task_template.as_ref();
     let container = task.and_then(|task| task.container_spec.as_ref());
     let of_container = container.and_then(|container| container.labels.as_ref());
     let all = of_container.into_iter().flatten().chain(spec.labels.iter().flatten());
-    all.map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    all.map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
 fn variables(spec: &api::ServiceSpec) -> Vec<(&str, &str)> {

@@ -196,11 +196,18 @@ pub fn is_within(pattern: &str, domain: &str) -> bool {
     let escaped = domain.replace('.', "\\.");
     // Traefik 2: `{sub:[a-z]+}.example.org`, literal outside the braces.
     if let Some(rest) = pattern.strip_prefix('{') {
-        let outside = rest.split_once('}').map(|(_, outside)| outside);
-        return outside.and_then(|o| o.strip_prefix('.')) == Some(domain)
-            && !rest.split('}').next().unwrap_or_default().contains('{');
+        let Some((inside, outside)) = rest.split_once('}') else { return false };
+        let Some((name, regexp)) = inside.split_once(':') else { return false };
+        // Traefik 3 takes the whole for one regular expression: nothing in it may
+        // be an alternative.
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let harmless = |c: char| !matches!(c, '|' | '^' | '$' | '(' | ')' | '{' | '\\');
+        return outside.strip_prefix('.') == Some(domain)
+            && !name.is_empty()
+            && name.chars().all(named)
+            && regexp.chars().all(harmless);
     }
-    let plain = |c: char| !matches!(c, '|' | '(' | ')' | '{' | '}' | '?' | '#');
+    let plain = |c: char| !matches!(c, '|' | '(' | ')' | '{' | '}' | '?' | '#' | ',');
     let Some(before) = pattern.strip_suffix('$').and_then(|p| p.strip_suffix(escaped.as_str()))
     else {
         return false;

@@ -341,6 +341,14 @@ fn shadows(
     let lower = alias.to_ascii_lowercase();
     let is = |name: &str| name.eq_ignore_ascii_case(alias);
     let of_others = || facts.neighbours.iter().any(|other| is(&other.name));
+    // What another's service is called there, beside its own name.
+    let called = |other: &super::Neighbour| {
+        !is(other.key())
+            && other.networks.get(network).is_some_and(|aliases| aliases.iter().any(|a| is(a)))
+    };
+    if facts.neighbours.iter().any(called) {
+        return true;
+    }
     if alias != service.key {
         let prefixed = own.has(alias) || alias == own.stack;
         return (!prefixed && !routes::is_own(&lower, facts)) || of_others();

@@ -250,8 +250,8 @@ fn networks_of_others() {
         ),
         (
             "[x]",
-            "{x: {driver: macvlan, driver_opts: {parent: eth0}}}",
-            "network-driver: macvlan parent=eth0",
+            "{x: {driver: weave, driver_opts: {parent: eth0}}}",
+            "network-driver: weave parent=eth0",
         ),
         ("[x]", "{x: {driver_opts: {encrypted: ''}}}", ""),
         (
@@ -363,8 +363,31 @@ fn routes_beyond_the_app() {
         ("caddy=victim.example.org", "route: victim.example.org"),
         ("caddy_0=https://wiki.example.org, http://www.example.net:80", ""),
         ("caddy=:80", "route: *"),
-        ("caddy=(snippet)", ""),
-        ("caddy.reverse_proxy={{upstreams 80}}", ""),
+        ("caddy=(snippet)", "router: (snippet)"),
+        // Without a site they are options of the whole proxy.
+        ("caddy.email=me@victim.example.org", "router: caddy global options"),
+        ("caddy=", "router: caddy global options"),
+        // The node fills it in, and the proxy splits it then.
+        (
+            "caddy={{\"victim.example.org\\x20x\"}}.wiki.example.org",
+            "route: {{\\u{22}victim.example.org\\u{5c}x20x\\u{22}}}.wiki.example.org",
+        ),
+        ("traefik.http.routerſ.w.rule=Host(`victim.example.org`)", "route: victim.example.org"),
+        ("traefiK.http.routers.w.rule=Host(`victim.example.org`)", "route: victim.example.org"),
+        (
+            "traefik.http.routers.w.rule=HostRegexp(`{a|.*|b:x}.wiki.example.org`)",
+            "route: regexp {a|.*|b:x}.wiki.example.org",
+        ),
+        ("traefik.http.middlewares.w.errors.service=api@internal", "router: api@internal"),
+        ("traefik.http.services.w.failover.fallback=victim_app@swarm", "router: victim_app@swarm"),
+        (
+            "traefik.http.middlewares.w.forwardauth.address=http://victim_app/",
+            "router: http://victim_app/",
+        ),
+        (
+            "traefik.tls.stores.default.defaultgeneratedcert.resolver=x",
+            "router: tls stores.default.defaultgeneratedcert.resolver",
+        ),
         ("com.docker.lb.hosts=wiki.example.org,victim.example.org", "route: victim.example.org"),
         ("com.df.serviceDomain.1=victim.example.org", "route: victim.example.org"),
     ] {
@@ -380,10 +403,36 @@ fn routes_beyond_the_app() {
             "route: victim.example.org",
         ),
         ("environment: {VIRTUAL_HOST: '~^.*$$'}", "", "route: *"),
+        (
+            "environment: {VIRTUAL_HOST: '~^.*,x\\.wiki\\.example\\.org$$'}",
+            "",
+            "route: *; route: x\\u{5c}.wiki\\u{5c}.example\\u{5c}.org$",
+        ),
+        (
+            "environment: {VIRTUAL_HOST: '{{\"victim.example.org\"}}.wiki.example.org'}",
+            "",
+            "route: {{\\u{22}victim.example.org\\u{22}}}.wiki.example.org",
+        ),
+        (
+            "environment: {VIRTUAL_HOST_MULTIPORTS: '{\"~^.*$$\": {\"/\": {\"port\": 80}}}'}",
+            "",
+            "route: *",
+        ),
+        (
+            "environment: {VIRTUAL_HOST_MULTIPORTS: '{wiki.example.org: {}, victim.example.org: {}}'}",
+            "",
+            "route: victim.example.org",
+        ),
         ("environment: {VIRTUAL_HOST: '*.wiki.example.org'}", "", ""),
         ("environment: {LETSENCRYPT_HOST: wiki.example.org}", "", ""),
         ("environment: {OTHER_HOST: victim.example.org}", "", ""),
     ]);
+    // Proxies read the container's labels as well as the service's.
+    let twice = "labels: [\"traefik.http.routers.w.rule=Host(`victim.example.org`)\"]\n\
+                 deploy: {labels: [\"traefik.http.routers.w.rule=Host(`wiki.example.org`)\"]}";
+    check(&[(twice, "", "route: victim.example.org")]);
+    let site = "deploy: {labels: [caddy=wiki.example.org, 'caddy.reverse_proxy={{upstreams 80}}']}";
+    check(&[(site, "", "")]);
     let own = "deploy:\n  labels:\n    - traefik.http.routers.a.service=web\n    \
                - traefik.http.services.web.loadbalancer.server.port=80";
     check(&[(own, "", "")]);
@@ -421,11 +470,12 @@ fn names_of_other_stacks() {
         ),
         neighbour("victim", "db", &[("victim_default", &["db"])], &[]),
         neighbour("wiki_example_org_b", "data", &[], &[]),
-        neighbour("wiki", "app", &[("proxy", &["app"])], &[]),
+        neighbour("wiki", "app", &[("proxy", &["app", "mailer"])], &[]),
     ];
     for (key, rest, beside, expected) in [
         ("app", "networks: [proxy]", "", "app network: proxy"),
         ("web", "networks: [proxy]", "", "web network: proxy"),
+        ("mailer", "networks: [proxy]", "", "mailer alias: proxy/mailer; network: proxy"),
         ("db", "networks: [proxy]", "", "db alias: proxy/db; network: proxy"),
         ("db", "networks: [default]", "", ""),
         ("victim_db", "networks: [proxy]", "", "victim_db alias: proxy/victim_db; network: proxy"),
@@ -487,10 +537,10 @@ fn hosts_of_the_settings_are_the_operators_where_they_differ_from_the_sample() {
     let sample = parse("TYPE=x\nEXTRA=victim.example.org\nALIAS=\nURL=https://x.example\n");
     let settings = parse(
         "TYPE=x\nEXTRA=victim.example.org\nALIAS=\", `www.Example.net`\"\n\
-         URL=https://cloud.example.net/path\nOWN=a.b:8080\nVERSION=1.2\n",
+         URL=https://cloud.example.net/path\nMAIL=me@victim.example.org\nOWN=a.b:8080\nVERSION=1.2\n",
     );
     let found: Vec<String> = hosts(&settings, &sample, &BTreeMap::new()).into_iter().collect();
-    assert_eq!(found, ["a.b", "cloud.example.net", "www.example.net"]);
+    assert_eq!(found, ["a.b", "www.example.net"]);
 }
 
 #[test]
