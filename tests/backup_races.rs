@@ -23,7 +23,7 @@ use potluck::backup::{
     Error,
     restic::{Label, Snapshot},
     set::SetId,
-    volume::{Folder, NoView},
+    volume::NoView,
 };
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
