@@ -12,13 +12,13 @@ use std::{
     ffi::{CStr, CString},
     fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::{
     fs::{
         AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat, Uid, fchmod,
-        fchown, mkdirat, openat2, renameat, renameat_with, statat, unlinkat,
+        fchown, fstat, mkdirat, openat2, renameat, renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
@@ -50,15 +50,21 @@ pub(super) fn folder_or_mount(parent: impl AsFd, name: &str) -> io::Result<Owned
     Ok(openat2(parent, name, FOLDER, Mode::empty(), inside)?)
 }
 
-/// A plain file, to be read; none where the name is something else. Opening a
-/// pipe does not wait for who writes it.
+/// A plain file, to be read; none where the name is something else. What it is
+/// is asked of a descriptor that opens nothing, and that very thing is opened
+/// then: a container that swaps the file for a device or a pipe must not have its
+/// driver opened by root.
 pub(super) fn plain_file(parent: impl AsFd, name: &str) -> io::Result<Option<File>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    if FileType::from_raw_mode(look(&parent, name)?.st_mode) != FileType::RegularFile {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = match openat2(parent, name, flags, Mode::empty(), INSIDE) {
+        Err(Errno::LOOP) => return Ok(None),
+        found => found?,
+    };
+    if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::RegularFile {
         return Ok(None);
     }
-    let file = File::from(openat2(parent, name, flags, Mode::empty(), INSIDE)?);
-    Ok(file.metadata()?.is_file().then_some(file))
+    // The kernel's own link to what is open, not a path below the volume.
+    File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).map(Some)
 }
 
 /// What a name is; a link itself.
@@ -180,10 +186,11 @@ pub(super) fn remove_all(parent: impl AsFd, name: &str) -> io::Result<()> {
         done => return done.map_err(Into::into),
     }
     let top = folder(parent, name)?;
+    let up = Up { top: top.as_fd(), prefix: deeper()? };
     let (mut moved, mut passes) = (0, 0);
     loop {
         let before = moved;
-        empty(top.as_fd(), top.as_fd(), 1, &mut moved)?;
+        empty(top.as_fd(), &up, 1, &mut moved)?;
         match unlinkat(parent, name, AtFlags::REMOVEDIR) {
             // What was too deep was brought up.
             Err(Errno::NOTEMPTY) if moved > before && moved < MOST_MOVED => {}
@@ -195,15 +202,23 @@ pub(super) fn remove_all(parent: impl AsFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// Empties a folder. What lies deeper than [`DEEPEST`] is moved up into `top`
-/// and counted, for the next pass: a tree can be deeper than there are
-/// descriptors and stack.
-fn empty(
-    from: BorrowedFd<'_>,
-    top: BorrowedFd<'_>,
-    depth: usize,
-    moved: &mut usize,
-) -> io::Result<()> {
+/// Where what lies too deep is brought up to.
+struct Up<'a> {
+    top: BorrowedFd<'a>,
+    /// How the names there begin: of a number that whoever filled the tree could
+    /// not know, as they could have taken the names.
+    prefix: String,
+}
+
+fn deeper() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
+    Ok(format!(".potluck-deeper-{}", hex::encode(random)))
+}
+
+/// Empties a folder. What lies deeper than [`DEEPEST`] is moved up and counted,
+/// for the next pass: a tree can be deeper than there are descriptors and stack.
+fn empty(from: BorrowedFd<'_>, up: &Up<'_>, depth: usize, moved: &mut usize) -> io::Result<()> {
     for name in names(from)? {
         match unlinkat(from, &*name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => continue,
@@ -212,15 +227,14 @@ fn empty(
         }
         if depth >= DEEPEST {
             *moved += 1;
-            let up = format!(".potluck-deeper-{moved}");
-            match renameat(from, &*name, top, &up) {
-                // One of that name is left of a removal that was cut off.
-                Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => continue,
+            let name_there = format!("{}-{moved}", up.prefix);
+            match renameat(from, &*name, up.top, &name_there) {
+                Ok(()) | Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error.into()),
             }
         }
         match openat2(from, &*name, FOLDER, Mode::empty(), INSIDE) {
-            Ok(next) => empty(next.as_fd(), top, depth + 1, moved)?,
+            Ok(next) => empty(next.as_fd(), up, depth + 1, moved)?,
             // Swapped for something else since: that is for the next pass.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
             Err(error) => return Err(error.into()),
@@ -260,6 +274,41 @@ mod tests {
 
     fn broken(_: Named<'_>, _: Named<'_>) -> Result<(), Errno> {
         Err(Errno::IO)
+    }
+
+    #[test]
+    fn only_what_is_a_plain_file_is_opened() {
+        let lab = tempfile::tempdir().unwrap();
+        let at = |name: &str| lab.path().join(name);
+        fs::write(at("f"), "text").unwrap();
+        fs::create_dir(at("d")).unwrap();
+        std::os::unix::fs::symlink("f", at("l")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(at("p")).status().unwrap();
+        assert!(made.success());
+        let folder = fs::File::open(lab.path()).unwrap();
+        let file = plain_file(&folder, "f").unwrap().unwrap();
+        assert_eq!(io::read_to_string(file).unwrap(), "text");
+        for name in ["d", "l", "p"] {
+            assert!(plain_file(&folder, name).unwrap().is_none(), "{name}");
+        }
+        assert_eq!(plain_file(&folder, "x").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    /// Names that an earlier potluck gave to what it brought up, taken by files.
+    #[test]
+    fn a_deep_tree_goes_whatever_names_are_taken() {
+        let lab = tempfile::tempdir().unwrap();
+        let top = lab.path().join("top");
+        for n in 1..=200 {
+            fs::create_dir_all(&top).unwrap();
+            fs::write(top.join(format!(".potluck-deeper-{n}")), "").unwrap();
+        }
+        for n in 0..8 {
+            let deep: std::path::PathBuf = (0..DEEPEST * 3).map(|_| "x").collect();
+            fs::create_dir_all(top.join(format!("d{n}")).join(deep)).unwrap();
+        }
+        remove_all(fs::File::open(lab.path()).unwrap(), "top").unwrap();
+        assert!(!top.exists());
     }
 
     #[test]
