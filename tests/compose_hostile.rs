@@ -17,7 +17,11 @@ fn read(files: &[String]) -> Result<(), Problems> {
         .iter()
         .map(|text| Source { name: "compose.yml".into(), text: text.clone() })
         .collect();
-    let lookup = |name: &str| (name == "SET").then(|| "value".to_owned());
+    let lookup = |name: &str| match name {
+        "SET" => Some("value".to_owned()),
+        "LONG" => Some("l".repeat(30_000)),
+        _ => None,
+    };
     let options = LoadOptions {
         working_dir: Path::new("/nonexistent"),
         home_dir: None,
@@ -43,6 +47,36 @@ fn an_alias_bomb_is_an_error() {
     }
     let problems = read(&[bomb]).unwrap_err();
     assert!(problems.to_string().contains("expand to too much"), "{problems}");
+}
+
+/// A few kilobytes that repeat a long variable.
+#[test]
+fn what_variables_bring_is_bounded() {
+    let value = "${LONG}".repeat(100);
+    let mut services = "services:\n".to_owned();
+    for n in 0..40 {
+        services += &format!("  s{n}:\n    image: a\n    environment: {{A: '{value}'}}\n");
+    }
+    let problems = read(&[services]).unwrap_err();
+    assert!(
+        problems.to_string().contains("with its variables the stack is longer than"),
+        "{problems}"
+    );
+    let one = format!("services: {{a: {{image: a, command: '{}'}}}}\n", "${LONG}".repeat(1000));
+    let problems = read(&[one]).unwrap_err();
+    assert!(problems.to_string().contains("with its variables this value is longer"), "{problems}");
+    // What a real file has is taken.
+    read(&["services: {a: {image: a, command: '$LONG $LONG'}}\n".to_owned()]).unwrap();
+}
+
+#[test]
+fn ports_of_all_services_are_bounded() {
+    let mut services = "x-p: &p ['1-65535:1-65535']\nservices:\n".to_owned();
+    for n in 0..30 {
+        services += &format!("  s{n}: {{image: a, ports: *p}}\n");
+    }
+    let problems = read(&[services]).unwrap_err();
+    assert!(problems.to_string().contains("too many ports"), "{problems}");
 }
 
 #[test]

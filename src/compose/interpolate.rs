@@ -94,9 +94,16 @@ const CASTS: &[(&str, Cast)] = &[
 ];
 
 /// Replaces variables in all values of a file, keys excepted.
-pub fn interpolate(root: &mut Map, lookup: Lookup<'_>, sink: &mut Sink, notes: &mut Vec<Note>) {
+/// `filled` counts the bytes that came so, over all files.
+pub fn interpolate(
+    root: &mut Map,
+    lookup: Lookup<'_>,
+    sink: &mut Sink,
+    notes: &mut Vec<Note>,
+    filled: &mut usize,
+) {
     for entry in &mut root.0 {
-        walk(&mut entry.value, Path::Root.key(&entry.key), lookup, sink, notes);
+        walk(&mut entry.value, Path::Root.key(&entry.key), lookup, sink, notes, filled);
     }
 }
 
@@ -106,19 +113,24 @@ fn walk(
     lookup: Lookup<'_>,
     sink: &mut Sink,
     notes: &mut Vec<Note>,
+    filled: &mut usize,
 ) {
     match &mut node.value {
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                walk(item, path.index(index), lookup, sink, notes);
+                walk(item, path.index(index), lookup, sink, notes, filled);
             }
         }
         Value::Map(map) => {
             for entry in &mut map.0 {
-                walk(&mut entry.value, path.key(&entry.key), lookup, sink, notes);
+                walk(&mut entry.value, path.key(&entry.key), lookup, sink, notes, filled);
             }
         }
         Value::Str(text) if text.contains('$') => {
+            // Said once; what follows is not read.
+            if *filled > MOST_FILLED {
+                return;
+            }
             let mut kinds = vec![];
             let outcome = substitute(text, lookup, &mut kinds);
             notes.extend(kinds.into_iter().map(|kind| Note {
@@ -126,6 +138,15 @@ fn walk(
                 path: path.to_string(),
                 kind,
             }));
+            *filled += outcome.as_ref().map_or(0, String::len);
+            if *filled > MOST_FILLED {
+                let message = format!(
+                    "with its variables the stack is longer than {} MiB",
+                    MOST_FILLED >> 20
+                );
+                sink.hint(node.at, path, message, "shorten the values, or what repeats them");
+                return;
+            }
             match outcome {
                 Ok(new) if new == *text => {}
                 Ok(new) => match cast(&path.pattern(), new) {
@@ -218,6 +239,10 @@ pub struct Invalid {
     pub hint: String,
 }
 
+/// Longest value, and all values together, in bytes, once variables are filled
+/// in: of a few kilobytes that repeat a long variable come gigabytes.
+const MOST_FILLED: usize = 16 << 20;
+
 /// Replaces all variables of one value.
 pub fn substitute(
     text: &str,
@@ -253,6 +278,15 @@ pub fn substitute(
         match outcome {
             Ok(value) => out.push_str(&value),
             Err(e) => error = Some(e),
+        }
+        if out.len() > MOST_FILLED {
+            return Err(Invalid {
+                message: format!(
+                    "with its variables this value is longer than {} MiB",
+                    MOST_FILLED >> 20
+                ),
+                hint: "shorten the values, or what repeats them".into(),
+            });
         }
     }
     out.push_str(rest);

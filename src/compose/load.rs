@@ -119,6 +119,10 @@ pub struct Loader<'a> {
     others: Others,
     /// Bytes of services copied by `extends`.
     pub copied: usize,
+    /// Bytes that variables brought.
+    filled: usize,
+    /// Ports of all services, ranges expanded.
+    ports: usize,
 }
 
 impl<'a> Loader<'a> {
@@ -133,6 +137,8 @@ impl<'a> Loader<'a> {
             odd: vec![],
             others: Others::default(),
             copied: 0,
+            filled: 0,
+            ports: 0,
         }
     }
 
@@ -154,6 +160,7 @@ impl<'a> Loader<'a> {
         schema::drop_unset(&mut tree.root);
         find_ignored(&tree.root, &mut self.ignored);
         let mut decoder = Decoder {
+            port_count: &mut self.ports,
             sink: &mut self.sink,
             warnings: &mut self.odd,
             notes: &mut self.notes,
@@ -181,7 +188,8 @@ impl<'a> Loader<'a> {
         schema::check_forbidden(&root, &mut self.sink);
         if self.options.interpolate {
             let lookup = self.options.environment;
-            interpolate::interpolate(&mut root, lookup, &mut self.sink, &mut self.notes);
+            let (sink, notes) = (&mut self.sink, &mut self.notes);
+            interpolate::interpolate(&mut root, lookup, sink, notes, &mut self.filled);
         }
         Some(Tree { root, at, version })
     }

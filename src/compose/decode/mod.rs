@@ -34,6 +34,8 @@ pub struct Decoder<'a> {
     /// The file stands in another folder than those given to the load.
     pub elsewhere: bool,
     pub home_dir: Option<&'a FilePath>,
+    /// Ports of all services so far, ranges expanded.
+    pub port_count: &'a mut usize,
     /// Of the first file.
     pub version: Version,
 }

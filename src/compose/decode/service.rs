@@ -14,7 +14,7 @@ use crate::compose::{
     yaml::{Map, Node, Value},
 };
 
-/// Ports of one service, ranges expanded: twice what exists.
+/// Ports of all services of a stack, ranges expanded: twice what exists.
 const MOST_PORTS: usize = 2 * 65536;
 
 impl Decoder<'_> {
@@ -210,7 +210,8 @@ impl Decoder<'_> {
             }
             let text = item.value.print().unwrap_or_default();
             match ports::parse_short(&text) {
-                Ok(short) if all.len() + short.count() <= MOST_PORTS => {
+                Ok(short) if *self.port_count + short.count() <= MOST_PORTS => {
+                    *self.port_count += short.count();
                     if let Some(ip) = &short.ignored_ip {
                         let message = format!(
                             "{path}: the address {ip} is ignored; swarm listens on all addresses"
@@ -221,7 +222,7 @@ impl Decoder<'_> {
                     all.extend(short.expand().into_iter().map(|it| Placed { at, it }));
                 }
                 Ok(_) => {
-                    self.sink.push(item.at, path, "the ranges of this service hold too many ports");
+                    self.sink.push(item.at, path, "the ranges of the services hold too many ports");
                     break;
                 }
                 Err(why) => self.sink.push(item.at, path, why),
