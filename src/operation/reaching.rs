@@ -231,11 +231,12 @@ pub fn recipe_reach(checkout: &Checkout) -> Option<Vec<(Option<String>, ReachRow
         ..Facts::default()
     };
     let mut all: Vec<(Option<String>, ReachRow)> = Vec::new();
+    let mut said = BTreeSet::new();
     let stacks = recipe::lint::sample_stacks(checkout);
     stacks.iter().find(|(overlay, _)| overlay.is_none())?;
     for (overlay, stack) in stacks {
         for row in rows(&LockFile::default(), &reach::reach(&stack, &facts)) {
-            if !all.iter().any(|(_, said)| *said == row) {
+            if said.insert((row.service.clone(), row.reach.clone())) {
                 all.push((overlay.clone(), row));
             }
         }
