@@ -179,11 +179,7 @@ const FORMS: &[Form] = &[
     Form {
         name: "snapshot of Redis",
         begins: |head| head.starts_with(b"REDIS00"),
-        // The end of all databases, and a checksum of 8 bytes.
-        whole: |content| match content.tail.iter().rev().nth(8) {
-            Some(0xff) => Ok(()),
-            _ => Err("its end is missing"),
-        },
+        whole: redis_snapshot,
     },
     Form {
         name: "xz stream",
@@ -212,6 +208,18 @@ const FORMS: &[Form] = &[
         },
     },
 ];
+
+/// The end of all databases, and a checksum of 8 bytes. `redis-cli --rdb -` leaves
+/// the 40 hexadecimal digits behind them that mark the end of a transfer: it cuts
+/// them off a file, and cannot of a pipe (redis, `redis-cli.c`, `getRDB`).
+fn redis_snapshot(content: &Content) -> Result<(), &'static str> {
+    const MARK: usize = 40;
+    let ends = |bytes: &[u8]| bytes.iter().rev().nth(8) == Some(&0xff);
+    let marked = content.tail.len().checked_sub(MARK).map(|at| content.tail.split_at(at));
+    let ends_marked =
+        marked.is_some_and(|(before, mark)| mark.iter().all(u8::is_ascii_hexdigit) && ends(before));
+    if ends(&content.tail) || ends_marked { Ok(()) } else { Err("its end is missing") }
+}
 
 /// The header of a database says how many pages it has, where its writer kept
 /// that up to date (<https://www.sqlite.org/fileformat.html>, 1.3.7).
@@ -283,6 +291,8 @@ mod tests {
             (SQLITE.into(), "no whole dump of sqlite3"),
             (rdb(b"\xff"), "whole"),
             (rdb(b""), "no whole snapshot of Redis"),
+            ([rdb(b"\xff"), vec![b'0'; 40]].concat(), "whole"),
+            ([rdb(b""), vec![b'0'; 40]].concat(), "no whole snapshot of Redis"),
             (b"SQLite format 3\0".to_vec(), "shorter than its header"),
         ] {
             for piece in [1, 7, 4096] {
