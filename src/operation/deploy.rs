@@ -109,9 +109,18 @@ async fn run(
     }
     checks::reserved(app)?;
     version::allow(context, app, options)?;
+    // Side by side: what belongs to the app nearly always needs no question.
+    let early = {
+        let rollout = rollout(context, app, options);
+        let (standing, live) = futures_util::join!(app.engine.standing(), rollout.live());
+        if standing?.is_settled() { Some(live?) } else { None }
+    };
     owner::enter(context, app, options.takeover).await?;
     let (mut live, components) = {
-        let live = rollout(context, app, options).live().await?;
+        let live = match early {
+            Some(live) => live,
+            None => rollout(context, app, options).live().await?,
+        };
         checks::external(&app.stack, &subject(app), &live)?;
         let components = hooks::components(app)?;
         consent::check_flags(context, app, &components)?;

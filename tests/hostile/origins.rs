@@ -239,11 +239,14 @@ async fn a_name_leads_to_an_interface_of_this_machine() {
     if std::env::var_os(INSIDE).is_some() {
         return interfaces_are_closed().await;
     }
-    let addresses = "set -e; ip link set lo up; ip link add a type veth peer name b; \
-                     ip address add 8.8.4.4/24 dev a; ip address add 2a01:4f8::4/64 dev a nodad; \
-                     ip address add 168.63.129.16/32 dev a; ip link set a up; ip link set b up; \
+    let addresses = "set -e; ip link set lo up; ip link add net0 type veth peer name net1; \
+                     ip address add 8.8.4.4/24 dev net0; \
+                     ip address add 2a01:4f8::4/64 dev net0 nodad; \
+                     ip address add 168.63.129.16/32 dev net0; \
+                     ip link set net0 up; ip link set net1 up; \
                      exec \"$0\" --exact origins::a_name_leads_to_an_interface_of_this_machine";
-    let veth = ["--net", "ip", "link", "add", "a", "type", "veth"];
+    // A shorter name could be taken for the beginning of a word of `ip`.
+    let veth = ["--net", "ip", "link", "add", "net0", "type", "veth"];
     let made = Command::new("unshare").args(veth).output();
     if !made.as_ref().is_ok_and(|made| made.status.success()) {
         skip(&format!("no network namespace can be made: {made:?}"));

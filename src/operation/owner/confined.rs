@@ -50,6 +50,13 @@ pub(crate) enum Standing {
     Unnamed,
 }
 
+impl Standing {
+    /// Whether the app may use the stack without a question.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self, Standing::Free | Standing::Ours | Standing::Earlier)
+    }
+}
+
 /// A swarm as one app may use it.
 #[derive(Debug)]
 pub struct Confined {
