@@ -64,7 +64,15 @@ fn what_variables_bring_is_bounded() {
     );
     let one = format!("services: {{a: {{image: a, command: '{}'}}}}\n", "${LONG}".repeat(1000));
     let problems = read(&[one]).unwrap_err();
-    assert!(problems.to_string().contains("with its variables this value is longer"), "{problems}");
+    assert!(problems.to_string().contains("with its variables the stack is longer"), "{problems}");
+    // What is no value in the end, repeated.
+    for value in ["${LONG}".repeat(1000), format!("{}$1", "${LONG}".repeat(500))] {
+        let aliases = vec!["*v"; 1500].join(", ");
+        let text =
+            format!("x-v: &v '{value}'\nx-all: [{aliases}]\nservices: {{a: {{image: a}}}}\n");
+        let problems = read(&[text]).unwrap_err();
+        assert!(problems.to_string().contains("the stack is longer"), "{problems}");
+    }
     // What a real file has is taken.
     read(&["services: {a: {image: a, command: '$LONG $LONG'}}\n".to_owned()]).unwrap();
 }

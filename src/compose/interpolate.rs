@@ -128,25 +128,18 @@ fn walk(
         }
         Value::Str(text) if text.contains('$') => {
             // Said once; what follows is not read.
-            if *filled > MOST_FILLED {
+            if *filled == MOST_FILLED {
                 return;
             }
             let mut kinds = vec![];
-            let outcome = substitute(text, lookup, &mut kinds);
+            let mut left = MOST_FILLED - *filled;
+            let outcome = substitute(text, lookup, &mut kinds, &mut left);
+            *filled = MOST_FILLED - left;
             notes.extend(kinds.into_iter().map(|kind| Note {
                 at: node.at,
                 path: path.to_string(),
                 kind,
             }));
-            *filled += outcome.as_ref().map_or(0, String::len);
-            if *filled > MOST_FILLED {
-                let message = format!(
-                    "with its variables the stack is longer than {} MiB",
-                    MOST_FILLED >> 20
-                );
-                sink.hint(node.at, path, message, "shorten the values, or what repeats them");
-                return;
-            }
             match outcome {
                 Ok(new) if new == *text => {}
                 Ok(new) => match cast(&path.pattern(), new) {
@@ -239,17 +232,20 @@ pub struct Invalid {
     pub hint: String,
 }
 
-/// Longest value, and all values together, in bytes, once variables are filled
-/// in: of a few kilobytes that repeat a long variable come gigabytes.
+/// Most bytes that all values together may have once variables are filled in: of
+/// a few kilobytes that repeat a long variable come gigabytes. What is no value in
+/// the end counts as well, as it was put together.
 const MOST_FILLED: usize = 16 << 20;
 
-/// Replaces all variables of one value.
+/// Replaces all variables of one value; `left` are the bytes that may still come.
 pub fn substitute(
     text: &str,
     lookup: Lookup<'_>,
     notes: &mut Vec<NoteKind>,
+    left: &mut usize,
 ) -> Result<String, Invalid> {
     let mut out = String::with_capacity(text.len());
+    let most = *left;
     let mut error: Option<Invalid> = None;
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -279,10 +275,11 @@ pub fn substitute(
             Ok(value) => out.push_str(&value),
             Err(e) => error = Some(e),
         }
-        if out.len() > MOST_FILLED {
+        if out.len() > most {
+            *left = 0;
             return Err(Invalid {
                 message: format!(
-                    "with its variables this value is longer than {} MiB",
+                    "with its variables the stack is longer than {} MiB",
                     MOST_FILLED >> 20
                 ),
                 hint: "shorten the values, or what repeats them".into(),
@@ -290,6 +287,7 @@ pub fn substitute(
         }
     }
     out.push_str(rest);
+    *left = most.saturating_sub(out.len());
     error.map_or(Ok(out), Err)
 }
 
@@ -395,7 +393,11 @@ mod tests {
         ] {
             // The last two lose their error, as in docker: "$1" leaves "1".
             let expected = if text == "$1 $FOO" { "1 foo" } else { expected };
-            assert_eq!(substitute(text, &env, &mut vec![]).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                substitute(text, &env, &mut vec![], &mut { MOST_FILLED }).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 
@@ -439,17 +441,17 @@ mod tests {
             "$NOPE?x",
             "$FOO $1",
         ] {
-            assert!(substitute(text, &env, &mut vec![]).is_err(), "{text}");
+            assert!(substitute(text, &env, &mut vec![], &mut { MOST_FILLED }).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_check_that_cannot_fail_is_noted() {
         let mut notes = vec![];
-        let _ = substitute("${NOPE:?must be set - please}", &env, &mut notes);
+        let _ = substitute("${NOPE:?must be set - please}", &env, &mut notes, &mut { MOST_FILLED });
         assert!(matches!(notes[..], [NoteKind::RequiredNeverFails(_)]));
         let mut notes = vec![];
-        let _ = substitute("${NOPE:?x} $FOO", &env, &mut notes);
+        let _ = substitute("${NOPE:?x} $FOO", &env, &mut notes, &mut { MOST_FILLED });
         assert!(matches!(notes[..], [NoteKind::ErrorSwallowed(_)]));
     }
 
