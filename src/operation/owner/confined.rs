@@ -10,11 +10,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{
     claimant::Claimant,
@@ -50,6 +51,14 @@ pub(crate) enum Standing {
     Unnamed,
 }
 
+impl State {
+    /// What is owned, to be changed: the record has to be written then.
+    fn owned_mut(&mut self) -> &mut Owned {
+        self.changed = true;
+        Arc::make_mut(&mut self.owned)
+    }
+}
+
 impl Standing {
     /// Whether the app may use the stack without a question.
     pub(crate) fn is_settled(&self) -> bool {
@@ -62,16 +71,16 @@ impl Standing {
 pub struct Confined {
     inner: Arc<dyn Engine>,
     claimant: Claimant,
-    state: tokio::sync::Mutex<Option<State>>,
+    state: Mutex<Option<State>>,
     /// Containers, tasks and sessions of the app that were told of.
-    seen: Mutex<HashSet<String>>,
+    seen: std::sync::Mutex<HashSet<String>>,
 }
 
 #[derive(Debug, Clone)]
 struct State {
     standing: Standing,
     record: Option<Record>,
-    owned: Owned,
+    owned: Arc<Owned>,
     /// What was removed since the record was written.
     gone: BTreeSet<(Kind, String)>,
     /// Whether the record has to be written.
@@ -99,7 +108,7 @@ pub(crate) struct Wanted {
 
 impl Confined {
     pub(crate) fn new(inner: Arc<dyn Engine>, claimant: Claimant) -> Self {
-        Confined { inner, claimant, state: tokio::sync::Mutex::default(), seen: Mutex::default() }
+        Confined { inner, claimant, state: Mutex::default(), seen: std::sync::Mutex::default() }
     }
 
     /// The swarm without the check, to look at what runs: also where nothing is
@@ -116,7 +125,7 @@ impl Confined {
 
     /// How the app stands to its stack. Asks the swarm once.
     pub(crate) async fn standing(&self) -> Result<Standing, Error> {
-        Ok(self.state().await?.standing)
+        Ok(self.state().await?.standing.clone())
     }
 
     /// That the stack is this app's, or nobody's.
@@ -131,10 +140,10 @@ impl Confined {
     ///
     /// # Errors
     /// [`Error::Foreign`] where the stack is another's.
-    pub(crate) async fn owned(&self) -> Result<Owned, Error> {
+    pub(crate) async fn owned(&self) -> Result<Arc<Owned>, Error> {
         let state = self.state().await?;
         match &state.standing {
-            Standing::Free | Standing::Ours | Standing::Earlier => Ok(state.owned),
+            Standing::Free | Standing::Ours | Standing::Earlier => Ok(Arc::clone(&state.owned)),
             Standing::Other(owner) => Err(self.claimant.belongs_to(owner)),
             Standing::Unrecorded => Err(self.claimant.unrecorded()),
             Standing::Unnamed => Err(self.claimant.unnamed()),
@@ -143,7 +152,7 @@ impl Confined {
 
     /// The record's id, once there is one: to be kept in the app's lock file.
     pub(crate) async fn record_id(&self) -> Result<Option<String>, Error> {
-        Ok(self.state().await?.record.map(|record| record.owner.id))
+        Ok(self.state().await?.record.as_ref().map(|record| record.owner.id.clone()))
     }
 
     /// What bears the stack's name and is not recorded, for the question whether
@@ -155,13 +164,10 @@ impl Confined {
     /// Takes over what was agreed to; the record is written by
     /// [`Confined::claim`].
     pub(crate) async fn adopt(&self, found: &Owned) -> Result<(), Error> {
-        let mut guard = self.filled().await?;
-        if let Some(state) = guard.as_mut() {
-            state.owned.merge(found);
-            if state.standing != Standing::Ours {
-                state.standing = Standing::Earlier;
-            }
-            state.changed = true;
+        let mut state = self.state().await?;
+        state.owned_mut().merge(found);
+        if state.standing != Standing::Ours {
+            state.standing = Standing::Earlier;
         }
         Ok(())
     }
@@ -232,13 +238,14 @@ impl Confined {
     /// [`Error::Foreign`] when somebody else made the record in the meantime.
     pub(crate) async fn claim(&self, names: &[(Kind, String)]) -> Result<(), Error> {
         self.require().await?;
-        let mut guard = self.filled().await?;
-        let Some(state) = guard.as_mut() else { return Ok(()) };
+        let mut state = self.state().await?;
         for (kind, name) in names {
-            state.changed |= state.owned.claim(*kind, name);
+            if !state.owned.has_name(*kind, name) {
+                state.owned_mut().claim(*kind, name);
+            }
         }
         if state.changed || state.record.is_none() {
-            self.write(state).await?;
+            self.write(&mut state).await?;
         }
         Ok(())
     }
@@ -248,10 +255,10 @@ impl Confined {
     /// # Errors
     /// What the engine says.
     pub(crate) async fn settle(&self) -> Result<(), Error> {
-        let mut guard = self.filled().await?;
-        let Some(state) = guard.as_mut().filter(|state| state.record.is_some()) else {
+        let mut state = self.state().await?;
+        if state.record.is_none() {
             return Ok(());
-        };
+        }
         let unseen: Vec<String> = state
             .owned
             .names(Kind::Volume)
@@ -262,12 +269,11 @@ impl Confined {
             let (node, volumes) =
                 futures_util::try_join!(self.inner.manager(), self.inner.volumes(Scope::All))?;
             for volume in volumes.iter().filter(|volume| unseen.contains(&volume.name)) {
-                state.owned.put(Kind::Volume, &volume.name, &node.node_id);
-                state.changed = true;
+                state.owned_mut().put(Kind::Volume, &volume.name, &node.node_id);
             }
         }
         if state.changed || !state.gone.is_empty() {
-            self.write(state).await?;
+            self.write(&mut state).await?;
         }
         Ok(())
     }
@@ -277,53 +283,43 @@ impl Confined {
     /// # Errors
     /// What the engine says.
     pub(crate) async fn release(&self) -> Result<(), Error> {
-        let mut guard = self.filled().await?;
-        if let Some(record) = guard.take().and_then(|state| state.record) {
-            match self.inner.remove_config(&record.config).await {
-                Err(error) if !error.is_not_found() => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
+        let record = self.state().await?.record.take();
+        // Whoever asks next asks the swarm.
+        *self.state.lock().await = None;
+        let Some(record) = record else { return Ok(()) };
+        match self.inner.remove_config(&record.config).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Removes the record of this app's earlier recipe, after consent.
     pub(crate) async fn disown_recipe(&self) -> Result<(), Error> {
-        let mut guard = self.filled().await?;
-        let Some(state) = guard.as_mut() else { return Ok(()) };
+        let mut state = self.state().await?;
         let same_app = matches!(&state.standing, Standing::Other(owner)
             if owner.app == self.claimant.app.as_str());
         if let (true, Some(record)) = (same_app, state.record.take()) {
             self.inner.remove_config(&record.config).await?;
-            state.owned = record.owned;
             state.standing = Standing::Earlier;
-            state.changed = true;
+            *state.owned_mut() = record.owned;
         }
         Ok(())
     }
 
-    async fn state(&self) -> Result<State, Error> {
-        let guard = self.filled().await?;
-        // Filled a moment ago, and the lock is held.
-        guard.clone().ok_or_else(|| Error::Refused {
-            action: "read the owner record".into(),
-            message: "it was removed".into(),
-        })
-    }
-
-    async fn filled(&self) -> Result<tokio::sync::MutexGuard<'_, Option<State>>, Error> {
+    /// What is known of the stack; read from the swarm when it is first asked for.
+    async fn state(&self) -> Result<MappedMutexGuard<'_, State>, Error> {
         let mut guard = self.state.lock().await;
         if guard.is_none() {
             *guard = Some(self.read().await?);
         }
-        Ok(guard)
+        Ok(MutexGuard::map(guard, |state| state.as_mut().expect("filled above, under this lock")))
     }
 
     async fn read(&self) -> Result<State, Error> {
         let state = |standing, record, owned| State {
             standing,
             record,
-            owned,
+            owned: Arc::new(owned),
             gone: BTreeSet::new(),
             changed: false,
         };
@@ -420,10 +416,10 @@ impl Confined {
 
     /// Writes the record; made where there is none.
     async fn write(&self, state: &mut State) -> Result<(), Error> {
-        for (kind, name) in &state.gone {
-            state.owned.drop_name(*kind, name);
-        }
         for _ in 0..TRIES {
+            // Each time: what somebody else wrote meanwhile may name them still.
+            let owned = Arc::make_mut(&mut state.owned);
+            state.gone.iter().for_each(|(kind, name)| owned.drop_name(*kind, name));
             let written = match &state.record {
                 None => {
                     let owner = self.new_owner()?;
@@ -450,7 +446,7 @@ impl Confined {
                 if again {
                     let mut merged = record.owned.clone();
                     merged.merge(&state.owned);
-                    state.owned = merged;
+                    state.owned = Arc::new(merged);
                 }
             }
             if !again {
@@ -479,10 +475,7 @@ impl Confined {
     /// An object is known to be the app's; the record says so at the next
     /// [`Confined::settle`].
     async fn note(&self, kind: Kind, name: &str, id: &str) -> Result<(), Error> {
-        if let Some(state) = self.filled().await?.as_mut() {
-            state.owned.put(kind, name, id);
-            state.changed = true;
-        }
+        self.state().await?.owned_mut().put(kind, name, id);
         Ok(())
     }
 
@@ -504,6 +497,12 @@ impl Confined {
         } else {
             Err(self.unrecorded(kind, &there.name))
         }
+    }
+
+    /// That a name is the app's.
+    async fn own_name(&self, kind: Kind, name: &str) -> Result<(), Error> {
+        let owned = self.owned().await?;
+        if owned.has_name(kind, name) { Ok(()) } else { Err(self.unrecorded(kind, name)) }
     }
 
     async fn resolve(&self, kind: Kind, id: &str) -> Result<Option<There>, Error> {
@@ -541,7 +540,7 @@ impl Confined {
         }))
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -570,18 +569,15 @@ impl Confined {
         name: &str,
         result: Result<String, Error>,
     ) -> Result<String, Error> {
-        let mut guard = self.filled().await?;
-        let Some(state) = guard.as_mut() else { return result };
+        let mut state = self.state().await?;
         match &result {
             Ok(id) => {
-                state.owned.put(kind, name, id);
+                state.owned_mut().put(kind, name, id);
                 state.gone.remove(&(kind, name.to_owned()));
-                state.changed = true;
             }
             // It was there: nobody but its maker may say whose it is.
             Err(Error::Exists { .. }) if state.owned.claimed(kind, name) => {
-                state.owned.drop_name(kind, name);
-                state.changed = true;
+                state.owned_mut().drop_name(kind, name);
             }
             Err(_) => {}
         }
@@ -589,9 +585,7 @@ impl Confined {
     }
 
     async fn removed(&self, kind: Kind, name: String) -> Result<(), Error> {
-        if let Some(state) = self.filled().await?.as_mut() {
-            state.gone.insert((kind, name));
-        }
+        self.state().await?.gone.insert((kind, name));
         Ok(())
     }
 }
@@ -826,18 +820,14 @@ impl Engine for Confined {
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Error> {
-        if !self.owned().await?.has_name(Kind::Service, service) {
-            return Err(self.unrecorded(Kind::Service, service));
-        }
+        self.own_name(Kind::Service, service).await?;
         let containers = self.inner.containers(service).await?;
         self.seen().extend(containers.iter().map(|container| container.id.clone()));
         Ok(containers)
     }
 
     async fn has_containers(&self, service: &str) -> Result<bool, Error> {
-        if !self.owned().await?.has_name(Kind::Service, service) {
-            return Err(self.unrecorded(Kind::Service, service));
-        }
+        self.own_name(Kind::Service, service).await?;
         self.inner.has_containers(service).await
     }
 
@@ -898,12 +888,9 @@ impl Engine for Confined {
     }
 
     async fn volume(&self, name: &str) -> Result<Volume, Error> {
-        let (volume, owned) = futures_util::try_join!(self.inner.volume(name), self.owned())?;
-        if owned.has_name(Kind::Volume, name) {
-            Ok(volume)
-        } else {
-            Err(self.unrecorded(Kind::Volume, name))
-        }
+        let volume = self.inner.volume(name).await?;
+        self.own_name(Kind::Volume, name).await?;
+        Ok(volume)
     }
 
     async fn create_volume(
@@ -916,9 +903,7 @@ impl Engine for Confined {
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), Error> {
-        if !self.owned().await?.has_name(Kind::Volume, name) {
-            return Err(self.unrecorded(Kind::Volume, name));
-        }
+        self.own_name(Kind::Volume, name).await?;
         self.inner.remove_volume(name).await?;
         self.removed(Kind::Volume, name.to_owned()).await
     }
