@@ -87,6 +87,17 @@ async fn fingerprint(engine: &Arc<dyn Engine>, stack: &StackName) -> String {
     lines.join("\n")
 }
 
+/// As if the server had been set up anew.
+async fn empty(engine: &Arc<dyn Engine>, stack: &StackName) {
+    docker(&["stack", "rm", stack.as_str()]);
+    docker(&["config", "rm", &format!("potluck.{stack}.owner")]);
+    eventually("an empty server", || async {
+        let networks = engine.networks(Scope::Stack(stack)).await.unwrap();
+        networks.is_empty().then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_colleagues_folder_is_the_same_app_and_another_recipe_is_not() {
     let Some(engine) = real_engine().await else { return };
@@ -218,23 +229,11 @@ async fn a_server_that_was_emptied_is_deployed_anew_and_a_strangers_stack_there_
     let lab = folder();
     app(&lab, "wiki", &one_service(""), "", &domain);
     good(&lab.run(&["app", "deploy", &domain, "-n"]));
-    docker(&["stack", "rm", stack.as_str()]);
-    docker(&["config", "rm", &format!("potluck.{stack}.owner")]);
-    eventually("an empty server", || async {
-        let networks = engine.networks(Scope::Stack(&stack)).await.unwrap();
-        networks.is_empty().then_some(())
-    })
-    .await;
+    empty(&engine, &stack).await;
     good(&lab.run(&["app", "deploy", &domain, "-n"]));
 
     // Emptied once more, and now something else has the name.
-    docker(&["stack", "rm", stack.as_str()]);
-    docker(&["config", "rm", &format!("potluck.{stack}.owner")]);
-    eventually("an empty server", || async {
-        let networks = engine.networks(Scope::Stack(&stack)).await.unwrap();
-        networks.is_empty().then_some(())
-    })
-    .await;
+    empty(&engine, &stack).await;
     let file = lab.path("wiki/compose.yml");
     docker(&["stack", "deploy", "-c", file.to_str().unwrap(), stack.as_str()]);
     refused(&lab.run(&["app", "deploy", &domain, "-n"]), 6, &["--takeover"]);
