@@ -52,7 +52,7 @@ fn tabbed(line: &str, most: usize) -> String {
 }
 
 /// The text without control characters, escape sequences and what is not seen,
-/// line breaks and tabs excepted; nothing stands in their place. No more is read
+/// line breaks and tabs excepted; nothing replaces them. No more is read
 /// once it is longer than `enough`.
 pub fn stripped(text: &str, enough: usize) -> String {
     walk(text, enough, None)

@@ -18,7 +18,7 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// Notes what is odd in a file. `tags` are those of a kind that YAML does not
-/// know; `overlays` says whether the file stands behind another one.
+/// know; `overlays` says whether the file is an overlay over another one.
 pub fn find(
     root: &Map,
     text: &str,

@@ -326,8 +326,8 @@ fn caddy_globals(labels: &[(String, &str)], found: &mut BTreeSet<Reach>) {
     }
 }
 
-/// The labels of a service and of its containers: proxies read either, and one
-/// key may stand in both with other values.
+/// The labels of a service and of its containers: proxies read either, and both
+/// may have the same key with different values.
 fn labels(spec: &api::ServiceSpec) -> impl Iterator<Item = (&str, &str)> {
     let task = spec.task_template.as_ref();
     let container = task.and_then(|task| task.container_spec.as_ref());

@@ -142,7 +142,7 @@ fn bare(folder: &Path) -> Command {
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_NO_LAZY_FETCH", "1")
         .env("LC_ALL", "C")
-        // A repository around the folder, the team's own, say, is none of its business.
+        // A repository around the folder (the team's own, say) is not read.
         .env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(folder))
         .current_dir(folder)
         .stdin(Stdio::null())
