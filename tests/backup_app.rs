@@ -20,7 +20,7 @@ use potluck::{
     backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
     engine::Scope,
     home::lock_file::Upgrade,
-    operation::{self, AppServices},
+    operation::{self, AppServices, Leaving},
     plugin::BackupItem,
     progress::Event,
 };
@@ -155,7 +155,8 @@ async fn an_app_comes_back_from_nothing() {
     assert_eq!(sets.len(), 1);
     assert_eq!((&sets[0].id, sets[0].bytes), (&report.set, Some(report.bytes)));
 
-    operation::undeploy(&fixture.context, &fixture.load().await, PATIENCE).await.unwrap();
+    let leaving = Leaving::load(&fixture.context, &fixture.entry).await.unwrap();
+    operation::undeploy(&fixture.context, &leaving, PATIENCE).await.unwrap();
     for volume in fixture.engine.volumes(Scope::Stack(&fixture.stack)).await.unwrap() {
         // Docker takes away the dead containers a little later.
         let began = std::time::Instant::now();

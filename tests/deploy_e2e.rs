@@ -265,22 +265,22 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     let Some(app) = TestApp::real("operation").await else { return };
     app.compose(&format!("{SLEEPER}    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"));
     app.deploy().await;
-    let loaded = app.load().await;
-    let error = operation::remove(&app.context, &loaded).await.unwrap_err();
+    let leaving = app.leaving().await;
+    let error = operation::remove(&app.context, &leaving).await.unwrap_err();
     assert!(matches!(error, Error::StillDeployed { .. }));
-    operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await.unwrap();
+    operation::undeploy(&app.context, &leaving, Duration::from_secs(60)).await.unwrap();
     let scope = Scope::Stack(&app.stack);
     assert!(app.engine.services(scope).await.unwrap().is_empty());
     assert!(app.engine.networks(scope).await.unwrap().is_empty());
     assert_eq!(app.engine.volumes(scope).await.unwrap().len(), 1);
     assert!(!app.engine.has_containers(&format!("{}_web", app.stack)).await.unwrap());
-    let error = operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await;
+    let error = operation::undeploy(&app.context, &leaving, Duration::from_secs(60)).await;
     assert!(matches!(error, Err(Error::NotDeployed { .. })));
     // It comes back at once, networks and all.
     app.deploy().await;
-    let loaded = app.load().await;
-    operation::undeploy(&app.context, &loaded, Duration::from_secs(60)).await.unwrap();
-    operation::remove(&app.context, &loaded).await.unwrap();
+    let leaving = app.leaving().await;
+    operation::undeploy(&app.context, &leaving, Duration::from_secs(60)).await.unwrap();
+    operation::remove(&app.context, &leaving).await.unwrap();
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
 }
 

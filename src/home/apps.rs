@@ -10,8 +10,17 @@ use super::{
     error::nearest,
     names::InvalidName,
     servers::{names_in, read_yaml, write_yaml},
-    write::{Existing, Readers, read_text, remove_file, write_whole},
+    write::{Existing, Readers, read_bytes, read_text, remove_file, write_whole},
 };
+
+/// An app's files as far as they can be read.
+#[derive(Debug)]
+pub struct Salvaged {
+    pub env: EnvFile,
+    pub lock: LockFile,
+    /// What could not be read.
+    pub broken: Vec<Error>,
+}
 
 impl AppEntry {
     /// The app's stack: what its settings name, else what follows from its name.
@@ -91,6 +100,30 @@ impl Home {
             text => text?,
         };
         Ok(EnvFile::parse(&path.display().to_string(), &text)?)
+    }
+
+    /// The app's files as far as they can be read, for what has to work when
+    /// they are broken: the stack's name is right, the rest may be missing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownApp`], [`Error::Io`]; [`Error::Env`] where what is broken
+    /// may be the stack's name.
+    pub fn salvage(&self, app: &AppEntry) -> Result<Salvaged, Error> {
+        let path = self.env_path(app);
+        let bytes = match read_bytes(&path) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::UnknownApp { app: app.name.clone(), nearest: None });
+            }
+            bytes => bytes?,
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let (env, left_out) = EnvFile::salvage(&path.display().to_string(), &text, "STACK_NAME")?;
+        let mut broken: Vec<Error> = left_out.into_iter().map(Error::from).collect();
+        let lock = self.lock_file(app).unwrap_or_else(|error| {
+            broken.push(error);
+            LockFile::default()
+        });
+        Ok(Salvaged { env, lock, broken })
     }
 
     pub fn env_path(&self, app: &AppEntry) -> PathBuf {

@@ -24,6 +24,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use app_lock::AppLock;
+pub use apps::Salvaged;
 pub use env_file::EnvFile;
 pub use error::Error;
 pub use grant::{GivenGrant, Grant};

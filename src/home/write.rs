@@ -38,6 +38,14 @@ pub enum Readers {
 
 /// A whole file as text.
 pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(read_bytes(path)?).map_err(|e| Error::Invalid {
+        path: path.into(),
+        message: format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to() + 1),
+    })
+}
+
+/// A whole file.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let reading = |source| Error::Io { action: "reading", path: path.into(), source };
     let file = File::open(path).map_err(reading)?;
     if file.metadata().map_err(reading)?.is_dir() {
@@ -49,10 +57,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, Error> {
         let message = format!("it is longer than {MAX_READ} bytes");
         return Err(Error::Invalid { path: path.into(), message });
     }
-    String::from_utf8(bytes).map_err(|e| Error::Invalid {
-        path: path.into(),
-        message: format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to() + 1),
-    })
+    Ok(bytes)
 }
 
 /// Writes a file so that whoever reads it sees the old bytes or the new ones:

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     compose::{self, LoadOptions, Stack, lint::LintOptions},
     engine,
-    home::{self, AppEntry, EnvFile, Home, RecipeName, StackName},
+    home::{self, AppEntry, EnvFile, RecipeName, StackName},
     recipe::{self, Checkout, Store, Version},
 };
 
@@ -106,18 +106,6 @@ pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, E
         }
         loaded => loaded,
     }
-}
-
-/// The swarm of an app as it may use it, for what needs no recipe.
-///
-/// # Errors
-/// Settings that cannot be read, or name a stack that is none; an endpoint that
-/// is none.
-pub fn confine(home: &Home, entry: &AppEntry) -> Result<Confined, Error> {
-    let claimant = Claimant::new(entry, &home.env(entry)?, &home.lock_file(entry)?)?;
-    let endpoint = home.endpoint(&entry.server)?;
-    let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
-    Ok(Confined::new(engine, claimant))
 }
 
 /// A volume of another name than the stack's is not the app's, whether the file

@@ -19,6 +19,7 @@ mod hooks;
 mod live;
 mod load;
 mod migrate;
+mod on_server;
 mod owner;
 mod plugin_grants;
 mod ps;
@@ -57,7 +58,8 @@ pub use error::{
 };
 pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
-pub use load::{confine, load, load_deployed, recipe_of, stack_name};
+pub use load::{load, load_deployed, recipe_of, stack_name};
+pub use on_server::{Leaving, OnServer};
 pub use owner::{Confined, Takeover};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};

@@ -8,11 +8,11 @@ use crate::{
     engine::{Engine, Error as EngineError, Kind, Scope},
     plugin::Role,
     progress::{Event, Sink},
-    secrets::{self, StoredSecret},
+    secrets::{self, SecretPlan, StoredSecret},
 };
 
 use super::{
-    App, Context, Error, apply, consent,
+    App, Context, Error, Leaving, OnServer, apply, consent,
     contents::CONTENT_LABEL,
     hooks,
     live::{by_name, label},
@@ -31,9 +31,14 @@ const POLL: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// [`Error::NotDeployed`], tasks or networks that do not end within `timeout`.
-pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result<(), Error> {
-    let engine = &*app.engine;
-    let scope = Scope::Stack(&app.name);
+pub async fn undeploy(
+    context: &Context,
+    leaving: &Leaving,
+    timeout: Duration,
+) -> Result<(), Error> {
+    let engine = leaving.engine();
+    let OnServer { entry, stack, .. } = &leaving.on_server;
+    let scope = Scope::Stack(stack);
     let (services, networks, configs, secrets) = futures_util::try_join!(
         engine.services(scope),
         engine.networks(scope),
@@ -41,12 +46,15 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
         engine.secrets(scope),
     )?;
     if services.is_empty() && networks.is_empty() && configs.is_empty() {
-        return Err(Error::NotDeployed { app: app.entry.name.to_string() });
+        return Err(Error::NotDeployed { app: entry.name.to_string() });
     }
-    Record::remove(context, &app.entry)?;
-    if !services.is_empty() {
+    Record::remove(context, entry)?;
+    if let (false, Some(app)) = (services.is_empty(), &leaving.app) {
         before_remove(context, app).await;
     }
+    let of_files = |name: &String| {
+        leaving.app.as_ref().is_some_and(|app| app.stack.secrets.contains_key(name))
+    };
     let configs = configs.into_iter().filter(|config| {
         let labels = config.spec.as_ref().and_then(|spec| spec.labels.as_ref());
         label(labels, KIND_LABEL).is_none()
@@ -54,7 +62,7 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
     let secrets = secrets.into_iter().filter(|secret| {
         let Some(spec) = &secret.spec else { return false };
         label(spec.labels.as_ref(), CONTENT_LABEL).is_some()
-            || spec.name.as_ref().is_some_and(|name| app.stack.secrets.contains_key(name))
+            || spec.name.as_ref().is_some_and(of_files)
     });
     let doomed = Doomed {
         services: by_name(services).into_iter().filter_map(|(n, s)| Some((n, s.id?))).collect(),
@@ -64,7 +72,7 @@ pub async fn undeploy(context: &Context, app: &App, timeout: Duration) -> Result
     };
     let removed = doomed.remove(engine, &*context.progress, Wait::ForTasks, timeout).await;
     // Also of what could not be removed whole.
-    let settled = app.engine.settle().await;
+    let settled = engine.settle().await;
     removed?;
     Ok(settled?)
 }
@@ -201,17 +209,16 @@ pub struct Leftovers {
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says.
-pub async fn leftovers(app: &App) -> Result<Leftovers, Error> {
-    let engine = &*app.engine;
-    let (services, volumes) = futures_util::try_join!(
-        engine.services(Scope::Stack(&app.name)),
-        engine.volumes(Scope::All),
-    )?;
+pub async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
+    let engine = leaving.engine();
+    let OnServer { entry, stack, .. } = &leaving.on_server;
+    let (services, volumes) =
+        futures_util::try_join!(engine.services(Scope::Stack(stack)), engine.volumes(Scope::All),)?;
     if !services.is_empty() {
-        return Err(Error::StillDeployed { app: app.entry.name.to_string() });
+        return Err(Error::StillDeployed { app: entry.name.to_string() });
     }
     let owned = engine.owned().await?;
-    let secrets = stored(app).await?.into_iter().map(|s| s.full_name).collect();
+    let secrets = stored(leaving).await?.into_iter().map(|s| s.full_name).collect();
     let volumes = volumes
         .into_iter()
         .map(|volume| volume.name)
@@ -225,12 +232,15 @@ pub async fn leftovers(app: &App) -> Result<Leftovers, Error> {
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says; then some may be gone.
-pub async fn remove(context: &Context, app: &App) -> Result<(), Error> {
-    let engine = &*app.engine;
-    let leftovers = leftovers(app).await?;
-    Record::remove(context, &app.entry)?;
-    for secret in stored(app).await? {
+pub async fn remove(context: &Context, leaving: &Leaving) -> Result<(), Error> {
+    let engine = leaving.engine();
+    let leftovers = leftovers(leaving).await?;
+    Record::remove(context, &leaving.on_server.entry)?;
+    for secret in stored(leaving).await? {
         secrets::remove_stored(engine, &secret).await?;
+    }
+    if planned(leaving).is_none() {
+        say_unknown(context, leaving).await?;
     }
     let deadline = Instant::now() + VOLUME_PATIENCE;
     for volume in &leftovers.volumes {
@@ -249,7 +259,41 @@ async fn remove_volume(engine: &dyn Engine, name: &str, deadline: Instant) -> Re
     }
 }
 
-async fn stored(app: &App) -> Result<Vec<StoredSecret>, Error> {
-    let plans = secrets::wanted(&app.stack, &app.env, &app.sources)?;
-    Ok(secrets::stored(&*app.engine, &app.entry.name, &app.name, &plans).await?)
+/// The app's secrets: those that say so, and those that its recipe uses or, where
+/// that cannot be read, that its record names.
+async fn stored(leaving: &Leaving) -> Result<Vec<StoredSecret>, Error> {
+    let OnServer { entry, stack, .. } = &leaving.on_server;
+    let engine = leaving.engine();
+    if let Some(plans) = planned(leaving) {
+        return Ok(secrets::stored(engine, &entry.name, stack, &plans).await?);
+    }
+    let owned = engine.owned().await?;
+    let recorded = |name: &str| owned.has_name(Kind::Secret, name);
+    Ok(secrets::stored_or(engine, &entry.name, recorded).await?)
+}
+
+/// The secrets that the recipe uses; none where that cannot be told.
+fn planned(leaving: &Leaving) -> Option<Vec<SecretPlan>> {
+    let app = leaving.app.as_ref()?;
+    secrets::wanted(&app.stack, &app.env, &app.sources).ok()
+}
+
+/// Names secrets that may be the app's and that only its recipe could tell.
+async fn say_unknown(context: &Context, leaving: &Leaving) -> Result<(), Error> {
+    let prefix = format!("{}_", leaving.on_server.stack);
+    let names: Vec<String> = leaving
+        .engine()
+        .secrets(Scope::All)
+        .await?
+        .into_iter()
+        .filter_map(|secret| secret.spec?.name)
+        .filter(|name| name.starts_with(&prefix))
+        .collect();
+    if !names.is_empty() {
+        context.progress.warn(format!(
+            "without its recipe it is not known whose these secrets are, so they stay: {}",
+            names.join(", ")
+        ));
+    }
+    Ok(())
 }

@@ -23,6 +23,6 @@ pub(crate) use plan::written_names;
 pub use plan::{SecretPlan, Shape, find, wanted};
 pub use store::{
     APP_LABEL, Generated, MAX_SIZE, Made, Status, StoredSecret, generate, generate_one, insert,
-    remove, remove_stored, status, stored,
+    remove, remove_stored, status, stored, stored_or,
 };
 pub use value::{Charset, make};

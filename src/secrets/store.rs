@@ -199,14 +199,28 @@ pub async fn stored(
     stack: &StackName,
     plans: &[SecretPlan],
 ) -> Result<Vec<StoredSecret>, Error> {
+    let planned = |name: &str| {
+        plans.iter().any(|plan| name == plan.full_name || is_version_of(name, stack, &plan.name))
+    };
+    stored_or(engine, app, planned).await
+}
+
+/// The same, with another word on the secrets that say nothing themselves:
+/// `unlabelled` is given their full names.
+///
+/// # Errors
+/// [`Error::Engine`].
+pub async fn stored_or(
+    engine: &dyn Engine,
+    app: &AppName,
+    unlabelled: impl Fn(&str) -> bool,
+) -> Result<Vec<StoredSecret>, Error> {
     let mut secrets = Vec::new();
     for (full_name, secret) in by_name(engine).await? {
         let labels = secret.spec.as_ref().and_then(|spec| spec.labels.as_ref());
         let ours = match labels.and_then(|labels| labels.get(APP_LABEL)) {
             Some(label) => label == app.as_str(),
-            None => plans.iter().any(|plan| {
-                full_name == plan.full_name || is_version_of(&full_name, stack, &plan.name)
-            }),
+            None => unlabelled(&full_name),
         };
         if let (true, Some(id)) = (ours, secret.id) {
             secrets.push(StoredSecret { id, full_name });

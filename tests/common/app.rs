@@ -15,7 +15,7 @@ use potluck::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
     operation::{
-        self, App, Consent, Context, DeployOptions, DeployReport, Downgrade, Error, Plan,
+        self, App, Consent, Context, DeployOptions, DeployReport, Downgrade, Error, Leaving, Plan,
         ReachWish, Takeover, Wish,
     },
     plugin::{Command, Runtime, StackServices},
@@ -191,6 +191,12 @@ impl TestApp {
         let mut env = self.context.home.env(&self.entry).unwrap();
         env.set(key, value).unwrap();
         self.context.home.write_env(&self.entry, &env).unwrap();
+    }
+
+    /// The app as it is taken down.
+    pub async fn leaving(&self) -> Leaving {
+        self.load().await;
+        Leaving::load(&self.context, &self.entry).await.unwrap()
     }
 
     /// The app in its newest version; made when it is first asked for.

@@ -15,7 +15,7 @@ use crate::{
         style::{COLOURS, Mark},
     },
     engine::{Engine, LogLine, LogQuery, Stream},
-    operation,
+    operation::OnServer,
     text::stripped,
 };
 
@@ -93,11 +93,10 @@ fn since(text: &str) -> Result<i64, String> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let stack = super::stack(&home, &entry)?;
+    let OnServer { engine, stack, .. } = super::on_server(session, &home, &entry)?;
     // Ctrl-C is how following ends: nothing to remark upon.
     wait("", async {
-        let engine = operation::confine(&home, &entry)?;
-        let names = services(&engine, &entry, &stack, args.service.as_deref()).await?;
+        let names = services(&*engine, &entry, &stack, args.service.as_deref()).await?;
         let query = LogQuery {
             tail: args.tail.0,
             follow: args.follow,

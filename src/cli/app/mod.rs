@@ -22,7 +22,7 @@ use super::{
 use crate::{
     engine::{Engine, Scope},
     home::{AppEntry, Home, StackName},
-    operation,
+    operation::{self, OnServer},
 };
 
 /// Set up, deploy and look after apps.
@@ -71,6 +71,18 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Secret(command) => secret::run(command, session),
         Command::Rm(args) => rm::run(args, session),
     }
+}
+
+/// The app as its server knows it; what can't be read of its files is said.
+///
+/// # Errors
+/// As [`OnServer::new`].
+fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServer, Failure> {
+    let on_server = OnServer::new(home, entry)?;
+    for error in &on_server.broken {
+        session.ui.warn(format_args!("{error}; going on without it"));
+    }
+    Ok(on_server)
 }
 
 /// The prefix of what the app owns on its server.

@@ -8,7 +8,7 @@ use crate::{
         session::{Session, wait},
         table::Table,
     },
-    operation::{self, TaskRow},
+    operation::{self, OnServer, TaskRow},
 };
 
 /// Show an app's services and how they do.
@@ -35,10 +35,9 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let stack = super::stack(&home, &entry)?;
+    let OnServer { engine, stack, .. } = super::on_server(session, &home, &entry)?;
     let rows = wait("interrupted", async {
-        let swarm = operation::confine(&home, &entry)?;
-        Ok(operation::ps(swarm.readable().await?, &entry.name, &stack, args.all).await?)
+        Ok(operation::ps(engine.readable().await?, &entry.name, &stack, args.all).await?)
     })?;
     if args.json.json {
         session.ui.json(&rows)?;

@@ -10,12 +10,13 @@ use crate::{
         session::{Session, wait},
     },
     home::AppEntry,
-    operation::{self, Context},
+    operation::{self, Context, Leaving},
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
 ///
-/// Refuses while the app is deployed. Backups stay where they are.
+/// Refuses while the app is deployed. Backups stay where they are. Where the
+/// recipe can't be read, secrets that only it could tell stay, and are named.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -80,6 +81,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 async fn clean_up(context: &Context, entry: &AppEntry) -> Result<(), operation::Error> {
-    let app = operation::load_deployed(context, entry).await?;
+    let app = Leaving::load(context, entry).await?;
     operation::remove(context, &app).await
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     engine::{Container, Engine, Exec, ExecSession, Stream},
     home::{AppEntry, StackName},
-    operation,
+    operation::{self, OnServer},
 };
 
 /// Run a program in one of an app's running services.
@@ -70,7 +70,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let stack = super::stack(&home, &entry)?;
+    let OnServer { engine: swarm, stack, .. } = super::on_server(session, &home, &entry)?;
     let terminal = session.ui.is_interactive() && io::stdout().is_terminal() && !args.no_tty;
     let exec = Exec {
         argv: args.command.clone(),
@@ -81,8 +81,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         stdin: terminal || session.ui.takes_input(),
     };
     wait_uninterrupted(async {
-        let swarm = operation::confine(&home, &entry)?;
-        let engine: &dyn Engine = &swarm;
+        let engine: &dyn Engine = &*swarm;
         let container = container(engine, &entry, &stack, &args.service).await?;
         let running = engine.exec(&container.id, &exec).await?;
         let code = if terminal {

@@ -11,13 +11,16 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    operation,
+    operation::{self, Leaving},
 };
 
 /// Stop an app and take it off its server, keeping its data.
 ///
 /// Removes the app's services, networks and configs. Its volumes, secrets and
 /// settings stay, so that `potluck app deploy` brings it back as it was.
+///
+/// This works with a recipe or settings that cannot be read, too: then hooks
+/// (`before-remove`) do not run, which is said.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -40,16 +43,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let _lock = home.lock_app(&entry)?;
-    if !args.yes && session.ui.is_interactive() {
-        let question =
-            format!("Stop {} on {}? Its volumes and secrets stay.", entry.name, entry.server);
-        if !prompt::confirm(&session.ui, &question, true)? {
-            return Err(Failure::interrupted("nothing was changed"));
-        }
-    }
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some of the app may be stopped already", async {
-        let app = operation::load_deployed(&operating.context, &entry).await?;
+        // First, so that the question comes after what cannot be done.
+        let app = Leaving::load(&operating.context, &entry).await?;
+        if !args.yes && session.ui.is_interactive() {
+            let question =
+                format!("Stop {} on {}? Its volumes and secrets stay.", entry.name, entry.server);
+            if !prompt::confirm(&session.ui, &question, true)? {
+                return Err(Failure::interrupted("nothing was changed"));
+            }
+        }
         Ok(operation::undeploy(&operating.context, &app, args.timeout).await?)
     })?;
     drop(operating);

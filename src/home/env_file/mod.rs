@@ -100,6 +100,44 @@ impl EnvFile {
     /// [`ParseError`] at the first line that is neither blank, a comment nor an
     /// assignment, or whose value is longer than [`MAX_VALUE`].
     pub fn parse(name: &str, text: &str) -> Result<Self, ParseError> {
+        Self::read(name, text, |_, error| Err(error))
+    }
+
+    /// Reads what can be read and leaves out the other lines, for what has to
+    /// work with a broken file; with what was left out.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the value of `needed` depends on a line that is left
+    /// out.
+    pub fn salvage(
+        name: &str,
+        text: &str,
+        needed: &str,
+    ) -> Result<(Self, Vec<ParseError>), ParseError> {
+        let mut left_out: Vec<ParseError> = Vec::new();
+        let file = Self::read(name, text, |line, error| {
+            if syntax::begins_with_key(line, needed) {
+                return Err(error);
+            }
+            if left_out.len() < MAX_WARNINGS {
+                left_out.push(error);
+            }
+            Ok(())
+        })?;
+        let refers = file.active(needed).is_some_and(|entry| text[entry.raw.clone()].contains('$'));
+        match left_out.first() {
+            Some(error) if refers => Err(error.clone()),
+            _ => Ok((file, left_out)),
+        }
+    }
+
+    /// `wrong` is told of each line that cannot be read, and says whether to go
+    /// on without it.
+    fn read(
+        name: &str,
+        text: &str,
+        mut wrong: impl FnMut(&str, ParseError) -> Result<(), ParseError>,
+    ) -> Result<Self, ParseError> {
         let failed = |line, message: String| ParseError { file: name.to_owned(), line, message };
         if text.len() > MAX_FILE {
             return Err(failed(1, format!("the file is longer than {MAX_FILE} bytes")));
@@ -109,23 +147,34 @@ impl EnvFile {
         let mut newest: HashMap<String, usize> = HashMap::new();
         let mut total = 0;
         for (number, line) in syntax::lines(text) {
-            let Some(found) =
-                syntax::assignment(text, line).map_err(|message| failed(number, message))?
-            else {
-                continue;
+            let found = match syntax::assignment(text, line.clone()) {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(message) => {
+                    wrong(&text[line], failed(number, message))?;
+                    continue;
+                }
             };
             let modifiers = file.read_modifiers(number, &found);
             let mut value = String::new();
             if !found.commented {
                 let mut unset = Vec::new();
                 let lookup = |key: &str| newest.get(key).map(|&i| file.entries[i].value.as_str());
-                value = syntax::expand(&text[found.raw.clone()], lookup, &mut unset)
-                    .map_err(|message| failed(number, message))?;
+                let expanded = syntax::expand(&text[found.raw.clone()], lookup, &mut unset)
+                    .and_then(|value| match total + value.len() {
+                        sum if sum > MAX_TOTAL => {
+                            Err(format!("all values together are longer than {MAX_TOTAL} bytes"))
+                        }
+                        _ => Ok(value),
+                    });
+                value = match expanded {
+                    Ok(value) => value,
+                    Err(message) => {
+                        wrong(&text[line], failed(number, message))?;
+                        continue;
+                    }
+                };
                 total += value.len();
-                if total > MAX_TOTAL {
-                    let message = format!("all values together are longer than {MAX_TOTAL} bytes");
-                    return Err(failed(number, message));
-                }
                 for other in unset {
                     file.warn(format!(
                         "{name}:{number}: `{}` refers to `{other}`, which has no value before it",

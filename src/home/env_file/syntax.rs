@@ -37,6 +37,16 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, Range<usize>)> +
     })
 }
 
+/// Whether a line begins as an assignment of this key does, however it goes on.
+pub(super) fn begins_with_key(line: &str, key: &str) -> bool {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("export") {
+        Some(rest) if rest.starts_with([' ', '\t']) => rest.trim_start(),
+        _ => line,
+    };
+    line.strip_prefix(key).is_some_and(|rest| !rest.starts_with(is_key))
+}
+
 /// What a line assigns; none for a blank line or a comment.
 pub(super) fn assignment(text: &str, line: Range<usize>) -> Result<Option<Assignment>, String> {
     let end = line.end;

@@ -180,6 +180,25 @@ fn nothing_grows_without_bound() {
     assert!(parse(&"A=$B$C$D\n".repeat(1000)).warnings().len() <= MAX_WARNINGS);
 }
 
+#[test]
+fn a_broken_file_gives_what_can_be_read() {
+    let salvage = |text: &str| EnvFile::salvage("f", text, "STACK_NAME");
+    let (file, left_out) = salvage("A=1\nthis is no line\nSTACK_NAME=wiki\nB='open\n").unwrap();
+    assert_eq!(file.get("STACK_NAME"), Some("wiki"));
+    assert_eq!(file.get("A"), Some("1"));
+    assert_eq!(left_out.iter().map(|error| error.line).collect::<Vec<_>>(), [2, 4]);
+
+    let (file, left_out) = salvage("A=1\n").unwrap();
+    assert_eq!((file, left_out.len()), (parse("A=1\n"), 0));
+
+    // A stack's name that may be another is none.
+    for text in ["STACK_NAME='wiki\n", "export STACK_NAME wiki\n", "A='x\nSTACK_NAME=${A}_y\n"] {
+        assert!(salvage(text).is_err(), "{text}");
+    }
+    assert!(salvage("STACK_NAMES 'wiki\n").is_ok());
+    assert!(salvage(&"bad\n".repeat(10_000)).unwrap().1.len() <= MAX_WARNINGS);
+}
+
 proptest! {
     #[test]
     fn any_text_is_kept_or_refused(text in "\\PC*") {

@@ -1,11 +1,13 @@
 //! An app owns what is recorded as its own on the swarm, and nothing else is
 //! touched: two folders, other tools, older potlucks, names that mean others'.
 
-#[path = "cli_support/mod.rs"]
+mod broken;
+#[path = "../cli_support/mod.rs"]
 mod cli_support;
+#[path = "../common/mod.rs"]
 mod common;
 
-use std::{process::Command, sync::Arc};
+use std::{fs, process::Command, sync::Arc};
 
 use cli_support::{Lab, Run};
 use common::*;
