@@ -13,7 +13,7 @@ use common::app::{TestApp, within};
 use potluck::{
     hint::Hint,
     home::lock_file::Upgrade,
-    operation::{DeployOptions, DeployReport, Error, Left, MigrationFailed},
+    operation::{DeployOptions, DeployReport, Error, Left, MigrationFailed, Plan},
     recipe::Version,
 };
 
@@ -317,4 +317,146 @@ async fn a_migration_is_not_detached_from() {
     first.file("recipe.yml", plugins(&["split"], false));
     first.release("1.0.1+1");
     assert!(migrations(&first.try_deploy(&options).await.unwrap()).is_empty());
+}
+
+/// What a deploy with these options shows without doing it.
+async fn dry(app: &TestApp, options: &DeployOptions) -> Plan {
+    let options = DeployOptions { dry_run: true, ..options.clone() };
+    let report = app.try_deploy(&options).await.unwrap();
+    assert!(!report.changed);
+    report.plan
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_a_dry_run_is_the_plan_that_is_carried_out() {
+    let Some(app) = TestApp::real("migrations").await else { return };
+    if !recipe(&app) {
+        return;
+    }
+    let options = DeployOptions::default();
+    // What is not agreed to yet is the one thing that the deploy has settled.
+    let mut shown = dry(&app, &options).await;
+    let open = |warning: &String| warning.starts_with("not agreed to yet: every wants");
+    assert!(shown.warnings.iter().any(open), "{shown:?}");
+    shown.warnings.retain(|warning| !open(warning));
+    assert_eq!(shown, app.deploy().await.plan);
+    let hooks = |plan: &Plan| plan.changes.iter().filter(|c| c.kind == "hook").count();
+    assert_eq!(hooks(&shown), 2);
+
+    // Nothing is to be done, so no hook runs either.
+    let shown = dry(&app, &options).await;
+    assert_eq!(hooks(&shown), 0);
+    assert_eq!(shown, app.deploy().await.plan);
+
+    app.compose(&compose(V2));
+    app.file("recipe.yml", plugins(&["split", "once-join"], false));
+    app.release(V2);
+    let shown = dry(&app, &options).await;
+    let steps = shown.changes.iter().filter(|change| change.kind == "migration");
+    assert_eq!(steps.count(), 2, "{shown:?}");
+    assert_eq!(ran_before(&app), 0, "a dry run runs no step");
+    assert_eq!(shown, app.deploy().await.plan);
+
+    // What may not run yet cannot be asked.
+    let more = plugins(&["tidy"], false)
+        .replace("{exec: web}]", "{exec: web}, {http: 'https://a.example'}]");
+    app.file("recipe.yml", more);
+    app.release("3.0.0+1");
+    let shown = dry(&app, &options).await;
+    assert_eq!(hooks(&shown), 2);
+    let unknown = "the migrations of `every` are not known before its grants are agreed to";
+    assert!(shown.warnings.iter().any(|warning| warning == unknown), "{shown:?}");
+}
+
+/// Steps that ran, as the plugin told of them.
+fn ran_before(app: &TestApp) -> usize {
+    app.heard.said().iter().filter(|line| line.starts_with("run-")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_fails_where_the_deploy_would() {
+    let app = TestApp::simulated("migrations");
+    if !recipe(&app) {
+        return;
+    }
+    app.deploy().await;
+    app.set("FAIL", "check");
+    let options = DeployOptions { dry_run: true, ..Default::default() };
+    let error = app.try_deploy(&options).await.unwrap_err();
+    assert!(error.to_string().contains("check was told to fail"), "{error}");
+}
+
+/// A plain folder, without git; its label says which version it is.
+fn folder_release(app: &TestApp, version: Option<&str>, steps: &[&str]) {
+    let label = version.map_or(String::new(), |version| {
+        format!(", labels: ['coop-cloud.${{STACK_NAME}}.version={version}']")
+    });
+    let seconds = if version == Some(V1) { V1 } else { V2 };
+    app.compose(
+        &compose(seconds)
+            .replace("{endpoint_mode: dnsrr", &format!("{{endpoint_mode: dnsrr{label}")),
+    );
+    app.file("recipe.yml", plugins(steps, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_without_git_is_migrated_by_its_version_label() {
+    let Some(app) = TestApp::real("migrations").await else { return };
+    if !recipe(&app) {
+        return;
+    }
+    fs::remove_dir_all(app.recipe.join(".git")).unwrap();
+    folder_release(&app, Some(V1), &[]);
+    app.deploy().await;
+    assert_eq!(app.load().await.lock.recipe.unwrap().label.as_deref(), Some(V1));
+
+    folder_release(&app, Some(V2), &["split"]);
+    let report = app.deploy().await;
+    assert_eq!(migrations(&report), ["every: split"]);
+    let first = &report.plan.changes[0];
+    assert_eq!(first.details, [format!("version: {V1} → {V2}")]);
+    assert!(app.heard.said().contains(&format!("plan({V1} to {V2})")), "{:?}", app.heard.said());
+
+    // Going back is told from going on here, too.
+    folder_release(&app, Some(V1), &[]);
+    let shown = dry(&app, &DeployOptions::default()).await;
+    assert!(shown.changes[0].details[1].contains("is older than"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipe_without_any_version_says_that_it_cannot_be_migrated() {
+    let app = TestApp::simulated("migrations");
+    if !recipe(&app) {
+        return;
+    }
+    fs::remove_dir_all(app.recipe.join(".git")).unwrap();
+    folder_release(&app, None, &["split"]);
+    let why = |plan: &Plan| plan.warnings.iter().any(|w| w.contains("no versions to migrate"));
+    // A first deploy has nothing to migrate.
+    assert!(!why(&app.deploy().await.plan));
+    app.set("TITLE", "another");
+    let shown = dry(&app, &DeployOptions::default()).await;
+    assert!(why(&shown), "{shown:?}");
+    let report = app.deploy().await;
+    assert_eq!(report.plan, shown);
+    assert!(migrations(&report).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_tool_deployed_is_migrated_from_what_its_label_says() {
+    let Some(app) = TestApp::real("migrations").await else { return };
+    if !recipe(&app) {
+        return;
+    }
+    folder_release(&app, Some(V1), &[]);
+    app.release("1.0.1+1");
+    app.deploy().await;
+    // As abra leaves it: no lock file of ours says what runs.
+    let mut loaded = app.load().await;
+    loaded.lock.recipe = None;
+    app.context.home.write_lock_file(&app.entry, &loaded.lock).unwrap();
+    folder_release(&app, Some(V2), &["split"]);
+    app.release(V2);
+    assert_eq!(migrations(&app.deploy().await), ["every: split"]);
+    assert!(app.heard.said().contains(&format!("plan({V1} to {V2})")), "{:?}", app.heard.said());
 }

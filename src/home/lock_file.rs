@@ -34,11 +34,14 @@ pub struct LockFile {
 }
 
 /// The recipe that was last deployed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RecipePin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The version that the recipe's label said; only where it is no release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Full commit id; none for a recipe folder without git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,

@@ -127,6 +127,7 @@ fn a_lock_file_reads_back() {
         recipe: Some(lock_file::RecipePin {
             version: Some("1.0.0+2".into()),
             commit: Some("1234567".into()),
+            label: None,
         }),
         ..LockFile::default()
     };

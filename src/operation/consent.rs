@@ -16,10 +16,10 @@ use crate::{
 
 use super::{
     App, Change, Context, Error,
-    deploy::UNRELEASED,
     error::{Ambiguous, Wish, short},
     hooks::{self, Component},
     reaching::ReachWish,
+    version::UNRELEASED,
 };
 
 /// What is to be written into the lock file after consent was given.
@@ -214,7 +214,11 @@ fn last<'a>(app: &'a App, agreed: &'a PluginLock) -> Option<&'a RecipePin> {
 }
 
 fn pin(app: &App) -> RecipePin {
-    RecipePin { version: app.checkout.version.clone(), commit: app.checkout.commit.clone() }
+    RecipePin {
+        version: app.checkout.version.clone(),
+        commit: app.checkout.commit.clone(),
+        label: None,
+    }
 }
 
 pub(super) fn given(lock: &LockFile, plugin: &str) -> BTreeSet<Grant> {

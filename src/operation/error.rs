@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::{deploy::UNRELEASED, reaching::ReachWish, state::State};
+use super::{reaching::ReachWish, state::State, version::UNRELEASED};
 use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant, lock_file::PluginLock},

@@ -22,6 +22,7 @@ mod migrate;
 mod on_server;
 mod owner;
 mod plugin_grants;
+mod prepare;
 mod ps;
 pub mod reach;
 mod reaching;
@@ -52,7 +53,7 @@ use crate::{
 
 pub(crate) use backupbot::{RestoreHook, before_restore};
 pub use consent::{AppLocked, check_grants};
-pub use deploy::{deploy, plan};
+pub use deploy::deploy;
 pub use error::{
     Ambiguous, Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish,
 };

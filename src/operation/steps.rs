@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::{
     engine::{Engine, Scope, api},
-    home::lock_file::RecipePin,
     plugin::{Hooks, Role, Transition},
 };
 
@@ -198,10 +197,7 @@ impl Steps<'_> {
     /// whatever hooks say of it, an upgrade to the next one starts from here.
     fn arrive(&mut self) -> Result<(), Error> {
         let app = &mut *self.app;
-        app.lock.recipe = Some(RecipePin {
-            version: app.checkout.version.clone(),
-            commit: app.checkout.commit.clone(),
-        });
+        app.lock.recipe = Some(version::pinned(app));
         // The old version, deployed again, leaves the data as the upgrade left
         // it; so does a deploy whose data is about to come back.
         let after = self.transition.after.as_ref();

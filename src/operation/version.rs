@@ -3,12 +3,87 @@
 //! The version that was deployed is written into the settings, as abra does, so
 //! that the next plain deploy does not go back by itself. Going back to an older
 //! release is asked for: data that a newer one migrated may be lost on it.
+//!
+//! A recipe without releases in git, a plain folder, has the version that its
+//! label `coop-cloud.<stack>.version` says.
 
 use std::fmt;
 
-use crate::recipe::{Version, version::Release};
+use crate::{
+    compose::Stack,
+    engine::api,
+    home::lock_file::RecipePin,
+    plugin::Transition,
+    recipe::{Checkout, Version, version::Release},
+};
 
-use super::{App, Change, Context, DeployOptions, Error, error::short};
+use super::{
+    App, Change, Context, DeployOptions, Error,
+    error::short,
+    live::{Live, label},
+};
+
+/// A version that has no name.
+pub(super) const UNRELEASED: &str = "unreleased";
+
+/// What the app is about to run, as its lock file keeps it.
+pub(super) fn pinned(app: &App) -> RecipePin {
+    let Checkout { version, commit, .. } = &*app.checkout;
+    RecipePin {
+        version: version.clone(),
+        commit: commit.clone(),
+        label: version.is_none().then(|| labelled(&app.stack)).flatten(),
+    }
+}
+
+/// The version that the recipe's label says.
+fn labelled(stack: &Stack) -> Option<String> {
+    version_label(stack.name.as_str(), stack.services.iter().map(|service| &service.spec))
+}
+
+fn version_label<'a>(
+    stack: &str,
+    mut specs: impl Iterator<Item = &'a api::ServiceSpec>,
+) -> Option<String> {
+    let key = format!("coop-cloud.{stack}.version");
+    let found = specs.find_map(|spec| label(spec.labels.as_ref(), &key).map(str::trim))?;
+    (!found.is_empty()).then(|| found.to_owned())
+}
+
+/// How hooks and people call a version: the release, else what the label says,
+/// else the commit.
+fn name(pin: &RecipePin) -> Option<&String> {
+    pin.version.as_ref().or(pin.label.as_ref()).or(pin.commit.as_ref())
+}
+
+/// From what to what the deploy goes. A first deploy comes from nothing; a version
+/// that has no name is still one. What no lock file tells, as another tool
+/// deployed it, the label of what runs does.
+pub(super) fn transition(app: &App, live: &Live) -> Transition {
+    let deployed = app.lock.recipe.as_ref();
+    let before = || {
+        let kept = deployed.filter(|pin| pin.version.is_some() || pin.label.is_some());
+        let running = || {
+            let specs = live.services.values().filter_map(|service| service.spec.as_ref());
+            version_label(app.name.as_str(), specs)
+        };
+        kept.and_then(name)
+            .cloned()
+            .or_else(running)
+            .or_else(|| deployed.and_then(name).cloned())
+            .unwrap_or_else(|| UNRELEASED.into())
+    };
+    let after = pinned(app);
+    Transition {
+        before: (!live.services.is_empty()).then(before),
+        after: Some(name(&after).cloned().unwrap_or_else(|| UNRELEASED.into())),
+    }
+}
+
+/// Whether nobody knows from what to what it goes.
+pub(super) fn is_unknown(transition: &Transition) -> bool {
+    transition.after.as_deref() == Some(UNRELEASED)
+}
 
 /// An older release over a newer one: to be agreed to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -33,19 +108,27 @@ impl fmt::Display for Downgrade {
 /// What was deployed last, and what is to be; none where there is no difference,
 /// or nothing to compare.
 fn step(app: &App) -> Option<(String, String)> {
-    let name = |version: &Option<String>, commit: &Option<String>| {
-        version.clone().or_else(|| commit.as_deref().map(short))
-    };
     let deployed = app.lock.recipe.as_ref()?;
+    let wanted = pinned(app);
+    let commit = |pin: &RecipePin| pin.commit.as_deref().map(short);
+    let spoken = |pin: &RecipePin| match pin {
+        RecipePin { version: None, label: None, .. } => commit(pin),
+        named => name(named).cloned(),
+    };
     // After a migration that failed beyond its point of no return, the new
     // version is what runs.
     let stayed = app.lock.upgrade.as_ref().filter(|upgrade| upgrade.irreversible);
     let before = match stayed {
         Some(upgrade) => upgrade.after.clone(),
-        None => name(&deployed.version, &deployed.commit)?,
+        None => spoken(deployed)?,
     };
-    let after = name(&app.checkout.version, &app.checkout.commit)?;
-    (before != after).then_some((before, after))
+    let after = spoken(&wanted)?;
+    if before != after {
+        return Some((before, after));
+    }
+    // Commits that call themselves alike.
+    let (before, after) = (commit(deployed)?, commit(&wanted)?);
+    (stayed.is_none() && wanted.version.is_none() && before != after).then_some((before, after))
 }
 
 /// Whether `after` is a release before `before`.

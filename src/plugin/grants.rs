@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn recipe(version: Option<&str>) -> RecipePin {
-        RecipePin { version: version.map(Into::into), commit: None }
+        RecipePin { version: version.map(Into::into), ..RecipePin::default() }
     }
 
     fn agreed(component: &str, digest: &str, lines: &[&str]) -> PluginLock {

@@ -117,7 +117,7 @@ fn recipe_of(
 /// What was deployed last; a lock file that can't be read is said.
 fn deployed_version(session: &Session, home: &Home, entry: &AppEntry) -> Option<String> {
     match home.lock_file(entry) {
-        Ok(lock) => lock.recipe.and_then(|pin| pin.version.or(pin.commit)),
+        Ok(lock) => lock.recipe.and_then(|pin| pin.version.or(pin.label).or(pin.commit)),
         Err(error) => {
             session.ui.warn(error);
             None

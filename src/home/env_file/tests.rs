@@ -189,7 +189,7 @@ fn a_broken_file_gives_what_can_be_read() {
     assert_eq!(left_out.iter().map(|error| error.line).collect::<Vec<_>>(), [2, 4]);
 
     let (file, left_out) = salvage("A=1\n").unwrap();
-    assert_eq!((file, left_out.len()), (parse("A=1\n"), 0));
+    assert_eq!((file.get("A"), left_out.len()), (Some("1"), 0));
 
     // A stack's name that may be another is none.
     for text in ["STACK_NAME='wiki\n", "export STACK_NAME wiki\n", "A='x\nSTACK_NAME=${A}_y\n"] {

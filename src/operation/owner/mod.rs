@@ -67,31 +67,49 @@ impl fmt::Display for Takeover {
     }
 }
 
+/// What comes of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// It is put, unless it was answered with yes beforehand; then the record on
+    /// the server changes.
+    Asked { agreed: bool },
+    /// It is only shown, as a warning of the plan; nothing on the server changes.
+    Shown,
+}
+
 /// Sees to it that the stack is the app's before anything else is looked at:
 /// takes over what an earlier potluck deployed from this folder, and asks once
-/// before it takes over what something else did.
+/// before it takes over what something else did. Returns what the plan says of it.
 ///
 /// # Errors
 /// [`Error::NeedsTakeover`]; [`crate::engine::Error::Foreign`] for what is
 /// another app's.
-pub(super) async fn enter(context: &Context, app: &App, agreed: bool) -> Result<(), Error> {
+pub(super) async fn enter(
+    context: &Context,
+    app: &App,
+    asking: Asking,
+) -> Result<Vec<String>, Error> {
     let swarm = &app.engine;
-    match swarm.standing().await? {
-        Standing::Free | Standing::Ours | Standing::Earlier => Ok(()),
-        Standing::Unrecorded => {
+    match (swarm.standing().await?, asking) {
+        (Standing::Free | Standing::Ours | Standing::Earlier, _) => Ok(Vec::new()),
+        (Standing::Unrecorded, _) => {
             let found = swarm.found().await?;
-            ask(context, Takeover::new(app, &found), agreed)?;
-            swarm.adopt(&found).await?;
-            say(context, app, &found);
-            Ok(())
+            take_over(context, app, &found, asking).await?;
+            Ok(vec![to_be_taken_over(app, &found)])
         }
-        Standing::Other(owner) if owner.app == app.entry.name.as_str() => {
+        (Standing::Other(owner), Asking::Asked { agreed })
+            if owner.app == app.entry.name.as_str() =>
+        {
             let mut takeover = Takeover::new(app, &Owned::default());
             takeover.recipe_before = Some(owner.recipe);
             ask(context, takeover, agreed)?;
-            Ok(swarm.disown_recipe().await?)
+            swarm.disown_recipe().await?;
+            Ok(Vec::new())
         }
-        Standing::Other(_) | Standing::Unnamed => Ok(swarm.require().await?),
+        (Standing::Other(_) | Standing::Unnamed, _) => {
+            swarm.require().await?;
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -101,6 +119,8 @@ pub(super) struct Reviewed {
     pub missing: Vec<(Kind, String)>,
     /// Whether objects were taken over, so that the live state reads otherwise.
     pub took: bool,
+    /// What the plan says of it.
+    pub warning: Option<String>,
 }
 
 /// Holds the names that a deploy wants against what is there, and asks before it
@@ -112,42 +132,32 @@ pub(super) async fn review(
     context: &Context,
     app: &App,
     work: &Work,
-    agreed: bool,
+    asking: Asking,
 ) -> Result<Reviewed, Error> {
-    let swarm = &app.engine;
-    let review = swarm.review(&wanted(app, work)).await?;
+    let review = app.engine.review(&wanted(app, work)).await?;
     let took = !review.strangers.is_empty();
     if took {
-        ask(context, Takeover::new(app, &review.strangers), agreed)?;
-        swarm.adopt(&review.strangers).await?;
-        say(context, app, &review.strangers);
+        take_over(context, app, &review.strangers, asking).await?;
     }
-    Ok(Reviewed { missing: review.missing, took })
+    let warning = took.then(|| to_be_taken_over(app, &review.strangers));
+    Ok(Reviewed { missing: review.missing, took, warning })
 }
 
-/// The same for a plan that is only shown: what would be asked, as warnings.
-/// Changes nothing on the swarm.
-pub(super) async fn preview(app: &App) -> Result<Vec<String>, Error> {
-    let swarm = &app.engine;
-    let mut warnings = Vec::new();
-    match swarm.standing().await? {
-        Standing::Unrecorded => {
-            let found = swarm.found().await?;
-            warnings.push(to_be_taken_over(app, &found));
-            swarm.adopt(&found).await?;
-        }
-        Standing::Free | Standing::Ours | Standing::Earlier => {}
-        Standing::Other(_) | Standing::Unnamed => swarm.require().await?,
+/// Counts what was found as the app's; the record is written with the deploy.
+async fn take_over(
+    context: &Context,
+    app: &App,
+    found: &Owned,
+    asking: Asking,
+) -> Result<(), Error> {
+    if let Asking::Asked { agreed } = asking {
+        ask(context, Takeover::new(app, found), agreed)?;
     }
-    Ok(warnings)
-}
-
-/// As [`preview`], once it is known which names are wanted.
-pub(super) async fn preview_names(app: &App, work: &Work) -> Result<Vec<String>, Error> {
-    let review = app.engine.review(&wanted(app, work)).await?;
-    let strangers =
-        (!review.strangers.is_empty()).then(|| to_be_taken_over(app, &review.strangers));
-    Ok(strangers.into_iter().collect())
+    app.engine.adopt(found).await?;
+    if asking != Asking::Shown {
+        say(context, app, found);
+    }
+    Ok(())
 }
 
 fn to_be_taken_over(app: &App, found: &Owned) -> String {

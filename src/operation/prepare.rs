@@ -1,0 +1,282 @@
+//! What a deploy is going to do, found out before the first step: the one plan
+//! that a dry run shows, that the operator agrees to, and that is carried out.
+//!
+//! A dry run asks nothing and writes nothing; what is not agreed to yet, and what
+//! cannot be known before it is, are warnings of its plan. Else both go the same
+//! way, plugins' checks and their plans of migrations included.
+
+use crate::{
+    engine::Kind,
+    plugin::{Hooks, Role, Transition},
+};
+
+use super::{
+    App, Change, Context, DeployOptions, Error, Plan, checks,
+    consent::{self, Agreed},
+    deploy::{rollout, subject, work},
+    hooks::{self, Component},
+    live::Live,
+    migrate::Migrations,
+    owner::{self, Asking},
+    reach, reaching,
+    record::{self, Record},
+    rollout::Images,
+    version,
+    work::Work,
+};
+
+/// A deploy that was looked at whole.
+pub(super) struct Prepared {
+    pub plan: Plan,
+    pub live: Live,
+    pub work: Work,
+    pub images: Images,
+    /// None where nothing differs from the last good deploy.
+    pub due: Option<Due>,
+}
+
+/// What a deploy that does something needs besides.
+pub(super) struct Due {
+    /// Of the roles `lifecycle` and `migration`, in the order of `recipe.yml`,
+    /// started.
+    pub plugins: Vec<(String, Hooks)>,
+    pub migrations: Migrations,
+    pub transition: Transition,
+    /// Names to claim before anything is made.
+    pub missing: Vec<(Kind, String)>,
+    /// What the deploy is made from; kept when it went well.
+    pub record: Record,
+}
+
+/// Finds out what a deploy has to do, and asks for what is not agreed to yet.
+///
+/// # Errors
+/// What the checks find, [`Error::NeedsConsent`] and its like.
+pub(super) async fn prepare(
+    context: &Context,
+    app: &mut App,
+    options: &DeployOptions,
+) -> Result<Prepared, Error> {
+    checks::reserved(app)?;
+    if !options.dry_run {
+        version::allow(context, app, options)?;
+    }
+    let asking = match options.dry_run {
+        true => Asking::Shown,
+        false => Asking::Asked { agreed: options.takeover },
+    };
+    // Side by side: what belongs to the app nearly always needs no question.
+    let early = {
+        let rollout = rollout(context, app, options);
+        let (standing, live) = futures_util::join!(app.engine.standing(), rollout.live());
+        if standing?.is_settled() { Some(live?) } else { None }
+    };
+    let mut takeovers = owner::enter(context, app, asking).await?;
+    let mut live = match early {
+        Some(live) => live,
+        None => rollout(context, app, options).live().await?,
+    };
+    checks::external(&app.stack, &subject(app), &live)?;
+    let components = hooks::components(app)?;
+    consent::check_flags(context, app, &components)?;
+    let images = rollout(context, app, options).images(&live).await?;
+    let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
+    let fingerprint = record::fingerprint(app, &components);
+    let own_reach = reaching::of_specs(context, app, &live)?;
+    let known = Record::read(context, &app.entry)?;
+    let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
+        && consent::wishes(app, &components, &[]).is_empty()
+        && reach::missing(&own_reach, &app.lock.reach).is_empty();
+    if work.is_empty() && settled && !options.force {
+        let mut plan = work.plan();
+        plan.warnings.splice(0..0, takeovers);
+        add_warnings(&mut plan, app, &[]);
+        reaching::show(&mut plan, &app.lock, &own_reach);
+        return Ok(Prepared { plan, live, work, images, due: None });
+    }
+    context.progress.step("check");
+    let lint = checks::lint(app, options.strictness)?;
+    let reviewed = owner::review(context, app, &work, asking).await?;
+    if reviewed.took {
+        let rollout = rollout(context, app, options);
+        live = rollout.live().await?;
+        work = super::deploy::work(&rollout, app, &live, &images).await?;
+    }
+    takeovers.extend(reviewed.warning);
+
+    let changed_components = consent::changed_components(app, &components);
+    let reaches = reaching::of_app(context, app, &live).await?;
+    reaching::check_flags(context, app, &reaches)?;
+    let mut plan = work.plan();
+    plan.changes.splice(0..0, version::change(app)?);
+    plan.changes.extend(changed_components);
+    plan.warnings.splice(0..0, takeovers);
+    plan.reach = reaching::rows(&app.lock, &reaches);
+    let (agreed, open) = if options.dry_run {
+        let open = not_agreed(context, app, &components, &reaches);
+        plan.warnings.extend(open.warnings);
+        components.into_iter().partition(|c| !open.plugins.contains(&c.entry.name))
+    } else {
+        agree(context, app, options, &components, &reaches)?;
+        (components, Vec::new())
+    };
+
+    let mut plugins = start(context, app, &agreed).await?;
+    let transition = version::transition(app, &live);
+    for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
+        context.progress.step(format!("{name}: check"));
+        plugin.check(&transition).await?;
+    }
+    let migrations = if options.restoring {
+        // The data that comes back is of the version that it was taken with.
+        Migrations::default()
+    } else {
+        Migrations::plan(context, &app.lock, &mut plugins, &transition).await?
+    };
+    if options.detach && !migrations.is_empty() {
+        let after = transition.after.unwrap_or_default();
+        return Err(Error::DetachedMigration { after });
+    }
+
+    let unstarted = unstarted(context, &open).await?;
+    add_hooks(&mut plan, app, &plugins, &unstarted);
+    plan.changes.extend(migrations.changes());
+    plan.warnings.extend(migrations.warnings(&app.lock, &transition));
+    plan.warnings.extend(unknown_migrations(&plugins, &unstarted, &transition));
+    add_warnings(&mut plan, app, &lint);
+    let due = Due {
+        plugins,
+        migrations,
+        transition,
+        missing: reviewed.missing,
+        record: Record { fingerprint },
+    };
+    Ok(Prepared { plan, live, work, images, due: Some(due) })
+}
+
+/// Asks for what was not agreed to yet, and writes down what is.
+fn agree(
+    context: &Context,
+    app: &mut App,
+    options: &DeployOptions,
+    components: &[Component],
+    reaches: &reach::Reaches,
+) -> Result<(), Error> {
+    let mut refused = reaching::wishes(&app.lock, reaches, &context.reaches);
+    // A restore brings back what was agreed to, and asks for nothing new.
+    refused.retain(|wish| options.restoring || !context.consent.reach(wish));
+    let agreed: Agreed = consent::decide(context, app, components, refused)?;
+    // Agreed once is agreed, also when the deploy fails later.
+    let grants = consent::record(&mut app.lock, &agreed);
+    let reach = reaching::record(&mut app.lock, reaches);
+    if grants || reach {
+        context.home.write_lock_file(&app.entry, &app.lock)?;
+    }
+    Ok(())
+}
+
+/// What a dry run would have to ask for.
+struct Open {
+    /// Plugins that may not run yet.
+    plugins: Vec<String>,
+    warnings: Vec<String>,
+}
+
+fn not_agreed(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    reaches: &reach::Reaches,
+) -> Open {
+    let wishes = consent::wishes(app, components, &context.grants);
+    let reach = reaching::wishes(&app.lock, reaches, &context.reaches);
+    let texts = wishes.iter().map(ToString::to_string);
+    let texts = texts.chain(reach.iter().map(ToString::to_string));
+    Open {
+        warnings: texts.map(|text| format!("not agreed to yet: {}", text.trim())).collect(),
+        plugins: wishes.into_iter().map(|wish| wish.plugin).collect(),
+    }
+}
+
+async fn start(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+) -> Result<Vec<(String, Hooks)>, Error> {
+    hooks::start_components(context, app, components, &[Role::Lifecycle, Role::Migration]).await
+}
+
+/// Names and roles of plugins that may not run yet: a component says its roles
+/// without running.
+async fn unstarted(
+    context: &Context,
+    components: &[Component],
+) -> Result<Vec<(String, Vec<Role>)>, Error> {
+    let mut unstarted = Vec::new();
+    for component in components {
+        let name = component.entry.name.clone();
+        let plugin = context.runtime.load(&name, &component.bytes).await?;
+        unstarted.push((name, plugin.roles().iter().copied().collect()));
+    }
+    Ok(unstarted)
+}
+
+/// The hooks that the deploy runs, in the order of `recipe.yml`.
+fn add_hooks(
+    plan: &mut Plan,
+    app: &App,
+    plugins: &[(String, Hooks)],
+    unstarted: &[(String, Vec<Role>)],
+) {
+    let started = plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle)).map(|(name, _)| name);
+    let others = unstarted
+        .iter()
+        .filter(|(_, roles)| roles.contains(&Role::Lifecycle))
+        .map(|(name, _)| name);
+    let mut names: Vec<&String> = started.chain(others).collect();
+    let listed = &app.checkout.manifest.plugins;
+    // One that is implied comes after those that are listed.
+    names.sort_by_key(|name| {
+        listed.iter().position(|entry| entry.name == **name).unwrap_or(listed.len())
+    });
+    plan.changes.extend(names.into_iter().map(|name| Change {
+        kind: "hook",
+        name: name.clone(),
+        action: "run",
+        details: Vec::new(),
+    }));
+}
+
+/// Why no migration is in the plan where one may be expected.
+fn unknown_migrations(
+    plugins: &[(String, Hooks)],
+    unstarted: &[(String, Vec<Role>)],
+    to: &Transition,
+) -> Vec<String> {
+    let upgrade = matches!((&to.before, &to.after), (Some(before), Some(after)) if before != after);
+    let mut warnings: Vec<String> = unstarted
+        .iter()
+        .filter(|(_, roles)| upgrade && roles.contains(&Role::Migration))
+        .map(|(name, _)| {
+            format!("the migrations of `{name}` are not known before its grants are agreed to")
+        })
+        .collect();
+    let migrates = plugins.iter().any(|(_, p)| p.plays(Role::Migration))
+        || unstarted.iter().any(|(_, roles)| roles.contains(&Role::Migration));
+    if migrates && to.before.is_some() && version::is_unknown(to) {
+        warnings.push(
+            "no migration is planned, because the recipe has no versions to migrate between: \
+             neither releases in git nor the label `coop-cloud.${STACK_NAME}.version`"
+                .into(),
+        );
+    }
+    warnings
+}
+
+fn add_warnings(plan: &mut Plan, app: &App, lint: &[String]) {
+    plan.warnings.extend_from_slice(lint);
+    plan.warnings.extend(app.warnings.iter().map(|w| match &w.position {
+        Some(position) => format!("{position}: {}", w.message),
+        None => w.message.clone(),
+    }));
+}
