@@ -320,6 +320,7 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
     assert_snapshot!(lab.run(&["app", "deploy", "t.example", "--dry-run"]), @r"
     exit code 0
     --- stderr
+    check ...
     Plan:
       + create network t_example_default
       + create service t_example_app
