@@ -21,10 +21,10 @@ const ROOMS: &[&str] = &[
     "cli",
     "backup",
     "operation",
-    "recipe",
     "scenario",
     "scaffold",
     "toolchain",
+    "recipe",
     "plugin",
     "secrets",
     "compose",
@@ -34,6 +34,14 @@ const ROOMS: &[&str] = &[
 
 /// Small, and every room may use them; in this order.
 const LEAVES: &[&str] = &["progress", "lint", "hint", "regular", "text", "yaml"];
+
+/// Files that are one recursion: what the one begins, the other goes on with.
+const RECURSIONS: &[&[&str]] = &[
+    // A file includes files, and a service extends one of another file.
+    &["compose/extends", "compose/include", "compose/load"],
+    // A command has words, and a word may have commands in it.
+    &["recipe/abra/scanner", "recipe/abra/script"],
+];
 
 /// A module's path below `src`: `["operation", "owner", "record"]`.
 type Module = Vec<String>;
@@ -302,7 +310,12 @@ fn a_room_uses_only_rooms_below_it() {
 #[test]
 fn files_within_a_room_form_no_circle() {
     let uses = source().uses();
-    let circles = circles(&uses);
+    let mut circles = circles(&uses);
+    circles.retain(|circle| {
+        let mut names: Vec<String> = circle.iter().map(show).collect();
+        names.sort();
+        !RECURSIONS.iter().any(|recursion| names == *recursion)
+    });
     let mut text = String::new();
     for circle in &circles {
         writeln!(text, "a circle:").unwrap();

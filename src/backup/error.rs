@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::{here::VolumeUser, set::SetId, volume::NoView};
+use super::{set::SetId, user::VolumeUser, volume::NoView};
 use crate::{hint::Hint, text::line};
 
 /// Why a backup or a restore failed.

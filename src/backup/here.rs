@@ -4,11 +4,9 @@
 //! where the engine proves to be this machine's ([`Engine::volumes_folder`])
 //! and only as the folder in which such an engine keeps that volume.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::{error::Error, volume::Folder};
+use super::{error::Error, user::VolumeUser, volume::Folder};
 use crate::{
     compose::StackVolume,
     engine::{self, Engine, Mounting, Scope, api},
@@ -57,45 +55,6 @@ fn odd(live: &engine::Volume) -> Option<String> {
         "it was made with the driver option {option:?} = {value:?}, so that its files are not in \
          the volume but where that leads; only volumes that are plain folders are"
     ))
-}
-
-/// Who mounts a volume, and is not a service of the app.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase", tag = "kind", content = "name")]
-pub enum VolumeUser {
-    /// A service that says how many tasks it wants.
-    Service(String),
-    /// A service with a task on each node, or a job.
-    Everywhere(String),
-    Container(String),
-}
-
-impl VolumeUser {
-    /// What to type to stop it.
-    pub fn stop(&self) -> String {
-        match self {
-            VolumeUser::Service(name) => format!("`docker service scale {}=0`", plain(name)),
-            VolumeUser::Everywhere(name) => format!("`docker service rm {}`", plain(name)),
-            VolumeUser::Container(name) => format!("`docker stop {}`", plain(name)),
-        }
-    }
-}
-
-impl fmt::Display for VolumeUser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VolumeUser::Service(name) | VolumeUser::Everywhere(name) => {
-                write!(f, "the service `{}`", plain(name))
-            }
-            VolumeUser::Container(name) => write!(f, "the container `{}`", plain(name)),
-        }
-    }
-}
-
-/// A name as Docker allows them: it will be typed into a shell.
-fn plain(name: &str) -> String {
-    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
-    name.replace(odd, "?")
 }
 
 /// Refuses a volume that others than the app's own services write: a restore

@@ -28,15 +28,16 @@ pub mod set;
 mod snapshots;
 pub mod stream;
 mod take;
+mod user;
 pub mod volume;
 mod warnings;
 
 pub use create::{ItemReport, SetReport, create};
 pub use error::Error;
-pub use here::VolumeUser;
 pub use manifest::Manifest;
 pub use options::Options;
 pub use repository::{HANDED_ON, Repository};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare};
 pub use set::{ItemKind, ItemName, SetId, SetSummary};
 pub use snapshots::{Listed, Which, snapshots};
+pub use user::VolumeUser;

@@ -8,8 +8,8 @@ use std::{
 use super::{
     AppEntry, AppName, EnvFile, Error, Home, LockFile, ServerName, StackName,
     error::nearest,
+    folder::{names_in, read_yaml, write_yaml},
     names::InvalidName,
-    servers::{names_in, read_yaml, write_yaml},
     write::{Existing, Readers, read_bytes, read_text, remove_file, write_whole},
 };
 

@@ -7,6 +7,7 @@
 
 pub mod env_file;
 pub mod error;
+mod folder;
 pub mod grant;
 pub mod lock_file;
 pub mod memory;

@@ -19,9 +19,9 @@ use std::{
 
 use wasmtime::ResourceLimiter;
 
+pub use super::raised::InvalidLimit;
+use super::raised::PluginLimits;
 use super::types::Role;
-pub use crate::recipe::InvalidLimit;
-use crate::recipe::manifest::PluginLimits;
 
 /// What an instance may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

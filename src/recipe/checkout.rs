@@ -3,13 +3,13 @@
 use std::{
     borrow::Cow,
     io::{self, Read},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use cap_std::{ambient_authority, fs::Dir};
 use tempfile::TempDir;
 
-use super::{ComponentRef, Error, Manifest, abra};
+use super::{ComponentRef, Error, Manifest, abra, inside::leaves};
 use crate::{compose, home::RecipeName};
 
 /// Longest file that is read at once, in bytes; a component is the largest.
@@ -226,20 +226,6 @@ pub fn inside(recipe: &Path, path: &Path) -> Result<PathBuf, Error> {
 pub(super) fn open(folder: &TempDir) -> Result<Dir, Error> {
     Dir::open_ambient_dir(folder.path(), ambient_authority())
         .map_err(|source| Error::Io { path: folder.path().display().to_string(), source })
-}
-
-/// Whether a path leaves by its own words; links are cap-std's part.
-pub(super) fn leaves(path: &Path) -> bool {
-    let mut depth = 0_usize;
-    for part in path.components() {
-        match part {
-            Component::Normal(_) => depth += 1,
-            Component::CurDir => {}
-            Component::ParentDir if depth > 0 => depth -= 1,
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return true,
-        }
-    }
-    false
 }
 
 fn failed(path: &str, source: io::Error) -> Error {

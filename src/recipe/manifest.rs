@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde::Deserialize;
 
-pub use super::limits::PluginLimits;
-use super::{Error, Standard, checkout::leaves, standard::SCHEME, written_grant::WrittenGrant};
+use super::{Error, Standard, inside::leaves, standard::SCHEME, written_grant::WrittenGrant};
+pub use crate::plugin::PluginLimits;
 use crate::{
     hint::Hint,
     home::{Grant, names::PluginName},

@@ -8,6 +8,7 @@
 pub mod abra;
 pub mod checkout;
 pub mod error;
+mod inside;
 pub mod lint;
 pub mod manifest;
 pub mod source;
@@ -17,13 +18,11 @@ pub mod version;
 
 mod backups;
 mod git;
-mod limits;
 mod tree;
 mod written_grant;
 
 pub use checkout::Checkout;
 pub use error::{Error, Unreadable};
-pub use limits::InvalidLimit;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;
 pub use standard::Standard;

@@ -20,9 +20,9 @@ mod value;
 
 pub use error::Error;
 pub(crate) use plan::written_names;
-pub use plan::{SecretPlan, Shape, find, wanted};
+pub use plan::{SecretPlan, find, wanted};
 pub use store::{
     APP_LABEL, Generated, MAX_SIZE, Made, Status, StoredSecret, generate, generate_one, insert,
     remove, remove_stored, status, stored, stored_or,
 };
-pub use value::{Charset, make};
+pub use value::{Charset, Shape, make};

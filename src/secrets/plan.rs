@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Charset, Error};
+use super::{Charset, Error, value::Shape};
 use crate::{
     compose::{Source, Stack},
     home::EnvFile,
@@ -18,18 +18,6 @@ const MAX_LENGTH: usize = 4096;
 const DEFAULT_LENGTH: usize = 32;
 /// Docker's limit on the name of a secret, in bytes.
 const MAX_NAME: usize = 64;
-
-/// What a new value looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shape {
-    Password {
-        /// In characters.
-        length: usize,
-        charset: Charset,
-    },
-    /// Words, for people to type: where no length is asked for.
-    Passphrase,
-}
 
 /// One secret that the app needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Error, Shape};
+use super::Error;
 
 /// The English list of BIP-39 (MIT, `words.LICENSE`): 2048 words, 11 bits
 /// each, told apart by their first four letters.
@@ -17,6 +17,18 @@ const HEX: &str = "0123456789abcdef";
 /// Safe in URLs' user part, shell double quotes and YAML, as abra's.
 const SAFE_SPECIAL: &str = "!@#%^&*_-+=";
 const SPECIAL: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
+/// What a new value looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    Password {
+        /// In characters.
+        length: usize,
+        charset: Charset,
+    },
+    /// Words, for people to type: where no length is asked for.
+    Passphrase,
+}
 
 /// The characters a password is made of: ASCII, each once.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,16 @@ use std::process::ExitStatus;
 
 use serde::Deserialize;
 
-use super::{super::error::Error, Named};
+use super::super::error::Error;
+
+/// How errors speak of a repository.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// Without credentials.
+    pub repository: String,
+    /// What to type to remove dead locks.
+    pub unlock: String,
+}
 
 /// What was being done, for messages.
 pub(super) struct Doing<'a> {

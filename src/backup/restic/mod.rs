@@ -37,7 +37,7 @@ pub use unread::Vanished;
 pub use upload::{Reached, Upload};
 
 use self::{
-    failure::{Doing, judge},
+    failure::{Doing, Named, judge},
     process::Process,
     upload::Source,
 };
@@ -64,15 +64,6 @@ pub struct Restic {
     tracker: TaskTracker,
     /// Locks are waited for here (`locks.rs`), not by restic.
     waits: AtomicBool,
-}
-
-/// How errors speak of a repository.
-#[derive(Debug)]
-struct Named {
-    /// Without credentials.
-    repository: String,
-    /// What to type to remove dead locks.
-    unlock: String,
 }
 
 /// What a snapshot is made with.

@@ -16,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::error::Error,
-    Named,
-    failure::{Doing, judge},
+    failure::{Doing, Named, judge},
     output::{BackupMessage, Summary},
     process::Process,
     unread::Vanished,

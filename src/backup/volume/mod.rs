@@ -37,13 +37,11 @@ pub use view::{NoView, View};
 
 use self::{
     beneath::{ASIDE, Named, is_folder, kind, look_for},
-    view::Access,
+    view::{Access, DATA},
 };
 use super::{error::Error, manifest::VolumeFacts, proof::Proof};
 use crate::engine::{VolumesFolder, Writers};
 
-/// Docker's name of the folder with a volume's data.
-const DATA: &str = "_data";
 /// A larger file is not read twice.
 const LARGEST_PROVED: u64 = 256 * 1024 * 1024;
 

@@ -13,10 +13,10 @@ use std::{
 use rustix::fs::{fstat, syncfs};
 
 use super::{
-    DATA, Folder,
+    Folder,
     beneath::{self, Exchange, Named, by_kernel, is_folder, kind, look, look_for},
     named, relative,
-    view::{Access, View},
+    view::{Access, DATA, View},
 };
 use crate::backup::{error::Error, manifest::VolumeFacts, set::SetId};
 

@@ -38,6 +38,9 @@ use rustix::{
 };
 use tokio::process::Command;
 
+/// Docker's name of the folder with a volume's data.
+pub(super) const DATA: &str = "_data";
+
 /// What may be done through a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
@@ -98,7 +101,7 @@ impl View {
             CString::new(path.as_os_str().as_bytes()).map_err(|e| refused(io::Error::other(e)))
         };
         let home = covered.join(volume);
-        let path = home.join(super::DATA);
+        let path = home.join(DATA);
         let mounted = Mounted {
             tree: clone_tree(&folder).map_err(refused)?,
             covered: c_string(covered)?,

@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
 
-use super::{Simulated, state, tick};
+use super::{Simulated, state, task, tick};
 use crate::engine::{Error, LogLine, LogQuery, Stream, api};
 
 impl Simulated {
@@ -17,7 +17,7 @@ impl Simulated {
                 let mut lines = Vec::new();
                 for service in &state.services {
                     for task in service.tasks.iter().filter(|task| wanted(service, task)) {
-                        let started = tick::has_container(task) || tick::is_over(task);
+                        let started = task::has_container(task) || task::is_over(task);
                         let rule = script.task(tick::subject(service, task)).filter(|_| started);
                         let at = task.created_at.as_deref().unwrap_or_default();
                         for line in rule.into_iter().flat_map(|rule| &rule.logs) {

@@ -14,6 +14,7 @@ mod logs;
 mod script;
 mod state;
 mod store;
+mod task;
 mod tick;
 
 use std::{
@@ -159,7 +160,7 @@ impl Simulated {
         }
         let mut running = Vec::new();
         for service in &state.services {
-            for task in service.tasks.iter().filter(|task| tick::has_container(task)) {
+            for task in service.tasks.iter().filter(|task| task::has_container(task)) {
                 let id = container_id(task.id.as_deref().unwrap_or_default());
                 Files::new(&self.volumes, &id, service, task).prepare()?;
                 running.push(id);
@@ -388,11 +389,11 @@ impl Engine for Simulated {
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Error> {
         self.look(|state, _| {
             let Ok(found) = state.service(service) else { return Ok(Vec::new()) };
-            let running = found.tasks.iter().rev().filter(|task| tick::has_container(task));
+            let running = found.tasks.iter().rev().filter(|task| task::has_container(task));
             Ok(running
                 .map(|task| {
                     let id = task.id.clone().unwrap_or_default();
-                    let health = match (tick::has_health_check(task), tick::task_state(task)) {
+                    let health = match (tick::has_health_check(task), task::task_state(task)) {
                         (false, _) => Health::None,
                         (true, api::TaskState::RUNNING) => Health::Healthy,
                         (true, _) => Health::Starting,

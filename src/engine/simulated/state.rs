@@ -334,7 +334,7 @@ impl State {
             return Err(not_found(Kind::Volume, name));
         }
         let user = self.services.iter().flat_map(|service| &service.tasks).find(|task| {
-            !super::tick::is_over(task) && mounted_volumes(task).any(|(source, _)| source == name)
+            !super::task::is_over(task) && mounted_volumes(task).any(|(source, _)| source == name)
         });
         if let Some(task) = user {
             return Err(refused(
@@ -350,7 +350,7 @@ impl State {
     pub fn volume_users(&self, name: &str) -> Vec<Mounting> {
         let mut users = Vec::new();
         for service in &self.services {
-            for task in service.tasks.iter().filter(|task| super::tick::has_container(task)) {
+            for task in service.tasks.iter().filter(|task| super::task::has_container(task)) {
                 if mounted_volumes(task).any(|(source, _)| source == name) {
                     users.push(Mounting {
                         container: container_id(task.id.as_deref().unwrap_or_default()),
@@ -366,7 +366,7 @@ impl State {
     pub fn container(&self, id: &str) -> Option<(&Service, &api::Task)> {
         self.services.iter().find_map(|service| {
             let task = service.tasks.iter().find(|task| {
-                super::tick::has_container(task)
+                super::task::has_container(task)
                     && container_id(task.id.as_deref().unwrap_or_default()) == id
             })?;
             Some((service, task))

@@ -8,6 +8,7 @@
 use super::{
     script::{Script, Subject, TaskRule},
     state::{NODE_ID, Service, State, Update, container_id, id, mounted_volumes, now},
+    task::{CHECKING, has_container, is_over, task_state},
 };
 use crate::engine::{STACK_LABEL, api};
 use api::{
@@ -23,9 +24,6 @@ const MONITOR_STEPS: u32 = 2;
 /// How many ended tasks a slot keeps (`TaskHistoryRetentionLimit`).
 const HISTORY: usize = 5;
 
-/// What a task that waits for its health check says.
-const CHECKING: &str = "waiting for the health check";
-
 /// Moves every service one step; says whether anything changed.
 pub(super) fn tick(state: &mut State, script: &Script) -> bool {
     let mut services = std::mem::take(&mut state.services);
@@ -38,34 +36,6 @@ pub(super) fn tick(state: &mut State, script: &Script) -> bool {
     }
     state.services = services;
     changed
-}
-
-pub(super) fn task_state(task: &api::Task) -> TaskState {
-    task.status.as_ref().and_then(|status| status.state).unwrap_or(TaskState::NEW)
-}
-
-/// Whether the task has ended, however.
-pub(super) fn is_over(task: &api::Task) -> bool {
-    matches!(
-        task_state(task),
-        TaskState::COMPLETE
-            | TaskState::SHUTDOWN
-            | TaskState::FAILED
-            | TaskState::REJECTED
-            | TaskState::REMOVE
-            | TaskState::ORPHANED
-    )
-}
-
-/// Whether a container of the task is running (healthy or not).
-pub(super) fn has_container(task: &api::Task) -> bool {
-    match task_state(task) {
-        TaskState::RUNNING => true,
-        TaskState::STARTING => {
-            task.status.as_ref().is_some_and(|status| status.message.as_deref() == Some(CHECKING))
-        }
-        _ => false,
-    }
 }
 
 fn wanted(task: &api::Task) -> bool {

@@ -1,19 +1,14 @@
 //! `abra.sh`, read as data. abra's recipes keep the versions of their configs
 //! in it, as `export X_VERSION=v1`; its functions are never run.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    reason::{MAX_EXPORTS, Reason},
     script::{self, Command, Place},
     value::{name, value},
 };
 
-/// How many exports are read, and how many are named that are not; real files
-/// have a handful.
-const MAX_EXPORTS: usize = 500;
 /// How many assignments are followed.
 const MAX_ASSIGNMENTS: usize = 2000;
 
@@ -33,37 +28,6 @@ pub struct LeftOut {
     /// Counted from 1.
     pub line: usize,
     pub reason: Reason,
-}
-
-/// Why an export is not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// Functions are never run.
-    Function,
-    /// Nobody knows whether a condition, a loop or a subshell is run.
-    Block,
-    /// Whether it is exported hangs on a `set -a` that is not always run.
-    Perhaps,
-    /// Only a shell knows the value.
-    Computed,
-    /// It refers to a name that the script gives no value before.
-    Unknown(String),
-    TooMany,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Function => f.write_str("it is in a function, and these are never run"),
-            Reason::Block => f.write_str("it is in a condition, a block or a subshell"),
-            Reason::Perhaps => f.write_str("the `set -a` above is in a condition or a block"),
-            Reason::Computed => f.write_str("a shell would have to compute its value"),
-            Reason::Unknown(other) => {
-                write!(f, "it refers to `{other}`, which has no value before it")
-            }
-            Reason::TooMany => write!(f, "more than {MAX_EXPORTS} are not read"),
-        }
-    }
 }
 
 /// The exports of a script that stand outside of functions and conditions, with

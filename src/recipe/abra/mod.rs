@@ -4,10 +4,12 @@
 mod exports;
 mod functions;
 mod guess;
+mod reason;
 mod scanner;
 mod script;
 mod value;
 
-pub use exports::{Exports, LeftOut, Reason, exports};
+pub use exports::{Exports, LeftOut, exports};
 pub use functions::{Function, functions, seen_functions};
 pub use guess::{Guess, Hints, guess};
+pub use reason::Reason;

@@ -1,6 +1,6 @@
 //! What a word of a shell script stands for, where that needs no shell.
 
-use super::Reason;
+use super::reason::Reason;
 
 /// Longest value, in bytes.
 const MAX_VALUE: usize = 64 << 10;

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{LOCAL, REMOTE, cloning, local, refs::Refs, repository::Repository, run};
+use super::{
+    LOCAL, REMOTE, cloning, local,
+    repository::{Repository, look},
+    run,
+};
 use crate::recipe::error::{Error, Unreadable};
 
 /// A clone that is to be made.
@@ -45,7 +49,7 @@ impl NewClone<'_> {
                 run(clone, &action, REMOTE)?;
             }
         }
-        Ok(Refs::read_in(target)?.head().map(str::to_owned))
+        Ok(look(target)?.1.head().map(str::to_owned))
     }
 }
 

@@ -3,15 +3,12 @@
 //! git would not take for a reference is left out, and so are references that
 //! change what others mean (`refs/replace`).
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, io};
 
 use rustix::fs::FileType;
 
 use super::folder::Folder;
-use crate::{
-    recipe::error::{Error, Unreadable},
-    text::is_hidden,
-};
+use crate::{recipe::error::Unreadable, text::is_hidden};
 
 /// Bytes of `packed-refs`: some 300 000 references.
 const PACKED: u64 = 32 << 20;
@@ -38,11 +35,6 @@ pub(in crate::recipe) struct Refs {
 }
 
 impl Refs {
-    /// Those of the repository in a folder.
-    pub fn read_in(place: &Path) -> Result<Self, Error> {
-        super::look(place).map(|(_, refs)| refs)
-    }
-
     /// Those of a git directory.
     pub fn read(git_dir: &Folder) -> Result<Self, Unreadable> {
         if git_dir.kind("reftable")?.is_some() {

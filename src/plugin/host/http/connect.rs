@@ -16,7 +16,7 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-use super::{Next, addresses::Opened, networks::Network};
+use super::{addresses::Opened, networks::Network, next::Next};
 use crate::{home::Grant, plugin::Outside};
 
 /// A connection that takes longer will not come.

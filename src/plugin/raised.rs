@@ -1,4 +1,4 @@
-//! Limits that a recipe may raise, and how far.
+//! Limits that a recipe may raise, and how far; as `recipe.yml` has them.
 
 use serde::Deserialize;
 

@@ -1,0 +1,44 @@
+//! Who uses a volume while it is to be read or put back.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Who mounts a volume, and is not a service of the app.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind", content = "name")]
+pub enum VolumeUser {
+    /// A service that says how many tasks it wants.
+    Service(String),
+    /// A service with a task on each node, or a job.
+    Everywhere(String),
+    Container(String),
+}
+
+impl VolumeUser {
+    /// What to type to stop it.
+    pub fn stop(&self) -> String {
+        match self {
+            VolumeUser::Service(name) => format!("`docker service scale {}=0`", plain(name)),
+            VolumeUser::Everywhere(name) => format!("`docker service rm {}`", plain(name)),
+            VolumeUser::Container(name) => format!("`docker stop {}`", plain(name)),
+        }
+    }
+}
+
+impl fmt::Display for VolumeUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VolumeUser::Service(name) | VolumeUser::Everywhere(name) => {
+                write!(f, "the service `{}`", plain(name))
+            }
+            VolumeUser::Container(name) => write!(f, "the container `{}`", plain(name)),
+        }
+    }
+}
+
+/// A name as Docker allows them: it will be typed into a shell.
+fn plain(name: &str) -> String {
+    let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    name.replace(odd, "?")
+}
