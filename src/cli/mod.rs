@@ -28,7 +28,7 @@ mod ui;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::filter::EnvFilter;
 
 use arguments::Global;
@@ -91,8 +91,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are "errors" with exit code 0; a closed pipe is
             // nobody's loss, a full disk is.
@@ -116,8 +118,19 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
         Ok(exit) => exit,
         Err(failure) => {
             session.ui.fail(&failure);
+            if asks_for_json(&matches) {
+                session.ui.fail_json(&failure);
+            }
             failure.exit
         }
+    }
+}
+
+/// Whether the command was given `--json`.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => asks_for_json(matches),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
     }
 }
 

@@ -189,6 +189,9 @@ rules! {
     MANIFEST_INVALID: Error "manifest-invalid",
         "the recipe's plugins are not known",
         "correct it as the message says";
+    NAME_RESERVED: Error "name-reserved",
+        "by some names and labels docker and potluck tell whose an object is",
+        "remove it; labels of your own need another prefix";
     SAMPLE_INVALID: Error "sample-invalid",
         "a new app's settings are a copy of the sample",
         "correct the line";
@@ -234,15 +237,28 @@ rules! {
 }
 
 rules! {
-    /// About an app and its recipe: `app check`.
+    /// About an app and its recipe, or a stack and its server: `app check`, and what
+    /// stops a deploy.
     APP;
 
+    CONFIG_MISSING: Error "config-missing",
+        "a service that asks for a config does not start without it",
+        "make it with `docker config create`";
+    NETWORK_MISSING: Error "network-missing",
+        "a service does not start without its networks",
+        "create it with `docker network create --driver overlay --attachable`";
     RECIPE_UNAVAILABLE: Error "recipe-unavailable",
         "without its recipe an app cannot be deployed",
         "correct `TYPE` in the settings, or add the recipe";
     SECRET_MISSING: Error "secret-missing",
         "a service that asks for a secret does not start without it",
         "store it with `potluck app secret generate` or `insert`";
+    SECRET_SETTING_INVALID: Error "secret-setting-invalid",
+        "the settings say how a secret is called and made",
+        "correct it with `potluck app config`";
+    SECRET_VERSION_MISSING: Error "secret-version-missing",
+        "the name of a secret ends in its version, which the settings must have",
+        "add the line to the settings with `potluck app config`";
     SERVER_UNAVAILABLE: Error "server-unavailable",
         "whether the secrets are there is not known",
         "see `potluck server ls`, or pass `--offline`";

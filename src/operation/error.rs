@@ -9,6 +9,7 @@ use super::{reaching::ReachWish, state::State, version::UNRELEASED};
 use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant, lock_file::PluginLock},
+    lint::Finding,
     plugin::grants::{Reason, sentence},
     text::{line, line_of},
 };
@@ -32,12 +33,9 @@ pub enum Error {
     Plugin(#[from] crate::plugin::Error),
     #[error(transparent)]
     Secrets(#[from] crate::secrets::Error),
-    /// What `recipe lint` calls errors, in files that this app uses.
-    #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, indented(.0))]
-    Lint(Vec<String>),
-    /// Names and labels that are docker's or potluck's own.
-    #[error("the recipe sets what only docker and potluck may set:\n  {}", laid_out(.0))]
-    Reserved(Vec<String>),
+    /// What stops a deploy before it begins, all of it.
+    #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
+    Unfit { subject: Subject, findings: Vec<Finding> },
     #[error(transparent)]
     Docker(#[from] crate::engine::docker_config::Error),
     #[error(transparent)]
@@ -93,20 +91,6 @@ pub enum Error {
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
     BadSetting { app: String, message: String },
-    #[error("{count} secret{s} of {subject} {verb} not on the server: {names}",
-        count = .names.len(), s = if .names.len() == 1 { "" } else { "s" },
-        verb = if .names.len() == 1 { "is" } else { "are" }, names = .names.join(", "))]
-    MissingSecrets {
-        subject: Subject,
-        /// Full names.
-        names: Vec<String>,
-    },
-    #[error("{subject} takes the config{s} {names} from the server, where {verb} not",
-        s = if .names.len() == 1 { "" } else { "s" },
-        verb = if .names.len() == 1 { "it is" } else { "they are" }, names = .names.join(", "))]
-    MissingConfigs { subject: Subject, names: Vec<String> },
-    #[error("the network `{network}`, declared external, {reason}")]
-    BadNetwork { network: String, reason: String },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
     #[error("{app} is not deployed")]
@@ -348,9 +332,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Two blanks in front of each, as they have.
-fn indented(findings: &[String]) -> String {
-    let lines: Vec<_> = findings.iter().map(|finding| line_of(finding, FINDING)).collect();
+/// A line each, and one for what to do about it.
+fn indented(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let head = format!("{} [{}]", line_of(&finding.to_string(), FINDING), finding.code);
+        lines.push(format!("  {head}"));
+        let fix = finding.fix.as_ref();
+        lines.extend(fix.map(|fix| format!("    fix: {}", line_of(fix, FINDING))));
+    }
     lines.join("\n")
 }
 
@@ -404,20 +394,14 @@ impl MigrationFailed {
     }
 }
 
-/// Foreign texts, a line each.
-fn laid_out(lines: &[String]) -> String {
-    lines.iter().map(|text| line(text)).collect::<Vec<_>>().join("\n  ")
-}
-
 impl Hint for Error {
     fn is_laid_out(&self) -> bool {
         match self {
             Error::Compose(error) => error.is_laid_out(),
             Error::Plugin(error) => error.is_laid_out(),
-            Error::Lint(_)
+            Error::Unfit { .. }
             | Error::NeedsConsent { .. }
             | Error::NeedsTakeover(_)
-            | Error::Reserved(_)
             | Error::RolledBack(_)
             | Error::SwarmRolledBack(_)
             | Error::Failed(_)
@@ -435,10 +419,6 @@ impl Hint for Error {
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),
             Error::Secrets(e) => e.hint(),
-            Error::Lint(_) => Some("`potluck recipe lint` says more on each".into()),
-            Error::Reserved(_) => Some(
-                "remove them from the compose files; labels of your own need another prefix".into(),
-            ),
             Error::PluginLimit { source, .. } => source.hint(),
             Error::BadGrant { nearest: Some(nearest), .. }
             | Error::BadReach { nearest: Some(nearest), .. } => {
@@ -470,18 +450,8 @@ impl Hint for Error {
             Error::NoRecipe { .. } => {
                 Some("write `TYPE=recipe` into them (`potluck app config`)".into())
             }
-            Error::MissingSecrets { subject: Subject::App(app), .. } => Some(format!(
-                "run `potluck app secret generate {app}`, and `potluck app secret insert` for those that cannot be made"
-            )),
-            Error::MissingSecrets { subject: Subject::Stack(_), .. } => {
-                Some("make them with `docker secret create`".into())
-            }
-            Error::MissingConfigs { .. } => Some("make them with `docker config create`".into()),
             Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
             Error::Docker(e) => e.hint(),
-            Error::BadNetwork { network, .. } => Some(format!(
-                "create it with `docker network create --driver overlay --attachable {network}`, or deploy the app that owns it"
-            )),
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,

@@ -34,6 +34,7 @@ mod services;
 mod stack;
 mod state;
 mod steps;
+mod survey;
 mod undeploy;
 mod undo;
 mod version;
@@ -52,6 +53,7 @@ use crate::{
 };
 
 pub(crate) use backupbot::{RestoreHook, before_restore};
+pub use checks::reserved_findings;
 pub use consent::{AppLocked, check_grants};
 pub use deploy::deploy;
 pub use error::{
@@ -73,6 +75,7 @@ pub use stack::{
     stack_tasks, stacks,
 };
 pub use state::{Failing, State};
+pub use survey::survey;
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};
 pub use version::Downgrade;
 pub use work::ResolveImage;

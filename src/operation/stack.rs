@@ -20,7 +20,7 @@ use crate::{
 use super::{
     Error, Plan, TaskRow,
     auths::SendAuth,
-    checks,
+    checks::{self, Keeper},
     contents::Marks,
     error::Subject,
     live::{by_name, label},
@@ -91,7 +91,7 @@ pub async fn deploy_stack(
         subject: Subject::Stack(stack.name.to_string()),
     };
     let live = rollout.live().await?;
-    checks::external(stack, &rollout.subject, &live)?;
+    checks::fit(&rollout.subject, checks::external(stack, &Keeper::Operator, &live))?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {

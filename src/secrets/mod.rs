@@ -6,7 +6,8 @@
 //! randomness, live in [`zeroize::Zeroizing`] memory and go nowhere but the
 //! swarm and, when asked, the operator's terminal.
 //!
-//! [`wanted`] says which secrets the active compose files use; [`generate`],
+//! [`wanted`] says which secrets the active compose files use ([`survey`] also where
+//! some are wrong); [`generate`],
 //! [`insert`], [`status`] and [`remove`] work on a swarm. Secrets are labelled
 //! with the app ([`APP_LABEL`]) and not with the stack, so that `docker stack
 //! rm` leaves them where abra's would stay, too.
@@ -20,7 +21,7 @@ mod value;
 
 pub use error::Error;
 pub(crate) use plan::written_names;
-pub use plan::{SecretPlan, find, wanted};
+pub use plan::{SecretPlan, Survey, find, survey, wanted};
 pub use store::{
     APP_LABEL, Generated, MAX_SIZE, Made, Status, StoredSecret, generate, generate_one, insert,
     remove, remove_stored, status, stored, stored_or,

@@ -36,6 +36,28 @@ pub struct SecretPlan {
     pub generate: bool,
 }
 
+/// The secrets of an app, as far as its settings say what they are.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Sorted by name.
+    pub plans: Vec<SecretPlan>,
+    /// Names on the swarm that cannot be planned for, each with the reason.
+    pub unplanned: BTreeMap<String, Error>,
+}
+
+impl Survey {
+    /// All secrets.
+    ///
+    /// # Errors
+    /// Why the first of them cannot be planned for.
+    pub fn complete(self) -> Result<Vec<SecretPlan>, Error> {
+        match self.unplanned.into_values().next() {
+            Some(error) => Err(error),
+            None => Ok(self.plans),
+        }
+    }
+}
+
 /// The secrets that the stack's services use and that are its own, sorted by
 /// name. `sources` are the active compose files; without them keys are found by
 /// their names only.
@@ -43,6 +65,11 @@ pub struct SecretPlan {
 /// # Errors
 /// [`Error::NoVersion`], [`Error::Modifier`], [`Error::NameTooLong`].
 pub fn wanted(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Result<Vec<SecretPlan>, Error> {
+    survey(stack, env, sources).complete()
+}
+
+/// As [`wanted`], with all that is wrong.
+pub fn survey(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Survey {
     let used: BTreeSet<&str> = stack
         .services
         .iter()
@@ -52,21 +79,26 @@ pub fn wanted(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Result<Vec<Se
         .collect();
     let keys = version_keys(env, sources);
     let prefix = format!("{}_", stack.name);
-    let mut plans = Vec::new();
+    let mut survey = Survey::default();
     for full_name in &stack.external_secrets {
         // A name without the stack's is shared with others and not ours.
         let Some(rest) = full_name.strip_prefix(&prefix) else { continue };
         if !used.contains(full_name.as_str()) {
             continue;
         }
-        if full_name.len() > MAX_NAME {
-            return Err(Error::NameTooLong { full_name: full_name.clone() });
+        let planned = if full_name.len() > MAX_NAME {
+            Err(Error::NameTooLong { full_name: full_name.clone() })
+        } else {
+            plan(rest, full_name, env, &keys)
+        };
+        match planned {
+            Ok(plan) => survey.plans.push(plan),
+            Err(error) => drop(survey.unplanned.insert(full_name.clone(), error)),
         }
-        plans.push(plan(rest, full_name, env, &keys)?);
     }
-    plans.sort_by(|a, b| a.name.cmp(&b.name));
-    plans.dedup();
-    Ok(plans)
+    survey.plans.sort_by(|a, b| a.name.cmp(&b.name));
+    survey.plans.dedup();
+    survey
 }
 
 /// The plan of the secret with this name.

@@ -6,7 +6,7 @@ use crate::{
         session::{Session, nearest},
     },
     home::RecipeName,
-    recipe::{Checkout, Error, Version},
+    recipe::{Checkout, Error, Store, Version},
 };
 
 /// The recipe that is meant. A folder or URL is taken into the operator's
@@ -34,8 +34,24 @@ pub fn find(session: &Session, given: &str) -> Result<RecipeName, Failure> {
 /// # Errors
 /// As [`find`].
 pub fn look(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
+    looked_at(session, given, |store| store.look(given, version))
+}
+
+/// As [`look`], of a recipe whose `recipe.yml` may be wrong.
+///
+/// # Errors
+/// As [`find`].
+pub fn examine(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
+    looked_at(session, given, |store| store.examine_source(given, version))
+}
+
+fn looked_at(
+    session: &Session,
+    given: &str,
+    look: impl FnOnce(&Store) -> Result<Checkout, Error>,
+) -> Result<Checkout, Failure> {
     let store = session.recipes()?;
-    let found = store.look(given, version);
+    let found = look(&store);
     found.map_err(|error| match store.list() {
         Ok(known) => not_found(error, given, &known),
         Err(_) => error.into(),
