@@ -298,6 +298,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Whether that node has any container of a service (by full name), also
     /// one that has ended: such a container still holds its volumes.
     async fn has_containers(&self, service: &str) -> Result<bool, Error>;
+    /// What the health check of a task's container printed when it last failed;
+    /// none where it did not, or where that node has no such container any more.
+    async fn health_output(&self, task: &str) -> Result<Option<String>, Error>;
     /// Starts a program in a running container; see [`ExecSession`].
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error>;
     /// Tells a session's terminal its new size.

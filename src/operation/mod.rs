@@ -14,6 +14,7 @@ mod contents;
 mod converge;
 mod deploy;
 mod diff;
+mod ending;
 mod error;
 mod hooks;
 mod live;
@@ -22,6 +23,7 @@ mod migrate;
 mod on_server;
 mod owner;
 mod plugin_grants;
+mod ports;
 mod prepare;
 mod ps;
 pub mod reach;
@@ -34,6 +36,7 @@ mod services;
 mod stack;
 mod state;
 mod steps;
+mod task;
 mod undeploy;
 mod undo;
 mod version;
@@ -135,6 +138,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What the services reach beyond the app.
     pub reach: Vec<ReachRow>,
+    /// What becomes of the services when they do not come to run; none where none
+    /// is changed.
+    pub on_failure: Option<String>,
 }
 
 /// One change of a plan.

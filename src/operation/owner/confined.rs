@@ -831,6 +831,11 @@ impl Engine for Confined {
         self.inner.has_containers(service).await
     }
 
+    async fn health_output(&self, task: &str) -> Result<Option<String>, Error> {
+        self.told_of(Kind::Task, task)?;
+        self.inner.health_output(task).await
+    }
+
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         self.told_of(Kind::Container, container)?;
         let session = self.inner.exec(container, exec).await?;
