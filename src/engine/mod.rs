@@ -185,7 +185,7 @@ pub struct LogLine {
 }
 
 /// One of the two outputs of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
     Stdout,
     Stderr,

@@ -9,6 +9,7 @@ mod archive;
 mod auths;
 mod backupbot;
 mod checks;
+mod condition;
 mod consent;
 mod contents;
 mod converge;
@@ -33,6 +34,7 @@ mod relabel;
 mod rollout;
 mod scale;
 mod services;
+mod silent;
 mod stack;
 mod state;
 mod steps;
@@ -55,6 +57,7 @@ use crate::{
 };
 
 pub(crate) use backupbot::{RestoreHook, before_restore};
+pub use condition::{Condition, of_services as condition};
 pub use consent::{AppLocked, check_grants};
 pub use deploy::deploy;
 pub use error::{
@@ -71,6 +74,7 @@ pub use reach::copied;
 pub use reaching::{ReachRow, ReachWish, app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
+pub use silent::{Silence, silence};
 pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
     stack_tasks, stacks,

@@ -377,8 +377,13 @@ fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize
     tasks.iter().filter(|task| ended_badly(task) && slot_of(task) == slot).count()
 }
 
+/// Whether the end of a task is not the proper end of what may end.
+pub(crate) fn restarts_after(task: &api::Task) -> bool {
+    state_of(task) != TaskState::COMPLETE || !Restarts::of(task.spec.as_ref()).may_end()
+}
+
 /// Global services have no slots but nodes.
-fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
+pub(crate) fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
     match task.slot {
         Some(slot) if slot != 0 => (Some(slot), None),
         _ => (None, task.node_id.as_deref()),

@@ -96,7 +96,7 @@ const UNCHANGED: &str = "interrupted: nothing of the app was changed";
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry)?) };
+    let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry, "a deploy")?) };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);
     let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
