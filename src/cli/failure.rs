@@ -161,7 +161,7 @@ failures_of!(
 impl From<crate::home::Error> for Failure {
     fn from(error: crate::home::Error) -> Self {
         let exit = match error {
-            crate::home::Error::Locked(_) => Exit::LOCKED,
+            crate::home::Error::Locked { .. } => Exit::LOCKED,
             _ => Exit::FAILED,
         };
         Failure::of(&error).exit(exit)
@@ -213,7 +213,7 @@ impl From<crate::operation::Error> for Failure {
 fn exit_of_operation(error: &crate::operation::Error) -> Exit {
     use crate::operation::{Error, Left};
     match error {
-        Error::Home(crate::home::Error::Locked(_)) => Exit::LOCKED,
+        Error::Home(crate::home::Error::Locked { .. }) => Exit::LOCKED,
         Error::NeedsConsent { .. }
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)

@@ -155,6 +155,9 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
         }
     }
     show_reach(ui, &plan.reach);
+    if let Some(on_failure) = &plan.on_failure {
+        ui.say(format_args!("If it fails: {}.", clean(on_failure)));
+    }
 }
 
 /// What services reach beyond the app, for people, on standard error.

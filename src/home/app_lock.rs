@@ -2,9 +2,18 @@
 //! this machine. Two operators on two machines are kept apart by the swarm, not
 //! here.
 
-use std::fs::{self, File, TryLockError};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read, Write},
+    path::Path,
+};
 
-use super::{AppEntry, Error, Home};
+use jiff::Timestamp;
+
+use super::{AppEntry, Error, Holder, Home};
+
+/// Bytes of what a holder writes of itself.
+const LONGEST: u64 = 4096;
 
 /// Held while an app is changed. Let go when dropped and when the process ends,
 /// however it ends.
@@ -14,22 +23,45 @@ pub struct AppLock {
 }
 
 impl Home {
-    /// Takes the app's lock without waiting.
+    /// Takes the app's lock without waiting; `doing` is for whoever finds it taken:
+    /// `a deploy`, `a backup`.
     ///
     /// # Errors
     /// [`Error::Locked`] while another command holds it.
-    pub fn lock_app(&self, app: &AppEntry) -> Result<AppLock, Error> {
+    pub fn lock_app(&self, app: &AppEntry, doing: &str) -> Result<AppLock, Error> {
         let folder = self.state().join("locks").join(app.server.as_str());
         let path = folder.join(app.name.as_str());
         let failed = |action, source| Error::Io { action, path: path.clone(), source };
         fs::create_dir_all(&folder).map_err(|e| failed("creating the folder of", e))?;
-        let file = File::create(&path).map_err(|e| failed("opening", e))?;
+        // What the holder wrote stays until the lock is ours.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| failed("opening", e))?;
         match file.try_lock() {
-            Ok(()) => Ok(AppLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked(app.name.clone())),
-            Err(TryLockError::Error(source)) => Err(failed("locking", source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { app: app.name.clone(), holder: holder(&path) });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed("locking", source)),
         }
+        let holder =
+            Holder { doing: doing.to_owned(), pid: std::process::id(), since: Timestamp::now() };
+        let text = serde_json::to_string(&holder).map_err(|e| failed("writing", e.into()))?;
+        file.set_len(0).map_err(|e| failed("writing", e))?;
+        file.write_all(text.as_bytes()).map_err(|e| failed("writing", e))?;
+        Ok(AppLock { _file: file })
     }
+}
+
+/// None where it has not written that yet, or is of an older potluck.
+fn holder(path: &Path) -> Option<Holder> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 #[cfg(test)]
@@ -42,10 +74,16 @@ mod tests {
         let home = Home::new(folder.path());
         let entry =
             |name: &str| AppEntry { name: name.parse().unwrap(), server: "here".parse().unwrap() };
-        let held = home.lock_app(&entry("a.example")).unwrap();
-        assert!(matches!(home.lock_app(&entry("a.example")), Err(Error::Locked(_))));
-        assert!(home.lock_app(&entry("b.example")).is_ok());
+        let held = home.lock_app(&entry("a.example"), "a backup").unwrap();
+        // Also the third is told who holds it.
+        for _ in 0..2 {
+            let told = home.lock_app(&entry("a.example"), "a deploy").unwrap_err().to_string();
+            let pid = format!("(pid {})", std::process::id());
+            assert!(told.starts_with("a.example: a backup has been running since 20"), "{told}");
+            assert!(told.ends_with(&pid), "{told}");
+        }
+        assert!(home.lock_app(&entry("b.example"), "a deploy").is_ok());
         drop(held);
-        assert!(home.lock_app(&entry("a.example")).is_ok());
+        assert!(home.lock_app(&entry("a.example"), "a deploy").is_ok());
     }
 }

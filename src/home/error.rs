@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{AppName, ServerName, StackName, env_file::ParseError, names::InvalidName};
+use super::{AppName, Holder, ServerName, StackName, env_file::ParseError, names::InvalidName};
 use crate::hint::Hint;
 
 /// What goes wrong in the operator's folder. Every variant names the file, the
@@ -37,8 +37,9 @@ pub enum Error {
     #[error("{path} is outside of {root}", path = .path.display(), root = .root.display())]
     Outside { path: PathBuf, root: PathBuf },
     /// Exit code 5.
-    #[error("another potluck command is changing `{0}` right now")]
-    Locked(AppName),
+    #[error("{app}: {}", .holder.as_ref().map_or_else(
+        || "another potluck command is changing it".to_owned(), ToString::to_string))]
+    Locked { app: AppName, holder: Option<Holder> },
     #[error("{path} is in use by another potluck", path = .path.display())]
     Busy { path: PathBuf },
     #[error("{0}")]
@@ -80,7 +81,7 @@ impl Hint for Error {
             Error::UnknownApp { nearest: Some(name), .. } => {
                 Some(format!("did you mean `{name}`?"))
             }
-            Error::Locked(_) => Some("wait until it has ended, then try again".into()),
+            Error::Locked { .. } => Some("wait until it has ended, then try again".into()),
             Error::UnknownApp { nearest: None, .. } => {
                 Some("`potluck app ls` lists the apps".into())
             }

@@ -133,8 +133,8 @@ rules! {
         "what runs depends on the day it was pulled, and nobody can go back",
         "name a version";
     UPDATE_PAUSES: Warning "update-pauses",
-        "`failure_action: pause` leaves a failed update half done until someone looks",
-        "use `failure_action: rollback`";
+        "with `failure_action: pause`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before all the same",
+        "use `failure_action: rollback`, so that docker does so, too";
     BEYOND_DOCKER: Info "beyond-docker",
         "`docker stack` refuses this form of the Compose specification; potluck takes it",
         "write docker's own form, where the file is for both";
@@ -157,8 +157,8 @@ rules! {
         "`restart` has no effect beside `deploy.restart_policy`",
         "remove `restart`";
     UPDATE_PAUSES_BY_DEFAULT: Info "update-pauses-by-default",
-        "without `failure_action`, a failed update pauses half done until someone looks",
-        "set `deploy.update_config.failure_action: rollback`";
+        "without `failure_action`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before",
+        "for docker, set `deploy.update_config.failure_action: rollback`";
     VOLUME_NOT_PINNED: Info "volume-not-pinned",
         "a local volume is one of each node: a task that moves finds an empty one",
         "where the swarm has several nodes, name one in `deploy.placement.constraints`";

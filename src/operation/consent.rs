@@ -302,9 +302,9 @@ pub(super) fn agree(
     }
     let _lock = match locked {
         AppLocked::Yes => None,
-        AppLocked::No => match context.home.lock_app(&app.entry) {
+        AppLocked::No => match context.home.lock_app(&app.entry, "a change of grants") {
             // What needed no answer can be written down another time.
-            Err(home::Error::Locked(_)) if asked.is_empty() => return Ok(()),
+            Err(home::Error::Locked { .. }) if asked.is_empty() => return Ok(()),
             lock => Some(lock?),
         },
     };

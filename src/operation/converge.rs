@@ -23,7 +23,9 @@ use crate::{
 
 use super::{
     diff::{Names, comparable, comparable_task},
+    ending,
     error::{FailedService, Problem},
+    ports::{self, Taken},
     state::{self, Look, State, classify, state_of},
 };
 
@@ -231,7 +233,7 @@ impl Watch<'_> {
         let same = service.spec.as_ref().map(|s| comparable(s, &names))
             == Some(comparable(&self.target.spec, &names));
         if !same {
-            return match state::from_update(&service) {
+            return match state::from_update(&service, &tasks) {
                 Some(state @ (State::RollingBack { .. } | State::RolledBack { .. })) => Ok(state),
                 Some(state @ State::Paused { .. }) => Ok(state),
                 _ => Err(Problem::ChangedElsewhere),
@@ -246,6 +248,19 @@ impl Watch<'_> {
             ended_before,
             changed: self.target.changed,
         });
+        if let State::Rejected { reason, .. } = &state
+            && ports::is_about_ports(reason)
+        {
+            let spec = &self.target.spec;
+            match ports::taken(self.engine, spec, id, &tasks).await.map_err(unreachable)? {
+                Taken::ByOldTask { port } => state = State::Held { port },
+                Taken::ByService { port, service } => {
+                    let reason = format!("port {port} is taken by the service `{service}`");
+                    state = State::Rejected { reason, times: 1 };
+                }
+                Taken::Unknown => {}
+            }
+        }
         if let State::Failing(failing) = &mut state {
             let ours = self.target.spec.task_template.as_ref().map(comparable_task);
             let of_ours = tasks
@@ -310,8 +325,9 @@ fn is_on_its_way(state: &State) -> bool {
     matches!(
         state,
         State::Waiting { .. }
-            | State::Pulling { .. }
+            | State::Preparing { .. }
             | State::Starting { .. }
+            | State::Held { .. }
             | State::Running { .. }
     )
 }
@@ -360,7 +376,13 @@ async fn explain(
         | Problem::Refused(_)
         | Problem::Unreachable(_) => return (None, Vec::new()),
     };
-    if matches!(state, State::Rejected { .. } | State::Waiting { .. } | State::Pulling { .. }) {
+    if matches!(
+        state,
+        State::Rejected { .. }
+            | State::Held { .. }
+            | State::Waiting { .. }
+            | State::Preparing { .. }
+    ) {
         return (None, Vec::new());
     }
     let read = async {
@@ -377,11 +399,17 @@ async fn explain(
                 State::Failing(failing) => task.id.as_ref() == Some(&failing.task),
                 _ => state_of(task) > api::TaskState::RUNNING || task_is_alive(task),
             });
-        let cause = match state {
-            State::Failing(_) => None,
-            _ => last.and_then(state::cause),
-        };
-        (cause, last.and_then(|task| task.id.clone()))
+        let id = last.and_then(|task| task.id.clone());
+        let mut cause = last.and_then(ending::cause);
+        if let (Some(task), Some(id)) = (last, &id)
+            && (ending::was_unhealthy(task) || matches!(state, State::Unhealthy { .. }))
+            && let Ok(Some(output)) = engine.health_output(id).await
+        {
+            cause = Some(format!("its health check printed: {}", clean(output.trim())));
+        }
+        // Not what the state says anyway.
+        let cause = cause.filter(|cause| !state.to_string().contains(cause.as_str()));
+        (cause, id)
     };
     let (cause, task) = timeout(LOG_PATIENCE, read).await.unwrap_or_default();
     // Slow logs take nothing from the cause.

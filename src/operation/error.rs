@@ -254,7 +254,8 @@ pub struct FailedService {
     /// The key in the compose file.
     pub service: String,
     pub problem: Problem,
-    /// Why its task ended, where the problem does not say so itself.
+    /// Why its task ended, or what its health check printed, where the problem does
+    /// not say so itself.
     pub cause: Option<String>,
     /// The last lines that its last task wrote.
     pub log: Vec<String>,
@@ -284,7 +285,7 @@ impl fmt::Display for Failed {
             write!(f, "\n  {}: ", line(&service.service))?;
             f.write_str(&line(&service.problem.to_string()))?;
             if let Some(cause) = &service.cause {
-                write!(f, "; its task ended: {}", line(cause))?;
+                write!(f, "; {}", line(cause))?;
             }
             for said in &service.log {
                 write!(f, "\n    | {}", line(said))?;

@@ -1,13 +1,16 @@
 //! What of an app is on the swarm right now, read in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     compose::Stack,
     engine::{self, Engine, Scope, api},
 };
 
-use super::diff::Names;
+use super::{
+    diff::Names,
+    state::{self, is_paused},
+};
 
 /// The live state that a plan is made from.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Live {
     /// The stack's configs with their contents; all of the swarm's when the
     /// stack uses external ones.
     pub configs: Vec<api::Config>,
+    /// Services, by full name, whose update swarm paused before all of it was done.
+    pub halted: BTreeSet<String>,
     /// Whether file secrets that bear no digest have the wanted contents, as far
     /// as the manager told, by name.
     pub same_secrets: BTreeMap<String, bool>,
@@ -38,13 +43,15 @@ impl Live {
             engine.secrets(Scope::All),
             engine.configs(configs),
         )?;
-        Ok(Live {
-            services: by_name(services),
-            networks,
-            secrets,
-            configs,
-            same_secrets: BTreeMap::new(),
-        })
+        let services = by_name(services);
+        let mut halted = BTreeSet::new();
+        for (name, service) in services.iter().filter(|(_, service)| is_paused(service)) {
+            let tasks = engine.tasks(service.id.as_deref().unwrap_or_default()).await?;
+            if state::is_halted(service, &tasks) {
+                halted.insert(name.clone());
+            }
+        }
+        Ok(Live { services, networks, secrets, configs, halted, same_secrets: BTreeMap::new() })
     }
 
     /// Whether a service of the stack has this config now.

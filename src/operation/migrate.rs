@@ -70,6 +70,11 @@ impl Migrations {
         self.steps.is_empty()
     }
 
+    /// The first step after which the old version cannot run on the data.
+    pub fn first_without_return(&self) -> Option<String> {
+        self.steps.iter().find(|planned| !planned.step.reversible).map(Planned::name)
+    }
+
     /// The steps, as the operator agrees to them.
     pub fn changes(&self) -> impl Iterator<Item = Change> {
         self.steps.iter().map(|planned| {

@@ -9,11 +9,13 @@ mod archive;
 mod auths;
 mod backupbot;
 mod checks;
+mod condition;
 mod consent;
 mod contents;
 mod converge;
 mod deploy;
 mod diff;
+mod ending;
 mod error;
 mod hooks;
 mod live;
@@ -22,6 +24,7 @@ mod migrate;
 mod on_server;
 mod owner;
 mod plugin_grants;
+mod ports;
 mod prepare;
 mod ps;
 pub mod reach;
@@ -31,10 +34,12 @@ mod relabel;
 mod rollout;
 mod scale;
 mod services;
+mod silent;
 mod stack;
 mod state;
 mod steps;
 mod survey;
+mod task;
 mod undeploy;
 mod undo;
 mod version;
@@ -54,6 +59,7 @@ use crate::{
 
 pub(crate) use backupbot::{RestoreHook, before_restore};
 pub use checks::reserved_findings;
+pub use condition::{Condition, of_services as condition};
 pub use consent::{AppLocked, check_grants};
 pub use deploy::deploy;
 pub use error::{
@@ -70,6 +76,7 @@ pub use reach::copied;
 pub use reaching::{ReachRow, ReachWish, app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
+pub use silent::{Silence, silence};
 pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
     stack_tasks, stacks,
@@ -138,6 +145,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What the services reach beyond the app.
     pub reach: Vec<ReachRow>,
+    /// What becomes of the services when they do not come to run; none where none
+    /// is changed.
+    pub on_failure: Option<String>,
 }
 
 /// One change of a plan.

@@ -150,6 +150,10 @@ pub(super) async fn prepare(
         return Err(Error::DetachedMigration { after });
     }
 
+    if !work.is_empty() {
+        let back = rollout(context, app, options).goes_back(&live).await?;
+        plan.on_failure = Some(on_failure(back, options.detach, &migrations));
+    }
     let unstarted = unstarted(context, &open).await?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
@@ -283,6 +287,21 @@ fn add_hooks(
         action: "run",
         details: Vec::new(),
     }));
+}
+
+/// What becomes of the services when they do not come to run.
+fn on_failure(back: bool, detach: bool, migrations: &Migrations) -> String {
+    if detach {
+        return "nobody waits for it (--detach), so swarm does what `failure_action` says".into();
+    }
+    if !back {
+        return "what was started stays, to be looked at".into();
+    }
+    let back = "the services get back what they run now";
+    match migrations.first_without_return() {
+        Some(step) => format!("{back}; after the migration `{step}` the new version stays"),
+        None => back.into(),
+    }
 }
 
 /// Why no migration is in the plan where one may be expected.

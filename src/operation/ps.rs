@@ -2,13 +2,23 @@
 //! answers when the recipe is broken or gone.
 
 use futures_util::future;
+use jiff::Timestamp;
 
 use crate::{
     engine::{Engine, Error as EngineError, Health, Scope, api},
     home::{AppName, StackName},
+    text,
 };
 
-use super::{Error, live::by_name, state::state_of};
+use super::{
+    Error, condition, ending,
+    live::by_name,
+    ports::{self, Taken},
+    state::{self, state_of},
+};
+
+/// Bytes of what a health check printed.
+const OUTPUT: usize = 500;
 
 /// One task, as `app ps` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -29,7 +39,13 @@ pub struct TaskRow {
     /// As the recipe wrote it, without digest.
     pub image: String,
     pub exit_code: Option<i64>,
+    /// In swarm's words.
     pub error: Option<String>,
+    /// How often tasks in this one's place failed in the last ten minutes.
+    pub failures: usize,
+    /// Why this task ended, is not placed, or else why the last one in its place
+    /// failed, in words.
+    pub cause: Option<String>,
     /// When the task came into this state, RFC 3339.
     pub since: Option<String>,
 }
@@ -64,10 +80,11 @@ pub(crate) async fn tasks(
         let id = service.id.as_deref().unwrap_or_default();
         let (tasks, containers) =
             futures_util::try_join!(engine.tasks(id), engine.containers(name))?;
-        Ok::<_, EngineError>((name, tasks, containers))
+        Ok::<_, EngineError>((name, service, tasks, containers))
     });
+    let now = Timestamp::now();
     let mut rows = Vec::new();
-    for (name, tasks, containers) in future::try_join_all(reads).await? {
+    for (name, service, tasks, containers) in future::try_join_all(reads).await? {
         let key = key_of(stack, name);
         let mut seen = Vec::new();
         let mut of_service = Vec::new();
@@ -82,13 +99,60 @@ pub(crate) async fn tasks(
                     .iter()
                     .find(|c| Some(&c.task) == task.id.as_ref())
                     .and_then(|c| health(c.health));
-                of_service.push(row(&key, task, &nodes, health));
+                let mut row = row(&key, task, &nodes, health);
+                let failed = condition::failures_lately(task, &tasks, now);
+                row.failures = failed.len();
+                row.cause = cause(engine, service, task, failed.first().copied(), &tasks).await?;
+                of_service.push(row);
             }
         }
         of_service.sort_by(|a, b| a.slot.cmp(&b.slot).then_with(|| b.since.cmp(&a.since)));
         rows.extend(of_service);
     }
     Ok(Some(rows))
+}
+
+/// Why a task ended or is not placed, else why the last in its place failed.
+async fn cause(
+    engine: &dyn Engine,
+    service: &api::Service,
+    task: &api::Task,
+    failed: Option<&api::Task>,
+    tasks: &[api::Task],
+) -> Result<Option<String>, EngineError> {
+    if let Some(reason) = unplaced(task) {
+        let spec = service.spec.clone().unwrap_or_default();
+        let id = service.id.as_deref().unwrap_or_default();
+        let taken = match ports::is_about_ports(reason) {
+            true => ports::taken(engine, &spec, id, tasks).await?,
+            false => Taken::Unknown,
+        };
+        return Ok(Some(match taken {
+            Taken::ByOldTask { port } => format!("waiting for the old task to free port {port}"),
+            Taken::ByService { port, service } => {
+                format!("port {port} is taken by the service `{service}`")
+            }
+            Taken::Unknown => reason.to_owned(),
+        }));
+    }
+    let ended = state_of(task) > api::TaskState::RUNNING;
+    let told = if ended { Some(task) } else { failed };
+    let Some(told) = told.filter(|task| state::restarts_after(task)) else { return Ok(None) };
+    let id = told.id.as_deref().unwrap_or_default();
+    if ending::was_unhealthy(told)
+        && let Some(output) = engine.health_output(id).await?
+    {
+        let output = text::line_of(output.trim(), OUTPUT);
+        return Ok(Some(format!("its health check failed: {output}")));
+    }
+    Ok(ending::cause(told))
+}
+
+/// Why swarm finds no node for a task.
+pub(crate) fn unplaced(task: &api::Task) -> Option<&str> {
+    let status = task.status.as_ref()?;
+    let pending = status.state == Some(api::TaskState::PENDING);
+    status.err.as_deref().filter(|error| pending && !error.is_empty())
 }
 
 /// The key in the compose file.
@@ -120,6 +184,8 @@ fn row(key: &str, task: &api::Task, nodes: &[api::Node], health: Option<&'static
             .and_then(|s| s.container_status.as_ref()?.exit_code)
             .filter(|_| state > api::TaskState::RUNNING),
         error: status.and_then(|s| s.err.clone()).filter(|e| !e.is_empty()),
+        failures: 0,
+        cause: None,
         since: status.and_then(|s| s.timestamp.clone()),
     }
 }

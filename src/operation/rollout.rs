@@ -133,10 +133,7 @@ impl Rollout<'_> {
         work: &Work,
         detach: bool,
     ) -> Result<Applied, Error> {
-        let back = match self.on_failure {
-            OnFailure::GoBack { known_good } => known_good || self.runs(live).await?,
-            OnFailure::Leave => false,
-        };
+        let back = self.goes_back(live).await?;
         let mut applied = self.send(live, work).await?;
         let mut services = std::mem::take(&mut applied.refused);
         if services.is_empty() && !detach {
@@ -155,7 +152,7 @@ impl Rollout<'_> {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
             OnFailure::Leave => Err(Error::Failed(failed)),
             // There is nothing good to go back to.
-            OnFailure::GoBack { .. } if !back || live.services.is_empty() => {
+            OnFailure::GoBack { .. } if !back || applied.sent.is_empty() => {
                 Err(Error::Failed(failed))
             }
             OnFailure::GoBack { .. } => match self.go_back(&applied).await {
@@ -163,6 +160,18 @@ impl Rollout<'_> {
                 Err(undo) => Err(Error::UndoFailed { failed, undo }),
             },
         }
+    }
+
+    /// Whether what runs now comes back when the deploy fails.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn goes_back(&self, live: &Live) -> Result<bool, Error> {
+        Ok(!live.services.is_empty()
+            && match self.on_failure {
+                OnFailure::GoBack { known_good } => known_good || self.runs(live).await?,
+                OnFailure::Leave => false,
+            })
     }
 
     /// Whether any of the services that are there has a task that runs.

@@ -12,7 +12,11 @@ use std::{
 
 use crate::engine::api::{self, ServiceUpdateStatusStateEnum as Update, TaskState};
 
-use super::diff::comparable_task;
+pub(crate) use super::task::state_of;
+use super::{
+    diff::comparable_task,
+    ending::{cause, exit_code, of_update},
+};
 
 /// A service's state, as far as it can be told from one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +26,9 @@ pub enum State {
         running: u64,
         wanted: u64,
     },
-    /// The node fetches the image or prepares networks and mounts.
-    Pulling {
+    /// The node fetches the image where it has none, and prepares networks and
+    /// mounts.
+    Preparing {
         running: u64,
         wanted: u64,
     },
@@ -43,7 +48,7 @@ pub enum State {
         wanted: u64,
         updating: bool,
     },
-    /// Tasks of a job have all ended well.
+    /// Tasks of a job, or of a service that may end, have all ended well.
     Completed {
         tasks: u64,
     },
@@ -53,6 +58,11 @@ pub enum State {
     Rejected {
         reason: String,
         times: usize,
+    },
+    /// The old task has not freed what the new one needs.
+    Held {
+        /// The port of the node.
+        port: i64,
     },
     /// Swarm stopped the update after failures.
     Paused {
@@ -83,7 +93,9 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             State::Waiting { running, wanted } => write!(f, "{running}/{wanted} running, waiting"),
-            State::Pulling { running, wanted } => write!(f, "{running}/{wanted} running, pulling"),
+            State::Preparing { running, wanted } => {
+                write!(f, "{running}/{wanted} running, preparing")
+            }
             State::Starting { running, wanted } => {
                 write!(f, "{running}/{wanted} running, starting")
             }
@@ -100,20 +112,20 @@ impl fmt::Display for State {
             State::Completed { tasks } => write!(f, "{tasks} tasks completed"),
             State::Failing(failing) => {
                 write!(f, "failing: {}", failing.message)?;
-                if let Some(code) = failing.exit_code
-                    && !failing.message.contains(&format!("({code})"))
-                {
-                    write!(f, " (exit code {code})")?;
-                }
                 if failing.times > 1 {
                     write!(f, ", {} times", failing.times)?;
                 }
                 Ok(())
             }
+            State::Held { port } => write!(f, "waiting for the old task to free port {port}"),
             State::Rejected { reason, .. } => write!(f, "rejected: {reason}"),
-            State::Paused { message } => write!(f, "update paused: {message}"),
-            State::RollingBack { message } => write!(f, "rolling back: {message}"),
-            State::RolledBack { message } => write!(f, "rolled back: {message}"),
+            State::Paused { message } => write!(f, "{message}, so swarm paused the update"),
+            State::RollingBack { message } => {
+                write!(f, "{message}, so swarm is going back to what ran before")
+            }
+            State::RolledBack { message } => {
+                write!(f, "{message}, so swarm went back to what ran before")
+            }
         }
     }
 }
@@ -135,11 +147,6 @@ pub(crate) struct Look<'a> {
 
 /// Tells the state of a service whose live spec is the wanted one.
 pub(crate) fn classify(look: &Look<'_>) -> State {
-    match from_update(look.service) {
-        Some(State::RolledBack { .. } | State::RollingBack { .. }) if !look.changed => {}
-        Some(state) => return state,
-        None => {}
-    }
     let spec = look.service.spec.as_ref();
     let template = spec.and_then(|s| s.task_template.as_ref());
     let current = template.map(comparable_task);
@@ -149,6 +156,17 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
         .filter(|task| task.spec.as_ref().map(comparable_task) == current)
         .collect();
     let mode = spec.and_then(|s| s.mode.as_ref());
+    let restarts = Restarts::of(template);
+    let done = if restarts.may_end() { completed(&ours) } else { 0 };
+    let wanted_at_all = mode.and_then(|mode| mode.replicated.as_ref().map(|_| replicas(mode)));
+    // Swarm takes the end of a task for a failure of the update, however it ended.
+    let all_done = done > 0 && wanted_at_all.is_some_and(|wanted| done >= wanted);
+    match from_update(look.service, look.tasks) {
+        Some(State::RolledBack { .. } | State::RollingBack { .. }) if !look.changed => {}
+        Some(State::Paused { .. }) if all_done => {}
+        Some(state) => return state,
+        None => {}
+    }
     if let Some(state) = mode.and_then(|mode| job(look, mode, &ours)) {
         return state;
     }
@@ -167,20 +185,30 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
     let wanted = match mode {
         Some(mode) if mode.global.is_some() => {
             let nodes: BTreeSet<_> = active.iter().filter_map(|t| t.node_id.as_deref()).collect();
-            nodes.len() as u64
+            nodes.len() as u64 + done
         }
         Some(mode) => replicas(mode),
         None => 1,
     };
     let updating =
         look.service.update_status.as_ref().and_then(|u| u.state) == Some(Update::UPDATING);
-    if running >= wanted {
-        return State::Running { running, wanted, updating };
+    if done > 0 && running == 0 && done >= wanted {
+        return State::Completed { tasks: done };
+    }
+    if running + done >= wanted {
+        return State::Running { running, wanted: wanted.saturating_sub(done), updating };
     }
     // A fresh attempt in a slot that failed before is still a failing service
     // until it runs; its own progress is shown only while it is the first.
-    let restarts = Restarts::of(template);
-    let failures = failures(&ours, look.ended_before);
+    let mut failures = failures(&ours, look.ended_before);
+    if failures.is_empty() && active.is_empty() {
+        // Swarm starts no other, so what ended before still counts.
+        failures = self::failures(&ours, &BTreeSet::new());
+        failures.retain(|last| !restarts.again(state_of(last), failures_in(slot_of(last), &ours)));
+    }
+    if restarts.may_end() {
+        failures.retain(|task| state_of(task) != TaskState::COMPLETE);
+    }
     let progress = active
         .iter()
         .map(|t| state_of(t))
@@ -202,22 +230,42 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
                 State::Starting { running, wanted }
             }
         }
-        Some(_) => State::Pulling { running, wanted },
+        Some(_) => State::Preparing { running, wanted },
         None => State::Waiting { running, wanted },
     }
 }
 
 /// What swarm itself says of the update. Every update of a service resets it,
 /// so what is there belongs to the live spec.
-pub(crate) fn from_update(service: &api::Service) -> Option<State> {
+pub(crate) fn from_update(service: &api::Service, tasks: &[api::Task]) -> Option<State> {
     let status = service.update_status.as_ref()?;
-    let message = status.message.clone().unwrap_or_default();
+    let message = || of_update(status.message.as_deref().unwrap_or_default(), tasks);
     match status.state? {
-        Update::PAUSED | Update::ROLLBACK_PAUSED => Some(State::Paused { message }),
-        Update::ROLLBACK_STARTED => Some(State::RollingBack { message }),
-        Update::ROLLBACK_COMPLETED => Some(State::RolledBack { message }),
+        Update::PAUSED | Update::ROLLBACK_PAUSED => Some(State::Paused { message: message() }),
+        Update::ROLLBACK_STARTED => Some(State::RollingBack { message: message() }),
+        Update::ROLLBACK_COMPLETED => Some(State::RolledBack { message: message() }),
         Update::UPDATING | Update::COMPLETED | Update::EMPTY => None,
     }
+}
+
+/// Whether swarm paused the last update.
+pub(crate) fn is_paused(service: &api::Service) -> bool {
+    let state = service.update_status.as_ref().and_then(|status| status.state);
+    matches!(state, Some(Update::PAUSED | Update::ROLLBACK_PAUSED))
+}
+
+/// Whether swarm paused the last update with some of it left to do: it also does
+/// so when a service that may end has ended.
+pub(crate) fn is_halted(service: &api::Service, tasks: &[api::Task]) -> bool {
+    let state = classify(&Look {
+        service,
+        tasks,
+        nodes: &[],
+        unhealthy: &BTreeSet::new(),
+        ended_before: &BTreeSet::new(),
+        changed: false,
+    });
+    matches!(state, State::Paused { .. })
 }
 
 fn job(look: &Look<'_>, mode: &api::ServiceSpecMode, ours: &[&api::Task]) -> Option<State> {
@@ -261,10 +309,6 @@ fn job(look: &Look<'_>, mode: &api::ServiceSpecMode, ours: &[&api::Task]) -> Opt
 /// The wanted number of tasks of a replicated service; swarm's default is 1.
 pub(crate) fn replicas(mode: &api::ServiceSpecMode) -> u64 {
     mode.replicated.as_ref().and_then(|r| r.replicas).unwrap_or(1).max(0) as u64
-}
-
-pub(crate) fn state_of(task: &api::Task) -> TaskState {
-    task.status.as_ref().and_then(|s| s.state).unwrap_or(TaskState::NEW)
 }
 
 fn down_nodes(nodes: &[api::Node]) -> BTreeSet<&str> {
@@ -316,8 +360,30 @@ fn failures<'a>(ours: &[&'a api::Task], ended_before: &BTreeSet<String>) -> Vec<
     ended
 }
 
+/// Places whose newest task ended with exit code 0, and in which none is to run.
+fn completed(ours: &[&api::Task]) -> u64 {
+    let index = |task: &api::Task| task.version.as_ref().and_then(|v| v.index).unwrap_or(0);
+    let mut newest: BTreeMap<(Option<i64>, Option<&str>), &api::Task> = BTreeMap::new();
+    for task in ours {
+        let kept = newest.entry(slot_of(task)).or_insert(task);
+        if index(task) > index(kept) {
+            *kept = task;
+        }
+    }
+    newest.values().filter(|task| state_of(task) == TaskState::COMPLETE).count() as u64
+}
+
+fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize {
+    tasks.iter().filter(|task| ended_badly(task) && slot_of(task) == slot).count()
+}
+
+/// Whether the end of a task is not the proper end of what may end.
+pub(crate) fn restarts_after(task: &api::Task) -> bool {
+    state_of(task) != TaskState::COMPLETE || !Restarts::of(task.spec.as_ref()).may_end()
+}
+
 /// Global services have no slots but nodes.
-fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
+pub(crate) fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
     match task.slot {
         Some(slot) if slot != 0 => (Some(slot), None),
         _ => (None, task.node_id.as_deref()),
@@ -325,45 +391,21 @@ fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
 }
 
 fn failed(last: &api::Task, failures: &[&api::Task], restarts: &Restarts) -> State {
-    let status = last.status.as_ref();
     if state_of(last) == TaskState::REJECTED {
         let times = failures.iter().filter(|t| state_of(t) == TaskState::REJECTED).count();
-        let reason = error_of(last)
-            .or_else(|| status.and_then(|s| s.message.clone()))
-            .unwrap_or_else(|| "no reason given".into());
+        let message = || last.status.as_ref().and_then(|s| s.message.clone());
+        let reason = cause(last).or_else(message).unwrap_or_else(|| "no reason given".into());
         return State::Rejected { reason, times };
     }
-    let exit_code = status
-        .and_then(|s| s.container_status.as_ref())
-        .and_then(|c| c.exit_code)
-        // Docker leaves 0 there for a container that never started.
-        .filter(|code| *code != 0 || state_of(last) == TaskState::COMPLETE);
     let slot = slot_of(last);
     let in_slot = failures.iter().filter(|t| slot_of(t) == slot).count();
     State::Failing(Failing {
         task: last.id.clone().unwrap_or_default(),
-        exit_code,
+        exit_code: exit_code(last),
         message: cause(last).unwrap_or_else(|| "no reason given".into()),
         times: failures.len(),
         restarts: restarts.again(state_of(last), in_slot),
     })
-}
-
-/// Why a task ended, for people; none while it has not, or nobody says.
-pub(crate) fn cause(task: &api::Task) -> Option<String> {
-    match (error_of(task), state_of(task)) {
-        (Some(error), _) if error.contains("unhealthy container") => {
-            Some("its health check failed".to_owned())
-        }
-        (Some(error), _) => Some(error.trim_start_matches("task: ").to_owned()),
-        (None, TaskState::COMPLETE) => Some("its program ended".to_owned()),
-        (None, TaskState::FAILED) => task.status.as_ref()?.message.clone(),
-        _ => None,
-    }
-}
-
-fn error_of(task: &api::Task) -> Option<String> {
-    task.status.as_ref()?.err.clone().filter(|error| !error.is_empty())
 }
 
 /// Whether a task that ended is followed by another.
@@ -383,6 +425,12 @@ impl Restarts {
                 .and_then(|n| usize::try_from(n).ok())
                 .filter(|n| *n > 0),
         }
+    }
+
+    /// Whether an end with exit code 0 is how the service is meant to end.
+    fn may_end(&self) -> bool {
+        use api::TaskSpecRestartPolicyConditionEnum as Condition;
+        matches!(self.condition, Some(Condition::NONE | Condition::ON_FAILURE))
     }
 
     fn again(&self, ended: TaskState, failures_in_slot: usize) -> bool {

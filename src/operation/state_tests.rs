@@ -59,7 +59,7 @@ fn a_replicated_service_is_read_off_its_tasks() {
     lost["NodeID"] = json!("dead");
     for (list, expected) in [
         (vec![], "0/2 running, waiting"),
-        (vec![t("a", 1, "preparing"), t("b", 2, "new")], "0/2 running, pulling"),
+        (vec![t("a", 1, "preparing"), t("b", 2, "new")], "0/2 running, preparing"),
         (vec![t("a", 1, "running"), t("b", 2, "starting")], "1/2 running, starting"),
         (vec![t("a", 1, "running"), t("sick", 2, "starting")], "1/2 running, unhealthy"),
         (vec![t("a", 1, "running"), t("b", 2, "running")], "2/2 running"),
@@ -84,14 +84,13 @@ fn a_task_that_ended_is_a_failure_with_its_reason() {
     };
     let any = json!({"Condition": "any"});
     let none = json!({"Condition": "none"});
-    let failure = json!({"Condition": "on-failure"});
     let twice = json!({"Condition": "any", "MaxAttempts": 1});
     // (policy, tasks, what is shown, whether swarm tries again)
     for (policy, list, shown, restarts) in [
         (
             &any,
             vec![ended("a", &any, "failed", "task: non-zero exit (3)", 3)],
-            "failing: non-zero exit (3)",
+            "failing: exited with code 3",
             true,
         ),
         (
@@ -103,15 +102,15 @@ fn a_task_that_ended_is_a_failure_with_its_reason() {
                 "task: non-zero exit (137): dockerexec: unhealthy container",
                 137,
             )],
-            "failing: its health check failed (exit code 137)",
+            "failing: its health check failed, so swarm stopped it",
             true,
         ),
         (&none, vec![ended("a", &none, "failed", "boom", 1)], "failing: boom (exit code 1)", false),
         (
-            &failure,
-            vec![ended("a", &failure, "complete", "", 0)],
+            &any,
+            vec![ended("a", &any, "complete", "", 0)],
             "failing: its program ended (exit code 0)",
-            false,
+            true,
         ),
         (
             &twice,
@@ -148,10 +147,13 @@ fn swarms_own_word_on_an_update_counts_first() {
     for (update, shown) in [
         ("updating", "1/1 running, updating"),
         ("completed", "1/1 running"),
-        ("paused", "update paused: because"),
-        ("rollback_started", "rolling back: because"),
-        ("rollback_completed", "rolled back: because"),
-        ("rollback_paused", "update paused: because"),
+        ("paused", "a new task ended too early, so swarm paused the update"),
+        (
+            "rollback_started",
+            "a new task ended too early, so swarm is going back to what ran before",
+        ),
+        ("rollback_completed", "a new task ended too early, so swarm went back to what ran before"),
+        ("rollback_paused", "a new task ended too early, so swarm paused the update"),
     ] {
         let service = service(json!({"Replicated": {"Replicas": 1}}), any.clone(), Some(update));
         assert_eq!(look(&service, &running).to_string(), shown);
@@ -180,4 +182,71 @@ fn other_modes_know_when_they_are_done() {
     let done = |id: &str, slot| task(id, slot, "complete", "complete", &any);
     assert_eq!(look(&job, &[done("a", 0)]).to_string(), "1/2 running, starting");
     assert_eq!(look(&job, &[done("a", 0), done("b", 1)]), State::Completed { tasks: 2 });
+}
+
+#[test]
+fn what_may_end_and_ended_well_is_completed() {
+    let none = json!({"Condition": "none"});
+    let on_failure = json!({"Condition": "on-failure"});
+    let any = json!({"Condition": "any"});
+    let ended = |id: &str, slot, policy: &Value, state: &str, code: i64| {
+        let mut t = task(id, slot, state, "shutdown", policy);
+        t["Status"] = json!({"State": state, "ContainerStatus": {"ExitCode": code}});
+        if code != 0 {
+            t["Status"]["Err"] = json!(format!("task: non-zero exit ({code})"));
+        }
+        t
+    };
+    // (policy, replicas, update, tasks, what is shown)
+    for (policy, replicas, update, list, shown) in [
+        (&none, 1, None, vec![ended("a", 1, &none, "complete", 0)], "completed"),
+        (&on_failure, 1, None, vec![ended("a", 1, &on_failure, "complete", 0)], "completed"),
+        // Also what had ended before this operation.
+        (&none, 1, None, vec![ended("old", 1, &none, "complete", 0)], "completed"),
+        // Swarm calls it an early end of the update.
+        (&none, 1, Some("paused"), vec![ended("a", 1, &none, "complete", 0)], "completed"),
+        (
+            &none,
+            2,
+            None,
+            vec![ended("a", 1, &none, "complete", 0), task("b", 2, "running", "running", &none)],
+            "1/1 running",
+        ),
+        (
+            &none,
+            2,
+            None,
+            vec![ended("a", 1, &none, "complete", 0), task("b", 2, "starting", "running", &none)],
+            "0/2 running, starting",
+        ),
+        // A failure that was made good counts no more.
+        (
+            &on_failure,
+            1,
+            None,
+            vec![
+                ended("a", 1, &on_failure, "failed", 3),
+                ended("b", 1, &on_failure, "complete", 0),
+            ],
+            "completed",
+        ),
+        // One that nobody makes good is one, however long ago.
+        (&none, 1, None, vec![ended("a", 1, &none, "failed", 3)], "failing: exited with code 3"),
+        (&none, 1, None, vec![ended("old", 1, &none, "failed", 3)], "failing: exited with code 3"),
+        (&any, 1, None, vec![ended("old", 1, &any, "failed", 3)], "0/1 running, waiting"),
+    ] {
+        let service =
+            service(json!({"Replicated": {"Replicas": replicas}}), policy.clone(), update);
+        assert_eq!(look(&service, &list).to_string(), shown, "{policy} {list:?}");
+    }
+    let global = service(json!({"Global": {}}), none.clone(), None);
+    let on = |id: &str, node: &str, state: &str, desired: &str| {
+        let mut t = task(id, 0, state, desired, &none);
+        t["NodeID"] = json!(node);
+        t
+    };
+    let all = [on("a", "n1", "complete", "shutdown"), on("b", "n2", "complete", "shutdown")];
+    assert_eq!(look(&global, &all).to_string(), "2 tasks completed");
+    let one = [on("a", "n1", "complete", "shutdown"), on("b", "n2", "running", "running")];
+    assert_eq!(look(&global, &one).to_string(), "1/1 running");
 }

@@ -4,8 +4,13 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 use crate::{
-    engine::{self, Engine},
+    engine::{
+        self, Engine,
+        api::{self, ServiceUpdateStatusStateEnum as Update},
+    },
     progress::Sink,
 };
 
@@ -16,6 +21,11 @@ use super::{
 };
 
 const TRIES: usize = 3;
+/// What ran before may take longer to come up than the operator gave the new
+/// version to fail.
+const SHORTEST: Duration = Duration::from_secs(120);
+/// Between two looks at a rollback of swarm's own.
+const POLL: Duration = Duration::from_millis(300);
 
 /// Brings back what was before, and waits until it runs.
 ///
@@ -29,8 +39,10 @@ pub(crate) async fn undo(
 ) -> Result<(), String> {
     let mut targets = Vec::new();
     let mut problems = Vec::new();
+    let limit = limit.max(SHORTEST);
+    let ending = Instant::now() + limit;
     for service in sent {
-        match bring_back(engine, service).await {
+        match bring_back(engine, service, ending).await {
             Ok(Some(target)) => targets.push(target),
             Ok(None) => {}
             Err(error) => problems.push(format!("{}: {error}", service.key)),
@@ -42,7 +54,11 @@ pub(crate) async fn undo(
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
-async fn bring_back(engine: &dyn Engine, service: &Sent) -> Result<Option<Target>, engine::Error> {
+async fn bring_back(
+    engine: &dyn Engine,
+    service: &Sent,
+    ending: Instant,
+) -> Result<Option<Target>, engine::Error> {
     let Some(before) = &service.before else {
         return match engine.remove_service(&service.id).await {
             Err(error) if !error.is_not_found() => Err(error),
@@ -52,7 +68,7 @@ async fn bring_back(engine: &dyn Engine, service: &Sent) -> Result<Option<Target
     let names = Names::default();
     let wanted = comparable(before, &names);
     for attempt in 1.. {
-        let live = engine.service(&service.id).await?;
+        let live = after_swarm(engine, &service.id, ending).await?;
         // Swarm may have gone back by itself already.
         let changed = live.spec.as_ref().map(|s| comparable(s, &names)) != Some(wanted.clone());
         let target = Target {
@@ -71,4 +87,21 @@ async fn bring_back(engine: &dyn Engine, service: &Sent) -> Result<Option<Target
         }
     }
     unreachable!("the last attempt returns")
+}
+
+/// The service, once swarm has ended a rollback that it began by itself: an update
+/// in the middle of it would start both over.
+async fn after_swarm(
+    engine: &dyn Engine,
+    id: &str,
+    ending: Instant,
+) -> Result<api::Service, engine::Error> {
+    loop {
+        let live = engine.service(id).await?;
+        let state = live.update_status.as_ref().and_then(|status| status.state);
+        if state != Some(Update::ROLLBACK_STARTED) || Instant::now() >= ending {
+            return Ok(live);
+        }
+        sleep(POLL).await;
+    }
 }

@@ -14,7 +14,6 @@ use super::{
     live::{Live, label},
     owner::{KIND_LABEL, Owned},
     relabel::Relabel,
-    state,
 };
 
 /// When registries are asked what an image's tag stands for.
@@ -164,10 +163,7 @@ impl Work {
                     Some(old) => {
                         let old = comparable(old, &names);
                         let mut details = differences(&old, &comparable(&spec, &names));
-                        let halted = before.as_ref().and_then(state::from_update);
-                        if let (true, Some(state::State::Paused { .. })) =
-                            (details.is_empty(), halted)
-                        {
+                        if details.is_empty() && live.halted.contains(&name) {
                             details.push("swarm paused the last update: start it again".into());
                         }
                         if policy.force && details.is_empty() {
@@ -254,7 +250,7 @@ impl Work {
                 add(kind, name, "remove", vec![]);
             }
         }
-        Plan { changes, warnings: self.warnings.clone(), reach: Vec::new() }
+        Plan { changes, warnings: self.warnings.clone(), reach: Vec::new(), on_failure: None }
     }
 }
 

@@ -99,9 +99,7 @@ fn an_image_changed_behind_the_recipes_back_is_seen() {
 #[test]
 fn a_paused_update_is_started_again() {
     let mut live = live("web:1", "web:1");
-    let service = live.services.get_mut("app_web").unwrap();
-    service.update_status =
-        serde_json::from_value(json!({"State": "paused", "Message": "m"})).unwrap();
+    live.halted.insert("app_web".into());
     let work = Work::compute(&stack("web:1"), &live, &BTreeMap::new(), &Policy::default());
     assert!(matches!(&work.services[0].action, Action::Update(_)));
 }

@@ -17,9 +17,10 @@ use crate::{
 /// Deploy an app, or bring it to its newest settings.
 ///
 /// Shows what would change, asks, changes it, and waits until every service
-/// runs our specification and is healthy. A service that doesn't come up is
-/// reported with its state and its last log lines; where the recipe asks for it,
-/// the version from before comes back.
+/// runs our specification and is healthy, or has ended with 0 where it may end.
+/// A service that doesn't come up is reported with its state and its last log
+/// lines, and what ran before comes back, whatever the recipe's `failure_action`
+/// says. The plan says so beforehand.
 ///
 /// A recipe's plugins run only with what you granted them. The first time, and
 /// whenever a plugin wants more, you are asked. So you are for what a service
@@ -36,8 +37,8 @@ With --no-input the plan is carried out without a question. Grants that weren't
 given then end the command with exit code 6 and the flags to pass. A deploy that
 failed and was rolled back ends with exit code 4.
 
-JSON: {app, stack, version, plan: {changes, warnings, reach}, changed, seconds}; a change
-is {kind, name, action, details}, a reach {service, reach, meaning, state}, its state
+JSON: {app, stack, version, plan: {changes, warnings, reach, on_failure},
+changed, seconds}; a change is {kind, name, action, details}, a reach {service, reach, meaning, state}, its state
 `agreed`, `new` or `shown`.")]
 pub struct Args {
     #[command(flatten)]
@@ -95,7 +96,7 @@ const UNCHANGED: &str = "interrupted: nothing of the app was changed";
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry)?) };
+    let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry, "a deploy")?) };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);
     let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);

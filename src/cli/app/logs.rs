@@ -1,8 +1,15 @@
 //! `potluck app logs`
 
-use std::{io::IsTerminal, time::SystemTime};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io::IsTerminal,
+    time::SystemTime,
+};
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use serde::Serialize;
 
 use crate::{
@@ -13,9 +20,10 @@ use crate::{
         failure::{Failure, Outcome},
         session::{Session, wait},
         style::{COLOURS, Mark},
+        ui::clean,
     },
     engine::{Engine, LogLine, LogQuery, Stream},
-    operation::OnServer,
+    operation::{self, OnServer, Silence},
     text::stripped,
 };
 
@@ -25,7 +33,9 @@ const LINE: usize = 16_000;
 /// Show what an app's services write.
 ///
 /// Lines of several services are shown in the order of their time, each with the
-/// name of its service in front.
+/// name of its service in front. Of a service without any, standard error says
+/// why; where one was asked for that has no log at all, as its driver keeps none
+/// or it was never started, the exit code is 1.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -46,7 +56,7 @@ pub struct Args {
     #[arg(short, long)]
     follow: bool,
 
-    /// How many lines of each service, or `all`
+    /// How many of the newest lines of each service, or `all`
     #[arg(long, value_name = "N", default_value = "100", value_parser = tail)]
     tail: Tail,
 
@@ -112,25 +122,108 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             json: args.json,
             bare: std::io::stdout().is_terminal(),
         };
+        let mut silent = Vec::new();
         let mut sources = Vec::new();
         for (n, (key, id)) in names.into_iter().enumerate() {
-            let lines = engine.service_logs(&id, &query).await?;
-            sources.push(Source { key, style: COLOURS[n % COLOURS.len()], lines, head: None });
+            let style = COLOURS[n % COLOURS.len()];
+            // Swarm counts lines of each task, so they are read and counted here.
+            let newest = match args.tail.0 {
+                Some(_) => {
+                    let query = LogQuery { follow: false, ..query.clone() };
+                    all_lines(engine.service_logs(&id, &query).await?).await?
+                }
+                None => Vec::new(),
+            };
+            let source = match (args.tail.0, args.follow) {
+                (Some(most), false) => Source::of(key.clone(), style, last(newest, most)),
+                (Some(most), true) => {
+                    let known: HashSet<Line> = newest.iter().cloned().collect();
+                    for line in last(newest, most) {
+                        printer.print(&key, style, &line)?;
+                    }
+                    let lines = engine.service_logs(&id, &query).await?;
+                    Source::without(key.clone(), style, lines, known)
+                }
+                (None, _) => {
+                    let lines = engine.service_logs(&id, &query).await?;
+                    Source::without(key.clone(), style, lines, HashSet::new())
+                }
+            };
+            silent.push((key, id));
+            sources.push(source);
         }
-        if args.follow { follow(sources, &printer).await } else { merge(sources, &printer).await }
+        if !args.follow {
+            let shown = merge(std::mem::take(&mut sources), &printer).await?;
+            silent.retain(|(key, _)| !shown.contains(key));
+        }
+        for (key, id) in silent {
+            let why = operation::silence(&*engine, &id).await?;
+            // What may still come is waited for.
+            if args.follow && !matches!(why, Silence::Driver(_)) {
+                continue;
+            }
+            let message = format!("no log of `{key}`: {}", clean(&why.to_string()));
+            if args.service.is_some() && why != Silence::Nothing {
+                return Err(Failure::new(message));
+            }
+            session.ui.warn(message);
+        }
+        if args.follow { follow(sources, &printer).await } else { Ok(()) }
     })?;
     Ok(Exit::DONE)
+}
+
+/// All lines of a log that ends.
+async fn all_lines(
+    mut lines: BoxStream<'static, Result<LogLine, crate::engine::Error>>,
+) -> Result<Vec<Line>, Failure> {
+    let mut all = Vec::new();
+    while let Some(line) = lines.next().await {
+        all.push(Line::parse(line?));
+    }
+    Ok(all)
+}
+
+/// The newest lines, in the order of their time.
+fn last(mut lines: Vec<Line>, most: u64) -> Vec<Line> {
+    lines.sort_by(|a, b| a.time.cmp(&b.time));
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let surplus = lines.len().saturating_sub(most);
+    lines.split_off(surplus)
 }
 
 /// The log of one service.
 struct Source {
     key: String,
     style: Mark,
-    lines: BoxStream<'static, Result<LogLine, crate::engine::Error>>,
+    lines: BoxStream<'static, Result<Line, crate::engine::Error>>,
     /// The next line, once it was asked for.
     head: Option<Line>,
 }
 
+impl Source {
+    /// Lines that were read already.
+    fn of(key: String, style: Mark, lines: Vec<Line>) -> Self {
+        let lines = stream::iter(lines.into_iter().map(Ok)).boxed();
+        Source { key, style, lines, head: None }
+    }
+
+    /// Lines as they come, without those that were read already.
+    fn without(
+        key: String,
+        style: Mark,
+        lines: BoxStream<'static, Result<LogLine, crate::engine::Error>>,
+        mut known: HashSet<Line>,
+    ) -> Self {
+        let lines = lines.map(|line| line.map(Line::parse)).filter(move |line| {
+            let fresh = !line.as_ref().is_ok_and(|line| known.remove(line));
+            std::future::ready(fresh)
+        });
+        Source { key, style, lines: lines.boxed(), head: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Line {
     stream: Stream,
     /// As Docker writes it, with nine decimals: sorts as text.
@@ -139,22 +232,29 @@ struct Line {
 }
 
 /// All lines there are, in the order of their time; one line of each service is
-/// held at a time.
-async fn merge(mut sources: Vec<Source>, printer: &Printer<'_>) -> Result<(), Failure> {
+/// held at a time. Returns the services that had any.
+async fn merge(
+    mut sources: Vec<Source>,
+    printer: &Printer<'_>,
+) -> Result<BTreeSet<String>, Failure> {
+    let mut shown = BTreeSet::new();
     loop {
         let mut first: Option<usize> = None;
         for n in 0..sources.len() {
             if sources[n].head.is_none() {
-                sources[n].head = sources[n].lines.next().await.transpose()?.map(Line::parse);
+                sources[n].head = sources[n].lines.next().await.transpose()?;
             }
             let time = |m: usize| sources[m].head.as_ref().map(|line| line.time.as_str());
             if time(n).is_some() && first.is_none_or(|m| time(n) < time(m)) {
                 first = Some(n);
             }
         }
-        let Some(n) = first else { return Ok(()) };
+        let Some(n) = first else { return Ok(shown) };
         if let Some(line) = sources[n].head.take() {
             printer.print(&sources[n].key, sources[n].style, &line)?;
+            if !shown.contains(&sources[n].key) {
+                shown.insert(sources[n].key.clone());
+            }
         }
     }
 }
@@ -167,7 +267,7 @@ async fn follow(sources: Vec<Source>, printer: &Printer<'_>) -> Result<(), Failu
     });
     let mut all = futures_util::stream::select_all(all);
     while let Some((key, style, line)) = all.next().await {
-        printer.print(&key, style, &Line::parse(line?))?;
+        printer.print(&key, style, &line?)?;
     }
     Ok(())
 }
@@ -249,6 +349,17 @@ mod tests {
             let line = Line::parse(LogLine { stream: Stream::Stdout, bytes: bytes.into() });
             assert_eq!((line.time.as_str(), line.text.as_str()), (time, text));
         }
+    }
+
+    #[test]
+    fn the_newest_lines_are_of_all_tasks_together() {
+        let line =
+            |time: &str| Line { stream: Stream::Stdout, time: time.into(), text: time.into() };
+        let lines = ["2", "4", "1", "3"].map(line).to_vec();
+        let times = |lines: Vec<Line>| lines.into_iter().map(|line| line.time).collect::<Vec<_>>();
+        assert_eq!(times(last(lines.clone(), 2)), ["3", "4"]);
+        assert_eq!(times(last(lines.clone(), 9)), ["1", "2", "3", "4"]);
+        assert!(last(lines, 0).is_empty());
     }
 
     #[test]

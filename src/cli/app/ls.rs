@@ -12,8 +12,9 @@ use crate::{
         session::{Session, engine, wait},
         table::Table,
     },
-    engine::{STACK_LABEL, Scope},
+    engine::{STACK_LABEL, Scope, api},
     home::{AppEntry, Home, RecipeName, ServerName},
+    operation::{self, Condition},
     recipe,
 };
 
@@ -28,7 +29,8 @@ PINNED is the version that the settings name, for the next deploy; DEPLOYED what
 deployed last, by the lock file; NEWEST the newest release of the recipe here.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
-{status}: `deployed`, `not deployed` or `unknown`.")]
+{status}: `deployed`, `starting`, `failing`, `not deployed` or `unknown` (the server does
+not answer).")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -38,7 +40,9 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     recipe: Option<String>,
 
-    /// Ask the servers which apps are deployed
+    /// Ask the servers which apps are deployed, and how they do
+    ///
+    /// An app fails when one of its services does: see `potluck app ps`.
     #[arg(long)]
     status: bool,
 
@@ -97,7 +101,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         rows.push((entry, row));
     }
     if args.status {
-        let servers: BTreeSet<ServerName> = rows.iter().map(|(e, _)| e.server.clone()).collect();
+        let mut servers: BTreeMap<ServerName, BTreeSet<String>> = BTreeMap::new();
+        for (entry, _) in &rows {
+            let stacks = servers.entry(entry.server.clone()).or_default();
+            // One whose stack cannot be told is unknown.
+            stacks.extend(super::stack(&home, entry).ok().map(|stack| stack.to_string()));
+        }
         let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
             row.status = Some(status(&home, entry, &stacks));
@@ -150,33 +159,29 @@ impl Newest {
 
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
     match (stacks.get(&entry.server), super::stack(home, entry)) {
-        (Some(Some(stacks)), Ok(stack)) if stacks.contains(stack.as_str()) => "deployed",
-        (Some(Some(_)), Ok(_)) => "not deployed",
+        (Some(Some(stacks)), Ok(stack)) => match stacks.get(stack.as_str()) {
+            Some(Condition::Well) => "deployed",
+            Some(Condition::Starting) => "starting",
+            Some(Condition::Failing) => "failing",
+            None => "not deployed",
+        },
         _ => "unknown",
     }
 }
 
-/// Stacks per server; none for a server that doesn't answer.
-type Stacks = BTreeMap<ServerName, Option<BTreeSet<String>>>;
+/// How the apps' stacks do, per server; none for a server that doesn't answer.
+type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Condition>>>;
 
+/// Asks each server for the stacks of its apps.
 fn deployed(
     session: &Session,
     home: &Home,
-    servers: BTreeSet<ServerName>,
+    servers: BTreeMap<ServerName, BTreeSet<String>>,
 ) -> Result<Stacks, Failure> {
     wait("interrupted", async {
         let mut all = Stacks::new();
-        for server in servers {
-            let stacks = async {
-                let services = engine(home, &server)?.services(Scope::All).await?;
-                Ok::<_, Failure>(
-                    services
-                        .into_iter()
-                        .filter_map(|service| service.spec?.labels?.remove(STACK_LABEL))
-                        .collect(),
-                )
-            };
-            let stacks = match stacks.await {
+        for (server, wanted) in servers {
+            let stacks = match conditions(home, &server, &wanted).await {
                 Ok(stacks) => Some(stacks),
                 Err(failure) => {
                     session.ui.warn(failure.message.unwrap_or_default());
@@ -187,6 +192,30 @@ fn deployed(
         }
         Ok(all)
     })
+}
+
+async fn conditions(
+    home: &Home,
+    server: &ServerName,
+    wanted: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Condition>, Failure> {
+    let engine = engine(home, server)?;
+    let (services, nodes) = futures_util::try_join!(engine.services(Scope::All), engine.nodes())?;
+    let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
+    for service in &services {
+        let labels = service.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+        if let Some(stack) = labels.and_then(|labels| labels.get(STACK_LABEL))
+            && wanted.contains(stack)
+        {
+            stacks.entry(stack).or_default().push(service);
+        }
+    }
+    let mut conditions = BTreeMap::new();
+    for (stack, services) in stacks {
+        let found = operation::condition(engine.as_ref(), &services, &nodes).await?;
+        conditions.extend(found.map(|condition| (stack.to_owned(), condition)));
+    }
+    Ok(conditions)
 }
 
 fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {

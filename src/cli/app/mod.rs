@@ -15,6 +15,8 @@ mod undeploy;
 
 use clap::Subcommand;
 
+pub(in crate::cli) use ps::trouble;
+
 use super::{
     failure::{Failure, Outcome},
     session::Session,

@@ -7,6 +7,7 @@ use crate::{
         failure::Outcome,
         session::{Session, wait},
         table::Table,
+        ui::clean,
     },
     operation::{self, OnServer, TaskRow},
 };
@@ -14,12 +15,15 @@ use crate::{
 /// Show an app's services and how they do.
 ///
 /// One line per task: what runs or is to run, and the last that ended where none
-/// runs. Exit code 1 when the app is not deployed.
+/// runs. A task that swarm keeps starting anew shows how often those before it
+/// failed in the last ten minutes, and why. Exit code 1 when the app is not
+/// deployed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {service, task, slot, node, state, desired, health, image,
-exit_code, error, since}; states are in swarm's words, `health` is null where
-there is no health check or the task is on another node.")]
+exit_code, error, failures, cause, since}; states and errors are in swarm's words,
+`health` is null where there is no health check or the task is on another node,
+`failures` is how often tasks in its place failed in the last ten minutes.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -56,6 +60,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ]);
     }
     table.print(&session.ui)?;
+    if let Some(row) = rows.iter().find(|row| row.failures > 0) {
+        session.ui.hint(format_args!(
+            "`potluck app logs {} {}` shows what it wrote",
+            entry.name,
+            clean(&row.service)
+        ));
+    }
     Ok(Exit::DONE)
 }
 
@@ -64,10 +75,14 @@ fn short_time(time: &str) -> &str {
     time.get(..19).unwrap_or(time)
 }
 
-fn trouble(row: &TaskRow) -> String {
-    match (&row.error, row.exit_code) {
-        (Some(error), _) => error.clone(),
-        (None, Some(code)) if code != 0 => format!("exit code {code}"),
-        _ => String::new(),
+/// What is wrong, or was in the last minutes.
+pub(in crate::cli) fn trouble(row: &TaskRow) -> String {
+    let cause = row.cause.as_deref().or(row.error.as_deref());
+    match (row.failures, cause) {
+        (0, Some(cause)) => cause.to_owned(),
+        (0, None) => String::new(),
+        (1, Some(cause)) => format!("failed once in 10 min: {cause}"),
+        (times, Some(cause)) => format!("failed {times} times in 10 min: {cause}"),
+        (times, None) => format!("failed {times} times in 10 min"),
     }
 }

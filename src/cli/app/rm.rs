@@ -40,7 +40,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry)?;
+    let _lock = home.lock_app(&entry, "a removal")?;
     if !args.yes {
         if !session.ui.is_interactive() {
             return Err(Failure::consent(format!(

@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry)?;
+    let _lock = home.lock_app(&entry, "an undeploy")?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some of the app may be stopped already", async {
         // First, so that the question comes after what cannot be done.

@@ -39,7 +39,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry)?;
+    let _lock = home.lock_app(&entry, "a backup")?;
     let operating = session
         .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
         .granting(&args.grants);

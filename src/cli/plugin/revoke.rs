@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry)?;
+    let _lock = home.lock_app(&entry, "a change of grants")?;
     let mut lock = home.lock_file(&entry)?;
     let revoked = revoke(&mut lock, args.plugin.as_deref(), &args.grants)?;
     if revoked.is_empty() {

@@ -12,6 +12,8 @@ use crate::{
     operation,
 };
 
+use super::super::app::trouble;
+
 use super::target::TargetArg;
 
 /// Show the tasks of a stack.
@@ -21,7 +23,7 @@ use super::target::TargetArg;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {service, task, slot, node, state, desired, health, image,
-exit_code, error, since}, as `app ps` has it.")]
+exit_code, error, failures, cause, since}, as `app ps` has it.")]
 pub struct Args {
     /// The stack's name
     #[arg(value_name = "STACK")]
@@ -59,7 +61,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             row.node.as_deref().unwrap_or("-"),
             &row.desired,
             &since.map_or(row.state.clone(), |since| format!("{} since {since}", row.state)),
-            row.error.as_deref().unwrap_or_default(),
+            &trouble(row),
         ]);
     }
     table.print(&session.ui)?;

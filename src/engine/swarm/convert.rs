@@ -13,7 +13,7 @@ use crate::engine::{
 
 /// Labels that swarm puts on the containers of its tasks.
 pub(super) const SERVICE_LABEL: &str = "com.docker.swarm.service.name";
-const TASK_LABEL: &str = "com.docker.swarm.task.id";
+pub(super) const TASK_LABEL: &str = "com.docker.swarm.task.id";
 
 pub(super) fn container(found: api::ContainerSummary) -> Option<Container> {
     let mut labels = found.labels.unwrap_or_default();
@@ -117,6 +117,13 @@ pub(super) fn log_lines(
             Err(error) => Err(translate(&endpoint, &about, error)),
         })
         .boxed()
+}
+
+/// What the last health check that failed printed; Docker keeps the last five.
+pub(super) fn failed_check(container: api::ContainerInspectResponse) -> Option<String> {
+    let checks = container.state?.health?.log?;
+    let failed = checks.into_iter().rev().find(|check| check.exit_code != Some(0))?;
+    failed.output.filter(|output| !output.trim().is_empty())
 }
 
 #[cfg(test)]

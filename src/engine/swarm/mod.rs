@@ -348,6 +348,25 @@ impl Engine for SwarmEngine {
         Ok(!found.is_empty())
     }
 
+    async fn health_output(&self, task: &str) -> Result<Option<String>, Error> {
+        let filters = filter("label", format!("{}={task}", convert::TASK_LABEL));
+        let options =
+            query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self
+            .call(About::list(Kind::Container), self.docker.list_containers(Some(options)))
+            .await?;
+        let Some(id) = found.into_iter().find_map(|container| container.id) else {
+            return Ok(None);
+        };
+        let about = About::new(Verb::Inspect, Kind::Container, &id);
+        match self.call(about, self.docker.inspect_container(&id, None)).await {
+            Ok(container) => Ok(convert::failed_check(container)),
+            // It went in between.
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         exec::start(self, container, exec).await
     }

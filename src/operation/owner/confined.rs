@@ -25,7 +25,7 @@ use super::{
 use crate::{
     engine::{
         Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
-        LogQuery, Manager, Mounting, RegistryAuth, STACK_LABEL, Scope, Volume, api,
+        LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume, api,
     },
     operation::live::label,
     secrets::APP_LABEL,
@@ -815,6 +815,15 @@ impl Engine for Confined {
         Ok(tasks)
     }
 
+    async fn port_holder(
+        &self,
+        ports: &[NodePort],
+        except: &str,
+    ) -> Result<Option<(NodePort, String)>, Error> {
+        // Tells a name, as lists of the whole swarm do.
+        self.inner.port_holder(ports, except).await
+    }
+
     async fn nodes(&self) -> Result<Vec<api::Node>, Error> {
         self.inner.nodes().await
     }
@@ -829,6 +838,11 @@ impl Engine for Confined {
     async fn has_containers(&self, service: &str) -> Result<bool, Error> {
         self.own_name(Kind::Service, service).await?;
         self.inner.has_containers(service).await
+    }
+
+    async fn health_output(&self, task: &str) -> Result<Option<String>, Error> {
+        self.told_of(Kind::Task, task)?;
+        self.inner.health_output(task).await
     }
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {

@@ -9,7 +9,7 @@ use url::Url;
 use crate::plugin::{HttpError, HttpRequest, bindings::http};
 
 /// Bytes of a request's body.
-const BODY: usize = 8 << 20;
+pub(super) const BODY: usize = 8 << 20;
 /// Headers of one request.
 const HEADERS: usize = 100;
 

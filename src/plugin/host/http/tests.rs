@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::super::testing::state;
-use super::*;
+use super::{next::BODY, *};
 
 pub type Requests = Arc<Mutex<Vec<String>>>;
 

@@ -1,0 +1,183 @@
+//! How services do, to whoever looks at any moment: `app ps` and `app ls --status`
+//! judge by this one rule.
+//!
+//! A deploy judges what it sees from its beginning to its end ([`super::state`]).
+//! One look sees a service that crashes again and again mostly between two
+//! crashes, so here failures of the last minutes count until a task has held out
+//! for a while.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use crate::engine::{Engine, Error, api};
+
+use super::{
+    diff::comparable_task,
+    state::{Look, State, classify, ended_badly, restarts_after, slot_of},
+    task::state_of,
+};
+
+/// Failures that are longer ago are history.
+pub(crate) const LATELY: Duration = Duration::from_secs(10 * 60);
+/// A task that has run for so long has come up.
+const CALM: Duration = Duration::from_secs(60);
+/// How many failures in one place are more than waiting for a database.
+const AGAIN: usize = 2;
+/// Services whose tasks are asked for at once.
+const AT_ONCE: usize = 8;
+
+/// How a service, or all of a stack's, do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// All tasks run, or have ended well where they may end.
+    Well,
+    /// Tasks are on their way, and none has failed.
+    Starting,
+    Failing,
+}
+
+/// How one service does now.
+pub(crate) fn of_service(
+    service: &api::Service,
+    tasks: &[api::Task],
+    nodes: &[api::Node],
+    now: Timestamp,
+) -> Condition {
+    let state = classify(&Look {
+        service,
+        tasks,
+        nodes,
+        unhealthy: &BTreeSet::new(),
+        ended_before: &BTreeSet::new(),
+        changed: false,
+    });
+    match state {
+        State::Running { .. } if keeps_failing(service, tasks, now) => Condition::Failing,
+        State::Running { .. } | State::Completed { .. } => Condition::Well,
+        State::Waiting { .. }
+        | State::Preparing { .. }
+        | State::Starting { .. }
+        | State::Held { .. }
+        | State::RollingBack { .. }
+        | State::RolledBack { .. } => Condition::Starting,
+        State::Unhealthy { .. }
+        | State::Failing(_)
+        | State::Rejected { .. }
+        | State::Paused { .. } => Condition::Failing,
+    }
+}
+
+/// The worst of some services; none where there is none.
+///
+/// # Errors
+/// What the engine says.
+pub async fn of_services(
+    engine: &dyn Engine,
+    services: &[&api::Service],
+    nodes: &[api::Node],
+) -> Result<Option<Condition>, Error> {
+    let now = Timestamp::now();
+    let looks = services.iter().map(|service| async move {
+        let tasks = engine.tasks(service.id.as_deref().unwrap_or_default()).await?;
+        Ok::<_, Error>(of_service(service, &tasks, nodes, now))
+    });
+    let all: Vec<Condition> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(all.into_iter().max())
+}
+
+/// Failures of the last minutes in the place of a task, newest first: ends with 0
+/// are none where the service may end.
+pub(crate) fn failures_lately<'a>(
+    task: &api::Task,
+    tasks: &'a [api::Task],
+    now: Timestamp,
+) -> Vec<&'a api::Task> {
+    let spec = task.spec.as_ref().map(comparable_task);
+    tasks
+        .iter()
+        .filter(|other| slot_of(other) == slot_of(task))
+        .filter(|other| ended_badly(other) && restarts_after(other))
+        .filter(|other| since(other).is_some_and(|at| age(at, now) < LATELY))
+        .filter(|other| other.spec.as_ref().map(comparable_task) == spec)
+        .collect()
+}
+
+fn keeps_failing(service: &api::Service, tasks: &[api::Task], now: Timestamp) -> bool {
+    let spec = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let spec = spec.map(comparable_task);
+    tasks
+        .iter()
+        .filter(|task| state_of(task) == api::TaskState::RUNNING)
+        .filter(|task| task.spec.as_ref().map(comparable_task) == spec)
+        .filter(|task| since(task).is_some_and(|at| age(at, now) < CALM))
+        .any(|task| failures_lately(task, tasks, now).len() >= AGAIN)
+}
+
+fn since(task: &api::Task) -> Option<Timestamp> {
+    task.status.as_ref()?.timestamp.as_deref()?.parse().ok()
+}
+
+/// None at all where the server's clock is ahead of ours.
+fn age(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(at)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A task, and how many seconds ago it came into its state.
+    fn task(id: usize, state: &str, ago: i64, policy: &str) -> Value {
+        let at = Timestamp::from_second(1_000_000 - ago).unwrap();
+        json!({
+            "ID": format!("t{id}"), "Slot": 1, "NodeID": "n",
+            "Version": {"Index": id},
+            "DesiredState": if state == "running" || state == "ready" { "running" } else { "shutdown" },
+            "Spec": {"ContainerSpec": {"Image": "a"}, "RestartPolicy": {"Condition": policy}},
+            "Status": {"State": state, "Timestamp": at.to_string()},
+        })
+    }
+
+    fn look(policy: &str, tasks: &[Value]) -> Condition {
+        let service: api::Service = serde_json::from_value(json!({
+            "ID": "s",
+            "Spec": {
+                "Name": "app_web", "Mode": {"Replicated": {"Replicas": 1}},
+                "TaskTemplate": {
+                    "ContainerSpec": {"Image": "a"}, "RestartPolicy": {"Condition": policy},
+                },
+            },
+        }))
+        .unwrap();
+        let tasks: Vec<api::Task> =
+            tasks.iter().map(|task| serde_json::from_value(task.clone()).unwrap()).collect();
+        of_service(&service, &tasks, &[], Timestamp::from_second(1_000_000).unwrap())
+    }
+
+    #[test]
+    fn a_crash_loop_is_seen_between_two_crashes_and_recovery_is_believed() {
+        use Condition::{Failing, Starting, Well};
+        let t = |id, state: &str, ago| task(id, state, ago, "any");
+        for (tasks, condition) in [
+            (vec![t(1, "running", 5)], Well),
+            (vec![t(1, "ready", 1)], Starting),
+            (vec![t(1, "failed", 9), t(2, "ready", 1)], Failing),
+            // It runs just now, between two crashes.
+            (vec![t(1, "failed", 19), t(2, "failed", 9), t(3, "running", 1)], Failing),
+            (vec![t(1, "failed", 9), t(2, "running", 1)], Well),
+            (vec![t(1, "failed", 90), t(2, "failed", 80), t(3, "running", 70)], Well),
+            (vec![t(1, "failed", 990), t(2, "failed", 980), t(3, "running", 5)], Well),
+            // Ending with 0 again and again is failing, where it is to stay.
+            (vec![t(1, "complete", 19), t(2, "complete", 9), t(3, "running", 1)], Failing),
+        ] {
+            assert_eq!(look("any", &tasks), condition, "{tasks:?}");
+        }
+        assert_eq!(look("none", &[task(1, "complete", 5, "none")]), Well);
+        assert_eq!(look("none", &[task(1, "failed", 5000, "none")]), Failing);
+    }
+}

@@ -1,0 +1,141 @@
+//! How a task ended, in words for people; pure.
+//!
+//! Swarm's own words name a task by an id that nobody can look up any more, and
+//! give 137 for a container that it stopped itself.
+
+use crate::engine::api::{self, TaskState};
+
+use super::{ports::refused_by_node, task::state_of};
+
+/// Why a task ended; none while it has not, or nobody says.
+pub(crate) fn cause(task: &api::Task) -> Option<String> {
+    let error = error_of(task);
+    match (error, state_of(task)) {
+        (Some(error), _) if error.contains("unhealthy container") => {
+            Some("its health check failed, so swarm stopped it".to_owned())
+        }
+        (Some(error), state) => {
+            let error = error.trim_start_matches("task: ");
+            if let Some(port) = refused_by_node(error) {
+                return Some(format!(
+                    "port {port} of its node is taken by a container or program outside of the swarm"
+                ));
+            }
+            // `non-zero exit (3)`, with more behind a colon at times.
+            let code = error.strip_prefix("non-zero exit (").and_then(|rest| rest.split_once(')'));
+            Some(match code {
+                Some((code, more)) => format!("exited with code {code}{more}"),
+                None if state == TaskState::REJECTED => error.to_owned(),
+                None => with_code(error, exit_code(task)),
+            })
+        }
+        (None, TaskState::COMPLETE) => Some("its program ended (exit code 0)".to_owned()),
+        (None, TaskState::FAILED) => {
+            let message = task.status.as_ref()?.message.as_deref()?;
+            Some(with_code(message, exit_code(task)))
+        }
+        _ => None,
+    }
+}
+
+fn with_code(message: &str, code: Option<i64>) -> String {
+    match code {
+        Some(code) if !message.contains(&format!("({code})")) => {
+            format!("{message} (exit code {code})")
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// What the program ended with; none where it did not run.
+pub(crate) fn exit_code(task: &api::Task) -> Option<i64> {
+    let code = task.status.as_ref()?.container_status.as_ref()?.exit_code?;
+    let state = state_of(task);
+    // Docker leaves 0 there for a container that never started.
+    (state > TaskState::RUNNING && (code != 0 || state == TaskState::COMPLETE)).then_some(code)
+}
+
+/// Whether its health check is why it ended.
+pub(crate) fn was_unhealthy(task: &api::Task) -> bool {
+    error_of(task).is_some_and(|error| error.contains("unhealthy container"))
+}
+
+/// Why swarm stopped an update, by the task that its message names, or by the
+/// newest that failed.
+pub(crate) fn of_update(message: &str, tasks: &[api::Task]) -> String {
+    let named = tasks
+        .iter()
+        .find(|task| task.id.as_deref().is_some_and(|id| !id.is_empty() && message.contains(id)));
+    let newest = || {
+        let failed = tasks.iter().filter(|task| state_of(task) == TaskState::FAILED);
+        failed.max_by_key(|task| task.version.as_ref().and_then(|version| version.index))
+    };
+    let cause = named.or_else(newest).and_then(cause);
+    cause.map_or_else(
+        || "a new task ended too early".to_owned(),
+        |cause| format!("a new task {}", told(&cause)),
+    )
+}
+
+/// A cause as what a task did: `exited with code 3`, `ended: …`.
+fn told(cause: &str) -> String {
+    if cause.starts_with("exited ") { cause.to_owned() } else { format!("ended: {cause}") }
+}
+
+fn error_of(task: &api::Task) -> Option<&str> {
+    task.status.as_ref()?.err.as_deref().filter(|error| !error.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(id: &str, state: &str, error: &str, code: i64) -> api::Task {
+        serde_json::from_value(json!({
+            "ID": id,
+            "Version": {"Index": code},
+            "Status": {"State": state, "Err": error, "ContainerStatus": {"ExitCode": code}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_end_is_told_in_words() {
+        for (state, error, code, told) in [
+            ("failed", "task: non-zero exit (3)", 3, Some("exited with code 3")),
+            (
+                "failed",
+                "task: non-zero exit (137): dockerexec: unhealthy container",
+                137,
+                Some("its health check failed, so swarm stopped it"),
+            ),
+            (
+                "failed",
+                "starting container failed: no such file",
+                127,
+                Some("starting container failed: no such file (exit code 127)"),
+            ),
+            ("rejected", "No such image: x:1", 0, Some("No such image: x:1")),
+            ("complete", "", 0, Some("its program ended (exit code 0)")),
+            ("running", "", 0, None),
+        ] {
+            assert_eq!(cause(&task("t", state, error, code)).as_deref(), told, "{state} {error}");
+        }
+    }
+
+    #[test]
+    fn an_update_stops_because_of_a_task() {
+        let message = "update paused due to failure or early termination of task abc1";
+        let tasks = [
+            task("abc1", "failed", "task: non-zero exit (3)", 3),
+            task("abc2", "failed", "task: non-zero exit (4)", 4),
+        ];
+        assert_eq!(of_update(message, &tasks), "a new task exited with code 3");
+        assert_eq!(of_update("rollback completed", &tasks), "a new task exited with code 4");
+        assert_eq!(of_update(message, &[]), "a new task ended too early");
+        let ended = [task("abc1", "complete", "", 0)];
+        assert_eq!(of_update(message, &ended), "a new task ended: its program ended (exit code 0)");
+    }
+}

@@ -1,0 +1,102 @@
+//! Why a service has no log; so that nobody takes silence for health.
+
+use crate::engine::{Engine, Error, api};
+
+use super::{ps::unplaced, task::state_of};
+
+/// Drivers whose logs the engine can read back
+/// (docs.docker.com, *Configure logging drivers*).
+const READABLE: [&str; 3] = ["json-file", "local", "journald"];
+
+/// Why nothing of a service's log is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// Its log driver keeps nothing that could be read.
+    Driver(String),
+    /// None of its tasks was ever started, and swarm's reason.
+    NeverStarted(Option<String>),
+    /// It wrote nothing.
+    Nothing,
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Silence::Driver(driver) => {
+                write!(f, "its log driver `{driver}` keeps nothing that can be read here")
+            }
+            Silence::NeverStarted(Some(why)) => write!(f, "none of its tasks was started: {why}"),
+            Silence::NeverStarted(None) => f.write_str("none of its tasks was started"),
+            Silence::Nothing => f.write_str("it has written nothing"),
+        }
+    }
+}
+
+/// Why a service (by id) has no log.
+///
+/// # Errors
+/// What the engine says.
+pub async fn silence(engine: &dyn Engine, service: &str) -> Result<Silence, Error> {
+    let (service, tasks) = futures_util::try_join!(engine.service(service), engine.tasks(service))?;
+    Ok(why(&service, &tasks))
+}
+
+fn why(service: &api::Service, tasks: &[api::Task]) -> Silence {
+    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let driver = template.and_then(|task| task.log_driver.as_ref()?.name.as_deref());
+    if let Some(driver) = driver.filter(|name| !name.is_empty() && !READABLE.contains(name)) {
+        return Silence::Driver(driver.to_owned());
+    }
+    let started = |task: &api::Task| {
+        let state = state_of(task);
+        let container = task.status.as_ref().and_then(|s| s.container_status.as_ref());
+        let has_one =
+            container.is_some_and(|c| c.container_id.as_deref().is_some_and(|id| !id.is_empty()));
+        has_one || (api::TaskState::STARTING..=api::TaskState::COMPLETE).contains(&state)
+    };
+    if tasks.iter().any(started) {
+        return Silence::Nothing;
+    }
+    Silence::NeverStarted(tasks.iter().find_map(unplaced).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn silence_has_its_reason() {
+        let task =
+            |state: &str, error: &str| json!({"ID": "t", "Status": {"State": state, "Err": error}});
+        for (driver, tasks, said) in [
+            (
+                Some("none"),
+                vec![task("running", "")],
+                "its log driver `none` keeps nothing that can be read here",
+            ),
+            (Some("gelf"), vec![], "its log driver `gelf` keeps nothing that can be read here"),
+            (Some("local"), vec![task("running", "")], "it has written nothing"),
+            (None, vec![task("running", "")], "it has written nothing"),
+            (
+                None,
+                vec![task("failed", "task: non-zero exit (1)")],
+                "none of its tasks was started",
+            ),
+            (None, vec![], "none of its tasks was started"),
+            (
+                None,
+                vec![task("pending", "no suitable node")],
+                "none of its tasks was started: no suitable node",
+            ),
+        ] {
+            let service = json!({"ID": "s", "Spec": {"TaskTemplate": {
+                "LogDriver": driver.map_or(Value::Null, |name| json!({"Name": name})),
+            }}});
+            let tasks: Vec<api::Task> = serde_json::from_value(json!(tasks)).unwrap();
+            let found = why(&serde_json::from_value(service).unwrap(), &tasks);
+            assert_eq!(found.to_string(), said, "{driver:?}");
+        }
+    }
+}
