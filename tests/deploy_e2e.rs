@@ -231,10 +231,12 @@ async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: TestApp) {
     ));
     app.file(".env.sample", "TYPE=tiny\nSECRET_PASSWORD_VERSION=v1\n");
     let error = app.try_deploy(&DeployOptions::default()).await.unwrap_err();
-    let Error::MissingSecrets { names, .. } = &error else { panic!("{error}") };
-    assert_eq!(*names, [format!("{}_password_v1", app.stack)]);
-    let hint = potluck::hint::Hint::hint(&error).unwrap();
-    assert!(hint.contains("potluck app secret generate"), "{hint}");
+    let Error::Unfit { findings, .. } = &error else { panic!("{error}") };
+    let [finding] = &findings[..] else { panic!("{error}") };
+    assert_eq!(finding.code, "secret-missing");
+    // The sample that the settings were made of had no version for it.
+    let fix = format!("run `potluck app secret insert {} password`", app.entry.name);
+    assert_eq!(finding.fix.as_deref(), Some(fix.as_str()));
     assert_eq!(app.versions().await, vec![]);
 }
 

@@ -44,8 +44,8 @@ pub(crate) fn missing_secrets(stack: &Stack, keeper: &Keeper<'_>, live: &Live) -
 
 fn missing_secret(full_name: &str, keeper: &Keeper<'_>) -> Finding {
     if let Keeper::App { name: app, checkout, survey } = keeper {
-        if let Some(error) = survey.unplanned.get(full_name) {
-            return unplanned(app, checkout, error);
+        if let Some(secret) = survey.unplanned.get(full_name) {
+            return unplanned(app, checkout, &secret.error);
         }
         if let Some(plan) = survey.plans.iter().find(|plan| plan.full_name == full_name) {
             let command = if plan.generate {

@@ -58,7 +58,7 @@ impl Survey<'_> {
         let survey = secrets::survey(&stack, &env, &sources);
         let unplanned = survey.unplanned.values();
         let unplanned: Vec<Finding> =
-            unplanned.map(|error| checks::unplanned(app, &checkout, error)).collect();
+            unplanned.map(|secret| checks::unplanned(app, &checkout, &secret.error)).collect();
         // That the sample has it is the same mistake.
         self.findings.retain(|missing| {
             missing.code != rules::SETTING_MISSING.code

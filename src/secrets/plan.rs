@@ -41,8 +41,16 @@ pub struct SecretPlan {
 pub struct Survey {
     /// Sorted by name.
     pub plans: Vec<SecretPlan>,
-    /// Names on the swarm that cannot be planned for, each with the reason.
-    pub unplanned: BTreeMap<String, Error>,
+    /// Those that cannot be planned for, by their name on the swarm.
+    pub unplanned: BTreeMap<String, Unplanned>,
+}
+
+/// A secret that the settings do not say enough of.
+#[derive(Debug)]
+pub struct Unplanned {
+    /// Without stack and version, `db_password`.
+    pub name: String,
+    pub error: Error,
 }
 
 impl Survey {
@@ -52,8 +60,19 @@ impl Survey {
     /// Why the first of them cannot be planned for.
     pub fn complete(self) -> Result<Vec<SecretPlan>, Error> {
         match self.unplanned.into_values().next() {
-            Some(error) => Err(error),
+            Some(unplanned) => Err(unplanned.error),
             None => Ok(self.plans),
+        }
+    }
+
+    /// The plan of the secret with this name, whatever is wrong with others.
+    ///
+    /// # Errors
+    /// Why it cannot be planned for; [`Error::Unknown`].
+    pub fn one(self, name: &str) -> Result<SecretPlan, Error> {
+        match self.unplanned.into_values().find(|unplanned| unplanned.name == name) {
+            Some(unplanned) => Err(unplanned.error),
+            None => find(&self.plans, name).cloned(),
         }
     }
 }
@@ -93,7 +112,14 @@ pub fn survey(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Survey {
         };
         match planned {
             Ok(plan) => survey.plans.push(plan),
-            Err(error) => drop(survey.unplanned.insert(full_name.clone(), error)),
+            Err(error) => {
+                let name = match &error {
+                    Error::NoVersion { name, .. } => name,
+                    _ => rest.rsplit_once('_').map_or(rest, |(name, _)| name),
+                };
+                let name = name.to_owned();
+                survey.unplanned.insert(full_name.clone(), Unplanned { name, error });
+            }
         }
     }
     survey.plans.sort_by(|a, b| a.name.cmp(&b.name));
