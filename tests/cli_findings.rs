@@ -164,12 +164,11 @@ fn a_deploy_says_all_that_stops_it() {
     let compose = std::fs::read_to_string(lab.path("tiny/compose.yml")).unwrap();
     let app = "  app:\n";
     assert!(compose.contains(app), "{compose}");
-    let more = format!(
-        "{app}    labels: [com.docker.x=y]\n    networks: [proxy]\n    configs: [c]\n    \
-         ports: [\"80:80\"]\n"
-    );
+    let more =
+        format!("{app}    labels: [com.docker.x=y]\n    networks: [proxy]\n    configs: [c]\n");
     let top = "networks: {proxy: {external: true}}\nconfigs: {c: {external: true}}\n";
-    let second = "  b:\n    image: busybox:1\n    ports: [\"80:80\"]\n";
+    let port = "    image: busybox:1\n    ports: [\"80:80\"]\n";
+    let second = format!("  b:\n{port}  c:\n{port}");
     let compose = compose.replace(app, &format!("{second}{more}"));
     lab.write("tiny/compose.yml", &format!("{compose}{top}"));
     let report = failing(&lab, &["app", "deploy", "t.example", "-n", "--json"]);
