@@ -328,6 +328,7 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
           secret t_example_mail_password_v1: added
           secret t_example_token_v1: added
           network: + t_example_default
+    If it fails: what was started stays, to be looked at.
     Nothing was changed: this was a dry run.
     ");
     let run = lab.run(&["app", "deploy", "t.example", "-n"]);
@@ -341,7 +342,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
       "plan": {
         "changes": [],
         "warnings": [],
-        "reach": []
+        "reach": [],
+        "on_failure": null
       },
       "changed": false,
       "seconds": "[seconds]"
@@ -361,6 +363,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
         "image": "potluck-test/busybox:1",
         "exit_code": null,
         "error": null,
+        "failures": 0,
+        "cause": null,
         "since": "[since]"
       }
     ]
