@@ -4,6 +4,7 @@ use crate::{
     cli::{
         failure::Failure,
         session::{Session, nearest},
+        ui::clean,
     },
     home::RecipeName,
     recipe::{Checkout, Error, Version},
@@ -23,7 +24,11 @@ pub fn find(session: &Session, given: &str) -> Result<RecipeName, Failure> {
     }
     let name = store.add(given).map_err(|error| not_found(error, given, &known))?;
     if !known.contains(&name) {
-        session.ui.say(format_args!("Added the recipe {name} from {given}."));
+        let origin = match std::fs::read_link(store.folder.join(name.as_str())) {
+            Ok(folder) => format!("linked to {}", folder.display()),
+            Err(_) => format!("cloned from {given}"),
+        };
+        session.ui.say(format_args!("Added recipe {name}, {}.", clean(&origin)));
     }
     Ok(name)
 }
