@@ -15,6 +15,7 @@ mod contents;
 mod converge;
 mod deploy;
 mod diff;
+mod diff_words;
 mod ending;
 mod error;
 mod hooks;
