@@ -102,9 +102,9 @@ pub enum Error {
         names: Vec<String>,
         place: Place,
     },
-    #[error("{subject} takes the config{s} {names} from the server, where {verb} not",
+    #[error("{subject} needs the external config{s} {names}, which {verb} not exist on the server",
         s = if .names.len() == 1 { "" } else { "s" },
-        verb = if .names.len() == 1 { "it is" } else { "they are" }, names = .names.join(", "))]
+        verb = if .names.len() == 1 { "does" } else { "do" }, names = .names.join(", "))]
     MissingConfigs { subject: Subject, names: Vec<String>, place: Place },
     #[error("the network `{network}`, declared external, {reason}")]
     BadNetwork { network: String, reason: String, place: Place },

@@ -23,7 +23,7 @@ impl Place {
             Place::Simulated(server) => by_stack(
                 "it",
                 server,
-                name,
+                &format!("network-{}", name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")),
                 &format!("services: {{x: {{image: x}}}}, networks: {{default: {{name: {name}}}}}"),
             ),
         }
@@ -37,7 +37,7 @@ impl Place {
                 by_stack(
                     "them",
                     server,
-                    "made",
+                    "secrets",
                     &format!("services: {{x: {{image: x}}}}, secrets: {{{secrets}}}"),
                 )
             }
@@ -53,7 +53,7 @@ impl Place {
                 by_stack(
                     "them",
                     server,
-                    "made",
+                    "configs",
                     &format!("services: {{x: {{image: x}}}}, configs: {{{configs}}}"),
                 )
             }
@@ -72,4 +72,38 @@ fn by_stack(what: &str, server: &str, stack: &str, compose: &str) -> String {
         "on a simulated server a stack makes {what}: `echo '{{{compose}}}' | potluck stack deploy \
          --server {server} -c - {stack}`"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_makes_what_is_missing_and_on_a_simulated_server_a_stack() {
+        let here = Place::Docker;
+        let there = Place::Simulated("practice".into());
+        let two = ["a".to_owned(), "b".to_owned()];
+        for text in [here.network("proxy"), here.secrets(&two), here.configs(&two)] {
+            assert!(text.contains("`docker ") && !text.contains("simulated"), "{text}");
+        }
+        for (text, command) in [
+            (
+                there.network("my_proxy"),
+                "`echo '{services: {x: {image: x}}, networks: {default: {name: my_proxy}}}' | \
+                 potluck stack deploy --server practice -c - network-my-proxy`",
+            ),
+            (
+                there.secrets(&two),
+                "`echo '{services: {x: {image: x}}, secrets: {s0: {name: a, file: FILE}, s1: \
+                 {name: b, file: FILE}}}' | potluck stack deploy --server practice -c - secrets`",
+            ),
+            (
+                there.configs(&two[..1]),
+                "`echo '{services: {x: {image: x}}, configs: {c0: {name: a, content: TEXT}}}' | \
+                 potluck stack deploy --server practice -c - configs`",
+            ),
+        ] {
+            assert!(text.ends_with(command) && !text.contains("docker"), "{text}");
+        }
+    }
 }

@@ -163,6 +163,7 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
     let failure = Failure::new(format!("the recipe has no command `{name}`"));
     Err(match nearest(command, known.iter().map(|(_, command)| command.spec.name.as_str())) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => failure.hint("the recipe brings no commands"),
         None => failure.hint("without a name, `potluck app cmd` lists the commands"),
     })
 }
