@@ -30,7 +30,7 @@ fn servers_come_and_go() {
     exit code 1
     --- stderr
     error: the server `practice` exists already, with the endpoint simulated
-    hint: choose another name, or change servers/practice/server.yml
+    hint: choose another name, or change `endpoint` in servers/practice/server.yml
     ");
     assert_snapshot!(lab.run(&["server", "ls"]), @r"
     exit code 0
@@ -81,7 +81,7 @@ fn a_new_app_gets_the_sample_with_its_values() {
     assert_snapshot!(run, @r"
     exit code 0
     --- stderr
-    Added the recipe tiny from ./tiny.
+    Added recipe tiny, linked to [LAB]/tiny.
     Wrote [LAB]/potluck/servers/simulated/t.example.env.
     Next:
       potluck app config t.example            look through its settings
@@ -148,7 +148,7 @@ fn a_new_app_can_be_json() {
       "env_file": "[LAB]/potluck/servers/simulated/t.example.env"
     }
     --- stderr
-    Added the recipe tiny from ./tiny.
+    Added recipe tiny, linked to [LAB]/tiny.
     Wrote [LAB]/potluck/servers/simulated/t.example.env.
     "#);
 }

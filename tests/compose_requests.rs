@@ -348,7 +348,10 @@ fn what_is_missing_is_said_before_anything_changes() {
     for (yaml, expected) in [
         ("networks: [n]", "the network `st_n`, declared external, does not exist"),
         ("secrets: [s]", "1 secret of the stack st is not on the server: st_s"),
-        ("configs: [c]", "the stack st takes the config st_c from the server, where it is not"),
+        (
+            "configs: [c]",
+            "the stack st needs the external config st_c, which does not exist on the server",
+        ),
     ] {
         let external = "networks: {n: {external: true, name: st_n}}\n\
                         secrets: {s: {external: true, name: st_s}}\n\

@@ -14,6 +14,7 @@ mod completions;
 mod exit;
 mod failure;
 mod findings;
+mod foreign_flags;
 mod grants;
 mod plugin;
 mod progress;
@@ -91,9 +92,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            foreign_flags::advise(&mut error, &arguments);
             // Help and version are "errors" with exit code 0; a closed pipe is
             // nobody's loss, a full disk is.
             let printed = error.print().or_else(|e| match e.kind() {

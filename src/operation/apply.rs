@@ -22,6 +22,7 @@ use super::{
     error::{FailedService, Problem},
     live::{Ids, Live},
     rollout::Rollout,
+    unpinned,
     work::{Action, ServiceWork, Stale, Work, over},
 };
 
@@ -56,9 +57,8 @@ pub(crate) async fn resolve_images(
             Ok(Ok(distribution)) => {
                 found.insert(image.clone(), distribution);
             }
-            Ok(Err(_)) | Err(_) => warnings.push(format!(
-                "the registry of `{image}` could not be asked for its digest: each node takes what it finds under that tag"
-            )),
+            Ok(Err(error)) => warnings.push(unpinned::warning(image, Some(&error))),
+            Err(_) => warnings.push(unpinned::warning(image, None)),
         }
     }
     (found, warnings)

@@ -9,23 +9,38 @@ use crate::{
     recipe,
 };
 
-use super::{App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner};
+use super::{
+    App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner, place::Place,
+};
 
 /// That everything is there which the stack takes from the swarm.
-pub(crate) fn external(stack: &Stack, subject: &Subject, live: &Live) -> Result<(), Error> {
+pub(crate) fn external(
+    stack: &Stack,
+    subject: &Subject,
+    live: &Live,
+    place: &Place,
+) -> Result<(), Error> {
     let present: BTreeSet<&str> =
         live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
     let missing = absent(&stack.external_secrets, &present);
     if !missing.is_empty() {
-        return Err(Error::MissingSecrets { subject: subject.clone(), names: missing });
+        return Err(Error::MissingSecrets {
+            subject: subject.clone(),
+            names: missing,
+            place: place.clone(),
+        });
     }
     let present: BTreeSet<&str> =
         live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
     let missing = absent(&stack.external_configs, &present);
     if !missing.is_empty() {
-        return Err(Error::MissingConfigs { subject: subject.clone(), names: missing });
+        return Err(Error::MissingConfigs {
+            subject: subject.clone(),
+            names: missing,
+            place: place.clone(),
+        });
     }
-    stack.external_networks.iter().try_for_each(|name| network(name, live))
+    stack.external_networks.iter().try_for_each(|name| network(name, live, place))
 }
 
 /// That the recipe sets no name or label by which docker or potluck tells whose
@@ -72,7 +87,7 @@ fn absent(wanted: &[String], present: &BTreeSet<&str>) -> Vec<String> {
     wanted.iter().filter(|name| !present.contains(name.as_str())).cloned().collect()
 }
 
-fn network(name: &str, live: &Live) -> Result<(), Error> {
+fn network(name: &str, live: &Live, place: &Place) -> Result<(), Error> {
     if PREDEFINED_NETWORKS.contains(&name) {
         return Ok(());
     }
@@ -86,7 +101,7 @@ fn network(name: &str, live: &Live) -> Result<(), Error> {
         (Some(_), false) => "exists on one node only: services need one of the whole swarm",
         (None, false) => "does not exist",
     };
-    Err(Error::BadNetwork { network: name.to_owned(), reason: reason.into() })
+    Err(Error::BadNetwork { network: name.to_owned(), reason: reason.into(), place: place.clone() })
 }
 
 #[cfg(test)]
@@ -104,11 +119,11 @@ mod tests {
             }],
             ..Default::default()
         };
-        assert!(network("proxy", &live("swarm")).is_ok());
-        assert!(network("host", &Live::default()).is_ok());
-        let local = network("proxy", &live("local")).unwrap_err().to_string();
+        assert!(network("proxy", &live("swarm"), &Place::Docker).is_ok());
+        assert!(network("host", &Live::default(), &Place::Docker).is_ok());
+        let local = network("proxy", &live("local"), &Place::Docker).unwrap_err().to_string();
         assert!(local.contains("one node only"), "{local}");
-        let none = network("proxy", &Live::default()).unwrap_err().to_string();
+        let none = network("proxy", &Live::default(), &Place::Docker).unwrap_err().to_string();
         assert!(none.contains("does not exist"), "{none}");
     }
 }

@@ -60,6 +60,7 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &[GivenGrant]) 
                 component: identity,
                 sha256: component.sha256.clone(),
                 version: version(app),
+                is_implied: !app.checkout.manifest.plugins.iter().any(|p| p.name == *name),
                 agreed: agreed.cloned(),
                 held: held.map(str::to_owned),
             }),

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
-use super::{reaching::ReachWish, state::State, version::UNRELEASED};
+use super::{place::Place, reaching::ReachWish, state::State, version::UNRELEASED};
 use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant, lock_file::PluginLock},
@@ -100,13 +100,14 @@ pub enum Error {
         subject: Subject,
         /// Full names.
         names: Vec<String>,
+        place: Place,
     },
-    #[error("{subject} takes the config{s} {names} from the server, where {verb} not",
+    #[error("{subject} needs the external config{s} {names}, which {verb} not exist on the server",
         s = if .names.len() == 1 { "" } else { "s" },
-        verb = if .names.len() == 1 { "it is" } else { "they are" }, names = .names.join(", "))]
-    MissingConfigs { subject: Subject, names: Vec<String> },
+        verb = if .names.len() == 1 { "does" } else { "do" }, names = .names.join(", "))]
+    MissingConfigs { subject: Subject, names: Vec<String>, place: Place },
     #[error("the network `{network}`, declared external, {reason}")]
-    BadNetwork { network: String, reason: String },
+    BadNetwork { network: String, reason: String, place: Place },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
     #[error("{app} is not deployed")]
@@ -145,6 +146,8 @@ pub struct Wish {
     pub sha256: String,
     /// The recipe's version, or its commit.
     pub version: String,
+    /// Whether the recipe does not list it: labels for backups stand for it.
+    pub is_implied: bool,
     /// What was agreed to earlier.
     pub agreed: Option<PluginLock>,
     /// The digest agreed to with this very version, 64 hex digits.
@@ -159,6 +162,16 @@ pub struct Ambiguous {
 }
 
 impl Wish {
+    /// Why a plugin asks that the recipe does not list, up to what it asks for.
+    pub fn stands_in(&self) -> Option<String> {
+        let because = match self.grants.is_empty() {
+            true => "the recipe has backup labels",
+            false => "the recipe's backup labels have hooks",
+        };
+        let plugin = line(&self.plugin);
+        self.is_implied.then(|| format!("{because}; potluck's {plugin} needs permission to"))
+    }
+
     /// What it asks for and was not given.
     pub fn missing(&self) -> impl Iterator<Item = &Grant> {
         self.grants.iter().filter(|grant| !self.before.contains(grant))
@@ -193,7 +206,10 @@ pub(super) fn short(digest: &str) -> String {
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let changed = self.change().map(|change| format!(" ({change})")).unwrap_or_default();
-        write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?;
+        match self.stands_in() {
+            Some(why) => write!(f, "  {why}")?,
+            None => write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?,
+        }
         if self.grants.is_empty() {
             return write!(f, " run, with no access to anything");
         }
@@ -356,7 +372,10 @@ fn indented(findings: &[String]) -> String {
 }
 
 fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
+    let only_labels = !wishes.is_empty() && wishes.iter().all(|wish| wish.is_implied);
     let what = match (wishes.is_empty(), reach.is_empty()) {
+        (false, true) if only_labels => "the recipe's backups need your consent",
+        (false, false) if only_labels => "the recipe and its backups need your consent",
         (false, true) => "the recipe's plugins need your consent",
         (true, _) => "the recipe reaches beyond its app and needs your consent",
         (false, false) => "the recipe and its plugins need your consent",
@@ -474,15 +493,13 @@ impl Hint for Error {
             Error::MissingSecrets { subject: Subject::App(app), .. } => Some(format!(
                 "run `potluck app secret generate {app}`, and `potluck app secret insert` for those that cannot be made"
             )),
-            Error::MissingSecrets { subject: Subject::Stack(_), .. } => {
-                Some("make them with `docker secret create`".into())
+            Error::MissingSecrets { subject: Subject::Stack(_), names, place } => {
+                Some(place.secrets(names))
             }
-            Error::MissingConfigs { .. } => Some("make them with `docker config create`".into()),
+            Error::MissingConfigs { names, place, .. } => Some(place.configs(names)),
             Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
             Error::Docker(e) => e.hint(),
-            Error::BadNetwork { network, .. } => Some(format!(
-                "create it with `docker network create --driver overlay --attachable {network}`, or deploy the app that owns it"
-            )),
+            Error::BadNetwork { network, place, .. } => Some(place.network(network)),
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,

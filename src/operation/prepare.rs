@@ -76,7 +76,7 @@ pub(super) async fn prepare(
         Some(live) => live,
         None => rollout(context, app, options).live().await?,
     };
-    checks::external(&app.stack, &subject(app), &live)?;
+    checks::external(&app.stack, &subject(app), &live, &super::Place::of(&*app.engine))?;
     let components = hooks::components(app)?;
     consent::check_flags(context, app, &components)?;
     let images = rollout(context, app, options).images(&live).await?;

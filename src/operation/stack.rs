@@ -91,7 +91,7 @@ pub async fn deploy_stack(
         subject: Subject::Stack(stack.name.to_string()),
     };
     let live = rollout.live().await?;
-    checks::external(stack, &rollout.subject, &live)?;
+    checks::external(stack, &rollout.subject, &live, &super::Place::of(engine))?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {
