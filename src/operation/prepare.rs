@@ -11,10 +11,12 @@ use crate::{
 };
 
 use super::{
-    App, Change, Context, DeployOptions, Error, Plan, checks,
+    App, Change, Context, DeployOptions, Error, Plan,
+    app_rollout::{rollout, subject, work},
+    checks,
+    components::{Component, components},
     consent::{self, Agreed},
-    deploy::{rollout, subject, work},
-    hooks::{self, Component},
+    hooks,
     live::Live,
     migrate::Migrations,
     owner::{self, Asking},
@@ -77,7 +79,7 @@ pub(super) async fn prepare(
         None => rollout(context, app, options).live().await?,
     };
     checks::external(&app.stack, &subject(app), &live, &super::Place::of(&*app.engine))?;
-    let components = hooks::components(app)?;
+    let components = components(app)?;
     consent::check_flags(context, app, &components)?;
     let images = rollout(context, app, options).images(&live).await?;
     let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
@@ -100,7 +102,7 @@ pub(super) async fn prepare(
     if reviewed.took {
         let rollout = rollout(context, app, options);
         live = rollout.live().await?;
-        work = super::deploy::work(&rollout, app, &live, &images).await?;
+        work = super::app_rollout::work(&rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
 
