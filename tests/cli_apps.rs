@@ -30,7 +30,7 @@ fn servers_come_and_go() {
     exit code 1
     --- stderr
     error: the server `practice` exists already, with the endpoint simulated
-    hint: choose another name, or change servers/practice/server.yml
+    hint: choose another name, or change `endpoint` in servers/practice/server.yml
     ");
     assert_snapshot!(lab.run(&["server", "ls"]), @r"
     exit code 0
@@ -81,7 +81,7 @@ fn a_new_app_gets_the_sample_with_its_values() {
     assert_snapshot!(run, @r"
     exit code 0
     --- stderr
-    Added the recipe tiny from ./tiny.
+    Added recipe tiny, linked to [LAB]/tiny.
     Wrote [LAB]/potluck/servers/simulated/t.example.env.
     Next:
       potluck app config t.example            look through its settings
@@ -148,7 +148,7 @@ fn a_new_app_can_be_json() {
       "env_file": "[LAB]/potluck/servers/simulated/t.example.env"
     }
     --- stderr
-    Added the recipe tiny from ./tiny.
+    Added recipe tiny, linked to [LAB]/tiny.
     Wrote [LAB]/potluck/servers/simulated/t.example.env.
     "#);
 }
@@ -331,6 +331,7 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
           secret t_example_mail_password_v1: added
           secret t_example_token_v1: added
           network: + t_example_default
+    If it fails: what was started stays, to be looked at.
     Nothing was changed: this was a dry run.
     ");
     let run = lab.run(&["app", "deploy", "t.example", "-n"]);
@@ -344,7 +345,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
       "plan": {
         "changes": [],
         "warnings": [],
-        "reach": []
+        "reach": [],
+        "on_failure": null
       },
       "changed": false,
       "seconds": "[seconds]"
@@ -364,6 +366,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
         "image": "potluck-test/busybox:1",
         "exit_code": null,
         "error": null,
+        "failures": 0,
+        "cause": null,
         "since": "[since]"
       }
     ]

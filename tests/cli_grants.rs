@@ -443,3 +443,40 @@ fn what_needs_no_consent_waits_for_no_lock() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(std::fs::read_to_string(lab.path(LOCK)).unwrap(), before, "who holds it writes");
 }
+
+#[test]
+fn why_potlucks_own_plugin_asks_is_said() {
+    let lab = Lab::new();
+    let compose = |hook: &str| {
+        let labels = format!("backupbot.backup: 'true'{hook}");
+        let text = format!(
+            "services:\n  app:\n    image: potluck-test/busybox:1\n    deploy: {{labels: {{{labels}}}}}\n"
+        );
+        lab.write("tiny/compose.yml", &text);
+    };
+    compose(", backupbot.backup.pre-hook: 'true'");
+    lab.write("tiny/.env.sample", "TYPE=tiny\nDOMAIN=tiny.example.org\n");
+    let run = lab.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated"]);
+    assert_eq!(run.code, 0, "{run}");
+    let run = deploy(&lab, &[]);
+    assert_eq!(run.code, 6, "{run}");
+    for words in [
+        "error: the recipe's backups need your consent:\n",
+        "  the recipe's backup labels have hooks; potluck's backupbot needs permission to\n    run",
+        "to agree, add --grant 'backupbot exec: app'\n",
+    ] {
+        assert!(run.stderr.contains(words), "{words}\n{run}");
+    }
+    let run = deploy(&lab, &["backupbot exec: app"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.stderr.contains("backupbot's"), "{run}");
+    // One that the recipe lists is the recipe's.
+    lab.write(
+        "tiny/recipe.yml",
+        "plugins:\n  - name: backupbot\n    component: std:backupbot\n    grants: [{exec: app}]\n",
+    );
+    std::fs::remove_file(lab.path(LOCK)).unwrap();
+    let run = deploy(&lab, &[]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("  backupbot wants to\n"), "{run}");
+}

@@ -90,3 +90,39 @@ fn no_option_of_a_recipe_writes_a_line_of_the_screen() {
     let last = run.stdout.lines().last().unwrap();
     assert_eq!(last, r#"  options   x: 1   wants to  nothing at all  : "gnihton""#, "{run}");
 }
+
+#[test]
+fn a_plugins_folder_is_no_recipe() {
+    let lab = Lab::new();
+    lab.write("wiki/compose.yml", "services: {app: {image: busybox}}\n");
+    let run = lab.run(&["plugin", "new", "hello", "--output", "wiki/plugins/hello"]);
+    assert_eq!(run.code, 0, "{run}");
+    let look = |arguments: &[&str]| {
+        let mut command = lab.command();
+        let output = command.args(arguments).current_dir(lab.path("wiki/plugins/hello")).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let said = |next: &str| {
+        format!(
+            "error: `.` is a plugin's folder, not a recipe's\nhint: {next}\nhint: its recipe is `./../..`\n"
+        )
+    };
+    for command in [
+        &["plugin", "inspect", "."][..],
+        &["recipe", "lint", "."],
+        &["recipe", "inspect", "."],
+        &["app", "new", ".", "--domain", "a.example", "--server=simulated"],
+    ] {
+        let (code, text) = look(command);
+        assert_eq!(code, Some(2), "{text}");
+        assert_eq!(text, said("`potluck plugin build .` makes its component"));
+    }
+    std::fs::write(lab.path("wiki/plugins/hello.wasm"), guest()).unwrap();
+    let (code, text) = look(&["plugin", "inspect", "."]);
+    assert_eq!(code, Some(2), "{text}");
+    let component = lab.path("wiki/plugins/hello.wasm");
+    let component = component.canonicalize().unwrap();
+    assert!(text.contains(&format!("`potluck plugin inspect {}`", component.display())), "{text}");
+    assert!(lab.run(&["recipe", "ls"]).stdout.is_empty());
+}

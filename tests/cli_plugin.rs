@@ -297,7 +297,11 @@ fn wrong_use_says_what_is_right() {
     for (arguments, code, said) in [
         (&["run", "admin/admin.wasm", "after"][..], 2, "it has lifecycle.check, "),
         (&["run", "admin/admin.wasm", "check", "1.0.0"], 2, "is not written name=value"),
-        (&["run", "admin/admin.wasm", "check", "afterwards=1"], 2, "takes other arguments"),
+        (
+            &["run", "admin/admin.wasm", "check", "afterwards=1"],
+            2,
+            "wrong arguments for `lifecycle.check`: ",
+        ),
         (&["run", "none.wasm", "check"], 1, "reading none.wasm"),
         (&["inspect", "none.wasm"], 1, "reading none.wasm"),
         (&["inspect", "/dev/null"], 1, "it is not a regular file"),

@@ -35,6 +35,11 @@ fn a_command_answers_in_json_and_takes_dashes_behind_two_of_them() {
     assert!(run.stdout.contains("\"output\": \"8 bytes for --ada\""), "{run}");
     let run = lab.run_with(&[&set[..], &["--ada"]].concat(), b"hunter22\n");
     assert!(run.code == 2 && run.stderr.contains("-- --ada"), "{run}");
+    let run = lab.run(&set);
+    assert!(run.code == 2 && run.stderr.contains("`set-password` needs USER\n"), "{run}");
+    let run = lab.run(&[&set[..], &["ada", "hunter22"]].concat());
+    assert!(run.code == 2 && run.stderr.contains("takes one argument: `hunter22` is"), "{run}");
+    assert!(run.stderr.contains("is secret: it is asked for"), "{run}");
 }
 
 #[test]
@@ -310,4 +315,45 @@ fn hooks_that_are_recorded_one_after_the_other_are_steps_of_one_scenario() {
     assert!(run.stdout.is_empty(), "{run}");
     assert_eq!(fs::read_to_string(lab.path("both.yml")).unwrap(), recorded);
     assert_eq!(lab.json(&["app", "cmd", "u.example", "count", "--json"])["output"], "1");
+}
+
+#[test]
+fn a_commands_arguments_may_be_named() {
+    let component = Path::new(ROOT).join("tests/fixtures/every-role.wasm");
+    if !component.is_file() {
+        skip::skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+        return;
+    }
+    let component = component.to_str().unwrap();
+    let lab = Lab::new();
+    let run = |arguments: &[&str]| {
+        lab.run(&[&["plugin", "run", component, "commands.run"][..], arguments].concat())
+    };
+    let ordered = run(&["set-password", "ada", "hunter22"]);
+    assert_eq!(ordered.code, 0, "{ordered}");
+    for named in [
+        &["name=set-password", "user=ada", "password=hunter22"][..],
+        &["name=set-password", "password=hunter22", "user=ada"],
+        &["name=set-password", "arguments=[\"ada\", \"hunter22\"]"],
+    ] {
+        let named = run(named);
+        assert_eq!((named.code, &named.stdout), (0, &ordered.stdout), "{named}");
+    }
+    let wrong = run(&["name=set-password", "usr=ada"]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+    assert!(wrong.stderr.contains("`set-password` has no parameter `usr`; it takes"), "{wrong}");
+}
+
+#[test]
+fn functions_of_abra_sh_are_not_taken_for_commands() {
+    let lab = Lab::with_tiny_app();
+    lab.write("tiny/abra.sh", "do_it() {\n  echo done\n}\n");
+    for line in [&["app", "do_it"][..], &["do_it"]] {
+        let run = lab.run(&[&["app", "cmd", "t.example"][..], line].concat());
+        assert_eq!(run.code, 1, "{run}");
+        let hint = "functions in abra.sh are not run: `potluck recipe port tiny` makes commands";
+        assert!(run.stderr.contains(hint), "{run}");
+    }
+    let run = lab.run(&["app", "cmd", "t.example", "other"]);
+    assert!(run.code == 1 && !run.stderr.contains("abra.sh"), "{run}");
 }

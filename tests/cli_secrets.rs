@@ -114,7 +114,7 @@ fn a_value_comes_through_standard_input_or_a_file() {
     assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @r"
     exit code 1
     --- stderr
-    error: version v1 of secret token already exists
+    error: version v1 of the secret `token` already exists
     hint: a secret cannot be changed: raise its `SECRET_*_VERSION` in the settings, insert the new value and deploy
     ");
     assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v2"]].concat(), b"value\n"), @r"

@@ -365,3 +365,35 @@ async fn a_taken_lock_says_who_has_it() {
         assert!(second.stderr.contains(word), "{word}: {second}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_waits_for_a_rollback_of_swarms_own() {
+    // `slow` is being rolled back by swarm, replica by replica, when `fast` fails
+    // for good.
+    let compose = r#"
+services:
+  slow:
+    image: BUSYBOX
+    command: ["sh", "-c", "${SLOW:-sleep 1000}"]
+    stop_grace_period: 0s
+    deploy:
+      endpoint_mode: dnsrr
+      replicas: 3
+      update_config: {monitor: 1s, parallelism: 3, failure_action: rollback}
+      rollback_config: {monitor: 1s, parallelism: 1, delay: 1s}
+  fast:
+    image: BUSYBOX
+    command: ["sh", "-c", "${FAST:-sleep 1000}"]
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}, update_config: {monitor: 6s}}
+"#;
+    let Some(on) = OnCall::new("twice-back", compose).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    for (round, wait) in ["1", "2", "3"].into_iter().enumerate() {
+        good(&on.run(&["app", "config", "APP", "--set", &format!("SLOW=: {round}; exit 1")]));
+        good(&on.run(&["app", "config", "APP", "--set", &format!("FAST=sleep {wait}; exit 2")]));
+        let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "25s"]);
+        assert_eq!(failed.code, 4, "{failed}");
+        assert_eq!(on.status(), "deployed", "{failed}");
+    }
+}

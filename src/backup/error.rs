@@ -95,7 +95,12 @@ pub enum Error {
     Covered { volume: String, path: PathBuf },
     /// What others than the app's services write while it is restored.
     #[error("the volume `{volume}` is also used by {}, which a restore would not stop", .users.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
-    UsedByOthers { volume: String, users: Vec<VolumeUser> },
+    UsedByOthers {
+        volume: String,
+        users: Vec<VolumeUser>,
+        /// The server's name, where it is only simulated.
+        simulated: Option<String>,
+    },
     /// Services that a restore stopped did not start again.
     #[error("{source}\n{data}, but these services did not start again: {}", .services.join(", "))]
     NotStarted {
@@ -230,8 +235,9 @@ impl Hint for Error {
                  through a server, for example `rest:`"
                     .into(),
             ),
-            Error::UsedByOthers { users, .. } => {
-                let stops: Vec<String> = users.iter().map(VolumeUser::stop).collect();
+            Error::UsedByOthers { users, simulated, .. } => {
+                let stops = users.iter().map(|user| user.stop(simulated.as_deref()));
+                let stops: Vec<String> = stops.collect();
                 Some(format!("stop them first: {}; then restore again", stops.join("; ")))
             }
             Error::LeftStopped { source, .. } => source.hint().or_else(|| {

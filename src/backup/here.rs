@@ -73,7 +73,11 @@ pub(super) async fn check_unshared(app: &App, volume: &str) -> Result<(), Error>
     if users.is_empty() {
         return Ok(());
     }
-    Err(Error::UsedByOthers { volume: volume.into(), users: users.into_iter().collect() })
+    Err(Error::UsedByOthers {
+        volume: volume.into(),
+        users: users.into_iter().collect(),
+        simulated: engine.simulated().map(str::to_owned),
+    })
 }
 
 fn others(
@@ -174,7 +178,7 @@ mod tests {
                 container("by-hand", None),
             ],
         );
-        let stops: Vec<_> = found.iter().map(VolumeUser::stop).collect();
+        let stops: Vec<_> = found.iter().map(|user| user.stop(None)).collect();
         assert_eq!(
             stops,
             [
@@ -189,7 +193,7 @@ mod tests {
     #[test]
     fn a_name_that_the_engine_made_up_is_nothing_to_type() {
         let user = VolumeUser::Container("x; rm -rf /\u{1b}".into());
-        assert_eq!(user.stop(), "`docker stop x??rm?-rf???`");
+        assert_eq!(user.stop(None), "`docker stop x??rm?-rf???`");
         assert_eq!(user.to_string(), "the container `x??rm?-rf???`");
     }
 

@@ -16,8 +16,14 @@ pub enum VolumeUser {
 }
 
 impl VolumeUser {
-    /// What to type to stop it.
-    pub fn stop(&self) -> String {
+    /// What to type to stop it; `simulated` is the name of a server that is only
+    /// simulated.
+    pub fn stop(&self, simulated: Option<&str>) -> String {
+        if let Some(server) = simulated {
+            return format!(
+                "{self}: `potluck stack rm --server {server}` removes the stack that it is of"
+            );
+        }
         match self {
             VolumeUser::Service(name) => format!("`docker service scale {}=0`", plain(name)),
             VolumeUser::Everywhere(name) => format!("`docker service rm {}`", plain(name)),

@@ -64,7 +64,10 @@ impl Consent for Answers {
         if let Some(change) = wish.change() {
             self.ui.warn(format_args!("the plugin {plugin}: {change}"));
         }
-        self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:"));
+        match wish.stands_in() {
+            Some(why) => self.ui.line(format_args!("{}:", capitalised(&why))),
+            None => self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:")),
+        }
         for line in grant_lines(&wish.grants, &wish.before) {
             self.ui.line(clean(&line));
         }
@@ -112,6 +115,11 @@ impl Consent for Answers {
     }
 }
 
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// One line per grant, saying what is new and what is no longer wanted.
 fn grant_lines(wanted: &[Grant], before: &BTreeSet<Grant>) -> Vec<String> {
     let mut lines = Vec::new();
@@ -149,6 +157,8 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
             "update" => '~',
             _ => '>',
         };
+        // What runs is the plugin; a hook has no name of its own.
+        let kind = if *kind == "hook" { "plugin" } else { kind };
         ui.say(format_args!("  {sign} {action} {kind} {BOLD}{}{BOLD:#}", clean(name)));
         for detail in details {
             ui.say(format_args!("      {DIM}{}{DIM:#}", clean(detail)));

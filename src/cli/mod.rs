@@ -14,6 +14,7 @@ mod completions;
 mod exit;
 mod failure;
 mod findings;
+mod foreign_flags;
 mod grants;
 mod plugin;
 mod progress;
@@ -91,11 +92,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
-    let parsed = Cli::command().try_get_matches_from(arguments);
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let parsed = Cli::command().try_get_matches_from(&arguments);
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => {
+        Err(mut error) => {
+            foreign_flags::advise(&mut error, &arguments);
             // Help and version are "errors" with exit code 0; a closed pipe is
             // nobody's loss, a full disk is.
             let printed = error.print().or_else(|e| match e.kind() {

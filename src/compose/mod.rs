@@ -9,7 +9,7 @@
 
 mod convert;
 mod decode;
-mod duration;
+pub(crate) mod duration;
 mod emit;
 mod env;
 mod extends;

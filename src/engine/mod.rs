@@ -254,6 +254,12 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Where this engine is, for messages: `unix:///var/run/docker.sock`.
     fn endpoint(&self) -> &str;
 
+    /// The name of a server that is only simulated: docker's commands know nothing
+    /// of it.
+    fn simulated(&self) -> Option<&str> {
+        None
+    }
+
     /// Who answers.
     ///
     /// # Errors

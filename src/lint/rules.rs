@@ -72,6 +72,9 @@ rules! {
     DOCKER_SOCKET_EXPOSED: Warning "docker-socket-exposed",
         "who breaks into a service that is reached from outside and holds the Docker socket owns the machine; read-only does not help",
         "give the socket to a proxy that filters requests, and the service a network to it";
+    END_ROLLED_BACK: Warning "end-rolled-back",
+        "swarm takes the end of a task for a failed update, also with exit code 0, and goes back",
+        "remove `failure_action: rollback`, or use `mode: replicated-job`";
     ENV_FILE_RAW: Warning "env-file-raw",
         "docker takes a line of an environment file as it is: blanks and comments at its end and `${NAME}` are part of the value",
         "write the plain value, or use `environment`";

@@ -21,7 +21,7 @@ use super::{
     diff::Names,
     error::{FailedService, Problem},
     live::{Ids, Live},
-    rollout::Rollout,
+    unpinned,
     work::{Action, ServiceWork, Stale, Work, over},
 };
 
@@ -56,9 +56,8 @@ pub(crate) async fn resolve_images(
             Ok(Ok(distribution)) => {
                 found.insert(image.clone(), distribution);
             }
-            Ok(Err(_)) | Err(_) => warnings.push(format!(
-                "the registry of `{image}` could not be asked for its digest: each node takes what it finds under that tag"
-            )),
+            Ok(Err(error)) => warnings.push(unpinned::warning(image, Some(&error))),
+            Err(_) => warnings.push(unpinned::warning(image, None)),
         }
     }
     (found, warnings)
@@ -89,12 +88,12 @@ pub(crate) struct Applied {
 /// Only while no service was touched yet; what a service met with is in the
 /// answer.
 pub(crate) async fn apply(
-    rollout: &Rollout<'_>,
-    work: &Work,
-    live: &Live,
+    engine: &dyn Engine,
+    stack: &Stack,
+    (work, live): (&Work, &Live),
     auths: &Auths,
+    progress: &dyn Sink,
 ) -> Result<Applied, Error> {
-    let Rollout { engine, progress, .. } = *rollout;
     let mut applied = Applied::default();
     let (mut ids, mut names) = (live.ids(), live.names());
     for request in &work.networks {
@@ -122,7 +121,7 @@ pub(crate) async fn apply(
     let mut sending = stream::iter(&work.services)
         .filter(|service| future::ready(service.action != Action::Keep))
         .map(|service| async move {
-            let result = send(rollout, service, ids, names, auths).await;
+            let result = send((engine, stack), service, (ids, names), auths).await;
             (service, result)
         })
         .buffer_unordered(SIDE_BY_SIDE);
@@ -146,19 +145,17 @@ pub(crate) async fn apply(
 }
 
 async fn send(
-    rollout: &Rollout<'_>,
+    (engine, stack): (&dyn Engine, &Stack),
     service: &ServiceWork,
-    ids: &Ids,
-    names: &Names,
+    (ids, names): (&Ids, &Names),
     auths: &Auths,
 ) -> Result<Sent, Error> {
-    let engine = rollout.engine;
     let sent = |id: String, spec, before| Sent { key: service.key.clone(), id, spec, before };
     let Some(before) = &service.before else {
         let mut spec = service.spec.clone();
         ids.fill(&mut spec);
         let auth = auths.for_service(&spec, true);
-        let id = create_service(engine, rollout.stack, &mut spec, auth.as_ref()).await?;
+        let id = create_service(engine, stack, &mut spec, auth.as_ref()).await?;
         return Ok(sent(id, spec, None));
     };
     let mut current = before.clone();

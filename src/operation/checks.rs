@@ -11,7 +11,9 @@ use crate::{
     secrets::{self, Survey},
 };
 
-use super::{App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner};
+use super::{
+    App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner, place::Place,
+};
 
 /// Of whom the secrets are that a stack takes from the swarm.
 pub(crate) enum Keeper<'a> {
@@ -22,27 +24,32 @@ pub(crate) enum Keeper<'a> {
 }
 
 /// What the stack takes from the swarm and is not there.
-pub(crate) fn external(stack: &Stack, keeper: &Keeper<'_>, live: &Live) -> Vec<Finding> {
-    let mut findings = missing_secrets(stack, keeper, live);
+pub(crate) fn external(
+    stack: &Stack,
+    keeper: &Keeper<'_>,
+    live: &Live,
+    place: &Place,
+) -> Vec<Finding> {
+    let mut findings = missing_secrets(stack, keeper, live, place);
     let present = live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
     findings.extend(absent(&stack.external_configs, &present).into_iter().map(|name| {
-        let fix = format!("make it with `docker config create {name} FILE`");
+        let fix = place.config(name);
         let message = "the external config does not exist on the server";
         Finding::new(&rules::CONFIG_MISSING, message).path(format!("config {name}")).fix(fix)
     }));
-    findings.extend(stack.external_networks.iter().filter_map(|name| network(name, live)));
+    findings.extend(stack.external_networks.iter().filter_map(|name| network(name, live, place)));
     findings
 }
 
 /// Secrets that are not on the swarm; with the reason, where the settings are why
 /// they cannot be.
-pub(crate) fn missing_secrets(stack: &Stack, keeper: &Keeper<'_>, live: &Live) -> Vec<Finding> {
+fn missing_secrets(stack: &Stack, keeper: &Keeper<'_>, live: &Live, place: &Place) -> Vec<Finding> {
     let present = live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
     let missing = absent(&stack.external_secrets, &present);
-    missing.into_iter().map(|name| missing_secret(name, keeper)).collect()
+    missing.into_iter().map(|name| missing_secret(name, keeper, place)).collect()
 }
 
-fn missing_secret(full_name: &str, keeper: &Keeper<'_>) -> Finding {
+fn missing_secret(full_name: &str, keeper: &Keeper<'_>, place: &Place) -> Finding {
     if let Keeper::App { name: app, checkout, survey } = keeper {
         if let Some(secret) = survey.unplanned.get(full_name) {
             return unplanned(app, checkout, &secret.error);
@@ -61,7 +68,7 @@ fn missing_secret(full_name: &str, keeper: &Keeper<'_>) -> Finding {
     let message = "the external secret does not exist on the server";
     Finding::new(&rules::SECRET_MISSING, message)
         .path(format!("secret {full_name}"))
-        .fix(format!("make it with `docker secret create {full_name} FILE`"))
+        .fix(place.secret(full_name))
 }
 
 /// Why a secret cannot be planned for, as a finding about the settings.
@@ -173,7 +180,7 @@ fn absent<'a>(wanted: &'a [String], present: &BTreeSet<&str>) -> Vec<&'a str> {
     wanted.iter().map(String::as_str).filter(|name| !present.contains(name)).collect()
 }
 
-fn network(name: &str, live: &Live) -> Option<Finding> {
+fn network(name: &str, live: &Live, place: &Place) -> Option<Finding> {
     if PREDEFINED_NETWORKS.contains(&name) {
         return None;
     }
@@ -189,12 +196,8 @@ fn network(name: &str, live: &Live) -> Option<Finding> {
         }
         (None, false) => "the external network does not exist on the server",
     };
-    let fix = format!(
-        "create it with `docker network create --driver overlay --attachable {name}`, or deploy \
-         the app that owns it"
-    );
     let finding = Finding::new(&rules::NETWORK_MISSING, message);
-    Some(finding.path(format!("network {name}")).fix(fix))
+    Some(finding.path(format!("network {name}")).fix(place.network(name)))
 }
 
 #[cfg(test)]
@@ -212,11 +215,11 @@ mod tests {
             }],
             ..Default::default()
         };
-        assert_eq!(network("proxy", &live("swarm")), None);
-        assert_eq!(network("host", &Live::default()), None);
-        let local = network("proxy", &live("local")).unwrap().to_string();
+        assert_eq!(network("proxy", &live("swarm"), &Place::Docker), None);
+        assert_eq!(network("host", &Live::default(), &Place::Docker), None);
+        let local = network("proxy", &live("local"), &Place::Docker).unwrap().to_string();
         assert!(local.contains("one node only"), "{local}");
-        let none = network("proxy", &Live::default()).unwrap().to_string();
+        let none = network("proxy", &Live::default(), &Place::Docker).unwrap().to_string();
         assert!(none.contains("does not exist"), "{none}");
     }
 

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::diff_words as words;
 use crate::engine::api;
 
 /// Names by id, for what specs refer to by id.
@@ -240,6 +241,14 @@ fn walk(before: &Value, after: &Value, path: &str, lines: &mut Vec<String>) {
         "CapabilityAdd" => return shown(before, after, "capability", capability_text, lines),
         "Networks" => return shown(before, after, "network", network_text, lines),
         "Ports" => return shown(before, after, "port", port_name, lines),
+        "Mode" if path == key => {
+            if let (Some(b), Some(a)) = (words::mode(before), words::mode(after))
+                && b != a
+            {
+                lines.push(format!("mode: {b} → {a}"));
+                return;
+            }
+        }
         _ => {}
     }
     let word = if TEXT_MAPS.contains(&key) { text_map_word(path) } else { None };
@@ -262,8 +271,9 @@ fn walk(before: &Value, after: &Value, path: &str, lines: &mut Vec<String>) {
         }
         return;
     }
-    let title = title(path);
-    lines.push(match (scalar(before), scalar(after)) {
+    let title = words::title(path);
+    let shown = |one, other| words::value(path, one, other);
+    lines.push(match (shown(before, after), shown(after, before)) {
         (Some(b), Some(a)) => format!("{title}: {b} → {a}"),
         _ => format!("{title}: changed"),
     });
@@ -280,16 +290,6 @@ fn as_object(value: &Value) -> Option<Map<String, Value>> {
 
 fn union<'a>(a: &'a Map<String, Value>, b: &'a Map<String, Value>) -> BTreeSet<&'a String> {
     a.keys().chain(b.keys()).collect()
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => Some("(none)".into()),
-        Value::Bool(b) => Some(b.to_string()),
-        Value::Number(n) => Some(n.to_string()),
-        Value::String(s) => Some(s.clone()),
-        Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 fn text_map_word(path: &str) -> Option<&'static str> {
@@ -402,23 +402,11 @@ fn variable_name(value: &Value) -> String {
 fn port_name(value: &Value) -> String {
     let number = |key| value.get(key).and_then(Value::as_u64).unwrap_or(0);
     let protocol = value.get("Protocol").and_then(Value::as_str).unwrap_or("tcp");
-    format!("{}:{}/{protocol}", number("PublishedPort"), number("TargetPort"))
-}
-
-/// A field as a compose file would call it, where that is short to say.
-fn title(path: &str) -> String {
-    match path {
-        "TaskTemplate.ContainerSpec.Image" => "image".into(),
-        "TaskTemplate.ContainerSpec.Command" => "entrypoint".into(),
-        "TaskTemplate.ContainerSpec.Args" => "command".into(),
-        "TaskTemplate.ContainerSpec.Dir" => "working_dir".into(),
-        "TaskTemplate.Placement.Constraints" => "placement constraints".into(),
-        "Mode.Replicated.Replicas" => "replicas".into(),
-        _ => path
-            .trim_start_matches("TaskTemplate.")
-            .trim_start_matches("ContainerSpec.")
-            .to_ascii_lowercase(),
-    }
+    let published = match number("PublishedPort") {
+        0 => "any free port".to_owned(),
+        port => port.to_string(),
+    };
+    format!("{published}:{}/{protocol}", number("TargetPort"))
 }
 
 #[cfg(test)]

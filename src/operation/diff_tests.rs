@@ -65,7 +65,7 @@ fn what_swarm_adds_is_no_difference() {
 
 #[test]
 fn a_change_is_named_and_settings_stay_hidden() {
-    let cases: [(&str, Value, &str); 10] = [
+    let cases: [(&str, Value, &str); 12] = [
         (
             "/TaskTemplate/ContainerSpec/Image",
             json!("nginx:1.27"),
@@ -75,9 +75,19 @@ fn a_change_is_named_and_settings_stay_hidden() {
         ("/TaskTemplate/ContainerSpec/Env", json!(["A=1"]), "variable B: removed"),
         ("/Labels/empty", json!("x"), "label empty: changed"),
         ("/Mode/Replicated", json!({"Replicas": 0}), "replicas: 1 → 0"),
-        ("/TaskTemplate/RestartPolicy", json!({"Delay": 0}), "restartpolicy.delay: (none) → 0"),
+        ("/TaskTemplate/RestartPolicy", json!({"Delay": 0}), "restart_policy.delay: 5s → 0s"),
         ("/EndpointSpec/Ports", json!([]), "port: - 8080:80/tcp"),
-        ("/UpdateConfig/Parallelism", json!(0), "updateconfig.parallelism: 1 → 0"),
+        ("/UpdateConfig/Parallelism", json!(0), "update_config.parallelism: 1 → all at once"),
+        (
+            "/UpdateConfig",
+            json!({"Parallelism": 1, "Order": "start-first", "FailureAction": "rollback"}),
+            "update_config.failure_action: pause → rollback",
+        ),
+        (
+            "/UpdateConfig",
+            json!({"Parallelism": 1}),
+            "update_config.order: start-first → stop-first",
+        ),
         ("/TaskTemplate/Networks", json!([{"Target": "host"}]), "network: + (predefined)"),
         ("/TaskTemplate/ContainerSpec/Secrets", json!([]), "secret app_pw: removed"),
     ];
@@ -94,7 +104,7 @@ fn a_change_is_named_and_settings_stay_hidden() {
 fn false_is_a_choice_where_absence_is_not() {
     let mut wanted = desired();
     wanted["TaskTemplate"]["ContainerSpec"]["Init"] = json!(false);
-    assert_eq!(changes(wanted), ["init: (none) → false"]);
+    assert_eq!(changes(wanted), ["init: as the engine has it → false"]);
     let mut wanted = desired();
     wanted["TaskTemplate"]["ContainerSpec"]["ReadOnly"] = json!(false);
     assert_eq!(changes(wanted), Vec::<String>::new());
@@ -104,7 +114,7 @@ fn false_is_a_choice_where_absence_is_not() {
 fn modes_are_told_apart() {
     let mut wanted = desired();
     wanted["Mode"] = json!({"Global": {}});
-    assert_eq!(changes(wanted), ["mode.global: (none) → true", "replicas: 1 → (none)"]);
+    assert_eq!(changes(wanted), ["mode: replicated → global"]);
     let both = json!({"Name": "x", "Mode": {"Global": {}}});
     assert_eq!(comparable(&spec(both.clone()), &names()), comparable(&spec(both), &names()));
 }

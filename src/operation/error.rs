@@ -3,14 +3,18 @@
 //! The variants that the command line tells apart by exit code say so; all
 //! others end in 1.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{reaching::ReachWish, state::State, version::UNRELEASED};
+use super::{
+    names::UNRELEASED,
+    questions::{Ambiguous, ReachWish, Wish},
+    state::State,
+};
 use crate::{
     hint::Hint,
-    home::{GivenGrant, GivenReach, Grant, lock_file::PluginLock},
+    home::{GivenGrant, GivenReach, Grant},
     lint::Finding,
-    plugin::grants::{Reason, sentence},
+    plugin::grants::Reason,
     text::{line, line_of},
 };
 
@@ -113,89 +117,6 @@ pub enum Error {
     },
     #[error("potluck's own state: {action} {path}: {reason}")]
     State { action: &'static str, path: String, reason: String },
-}
-
-/// What one plugin asks for beyond what it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    pub plugin: String,
-    pub grants: Vec<Grant>,
-    /// What it was given earlier.
-    pub before: BTreeSet<Grant>,
-    pub reason: Reason,
-    /// What the component is: `std:postgres`, or its path in the recipe.
-    pub component: String,
-    /// Its digest, 64 hex digits.
-    pub sha256: String,
-    /// The recipe's version, or its commit.
-    pub version: String,
-    /// What was agreed to earlier.
-    pub agreed: Option<PluginLock>,
-    /// The digest agreed to with this very version, 64 hex digits.
-    pub held: Option<String>,
-}
-
-/// A grant given beforehand that more than one plugin may have been meant with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ambiguous {
-    pub grant: Grant,
-    pub plugins: Vec<String>,
-}
-
-impl Wish {
-    /// What it asks for and was not given.
-    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| !self.before.contains(grant))
-    }
-
-    /// What happened to the component, where that is why there is something to
-    /// agree to.
-    pub fn change(&self) -> Option<String> {
-        let agreed = self.agreed.as_ref()?;
-        match self.reason {
-            Reason::ChangedInPlace => Some(format!(
-                "its component changed although the version is still {}: {} → {}",
-                self.version,
-                short(self.held.as_ref().unwrap_or(&agreed.sha256)),
-                short(&self.sha256)
-            )),
-            Reason::Replaced => Some(format!(
-                "it is `{}` now; what was agreed to is `{}`",
-                self.component,
-                agreed.component.as_deref().unwrap_or_default()
-            )),
-            Reason::FirstUse | Reason::Widened => None,
-        }
-    }
-}
-
-/// The beginning of a digest, enough to tell two apart at a glance.
-pub(super) fn short(digest: &str) -> String {
-    digest.chars().take(12).chain(['…']).collect()
-}
-
-impl fmt::Display for Wish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let changed = self.change().map(|change| format!(" ({change})")).unwrap_or_default();
-        write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?;
-        if self.grants.is_empty() {
-            return write!(f, " run, with no access to anything");
-        }
-        for grant in &self.grants {
-            let mark = match (self.before.is_empty(), self.before.contains(grant)) {
-                (true, _) => "",
-                (false, true) => ", as before",
-                (false, false) => ", new",
-            };
-            let grant = format!("{} ({grant}{mark})", sentence(grant));
-            write!(f, "\n    {}", line(&grant))?;
-        }
-        for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
-            let grant = format!("{} ({grant})", sentence(grant));
-            write!(f, "\n    no longer {}", line(&grant))?;
-        }
-        Ok(())
-    }
 }
 
 /// Whose deploy it is, for messages.
@@ -346,7 +267,10 @@ fn indented(findings: &[Finding]) -> String {
 }
 
 fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
+    let only_labels = !wishes.is_empty() && wishes.iter().all(|wish| wish.is_implied);
     let what = match (wishes.is_empty(), reach.is_empty()) {
+        (false, true) if only_labels => "the recipe's backups need your consent",
+        (false, false) if only_labels => "the recipe and its backups need your consent",
         (false, true) => "the recipe's plugins need your consent",
         (true, _) => "the recipe reaches beyond its app and needs your consent",
         (false, false) => "the recipe and its plugins need your consent",

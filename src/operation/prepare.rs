@@ -13,11 +13,12 @@ use crate::{
 };
 
 use super::{
-    App, Change, Context, DeployOptions, Error, Plan,
+    App, Change, Context, DeployOptions, Error, Place, Plan,
+    app_rollout::{rollout, subject, work},
     checks::{self, Keeper},
+    components::{Component, components},
     consent::{self, Agreed},
-    deploy::{rollout, subject, work},
-    hooks::{self, Component},
+    hooks,
     live::Live,
     migrate::Migrations,
     owner::{self, Asking},
@@ -87,7 +88,7 @@ pub(super) async fn prepare(
             live
         }
     };
-    let components = hooks::components(app)?;
+    let components = components(app)?;
     consent::check_flags(context, app, &components)?;
     let images = rollout(context, app, options).images(&live).await?;
     let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
@@ -112,7 +113,7 @@ pub(super) async fn prepare(
     if reviewed.took {
         let rollout = rollout(context, app, options);
         live = rollout.live().await?;
-        work = super::deploy::work(&rollout, app, &live, &images).await?;
+        work = super::app_rollout::work(&rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
 
@@ -174,7 +175,7 @@ pub(super) async fn prepare(
 fn missing(app: &App, live: &Live) -> Vec<Finding> {
     let survey = secrets::survey(&app.stack, &app.env, &app.sources);
     let keeper = Keeper::App { name: &app.entry.name, checkout: &app.checkout, survey: &survey };
-    checks::external(&app.stack, &keeper, live)
+    checks::external(&app.stack, &keeper, live, &Place::of(&*app.engine))
 }
 
 /// That nothing of this was found; the error has all else that stops the deploy.

@@ -122,7 +122,7 @@ impl Rollout<'_> {
         for message in warnings {
             self.progress.warn(message);
         }
-        apply::apply(self, work, live, &auths).await
+        apply::apply(self.engine, self.stack, (work, live), &auths, self.progress).await
     }
 
     /// Sends what differs and waits until it runs; what follows when it does

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    Error, Plan, TaskRow,
+    Error, Place, Plan, TaskRow,
     auths::SendAuth,
     checks::{self, Keeper},
     contents::Marks,
@@ -91,7 +91,8 @@ pub async fn deploy_stack(
         subject: Subject::Stack(stack.name.to_string()),
     };
     let live = rollout.live().await?;
-    checks::fit(&rollout.subject, checks::external(stack, &Keeper::Operator, &live))?;
+    let missing = checks::external(stack, &Keeper::Operator, &live, &Place::of(engine));
+    checks::fit(&rollout.subject, missing)?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Confined, Context, Error,
+    Confined, Context, Error, Place,
     checks::{self, Keeper},
     live::Live,
     load,
@@ -68,13 +68,11 @@ impl Survey<'_> {
         if offline {
             return;
         }
-        let live = match self.engine(&env, &lock) {
-            Ok(engine) => Live::read(&engine, &stack).await.map_err(Error::from),
-            Err(error) => Err(error),
-        };
+        let Some(engine) = self.keep(self.engine(&env, &lock)) else { return };
+        let live = Live::read(&engine, &stack).await.map_err(Error::from);
         let Some(live) = self.keep(live) else { return };
         let keeper = Keeper::App { name: app, checkout: &checkout, survey: &survey };
-        self.findings.extend(checks::external(&stack, &keeper, &live));
+        self.findings.extend(checks::external(&stack, &keeper, &live, &Place::of(&engine)));
     }
 
     /// Settings and lock file. Settings with a line that cannot be read are not gone

@@ -293,7 +293,7 @@ mod tests {
             ".required(\"ARG1\"",
             ".optional(\"ARG2\"",
             ".optional(\"ARG9\"",
-            "/// Note: it hands on",
+            "/// Note: the function takes any number of arguments",
         ] {
             assert!(library.contains(part), "{part}\n---\n{library}");
         }

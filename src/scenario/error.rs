@@ -24,7 +24,7 @@ pub enum Error {
     #[error("the plugin has two hooks `{name}`")]
     AmbiguousHook { name: String, hint: String },
     /// The hook takes other arguments.
-    #[error("`{hook}` takes other arguments: {message}")]
+    #[error("wrong arguments for `{hook}`: {message}")]
     Arguments { hook: String, message: String },
     #[error("{} does not read: {source}", path.display())]
     Recipe {

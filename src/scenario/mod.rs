@@ -41,7 +41,7 @@ mod world;
 pub use component::Component;
 pub use error::Error;
 pub use file::Scenario;
-pub use hook::{Hook, masked, secrets_in};
+pub use hook::{Hook, NamedCommand, masked, secrets_in};
 pub use play::{Defaults, Played, play, surroundings};
 pub use update::update;
 pub use world::World;

@@ -11,7 +11,7 @@ pub enum Error {
     #[error("the app has no secret `{name}`")]
     Unknown { name: String, nearest: Option<String> },
     /// Secrets cannot be changed.
-    #[error("version {version} of secret {name} already exists")]
+    #[error("version {version} of the secret `{name}` already exists")]
     Exists { name: String, version: String },
     #[error("the secret `{name}` is not on the server{}", in_version(.version, .stored))]
     NotStored {

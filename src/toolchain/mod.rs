@@ -29,8 +29,33 @@ pub fn is_in_recipe(folder: &Path) -> bool {
     let Some(plugins) = folder.parent().filter(|parent| parent.ends_with("plugins")) else {
         return false;
     };
-    let has = |name| plugins.with_file_name(name).is_file();
-    has("compose.yml") || has("compose.yaml") || has("recipe.yml")
+    plugins.parent().is_some_and(is_recipe)
+}
+
+fn is_recipe(folder: &Path) -> bool {
+    ["compose.yml", "compose.yaml", "recipe.yml"].iter().any(|name| folder.join(name).is_file())
+}
+
+/// Whether a folder holds a plugin's sources, and no recipe.
+pub fn is_plugin(folder: &Path) -> bool {
+    (folder.join("Cargo.toml").is_file() || python::is_one(folder)) && !is_recipe(folder)
+}
+
+/// The component that was built of a plugin's folder, if there is just one.
+pub fn built(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut components: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .collect();
+    let name = std::path::absolute(folder).ok()?.file_name()?.to_str()?.to_owned();
+    components.extend(Some(place(folder, &name)).filter(|path| path.is_file()));
+    components.sort();
+    components.dedup();
+    match &components[..] {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
 }
 
 /// Where a plugin's component belongs: in `plugins` of the recipe around it, else
@@ -83,6 +108,12 @@ mod tests {
         assert_eq!(place(&wiki, "my-wiki"), wiki.join("my-wiki.wasm"));
         std::fs::write(scratch.path().join("compose.yml"), "services: {}\n").unwrap();
         assert_eq!(place(&wiki, "my-wiki"), scratch.path().join("plugins/my-wiki.wasm"));
+        assert!(!is_plugin(&wiki) && !is_plugin(scratch.path()));
+        std::fs::create_dir_all(&wiki).unwrap();
+        std::fs::write(wiki.join("Cargo.toml"), "").unwrap();
+        assert!(is_plugin(&wiki) && built(&wiki).is_none());
+        std::fs::write(scratch.path().join("plugins/wiki.wasm"), "").unwrap();
+        assert_eq!(built(&wiki), Some(scratch.path().join("plugins/wiki.wasm")));
         let elsewhere = scratch.path().join("wiki");
         assert_eq!(place(&elsewhere, "wiki"), elsewhere.join("wiki.wasm"));
         assert_eq!(place(Path::new("."), "wiki"), Path::new("./wiki.wasm"));

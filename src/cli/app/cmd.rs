@@ -14,8 +14,9 @@ use crate::{
         session::{Session, nearest, wait},
         table::Table,
     },
-    operation::{self, AppLocked},
+    operation::{self, App, AppLocked},
     plugin::{CommandSpec, Hooks, Role},
+    recipe::abra,
 };
 
 /// Run a command that the app's recipe brings along.
@@ -88,7 +89,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         let ran = match &args.name {
             Some(name) => {
-                let (n, command) = find(&known, name)?;
+                let (n, command) = find(&known, name).map_err(|failure| {
+                    match abra_hint(&app, &known, name, &args.arguments) {
+                        Some(hint) => failure.hint(hint),
+                        None => failure,
+                    }
+                })?;
                 check(&command.spec, &args.arguments)?;
                 let arguments = complete(session, &command.spec, &args.arguments)?;
                 let hooks: &mut Hooks = &mut plugins[n].1;
@@ -157,19 +163,66 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
     let failure = Failure::new(format!("the recipe has no command `{name}`"));
     Err(match nearest(command, known.iter().map(|(_, command)| command.spec.name.as_str())) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => failure.hint("the recipe brings no commands"),
         None => failure.hint("without a name, `potluck app cmd` lists the commands"),
     })
 }
 
-/// Whether the number of arguments fits.
-fn check(spec: &CommandSpec, arguments: &[String]) -> Result<(), Failure> {
-    let open = || spec.parameters.iter().filter(|parameter| !parameter.secret);
-    let least = open().filter(|parameter| parameter.required).count();
-    if arguments.len() < least || arguments.len() > open().count() {
-        return Err(Failure::usage(format!("`{}` takes other arguments", spec.name))
-            .hint(format!("it is used as `{}`", usage(spec))));
+/// What someone who types it as for abra, `app cmd APP SERVICE FUNCTION`, has to
+/// know.
+fn abra_hint(app: &App, known: &[(usize, Known)], name: &str, given: &[String]) -> Option<String> {
+    let service = app.stack.services.iter().any(|service| service.key == name);
+    let first = given.first().filter(|_| service);
+    if let Some(command) = first.filter(|first| known.iter().any(|(_, k)| k.spec.name == **first)) {
+        return Some(format!(
+            "no service is named here: `potluck app cmd {} {command}`",
+            app.entry.name
+        ));
     }
-    Ok(())
+    let script = app.checkout.text("abra.sh").ok()?;
+    let functions = abra::functions(&script);
+    let meant = |wanted: &str| functions.iter().any(|function| function.name == wanted);
+    if !meant(name) && !service && !first.is_some_and(|first| meant(first)) {
+        return None;
+    }
+    Some(format!(
+        "functions in abra.sh are not run: `potluck recipe port {}` makes commands of them",
+        app.checkout.recipe
+    ))
+}
+
+/// Whether the arguments fit, counted.
+fn check(spec: &CommandSpec, arguments: &[String]) -> Result<(), Failure> {
+    let open: Vec<_> = spec.parameters.iter().filter(|parameter| !parameter.secret).collect();
+    let given = arguments.len().min(open.len());
+    let missing = open[given..].iter().filter(|parameter| parameter.required);
+    let missing: Vec<String> = missing.map(|parameter| parameter.name.to_uppercase()).collect();
+    let name = &spec.name;
+    let wrong = if !missing.is_empty() {
+        format!("`{name}` needs {}", missing.join(" and "))
+    } else if let Some(extra) = arguments.get(open.len()) {
+        format!("`{name}` takes {}: `{extra}` is one too many", number(open.len()))
+    } else {
+        return Ok(());
+    };
+    let mut failure = Failure::usage(wrong).hint(format!("it is used as `{}`", usage(spec)));
+    let secrets: Vec<_> = spec.parameters.iter().filter(|p| p.secret).collect();
+    if missing.is_empty() && !secrets.is_empty() {
+        let names: Vec<_> = secrets.iter().map(|p| format!("`{}`", p.name)).collect();
+        failure = failure.hint(format!(
+            "{} is secret: it is asked for, or read from standard input",
+            names.join(" and ")
+        ));
+    }
+    Err(failure)
+}
+
+fn number(arguments: usize) -> String {
+    match arguments {
+        0 => "no arguments".into(),
+        1 => "one argument".into(),
+        several => format!("{several} arguments"),
+    }
 }
 
 /// The arguments with secrets in their places. Secrets end where the open
@@ -251,6 +304,29 @@ mod tests {
             assert_eq!(check(&spec, &vec![String::new(); given]).is_ok(), fits, "{given}");
         }
         assert_eq!(usage(&spec), "reset USER [USER]");
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_is_named() {
+        let mut spec = spec(&[true, true, false]);
+        spec.parameters[1].name = "length".into();
+        let said = |spec: &CommandSpec, given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
+            let failure = check(spec, &given).unwrap_err();
+            (failure.message.unwrap(), failure.hints.join("; "))
+        };
+        let used = "it is used as `reset USER LENGTH [USER]`".to_owned();
+        assert_eq!(said(&spec, &[]), ("`reset` needs USER and LENGTH".into(), used.clone()));
+        assert_eq!(said(&spec, &["ada"]), ("`reset` needs LENGTH".into(), used.clone()));
+        assert_eq!(
+            said(&spec, &["1", "2", "3", "4"]),
+            ("`reset` takes 3 arguments: `4` is one too many".into(), used)
+        );
+        spec.parameters.truncate(1);
+        spec.parameters[0].secret = true;
+        let (message, hint) = said(&spec, &["hunter2"]);
+        assert_eq!(message, "`reset` takes no arguments: `hunter2` is one too many");
+        assert!(hint.contains("`user` is secret: it is asked for"), "{hint}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     operation,
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
     scenario::{
-        self, Component, Hook, Scenario, World, masked,
+        self, Component, Hook, NamedCommand, Scenario, World, masked,
         record::{self, Earlier, Recording},
         secrets_in,
     },
@@ -40,11 +40,13 @@ Examples:
   potluck plugin run ./wiki.wasm after-deploy --scenario tests/first-deploy.yml
   potluck plugin run std:files backup.plan --scenario volumes.yml
   potluck plugin run wiki backup.plan --app wiki.example.org
+  potluck plugin run wiki commands.run name=reset-password user=ada --app wiki.example.org
   potluck plugin run wiki commands.run list-users --app wiki.example.org --record users.yml
 
 HOOK is a hook's name, with its role where two roles have one of that name.
 Arguments are NAME=VALUE, as in a scenario's `with`, those that are no text in
-JSON; of commands.run they are the command and what it takes.
+JSON; of commands.run they are the command's name and its parameters, or just the
+command and what it takes.
 
 What --record writes holds the settings that the plugin asked for, and placeholders
 for the secrets that it was given. One that it changed first, or encoded, it may
@@ -171,12 +173,22 @@ async fn call(
     plugin: &Plugin,
     surroundings: Surroundings,
 ) -> Result<Ran, Failure> {
-    let (hook, with) = Hook::from_line(&args.hook, &args.arguments, plugin.versions())?;
+    let mut line = args.arguments.clone();
+    let named = NamedCommand::from_line(&args.hook, &line, plugin.versions())?;
+    let read = |line: &[String]| Hook::from_line(&args.hook, line, plugin.versions());
+    if named.is_none() {
+        // What is wrong is said before anything runs.
+        read(&line)?;
+    }
     let (surroundings, recorder) = record::record(surroundings);
     if let Some(earlier) = earlier {
         earlier.fits(plugin, &recorder).await?;
     }
     let mut hooks = plugin.start(surroundings).await?;
+    if let Some(named) = named {
+        line = named.in_order(&hooks.command_specs().await?)?;
+    }
+    let (hook, with) = read(&line)?;
     let mut secret = secret_arguments(&mut hooks, &hook).await?;
     secret.extend(secrets_in(&with));
     let outcome = hook.call(&mut hooks).await;

@@ -1,12 +1,16 @@
 //! A recipe as people name it: by name, folder or git URL.
 
+use std::path::Path;
+
 use crate::{
     cli::{
         failure::Failure,
         session::{Session, nearest},
+        ui::clean,
     },
     home::RecipeName,
     recipe::{Checkout, Error, Store, Version},
+    toolchain,
 };
 
 /// The recipe that is meant. A folder or URL is taken into the operator's
@@ -21,9 +25,14 @@ pub fn find(session: &Session, given: &str) -> Result<RecipeName, Failure> {
     if let Some(name) = known.iter().find(|name| name.as_str() == given) {
         return Ok(name.clone());
     }
+    no_plugin(given)?;
     let name = store.add(given).map_err(|error| not_found(error, given, &known))?;
     if !known.contains(&name) {
-        session.ui.say(format_args!("Added the recipe {name} from {given}."));
+        let origin = match std::fs::read_link(store.folder.join(name.as_str())) {
+            Ok(folder) => format!("linked to {}", folder.display()),
+            Err(_) => format!("cloned from {given}"),
+        };
+        session.ui.say(format_args!("Added recipe {name}, {}.", clean(&origin)));
     }
     Ok(name)
 }
@@ -51,10 +60,33 @@ fn looked_at(
     look: impl FnOnce(&Store) -> Result<Checkout, Error>,
 ) -> Result<Checkout, Failure> {
     let store = session.recipes()?;
+    if !store.list().is_ok_and(|known| known.iter().any(|name| name.as_str() == given)) {
+        no_plugin(given)?;
+    }
     let found = look(&store);
     found.map_err(|error| match store.list() {
         Ok(known) => not_found(error, given, &known),
         Err(_) => error.into(),
+    })
+}
+
+/// A plugin's folder is no recipe, though it may lie in one.
+fn no_plugin(given: &str) -> Result<(), Failure> {
+    let folder = Path::new(given);
+    if !toolchain::is_plugin(folder) {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!("`{given}` is a plugin's folder, not a recipe's"));
+    let next = match toolchain::built(folder) {
+        Some(component) => {
+            format!("to inspect it: `potluck plugin inspect {}`", component.display())
+        }
+        None => format!("`potluck plugin build {given}` makes its component"),
+    };
+    let failure = failure.hint(next);
+    Err(match toolchain::is_in_recipe(folder) {
+        true => failure.hint(format!("its recipe is `{}`", folder.join("../..").display())),
+        false => failure,
     })
 }
 

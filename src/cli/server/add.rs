@@ -98,6 +98,17 @@ async fn ask(
     })
 }
 
+/// What there is to do about a server of this name with another endpoint: abra's
+/// have a folder, and no `server.yml` in it.
+fn other_endpoint(home: &Home, name: &ServerName, endpoint: &str) -> String {
+    let file = format!("servers/{name}/server.yml");
+    let change = match home.root().join(&file).exists() {
+        true => format!("change `endpoint` in {file}"),
+        false => format!("create {file} with `endpoint: {endpoint}`"),
+    };
+    format!("choose another name, or {change}")
+}
+
 /// Adding what is there already, as it is, is done already.
 fn again(session: &Session, home: &Home, name: &ServerName, endpoint: &str) -> Outcome {
     let known = home.endpoint(name)?;
@@ -106,5 +117,5 @@ fn again(session: &Session, home: &Home, name: &ServerName, endpoint: &str) -> O
         return Ok(Exit::DONE);
     }
     Err(Failure::new(format!("the server `{name}` exists already, with the endpoint {known}"))
-        .hint(format!("choose another name, or change servers/{name}/server.yml")))
+        .hint(other_endpoint(home, name, endpoint)))
 }

@@ -214,6 +214,10 @@ impl Engine for Simulated {
         ENDPOINT
     }
 
+    fn simulated(&self) -> Option<&str> {
+        Some(self.store.server().unwrap_or(ENDPOINT))
+    }
+
     async fn manager(&self) -> Result<Manager, Error> {
         self.change(|_, _| {
             Ok(Manager {

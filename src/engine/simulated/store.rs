@@ -23,6 +23,14 @@ pub(super) enum Store {
 }
 
 impl Store {
+    /// The server that it is of: the file is in the folder of that name.
+    pub fn server(&self) -> Option<&str> {
+        match self {
+            Store::Memory(_) => None,
+            Store::File(path) => path.parent()?.file_name()?.to_str(),
+        }
+    }
+
     /// Runs a change. In a file, it is kept only when it succeeded; a lock
     /// beside the file keeps other processes (and other tasks) out meanwhile.
     pub async fn change<T>(

@@ -364,8 +364,14 @@ impl Confined {
             Unreadable::Broken(reason) => unreadable(
                 format!("its owner record cannot be read: {reason}"),
                 Some(format!(
-                    "look at it with `docker config inspect --pretty {name}`; without it potluck asks \
-                     before it takes the stack over"
+                    "{}; without it potluck asks before it takes the stack over",
+                    match self.inner.simulated() {
+                        Some(server) => format!(
+                            "it is a config in state/simulated/{server}/swarm.json, in potluck's \
+                             folder"
+                        ),
+                        None => format!("look at it with `docker config inspect --pretty {name}`"),
+                    }
                 )),
             ),
         })
@@ -530,12 +536,15 @@ impl Confined {
 
     fn foreign(&self, kind: Kind, name: &str, reason: &str) -> Error {
         let app = &self.claimant.app;
+        let look = match self.inner.simulated() {
+            Some(server) => format!("`potluck stack ls --server {server}` shows the stacks there"),
+            None => format!("`docker {kind} inspect {name}` shows what it is"),
+        };
         Error::Foreign(Box::new(Foreign {
             what: format!("the {kind} `{name}`"),
             reason: reason.to_owned(),
             hint: Some(format!(
-                "`docker {kind} inspect {name}` shows what it is; if it is {app}'s, `potluck app deploy \
-                 {app}` asks and takes it over"
+                "{look}; if it is {app}'s, `potluck app deploy {app}` asks and takes it over"
             )),
         }))
     }
@@ -653,6 +662,10 @@ impl There {
 impl Engine for Confined {
     fn endpoint(&self) -> &str {
         self.inner.endpoint()
+    }
+
+    fn simulated(&self) -> Option<&str> {
+        self.inner.simulated()
     }
 
     async fn manager(&self) -> Result<Manager, Error> {

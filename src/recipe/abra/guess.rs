@@ -193,8 +193,8 @@ fn abras_own(text: &str, guess: &mut Guess) {
     }
     if guess.takes_more {
         guess.remarks.push(
-            "it hands on all of its arguments (`$@`), but a command's list is fixed: some more \
-             may be given here"
+            "the function takes any number of arguments (`$@`): list the ones that the command \
+             needs"
                 .into(),
         );
     }

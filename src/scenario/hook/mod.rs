@@ -1,6 +1,7 @@
 //! Hooks by name: their arguments from text, their results to values.
 
 mod arguments;
+mod named;
 mod results;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,12 @@ use tokio::io::AsyncReadExt;
 use super::{Error, calls};
 use crate::plugin::{self, Hooks, Role, Transition};
 use arguments::{WrittenClient, WrittenRelay, WrittenRequest};
+pub use named::NamedCommand;
 use results::{changes, client, item, relay, request};
 pub use results::{masked, secrets_in};
 
+/// The one hook whose arguments may stand in their order.
+const RUN: &str = "commands.run";
 /// Bytes of an item that a plugin produces in a scenario.
 const PRODUCED: u64 = 16 << 20;
 
@@ -141,7 +145,7 @@ impl Hook {
         let full = full_name(name, roles)?;
         let wrong = |message: String| Error::Arguments { hook: full.into(), message };
         let mut with = Map::new();
-        if full == "commands.run" {
+        if full == RUN {
             let (command, rest) = arguments
                 .split_first()
                 .ok_or_else(|| wrong("the command's name is missing".into()))?;

@@ -68,9 +68,12 @@ impl Stack {
     fn plan(&self) -> Result<Vec<Volume>> {
         if let Some((service, _)) = self.hooks(PRINTS).next() {
             return Err(Failure::new(format!(
-                "nothing could put back what `{PRINTS}` of the service `{service}` prints"
+                "`{PRINTS}` of the service `{service}` is not supported, because its output cannot \
+                 be restored"
             ))
-            .hint(format!("the recipe can write a file in `{BEFORE}`, or use a plugin")));
+            .hint(format!(
+                "the recipe can write a file in a volume in `{BEFORE}`, or use a plugin"
+            )));
         }
         let mut left_out = BTreeSet::new();
         let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();

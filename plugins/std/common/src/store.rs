@@ -87,7 +87,7 @@ pub fn rotate(
             "remove the new version with `potluck app secret rm`, or set {} back",
             version_key(secret)
         ))?;
-    report::warn("the database has a new password: deploy now, the app's own is the old one");
+    report::warn("the database has a new password: deploy now, the app still uses the old one");
     Ok(format!("potluck app deploy {}", potluck_sdk::facts().name))
 }
 
@@ -95,8 +95,8 @@ fn refused(secret: &str, error: secrets::Error) -> Failure {
     let key = version_key(secret);
     match error {
         secrets::Error::Exists(_) => {
-            let at = settings::get(&key).map(|v| format!(" {v}")).unwrap_or_default();
-            Failure::new(format!("the secret `{secret}` has its version{at} already"))
+            let version = settings::get(&key).unwrap_or_else(|| "v1".into());
+            Failure::new(format!("version {version} of the secret `{secret}` already exists"))
                 .hint(format!("raise {key} in the app's settings first, then run this again"))
         }
         denied @ secrets::Error::Denied(_) => Failure::from(denied)
@@ -174,7 +174,7 @@ mod tests {
         let played = Script::new()
             .setting("SECRET_DB_PASSWORD_VERSION", "v1")
             .play(|| refused("db_password", secrets::Error::Exists("db_password".into())));
-        assert_eq!(played.result.message(), "the secret `db_password` has its version v1 already");
+        assert_eq!(played.result.message(), "version v1 of the secret `db_password` already exists");
     }
 
     #[test]

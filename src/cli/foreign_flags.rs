@@ -1,0 +1,156 @@
+//! Flags that people know from abra and docker, and that potluck has under another
+//! name or does not need. clap's own tip, to pass them as a value, is of use only
+//! where a command takes any text.
+
+use std::ffi::OsString;
+
+use clap::{
+    builder::StyledStr,
+    error::{ContextKind, ContextValue, Error, ErrorKind},
+};
+
+/// Flags; the command that they are given to, or how it begins; what to do instead.
+/// The first that fits counts.
+const FOREIGN: &[(&[&str], &str, &str)] = &[
+    (&["-C", "--chaos"], "app", "leave it out: a recipe's folder counts as it is"),
+    (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
+    (&["-D"], "app new", "potluck's flag is '--domain'"),
+    (&["-D", "--no-domain-checks"], "app", "leave it out: no domain is looked up"),
+    (&["-c", "--no-converge-checks"], "app deploy", "potluck's flag is '--detach'"),
+    (&["-f"], "app deploy", "potluck's flag is '--force'"),
+    (&["-r", "--releasenotes"], "app deploy", "leave it out: the plan shows the release notes"),
+    (&["-l", "--latest"], "app deploy", "name the version: 'potluck app deploy APP VERSION'"),
+    (
+        &["-i", "--ignore-env-version"],
+        "app deploy",
+        "name the version: 'potluck app deploy APP VERSION'",
+    ),
+    (&["-S"], "app new", "potluck's flag is '--secrets'"),
+    (&["-S"], "app ls", "potluck's flag is '--status'"),
+    (&["-r"], "app ls", "potluck's flag is '--recipe'"),
+    (&["-S"], "app logs", "potluck's flag is '--since'"),
+    (&["-f"], "app rm", "potluck's flag is '--yes'; '--force' removes the settings alone"),
+    (&["-f"], "app secret insert", "potluck's flag is '--file'"),
+    (&["-a"], "app secret rm", "potluck's flag is '--all'"),
+    (&["-a", "--all"], "app secret generate", "leave it out: without a name all are made"),
+    (&["-l", "--local"], "app cmd", "leave it out: a command's plugin says where it works"),
+    (&["-u", "--user"], "app cmd", "leave it out: a command's plugin says as whom it works"),
+    (&["-T", "--tty"], "app cmd", "leave it out: commands have no terminal"),
+    (&["-t"], "app run", "potluck's flag is '--no-tty'"),
+    (&["-p", "--prune"], "app undeploy", "leave it out: the app leaves nothing but its data"),
+    (&["-p", "--pass"], "app", "leave it out: potluck keeps no copy of a secret"),
+    (&["-m", "--machine"], "", "potluck's flag is '--json'"),
+    (&["--format"], "stack", "potluck's flag is '--json'"),
+    (&["--no-trunc"], "stack", "leave it out: nothing is cut off"),
+    (&["-s"], "", "potluck's flag is '--server'"),
+    (&["-o"], "app check", "potluck's flag is '--offline'"),
+    (&["-o", "--offline"], "", "leave it out: recipes are fetched only when they are added"),
+    (&["-d", "--debug"], "", "potluck's flag is '--verbose'"),
+];
+/// Commands whose last argument may be any text.
+const FREE: [&str; 3] = ["app cmd", "app run", "plugin run"];
+/// Where the name of a command begins.
+const ROOMS: [&str; 6] = ["server", "recipe", "app", "backup", "stack", "plugin"];
+
+/// Puts potluck's flag into an error about one that is unknown.
+pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return };
+    let command = command(arguments);
+    match advice(flag, &command) {
+        Some(advice) => {
+            let tip = ContextValue::StyledStrs(vec![StyledStr::from(advice)]);
+            error.insert(ContextKind::Suggested, tip);
+            error.remove(ContextKind::SuggestedArg);
+        }
+        None if !FREE.iter().any(|free| is_of(&command, free)) => {
+            error.remove(ContextKind::Suggested);
+        }
+        None => {}
+    }
+}
+
+/// `app secret generate wiki.example.org`: without options.
+fn command(arguments: &[OsString]) -> String {
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let words = words.skip_while(|word| !ROOMS.contains(word));
+    words.filter(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
+}
+
+fn is_of(command: &str, beginning: &str) -> bool {
+    let rest = command.strip_prefix(beginning);
+    beginning.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+fn advice(flag: &str, command: &str) -> Option<&'static str> {
+    let known = FOREIGN.iter().find(|(flags, of, _)| flags.contains(&flag) && is_of(command, of));
+    known.map(|(_, _, advice)| *advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn said(line: &str) -> String {
+        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let mut error = Cli::try_parse_from(&arguments).unwrap_err();
+        advise(&mut error, &arguments);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_flag_of_abra_or_docker_names_potlucks() {
+        for (line, tip) in [
+            ("potluck app deploy a.example -D", "tip: leave it out: no domain is looked up"),
+            ("potluck app new wiki -D a.example", "tip: potluck's flag is '--domain'"),
+            ("potluck -n app deploy a.example -c", "tip: potluck's flag is '--detach'"),
+            ("potluck app ls -S -m", "tip: potluck's flag is '--status'"),
+            ("potluck app secret insert a.example b v1 -f x", "tip: potluck's flag is '--file'"),
+            ("potluck stack ls --format x", "tip: potluck's flag is '--json'"),
+        ] {
+            let text = said(line);
+            assert!(text.contains(&format!("  {tip}\n")), "{text}");
+            assert!(!text.contains("as a value"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_only_spoken_of_where_there_may_be_any() {
+        let text = said("potluck app deploy a.example -Z");
+        assert!(text.contains("unexpected argument '-Z'") && !text.contains("tip:"), "{text}");
+        let text = said("potluck app cmd a.example reset -Z");
+        assert!(text.contains("tip: to pass '-Z' as a value, use '-- -Z'"), "{text}");
+        let text = said("potluck app deploy a.example --detahc");
+        assert!(text.contains("'--detach'"), "{text}");
+    }
+
+    #[test]
+    fn what_is_advised_exists_and_what_is_foreign_does_not() {
+        let all = Cli::command();
+        for (flags, of, advice) in FOREIGN {
+            let mut found = &all;
+            for word in of.split_whitespace() {
+                found = found.find_subcommand(word).unwrap_or_else(|| panic!("{of}"));
+            }
+            // Of a group of commands, some have it.
+            let is_leaf = found.get_subcommands().next().is_none();
+            let has = |flag: &str| {
+                found.get_arguments().chain(all.get_arguments()).any(|argument| {
+                    let long = argument.get_long().is_some_and(|l| flag == format!("--{l}"));
+                    long || argument.get_short().is_some_and(|s| flag == format!("-{s}"))
+                })
+            };
+            for flag in flags.iter().filter(|_| is_leaf) {
+                assert!(!has(flag), "{of} has {flag}");
+            }
+            for flag in advice.split('\'').filter(|text| text.starts_with("--") && is_leaf) {
+                assert!(has(flag), "{of} has no {flag}");
+            }
+        }
+    }
+}
