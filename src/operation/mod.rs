@@ -21,6 +21,7 @@ mod diff_words;
 mod ending;
 mod error;
 mod hooks;
+mod kept;
 mod live;
 mod load;
 mod migrate;
