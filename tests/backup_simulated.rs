@@ -85,6 +85,47 @@ fn back_up_and_restore(who: Who) {
     assert_eq!(fs::read_to_string(volume.join("page")).unwrap(), "soup");
 }
 
+#[test]
+fn a_volume_without_files_is_listed_and_comes_back_empty() {
+    let lab = Lab::new();
+    let compose = COMPOSE
+        .replace(r#"["content:/content"]"#, r#"["content:/content", "cache:/cache"]"#)
+        .replace("  content:\n", "  content:\n  cache:\n");
+    lab.write("tiny/compose.yml", &compose);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volumes = lab.path("potluck/state/simulated/simulated/volumes");
+    let (content, cache) =
+        (volumes.join("t_example_content/_data"), volumes.join("t_example_cache/_data"));
+    fs::write(content.join("page"), "soup").unwrap();
+    run(&["backup", "create", "t.example"]);
+    let sets = lab.json(&["backup", "snapshots", "t.example", "--json"]);
+    let settings = &sets[0]["items"][0];
+    assert_eq!(
+        sets[0]["items"],
+        serde_json::json!([settings, "volume/cache", "volume/content"]),
+        "{sets}"
+    );
+    assert_eq!(
+        (&sets[0]["empty"], &sets[0]["complete"]),
+        (&serde_json::json!(["volume/cache"]), &true.into())
+    );
+    let list = String::from_utf8(run(&["backup", "snapshots", "t.example"]).stdout).unwrap();
+    assert!(list.contains("volume/cache (0 files), volume/content\n"), "{list}");
+
+    fs::write(cache.join("later"), "").unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    // Also where there is no such volume any more.
+    run(&["app", "undeploy", "t.example", "--no-input"]);
+    fs::remove_dir_all(cache.parent().unwrap()).unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(content.join("page")).unwrap(), "soup");
+}
+
 /// Hands a folder to `nobody`, if that is possible.
 fn give(folder: &Path) {
     if !rustix::process::geteuid().is_root() {

@@ -34,6 +34,56 @@ fn cargo_test(plugin: &Path) {
     assert!(text.contains("1 passed"), "{text}");
 }
 
+/// `plugin build` as on an operator's machine: with the toolchain of this one.
+fn build(lab: &Lab, arguments: &[&str]) -> std::process::Output {
+    let mut command = lab.command();
+    for name in ["CARGO_HOME", "RUSTUP_HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .args(["plugin", "build"])
+        .args(arguments)
+        .env("HOME", std::env::var_os("HOME").unwrap_or_default())
+        .timeout(std::time::Duration::from_secs(900))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn what_plugins_share_is_compiled_once_and_no_component_is_anothers() {
+    let lab = Lab::new();
+    // Cargo's folder of this repository, where it is compiled already.
+    fs::create_dir_all(lab.path("potluck/cache")).unwrap();
+    std::os::unix::fs::symlink(target(), lab.path("potluck/cache/builds")).unwrap();
+    let mut made = Vec::new();
+    for (folder, role) in [("one", "lifecycle"), ("two", "commands")] {
+        lab.write(&format!("{folder}/compose.yml"), "services: {app: {image: busybox}}\n");
+        let plugin = format!("{folder}/plugins/same-name");
+        let run = lab.run(&["plugin", "new", "same-name", "--role", role, "--output", &plugin]);
+        assert_eq!(run.code, 0, "{run}");
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/Cargo.lock");
+        fs::copy(lock, lab.path(&plugin).join("Cargo.lock")).unwrap();
+        made.push((plugin, role));
+    }
+    // One of that name may be left of an earlier run.
+    for (round, (plugin, role)) in made.iter().chain(&made).enumerate() {
+        let output = build(&lab, &[plugin, "--json"]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        if text.contains("Rust's target wasm32-unknown-unknown is missing") {
+            return skip::skip(
+                "no toolchain for Rust guests (rustup target add wasm32-unknown-unknown)",
+            );
+        }
+        assert!(output.status.success(), "{text}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["roles"], serde_json::json!([role]), "{report}");
+        assert!(round == 0 || !text.contains("Compiling wit-bindgen"), "{text}");
+        assert!(!lab.path(plugin).join("target").exists());
+    }
+}
+
 /// Builds the component, where this machine has a toolchain for it; whether it has.
 fn builds(lab: &Lab, plugin: &str, roles: usize) -> bool {
     let mut command = lab.command();
@@ -398,13 +448,16 @@ fn a_new_plugin_in_python_passes_its_own_tests() {
     }
     std::os::unix::fs::symlink(tools, plugin.join(".venv")).unwrap();
     // It is compiled to see that it loads: CPython takes a while.
-    let built = lab
-        .command()
-        .args(["plugin", "build", "my-greeter"])
-        .timeout(std::time::Duration::from_secs(900))
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let component = || {
+        let built = build(&lab, &["my-greeter"]);
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        fs::metadata(plugin.join(".potluck/built/my_greeter.wasm")).unwrap().modified().unwrap()
+    };
+    let first = component();
+    assert_eq!(component(), first, "what did not change is not made again");
+    let module = fs::read_to_string(plugin.join("my_greeter.py")).unwrap();
+    fs::write(plugin.join("my_greeter.py"), module + "\nCHANGED = True\n").unwrap();
+    assert_ne!(component(), first);
     let run = lab.run(&["plugin", "test", "my-greeter"]);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.stdout.ends_with("1 passed, 0 failed\n"), "{run}");

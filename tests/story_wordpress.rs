@@ -583,6 +583,9 @@ fn after_the_loss_of_both_volumes_a_restore_brings_the_same_page_back() {
     assert!(story.page_before.contains("Leek and potato"), "{}", story.page_before);
     assert_eq!(story.page_before, story.page_after);
     assert_eq!(story.upload_after.ok().stdout.trim(), "two leeks");
+    // It is in no media library, and there all the same.
+    let said = format!("{}{}", story.restore.stdout, story.restore.stderr);
+    assert!(said.contains("uploads are there (1 file)"), "{said}");
 }
 
 #[test]

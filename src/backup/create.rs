@@ -250,6 +250,7 @@ async fn store_manifest(
         manifest.snapshots(),
         manifest.bytes(),
         manifest.version.as_deref(),
+        manifest.empty(),
     );
     Ok(taking.bytes(&name, &tags, &manifest.to_json()).await?.snapshot_id)
 }

@@ -84,6 +84,12 @@ impl Manifest {
         self.items.iter().filter(|i| i.snapshot.is_some()).count()
     }
 
+    /// What the set has without a snapshot, as `kind/name`.
+    pub fn empty(&self) -> impl Iterator<Item = String> {
+        let without = self.items.iter().filter(|item| item.snapshot.is_none());
+        without.map(|item| format!("{}/{}", item.kind, item.name))
+    }
+
     pub fn bytes(&self) -> u64 {
         self.items.iter().map(|i| i.bytes).sum()
     }

@@ -2,8 +2,8 @@
 //!
 //! Every snapshot carries `potluck`, `app:<app>`, `set:<id>` and `item:<item>`.
 //! The manifest snapshot comes last and says in its tags how many others there
-//! are, so that a list of snapshots is enough to tell a complete set from an
-//! incomplete one. restic splits the values of `--tag` at commas, therefore
+//! are, and which items have none because they are empty, so that a list of
+//! snapshots is enough to tell a complete set from an incomplete one. restic splits the values of `--tag` at commas, therefore
 //! nothing that goes into a tag may hold one.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -18,6 +18,10 @@ use crate::home::AppName;
 pub const TAG: &str = "potluck";
 /// The item that makes a set complete.
 pub const MANIFEST: &str = "manifest";
+
+/// The tag of an item that holds nothing, at the manifest's snapshot: restic makes
+/// none of an empty folder.
+const EMPTY: &str = "empty";
 
 /// Name of a set: when it was begun, in UTC, and six random digits,
 /// `20261121T203015Z-3fa9c1`. Sorts by time.
@@ -175,6 +179,7 @@ pub fn manifest_tags(
     snapshots: usize,
     bytes: u64,
     version: Option<&str>,
+    empty: impl IntoIterator<Item = String>,
 ) -> Vec<String> {
     let mut tags = vec![
         TAG.into(),
@@ -191,6 +196,7 @@ pub fn manifest_tags(
     }) {
         tags.push(format!("version:{version}"));
     }
+    tags.extend(empty.into_iter().map(|item| format!("{EMPTY}:{item}")));
     tags
 }
 
@@ -216,6 +222,8 @@ pub struct SetSummary {
     pub bytes: Option<u64>,
     /// Names of the items, `dump/wordpress.sql`, sorted.
     pub items: Vec<String>,
+    /// Those of them that hold no files; sorted.
+    pub empty: Vec<String>,
     /// Whether it can be restored: it has its manifest and every snapshot that
     /// the manifest counts.
     pub complete: bool,
@@ -252,6 +260,7 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             version: None,
             bytes: None,
             items: Vec::new(),
+            empty: Vec::new(),
             complete: false,
             manifest: None,
             snapshots: Vec::new(),
@@ -262,6 +271,9 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             set.manifest = Some(snapshot.id.clone());
             set.version = tag("version").map(Into::into);
             set.bytes = tag("bytes").and_then(|b| b.parse().ok());
+            let empty =
+                snapshot.tags.iter().filter_map(|tag| tag.strip_prefix(EMPTY)?.strip_prefix(':'));
+            set.empty = empty.map(str::to_owned).collect();
             if let Some(count) = tag("items").and_then(|n| n.parse().ok()) {
                 expected.insert(id, count);
             }
@@ -272,8 +284,10 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
     }
     let mut sets: Vec<SetSummary> = sets.into_values().collect();
     for set in &mut sets {
-        set.items.sort();
         set.complete = set.manifest.is_some() && expected.get(&set.id) == Some(&set.items.len());
+        set.items.extend_from_slice(&set.empty);
+        set.items.sort();
+        set.empty.sort();
     }
     sets.reverse();
     sets
@@ -335,10 +349,10 @@ mod tests {
         let set = SetId::new(Timestamp::UNIX_EPOCH, [1, 2, 3]);
         let name = ItemName::new("data").unwrap();
         let mut tags = item_tags(&app, &set, ItemKind::Volume, &name);
-        tags.extend(manifest_tags(&app, &set, 2, 9, Some("1,evil")));
+        tags.extend(manifest_tags(&app, &set, 2, 9, Some("1,evil"), ["volume/cache".to_owned()]));
         assert!(tags.iter().all(|t| !t.contains(',')), "{tags:?}");
         assert!(
-            manifest_tags(&app, &set, 2, 9, Some("1.2.0+6.4.3"))
+            manifest_tags(&app, &set, 2, 9, Some("1.2.0+6.4.3"), [])
                 .contains(&"version:1.2.0+6.4.3".to_owned())
         );
     }
@@ -356,6 +370,7 @@ mod tests {
         let manifest = |set: &str, count: usize| {
             let mut tags = tags(set, MANIFEST);
             tags.extend([format!("items:{count}"), "bytes:12".into(), "version:1.0".into()]);
+            tags.push("empty:volume/cache".into());
             tags
         };
         let list = [
@@ -371,7 +386,8 @@ mod tests {
         let found = sets(&list);
         let seen: Vec<_> = found.iter().map(|s| (s.id.as_str(), s.complete)).collect();
         assert_eq!(seen, [(c, false), (b, false), (a, true)]);
-        assert_eq!(found[2].items, ["dump/x.sql", "volume/data"]);
+        assert_eq!(found[2].items, ["dump/x.sql", "volume/cache", "volume/data"]);
+        assert_eq!(found[2].empty, ["volume/cache"]);
         assert_eq!(found[2].manifest.as_deref(), Some("3"));
         assert_eq!((found[2].bytes, found[2].version.as_deref()), (Some(12), Some("1.0")));
     }

@@ -106,6 +106,7 @@ mod tests {
             version: None,
             bytes: None,
             items: Vec::new(),
+            empty: Vec::new(),
             complete,
             manifest: complete.then(|| "m".into()),
             snapshots: Vec::new(),

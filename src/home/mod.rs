@@ -70,6 +70,11 @@ impl Home {
         self.root.join("cache").join("plugins")
     }
 
+    /// What compiling plugins leaves; may be removed at any time.
+    pub fn plugin_builds(&self) -> PathBuf {
+        self.root.join("cache").join("builds")
+    }
+
     /// Copies of recipes' repositories; private.
     pub fn recipe_cache(&self) -> PathBuf {
         self.root.join("cache").join("recipes")

@@ -2,8 +2,10 @@
 //! what to install.
 
 mod error;
+mod inputs;
 mod python;
 mod rust;
+mod shared;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +22,16 @@ pub struct Places {
     /// A second Rust compiler that has its library's source: Debian's
     /// `rustc-web`, for toolchains without the guests' target.
     pub web_rustc: PathBuf,
+    /// Where plugins are compiled, unless cargo's own settings say otherwise.
+    pub builds: PathBuf,
+}
+
+/// A component that was built.
+#[derive(Debug)]
+pub struct Built {
+    /// Where the toolchain left it, until this is dropped.
+    pub component: PathBuf,
+    _target: Option<shared::Target>,
 }
 
 /// Whether a plugin's folder is in the folder `plugins` of a recipe, which looks
@@ -71,17 +83,17 @@ pub fn place(folder: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// The component of the plugin in `folder`: where the toolchain left it. What
-/// the toolchain says goes to standard error.
+/// Builds the component of the plugin in `folder`. What the toolchain says goes to
+/// standard error.
 ///
 /// # Errors
 /// [`Error::NoPlugin`], [`Error::NoToolchain`], [`Error::Said`], [`Error::Failed`].
-pub fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
+pub fn build(folder: &Path, places: &Places) -> Result<Built, Error> {
     if folder.join("Cargo.toml").is_file() {
         return rust::build(folder, places);
     }
     if python::is_one(folder) {
-        return python::build(folder);
+        return Ok(Built { component: python::build(folder)?, _target: None });
     }
     Err(Error::NoPlugin { folder: folder.into() })
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Error, ended};
+use super::{Error, ended, inputs};
 
 /// Where `plugin new` puts the SDK.
 const SDK: &str = ".potluck";
@@ -37,8 +37,15 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf, Error> {
         if own.join("python3").is_file() { own.join("python3") } else { PathBuf::from("python3") };
     let own_tool = own.join("componentize-py");
     let tool = if own_tool.is_file() { own_tool } else { PathBuf::from("componentize-py") };
-    is_there(&python, "install Python 3.11 or newer")?;
-    is_there(&tool, INSTALL)?;
+    let versions = [is_there(&python, "install Python 3.11 or newer")?, is_there(&tool, INSTALL)?];
+    // Making one takes seconds, most of them componentize-py's own: it compiles
+    // CPython to run it once.
+    let inputs = inputs::digest(folder, &versions)
+        .map_err(|source| Error::Run { program: folder.display().to_string(), source })?;
+    let stamp = out.join(format!("{module}.inputs"));
+    if output.is_file() && fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == inputs) {
+        return Ok(output);
+    }
     let mut command = Command::new(&python);
     command
         .args(["-m", "potluck", "build", &module, "--output"])
@@ -52,27 +59,28 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf, Error> {
         .stdout(Stdio::null());
     let program = python.display().to_string();
     match command.status() {
-        Ok(status) => ended(&program, status, SAID).map(|()| output),
-        Err(source) => Err(Error::Run { program, source }),
+        Ok(status) => ended(&program, status, SAID)?,
+        Err(source) => return Err(Error::Run { program, source }),
     }
+    fs::write(&stamp, inputs)
+        .map_err(|source| Error::Run { program: stamp.display().to_string(), source })?;
+    Ok(output)
 }
 
-/// Whether a program can be run at all.
-fn is_there(program: &Path, install: &str) -> Result<(), Error> {
+/// The version of a program, if it can be run at all.
+fn is_there(program: &Path, install: &str) -> Result<String, Error> {
     let name = || program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let asked = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let asked =
+        Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
     match asked {
-        Ok(status) if status.success() => Ok(()),
+        Ok(asked) if asked.status.success() => {
+            Ok(String::from_utf8_lossy(&asked.stdout).into_owned())
+        }
         // A stand-in that looks for the program, and does not find it.
-        Ok(status) if status.code() == Some(127) => {
+        Ok(asked) if asked.status.code() == Some(127) => {
             Err(Error::NoToolchain { what: name(), install: install.into() })
         }
-        Ok(status) => Err(Error::Failed { program: name(), status }),
+        Ok(asked) => Err(Error::Failed { program: name(), status: asked.status }),
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
             Err(Error::NoToolchain { what: name(), install: install.into() })
         }

@@ -9,13 +9,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Error, Places, ended};
+use super::{Built, Error, Places, ended, shared::Target};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// What makes a component as it links; rustup's toolchains bring it.
 const LINKER: &str = "wasm-component-ld";
 /// Cargo's exit code once it has said why.
-const SAID: i32 = 101;
+pub(super) const SAID: i32 = 101;
 
 /// How the guests' standard library is had.
 enum Library {
@@ -25,11 +25,12 @@ enum Library {
     FromSource { rustc: PathBuf, source: PathBuf, tools: PathBuf },
 }
 
-pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
+pub(super) fn build(folder: &Path, places: &Places) -> Result<Built, Error> {
     let sysroot = PathBuf::from(asked("rustc", &["--print", "sysroot"])?);
     asked("cargo", &["--version"])?;
     let library = library(&sysroot, places)?;
     linker(&sysroot)?;
+    let target = Target::for_plugin(folder, &places.builds, &Path::new(TARGET).join("release"))?;
     let source = match &library {
         Library::Installed => sysroot.join("lib/rustlib/src/rust"),
         Library::FromSource { source, .. } => source.clone(),
@@ -49,6 +50,9 @@ pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags(&places.cargo_home, &source))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    if let Some(target) = &target.folder {
+        cargo.arg("--target-dir").arg(target);
+    }
     if let Library::FromSource { rustc, tools, .. } = &library {
         let mut path = vec![tools.join("gcc-ld"), tools.clone()];
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
@@ -63,10 +67,12 @@ pub(super) fn build(folder: &Path, places: &Places) -> Result<PathBuf, Error> {
     }
     let output = cargo.output().map_err(|source| Error::Run { program: "cargo".into(), source })?;
     ended("cargo", output.status, SAID)?;
-    component(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| Error::NoComponent {
+    let component = component(&String::from_utf8_lossy(&output.stdout));
+    let component = component.ok_or_else(|| Error::NoComponent {
         program: "cargo".into(),
         hint: "write `crate-type = [\"cdylib\"]` below `[lib]` in Cargo.toml".into(),
-    })
+    })?;
+    Ok(Built { component, _target: Some(target) })
 }
 
 fn library(sysroot: &Path, places: &Places) -> Result<Library, Error> {

@@ -17,8 +17,8 @@ use crate::{
 /// List the backups of an app, newest first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: a list of {id, app, time, version, bytes, items, complete, snapshots}; the
-last are restic's ids.")]
+JSON: a list of {id, app, time, version, bytes, items, empty, complete, snapshots};
+empty are the items without files, snapshots are restic's ids.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -61,9 +61,18 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             set.begun.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
             set.version.unwrap_or_else(|| "-".into()),
             size,
-            set.items.join(", "),
+            items(&set.items, &set.empty),
         ]);
     }
     table.print(&session.ui)?;
     Ok(Exit::DONE)
+}
+
+/// `dump/db.sql, volume/cache (0 files)`
+fn items(all: &[String], empty: &[String]) -> String {
+    let shown = all.iter().map(|item| match empty.contains(item) {
+        true => format!("{item} (0 files)"),
+        false => item.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }

@@ -12,7 +12,10 @@ use crate::{
         failure::{Failure, Outcome},
         session::{Session, user_home, wait},
     },
-    home::write::{self, Existing, Readers},
+    home::{
+        Home,
+        write::{self, Existing, Readers},
+    },
     plugin::Runtime,
     toolchain::{self, Places},
 };
@@ -27,6 +30,10 @@ use serde::Serialize;
 Examples:
   potluck plugin build
   potluck plugin build plugins/wiki --output ./wiki/plugins/wiki.wasm
+
+What plugins in Rust depend on is compiled once for all of them, in the operator's
+folder (cache/builds), unless CARGO_TARGET_DIR or cargo's settings name a folder. A
+plugin in Python whose files did not change is not built again.
 
 WEB_RUSTC names another Rust compiler that has its library's source, for
 toolchains without the target wasm32-unknown-unknown [default: /usr/bin/rustc].
@@ -59,16 +66,19 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let built = match toolchain::build(&args.folder, &places()) {
+    let home = session.home()?;
+    let built = match toolchain::build(&args.folder, &places(&home)) {
         Ok(built) => built,
         Err(toolchain::Error::Said { .. }) => return Ok(Exit::FAILED),
         Err(error) => return Err(error.into()),
     };
-    let bytes =
-        fs::read(&built).map_err(|e| Failure::io(format!("reading {}", built.display()), &e))?;
+    let component = &built.component;
+    let bytes = fs::read(component)
+        .map_err(|e| Failure::io(format!("reading {}", component.display()), &e))?;
     // Cargo writes `_` for the `-` of a crate's name.
-    let name = built.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-    let runtime = Runtime::new(&session.home()?.plugin_cache())?;
+    let name = component.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+    drop(built);
+    let runtime = Runtime::new(&home.plugin_cache())?;
     let plugin = wait("interrupted", async { Ok(runtime.load(&name, &bytes).await?) })?;
     let output = match &args.output {
         Some(output) => output.clone(),
@@ -106,12 +116,13 @@ pub(in crate::cli) fn step(folder: &Path, name: &str) -> String {
     format!("{build} --output RECIPE/plugins/{name}.wasm")
 }
 
-fn places() -> Places {
+fn places(home: &Home) -> Places {
     let variable =
         |name| env::var_os(name).map(PathBuf::from).filter(|p| !p.as_os_str().is_empty());
     let own = || user_home().map(|home| home.join(".cargo"));
     Places {
         cargo_home: variable("CARGO_HOME").or_else(own).unwrap_or_else(|| ".cargo".into()),
+        builds: home.plugin_builds(),
         web_rustc: variable("WEB_RUSTC").unwrap_or_else(|| "/usr/bin/rustc".into()),
     }
 }

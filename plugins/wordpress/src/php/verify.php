@@ -17,17 +17,34 @@ potluck_check('an administrator exists', $admins > 0, "administrators: $admins")
 $theme = wp_get_theme();
 potluck_check('the theme is there', $theme->exists(), $theme->get_stylesheet());
 
-// Uploads are looked at by name; a few thousand are proof enough.
-$uploads = 0;
+// What the media library names is looked for; a few thousand are proof enough.
+$media = 0;
 $missing = 0;
 foreach (get_posts(array('post_type' => 'attachment', 'post_status' => 'any', 'numberposts' => 2000, 'fields' => 'ids')) as $id) {
-	$uploads++;
+	$media++;
 	$file = get_attached_file($id);
 	if ($file && !file_exists($file)) {
 		$missing++;
 	}
 }
-potluck_check('uploads are there', $missing === 0, $missing ? "$missing of $uploads are missing" : "$uploads files");
+// Not every upload is in the library: plugins, and people by other ways, put files
+// beside it.
+$files = 0;
+$uploads = wp_get_upload_dir()['basedir'];
+if (is_dir($uploads)) {
+	$below = new RecursiveIteratorIterator(
+		new RecursiveDirectoryIterator($uploads, FilesystemIterator::SKIP_DOTS),
+		RecursiveIteratorIterator::LEAVES_ONLY,
+		RecursiveIteratorIterator::CATCH_GET_CHILD
+	);
+	foreach ($below as $file) {
+		if ($file->isFile() && ++$files === 100000) {
+			break;
+		}
+	}
+}
+$counted = $files === 1 ? '1 file' : ($files === 100000 ? '100000 files or more' : "$files files");
+potluck_check('uploads are there', $missing === 0, $missing ? "$missing of $media in the media library are missing" : $counted);
 
 $context = stream_context_create(array('http' => array(
 	'header' => 'Host: ' . $_SERVER['HTTP_HOST'] . "\r\n" .
