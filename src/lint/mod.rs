@@ -83,6 +83,9 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub fix: Option<String>,
+    /// Whether the engine is certain to refuse it: then nothing is sent at all.
+    #[serde(skip)]
+    pub certain: bool,
 }
 
 impl Finding {
@@ -95,6 +98,7 @@ impl Finding {
             code: rule.code,
             message: message.into(),
             fix: Some(rule.fix.to_owned()),
+            certain: false,
         }
     }
 
