@@ -303,7 +303,7 @@ fn check_says_what_keeps_an_app_from_being_loaded() {
     std::fs::write(lab.path("tiny/compose.yml"), "services: {app: {imgae: x}}").unwrap();
     assert_eq!(codes(), ["compose-invalid"]);
     std::fs::write(lab.path("tiny/recipe.yml"), "plugin: []").unwrap();
-    assert_eq!(codes(), ["manifest-invalid"]);
+    assert_eq!(codes(), ["compose-invalid", "manifest-invalid"]);
 }
 
 #[test]
@@ -312,8 +312,11 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
     assert_snapshot!(lab.run(&["app", "deploy", "t.example", "-n"]), @r"
     exit code 1
     --- stderr
-    error: 2 secrets of t.example are not on the server: t_example_mail_password_v1, t_example_token_v1
-    hint: run `potluck app secret generate t.example`, and `potluck app secret insert` for those that cannot be made
+    error: t.example cannot be deployed:
+      secret mail_password: not on the server [secret-missing]
+        fix: run `potluck app secret insert t.example mail_password`
+      secret token: not on the server [secret-missing]
+        fix: run `potluck app secret generate t.example`
     ");
     lab.run(&["app", "secret", "generate", "t.example", "-q"]);
     lab.run_with(&["app", "secret", "insert", "t.example", "mail_password", "-q"], b"x\n");
@@ -328,6 +331,7 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
           secret t_example_mail_password_v1: added
           secret t_example_token_v1: added
           network: + t_example_default
+    If it fails: what was started stays, to be looked at.
     Nothing was changed: this was a dry run.
     ");
     let run = lab.run(&["app", "deploy", "t.example", "-n"]);
@@ -341,7 +345,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
       "plan": {
         "changes": [],
         "warnings": [],
-        "reach": []
+        "reach": [],
+        "on_failure": null
       },
       "changed": false,
       "seconds": "[seconds]"
@@ -361,6 +366,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
         "image": "potluck-test/busybox:1",
         "exit_code": null,
         "error": null,
+        "failures": 0,
+        "cause": null,
         "since": "[since]"
       }
     ]

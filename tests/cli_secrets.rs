@@ -25,9 +25,9 @@ fn secrets_are_made_once() {
     assert_snapshot!(lab.run(&["app", "secret", "ls", "t.example"]), @r"
     exit code 0
     --- stdout
-    NAME           VERSION  STATE                    SINCE
-    mail_password  v1       missing, to be inserted  -
-    token          v1       missing                  -
+    NAME           VERSION  STATE                    USED BY  SINCE
+    mail_password  v1       missing, to be inserted  -        -
+    token          v1       missing                  -        -
     ");
     assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
     exit code 0
@@ -67,17 +67,23 @@ fn secrets_are_made_once() {
         "name": "mail_password",
         "version": "v1",
         "full_name": "t_example_mail_password_v1",
+        "current": true,
         "generate": false,
         "created_at": null,
-        "id": null
+        "id": null,
+        "used_by": [],
+        "problem": null
       },
       {
         "name": "token",
         "version": "v1",
         "full_name": "t_example_token_v1",
+        "current": true,
         "generate": true,
         "created_at": "[created_at]",
-        "id": "[id]"
+        "id": "[id]",
+        "used_by": [],
+        "problem": null
       }
     ]
     "#);
@@ -103,6 +109,7 @@ fn a_value_comes_through_standard_input_or_a_file() {
     exit code 0
     --- stderr
     Stored t_example_token_v1 on simulated.
+    Left off the line break at the end; `--file` stores a file as it is.
     ");
     assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @r"
     exit code 1
@@ -114,6 +121,7 @@ fn a_value_comes_through_standard_input_or_a_file() {
     exit code 0
     --- stderr
     Stored t_example_token_v2 on simulated.
+    Left off the line break at the end; `--file` stores a file as it is.
     ");
     assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v 3"]].concat(), b"value\n"), @r"
     exit code 2
@@ -130,11 +138,19 @@ fn a_value_comes_through_standard_input_or_a_file() {
     --- stderr
     error: the secret `mail_password` cannot be stored: it has 512000 bytes, and 1 to 511999 are allowed
     ");
+    lab.write("key", "several\nlines\n");
+    assert_snapshot!(lab.run(&[&insert[..], &["token", "v5", "--file", "key"]].concat()), @r"
+    exit code 0
+    --- stderr
+    Stored t_example_token_v5 on simulated.
+    ");
     lab.write("value", "from a file\n");
     assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "value"]].concat()), @r"
     exit code 0
     --- stderr
     Stored t_example_mail_password_v1 on simulated.
+    warning: the line break at the end of value is part of the secret; few passwords end in one
+    hint: to leave it off, run `potluck app secret rm t.example mail_password v1`, then `potluck app secret insert t.example mail_password v1 < value`
     ");
     assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "none"]].concat()), @r"
     exit code 1
@@ -146,6 +162,73 @@ fn a_value_comes_through_standard_input_or_a_file() {
     exit code 0
     --- stderr
     Removed t_example_token_v1.
+    ");
+}
+
+#[test]
+fn an_old_version_goes_when_nothing_uses_it() {
+    let lab = Lab::with_tiny_app();
+    let insert = |name: &str, version: &str| {
+        let run = ["app", "secret", "insert", "t.example", name, version, "-q"];
+        assert_eq!(lab.run_with(&run, b"value").code, 0);
+    };
+    insert("mail_password", "v1");
+    insert("token", "v1");
+    assert_eq!(lab.run(&["app", "deploy", "t.example", "-n", "-q"]).code, 0);
+    insert("token", "v2");
+    let rm = ["app", "secret", "rm", "t.example", "token"];
+    assert_snapshot!(lab.run(&[&rm[..], &["v1", "--yes"]].concat()), @r"
+    exit code 1
+    --- stderr
+    error: the secret `t_example_token_v1` is in use by t_example_app
+    hint: undeploy the app, or deploy it with another version of the secret, before removing this one
+    ");
+    // Nobody is asked about what cannot be done.
+    assert_eq!(lab.run(&[&rm[..], &["v1"]].concat()).code, 1);
+
+    lab.run(&["app", "config", "t.example", "--set", "SECRET_TOKEN_VERSION=v2", "-q"]);
+    assert_eq!(lab.run(&["app", "deploy", "t.example", "-n", "-q"]).code, 0);
+    let rows = lab.json(&["app", "secret", "ls", "t.example", "--json"]);
+    let rows = rows.as_array().unwrap().iter();
+    let rows: Vec<_> = rows
+        .map(|row| (row["version"].as_str(), row["current"].as_bool(), row["used_by"].clone()))
+        .collect();
+    let app = || serde_json::json!(["t_example_app"]);
+    assert_eq!(
+        rows,
+        [
+            (Some("v1"), Some(true), app()),
+            (Some("v2"), Some(true), app()),
+            (Some("v1"), Some(false), serde_json::json!([])),
+        ]
+    );
+    let list = lab.run(&["app", "secret", "ls", "t.example"]);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let last = words(list.stdout.lines().last().unwrap());
+    assert_eq!(last[..7], ["token", "v1", "stored,", "not", "in", "the", "settings"], "{list}");
+
+    assert_snapshot!(lab.run(&[&rm[..], &["v1"]].concat()), @r"
+    exit code 6
+    --- stderr
+    error: removing the secret t_example_token_v1 of t.example needs your consent
+    hint: pass `--yes`
+    ");
+    assert_snapshot!(lab.run(&[&rm[..], &["v1", "--yes"]].concat()), @r"
+    exit code 0
+    --- stderr
+    Removed t_example_token_v1.
+    ");
+    assert_snapshot!(lab.run(&[&rm[..], &["v1", "--yes"]].concat()), @r"
+    exit code 1
+    --- stderr
+    error: the secret `token` is not on the server in version v1; it has v2
+    hint: `potluck app secret ls` lists all versions
+    ");
+    assert_snapshot!(lab.run(&["app", "secret", "rm", "t.example", "--all", "--yes"]), @r"
+    exit code 1
+    --- stderr
+    error: the secret `t_example_mail_password_v1` is in use by t_example_app
+    hint: undeploy the app, or deploy it with another version of the secret, before removing this one
     ");
 }
 

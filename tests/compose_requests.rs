@@ -346,11 +346,13 @@ fn a_changed_file_gets_a_successor_and_the_old_one_goes_when_nothing_has_it() {
 fn what_is_missing_is_said_before_anything_changes() {
     let folder = tempfile::tempdir().unwrap();
     for (yaml, expected) in [
-        ("networks: [n]", "the network `st_n`, declared external, does not exist"),
-        ("secrets: [s]", "1 secret of the stack st is not on the server: st_s"),
+        ("networks: [n]", &["network st_n: the external network does not exist"][..]),
+        ("secrets: [s]", &["secret st_s: the external secret does not exist"]),
+        ("configs: [c]", &["config st_c: the external config does not exist"]),
+        // All at once.
         (
-            "configs: [c]",
-            "the stack st needs the external config st_c, which does not exist on the server",
+            "networks: [n], secrets: [s], configs: [c]",
+            &["network st_n: ", "secret st_s: ", "config st_c: "],
         ),
     ] {
         let external = "networks: {n: {external: true, name: st_n}}\n\
@@ -361,7 +363,7 @@ fn what_is_missing_is_said_before_anything_changes() {
         );
         fs::write(folder.path().join("compose.yml"), text_of).unwrap();
         let case = Case {
-            name: expected.into(),
+            name: yaml.into(),
             folder: folder.path().into(),
             files: vec!["compose.yml".into()],
             env: BTreeMap::new(),
@@ -372,7 +374,9 @@ fn what_is_missing_is_said_before_anything_changes() {
         command.arg("st");
         let output = on(&manager, command);
         assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output).contains(expected), "{}", text(&output));
+        for words in expected {
+            assert!(text(&output).contains(words), "{}", text(&output));
+        }
         assert_eq!(manager.take_log(), []);
     }
 }

@@ -100,7 +100,7 @@ async fn a_failed_update_ends_with_the_old_version_back() {
     let error = app.try_deploy(&within(60)).await.unwrap_err();
     assert!(matches!(error, Error::RolledBack(_)), "{error}");
     let text = error.to_string();
-    assert!(text.contains("(3)") && text.contains("it hurts"), "{text}");
+    assert!(text.contains("exited with code 3") && text.contains("it hurts"), "{text}");
     assert!(text.contains("the previous version is back"), "{text}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
 }
@@ -116,7 +116,7 @@ async fn a_rollback_by_swarm_is_a_failure() {
     app.compose(&broken);
     let error = app.try_deploy(&within(90)).await.unwrap_err();
     assert!(matches!(error, Error::RolledBack(_)), "{error}");
-    assert!(error.to_string().contains("rolled back"), "{error}");
+    assert!(error.to_string().contains("exited with code 4"), "{error}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
     // The old version deploys as if nothing had happened.
     app.compose(SLEEPER);
@@ -139,7 +139,7 @@ services:
     let Error::Failed(failed) = &error else { panic!("{error}") };
     assert_eq!(failed.services.len(), 1);
     assert_eq!(failed.services[0].log, ["line 1", "line 2", "line 3"]);
-    assert!(error.to_string().contains("(7)"), "{error}");
+    assert!(error.to_string().contains("exited with code 7"), "{error}");
     assert_eq!(app.versions().await.len(), 1);
     // It never ran, so there is nothing that could come back.
     let again = DeployOptions { force: true, ..within(60) };
@@ -231,10 +231,12 @@ async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: TestApp) {
     ));
     app.file(".env.sample", "TYPE=tiny\nSECRET_PASSWORD_VERSION=v1\n");
     let error = app.try_deploy(&DeployOptions::default()).await.unwrap_err();
-    let Error::MissingSecrets { names, .. } = &error else { panic!("{error}") };
-    assert_eq!(*names, [format!("{}_password_v1", app.stack)]);
-    let hint = potluck::hint::Hint::hint(&error).unwrap();
-    assert!(hint.contains("potluck app secret generate"), "{hint}");
+    let Error::Unfit { findings, .. } = &error else { panic!("{error}") };
+    let [finding] = &findings[..] else { panic!("{error}") };
+    assert_eq!(finding.code, "secret-missing");
+    // The sample that the settings were made of had no version for it.
+    let fix = format!("run `potluck app secret insert {} password`", app.entry.name);
+    assert_eq!(finding.fix.as_deref(), Some(fix.as_str()));
     assert_eq!(app.versions().await, vec![]);
 }
 

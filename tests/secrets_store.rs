@@ -9,7 +9,7 @@ use common::real_engine;
 use potluck::{
     engine::{Engine, Scope, simulated::Simulated},
     home::{AppName, StackName},
-    secrets::{self, Charset, Error, SecretPlan, Shape},
+    secrets::{self, Charset, Error, SecretPlan, SecretVersion, Shape, Survey},
 };
 
 struct Swarm {
@@ -52,6 +52,18 @@ impl Swarm {
         }
     }
 
+    /// The secrets with a plan as they are on the swarm.
+    async fn rows(&self, plans: &[SecretPlan]) -> Vec<SecretVersion> {
+        let survey = Survey { plans: plans.to_vec(), ..Survey::default() };
+        secrets::versions(self.engine.as_ref(), &self.app, &self.stack, &survey).await.unwrap()
+    }
+
+    async fn remove(&self, plan: &SecretPlan) -> Result<(), Error> {
+        let rows = self.rows(std::slice::from_ref(plan)).await;
+        let found = secrets::find_version(&rows, &plan.name, None)?;
+        secrets::remove_stored(self.engine.as_ref(), &found.stored().unwrap()).await
+    }
+
     async fn clean(&self) {
         let all = secrets::stored(self.engine.as_ref(), &self.app, &self.stack, &[]).await.unwrap();
         for secret in all {
@@ -70,13 +82,13 @@ async fn a_second_generate_keeps_what_exists() {
         assert_eq!(first.made.len(), 2);
         assert!(first.made.iter().all(|made| made.value.len() == 20));
         assert_eq!((first.kept.len(), first.to_insert), (0, vec!["c".to_owned()]));
-        let ids = |status: Vec<secrets::Status>| status.into_iter().map(|s| s.id);
-        let before: Vec<_> = ids(secrets::status(engine, &plans).await.unwrap()).collect();
+        let ids = |rows: Vec<SecretVersion>| rows.into_iter().map(|row| row.id);
+        let before: Vec<_> = ids(swarm.rows(&plans).await).collect();
         assert!(before[0].is_some() && before[1].is_some() && before[2].is_none());
 
         let second = secrets::generate(engine, &swarm.app, &plans).await.unwrap();
         assert_eq!((second.made.len(), second.kept), (0, vec!["a".to_owned(), "b".to_owned()]));
-        let after: Vec<_> = ids(secrets::status(engine, &plans).await.unwrap()).collect();
+        let after: Vec<_> = ids(swarm.rows(&plans).await).collect();
         assert_eq!(before, after);
         swarm.clean().await;
     }
@@ -112,8 +124,12 @@ async fn an_inserted_secret_cannot_be_changed() {
         assert!(matches!(again, Error::Exists { .. }), "{again:?}");
         assert!(!format!("{again:?} {again}").contains("planted"));
         secrets::insert(engine, &swarm.app, &swarm.plan("a", "v2"), b"\x00\xff").await.unwrap();
-        secrets::remove(engine, &plan).await.unwrap();
-        assert!(matches!(secrets::remove(engine, &plan).await, Err(Error::Missing { .. })));
+        swarm.remove(&plan).await.unwrap();
+        let again = swarm.remove(&plan).await.unwrap_err();
+        assert!(
+            matches!(&again, Error::NotStored { stored, .. } if *stored == ["v2"]),
+            "{again:?}"
+        );
         swarm.clean().await;
     }
 }
@@ -143,7 +159,7 @@ async fn secrets_belong_to_the_app_and_not_to_the_stack() {
         for secret in stored {
             secrets::remove_stored(engine, &secret).await.unwrap();
         }
-        secrets::remove(engine, &swarm.plan("a_b", "v1")).await.unwrap();
+        swarm.remove(&swarm.plan("a_b", "v1")).await.unwrap();
     }
 }
 
@@ -153,16 +169,28 @@ async fn a_secret_in_use_stays() {
         let engine = swarm.engine.as_ref();
         let plan = swarm.plan("a", "v1");
         secrets::generate_one(engine, &swarm.app, &plan).await.unwrap();
-        let id = secrets::status(engine, std::slice::from_ref(&plan)).await.unwrap().remove(0).id;
+        let newer = swarm.plan("a", "v2");
+        secrets::generate_one(engine, &swarm.app, &newer).await.unwrap();
+        let id = swarm.rows(std::slice::from_ref(&plan)).await.remove(0).id;
         let service = format!("{}_app", swarm.stack);
         let service_id = engine.create_service(user_of(&service, &plan, id), None).await.unwrap();
-        let error = secrets::remove(engine, &plan).await.unwrap_err();
+        let error = swarm.remove(&plan).await.unwrap_err();
         assert!(
-            matches!(&error, Error::InUse { services, .. } if *services == [service]),
+            matches!(&error, Error::InUse { services, .. } if *services == [service.clone()]),
             "{error:?}"
         );
+        // The settings ask for the newer one by now; the older is what is used.
+        let rows = swarm.rows(std::slice::from_ref(&newer)).await;
+        let row = |row: &SecretVersion| {
+            (row.version.clone(), row.current, row.id.is_some(), row.used_by.clone())
+        };
+        assert_eq!(
+            rows.iter().map(row).collect::<Vec<_>>(),
+            [("v2".into(), true, true, vec![]), ("v1".into(), false, true, vec![service])]
+        );
         engine.remove_service(&service_id).await.unwrap();
-        secrets::remove(engine, &plan).await.unwrap();
+        swarm.remove(&plan).await.unwrap();
+        swarm.clean().await;
     }
 }
 

@@ -25,6 +25,11 @@ impl Exit {
     /// Ended by Ctrl-C: what shells report for a program that SIGINT ended.
     pub const INTERRUPTED: Exit = Exit(130);
 
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
     /// The exit code of a program that ran in a container. Codes that do not
     /// fit into a byte become 1, never 0.
     pub fn of_program(code: i64) -> Exit {

@@ -6,7 +6,12 @@
 
 use std::error::Error as StdError;
 
-use crate::hint::Hint;
+use serde::Serialize;
+
+use crate::{
+    hint::Hint,
+    lint::{Finding, refused},
+};
 
 use super::exit::Exit;
 
@@ -24,6 +29,8 @@ pub struct Failure {
     pub is_laid_out: bool,
     pub causes: Vec<String>,
     pub hints: Vec<String>,
+    /// What the message says, one by one, where it is about files or settings.
+    pub findings: Vec<Finding>,
 }
 
 impl Failure {
@@ -34,6 +41,7 @@ impl Failure {
             is_laid_out: false,
             causes: Vec::new(),
             hints: Vec::new(),
+            findings: Vec::new(),
         }
     }
 
@@ -62,8 +70,7 @@ impl Failure {
 
     /// Whoever read standard output has had enough: no failure of ours.
     pub fn reader_gone() -> Self {
-        let exit = Exit::DONE;
-        Failure { exit, message: None, is_laid_out: false, causes: Vec::new(), hints: Vec::new() }
+        Failure { message: None, ..Failure::new("") }.exit(Exit::DONE)
     }
 
     /// An error of the library, with its causes and its hint.
@@ -94,6 +101,28 @@ impl Failure {
         self
     }
 
+    /// What a program is told that asked for JSON; nothing where there is nothing
+    /// to say.
+    pub fn report(&self) -> Option<impl Serialize + '_> {
+        #[derive(Serialize)]
+        struct Report<'a> {
+            error: Told<'a>,
+        }
+        #[derive(Serialize)]
+        struct Told<'a> {
+            message: &'a str,
+            causes: &'a [String],
+            hints: &'a [String],
+            findings: &'a [Finding],
+            exit_code: u8,
+        }
+        let Failure { message, causes, hints, findings, exit, .. } = self;
+        let exit_code = exit.code();
+        message
+            .as_deref()
+            .map(|message| Report { error: Told { message, causes, hints, findings, exit_code } })
+    }
+
     fn add_causes(&mut self, mut source: Option<&(dyn StdError + 'static)>) {
         let mut above = self.message.clone().unwrap_or_default();
         while let Some(error) = source {
@@ -118,7 +147,6 @@ macro_rules! failures_of {
 }
 
 failures_of!(
-    crate::compose::Problems,
     crate::engine::Error,
     crate::engine::docker_config::Error,
     crate::home::env_file::ParseError,
@@ -161,9 +189,24 @@ impl From<crate::home::names::InvalidName> for Failure {
     }
 }
 
+impl From<crate::compose::Problems> for Failure {
+    fn from(problems: crate::compose::Problems) -> Self {
+        let mut failure = Failure::of(&problems);
+        failure.findings = problems.0.into_iter().map(refused).collect();
+        failure
+    }
+}
+
 impl From<crate::operation::Error> for Failure {
     fn from(error: crate::operation::Error) -> Self {
-        Failure::of(&error).exit(exit_of_operation(&error))
+        use crate::operation::Error;
+        let mut failure = Failure::of(&error).exit(exit_of_operation(&error));
+        failure.findings = match error {
+            Error::Unfit { findings, .. } => findings,
+            Error::Compose(problems) => problems.0.into_iter().map(refused).collect(),
+            _ => Vec::new(),
+        };
+        failure
     }
 }
 

@@ -29,7 +29,7 @@ mod ui;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::filter::EnvFilter;
 
 use arguments::Global;
@@ -93,8 +93,10 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(&arguments);
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(mut error) => {
             foreign_flags::advise(&mut error, &arguments);
             // Help and version are "errors" with exit code 0; a closed pipe is
@@ -119,8 +121,19 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
         Ok(exit) => exit,
         Err(failure) => {
             session.ui.fail(&failure);
+            if asks_for_json(&matches) {
+                session.ui.fail_json(&failure);
+            }
             failure.exit
         }
+    }
+}
+
+/// Whether the command was given `--json`.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => asks_for_json(matches),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
     borrow::Cow,
     fmt::Display,
     io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -56,6 +57,8 @@ pub struct Ui {
     /// Bars and spinners, on standard error. Everything that is written while
     /// they are up is written through it, so that it doesn't tear them.
     bars: MultiProgress,
+    /// Whether standard output has anything of the command's yet.
+    wrote: AtomicBool,
 }
 
 impl Ui {
@@ -74,6 +77,7 @@ impl Ui {
             interactive: may_ask && stderr_is_terminal && io::stdin().is_terminal(),
             stderr_is_terminal,
             bars: MultiProgress::with_draw_target(target),
+            wrote: AtomicBool::new(false),
         }
     }
 
@@ -115,7 +119,20 @@ impl Ui {
         self.write(&all_painted(&text.to_string()))
     }
 
+    /// What a command that failed tells a program: one line of JSON, in place of
+    /// the value that it did not come to print.
+    pub fn fail_json(&self, failure: &Failure) {
+        if self.wrote.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(report) = failure.report() {
+            // Standard error has it all; nobody is left to be told otherwise.
+            let _ = self.json_line(&report);
+        }
+    }
+
     fn write(&self, text: &str) -> Result<(), Failure> {
+        self.wrote.store(true, Ordering::Relaxed);
         self.bars
             .suspend(|| {
                 let mut stdout = anstream::stdout().lock();
@@ -138,6 +155,7 @@ impl Ui {
     /// # Errors
     /// As [`Ui::out`].
     pub fn out_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.wrote.store(true, Ordering::Relaxed);
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| write_failure(&error))
     }

@@ -149,6 +149,34 @@ pub enum Health {
     Unhealthy,
 }
 
+/// A port that a service publishes on the nodes of its tasks, and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodePort {
+    pub port: i64,
+    pub protocol: api::EndpointPortConfigProtocolEnum,
+}
+
+/// The ports of nodes that a service publishes.
+pub fn node_ports(spec: &api::ServiceSpec) -> Vec<NodePort> {
+    let ports = spec.endpoint_spec.iter().flat_map(|endpoint| endpoint.ports.iter().flatten());
+    ports
+        .filter(|port| port.publish_mode == Some(api::EndpointPortConfigPublishModeEnum::HOST))
+        .filter_map(|port| {
+            let protocol = port.protocol.unwrap_or(api::EndpointPortConfigProtocolEnum::TCP);
+            Some(NodePort { port: port.published_port?, protocol })
+        })
+        .collect()
+}
+
+/// Whether a task is on a node and has not ended there.
+pub fn is_placed(task: &api::Task) -> bool {
+    let state = task.status.as_ref().and_then(|status| status.state);
+    task.node_id.as_deref().is_some_and(|node| !node.is_empty())
+        && state.is_some_and(|state| {
+            (api::TaskState::ASSIGNED..=api::TaskState::RUNNING).contains(&state)
+        })
+}
+
 /// Which log lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogQuery {
@@ -297,6 +325,25 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// as swarm keeps them.
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error>;
     async fn nodes(&self) -> Result<Vec<api::Node>, Error>;
+    /// The full name of a service that holds one of these ports of a node (`mode:
+    /// host`), and the port: one with a task there, not one that only wants it.
+    /// `except` is the id of a service that is not meant.
+    async fn port_holder(
+        &self,
+        ports: &[NodePort],
+        except: &str,
+    ) -> Result<Option<(NodePort, String)>, Error> {
+        for service in self.services(Scope::All).await? {
+            let (Some(id), Some(spec)) = (service.id.as_deref(), &service.spec) else { continue };
+            let Some(port) = node_ports(spec).into_iter().find(|port| ports.contains(port)) else {
+                continue;
+            };
+            if id != except && self.tasks(id).await?.iter().any(is_placed) {
+                return Ok(Some((port, spec.name.clone().unwrap_or_default())));
+            }
+        }
+        Ok(None)
+    }
 
     /// Running containers of a service (by full name) on the node that this
     /// endpoint speaks for.

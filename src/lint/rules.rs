@@ -72,6 +72,9 @@ rules! {
     DOCKER_SOCKET_EXPOSED: Warning "docker-socket-exposed",
         "who breaks into a service that is reached from outside and holds the Docker socket owns the machine; read-only does not help",
         "give the socket to a proxy that filters requests, and the service a network to it";
+    END_ROLLED_BACK: Warning "end-rolled-back",
+        "swarm takes the end of a task for a failed update, also with exit code 0, and goes back",
+        "remove `failure_action: rollback`, or use `mode: replicated-job`";
     ENV_FILE_RAW: Warning "env-file-raw",
         "docker takes a line of an environment file as it is: blanks and comments at its end and `${NAME}` are part of the value",
         "write the plain value, or use `environment`";
@@ -189,6 +192,9 @@ rules! {
     MANIFEST_INVALID: Error "manifest-invalid",
         "the recipe's plugins are not known",
         "correct it as the message says";
+    NAME_RESERVED: Error "name-reserved",
+        "by some names and labels docker and potluck tell whose an object is",
+        "remove it; labels of your own need another prefix";
     SAMPLE_INVALID: Error "sample-invalid",
         "a new app's settings are a copy of the sample",
         "correct the line";
@@ -234,15 +240,28 @@ rules! {
 }
 
 rules! {
-    /// About an app and its recipe: `app check`.
+    /// About an app and its recipe, or a stack and its server: `app check`, and what
+    /// stops a deploy.
     APP;
 
+    CONFIG_MISSING: Error "config-missing",
+        "a service that asks for a config does not start without it",
+        "make it with `docker config create`";
+    NETWORK_MISSING: Error "network-missing",
+        "a service does not start without its networks",
+        "create it with `docker network create --driver overlay --attachable`";
     RECIPE_UNAVAILABLE: Error "recipe-unavailable",
         "without its recipe an app cannot be deployed",
         "correct `TYPE` in the settings, or add the recipe";
     SECRET_MISSING: Error "secret-missing",
         "a service that asks for a secret does not start without it",
         "store it with `potluck app secret generate` or `insert`";
+    SECRET_SETTING_INVALID: Error "secret-setting-invalid",
+        "the settings say how a secret is called and made",
+        "correct it with `potluck app config`";
+    SECRET_VERSION_MISSING: Error "secret-version-missing",
+        "the name of a secret ends in its version, which the settings must have",
+        "add the line to the settings with `potluck app config`";
     SERVER_UNAVAILABLE: Error "server-unavailable",
         "whether the secrets are there is not known",
         "see `potluck server ls`, or pass `--offline`";

@@ -21,7 +21,6 @@ use super::{
     diff::Names,
     error::{FailedService, Problem},
     live::{Ids, Live},
-    rollout::Rollout,
     unpinned,
     work::{Action, ServiceWork, Stale, Work, over},
 };
@@ -89,12 +88,12 @@ pub(crate) struct Applied {
 /// Only while no service was touched yet; what a service met with is in the
 /// answer.
 pub(crate) async fn apply(
-    rollout: &Rollout<'_>,
-    work: &Work,
-    live: &Live,
+    engine: &dyn Engine,
+    stack: &Stack,
+    (work, live): (&Work, &Live),
     auths: &Auths,
+    progress: &dyn Sink,
 ) -> Result<Applied, Error> {
-    let Rollout { engine, progress, .. } = *rollout;
     let mut applied = Applied::default();
     let (mut ids, mut names) = (live.ids(), live.names());
     for request in &work.networks {
@@ -122,7 +121,7 @@ pub(crate) async fn apply(
     let mut sending = stream::iter(&work.services)
         .filter(|service| future::ready(service.action != Action::Keep))
         .map(|service| async move {
-            let result = send(rollout, service, ids, names, auths).await;
+            let result = send((engine, stack), service, (ids, names), auths).await;
             (service, result)
         })
         .buffer_unordered(SIDE_BY_SIDE);
@@ -146,19 +145,17 @@ pub(crate) async fn apply(
 }
 
 async fn send(
-    rollout: &Rollout<'_>,
+    (engine, stack): (&dyn Engine, &Stack),
     service: &ServiceWork,
-    ids: &Ids,
-    names: &Names,
+    (ids, names): (&Ids, &Names),
     auths: &Auths,
 ) -> Result<Sent, Error> {
-    let engine = rollout.engine;
     let sent = |id: String, spec, before| Sent { key: service.key.clone(), id, spec, before };
     let Some(before) = &service.before else {
         let mut spec = service.spec.clone();
         ids.fill(&mut spec);
         let auth = auths.for_service(&spec, true);
-        let id = create_service(engine, rollout.stack, &mut spec, auth.as_ref()).await?;
+        let id = create_service(engine, stack, &mut spec, auth.as_ref()).await?;
         return Ok(sent(id, spec, None));
     };
     let mut current = before.clone();
@@ -183,49 +180,107 @@ pub(crate) fn version_of(service: &api::Service) -> u64 {
     service.version.as_ref().and_then(|v| v.index).unwrap_or(0)
 }
 
-/// A network that was listed a moment ago may be on its way out, when the
-/// stack was removed just before: it is then waited away and made anew.
+/// The engine lists a network that somebody removed until the last task of the
+/// stack before has left it, but swarm does not know it any more: it is then waited
+/// away and made anew.
 async fn create_service(
     engine: &dyn Engine,
     stack: &Stack,
     spec: &mut api::ServiceSpec,
     auth: Option<&RegistryAuth>,
 ) -> Result<String, Error> {
+    // Each try replaces one network.
+    let tries = TRIES + stack.networks.len();
     for attempt in 1.. {
-        match engine.create_service(spec.clone(), auth).await {
+        let refused = match engine.create_service(spec.clone(), auth).await {
             Ok(id) => return Ok(id),
-            Err(engine::Error::Refused { message, action }) => {
-                let vanished = message.contains("network") && message.contains("not found");
-                if !vanished || attempt >= TRIES {
-                    return Err(engine::Error::Refused { message, action }.into());
-                }
-                sleep(POLL).await;
-                let live = engine.networks(Scope::All).await?;
-                let old: Names = Names {
-                    networks: live
-                        .iter()
-                        .filter_map(|n| Some((n.id.clone()?, n.name.clone()?)))
-                        .collect(),
-                    ..Names::default()
-                };
-                let targets = spec.task_template.as_mut().and_then(|t| t.networks.as_mut());
-                for network in targets.into_iter().flatten() {
-                    let Some(target) = network.target.clone() else { continue };
-                    if old.networks.contains_key(&target) {
-                        continue;
-                    }
-                    let Some(request) = stack.networks.values().find(|r| {
-                        message.contains(&r.name) || !old.networks.values().any(|n| *n == r.name)
-                    }) else {
-                        continue;
-                    };
-                    network.target = Some(create_network(engine, request).await?);
-                }
-            }
+            Err(engine::Error::Refused { message, action }) => (message, action),
             Err(error) => return Err(error.into()),
+        };
+        let (message, action) = refused;
+        let listed = engine.networks(Scope::All).await?;
+        let gone = gone_network(&message, spec).and_then(|target| {
+            let name = name_of_network(&listed, &target, stack, spec)?;
+            Some((target, stack.networks.get(&name)?))
+        });
+        let (Some((target, request)), true) = (gone, attempt < tries) else {
+            return Err(engine::Error::Refused { message, action }.into());
+        };
+        let anew = replace_network(engine, request, &target).await?;
+        let targets = spec.task_template.as_mut().and_then(|task| task.networks.as_mut());
+        for network in targets.into_iter().flatten() {
+            if network.target.as_deref() == Some(target.as_str()) {
+                network.target = Some(anew.clone());
+            }
         }
     }
     unreachable!("the last attempt returns")
+}
+
+/// The id of the network that swarm says it does not have.
+fn gone_network(message: &str, spec: &api::ServiceSpec) -> Option<String> {
+    if !message.contains("not found") {
+        return None;
+    }
+    let networks = spec.task_template.as_ref()?.networks.iter().flatten();
+    networks.filter_map(|network| network.target.clone()).find(|target| message.contains(target))
+}
+
+/// Its name: as listed; where the list has lost it by now, that of the one network
+/// of the stack that has no other id.
+fn name_of_network(
+    listed: &[api::Network],
+    id: &str,
+    stack: &Stack,
+    spec: &api::ServiceSpec,
+) -> Option<String> {
+    if let Some(found) = listed.iter().find(|network| network.id.as_deref() == Some(id)) {
+        return found.name.clone();
+    }
+    let task = spec.task_template.as_ref()?;
+    let targets: BTreeSet<&str> =
+        task.networks.iter().flatten().filter_map(|network| network.target.as_deref()).collect();
+    let is_there = |name: &String| {
+        let named = listed.iter().filter(|network| network.name.as_ref() == Some(name));
+        named.filter_map(|network| network.id.as_deref()).any(|id| targets.contains(id))
+    };
+    stack.networks.keys().find(|name| !is_there(name)).cloned()
+}
+
+/// Creates a network in place of one that is going, once that has gone; or finds
+/// the one that another service of the stack was given meanwhile.
+async fn replace_network(
+    engine: &dyn Engine,
+    request: &api::NetworkCreateRequest,
+    gone: &str,
+) -> Result<String, Error> {
+    let deadline = Instant::now() + NETWORK_PATIENCE;
+    loop {
+        let listed = engine.networks(Scope::All).await?;
+        let named = listed.iter().filter(|network| {
+            network.name.as_ref() == Some(&request.name)
+                && network.scope.as_deref() == Some("swarm")
+        });
+        let ids: Vec<&str> = named.filter_map(|network| network.id.as_deref()).collect();
+        if let Some(other) = ids.iter().find(|id| **id != gone) {
+            return Ok((*other).to_owned());
+        }
+        if ids.is_empty() {
+            match engine.create_network(request.clone()).await {
+                Ok(id) => return Ok(id),
+                // Another service came first.
+                Err(engine::Error::Exists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::TimedOut {
+                what: format!("the removal of the old network `{}`", request.name),
+                limit: NETWORK_PATIENCE,
+            });
+        }
+        sleep(POLL).await;
+    }
 }
 
 /// Creates a network, waiting for one of that name which is being removed.

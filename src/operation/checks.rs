@@ -1,53 +1,137 @@
-//! What must be on the swarm before a deploy begins; pure. Docker finds these
-//! out service by service, half-way through.
+//! What must be right before a deploy begins; pure. Docker finds these out service
+//! by service, half-way through. `app check` finds the same.
 
 use std::collections::BTreeSet;
 
 use crate::{
     compose::Stack,
+    home::AppName,
     lint::{Finding, Strictness, blocking, rules},
-    recipe,
+    recipe::{self, Checkout},
+    secrets::{self, Survey},
 };
 
 use super::{
     App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner, place::Place,
 };
 
-/// That everything is there which the stack takes from the swarm.
-pub(crate) fn external(
-    stack: &Stack,
-    subject: &Subject,
-    live: &Live,
-    place: &Place,
-) -> Result<(), Error> {
-    let present: BTreeSet<&str> =
-        live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
-    let missing = absent(&stack.external_secrets, &present);
-    if !missing.is_empty() {
-        return Err(Error::MissingSecrets {
-            subject: subject.clone(),
-            names: missing,
-            place: place.clone(),
-        });
-    }
-    let present: BTreeSet<&str> =
-        live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
-    let missing = absent(&stack.external_configs, &present);
-    if !missing.is_empty() {
-        return Err(Error::MissingConfigs {
-            subject: subject.clone(),
-            names: missing,
-            place: place.clone(),
-        });
-    }
-    stack.external_networks.iter().try_for_each(|name| network(name, live, place))
+/// Of whom the secrets are that a stack takes from the swarm.
+pub(crate) enum Keeper<'a> {
+    /// Of the app: potluck makes them.
+    App { name: &'a AppName, checkout: &'a Checkout, survey: &'a Survey },
+    /// Of the operator.
+    Operator,
 }
 
-/// That the recipe sets no name or label by which docker or potluck tells whose
-/// an object is.
-pub(crate) fn reserved(app: &App) -> Result<(), Error> {
-    let found = owner::reserved(&app.stack);
-    if found.is_empty() { Ok(()) } else { Err(Error::Reserved(found)) }
+/// What the stack takes from the swarm and is not there.
+pub(crate) fn external(
+    stack: &Stack,
+    keeper: &Keeper<'_>,
+    live: &Live,
+    place: &Place,
+) -> Vec<Finding> {
+    let mut findings = missing_secrets(stack, keeper, live, place);
+    let present = live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
+    findings.extend(absent(&stack.external_configs, &present).into_iter().map(|name| {
+        let fix = place.config(name);
+        let message = "the external config does not exist on the server";
+        Finding::new(&rules::CONFIG_MISSING, message).path(format!("config {name}")).fix(fix)
+    }));
+    findings.extend(stack.external_networks.iter().filter_map(|name| network(name, live, place)));
+    findings
+}
+
+/// Secrets that are not on the swarm; with the reason, where the settings are why
+/// they cannot be.
+fn missing_secrets(stack: &Stack, keeper: &Keeper<'_>, live: &Live, place: &Place) -> Vec<Finding> {
+    let present = live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
+    let missing = absent(&stack.external_secrets, &present);
+    missing.into_iter().map(|name| missing_secret(name, keeper, place)).collect()
+}
+
+fn missing_secret(full_name: &str, keeper: &Keeper<'_>, place: &Place) -> Finding {
+    if let Keeper::App { name: app, checkout, survey } = keeper {
+        if let Some(secret) = survey.unplanned.get(full_name) {
+            return unplanned(app, checkout, &secret.error);
+        }
+        if let Some(plan) = survey.plans.iter().find(|plan| plan.full_name == full_name) {
+            let command = if plan.generate {
+                format!("potluck app secret generate {app}")
+            } else {
+                format!("potluck app secret insert {app} {}", plan.name)
+            };
+            return Finding::new(&rules::SECRET_MISSING, "not on the server")
+                .path(format!("secret {}", plan.name))
+                .fix(format!("run `{command}`"));
+        }
+    }
+    let message = "the external secret does not exist on the server";
+    Finding::new(&rules::SECRET_MISSING, message)
+        .path(format!("secret {full_name}"))
+        .fix(place.secret(full_name))
+}
+
+/// Why a secret cannot be planned for, as a finding about the settings.
+pub(crate) fn unplanned(app: &AppName, checkout: &Checkout, error: &secrets::Error) -> Finding {
+    let secrets::Error::NoVersion { name, key } = error else {
+        let finding = Finding::new(&rules::SECRET_SETTING_INVALID, error.to_string());
+        return match crate::hint::Hint::hint(error) {
+            Some(hint) => finding.fix(hint),
+            None => finding,
+        };
+    };
+    let sample = checkout.sample().ok().flatten().unwrap_or_default();
+    let line = sample_line(&sample, key).unwrap_or_else(|| format!("{key}=v1"));
+    let message =
+        format!("missing or empty in the settings: the name of the secret `{name}` ends in it");
+    Finding::new(&rules::SECRET_VERSION_MISSING, message)
+        .path(key)
+        .fix(format!("add the line `{line}` to the settings (`potluck app config {app}`)"))
+}
+
+/// The line that a sample has for a key, with what it says beside it; one that is
+/// commented out, too.
+fn sample_line(sample: &str, key: &str) -> Option<String> {
+    sample.lines().find_map(|line| {
+        let line = line.trim().trim_start_matches(['#', ' ']);
+        let value = line.strip_prefix(key)?.strip_prefix('=')?;
+        let begins = value.trim_start_matches(['"', '\'']).trim_start();
+        (!begins.is_empty() && !begins.starts_with('#')).then(|| line.to_owned())
+    })
+}
+
+/// Names and labels by which docker or potluck tells whose an object is.
+pub(crate) fn reserved(stack: &Stack) -> Vec<Finding> {
+    let found = owner::reserved(stack).into_iter();
+    found
+        .map(|what| {
+            let message = format!("{what}: only docker and potluck may set it");
+            Finding::new(&rules::NAME_RESERVED, message)
+        })
+        .collect()
+}
+
+/// What a recipe sets of that with its sample's settings.
+pub fn reserved_findings(checkout: &Checkout) -> Vec<Finding> {
+    let stacks = recipe::lint::sample_stacks(checkout);
+    let mut found: Vec<Finding> =
+        stacks.iter().flat_map(|(_, stack)| self::reserved(stack)).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// That nothing stops the deploy; where something does, all that does is said.
+///
+/// # Errors
+/// [`Error::Unfit`].
+pub(crate) fn fit(subject: &Subject, mut findings: Vec<Finding>) -> Result<(), Error> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    findings.sort();
+    findings.dedup();
+    Err(Error::Unfit { subject: subject.clone(), findings })
 }
 
 /// Findings about a recipe's sample settings and its conventions. They matter
@@ -65,9 +149,17 @@ const ABOUT_NEW_APPS: &[&str] = &[
     rules::SECRET_WITHOUT_KEY.code,
 ];
 
-/// What is wrong with the recipe itself and with the files as this app reads
-/// them; returns what is an error and does not stop a deploy.
-pub(crate) fn lint(app: &App, strictness: Strictness) -> Result<Vec<String>, Error> {
+/// What is wrong with an app's recipe and with its files as the app reads them.
+#[derive(Debug, Default)]
+pub(crate) struct Linted {
+    /// What stops a deploy.
+    pub stopping: Vec<Finding>,
+    /// What does not, and is said in its plan.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at the recipe itself, and at the files as this app reads them.
+pub(crate) fn lint(app: &App, strictness: Strictness) -> Linted {
     let (about_new_apps, mut findings): (Vec<Finding>, Vec<Finding>) =
         recipe::lint::lint(&app.checkout)
             .into_iter()
@@ -76,32 +168,36 @@ pub(crate) fn lint(app: &App, strictness: Strictness) -> Result<Vec<String>, Err
             .partition(|finding| ABOUT_NEW_APPS.contains(&finding.code));
     findings.extend(app.findings.iter().cloned());
     findings.sort();
-    let stopping = blocking(&findings, strictness);
-    if !stopping.is_empty() {
-        return Err(Error::Lint(stopping.iter().map(|finding| format!("  {finding}")).collect()));
+    let said = blocking(&about_new_apps, Strictness::Errors).into_iter();
+    let said = said.chain(findings.iter().filter(|finding| recipe::lint::is_said_always(finding)));
+    Linted {
+        warnings: said.map(ToString::to_string).collect(),
+        stopping: blocking(&findings, strictness).into_iter().cloned().collect(),
     }
-    Ok(blocking(&about_new_apps, Strictness::Errors).iter().map(ToString::to_string).collect())
 }
 
-fn absent(wanted: &[String], present: &BTreeSet<&str>) -> Vec<String> {
-    wanted.iter().filter(|name| !present.contains(name.as_str())).cloned().collect()
+fn absent<'a>(wanted: &'a [String], present: &BTreeSet<&str>) -> Vec<&'a str> {
+    wanted.iter().map(String::as_str).filter(|name| !present.contains(name)).collect()
 }
 
-fn network(name: &str, live: &Live, place: &Place) -> Result<(), Error> {
+fn network(name: &str, live: &Live, place: &Place) -> Option<Finding> {
     if PREDEFINED_NETWORKS.contains(&name) {
-        return Ok(());
+        return None;
     }
     let mut scopes = live
         .networks
         .iter()
         .filter(|n| n.name.as_deref() == Some(name))
         .map(|n| n.scope.as_deref());
-    let reason = match (scopes.clone().next(), scopes.any(|s| s == Some("swarm"))) {
-        (_, true) => return Ok(()),
-        (Some(_), false) => "exists on one node only: services need one of the whole swarm",
-        (None, false) => "does not exist",
+    let message = match (scopes.clone().next(), scopes.any(|s| s == Some("swarm"))) {
+        (_, true) => return None,
+        (Some(_), false) => {
+            "the external network exists on one node only: services need one of the whole swarm"
+        }
+        (None, false) => "the external network does not exist on the server",
     };
-    Err(Error::BadNetwork { network: name.to_owned(), reason: reason.into(), place: place.clone() })
+    let finding = Finding::new(&rules::NETWORK_MISSING, message);
+    Some(finding.path(format!("network {name}")).fix(place.network(name)))
 }
 
 #[cfg(test)]
@@ -119,11 +215,21 @@ mod tests {
             }],
             ..Default::default()
         };
-        assert!(network("proxy", &live("swarm"), &Place::Docker).is_ok());
-        assert!(network("host", &Live::default(), &Place::Docker).is_ok());
-        let local = network("proxy", &live("local"), &Place::Docker).unwrap_err().to_string();
+        assert_eq!(network("proxy", &live("swarm"), &Place::Docker), None);
+        assert_eq!(network("host", &Live::default(), &Place::Docker), None);
+        let local = network("proxy", &live("local"), &Place::Docker).unwrap().to_string();
         assert!(local.contains("one node only"), "{local}");
-        let none = network("proxy", &Live::default(), &Place::Docker).unwrap_err().to_string();
+        let none = network("proxy", &Live::default(), &Place::Docker).unwrap().to_string();
         assert!(none.contains("does not exist"), "{none}");
+    }
+
+    #[test]
+    fn the_line_to_add_is_the_sample_s() {
+        let sample = "# SECRET_A_VERSION=v2 # length=32\nSECRET_B_VERSION=\nXSECRET_C_VERSION=v1\n";
+        let line = sample_line(sample, "SECRET_A_VERSION");
+        assert_eq!(line.as_deref(), Some("SECRET_A_VERSION=v2 # length=32"));
+        for key in ["SECRET_B_VERSION", "SECRET_C_VERSION", "SECRET_D_VERSION"] {
+            assert_eq!(sample_line(sample, key), None, "{key}");
+        }
     }
 }

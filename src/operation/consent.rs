@@ -16,10 +16,9 @@ use crate::{
 
 use super::{
     App, Change, Context, Error,
-    error::{Ambiguous, Wish, short},
-    hooks::{self, Component},
-    reaching::ReachWish,
-    version::UNRELEASED,
+    components::{Component, components},
+    names::{UNRELEASED, short},
+    questions::{Ambiguous, ReachWish, Wish},
 };
 
 /// What is to be written into the lock file after consent was given.
@@ -184,7 +183,7 @@ pub(crate) fn check_flags(
 /// # Errors
 /// [`Error::BadGrant`], components that are not there.
 pub fn check_grants(context: &Context, app: &App) -> Result<(), Error> {
-    check_flags(context, app, &hooks::components(app)?)
+    check_flags(context, app, &components(app)?)
 }
 
 /// A grant's text with its plugin's name, if it has one.

@@ -14,16 +14,11 @@ use std::time::Instant;
 
 use crate::engine::Kind;
 
-use super::contents::Marks;
 use super::{
     App, Context, DeployOptions, DeployReport, Error, Plan,
-    auths::SendAuth,
-    error::Subject,
-    live::Live,
+    app_rollout::rollout,
     prepare::{Prepared, prepare},
-    rollout::{Images, OnFailure, Rollout, timeout},
     steps::Steps,
-    work::{Jobs, Policy, Prune, ResolveImage, Work},
 };
 
 /// Brings the swarm to what the app's recipe and settings ask for, and proves
@@ -87,19 +82,6 @@ async fn run(
     Ok((plan, true))
 }
 
-/// What has to be done; what is wanted no more goes only where it is the app's.
-pub(super) async fn work(
-    rollout: &Rollout<'_>,
-    app: &App,
-    live: &Live,
-    images: &Images,
-) -> Result<Work, Error> {
-    let mut work = rollout.work(live, images);
-    let owned = app.engine.owned().await?;
-    work.stale.limit_to_owned(&owned);
-    Ok(work)
-}
-
 /// Claims names on the swarm, and writes into the lock file which record says
 /// so.
 async fn keep_record(
@@ -114,35 +96,4 @@ async fn keep_record(
         context.home.write_lock_file(&app.entry, &app.lock)?;
     }
     Ok(())
-}
-
-/// What applying an app's stack means. Services that do not come up get their
-/// old specs back; credentials go along where there are any, so that every node
-/// can pull from a private registry.
-pub(super) fn rollout<'a>(
-    context: &'a Context,
-    app: &'a App,
-    options: &DeployOptions,
-) -> Rollout<'a> {
-    Rollout {
-        engine: &*app.engine,
-        stack: &app.stack,
-        progress: &*context.progress,
-        docker: &context.docker,
-        auth: SendAuth::WhereKnown,
-        policy: Policy {
-            images: ResolveImage::Kept,
-            prune: Prune::All,
-            force: options.force,
-            jobs: Jobs::Keep,
-            secrets: Marks::Content,
-        },
-        limit: timeout(&app.stack, options.timeout),
-        on_failure: OnFailure::GoBack { known_good: app.lock.recipe.is_some() },
-        subject: subject(app),
-    }
-}
-
-pub(super) fn subject(app: &App) -> Subject {
-    Subject::App(app.entry.name.to_string())
 }

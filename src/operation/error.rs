@@ -3,13 +3,18 @@
 //! The variants that the command line tells apart by exit code say so; all
 //! others end in 1.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{place::Place, reaching::ReachWish, state::State, version::UNRELEASED};
+use super::{
+    names::UNRELEASED,
+    questions::{Ambiguous, ReachWish, Wish},
+    state::State,
+};
 use crate::{
     hint::Hint,
-    home::{GivenGrant, GivenReach, Grant, lock_file::PluginLock},
-    plugin::grants::{Reason, sentence},
+    home::{GivenGrant, GivenReach, Grant},
+    lint::Finding,
+    plugin::grants::Reason,
     text::{line, line_of},
 };
 
@@ -32,12 +37,9 @@ pub enum Error {
     Plugin(#[from] crate::plugin::Error),
     #[error(transparent)]
     Secrets(#[from] crate::secrets::Error),
-    /// What `recipe lint` calls errors, in files that this app uses.
-    #[error("the recipe has {} error{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, indented(.0))]
-    Lint(Vec<String>),
-    /// Names and labels that are docker's or potluck's own.
-    #[error("the recipe sets what only docker and potluck may set:\n  {}", laid_out(.0))]
-    Reserved(Vec<String>),
+    /// What stops a deploy before it begins, all of it.
+    #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
+    Unfit { subject: Subject, findings: Vec<Finding> },
     #[error(transparent)]
     Docker(#[from] crate::engine::docker_config::Error),
     #[error(transparent)]
@@ -93,21 +95,6 @@ pub enum Error {
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
     BadSetting { app: String, message: String },
-    #[error("{count} secret{s} of {subject} {verb} not on the server: {names}",
-        count = .names.len(), s = if .names.len() == 1 { "" } else { "s" },
-        verb = if .names.len() == 1 { "is" } else { "are" }, names = .names.join(", "))]
-    MissingSecrets {
-        subject: Subject,
-        /// Full names.
-        names: Vec<String>,
-        place: Place,
-    },
-    #[error("{subject} needs the external config{s} {names}, which {verb} not exist on the server",
-        s = if .names.len() == 1 { "" } else { "s" },
-        verb = if .names.len() == 1 { "does" } else { "do" }, names = .names.join(", "))]
-    MissingConfigs { subject: Subject, names: Vec<String>, place: Place },
-    #[error("the network `{network}`, declared external, {reason}")]
-    BadNetwork { network: String, reason: String, place: Place },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
     #[error("{app} is not deployed")]
@@ -130,104 +117,6 @@ pub enum Error {
     },
     #[error("potluck's own state: {action} {path}: {reason}")]
     State { action: &'static str, path: String, reason: String },
-}
-
-/// What one plugin asks for beyond what it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    pub plugin: String,
-    pub grants: Vec<Grant>,
-    /// What it was given earlier.
-    pub before: BTreeSet<Grant>,
-    pub reason: Reason,
-    /// What the component is: `std:postgres`, or its path in the recipe.
-    pub component: String,
-    /// Its digest, 64 hex digits.
-    pub sha256: String,
-    /// The recipe's version, or its commit.
-    pub version: String,
-    /// Whether the recipe does not list it: labels for backups stand for it.
-    pub is_implied: bool,
-    /// What was agreed to earlier.
-    pub agreed: Option<PluginLock>,
-    /// The digest agreed to with this very version, 64 hex digits.
-    pub held: Option<String>,
-}
-
-/// A grant given beforehand that more than one plugin may have been meant with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ambiguous {
-    pub grant: Grant,
-    pub plugins: Vec<String>,
-}
-
-impl Wish {
-    /// Why a plugin asks that the recipe does not list, up to what it asks for.
-    pub fn stands_in(&self) -> Option<String> {
-        let because = match self.grants.is_empty() {
-            true => "the recipe has backup labels",
-            false => "the recipe's backup labels have hooks",
-        };
-        let plugin = line(&self.plugin);
-        self.is_implied.then(|| format!("{because}; potluck's {plugin} needs permission to"))
-    }
-
-    /// What it asks for and was not given.
-    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| !self.before.contains(grant))
-    }
-
-    /// What happened to the component, where that is why there is something to
-    /// agree to.
-    pub fn change(&self) -> Option<String> {
-        let agreed = self.agreed.as_ref()?;
-        match self.reason {
-            Reason::ChangedInPlace => Some(format!(
-                "its component changed although the version is still {}: {} → {}",
-                self.version,
-                short(self.held.as_ref().unwrap_or(&agreed.sha256)),
-                short(&self.sha256)
-            )),
-            Reason::Replaced => Some(format!(
-                "it is `{}` now; what was agreed to is `{}`",
-                self.component,
-                agreed.component.as_deref().unwrap_or_default()
-            )),
-            Reason::FirstUse | Reason::Widened => None,
-        }
-    }
-}
-
-/// The beginning of a digest, enough to tell two apart at a glance.
-pub(super) fn short(digest: &str) -> String {
-    digest.chars().take(12).chain(['…']).collect()
-}
-
-impl fmt::Display for Wish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let changed = self.change().map(|change| format!(" ({change})")).unwrap_or_default();
-        match self.stands_in() {
-            Some(why) => write!(f, "  {why}")?,
-            None => write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?,
-        }
-        if self.grants.is_empty() {
-            return write!(f, " run, with no access to anything");
-        }
-        for grant in &self.grants {
-            let mark = match (self.before.is_empty(), self.before.contains(grant)) {
-                (true, _) => "",
-                (false, true) => ", as before",
-                (false, false) => ", new",
-            };
-            let grant = format!("{} ({grant}{mark})", sentence(grant));
-            write!(f, "\n    {}", line(&grant))?;
-        }
-        for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
-            let grant = format!("{} ({grant})", sentence(grant));
-            write!(f, "\n    no longer {}", line(&grant))?;
-        }
-        Ok(())
-    }
 }
 
 /// Whose deploy it is, for messages.
@@ -365,9 +254,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Two blanks in front of each, as they have.
-fn indented(findings: &[String]) -> String {
-    let lines: Vec<_> = findings.iter().map(|finding| line_of(finding, FINDING)).collect();
+/// A line each, and one for what to do about it.
+fn indented(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let head = format!("{} [{}]", line_of(&finding.to_string(), FINDING), finding.code);
+        lines.push(format!("  {head}"));
+        let fix = finding.fix.as_ref();
+        lines.extend(fix.map(|fix| format!("    fix: {}", line_of(fix, FINDING))));
+    }
     lines.join("\n")
 }
 
@@ -424,20 +319,14 @@ impl MigrationFailed {
     }
 }
 
-/// Foreign texts, a line each.
-fn laid_out(lines: &[String]) -> String {
-    lines.iter().map(|text| line(text)).collect::<Vec<_>>().join("\n  ")
-}
-
 impl Hint for Error {
     fn is_laid_out(&self) -> bool {
         match self {
             Error::Compose(error) => error.is_laid_out(),
             Error::Plugin(error) => error.is_laid_out(),
-            Error::Lint(_)
+            Error::Unfit { .. }
             | Error::NeedsConsent { .. }
             | Error::NeedsTakeover(_)
-            | Error::Reserved(_)
             | Error::RolledBack(_)
             | Error::SwarmRolledBack(_)
             | Error::Failed(_)
@@ -455,10 +344,6 @@ impl Hint for Error {
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),
             Error::Secrets(e) => e.hint(),
-            Error::Lint(_) => Some("`potluck recipe lint` says more on each".into()),
-            Error::Reserved(_) => Some(
-                "remove them from the compose files; labels of your own need another prefix".into(),
-            ),
             Error::PluginLimit { source, .. } => source.hint(),
             Error::BadGrant { nearest: Some(nearest), .. }
             | Error::BadReach { nearest: Some(nearest), .. } => {
@@ -490,16 +375,8 @@ impl Hint for Error {
             Error::NoRecipe { .. } => {
                 Some("write `TYPE=recipe` into them (`potluck app config`)".into())
             }
-            Error::MissingSecrets { subject: Subject::App(app), .. } => Some(format!(
-                "run `potluck app secret generate {app}`, and `potluck app secret insert` for those that cannot be made"
-            )),
-            Error::MissingSecrets { subject: Subject::Stack(_), names, place } => {
-                Some(place.secrets(names))
-            }
-            Error::MissingConfigs { names, place, .. } => Some(place.configs(names)),
             Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
             Error::Docker(e) => e.hint(),
-            Error::BadNetwork { network, place, .. } => Some(place.network(network)),
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,

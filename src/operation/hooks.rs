@@ -2,59 +2,17 @@
 //! itself, grants that were agreed to, and surroundings confined to the app's
 //! own stack.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use crate::{
-    plugin::{Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings},
-    recipe::{self, PluginEntry},
-};
+use crate::plugin::{Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings};
 
 use super::{
     App, Context, Error,
     access::{AppFiles, AppMemory, AppSecrets},
-    backupbot,
+    components::{Component, components, missing},
     consent::{AppLocked, agree, check_flags},
     services::AppServices,
 };
-
-/// A plugin's component, checked against its pin.
-#[derive(Debug)]
-pub(crate) struct Component {
-    pub entry: PluginEntry,
-    pub bytes: Cow<'static, [u8]>,
-    /// 64 hex digits.
-    pub sha256: String,
-}
-
-/// Reads the recipe's components, in the order of `recipe.yml`; after them the
-/// one that speaks for `backupbot.*` labels, where they are all there is.
-pub(crate) fn components(app: &App) -> Result<Vec<Component>, Error> {
-    let listed = app.checkout.manifest.plugins.iter();
-    let mut components = listed.map(|entry| read(app, entry)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(entry) = backupbot::implied(&app.stack, &components) {
-        match read(app, &entry) {
-            // A deploy does not need it: see `start`.
-            Err(Error::Recipe(recipe::Error::NotBuilt { .. })) => {}
-            component => components.push(component?),
-        }
-    }
-    Ok(components)
-}
-
-fn read(app: &App, entry: &PluginEntry) -> Result<Component, Error> {
-    let mut entry = entry.clone();
-    backupbot::add_labels(&mut entry, &app.stack);
-    let bytes = app.checkout.component(&entry.component)?;
-    let sha256 = hex::encode(Sha256::digest(&bytes));
-    if let Some(pinned) = &entry.sha256
-        && !pinned.eq_ignore_ascii_case(&sha256)
-    {
-        return Err(Error::PluginPin { plugin: entry.name, pinned: pinned.clone(), found: sha256 });
-    }
-    Ok(Component { entry, bytes, sha256 })
-}
 
 /// Starts the plugins that play a role, in the order of `recipe.yml`, asking
 /// for consent where there is none yet (and then writing it to the lock file).
@@ -70,7 +28,7 @@ pub async fn start(
 ) -> Result<Vec<(String, Hooks)>, Error> {
     let components = components(app)?;
     if role == Role::Backup
-        && let Some(missing) = backupbot::implied(&app.stack, &components)
+        && let Some(missing) = missing(app, &components)
     {
         app.checkout.component(&missing.component)?;
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    compose::Stack,
-    engine::{self, Engine, Scope, api},
+    compose::{Stack, StackVolume},
+    engine::{self, Engine, Scope, Volume, api},
 };
 
 use super::{
@@ -29,6 +29,10 @@ pub(crate) struct Live {
     /// Whether file secrets that bear no digest have the wanted contents, as far
     /// as the manager told, by name.
     pub same_secrets: BTreeMap<String, bool>,
+    /// Volumes of the node that the engine speaks for, where the stack has any.
+    pub volumes: Vec<Volume>,
+    /// Why they are not known: nothing is sent to them, so that stops no deploy.
+    pub unseen_volumes: Option<String>,
 }
 
 impl Live {
@@ -37,12 +41,21 @@ impl Live {
         // Lists of configs carry their contents, so all are asked for only
         // when some are not the stack's own.
         let configs = if stack.external_configs.is_empty() { ours } else { Scope::All };
-        let (services, networks, secrets, configs) = futures_util::try_join!(
+        let has_volumes = stack.volumes.iter().any(is_compared);
+        let volumes = async {
+            Ok(if has_volumes { engine.volumes(Scope::All).await } else { Ok(Vec::new()) })
+        };
+        let (services, networks, secrets, configs, volumes) = futures_util::try_join!(
             engine.services(ours),
             engine.networks(Scope::All),
             engine.secrets(Scope::All),
             engine.configs(configs),
+            volumes,
         )?;
+        let (volumes, unseen_volumes) = match volumes {
+            Ok(volumes) => (volumes, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
         let services = by_name(services);
         let mut halted = BTreeSet::new();
         for (name, service) in services.iter().filter(|(_, service)| is_paused(service)) {
@@ -51,7 +64,17 @@ impl Live {
                 halted.insert(name.clone());
             }
         }
-        Ok(Live { services, networks, secrets, configs, halted, same_secrets: BTreeMap::new() })
+        let same_secrets = BTreeMap::new();
+        Ok(Live {
+            services,
+            networks,
+            secrets,
+            configs,
+            halted,
+            same_secrets,
+            volumes,
+            unseen_volumes,
+        })
     }
 
     /// Whether a service of the stack has this config now.
@@ -111,6 +134,12 @@ impl Live {
                 .collect(),
         }
     }
+}
+
+/// Whether a volume's options are the files' business: what they call external, and
+/// nothing more, is as somebody else made it.
+pub(super) fn is_compared(volume: &StackVolume) -> bool {
+    !volume.external || volume.driver.is_some() || !volume.driver_opts.is_empty()
 }
 
 pub(crate) fn by_name(services: Vec<api::Service>) -> BTreeMap<String, api::Service> {

@@ -10,9 +10,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    compose::{self, LoadOptions, Stack, lint::LintOptions},
+    compose::{
+        self, Config, Files, LoadOptions, Problems, Source, Stack, Warning, lint::LintOptions,
+    },
     engine,
     home::{self, AppEntry, EnvFile, RecipeName, StackName},
+    lint::Finding,
     recipe::{self, Checkout, Store, Version},
 };
 
@@ -30,10 +33,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let env = context.home.env(entry)?;
     let lock = context.home.lock_file(entry)?;
     let (recipe, pin) = recipe_of(entry, &env)?;
-    let version = match (version, pin) {
-        (Version::Newest, Some(pin)) => Version::Named(pin),
-        (version, _) => version.clone(),
-    };
+    let version = wanted_version(version, pin);
     let home = &context.home;
     let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
     let checkout = {
@@ -51,27 +51,13 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let name = stack_name(entry, &env)?;
     let variables = variables(entry, &env, &name, &checkout)?;
     let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
-    let environment = |key: &str| variables.get(key).cloned();
-    let profiles = compose::parse_profiles(env.get("COMPOSE_PROFILES").unwrap_or_default());
-    let (stack, warnings, findings) = {
-        let files = checkout.files();
-        let options = LoadOptions {
-            working_dir: checkout.path(),
-            home_dir: None,
-            environment: &environment,
-            files: &files,
-            interpolate: true,
-            profiles: &profiles,
-        };
-        let (config, warnings) = compose::load(&sources, &options)?;
-        let lint = LintOptions { stack: Some(&name), checkout: Some(checkout.path()) };
-        let mut stack = config.to_stack(&name, &files)?;
-        disown_foreign_volumes(&mut stack);
-        (stack, warnings, config.lint(&lint))
-    };
-    let entry = entry.clone();
-    Ok(App {
-        entry,
+    let (stack, warnings, findings) =
+        with_config(&checkout, &env, &variables, &sources, |config, warnings, files| {
+            let stack = config.to_stack(&name, files)?;
+            Ok((stack, warnings, lint(&config, &name, &checkout)))
+        })?;
+    let mut app = App {
+        entry: entry.clone(),
         env,
         lock,
         checkout,
@@ -82,7 +68,41 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         warnings,
         findings,
         engine,
-    })
+    };
+    disown_foreign_volumes(&mut app.stack);
+    app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
+    Ok(app)
+}
+
+/// Reads the compose files as the app's settings have them.
+///
+/// # Errors
+/// What is wrong with them.
+pub(super) fn with_config<T>(
+    checkout: &Checkout,
+    env: &EnvFile,
+    variables: &BTreeMap<String, String>,
+    sources: &[Source],
+    then: impl FnOnce(Config, Vec<Warning>, &dyn Files) -> Result<T, Problems>,
+) -> Result<T, Problems> {
+    let environment = |key: &str| variables.get(key).cloned();
+    let profiles = compose::parse_profiles(env.get("COMPOSE_PROFILES").unwrap_or_default());
+    let files = checkout.files();
+    let options = LoadOptions {
+        working_dir: checkout.path(),
+        home_dir: None,
+        environment: &environment,
+        files: &files,
+        interpolate: true,
+        profiles: &profiles,
+    };
+    let (config, warnings) = compose::load(sources, &options)?;
+    then(config, warnings, &files)
+}
+
+/// What lint says of an app's files.
+pub(super) fn lint(config: &Config, name: &StackName, checkout: &Checkout) -> Vec<Finding> {
+    config.lint(&LintOptions { stack: Some(name), checkout: Some(checkout.path()) })
 }
 
 /// Loads an app as it was deployed last, for what works with what runs: the pin
@@ -105,6 +125,14 @@ pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, E
             load(context, entry, &Version::Newest).await
         }
         loaded => loaded,
+    }
+}
+
+/// The version that is meant: the one given, else the settings' pin.
+pub(super) fn wanted_version(given: &Version, pin: Option<String>) -> Version {
+    match (given, pin) {
+        (Version::Newest, Some(pin)) => Version::Named(pin),
+        (given, _) => given.clone(),
     }
 }
 

@@ -4,11 +4,13 @@
 //! then carries it out, telling [`crate::progress`] what happens.
 
 mod access;
+mod app_rollout;
 mod apply;
 mod archive;
 mod auths;
 mod backupbot;
 mod checks;
+mod components;
 mod condition;
 mod consent;
 mod contents;
@@ -19,9 +21,11 @@ mod diff_words;
 mod ending;
 mod error;
 mod hooks;
+mod kept;
 mod live;
 mod load;
 mod migrate;
+mod names;
 mod on_server;
 mod owner;
 mod place;
@@ -29,10 +33,12 @@ mod plugin_grants;
 mod ports;
 mod prepare;
 mod ps;
+mod questions;
 pub mod reach;
 mod reaching;
 mod record;
 mod relabel;
+mod restore_hook;
 mod rollout;
 mod scale;
 mod services;
@@ -40,6 +46,7 @@ mod silent;
 mod stack;
 mod state;
 mod steps;
+mod survey;
 mod task;
 mod undeploy;
 mod undo;
@@ -59,23 +66,23 @@ use crate::{
     recipe::{Checkout, Version},
 };
 
-pub(crate) use backupbot::{RestoreHook, before_restore};
+pub use checks::reserved_findings;
 pub use condition::{Condition, of_services as condition};
 pub use consent::{AppLocked, check_grants};
 pub use deploy::deploy;
-pub use error::{
-    Ambiguous, Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject, Wish,
-};
+pub use error::{Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject};
 pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
 pub use load::{load, load_deployed, recipe_of, stack_name};
 pub use on_server::{Leaving, OnServer};
-pub use owner::{Confined, Takeover};
+pub use owner::Confined;
 pub use place::Place;
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
+pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
-pub use reaching::{ReachRow, ReachWish, app_reach, reach_findings, recipe_reach};
+pub use reaching::{ReachRow, app_reach, reach_findings, recipe_reach};
+pub(crate) use restore_hook::{RestoreHook, before_restore};
 pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use silent::{Silence, silence};
@@ -84,8 +91,8 @@ pub use stack::{
     stack_tasks, stacks,
 };
 pub use state::{Failing, State};
+pub use survey::survey;
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};
-pub use version::Downgrade;
 pub use work::ResolveImage;
 
 /// What every operation on an app needs. Made once per command.

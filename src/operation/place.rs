@@ -29,42 +29,33 @@ impl Place {
         }
     }
 
-    pub(super) fn secrets(&self, names: &[String]) -> String {
+    pub(super) fn secret(&self, name: &str) -> String {
         match self {
-            Place::Docker => "make them with `docker secret create`".into(),
-            Place::Simulated(server) => {
-                let secrets = numbered('s', names, |name| format!("{{name: {name}, file: FILE}}"));
-                by_stack(
-                    "them",
-                    server,
-                    "secrets",
-                    &format!("services: {{x: {{image: x}}}}, secrets: {{{secrets}}}"),
-                )
-            }
+            Place::Docker => format!("make it with `docker secret create {name} FILE`"),
+            Place::Simulated(server) => by_stack(
+                "it",
+                server,
+                "secrets",
+                &format!(
+                    "services: {{x: {{image: x}}}}, secrets: {{s: {{name: {name}, file: FILE}}}}"
+                ),
+            ),
         }
     }
 
-    pub(super) fn configs(&self, names: &[String]) -> String {
+    pub(super) fn config(&self, name: &str) -> String {
         match self {
-            Place::Docker => "make them with `docker config create`".into(),
-            Place::Simulated(server) => {
-                let configs =
-                    numbered('c', names, |name| format!("{{name: {name}, content: TEXT}}"));
-                by_stack(
-                    "them",
-                    server,
-                    "configs",
-                    &format!("services: {{x: {{image: x}}}}, configs: {{{configs}}}"),
-                )
-            }
+            Place::Docker => format!("make it with `docker config create {name} FILE`"),
+            Place::Simulated(server) => by_stack(
+                "it",
+                server,
+                "configs",
+                &format!(
+                    "services: {{x: {{image: x}}}}, configs: {{c: {{name: {name}, content: TEXT}}}}"
+                ),
+            ),
         }
     }
-}
-
-/// `s1: …, s2: …`
-fn numbered(letter: char, names: &[String], one: impl Fn(&String) -> String) -> String {
-    let each = names.iter().enumerate();
-    each.map(|(n, name)| format!("{letter}{n}: {}", one(name))).collect::<Vec<_>>().join(", ")
 }
 
 fn by_stack(what: &str, server: &str, stack: &str, compose: &str) -> String {
@@ -82,8 +73,7 @@ mod tests {
     fn docker_makes_what_is_missing_and_on_a_simulated_server_a_stack() {
         let here = Place::Docker;
         let there = Place::Simulated("practice".into());
-        let two = ["a".to_owned(), "b".to_owned()];
-        for text in [here.network("proxy"), here.secrets(&two), here.configs(&two)] {
+        for text in [here.network("proxy"), here.secret("a"), here.config("a")] {
             assert!(text.contains("`docker ") && !text.contains("simulated"), "{text}");
         }
         for (text, command) in [
@@ -93,13 +83,13 @@ mod tests {
                  potluck stack deploy --server practice -c - network-my-proxy`",
             ),
             (
-                there.secrets(&two),
-                "`echo '{services: {x: {image: x}}, secrets: {s0: {name: a, file: FILE}, s1: \
-                 {name: b, file: FILE}}}' | potluck stack deploy --server practice -c - secrets`",
+                there.secret("a"),
+                "`echo '{services: {x: {image: x}}, secrets: {s: {name: a, file: FILE}}}' | \
+                 potluck stack deploy --server practice -c - secrets`",
             ),
             (
-                there.configs(&two[..1]),
-                "`echo '{services: {x: {image: x}}, configs: {c0: {name: a, content: TEXT}}}' | \
+                there.config("a"),
+                "`echo '{services: {x: {image: x}}, configs: {c: {name: a, content: TEXT}}}' | \
                  potluck stack deploy --server practice -c - configs`",
             ),
         ] {

@@ -6,8 +6,8 @@ use crate::{home::Grant, plugin::grants::Reason};
 
 use super::{
     App, Error,
+    components::components,
     consent::{given, wishes},
-    hooks::components,
 };
 
 /// What one plugin of an app asks for and has.

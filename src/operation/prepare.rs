@@ -7,14 +7,18 @@
 
 use crate::{
     engine::Kind,
+    lint::Finding,
     plugin::{Hooks, Role, Transition},
+    secrets,
 };
 
 use super::{
-    App, Change, Context, DeployOptions, Error, Plan, checks,
+    App, Change, Context, DeployOptions, Error, Place, Plan,
+    app_rollout::{rollout, subject, work},
+    checks::{self, Keeper},
+    components::{Component, components},
     consent::{self, Agreed},
-    deploy::{rollout, subject, work},
-    hooks::{self, Component},
+    hooks,
     live::Live,
     migrate::Migrations,
     owner::{self, Asking},
@@ -57,10 +61,7 @@ pub(super) async fn prepare(
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<Prepared, Error> {
-    checks::reserved(app)?;
-    if !options.dry_run {
-        version::allow(context, app, options)?;
-    }
+    none_of(checks::reserved(&app.stack), context, app, options).await?;
     let asking = match options.dry_run {
         true => Asking::Shown,
         false => Asking::Asked { agreed: options.takeover },
@@ -69,15 +70,25 @@ pub(super) async fn prepare(
     let early = {
         let rollout = rollout(context, app, options);
         let (standing, live) = futures_util::join!(app.engine.standing(), rollout.live());
+        if let Ok(live) = &live {
+            // Known before a question is asked that would be for nothing.
+            none_of(missing(app, live), context, app, options).await?;
+        }
         if standing?.is_settled() { Some(live?) } else { None }
     };
+    if !options.dry_run {
+        version::allow(context, app, options)?;
+    }
     let mut takeovers = owner::enter(context, app, asking).await?;
     let mut live = match early {
         Some(live) => live,
-        None => rollout(context, app, options).live().await?,
+        None => {
+            let live = rollout(context, app, options).live().await?;
+            none_of(missing(app, &live), context, app, options).await?;
+            live
+        }
     };
-    checks::external(&app.stack, &subject(app), &live, &super::Place::of(&*app.engine))?;
-    let components = hooks::components(app)?;
+    let components = components(app)?;
     consent::check_flags(context, app, &components)?;
     let images = rollout(context, app, options).images(&live).await?;
     let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
@@ -95,12 +106,14 @@ pub(super) async fn prepare(
         return Ok(Prepared { plan, live, work, images, due: None });
     }
     context.progress.step("check");
-    let lint = checks::lint(app, options.strictness)?;
+    let lint = checks::lint(app, options.strictness);
+    checks::fit(&subject(app), lint.stopping)?;
+    let lint = lint.warnings;
     let reviewed = owner::review(context, app, &work, asking).await?;
     if reviewed.took {
         let rollout = rollout(context, app, options);
         live = rollout.live().await?;
-        work = super::deploy::work(&rollout, app, &live, &images).await?;
+        work = super::app_rollout::work(&rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
 
@@ -156,6 +169,32 @@ pub(super) async fn prepare(
         record: Record { fingerprint },
     };
     Ok(Prepared { plan, live, work, images, due: Some(due) })
+}
+
+/// What the app takes from its server, and is not there.
+fn missing(app: &App, live: &Live) -> Vec<Finding> {
+    let survey = secrets::survey(&app.stack, &app.env, &app.sources);
+    let keeper = Keeper::App { name: &app.entry.name, checkout: &app.checkout, survey: &survey };
+    checks::external(&app.stack, &keeper, live, &Place::of(&*app.engine))
+}
+
+/// That nothing of this was found; the error has all else that stops the deploy.
+async fn none_of(
+    found: Vec<Finding>,
+    context: &Context,
+    app: &App,
+    options: &DeployOptions,
+) -> Result<(), Error> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut all = found;
+    all.extend(checks::reserved(&app.stack));
+    all.extend(checks::lint(app, options.strictness).stopping);
+    if let Ok(live) = rollout(context, app, options).live().await {
+        all.extend(missing(app, &live));
+    }
+    checks::fit(&subject(app), all)
 }
 
 /// Asks for what was not agreed to yet, and writes down what is.

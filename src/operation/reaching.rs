@@ -14,56 +14,9 @@ use crate::{
 use super::{
     App, Context, Error, Plan,
     live::Live,
+    questions::ReachWish,
     reach::{self, Facts, Reaches},
 };
-
-/// What one service reaches beyond what was agreed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReachWish {
-    /// Its key in the compose files, or [`reach::STACK`].
-    pub service: String,
-    /// All that needs a yes.
-    pub reach: BTreeSet<Reach>,
-    /// What was agreed to earlier.
-    pub before: BTreeSet<Reach>,
-}
-
-impl ReachWish {
-    /// What is new.
-    pub fn missing(&self) -> impl Iterator<Item = &Reach> {
-        self.reach.iter().filter(|reach| !self.is_before(reach))
-    }
-
-    fn is_before(&self, reach: &Reach) -> bool {
-        self.before.iter().any(|before| before.covers(reach))
-    }
-
-    /// One line each, saying what is new and what is no longer wanted.
-    pub fn lines(&self) -> Vec<String> {
-        let mark = |reach: &Reach| match (self.before.is_empty(), self.is_before(reach)) {
-            (true, _) => "",
-            (false, true) => ", as before",
-            (false, false) => ", new",
-        };
-        let wanted = self
-            .reach
-            .iter()
-            .map(|reach| format!("{} ({reach}{})", reach::sentence(reach), mark(reach)));
-        let gone = self
-            .before
-            .iter()
-            .filter(|before| !self.reach.contains(before))
-            .map(|before| format!("no longer {} ({before})", reach::sentence(before)));
-        wanted.chain(gone).collect()
-    }
-}
-
-impl std::fmt::Display for ReachWish {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "  the service {} wants to", self.service)?;
-        self.lines().iter().try_for_each(|line| write!(f, "\n    {line}"))
-    }
-}
 
 /// One line of a plan's block of what is reached.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

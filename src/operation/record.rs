@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::home::AppEntry;
 
-use super::{App, Context, Error, hooks::Component};
+use super::{App, Context, Error, components::Component};
 
 /// The record of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,7 +122,7 @@ impl Rollout<'_> {
         for message in warnings {
             self.progress.warn(message);
         }
-        apply::apply(self, work, live, &auths).await
+        apply::apply(self.engine, self.stack, (work, live), &auths, self.progress).await
     }
 
     /// Sends what differs and waits until it runs; what follows when it does
@@ -152,7 +152,9 @@ impl Rollout<'_> {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
             OnFailure::Leave => Err(Error::Failed(failed)),
             // There is nothing good to go back to.
-            OnFailure::GoBack { .. } if !back => Err(Error::Failed(failed)),
+            OnFailure::GoBack { .. } if !back || applied.sent.is_empty() => {
+                Err(Error::Failed(failed))
+            }
             OnFailure::GoBack { .. } => match self.go_back(&applied).await {
                 Ok(()) => Err(Error::RolledBack(failed)),
                 Err(undo) => Err(Error::UndoFailed { failed, undo }),

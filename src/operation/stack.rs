@@ -18,9 +18,9 @@ use crate::{
 };
 
 use super::{
-    Error, Plan, TaskRow,
+    Error, Place, Plan, TaskRow,
     auths::SendAuth,
-    checks,
+    checks::{self, Keeper},
     contents::Marks,
     error::Subject,
     live::{by_name, label},
@@ -91,7 +91,8 @@ pub async fn deploy_stack(
         subject: Subject::Stack(stack.name.to_string()),
     };
     let live = rollout.live().await?;
-    checks::external(stack, &rollout.subject, &live, &super::Place::of(engine))?;
+    let missing = checks::external(stack, &Keeper::Operator, &live, &Place::of(engine));
+    checks::fit(&rollout.subject, missing)?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {

@@ -13,9 +13,9 @@ use crate::{
 
 use super::{
     App, Context, DeployOptions, Error, MigrationFailed,
+    app_rollout::{self, rollout},
     apply::Applied,
     converge::{Target, converge},
-    deploy::{self, rollout},
     error::{FailedService, Left, Problem},
     hooks,
     live::{Live, by_name},
@@ -84,7 +84,7 @@ impl Steps<'_> {
             // Hooks may have made secrets or restarted services.
             let rollout = rollout(context, self.app, options);
             live = rollout.live().await?;
-            work = deploy::work(&rollout, self.app, &live, &self.images).await?;
+            work = app_rollout::work(&rollout, self.app, &live, &self.images).await?;
         }
 
         let applied = rollout(context, self.app, options)

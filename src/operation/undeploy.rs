@@ -12,7 +12,9 @@ use crate::{
 };
 
 use super::{
-    App, Context, Error, Leaving, OnServer, apply, consent,
+    App, Context, Error, Leaving, OnServer, apply,
+    components::components,
+    consent,
     contents::CONTENT_LABEL,
     hooks,
     live::{by_name, label},
@@ -168,7 +170,7 @@ fn gone(result: Result<(), EngineError>) -> Result<(), Error> {
 async fn before_remove(context: &Context, app: &App) {
     let warn = |message: String| context.progress.warn(message);
     let run = async {
-        let components = hooks::components(app)?;
+        let components = components(app)?;
         let wishes = consent::wishes(app, &components, &[]);
         let (refused, agreed): (Vec<_>, Vec<_>) = components
             .into_iter()

@@ -7,8 +7,6 @@
 //! A recipe without releases in git, a plain folder, has the version that its
 //! label `coop-cloud.<stack>.version` says.
 
-use std::fmt;
-
 use crate::{
     compose::Stack,
     engine::api,
@@ -19,12 +17,10 @@ use crate::{
 
 use super::{
     App, Change, Context, DeployOptions, Error,
-    error::short,
     live::{Live, label},
+    names::{UNRELEASED, short},
+    questions::Downgrade,
 };
-
-/// A version that has no name.
-pub(super) const UNRELEASED: &str = "unreleased";
 
 /// What the app is about to run, as its lock file keeps it.
 pub(super) fn pinned(app: &App) -> RecipePin {
@@ -83,26 +79,6 @@ pub(super) fn transition(app: &App, live: &Live) -> Transition {
 /// Whether nobody knows from what to what it goes.
 pub(super) fn is_unknown(transition: &Transition) -> bool {
     transition.after.as_deref() == Some(UNRELEASED)
-}
-
-/// An older release over a newer one: to be agreed to.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Downgrade {
-    pub app: String,
-    /// What is deployed.
-    pub before: String,
-    pub after: String,
-}
-
-impl fmt::Display for Downgrade {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Downgrade { app, before, after } = self;
-        write!(
-            f,
-            "{app} runs {before}, and {after} is older; data that {before} migrated may be unusable \
-             for {after}"
-        )
-    }
 }
 
 /// What was deployed last, and what is to be; none where there is no difference,

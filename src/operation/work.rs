@@ -11,6 +11,7 @@ use super::{
     Change, Plan,
     contents::{self, CONTENT_LABEL, Marks, Placed},
     diff::{Names, comparable, contents as contents_of, differences},
+    kept,
     live::{Live, label},
     owner::{KIND_LABEL, Owned},
     relabel::Relabel,
@@ -147,7 +148,7 @@ impl Work {
             contents::place(&stack.configs, &stack.secrets, live, policy.secrets);
         let relabel = Relabel::compute(stack, live, &configs.renamed, &secrets.renamed);
         let names = live.names();
-        let mut warnings = network_warnings(stack, live);
+        let mut warnings = kept::warnings(stack, live);
         warnings.extend(secrets.warnings.iter().cloned());
         let services: Vec<ServiceWork> = stack
             .services
@@ -350,35 +351,6 @@ fn platforms(found: &[api::Platform]) -> Vec<api::Platform> {
         platform
     };
     found.iter().map(clear).collect()
-}
-
-/// What swarm cannot change in a network that exists.
-fn network_warnings(stack: &Stack, live: &Live) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (name, wanted) in &stack.networks {
-        let Some(found) = live.networks.iter().find(|n| n.name.as_ref() == Some(name)) else {
-            continue;
-        };
-        let mut differs = Vec::new();
-        if wanted.driver.as_deref().unwrap_or("overlay")
-            != found.driver.as_deref().unwrap_or("overlay")
-        {
-            differs.push("driver");
-        }
-        if wanted.attachable.unwrap_or(false) != found.attachable.unwrap_or(false) {
-            differs.push("attachable");
-        }
-        if wanted.internal.unwrap_or(false) != found.internal.unwrap_or(false) {
-            differs.push("internal");
-        }
-        if !differs.is_empty() {
-            warnings.push(format!(
-                "the network `{name}` exists with another {}; swarm cannot change that while it exists",
-                differs.join(", ")
-            ));
-        }
-    }
-    warnings
 }
 
 fn stale(

@@ -27,6 +27,8 @@ pub struct Checkout {
     /// Full commit id; none for a linked folder's working files.
     pub commit: Option<String>,
     pub manifest: Manifest,
+    /// Why there is no manifest, of a recipe that is only looked at.
+    manifest_error: Option<Error>,
     /// Reads cannot leave it, symbolic links included.
     files: Dir,
     folder: TempDir,
@@ -44,15 +46,32 @@ impl Checkout {
         let files = open(&folder)?;
         let Facts { recipe, version, commit } = facts;
         let manifest = Manifest::default();
-        let mut checkout = Checkout { recipe, version, commit, manifest, files, folder };
+        let manifest_error = None;
+        let mut checkout =
+            Checkout { recipe, version, commit, manifest, manifest_error, files, folder };
         // A recipe may have none. One that cannot be read is something else than
         // none: its plugins would be left out without a word.
         let none = checkout.files.symlink_metadata(MANIFEST);
         if !none.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            let text = checkout.text(MANIFEST)?;
-            checkout.manifest = Manifest::parse(&text)?;
+            match checkout.text(MANIFEST).and_then(|text| Manifest::parse(&text)) {
+                Ok(manifest) => checkout.manifest = manifest,
+                Err(error) => checkout.manifest_error = Some(error),
+            }
         }
         Ok(checkout)
+    }
+
+    /// What is wrong with `recipe.yml`, so that the recipe's plugins are not known.
+    pub fn manifest_error(&self) -> Option<&Error> {
+        self.manifest_error.as_ref()
+    }
+
+    /// One whose plugins are known.
+    pub(super) fn sound(mut self) -> Result<Self, Error> {
+        match self.manifest_error.take() {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
     }
 
     /// The private folder, to resolve paths against and to show. Its files are
@@ -159,6 +178,11 @@ impl Checkout {
     /// # Errors
     /// As [`Checkout::read`], and for what is not UTF-8.
     pub fn compose_sources(&self, compose_file: &str) -> Result<Vec<compose::Source>, Error> {
+        self.compose_files(compose_file).into_iter().collect()
+    }
+
+    /// As [`Checkout::compose_sources`], each file by itself.
+    pub fn compose_files(&self, compose_file: &str) -> Vec<Result<compose::Source, Error>> {
         let mut names: Vec<_> =
             compose_file.split(':').map(str::trim).filter(|name| !name.is_empty()).collect();
         if names.is_empty() {

@@ -70,6 +70,60 @@ pub fn sample_stacks(checkout: &Checkout) -> Vec<(Option<String>, Stack)> {
     stacks
 }
 
+/// The compose files of a list, or what is wrong with each that cannot be read.
+///
+/// # Errors
+/// The findings.
+pub fn sources(checkout: &Checkout, list: &str) -> Result<Vec<Source>, Vec<Finding>> {
+    let (mut sources, mut unreadable) = (Vec::new(), Vec::new());
+    for file in checkout.compose_files(list) {
+        match file {
+            Ok(source) => sources.push(source),
+            Err(error) => unreadable.push(of_unreadable(error)),
+        }
+    }
+    if unreadable.is_empty() { Ok(sources) } else { Err(unreadable) }
+}
+
+fn of_unreadable(error: Error) -> Finding {
+    match error {
+        Error::Io { path, source } => {
+            Finding::new(&rules::COMPOSE_UNREADABLE, source.to_string()).at(Position::file(path))
+        }
+        error => Finding::new(&rules::COMPOSE_UNREADABLE, error.to_string()),
+    }
+}
+
+/// What docker refuses of files beside what lint finds in them.
+pub fn with_refusals(
+    stack: Result<Stack, Problems>,
+    mut findings: Vec<Finding>,
+) -> (Option<Stack>, Vec<Finding>) {
+    match stack {
+        Ok(stack) => (Some(stack), findings),
+        Err(Problems(problems)) => {
+            findings.extend(problems.into_iter().map(refused));
+            (None, findings)
+        }
+    }
+}
+
+/// That a stack has no service `app`, which is the same for a recipe and for an app.
+pub fn without_app_service(stack: &Stack, sources: &[Source]) -> Option<Finding> {
+    if stack.services.iter().any(|service| service.key == "app") {
+        return None;
+    }
+    let message = "no service is called `app`: hooks, labels and other recipes count on it";
+    let position = sources.first().map(|source| Position::file(&source.name));
+    Some(Finding::new(&rules::NO_APP_SERVICE, message).at(position))
+}
+
+/// Warnings that `app new` and the plan of a deploy say, too: they are about what
+/// an app lacks as long as it lives, where most are about how a file is written.
+pub fn is_said_always(finding: &Finding) -> bool {
+    finding.code == rules::NO_APP_SERVICE.code
+}
+
 struct Lint<'a> {
     checkout: &'a Checkout,
     findings: BTreeSet<Finding>,
@@ -139,30 +193,24 @@ impl<'a> Lint<'a> {
     /// be read.
     fn compose(&mut self, sample: &EnvFile) -> Option<BTreeSet<String>> {
         let list = sample.get("COMPOSE_FILE").unwrap_or_default();
-        let base = match self.checkout.compose_sources(list) {
+        let base = match sources(self.checkout, list) {
             Ok(sources) => sources,
-            Err(e) => {
-                let finding = match e {
-                    Error::Io { path, source } => {
-                        Finding::new(&rules::COMPOSE_UNREADABLE, source.to_string())
-                            .at(Position::file(path))
-                    }
-                    e => Finding::new(&rules::COMPOSE_UNREADABLE, e.to_string()),
-                };
-                self.add(finding);
+            Err(findings) => {
+                self.findings.extend(findings);
                 return None;
             }
         };
-        let stack = self.stack(&base, sample, Severity::Error)?;
-        let mut services: BTreeSet<_> = stack.services.iter().map(|s| s.key.clone()).collect();
-        if !services.contains("app") {
-            let message = "no service is called `app`: hooks, labels and other recipes count on it";
-            let position = base.first().map(|source| Position::file(&source.name));
-            self.add(Finding::new(&rules::NO_APP_SERVICE, message).at(position));
+        let stack = self.stack(&base, sample, Severity::Error);
+        // Where the plugins are not known, one of them may make the backups.
+        let by_plugin =
+            self.checkout.manifest_error().is_some() || backups::has_plugin(self.checkout);
+        let mut services = BTreeSet::new();
+        if let Some(stack) = &stack {
+            services.extend(stack.services.iter().map(|s| s.key.clone()));
+            self.findings.extend(without_app_service(stack, &base));
+            self.secrets(stack, &base, sample);
+            self.backups(stack, &base, by_plugin, Severity::Error);
         }
-        self.secrets(&stack, &base, sample);
-        let by_plugin = backups::has_plugin(self.checkout);
-        self.backups(&stack, &base, by_plugin, Severity::Error);
         for overlay in self.overlays(&base) {
             let Ok(text) = self.checkout.text(&overlay) else {
                 let finding = Finding::new(&rules::COMPOSE_UNREADABLE, "it cannot be read");
@@ -177,7 +225,7 @@ impl<'a> Lint<'a> {
                 self.backups(&stack, &sources, by_plugin, Severity::Warning);
             }
         }
-        Some(services)
+        stack.map(|_| services)
     }
 
     /// `compose.*.yml` files that the sample does not list.
@@ -227,15 +275,11 @@ impl<'a> Lint<'a> {
         };
         let name = StackName::new(STACK).ok()?;
         let lint = LintOptions { stack: Some(&name), checkout: Some(self.checkout.path()) };
-        let loaded = compose::load(sources, &options).and_then(|(config, _)| {
-            let stack = config.to_stack(&name, &files)?;
-            Ok((stack, config.lint(&lint)))
-        });
-        drop(files);
-        let (stack, findings) = match loaded {
-            Ok((stack, findings)) => (Some(stack), findings),
-            Err(Problems(problems)) => (None, problems.into_iter().map(refused).collect()),
+        let (stack, findings) = match compose::load(sources, &options) {
+            Ok((config, _)) => with_refusals(config.to_stack(&name, &files), config.lint(&lint)),
+            Err(problems) => with_refusals(Err(problems), Vec::new()),
         };
+        drop(files);
         for finding in findings {
             self.add_capped(finding, severity);
         }
@@ -287,6 +331,9 @@ impl<'a> Lint<'a> {
         }
         // What cannot be read was said with the compose files.
         let Ok(text) = self.checkout.text("abra.sh") else { return };
+        if self.checkout.manifest_error().is_some() {
+            return;
+        }
         for finding in backups::abra_functions(&text, backups::has_plugin(self.checkout)) {
             self.add(finding);
         }
@@ -332,6 +379,15 @@ impl<'a> Lint<'a> {
         let in_manifest = |rule: &'static Rule, plugin: &str, message: String| {
             Finding::new(rule, format!("plugin `{plugin}`: {message}")).at(Position::file(MANIFEST))
         };
+        if let Some(error) = self.checkout.manifest_error() {
+            let message = match error {
+                Error::Manifest(message) => message.clone(),
+                Error::Io { source, .. } => source.to_string(),
+                error => error.to_string(),
+            };
+            let finding = Finding::new(&rules::MANIFEST_INVALID, message);
+            self.add(finding.at(Position::file(MANIFEST)));
+        }
         for plugin in self.checkout.manifest.plugins.clone() {
             let (name, component) = (&plugin.name, &plugin.component);
             match self.checkout.component(component) {

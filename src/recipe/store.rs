@@ -147,6 +147,15 @@ impl Store {
     /// [`Error::Unknown`], [`Error::UnknownVersion`], [`Error::TooLarge`],
     /// [`Error::Repository`], [`Error::Git`], [`Error::Manifest`].
     pub fn checkout(&self, recipe: &RecipeName, version: &Version) -> Result<Checkout, Error> {
+        self.examine(recipe, version)?.sound()
+    }
+
+    /// As [`Store::checkout`], of a recipe whose manifest may be wrong
+    /// ([`Checkout::manifest_error`]): for finding all that is wrong with it.
+    ///
+    /// # Errors
+    /// As [`Store::checkout`], but for the manifest.
+    pub fn examine(&self, recipe: &RecipeName, version: &Version) -> Result<Checkout, Error> {
         let place = self.existing(recipe)?;
         let bare = is_bare(&place);
         let working_files = place.is_symlink() && !bare || !is_repository(&place);
@@ -182,10 +191,18 @@ impl Store {
     /// # Errors
     /// As [`Store::add`] and [`Store::checkout`].
     pub fn look(&self, source: &str, version: &Version) -> Result<Checkout, Error> {
+        self.examine_source(source, version)?.sound()
+    }
+
+    /// As [`Store::look`], of a recipe whose manifest may be wrong.
+    ///
+    /// # Errors
+    /// As [`Store::add`] and [`Store::examine`].
+    pub fn examine_source(&self, source: &str, version: &Version) -> Result<Checkout, Error> {
         let source = match Source::parse(source)? {
             // A recipe that is here, even where a folder is called so, too.
             Source::Name(name) if self.place(&name).is_dir() => {
-                return self.checkout(&name, version);
+                return self.examine(&name, version);
             }
             source => self.resolve(source)?,
         };
@@ -202,7 +219,7 @@ impl Store {
             }
             source => aside.add_resolved(&name, source)?,
         }
-        aside.checkout(&name, version)
+        aside.examine(&name, version)
     }
 
     fn place(&self, recipe: &RecipeName) -> PathBuf {

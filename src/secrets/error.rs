@@ -13,8 +13,13 @@ pub enum Error {
     /// Secrets cannot be changed.
     #[error("version {version} of the secret `{name}` already exists")]
     Exists { name: String, version: String },
-    #[error("the secret `{name}` is not on the server")]
-    Missing { name: String },
+    #[error("the secret `{name}` is not on the server{}", in_version(.version, .stored))]
+    NotStored {
+        name: String,
+        version: String,
+        /// The versions that are.
+        stored: Vec<String>,
+    },
     #[error("the secret `{name}` has no version: `{key}` is empty or missing in the settings")]
     NoVersion { name: String, key: String },
     #[error("`{key}`: {message}")]
@@ -31,6 +36,14 @@ pub enum Error {
     Random(String),
 }
 
+fn in_version(version: &str, stored: &[String]) -> String {
+    match (version, stored) {
+        (_, []) => String::new(),
+        ("", stored) => format!(" as the settings have it; it has {}", stored.join(", ")),
+        (version, stored) => format!(" in version {version}; it has {}", stored.join(", ")),
+    }
+}
+
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
@@ -44,9 +57,7 @@ impl Hint for Error {
                  the new value and deploy"
                     .into(),
             ),
-            Error::Missing { .. } => {
-                Some("make it with `potluck app secret generate` or `insert`".into())
-            }
+            Error::NotStored { .. } => Some("`potluck app secret ls` lists all versions".into()),
             Error::NoVersion { key, .. } => Some(format!("add `{key}=v1` to the settings")),
             Error::Modifier { .. } => Some(
                 "modifiers are `length=N`, `charset=alnum|hex|digits|special|safespecial` (several \

@@ -6,8 +6,9 @@
 //! randomness, live in [`zeroize::Zeroizing`] memory and go nowhere but the
 //! swarm and, when asked, the operator's terminal.
 //!
-//! [`wanted`] says which secrets the active compose files use; [`generate`],
-//! [`insert`], [`status`] and [`remove`] work on a swarm. Secrets are labelled
+//! [`wanted`] says which secrets the active compose files use ([`survey`] also where
+//! some are wrong); [`generate`],
+//! [`insert`], [`versions`] and [`remove_stored`] work on a swarm. Secrets are labelled
 //! with the app ([`APP_LABEL`]) and not with the stack, so that `docker stack
 //! rm` leaves them where abra's would stay, too.
 
@@ -17,12 +18,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod value;
+mod versions;
 
 pub use error::Error;
 pub(crate) use plan::written_names;
-pub use plan::{SecretPlan, find, wanted};
+pub use plan::{SecretPlan, Survey, Unplanned, find, survey, wanted};
 pub use store::{
-    APP_LABEL, Generated, MAX_SIZE, Made, Status, StoredSecret, generate, generate_one, insert,
-    remove, remove_stored, status, stored, stored_or,
+    APP_LABEL, Generated, MAX_SIZE, Made, StoredSecret, generate, generate_one, insert,
+    remove_stored, stored, stored_or,
 };
 pub use value::{Charset, Shape, make};
+pub use versions::{SecretVersion, find_version, versions};

@@ -36,6 +36,47 @@ pub struct SecretPlan {
     pub generate: bool,
 }
 
+/// The secrets of an app, as far as its settings say what they are.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Sorted by name.
+    pub plans: Vec<SecretPlan>,
+    /// Those that cannot be planned for, by their name on the swarm.
+    pub unplanned: BTreeMap<String, Unplanned>,
+}
+
+/// A secret that the settings do not say enough of.
+#[derive(Debug)]
+pub struct Unplanned {
+    /// Without stack and version, `db_password`.
+    pub name: String,
+    pub error: Error,
+}
+
+impl Survey {
+    /// All secrets.
+    ///
+    /// # Errors
+    /// Why the first of them cannot be planned for.
+    pub fn complete(self) -> Result<Vec<SecretPlan>, Error> {
+        match self.unplanned.into_values().next() {
+            Some(unplanned) => Err(unplanned.error),
+            None => Ok(self.plans),
+        }
+    }
+
+    /// The plan of the secret with this name, whatever is wrong with others.
+    ///
+    /// # Errors
+    /// Why it cannot be planned for; [`Error::Unknown`].
+    pub fn one(self, name: &str) -> Result<SecretPlan, Error> {
+        match self.unplanned.into_values().find(|unplanned| unplanned.name == name) {
+            Some(unplanned) => Err(unplanned.error),
+            None => find(&self.plans, name).cloned(),
+        }
+    }
+}
+
 /// The secrets that the stack's services use and that are its own, sorted by
 /// name. `sources` are the active compose files; without them keys are found by
 /// their names only.
@@ -43,6 +84,11 @@ pub struct SecretPlan {
 /// # Errors
 /// [`Error::NoVersion`], [`Error::Modifier`], [`Error::NameTooLong`].
 pub fn wanted(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Result<Vec<SecretPlan>, Error> {
+    survey(stack, env, sources).complete()
+}
+
+/// As [`wanted`], with all that is wrong.
+pub fn survey(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Survey {
     let used: BTreeSet<&str> = stack
         .services
         .iter()
@@ -52,21 +98,33 @@ pub fn wanted(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Result<Vec<Se
         .collect();
     let keys = version_keys(env, sources);
     let prefix = format!("{}_", stack.name);
-    let mut plans = Vec::new();
+    let mut survey = Survey::default();
     for full_name in &stack.external_secrets {
         // A name without the stack's is shared with others and not ours.
         let Some(rest) = full_name.strip_prefix(&prefix) else { continue };
         if !used.contains(full_name.as_str()) {
             continue;
         }
-        if full_name.len() > MAX_NAME {
-            return Err(Error::NameTooLong { full_name: full_name.clone() });
+        let planned = if full_name.len() > MAX_NAME {
+            Err(Error::NameTooLong { full_name: full_name.clone() })
+        } else {
+            plan(rest, full_name, env, &keys)
+        };
+        match planned {
+            Ok(plan) => survey.plans.push(plan),
+            Err(error) => {
+                let name = match &error {
+                    Error::NoVersion { name, .. } => name,
+                    _ => rest.rsplit_once('_').map_or(rest, |(name, _)| name),
+                };
+                let name = name.to_owned();
+                survey.unplanned.insert(full_name.clone(), Unplanned { name, error });
+            }
         }
-        plans.push(plan(rest, full_name, env, &keys)?);
     }
-    plans.sort_by(|a, b| a.name.cmp(&b.name));
-    plans.dedup();
-    Ok(plans)
+    survey.plans.sort_by(|a, b| a.name.cmp(&b.name));
+    survey.plans.dedup();
+    survey
 }
 
 /// The plan of the secret with this name.

@@ -18,20 +18,6 @@ pub const APP_LABEL: &str = "org.potluck.app";
 /// than 500 KiB).
 pub const MAX_SIZE: usize = 500 * 1024 - 1;
 
-/// A secret that the app needs, and whether the swarm has it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Status {
-    pub name: String,
-    pub version: String,
-    pub full_name: String,
-    /// Whether `generate` would make it.
-    pub generate: bool,
-    /// When it was stored, as the engine says; none when it is missing.
-    pub created_at: Option<String>,
-    /// Its id on the swarm; none when it is missing.
-    pub id: Option<String>,
-}
-
 /// A new value, shown once or never.
 pub struct Generated {
     pub name: String,
@@ -63,28 +49,6 @@ pub struct Made {
 pub struct StoredSecret {
     pub id: String,
     pub full_name: String,
-}
-
-/// For each planned secret, whether it is there.
-///
-/// # Errors
-/// [`Error::Engine`].
-pub async fn status(engine: &dyn Engine, plans: &[SecretPlan]) -> Result<Vec<Status>, Error> {
-    let present = by_name(engine).await?;
-    Ok(plans
-        .iter()
-        .map(|plan| {
-            let secret = present.get(&plan.full_name);
-            Status {
-                name: plan.name.clone(),
-                version: plan.version.clone(),
-                full_name: plan.full_name.clone(),
-                generate: plan.generate,
-                created_at: secret.and_then(|secret| secret.created_at.clone()),
-                id: secret.and_then(|secret| secret.id.clone()),
-            }
-        })
-        .collect())
 }
 
 /// Makes the secrets that are missing; keeps those that exist. Those made
@@ -160,22 +124,7 @@ pub async fn insert(
     }
 }
 
-/// Removes one secret from the swarm.
-///
-/// # Errors
-/// [`Error::Missing`], [`Error::InUse`], [`Error::Engine`].
-pub async fn remove(engine: &dyn Engine, plan: &SecretPlan) -> Result<(), Error> {
-    let present = by_name(engine).await?;
-    let missing = || Error::Missing { name: plan.name.clone() };
-    let id = present.get(&plan.full_name).and_then(|secret| secret.id.clone());
-    let secret = StoredSecret { id: id.ok_or_else(missing)?, full_name: plan.full_name.clone() };
-    match remove_stored(engine, &secret).await {
-        Err(Error::Engine(e)) if e.is_not_found() => Err(missing()),
-        removed => removed,
-    }
-}
-
-/// Removes a secret found by [`stored`].
+/// Removes one version of a secret from the swarm.
 ///
 /// # Errors
 /// [`Error::InUse`], [`Error::Engine`].
@@ -215,24 +164,34 @@ pub async fn stored_or(
     app: &AppName,
     unlabelled: impl Fn(&str) -> bool,
 ) -> Result<Vec<StoredSecret>, Error> {
+    Ok(stored_among(&engine.secrets(Scope::All).await?, app, unlabelled))
+}
+
+/// The app's secrets among all of a swarm, by name.
+pub(super) fn stored_among<'a>(
+    all: impl IntoIterator<Item = &'a api::Secret>,
+    app: &AppName,
+    unlabelled: impl Fn(&str) -> bool,
+) -> Vec<StoredSecret> {
     let mut secrets = Vec::new();
-    for (full_name, secret) in by_name(engine).await? {
-        let labels = secret.spec.as_ref().and_then(|spec| spec.labels.as_ref());
-        let ours = match labels.and_then(|labels| labels.get(APP_LABEL)) {
+    for secret in all {
+        let Some(spec) = &secret.spec else { continue };
+        let Some(full_name) = spec.name.clone() else { continue };
+        let ours = match spec.labels.as_ref().and_then(|labels| labels.get(APP_LABEL)) {
             Some(label) => label == app.as_str(),
             None => unlabelled(&full_name),
         };
-        if let (true, Some(id)) = (ours, secret.id) {
+        if let (true, Some(id)) = (ours, secret.id.clone()) {
             secrets.push(StoredSecret { id, full_name });
         }
     }
     secrets.sort_by(|a, b| a.full_name.cmp(&b.full_name));
-    Ok(secrets)
+    secrets
 }
 
 /// `<stack>_<name>_<version>`, where a version has no `_` of its own: what has
 /// more may belong to a stack whose name begins as ours.
-fn is_version_of(full_name: &str, stack: &StackName, name: &str) -> bool {
+pub(super) fn is_version_of(full_name: &str, stack: &StackName, name: &str) -> bool {
     full_name
         .strip_prefix(stack.as_str())
         .and_then(|rest| rest.strip_prefix('_')?.strip_prefix(name)?.strip_prefix('_'))
@@ -249,20 +208,25 @@ async fn by_name(engine: &dyn Engine) -> Result<HashMap<String, api::Secret>, Er
 
 /// Services that have the secret.
 async fn users(engine: &dyn Engine, secret: &StoredSecret) -> Result<Vec<String>, Error> {
-    let mut names: Vec<String> = engine
-        .services(Scope::All)
-        .await?
-        .into_iter()
-        .filter_map(|service| service.spec)
-        .filter(|spec| {
-            let container = spec.task_template.as_ref().and_then(|t| t.container_spec.as_ref());
-            container.and_then(|c| c.secrets.as_ref()).into_iter().flatten().any(|reference| {
-                reference.secret_id.as_deref() == Some(secret.id.as_str())
-                    || reference.secret_name.as_deref() == Some(secret.full_name.as_str())
-            })
+    let services = engine.services(Scope::All).await?;
+    Ok(users_among(&services, Some(&secret.id), &secret.full_name))
+}
+
+/// Full names of the services that have a secret, sorted.
+pub(super) fn users_among(
+    services: &[api::Service],
+    id: Option<&str>,
+    full_name: &str,
+) -> Vec<String> {
+    let has = |spec: &&api::ServiceSpec| {
+        let container = spec.task_template.as_ref().and_then(|t| t.container_spec.as_ref());
+        container.and_then(|c| c.secrets.as_ref()).into_iter().flatten().any(|reference| {
+            id.is_some() && reference.secret_id.as_deref() == id
+                || reference.secret_name.as_deref() == Some(full_name)
         })
-        .filter_map(|spec| spec.name)
-        .collect();
+    };
+    let specs = services.iter().filter_map(|service| service.spec.as_ref());
+    let mut names: Vec<String> = specs.filter(has).filter_map(|spec| spec.name.clone()).collect();
     names.sort();
-    Ok(names)
+    names
 }

@@ -223,6 +223,7 @@ impl State {
                     json!({"NodeID": "n", "LocalNodeState": "active", "ControlAvailable": true});
                 (200, json!({"ID": "x", "OSType": "linux", "Swarm": swarm}))
             }
+            ("GET", ["volumes"]) => (200, json!({"Volumes": [], "Warnings": null})),
             ("GET", ["tasks" | "nodes"]) | ("GET", ["containers", "json"]) => (200, json!([])),
             ("GET", ["distribution", ..]) => match &self.digest {
                 Some(digest) => (

@@ -15,7 +15,10 @@ use crate::{
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
     operation,
-    recipe::{Checkout, Version, lint::lint},
+    recipe::{
+        Checkout, Version,
+        lint::{is_said_always, lint},
+    },
 };
 
 /// Set up a new app.
@@ -240,8 +243,8 @@ pub(super) fn confirm_stack(
 fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
     let findings = lint(checkout);
     let mistakes = blocking(&findings, Strictness::Errors);
-    for mistake in &mistakes {
-        session.ui.warn(clean(&mistake.to_string()));
+    for finding in findings.iter().filter(|f| mistakes.contains(f) || is_said_always(f)) {
+        session.ui.warn(clean(&finding.to_string()));
     }
     if !mistakes.is_empty() {
         session.ui.warn(format_args!("the recipe {} can't be deployed as it is", checkout.recipe));

@@ -11,7 +11,7 @@ use crate::{
         session::Session,
     },
     lint::{Finding, blocking},
-    operation::reach_findings,
+    operation::{reach_findings, reserved_findings},
     recipe::{Version, lint::lint},
 };
 
@@ -58,9 +58,10 @@ struct Report {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
-    let checkout = super::look(session, &args.recipe, &version)?;
+    let checkout = super::examine(session, &args.recipe, &version)?;
     let mut findings = lint(&checkout);
     findings.extend(reach_findings(&checkout));
+    findings.extend(reserved_findings(&checkout));
     findings.sort();
     let report = Report {
         recipe: checkout.recipe.to_string(),

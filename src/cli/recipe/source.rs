@@ -9,7 +9,7 @@ use crate::{
         ui::clean,
     },
     home::RecipeName,
-    recipe::{Checkout, Error, Version},
+    recipe::{Checkout, Error, Store, Version},
     toolchain,
 };
 
@@ -43,11 +43,27 @@ pub fn find(session: &Session, given: &str) -> Result<RecipeName, Failure> {
 /// # Errors
 /// As [`find`].
 pub fn look(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
+    looked_at(session, given, |store| store.look(given, version))
+}
+
+/// As [`look`], of a recipe whose `recipe.yml` may be wrong.
+///
+/// # Errors
+/// As [`find`].
+pub fn examine(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
+    looked_at(session, given, |store| store.examine_source(given, version))
+}
+
+fn looked_at(
+    session: &Session,
+    given: &str,
+    look: impl FnOnce(&Store) -> Result<Checkout, Error>,
+) -> Result<Checkout, Failure> {
     let store = session.recipes()?;
     if !store.list().is_ok_and(|known| known.iter().any(|name| name.as_str() == given)) {
         no_plugin(given)?;
     }
-    let found = store.look(given, version);
+    let found = look(&store);
     found.map_err(|error| match store.list() {
         Ok(known) => not_found(error, given, &known),
         Err(_) => error.into(),

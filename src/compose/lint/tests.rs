@@ -95,6 +95,7 @@ fn each_finding_has_its_rule() {
             format!("{GOOD}, deploy: {{{DEPLOY}, update_config: {{failure_action: pause}}}}"),
             "update-pauses",
         ),
+        (deploy("restart_policy: {condition: none}"), "end-rolled-back"),
         (format!("{GOOD}, deploy: {{{UPDATE}}}"), "no-memory-limit"),
         (deploy("restart_policy: {max_attempts: 3}"), "restart-gives-up"),
         (

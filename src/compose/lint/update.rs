@@ -52,12 +52,22 @@ fn check_start_first(subject: Subject<'_>, key: &str, findings: &mut Findings<'_
 fn check_failure_action(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let update = subject.service.deploy.update_config.as_ref();
     let rule = match update.map(|update| update.failure_action.as_str()) {
+        Some("rollback") if may_end(subject) => &rules::END_ROLLED_BACK,
         Some("pause") => &rules::UPDATE_PAUSES,
-        Some("") | None if !subject.is_job() => &rules::UPDATE_PAUSES_BY_DEFAULT,
+        // Its end pauses the update, which potluck tells from a failure.
+        Some("") | None if !subject.is_job() && !may_end(subject) => {
+            &rules::UPDATE_PAUSES_BY_DEFAULT
+        }
         _ => return,
     };
     let key = "deploy.update_config.failure_action";
     findings.rule(rule, subject.spot(key), subject.path(key));
+}
+
+/// Whether it is meant to end by itself.
+fn may_end(subject: Subject<'_>) -> bool {
+    let policy = subject.service.deploy.restart_policy.as_ref();
+    !subject.is_job() && policy.is_some_and(|policy| policy.condition == "none")
 }
 
 fn check_restart(subject: Subject<'_>, findings: &mut Findings<'_>) {

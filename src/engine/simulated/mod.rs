@@ -180,14 +180,13 @@ impl Simulated {
         })
     }
 
-    fn volume_of(&self, name: &str, labels: &BTreeMap<String, String>) -> Volume {
-        Volume {
-            name: name.to_owned(),
-            driver: "local".to_owned(),
-            mountpoint: files::data(&self.volumes, name),
-            labels: labels.clone(),
-            options: BTreeMap::new(),
-        }
+    fn volume_of(&self, state: &State, name: &str) -> Option<Volume> {
+        let labels = state.volumes.get(name)?.clone();
+        let driver = state.volume_drivers.get(name).cloned();
+        let (driver, options) =
+            driver.map_or(("local".into(), BTreeMap::new()), |given| (given.name, given.options));
+        let mountpoint = files::data(&self.volumes, name);
+        Some(Volume { name: name.to_owned(), driver, mountpoint, labels, options })
     }
 
     /// The files of a container that runs.
@@ -489,17 +488,15 @@ impl Engine for Simulated {
         self.change(|state, _| {
             let volumes = state.volumes.iter();
             let volumes = volumes.filter(|(_, labels)| in_scope(scope, |label| labels.get(label)));
-            Ok(volumes.map(|(name, labels)| self.volume_of(name, labels)).collect())
+            Ok(volumes.filter_map(|(name, _)| self.volume_of(state, name)).collect())
         })
         .await
     }
 
     async fn volume(&self, name: &str) -> Result<Volume, Error> {
         self.change(|state, _| {
-            let labels = state.volumes.get(name);
-            let labels = labels
-                .ok_or_else(|| Error::NotFound { kind: Kind::Volume, name: name.to_owned() })?;
-            Ok(self.volume_of(name, labels))
+            self.volume_of(state, name)
+                .ok_or_else(|| Error::NotFound { kind: Kind::Volume, name: name.to_owned() })
         })
         .await
     }
@@ -511,8 +508,9 @@ impl Engine for Simulated {
     ) -> Result<Volume, Error> {
         self.change(|state, _| {
             self.make_volume(name)?;
-            let labels = state.volumes.entry(name.to_owned()).or_insert(labels);
-            Ok(self.volume_of(name, labels))
+            state.volumes.entry(name.to_owned()).or_insert(labels);
+            self.volume_of(state, name)
+                .ok_or_else(|| Error::NotFound { kind: Kind::Volume, name: name.to_owned() })
         })
         .await
     }

@@ -26,6 +26,16 @@ pub(super) struct State {
     pub configs: Vec<api::Config>,
     /// Labels by name.
     pub volumes: BTreeMap<String, BTreeMap<String, String>>,
+    /// How those are made that are more than a folder, by name.
+    #[serde(default)]
+    pub volume_drivers: BTreeMap<String, VolumeDriver>,
+}
+
+/// A volume's driver and its options.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct VolumeDriver {
+    pub name: String,
+    pub options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,6 +82,7 @@ impl Default for State {
             secret_digests: BTreeMap::new(),
             configs: Vec::new(),
             volumes: BTreeMap::new(),
+            volume_drivers: BTreeMap::new(),
         }
     }
 }
@@ -292,6 +303,7 @@ impl State {
             internal: request.internal,
             attachable: request.attachable,
             ingress: request.ingress,
+            enable_ipv6: request.enable_ipv6,
             options: request.options,
             labels: request.labels,
             ..Default::default()
@@ -329,6 +341,23 @@ impl State {
         using.map(Service::name).collect()
     }
 
+    /// Makes a volume as a task's mount asks for it; one that exists stays as it is.
+    pub fn mount_volume(&mut self, name: &str, mount: &api::Mount) {
+        if self.volumes.contains_key(name) {
+            return;
+        }
+        let given = mount.volume_options.clone().unwrap_or_default();
+        let labels = given.labels.unwrap_or_default().into_iter().collect();
+        self.volumes.insert(name.to_owned(), labels);
+        if let Some(driver) = given.driver_config {
+            let driver = VolumeDriver {
+                name: driver.name.unwrap_or_else(|| "local".into()),
+                options: driver.options.unwrap_or_default().into_iter().collect(),
+            };
+            self.volume_drivers.insert(name.to_owned(), driver);
+        }
+    }
+
     pub fn remove_volume(&mut self, name: &str) -> Result<(), Error> {
         if !self.volumes.contains_key(name) {
             return Err(not_found(Kind::Volume, name));
@@ -343,6 +372,7 @@ impl State {
             ));
         }
         self.volumes.remove(name);
+        self.volume_drivers.remove(name);
         Ok(())
     }
 

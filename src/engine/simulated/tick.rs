@@ -147,12 +147,7 @@ fn step_tasks(state: &mut State, service: &mut Service, script: &Script) -> bool
         let Some(status) = next else { continue };
         if status.state == Some(TaskState::STARTING) {
             for (name, mount) in mounted_volumes(task) {
-                let options = mount.volume_options.as_ref();
-                let labels = options.and_then(|options| options.labels.clone());
-                state
-                    .volumes
-                    .entry(name.to_owned())
-                    .or_insert_with(|| labels.unwrap_or_default().into_iter().collect());
+                state.mount_volume(name, mount);
             }
         }
         if status.state == Some(TaskState::ASSIGNED) {

@@ -5,7 +5,7 @@ use crate::{
     home::{AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName},
 };
 
-use super::{super::load, record::Owner};
+use super::record::Owner;
 
 /// An app that works on a stack.
 #[derive(Debug, Clone)]
@@ -31,11 +31,11 @@ impl Claimant {
         env: &EnvFile,
         lock: &LockFile,
     ) -> Result<Self, super::super::Error> {
-        let stack = load::stack_name(entry, env)?;
+        let stack = entry.stack(env)?;
         let named = stack == entry.name.stack() || lock.stack.as_deref() == Some(stack.as_str());
         Ok(Claimant {
             app: entry.name.clone(),
-            recipe: load::recipe_of(entry, env).ok().map(|(recipe, _)| recipe),
+            recipe: env.recipe_pin().ok().flatten().map(|(recipe, _)| recipe),
             named,
             earlier: lock.recipe.is_some() && lock.owner.is_none(),
             stack,

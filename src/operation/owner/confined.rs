@@ -25,7 +25,7 @@ use super::{
 use crate::{
     engine::{
         Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
-        LogQuery, Manager, Mounting, RegistryAuth, STACK_LABEL, Scope, Volume, api,
+        LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume, api,
     },
     operation::live::label,
     secrets::APP_LABEL,
@@ -826,6 +826,15 @@ impl Engine for Confined {
         let tasks = self.inner.tasks(service).await?;
         self.seen().extend(tasks.iter().filter_map(|task| task.id.clone()));
         Ok(tasks)
+    }
+
+    async fn port_holder(
+        &self,
+        ports: &[NodePort],
+        except: &str,
+    ) -> Result<Option<(NodePort, String)>, Error> {
+        // Tells a name, as lists of the whole swarm do.
+        self.inner.port_holder(ports, except).await
     }
 
     async fn nodes(&self) -> Result<Vec<api::Node>, Error> {

@@ -13,9 +13,7 @@ mod others;
 mod record;
 mod reserved;
 
-use std::fmt;
-
-use crate::{engine::Kind, progress::Event, text::line};
+use crate::{engine::Kind, progress::Event};
 
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
@@ -23,49 +21,7 @@ pub(crate) use confined::{Standing, Wanted};
 pub(crate) use record::{KIND_LABEL, Owned};
 pub(crate) use reserved::reserved;
 
-use super::{App, Context, Error, work::Work};
-
-/// A stack, or some of its objects, that only labels call the app's: to be
-/// agreed to before it is taken over.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Takeover {
-    pub app: String,
-    pub stack: String,
-    /// The recipe that it is recorded for, where that is another.
-    pub recipe_before: Option<String>,
-    /// ``service `wiki_db` ``, one each.
-    pub objects: Vec<String>,
-}
-
-impl Takeover {
-    fn new(app: &App, found: &Owned) -> Self {
-        let kinds = [Kind::Service, Kind::Network, Kind::Config, Kind::Secret, Kind::Volume];
-        let objects = kinds
-            .into_iter()
-            .flat_map(|kind| found.names(kind).map(move |name| format!("{kind} `{name}`")))
-            .collect();
-        Takeover {
-            app: app.entry.name.to_string(),
-            stack: app.name.to_string(),
-            recipe_before: None,
-            objects,
-        }
-    }
-}
-
-impl fmt::Display for Takeover {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Takeover { app, stack, recipe_before, objects } = self;
-        match recipe_before {
-            Some(recipe) => {
-                let recipe = line(recipe);
-                write!(f, "the stack `{stack}` is recorded for {app} with the recipe {recipe}")?;
-            }
-            None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
-        }
-        objects.iter().try_for_each(|object| write!(f, "\n  {}", line(object)))
-    }
-}
+use super::{App, Context, Error, questions::Takeover, work::Work};
 
 /// What comes of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +56,9 @@ pub(super) async fn enter(
         (Standing::Other(owner), Asking::Asked { agreed })
             if owner.app == app.entry.name.as_str() =>
         {
-            let mut takeover = Takeover::new(app, &Owned::default());
-            takeover.recipe_before = Some(owner.recipe);
-            ask(context, takeover, agreed)?;
+            let mut question = takeover(app, &Owned::default());
+            question.recipe_before = Some(owner.recipe);
+            ask(context, question, agreed)?;
             swarm.disown_recipe().await?;
             Ok(Vec::new())
         }
@@ -151,7 +107,7 @@ async fn take_over(
     asking: Asking,
 ) -> Result<(), Error> {
     if let Asking::Asked { agreed } = asking {
-        ask(context, Takeover::new(app, found), agreed)?;
+        ask(context, takeover(app, found), agreed)?;
     }
     app.engine.adopt(found).await?;
     if asking != Asking::Shown {
@@ -160,16 +116,31 @@ async fn take_over(
     Ok(())
 }
 
+/// What only labels call the app's, as a question.
+fn takeover(app: &App, found: &Owned) -> Takeover {
+    let kinds = [Kind::Service, Kind::Network, Kind::Config, Kind::Secret, Kind::Volume];
+    let objects = kinds
+        .into_iter()
+        .flat_map(|kind| found.names(kind).map(move |name| format!("{kind} `{name}`")))
+        .collect();
+    Takeover {
+        app: app.entry.name.to_string(),
+        stack: app.name.to_string(),
+        recipe_before: None,
+        objects,
+    }
+}
+
 fn to_be_taken_over(app: &App, found: &Owned) -> String {
-    let objects = Takeover::new(app, found).objects.join(", ");
+    let objects = takeover(app, found).objects.join(", ");
     format!("to be taken over, as they are not recorded as {}'s: {objects}", app.entry.name)
 }
 
-fn ask(context: &Context, takeover: Takeover, agreed: bool) -> Result<(), Error> {
-    if agreed || context.consent.takeover(&takeover) {
+fn ask(context: &Context, question: Takeover, agreed: bool) -> Result<(), Error> {
+    if agreed || context.consent.takeover(&question) {
         Ok(())
     } else {
-        Err(Error::NeedsTakeover(Box::new(takeover)))
+        Err(Error::NeedsTakeover(Box::new(question)))
     }
 }
 

@@ -112,11 +112,13 @@ fn generate(
     let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some secrets may be made; run it again for the rest", async {
         let app = operation::load(&operating.context, entry, &Version::Newest).await?;
-        let mut plans = super::plans(&app)?;
+        let mut plans = Vec::new();
         for name in names {
-            secrets::find(&plans, name)?;
+            plans.push(super::survey(&app).one(name)?);
         }
-        plans.retain(|plan| names.is_empty() || names.contains(&plan.name));
+        if names.is_empty() {
+            plans = super::survey(&app).complete()?;
+        }
         Ok(secrets::generate(app.engine.as_ref(), &entry.name, &plans).await?)
     })
 }

@@ -36,7 +36,7 @@ Examples:
   potluck app secret insert wiki.example.org tls_key --file key.pem
 
 A secret can't be changed. For a new value, raise its SECRET_*_VERSION setting,
-insert it, and deploy.")]
+insert it, and deploy; `potluck app secret rm APP NAME VERSION` removes the old one.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -57,12 +57,12 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let value = read(args, session)?;
+    let Given { value, line_end } = read(args, session)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let plan =
         wait("interrupted: the secret may be stored; `potluck app secret ls` shows it", async {
             let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-            let mut plan = secrets::find(&super::plans(&app)?, &args.name)?.clone();
+            let mut plan = super::survey(&app).one(&args.name)?;
             if let Some(version) = &args.version {
                 set_version(&mut plan, version)?;
             }
@@ -71,7 +71,39 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         })?;
     drop(operating);
     session.ui.say(format_args!("Stored {} on {}.", plan.full_name, entry.server));
+    match (line_end, &args.file) {
+        (LineEnd::Kept, Some(file)) => {
+            let file = file.display();
+            session.ui.warn(format_args!(
+                "the line break at the end of {file} is part of the secret; few passwords end in one"
+            ));
+            let secret = format!("{} {} {}", entry.name, plan.name, plan.version);
+            let secret = secret.trim_end();
+            session.ui.hint(format_args!(
+                "to leave it off, run `potluck app secret rm {secret}`, then `potluck app secret \
+                 insert {secret} < {file}`"
+            ));
+        }
+        (LineEnd::LeftOff, _) => {
+            session.ui.say("Left off the line break at the end; `--file` stores a file as it is.");
+        }
+        _ => {}
+    }
     Ok(Exit::DONE)
+}
+
+/// A value, and what became of a line break at the end of its only line.
+struct Given {
+    value: Zeroizing<Vec<u8>>,
+    line_end: LineEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineEnd {
+    /// There is none, or the value has several lines.
+    None,
+    Kept,
+    LeftOff,
 }
 
 /// The same secret in another version, for example the next.
@@ -93,14 +125,17 @@ fn set_version(plan: &mut SecretPlan, version: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(args: &Args, session: &Session) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn read(args: &Args, session: &Session) -> Result<Given, Failure> {
     if let Some(path) = &args.file {
         let reading = |e: io::Error| Failure::io(format!("reading {}", path.display()), &e);
-        return read_all(File::open(path).map_err(reading)?).map_err(reading);
+        let value = read_all(File::open(path).map_err(reading)?).map_err(reading)?;
+        let line_end = if is_one_line(&value) { LineEnd::Kept } else { LineEnd::None };
+        return Ok(Given { value, line_end });
     }
     if session.ui.is_interactive() {
         let typed = prompt::hidden(&session.ui, &format!("Value of {}:", args.name))?;
-        return Ok(Zeroizing::new(typed.as_bytes().to_vec()));
+        let value = Zeroizing::new(typed.as_bytes().to_vec());
+        return Ok(Given { value, line_end: LineEnd::None });
     }
     if io::stdin().is_terminal() {
         return Err(Failure::usage("no value is given")
@@ -108,8 +143,9 @@ fn read(args: &Args, session: &Session) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }
     let mut value =
         read_all(io::stdin().lock()).map_err(|e| Failure::io("reading standard input", &e))?;
+    let line_end = if is_one_line(&value) { LineEnd::LeftOff } else { LineEnd::None };
     strip_line_end(&mut value);
-    Ok(value)
+    Ok(Given { value, line_end })
 }
 
 /// Everything, up to a little more than a secret can hold. The buffer never
@@ -124,12 +160,17 @@ fn read_all(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 /// `echo` and editors end a line; a password has none. Texts of several lines
 /// (keys, certificates) need theirs.
 fn strip_line_end(value: &mut Vec<u8>) {
-    if value.iter().filter(|byte| **byte == b'\n').count() == 1 && value.ends_with(b"\n") {
+    if is_one_line(value) {
         value.pop();
         if value.ends_with(b"\r") {
             value.pop();
         }
     }
+}
+
+/// Whether it is one line with its end.
+fn is_one_line(value: &[u8]) -> bool {
+    value.iter().filter(|byte| **byte == b'\n').count() == 1 && value.ends_with(b"\n")
 }
 
 #[cfg(test)]

@@ -14,12 +14,17 @@ use crate::{
     secrets,
 };
 
-/// List an app's secrets and whether its server has them.
+/// List an app's secrets: all versions, and which are in use.
+///
+/// The version that the settings ask for comes first, then others that the server
+/// still has. One that nothing uses can go: `potluck app secret rm APP NAME VERSION`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: a list of {name, version, full_name, generate, created_at, id}. `generate`
-says whether `secret generate` would make it; `created_at` and `id` are null when
-the server doesn't have it.")]
+JSON: a list of {name, version, full_name, current, generate, created_at, id, used_by,
+problem}. `current` says whether the settings ask for this version, `generate` whether
+`secret generate` would make it; `created_at` and `id` are null when the server doesn't
+have it; `used_by` lists services; `problem` says why the settings are not enough to
+make it, or is null.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -34,7 +39,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let rows = wait("interrupted", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-        Ok(secrets::status(app.engine.as_ref(), &super::plans(&app)?).await?)
+        let engine = app.engine.as_ref();
+        Ok(secrets::versions(engine, &entry.name, &app.name, &super::survey(&app)).await?)
     })?;
     drop(operating);
     if args.json.json {
@@ -45,15 +51,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.ui.say(format_args!("{} needs no secrets.", entry.name));
         return Ok(Exit::DONE);
     }
-    let mut table = Table::new(&["NAME", "VERSION", "STATE", "SINCE"]);
+    let mut table = Table::new(&["NAME", "VERSION", "STATE", "USED BY", "SINCE"]);
     for row in rows {
-        let state = match (&row.id, row.generate) {
-            (Some(_), _) => "stored",
-            (None, true) => "missing",
-            (None, false) => "missing, to be inserted",
+        let state = match (&row.problem, &row.id) {
+            (Some(problem), _) => problem,
+            (None, Some(_)) if row.current => "stored",
+            (None, Some(_)) => "stored, not in the settings",
+            (None, None) if row.generate => "missing",
+            (None, None) => "missing, to be inserted",
         };
         let since = row.created_at.as_deref().map_or("-", |time| time.get(..19).unwrap_or(time));
-        table.row([row.name.as_str(), &row.version, state, since]);
+        let used_by = if row.used_by.is_empty() { "-".into() } else { row.used_by.join(", ") };
+        let version = if row.version.is_empty() { "-" } else { &row.version };
+        table.row([row.name.as_str(), version, state, &used_by, since]);
     }
     table.print(&session.ui)?;
     Ok(Exit::DONE)

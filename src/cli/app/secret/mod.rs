@@ -8,12 +8,9 @@ mod rm;
 use clap::Subcommand;
 
 use crate::{
-    cli::{
-        failure::{Failure, Outcome},
-        session::Session,
-    },
+    cli::{failure::Outcome, session::Session},
     operation::App,
-    secrets::{self, SecretPlan},
+    secrets::{self, Survey},
 };
 
 pub use generate::generate_missing;
@@ -30,7 +27,8 @@ pub use generate::generate_missing;
 Examples:
   potluck app secret generate wiki.example.org
   potluck app secret insert wiki.example.org smtp_password < password.txt
-  potluck app secret ls wiki.example.org"
+  potluck app secret ls wiki.example.org
+  potluck app secret rm wiki.example.org smtp_password v1"
 )]
 pub enum Command {
     Generate(generate::Args),
@@ -48,8 +46,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     }
 }
 
-/// The secrets that an app needs.
-pub fn plans(app: &App) -> Result<Vec<SecretPlan>, Failure> {
-    let sources = app.checkout.compose_sources(app.env.get("COMPOSE_FILE").unwrap_or_default())?;
-    Ok(secrets::wanted(&app.stack, &app.env, &sources)?)
+/// The secrets that an app needs, and what is wrong with them.
+pub fn survey(app: &App) -> Survey {
+    secrets::survey(&app.stack, &app.env, &app.sources)
 }

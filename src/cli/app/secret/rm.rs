@@ -11,16 +11,19 @@ use crate::{
     },
     operation,
     recipe::Version,
-    secrets,
+    secrets::{self, SecretVersion},
 };
 
 /// Remove secrets from an app's server.
 ///
-/// A secret that a service uses can't be removed: undeploy the app first.
+/// Without VERSION it is the version that the settings ask for. A version that a
+/// service uses can't be removed: deploy the app with another one, or undeploy it
+/// first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck app secret rm wiki.example.org smtp_password
+  potluck app secret rm wiki.example.org smtp_password v1
   potluck app secret rm wiki.example.org --all --yes
 
 Without a terminal, --yes is needed; else the exit code is 6.")]
@@ -31,6 +34,10 @@ pub struct Args {
     /// The secret, as the recipe calls it
     #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
     name: Option<String>,
+
+    /// Which of its versions [default: what the settings say]
+    #[arg(value_name = "VERSION", conflicts_with = "all")]
+    version: Option<String>,
 
     /// All of them, in every version
     #[arg(long)]
@@ -45,16 +52,25 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let app = wait("interrupted", async {
+    let (app, doomed) = wait("interrupted", async {
         let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-        if let Some(name) = &args.name {
-            secrets::find(&super::plans(&app)?, name)?;
+        let engine = app.engine.as_ref();
+        let all = secrets::versions(engine, &entry.name, &app.name, &super::survey(&app)).await?;
+        let doomed = match &args.name {
+            None => all.iter().collect(),
+            Some(name) => vec![secrets::find_version(&all, name, args.version.as_deref())?],
+        };
+        // Before anybody is asked, and before some are gone.
+        if let Some(used) = doomed.iter().find(|version| !version.used_by.is_empty()) {
+            let (name, services) = (used.full_name.clone(), used.used_by.clone());
+            return Err(secrets::Error::InUse { name, services }.into());
         }
-        Ok(app)
+        let doomed: Vec<_> = doomed.into_iter().filter_map(SecretVersion::stored).collect();
+        Ok((app, doomed))
     })?;
-    let what = match &args.name {
-        Some(name) => format!("the secret {name} of {}", entry.name),
-        None => format!("all secrets of {}", entry.name),
+    let what = match doomed.as_slice() {
+        [one] if args.name.is_some() => format!("the secret {} of {}", one.full_name, entry.name),
+        _ => format!("all secrets of {}", entry.name),
     };
     if !args.yes {
         operating.pause();
@@ -68,16 +84,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     }
     let removed = wait("interrupted: some secrets may be removed", async {
-        let engine = app.engine.as_ref();
-        let plans = super::plans(&app)?;
-        if let Some(name) = &args.name {
-            let plan = secrets::find(&plans, name)?;
-            secrets::remove(engine, plan).await?;
-            return Ok(vec![plan.full_name.clone()]);
-        }
         let mut removed = Vec::new();
-        for secret in secrets::stored(engine, &entry.name, &app.name, &plans).await? {
-            secrets::remove_stored(engine, &secret).await?;
+        for secret in doomed {
+            secrets::remove_stored(app.engine.as_ref(), &secret).await?;
             removed.push(secret.full_name);
         }
         Ok(removed)

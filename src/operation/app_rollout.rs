@@ -1,0 +1,55 @@
+//! What bringing an app's stack onto its swarm means.
+
+use super::{
+    App, Context, DeployOptions, Error,
+    auths::SendAuth,
+    contents::Marks,
+    error::Subject,
+    live::Live,
+    rollout::{Images, OnFailure, Rollout, timeout},
+    work::{Jobs, Policy, Prune, ResolveImage, Work},
+};
+
+/// What applying an app's stack means. Services that do not come up get their
+/// old specs back; credentials go along where there are any, so that every node
+/// can pull from a private registry.
+pub(super) fn rollout<'a>(
+    context: &'a Context,
+    app: &'a App,
+    options: &DeployOptions,
+) -> Rollout<'a> {
+    Rollout {
+        engine: &*app.engine,
+        stack: &app.stack,
+        progress: &*context.progress,
+        docker: &context.docker,
+        auth: SendAuth::WhereKnown,
+        policy: Policy {
+            images: ResolveImage::Kept,
+            prune: Prune::All,
+            force: options.force,
+            jobs: Jobs::Keep,
+            secrets: Marks::Content,
+        },
+        limit: timeout(&app.stack, options.timeout),
+        on_failure: OnFailure::GoBack { known_good: app.lock.recipe.is_some() },
+        subject: subject(app),
+    }
+}
+
+pub(super) fn subject(app: &App) -> Subject {
+    Subject::App(app.entry.name.to_string())
+}
+
+/// What has to be done; what is wanted no more goes only where it is the app's.
+pub(super) async fn work(
+    rollout: &Rollout<'_>,
+    app: &App,
+    live: &Live,
+    images: &Images,
+) -> Result<Work, Error> {
+    let mut work = rollout.work(live, images);
+    let owned = app.engine.owned().await?;
+    work.stale.limit_to_owned(&owned);
+    Ok(work)
+}

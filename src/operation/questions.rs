@@ -1,0 +1,198 @@
+//! What is asked of the operator before something is done.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    home::{Grant, Reach, lock_file::PluginLock},
+    plugin::grants::{Reason, sentence},
+    text::line,
+};
+
+use super::{names::short, reach};
+
+/// What one plugin asks for beyond what it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    pub plugin: String,
+    pub grants: Vec<Grant>,
+    /// What it was given earlier.
+    pub before: BTreeSet<Grant>,
+    pub reason: Reason,
+    /// What the component is: `std:postgres`, or its path in the recipe.
+    pub component: String,
+    /// Its digest, 64 hex digits.
+    pub sha256: String,
+    /// The recipe's version, or its commit.
+    pub version: String,
+    /// Whether the recipe does not list it: labels for backups stand for it.
+    pub is_implied: bool,
+    /// What was agreed to earlier.
+    pub agreed: Option<PluginLock>,
+    /// The digest agreed to with this very version, 64 hex digits.
+    pub held: Option<String>,
+}
+
+/// A grant given beforehand that more than one plugin may have been meant with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambiguous {
+    pub grant: Grant,
+    pub plugins: Vec<String>,
+}
+
+impl Wish {
+    /// Why a plugin asks that the recipe does not list, up to what it asks for.
+    pub fn stands_in(&self) -> Option<String> {
+        let because = match self.grants.is_empty() {
+            true => "the recipe has backup labels",
+            false => "the recipe's backup labels have hooks",
+        };
+        let plugin = line(&self.plugin);
+        self.is_implied.then(|| format!("{because}; potluck's {plugin} needs permission to"))
+    }
+
+    /// What it asks for and was not given.
+    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| !self.before.contains(grant))
+    }
+
+    /// What happened to the component, where that is why there is something to
+    /// agree to.
+    pub fn change(&self) -> Option<String> {
+        let agreed = self.agreed.as_ref()?;
+        match self.reason {
+            Reason::ChangedInPlace => Some(format!(
+                "its component changed although the version is still {}: {} → {}",
+                self.version,
+                short(self.held.as_ref().unwrap_or(&agreed.sha256)),
+                short(&self.sha256)
+            )),
+            Reason::Replaced => Some(format!(
+                "it is `{}` now; what was agreed to is `{}`",
+                self.component,
+                agreed.component.as_deref().unwrap_or_default()
+            )),
+            Reason::FirstUse | Reason::Widened => None,
+        }
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changed = self.change().map(|change| format!(" ({change})")).unwrap_or_default();
+        match self.stands_in() {
+            Some(why) => write!(f, "  {why}")?,
+            None => write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?,
+        }
+        if self.grants.is_empty() {
+            return write!(f, " run, with no access to anything");
+        }
+        for grant in &self.grants {
+            let mark = match (self.before.is_empty(), self.before.contains(grant)) {
+                (true, _) => "",
+                (false, true) => ", as before",
+                (false, false) => ", new",
+            };
+            let grant = format!("{} ({grant}{mark})", sentence(grant));
+            write!(f, "\n    {}", line(&grant))?;
+        }
+        for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
+            let grant = format!("{} ({grant})", sentence(grant));
+            write!(f, "\n    no longer {}", line(&grant))?;
+        }
+        Ok(())
+    }
+}
+
+/// What one service reaches beyond what was agreed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachWish {
+    /// Its key in the compose files, or [`reach::STACK`].
+    pub service: String,
+    /// All that needs a yes.
+    pub reach: BTreeSet<Reach>,
+    /// What was agreed to earlier.
+    pub before: BTreeSet<Reach>,
+}
+
+impl ReachWish {
+    /// What is new.
+    pub fn missing(&self) -> impl Iterator<Item = &Reach> {
+        self.reach.iter().filter(|reach| !self.is_before(reach))
+    }
+
+    fn is_before(&self, reach: &Reach) -> bool {
+        self.before.iter().any(|before| before.covers(reach))
+    }
+
+    /// One line each, saying what is new and what is no longer wanted.
+    pub fn lines(&self) -> Vec<String> {
+        let mark = |reach: &Reach| match (self.before.is_empty(), self.is_before(reach)) {
+            (true, _) => "",
+            (false, true) => ", as before",
+            (false, false) => ", new",
+        };
+        let wanted = self
+            .reach
+            .iter()
+            .map(|reach| format!("{} ({reach}{})", reach::sentence(reach), mark(reach)));
+        let gone = self
+            .before
+            .iter()
+            .filter(|before| !self.reach.contains(before))
+            .map(|before| format!("no longer {} ({before})", reach::sentence(before)));
+        wanted.chain(gone).collect()
+    }
+}
+
+impl std::fmt::Display for ReachWish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "  the service {} wants to", self.service)?;
+        self.lines().iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// An older release over a newer one: to be agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Downgrade {
+    pub app: String,
+    /// What is deployed.
+    pub before: String,
+    pub after: String,
+}
+
+impl fmt::Display for Downgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Downgrade { app, before, after } = self;
+        write!(
+            f,
+            "{app} runs {before}, and {after} is older; data that {before} migrated may be unusable \
+             for {after}"
+        )
+    }
+}
+
+/// A stack, or some of its objects, that only labels call the app's: to be
+/// agreed to before it is taken over.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Takeover {
+    pub app: String,
+    pub stack: String,
+    /// The recipe that it is recorded for, where that is another.
+    pub recipe_before: Option<String>,
+    /// ``service `wiki_db` ``, one each.
+    pub objects: Vec<String>,
+}
+
+impl fmt::Display for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Takeover { app, stack, recipe_before, objects } = self;
+        match recipe_before {
+            Some(recipe) => {
+                let recipe = line(recipe);
+                write!(f, "the stack `{stack}` is recorded for {app} with the recipe {recipe}")?;
+            }
+            None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
+        }
+        objects.iter().try_for_each(|object| write!(f, "\n  {}", line(object)))
+    }
+}
