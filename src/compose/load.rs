@@ -12,7 +12,7 @@ use super::{
     interpolate::{self, Note, NoteKind},
     merge,
     model::File,
-    oddities,
+    oddities, older,
     others::Others,
     problem::{Sink, Spot, Texts},
     profiles,
@@ -42,7 +42,18 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// Keys of services that docker refuses, and that mean nothing in a swarm.
-const MEANINGLESS: &[&str] = &["attach", "cgroup", "develop", "pull_policy"];
+const MEANINGLESS: &[&str] = &[
+    "attach",
+    "blkio_config",
+    "cgroup",
+    "cpu_shares",
+    "cpuset",
+    "develop",
+    "mem_swappiness",
+    "memswap_limit",
+    "oom_kill_disable",
+    "pull_policy",
+];
 
 /// Keys of services that docker calls deprecated.
 const DEPRECATED: &[(&str, &str)] = &[
@@ -155,7 +166,9 @@ impl<'a> Loader<'a> {
         extends::resolve(self, &mut tree.root, place);
         yaml::reject_odd_numbers(&tree.root, &mut self.sink);
         self.sink.stage();
-        schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
+        let twice =
+            schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
+        schema::drop_twice(&mut tree.root, &twice);
         self.sink.stage();
         schema::drop_unset(&mut tree.root);
         find_ignored(&tree.root, &mut self.ignored);
@@ -184,6 +197,7 @@ impl<'a> Loader<'a> {
         let Node { value: Value::Map(mut root), at } = root else { return None };
         let version = self.version_of(&root, at, place)?;
         oddities::find(&root, &text, tags, index > 0 && place.file.is_none(), &mut self.notes);
+        older::move_keys(&mut root, &mut self.notes);
         self.sink.stage();
         schema::check_forbidden(&root, &mut self.sink);
         if self.options.interpolate {
@@ -200,6 +214,16 @@ impl<'a> Loader<'a> {
         let at = root.entry("version").map_or(at, |e| e.value.at);
         let version = match Version::of(root) {
             Ok(version) => version,
+            Err((at, shown)) if schema::is_before_3(&shown) => {
+                let message = format!(
+                    "version {shown} of the format is read as version {}, as docker compose does",
+                    Version(schema::NEWEST)
+                );
+                self.ignored.push((at, message));
+                let (path, kind) = ("version".to_owned(), NoteKind::BeyondDocker);
+                self.notes.push(Note { at, path, kind });
+                Version(schema::NEWEST)
+            }
             Err((at, shown)) => {
                 self.sink.hint(
                     at,

@@ -22,6 +22,7 @@ mod losses;
 mod merge;
 mod model;
 mod oddities;
+mod older;
 mod others;
 mod ports;
 mod print;

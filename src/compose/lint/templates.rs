@@ -94,18 +94,17 @@ fn end_of_action(begun: &str) -> Option<usize> {
     None
 }
 
-/// Of the forms that are one field or one word.
+/// Of the forms that are one field, or begin with a word.
 fn is_refused(template: &str) -> bool {
-    let word = template.trim().trim_start_matches("- ").trim_end_matches(" -").trim();
-    let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c));
-    if word.is_empty() || !plain(word) {
-        return word.is_empty();
+    let inside = template.trim().trim_start_matches("- ").trim_end_matches(" -").trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
+    let first = &inside[..inside.find(|c| !plain(c)).unwrap_or(inside.len())];
+    if first.starts_with('.') {
+        let labelled = first.starts_with(".Service.Labels.");
+        return first == inside && first != "." && !labelled && !FIELDS.contains(&first);
     }
-    if word.starts_with('.') {
-        let labelled = word.starts_with(".Service.Labels.");
-        return word != "." && !labelled && !FIELDS.contains(&word);
-    }
-    word.starts_with(|c: char| c.is_ascii_alphabetic()) && !WORDS.contains(&word)
+    let is_word = first.starts_with(|c: char| c.is_ascii_alphabetic());
+    inside.is_empty() || (is_word && !WORDS.contains(&first))
 }
 
 pub fn filled_in(service: &Service) -> impl Iterator<Item = (String, &str)> {

@@ -44,7 +44,8 @@ const DRIVER_OPTS: Rule = Dict(Keys::Filled, &OneOf(&[Text, Number]), Others::Ig
 
 pub const ROOT: Object = Object {
     fields: &[
-        key("version", Text),
+        // Docker wants quotes around it.
+        key("version", OneOf(&[Text, Beyond(&Number)])),
         key("name", Beyond(&Text)),
         key("include", Beyond(&List(&OneOf(&[Text, Rule::Object(&INCLUDE)]), Unique::Never))),
         key("services", Dict(Keys::Names, &Rule::Object(&SERVICE), Others::Refused)),
@@ -71,6 +72,7 @@ const INCLUDE: Object = Object {
 const SERVICE: Object = extensible(&[
     key("deploy", OneOf(&[Rule::Object(&DEPLOY), Null])),
     key("attach", Beyond(&Flag)),
+    key("blkio_config", Beyond(&Any)),
     key("build", OneOf(&[Text, Rule::Object(&BUILD)])),
     key("cap_add", STRINGS),
     key("cap_drop", STRINGS),
@@ -80,6 +82,8 @@ const SERVICE: Object = extensible(&[
     key("command", COMMAND),
     since(3, "configs", List(&OneOf(&[Text, Rule::Object(&FILE_REFERENCE)]), Unique::Never)),
     key("container_name", Text),
+    key("cpu_shares", Beyond(&Any)),
+    key("cpuset", Beyond(&Any)),
     since(3, "credential_spec", Rule::Object(&CREDENTIAL_SPEC)),
     key("depends_on", OneOf(&[STRINGS, Beyond(&DEPENDENCIES)])),
     key("develop", Beyond(&Any)),
@@ -108,6 +112,8 @@ const SERVICE: Object = extensible(&[
     key("links", STRINGS),
     key("logging", Rule::Object(&LOGGING)),
     key("mac_address", Text),
+    key("mem_swappiness", Beyond(&Any)),
+    key("memswap_limit", Beyond(&Any)),
     key("network_mode", Text),
     key("networks", OneOf(&[STRINGS, SERVICE_NETWORKS])),
     key("pid", OneOf(&[Text, Null])),
@@ -128,6 +134,7 @@ const SERVICE: Object = extensible(&[
     key("tmpfs", STRING_OR_LIST),
     key("tty", Flag),
     key("ulimits", Dict(Keys::Lower, &OneOf(&[Whole, Rule::Object(&ULIMIT)]), Others::Ignored)),
+    key("oom_kill_disable", Beyond(&Any)),
     since(13, "oom_score_adj", Whole),
     key("user", Text),
     key("userns_mode", Text),
