@@ -11,8 +11,6 @@ use std::fmt;
 
 pub use rules::Rule;
 
-use crate::compose::Problem;
-
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,17 +132,6 @@ impl fmt::Display for Finding {
             write!(f, "{path}: ")?;
         }
         f.write_str(&self.message)
-    }
-}
-
-/// What docker refuses, as a finding.
-pub fn refused(problem: Problem) -> Finding {
-    let Problem { file, line, column, path, message, hint, .. } = problem;
-    let position = (!file.is_empty()).then_some(Position { file, line, column });
-    let finding = Finding::new(&rules::COMPOSE_INVALID, message).at(position).path(path);
-    match hint {
-        Some(hint) => finding.fix(hint),
-        None => finding,
     }
 }
 

@@ -204,15 +204,17 @@ def _spec(function):
 
 
 def _counted(spec, arguments):
-    """Says how the command is used when the number of arguments does not fit."""
-    least = sum(parameter.required for parameter in spec.parameters)
-    if least <= len(arguments) <= len(spec.parameters):
+    """Says what is missing or too much, where the number of arguments does not fit."""
+    missing = [p.name.upper() for p in spec.parameters[len(arguments) :] if p.required]
+    if missing:
+        message = f"`{spec.name}` needs {' and '.join(missing)}"
+    elif len(arguments) > len(spec.parameters):
+        extra = arguments[len(spec.parameters)]
+        message = f"`{spec.name}` takes {len(spec.parameters)} arguments: `{extra}` is one too many"
+    else:
         return
     names = [p.name.upper() if p.required else f"[{p.name.upper()}]" for p in spec.parameters]
-    used = " ".join([spec.name, *names])
-    raise Failure(
-        f"`{spec.name}` does not take {len(arguments)} arguments", hint=f"it is used as `{used}`"
-    )
+    raise Failure(message, hint=f"it is used as `{' '.join([spec.name, *names])}`")
 
 
 def commands_of(functions):

@@ -73,9 +73,14 @@ class RolesTest(unittest.TestCase):
 
         commands = roles.commands_of([set_role])()
         self.assertEqual(commands.run("set-role", ["ada", "editor"]), "ada editor ")
-        for arguments in ([], ["ada"], ["ada", "editor", "friday", "x"]):
+        for arguments, message in (
+            ([], "`set-role` needs USER and ROLE"),
+            (["ada"], "`set-role` needs ROLE"),
+            (["ada", "editor", "friday", "x"], "`set-role` takes 3 arguments: `x` is one too many"),
+        ):
             with self.assertRaises(Failure) as failed:
                 commands.run("set-role", arguments)
+            self.assertEqual(str(failed.exception), message)
             self.assertEqual(failed.exception.hint, "it is used as `set-role USER ROLE [UNTIL]`")
 
 

@@ -43,8 +43,8 @@ impl Commands for Wordpress {
             ("list-users", []) => list_users(),
             ("cron-run", []) => run_due_tasks(),
             ("search-replace", [old, new]) => search_replace(old, new),
-            (known, given) if Self::specs().iter().any(|spec| spec.name == known) => {
-                Err(Failure::new(format!("`{known}` does not take {} arguments", given.len()))
+            (known, _) if Self::specs().iter().any(|spec| spec.name == known) => {
+                Err(Failure::new(format!("`{known}` has too few or too many arguments"))
                     .hint("`potluck app cmd APP` lists the commands and what they take"))
             }
             (unknown, _) => Err(Failure::new(format!("there is no command `{unknown}`"))

@@ -112,7 +112,7 @@ fn wrong_use_of_a_command_says_so() {
     });
     assert_eq!(
         played.result,
-        ["`search-replace` does not take 1 arguments", "there is no command `fly`"]
+        ["`search-replace` has too few or too many arguments", "there is no command `fly`"]
     );
     assert!(played.runs.is_empty());
 }

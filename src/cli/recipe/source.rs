@@ -93,9 +93,17 @@ fn no_plugin(given: &str) -> Result<(), Failure> {
 fn not_found(error: Error, given: &str, known: &[RecipeName]) -> Failure {
     let near = nearest(given, known.iter().map(RecipeName::as_str));
     let unknown = matches!(error, Error::Unknown(_));
+    // As settings name a recipe by its git address: `TYPE=git.example.org/org/wiki`.
+    let address = match (&error, given.split_once('/')) {
+        (Error::Source { .. }, Some((host, _))) if host.contains('.') && !host.starts_with('.') => {
+            Some(format!("did you mean `https://{given}`?"))
+        }
+        _ => None,
+    };
     let mut failure = Failure::from(error);
     if let (true, Some(near)) = (unknown, near) {
         failure.hints = vec![format!("did you mean `{near}`?")];
     }
+    failure.hints.extend(address);
     failure
 }

@@ -13,7 +13,7 @@ use crate::{
     cli::{arguments::StrictArg, failure::Failure, session::Session},
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
-    lint::{Finding, Strictness, blocking, refused},
+    lint::{Finding, Strictness, blocking},
     text::line,
 };
 
@@ -82,12 +82,12 @@ impl FilesArg {
             let mut findings = config.lint(&LintOptions { stack, checkout: None });
             if let Some(stack) = stack {
                 let refusals = config.to_stack(stack, &Disk).err();
-                findings.extend(refusals.into_iter().flat_map(|p| p.0).map(refused));
+                findings.extend(refusals.into_iter().flat_map(|p| p.0).map(Finding::from));
                 findings.sort();
             }
             findings
         });
-        Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(refused).collect()))
+        Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(Finding::from).collect()))
     }
 
     pub fn strictness(&self) -> Strictness {

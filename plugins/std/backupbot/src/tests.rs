@@ -65,7 +65,10 @@ fn what_would_not_be_a_backup_is_refused() {
         (vec![("backup", "false")], "turn its backups off"),
         (vec![on, ("backup.path", "/home")], "is in none of its volumes"),
         (vec![on, ("backup.path", "/srv/mediatheque")], "is in none of its volumes"),
-        (vec![on, ("backup.command", "pg_dump x")], "nothing could put back"),
+        (
+            vec![on, ("backup.command", "pg_dump x")],
+            "is not supported, because its output cannot be restored",
+        ),
     ] {
         let message = planned(stack(&app, &[])).unwrap_err().message().to_owned();
         assert!(message.contains(part), "{message}");

@@ -174,7 +174,10 @@ mod tests {
         let played = Script::new()
             .setting("SECRET_DB_PASSWORD_VERSION", "v1")
             .play(|| refused("db_password", secrets::Error::Exists("db_password".into())));
-        assert_eq!(played.result.message(), "version v1 of the secret `db_password` already exists");
+        assert_eq!(
+            played.result.message(),
+            "version v1 of the secret `db_password` already exists"
+        );
     }
 
     #[test]
