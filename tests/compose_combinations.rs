@@ -14,7 +14,24 @@ use compose_support::{Agreement, Case, check_table, compare, docker_is_missing, 
 
 /// What both refuse, as the last part of its path: what no swarm can do, what the
 /// author has to decide, and variables without a value.
-const REFUSED: &[&str] = &["POSTGRES_PASSWORD", "REGISTRY_STORAGE_S3_BUCKET"];
+const REFUSED: &[&str] = &[
+    "POSTGRES_PASSWORD",
+    "SECRET_KEY",
+    "WIREGUARD_PRIVATE_KEY",
+    "devices",
+    "env_file",
+    "environment",
+    "gpus",
+    "host_ip",
+    "image",
+    "label_file",
+    "platform",
+    "ports",
+    "published",
+    "runtime",
+    "scale",
+    "volumes",
+];
 
 /// Families of `tests/compose_combinations/*.yml`: `#### name` begins one with its
 /// base, `#### + name` is an overlay, `#### @ path` a file that others name, and

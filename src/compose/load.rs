@@ -43,6 +43,7 @@ const UNSUPPORTED: &[&str] = &[
 
 /// Keys of services that docker refuses, and that mean nothing in a swarm.
 const MEANINGLESS: &[&str] = &[
+    "annotations",
     "attach",
     "blkio_config",
     "cgroup",
@@ -53,6 +54,8 @@ const MEANINGLESS: &[&str] = &[
     "memswap_limit",
     "oom_kill_disable",
     "pull_policy",
+    "storage_opt",
+    "uts",
 ];
 
 /// Keys of services that docker calls deprecated.
@@ -82,7 +85,7 @@ pub fn load(
             Some(base) => merge::merge(base, file, &mut loader.notes),
         }
     }
-    let Loader { texts, sink, ignored, odd, notes, version, .. } = loader;
+    let Loader { texts, sink, ignored, odd, notes, newest, .. } = loader;
     sink.finish(&texts)?;
     let mut file = merged.unwrap_or_default();
     profiles::select(&mut file, options.profiles);
@@ -94,7 +97,7 @@ pub fn load(
         .map(|(at, message)| Warning { position: texts.position(at), message })
         .collect();
     // Without a problem there is at least one file.
-    let version = version.unwrap_or(Version(schema::NEWEST));
+    let version = newest.unwrap_or(Version(schema::NEWEST));
     Ok((Config { version, file, texts, notes, odd }, warnings))
 }
 
@@ -121,6 +124,8 @@ pub struct Loader<'a> {
     pub notes: Vec<Note>,
     /// Of the first file.
     version: Option<Version>,
+    /// Of all files: what is printed of them all must have it.
+    newest: Option<Version>,
     texts: Texts,
     /// What docker says it ignores.
     ignored: Vec<(Spot, String)>,
@@ -143,6 +148,7 @@ impl<'a> Loader<'a> {
             sink: Sink::default(),
             notes: vec![],
             version: None,
+            newest: None,
             texts: Texts::default(),
             ignored: vec![],
             odd: vec![],
@@ -239,6 +245,7 @@ impl<'a> Loader<'a> {
             return Some(version);
         }
         let first = *self.version.get_or_insert(version);
+        self.newest = self.newest.max(Some(version));
         if first != version {
             let message = format!(
                 "this file has version {version}, the first one {first}: each is read by its own"

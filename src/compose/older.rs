@@ -18,6 +18,11 @@ enum As {
     Size,
 }
 
+const QUOTA: &str = "cpu_quota";
+const PERIOD: &str = "cpu_period";
+/// In microseconds, as the engine has it.
+const USUAL_PERIOD: i128 = 100_000;
+
 const MOVED: &[(&str, &[&str], As)] = &[
     ("cpus", &["deploy", "resources", "limits", "cpus"], As::Written),
     ("mem_limit", &["deploy", "resources", "limits", "memory"], As::Size),
@@ -33,9 +38,13 @@ pub fn move_keys(root: &mut Map, notes: &mut Vec<Note>) {
     let Some(Value::Map(services)) = services.map(|entry| &mut entry.value.value) else { return };
     for service in &mut services.0 {
         let Value::Map(keys) = &mut service.value.value else { continue };
-        if !keys.0.iter().any(|entry| MOVED.iter().any(|(older, ..)| *older == entry.key)) {
+        let is_older = |entry: &Entry| {
+            entry.key == QUOTA || MOVED.iter().any(|(older, ..)| *older == entry.key)
+        };
+        if !keys.0.iter().any(is_older) {
             continue;
         }
+        quota(keys);
         for (older, newer, as_) in MOVED {
             let Some(index) = keys.0.iter().position(|entry| entry.key == *older) else { continue };
             let entry = keys.0[index].clone();
@@ -51,6 +60,31 @@ pub fn move_keys(root: &mut Map, notes: &mut Vec<Note>) {
             let path = path.key(older).to_string();
             notes.push(Note { at: entry.at, path, kind: NoteKind::BeyondDocker });
         }
+    }
+}
+
+/// Makes `cpus` of the time that a container may run in each period, where it comes
+/// out exact.
+fn quota(keys: &mut Map) {
+    let number = |key: &str| match keys.get(key).map(|node| &node.value) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    };
+    let period = if keys.get(PERIOD).is_some() { number(PERIOD) } else { Some(USUAL_PERIOD) };
+    let (Some(quota), Some(period)) = (number(QUOTA), period) else { return };
+    if quota <= 0 || period <= 0 || keys.get("cpus").is_some() {
+        return;
+    }
+    let Some(nano) = quota.checked_mul(1_000_000_000).filter(|nano| nano % period == 0) else {
+        return;
+    };
+    let nano = nano / period;
+    let cpus = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+    let cpus = Value::Str(cpus.trim_end_matches('0').trim_end_matches('.').to_owned());
+    keys.0.retain(|entry| entry.key != PERIOD);
+    if let Some(entry) = keys.0.iter_mut().find(|entry| entry.key == QUOTA) {
+        entry.key = "cpus".into();
+        entry.value.value = cpus;
     }
 }
 

@@ -66,8 +66,10 @@ impl Converter<'_> {
                     .ipam_config
                     .iter()
                     .map(|subnet| api::IpamConfig {
-                        subnet: some(subnet.clone()),
-                        ..api::IpamConfig::default()
+                        subnet: some(subnet.subnet.clone()),
+                        gateway: some(subnet.gateway.clone()),
+                        ip_range: some(subnet.ip_range.clone()),
+                        auxiliary_addresses: some_map(&subnet.aux_addresses),
                     })
                     .collect::<Vec<_>>(),
             ),

@@ -5,6 +5,7 @@ use crate::lint::rules;
 
 /// Each with what to do instead.
 const IGNORED: &[(&str, &str)] = &[
+    ("annotations", "use `labels`"),
     ("attach", "remove it: a stack is never attached to"),
     ("blkio_config", "remove it: swarm has no limits on disks"),
     ("build", "build the image elsewhere; `image` must name one that exists"),
@@ -32,8 +33,10 @@ const IGNORED: &[(&str, &str)] = &[
     ("pull_policy", "remove it: swarm pulls an image when a task starts"),
     ("security_opt", "remove it"),
     ("shm_size", "use a mount of type `tmpfs` at /dev/shm"),
+    ("storage_opt", "remove it: swarm has no such setting"),
     ("tmpfs", "use a mount of type `tmpfs` under `volumes`"),
     ("userns_mode", "remove it: swarm has no such namespace setting"),
+    ("uts", "remove it: swarm has no such namespace setting"),
 ];
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {

@@ -88,7 +88,8 @@ pub fn check_networks(file: &File, findings: &mut Findings<'_>) {
         if network.external || !file.services.values().any(|service| used(&service.networks)) {
             continue;
         }
-        for subnet in network.ipam_config.iter().filter(|subnet| !subnet.is_empty()) {
+        let subnets = network.ipam_config.iter().map(|config| &config.subnet);
+        for subnet in subnets.filter(|subnet| !subnet.is_empty()) {
             if !is_subnet(subnet) {
                 let message = format!("`{subnet}` is not a subnet such as 10.1.2.0/24");
                 let path = format!("networks.{name}.ipam.config");

@@ -128,7 +128,6 @@ fn each_finding_has_its_rule() {
         (good("environment: {A: '{{.Foo}}'}"), "swarm-refuses"),
         (good("hostname: '{{name}}'"), "swarm-refuses"),
         (good("volumes: [{type: bind, source: '/{{', target: /tmp}]"), "swarm-refuses"),
-        (good("healthcheck: {test: x, interval: 1us}"), "swarm-refuses"),
         (deploy("restart_policy: {delay: -1s}"), "swarm-refuses"),
         (good("mem_swappiness: 0"), "ignored-key"),
         (good("command: [x, '{{.Task.Slot}}']"), "template-unread"),

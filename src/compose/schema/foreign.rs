@@ -13,7 +13,6 @@ pub const FORBIDDEN: &[(&str, &str)] = &[
 /// Keys of the Compose specification and of older formats.
 const FOREIGN: &[(&str, &str)] = &[
     // Services.
-    ("annotations", "use `labels`"),
     ("cpu_count", "use `deploy.resources.limits.cpus`"),
     ("cpu_percent", "use `deploy.resources.limits.cpus`"),
     ("cpu_period", "use `deploy.resources.limits.cpus`"),
@@ -32,20 +31,15 @@ const FOREIGN: &[(&str, &str)] = &[
     ("provider", "remove it: swarm runs images only"),
     ("runtime", "remove it: the engine's default runtime is used"),
     ("scale", "remove it: `deploy.replicas` says something else"),
-    ("storage_opt", "remove it: swarm has no such setting"),
     ("use_api_socket", "mount /var/run/docker.sock, if it must be"),
-    ("uts", "remove it: swarm has no such namespace setting"),
     // Secrets and configs.
     ("content", "do not write a secret into the file: use `file`, `environment` or `external`"),
     // Long ports.
     ("host_ip", "remove it: swarm listens on all addresses"),
     // Networks.
-    ("aux_addresses", "remove it: a stack sets the subnet only"),
     ("enable_ipv4", "remove it, or create the network beforehand and make it `external`"),
-    ("gateway", "remove it: a stack sets the subnet only"),
     ("gw_priority", "remove it: swarm has no such setting"),
     ("interface_name", "remove it: swarm names the interfaces"),
-    ("ip_range", "remove it: a stack sets the subnet only"),
     ("link_local_ips", "remove it: swarm gives the addresses"),
     ("priority", "remove it: swarm has no such setting"),
     // Includes.

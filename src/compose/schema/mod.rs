@@ -342,21 +342,19 @@ impl Checker<'_> {
     }
 
     fn list(&mut self, items: &[Node], rule: &Rule, unique: Unique, path: Path<'_>) {
-        let unique = match unique {
-            Unique::Always => true,
-            Unique::Never => false,
-            Unique::Below(version) => self.version.0 < version,
-        };
         for (index, item) in items.iter().enumerate() {
             self.check(item, rule, path.index(index));
         }
-        if unique && items.len() > 1 {
-            self.twice(items, path);
+        match unique {
+            Unique::Always if items.len() > 1 => self.twice(items, path, true),
+            Unique::Below(version) if self.version.0 < version => self.twice(items, path, false),
+            _ => {}
         }
     }
 
-    /// Docker refuses an item that is in a list twice; here it is there once.
-    fn twice(&mut self, items: &[Node], path: Path<'_>) {
+    /// Docker refuses an item that is in a list twice; here it is there once, where it
+    /// may be left out.
+    fn twice(&mut self, items: &[Node], path: Path<'_>, may_go: bool) {
         // Of variables and files of variables the last one counts.
         let last = matches!(path, Path::Key(_, "environment" | "env_file"));
         let mut seen: HashMap<Cow<'_, str>, Spot> = HashMap::new();
@@ -364,7 +362,7 @@ impl Checker<'_> {
             if let Some(earlier) = seen.insert(canonical(item), item.at) {
                 let below = path.index(index);
                 // Copies by an alias have one place: they cannot be told apart.
-                if earlier == item.at {
+                if !may_go || earlier == item.at {
                     self.sink.push(item.at, below, "this item is in the list twice");
                     continue;
                 }

@@ -71,6 +71,7 @@ const INCLUDE: Object = Object {
 
 const SERVICE: Object = extensible(&[
     key("deploy", OneOf(&[Rule::Object(&DEPLOY), Null])),
+    key("annotations", Beyond(&Any)),
     key("attach", Beyond(&Flag)),
     key("blkio_config", Beyond(&Any)),
     key("build", OneOf(&[Text, Rule::Object(&BUILD)])),
@@ -127,6 +128,7 @@ const SERVICE: Object = extensible(&[
     // Docker's schema takes a number, its decoder does not.
     key("shm_size", OneOf(&[Text, Beyond(&Number)])),
     since(1, "secrets", List(&OneOf(&[Text, Rule::Object(&FILE_REFERENCE)]), Unique::Never)),
+    key("storage_opt", Beyond(&Any)),
     key("sysctls", LIST_OR_DICT),
     key("stdin_open", Flag),
     key("stop_grace_period", Duration),
@@ -138,6 +140,7 @@ const SERVICE: Object = extensible(&[
     since(13, "oom_score_adj", Whole),
     key("user", Text),
     key("userns_mode", Text),
+    key("uts", Beyond(&Text)),
     key("volumes", List(&OneOf(&[Text, Since(2, &Rule::Object(&MOUNT))]), Unique::Below(2))),
     key("working_dir", Text),
 ]);
@@ -327,7 +330,7 @@ const NETWORK: Object = extensible(&[
         "ipam",
         Rule::Object(&closed(&[
             key("driver", Text),
-            key("config", List(&Rule::Object(&closed(&[key("subnet", Text)])), Unique::Never)),
+            key("config", List(&Rule::Object(&SUBNET), Unique::Never)),
         ])),
     ),
     key("external", EXTERNAL),
@@ -335,6 +338,13 @@ const NETWORK: Object = extensible(&[
     since(2, "attachable", Flag),
     key("enable_ipv6", Beyond(&Flag)),
     key("labels", LIST_OR_DICT),
+]);
+
+const SUBNET: Object = closed(&[
+    key("subnet", Text),
+    key("aux_addresses", Beyond(&Dict(Keys::Filled, &Text, Others::Refused))),
+    key("gateway", Beyond(&Text)),
+    key("ip_range", Beyond(&Text)),
 ]);
 
 const VOLUME: Object = extensible(&[
