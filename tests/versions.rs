@@ -59,7 +59,7 @@ fn the_version_that_was_deployed_is_the_one_that_is_pinned() {
 
     let shown = lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "--dry-run"]);
     assert!(shown.stderr.contains("version: 1.0.0+1.36 → 2.0.0+1.37"), "{shown}");
-    assert!(shown.stderr.contains("note: Notes of 2.0.0+1.37."), "{shown}");
+    assert!(shown.stderr.contains("note of 2.0.0+1.37: Notes of 2.0.0+1.37."), "{shown}");
     assert!(settings(&lab).contains("TYPE=tiny:1.0.0+1.36"), "a dry run wrote");
 
     good(&lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "-n"]));
@@ -92,6 +92,30 @@ fn going_back_is_asked_for() {
     good(&run);
     assert!(run.stderr.contains("1.0.0+1.36 is older than 2.0.0+1.37"), "{run}");
     assert_eq!(app(&lab)["deployed"], "1.0.0+1.36");
+}
+
+/// What the lock file says of the app.
+fn lock(lab: &Lab) -> String {
+    std::fs::read_to_string(lab.path("potluck/servers/simulated/d.example.lock.yml")).unwrap()
+}
+
+#[test]
+fn an_upgrade_that_was_cut_off_is_not_gone_back_from_by_itself() {
+    let lab = lab();
+    assert!(!lock(&lab).contains("begun"), "{}", lock(&lab));
+    // As a process leaves it that was killed after the swarm had the new version.
+    let cut_off = format!("{}begun:\n  version: 2.0.0+1.37\n", lock(&lab));
+    lab.write("potluck/servers/simulated/d.example.lock.yml", &cut_off);
+    let run = lab.run(&["app", "deploy", "d.example", "-n"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("d.example runs 2.0.0+1.37"), "{run}");
+
+    // Going on with it is no question, and ends it.
+    let shown = lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "--dry-run"]);
+    assert!(shown.stderr.contains("version: 1.0.0+1.36 → 2.0.0+1.37"), "{shown}");
+    good(&lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "-n"]));
+    assert!(!lock(&lab).contains("begun"), "{}", lock(&lab));
+    assert_eq!(app(&lab)["deployed"], "2.0.0+1.37");
 }
 
 #[test]

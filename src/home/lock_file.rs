@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct LockFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<RecipePin>,
+    /// What a deploy that has not ended brought to the server, or began to: it was cut
+    /// off, or failed and could not be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<RecipePin>,
     /// The stack's name, where the operator chose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,

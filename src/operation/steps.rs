@@ -58,10 +58,14 @@ impl Steps<'_> {
     /// The step that failed, after plugins were told of it.
     pub async fn run(mut self, live: Live, work: Work) -> Result<(), Error> {
         let mut progress = Progress { called: Vec::new(), as_before: true };
+        self.begin()?;
         let outcome = self.forward(live, work, &mut progress).await;
         // What was made stays claimed where this fails; the next deploy tells ids.
         let settled = self.app.engine.settle().await;
         if outcome.is_err() {
+            if progress.as_before {
+                self.end()?;
+            }
             self.tell(progress).await;
             return outcome;
         }
@@ -194,11 +198,30 @@ impl Steps<'_> {
         }
     }
 
+    /// Writes down what is about to be brought to the server, so that whoever comes
+    /// after a crash does not take what was deployed before for what runs.
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.options.restoring {
+            return Ok(());
+        }
+        self.app.lock.begun = Some(version::pinned(self.app));
+        Ok(self.context.home.write_lock_file(&self.app.entry, &self.app.lock)?)
+    }
+
+    /// What was begun is undone, or done.
+    fn end(&mut self) -> Result<(), Error> {
+        match self.app.lock.begun.take() {
+            Some(_) => Ok(self.context.home.write_lock_file(&self.app.entry, &self.app.lock)?),
+            None => Ok(()),
+        }
+    }
+
     /// Writes down that this version is what runs, on data that is migrated:
     /// whatever hooks say of it, an upgrade to the next one starts from here.
     fn arrive(&mut self) -> Result<(), Error> {
         let app = &mut *self.app;
         app.lock.recipe = Some(version::pinned(app));
+        app.lock.begun = None;
         // The old version, deployed again, leaves the data as the upgrade left
         // it; so does a deploy whose data is about to come back.
         let after = self.transition.after.as_ref();

@@ -92,13 +92,15 @@ fn step(app: &App) -> Option<(String, String)> {
         named => name(named).cloned(),
     };
     // After a migration that failed beyond its point of no return, the new
-    // version is what runs.
+    // version is what runs; after a deploy that was cut off it may be.
     let stayed = app.lock.upgrade.as_ref().filter(|upgrade| upgrade.irreversible);
-    let before = match stayed {
-        Some(upgrade) => upgrade.after.clone(),
-        None => spoken(deployed)?,
-    };
     let after = spoken(&wanted)?;
+    let begun = app.lock.begun.as_ref().and_then(spoken).filter(|begun| *begun != after);
+    let before = match (stayed, begun) {
+        (Some(upgrade), _) => upgrade.after.clone(),
+        (None, Some(begun)) => begun,
+        (None, None) => spoken(deployed)?,
+    };
     if before != after {
         return Some((before, after));
     }
