@@ -198,3 +198,41 @@ fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
     let said = run(&["backup", "create", "t.example"]).stderr;
     assert!(String::from_utf8_lossy(&said).contains(", with 1 warning."));
 }
+
+#[test]
+fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    lab.write(
+        "potluck/servers/simulated/server.yml",
+        &format!(
+            "endpoint: simulated\nbackup:\n  repository: {}\n  password-file: {}\n",
+            lab.path("disk/repo").display(),
+            lab.path("password").display()
+        ),
+    );
+    lab.write("password", "soup\n");
+    fs::set_permissions(lab.path("password"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(lab.path("disk")).unwrap();
+    run(&["backup", "create", "t.example"]);
+
+    // As with a disk that is not mounted.
+    fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
+    let refused = lab.run(&["backup", "create", "t.example"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    for words in ["which holds backups of t.example, is not there", "is its disk mounted?"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused}");
+    }
+    assert!(!lab.path("disk/repo").exists());
+
+    fs::rename(lab.path("elsewhere"), lab.path("disk/repo")).unwrap();
+    run(&["backup", "create", "t.example"]);
+    // Who wants a new one says so.
+    fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
+    fs::remove_file(lab.path("potluck/state/backed-up/simulated/t.example")).unwrap();
+    run(&["backup", "create", "t.example"]);
+}

@@ -17,6 +17,7 @@ use super::{
     compare,
     error::Error,
     facts,
+    known::{known, remember},
     manifest::{self, Item, Manifest},
     options::{Missing, Options, check_here, find, unless_cancelled},
     plan,
@@ -98,12 +99,19 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
                 let message = format!("`after-backup` of the plugin `{plugin}` failed: {error}");
                 context.progress.warn(message);
             }
-            if !matches!(error, Error::NoRepository { .. } | Error::WrongPassword { .. }) {
+            let unreadable = matches!(
+                error,
+                Error::NoRepository { .. }
+                    | Error::RepositoryGone { .. }
+                    | Error::WrongPassword { .. }
+            );
+            if !unreadable {
                 discard(context, app, &restic, &set).await;
             }
             return Err(error);
         }
     };
+    remember(context, &app.entry, restic.name())?;
     if let Err((plugin, source)) = ended {
         return Err(Error::AfterBackup { set, plugin, source: Box::new(source) });
     }
@@ -199,10 +207,15 @@ async fn take(
 async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     match stored(context, taking).await {
         Err(Error::NoRepository { repository }) => {
+            let entry = &taking.app.entry;
+            if let Some(record) = known(context, entry, &repository)? {
+                let (app, record) = (entry.name.to_string(), record.display().to_string());
+                return Err(Error::RepositoryGone { repository, app, record });
+            }
             taking.restic.init().await?;
             context.progress.event(Event::Done {
                 name: "repository".into(),
-                detail: format!("made a new one at {repository}"),
+                detail: format!("made at {repository}, as there was none"),
             });
             stored(context, taking).await
         }

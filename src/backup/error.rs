@@ -39,6 +39,14 @@ pub enum Error {
     /// cannot be reached.
     #[error("there is no restic repository at {repository}")]
     NoRepository { repository: String },
+    /// It held sets of the app, and is not there now.
+    #[error("the restic repository at {repository}, which holds backups of {app}, is not there")]
+    RepositoryGone {
+        repository: String,
+        app: String,
+        /// The file that says so.
+        record: String,
+    },
     #[error("the password does not open the restic repository at {repository}")]
     WrongPassword { repository: String },
     #[error("the restic repository at {repository} is locked {}", line(.by))]
@@ -254,6 +262,9 @@ impl Hint for Error {
                 "check `backup.repository` in server.yml; the first `potluck backup create` makes the repository"
                     .into(),
             ),
+            Error::RepositoryGone { record, .. } => Some(format!(
+                "is its disk mounted? Where a new one is wanted all the same, remove {record}"
+            )),
             Error::WrongPassword { .. } => Some(
                 "check `backup.password-file` in server.yml; without the right password the backups cannot be read"
                     .into(),

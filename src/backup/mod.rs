@@ -15,6 +15,7 @@ mod create;
 mod error;
 mod facts;
 mod here;
+mod known;
 pub mod manifest;
 mod options;
 mod plan;
