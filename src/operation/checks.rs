@@ -55,11 +55,19 @@ fn ingress(name: &str, live: &Live) -> Option<Finding> {
     Some(Finding::new(&rules::SWARM_REFUSES, message).path(format!("network {name}")).fix(fix))
 }
 
+/// Whether every secret is there that the stack takes from the swarm.
+pub(crate) fn has_all_secrets(stack: &Stack, live: &Live) -> bool {
+    absent(&stack.external_secrets, &names_of_secrets(live)).is_empty()
+}
+
+fn names_of_secrets(live: &Live) -> BTreeSet<&str> {
+    live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect()
+}
+
 /// Secrets that are not on the swarm; with the reason, where the settings are why
 /// they cannot be.
 fn missing_secrets(stack: &Stack, keeper: &Keeper<'_>, live: &Live, place: &Place) -> Vec<Finding> {
-    let present = live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect();
-    let missing = absent(&stack.external_secrets, &present);
+    let missing = absent(&stack.external_secrets, &names_of_secrets(live));
     missing.into_iter().map(|name| missing_secret(name, keeper, place)).collect()
 }
 

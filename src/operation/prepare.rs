@@ -179,7 +179,11 @@ pub(super) async fn prepare(
 
 /// What the app takes from its server, and is not there.
 fn missing(app: &App, live: &Live) -> Vec<Finding> {
-    let survey = secrets::survey(&app.stack, &app.env, &app.sources);
+    // Why a secret is not there is asked only where one is not.
+    let survey = match checks::has_all_secrets(&app.stack, live) {
+        true => secrets::Survey::default(),
+        false => secrets::survey(&app.stack, &app.env, &app.sources),
+    };
     let keeper = Keeper::App { name: &app.entry.name, checkout: &app.checkout, survey: &survey };
     checks::external(&app.stack, &keeper, live, &Place::of(&*app.engine))
 }
