@@ -10,10 +10,11 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → backup, scenario → operation → recipe, compose, plugin, secrets, engine → home's plain types
+//! cli → backup → operation → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
 //! ```
 //!
-//! `docs/architecture.md` says in which order to read the rooms.
+//! `tests/rooms.rs` holds them to it; `docs/architecture.md` says in which order to
+//! read the rooms.
 
 pub mod backup;
 pub mod cli;

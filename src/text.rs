@@ -27,6 +27,9 @@ pub fn line(text: &str) -> Cow<'_, str> {
 
 /// One line of at most `most` bytes.
 pub fn line_of(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most && is_plain(text) {
+        return Cow::Borrowed(text);
+    }
     let foul = |c: char| c.is_control() || is_hidden(c) || is_selector(c);
     if text.len() <= most && !text.contains(foul) {
         return Cow::Borrowed(text);
@@ -37,6 +40,12 @@ pub fn line_of(text: &str, most: usize) -> Cow<'_, str> {
         line.push('…');
     }
     Cow::Owned(line)
+}
+
+/// Whether there is nothing to clean in a line, by its bytes alone: quickly said of
+/// nearly all text.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// The text with its line breaks and tabs, each line as [`line_of`] shows it.

@@ -145,7 +145,7 @@ fn nothing_that_is_wrong_hides_another() {
     let report = failing(&lab, &["app", "check", "t.example", "--json"]);
     assert_eq!(
         codes(&report),
-        ["setting-missing", "server-unavailable", "unpinned-image"],
+        ["server-unavailable", "setting-missing", "unpinned-image"],
         "{report}"
     );
 

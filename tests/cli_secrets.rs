@@ -131,12 +131,12 @@ fn a_value_comes_through_standard_input_or_a_file() {
     assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), b""), @r"
     exit code 1
     --- stderr
-    error: the secret `mail_password` cannot be stored: it has 0 bytes, and 1 to 511999 are allowed
+    error: the secret `mail_password` cannot be stored: it is empty
     ");
     assert_snapshot!(lab.run_with(&[&insert[..], &["mail_password"]].concat(), &[b'x'; 600_000]), @r"
     exit code 1
     --- stderr
-    error: the secret `mail_password` cannot be stored: it has 512000 bytes, and 1 to 511999 are allowed
+    error: the secret `mail_password` cannot be stored: it has more than 511999 bytes, the most that swarm takes
     ");
     lab.write("key", "several\nlines\n");
     assert_snapshot!(lab.run(&[&insert[..], &["token", "v5", "--file", "key"]].concat()), @r"

@@ -139,6 +139,11 @@ async fn a_plain_stack_with_jobs_completes_first_time_and_again() {
         let (code, said) = deploy("0");
         assert_eq!(code, 0, "{said}");
     }
+    let ps = lab.run(&["stack", "ps", "-H", &endpoint(), stack.as_str(), "--json"]);
+    let rows: Value = serde_json::from_str(&ps.stdout).unwrap();
+    for row in rows.as_array().unwrap() {
+        assert!(row["failures"] == 0 && row["cause"].is_null(), "{row}");
+    }
     let (code, said) = deploy("7");
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("job: failing: exited with code 7"), "{said}");
@@ -203,6 +208,12 @@ services:
         assert!(ps.stdout.contains("times in 10 min: exited with code 3"), "{ps}");
         assert!(ps.stderr.contains("potluck app logs"), "{ps}");
         tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    // The first deploy left hooks undone, so it goes on; the next has nothing to do.
+    for _ in 0..2 {
+        let again = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+        assert_eq!(again.code, 1, "{again}");
+        assert!(again.stderr.contains("failing: exited with code 3"), "{again}");
     }
 }
 

@@ -180,7 +180,7 @@ impl Reader {
             Some("self" | "super") => self.module.clone(),
             _ => return None,
         };
-        let mut rest = &path[..];
+        let mut rest = path;
         while let Some((first, others)) = rest.split_first() {
             match first.as_str() {
                 "crate" | "self" => {}

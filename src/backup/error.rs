@@ -13,6 +13,9 @@ use crate::{hint::Hint, text::line};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Files were there, and all of them were gone before they could be read.
+    #[error("restic failed to {what}: all files vanished before they were read")]
+    AllVanished { what: String },
     #[error(transparent)]
     Home(#[from] crate::home::Error),
     #[error(transparent)]

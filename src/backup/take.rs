@@ -1,6 +1,6 @@
 //! Taking one item of each kind.
 
-use std::{sync::Arc, time::Instant};
+use std::{ffi::OsString, sync::Arc, time::Instant};
 
 use tokio::io::AsyncReadExt;
 
@@ -28,6 +28,8 @@ use crate::{
 
 /// Between a plugin that produces and restic that reads.
 const PIPE: usize = 256 * 1024;
+/// How often a folder is read of which all files vanish.
+const TRIES: usize = 3;
 
 /// What taking any item needs.
 pub(super) struct Taking<'a> {
@@ -147,17 +149,46 @@ impl Taking<'_> {
         }
         self.tell_unproved(&folder, paths).await?;
         let exclude = folder.exclude(exclude);
-        let upload = self.restic.backup_folder(label, folder.view()?, paths, &exclude).await?;
+        for attempt in 1.. {
+            match self.store_folder(&folder, label, paths, &exclude, meter).await {
+                Ok(summary) => {
+                    self.tell_vanished(&folder, &summary.vanished);
+                    return Ok((Some(summary), facts));
+                }
+                // Files that come and go: there may be others now.
+                Err(Error::AllVanished { .. }) if attempt < TRIES => {}
+                Err(Error::AllVanished { .. }) => {
+                    let volume = folder.volume();
+                    self.warnings.add(
+                        &**self.progress,
+                        format!(
+                            "all files of the volume `{volume}` vanished before they were read, \
+                             {TRIES} times: it is saved as empty"
+                        ),
+                    );
+                    return Ok((None, facts));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn store_folder(
+        &self,
+        folder: &Folder,
+        label: Label<'_>,
+        paths: &[String],
+        exclude: &[OsString],
+        meter: &mut Meter<'_>,
+    ) -> Result<Summary, Error> {
+        let upload = self.restic.backup_folder(label, folder.view()?, paths, exclude).await?;
         let mut reached = upload.reached();
         let finishing = upload.finish_looking(|path| folder.is_missing(path));
         tokio::pin!(finishing);
         loop {
             tokio::select! {
-                summary = &mut finishing => {
-                    let summary = summary?;
-                    self.tell_vanished(&folder, &summary.vanished);
-                    return Ok((Some(summary), facts));
-                }
+                summary = &mut finishing => return summary,
                 Ok(()) = reached.changed() => {
                     let now = *reached.borrow_and_update();
                     meter.reached(now.bytes, now.total);

@@ -8,10 +8,7 @@ use std::error::Error as StdError;
 
 use serde::Serialize;
 
-use crate::{
-    hint::Hint,
-    lint::{Finding, refused},
-};
+use crate::{hint::Hint, lint::Finding};
 
 use super::exit::Exit;
 
@@ -192,7 +189,7 @@ impl From<crate::home::names::InvalidName> for Failure {
 impl From<crate::compose::Problems> for Failure {
     fn from(problems: crate::compose::Problems) -> Self {
         let mut failure = Failure::of(&problems);
-        failure.findings = problems.0.into_iter().map(refused).collect();
+        failure.findings = problems.0.into_iter().map(Finding::from).collect();
         failure
     }
 }
@@ -203,7 +200,7 @@ impl From<crate::operation::Error> for Failure {
         let mut failure = Failure::of(&error).exit(exit_of_operation(&error));
         failure.findings = match error {
             Error::Unfit { findings, .. } => findings,
-            Error::Compose(problems) => problems.0.into_iter().map(refused).collect(),
+            Error::Compose(problems) => problems.0.into_iter().map(Finding::from).collect(),
             _ => Vec::new(),
         };
         failure

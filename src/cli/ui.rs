@@ -265,13 +265,17 @@ impl Ui {
 }
 
 /// Each line of a text as it is printed; tabs stay.
-fn all_painted(text: &str) -> String {
+fn all_painted(text: &str) -> Cow<'_, str> {
+    // What we print of files is long, and nearly always plain.
+    if text.split('\n').all(|line| line.len() <= LINE && text::is_plain(line)) {
+        return Cow::Borrowed(text);
+    }
     let line = |line: &str| {
         let parts: Vec<_> = line.split('\t').map(|part| painted(part, LINE)).collect();
         parts.join("\t")
     };
     let lines: Vec<_> = text.split('\n').map(|it| line(it.trim_end_matches('\r'))).collect();
-    lines.join("\n")
+    Cow::Owned(lines.join("\n"))
 }
 
 /// A value with all its texts, names included, as `clean` makes them.

@@ -12,7 +12,7 @@ use super::{
     interpolate::{self, Note, NoteKind},
     merge,
     model::File,
-    oddities,
+    oddities, older,
     others::Others,
     problem::{Sink, Spot, Texts},
     profiles,
@@ -42,7 +42,21 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// Keys of services that docker refuses, and that mean nothing in a swarm.
-const MEANINGLESS: &[&str] = &["attach", "cgroup", "develop", "pull_policy"];
+const MEANINGLESS: &[&str] = &[
+    "annotations",
+    "attach",
+    "blkio_config",
+    "cgroup",
+    "cpu_shares",
+    "cpuset",
+    "develop",
+    "mem_swappiness",
+    "memswap_limit",
+    "oom_kill_disable",
+    "pull_policy",
+    "storage_opt",
+    "uts",
+];
 
 /// Keys of services that docker calls deprecated.
 const DEPRECATED: &[(&str, &str)] = &[
@@ -71,7 +85,7 @@ pub fn load(
             Some(base) => merge::merge(base, file, &mut loader.notes),
         }
     }
-    let Loader { texts, sink, ignored, odd, notes, version, .. } = loader;
+    let Loader { texts, sink, ignored, odd, notes, newest, .. } = loader;
     sink.finish(&texts)?;
     let mut file = merged.unwrap_or_default();
     profiles::select(&mut file, options.profiles);
@@ -83,7 +97,7 @@ pub fn load(
         .map(|(at, message)| Warning { position: texts.position(at), message })
         .collect();
     // Without a problem there is at least one file.
-    let version = version.unwrap_or(Version(schema::NEWEST));
+    let version = newest.unwrap_or(Version(schema::NEWEST));
     Ok((Config { version, file, texts, notes, odd }, warnings))
 }
 
@@ -110,6 +124,8 @@ pub struct Loader<'a> {
     pub notes: Vec<Note>,
     /// Of the first file.
     version: Option<Version>,
+    /// Of all files: what is printed of them all must have it.
+    newest: Option<Version>,
     texts: Texts,
     /// What docker says it ignores.
     ignored: Vec<(Spot, String)>,
@@ -132,6 +148,7 @@ impl<'a> Loader<'a> {
             sink: Sink::default(),
             notes: vec![],
             version: None,
+            newest: None,
             texts: Texts::default(),
             ignored: vec![],
             odd: vec![],
@@ -155,7 +172,9 @@ impl<'a> Loader<'a> {
         extends::resolve(self, &mut tree.root, place);
         yaml::reject_odd_numbers(&tree.root, &mut self.sink);
         self.sink.stage();
-        schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
+        let twice =
+            schema::check(&tree.root, tree.at, tree.version, &mut self.sink, &mut self.notes);
+        schema::drop_twice(&mut tree.root, &twice);
         self.sink.stage();
         schema::drop_unset(&mut tree.root);
         find_ignored(&tree.root, &mut self.ignored);
@@ -184,6 +203,7 @@ impl<'a> Loader<'a> {
         let Node { value: Value::Map(mut root), at } = root else { return None };
         let version = self.version_of(&root, at, place)?;
         oddities::find(&root, &text, tags, index > 0 && place.file.is_none(), &mut self.notes);
+        older::move_keys(&mut root, &mut self.notes);
         self.sink.stage();
         schema::check_forbidden(&root, &mut self.sink);
         if self.options.interpolate {
@@ -200,6 +220,16 @@ impl<'a> Loader<'a> {
         let at = root.entry("version").map_or(at, |e| e.value.at);
         let version = match Version::of(root) {
             Ok(version) => version,
+            Err((at, shown)) if schema::is_before_3(&shown) => {
+                let message = format!(
+                    "version {shown} of the format is read as version {}, as docker compose does",
+                    Version(schema::NEWEST)
+                );
+                self.ignored.push((at, message));
+                let (path, kind) = ("version".to_owned(), NoteKind::BeyondDocker);
+                self.notes.push(Note { at, path, kind });
+                Version(schema::NEWEST)
+            }
             Err((at, shown)) => {
                 self.sink.hint(
                     at,
@@ -215,6 +245,7 @@ impl<'a> Loader<'a> {
             return Some(version);
         }
         let first = *self.version.get_or_insert(version);
+        self.newest = self.newest.max(Some(version));
         if first != version {
             let message = format!(
                 "this file has version {version}, the first one {first}: each is read by its own"

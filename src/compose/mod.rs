@@ -22,6 +22,7 @@ mod losses;
 mod merge;
 mod model;
 mod oddities;
+mod older;
 mod others;
 mod ports;
 mod print;
@@ -43,7 +44,12 @@ pub use profiles::parse as parse_profiles;
 
 use problem::render;
 
-use crate::{engine::api, hint::Hint, home::StackName};
+use crate::{
+    engine::api,
+    hint::Hint,
+    home::StackName,
+    lint::{Finding, Position, rules},
+};
 
 /// One compose file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +123,19 @@ pub struct Problem {
     /// The line itself, for the excerpt.
     pub excerpt: Option<String>,
     pub hint: Option<String>,
+}
+
+/// What docker refuses, as a finding.
+impl From<Problem> for Finding {
+    fn from(problem: Problem) -> Self {
+        let Problem { file, line, column, path, message, hint, .. } = problem;
+        let position = (!file.is_empty()).then_some(Position { file, line, column });
+        let finding = Finding::new(&rules::COMPOSE_INVALID, message).at(position).path(path);
+        match hint {
+            Some(hint) => finding.fix(hint),
+            None => finding,
+        }
+    }
 }
 
 /// Everything wrong with the files, in a stable order.

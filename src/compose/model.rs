@@ -232,6 +232,16 @@ pub struct Ulimit {
     pub hard: i64,
 }
 
+/// Addresses of a network. All but the subnet is of the Compose specification.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subnet {
+    /// Empty when not given, as the others.
+    pub subnet: String,
+    pub gateway: String,
+    pub ip_range: String,
+    pub aux_addresses: Dict,
+}
+
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Network {
     pub at: Spot,
@@ -239,8 +249,7 @@ pub struct Network {
     pub driver: String,
     pub driver_opts: Dict,
     pub ipam_driver: String,
-    /// Subnets; empty for an entry without one.
-    pub ipam_config: Vec<String>,
+    pub ipam_config: Vec<Subnet>,
     pub external: bool,
     pub internal: bool,
     pub attachable: bool,

@@ -394,7 +394,7 @@ pub fn network(network: &Network) -> Json {
     let config = network
         .ipam_config
         .iter()
-        .map(|subnet| Out::default().text("subnet", subnet).done())
+        .map(|subnet| Out::default().text("subnet", &subnet.subnet).done())
         .collect();
     let ipam = Out::default().text("driver", &network.ipam_driver).items("config", config).map();
     let mut out = Out::default();

@@ -44,6 +44,13 @@ pub const STACK_LABEL: &str = "com.docker.stack.namespace";
 /// The label that keeps a service's image as the compose file wrote it.
 pub const IMAGE_LABEL: &str = "com.docker.stack.image";
 
+/// Largest secret, in bytes: less than `MaxSecretSize` (moby/swarmkit,
+/// `api/validation/secrets.go`).
+pub const LARGEST_SECRET: usize = 500 * 1024 - 1;
+/// Largest config, in bytes: less than `MaxConfigSize` (moby/swarmkit,
+/// `manager/controlapi/config.go`).
+pub const LARGEST_CONFIG: usize = 1000 * 1024 - 1;
+
 /// Which objects a list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {

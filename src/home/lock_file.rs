@@ -47,6 +47,13 @@ pub struct RecipePin {
     pub commit: Option<String>,
 }
 
+impl RecipePin {
+    /// What names this version to git; none for a plain folder.
+    pub fn released(&self) -> Option<&String> {
+        self.version.as_ref().or(self.commit.as_ref())
+    }
+}
+
 /// A plugin the operator agreed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

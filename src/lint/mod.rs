@@ -11,8 +11,6 @@ use std::fmt;
 
 pub use rules::Rule;
 
-use crate::compose::Problem;
-
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,6 +83,9 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub fix: Option<String>,
+    /// Whether the engine is certain to refuse it: then nothing is sent at all.
+    #[serde(skip)]
+    pub certain: bool,
 }
 
 impl Finding {
@@ -97,6 +98,7 @@ impl Finding {
             code: rule.code,
             message: message.into(),
             fix: Some(rule.fix.to_owned()),
+            certain: false,
         }
     }
 
@@ -130,17 +132,6 @@ impl fmt::Display for Finding {
             write!(f, "{path}: ")?;
         }
         f.write_str(&self.message)
-    }
-}
-
-/// What docker refuses, as a finding.
-pub fn refused(problem: Problem) -> Finding {
-    let Problem { file, line, column, path, message, hint, .. } = problem;
-    let position = (!file.is_empty()).then_some(Position { file, line, column });
-    let finding = Finding::new(&rules::COMPOSE_INVALID, message).at(position).path(path);
-    match hint {
-        Some(hint) => finding.fix(hint),
-        None => finding,
     }
 }
 

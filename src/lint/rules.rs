@@ -54,6 +54,9 @@ rules! {
     PORT_TAKEN: Error "port-taken",
         "a port of the ingress network can be published once",
         "publish it once, by one service";
+    SWARM_REFUSES: Error "swarm-refuses",
+        "the engine refuses the service, after networks and configs of the stack were made",
+        "correct it as the message says";
     TAG_UNSAFE: Error "tag-unsafe",
         "docker ignores `!reset` and `!override`: what they were to take away stays open, or `null` becomes a text",
         "change the file that has the value, or leave that file out";

@@ -21,6 +21,7 @@ use super::{
     diff::Names,
     error::{FailedService, Problem},
     live::{Ids, Live},
+    making::{Made, NETWORK_PATIENCE, POLL, replace_network},
     unpinned,
     work::{Action, ServiceWork, Stale, Work, over},
 };
@@ -34,9 +35,6 @@ const SIDE_BY_SIDE: usize = 8;
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(20);
 /// Somebody else changing the same service again and again is reported.
 const TRIES: usize = 3;
-/// Swarm removes a network once its last task is gone from every node.
-pub(crate) const NETWORK_PATIENCE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(250);
 
 /// Asks the registries for digests, side by side. What cannot be learned is a
 /// warning, as in docker.
@@ -95,29 +93,14 @@ pub(crate) async fn apply(
     progress: &dyn Sink,
 ) -> Result<Applied, Error> {
     let mut applied = Applied::default();
-    let (mut ids, mut names) = (live.ids(), live.names());
-    for request in &work.networks {
-        let id = create_network(engine, request).await?;
-        ids.networks.insert(request.name.clone(), id.clone());
-        names.networks.insert(id, request.name.clone());
-    }
-    for spec in &work.secrets {
-        let name = spec.name.clone().unwrap_or_default();
-        ids.secrets.insert(name, engine.create_secret(spec.clone()).await?);
-    }
-    for spec in &work.configs {
-        let name = spec.name.clone().unwrap_or_default();
-        let id = engine.create_config(spec.clone()).await?;
-        ids.configs.insert(name.clone(), id.clone());
-        names.configs.insert(id, name);
-    }
+    let made = Made::make(engine, work, live, progress).await?;
     for (id, version, spec) in &work.relabel.secrets {
         engine.update_secret(id, *version, spec.clone()).await?;
     }
     for (id, version, spec) in &work.relabel.configs {
         engine.update_config(id, *version, spec.clone()).await?;
     }
-    let (ids, names) = (&ids, &names);
+    let (ids, names) = (&made.ids, &made.names);
     let mut sending = stream::iter(&work.services)
         .filter(|service| future::ready(service.action != Action::Keep))
         .map(|service| async move {
@@ -140,6 +123,10 @@ pub(crate) async fn apply(
                 log: Vec::new(),
             }),
         }
+    }
+    drop(sending);
+    if applied.sent.is_empty() && !applied.refused.is_empty() {
+        made.unmake(engine, progress).await;
     }
     Ok(applied)
 }
@@ -245,71 +232,6 @@ fn name_of_network(
         named.filter_map(|network| network.id.as_deref()).any(|id| targets.contains(id))
     };
     stack.networks.keys().find(|name| !is_there(name)).cloned()
-}
-
-/// Creates a network in place of one that is going, once that has gone; or finds
-/// the one that another service of the stack was given meanwhile.
-async fn replace_network(
-    engine: &dyn Engine,
-    request: &api::NetworkCreateRequest,
-    gone: &str,
-) -> Result<String, Error> {
-    let deadline = Instant::now() + NETWORK_PATIENCE;
-    loop {
-        let listed = engine.networks(Scope::All).await?;
-        let named = listed.iter().filter(|network| {
-            network.name.as_ref() == Some(&request.name)
-                && network.scope.as_deref() == Some("swarm")
-        });
-        let ids: Vec<&str> = named.filter_map(|network| network.id.as_deref()).collect();
-        if let Some(other) = ids.iter().find(|id| **id != gone) {
-            return Ok((*other).to_owned());
-        }
-        if ids.is_empty() {
-            match engine.create_network(request.clone()).await {
-                Ok(id) => return Ok(id),
-                // Another service came first.
-                Err(engine::Error::Exists { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::TimedOut {
-                what: format!("the removal of the old network `{}`", request.name),
-                limit: NETWORK_PATIENCE,
-            });
-        }
-        sleep(POLL).await;
-    }
-}
-
-/// Creates a network, waiting for one of that name which is being removed.
-async fn create_network(
-    engine: &dyn Engine,
-    request: &api::NetworkCreateRequest,
-) -> Result<String, Error> {
-    let deadline = Instant::now() + NETWORK_PATIENCE;
-    loop {
-        match engine.create_network(request.clone()).await {
-            Ok(id) => return Ok(id),
-            Err(engine::Error::Exists { .. }) => {
-                // Somebody made it at the same moment, or it is still there.
-                if let Ok(found) = engine.network(&request.name).await
-                    && let Some(id) = found.id
-                {
-                    return Ok(id);
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::TimedOut {
-                what: format!("the removal of the old network `{}`", request.name),
-                limit: NETWORK_PATIENCE,
-            });
-        }
-        sleep(POLL).await;
-    }
 }
 
 /// Removes what the stack has no use for any more. The deploy has succeeded by

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     compose::Stack,
+    engine::api,
     home::AppName,
     lint::{Finding, Strictness, blocking, rules},
     recipe::{self, Checkout},
@@ -38,7 +39,20 @@ pub(crate) fn external(
         Finding::new(&rules::CONFIG_MISSING, message).path(format!("config {name}")).fix(fix)
     }));
     findings.extend(stack.external_networks.iter().filter_map(|name| network(name, live, place)));
+    let all = stack.external_networks.iter().chain(stack.networks.keys());
+    findings.extend(all.filter_map(|name| ingress(name, live)));
     findings
+}
+
+/// The network of published ports takes no services.
+fn ingress(name: &str, live: &Live) -> Option<Finding> {
+    let is_it = |network: &&api::Network| {
+        network.name.as_deref() == Some(name) && network.ingress == Some(true)
+    };
+    live.networks.iter().find(is_it)?;
+    let message = "it is the swarm's own network for published ports, which takes no services";
+    let fix = "publish the port (`ports`), or name another network";
+    Some(Finding::new(&rules::SWARM_REFUSES, message).path(format!("network {name}")).fix(fix))
 }
 
 /// Secrets that are not on the swarm; with the reason, where the settings are why
@@ -203,7 +217,6 @@ fn network(name: &str, live: &Live, place: &Place) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::api;
 
     #[test]
     fn an_external_network_must_span_the_swarm() {

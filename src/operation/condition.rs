@@ -15,7 +15,8 @@ use crate::engine::{Engine, Error, api};
 
 use super::{
     diff::comparable_task,
-    state::{Look, State, classify, ended_badly, restarts_after, slot_of},
+    ending,
+    state::{Failing, Look, State, classify, ended_badly, restarts_after, slot_of},
     task::state_of,
 };
 
@@ -24,7 +25,7 @@ pub(crate) const LATELY: Duration = Duration::from_secs(10 * 60);
 /// A task that has run for so long has come up.
 const CALM: Duration = Duration::from_secs(60);
 /// How many failures in one place are more than waiting for a database.
-const AGAIN: usize = 2;
+pub(crate) const AGAIN: usize = 2;
 /// Services whose tasks are asked for at once.
 const AT_ONCE: usize = 8;
 
@@ -55,7 +56,7 @@ pub(crate) fn of_service(
         changed: false,
     });
     match state {
-        State::Running { .. } if keeps_failing(service, tasks, now) => Condition::Failing,
+        State::Running { .. } if crash_loop(service, tasks, now).is_some() => Condition::Failing,
         State::Running { .. } | State::Completed { .. } => Condition::Well,
         State::Waiting { .. }
         | State::Preparing { .. }
@@ -105,7 +106,12 @@ pub(crate) fn failures_lately<'a>(
         .collect()
 }
 
-fn keeps_failing(service: &api::Service, tasks: &[api::Task], now: Timestamp) -> bool {
+/// How a service fails of which a task runs just now, between two crashes.
+pub(crate) fn crash_loop(
+    service: &api::Service,
+    tasks: &[api::Task],
+    now: Timestamp,
+) -> Option<Failing> {
     let spec = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
     let spec = spec.map(comparable_task);
     tasks
@@ -113,7 +119,15 @@ fn keeps_failing(service: &api::Service, tasks: &[api::Task], now: Timestamp) ->
         .filter(|task| state_of(task) == api::TaskState::RUNNING)
         .filter(|task| task.spec.as_ref().map(comparable_task) == spec)
         .filter(|task| since(task).is_some_and(|at| age(at, now) < CALM))
-        .any(|task| failures_lately(task, tasks, now).len() >= AGAIN)
+        .map(|task| failures_lately(task, tasks, now))
+        .find(|failed| failed.len() >= AGAIN)
+        .map(|failed| Failing {
+            task: failed[0].id.clone().unwrap_or_default(),
+            exit_code: ending::exit_code(failed[0]),
+            message: ending::cause(failed[0]).unwrap_or_else(|| "no reason given".into()),
+            times: failed.len(),
+            restarts: true,
+        })
 }
 
 fn since(task: &api::Task) -> Option<Timestamp> {

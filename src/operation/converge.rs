@@ -13,6 +13,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, future};
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use super::{
+    condition,
     diff::{Names, comparable, comparable_task},
     ending,
     error::{FailedService, Problem},
@@ -38,6 +40,8 @@ const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(5
 const REJECTED_PATIENCE: Duration = Duration::from_secs(30);
 /// An image that is not there twice will not be there the third time.
 const MISSING_IMAGE_TIMES: usize = 2;
+/// Until swarm has made the tasks of an update.
+const NEW_TASKS: Duration = Duration::from_secs(2);
 /// A service that ends this often more, once nothing else is left to wait for,
 /// will not come.
 const CRASHES_ALONE: usize = 4;
@@ -64,7 +68,11 @@ pub(crate) async fn converge(
     limit: Duration,
     progress: &dyn Sink,
 ) -> Result<(), Vec<FailedService>> {
-    let group = Group { stop: AtomicBool::new(false), coming: AtomicUsize::new(targets.len()) };
+    let group = Group {
+        stop: AtomicBool::new(false),
+        changes: targets.iter().any(|target| target.changed),
+        coming: AtomicUsize::new(targets.len()),
+    };
     let ending = Instant::now() + limit;
     let watches = targets.iter().map(|target| {
         let watch = Watch { engine, target, limit, progress, group: &group };
@@ -97,6 +105,8 @@ enum Outcome {
 struct Group {
     /// One has failed: the others need not go on.
     stop: AtomicBool,
+    /// Whether any of them was just sent.
+    changes: bool,
     /// How many may still come to run without help: neither converged nor
     /// ending again and again.
     coming: AtomicUsize,
@@ -163,7 +173,14 @@ impl Watch<'_> {
                 shown = text;
             }
             match &state {
-                State::Completed { .. } => return self.converged(&crashes),
+                // Swarm needs a moment to make the tasks of an update; until then those
+                // of the same spec from before are all there is.
+                State::Completed { .. } => {
+                    let since = *good_since.get_or_insert_with(Instant::now);
+                    if !self.target.changed || since.elapsed() >= NEW_TASKS {
+                        return self.converged(&crashes);
+                    }
+                }
                 State::Running { running, wanted, updating } => {
                     let since = *good_since.get_or_insert_with(Instant::now);
                     if !updating && self.is_stable(*running, *wanted, since).await {
@@ -179,7 +196,7 @@ impl Watch<'_> {
             if hopeless && !self.swarm_goes_back() {
                 return Outcome::Failed(Problem::Stuck(state));
             }
-            if is_final(&state, self.swarm_goes_back()) {
+            if is_final(&state, self.swarm_goes_back()) || self.keeps_failing(&state) {
                 return Outcome::Failed(Problem::Stuck(state));
             }
             if matches!(state, State::Rejected { .. }) {
@@ -261,6 +278,13 @@ impl Watch<'_> {
                 Taken::Unknown => {}
             }
         }
+        // One look may fall between two crashes.
+        if let (State::Running { .. }, false) = (&state, self.target.changed)
+            && !self.group.changes
+            && let Some(failing) = condition::crash_loop(&service, &tasks, Timestamp::now())
+        {
+            return Ok(State::Failing(failing));
+        }
         if let State::Failing(failing) = &mut state {
             let ours = self.target.spec.task_template.as_ref().map(comparable_task);
             let of_ours = tasks
@@ -297,6 +321,13 @@ impl Watch<'_> {
             return true;
         }
         since.elapsed() >= monitor(&self.target.spec)
+    }
+
+    /// Whether a service fails again and again although nothing changes that it could
+    /// be waiting for: more of it tells nothing new.
+    fn keeps_failing(&self, state: &State) -> bool {
+        !self.group.changes
+            && matches!(state, State::Failing(failing) if failing.times >= condition::AGAIN)
     }
 
     /// Whether swarm undoes the update by itself when it fails.

@@ -1,6 +1,6 @@
 //! Deploying an app, as a list of steps known before it starts:
 //!
-//! what [`super::prepare`] finds out (checks, plugins and grants, hooks `check`,
+//! what [`mod@super::prepare`] finds out (checks, plugins and grants, hooks `check`,
 //! migrations, the plan) → `before-deploy` → networks, secrets, configs, services → converge →
 //! migrations → lock file → `after-deploy` → verify → record → prune. What comes after
 //! the plan is in [`super::steps`].

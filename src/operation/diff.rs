@@ -274,6 +274,8 @@ fn walk(before: &Value, after: &Value, path: &str, lines: &mut Vec<String>) {
     let title = words::title(path);
     let shown = |one, other| words::value(path, one, other);
     lines.push(match (shown(before, after), shown(after, before)) {
+        // What is left out means just that.
+        (Some(b), Some(a)) if b == a && (before.is_null() || after.is_null()) => return,
         (Some(b), Some(a)) => format!("{title}: {b} → {a}"),
         _ => format!("{title}: changed"),
     });

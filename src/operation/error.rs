@@ -6,7 +6,6 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    names::UNRELEASED,
     questions::{Ambiguous, ReachWish, Wish},
     state::State,
 };
@@ -153,6 +152,8 @@ pub struct MigrationFailed {
     pub after: String,
     /// `plugin: id`.
     pub step: String,
+    /// The release or commit to name for the next try; none for a plain folder.
+    pub release: Option<String>,
     pub source: Error,
     pub left: Left,
 }
@@ -218,7 +219,7 @@ impl fmt::Display for Failed {
 
 impl fmt::Display for MigrationFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MigrationFailed { app, before, after, step, source, left } = self;
+        let MigrationFailed { app, before, after, step, source, left, .. } = self;
         let said = source.to_string();
         let said = if source.is_laid_out() { said.into() } else { line(&said) };
         let versions = format!("from {before} to {after}");
@@ -305,9 +306,9 @@ fn to_agree(wishes: &[Wish], reach: &[ReachWish], ambiguous: &[Ambiguous]) -> St
 impl MigrationFailed {
     /// What to type next.
     fn next(&self) -> String {
-        let MigrationFailed { app, after, source, left, .. } = self;
+        let MigrationFailed { app, release, source, left, .. } = self;
         let first = source.hint().map(|hint| format!("{hint}; then ")).unwrap_or_default();
-        let version = if after == UNRELEASED { String::new() } else { format!(" {after}") };
+        let version = release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
         let again = format!("{first}`potluck app deploy {app}{version}` goes on with this step");
         match left {
             Left::Back => again,
@@ -353,11 +354,14 @@ impl Hint for Error {
                 Some(to_agree(wishes, reach, ambiguous))
             }
             Error::GrantsChanged { .. } => Some("run the command again".into()),
-            Error::NeedsDowngrade(downgrade) => Some(format!(
-                "to go back all the same, add --downgrade; `potluck app config {} --set TYPE=RECIPE:{}` \
-                 stays with what runs",
-                downgrade.app, downgrade.before
-            )),
+            Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {
+                true => format!(
+                    "to go back all the same, add --downgrade; to stay with what runs, \
+                     `potluck app deploy {} {}`",
+                    downgrade.app, downgrade.before
+                ),
+                false => "to go back all the same, add --downgrade".to_owned(),
+            }),
             Error::NeedsTakeover(takeover) => Some(format!(
                 "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
                 takeover.app

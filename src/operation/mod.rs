@@ -24,6 +24,7 @@ mod hooks;
 mod kept;
 mod live;
 mod load;
+mod making;
 mod migrate;
 mod names;
 mod on_server;

@@ -25,7 +25,7 @@ use super::{
     reach, reaching,
     record::{self, Record},
     rollout::Images,
-    version,
+    survey, version,
     work::Work,
 };
 
@@ -108,7 +108,13 @@ pub(super) async fn prepare(
     context.progress.step("check");
     let lint = checks::lint(app, options.strictness);
     checks::fit(&subject(app), lint.stopping)?;
-    let lint = lint.warnings;
+    let mut lint = lint.warnings;
+    let version = version::change(app)?;
+    if version.is_some() || app.lock.recipe.is_none() {
+        // What docker or abra would deploy is deployed; a new version may need it.
+        let missing = survey::missing_settings(&app.env, &app.checkout);
+        lint.extend(missing.iter().map(ToString::to_string));
+    }
     let reviewed = owner::review(context, app, &work, asking).await?;
     if reviewed.took {
         let rollout = rollout(context, app, options);
@@ -121,7 +127,7 @@ pub(super) async fn prepare(
     let reaches = reaching::of_app(context, app, &live).await?;
     reaching::check_flags(context, app, &reaches)?;
     let mut plan = work.plan();
-    plan.changes.splice(0..0, version::change(app)?);
+    plan.changes.splice(0..0, version);
     plan.changes.extend(changed_components);
     plan.warnings.splice(0..0, takeovers);
     plan.reach = reaching::rows(&app.lock, &reaches);

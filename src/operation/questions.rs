@@ -158,11 +158,14 @@ pub struct Downgrade {
     /// What is deployed.
     pub before: String,
     pub after: String,
+    /// Whether git has that name: a plain folder has but the one version.
+    #[serde(skip)]
+    pub released: bool,
 }
 
 impl fmt::Display for Downgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Downgrade { app, before, after } = self;
+        let Downgrade { app, before, after, .. } = self;
         write!(
             f,
             "{app} runs {before}, and {after} is older; data that {before} migrated may be unusable \

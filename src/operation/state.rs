@@ -379,7 +379,8 @@ fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize
 
 /// Whether the end of a task is not the proper end of what may end.
 pub(crate) fn restarts_after(task: &api::Task) -> bool {
-    state_of(task) != TaskState::COMPLETE || !Restarts::of(task.spec.as_ref()).may_end()
+    let may_end = task.job_iteration.is_some() || Restarts::of(task.spec.as_ref()).may_end();
+    state_of(task) != TaskState::COMPLETE || !may_end
 }
 
 /// Global services have no slots but nodes.

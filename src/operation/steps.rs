@@ -144,6 +144,7 @@ impl Steps<'_> {
             before: name(&self.transition.before),
             after: name(&self.transition.after),
             step: stopped.step,
+            release: version::pinned(self.app).released().cloned(),
             source: stopped.source,
             left,
         }))

@@ -165,6 +165,13 @@ fn of_hinting(rule: &'static Rule, error: &Error) -> Finding {
     }
 }
 
+/// Settings that the recipe's sample has and the app lacks.
+pub(super) fn missing_settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
+    let mut findings = of_sample(env, checkout);
+    findings.retain(|finding| finding.code == rules::SETTING_MISSING.code);
+    findings
+}
+
 /// What the settings lack that the recipe's sample has.
 fn of_sample(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
     let invalid = |position: Position, message: String| {

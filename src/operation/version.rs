@@ -107,6 +107,22 @@ fn step(app: &App) -> Option<(String, String)> {
     (stayed.is_none() && wanted.version.is_none() && before != after).then_some((before, after))
 }
 
+/// Releases whose notes matter to whoever goes from one version to another, oldest
+/// first: those that come after the one, and the other itself.
+fn releases_between(before: &str, after: &str, all: Vec<String>) -> Vec<String> {
+    let Some(to) = Release::parse(after) else { return Vec::new() };
+    let from = Release::parse(before).filter(|from| *from < to);
+    let mut between: Vec<(Release, String)> = all
+        .into_iter()
+        .filter_map(|name| Some((Release::parse(&name)?, name)))
+        .filter(|(release, name)| {
+            name == after || from.as_ref().is_some_and(|from| from < release && *release <= to)
+        })
+        .collect();
+    between.sort();
+    between.into_iter().map(|(_, name)| name).collect()
+}
+
 /// Whether `after` is a release before `before`.
 fn is_older(before: &str, after: &str) -> bool {
     match (Release::parse(before), Release::parse(after)) {
@@ -127,7 +143,12 @@ pub(super) fn allow(context: &Context, app: &App, options: &DeployOptions) -> Re
     if options.downgrade || options.restoring {
         return Ok(());
     }
-    let downgrade = Downgrade { app: app.entry.name.to_string(), before, after };
+    let downgrade = Downgrade {
+        app: app.entry.name.to_string(),
+        before,
+        after,
+        released: app.checkout.version.is_some(),
+    };
     if context.consent.downgrade(&downgrade) {
         Ok(())
     } else {
@@ -144,13 +165,17 @@ pub(super) fn change(app: &App) -> Result<Option<Change>, Error> {
     let Some((before, after)) = step(app) else { return Ok(None) };
     let mut details = vec![format!("version: {before} → {after}")];
     if is_older(&before, &after) {
-        details.push(format!("{after} is older than {before}, which is deployed"));
+        details.push(format!(
+            "{after} is older than {before}, which is deployed: without a question it needs \
+             --downgrade"
+        ));
     }
-    if let Some(version) = &app.checkout.version
-        && let Some(notes) = app.checkout.release_notes(version)?
-    {
-        let lines = notes.lines().map(str::trim_end).filter(|line| !line.is_empty());
-        details.extend(lines.map(|line| format!("note: {line}")));
+    if app.checkout.version.is_some() {
+        for release in releases_between(&before, &after, app.checkout.releases_with_notes()?) {
+            let notes = app.checkout.release_notes(&release)?.unwrap_or_default();
+            let lines = notes.lines().map(str::trim_end).filter(|line| !line.is_empty());
+            details.extend(lines.map(|line| format!("note of {release}: {line}")));
+        }
     }
     let name = app.checkout.recipe.to_string();
     Ok(Some(Change { kind: "recipe", name, action: "update", details }))
@@ -179,6 +204,22 @@ pub(super) fn pin(context: &Context, app: &App, options: &DeployOptions) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn notes_are_those_of_all_releases_on_the_way() {
+        let all =
+            || ["2.0.0+1", "next", "1.0.0+1", "1.1.0+1", "3.0.0+1"].map(String::from).to_vec();
+        for (before, after, notes) in [
+            ("1.0.0+1", "2.0.0+1", vec!["1.1.0+1", "2.0.0+1"]),
+            ("1.1.0+1", "2.0.0+1", vec!["2.0.0+1"]),
+            // Going back, and from what is no release, only what is arrived at.
+            ("2.0.0+1", "1.0.0+1", vec!["1.0.0+1"]),
+            ("0a1b2c3d4e5f…", "1.1.0+1", vec!["1.1.0+1"]),
+            ("1.0.0+1", "0a1b2c3d4e5f…", vec![]),
+        ] {
+            assert_eq!(releases_between(before, after, all()), notes, "{before} {after}");
+        }
+    }
 
     #[test]
     fn only_releases_are_older_than_others() {

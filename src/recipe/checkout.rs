@@ -222,6 +222,19 @@ impl Checkout {
         self.optional(&format!("release/{version}"))
     }
 
+    /// Releases that have notes.
+    ///
+    /// # Errors
+    /// As [`Checkout::read`].
+    pub fn releases_with_notes(&self) -> Result<Vec<String>, Error> {
+        match self.list("release") {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
+            names => names,
+        }
+    }
+
     fn optional(&self, path: &str) -> Result<Option<String>, Error> {
         match self.text(path) {
             Ok(text) => Ok(Some(text)),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
     home::{EnvFile, Grant, StackName},
-    lint::{Finding, Position, Rule, Severity, refused, rules},
+    lint::{Finding, Position, Rule, Severity, rules},
     secrets::written_names,
 };
 
@@ -102,7 +102,7 @@ pub fn with_refusals(
     match stack {
         Ok(stack) => (Some(stack), findings),
         Err(Problems(problems)) => {
-            findings.extend(problems.into_iter().map(refused));
+            findings.extend(problems.into_iter().map(Finding::from));
             (None, findings)
         }
     }

@@ -26,9 +26,7 @@ pub enum Error {
     Modifier { key: String, message: String },
     #[error("the secret's name `{full_name}` is {} bytes long; Docker allows 64", .full_name.len())]
     NameTooLong { full_name: String },
-    #[error(
-        "the secret `{name}` cannot be stored: it has {size} bytes, and 1 to {max} are allowed"
-    )]
+    #[error("the secret `{name}` cannot be stored: it {}", of_size(*.size, *.max))]
     Size { name: String, size: usize, max: usize },
     #[error("the secret `{name}` is in use by {}", .services.join(", "))]
     InUse { name: String, services: Vec<String> },
@@ -41,6 +39,14 @@ fn in_version(version: &str, stored: &[String]) -> String {
         (_, []) => String::new(),
         ("", stored) => format!(" as the settings have it; it has {}", stored.join(", ")),
         (version, stored) => format!(" in version {version}; it has {}", stored.join(", ")),
+    }
+}
+
+/// What is longer was not read to its end.
+fn of_size(size: usize, max: usize) -> String {
+    match size {
+        0 => "is empty".into(),
+        _ => format!("has more than {max} bytes, the most that swarm takes"),
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! [`wanted`] says which secrets the active compose files use ([`survey`] also where
 //! some are wrong); [`generate`],
-//! [`insert`], [`versions`] and [`remove_stored`] work on a swarm. Secrets are labelled
+//! [`insert`], [`versions()`] and [`remove_stored`] work on a swarm. Secrets are labelled
 //! with the app ([`APP_LABEL`]) and not with the stack, so that `docker stack
 //! rm` leaves them where abra's would stay, too.
 

@@ -7,16 +7,15 @@ use zeroize::Zeroizing;
 
 use super::{Error, SecretPlan, make};
 use crate::{
-    engine::{Engine, Error as EngineError, Scope, api},
+    engine::{Engine, Error as EngineError, LARGEST_SECRET, Scope, api},
     home::{AppName, StackName},
 };
 
 /// Says which app a secret was made for.
 pub const APP_LABEL: &str = "org.potluck.app";
 
-/// Largest value in bytes (moby/swarmkit, `api/validation/secrets.go`: less
-/// than 500 KiB).
-pub const MAX_SIZE: usize = 500 * 1024 - 1;
+/// Largest value in bytes.
+pub const MAX_SIZE: usize = LARGEST_SECRET;
 
 /// A new value, shown once or never.
 pub struct Generated {

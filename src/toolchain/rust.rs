@@ -9,13 +9,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Built, Error, Places, ended, shared::Target};
+use super::{
+    Built, Error, Places, ended,
+    shared::{SAID, Target},
+};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// What makes a component as it links; rustup's toolchains bring it.
 const LINKER: &str = "wasm-component-ld";
-/// Cargo's exit code once it has said why.
-pub(super) const SAID: i32 = 101;
 
 /// How the guests' standard library is had.
 enum Library {

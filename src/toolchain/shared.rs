@@ -15,11 +15,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Error, ended, rust::SAID};
+use super::{Error, ended};
 
 /// Whose outputs are there, by the name of the crate.
 const OWNERS: &str = "owners";
 const LOCK: &str = "build.lock";
+/// Cargo's exit code once it has said why.
+pub(super) const SAID: i32 = 101;
 
 /// The folder that cargo builds in, kept from others until it is dropped.
 #[derive(Debug)]

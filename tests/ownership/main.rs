@@ -9,9 +9,9 @@ mod common;
 #[path = "../operator/mod.rs"]
 mod operator;
 
-use std::{fs, process::Command, sync::Arc};
+use std::{fs, sync::Arc};
 
-use cli_support::{Lab, Run};
+use cli_support::Lab;
 use common::*;
 use operator::*;
 use potluck::{

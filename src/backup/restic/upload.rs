@@ -26,6 +26,9 @@ use super::{
 /// name two files of 4 kB each.
 const LONGEST_LINE: usize = 256 * 1024;
 
+/// What restic says when all that it found was gone before it could be read.
+const EMPTY: &str = "snapshot is empty";
+
 /// How far a folder's backup is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reached {
@@ -158,7 +161,16 @@ impl Upload {
                 let vanished = ended.unread.forgiven(gone);
                 vanished.filter(|vanished| !misses_a_path(root, paths, vanished)).ok_or(error)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                let Source::Folder { root, paths } = &self.source else { return Err(error) };
+                let gone = |name: &str| relative(root, name).is_some_and(|path| gone(&path));
+                let vanished = ended.unread.forgiven(gone);
+                let whole = vanished.is_some_and(|all| !misses_a_path(root, paths, &all));
+                if whole && ended.stderr.contains(EMPTY) {
+                    return Err(Error::AllVanished { what: self.action.clone() });
+                }
+                Err(error)
+            }
         }
     }
 

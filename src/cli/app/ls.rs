@@ -13,7 +13,7 @@ use crate::{
         table::Table,
     },
     engine::{STACK_LABEL, Scope, api},
-    home::{AppEntry, Home, RecipeName, ServerName},
+    home::{AppEntry, Home, RecipeName, ServerName, StackName},
     operation::{self, Condition},
     recipe,
 };
@@ -30,7 +30,7 @@ deployed last, by the lock file; NEWEST the newest release of the recipe here.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
 {status}: `deployed`, `starting`, `failing`, `not deployed` or `unknown` (the server does
-not answer).")]
+not answer, or the settings don't tell the stack).")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -105,7 +105,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         for (entry, _) in &rows {
             let stacks = servers.entry(entry.server.clone()).or_default();
             // One whose stack cannot be told is unknown.
-            stacks.extend(super::stack(&home, entry).ok().map(|stack| stack.to_string()));
+            stacks.extend(stack(&home, entry).map(|stack| stack.to_string()));
         }
         let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
@@ -157,9 +157,14 @@ impl Newest {
     }
 }
 
+/// The app's stack, also where the rest of its settings can't be read.
+fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
+    entry.stack(&home.salvage(entry).ok()?.env).ok()
+}
+
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
-    match (stacks.get(&entry.server), super::stack(home, entry)) {
-        (Some(Some(stacks)), Ok(stack)) => match stacks.get(stack.as_str()) {
+    match (stacks.get(&entry.server), stack(home, entry)) {
+        (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
             Some(Condition::Well) => "deployed",
             Some(Condition::Starting) => "starting",
             Some(Condition::Failing) => "failing",

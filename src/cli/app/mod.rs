@@ -87,14 +87,6 @@ fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServe
     Ok(on_server)
 }
 
-/// The prefix of what the app owns on its server.
-///
-/// # Errors
-/// When the settings can't be read, or name a stack that is none.
-fn stack(home: &Home, entry: &AppEntry) -> Result<StackName, Failure> {
-    Ok(operation::stack_name(entry, &home.env(entry)?)?)
-}
-
 /// Keys and ids of the app's services on its server, or of one of them.
 ///
 /// # Errors

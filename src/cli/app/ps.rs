@@ -62,7 +62,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     table.print(&session.ui)?;
     if let Some(row) = rows.iter().find(|row| row.failures > 0) {
         session.ui.hint(format_args!(
-            "`potluck app logs {} {}` shows what it wrote",
+            "`potluck app logs {} {}` shows what it wrote, if it was started",
             entry.name,
             clean(&row.service)
         ));

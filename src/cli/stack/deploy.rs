@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    files::{Disk, FilesArg},
+    files::{Disk, FilesArg, takes},
     target::TargetArg,
 };
 
@@ -101,6 +101,7 @@ enum When {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let (config, warnings) = args.files.load(session, Some(&args.stack), true)?;
     let stack = config.to_stack(&args.stack, &Disk)?;
+    takes(&config, &args.stack)?;
     for warning in &warnings {
         match &warning.position {
             Some(position) => session.ui.warn(format_args!("{position}: {}", warning.message)),

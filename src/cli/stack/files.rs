@@ -13,7 +13,7 @@ use crate::{
     cli::{arguments::StrictArg, failure::Failure, session::Session},
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
-    lint::{Finding, Strictness, blocking, refused},
+    lint::{Finding, Strictness, blocking},
     text::line,
 };
 
@@ -82,12 +82,12 @@ impl FilesArg {
             let mut findings = config.lint(&LintOptions { stack, checkout: None });
             if let Some(stack) = stack {
                 let refusals = config.to_stack(stack, &Disk).err();
-                findings.extend(refusals.into_iter().flat_map(|p| p.0).map(refused));
+                findings.extend(refusals.into_iter().flat_map(|p| p.0).map(Finding::from));
                 findings.sort();
             }
             findings
         });
-        Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(refused).collect()))
+        Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(Finding::from).collect()))
     }
 
     pub fn strictness(&self) -> Strictness {
@@ -144,22 +144,44 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// That the engine is not certain to refuse the stack, half of which would be made
+/// by then.
+///
+/// # Errors
+/// All that it refuses.
+pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
+    let refused = config.refusals(stack);
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(stopped(
+        "swarm refuses this stack, so nothing was sent:",
+        &refused.iter().collect::<Vec<_>>(),
+    ))
+}
+
 fn refuse(findings: &[Finding]) -> Result<(), Failure> {
     let stopping = blocking(findings, Strictness::Warnings);
     if stopping.is_empty() {
         return Ok(());
     }
-    let lines = stopping.iter().map(|finding| {
+    let why = format!(
+        "lint has {} finding{} on these files, and --strict takes none:",
+        stopping.len(),
+        if stopping.len() == 1 { "" } else { "s" },
+    );
+    Err(stopped(&why, &stopping))
+}
+
+fn stopped(why: &str, findings: &[&Finding]) -> Failure {
+    let lines = findings.iter().map(|finding| {
         let fix = finding.fix.as_ref().map(|fix| format!("\n    fix: {}", line(fix)));
         let found = finding.to_string();
         format!("\n  {} [{}]{}", line(&found), finding.code, fix.unwrap_or_default())
     });
-    Err(Failure::laid_out(format!(
-        "lint has {} finding{} on these files, and --strict takes none:{}",
-        stopping.len(),
-        if stopping.len() == 1 { "" } else { "s" },
-        lines.collect::<String>()
-    )))
+    let mut failure = Failure::laid_out(format!("{why}{}", lines.collect::<String>()));
+    failure.findings = findings.iter().map(|finding| (*finding).clone()).collect();
+    failure
 }
 
 /// Reads wherever the operator may.

@@ -67,7 +67,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 fn replicas(row: &ServiceRow) -> String {
     let running = format!("{}/{}", row.running, row.desired);
     match row.completed {
-        Some(done) => format!("{running} ({done} completed)"),
+        Some(done) => format!("{running} ({done}/{} completed)", row.desired.max(done)),
         None => running,
     }
 }

@@ -10,13 +10,9 @@ use crate::{
         model::{Content, FileObject, Network},
         problem::Path,
     },
-    engine::api,
+    engine::{LARGEST_CONFIG, LARGEST_SECRET, api},
 };
 
-/// Largest secret, in bytes: less than `MaxSecretSize` of moby/swarmkit.
-const LARGEST_SECRET: usize = 500 * 1024 - 1;
-/// Largest config, in bytes: less than `MaxConfigSize` of moby/swarmkit.
-const LARGEST_CONFIG: usize = 1000 * 1024 - 1;
 /// Drivers whose networks are of one node (moby/libnetwork, their `DataScope`).
 const LOCAL_DRIVERS: &[&str] = &["bridge", "host", "ipvlan", "macvlan", "none", "null"];
 
@@ -70,8 +66,10 @@ impl Converter<'_> {
                     .ipam_config
                     .iter()
                     .map(|subnet| api::IpamConfig {
-                        subnet: some(subnet.clone()),
-                        ..api::IpamConfig::default()
+                        subnet: some(subnet.subnet.clone()),
+                        gateway: some(subnet.gateway.clone()),
+                        ip_range: some(subnet.ip_range.clone()),
+                        auxiliary_addresses: some_map(&subnet.aux_addresses),
                     })
                     .collect::<Vec<_>>(),
             ),

@@ -132,3 +132,16 @@ networks: {proxy: {external: true}}
     assert_eq!(stack.networks.keys().collect::<Vec<_>>(), ["wiki_example_org_default"]);
     assert_eq!(stack.services[1].depends_on, ["app"]);
 }
+
+#[test]
+fn addresses_of_a_network_are_asked_for() {
+    let text = "services: {a: {image: b, networks: [n]}}\nnetworks: {n: {ipam: {config: [{subnet: \
+                10.9.0.0/16, gateway: 10.9.0.1, ip_range: 10.9.5.0/24, aux_addresses: {h: \
+                10.9.0.9}}]}}}";
+    let stack = convert(text, 1).unwrap();
+    let ipam = stack.networks["wiki_example_org_n"].ipam.clone().unwrap();
+    let config = &ipam.config.unwrap()[0];
+    assert_eq!(config.gateway.as_deref(), Some("10.9.0.1"));
+    assert_eq!(config.ip_range.as_deref(), Some("10.9.5.0/24"));
+    assert_eq!(config.auxiliary_addresses.as_ref().unwrap()["h"], "10.9.0.9");
+}

@@ -2,7 +2,7 @@
 
 use super::{Decoder, deploy::map_at, fields::extras};
 use crate::compose::{
-    model::{Content, FileObject, Network, Volume},
+    model::{Content, FileObject, Network, Subnet, Volume},
     problem::{Path, Spot},
     yaml::{Map, Node, Value},
 };
@@ -77,8 +77,13 @@ impl Decoder<'_> {
                 let path = path.key("config");
                 for (index, item) in items.iter().enumerate() {
                     if let Value::Map(inner) = &item.value {
-                        let subnet = self.text_at(inner, "subnet", path.index(index));
-                        network.ipam_config.push(subnet);
+                        let path = path.index(index);
+                        network.ipam_config.push(Subnet {
+                            subnet: self.text_at(inner, "subnet", path),
+                            gateway: self.text_at(inner, "gateway", path),
+                            ip_range: self.text_at(inner, "ip_range", path),
+                            aux_addresses: self.dict_at(inner, "aux_addresses", path),
+                        });
                     }
                 }
             }

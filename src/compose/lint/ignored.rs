@@ -5,12 +5,16 @@ use crate::lint::rules;
 
 /// Each with what to do instead.
 const IGNORED: &[(&str, &str)] = &[
+    ("annotations", "use `labels`"),
     ("attach", "remove it: a stack is never attached to"),
+    ("blkio_config", "remove it: swarm has no limits on disks"),
     ("build", "build the image elsewhere; `image` must name one that exists"),
     ("cgroup", "remove it: swarm chooses the namespace"),
     ("cgroup_parent", "remove it"),
     ("cgroupns_mode", "remove it"),
     ("container_name", "remove it: services are found by their key"),
+    ("cpu_shares", "use `deploy.resources.reservations.cpus`"),
+    ("cpuset", "remove it: swarm chooses no processors"),
     ("develop", "remove it: it is for `docker compose watch`"),
     ("devices", "remove it: swarm gives no devices to containers"),
     ("domainname", "remove it"),
@@ -19,15 +23,20 @@ const IGNORED: &[(&str, &str)] = &[
     ("ipc", "remove it: swarm has no such namespace setting"),
     ("links", "remove it: services find each other by name on a shared network"),
     ("mac_address", "remove it"),
+    ("mem_swappiness", "remove it: a stack cannot set it"),
+    ("memswap_limit", "remove it: `deploy.resources.limits.memory` is without swap"),
     ("network_mode", "use an external network, named `host` for the node's own"),
+    ("oom_kill_disable", "remove it: swarm cannot do it"),
     ("oom_score_adj", "remove it: docker forgets to pass it on"),
     ("pid", "remove it: swarm has no such namespace setting"),
     ("privileged", "add what it needs with `cap_add`"),
     ("pull_policy", "remove it: swarm pulls an image when a task starts"),
     ("security_opt", "remove it"),
     ("shm_size", "use a mount of type `tmpfs` at /dev/shm"),
+    ("storage_opt", "remove it: swarm has no such setting"),
     ("tmpfs", "use a mount of type `tmpfs` under `volumes`"),
     ("userns_mode", "remove it: swarm has no such namespace setting"),
+    ("uts", "remove it: swarm has no such namespace setting"),
 ];
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {

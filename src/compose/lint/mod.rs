@@ -8,6 +8,7 @@ mod ignored;
 mod labels;
 mod network;
 mod notes;
+mod refused;
 mod service;
 mod storage;
 mod templates;
@@ -105,6 +106,14 @@ impl Subject<'_> {
 }
 
 impl Config {
+    /// What the engine is certain to refuse of a stack, half of which would be made by
+    /// then.
+    pub fn refusals(&self, stack: &StackName) -> Vec<Finding> {
+        let mut all = self.lint(&LintOptions { stack: Some(stack), checkout: None });
+        all.retain(|finding| finding.certain);
+        all
+    }
+
     /// Everything worth saying about the files, errors first, then by place.
     pub fn lint(&self, options: &LintOptions<'_>) -> Vec<Finding> {
         let mut findings = Findings { texts: &self.texts, all: vec![] };
@@ -114,12 +123,14 @@ impl Config {
             ignored::check(subject, &mut findings);
             labels::check(subject, &mut findings);
             network::check(subject, &mut findings);
+            refused::check(subject, &mut findings);
             service::check(subject, options, &mut findings);
             storage::check(subject, options, &mut findings);
             templates::check(subject, &mut findings);
             update::check(subject, &mut findings);
         }
         network::check_taken(&self.file, &mut findings);
+        refused::check_networks(&self.file, &mut findings);
         notes::check(&self.notes, &mut findings);
         for (at, message) in &self.odd {
             findings.push(&rules::COMPOSE_ODD, *at, String::new(), message);

@@ -32,13 +32,13 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
              `endpoint_mode: dnsrr`",
             port.target
         );
-        findings.push(&rules::DNSRR_INGRESS, at, path.clone(), message);
+        findings.push(&rules::DNSRR_INGRESS, at, path.clone(), message).certain = true;
     }
     let mut published = BTreeSet::new();
     for port in ports(service).filter(|port| port.published > 0) {
         if !published.insert((port.published, protocol(port))) {
             let message = format!("port {}/{} is published twice", port.published, protocol(port));
-            findings.push(&rules::PORT_TAKEN, at, path.clone(), message);
+            findings.push(&rules::PORT_TAKEN, at, path.clone(), message).certain = true;
         }
     }
     for (port, database) in DATABASES {
@@ -64,7 +64,7 @@ pub fn check_taken(file: &File, findings: &mut Findings<'_>) {
                 let message =
                     format!("port {}/{protocol} is published by `{first}`, too", port.published);
                 let (at, path) = (subject.spot("ports"), subject.path("ports"));
-                findings.push(&rules::PORT_TAKEN, at, path, message);
+                findings.push(&rules::PORT_TAKEN, at, path, message).certain = true;
             }
         }
     }

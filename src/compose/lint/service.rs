@@ -64,15 +64,20 @@ fn check_placement(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let key = "deploy.placement.constraints";
     for constraint in &subject.service.deploy.constraints {
         let sides = constraint.split_once("==").or_else(|| constraint.split_once("!="));
-        let message = match sides.map(|(key, value)| (key.trim(), value.trim())) {
-            None => format!("`{constraint}` has no operator, `==` or `!=`: swarm refuses it"),
-            Some((_, "")) => format!("`{constraint}` compares with nothing: swarm refuses it"),
+        let (certain, message) = match sides.map(|(key, value)| (key.trim(), value.trim())) {
+            None => {
+                (true, format!("`{constraint}` has no operator, `==` or `!=`: swarm refuses it"))
+            }
+            Some((_, "")) => {
+                (true, format!("`{constraint}` compares with nothing: swarm refuses it"))
+            }
             Some((key, _)) if !is_node_key(key) => {
-                format!("swarm does not know `{key}`: no node fits, and no task starts")
+                (false, format!("swarm does not know `{key}`: no node fits, and no task starts"))
             }
             Some(_) => continue,
         };
-        findings.push(&rules::BAD_CONSTRAINT, subject.spot(key), subject.path(key), message);
+        let rule = &rules::BAD_CONSTRAINT;
+        findings.push(rule, subject.spot(key), subject.path(key), message).certain = certain;
     }
 }
 

@@ -37,12 +37,17 @@ const SHARED_TYPES: &[&str] = &["cifs", "nfs", "nfs4", "smb3", "ceph", "glusterf
 
 pub fn check(subject: Subject<'_>, options: &LintOptions<'_>, findings: &mut Findings<'_>) {
     let mut targets = BTreeSet::new();
+    let mut written = BTreeSet::new();
     for placed in &subject.service.volumes {
         let target = placed.it.target.trim_end_matches('/');
         if !targets.insert(target) {
             let message = format!("two mounts have the target `{target}`: swarm refuses that");
-            findings.push(&rules::MOUNT_TAKEN, placed.at, subject.path("volumes"), message);
+            // Of two spellings of one path only the node's engine knows.
+            let certain = written.contains(placed.it.target.as_str());
+            let rule = &rules::MOUNT_TAKEN;
+            findings.push(rule, placed.at, subject.path("volumes"), message).certain = certain;
         }
+        written.insert(placed.it.target.as_str());
         match placed.it.kind.as_str() {
             "bind" => bind(subject, placed, options, findings),
             "volume" | "" if placed.it.source.is_empty() => anonymous(subject, placed, findings),

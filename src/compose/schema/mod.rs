@@ -5,7 +5,7 @@
 mod foreign;
 mod tables;
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     duration,
@@ -114,6 +114,12 @@ impl Version {
     }
 }
 
+/// A version of the format before 3, which had the keys of today's Compose
+/// specification.
+pub fn is_before_3(shown: &str) -> bool {
+    matches!(shown, "2" | "2.0" | "2.1" | "2.2" | "2.3" | "2.4")
+}
+
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "3.{}", self.0)
@@ -138,15 +144,42 @@ pub fn check_forbidden(root: &Map, sink: &mut Sink) {
 }
 
 /// Checks a file against the schema of its version. Notes what docker would
-/// refuse.
-pub fn check(root: &Map, at: Spot, version: Version, sink: &mut Sink, notes: &mut Vec<Note>) {
-    Checker { version, sink, notes }.object(root, at, &tables::ROOT, Path::Root);
+/// refuse; returns where items are that are in their list once more.
+pub fn check(
+    root: &Map,
+    at: Spot,
+    version: Version,
+    sink: &mut Sink,
+    notes: &mut Vec<Note>,
+) -> Vec<Spot> {
+    let mut checker = Checker { version, sink, notes, twice: vec![] };
+    checker.object(root, at, &tables::ROOT, Path::Root);
+    checker.twice
+}
+
+/// Takes out items that are in their list once more: the same twice is the same.
+pub fn drop_twice(root: &mut Map, twice: &[Spot]) {
+    if !twice.is_empty() {
+        drop_items(root, twice);
+    }
+}
+
+fn drop_items(map: &mut Map, twice: &[Spot]) {
+    for entry in &mut map.0 {
+        match &mut entry.value.value {
+            Value::List(items) => items.retain(|item| !twice.contains(&item.at)),
+            Value::Map(inner) => drop_items(inner, twice),
+            _ => {}
+        }
+    }
 }
 
 struct Checker<'s> {
     version: Version,
     sink: &'s mut Sink,
     notes: &'s mut Vec<Note>,
+    /// Items to leave out.
+    twice: Vec<Spot>,
 }
 
 impl Checker<'_> {
@@ -309,17 +342,35 @@ impl Checker<'_> {
     }
 
     fn list(&mut self, items: &[Node], rule: &Rule, unique: Unique, path: Path<'_>) {
-        let unique = match unique {
-            Unique::Always => true,
-            Unique::Never => false,
-            Unique::Below(version) => self.version.0 < version,
-        };
-        let mut seen = HashSet::new();
         for (index, item) in items.iter().enumerate() {
-            let below = path.index(index);
-            self.check(item, rule, below);
-            if unique && !seen.insert(canonical(item)) {
-                self.sink.push(item.at, below, "this item is in the list twice");
+            self.check(item, rule, path.index(index));
+        }
+        match unique {
+            Unique::Always if items.len() > 1 => self.twice(items, path, true),
+            Unique::Below(version) if self.version.0 < version => self.twice(items, path, false),
+            _ => {}
+        }
+    }
+
+    /// Docker refuses an item that is in a list twice; here it is there once, where it
+    /// may be left out.
+    fn twice(&mut self, items: &[Node], path: Path<'_>, may_go: bool) {
+        // Of variables and files of variables the last one counts.
+        let last = matches!(path, Path::Key(_, "environment" | "env_file"));
+        let mut seen: HashMap<Cow<'_, str>, Spot> = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            if let Some(earlier) = seen.insert(canonical(item), item.at) {
+                let below = path.index(index);
+                // Copies by an alias have one place: they cannot be told apart.
+                if !may_go || earlier == item.at {
+                    self.sink.push(item.at, below, "this item is in the list twice");
+                    continue;
+                }
+                self.beyond(item.at, below);
+                self.twice.push(if last { earlier } else { item.at });
+                if !last {
+                    seen.insert(canonical(item), earlier);
+                }
             }
         }
     }
@@ -457,20 +508,29 @@ fn list(words: &[&str]) -> String {
 }
 
 /// Equal for values that are equal as JSON.
-fn canonical(node: &Node) -> String {
+fn canonical(node: &Node) -> Cow<'_, str> {
     match &node.value {
-        Value::Str(s) => format!("{s:?}"),
-        Value::Time(time) => format!("{:?}", time.rfc3339),
+        // A text that begins like what is written below is written like it.
+        Value::Str(s)
+            if !s.starts_with(['"', '[', '{', '<'])
+                && !matches!(s.as_str(), "true" | "false")
+                && s.parse::<f64>().is_err() =>
+        {
+            Cow::Borrowed(s)
+        }
+        Value::Str(s) => Cow::Owned(format!("{s:?}")),
+        Value::Time(time) => Cow::Owned(format!("{:?}", time.rfc3339)),
         Value::List(items) => {
-            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            let items: Vec<_> = items.iter().map(canonical).collect();
+            Cow::Owned(format!("[{}]", items.join(",")))
         }
         Value::Map(map) => {
             let mut pairs: Vec<String> =
                 map.0.iter().map(|e| format!("{:?}:{}", e.key, canonical(&e.value))).collect();
             pairs.sort();
-            format!("{{{}}}", pairs.join(","))
+            Cow::Owned(format!("{{{}}}", pairs.join(",")))
         }
-        value => value.print().unwrap_or_default(),
+        value => Cow::Owned(value.print().unwrap_or_default()),
     }
 }
 

@@ -44,7 +44,8 @@ const DRIVER_OPTS: Rule = Dict(Keys::Filled, &OneOf(&[Text, Number]), Others::Ig
 
 pub const ROOT: Object = Object {
     fields: &[
-        key("version", Text),
+        // Docker wants quotes around it.
+        key("version", OneOf(&[Text, Beyond(&Number)])),
         key("name", Beyond(&Text)),
         key("include", Beyond(&List(&OneOf(&[Text, Rule::Object(&INCLUDE)]), Unique::Never))),
         key("services", Dict(Keys::Names, &Rule::Object(&SERVICE), Others::Refused)),
@@ -70,7 +71,9 @@ const INCLUDE: Object = Object {
 
 const SERVICE: Object = extensible(&[
     key("deploy", OneOf(&[Rule::Object(&DEPLOY), Null])),
+    key("annotations", Beyond(&Any)),
     key("attach", Beyond(&Flag)),
+    key("blkio_config", Beyond(&Any)),
     key("build", OneOf(&[Text, Rule::Object(&BUILD)])),
     key("cap_add", STRINGS),
     key("cap_drop", STRINGS),
@@ -80,6 +83,8 @@ const SERVICE: Object = extensible(&[
     key("command", COMMAND),
     since(3, "configs", List(&OneOf(&[Text, Rule::Object(&FILE_REFERENCE)]), Unique::Never)),
     key("container_name", Text),
+    key("cpu_shares", Beyond(&Any)),
+    key("cpuset", Beyond(&Any)),
     since(3, "credential_spec", Rule::Object(&CREDENTIAL_SPEC)),
     key("depends_on", OneOf(&[STRINGS, Beyond(&DEPENDENCIES)])),
     key("develop", Beyond(&Any)),
@@ -108,6 +113,8 @@ const SERVICE: Object = extensible(&[
     key("links", STRINGS),
     key("logging", Rule::Object(&LOGGING)),
     key("mac_address", Text),
+    key("mem_swappiness", Beyond(&Any)),
+    key("memswap_limit", Beyond(&Any)),
     key("network_mode", Text),
     key("networks", OneOf(&[STRINGS, SERVICE_NETWORKS])),
     key("pid", OneOf(&[Text, Null])),
@@ -121,6 +128,7 @@ const SERVICE: Object = extensible(&[
     // Docker's schema takes a number, its decoder does not.
     key("shm_size", OneOf(&[Text, Beyond(&Number)])),
     since(1, "secrets", List(&OneOf(&[Text, Rule::Object(&FILE_REFERENCE)]), Unique::Never)),
+    key("storage_opt", Beyond(&Any)),
     key("sysctls", LIST_OR_DICT),
     key("stdin_open", Flag),
     key("stop_grace_period", Duration),
@@ -128,9 +136,11 @@ const SERVICE: Object = extensible(&[
     key("tmpfs", STRING_OR_LIST),
     key("tty", Flag),
     key("ulimits", Dict(Keys::Lower, &OneOf(&[Whole, Rule::Object(&ULIMIT)]), Others::Ignored)),
+    key("oom_kill_disable", Beyond(&Any)),
     since(13, "oom_score_adj", Whole),
     key("user", Text),
     key("userns_mode", Text),
+    key("uts", Beyond(&Text)),
     key("volumes", List(&OneOf(&[Text, Since(2, &Rule::Object(&MOUNT))]), Unique::Below(2))),
     key("working_dir", Text),
 ]);
@@ -320,7 +330,7 @@ const NETWORK: Object = extensible(&[
         "ipam",
         Rule::Object(&closed(&[
             key("driver", Text),
-            key("config", List(&Rule::Object(&closed(&[key("subnet", Text)])), Unique::Never)),
+            key("config", List(&Rule::Object(&SUBNET), Unique::Never)),
         ])),
     ),
     key("external", EXTERNAL),
@@ -328,6 +338,13 @@ const NETWORK: Object = extensible(&[
     since(2, "attachable", Flag),
     key("enable_ipv6", Beyond(&Flag)),
     key("labels", LIST_OR_DICT),
+]);
+
+const SUBNET: Object = closed(&[
+    key("subnet", Text),
+    key("aux_addresses", Beyond(&Dict(Keys::Filled, &Text, Others::Refused))),
+    key("gateway", Beyond(&Text)),
+    key("ip_range", Beyond(&Text)),
 ]);
 
 const VOLUME: Object = extensible(&[

@@ -53,9 +53,7 @@ fn what_docker_refuses_is_refused() {
         "services: {a: {image: null}}",
         "services: {a: {environment: [null]}}",
         "services: {a: {stop_grace_period: 10}}",
-        "services: {a: {cap_add: [A, A]}}",
         "services: {a: {command: [null]}}",
-        "services: {a: {mem_limit: 1g}}",
         "services: {a: {extends: {service: b}}}",
         "services: {a: {init: 'true'}}",
         "services: {a: {deploy: {update_config: {order: sideways}}}}",
@@ -106,6 +104,10 @@ fn what_docker_refuses_and_we_take_is_noted() {
         "services: {a: {dns_opt: [ndots:1]}}",
         "services: {a: {ports: [{target: 80, name: web}]}}",
         "services: {a: {ports: [{target: 80, app_protocol: http}]}}",
+        "services: {a: {cap_add: [A, A]}}",
+        "services: {a: {memswap_limit: 1g}}",
+        "services: {a: {oom_kill_disable: true}}",
+        "version: 3.8\nservices: {a: {image: b}}",
     ] {
         assert_eq!(checked(text), (vec![], 1), "{text}");
     }

@@ -4,12 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::state::{State, id, in_use, not_found, now, refused};
-use crate::engine::{Error, Kind, api};
-
-/// Secret data: `MaxSecretSize` of swarmkit, in bytes.
-const LARGEST_SECRET: usize = 500 * 1024;
-/// Config data: `MaxConfigSize` of swarmkit, in bytes.
-const LARGEST_CONFIG: usize = 1000 * 1024;
+use crate::engine::{Error, Kind, LARGEST_CONFIG, LARGEST_SECRET, api};
 
 impl State {
     pub fn create_secret(&mut self, mut spec: api::SecretSpec) -> Result<String, Error> {
@@ -185,8 +180,8 @@ fn check_data(name: &str, data: Option<String>, largest: usize) -> Result<(), St
         .decode(data.as_bytes())
         .map_err(|_| "the data is not base64".to_owned())?;
     let data = zeroize::Zeroizing::new(data);
-    if data.is_empty() || data.len() >= largest {
-        return Err(format!("data must be larger than 0 and less than {largest} bytes"));
+    if data.is_empty() || data.len() > largest {
+        return Err(format!("data must be larger than 0 and less than {} bytes", largest + 1));
     }
     Ok(())
 }

@@ -11,12 +11,10 @@ use crate::{
         bindings::secrets,
         grants::{Known, Unknown},
     },
+    secrets::MAX_SIZE,
 };
 
 type Answer<T> = wasmtime::Result<Result<T, secrets::Error>>;
-
-/// Bytes of a secret that swarm takes (moby, `daemon/cluster/secrets.go`).
-const SIZE: usize = 500 * 1024;
 
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
@@ -41,8 +39,8 @@ impl secrets::Host for State {
         if let Err(line) = self.prepare(Grant::Secret(name.clone()))? {
             return Ok(Err(secrets::Error::Denied(line)));
         }
-        if value.is_empty() || value.len() > SIZE {
-            let message = format!("a secret has between 1 and {SIZE} bytes");
+        if value.is_empty() || value.len() > MAX_SIZE {
+            let message = format!("a secret has between 1 and {MAX_SIZE} bytes");
             return Ok(Err(secrets::Error::Invalid(message)));
         }
         let stored = self.surroundings.secrets.put(&name, value.clone()).await;

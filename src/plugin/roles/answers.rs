@@ -12,6 +12,7 @@ use crate::{
         bindings::{changes, mail_types, sso_types},
         hooks::Call,
     },
+    secrets::MAX_SIZE,
 };
 
 /// Entries of a list.
@@ -20,8 +21,6 @@ const MANY: usize = 200;
 const SHORT: usize = 2048;
 /// Bytes of a setting's value.
 const VALUE: usize = 64 << 10;
-/// Bytes of a secret that swarm takes (moby, `daemon/cluster/secrets.go`).
-const SECRET: usize = 500 * 1024;
 /// Settings that say what the app is: a plugin that could set them could put
 /// itself in another's place.
 const FIXED: [&str; 5] = ["TYPE", "RECIPE", "DOMAIN", "STACK_NAME", "COMPOSE_FILE"];
@@ -65,8 +64,8 @@ impl Hooks {
             if !names.insert(name) {
                 return wrong(format!("the secret `{name}` is set twice"));
             }
-            if value.is_empty() || value.len() > SECRET {
-                return wrong(format!("the secret `{name}` has between 1 and {SECRET} bytes"));
+            if value.is_empty() || value.len() > MAX_SIZE {
+                return wrong(format!("the secret `{name}` has between 1 and {MAX_SIZE} bytes"));
             }
         }
         let mut names = BTreeSet::new();
