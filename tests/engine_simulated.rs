@@ -137,7 +137,11 @@ async fn a_program_nobody_scripted_fails_and_says_so() {
     swarm.create_service(database(), None).await.unwrap();
     let (out, err, code) = drain(run(&swarm, &["mysql", "-e"], None).await).await;
     assert_eq!((out.as_str(), code), ("", 127));
-    assert_eq!(err, "simulated: no answer is scripted for [\"mysql\", \"-e\"]\n");
+    assert_eq!(
+        err,
+        "simulated: no answer is scripted for [\"mysql\", \"-e\"]; one is written into \
+         state/simulated/simulated/script.yml, in potluck's folder\n"
+    );
 }
 
 #[tokio::test]

@@ -386,7 +386,7 @@ fn a_password_is_changed_only_under_a_new_version() {
     let Some(story) = story() else { return };
     let Run { code, stderr, .. } = &story.not_raised;
     assert_eq!(*code, 1, "{stderr}");
-    assert!(stderr.contains("version v1 of the secret `db_password` already exists"), "{stderr}");
+    assert!(stderr.contains("version v1 of the secret `pg_password` already exists"), "{stderr}");
     assert!(stderr.contains("raise SECRET_PG_PASSWORD_VERSION"), "{stderr}");
     assert_eq!(story.ambiguous.code, 2, "{}", story.ambiguous);
     assert!(story.ambiguous.stderr.contains("`mariadb:rotate-password`"), "{}", story.ambiguous);

@@ -203,7 +203,7 @@ mod tests {
             lines,
             [
                 format!("  - {} (exec: db, as before)", exec("db")),
-                "  - read and replace the secret `key` (secret: key, new)".into(),
+                "  - store the secret `key`, once for each version (secret: key, new)".into(),
                 format!("  - no longer {} (exec: app)", exec("app")),
             ]
         );

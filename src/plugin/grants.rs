@@ -170,7 +170,7 @@ pub fn sentence(grant: &Grant) -> String {
             "run programs in the service `{service}`, restart it, read its log, and read and \
              write its files"
         ),
-        Grant::Secret(name) => format!("read and replace the secret `{name}`"),
+        Grant::Secret(name) => format!("store the secret `{name}`, once for each version"),
         Grant::Http(origin) => match host::http::place(origin) {
             Some(place) => format!("send HTTP requests to {origin} ({place})"),
             None => format!("send HTTP requests to {origin}"),
@@ -377,7 +377,7 @@ mod tests {
     fn a_sentence_says_all_that_is_given() {
         for (line, words) in [
             ("exec: db", "restart it, read its log, and read and write its files"),
-            ("secret: key", "read and replace the secret `key`"),
+            ("secret: key", "store the secret `key`, once for each version"),
             ("http: http://localhost:9", "http://localhost:9 (an address of this machine)"),
             ("http: http://0x7f.1", "(an address of this machine)"),
             ("http: http://[::1]", "(an address of this machine)"),

@@ -23,12 +23,17 @@ const LONGEST_QUESTION: u64 = 1024 * 1024;
 pub(super) fn start(
     id: String,
     endpoint: &str,
+    server: &str,
     exec: &Exec,
     rule: Option<ExecRule>,
     files: Files,
 ) -> ExecSession {
     let rule = rule.unwrap_or_else(|| ExecRule {
-        stderr: format!("simulated: no answer is scripted for {:?}\n", exec.argv),
+        stderr: format!(
+            "simulated: no answer is scripted for {:?}; one is written into \
+             state/simulated/{server}/script.yml, in potluck's folder\n",
+            exec.argv
+        ),
         exit_code: 127,
         ..ExecRule::default()
     });

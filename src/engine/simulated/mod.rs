@@ -432,7 +432,14 @@ impl Engine for Simulated {
             })
             .await?;
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(exec::start(format!("session{number}"), ENDPOINT, exec, rule, files))
+        Ok(exec::start(
+            format!("session{number}"),
+            ENDPOINT,
+            self.store.server().unwrap_or(ENDPOINT),
+            exec,
+            rule,
+            files,
+        ))
     }
 
     async fn resize(&self, _: &str, _: u16, _: u16) -> Result<(), Error> {
