@@ -277,7 +277,11 @@ configs: {}
             begins.iter().any(|begin| line.starts_with(begin))
         };
         let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
-        assert_eq!(others, [&"Nothing was changed: this was a dry run."]);
+        let fails = match deployed {
+            false => "If it fails: what was started stays, to be looked at.",
+            true => "If it fails: the services get back what they run now.",
+        };
+        assert_eq!(others, [&fails, &"Nothing was changed: this was a dry run."]);
     }
     play("the case", &lab);
 }
