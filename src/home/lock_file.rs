@@ -52,6 +52,12 @@ pub struct RecipePin {
 }
 
 impl RecipePin {
+    /// How hooks and people call this version: the release, else what the label says,
+    /// else the commit.
+    pub fn name(&self) -> Option<&String> {
+        self.version.as_ref().or(self.label.as_ref()).or(self.commit.as_ref())
+    }
+
     /// What names this version to git; none for a plain folder.
     pub fn released(&self) -> Option<&String> {
         self.version.as_ref().or(self.commit.as_ref())

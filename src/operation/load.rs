@@ -113,7 +113,7 @@ pub(super) fn lint(config: &Config, name: &StackName, checkout: &Checkout) -> Ve
 /// As [`load`].
 pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, Error> {
     let deployed = context.home.lock_file(entry)?.recipe;
-    let Some(version) = deployed.and_then(|pin| pin.version.or(pin.commit)) else {
+    let Some(version) = deployed.as_ref().and_then(|pin| pin.released()).cloned() else {
         return load(context, entry, &Version::Newest).await;
     };
     match load(context, entry, &Version::Named(version.clone())).await {

@@ -15,6 +15,7 @@ use super::{
     live::by_name,
     ports::{self, Taken},
     state::{self, state_of},
+    task::unplaced,
 };
 
 /// Bytes of what a health check printed.
@@ -146,13 +147,6 @@ async fn cause(
         return Ok(Some(format!("its health check failed: {output}")));
     }
     Ok(ending::cause(told))
-}
-
-/// Why swarm finds no node for a task.
-pub(crate) fn unplaced(task: &api::Task) -> Option<&str> {
-    let status = task.status.as_ref()?;
-    let pending = status.state == Some(api::TaskState::PENDING);
-    status.err.as_deref().filter(|error| pending && !error.is_empty())
 }
 
 /// The key in the compose file.

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Error, api};
 
-use super::{ps::unplaced, task::state_of};
+use super::task::{state_of, unplaced};
 
 /// Drivers whose logs the engine can read back
 /// (docs.docker.com, *Configure logging drivers*).

@@ -16,6 +16,7 @@ pub(crate) use super::task::state_of;
 use super::{
     diff::comparable_task,
     ending::{cause, exit_code, of_update},
+    task::unplaced,
 };
 
 /// A service's state, as far as it can be told from one look.
@@ -214,8 +215,8 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
         .map(|t| state_of(t))
         .filter(|s| (TaskState::ASSIGNED..TaskState::RUNNING).contains(s))
         .max();
-    if let Some(reason) = unplaced(&active) {
-        return State::Rejected { reason, times: 1 };
+    if let Some(reason) = active.iter().find_map(|task| unplaced(task)) {
+        return State::Rejected { reason: reason.to_owned(), times: 1 };
     }
     if let Some(last) = failures.last() {
         return failed(last, &failures, &restarts);
@@ -294,8 +295,8 @@ fn job(look: &Look<'_>, mode: &api::ServiceSpecMode, ours: &[&api::Task]) -> Opt
     }
     let active: Vec<&api::Task> =
         tasks.iter().copied().filter(|t| state_of(t) <= TaskState::RUNNING).collect();
-    if let Some(reason) = unplaced(&active) {
-        return Some(State::Rejected { reason, times: 1 });
+    if let Some(reason) = active.iter().find_map(|task| unplaced(task)) {
+        return Some(State::Rejected { reason: reason.to_owned(), times: 1 });
     }
     let mut failures = failures(&tasks, look.ended_before);
     failures.retain(|task| state_of(task) != TaskState::COMPLETE);
@@ -317,15 +318,6 @@ fn down_nodes(nodes: &[api::Node]) -> BTreeSet<&str> {
         .filter(|node| node.status.as_ref().and_then(|s| s.state) == Some(api::NodeState::DOWN))
         .filter_map(|node| node.id.as_deref())
         .collect()
-}
-
-/// Why swarm finds no node for a pending task.
-fn unplaced(active: &[&api::Task]) -> Option<String> {
-    active.iter().find_map(|task| {
-        let status = task.status.as_ref()?;
-        let error = status.err.as_deref().filter(|e| !e.is_empty())?;
-        (status.state == Some(TaskState::PENDING)).then(|| error.to_owned())
-    })
 }
 
 /// Whether a task of a service that is to stay has ended by itself, with exit

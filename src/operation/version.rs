@@ -46,12 +46,6 @@ fn version_label<'a>(
     (!found.is_empty()).then(|| found.to_owned())
 }
 
-/// How hooks and people call a version: the release, else what the label says,
-/// else the commit.
-fn name(pin: &RecipePin) -> Option<&String> {
-    pin.version.as_ref().or(pin.label.as_ref()).or(pin.commit.as_ref())
-}
-
 /// From what to what the deploy goes. A first deploy comes from nothing; a version
 /// that has no name is still one. What no lock file tells, as another tool
 /// deployed it, the label of what runs does.
@@ -63,16 +57,16 @@ pub(super) fn transition(app: &App, live: &Live) -> Transition {
             let specs = live.services.values().filter_map(|service| service.spec.as_ref());
             version_label(app.name.as_str(), specs)
         };
-        kept.and_then(name)
+        kept.and_then(RecipePin::name)
             .cloned()
             .or_else(running)
-            .or_else(|| deployed.and_then(name).cloned())
+            .or_else(|| deployed.and_then(RecipePin::name).cloned())
             .unwrap_or_else(|| UNRELEASED.into())
     };
     let after = pinned(app);
     Transition {
         before: (!live.services.is_empty()).then(before),
-        after: Some(name(&after).cloned().unwrap_or_else(|| UNRELEASED.into())),
+        after: Some(after.name().cloned().unwrap_or_else(|| UNRELEASED.into())),
     }
 }
 
@@ -89,7 +83,7 @@ fn step(app: &App) -> Option<(String, String)> {
     let commit = |pin: &RecipePin| pin.commit.as_deref().map(short);
     let spoken = |pin: &RecipePin| match pin {
         RecipePin { version: None, label: None, .. } => commit(pin),
-        named => name(named).cloned(),
+        named => named.name().cloned(),
     };
     // After a migration that failed beyond its point of no return, the new
     // version is what runs; after a deploy that was cut off it may be.

@@ -13,7 +13,7 @@ use crate::{
         table::Table,
     },
     engine::{STACK_LABEL, Scope, api},
-    home::{AppEntry, Home, RecipeName, ServerName, StackName},
+    home::{AppEntry, Home, RecipeName, ServerName, StackName, lock_file::RecipePin},
     operation::{self, Condition},
     recipe,
 };
@@ -126,7 +126,7 @@ fn recipe_of(
 /// What was deployed last; a lock file that can't be read is said.
 fn deployed_version(session: &Session, home: &Home, entry: &AppEntry) -> Option<String> {
     match home.lock_file(entry) {
-        Ok(lock) => lock.recipe.and_then(|pin| pin.version.or(pin.label).or(pin.commit)),
+        Ok(lock) => lock.recipe.as_ref().and_then(RecipePin::name).cloned(),
         Err(error) => {
             session.ui.warn(error);
             None
