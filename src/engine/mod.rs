@@ -24,7 +24,7 @@ pub mod simulated;
 pub mod swarm;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -50,6 +50,11 @@ pub const LARGEST_SECRET: usize = 500 * 1024 - 1;
 /// Largest config, in bytes: less than `MaxConfigSize` (moby/swarmkit,
 /// `manager/controlapi/config.go`).
 pub const LARGEST_CONFIG: usize = 1000 * 1024 - 1;
+
+/// What a label of an object says.
+pub(crate) fn label<'a>(labels: Option<&'a HashMap<String, String>>, key: &str) -> Option<&'a str> {
+    labels?.get(key).map(String::as_str)
+}
 
 /// Which objects a list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

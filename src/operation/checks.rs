@@ -1,96 +1,39 @@
-//! What must be right before a deploy begins; pure. Docker finds these out service
-//! by service, half-way through. `app check` finds the same.
-
-use std::collections::BTreeSet;
+//! What must be right of an app before its deploy begins; pure. `app check` finds the
+//! same.
 
 use crate::{
     compose::Stack,
-    engine::api,
     home::AppName,
     lint::{Finding, Strictness, blocking, rules},
     recipe::{self, Checkout},
     secrets::{self, Survey},
 };
 
-use super::{
-    App, Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner, place::Place,
-};
+use super::{App, external, live::Live, place::Place};
 
-/// Of whom the secrets are that a stack takes from the swarm.
-pub(crate) enum Keeper<'a> {
-    /// Of the app: potluck makes them.
-    App { name: &'a AppName, checkout: &'a Checkout, survey: &'a Survey },
-    /// Of the operator.
-    Operator,
-}
-
-/// What the stack takes from the swarm and is not there.
-pub(crate) fn external(
+/// What the app takes from its server, and is not there.
+pub(crate) fn missing(
+    app: &AppName,
+    checkout: &Checkout,
     stack: &Stack,
-    keeper: &Keeper<'_>,
+    survey: &Survey,
     live: &Live,
     place: &Place,
 ) -> Vec<Finding> {
-    let mut findings = missing_secrets(stack, keeper, live, place);
-    let present = live.configs.iter().filter_map(|c| c.spec.as_ref()?.name.as_deref()).collect();
-    findings.extend(absent(&stack.external_configs, &present).into_iter().map(|name| {
-        let fix = place.config(name);
-        let message = "the external config does not exist on the server";
-        Finding::new(&rules::CONFIG_MISSING, message).path(format!("config {name}")).fix(fix)
-    }));
-    findings.extend(stack.external_networks.iter().filter_map(|name| network(name, live, place)));
-    let all = stack.external_networks.iter().chain(stack.networks.keys());
-    findings.extend(all.filter_map(|name| ingress(name, live)));
-    findings
-}
-
-/// The network of published ports takes no services.
-fn ingress(name: &str, live: &Live) -> Option<Finding> {
-    let is_it = |network: &&api::Network| {
-        network.name.as_deref() == Some(name) && network.ingress == Some(true)
-    };
-    live.networks.iter().find(is_it)?;
-    let message = "it is the swarm's own network for published ports, which takes no services";
-    let fix = "publish the port (`ports`), or name another network";
-    Some(Finding::new(&rules::SWARM_REFUSES, message).path(format!("network {name}")).fix(fix))
-}
-
-/// Whether every secret is there that the stack takes from the swarm.
-pub(crate) fn has_all_secrets(stack: &Stack, live: &Live) -> bool {
-    absent(&stack.external_secrets, &names_of_secrets(live)).is_empty()
-}
-
-fn names_of_secrets(live: &Live) -> BTreeSet<&str> {
-    live.secrets.iter().filter_map(|s| s.spec.as_ref()?.name.as_deref()).collect()
-}
-
-/// Secrets that are not on the swarm; with the reason, where the settings are why
-/// they cannot be.
-fn missing_secrets(stack: &Stack, keeper: &Keeper<'_>, live: &Live, place: &Place) -> Vec<Finding> {
-    let missing = absent(&stack.external_secrets, &names_of_secrets(live));
-    missing.into_iter().map(|name| missing_secret(name, keeper, place)).collect()
-}
-
-fn missing_secret(full_name: &str, keeper: &Keeper<'_>, place: &Place) -> Finding {
-    if let Keeper::App { name: app, checkout, survey } = keeper {
+    external::external(stack, live, place, |full_name| {
         if let Some(secret) = survey.unplanned.get(full_name) {
-            return unplanned(app, checkout, &secret.error);
+            return Some(unplanned(app, checkout, &secret.error));
         }
-        if let Some(plan) = survey.plans.iter().find(|plan| plan.full_name == full_name) {
-            let command = if plan.generate {
-                format!("potluck app secret generate {app}")
-            } else {
-                format!("potluck app secret insert {app} {}", plan.name)
-            };
-            return Finding::new(&rules::SECRET_MISSING, "not on the server")
-                .path(format!("secret {}", plan.name))
-                .fix(format!("run `{command}`"));
-        }
-    }
-    let message = "the external secret does not exist on the server";
-    Finding::new(&rules::SECRET_MISSING, message)
-        .path(format!("secret {full_name}"))
-        .fix(place.secret(full_name))
+        let plan = survey.plans.iter().find(|plan| plan.full_name == full_name)?;
+        let command = if plan.generate {
+            format!("potluck app secret generate {app}")
+        } else {
+            format!("potluck app secret insert {app} {}", plan.name)
+        };
+        let finding = Finding::new(&rules::SECRET_MISSING, "not on the server")
+            .path(format!("secret {}", plan.name));
+        Some(finding.fix(format!("run `{command}`")))
+    })
 }
 
 /// Why a secret cannot be planned for, as a finding about the settings.
@@ -122,38 +65,14 @@ fn sample_line(sample: &str, key: &str) -> Option<String> {
     })
 }
 
-/// Names and labels by which docker or potluck tells whose an object is.
-pub(crate) fn reserved(stack: &Stack) -> Vec<Finding> {
-    let found = owner::reserved(stack).into_iter();
-    found
-        .map(|what| {
-            let message = format!("{what}: only docker and potluck may set it");
-            Finding::new(&rules::NAME_RESERVED, message)
-        })
-        .collect()
-}
-
 /// What a recipe sets of that with its sample's settings.
 pub fn reserved_findings(checkout: &Checkout) -> Vec<Finding> {
     let stacks = recipe::lint::sample_stacks(checkout);
     let mut found: Vec<Finding> =
-        stacks.iter().flat_map(|(_, stack)| self::reserved(stack)).collect();
+        stacks.iter().flat_map(|(_, stack)| external::reserved(stack)).collect();
     found.sort();
     found.dedup();
     found
-}
-
-/// That nothing stops the deploy; where something does, all that does is said.
-///
-/// # Errors
-/// [`Error::Unfit`].
-pub(crate) fn fit(subject: &Subject, mut findings: Vec<Finding>) -> Result<(), Error> {
-    if findings.is_empty() {
-        return Ok(());
-    }
-    findings.sort();
-    findings.dedup();
-    Err(Error::Unfit { subject: subject.clone(), findings })
 }
 
 /// Findings about a recipe's sample settings and its conventions. They matter
@@ -198,51 +117,9 @@ pub(crate) fn lint(app: &App, strictness: Strictness) -> Linted {
     }
 }
 
-fn absent<'a>(wanted: &'a [String], present: &BTreeSet<&str>) -> Vec<&'a str> {
-    wanted.iter().map(String::as_str).filter(|name| !present.contains(name)).collect()
-}
-
-fn network(name: &str, live: &Live, place: &Place) -> Option<Finding> {
-    if PREDEFINED_NETWORKS.contains(&name) {
-        return None;
-    }
-    let mut scopes = live
-        .networks
-        .iter()
-        .filter(|n| n.name.as_deref() == Some(name))
-        .map(|n| n.scope.as_deref());
-    let message = match (scopes.clone().next(), scopes.any(|s| s == Some("swarm"))) {
-        (_, true) => return None,
-        (Some(_), false) => {
-            "the external network exists on one node only: services need one of the whole swarm"
-        }
-        (None, false) => "the external network does not exist on the server",
-    };
-    let finding = Finding::new(&rules::NETWORK_MISSING, message);
-    Some(finding.path(format!("network {name}")).fix(place.network(name)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_external_network_must_span_the_swarm() {
-        let live = |scope: &str| Live {
-            networks: vec![api::Network {
-                name: Some("proxy".into()),
-                scope: Some(scope.into()),
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        assert_eq!(network("proxy", &live("swarm"), &Place::Docker), None);
-        assert_eq!(network("host", &Live::default(), &Place::Docker), None);
-        let local = network("proxy", &live("local"), &Place::Docker).unwrap().to_string();
-        assert!(local.contains("one node only"), "{local}");
-        let none = network("proxy", &Live::default(), &Place::Docker).unwrap().to_string();
-        assert!(none.contains("does not exist"), "{none}");
-    }
 
     #[test]
     fn the_line_to_add_is_the_sample_s() {

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use crate::engine::api;
+use crate::engine::{api, label};
 
-use super::live::{Live, label};
+use super::live::Live;
 
 /// The digest of a file secret's content, as swarm never gives contents back.
 /// The file comes with the recipe, which everyone may read, so that its digest

@@ -184,10 +184,3 @@ impl Ids {
         }
     }
 }
-
-pub(crate) fn label<'a>(
-    labels: Option<&'a std::collections::HashMap<String, String>>,
-    key: &str,
-) -> Option<&'a str> {
-    labels?.get(key).map(String::as_str)
-}

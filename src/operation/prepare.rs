@@ -15,17 +15,18 @@ use crate::{
 use super::{
     App, Change, Context, DeployOptions, Error, Place, Plan,
     app_rollout::{rollout, subject, work},
-    checks::{self, Keeper},
+    checks,
     components::{Component, components},
     consent::{self, Agreed},
-    hooks,
+    external, hooks,
     live::Live,
     migrate::Migrations,
-    owner::{self, Asking},
     reach, reaching,
     record::{self, Record},
     rollout::Images,
-    survey, version,
+    survey,
+    takeover::{self, Asking},
+    version,
     work::Work,
 };
 
@@ -61,7 +62,7 @@ pub(super) async fn prepare(
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<Prepared, Error> {
-    none_of(checks::reserved(&app.stack), context, app, options).await?;
+    none_of(external::reserved(&app.stack), context, app, options).await?;
     let asking = match options.dry_run {
         true => Asking::Shown,
         false => Asking::Asked { agreed: options.takeover },
@@ -79,7 +80,7 @@ pub(super) async fn prepare(
     if !options.dry_run {
         version::allow(context, app, options)?;
     }
-    let mut takeovers = owner::enter(context, app, asking).await?;
+    let mut takeovers = takeover::enter(context, app, asking).await?;
     let mut live = match early {
         Some(live) => live,
         None => {
@@ -107,7 +108,7 @@ pub(super) async fn prepare(
     }
     context.progress.step("check");
     let lint = checks::lint(app, options.strictness);
-    checks::fit(&subject(app), lint.stopping)?;
+    external::fit(&subject(app), lint.stopping)?;
     let mut lint = lint.warnings;
     let version = version::change(app)?;
     if version.is_some() || app.lock.recipe.is_none() {
@@ -115,7 +116,7 @@ pub(super) async fn prepare(
         let missing = survey::missing_settings(&app.env, &app.checkout);
         lint.extend(missing.iter().map(ToString::to_string));
     }
-    let reviewed = owner::review(context, app, &work, asking).await?;
+    let reviewed = takeover::review(context, app, &work, asking).await?;
     if reviewed.took {
         let rollout = rollout(context, app, options);
         live = rollout.live().await?;
@@ -180,12 +181,12 @@ pub(super) async fn prepare(
 /// What the app takes from its server, and is not there.
 fn missing(app: &App, live: &Live) -> Vec<Finding> {
     // Why a secret is not there is asked only where one is not.
-    let survey = match checks::has_all_secrets(&app.stack, live) {
+    let survey = match external::has_all_secrets(&app.stack, live) {
         true => secrets::Survey::default(),
         false => secrets::survey(&app.stack, &app.env, &app.sources),
     };
-    let keeper = Keeper::App { name: &app.entry.name, checkout: &app.checkout, survey: &survey };
-    checks::external(&app.stack, &keeper, live, &Place::of(&*app.engine))
+    let App { entry, checkout, stack, engine, .. } = app;
+    checks::missing(&entry.name, checkout, stack, &survey, live, &Place::of(&**engine))
 }
 
 /// That nothing of this was found; the error has all else that stops the deploy.
@@ -199,12 +200,12 @@ async fn none_of(
         return Ok(());
     }
     let mut all = found;
-    all.extend(checks::reserved(&app.stack));
+    all.extend(external::reserved(&app.stack));
     all.extend(checks::lint(app, options.strictness).stopping);
     if let Ok(live) = rollout(context, app, options).live().await {
         all.extend(missing(app, &live));
     }
-    checks::fit(&subject(app), all)
+    external::fit(&subject(app), all)
 }
 
 /// Asks for what was not agreed to yet, and writes down what is.

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{compose::Stack, engine::api};
-
-use super::{
-    contents::CONTENT_LABEL,
-    live::{Live, label},
+use crate::{
+    compose::Stack,
+    engine::{api, label},
 };
+
+use super::{contents::CONTENT_LABEL, live::Live};
 
 /// Objects whose labels are to change: id, version, spec.
 #[derive(Debug, Default)]

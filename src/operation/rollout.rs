@@ -10,7 +10,7 @@ use futures_util::future;
 
 use crate::{
     compose::Stack,
-    engine::{Distribution, Engine, api, docker_config::DockerConfig},
+    engine::{Distribution, Engine, api, docker_config::DockerConfig, label},
     progress::Sink,
 };
 
@@ -21,7 +21,7 @@ use super::{
     contents,
     converge::{Target, converge},
     error::{Failed, FailedService, Problem, Subject},
-    live::{Live, label},
+    live::Live,
     state::{State, state_of},
     undo,
     work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},

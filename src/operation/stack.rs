@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     compose::Stack,
-    engine::{Engine, STACK_LABEL, Scope, api, docker_config::DockerConfig},
+    engine::{Engine, STACK_LABEL, Scope, api, docker_config::DockerConfig, label},
     home::StackName,
     progress::Sink,
 };
@@ -20,14 +20,14 @@ use crate::{
 use super::{
     Error, Place, Plan, TaskRow,
     auths::SendAuth,
-    checks::{self, Keeper},
     contents::Marks,
     error::Subject,
-    live::{by_name, label},
+    external,
+    live::by_name,
     ps::{self, key_of},
+    removal::{Doomed, Wait},
     rollout::{OnFailure, Rollout, timeout},
     state::{replicas, state_of},
-    undeploy::{Doomed, Wait},
     work::{Jobs, Policy, Prune, ResolveImage},
 };
 
@@ -91,8 +91,8 @@ pub async fn deploy_stack(
         subject: Subject::Stack(stack.name.to_string()),
     };
     let live = rollout.live().await?;
-    let missing = checks::external(stack, &Keeper::Operator, &live, &Place::of(engine));
-    checks::fit(&rollout.subject, missing)?;
+    let missing = external::external(stack, &live, &Place::of(engine), |_| None);
+    external::fit(&rollout.subject, missing)?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {

@@ -12,13 +12,7 @@ use crate::{
     secrets,
 };
 
-use super::{
-    Confined, Context, Error, Place,
-    checks::{self, Keeper},
-    live::Live,
-    load,
-    owner::Claimant,
-};
+use super::{Confined, Context, Error, Place, checks, external, live::Live, load, owner::Claimant};
 
 const SAMPLE: &str = ".env.sample";
 
@@ -52,7 +46,7 @@ impl Survey<'_> {
         let Some(name) = self.keep(load::stack_name(self.entry, &env)) else { return };
         let Some((sources, stack)) = self.stack(&env, &name, &checkout) else { return };
         self.findings.extend(recipe::lint::without_app_service(&stack, &sources));
-        self.findings.extend(checks::reserved(&stack));
+        self.findings.extend(external::reserved(&stack));
 
         let app = &self.entry.name;
         let survey = secrets::survey(&stack, &env, &sources);
@@ -71,8 +65,9 @@ impl Survey<'_> {
         let Some(engine) = self.keep(self.engine(&env, &lock)) else { return };
         let live = Live::read(&engine, &stack).await.map_err(Error::from);
         let Some(live) = self.keep(live) else { return };
-        let keeper = Keeper::App { name: app, checkout: &checkout, survey: &survey };
-        self.findings.extend(checks::external(&stack, &keeper, &live, &Place::of(&engine)));
+        let place = Place::of(&engine);
+        let missing = checks::missing(app, &checkout, &stack, &survey, &live, &place);
+        self.findings.extend(missing);
     }
 
     /// Settings and lock file. Settings with a line that cannot be read are not gone

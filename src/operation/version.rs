@@ -9,7 +9,7 @@
 
 use crate::{
     compose::Stack,
-    engine::api,
+    engine::{api, label},
     home::lock_file::RecipePin,
     plugin::Transition,
     recipe::{Checkout, Version, version::Release},
@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     App, Change, Context, DeployOptions, Error,
-    live::{Live, label},
+    live::Live,
     names::{UNRELEASED, short},
     questions::Downgrade,
 };

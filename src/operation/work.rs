@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     compose::Stack,
-    engine::{Distribution, IMAGE_LABEL, Kind, STACK_LABEL, api},
+    engine::{Distribution, IMAGE_LABEL, Kind, STACK_LABEL, api, label},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     contents::{self, CONTENT_LABEL, Marks, Placed},
     diff::{Names, comparable, contents as contents_of, differences},
     kept,
-    live::{Live, label},
+    live::Live,
     owner::{KIND_LABEL, Owned},
     relabel::Relabel,
 };

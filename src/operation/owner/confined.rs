@@ -26,8 +26,8 @@ use crate::{
     engine::{
         Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
         LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume, api,
+        label,
     },
-    operation::live::label,
     secrets::APP_LABEL,
 };
 

@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    engine::{Engine, Error, Kind, STACK_LABEL, Scope, api},
+    engine::{Engine, Error, Kind, STACK_LABEL, Scope, api, label},
     home::StackName,
 };
 
 use super::record::{KIND_LABEL, OWNER_KIND, Owned, Record};
-use crate::operation::live::label;
 
 /// The stacks beside one.
 #[derive(Debug, Default)]
