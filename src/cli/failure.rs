@@ -196,14 +196,33 @@ impl From<crate::compose::Problems> for Failure {
 
 impl From<crate::operation::Error> for Failure {
     fn from(error: crate::operation::Error) -> Self {
-        use crate::operation::Error;
+        use crate::operation::{Error, RolloutError};
         let mut failure = Failure::of(&error).exit(exit_of_operation(&error));
         failure.findings = match error {
-            Error::Unfit { findings, .. } => findings,
+            Error::Rollout(RolloutError::Unfit { findings, .. }) => findings,
             Error::Compose(problems) => problems.0.into_iter().map(Finding::from).collect(),
             _ => Vec::new(),
         };
         failure
+    }
+}
+
+impl From<crate::operation::RolloutError> for Failure {
+    fn from(error: crate::operation::RolloutError) -> Self {
+        use crate::operation::RolloutError as Error;
+        let mut failure = Failure::of(&error).exit(exit_of_rollout(&error));
+        if let Error::Unfit { findings, .. } = error {
+            failure.findings = findings;
+        }
+        failure
+    }
+}
+
+fn exit_of_rollout(error: &crate::operation::RolloutError) -> Exit {
+    use crate::operation::RolloutError as Error;
+    match error {
+        Error::RolledBack(_) | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
+        _ => Exit::FAILED,
     }
 }
 
@@ -216,7 +235,7 @@ fn exit_of_operation(error: &crate::operation::Error) -> Exit {
         | Error::NeedsDowngrade(_)
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
         Error::BadGrant { .. } | Error::BadReach { .. } => Exit::USAGE,
-        Error::RolledBack { .. } | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
+        Error::Rollout(error) => exit_of_rollout(error),
         Error::Migration(failed) if failed.left == Left::Back => Exit::ROLLED_BACK,
         _ => Exit::FAILED,
     }

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     home::Grant,
-    operation::{Change, Consent, Downgrade, Plan, ReachRow, ReachWish, Takeover, Wish},
+    operation::{
+        Change, ChangeAction, ChangeKind, Consent, Downgrade, Plan, ReachRow, ReachWish, Takeover,
+        Wish,
+    },
     plugin::grants::sentence,
 };
 
@@ -151,14 +154,14 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
     }
     ui.say("Plan:");
     for Change { kind, name, action, details } in &plan.changes {
-        let sign = match *action {
-            "create" => '+',
-            "remove" => '-',
-            "update" => '~',
-            _ => '>',
+        let sign = match action {
+            ChangeAction::Create => '+',
+            ChangeAction::Remove => '-',
+            ChangeAction::Update => '~',
+            ChangeAction::Run => '>',
         };
         // What runs is the plugin; a hook has no name of its own.
-        let kind = if *kind == "hook" { "plugin" } else { kind };
+        let kind = if *kind == ChangeKind::Hook { &ChangeKind::Plugin } else { kind };
         ui.say(format_args!("  {sign} {action} {kind} {BOLD}{}{BOLD:#}", clean(name)));
         for detail in details {
             ui.say(format_args!("      {DIM}{}{DIM:#}", clean(detail)));

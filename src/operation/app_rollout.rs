@@ -4,9 +4,9 @@ use super::{
     App, Context, DeployOptions, Error,
     auths::SendAuth,
     contents::Marks,
-    error::Subject,
     live::Live,
     rollout::{Images, OnFailure, Rollout, timeout},
+    rollout_error::Subject,
     work::{Jobs, Policy, Prune, ResolveImage, Work},
 };
 

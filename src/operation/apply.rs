@@ -16,12 +16,12 @@ use crate::{
 };
 
 use super::{
-    Error,
+    RolloutError as Error,
     auths::Auths,
     diff::Names,
-    error::{FailedService, Problem},
     live::{Ids, Live},
     making::{Made, NETWORK_PATIENCE, POLL, replace_network},
+    rollout_error::{FailedService, Problem},
     unpinned,
     work::{Action, ServiceWork, Stale, Work, over},
 };

@@ -10,7 +10,7 @@ use crate::{
     engine::{RegistryAuth, api, docker_config::DockerConfig},
 };
 
-use super::{Error, work::image_of};
+use super::{RolloutError as Error, work::image_of};
 
 /// Which credentials go along.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

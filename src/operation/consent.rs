@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    App, Change, Context, Error,
+    App, Change, ChangeAction, ChangeKind, Context, Error,
     components::{Component, components},
     names::{UNRELEASED, short},
     questions::{Ambiguous, ReachWish, Wish},
@@ -113,9 +113,9 @@ pub(crate) fn changed_components(app: &App, components: &[Component]) -> Vec<Cha
                 .map(|c| format!("source: {c} → {now}")),
         );
         Some(Change {
-            kind: "plugin",
+            kind: ChangeKind::Plugin,
             name: component.entry.name.clone(),
-            action: "update",
+            action: ChangeAction::Update,
             details,
         })
     };

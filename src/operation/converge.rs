@@ -26,8 +26,8 @@ use super::{
     condition,
     diff::{Names, comparable, comparable_task},
     ending,
-    error::{FailedService, Problem},
     ports::{self, Taken},
+    rollout_error::{FailedService, Problem},
     state::{self, Look, State, classify, state_of},
 };
 

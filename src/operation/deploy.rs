@@ -10,16 +10,52 @@
 //! to run, those that ran before get their old spec back ([`super::undo`]); on
 //! a first deploy they are left as they are, to be looked at.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::engine::Kind;
+use crate::{engine::Kind, lint::Strictness, recipe::Version};
 
 use super::{
-    App, Context, DeployOptions, DeployReport, Error, Plan,
+    App, Context, Error, Plan,
     app_rollout::rollout,
     prepare::{Prepared, prepare},
     steps::Steps,
 };
+
+/// How an app is deployed.
+#[derive(Debug, Clone, Default)]
+pub struct DeployOptions {
+    pub version: Version,
+    /// Else the stack's timeout label, else 300 s.
+    pub timeout: Option<Duration>,
+    /// Return as soon as the swarm has the specs; hooks that need running
+    /// services are then not run.
+    pub detach: bool,
+    pub dry_run: bool,
+    /// Send services to the swarm even when nothing changed.
+    pub force: bool,
+    /// What lint may find before it stops the deploy.
+    pub strictness: Strictness,
+    /// Part of a restore: migrations and `after-deploy` are left out, because
+    /// the data that they work on is about to come back; a later deploy runs
+    /// `after-deploy`.
+    pub restoring: bool,
+    /// Take over what only labels call the app's, without a question.
+    pub takeover: bool,
+    /// Deploy an older release over a newer one, without a question.
+    pub downgrade: bool,
+}
+
+/// What a deploy did.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct DeployReport {
+    pub app: String,
+    pub stack: String,
+    pub version: Option<String>,
+    pub plan: Plan,
+    /// False after a dry run, or when nothing had to change.
+    pub changed: bool,
+    pub seconds: f64,
+}
 
 /// Brings the swarm to what the app's recipe and settings ask for, and proves
 /// that it runs.

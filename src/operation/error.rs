@@ -1,26 +1,22 @@
-//! Why an operation failed.
+//! Why an operation on an app failed.
 //!
 //! The variants that the command line tells apart by exit code say so; all
 //! others end in 1.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use super::{
     questions::{Ambiguous, ReachWish, Wish},
-    state::State,
+    rollout_error as rollout,
 };
 use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant},
-    lint::Finding,
     plugin::grants::Reason,
-    text::{line, line_of},
+    text::line,
 };
 
-/// Bytes of a finding in the list of those that stop a deploy.
-const FINDING: usize = 2000;
-
-/// Why an operation failed.
+/// Why an operation on an app failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -36,11 +32,8 @@ pub enum Error {
     Plugin(#[from] crate::plugin::Error),
     #[error(transparent)]
     Secrets(#[from] crate::secrets::Error),
-    /// What stops a deploy before it begins, all of it.
-    #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
-    Unfit { subject: Subject, findings: Vec<Finding> },
     #[error(transparent)]
-    Docker(#[from] crate::engine::docker_config::Error),
+    Rollout(rollout::Error),
     #[error(transparent)]
     Name(#[from] crate::home::names::InvalidName),
     /// Exit code 6: plugins want what was not granted, or services what was not
@@ -70,18 +63,6 @@ pub enum Error {
     /// Exit code 6: the plan was shown and not agreed to.
     #[error("the plan for {app} was not agreed to; nothing was changed")]
     Declined { app: String },
-    /// Exit code 4: it failed and the old version is back.
-    #[error("{0}\nthe previous version is back and runs")]
-    RolledBack(Failed),
-    /// Exit code 4: swarm itself put back what did not come to run.
-    #[error("{0}\nswarm put back what these services ran before")]
-    SwarmRolledBack(Failed),
-    /// It failed and nothing was undone.
-    #[error("{0}")]
-    Failed(Failed),
-    /// It failed, and so did going back.
-    #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
-    UndoFailed { failed: Failed, undo: String },
     /// A step of a data migration failed. Exit code 4 where what ran before is
     /// back.
     #[error("{0}")]
@@ -94,16 +75,12 @@ pub enum Error {
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
     BadSetting { app: String, message: String },
-    #[error("there is no stack `{stack}` on this server")]
-    NoStack { stack: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
     #[error("{app} is still deployed")]
     StillDeployed { app: String },
     #[error("the app has no service `{service}`; it has {known}", known = .known.join(", "))]
     UnknownService { service: String, known: Vec<String> },
-    #[error("{what} took longer than {} s", .limit.as_secs())]
-    TimedOut { what: String, limit: Duration },
     #[error(
         "the component of the plugin `{plugin}` has the sha256 {found}, but recipe.yml pins {pinned}"
     )]
@@ -118,29 +95,14 @@ pub enum Error {
     State { action: &'static str, path: String, reason: String },
 }
 
-/// Whose deploy it is, for messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    App(String),
-    Stack(String),
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Subject::App(app) => f.write_str(app),
-            Subject::Stack(stack) => write!(f, "the stack {stack}"),
+/// What the swarm says is one error, whoever asked it.
+impl From<rollout::Error> for Error {
+    fn from(error: rollout::Error) -> Self {
+        match error {
+            rollout::Error::Engine(error) => Error::Engine(error),
+            error => Error::Rollout(error),
         }
     }
-}
-
-/// Services that did not come to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
-    /// What was tried: `the deploy of wiki.example.org`.
-    pub what: String,
-    pub subject: Subject,
-    pub services: Vec<FailedService>,
 }
 
 /// A step of a data migration that failed.
@@ -170,53 +132,6 @@ pub enum Left {
     NotBack(String),
 }
 
-/// One service that did not come to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedService {
-    /// The key in the compose file.
-    pub service: String,
-    pub problem: Problem,
-    /// Why its task ended, or what its health check printed, where the problem does
-    /// not say so itself.
-    pub cause: Option<String>,
-    /// The last lines that its last task wrote.
-    pub log: Vec<String>,
-}
-
-/// In which way a service did not come to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
-    /// It came to a state that does not get better by waiting.
-    Stuck(State),
-    /// The deadline passed in this state.
-    Late { state: State, limit: Duration },
-    /// Somebody else changed the service in the meantime.
-    ChangedElsewhere,
-    /// Somebody else removed the service.
-    Gone,
-    /// The swarm did not take it.
-    Refused(String),
-    /// The swarm could not be asked any more.
-    Unreachable(String),
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.what)?;
-        for service in &self.services {
-            write!(f, "\n  {}: ", line(&service.service))?;
-            f.write_str(&line(&service.problem.to_string()))?;
-            if let Some(cause) = &service.cause {
-                write!(f, "; {}", line(cause))?;
-            }
-            for said in &service.log {
-                write!(f, "\n    | {}", line(said))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 impl fmt::Display for MigrationFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MigrationFailed { app, before, after, step, source, left, .. } = self;
@@ -237,34 +152,6 @@ impl fmt::Display for MigrationFailed {
             Left::NotBack(undo) => write!(f, "going back failed as well: {}", line(undo)),
         }
     }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Problem::Stuck(state) => write!(f, "{state}"),
-            Problem::Late { state, limit } => {
-                write!(f, "not ready after {} s: {state}", limit.as_secs())
-            }
-            Problem::ChangedElsewhere => {
-                f.write_str("someone else changed it while it was being deployed")
-            }
-            Problem::Gone => f.write_str("someone else removed it while it was being deployed"),
-            Problem::Refused(reason) | Problem::Unreachable(reason) => f.write_str(reason),
-        }
-    }
-}
-
-/// A line each, and one for what to do about it.
-fn indented(findings: &[Finding]) -> String {
-    let mut lines = Vec::new();
-    for finding in findings {
-        let head = format!("{} [{}]", line_of(&finding.to_string(), FINDING), finding.code);
-        lines.push(format!("  {head}"));
-        let fix = finding.fix.as_ref();
-        lines.extend(fix.map(|fix| format!("    fix: {}", line_of(fix, FINDING))));
-    }
-    lines.join("\n")
 }
 
 fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
@@ -325,14 +212,8 @@ impl Hint for Error {
         match self {
             Error::Compose(error) => error.is_laid_out(),
             Error::Plugin(error) => error.is_laid_out(),
-            Error::Unfit { .. }
-            | Error::NeedsConsent { .. }
-            | Error::NeedsTakeover(_)
-            | Error::RolledBack(_)
-            | Error::SwarmRolledBack(_)
-            | Error::Failed(_)
-            | Error::UndoFailed { .. }
-            | Error::Migration(_) => true,
+            Error::Rollout(error) => error.is_laid_out(),
+            Error::NeedsConsent { .. } | Error::NeedsTakeover(_) | Error::Migration(_) => true,
             _ => false,
         }
     }
@@ -345,6 +226,7 @@ impl Hint for Error {
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),
             Error::Secrets(e) => e.hint(),
+            Error::Rollout(e) => e.hint(),
             Error::PluginLimit { source, .. } => source.hint(),
             Error::BadGrant { nearest: Some(nearest), .. }
             | Error::BadReach { nearest: Some(nearest), .. } => {
@@ -366,21 +248,11 @@ impl Hint for Error {
                 "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
                 takeover.app
             )),
-            Error::Failed(failed)
-            | Error::UndoFailed { failed, .. }
-            | Error::SwarmRolledBack(failed) => Some(match &failed.subject {
-                Subject::App(app) => {
-                    format!("see `potluck app ps {app}` and `potluck app logs {app}`")
-                }
-                Subject::Stack(stack) => format!("see `potluck stack ps {stack}`"),
-            }),
             Error::Migration(failed) => Some(failed.next()),
             Error::DetachedMigration { .. } => Some("run it again without --detach".into()),
             Error::NoRecipe { .. } => {
                 Some("write `TYPE=recipe` into them (`potluck app config`)".into())
             }
-            Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
-            Error::Docker(e) => e.hint(),
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,

@@ -9,7 +9,10 @@ use crate::{
     lint::{Finding, rules},
 };
 
-use super::{Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, owner, place::Place};
+use super::{
+    RolloutError as Error, diff::PREDEFINED_NETWORKS, live::Live, owner, place::Place,
+    rollout_error::Subject,
+};
 
 /// What the stack takes from the swarm and is not there. `explain` says of a
 /// secret, by its full name, more than that: whose it is, and how it is made.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    Error,
+    RolloutError as Error,
     diff::Names,
     live::{Ids, Live},
     work::Work,

@@ -10,7 +10,7 @@ use crate::{
     plugin::{Hooks, Role, Step, Transition},
 };
 
-use super::{App, Change, Context, Error};
+use super::{App, Change, ChangeAction, ChangeKind, Context, Error};
 
 /// The steps of one upgrade that are still to be run, in their order.
 #[derive(Debug, Default)]
@@ -82,7 +82,12 @@ impl Migrations {
             if !planned.step.reversible {
                 details.push("the old version cannot run on the data afterwards".into());
             }
-            Change { kind: "migration", name: planned.name(), action: "run", details }
+            Change {
+                kind: ChangeKind::Migration,
+                name: planned.name(),
+                action: ChangeAction::Run,
+                details,
+            }
         })
     }
 

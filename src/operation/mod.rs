@@ -31,6 +31,7 @@ mod names;
 mod on_server;
 mod owner;
 mod place;
+mod plan;
 mod plugin_grants;
 mod ports;
 mod prepare;
@@ -43,6 +44,7 @@ mod relabel;
 mod removal;
 mod restore_hook;
 mod rollout;
+mod rollout_error;
 mod scale;
 mod services;
 mod silent;
@@ -58,35 +60,37 @@ mod unpinned;
 mod version;
 mod work;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     compose::{Source, Stack, Warning},
     engine::docker_config::DockerConfig,
     home::{AppEntry, EnvFile, GivenGrant, GivenReach, Home, LockFile, StackName},
-    lint::{Finding, Strictness},
+    lint::Finding,
     plugin::Runtime,
     progress::Sink,
-    recipe::{Checkout, Version},
+    recipe::Checkout,
 };
 
 pub use checks::reserved_findings;
 pub use condition::{Condition, of_services as condition};
 pub use consent::{AppLocked, check_grants};
-pub use deploy::deploy;
-pub use error::{Error, Failed, FailedService, Left, MigrationFailed, Problem, Subject};
+pub use deploy::{DeployOptions, DeployReport, deploy};
+pub use error::{Error, Left, MigrationFailed};
 pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
 pub use load::{load, load_deployed, recipe_of, stack_name};
-pub use on_server::{Leaving, OnServer};
+pub use on_server::{Leaving, OnServer, ps};
 pub use owner::Confined;
 pub use place::Place;
+pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
 pub use plugin_grants::{PluginGrants, plugin_grants};
-pub use ps::{TaskRow, ps};
+pub use ps::TaskRow;
 pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
-pub use reaching::{ReachRow, app_reach, reach_findings, recipe_reach};
+pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub(crate) use restore_hook::{RestoreHook, before_restore};
+pub use rollout_error::{Error as RolloutError, Failed, FailedService, Problem, Subject};
 pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
 pub use services::{AppServices, running_container};
 pub use silent::{Silence, silence};
@@ -148,64 +152,4 @@ pub struct App {
     pub findings: Vec<Finding>,
     /// The swarm as this app may use it.
     pub engine: Arc<Confined>,
-}
-
-/// What a deploy would change, as data.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Plan {
-    pub changes: Vec<Change>,
-    pub warnings: Vec<String>,
-    /// What the services reach beyond the app.
-    pub reach: Vec<ReachRow>,
-    /// What becomes of the services when they do not come to run; none where none
-    /// is changed.
-    pub on_failure: Option<String>,
-}
-
-/// One change of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Change {
-    /// `recipe`, `service`, `network`, `secret`, `config`, `plugin`, `hook`,
-    /// `migration`.
-    pub kind: &'static str,
-    pub name: String,
-    /// `create`, `update`, `remove`, `run`.
-    pub action: &'static str,
-    /// What differs, one line each: `image: a → b`. No secret values.
-    pub details: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct DeployOptions {
-    pub version: Version,
-    /// Else the stack's timeout label, else 300 s.
-    pub timeout: Option<Duration>,
-    /// Return as soon as the swarm has the specs; hooks that need running
-    /// services are then not run.
-    pub detach: bool,
-    pub dry_run: bool,
-    /// Send services to the swarm even when nothing changed.
-    pub force: bool,
-    /// What lint may find before it stops the deploy.
-    pub strictness: Strictness,
-    /// Part of a restore: migrations and `after-deploy` are left out, because
-    /// the data that they work on is about to come back; a later deploy runs
-    /// `after-deploy`.
-    pub restoring: bool,
-    /// Take over what only labels call the app's, without a question.
-    pub takeover: bool,
-    /// Deploy an older release over a newer one, without a question.
-    pub downgrade: bool,
-}
-
-/// What a deploy did.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct DeployReport {
-    pub app: String,
-    pub stack: String,
-    pub version: Option<String>,
-    pub plan: Plan,
-    /// False after a dry run, or when nothing had to change.
-    pub changed: bool,
-    pub seconds: f64,
 }

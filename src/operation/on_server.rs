@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use crate::{
-    engine,
-    home::{self, AppEntry, Home, Salvaged, StackName},
+    engine::{self, Engine},
+    home::{self, AppEntry, AppName, Home, Salvaged, StackName},
 };
 
-use super::{App, Confined, Context, Error, load, owner::Claimant};
+use super::{App, Confined, Context, Error, TaskRow, load, owner::Claimant, ps::tasks};
 
 /// An app's stack, and the swarm as the app may use it.
 #[derive(Debug)]
@@ -72,4 +72,18 @@ impl Leaving {
     pub(super) fn engine(&self) -> &Confined {
         self.app.as_ref().map_or(&self.on_server.engine, |app| &app.engine)
     }
+}
+
+/// The tasks of an app: what runs or is to run, and with `all` also what ended.
+/// A slot whose newest task ended shows that one.
+///
+/// # Errors
+/// [`Error::NotDeployed`], and what the engine says.
+pub async fn ps(
+    engine: &dyn Engine,
+    app: &AppName,
+    stack: &StackName,
+    all: bool,
+) -> Result<Vec<TaskRow>, Error> {
+    tasks(engine, stack, all).await?.ok_or_else(|| Error::NotDeployed { app: app.to_string() })
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    App, Change, Context, DeployOptions, Error, Place, Plan,
+    App, Change, ChangeAction, ChangeKind, Context, DeployOptions, Error, Place, Plan,
     app_rollout::{rollout, subject, work},
     checks,
     components::{Component, components},
@@ -77,8 +77,9 @@ pub(super) async fn prepare(
         }
         if standing?.is_settled() { Some(live?) } else { None }
     };
-    if !options.dry_run {
-        version::allow(context, app, options)?;
+    // A restore brings the data of that version along.
+    if !(options.dry_run || options.downgrade || options.restoring) {
+        version::allow(context, app)?;
     }
     let mut takeovers = takeover::enter(context, app, asking).await?;
     let mut live = match early {
@@ -205,7 +206,7 @@ async fn none_of(
     if let Ok(live) = rollout(context, app, options).live().await {
         all.extend(missing(app, &live));
     }
-    external::fit(&subject(app), all)
+    Ok(external::fit(&subject(app), all)?)
 }
 
 /// Asks for what was not agreed to yet, and writes down what is.
@@ -294,9 +295,9 @@ fn add_hooks(
         listed.iter().position(|entry| entry.name == **name).unwrap_or(listed.len())
     });
     plan.changes.extend(names.into_iter().map(|name| Change {
-        kind: "hook",
+        kind: ChangeKind::Hook,
         name: name.clone(),
-        action: "run",
+        action: ChangeAction::Run,
         details: Vec::new(),
     }));
 }

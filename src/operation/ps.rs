@@ -1,17 +1,16 @@
-//! What of an app runs right now, as data. Asks the swarm only, so that it also
-//! answers when the recipe is broken or gone.
+//! What of a stack runs right now, as data.
 
 use futures_util::future;
 use jiff::Timestamp;
 
 use crate::{
     engine::{Engine, Error as EngineError, Health, Scope, api},
-    home::{AppName, StackName},
+    home::StackName,
     text,
 };
 
 use super::{
-    Error, condition, ending,
+    RolloutError as Error, condition, ending,
     live::by_name,
     ports::{self, Taken},
     state::{self, state_of},
@@ -51,21 +50,8 @@ pub struct TaskRow {
     pub since: Option<String>,
 }
 
-/// The tasks of an app: what runs or is to run, and with `all` also what ended.
-/// A slot whose newest task ended shows that one.
-///
-/// # Errors
-/// [`Error::NotDeployed`], and what the engine says.
-pub async fn ps(
-    engine: &dyn Engine,
-    app: &AppName,
-    stack: &StackName,
-    all: bool,
-) -> Result<Vec<TaskRow>, Error> {
-    tasks(engine, stack, all).await?.ok_or_else(|| Error::NotDeployed { app: app.to_string() })
-}
-
-/// The tasks of a stack; none where there is no such stack.
+/// The tasks of a stack: what runs or is to run, and with `all` also what ended; a
+/// slot whose newest task ended shows that one. None where there is no such stack.
 pub(crate) async fn tasks(
     engine: &dyn Engine,
     stack: &StackName,

@@ -12,22 +12,11 @@ use crate::{
 };
 
 use super::{
-    App, Context, Error, Plan,
+    App, Context, Error, Plan, ReachRow,
     live::Live,
     questions::ReachWish,
     reach::{self, Facts, Reaches},
 };
-
-/// One line of a plan's block of what is reached.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct ReachRow {
-    pub service: String,
-    /// `host: /srv/x`
-    pub reach: String,
-    pub meaning: String,
-    /// `agreed`, `new`, or `shown` for what needs no yes.
-    pub state: &'static str,
-}
 
 /// What the app reaches, as far as its own specs and services tell.
 ///

@@ -9,7 +9,7 @@ use crate::{
     progress::{Event, Sink},
 };
 
-use super::{Error, apply};
+use super::{RolloutError as Error, apply};
 
 /// Swarm removes the containers of a service that is gone within seconds.
 const CONTAINER_PATIENCE: Duration = Duration::from_secs(20);

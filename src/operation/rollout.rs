@@ -15,13 +15,13 @@ use crate::{
 };
 
 use super::{
-    Error,
+    RolloutError as Error,
     apply::{self, Applied},
     auths::{Auths, SendAuth},
     contents,
     converge::{Target, converge},
-    error::{Failed, FailedService, Problem, Subject},
     live::Live,
+    rollout_error::{Failed, FailedService, Problem, Subject},
     state::{State, state_of},
     undo,
     work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},

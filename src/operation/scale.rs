@@ -12,10 +12,10 @@ use crate::{
 };
 
 use super::{
-    App, Context, Error,
+    App, Context, Error, RolloutError,
     apply::{version_of, wait_tasks_gone},
     converge::{Target, converge},
-    error::{Failed, Subject},
+    rollout_error::{Failed, Subject},
 };
 
 /// A global service is stopped by a constraint that no node meets.
@@ -129,11 +129,12 @@ async fn start_again(
     let targets =
         [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, changed: true }];
     converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
-        Error::Failed(Failed {
+        RolloutError::Failed(Failed {
             what: format!("starting {} again", service.name),
             subject: Subject::App(app.entry.name.to_string()),
             services,
         })
+        .into()
     })
 }
 

@@ -23,7 +23,7 @@ use crate::{
 use super::{
     App, archive,
     converge::{Target, converge},
-    error::{FailedService, Problem},
+    rollout_error::{FailedService, Problem},
     state::{replicas, state_of},
 };
 

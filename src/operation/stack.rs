@@ -18,15 +18,15 @@ use crate::{
 };
 
 use super::{
-    Error, Place, Plan, TaskRow,
+    Place, Plan, RolloutError as Error, TaskRow,
     auths::SendAuth,
     contents::Marks,
-    error::Subject,
     external,
     live::by_name,
     ps::{self, key_of},
     removal::{Doomed, Wait},
     rollout::{OnFailure, Rollout, timeout},
+    rollout_error::Subject,
     state::{replicas, state_of},
     work::{Jobs, Policy, Prune, ResolveImage},
 };

@@ -12,16 +12,17 @@ use crate::{
 };
 
 use super::{
-    App, Context, DeployOptions, Error, MigrationFailed,
+    App, Context, DeployOptions, Error, MigrationFailed, RolloutError,
     app_rollout::{self, rollout},
     apply::Applied,
     converge::{Target, converge},
-    error::{FailedService, Left, Problem},
+    error::Left,
     hooks,
     live::{Live, by_name},
     migrate::{Migrations, Stopped},
     record::Record,
     rollout::Images,
+    rollout_error::{FailedService, Problem},
     version,
     work::Work,
 };
@@ -95,12 +96,13 @@ impl Steps<'_> {
             .carry_out(&live, &work, options.detach)
             .await
             .inspect_err(|error| {
-                let touched = matches!(error, Error::Failed(_) | Error::UndoFailed { .. });
+                let touched =
+                    matches!(error, RolloutError::Failed(_) | RolloutError::UndoFailed { .. });
                 progress.as_before = !touched;
             })?;
         progress.as_before = applied.sent.is_empty();
         if options.detach {
-            version::pin(context, self.app, options)?;
+            version::pin(context, self.app, &options.version)?;
             if !progress.called.is_empty() {
                 context
                     .progress
@@ -112,7 +114,7 @@ impl Steps<'_> {
             let failed = self.stopped(stopped, &applied, progress).await;
             // The new version stays: the next plain deploy must not go back.
             if !progress.as_before
-                && let Err(error) = version::pin(context, self.app, options)
+                && let Err(error) = version::pin(context, self.app, &options.version)
             {
                 context.progress.warn(format!("the settings still pin the old version: {error}"));
             }
@@ -120,7 +122,7 @@ impl Steps<'_> {
         }
         self.arrive()?;
         if !options.restoring {
-            version::pin(context, self.app, options)?;
+            version::pin(context, self.app, &options.version)?;
             self.after_deploy(&work).await?;
             // Without a record, the next deploy runs the hooks that this one left
             // out.
@@ -194,7 +196,8 @@ impl Steps<'_> {
         if gone.is_empty() {
             Ok(())
         } else {
-            Err(Error::Failed(rollout(self.context, self.app, self.options).failed(gone)))
+            let failed = rollout(self.context, self.app, self.options).failed(gone);
+            Err(RolloutError::Failed(failed).into())
         }
     }
 

@@ -168,7 +168,7 @@ async fn remove_volume(engine: &dyn Engine, name: &str, deadline: Instant) -> Re
     loop {
         match engine.remove_volume(name).await {
             Err(EngineError::Refused { .. }) if Instant::now() < deadline => sleep(POLL).await,
-            result => return gone(result),
+            result => return Ok(gone(result)?),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    App, Change, Context, DeployOptions, Error,
+    App, Change, ChangeAction, ChangeKind, Context, Error,
     live::Live,
     names::{UNRELEASED, short},
     questions::Downgrade,
@@ -131,14 +131,10 @@ fn is_older(before: &str, after: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::NeedsDowngrade`].
-pub(super) fn allow(context: &Context, app: &App, options: &DeployOptions) -> Result<(), Error> {
+pub(super) fn allow(context: &Context, app: &App) -> Result<(), Error> {
     let Some((before, after)) = step(app).filter(|(before, after)| is_older(before, after)) else {
         return Ok(());
     };
-    // A restore brings the data of that version along.
-    if options.downgrade || options.restoring {
-        return Ok(());
-    }
     let downgrade = Downgrade {
         app: app.entry.name.to_string(),
         before,
@@ -174,7 +170,7 @@ pub(super) fn change(app: &App) -> Result<Option<Change>, Error> {
         }
     }
     let name = app.checkout.recipe.to_string();
-    Ok(Some(Change { kind: "recipe", name, action: "update", details }))
+    Ok(Some(Change { kind: ChangeKind::Recipe, name, action: ChangeAction::Update, details }))
 }
 
 /// Writes the version that the swarm has now into the settings, where they pin
@@ -182,14 +178,14 @@ pub(super) fn change(app: &App) -> Result<Option<Change>, Error> {
 ///
 /// # Errors
 /// Settings that cannot be read or written.
-pub(super) fn pin(context: &Context, app: &App, options: &DeployOptions) -> Result<(), Error> {
+pub(super) fn pin(context: &Context, app: &App, wanted: &Version) -> Result<(), Error> {
     let Some(version) = app.checkout.version.as_ref().or(app.checkout.commit.as_ref()) else {
         return Ok(());
     };
     // Read anew: someone may have edited them meanwhile.
     let mut env = context.home.env(&app.entry)?;
     let pinned = env.recipe_pin().map_err(crate::home::Error::from)?.and_then(|(_, pin)| pin);
-    let named = matches!(options.version, Version::Named(_));
+    let named = matches!(wanted, Version::Named(_));
     if pinned.as_ref() == Some(version) || (pinned.is_none() && !named) {
         return Ok(());
     }

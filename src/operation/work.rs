@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    Change, Plan,
+    Change, ChangeAction, ChangeKind, Plan,
     contents::{self, CONTENT_LABEL, Marks, Placed},
     diff::{Names, comparable, contents as contents_of, differences},
     kept,
@@ -213,19 +213,39 @@ impl Work {
             changes.push(Change { kind, name: name.to_owned(), action, details });
         };
         for network in &self.networks {
-            add("network", &network.name, "create", vec![]);
+            add(ChangeKind::Network, &network.name, ChangeAction::Create, vec![]);
         }
         for secret in &self.secrets {
-            add("secret", secret.name.as_deref().unwrap_or("?"), "create", vec![]);
+            add(
+                ChangeKind::Secret,
+                secret.name.as_deref().unwrap_or("?"),
+                ChangeAction::Create,
+                vec![],
+            );
         }
         for config in &self.configs {
-            add("config", config.name.as_deref().unwrap_or("?"), "create", vec![]);
+            add(
+                ChangeKind::Config,
+                config.name.as_deref().unwrap_or("?"),
+                ChangeAction::Create,
+                vec![],
+            );
         }
         for (_, _, spec) in &self.relabel.secrets {
-            add("secret", spec.name.as_deref().unwrap_or("?"), "update", vec!["labels".into()]);
+            add(
+                ChangeKind::Secret,
+                spec.name.as_deref().unwrap_or("?"),
+                ChangeAction::Update,
+                vec!["labels".into()],
+            );
         }
         for (_, _, spec) in &self.relabel.configs {
-            add("config", spec.name.as_deref().unwrap_or("?"), "update", vec!["labels".into()]);
+            add(
+                ChangeKind::Config,
+                spec.name.as_deref().unwrap_or("?"),
+                ChangeAction::Update,
+                vec!["labels".into()],
+            );
         }
         for service in &self.services {
             match &service.action {
@@ -234,21 +254,21 @@ impl Work {
                     let image = image_of(&service.spec).unwrap_or("?");
                     let mut details = vec![format!("image: {image}")];
                     details.extend(contents_of(&service.spec, &Names::default()));
-                    add("service", &service.name, "create", details);
+                    add(ChangeKind::Service, &service.name, ChangeAction::Create, details);
                 }
                 Action::Update(details) => {
-                    add("service", &service.name, "update", details.clone());
+                    add(ChangeKind::Service, &service.name, ChangeAction::Update, details.clone());
                 }
             }
         }
         for (kind, list) in [
-            ("service", &self.stale.services),
-            ("network", &self.stale.networks),
-            ("config", &self.stale.configs),
-            ("secret", &self.stale.secrets),
+            (ChangeKind::Service, &self.stale.services),
+            (ChangeKind::Network, &self.stale.networks),
+            (ChangeKind::Config, &self.stale.configs),
+            (ChangeKind::Secret, &self.stale.secrets),
         ] {
             for (name, _) in list {
-                add(kind, name, "remove", vec![]);
+                add(kind, name, ChangeAction::Remove, vec![]);
             }
         }
         Plan { changes, warnings: self.warnings.clone(), reach: Vec::new(), on_failure: None }

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{Error, Foreign},
-    home::{AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName},
+    home::{AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName, names::InvalidName},
 };
 
 use super::record::Owner;
@@ -26,11 +26,7 @@ impl Claimant {
     ///
     /// # Errors
     /// A stack's name that is none.
-    pub fn new(
-        entry: &AppEntry,
-        env: &EnvFile,
-        lock: &LockFile,
-    ) -> Result<Self, super::super::Error> {
+    pub fn new(entry: &AppEntry, env: &EnvFile, lock: &LockFile) -> Result<Self, InvalidName> {
         let stack = entry.stack(env)?;
         let named = stack == entry.name.stack() || lock.stack.as_deref() == Some(stack.as_str());
         Ok(Claimant {

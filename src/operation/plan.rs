@@ -1,0 +1,87 @@
+//! What would change, as data.
+
+use std::fmt;
+
+/// What a deploy would change.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Plan {
+    pub changes: Vec<Change>,
+    pub warnings: Vec<String>,
+    /// What the services reach beyond the app.
+    pub reach: Vec<ReachRow>,
+    /// What becomes of the services when they do not come to run; none where none
+    /// is changed.
+    pub on_failure: Option<String>,
+}
+
+/// One change of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Change {
+    pub kind: ChangeKind,
+    pub name: String,
+    pub action: ChangeAction,
+    /// What differs, one line each: `image: a → b`. No secret values.
+    pub details: Vec<String>,
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    Recipe,
+    Service,
+    Network,
+    Secret,
+    Config,
+    Plugin,
+    Hook,
+    Migration,
+}
+
+/// What is done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeAction {
+    Create,
+    Update,
+    Remove,
+    /// A hook or a migration.
+    Run,
+}
+
+impl fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChangeKind::Recipe => "recipe",
+            ChangeKind::Service => "service",
+            ChangeKind::Network => "network",
+            ChangeKind::Secret => "secret",
+            ChangeKind::Config => "config",
+            ChangeKind::Plugin => "plugin",
+            ChangeKind::Hook => "hook",
+            ChangeKind::Migration => "migration",
+        })
+    }
+}
+
+impl fmt::Display for ChangeAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChangeAction::Create => "create",
+            ChangeAction::Update => "update",
+            ChangeAction::Remove => "remove",
+            ChangeAction::Run => "run",
+        })
+    }
+}
+
+/// One line of a plan's block of what is reached.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ReachRow {
+    pub service: String,
+    /// `host: /srv/x`
+    pub reach: String,
+    pub meaning: String,
+    /// `agreed`, `new`, or `shown` for what needs no yes.
+    pub state: &'static str,
+}
