@@ -10,24 +10,28 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → backup → operation → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
+//! cli → backup → operation → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
 //! ```
 //!
 //! `tests/rooms.rs` holds them to it; `docs/architecture.md` says in which order to
 //! read the rooms.
 
+pub mod app;
 pub mod backup;
 pub mod cli;
 pub mod compose;
 pub mod engine;
 pub mod hint;
 pub mod home;
+pub mod hooks;
 pub mod lint;
 pub mod operation;
+pub mod owner;
 pub mod plugin;
 pub mod progress;
 pub mod recipe;
 mod regular;
+pub mod rollout;
 pub mod scaffold;
 pub mod scenario;
 pub mod secrets;

@@ -17,10 +17,12 @@ use common::{
     endpoint, eventually,
 };
 use potluck::{
+    app::Leaving,
     backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
     engine::Scope,
     home::lock_file::Upgrade,
-    operation::{self, AppServices, Leaving},
+    hooks::AppServices,
+    operation,
     plugin::BackupItem,
     progress::Event,
 };

@@ -10,9 +10,12 @@ use common::{
     endpoint,
 };
 use potluck::{
+    app::{self, Error, Stopped},
     engine::Scope,
-    operation::{self, DeployOptions, Error, Problem, State, Stopped},
+    hooks,
+    operation::{self, DeployOptions},
     plugin::{Command, StackServices},
+    rollout::{self, ChangeAction, ChangeKind, Problem, State},
 };
 
 /// Names of the stack's configs.
@@ -22,7 +25,7 @@ async fn configs(app: &TestApp) -> Vec<String> {
 }
 
 async fn running_task(app: &TestApp, service: &str) -> String {
-    let services = operation::AppServices::of(&app.load().await);
+    let services = hooks::AppServices::of(&app.load().await);
     services.container(service).await.unwrap().task
 }
 
@@ -39,7 +42,13 @@ async fn an_unchanged_deploy_sends_nothing(app: TestApp) {
     app.compose(SLEEPER);
     let first = app.deploy().await;
     assert!(first.changed);
-    assert!(first.plan.changes.iter().any(|c| c.kind == "service" && c.action == "create"));
+    assert!(
+        first
+            .plan
+            .changes
+            .iter()
+            .any(|c| c.kind == ChangeKind::Service && c.action == ChangeAction::Create)
+    );
     let before = app.versions().await;
     let second = app.deploy().await;
     assert!(!second.changed);
@@ -74,7 +83,7 @@ async fn a_changed_config_gets_a_successor_and_the_old_one_goes() {
     let successor = configs(&app).await;
     assert_eq!(successor.len(), 1, "{successor:?}");
     assert!(successor[0].starts_with(&format!("{original}_")), "{successor:?}");
-    let services = operation::AppServices::of(&app.load().await);
+    let services = hooks::AppServices::of(&app.load().await);
     let cat = Command {
         argv: vec!["cat".into(), "/page".into()],
         env: vec![],
@@ -98,7 +107,7 @@ async fn a_failed_update_ends_with_the_old_version_back() {
         .replace("{endpoint_mode", "{restart_policy: {condition: none}, endpoint_mode");
     app.compose(&broken);
     let error = app.try_deploy(&within(60)).await.unwrap_err();
-    assert!(matches!(error, Error::RolledBack(_)), "{error}");
+    assert!(matches!(error, Error::Rollout(rollout::Error::RolledBack(_))), "{error}");
     let text = error.to_string();
     assert!(text.contains("exited with code 3") && text.contains("it hurts"), "{text}");
     assert!(text.contains("the previous version is back"), "{text}");
@@ -115,7 +124,7 @@ async fn a_rollback_by_swarm_is_a_failure() {
         .replace("{monitor: 1s}", "{monitor: 20s, failure_action: rollback}");
     app.compose(&broken);
     let error = app.try_deploy(&within(90)).await.unwrap_err();
-    assert!(matches!(error, Error::RolledBack(_)), "{error}");
+    assert!(matches!(error, Error::Rollout(rollout::Error::RolledBack(_))), "{error}");
     assert!(error.to_string().contains("exited with code 4"), "{error}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
     // The old version deploys as if nothing had happened.
@@ -136,7 +145,7 @@ services:
 ",
     );
     let error = app.try_deploy(&within(60)).await.unwrap_err();
-    let Error::Failed(failed) = &error else { panic!("{error}") };
+    let Error::Rollout(rollout::Error::Failed(failed)) = &error else { panic!("{error}") };
     assert_eq!(failed.services.len(), 1);
     assert_eq!(failed.services[0].log, ["line 1", "line 2", "line 3"]);
     assert!(error.to_string().contains("exited with code 7"), "{error}");
@@ -144,7 +153,7 @@ services:
     // It never ran, so there is nothing that could come back.
     let again = DeployOptions { force: true, ..within(60) };
     let error = app.try_deploy(&again).await.unwrap_err();
-    assert!(matches!(error, Error::Failed(_)), "{error}");
+    assert!(matches!(error, Error::Rollout(rollout::Error::Failed(_))), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +174,7 @@ services:
 ",
     );
     let error = app.try_deploy(&within(3600)).await.unwrap_err();
-    let Error::Failed(failed) = &error else { panic!("{error}") };
+    let Error::Rollout(rollout::Error::Failed(failed)) = &error else { panic!("{error}") };
     let [web] = failed.services.as_slice() else { panic!("{error}") };
     let Problem::Stuck(State::Failing(failing)) = &web.problem else { panic!("{error}") };
     // Not at once: it might have been waiting for the database.
@@ -209,8 +218,8 @@ services:
 ",
     );
     let error = app.try_deploy(&within(200)).await.unwrap_err();
-    let Error::Failed(failed) = &error else { panic!("{error}") };
-    let stuck = matches!(&failed.services[0].problem, operation::Problem::Stuck(_));
+    let Error::Rollout(rollout::Error::Failed(failed)) = &error else { panic!("{error}") };
+    let stuck = matches!(&failed.services[0].problem, rollout::Problem::Stuck(_));
     assert!(stuck && error.to_string().contains("No such image"), "{error}");
 }
 
@@ -231,7 +240,7 @@ async fn a_missing_secret_stops_a_deploy_before_anything_changes(app: TestApp) {
     ));
     app.file(".env.sample", "TYPE=tiny\nSECRET_PASSWORD_VERSION=v1\n");
     let error = app.try_deploy(&DeployOptions::default()).await.unwrap_err();
-    let Error::Unfit { findings, .. } = &error else { panic!("{error}") };
+    let Error::Rollout(rollout::Error::Unfit { findings, .. }) = &error else { panic!("{error}") };
     let [finding] = &findings[..] else { panic!("{error}") };
     assert_eq!(finding.code, "secret-missing");
     // The sample that the settings were made of had no version for it.
@@ -256,7 +265,13 @@ networks:
     assert_eq!(app.versions().await.len(), 2);
     app.compose(SLEEPER);
     let report = app.deploy().await;
-    assert!(report.plan.changes.iter().any(|c| c.kind == "service" && c.action == "remove"));
+    assert!(
+        report
+            .plan
+            .changes
+            .iter()
+            .any(|c| c.kind == ChangeKind::Service && c.action == ChangeAction::Remove)
+    );
     assert_eq!(app.versions().await.len(), 1);
     let networks = app.engine.networks(Scope::Stack(&app.stack)).await.unwrap();
     assert_eq!(networks.len(), 1);
@@ -293,13 +308,13 @@ async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app:
     let limit = Duration::from_secs(60);
     let mut stopped = Stopped::default();
     let services = ["web".to_owned()];
-    operation::scale_down(&app.context, &loaded, &services, limit, &mut stopped).await.unwrap();
+    app::scale_down(&app.context, &loaded, &services, limit, &mut stopped).await.unwrap();
     let name = format!("{}_web", app.stack);
     assert!(app.engine.containers(&name).await.unwrap().is_empty());
-    operation::scale_up(&app.context, &loaded, &stopped, limit).await.unwrap();
+    app::scale_up(&app.context, &loaded, &stopped, limit).await.unwrap();
     assert_eq!(app.engine.containers(&name).await.unwrap().len(), 1);
     let mut forgotten = Stopped::default();
-    operation::scale_down(&app.context, &loaded, &services, limit, &mut forgotten).await.unwrap();
+    app::scale_down(&app.context, &loaded, &services, limit, &mut forgotten).await.unwrap();
     let report = app.deploy().await;
     assert!(report.changed);
     assert!(report.plan.changes[0].details.contains(&"replicas: 0 → 1".to_owned()));
@@ -311,7 +326,7 @@ async fn plugins_reach_running_services_of_their_own_stack() {
     let Some(app) = TestApp::real("operation").await else { return };
     app.compose(SLEEPER);
     app.deploy().await;
-    let services = operation::AppServices::of(&app.load().await);
+    let services = hooks::AppServices::of(&app.load().await);
     let command = |argv: &[&str], seconds| Command {
         argv: argv.iter().map(|a| (*a).to_owned()).collect(),
         env: vec![("GREETING".into(), "hello".into())],
@@ -377,7 +392,7 @@ async fn tasks_are_listed() {
     app.compose(&SLEEPER.replace("[sleep, '1000']", "[sh, -c, 'echo up; sleep 1000']"));
     app.deploy().await;
     let loaded = app.load().await;
-    let ps = operation::ps(&*loaded.engine, &loaded.entry.name, &loaded.name, false);
+    let ps = app::ps(&*loaded.engine, &loaded.entry.name, &loaded.name, false);
     let rows = ps.await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].service.as_str(), rows[0].state.as_str()), ("web", "running"));
@@ -479,7 +494,8 @@ async fn dockers_stack_is_taken_over_and_given_back_without_restarting_a_task() 
     };
     docker();
     let report = app.deploy().await;
-    let services: Vec<_> = report.plan.changes.iter().filter(|c| c.kind == "service").collect();
+    let services: Vec<_> =
+        report.plan.changes.iter().filter(|c| c.kind == ChangeKind::Service).collect();
     assert!(services.is_empty(), "{services:?}");
     let task = running_task(&app, "web").await;
     docker();

@@ -11,10 +11,12 @@ use std::{fs, path::Path};
 
 use common::app::{TestApp, within};
 use potluck::{
+    app::{Error, Left, MigrationFailed},
     hint::Hint,
     home::lock_file::Upgrade,
-    operation::{DeployOptions, DeployReport, Error, Left, MigrationFailed, Plan},
+    operation::{DeployOptions, DeployReport},
     recipe::Version,
+    rollout::{self, ChangeKind, Plan},
 };
 
 const V1: &str = "1.0.0+1";
@@ -119,7 +121,8 @@ fn told(app: &TestApp) -> Vec<String> {
 }
 
 fn migrations(report: &DeployReport) -> Vec<&str> {
-    let of_migration = report.plan.changes.iter().filter(|change| change.kind == "migration");
+    let of_migration =
+        report.plan.changes.iter().filter(|change| change.kind == ChangeKind::Migration);
     of_migration.map(|change| change.name.as_str()).collect()
 }
 
@@ -258,7 +261,7 @@ async fn plugins_hear_that_services_did_not_come_up_and_the_old_ones_are_back() 
     );
     app.release("2.0.1+1");
     let error = app.try_deploy(&within(60)).await.unwrap_err();
-    assert!(matches!(error, Error::RolledBack(_)), "{error}");
+    assert!(matches!(error, Error::Rollout(rollout::Error::RolledBack(_))), "{error}");
     assert_eq!(told(&app), ["restored"]);
     assert!(ran(&app).await.is_empty(), "no step ran");
     assert_eq!(upgrade(&app).await, None);
@@ -340,7 +343,7 @@ async fn the_plan_of_a_dry_run_is_the_plan_that_is_carried_out() {
     assert!(shown.warnings.iter().any(open), "{shown:?}");
     shown.warnings.retain(|warning| !open(warning));
     assert_eq!(shown, app.deploy().await.plan);
-    let hooks = |plan: &Plan| plan.changes.iter().filter(|c| c.kind == "hook").count();
+    let hooks = |plan: &Plan| plan.changes.iter().filter(|c| c.kind == ChangeKind::Hook).count();
     assert_eq!(hooks(&shown), 2);
 
     // Nothing is to be done, so no hook runs either.
@@ -352,7 +355,7 @@ async fn the_plan_of_a_dry_run_is_the_plan_that_is_carried_out() {
     app.file("recipe.yml", plugins(&["split", "once-join"], false));
     app.release(V2);
     let shown = dry(&app, &options).await;
-    let steps = shown.changes.iter().filter(|change| change.kind == "migration");
+    let steps = shown.changes.iter().filter(|change| change.kind == ChangeKind::Migration);
     assert_eq!(steps.count(), 2, "{shown:?}");
     assert_eq!(ran_before(&app), 0, "a dry run runs no step");
     assert_eq!(shown, app.deploy().await.plan);

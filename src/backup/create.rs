@@ -27,7 +27,8 @@ use super::{
     warnings::Warnings,
 };
 use crate::{
-    operation::{self, App, AppLocked, Context},
+    app::{self, App, Context},
+    hooks::{self, AppLocked},
     plugin::{Hooks, Role},
     progress::Event,
 };
@@ -71,8 +72,8 @@ pub struct ItemReport {
 pub async fn create(context: &Context, app: &App, options: &Options) -> Result<SetReport, Error> {
     let began = Instant::now();
     check_here(app)?;
-    app.engine.require().await.map_err(operation::Error::from)?;
-    operation::check_grants(context, app)?;
+    app.engine.require().await.map_err(app::Error::from)?;
+    hooks::check_grants(context, app)?;
     let cancel = &options.cancel;
     let restic = find(context, &app.entry.server, options, Missing::Made).await?;
     let set = new_set()?;
@@ -153,7 +154,7 @@ async fn take(
     let Taking { app, set, .. } = *taking;
     // Neither of the two touches the app.
     let (settings, planned) = futures_util::try_join!(first(context, taking), async {
-        *hooks = operation::start(context, app, Role::Backup, AppLocked::Yes).await?;
+        *hooks = hooks::start(context, app, Role::Backup, AppLocked::Yes).await?;
         plan::ask(app, hooks).await
     })?;
     if planned.is_empty() {
@@ -276,12 +277,12 @@ async fn end_hooks(
     hooks: &mut [(String, Hooks)],
     begun: usize,
     succeeded: bool,
-) -> Result<(), (String, operation::Error)> {
+) -> Result<(), (String, app::Error)> {
     let mut first = Ok(());
     for (name, plugin) in hooks.iter_mut().take(begun) {
         context.progress.step(format!("{name}: after-backup"));
         let ended = async {
-            operation::restart_broken(context, app, name, plugin).await?;
+            hooks::restart_broken(context, app, name, plugin).await?;
             Ok(plugin.after_backup(succeeded).await?)
         };
         if let Err(error) = ended.await

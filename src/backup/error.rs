@@ -23,7 +23,7 @@ pub enum Error {
     #[error(transparent)]
     Plugin(#[from] crate::plugin::Error),
     #[error(transparent)]
-    Operation(#[from] crate::operation::Error),
+    Operation(#[from] crate::app::Error),
 
     #[error("`{program}` cannot be run: {source}")]
     ResticMissing {
@@ -162,7 +162,7 @@ pub enum Error {
         set: SetId,
         plugin: String,
         #[source]
-        source: Box<crate::operation::Error>,
+        source: Box<crate::app::Error>,
     },
     #[error("cancelled; {left}")]
     Cancelled { left: &'static str },

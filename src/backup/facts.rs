@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{error::Error, set::SetId};
 use crate::{
+    app::{App, Context},
     compose::Stack,
-    operation::{App, Context},
 };
 
 /// Name of the item and of its file.

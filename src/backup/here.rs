@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use super::{error::Error, user::VolumeUser, volume::Folder};
 use crate::{
+    app::{App, wants_tasks},
     compose::StackVolume,
     engine::{self, Engine, Mounting, Scope, api},
-    operation::{App, wants_tasks},
 };
 
 /// The folder of one of the app's volumes.

@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use crate::{home::AppEntry, operation::Context};
+use crate::{app::Context, home::AppEntry};
 
 use super::error::Error;
 

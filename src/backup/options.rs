@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{error::Error, repository::Repository, restic::Restic};
 use crate::{
+    app::{App, Context},
     engine::Engine,
     home::ServerName,
-    operation::{App, Context},
     progress::{Event, Sink},
 };
 

@@ -8,9 +8,9 @@ use super::{
     set::{ItemKind, ItemName},
 };
 use crate::{
+    app::App,
     compose::StackVolume,
     home::Grant,
-    operation::App,
     plugin::{BackupItem, Command, Hooks},
 };
 

@@ -25,9 +25,10 @@ use super::{
     snapshots::{Which, pick, sets_of},
 };
 use crate::{
+    app::{self, App, Context},
     compose::StackVolume,
     engine::{Engine, Scope},
-    operation::{self, App, AppLocked, Context},
+    hooks::{self, AppLocked},
     plugin::{Finding, Hooks, Role},
 };
 
@@ -93,18 +94,18 @@ pub async fn prepare(
     options: &Options,
 ) -> Result<Restore, Error> {
     check_here(app)?;
-    app.engine.require().await.map_err(operation::Error::from)?;
+    app.engine.require().await.map_err(app::Error::from)?;
     let reading = async {
         let restic = find(context, &app.entry.server, options, Missing::Refused).await?;
         let manifest = read_manifest(context, &restic, app, which).await?;
         Ok((restic, manifest))
     };
     let (restic, manifest) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    let mut hooks = operation::start(context, app, Role::Backup, AppLocked::Yes).await?;
+    let mut hooks = hooks::start(context, app, Role::Backup, AppLocked::Yes).await?;
     let planned = plan::ask(app, &mut hooks).await?;
     let items = match_items(&manifest, planned)?;
     let services = Services::look(app, &items).await?;
-    let volumes = app.engine.volumes(Scope::All).await.map_err(operation::Error::from)?;
+    let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
     let volumes = volumes.into_iter().map(|volume| volume.name).collect();
     check_volumes(app, &items, &volumes).await?;
     let plan = describe(app, &manifest, &items, &services, &volumes);
@@ -233,7 +234,7 @@ impl Restore {
         let began = Instant::now();
         let cancel = &options.cancel;
         // With what was agreed to while it was prepared.
-        app.lock = context.home.lock_file(&app.entry).map_err(operation::Error::from)?;
+        app.lock = context.home.lock_file(&app.entry).map_err(app::Error::from)?;
         let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
         let stage = restoring.stage_all(app, &self.items);
         let staged = unless_cancelled(cancel, UNCHANGED, stage).await;

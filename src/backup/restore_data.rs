@@ -19,11 +19,11 @@ use super::{
     volume::{Staged, Swapped},
 };
 use crate::{
+    app::{self, App, Context, Stopped, wants_tasks},
     compose::StackVolume,
     engine::{Engine, STACK_LABEL, Scope},
-    operation::{
-        self, App, AppServices, Context, DeployOptions, RestoreHook, Stopped, wants_tasks,
-    },
+    hooks::{self, AppServices, RestoreHook},
+    operation::{self, DeployOptions},
     plugin::{Hooks, ServiceError, StackServices},
 };
 
@@ -74,9 +74,7 @@ impl Restoring<'_> {
     /// passed over, which is said: its data comes back all the same.
     pub async fn before_restore(&self, app: &App) -> Result<(), Error> {
         let services = AppServices::of(app);
-        for RestoreHook { label, service, command, grant, granted } in
-            operation::before_restore(app)?
-        {
+        for RestoreHook { label, service, command, grant, granted } in hooks::before_restore(app)? {
             if !granted {
                 let reason =
                     format!("`{label}` of `{service}` needs the grant `{grant}` in recipe.yml");
@@ -283,8 +281,8 @@ impl Services {
             let StoppedApp { apps: apps_stopped, data: data_stopped } = &mut stopped;
             let stopping = async {
                 context.progress.step("stop services");
-                operation::scale_down(context, app, &apps, STOP, apps_stopped).await?;
-                operation::scale_down(context, app, &stores, STOP, data_stopped).await?;
+                app::scale_down(context, app, &apps, STOP, apps_stopped).await?;
+                app::scale_down(context, app, &stores, STOP, data_stopped).await?;
                 Ok(())
             };
             unless_cancelled(cancel, "the app is as it was", stopping).await
@@ -308,7 +306,7 @@ impl Services {
             if !data.is_empty() {
                 context.progress.step("start data stores");
             }
-            let failed = operation::bring_back(context, app, &stopped.data, START).await;
+            let failed = app::bring_back(context, app, &stopped.data, START).await;
             let mut services = keys(&failed);
             let Some((_, first)) = failed.into_iter().next() else { return Ok(stopped.apps) };
             services.extend(stopped.apps.services().into_iter().map(Into::into));
@@ -321,7 +319,7 @@ impl Services {
         if !data.is_empty() {
             let keys = app.stack.services.iter().map(|s| s.key.clone());
             let others: Vec<String> = keys.filter(|key| !data.contains(key)).collect();
-            operation::scale_down(context, app, &others, STOP, &mut apps).await?;
+            app::scale_down(context, app, &others, STOP, &mut apps).await?;
         }
         Ok(apps)
     }
@@ -334,7 +332,7 @@ impl Services {
         apps: Stopped,
     ) -> Result<(), Error> {
         context.progress.step("start services");
-        let failed = operation::bring_back(context, app, &apps, START).await;
+        let failed = app::bring_back(context, app, &apps, START).await;
         let services = keys(&failed);
         match failed.into_iter().next() {
             None => Ok(()),
@@ -345,7 +343,7 @@ impl Services {
     }
 }
 
-fn keys(failed: &[(String, operation::Error)]) -> Vec<String> {
+fn keys(failed: &[(String, app::Error)]) -> Vec<String> {
     failed.iter().map(|(key, _)| key.clone()).collect()
 }
 
@@ -368,8 +366,8 @@ impl StoppedApp {
     /// and returns that failure, with the services that did not start.
     pub async fn bring_back(self, context: &Context, app: &App, because: Error) -> Error {
         context.progress.step("start services");
-        let mut failed = operation::bring_back(context, app, &self.data, START).await;
-        failed.extend(operation::bring_back(context, app, &self.apps, START).await);
+        let mut failed = app::bring_back(context, app, &self.data, START).await;
+        failed.extend(app::bring_back(context, app, &self.apps, START).await);
         for (service, error) in &failed {
             context.progress.warn(format!("`{service}` did not start again: {error}"));
         }

@@ -7,8 +7,8 @@ use super::{
     set::{self, SetSummary},
 };
 use crate::{
+    app::Context,
     home::{AppEntry, AppName},
-    operation::Context,
 };
 
 /// Which sets are listed.

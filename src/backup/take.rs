@@ -17,10 +17,11 @@ use super::{
     warnings::Warnings,
 };
 use crate::{
+    app::App,
     compose::StackVolume,
     engine::{Engine, Exec, Scope, api::TaskState},
     home::AppName,
-    operation::{App, AppServices},
+    hooks::AppServices,
     plugin::{Command, Hooks, ServiceError},
     progress::Sink,
     text::line,

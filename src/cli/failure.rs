@@ -194,9 +194,9 @@ impl From<crate::compose::Problems> for Failure {
     }
 }
 
-impl From<crate::operation::Error> for Failure {
-    fn from(error: crate::operation::Error) -> Self {
-        use crate::operation::{Error, RolloutError};
+impl From<crate::app::Error> for Failure {
+    fn from(error: crate::app::Error) -> Self {
+        use crate::{app::Error, rollout::Error as RolloutError};
         let mut failure = Failure::of(&error).exit(exit_of_operation(&error));
         failure.findings = match error {
             Error::Rollout(RolloutError::Unfit { findings, .. }) => findings,
@@ -207,9 +207,9 @@ impl From<crate::operation::Error> for Failure {
     }
 }
 
-impl From<crate::operation::RolloutError> for Failure {
-    fn from(error: crate::operation::RolloutError) -> Self {
-        use crate::operation::RolloutError as Error;
+impl From<crate::rollout::Error> for Failure {
+    fn from(error: crate::rollout::Error) -> Self {
+        use crate::rollout::Error;
         let mut failure = Failure::of(&error).exit(exit_of_rollout(&error));
         if let Error::Unfit { findings, .. } = error {
             failure.findings = findings;
@@ -218,16 +218,16 @@ impl From<crate::operation::RolloutError> for Failure {
     }
 }
 
-fn exit_of_rollout(error: &crate::operation::RolloutError) -> Exit {
-    use crate::operation::RolloutError as Error;
+fn exit_of_rollout(error: &crate::rollout::Error) -> Exit {
+    use crate::rollout::Error;
     match error {
         Error::RolledBack(_) | Error::SwarmRolledBack(_) => Exit::ROLLED_BACK,
         _ => Exit::FAILED,
     }
 }
 
-fn exit_of_operation(error: &crate::operation::Error) -> Exit {
-    use crate::operation::{Error, Left};
+fn exit_of_operation(error: &crate::app::Error) -> Exit {
+    use crate::app::{Error, Left};
     match error {
         Error::Home(crate::home::Error::Locked { .. }) => Exit::LOCKED,
         Error::NeedsConsent { .. }

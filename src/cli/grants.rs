@@ -17,12 +17,10 @@ use super::{
     ui::{BOLD, DIM, Ui, clean},
 };
 use crate::{
+    app::{Consent, Downgrade, ReachWish, Takeover, Wish},
     home::Grant,
-    operation::{
-        Change, ChangeAction, ChangeKind, Consent, Downgrade, Plan, ReachRow, ReachWish, Takeover,
-        Wish,
-    },
     plugin::grants::sentence,
+    rollout::{Change, ChangeAction, ChangeKind, Plan, ReachRow},
 };
 
 /// Whether a plan is shown and asked about.

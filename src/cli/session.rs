@@ -13,9 +13,9 @@ use super::{
     ui::Ui,
 };
 use crate::{
+    app::Context,
     engine::{self, Engine, docker_config::DockerConfig},
     home::{AppEntry, Home, ServerName},
-    operation::Context,
     plugin::Runtime,
     recipe::Store,
 };

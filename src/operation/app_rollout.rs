@@ -1,14 +1,18 @@
 //! What bringing an app's stack onto its swarm means.
 
-use super::{
-    App, Context, DeployOptions, Error,
-    auths::SendAuth,
-    contents::Marks,
-    live::Live,
-    rollout::{Images, OnFailure, Rollout, timeout},
-    rollout_error::Subject,
-    work::{Jobs, Policy, Prune, ResolveImage, Work},
+use crate::{
+    app::{App, Context, Error},
+    rollout::{
+        Subject,
+        auths::SendAuth,
+        contents::Marks,
+        live::Live,
+        rollout::{Images, OnFailure, Rollout, timeout},
+        work::{Jobs, Policy, Prune, ResolveImage, Work},
+    },
 };
+
+use super::DeployOptions;
 
 /// What applying an app's stack means. Services that do not come up get their
 /// old specs back; credentials go along where there are any, so that every node

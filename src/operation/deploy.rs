@@ -7,62 +7,30 @@
 //!
 //! Nothing on the swarm changes before the plan was agreed to, and nothing is
 //! removed before the new state has proved itself. When services do not come
-//! to run, those that ran before get their old spec back ([`super::undo`]); on
+//! to run, those that ran before get their old spec back ([`crate::rollout`]); on
 //! a first deploy they are left as they are, to be looked at.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::{engine::Kind, lint::Strictness, recipe::Version};
+use crate::{
+    app::{App, Context, Error},
+    engine::Kind,
+    rollout::Plan,
+};
 
 use super::{
-    App, Context, Error, Plan,
+    DeployOptions, DeployReport,
     app_rollout::rollout,
     prepare::{Prepared, prepare},
     steps::Steps,
 };
 
-/// How an app is deployed.
-#[derive(Debug, Clone, Default)]
-pub struct DeployOptions {
-    pub version: Version,
-    /// Else the stack's timeout label, else 300 s.
-    pub timeout: Option<Duration>,
-    /// Return as soon as the swarm has the specs; hooks that need running
-    /// services are then not run.
-    pub detach: bool,
-    pub dry_run: bool,
-    /// Send services to the swarm even when nothing changed.
-    pub force: bool,
-    /// What lint may find before it stops the deploy.
-    pub strictness: Strictness,
-    /// Part of a restore: migrations and `after-deploy` are left out, because
-    /// the data that they work on is about to come back; a later deploy runs
-    /// `after-deploy`.
-    pub restoring: bool,
-    /// Take over what only labels call the app's, without a question.
-    pub takeover: bool,
-    /// Deploy an older release over a newer one, without a question.
-    pub downgrade: bool,
-}
-
-/// What a deploy did.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct DeployReport {
-    pub app: String,
-    pub stack: String,
-    pub version: Option<String>,
-    pub plan: Plan,
-    /// False after a dry run, or when nothing had to change.
-    pub changed: bool,
-    pub seconds: f64,
-}
-
 /// Brings the swarm to what the app's recipe and settings ask for, and proves
 /// that it runs.
 ///
 /// # Errors
-/// [`Error::RolledBack`] when it failed and the previous version is back,
-/// [`Error::Failed`] when nothing ran before, [`Error::Migration`], [`Error::NeedsConsent`],
+/// [`crate::rollout::Error::RolledBack`] when it failed and the previous version is back,
+/// [`crate::rollout::Error::Failed`] when nothing ran before, [`Error::Migration`], [`Error::NeedsConsent`],
 /// [`Error::Declined`], and what the checks find. With
 /// [`DeployOptions::dry_run`], only what comes before the first step.
 pub async fn deploy(

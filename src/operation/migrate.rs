@@ -6,11 +6,11 @@
 //! the same upgrade.
 
 use crate::{
+    app::{App, Context, Error},
     home::{LockFile, lock_file::Upgrade},
     plugin::{Hooks, Role, Step, Transition},
+    rollout::{Change, ChangeAction, ChangeKind},
 };
-
-use super::{App, Change, ChangeAction, ChangeKind, Context, Error};
 
 /// The steps of one upgrade that are still to be run, in their order.
 #[derive(Debug, Default)]

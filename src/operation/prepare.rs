@@ -6,28 +6,31 @@
 //! way, plugins' checks and their plans of migrations included.
 
 use crate::{
+    app::{
+        App, Context, Error, checks, reach, reaching, survey,
+        takeover::{self, Asking},
+        version,
+    },
     engine::Kind,
+    hooks::{
+        self,
+        components::{Component, components},
+        consent::{self, Agreed},
+    },
     lint::Finding,
     plugin::{Hooks, Role, Transition},
+    rollout::{
+        Change, ChangeAction, ChangeKind, Place, Plan, external, live::Live, rollout::Images,
+        work::Work,
+    },
     secrets,
 };
 
 use super::{
-    App, Change, ChangeAction, ChangeKind, Context, DeployOptions, Error, Place, Plan,
+    DeployOptions,
     app_rollout::{rollout, subject, work},
-    checks,
-    components::{Component, components},
-    consent::{self, Agreed},
-    external, hooks,
-    live::Live,
     migrate::Migrations,
-    reach, reaching,
     record::{self, Record},
-    rollout::Images,
-    survey,
-    takeover::{self, Asking},
-    version,
-    work::Work,
 };
 
 /// A deploy that was looked at whole.

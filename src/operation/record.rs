@@ -7,9 +7,11 @@ use std::{fs, io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::home::AppEntry;
-
-use super::{App, Context, Error, components::Component};
+use crate::{
+    app::{App, Context, Error},
+    home::AppEntry,
+    hooks::components::Component,
+};
 
 /// The record of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

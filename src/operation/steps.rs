@@ -7,24 +7,25 @@
 use std::time::Duration;
 
 use crate::{
+    app::{App, Context, Error, Left, MigrationFailed, version},
     engine::{Engine, Scope, api},
+    hooks,
     plugin::{Hooks, Role, Transition},
+    rollout::{
+        Error as RolloutError, FailedService, Problem,
+        apply::Applied,
+        converge::{Target, converge},
+        live::{Live, by_name},
+        rollout::Images,
+        work::Work,
+    },
 };
 
 use super::{
-    App, Context, DeployOptions, Error, MigrationFailed, RolloutError,
+    DeployOptions,
     app_rollout::{self, rollout},
-    apply::Applied,
-    converge::{Target, converge},
-    error::Left,
-    hooks,
-    live::{Live, by_name},
     migrate::{Migrations, Stopped},
     record::Record,
-    rollout::Images,
-    rollout_error::{FailedService, Problem},
-    version,
-    work::Work,
 };
 
 /// Services ran a moment ago; a hook may have restarted one.

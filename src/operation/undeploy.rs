@@ -5,22 +5,20 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    app::{App, Context, Error, Leaving, OnServer},
     engine::{Engine, Error as EngineError, Kind, Scope, label},
+    hooks::{self, components::components, consent},
+    owner::KIND_LABEL,
     plugin::Role,
+    rollout::{
+        contents::CONTENT_LABEL,
+        live::by_name,
+        removal::{Doomed, Wait, gone},
+    },
     secrets::{self, SecretPlan, StoredSecret},
 };
 
-use super::{
-    App, Context, Error, Leaving, OnServer,
-    components::components,
-    consent,
-    contents::CONTENT_LABEL,
-    hooks,
-    live::by_name,
-    owner::KIND_LABEL,
-    record::Record,
-    removal::{Doomed, Wait, gone},
-};
+use super::record::Record;
 
 /// Swarm removes the containers of a service that is gone within seconds.
 const VOLUME_PATIENCE: Duration = Duration::from_secs(60);

@@ -10,17 +10,17 @@ use std::{
 };
 
 use potluck::{
+    app::{self, App, Consent, Context, Downgrade, Error, Leaving, ReachWish, Takeover, Wish},
     engine::{self, Engine, Scope},
     home::{
         AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
     },
-    operation::{
-        self, App, Consent, Context, DeployOptions, DeployReport, Downgrade, Error, Leaving, Plan,
-        ReachWish, Takeover, Wish,
-    },
+    hooks,
+    operation::{self, DeployOptions, DeployReport},
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
     recipe::{Store, Version},
+    rollout::Plan,
 };
 
 use super::{BUSYBOX, Cleanup, PATIENCE, endpoint, real_engine, unique_stack};
@@ -211,7 +211,7 @@ impl TestApp {
             let env = EnvFile::parse("app.env", "TYPE=tiny\nTITLE=kept\n").unwrap();
             self.context.home.create_app(&self.entry, &env).unwrap();
         }
-        operation::load(&self.context, &self.entry, version).await.unwrap()
+        app::load(&self.context, &self.entry, version).await.unwrap()
     }
 
     pub async fn try_deploy(&self, options: &DeployOptions) -> Result<DeployReport, Error> {
@@ -243,7 +243,7 @@ impl TestApp {
 
     /// Runs a script in a service and returns what it says.
     pub async fn run(&self, service: &str, script: &str) -> String {
-        let services = operation::AppServices::of(&self.load().await);
+        let services = hooks::AppServices::of(&self.load().await);
         services.wait_ready(service, PATIENCE).await.unwrap();
         let output = services.run(service, &shell(script), Vec::new(), 1 << 20).await.unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    app,
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
@@ -12,7 +13,6 @@ use crate::{
         session::{Session, wait},
     },
     lint::{Finding, Strictness, blocking, rules},
-    operation,
     recipe::Version,
 };
 
@@ -66,7 +66,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let findings = wait("interrupted", async {
-        Ok(operation::survey(&operating.context, &entry, &version, args.offline).await)
+        Ok(app::survey(&operating.context, &entry, &version, args.offline).await)
     })?;
     drop(operating);
 

@@ -5,6 +5,7 @@ use std::io::{BufRead, Read};
 use serde::Serialize;
 
 use crate::{
+    app::{self, App},
     cli::{
         arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
@@ -14,7 +15,7 @@ use crate::{
         session::{Session, nearest, wait},
         table::Table,
     },
-    operation::{self, App, AppLocked},
+    hooks::{self, AppLocked},
     plugin::{CommandSpec, Hooks, Role},
     recipe::abra,
 };
@@ -78,9 +79,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
         .granting(&args.grants);
     let (known, ran) = wait("interrupted: the command may have been at work", async {
-        let app = operation::load_deployed(&operating.context, &entry).await?;
+        let app = app::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
-        let mut plugins = operation::start(context, &app, Role::Commands, AppLocked::No).await?;
+        let mut plugins = hooks::start(context, &app, Role::Commands, AppLocked::No).await?;
         let mut known = Vec::new();
         for (n, (plugin, hooks)) in plugins.iter_mut().enumerate() {
             for spec in hooks.command_specs().await? {

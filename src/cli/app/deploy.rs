@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    app,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, StrictArg, duration},
         exit::Exit,
@@ -112,7 +113,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         downgrade: args.downgrade,
     };
     let report = wait(INTERRUPTED, async {
-        let mut app = operation::load(&operating.context, &entry, &options.version).await?;
+        let mut app = app::load(&operating.context, &entry, &options.version).await?;
         Ok(operation::deploy(&operating.context, &mut app, &options).await?)
     })
     .map_err(|failure| match failure.exit {

@@ -13,6 +13,7 @@ use futures_util::{
 use serde::Serialize;
 
 use crate::{
+    app::OnServer,
     cli::{
         app::services,
         arguments::{AppArg, duration},
@@ -23,7 +24,7 @@ use crate::{
         ui::clean,
     },
     engine::{Engine, LogLine, LogQuery, Stream},
-    operation::{self, OnServer, Silence},
+    rollout::{self, Silence},
     text::stripped,
 };
 
@@ -157,7 +158,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             silent.retain(|(key, _)| !shown.contains(key));
         }
         for (key, id) in silent {
-            let why = operation::silence(&*engine, &id).await?;
+            let why = rollout::silence(&*engine, &id).await?;
             // What may still come is waited for.
             if args.follow && !matches!(why, Silence::Driver(_)) {
                 continue;

@@ -14,8 +14,8 @@ use crate::{
     },
     engine::{STACK_LABEL, Scope, api},
     home::{AppEntry, Home, RecipeName, ServerName, StackName, lock_file::RecipePin},
-    operation::{self, Condition},
     recipe,
+    rollout::{self, Condition},
 };
 
 /// List the apps.
@@ -217,7 +217,7 @@ async fn conditions(
     }
     let mut conditions = BTreeMap::new();
     for (stack, services) in stacks {
-        let found = operation::condition(engine.as_ref(), &services, &nodes).await?;
+        let found = rollout::condition(engine.as_ref(), &services, &nodes).await?;
         conditions.extend(found.map(|condition| (stack.to_owned(), condition)));
     }
     Ok(conditions)

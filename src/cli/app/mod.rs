@@ -22,9 +22,9 @@ use super::{
     session::Session,
 };
 use crate::{
+    app::{self, OnServer},
     engine::{Engine, Scope},
     home::{AppEntry, Home, StackName},
-    operation::{self, OnServer},
 };
 
 /// Set up, deploy and look after apps.
@@ -106,12 +106,12 @@ async fn services(
         .collect();
     all.sort();
     if all.is_empty() {
-        return Err(operation::Error::NotDeployed { app: entry.name.to_string() }.into());
+        return Err(app::Error::NotDeployed { app: entry.name.to_string() }.into());
     }
     let Some(only) = only else { return Ok(all) };
     if let Some(found) = all.iter().find(|(key, _)| key == only) {
         return Ok(vec![found.clone()]);
     }
     let known = all.into_iter().map(|(key, _)| key).collect();
-    Err(operation::Error::UnknownService { service: only.to_owned(), known }.into())
+    Err(app::Error::UnknownService { service: only.to_owned(), known }.into())
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    app,
     cli::{
         app::secret,
         arguments::{Assignment, JsonArg},
@@ -14,7 +15,6 @@ use crate::{
     },
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
-    operation,
     recipe::{
         Checkout, Version,
         lint::{is_said_always, lint},
@@ -216,7 +216,7 @@ fn remember_sample(
     checkout: &Checkout,
 ) -> Result<(), Failure> {
     let sample = EnvFile::parse(".env.sample", &checkout.sample()?.unwrap_or_default())?;
-    let copied = operation::copied(env, &sample);
+    let copied = app::copied(env, &sample);
     if copied.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! `potluck app ps`
 
 use crate::{
+    app::{self, OnServer},
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
@@ -9,7 +10,7 @@ use crate::{
         table::Table,
         ui::clean,
     },
-    operation::{self, OnServer, TaskRow},
+    rollout::TaskRow,
 };
 
 /// Show an app's services and how they do.
@@ -41,7 +42,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let OnServer { engine, stack, .. } = super::on_server(session, &home, &entry)?;
     let rows = wait("interrupted", async {
-        Ok(operation::ps(engine.readable().await?, &entry.name, &stack, args.all).await?)
+        Ok(app::ps(engine.readable().await?, &entry.name, &stack, args.all).await?)
     })?;
     if args.json.json {
         session.ui.json(&rows)?;

@@ -1,6 +1,7 @@
 //! `potluck app rm`
 
 use crate::{
+    app::{self, Context, Leaving},
     cli::{
         arguments::AppArg,
         exit::Exit,
@@ -10,7 +11,7 @@ use crate::{
         session::{Session, wait},
     },
     home::AppEntry,
-    operation::{self, Context, Leaving},
+    operation,
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
@@ -64,7 +65,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     drop(operating);
     match cleaned {
         Ok(()) => {}
-        Err(error @ operation::Error::StillDeployed { .. }) => return Err(error.into()),
+        Err(error @ app::Error::StillDeployed { .. }) => return Err(error.into()),
         Err(error) if args.force => session.ui.warn(format_args!(
             "what {} has on {} is not removed: {error}",
             entry.name, entry.server
@@ -80,7 +81,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-async fn clean_up(context: &Context, entry: &AppEntry) -> Result<(), operation::Error> {
+async fn clean_up(context: &Context, entry: &AppEntry) -> Result<(), app::Error> {
     let app = Leaving::load(context, entry).await?;
     operation::remove(context, &app).await
 }

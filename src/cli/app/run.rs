@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    app::OnServer,
     cli::{
         app::services,
         arguments::AppArg,
@@ -22,7 +23,7 @@ use crate::{
     },
     engine::{Container, Engine, Exec, ExecSession, Stream},
     home::{AppEntry, StackName},
-    operation::{self, OnServer},
+    hooks,
 };
 
 /// Run a program in one of an app's running services.
@@ -103,7 +104,7 @@ async fn container(
 ) -> Result<Container, Failure> {
     services(engine, entry, stack, Some(service)).await?;
     let full = format!("{stack}_{service}");
-    operation::running_container(engine, &full).await?.ok_or_else(|| {
+    hooks::running_container(engine, &full).await?.ok_or_else(|| {
         Failure::new(format!(
             "no container of the service `{service}` runs on the node that {} speaks for",
             entry.server

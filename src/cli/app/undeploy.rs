@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    app::Leaving,
     cli::{
         arguments::{AppArg, duration},
         exit::Exit,
@@ -11,7 +12,7 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    operation::{self, Leaving},
+    operation,
 };
 
 /// Stop an app and take it off its server, keeping its data.

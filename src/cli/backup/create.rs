@@ -3,7 +3,7 @@
 use indicatif::HumanBytes;
 
 use crate::{
-    backup,
+    app, backup,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
@@ -12,7 +12,6 @@ use crate::{
         session::{Session, wait_cancelling},
         ui::counted,
     },
-    operation,
 };
 
 /// Back up an app.
@@ -45,7 +44,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         .granting(&args.grants);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
-        let app = operation::load_deployed(&operating.context, &entry).await?;
+        let app = app::load_deployed(&operating.context, &entry).await?;
         Ok(backup::create(&operating.context, &app, &options).await?)
     })?;
     drop(operating);

@@ -3,6 +3,7 @@
 use indicatif::HumanBytes;
 
 use crate::{
+    app,
     backup::{self, RestorePlan, Which},
     cli::{
         arguments::{AppArg, GrantArg, JsonArg},
@@ -13,7 +14,6 @@ use crate::{
         session::{Session, wait_cancelling},
         ui::{Ui, clean},
     },
-    operation,
 };
 
 /// Restore an app's data from a backup.
@@ -62,7 +62,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
     let report = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
-        let mut app = operation::load_deployed(context, &entry).await?;
+        let mut app = app::load_deployed(context, &entry).await?;
         let restore = backup::prepare(context, &app, &which, &options).await?;
         operating.pause();
         agree(args, &session.ui, &restore.plan)?;

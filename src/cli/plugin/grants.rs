@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
+    app,
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
@@ -14,9 +15,10 @@ use crate::{
         ui::{BOLD, clean},
     },
     home::Grant,
-    operation::{self, PluginGrants, ReachRow},
+    hooks::{self, PluginGrants},
     plugin::grants::sentence,
     recipe::Version,
+    rollout::ReachRow,
 };
 
 /// Show what an app's plugins ask for, and what they and its services were given.
@@ -68,9 +70,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let (app, plugins, reach) = wait("interrupted", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
-        let plugins = operation::plugin_grants(&app)?;
-        let reach = operation::app_reach(&operating.context, &app)?;
+        let app = app::load(&operating.context, &entry, &Version::Newest).await?;
+        let plugins = hooks::plugin_grants(&app)?;
+        let reach = app::app_reach(&operating.context, &app)?;
         Ok((app, plugins, reach))
     })?;
     drop(operating);

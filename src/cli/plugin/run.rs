@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::test::yaml;
 use crate::{
+    app,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
@@ -20,7 +21,7 @@ use crate::{
         AppName, ServerName,
         write::{self, Existing, Readers},
     },
-    operation,
+    hooks,
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
     scenario::{
         self, Component, Hook, NamedCommand, Scenario, World, masked,
@@ -103,9 +104,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 .granting(&args.grants);
             let ran = wait("interrupted: the hook may have been at work", async {
                 let context = &operating.context;
-                let app = operation::load_deployed(context, &entry).await?;
+                let app = app::load_deployed(context, &entry).await?;
                 let Some((plugin, surroundings)) =
-                    operation::prepare(context, &app, &args.component).await?
+                    hooks::prepare(context, &app, &args.component).await?
                 else {
                     let names = app.checkout.manifest.plugins.iter().map(|p| p.name.as_str());
                     return Err(unknown(&args.component, names));

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    app::recipe_reach,
     cli::{
         arguments::JsonArg,
         exit::Exit,
@@ -10,9 +11,9 @@ use crate::{
         session::Session,
         ui::{BOLD, clean},
     },
-    operation::{ReachRow, recipe_reach},
     plugin::grants::sentence,
     recipe::Version,
+    rollout::ReachRow,
 };
 
 /// Show what a recipe may do, before anything of it is made.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    app::{reach_findings, reserved_findings},
     cli::{
         arguments::{JsonArg, StrictArg},
         exit::Exit,
@@ -11,7 +12,6 @@ use crate::{
         session::Session,
     },
     lint::{Finding, blocking},
-    operation::{reach_findings, reserved_findings},
     recipe::{Version, lint::lint},
 };
 

@@ -11,7 +11,7 @@ use crate::{
         session::{Session, wait},
     },
     home::StackName,
-    operation::{self, ResolveImage, StackOptions},
+    rollout::{self, ResolveImage, StackOptions},
 };
 
 use super::{
@@ -123,7 +123,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let renderer = Renderer::new(Arc::clone(&session.ui));
     let report = wait("interrupted: the swarm goes on with what it was given so far", async {
         let engine = args.target.engine(session)?;
-        let deploy = operation::deploy_stack(engine.as_ref(), &stack, &docker, &options, &renderer);
+        let deploy = rollout::deploy_stack(engine.as_ref(), &stack, &docker, &options, &renderer);
         Ok(deploy.await?)
     });
     renderer.finish();

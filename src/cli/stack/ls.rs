@@ -8,7 +8,7 @@ use crate::{
         session::{Session, wait},
         table::Table,
     },
-    operation,
+    rollout,
 };
 
 use super::target::TargetArg;
@@ -29,7 +29,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let rows = wait("interrupted", async {
         let engine = args.target.engine(session)?;
-        Ok(operation::stacks(engine.as_ref()).await?)
+        Ok(rollout::stacks(engine.as_ref()).await?)
     })?;
     if args.json.json {
         session.ui.json(&rows)?;

@@ -9,7 +9,7 @@ use crate::{
         table::Table,
     },
     home::StackName,
-    operation,
+    rollout,
 };
 
 use super::super::app::trouble;
@@ -43,7 +43,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let rows = wait("interrupted", async {
         let engine = args.target.engine(session)?;
-        Ok(operation::stack_tasks(engine.as_ref(), &args.stack, args.all).await?)
+        Ok(rollout::stack_tasks(engine.as_ref(), &args.stack, args.all).await?)
     })?;
     if args.json.json {
         session.ui.json(&rows)?;

@@ -11,7 +11,7 @@ use crate::{
         session::{Session, wait},
     },
     home::StackName,
-    operation,
+    rollout,
 };
 
 use super::target::TargetArg;
@@ -56,13 +56,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let mut failures: Vec<Failure> = Vec::new();
         // One that can't be removed keeps no other one.
         for stack in &args.stacks {
-            let removed = operation::remove_stack(
-                engine.as_ref(),
-                stack,
-                args.detach,
-                args.timeout,
-                &renderer,
-            );
+            let removed =
+                rollout::remove_stack(engine.as_ref(), stack, args.detach, args.timeout, &renderer);
             match removed.await {
                 Ok(true) => {}
                 Ok(false) => session.ui.warn(format_args!("nothing found in stack {stack}")),

@@ -9,7 +9,7 @@ use crate::{
         table::Table,
     },
     home::StackName,
-    operation::{self, ServiceRow},
+    rollout::{self, ServiceRow},
 };
 
 use super::target::TargetArg;
@@ -36,7 +36,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let rows = wait("interrupted", async {
         let engine = args.target.engine(session)?;
-        Ok(operation::stack_services(engine.as_ref(), &args.stack).await?)
+        Ok(rollout::stack_services(engine.as_ref(), &args.stack).await?)
     })?;
     if rows.is_empty() {
         session.ui.warn(format_args!("nothing found in stack {}", args.stack));

@@ -6,6 +6,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
+    app,
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
@@ -14,7 +15,6 @@ use crate::{
         session::{Session, wait},
     },
     home::{AppEntry, Home},
-    operation,
     recipe::Version,
     secrets::{self, Generated, Made},
     text::line,
@@ -111,7 +111,7 @@ fn generate(
 ) -> Result<Made, Failure> {
     let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some secrets may be made; run it again for the rest", async {
-        let app = operation::load(&operating.context, entry, &Version::Newest).await?;
+        let app = app::load(&operating.context, entry, &Version::Newest).await?;
         let mut plans = Vec::new();
         for name in names {
             plans.push(super::survey(&app).one(name)?);

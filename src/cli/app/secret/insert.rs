@@ -9,6 +9,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use crate::{
+    app,
     cli::{
         arguments::AppArg,
         exit::Exit,
@@ -17,7 +18,6 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    operation,
     recipe::Version,
     secrets::{self, SecretPlan},
 };
@@ -61,7 +61,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let plan =
         wait("interrupted: the secret may be stored; `potluck app secret ls` shows it", async {
-            let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+            let app = app::load(&operating.context, &entry, &Version::Newest).await?;
             let mut plan = super::survey(&app).one(&args.name)?;
             if let Some(version) = &args.version {
                 set_version(&mut plan, version)?;

@@ -1,6 +1,7 @@
 //! `potluck app secret ls`
 
 use crate::{
+    app,
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
@@ -9,7 +10,6 @@ use crate::{
         session::{Session, wait},
         table::Table,
     },
-    operation,
     recipe::Version,
     secrets,
 };
@@ -38,7 +38,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let rows = wait("interrupted", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let engine = app.engine.as_ref();
         Ok(secrets::versions(engine, &entry.name, &app.name, &super::survey(&app)).await?)
     })?;

@@ -8,8 +8,8 @@ mod rm;
 use clap::Subcommand;
 
 use crate::{
+    app::App,
     cli::{failure::Outcome, session::Session},
-    operation::App,
     secrets::{self, Survey},
 };
 

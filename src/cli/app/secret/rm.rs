@@ -1,6 +1,7 @@
 //! `potluck app secret rm`
 
 use crate::{
+    app,
     cli::{
         arguments::AppArg,
         exit::Exit,
@@ -9,7 +10,6 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    operation,
     recipe::Version,
     secrets::{self, SecretVersion},
 };
@@ -53,7 +53,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let (app, doomed) = wait("interrupted", async {
-        let app = operation::load(&operating.context, &entry, &Version::Newest).await?;
+        let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let engine = app.engine.as_ref();
         let all = secrets::versions(engine, &entry.name, &app.name, &super::survey(&app)).await?;
         let doomed = match &args.name {

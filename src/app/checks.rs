@@ -1,0 +1,134 @@
+//! What must be right of an app before its deploy begins; pure. `app check` finds the
+//! same.
+
+use crate::{
+    compose::Stack,
+    home::AppName,
+    lint::{Finding, Strictness, blocking, rules},
+    recipe::{self, Checkout},
+    rollout::{Place, external, live::Live},
+    secrets::{self, Survey},
+};
+
+use super::App;
+
+/// What the app takes from its server, and is not there.
+pub(crate) fn missing(
+    app: &AppName,
+    checkout: &Checkout,
+    stack: &Stack,
+    survey: &Survey,
+    live: &Live,
+    place: &Place,
+) -> Vec<Finding> {
+    external::external(stack, live, place, |full_name| {
+        if let Some(secret) = survey.unplanned.get(full_name) {
+            return Some(unplanned(app, checkout, &secret.error));
+        }
+        let plan = survey.plans.iter().find(|plan| plan.full_name == full_name)?;
+        let command = if plan.generate {
+            format!("potluck app secret generate {app}")
+        } else {
+            format!("potluck app secret insert {app} {}", plan.name)
+        };
+        let finding = Finding::new(&rules::SECRET_MISSING, "not on the server")
+            .path(format!("secret {}", plan.name));
+        Some(finding.fix(format!("run `{command}`")))
+    })
+}
+
+/// Why a secret cannot be planned for, as a finding about the settings.
+pub(crate) fn unplanned(app: &AppName, checkout: &Checkout, error: &secrets::Error) -> Finding {
+    let secrets::Error::NoVersion { name, key } = error else {
+        let finding = Finding::new(&rules::SECRET_SETTING_INVALID, error.to_string());
+        return match crate::hint::Hint::hint(error) {
+            Some(hint) => finding.fix(hint),
+            None => finding,
+        };
+    };
+    let sample = checkout.sample().ok().flatten().unwrap_or_default();
+    let line = sample_line(&sample, key).unwrap_or_else(|| format!("{key}=v1"));
+    let message =
+        format!("missing or empty in the settings: the name of the secret `{name}` ends in it");
+    Finding::new(&rules::SECRET_VERSION_MISSING, message)
+        .path(key)
+        .fix(format!("add the line `{line}` to the settings (`potluck app config {app}`)"))
+}
+
+/// The line that a sample has for a key, with what it says beside it; one that is
+/// commented out, too.
+fn sample_line(sample: &str, key: &str) -> Option<String> {
+    sample.lines().find_map(|line| {
+        let line = line.trim().trim_start_matches(['#', ' ']);
+        let value = line.strip_prefix(key)?.strip_prefix('=')?;
+        let begins = value.trim_start_matches(['"', '\'']).trim_start();
+        (!begins.is_empty() && !begins.starts_with('#')).then(|| line.to_owned())
+    })
+}
+
+/// What a recipe sets of that with its sample's settings.
+pub fn reserved_findings(checkout: &Checkout) -> Vec<Finding> {
+    let stacks = recipe::lint::sample_stacks(checkout);
+    let mut found: Vec<Finding> =
+        stacks.iter().flat_map(|(_, stack)| external::reserved(stack)).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Findings about a recipe's sample settings and its conventions. They matter
+/// to whoever makes a new app of it; this app has settings of its own, its
+/// compose files were read with these, and what docker or abra deploys must
+/// deploy here.
+const ABOUT_NEW_APPS: &[&str] = &[
+    rules::SAMPLE_MISSING.code,
+    rules::SAMPLE_INVALID.code,
+    rules::SAMPLE_ODD.code,
+    rules::SAMPLE_WITHOUT_TYPE.code,
+    rules::COMPOSE_INVALID.code,
+    rules::COMPOSE_UNREADABLE.code,
+    rules::NO_APP_SERVICE.code,
+    rules::SECRET_WITHOUT_KEY.code,
+];
+
+/// What is wrong with an app's recipe and with its files as the app reads them.
+#[derive(Debug, Default)]
+pub(crate) struct Linted {
+    /// What stops a deploy.
+    pub stopping: Vec<Finding>,
+    /// What does not, and is said in its plan.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at the recipe itself, and at the files as this app reads them.
+pub(crate) fn lint(app: &App, strictness: Strictness) -> Linted {
+    let (about_new_apps, mut findings): (Vec<Finding>, Vec<Finding>) =
+        recipe::lint::lint(&app.checkout)
+            .into_iter()
+            // This app's own files are looked at with its settings.
+            .filter(|finding| !rules::is_of_compose(finding.code))
+            .partition(|finding| ABOUT_NEW_APPS.contains(&finding.code));
+    findings.extend(app.findings.iter().cloned());
+    findings.sort();
+    let said = blocking(&about_new_apps, Strictness::Errors).into_iter();
+    let said = said.chain(findings.iter().filter(|finding| recipe::lint::is_said_always(finding)));
+    Linted {
+        warnings: said.map(ToString::to_string).collect(),
+        stopping: blocking(&findings, strictness).into_iter().cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_to_add_is_the_sample_s() {
+        let sample = "# SECRET_A_VERSION=v2 # length=32\nSECRET_B_VERSION=\nXSECRET_C_VERSION=v1\n";
+        let line = sample_line(sample, "SECRET_A_VERSION");
+        assert_eq!(line.as_deref(), Some("SECRET_A_VERSION=v2 # length=32"));
+        for key in ["SECRET_B_VERSION", "SECRET_C_VERSION", "SECRET_D_VERSION"] {
+            assert_eq!(sample_line(sample, key), None, "{key}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Why an operation on an app failed.
+//!
+//! The variants that the command line tells apart by exit code say so; all
+//! others end in 1.
+
+use std::fmt;
+
+use crate::{
+    hint::Hint,
+    home::{GivenGrant, GivenReach, Grant},
+    plugin::grants::Reason,
+    rollout,
+    text::line,
+};
+
+use super::questions::{Ambiguous, ReachWish, Wish};
+
+/// Why an operation on an app failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Home(#[from] crate::home::Error),
+    #[error(transparent)]
+    Recipe(#[from] crate::recipe::Error),
+    #[error(transparent)]
+    Compose(#[from] crate::compose::Problems),
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::Error),
+    #[error(transparent)]
+    Secrets(#[from] crate::secrets::Error),
+    #[error(transparent)]
+    Rollout(rollout::Error),
+    #[error(transparent)]
+    Name(#[from] crate::home::names::InvalidName),
+    /// Exit code 6: plugins want what was not granted, or services what was not
+    /// agreed to.
+    #[error("{}", needed(.wishes, .reach))]
+    NeedsConsent {
+        wishes: Vec<Wish>,
+        /// What services would reach beyond the app.
+        reach: Vec<ReachWish>,
+        /// What was given on the command line without saying to whom.
+        ambiguous: Vec<Ambiguous>,
+    },
+    #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
+    GrantsChanged { app: String },
+    /// Exit code 6: an older release than the one that runs.
+    #[error("{0}")]
+    NeedsDowngrade(Box<super::Downgrade>),
+    /// Exit code 6: only labels say that it is the app's.
+    #[error("{0}")]
+    NeedsTakeover(Box<super::Takeover>),
+    /// A grant on the command line that does not fit the app or its recipe.
+    #[error("`{grant}` cannot be granted: {reason}")]
+    BadGrant { grant: Box<GivenGrant>, reason: String, nearest: Option<String> },
+    /// A reach on the command line that no service asks for.
+    #[error("`{reach}` cannot be granted: {reason}")]
+    BadReach { reach: Box<GivenReach>, reason: String, nearest: Option<String> },
+    /// Exit code 6: the plan was shown and not agreed to.
+    #[error("the plan for {app} was not agreed to; nothing was changed")]
+    Declined { app: String },
+    /// A step of a data migration failed. Exit code 4 where what ran before is
+    /// back.
+    #[error("{0}")]
+    Migration(Box<MigrationFailed>),
+    #[error(
+        "the upgrade to {after} migrates data, which needs running services: it cannot be detached"
+    )]
+    DetachedMigration { after: String },
+    #[error("{app}'s settings name no recipe")]
+    NoRecipe { app: String },
+    #[error("{app}'s settings: {message}")]
+    BadSetting { app: String, message: String },
+    #[error("{app} is not deployed")]
+    NotDeployed { app: String },
+    #[error("{app} is still deployed")]
+    StillDeployed { app: String },
+    #[error("the app has no service `{service}`; it has {known}", known = .known.join(", "))]
+    UnknownService { service: String, known: Vec<String> },
+    #[error(
+        "the component of the plugin `{plugin}` has the sha256 {found}, but recipe.yml pins {pinned}"
+    )]
+    PluginPin { plugin: String, pinned: String, found: String },
+    #[error("the plugin `{plugin}`: {source}")]
+    PluginLimit {
+        plugin: String,
+        #[source]
+        source: crate::plugin::limits::InvalidLimit,
+    },
+    #[error("potluck's own state: {action} {path}: {reason}")]
+    State { action: &'static str, path: String, reason: String },
+}
+
+/// What the swarm says is one error, whoever asked it.
+impl From<rollout::Error> for Error {
+    fn from(error: rollout::Error) -> Self {
+        match error {
+            rollout::Error::Engine(error) => Error::Engine(error),
+            error => Error::Rollout(error),
+        }
+    }
+}
+
+/// A step of a data migration that failed.
+#[derive(Debug)]
+pub struct MigrationFailed {
+    pub app: String,
+    /// Versions of the recipe.
+    pub before: String,
+    pub after: String,
+    /// `plugin: id`.
+    pub step: String,
+    /// The release or commit to name for the next try; none for a plain folder.
+    pub release: Option<String>,
+    pub source: Error,
+    pub left: Left,
+}
+
+/// How a failed migration leaves the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// What ran before is back, on data it can run on.
+    Back,
+    /// The new version runs on data that is migrated in part, because the old
+    /// one cannot run on it.
+    PartlyMigrated,
+    /// Going back failed.
+    NotBack(String),
+}
+
+impl fmt::Display for MigrationFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MigrationFailed { app, before, after, step, source, left, .. } = self;
+        let said = source.to_string();
+        let said = if source.is_laid_out() { said.into() } else { line(&said) };
+        let versions = format!("from {before} to {after}");
+        writeln!(
+            f,
+            "the upgrade of {app} {} failed in its migration\n  {}: {said}",
+            line(&versions),
+            line(step)
+        )?;
+        match left {
+            Left::Back => f.write_str("the previous version is back and runs"),
+            Left::PartlyMigrated => f.write_str(
+                "the new version runs on data that is migrated in part: the old one cannot run on it",
+            ),
+            Left::NotBack(undo) => write!(f, "going back failed as well: {}", line(undo)),
+        }
+    }
+}
+
+fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
+    let only_labels = !wishes.is_empty() && wishes.iter().all(|wish| wish.is_implied);
+    let what = match (wishes.is_empty(), reach.is_empty()) {
+        (false, true) if only_labels => "the recipe's backups need your consent",
+        (false, false) if only_labels => "the recipe and its backups need your consent",
+        (false, true) => "the recipe's plugins need your consent",
+        (true, _) => "the recipe reaches beyond its app and needs your consent",
+        (false, false) => "the recipe and its plugins need your consent",
+    };
+    let plugins = wishes.iter().map(ToString::to_string);
+    let services = reach.iter().map(ToString::to_string);
+    format!("{what}:\n{}", plugins.chain(services).collect::<Vec<_>>().join("\n"))
+}
+
+/// The flags to add, each with its plugin: a nameless one could come to mean
+/// another.
+fn to_agree(wishes: &[Wish], reach: &[ReachWish], ambiguous: &[Ambiguous]) -> String {
+    let flag = |wish: &Wish, grant: &Grant| format!("--grant '{} {grant}'", wish.plugin);
+    let mut flags: Vec<String> =
+        wishes.iter().flat_map(|wish| wish.missing().map(|grant| flag(wish, grant))).collect();
+    let of_service = |wish: &ReachWish| -> Vec<String> {
+        wish.missing().map(|reach| format!("--grant '{} {reach}'", wish.service)).collect()
+    };
+    flags.extend(reach.iter().flat_map(of_service));
+    let look = wishes.iter().any(|wish| wish.reason == Reason::ChangedInPlace);
+    if flags.is_empty() || look {
+        return "run the command in a terminal and agree".into();
+    }
+    let mut hint = format!("to agree, add {}", flags.join(" "));
+    for Ambiguous { grant, plugins } in ambiguous {
+        let plugins: Vec<String> = plugins.iter().map(|plugin| format!("`{plugin}`")).collect();
+        hint += &format!("; `{grant}` alone could be meant for {}", plugins.join(" and "));
+    }
+    hint
+}
+
+impl MigrationFailed {
+    /// What to type next.
+    fn next(&self) -> String {
+        let MigrationFailed { app, release, source, left, .. } = self;
+        let first = source.hint().map(|hint| format!("{hint}; then ")).unwrap_or_default();
+        let version = release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
+        let again = format!("{first}`potluck app deploy {app}{version}` goes on with this step");
+        match left {
+            Left::Back => again,
+            Left::PartlyMigrated => format!(
+                "{again}, or `potluck backup restore {app}` brings back the data of a backup from before"
+            ),
+            Left::NotBack(_) => format!("{again}; `potluck app ps {app}` shows what runs"),
+        }
+    }
+}
+
+impl Hint for Error {
+    fn is_laid_out(&self) -> bool {
+        match self {
+            Error::Compose(error) => error.is_laid_out(),
+            Error::Plugin(error) => error.is_laid_out(),
+            Error::Rollout(error) => error.is_laid_out(),
+            Error::NeedsConsent { .. } | Error::NeedsTakeover(_) | Error::Migration(_) => true,
+            _ => false,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Home(e) => e.hint(),
+            Error::Recipe(e) => e.hint(),
+            Error::Compose(e) => e.hint(),
+            Error::Engine(e) => e.hint(),
+            Error::Plugin(e) => e.hint(),
+            Error::Secrets(e) => e.hint(),
+            Error::Rollout(e) => e.hint(),
+            Error::PluginLimit { source, .. } => source.hint(),
+            Error::BadGrant { nearest: Some(nearest), .. }
+            | Error::BadReach { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
+            Error::NeedsConsent { wishes, reach, ambiguous } => {
+                Some(to_agree(wishes, reach, ambiguous))
+            }
+            Error::GrantsChanged { .. } => Some("run the command again".into()),
+            Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {
+                true => format!(
+                    "to go back all the same, add --downgrade; to stay with what runs, \
+                     `potluck app deploy {} {}`",
+                    downgrade.app, downgrade.before
+                ),
+                false => "to go back all the same, add --downgrade".to_owned(),
+            }),
+            Error::NeedsTakeover(takeover) => Some(format!(
+                "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
+                takeover.app
+            )),
+            Error::Migration(failed) => Some(failed.next()),
+            Error::DetachedMigration { .. } => Some("run it again without --detach".into()),
+            Error::NoRecipe { .. } => {
+                Some("write `TYPE=recipe` into them (`potluck app config`)".into())
+            }
+            Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
+            Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Loads an app: settings, recipe, compose files, engine.
+//!
+//! What `${NAME}` stands for in a compose file comes from the app's settings
+//! and from the recipe's `abra.sh`, never from the environment of the process:
+//! the same folder deploys the same stack wherever it is run. Where both have
+//! a key, the settings win, with one exception that recipes rely on: versions
+//! of configs (`*_VERSION`, but not `SECRET_*`) come from `abra.sh`, as they
+//! must change with the files they name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    compose::{
+        self, Config, Files, LoadOptions, Problems, Source, Stack, Warning, lint::LintOptions,
+    },
+    engine,
+    home::{self, AppEntry, EnvFile, RecipeName, StackName},
+    lint::Finding,
+    owner::{Claimant, Confined},
+    recipe::{self, Checkout, Store, Version},
+};
+
+use super::{App, Context, Error};
+
+/// Loads an app: settings, recipe, compose files, engine.
+///
+/// `version` beats the pin in the settings (`TYPE=recipe:1.2.0`); without
+/// either it is the newest.
+///
+/// # Errors
+/// Settings that name no recipe, a recipe or version that is not there, compose
+/// files that are wrong, an engine that does not answer.
+pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Result<App, Error> {
+    let env = context.home.env(entry)?;
+    let lock = context.home.lock_file(entry)?;
+    let (recipe, pin) = recipe_of(entry, &env)?;
+    let version = wanted_version(version, pin);
+    let home = &context.home;
+    let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
+    let checkout = {
+        let recipe = recipe.clone();
+        // Waits for the git program.
+        tokio::task::spawn_blocking(move || store.checkout(&recipe, &version))
+    };
+    let endpoint = context.home.endpoint(&entry.server)?;
+    let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
+    let engine = Arc::new(Confined::new(engine, Claimant::new(entry, &env, &lock)?));
+    let checkout = match checkout.await {
+        Ok(result) => Arc::new(result?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    let name = stack_name(entry, &env)?;
+    let variables = variables(entry, &env, &name, &checkout)?;
+    let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
+    let (stack, warnings, findings) =
+        with_config(&checkout, &env, &variables, &sources, |config, warnings, files| {
+            let stack = config.to_stack(&name, files)?;
+            Ok((stack, warnings, lint(&config, &name, &checkout)))
+        })?;
+    let mut app = App {
+        entry: entry.clone(),
+        env,
+        lock,
+        checkout,
+        name,
+        sources,
+        variables,
+        stack,
+        warnings,
+        findings,
+        engine,
+    };
+    disown_foreign_volumes(&mut app.stack);
+    app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
+    Ok(app)
+}
+
+/// Reads the compose files as the app's settings have them.
+///
+/// # Errors
+/// What is wrong with them.
+pub(super) fn with_config<T>(
+    checkout: &Checkout,
+    env: &EnvFile,
+    variables: &BTreeMap<String, String>,
+    sources: &[Source],
+    then: impl FnOnce(Config, Vec<Warning>, &dyn Files) -> Result<T, Problems>,
+) -> Result<T, Problems> {
+    let environment = |key: &str| variables.get(key).cloned();
+    let profiles = compose::parse_profiles(env.get("COMPOSE_PROFILES").unwrap_or_default());
+    let files = checkout.files();
+    let options = LoadOptions {
+        working_dir: checkout.path(),
+        home_dir: None,
+        environment: &environment,
+        files: &files,
+        interpolate: true,
+        profiles: &profiles,
+    };
+    let (config, warnings) = compose::load(sources, &options)?;
+    then(config, warnings, &files)
+}
+
+/// What lint says of an app's files.
+pub(super) fn lint(config: &Config, name: &StackName, checkout: &Checkout) -> Vec<Finding> {
+    config.lint(&LintOptions { stack: Some(name), checkout: Some(checkout.path()) })
+}
+
+/// Loads an app as it was deployed last, for what works with what runs: the pin
+/// in the settings is that of the next deploy. What was never deployed is loaded
+/// as [`load`] does it; so is, with a warning, what is not in the recipe any more.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, Error> {
+    let deployed = context.home.lock_file(entry)?.recipe;
+    let Some(version) = deployed.as_ref().and_then(|pin| pin.released()).cloned() else {
+        return load(context, entry, &Version::Newest).await;
+    };
+    match load(context, entry, &Version::Named(version.clone())).await {
+        Err(Error::Recipe(recipe::Error::UnknownVersion { recipe, .. })) => {
+            context.progress.warn(format!(
+                "{version}, which was deployed, is not in the recipe `{recipe}` any more: going on \
+                 with what the settings say"
+            ));
+            load(context, entry, &Version::Newest).await
+        }
+        loaded => loaded,
+    }
+}
+
+/// The version that is meant: the one given, else the settings' pin.
+pub(super) fn wanted_version(given: &Version, pin: Option<String>) -> Version {
+    match (given, pin) {
+        (Version::Newest, Some(pin)) => Version::Named(pin),
+        (given, _) => given.clone(),
+    }
+}
+
+/// A volume of another name than the stack's is not the app's, whether the file
+/// calls it external or not: it is used, and neither backed up nor replaced.
+fn disown_foreign_volumes(stack: &mut Stack) {
+    let prefix = format!("{}_", stack.name);
+    for volume in stack.volumes.iter_mut().filter(|volume| !volume.name.starts_with(&prefix)) {
+        volume.external = true;
+    }
+}
+
+/// Recipe and pin: `RECIPE=recipe[:version]`, or `TYPE=` in older abra.
+///
+/// # Errors
+/// Settings that name none, or something that is no recipe's name.
+pub fn recipe_of(entry: &AppEntry, env: &EnvFile) -> Result<(RecipeName, Option<String>), Error> {
+    let pin = env.recipe_pin().map_err(home::Error::from)?;
+    pin.ok_or_else(|| Error::NoRecipe { app: entry.name.to_string() })
+}
+
+/// The stack's name: the app's, unless the settings say otherwise.
+pub fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
+    Ok(entry.stack(env)?)
+}
+
+/// What `${NAME}` stands for.
+pub(crate) fn variables(
+    entry: &AppEntry,
+    env: &EnvFile,
+    stack: &StackName,
+    checkout: &Checkout,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    variables.insert("DOMAIN".into(), entry.name.to_string());
+    variables.extend(env.values());
+    for (key, value) in checkout.abra_exports()?.settings {
+        let versions_a_file = key.ends_with("_VERSION") && !key.starts_with("SECRET_");
+        if versions_a_file || !variables.contains_key(&key) {
+            variables.insert(key, value);
+        }
+    }
+    variables.insert("STACK_NAME".into(), stack.to_string());
+    Ok(variables)
+}

@@ -1,0 +1,90 @@
+//! One app, loaded once: its settings, its recipe at one version, its stack, the
+//! swarm as it may use it; what it reaches, and what of it runs. It runs no plugins.
+
+pub(crate) mod checks;
+mod error;
+mod load;
+pub(crate) mod names;
+mod on_server;
+pub(crate) mod questions;
+pub mod reach;
+pub(crate) mod reaching;
+mod scale;
+pub(crate) mod survey;
+pub(crate) mod takeover;
+pub(crate) mod version;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    compose::{Source, Stack, Warning},
+    engine::docker_config::DockerConfig,
+    home::{AppEntry, EnvFile, GivenGrant, GivenReach, Home, LockFile, StackName},
+    lint::Finding,
+    owner::Confined,
+    plugin::Runtime,
+    progress::Sink,
+    recipe::Checkout,
+    rollout::Plan,
+};
+
+pub use checks::reserved_findings;
+pub use error::{Error, Left, MigrationFailed};
+pub use load::{load, load_deployed, recipe_of, stack_name};
+pub use on_server::{Leaving, OnServer, ps};
+pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
+pub use reach::copied;
+pub use reaching::{app_reach, reach_findings, recipe_reach};
+pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
+pub use survey::survey;
+
+/// What every operation on an app needs. Made once per command.
+pub struct Context {
+    pub home: Home,
+    pub runtime: Runtime,
+    pub progress: Arc<dyn Sink>,
+    /// Where credentials for registries come from.
+    pub docker: DockerConfig,
+    /// Asked before something is granted or changed.
+    pub consent: Arc<dyn Consent>,
+    /// Grants given on the command line: nobody is asked for these.
+    pub grants: Vec<GivenGrant>,
+    /// What services may reach, as given on the command line.
+    pub reaches: Vec<GivenReach>,
+}
+
+/// Answers for the person at the terminal.
+pub trait Consent: Send + Sync {
+    /// May the plugin have what it asks for?
+    fn grants(&self, wish: &Wish) -> bool;
+    /// Shall an older release go over a newer one?
+    fn downgrade(&self, downgrade: &Downgrade) -> bool;
+    /// Shall the app take over what only labels call its own?
+    fn takeover(&self, takeover: &Takeover) -> bool;
+    /// May the service reach what it asks for? Not unless somebody says so.
+    fn reach(&self, wish: &ReachWish) -> bool {
+        let _ = wish;
+        false
+    }
+    /// Shall the plan be carried out?
+    fn plan(&self, plan: &Plan) -> bool;
+}
+
+/// One app, loaded: its settings, its recipe at one version, its stack.
+pub struct App {
+    pub entry: AppEntry,
+    pub env: EnvFile,
+    pub lock: LockFile,
+    pub checkout: Arc<Checkout>,
+    pub name: StackName,
+    /// The compose files as they were read, in order.
+    pub sources: Vec<Source>,
+    /// What `${NAME}` stands for in them: settings, `abra.sh`, `STACK_NAME`.
+    pub variables: BTreeMap<String, String>,
+    pub stack: Stack,
+    pub warnings: Vec<Warning>,
+    /// What lint says of these files with these settings.
+    pub findings: Vec<Finding>,
+    /// The swarm as this app may use it.
+    pub engine: Arc<Confined>,
+}

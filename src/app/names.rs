@@ -1,0 +1,9 @@
+//! How what has a long name or none is called.
+
+/// A version that has no name.
+pub(crate) const UNRELEASED: &str = "unreleased";
+
+/// The beginning of a digest, enough to tell two apart at a glance.
+pub(crate) fn short(digest: &str) -> String {
+    digest.chars().take(12).chain(['…']).collect()
+}

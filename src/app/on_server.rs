@@ -1,0 +1,91 @@
+//! An app as its server knows it, for what must work when its recipe, its
+//! settings or its lock file cannot be read: the stack's name is enough.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::{self, Engine},
+    home::{self, AppEntry, AppName, Home, Salvaged, StackName},
+    owner::{Claimant, Confined},
+    rollout::{TaskRow, ps::tasks},
+};
+
+use super::{App, Context, Error, load};
+
+/// An app's stack, and the swarm as the app may use it.
+#[derive(Debug)]
+pub struct OnServer {
+    pub entry: AppEntry,
+    pub stack: StackName,
+    pub engine: Arc<Confined>,
+    /// What of the operator's files could not be read.
+    pub broken: Vec<home::Error>,
+}
+
+impl OnServer {
+    /// From the operator's files, as far as they can be read.
+    ///
+    /// # Errors
+    /// An app that is not there, a stack's name that cannot be read or is none,
+    /// an endpoint that is none.
+    pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
+        let Salvaged { env, lock, broken } = home.salvage(entry)?;
+        let claimant = Claimant::new(entry, &env, &lock)?;
+        let stack = claimant.stack.clone();
+        let endpoint = home.endpoint(&entry.server)?;
+        let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
+        let engine = Arc::new(Confined::new(engine, claimant));
+        Ok(OnServer { entry: entry.clone(), stack, engine, broken })
+    }
+}
+
+/// An app that is to go: whole where its files can be read.
+pub struct Leaving {
+    pub on_server: OnServer,
+    /// None where the recipe or the settings cannot be read.
+    pub app: Option<App>,
+}
+
+impl Leaving {
+    /// Loads what was deployed last; where that fails, warns of what cannot be
+    /// done then, and goes on with what the server says.
+    ///
+    /// # Errors
+    /// As [`OnServer::new`].
+    pub async fn load(context: &Context, entry: &AppEntry) -> Result<Self, Error> {
+        let on_server = OnServer::new(&context.home, entry)?;
+        let app = match load::load_deployed(context, entry).await {
+            Ok(app) => Some(app),
+            Err(error) => {
+                for broken in &on_server.broken {
+                    context.progress.warn(broken.to_string());
+                }
+                context.progress.warn(format!(
+                    "the app's recipe or settings cannot be read, so hooks (`before-remove`) do \
+                     not run; going on with what the server knows of the stack `{}`: {error}",
+                    on_server.stack
+                ));
+                None
+            }
+        };
+        Ok(Leaving { on_server, app })
+    }
+
+    pub(crate) fn engine(&self) -> &Confined {
+        self.app.as_ref().map_or(&self.on_server.engine, |app| &app.engine)
+    }
+}
+
+/// The tasks of an app: what runs or is to run, and with `all` also what ended.
+/// A slot whose newest task ended shows that one.
+///
+/// # Errors
+/// [`Error::NotDeployed`], and what the engine says.
+pub async fn ps(
+    engine: &dyn Engine,
+    app: &AppName,
+    stack: &StackName,
+    all: bool,
+) -> Result<Vec<TaskRow>, Error> {
+    tasks(engine, stack, all).await?.ok_or_else(|| Error::NotDeployed { app: app.to_string() })
+}

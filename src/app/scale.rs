@@ -1,0 +1,203 @@
+//! Stopping services and bringing them back, for a restore.
+//!
+//! Swarm has no pause: a service is stopped by asking for no tasks. What it
+//! asked for before is remembered in [`Stopped`]; should potluck be killed in
+//! between, the next `app deploy` sees the difference and puts it back.
+
+use std::time::Duration;
+
+use crate::{
+    engine::{self, Engine, api},
+    progress::Event,
+    rollout::{
+        Error as RolloutError, Failed, Subject,
+        apply::{version_of, wait_tasks_gone},
+        converge::{Target, converge},
+    },
+};
+
+use super::{App, Context, Error};
+
+/// A global service is stopped by a constraint that no node meets.
+const NOWHERE: &str = "node.id==potluck-stopped";
+
+const TRIES: usize = 3;
+
+/// Services that were stopped, and what they were.
+#[derive(Debug, Clone, Default)]
+pub struct Stopped {
+    services: Vec<StoppedService>,
+}
+
+#[derive(Debug, Clone)]
+struct StoppedService {
+    key: String,
+    name: String,
+    id: String,
+    spec: api::ServiceSpec,
+}
+
+impl Stopped {
+    /// Keys of the services, in the order in which they were stopped.
+    pub fn services(&self) -> Vec<&str> {
+        self.services.iter().map(|s| s.key.as_str()).collect()
+    }
+}
+
+/// Stops services (by key), one after the other as given, and waits until
+/// their containers are gone. Services that are not deployed are passed over.
+/// `stopped` knows after a failure, too, what is to be brought back.
+///
+/// # Errors
+/// Containers that are still there after `limit`, and what the engine says.
+pub async fn scale_down(
+    context: &Context,
+    app: &App,
+    services: &[String],
+    limit: Duration,
+    stopped: &mut Stopped,
+) -> Result<(), Error> {
+    for key in services {
+        let name = full_name(app, key)?;
+        let live = match app.engine.service(&name).await {
+            Ok(live) => live,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let (id, spec) =
+            (live.id.clone().unwrap_or_default(), live.spec.clone().unwrap_or_default());
+        stopped.services.push(StoppedService {
+            key: key.clone(),
+            name: name.clone(),
+            id: id.clone(),
+            spec,
+        });
+        change(app, live, without_tasks).await?;
+        wait_tasks_gone(&*app.engine, &[(name, id)], limit).await?;
+        context.progress.event(Event::Service { service: key.clone(), state: "stopped".into() });
+    }
+    Ok(())
+}
+
+/// Brings services back, in the reverse of the order in which they were
+/// stopped, and waits until they run.
+///
+/// # Errors
+/// [`crate::rollout::Error::Failed`] with what keeps a service from running.
+pub async fn scale_up(
+    context: &Context,
+    app: &App,
+    stopped: &Stopped,
+    limit: Duration,
+) -> Result<(), Error> {
+    for service in stopped.services.iter().rev() {
+        start_again(context, app, service, limit).await?;
+    }
+    Ok(())
+}
+
+/// As [`scale_up`], but one service that fails keeps no other from being
+/// started. Returns the keys of those that failed, and why.
+pub async fn bring_back(
+    context: &Context,
+    app: &App,
+    stopped: &Stopped,
+    limit: Duration,
+) -> Vec<(String, Error)> {
+    let mut failed = Vec::new();
+    for service in stopped.services.iter().rev() {
+        if let Err(error) = start_again(context, app, service, limit).await {
+            failed.push((service.key.clone(), error));
+        }
+    }
+    failed
+}
+
+async fn start_again(
+    context: &Context,
+    app: &App,
+    service: &StoppedService,
+    limit: Duration,
+) -> Result<(), Error> {
+    let live = app.engine.service(&service.id).await?;
+    let mut sent = service.spec.clone();
+    change(app, live, |spec| {
+        *spec = service.spec.clone();
+        sent = spec.clone();
+    })
+    .await?;
+    let targets =
+        [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, changed: true }];
+    converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
+        RolloutError::Failed(Failed {
+            what: format!("starting {} again", service.name),
+            subject: Subject::App(app.entry.name.to_string()),
+            services,
+        })
+        .into()
+    })
+}
+
+fn full_name(app: &App, key: &str) -> Result<String, Error> {
+    let known = || app.stack.services.iter().map(|s| s.key.clone()).collect();
+    app.stack
+        .services
+        .iter()
+        .find(|s| s.key == key)
+        .and_then(|s| s.spec.name.clone())
+        .ok_or_else(|| Error::UnknownService { service: key.to_owned(), known: known() })
+}
+
+/// Swarm counts a service's own updates while it works on it: a stale version
+/// is read again.
+async fn change(
+    app: &App,
+    mut live: api::Service,
+    mut edit: impl FnMut(&mut api::ServiceSpec),
+) -> Result<(), Error> {
+    let id = live.id.clone().unwrap_or_default();
+    for attempt in 1.. {
+        let mut spec = live.spec.clone().unwrap_or_default();
+        edit(&mut spec);
+        match app.engine.update_service(&id, version_of(&live), spec, None).await {
+            Ok(()) => return Ok(()),
+            Err(engine::Error::OutOfSequence { .. }) if attempt < TRIES => {
+                live = app.engine.service(&id).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// Whether a spec asks for tasks at all: not when it was stopped here.
+pub fn wants_tasks(spec: &api::ServiceSpec) -> bool {
+    let constraints = |task: &api::TaskSpec| task.placement.as_ref()?.constraints.clone();
+    let stopped = spec.task_template.as_ref().and_then(constraints);
+    if stopped.is_some_and(|all| all.iter().any(|c| c == NOWHERE)) {
+        return false;
+    }
+    let mode = spec.mode.as_ref();
+    let jobs = mode.and_then(|m| m.replicated_job.as_ref()).and_then(|j| j.total_completions);
+    let replicas = mode.and_then(|m| m.replicated.as_ref()).and_then(|r| r.replicas);
+    // Swarm takes one replica where none are named.
+    jobs.or(replicas).unwrap_or(1) > 0
+}
+
+fn without_tasks(spec: &mut api::ServiceSpec) {
+    let mode = spec.mode.get_or_insert_default();
+    let everywhere = mode.global.is_some() || mode.global_job.is_some();
+    if everywhere {
+        let task = spec.task_template.get_or_insert_default();
+        let constraints =
+            task.placement.get_or_insert_default().constraints.get_or_insert_default();
+        if !constraints.iter().any(|c| c == NOWHERE) {
+            constraints.push(NOWHERE.into());
+        }
+    } else if let Some(job) = mode.replicated_job.as_mut() {
+        job.total_completions = Some(0);
+        job.max_concurrent = Some(0);
+    } else {
+        mode.replicated.get_or_insert_default().replicas = Some(0);
+    }
+}

@@ -1,0 +1,342 @@
+//! What an app's plugins may do: what they ask for beyond what was agreed to, who
+//! agrees to it, and where that is written down. The rules are those of
+//! [`crate::plugin::grants`].
+
+use std::collections::BTreeSet;
+
+use crate::{
+    app::{
+        App, Context, Error,
+        names::{UNRELEASED, short},
+        questions::{Ambiguous, ReachWish, Wish},
+    },
+    home::{
+        self, GivenGrant, Grant, LockFile,
+        lock_file::{PluginLock, RecipePin},
+    },
+    plugin::grants::{self, Claims, Decision, Known, Reason},
+    recipe::ComponentRef,
+    rollout::{Change, ChangeAction, ChangeKind},
+    secrets,
+};
+
+use super::components::{Component, components};
+
+/// What is to be written into the lock file after consent was given.
+pub(crate) type Agreed = Vec<(String, PluginLock)>;
+
+/// What each plugin asks for beyond what it was given; `flags` are grants given
+/// on the command line. The rules are [`grants::decide`]'s.
+pub(crate) fn wishes(app: &App, components: &[Component], flags: &[GivenGrant]) -> Vec<Wish> {
+    let claims = claims(app, components);
+    let wish = |component: &Component| {
+        let name = &component.entry.name;
+        let agreed = app.lock.plugins.get(name);
+        let identity = component.entry.component.to_string();
+        let wanted = wanted(component);
+        let held = held(app, component);
+        let decision = grants::decide(grants::Request {
+            wanted: &wanted,
+            component: &identity,
+            digest: &component.sha256,
+            agreed,
+            held,
+        });
+        match decision {
+            Decision::Granted(_) => None,
+            Decision::Ask(question)
+                if question.answered_by(&grants::beforehand(flags, name, &claims)) =>
+            {
+                None
+            }
+            Decision::Ask(question) => Some(Wish {
+                plugin: name.clone(),
+                before: match question.reason {
+                    Reason::Replaced => BTreeSet::new(),
+                    _ => given(&app.lock, name),
+                },
+                grants: wanted.into_iter().collect(),
+                reason: question.reason,
+                component: identity,
+                sha256: component.sha256.clone(),
+                version: version(app),
+                is_implied: !app.checkout.manifest.plugins.iter().any(|p| p.name == *name),
+                agreed: agreed.cloned(),
+                held: held.map(str::to_owned),
+            }),
+        }
+    };
+    components.iter().filter_map(wish).collect()
+}
+
+/// Who asks for what, or was given it: a plugin that the recipe calls otherwise
+/// now is still the one that a flag may be meant for.
+fn claims<'a>(app: &'a App, components: &'a [Component]) -> Claims<'a> {
+    let mut claims = Claims::new();
+    for component in components {
+        for grant in &component.entry.grants {
+            claims.entry(grant.clone()).or_default().insert(&component.entry.name);
+        }
+    }
+    for name in app.lock.plugins.keys() {
+        for grant in given(&app.lock, name) {
+            claims.entry(grant).or_default().insert(name);
+        }
+    }
+    claims
+}
+
+fn wanted(component: &Component) -> BTreeSet<Grant> {
+    component.entry.grants.iter().cloned().collect()
+}
+
+fn version(app: &App) -> String {
+    let (version, commit) = (&app.checkout.version, &app.checkout.commit);
+    version.clone().or(commit.as_deref().map(short)).unwrap_or_else(|| UNRELEASED.into())
+}
+
+/// Components that are others than those agreed to, as lines of a plan: also
+/// where a new version of the recipe, or one without versions, needs no consent.
+pub(crate) fn changed_components(app: &App, components: &[Component]) -> Vec<Change> {
+    let change = |component: &Component| {
+        let agreed = app.lock.plugins.get(&component.entry.name)?;
+        if agreed.sha256 == component.sha256 {
+            return None;
+        }
+        let mut details =
+            vec![format!("component: {} → {}", short(&agreed.sha256), short(&component.sha256))];
+        let now = component.entry.component.to_string();
+        details.extend(
+            agreed
+                .component
+                .as_ref()
+                .filter(|c| **c != now)
+                .map(|c| format!("source: {c} → {now}")),
+        );
+        Some(Change {
+            kind: ChangeKind::Plugin,
+            name: component.entry.name.clone(),
+            action: ChangeAction::Update,
+            details,
+        })
+    };
+    components.iter().filter_map(change).collect()
+}
+
+/// Looks at grants given on the command line: one that no plugin asks for is a
+/// mistake, and is said before anything runs; with the name that was meant where
+/// its plugin, service or secret is not there.
+pub(crate) fn check_flags(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+) -> Result<(), Error> {
+    let asks = |component: &Component, given: &GivenGrant| {
+        let named = given.plugin.as_ref().is_none_or(|name| name.as_str() == component.entry.name);
+        named && component.entry.grants.contains(&given.grant)
+    };
+    // What is asked for may be a secret of an overlay that is off yet.
+    let unasked = |given: &&GivenGrant| !components.iter().any(|c| asks(c, given));
+    let Some(given) = context.grants.iter().find(unasked) else { return Ok(()) };
+    let GivenGrant { plugin, grant } = given;
+    let asked: BTreeSet<String> = components
+        .iter()
+        .flat_map(|c| {
+            c.entry.grants.iter().map(|grant| named(plugin.as_ref().map(|_| &c.entry.name), grant))
+        })
+        .collect();
+    let known = Known {
+        services: app.stack.services.iter().map(|service| service.key.clone()).collect(),
+        secrets: secrets::wanted(&app.stack, &app.env, &app.sources)?
+            .into_iter()
+            .map(|plan| plan.name)
+            .collect(),
+    };
+    let (reason, nearest) = match (grants::validate(grant, &known), plugin) {
+        (Err(unknown), _) => {
+            let nearest = unknown.nearest.as_ref();
+            let nearest = nearest.map(|name| format!("{}: {name}", grant.capability()));
+            (unknown.to_string(), nearest.map(|grant| named(plugin.as_ref(), &grant)))
+        }
+        (Ok(()), plugin) => {
+            let elsewhere = components.iter().find(|c| c.entry.grants.contains(grant));
+            // Another plugin that asks for just this is more like it than any name.
+            let nearest = match elsewhere {
+                Some(other) => Some(named(Some(&other.entry.name), grant)),
+                None => home::error::nearest(&given.to_string(), &asked).cloned(),
+            };
+            let reason = match plugin {
+                None => "no plugin of the recipe asks for it".into(),
+                Some(name) if components.iter().any(|c| c.entry.name == name.as_str()) => {
+                    format!("`{name}` does not ask for it")
+                }
+                Some(name) => format!("the recipe has no plugin `{name}`"),
+            };
+            (reason, nearest)
+        }
+    };
+    Err(Error::BadGrant { grant: Box::new(given.clone()), reason, nearest })
+}
+
+/// Looks at grants given on the command line, for an operation that does much
+/// before it starts its plugins.
+///
+/// # Errors
+/// [`Error::BadGrant`], components that are not there.
+pub fn check_grants(context: &Context, app: &App) -> Result<(), Error> {
+    check_flags(context, app, &components(app)?)
+}
+
+/// A grant's text with its plugin's name, if it has one.
+fn named(plugin: Option<&impl std::fmt::Display>, grant: &impl std::fmt::Display) -> String {
+    match plugin {
+        Some(plugin) => format!("{plugin} {grant}"),
+        None => grant.to_string(),
+    }
+}
+
+/// A standard plugin changes with potluck, not with the recipe: whoever brought
+/// a new potluck here brought it.
+fn standard(component: &Component) -> bool {
+    matches!(component.entry.component, ComponentRef::Standard(_))
+}
+
+/// The digest that was agreed to with the recipe at hand: not with the one that
+/// was deployed last, as a deploy may fail after consent.
+fn held<'a>(app: &'a App, component: &Component) -> Option<&'a str> {
+    let agreed = app.lock.plugins.get(&component.entry.name).filter(|_| !standard(component))?;
+    grants::held(agreed, last(app, agreed), &pin(app))
+}
+
+/// The recipe with which a plugin was agreed to last. A lock file of a potluck that
+/// wrote none down has only the last deploy.
+fn last<'a>(app: &'a App, agreed: &'a PluginLock) -> Option<&'a RecipePin> {
+    if agreed.component.is_some() { agreed.recipe.as_ref() } else { app.lock.recipe.as_ref() }
+}
+
+fn pin(app: &App) -> RecipePin {
+    RecipePin {
+        version: app.checkout.version.clone(),
+        commit: app.checkout.commit.clone(),
+        label: None,
+    }
+}
+
+pub(crate) fn given(lock: &LockFile, plugin: &str) -> BTreeSet<Grant> {
+    // A line that is no grant gives nothing.
+    let texts = lock.plugins.get(plugin).into_iter().flat_map(|l| &l.grants);
+    texts.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// Asks for what was not given yet, neither earlier nor on the command line.
+/// `reach` is what services would reach and was refused.
+///
+/// # Errors
+/// [`Error::NeedsConsent`] with everything that was not agreed to.
+pub(crate) fn decide(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    reach: Vec<ReachWish>,
+) -> Result<Agreed, Error> {
+    let mut refused = wishes(app, components, &context.grants);
+    refused.retain(|wish| !context.consent.grants(wish));
+    if !refused.is_empty() || !reach.is_empty() {
+        let ambiguous = ambiguous(context, app, components, &refused);
+        return Err(Error::NeedsConsent { wishes: refused, reach, ambiguous });
+    }
+    let agreed = |component: &Component| {
+        let agreed = app.lock.plugins.get(&component.entry.name);
+        let request = grants::Request {
+            wanted: &wanted(component),
+            component: &component.entry.component.to_string(),
+            digest: &component.sha256,
+            agreed,
+            held: held(app, component),
+        };
+        let last = agreed.and_then(|agreed| last(app, agreed));
+        (component.entry.name.clone(), grants::lock(&request, last, pin(app)))
+    };
+    Ok(components.iter().map(agreed).collect())
+}
+
+/// Flags without a plugin's name that would have agreed to something, were they not
+/// perhaps meant for another plugin.
+fn ambiguous(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    refused: &[Wish],
+) -> Vec<Ambiguous> {
+    let claims = claims(app, components);
+    let nameless = context.grants.iter().filter(|given| given.plugin.is_none());
+    nameless
+        .filter(|given| refused.iter().any(|wish| wish.missing().any(|g| *g == given.grant)))
+        .filter_map(|given| {
+            let plugins = claims.get(&given.grant).filter(|by| by.len() > 1)?;
+            let plugins = plugins.iter().map(|&name| name.to_owned()).collect();
+            Some(Ambiguous { grant: given.grant.clone(), plugins })
+        })
+        .collect()
+}
+
+/// Whether who calls holds the app's lock ([`home::Home::lock_app`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppLocked {
+    Yes,
+    /// It is taken while consent is written down.
+    No,
+}
+
+/// Asks for consent where there is none yet, and writes it to the lock file: as
+/// it is then, since an answer may take its time.
+pub(crate) fn agree(
+    context: &Context,
+    app: &App,
+    components: &[Component],
+    locked: AppLocked,
+) -> Result<(), Error> {
+    let asked = wishes(app, components, &[]);
+    let agreed = decide(context, app, components, Vec::new())?;
+    if !record(&mut app.lock.clone(), &agreed) {
+        return Ok(());
+    }
+    let _lock = match locked {
+        AppLocked::Yes => None,
+        AppLocked::No => match context.home.lock_app(&app.entry, "a change of grants") {
+            // What needed no answer can be written down another time.
+            Err(home::Error::Locked { .. }) if asked.is_empty() => return Ok(()),
+            lock => Some(lock?),
+        },
+    };
+    let mut lock = context.home.lock_file(&app.entry)?;
+    let same = lock.plugins == app.lock.plugins;
+    if !record(&mut lock, &agreed) {
+        return Ok(());
+    }
+    if !same {
+        return Err(Error::GrantsChanged { app: app.entry.name.to_string() });
+    }
+    for changed in changed_components(app, components) {
+        let is = |component: &&Component| component.entry.name == changed.name;
+        let of_potluck = components.iter().find(is).is_some_and(standard);
+        if !of_potluck && !asked.iter().any(|wish| wish.plugin == changed.name) {
+            let (name, details) = (&changed.name, changed.details.join(", "));
+            let message = format!("the plugin `{name}` is another than last time: {details}");
+            context.progress.warn(message);
+        }
+    }
+    Ok(context.home.write_lock_file(&app.entry, &lock)?)
+}
+
+/// Writes what was agreed to into the lock file's model; whether that changed it.
+/// A plugin that the recipe does not have at this version keeps nothing but the
+/// memory of what it was.
+pub(crate) fn record(lock: &mut LockFile, agreed: &Agreed) -> bool {
+    let before = lock.plugins.clone();
+    for plugin in lock.plugins.values_mut() {
+        plugin.grants.clear();
+    }
+    lock.plugins.extend(agreed.iter().cloned());
+    lock.plugins != before
+}

@@ -1,0 +1,19 @@
+//! Running an app's plugins: which there are, what was granted them, and what they
+//! reach of the app's own stack while they run.
+
+mod access;
+mod archive;
+mod backupbot;
+pub(crate) mod components;
+pub(crate) mod consent;
+mod plugin_grants;
+mod restore_hook;
+mod services;
+mod start;
+
+pub use consent::{AppLocked, check_grants};
+pub use plugin_grants::{PluginGrants, plugin_grants};
+pub(crate) use restore_hook::{RestoreHook, before_restore};
+pub use services::{AppServices, running_container};
+pub use start::{prepare, start};
+pub(crate) use start::{restart_broken, start_components};

@@ -1,0 +1,103 @@
+//! What an app's plugins ask for and what they were given, to be looked at.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    app::{App, Error},
+    home::Grant,
+    plugin::grants::Reason,
+};
+
+use super::{
+    components::components,
+    consent::{given, wishes},
+};
+
+/// What one plugin of an app asks for and has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginGrants {
+    pub plugin: String,
+    /// As the recipe names it: `plugins/wiki.wasm`, `std:redis`.
+    pub component: Option<String>,
+    /// Of the component that the recipe has now, 64 hex digits.
+    pub sha256: String,
+    /// Of the component that was agreed to; where that was with this very version
+    /// of the recipe, of that one.
+    pub agreed_sha256: Option<String>,
+    pub asked: BTreeSet<Grant>,
+    pub given: BTreeSet<Grant>,
+    /// Lines of the lock file that are no grants, and give nothing.
+    pub unreadable: Vec<String>,
+    /// Whether the recipe has it. One that only the lock file still knows does
+    /// not run.
+    pub in_recipe: bool,
+    /// Whether it would run as it is, or be asked about first.
+    pub agreed: bool,
+    /// Whether the component changed although the recipe's version did not.
+    pub changed_in_place: bool,
+}
+
+impl PluginGrants {
+    /// What it can use now: nothing before all it asks for is agreed to.
+    pub fn effective(&self) -> BTreeSet<Grant> {
+        match self.agreed {
+            true => self.asked.intersection(&self.given).cloned().collect(),
+            false => BTreeSet::new(),
+        }
+    }
+}
+
+/// What the app's plugins ask for and have, in the order of `recipe.yml`, and
+/// then those that only the lock file still knows.
+///
+/// # Errors
+/// Components that are not there or not those that `recipe.yml` pins.
+pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
+    let components = components(app)?;
+    let wishes = wishes(app, &components, &[]);
+    let agreed_sha256 = |plugin: &str| app.lock.plugins.get(plugin).map(|l| l.sha256.clone());
+    let mut all: Vec<PluginGrants> = components
+        .iter()
+        .map(|component| {
+            let name = &component.entry.name;
+            let wish = wishes.iter().find(|wish| wish.plugin == *name);
+            let held = wish.and_then(|wish| wish.held.clone());
+            PluginGrants {
+                plugin: name.clone(),
+                component: Some(component.entry.component.to_string()),
+                sha256: component.sha256.clone(),
+                agreed_sha256: held.or_else(|| agreed_sha256(name)),
+                asked: component.entry.grants.iter().cloned().collect(),
+                given: given(&app.lock, name),
+                unreadable: unreadable(app, name),
+                in_recipe: true,
+                agreed: wish.is_none(),
+                changed_in_place: wish.is_some_and(|w| w.reason == Reason::ChangedInPlace),
+            }
+        })
+        .collect();
+    for (name, lock) in &app.lock.plugins {
+        let in_recipe = components.iter().any(|component| component.entry.name == *name);
+        // Without a grant it is only remembered, in case that it comes back.
+        if !in_recipe && !lock.grants.is_empty() {
+            all.push(PluginGrants {
+                plugin: name.clone(),
+                component: lock.component.clone(),
+                sha256: lock.sha256.clone(),
+                agreed_sha256: Some(lock.sha256.clone()),
+                asked: BTreeSet::new(),
+                given: given(&app.lock, name),
+                unreadable: unreadable(app, name),
+                in_recipe: false,
+                agreed: false,
+                changed_in_place: false,
+            });
+        }
+    }
+    Ok(all)
+}
+
+fn unreadable(app: &App, plugin: &str) -> Vec<String> {
+    let lines = app.lock.plugins.get(plugin).into_iter().flat_map(|lock| &lock.grants);
+    lines.filter(|line| line.parse::<Grant>().is_err()).cloned().collect()
+}

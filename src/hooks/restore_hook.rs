@@ -1,0 +1,60 @@
+//! What `backupbot.*` labels ask for before a restore.
+
+use std::time::Duration;
+
+use crate::{
+    app::{App, Error},
+    home::Grant,
+    plugin::Command,
+};
+
+use super::{
+    backupbot::{BEFORE_RESTORE, is_backupbot, labels},
+    components::components,
+};
+
+/// For what runs before a restore.
+const HOOK: Duration = Duration::from_secs(60 * 60);
+/// How the plugin runs them, too.
+const RUNNER: &str = include_str!("../../plugins/std/backupbot/src/runner.sh");
+
+/// What runs in a service before its app is restored, and whether the plugin
+/// may run anything there.
+pub(crate) struct RestoreHook {
+    pub label: &'static str,
+    pub service: String,
+    pub command: Command,
+    pub grant: Grant,
+    pub granted: bool,
+}
+
+/// What labels ask for before a restore, where `std:backupbot` speaks for them.
+/// As with the commands of a dump, the plugin's grants count.
+///
+/// # Errors
+/// Components that are not there.
+pub(crate) fn before_restore(app: &App) -> Result<Vec<RestoreHook>, Error> {
+    let components = components(app)?;
+    let Some(spokesman) = components.iter().find(|c| is_backupbot(&c.entry)) else {
+        return Ok(Vec::new());
+    };
+    let hooks = app.stack.services.iter().filter_map(|service| {
+        let (_, hook) = labels(service).find(|(key, _)| *key == BEFORE_RESTORE)?;
+        let argv = ["sh", "-c", RUNNER, "sh", hook].map(str::to_owned);
+        let grant = Grant::Exec(service.key.clone());
+        (!hook.trim().is_empty()).then(|| RestoreHook {
+            label: BEFORE_RESTORE,
+            service: service.key.clone(),
+            command: Command {
+                argv: argv.into(),
+                env: Vec::new(),
+                user: None,
+                workdir: None,
+                timeout: Some(HOOK),
+            },
+            granted: spokesman.entry.grants.contains(&grant),
+            grant,
+        })
+    });
+    Ok(hooks.collect())
+}

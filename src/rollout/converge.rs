@@ -1,0 +1,521 @@
+//! Waits until services run what was sent, and tells what keeps them from it.
+//!
+//! Success is verified, not assumed: the live spec must be ours, every wanted
+//! task must run (which includes its health check, see [`super::state`]) and
+//! stay so through the monitor window, and swarm must be done with the update.
+//! Services are watched side by side; one that cannot come ends the wait for
+//! the others. A service that was not changed costs no wait when it runs.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, future};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    engine::{self, Engine, Health, LogQuery, api},
+    progress::{Event, Sink},
+    text,
+};
+
+use super::{
+    condition,
+    diff::{Names, comparable, comparable_task},
+    ending,
+    error::{FailedService, Problem},
+    ports::{self, Taken},
+    state::{self, Look, State, classify, state_of},
+};
+
+/// Swarm's own default of `update_config.monitor`.
+const DEFAULT_MONITOR: Duration = Duration::from_secs(5);
+/// Between two looks at first; doubles up to the second value.
+const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(500)];
+/// No node fits, or a node refuses: other tasks may still be leaving, so it
+/// gets this long to change.
+const REJECTED_PATIENCE: Duration = Duration::from_secs(30);
+/// An image that is not there twice will not be there the third time.
+const MISSING_IMAGE_TIMES: usize = 2;
+/// Until swarm has made the tasks of an update.
+const NEW_TASKS: Duration = Duration::from_secs(2);
+/// A service that ends this often more, once nothing else is left to wait for,
+/// will not come.
+const CRASHES_ALONE: usize = 4;
+const LOG_LINES: u64 = 10;
+const LOG_LINE_LIMIT: usize = 500;
+/// Only who has a failure to explain waits for it, and a busy manager is slow.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A service to wait for.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub key: String,
+    pub id: String,
+    /// What the live spec must equal.
+    pub spec: api::ServiceSpec,
+    /// Whether it was just sent; others only have to run.
+    pub changed: bool,
+}
+
+/// Waits for all targets.
+pub(crate) async fn converge(
+    engine: &dyn Engine,
+    targets: &[Target],
+    limit: Duration,
+    progress: &dyn Sink,
+) -> Result<(), Vec<FailedService>> {
+    let group = Group {
+        stop: AtomicBool::new(false),
+        changes: targets.iter().any(|target| target.changed),
+        coming: AtomicUsize::new(targets.len()),
+    };
+    let ending = Instant::now() + limit;
+    let watches = targets.iter().map(|target| {
+        let watch = Watch { engine, target, limit, progress, group: &group };
+        async move {
+            let result = watch.run(ending).await;
+            if matches!(result, Outcome::Failed(_)) {
+                watch.group.stop.store(true, Ordering::Relaxed);
+            }
+            result
+        }
+    });
+    let mut failed = Vec::new();
+    for (target, outcome) in targets.iter().zip(future::join_all(watches).await) {
+        if let Outcome::Failed(problem) = outcome {
+            let (cause, log) = explain(engine, target, &problem).await;
+            failed.push(FailedService { service: target.key.clone(), problem, cause, log });
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed) }
+}
+
+enum Outcome {
+    Converged,
+    Failed(Problem),
+    /// Another service failed; this one was on its way.
+    Abandoned,
+}
+
+/// What the watches of one deploy know of each other.
+struct Group {
+    /// One has failed: the others need not go on.
+    stop: AtomicBool,
+    /// Whether any of them was just sent.
+    changes: bool,
+    /// How many may still come to run without help: neither converged nor
+    /// ending again and again.
+    coming: AtomicUsize,
+}
+
+/// Tasks that ended while they were watched. Swarm keeps only the last few of a
+/// slot, so the count is ours.
+#[derive(Default)]
+struct Crashes {
+    seen: BTreeSet<String>,
+    /// How many had ended when nothing else was left to wait for.
+    alone_since: Option<usize>,
+    /// Whether the group no longer counts this service as one that may come.
+    counted_out: bool,
+}
+
+impl Crashes {
+    /// Whether the service ends again and again although everything else that
+    /// it could be waiting for, its database say, has come.
+    fn are_final(&mut self, group: &Group) -> bool {
+        if self.seen.is_empty() {
+            return false;
+        }
+        if !self.counted_out {
+            self.counted_out = true;
+            group.coming.fetch_sub(1, Ordering::Relaxed);
+        }
+        if group.coming.load(Ordering::Relaxed) > 0 {
+            self.alone_since = None;
+            return false;
+        }
+        let since = *self.alone_since.get_or_insert(self.seen.len());
+        self.seen.len() >= since + CRASHES_ALONE
+    }
+}
+
+struct Watch<'a> {
+    engine: &'a dyn Engine,
+    target: &'a Target,
+    limit: Duration,
+    progress: &'a dyn Sink,
+    group: &'a Group,
+}
+
+impl Watch<'_> {
+    async fn run(&self, ending: Instant) -> Outcome {
+        let mut ended_before = None;
+        let mut crashes = Crashes::default();
+        let mut shown = String::new();
+        let mut good_since: Option<Instant> = None;
+        let mut stuck_since: Option<Instant> = None;
+        let mut pause = POLL[0];
+        loop {
+            let state = match self.look(&mut ended_before, &mut crashes).await {
+                Ok(state) => state,
+                Err(problem) => return Outcome::Failed(problem),
+            };
+            let text = state.to_string();
+            // Between two ends of a service that keeps ending there is nothing
+            // new to say.
+            let news = crashes.seen.is_empty() || !is_on_its_way(&state);
+            if text != shown && news && (self.target.changed || good_since.is_none()) {
+                self.tell(&text);
+                shown = text;
+            }
+            match &state {
+                // Swarm needs a moment to make the tasks of an update; until then those
+                // of the same spec from before are all there is.
+                State::Completed { .. } => {
+                    let since = *good_since.get_or_insert_with(Instant::now);
+                    if !self.target.changed || since.elapsed() >= NEW_TASKS {
+                        return self.converged(&crashes);
+                    }
+                }
+                State::Running { running, wanted, updating } => {
+                    let since = *good_since.get_or_insert_with(Instant::now);
+                    if !updating && self.is_stable(*running, *wanted, since).await {
+                        if self.target.changed {
+                            self.tell(&format!("{running}/{wanted} running, stable"));
+                        }
+                        return self.converged(&crashes);
+                    }
+                }
+                _ => good_since = None,
+            }
+            let hopeless = crashes.are_final(self.group) && matches!(state, State::Failing(_));
+            if hopeless && !self.swarm_goes_back() {
+                return Outcome::Failed(Problem::Stuck(state));
+            }
+            if is_final(&state, self.swarm_goes_back()) || self.keeps_failing(&state) {
+                return Outcome::Failed(Problem::Stuck(state));
+            }
+            if matches!(state, State::Rejected { .. }) {
+                let since = *stuck_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= REJECTED_PATIENCE {
+                    return Outcome::Failed(Problem::Stuck(state));
+                }
+            } else {
+                stuck_since = None;
+            }
+            if self.group.stop.load(Ordering::Relaxed) {
+                return Outcome::Abandoned;
+            }
+            if Instant::now() >= ending {
+                return Outcome::Failed(Problem::Late { state, limit: self.limit });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(POLL[1]);
+        }
+    }
+
+    fn converged(&self, crashes: &Crashes) -> Outcome {
+        if !crashes.counted_out {
+            self.group.coming.fetch_sub(1, Ordering::Relaxed);
+        }
+        Outcome::Converged
+    }
+
+    async fn look(
+        &self,
+        ended_before: &mut Option<BTreeSet<String>>,
+        crashes: &mut Crashes,
+    ) -> Result<State, Problem> {
+        let unreachable = |e: engine::Error| match e {
+            e if e.is_not_found() => Problem::Gone,
+            e => Problem::Unreachable(e.to_string()),
+        };
+        let id = &self.target.id;
+        let (service, tasks, nodes) = futures_util::try_join!(
+            self.engine.service(id),
+            self.engine.tasks(id),
+            self.engine.nodes()
+        )
+        .map_err(unreachable)?;
+        let ended_before = ended_before.get_or_insert_with(|| {
+            // A service that was just created or updated has no older failures
+            // of this spec; one that was not may have plenty.
+            if self.target.changed { BTreeSet::new() } else { ended(&tasks) }
+        });
+        let names = Names::default();
+        let same = service.spec.as_ref().map(|s| comparable(s, &names))
+            == Some(comparable(&self.target.spec, &names));
+        if !same {
+            return match state::from_update(&service, &tasks) {
+                Some(state @ (State::RollingBack { .. } | State::RolledBack { .. })) => Ok(state),
+                Some(state @ State::Paused { .. }) => Ok(state),
+                _ => Err(Problem::ChangedElsewhere),
+            };
+        }
+        let unhealthy = self.unhealthy(&service, &tasks).await;
+        let mut state = classify(&Look {
+            service: &service,
+            tasks: &tasks,
+            nodes: &nodes,
+            unhealthy: &unhealthy,
+            ended_before,
+            changed: self.target.changed,
+        });
+        if let State::Rejected { reason, .. } = &state
+            && ports::is_about_ports(reason)
+        {
+            let spec = &self.target.spec;
+            match ports::taken(self.engine, spec, id, &tasks).await.map_err(unreachable)? {
+                Taken::ByOldTask { port } => state = State::Held { port },
+                Taken::ByService { port, service } => {
+                    let reason = format!("port {port} is taken by the service `{service}`");
+                    state = State::Rejected { reason, times: 1 };
+                }
+                Taken::Unknown => {}
+            }
+        }
+        // One look may fall between two crashes.
+        if let (State::Running { .. }, false) = (&state, self.target.changed)
+            && !self.group.changes
+            && let Some(failing) = condition::crash_loop(&service, &tasks, Timestamp::now())
+        {
+            return Ok(State::Failing(failing));
+        }
+        if let State::Failing(failing) = &mut state {
+            let ours = self.target.spec.task_template.as_ref().map(comparable_task);
+            let of_ours = tasks
+                .into_iter()
+                .filter(|task| task.spec.as_ref().map(comparable_task) == ours)
+                .filter(state::ended_badly)
+                .filter_map(|task| task.id)
+                .filter(|id| !ended_before.contains(id));
+            crashes.seen.extend(of_ours);
+            failing.times = failing.times.max(crashes.seen.len());
+        }
+        Ok(state)
+    }
+
+    /// Only a task that is starting can be unhealthy and known to swarm as
+    /// alive; only containers on this node can be asked.
+    async fn unhealthy(&self, service: &api::Service, tasks: &[api::Task]) -> BTreeSet<String> {
+        let starting = tasks.iter().any(|t| state_of(t) == api::TaskState::STARTING);
+        let name = service.spec.as_ref().and_then(|s| s.name.as_deref());
+        let (true, Some(name)) = (starting, name) else { return BTreeSet::new() };
+        // It only makes the progress line better: not worth failing for.
+        let containers = self.engine.containers(name).await.unwrap_or_default();
+        containers.into_iter().filter(|c| c.health == Health::Unhealthy).map(|c| c.task).collect()
+    }
+
+    async fn is_stable(&self, running: u64, wanted: u64, since: Instant) -> bool {
+        if !self.target.changed {
+            return true;
+        }
+        let global = self.target.spec.mode.as_ref().is_some_and(|m| m.global.is_some());
+        // Nothing wanted is reached at once; a global service without a task
+        // may only not have been scheduled yet.
+        if wanted == 0 && running == 0 && !global {
+            return true;
+        }
+        since.elapsed() >= monitor(&self.target.spec)
+    }
+
+    /// Whether a service fails again and again although nothing changes that it could
+    /// be waiting for: more of it tells nothing new.
+    fn keeps_failing(&self, state: &State) -> bool {
+        !self.group.changes
+            && matches!(state, State::Failing(failing) if failing.times >= condition::AGAIN)
+    }
+
+    /// Whether swarm undoes the update by itself when it fails.
+    fn swarm_goes_back(&self) -> bool {
+        use api::ServiceSpecUpdateConfigFailureActionEnum as Action;
+        let action = self.target.spec.update_config.as_ref().and_then(|u| u.failure_action);
+        self.target.changed && action == Some(Action::ROLLBACK)
+    }
+
+    fn tell(&self, state: &str) {
+        self.progress
+            .event(Event::Service { service: self.target.key.clone(), state: state.to_owned() });
+    }
+}
+
+fn ended(tasks: &[api::Task]) -> BTreeSet<String> {
+    tasks
+        .iter()
+        .filter(|task| state_of(task) > api::TaskState::RUNNING)
+        .filter_map(|task| task.id.clone())
+        .collect()
+}
+
+/// Whether the state is one of those that come before a service runs for good.
+fn is_on_its_way(state: &State) -> bool {
+    matches!(
+        state,
+        State::Waiting { .. }
+            | State::Preparing { .. }
+            | State::Starting { .. }
+            | State::Held { .. }
+            | State::Running { .. }
+    )
+}
+
+/// How long a service must stay up to count as up.
+fn monitor(spec: &api::ServiceSpec) -> Duration {
+    spec.update_config
+        .as_ref()
+        .and_then(|u| u.monitor)
+        .and_then(|ns| u64::try_from(ns).ok())
+        .filter(|ns| *ns > 0)
+        .map_or(DEFAULT_MONITOR, Duration::from_nanos)
+}
+
+/// Whether waiting cannot help. Where swarm will go back by itself, its end is
+/// waited for, so that two do not undo at once.
+fn is_final(state: &State, swarm_goes_back: bool) -> bool {
+    match state {
+        State::Paused { .. } | State::RolledBack { .. } => true,
+        State::Failing(failing) => !failing.restarts && !swarm_goes_back,
+        State::Rejected { reason, times } => {
+            *times >= MISSING_IMAGE_TIMES && is_missing_image(reason) && !swarm_goes_back
+        }
+        _ => false,
+    }
+}
+
+/// Docker's words on an image that neither the node nor the registry has.
+fn is_missing_image(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    reason.contains("no such image") || reason.contains("manifest unknown")
+}
+
+/// Why the newest task of our spec ended, where the state does not say so
+/// itself, and the last lines it wrote, or why these cannot be had: the failure
+/// is known without them.
+async fn explain(
+    engine: &dyn Engine,
+    target: &Target,
+    problem: &Problem,
+) -> (Option<String>, Vec<String>) {
+    let state = match problem {
+        Problem::Stuck(state) | Problem::Late { state, .. } => state,
+        Problem::ChangedElsewhere
+        | Problem::Gone
+        | Problem::Refused(_)
+        | Problem::Unreachable(_) => return (None, Vec::new()),
+    };
+    if matches!(
+        state,
+        State::Rejected { .. }
+            | State::Held { .. }
+            | State::Waiting { .. }
+            | State::Preparing { .. }
+    ) {
+        return (None, Vec::new());
+    }
+    let read = async {
+        let mut tasks = engine.tasks(&target.id).await.unwrap_or_default();
+        // A replacement that never started is newer than the task that failed,
+        // and says nothing. The order among equals stays: newest first.
+        tasks.sort_by_key(|task| !task_has_failed(task));
+        let ours = target.spec.task_template.as_ref().map(comparable_task);
+        // After a rollback the newest tasks are of the old spec and run.
+        let last = tasks
+            .iter()
+            .filter(|task| task.spec.as_ref().map(comparable_task) == ours)
+            .find(|task| match state {
+                State::Failing(failing) => task.id.as_ref() == Some(&failing.task),
+                _ => state_of(task) > api::TaskState::RUNNING || task_is_alive(task),
+            });
+        let id = last.and_then(|task| task.id.clone());
+        let mut cause = last.and_then(ending::cause);
+        if let (Some(task), Some(id)) = (last, &id)
+            && (ending::was_unhealthy(task) || matches!(state, State::Unhealthy { .. }))
+            && let Ok(Some(output)) = engine.health_output(id).await
+        {
+            cause = Some(format!("its health check printed: {}", clean(output.trim())));
+        }
+        // Not what the state says anyway.
+        let cause = cause.filter(|cause| !state.to_string().contains(cause.as_str()));
+        (cause, id)
+    };
+    let (cause, task) = timeout(LOG_PATIENCE, read).await.unwrap_or_default();
+    // Slow logs take nothing from the cause.
+    let Some(task) = task else { return (cause, Vec::new()) };
+    let lines = match timeout(LOG_PATIENCE, last_lines(engine, &task)).await {
+        Ok(lines) => lines.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", LOG_PATIENCE.as_secs())),
+    };
+    (cause, lines.unwrap_or_else(|why| vec![format!("(the log could not be read: {why})")]))
+}
+
+fn task_has_failed(task: &api::Task) -> bool {
+    matches!(state_of(task), api::TaskState::FAILED | api::TaskState::REJECTED)
+}
+
+fn task_is_alive(task: &api::Task) -> bool {
+    matches!(state_of(task), api::TaskState::STARTING | api::TaskState::RUNNING)
+}
+
+async fn last_lines(engine: &dyn Engine, task: &str) -> Result<Vec<String>, engine::Error> {
+    let query = LogQuery { tail: Some(LOG_LINES), ..LogQuery::default() };
+    let mut lines = engine.task_logs(task, &query).await?;
+    let mut kept = Vec::new();
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(line) => kept.extend(String::from_utf8_lossy(&line.bytes).lines().map(clean)),
+            // What came before it broke off is better than nothing.
+            Err(_) if !kept.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    let surplus = kept.len().saturating_sub(LOG_LINES as usize);
+    Ok(kept.split_off(surplus))
+}
+
+/// What a program wrote must not steer the terminal it is shown on.
+fn clean(line: &str) -> String {
+    text::line_of(line, LOG_LINE_LIMIT).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_only_where_it_cannot_help() {
+        let rejected = |reason: &str, times| State::Rejected { reason: reason.into(), times };
+        let failing = |restarts| {
+            State::Failing(state::Failing {
+                task: "t".into(),
+                exit_code: Some(1),
+                message: String::new(),
+                times: 5,
+                restarts,
+            })
+        };
+        // (state, swarm goes back by itself, final)
+        for (state, goes_back, expected) in [
+            (State::Paused { message: String::new() }, false, true),
+            (State::RolledBack { message: String::new() }, true, true),
+            (State::RollingBack { message: String::new() }, true, false),
+            (failing(true), false, false),
+            (failing(false), false, true),
+            (failing(false), true, false),
+            (rejected("No such image: x:1", 1), false, false),
+            (rejected("No such image: x:1", 2), false, true),
+            (rejected("No such image: x:1", 2), true, false),
+            (rejected("no suitable node", 9), false, false),
+        ] {
+            assert_eq!(is_final(&state, goes_back), expected, "{state} {goes_back}");
+        }
+    }
+
+    #[test]
+    fn log_lines_cannot_steer_the_terminal() {
+        assert_eq!(clean("\u{1b}[31mred\u{7}\tx"), "�red� x");
+    }
+}

@@ -1,0 +1,176 @@
+//! Why bringing a stack onto a swarm, or taking it off, failed.
+//!
+//! The variants that the command line tells apart by exit code say so; all
+//! others end in 1.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    hint::Hint,
+    lint::Finding,
+    text::{line, line_of},
+};
+
+use super::state::State;
+
+/// Bytes of a finding in the list of those that stop a deploy.
+const FINDING: usize = 2000;
+
+/// Why bringing a stack onto a swarm, or taking it off, failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
+    #[error(transparent)]
+    Docker(#[from] crate::engine::docker_config::Error),
+    /// What stops a deploy before it begins, all of it.
+    #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
+    Unfit { subject: Subject, findings: Vec<Finding> },
+    /// Exit code 4: it failed and the old version is back.
+    #[error("{0}\nthe previous version is back and runs")]
+    RolledBack(Failed),
+    /// Exit code 4: swarm itself put back what did not come to run.
+    #[error("{0}\nswarm put back what these services ran before")]
+    SwarmRolledBack(Failed),
+    /// It failed and nothing was undone.
+    #[error("{0}")]
+    Failed(Failed),
+    /// It failed, and so did going back.
+    #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
+    UndoFailed { failed: Failed, undo: String },
+    #[error("there is no stack `{stack}` on this server")]
+    NoStack { stack: String },
+    #[error("{what} took longer than {} s", .limit.as_secs())]
+    TimedOut { what: String, limit: Duration },
+}
+
+/// Whose deploy it is, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    App(String),
+    Stack(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::App(app) => f.write_str(app),
+            Subject::Stack(stack) => write!(f, "the stack {stack}"),
+        }
+    }
+}
+
+/// Services that did not come to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// What was tried: `the deploy of wiki.example.org`.
+    pub what: String,
+    pub subject: Subject,
+    pub services: Vec<FailedService>,
+}
+
+/// One service that did not come to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedService {
+    /// The key in the compose file.
+    pub service: String,
+    pub problem: Problem,
+    /// Why its task ended, or what its health check printed, where the problem does
+    /// not say so itself.
+    pub cause: Option<String>,
+    /// The last lines that its last task wrote.
+    pub log: Vec<String>,
+}
+
+/// In which way a service did not come to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// It came to a state that does not get better by waiting.
+    Stuck(State),
+    /// The deadline passed in this state.
+    Late { state: State, limit: Duration },
+    /// Somebody else changed the service in the meantime.
+    ChangedElsewhere,
+    /// Somebody else removed the service.
+    Gone,
+    /// The swarm did not take it.
+    Refused(String),
+    /// The swarm could not be asked any more.
+    Unreachable(String),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.what)?;
+        for service in &self.services {
+            write!(f, "\n  {}: ", line(&service.service))?;
+            f.write_str(&line(&service.problem.to_string()))?;
+            if let Some(cause) = &service.cause {
+                write!(f, "; {}", line(cause))?;
+            }
+            for said in &service.log {
+                write!(f, "\n    | {}", line(said))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Stuck(state) => write!(f, "{state}"),
+            Problem::Late { state, limit } => {
+                write!(f, "not ready after {} s: {state}", limit.as_secs())
+            }
+            Problem::ChangedElsewhere => {
+                f.write_str("someone else changed it while it was being deployed")
+            }
+            Problem::Gone => f.write_str("someone else removed it while it was being deployed"),
+            Problem::Refused(reason) | Problem::Unreachable(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// A line each, and one for what to do about it.
+fn indented(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let head = format!("{} [{}]", line_of(&finding.to_string(), FINDING), finding.code);
+        lines.push(format!("  {head}"));
+        let fix = finding.fix.as_ref();
+        lines.extend(fix.map(|fix| format!("    fix: {}", line_of(fix, FINDING))));
+    }
+    lines.join("\n")
+}
+
+impl Hint for Error {
+    fn is_laid_out(&self) -> bool {
+        matches!(
+            self,
+            Error::Unfit { .. }
+                | Error::RolledBack(_)
+                | Error::SwarmRolledBack(_)
+                | Error::Failed(_)
+                | Error::UndoFailed { .. }
+        )
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Engine(e) => e.hint(),
+            Error::Docker(e) => e.hint(),
+            Error::Failed(failed)
+            | Error::UndoFailed { failed, .. }
+            | Error::SwarmRolledBack(failed) => Some(match &failed.subject {
+                Subject::App(app) => {
+                    format!("see `potluck app ps {app}` and `potluck app logs {app}`")
+                }
+                Subject::Stack(stack) => format!("see `potluck stack ps {stack}`"),
+            }),
+            Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
+            _ => None,
+        }
+    }
+}

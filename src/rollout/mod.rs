@@ -1,0 +1,45 @@
+//! One stack onto a swarm: what is there, what differs, sending it, waiting until it
+//! runs, going back, taking it off; and stacks of plain compose files. It knows
+//! nothing of apps, recipes or plugins.
+
+pub(crate) mod apply;
+pub(crate) mod auths;
+mod condition;
+pub(crate) mod contents;
+pub(crate) mod converge;
+mod diff;
+mod diff_words;
+mod ending;
+mod error;
+pub(crate) mod external;
+mod kept;
+pub(crate) mod live;
+mod making;
+mod place;
+mod plan;
+mod ports;
+pub(crate) mod ps;
+mod relabel;
+pub(crate) mod removal;
+#[allow(clippy::module_inception)]
+pub(crate) mod rollout;
+mod silent;
+mod stack;
+pub(crate) mod state;
+mod task;
+mod undo;
+mod unpinned;
+pub(crate) mod work;
+
+pub use condition::{Condition, of_services as condition};
+pub use error::{Error, Failed, FailedService, Problem, Subject};
+pub use place::Place;
+pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
+pub use ps::TaskRow;
+pub use silent::{Silence, silence};
+pub use stack::{
+    ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
+    stack_tasks, stacks,
+};
+pub use state::{Failing, State};
+pub use work::ResolveImage;
