@@ -20,7 +20,7 @@ use crate::{
     recipe::{self, Checkout, Store, Version},
 };
 
-use super::{App, Context, Error};
+use super::{App, Context, Error, plugins::Plugins};
 
 /// Loads an app: settings, recipe, compose files, engine.
 ///
@@ -68,6 +68,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         stack,
         warnings,
         findings,
+        plugins: Plugins::default(),
         engine,
     };
     disown_foreign_volumes(&mut app.stack);

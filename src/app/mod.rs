@@ -1,11 +1,13 @@
 //! One app, loaded once: its settings, its recipe at one version, its stack, the
-//! swarm as it may use it; what it reaches, and what of it runs. It runs no plugins.
+//! swarm as it may use it; what it reaches, its plugins, and what of it runs. It starts no plugin.
 
+pub(crate) mod backupbot;
 pub(crate) mod checks;
 mod error;
 mod load;
 pub(crate) mod names;
 mod on_server;
+pub(crate) mod plugins;
 pub(crate) mod questions;
 pub mod reach;
 pub(crate) mod reaching;
@@ -32,6 +34,7 @@ pub use checks::reserved_findings;
 pub use error::{Error, Left, MigrationFailed};
 pub use load::{load, load_deployed, recipe_of, stack_name};
 pub use on_server::{Leaving, OnServer, ps};
+pub use plugins::Component;
 pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
@@ -85,6 +88,8 @@ pub struct App {
     pub warnings: Vec<Warning>,
     /// What lint says of these files with these settings.
     pub findings: Vec<Finding>,
+    /// Its plugins: see [`App::components`].
+    pub plugins: plugins::Plugins,
     /// The swarm as this app may use it.
     pub engine: Arc<Confined>,
 }

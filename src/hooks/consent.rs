@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     app::{
-        App, Context, Error,
+        App, Component, Context, Error,
         names::{UNRELEASED, short},
         questions::{Ambiguous, ReachWish, Wish},
     },
@@ -19,8 +19,6 @@ use crate::{
     rollout::{Change, ChangeAction, ChangeKind},
     secrets,
 };
-
-use super::components::{Component, components};
 
 /// What is to be written into the lock file after consent was given.
 pub(crate) type Agreed = Vec<(String, PluginLock)>;
@@ -184,7 +182,7 @@ pub(crate) fn check_flags(
 /// # Errors
 /// [`Error::BadGrant`], components that are not there.
 pub fn check_grants(context: &Context, app: &App) -> Result<(), Error> {
-    check_flags(context, app, &components(app)?)
+    check_flags(context, app, &app.components()?)
 }
 
 /// A grant's text with its plugin's name, if it has one.

@@ -3,8 +3,6 @@
 
 mod access;
 mod archive;
-mod backupbot;
-pub(crate) mod components;
 pub(crate) mod consent;
 mod plugin_grants;
 mod restore_hook;

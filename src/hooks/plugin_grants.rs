@@ -8,10 +8,7 @@ use crate::{
     plugin::grants::Reason,
 };
 
-use super::{
-    components::components,
-    consent::{given, wishes},
-};
+use super::consent::{given, wishes};
 
 /// What one plugin of an app asks for and has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +50,7 @@ impl PluginGrants {
 /// # Errors
 /// Components that are not there or not those that `recipe.yml` pins.
 pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
-    let components = components(app)?;
+    let components = app.components()?;
     let wishes = wishes(app, &components, &[]);
     let agreed_sha256 = |plugin: &str| app.lock.plugins.get(plugin).map(|l| l.sha256.clone());
     let mut all: Vec<PluginGrants> = components

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    app::{App, Error},
+    app::{
+        App, Error,
+        backupbot::{BEFORE_RESTORE, is_backupbot, labels},
+    },
     home::Grant,
     plugin::Command,
-};
-
-use super::{
-    backupbot::{BEFORE_RESTORE, is_backupbot, labels},
-    components::components,
 };
 
 /// For what runs before a restore.
@@ -34,7 +32,7 @@ pub(crate) struct RestoreHook {
 /// # Errors
 /// Components that are not there.
 pub(crate) fn before_restore(app: &App) -> Result<Vec<RestoreHook>, Error> {
-    let components = components(app)?;
+    let components = app.components()?;
     let Some(spokesman) = components.iter().find(|c| is_backupbot(&c.entry)) else {
         return Ok(Vec::new());
     };

@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{App, Context, Error},
+    app::{App, Component, Context, Error, plugins::missing},
     plugin::{Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings},
 };
 
 use super::{
     access::{AppFiles, AppMemory, AppSecrets},
-    components::{Component, components, missing},
     consent::{AppLocked, agree, check_flags},
     services::AppServices,
 };
@@ -28,7 +27,7 @@ pub async fn start(
     role: Role,
     locked: AppLocked,
 ) -> Result<Vec<(String, Hooks)>, Error> {
-    let components = components(app)?;
+    let components = app.components()?;
     if role == Role::Backup
         && let Some(missing) = missing(app, &components)
     {
@@ -39,7 +38,7 @@ pub async fn start(
         return Ok(Vec::new());
     }
     agree(context, app, &components, locked)?;
-    start_components(context, app, &components, &[role]).await
+    start_components(context, app, components.iter(), &[role]).await
 }
 
 /// One plugin of an app by its name, and what it would be started with; asks for
@@ -52,15 +51,15 @@ pub async fn prepare(
     app: &App,
     plugin: &str,
 ) -> Result<Option<(Plugin, Surroundings)>, Error> {
-    let components = components(app)?;
+    let components = app.components()?;
     let Some(component) = components.iter().find(|c| c.entry.name == plugin) else {
         return Ok(None);
     };
     check_flags(context, app, &components)?;
     agree(context, app, &components, AppLocked::No)?;
-    let plugin = context.runtime.load(plugin, &component.bytes).await?;
-    let surroundings = surroundings(context, app, component, &plugin)?;
-    Ok(Some((plugin, surroundings)))
+    let plugin = component.load(&context.runtime).await?;
+    let surroundings = surroundings(context, app, component, plugin)?;
+    Ok(Some((plugin.clone(), surroundings)))
 }
 
 /// Starts components that play one of these roles and whose grants, all those
@@ -68,15 +67,17 @@ pub async fn prepare(
 pub(crate) async fn start_components(
     context: &Context,
     app: &App,
-    components: &[Component],
+    components: impl Iterator<Item = &Component>,
     roles: &[Role],
 ) -> Result<Vec<(String, Hooks)>, Error> {
-    let loading = components.iter().map(|c| context.runtime.load(&c.entry.name, &c.bytes));
+    let loading = components.map(|component| async move {
+        component.load(&context.runtime).await.map(|plugin| (component, plugin))
+    });
     let plugins = futures_util::future::try_join_all(loading).await?;
     let mut started = Vec::new();
-    for (component, plugin) in components.iter().zip(plugins) {
+    for (component, plugin) in plugins {
         if roles.iter().any(|role| plugin.roles().contains(role)) {
-            let surroundings = surroundings(context, app, component, &plugin)?;
+            let surroundings = surroundings(context, app, component, plugin)?;
             started.push((component.entry.name.clone(), plugin.start(surroundings).await?));
         }
     }
@@ -97,9 +98,9 @@ pub(crate) async fn restart_broken(
     if !hooks.is_broken() {
         return Ok(());
     }
-    for component in components(app)?.iter().filter(|c| c.entry.name == name) {
-        let plugin = context.runtime.load(name, &component.bytes).await?;
-        *hooks = plugin.start(surroundings(context, app, component, &plugin)?).await?;
+    for component in app.components()?.iter().filter(|c| c.entry.name == name) {
+        let plugin = component.load(&context.runtime).await?;
+        *hooks = plugin.start(surroundings(context, app, component, plugin)?).await?;
     }
     Ok(())
 }

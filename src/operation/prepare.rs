@@ -5,16 +5,17 @@
 //! cannot be known before it is, are warnings of its plan. Else both go the same
 //! way, plugins' checks and their plans of migrations included.
 
+use std::collections::BTreeSet;
+
 use crate::{
     app::{
-        App, Context, Error, checks, reach, reaching, survey,
+        App, Component, Context, Error, checks, reach, reaching, survey,
         takeover::{self, Asking},
         version,
     },
     engine::Kind,
     hooks::{
         self,
-        components::{Component, components},
         consent::{self, Agreed},
     },
     lint::Finding,
@@ -93,7 +94,7 @@ pub(super) async fn prepare(
             live
         }
     };
-    let components = components(app)?;
+    let components = app.components()?;
     consent::check_flags(context, app, &components)?;
     let images = rollout(context, app, options).images(&live).await?;
     let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
@@ -139,13 +140,14 @@ pub(super) async fn prepare(
     let (agreed, open) = if options.dry_run {
         let open = not_agreed(context, app, &components, &reaches);
         plan.warnings.extend(open.warnings);
-        components.into_iter().partition(|c| !open.plugins.contains(&c.entry.name))
+        components.iter().partition(|c| !open.plugins.contains(&c.entry.name))
     } else {
         agree(context, app, options, &components, &reaches)?;
-        (components, Vec::new())
+        (components.iter().collect::<Vec<_>>(), Vec::new())
     };
 
-    let mut plugins = start(context, app, &agreed).await?;
+    let roles = &[Role::Lifecycle, Role::Migration];
+    let mut plugins = hooks::start_components(context, app, agreed.into_iter(), roles).await?;
     let transition = version::transition(app, &live);
     for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
         context.progress.step(format!("{name}: check"));
@@ -166,7 +168,7 @@ pub(super) async fn prepare(
         let back = rollout(context, app, options).goes_back(&live).await?;
         plan.on_failure = Some(on_failure(back, options.detach, &migrations));
     }
-    let unstarted = unstarted(context, &open).await?;
+    let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
     plan.warnings.extend(migrations.warnings(&app.lock, &transition));
@@ -256,27 +258,10 @@ fn not_agreed(
     }
 }
 
-async fn start(
-    context: &Context,
-    app: &App,
-    components: &[Component],
-) -> Result<Vec<(String, Hooks)>, Error> {
-    hooks::start_components(context, app, components, &[Role::Lifecycle, Role::Migration]).await
-}
-
-/// Names and roles of plugins that may not run yet: a component says its roles
-/// without running.
-async fn unstarted(
-    context: &Context,
-    components: &[Component],
-) -> Result<Vec<(String, Vec<Role>)>, Error> {
-    let mut unstarted = Vec::new();
-    for component in components {
-        let name = component.entry.name.clone();
-        let plugin = context.runtime.load(&name, &component.bytes).await?;
-        unstarted.push((name, plugin.roles().iter().copied().collect()));
-    }
-    Ok(unstarted)
+/// Names and roles of plugins that may not run yet.
+fn unstarted(components: &[&Component]) -> Result<Vec<(String, BTreeSet<Role>)>, Error> {
+    let named = |c: &&Component| Ok((c.entry.name.clone(), c.roles()?));
+    components.iter().map(named).collect()
 }
 
 /// The hooks that the deploy runs, in the order of `recipe.yml`.
@@ -284,7 +269,7 @@ fn add_hooks(
     plan: &mut Plan,
     app: &App,
     plugins: &[(String, Hooks)],
-    unstarted: &[(String, Vec<Role>)],
+    unstarted: &[(String, BTreeSet<Role>)],
 ) {
     let started = plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle)).map(|(name, _)| name);
     let others = unstarted
@@ -323,7 +308,7 @@ fn on_failure(back: bool, detach: bool, migrations: &Migrations) -> String {
 /// Why no migration is in the plan where one may be expected.
 fn unknown_migrations(
     plugins: &[(String, Hooks)],
-    unstarted: &[(String, Vec<Role>)],
+    unstarted: &[(String, BTreeSet<Role>)],
     to: &Transition,
 ) -> Vec<String> {
     let upgrade = matches!((&to.before, &to.after), (Some(before), Some(after)) if before != after);

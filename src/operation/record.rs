@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    app::{App, Context, Error},
+    app::{App, Component, Context, Error},
     home::AppEntry,
-    hooks::components::Component,
 };
 
 /// The record of one app.

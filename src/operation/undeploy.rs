@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     app::{App, Context, Error, Leaving, OnServer},
     engine::{Engine, Error as EngineError, Kind, Scope, label},
-    hooks::{self, components::components, consent},
+    hooks::{self, consent},
     owner::KIND_LABEL,
     plugin::Role,
     rollout::{
@@ -80,25 +80,27 @@ pub async fn undeploy(
 async fn before_remove(context: &Context, app: &App) {
     let warn = |message: String| context.progress.warn(message);
     let run = async {
-        let components = components(app)?;
+        let components = app.components()?;
         let wishes = consent::wishes(app, &components, &[]);
         let (refused, agreed): (Vec<_>, Vec<_>) = components
-            .into_iter()
+            .iter()
+            .filter(|component| match component.roles() {
+                Ok(roles) => roles.contains(&Role::Lifecycle),
+                Err(error) => {
+                    warn(error.to_string());
+                    false
+                }
+            })
             .partition(|component| wishes.iter().any(|w| w.plugin == component.entry.name));
         for component in refused {
-            let name = &component.entry.name;
-            match context.runtime.load(name, &component.bytes).await {
-                Ok(plugin) if !plugin.roles().contains(&Role::Lifecycle) => {}
-                Ok(_) => warn(format!(
-                    "before-remove of `{name}` was not run: it is not agreed to, see `potluck \
-                     plugin grants {}`",
-                    app.entry.name
-                )),
-                Err(error) => warn(error.to_string()),
-            }
+            warn(format!(
+                "before-remove of `{}` was not run: it is not agreed to, see `potluck plugin \
+                 grants {}`",
+                component.entry.name, app.entry.name
+            ));
         }
-        let roles = &[Role::Lifecycle];
-        for (name, mut plugin) in hooks::start_components(context, app, &agreed, roles).await? {
+        let (agreed, roles) = (agreed.into_iter(), &[Role::Lifecycle]);
+        for (name, mut plugin) in hooks::start_components(context, app, agreed, roles).await? {
             context.progress.step(format!("{name}: before-remove"));
             plugin.before_remove().await?;
         }

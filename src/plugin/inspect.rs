@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wasmparser::{Parser, Payload};
 use wasmtime::{
     Engine,
     component::{Component, types::ComponentItem},
@@ -181,6 +182,32 @@ pub fn shape(plugin: &str, engine: &Engine, component: &Component) -> Result<Sha
     })
 }
 
+/// The roles that a component's exports name, read from its bytes alone.
+///
+/// # Errors
+/// [`Error::NotComponent`]
+pub fn exported_roles(plugin: &str, bytes: &[u8]) -> Result<BTreeSet<Role>, Error> {
+    recognise(plugin, bytes)?;
+    let mut roles = BTreeSet::new();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::ComponentExportSection(exports)) if depth == 0 => {
+                let names = exports.into_iter().filter_map(Result::ok);
+                roles.extend(names.filter_map(|export| Some(role(export.name.name)?.0)));
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let (what, hint) = ("a damaged component", "build it again");
+                return Err(Error::NotComponent { plugin: plugin.into(), what, hint });
+            }
+        }
+    }
+    Ok(roles)
+}
+
 /// Whose interface a name is.
 enum Origin<'a> {
     /// With the versions that may be imported; none for what may not be.
@@ -246,6 +273,21 @@ mod tests {
         for (name, _) in IMPORTS {
             assert_eq!(USES.iter().any(|(n, _)| *n == name), !types.contains(&name), "{name}");
         }
+    }
+
+    #[test]
+    fn roles_are_read_from_the_exports_of_the_component_itself() {
+        let bytes = include_bytes!("../../tests/fixtures/every-role.wasm");
+        assert_eq!(exported_roles("x", bytes).unwrap(), BTreeSet::from(Role::ALL));
+        // A name in its data, or exported by a component within, is no role.
+        let empty = b"\0asm\x0d\0\x01\0";
+        let mut inner = vec![4, empty.len() as u8];
+        inner.extend(empty);
+        let custom = [&[0, 28, 27][..], b"potluck:recipe/backup@0.1.0"].concat();
+        let bytes = [&empty[..], &custom, &inner].concat();
+        assert_eq!(exported_roles("x", &bytes).unwrap(), BTreeSet::new());
+        let cut = &include_bytes!("../../tests/fixtures/every-role.wasm")[..100];
+        assert!(exported_roles("x", cut).unwrap_err().to_string().contains("damaged"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use compile::CompileLimits;
 pub use error::Error;
 pub use hooks::Hooks;
 pub use host::http::Network;
-pub use inspect::WIT_VERSION;
+pub use inspect::{WIT_VERSION, exported_roles};
 pub use limits::Limits;
 pub use machine::Machine;
 pub use raised::PluginLimits;

@@ -25,9 +25,6 @@ const COMMANDS: [&str; 4] = [
     BEFORE_RESTORE,
     "backupbot.restore.post-hook",
 ];
-/// How a component names the role that it exports. Nothing may be imported by
-/// that name, so that its bytes hold it only for the role.
-const ROLE: &[u8] = b"potluck:recipe/backup@";
 
 /// What `std:backupbot` is told of the stack.
 #[derive(Serialize)]
@@ -44,8 +41,8 @@ struct Service<'a> {
     mounts: BTreeMap<&'a str, &'a str>,
 }
 
-/// The plugin that a recipe with such labels needs where none of its own
-/// [speaks for backups](speaks).
+/// The plugin that a recipe with such labels needs where none of its own speaks for
+/// backups.
 pub(crate) fn implied(stack: &Stack) -> Option<PluginEntry> {
     let labelled = stack.services.iter().any(|service| labels(service).next().is_some());
     if !labelled {
@@ -108,7 +105,7 @@ fn mounts<'a>(
         .collect()
 }
 
-/// Whether a plugin speaks for the app's backups: by its name, or by its role.
-pub(crate) fn speaks(name: &str, component: &[u8]) -> bool {
-    name == NAME || component.windows(ROLE.len()).any(|window| window == ROLE)
+/// Whether a plugin has the name by which potluck would add its own.
+pub(crate) fn is_named(entry: &PluginEntry) -> bool {
+    entry.name == NAME
 }
