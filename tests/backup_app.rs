@@ -20,7 +20,7 @@ use potluck::{
     app::Leaving,
     backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
     engine::Scope,
-    home::lock_file::Upgrade,
+    home::{AppGuard, lock_file::Upgrade},
     hooks::AppServices,
     operation,
     plugin::BackupItem,
@@ -106,8 +106,12 @@ impl Fixture {
         Options { environment, ..Options::default() }
     }
 
+    fn guard(&self) -> AppGuard {
+        self.context.home.guard_app(&self.entry, "a test").unwrap()
+    }
+
     async fn create(&self) -> Result<SetReport, Error> {
-        backup::create(&self.context, &self.load().await, &self.options()).await
+        backup::create(&self.context, &self.guard(), &self.load().await, &self.options()).await
     }
 
     async fn sets(&self, listed: Listed) -> Vec<SetSummary> {
@@ -116,9 +120,10 @@ impl Fixture {
 
     async fn restore(&self) -> Result<backup::RestoreReport, Error> {
         let mut app = self.load().await;
-        let options = self.options();
-        let restore = backup::prepare(&self.context, &app, &Which::Latest, &options).await?;
-        restore.run(&self.context, &mut app, &options).await
+        let (options, guard) = (self.options(), self.guard());
+        let restore =
+            backup::prepare(&self.context, &guard, &app, &Which::Latest, &options).await?;
+        restore.run(&self.context, &guard, &mut app, &options).await
     }
 
     async fn fill(&self) {
@@ -158,7 +163,7 @@ async fn an_app_comes_back_from_nothing() {
     assert_eq!((&sets[0].id, sets[0].bytes), (&report.set, Some(report.bytes)));
 
     let leaving = Leaving::load(&fixture.context, &fixture.entry).await.unwrap();
-    operation::undeploy(&fixture.context, &leaving, PATIENCE).await.unwrap();
+    operation::undeploy(&fixture.context, &fixture.guard(), &leaving, PATIENCE).await.unwrap();
     for volume in fixture.engine.volumes(Scope::Stack(&fixture.stack)).await.unwrap() {
         // Docker takes away the dead containers a little later.
         let began = std::time::Instant::now();
@@ -233,13 +238,14 @@ async fn a_cancelled_backup_leaves_nothing_and_ends_its_hooks() {
     let Some(fixture) = Fixture::new(COMPOSE, Some(&plan(take))).await else { return };
     fixture.deploy().await;
     let app = fixture.load().await;
-    let options = fixture.options();
+    let (options, guard) = (fixture.options(), fixture.guard());
     let cancelling = async {
         eventually("the dump to begin", async || fixture.has_reached(5_000_000).then_some(()))
             .await;
         options.cancel.cancel();
     };
-    let (outcome, ()) = tokio::join!(backup::create(&fixture.context, &app, &options), cancelling);
+    let (outcome, ()) =
+        tokio::join!(backup::create(&fixture.context, &guard, &app, &options), cancelling);
     assert!(matches!(outcome, Err(Error::Cancelled { .. })), "{outcome:?}");
     fixture.assert_nothing_taken().await;
 }
@@ -345,7 +351,7 @@ async fn data_from_before_an_upgrade_knows_nothing_of_its_migration() {
     for (before, kept) in [("0.9.0+1", true), ("1.0.0+1", false)] {
         let mut lock = fixture.load().await.lock;
         lock.upgrade = Some(Upgrade::new(before, "2.0.0+1"));
-        fixture.context.home.write_lock_file(&fixture.entry, &lock).unwrap();
+        fixture.context.home.write_lock_file(&fixture.guard(), &lock).unwrap();
         fixture.restore().await.unwrap();
         assert_eq!(fixture.load().await.lock.upgrade.is_some(), kept, "{before}");
     }

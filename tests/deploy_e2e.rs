@@ -62,9 +62,8 @@ async fn an_unchanged_deploy_sends_nothing(app: TestApp) {
 
 async fn a_dry_run_changes_nothing(app: TestApp) {
     app.compose(SLEEPER);
-    let options = DeployOptions { dry_run: true, ..Default::default() };
-    let report = app.try_deploy(&options).await.unwrap();
-    assert!(!report.changed && !report.plan.changes.is_empty());
+    let plan = app.try_plan(&DeployOptions::default()).await.unwrap();
+    assert!(!plan.changes.is_empty());
     assert_eq!(app.versions().await, vec![]);
 }
 
@@ -283,21 +282,26 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     app.compose(&format!("{SLEEPER}    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"));
     app.deploy().await;
     let leaving = app.leaving().await;
-    let error = operation::remove(&app.context, &leaving).await.unwrap_err();
+    let error = operation::remove(&app.context, &app.guard(), &leaving).await.unwrap_err();
     assert!(matches!(error, Error::StillDeployed { .. }));
-    operation::undeploy(&app.context, &leaving, Duration::from_secs(60)).await.unwrap();
+    operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60))
+        .await
+        .unwrap();
     let scope = Scope::Stack(&app.stack);
     assert!(app.engine.services(scope).await.unwrap().is_empty());
     assert!(app.engine.networks(scope).await.unwrap().is_empty());
     assert_eq!(app.engine.volumes(scope).await.unwrap().len(), 1);
     assert!(!app.engine.has_containers(&format!("{}_web", app.stack)).await.unwrap());
-    let error = operation::undeploy(&app.context, &leaving, Duration::from_secs(60)).await;
+    let error =
+        operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60)).await;
     assert!(matches!(error, Err(Error::NotDeployed { .. })));
     // It comes back at once, networks and all.
     app.deploy().await;
     let leaving = app.leaving().await;
-    operation::undeploy(&app.context, &leaving, Duration::from_secs(60)).await.unwrap();
-    operation::remove(&app.context, &leaving).await.unwrap();
+    operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60))
+        .await
+        .unwrap();
+    operation::remove(&app.context, &app.guard(), &leaving).await.unwrap();
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
 }
 

@@ -324,10 +324,7 @@ async fn a_migration_is_not_detached_from() {
 
 /// What a deploy with these options shows without doing it.
 async fn dry(app: &TestApp, options: &DeployOptions) -> Plan {
-    let options = DeployOptions { dry_run: true, ..options.clone() };
-    let report = app.try_deploy(&options).await.unwrap();
-    assert!(!report.changed);
-    report.plan
+    app.try_plan(options).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,8 +381,7 @@ async fn a_dry_run_fails_where_the_deploy_would() {
     }
     app.deploy().await;
     app.set("FAIL", "check");
-    let options = DeployOptions { dry_run: true, ..Default::default() };
-    let error = app.try_deploy(&options).await.unwrap_err();
+    let error = app.try_plan(&DeployOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("check was told to fail"), "{error}");
 }
 
@@ -457,7 +453,7 @@ async fn what_another_tool_deployed_is_migrated_from_what_its_label_says() {
     // As abra leaves it: no lock file of ours says what runs.
     let mut loaded = app.load().await;
     loaded.lock.recipe = None;
-    app.context.home.write_lock_file(&app.entry, &loaded.lock).unwrap();
+    app.context.home.write_lock_file(&app.guard(), &loaded.lock).unwrap();
     folder_release(&app, Some(V2), &["split"]);
     app.release(V2);
     assert_eq!(migrations(&app.deploy().await), ["every: split"]);

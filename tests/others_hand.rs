@@ -168,8 +168,8 @@ async fn a_volume_keeps_its_options_and_the_plan_of_an_app_says_so(app: TestApp)
     assert_eq!(said(&app.deploy().await.plan.warnings), Vec::<String>::new());
     assert_eq!(said(&app.deploy().await.plan.warnings), Vec::<String>::new());
     app.compose(&MOUNTED.replace("DEVICE", &two));
-    let dry = potluck::operation::DeployOptions { dry_run: true, ..Default::default() };
-    for plan in [app.try_deploy(&dry).await.unwrap().plan, app.deploy().await.plan] {
+    let shown = app.try_plan(&potluck::operation::DeployOptions::default()).await.unwrap();
+    for plan in [shown, app.deploy().await.plan] {
         let said = said(&plan.warnings);
         assert_eq!(said.len(), 1, "{:?}", plan.warnings);
         for words in [format!("`{}_data`", app.stack), one.clone(), two.clone()] {

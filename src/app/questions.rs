@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    home::{Grant, Reach, lock_file::PluginLock},
+    home::{Grant, Reach, lock_file::PluginPin},
     plugin::grants::{Reason, sentence},
     text::line,
 };
@@ -27,7 +27,7 @@ pub struct Wish {
     /// Whether the recipe does not list it: labels for backups stand for it.
     pub is_implied: bool,
     /// What was agreed to earlier.
-    pub agreed: Option<PluginLock>,
+    pub agreed: Option<PluginPin>,
     /// The digest agreed to with this very version, 64 hex digits.
     pub held: Option<String>,
 }

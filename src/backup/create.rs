@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     app::{self, App, Context},
-    hooks::{self, AppLocked},
+    home::AppGuard,
+    hooks::{self, Guarding},
     plugin::{Hooks, Role},
     progress::Event,
 };
@@ -69,7 +70,12 @@ pub struct ItemReport {
 /// # Errors
 /// Whatever kept one item from being taken whole; then there is no set.
 /// [`Error::AfterBackup`] when there is one, but its last hook failed.
-pub async fn create(context: &Context, app: &App, options: &Options) -> Result<SetReport, Error> {
+pub async fn create(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    options: &Options,
+) -> Result<SetReport, Error> {
     let began = Instant::now();
     check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
@@ -82,6 +88,7 @@ pub async fn create(context: &Context, app: &App, options: &Options) -> Result<S
     let mut hooks = Vec::new();
     let mut begun = 0;
     let taking = Taking {
+        guard,
         app,
         restic: &restic,
         set: &set,
@@ -151,10 +158,10 @@ async fn take(
     hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
 ) -> Result<(Manifest, String), Error> {
-    let Taking { app, set, .. } = *taking;
+    let Taking { guard, app, set, .. } = *taking;
     // Neither of the two touches the app.
     let (settings, planned) = futures_util::try_join!(first(context, taking), async {
-        *hooks = hooks::start(context, app, Role::Backup, AppLocked::Yes).await?;
+        *hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
         plan::ask(app, hooks).await
     })?;
     if planned.is_empty() {

@@ -28,7 +28,8 @@ use crate::{
     app::{self, App, Context},
     compose::StackVolume,
     engine::{Engine, Scope},
-    hooks::{self, AppLocked},
+    home::AppGuard,
+    hooks::{self, Guarding},
     plugin::{Finding, Hooks, Role},
 };
 
@@ -89,6 +90,7 @@ pub struct RestoreReport {
 /// [`Error::NoSet`] and its like, [`Error::Manifest`], [`Error::NoPlaceFor`].
 pub async fn prepare(
     context: &Context,
+    guard: &AppGuard,
     app: &App,
     which: &Which,
     options: &Options,
@@ -101,7 +103,7 @@ pub async fn prepare(
         Ok((restic, manifest))
     };
     let (restic, manifest) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    let mut hooks = hooks::start(context, app, Role::Backup, AppLocked::Yes).await?;
+    let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
     let planned = plan::ask(app, &mut hooks).await?;
     let items = match_items(&manifest, planned)?;
     let services = Services::look(app, &items).await?;
@@ -228,6 +230,7 @@ impl Restore {
     pub async fn run(
         mut self,
         context: &Context,
+        guard: &AppGuard,
         app: &mut App,
         options: &Options,
     ) -> Result<RestoreReport, Error> {
@@ -248,7 +251,7 @@ impl Restore {
         if let Err(error) = restoring.commit_all(app, staged).await {
             return Err(stopped.bring_back(context, app, error).await);
         }
-        let apps = self.services.start_data(context, app, &data, stopped).await?;
+        let apps = self.services.start_data(context, guard, app, &data, stopped).await?;
         let putting = restoring.put_back_all(app, &self.items, &data);
         let put = unless_cancelled(cancel, "its data is half restored, restore it again", putting);
         let put = put.await;
@@ -257,7 +260,7 @@ impl Restore {
         // Data of the version before an upgrade has none of its migration.
         let version = self.plan.version.as_ref();
         if app.lock.upgrade.take_if(|upgrade| version == Some(&upgrade.before)).is_some() {
-            context.home.write_lock_file(&app.entry, &app.lock)?;
+            context.home.write_lock_file(guard, &app.lock)?;
         }
         self.services.start_rest(context, app, apps).await?;
 

@@ -22,6 +22,7 @@ use crate::{
     app::{self, App, Context, Stopped, wants_tasks},
     compose::StackVolume,
     engine::{Engine, STACK_LABEL, Scope},
+    home::AppGuard,
     hooks::{self, AppServices, RestoreHook},
     operation::{self, DeployOptions},
     plugin::{Hooks, ServiceError, StackServices},
@@ -298,6 +299,7 @@ impl Services {
     pub async fn start_data(
         &self,
         context: &Context,
+        guard: &AppGuard,
         app: &mut App,
         data: &BTreeSet<String>,
         stopped: StoppedApp,
@@ -314,7 +316,7 @@ impl Services {
         }
         context.progress.step("deploy");
         let options = DeployOptions { restoring: true, ..DeployOptions::default() };
-        operation::deploy(context, app, &options).await?;
+        operation::deploy(context, guard, app, &options).await?;
         let mut apps = Stopped::default();
         if !data.is_empty() {
             let keys = app.stack.services.iter().map(|s| s.key.clone());

@@ -20,7 +20,7 @@ use crate::{
     app::App,
     compose::StackVolume,
     engine::{Engine, Exec, Scope, api::TaskState},
-    home::AppName,
+    home::{AppGuard, AppName},
     hooks::AppServices,
     plugin::{Command, Hooks, ServiceError},
     progress::Sink,
@@ -34,6 +34,7 @@ const TRIES: usize = 3;
 
 /// What taking any item needs.
 pub(super) struct Taking<'a> {
+    pub guard: &'a AppGuard,
     pub app: &'a App,
     pub restic: &'a Restic,
     pub set: &'a SetId,

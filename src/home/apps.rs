@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    AppEntry, AppName, EnvFile, Error, Home, LockFile, ServerName, StackName,
+    AppEntry, AppGuard, AppName, EnvFile, Error, Home, LockFile, ServerName, StackName,
     error::nearest,
     folder::{names_in, read_yaml, write_yaml},
     names::InvalidName,
@@ -195,12 +195,12 @@ impl Home {
         }
     }
 
-    /// Replaces the app's lock file.
+    /// Replaces the lock file of the app that is guarded.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write_lock_file(&self, app: &AppEntry, lock: &LockFile) -> Result<(), Error> {
-        write_yaml(&self.lock_path(app), lock)
+    pub fn write_lock_file(&self, guard: &AppGuard, lock: &LockFile) -> Result<(), Error> {
+        write_yaml(&self.lock_path(guard.app()), lock)
     }
 
     /// Removes the app's files here, its plugins' memory included; nothing on

@@ -27,7 +27,7 @@ pub struct LockFile {
     pub owner: Option<String>,
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub plugins: BTreeMap<String, PluginLock>,
+    pub plugins: BTreeMap<String, PluginPin>,
     /// What services may reach beyond the app, as text (`host: /srv/x`), by their
     /// keys in the compose files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -67,7 +67,7 @@ impl RecipePin {
 /// A plugin the operator agreed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PluginLock {
+pub struct PluginPin {
     /// Digest of the component, 64 hex digits.
     pub sha256: String,
     /// What the component was: `std:postgres`, or its path in the recipe. None in

@@ -17,7 +17,7 @@ pub mod reach;
 pub mod server;
 pub mod write;
 
-mod app_lock;
+mod app_guard;
 mod apps;
 mod servers;
 #[cfg(test)]
@@ -25,7 +25,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use app_lock::AppLock;
+pub use app_guard::AppGuard;
 pub use apps::Salvaged;
 pub use env_file::EnvFile;
 pub use error::Error;

@@ -132,7 +132,7 @@ fn a_lock_file_reads_back() {
         ..LockFile::default()
     };
     let grants = vec!["exec: db".into(), "http: https://sso.example.org".into()];
-    let plugin = lock_file::PluginLock {
+    let plugin = lock_file::PluginPin {
         sha256: "0".repeat(64),
         component: Some("plugins/wordpress.wasm".into()),
         recipe: lock.recipe.clone(),
@@ -143,16 +143,17 @@ fn a_lock_file_reads_back() {
         }],
     };
     lock.plugins.insert("wordpress".into(), plugin);
-    home.write_lock_file(&app, &lock).unwrap();
+    let guard = home.guard_app(&app, "a test").unwrap();
+    home.write_lock_file(&guard, &lock).unwrap();
     assert_eq!(home.lock_file(&app).unwrap(), lock);
     // One that was written before plugins had a component and a recipe there.
     for plugin in lock.plugins.values_mut() {
         (plugin.component, plugin.recipe) = (None, None);
         plugin.earlier.clear();
     }
-    home.write_lock_file(&app, &lock).unwrap();
+    home.write_lock_file(&guard, &lock).unwrap();
     assert_eq!(home.lock_file(&app).unwrap(), lock);
-    home.write_lock_file(&app, &LockFile::default()).unwrap();
+    home.write_lock_file(&guard, &LockFile::default()).unwrap();
     assert_eq!(home.lock_file(&app).unwrap(), LockFile::default());
 }
 

@@ -11,8 +11,8 @@ use crate::{
         questions::{Ambiguous, ReachWish, Wish},
     },
     home::{
-        self, GivenGrant, Grant, LockFile,
-        lock_file::{PluginLock, RecipePin},
+        self, AppGuard, GivenGrant, Grant, LockFile,
+        lock_file::{PluginPin, RecipePin},
     },
     plugin::grants::{self, Claims, Decision, Known, Reason},
     recipe::ComponentRef,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What is to be written into the lock file after consent was given.
-pub(crate) type Agreed = Vec<(String, PluginLock)>;
+pub(crate) type Agreed = Vec<(String, PluginPin)>;
 
 /// What each plugin asks for beyond what it was given; `flags` are grants given
 /// on the command line. The rules are [`grants::decide`]'s.
@@ -208,7 +208,7 @@ fn held<'a>(app: &'a App, component: &Component) -> Option<&'a str> {
 
 /// The recipe with which a plugin was agreed to last. A lock file of a potluck that
 /// wrote none down has only the last deploy.
-fn last<'a>(app: &'a App, agreed: &'a PluginLock) -> Option<&'a RecipePin> {
+fn last<'a>(app: &'a App, agreed: &'a PluginPin) -> Option<&'a RecipePin> {
     if agreed.component.is_some() { agreed.recipe.as_ref() } else { app.lock.recipe.as_ref() }
 }
 
@@ -253,7 +253,7 @@ pub(crate) fn decide(
             held: held(app, component),
         };
         let last = agreed.and_then(|agreed| last(app, agreed));
-        (component.entry.name.clone(), grants::lock(&request, last, pin(app)))
+        (component.entry.name.clone(), grants::pin(&request, last, pin(app)))
     };
     Ok(components.iter().map(agreed).collect())
 }
@@ -278,12 +278,14 @@ fn ambiguous(
         .collect()
 }
 
-/// Whether who calls holds the app's lock ([`home::Home::lock_app`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AppLocked {
-    Yes,
-    /// It is taken while consent is written down.
-    No,
+/// By what right consent is written down.
+#[derive(Debug, Clone, Copy)]
+pub enum Guarding<'a> {
+    /// Who calls changes the app.
+    Held(&'a AppGuard),
+    /// Who calls changes nothing of the app, and claims it only while consent is
+    /// written down.
+    WhileWriting,
 }
 
 /// Asks for consent where there is none yet, and writes it to the lock file: as
@@ -292,20 +294,24 @@ pub(crate) fn agree(
     context: &Context,
     app: &App,
     components: &[Component],
-    locked: AppLocked,
+    guarding: Guarding<'_>,
 ) -> Result<(), Error> {
     let asked = wishes(app, components, &[]);
     let agreed = decide(context, app, components, Vec::new())?;
     if !record(&mut app.lock.clone(), &agreed) {
         return Ok(());
     }
-    let _lock = match locked {
-        AppLocked::Yes => None,
-        AppLocked::No => match context.home.lock_app(&app.entry, "a change of grants") {
-            // What needed no answer can be written down another time.
-            Err(home::Error::Locked { .. }) if asked.is_empty() => return Ok(()),
-            lock => Some(lock?),
-        },
+    let claimed;
+    let guard = match guarding {
+        Guarding::Held(guard) => guard,
+        Guarding::WhileWriting => {
+            claimed = match context.home.guard_app(&app.entry, "a change of grants") {
+                // What needed no answer can be written down another time.
+                Err(home::Error::Locked { .. }) if asked.is_empty() => return Ok(()),
+                claimed => claimed?,
+            };
+            &claimed
+        }
     };
     let mut lock = context.home.lock_file(&app.entry)?;
     let same = lock.plugins == app.lock.plugins;
@@ -324,7 +330,7 @@ pub(crate) fn agree(
             context.progress.warn(message);
         }
     }
-    Ok(context.home.write_lock_file(&app.entry, &lock)?)
+    Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
 /// Writes what was agreed to into the lock file's model; whether that changed it.

@@ -9,7 +9,7 @@ mod restore_hook;
 mod services;
 mod start;
 
-pub use consent::{AppLocked, check_grants};
+pub use consent::{Guarding, check_grants};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub(crate) use restore_hook::{RestoreHook, before_restore};
 pub use services::{AppServices, running_container};

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     access::{AppFiles, AppMemory, AppSecrets},
-    consent::{AppLocked, agree, check_flags},
+    consent::{Guarding, agree, check_flags},
     services::AppServices,
 };
 
@@ -25,7 +25,7 @@ pub async fn start(
     context: &Context,
     app: &App,
     role: Role,
-    locked: AppLocked,
+    guarding: Guarding<'_>,
 ) -> Result<Vec<(String, Hooks)>, Error> {
     let components = app.components()?;
     if role == Role::Backup
@@ -37,7 +37,7 @@ pub async fn start(
     if components.is_empty() {
         return Ok(Vec::new());
     }
-    agree(context, app, &components, locked)?;
+    agree(context, app, &components, guarding)?;
     start_components(context, app, components.iter(), &[role]).await
 }
 
@@ -56,7 +56,7 @@ pub async fn prepare(
         return Ok(None);
     };
     check_flags(context, app, &components)?;
-    agree(context, app, &components, AppLocked::No)?;
+    agree(context, app, &components, Guarding::WhileWriting)?;
     let plugin = component.load(&context.runtime).await?;
     let surroundings = surroundings(context, app, component, plugin)?;
     Ok(Some((plugin.clone(), surroundings)))

@@ -15,6 +15,7 @@ use std::time::Instant;
 use crate::{
     app::{App, Context, Error},
     engine::Kind,
+    home::AppGuard,
     rollout::Plan,
 };
 
@@ -25,54 +26,72 @@ use super::{
     steps::Steps,
 };
 
-/// Brings the swarm to what the app's recipe and settings ask for, and proves
-/// that it runs.
+/// What a deploy would do. Asks and changes nothing.
 ///
 /// # Errors
-/// [`crate::rollout::Error::RolledBack`] when it failed and the previous version is back,
-/// [`crate::rollout::Error::Failed`] when nothing ran before, [`Error::Migration`], [`Error::NeedsConsent`],
-/// [`Error::Declined`], and what the checks find. With
-/// [`DeployOptions::dry_run`], only what comes before the first step.
-pub async fn deploy(
+/// As [`deploy`], as far as it comes before the first step.
+pub async fn plan(
     context: &Context,
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
-    let (plan, changed) = run(context, app, options).await?;
-    Ok(DeployReport {
+    let plan = prepare(context, None, app, options).await?.plan;
+    Ok(report(app, plan, false, started))
+}
+
+/// Brings the swarm to what the app's recipe and settings ask for, and proves
+/// that it runs.
+///
+/// # Errors
+/// [`crate::rollout::Error::RolledBack`] when it failed and the previous version is back,
+/// [`crate::rollout::Error::Failed`] when nothing ran before, [`Error::Migration`],
+/// [`Error::NeedsConsent`], [`Error::Declined`], and what the checks find.
+pub async fn deploy(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    options: &DeployOptions,
+) -> Result<DeployReport, Error> {
+    let started = Instant::now();
+    let (plan, changed) = run(context, guard, app, options).await?;
+    Ok(report(app, plan, changed, started))
+}
+
+fn report(app: &App, plan: Plan, changed: bool, started: Instant) -> DeployReport {
+    DeployReport {
         app: app.entry.name.to_string(),
         stack: app.name.to_string(),
         version: app.checkout.version.clone(),
         plan,
         changed,
         seconds: started.elapsed().as_secs_f64(),
-    })
+    }
 }
 
 async fn run(
     context: &Context,
+    guard: &AppGuard,
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<(Plan, bool), Error> {
-    let Prepared { plan, live, work, images, due } = prepare(context, app, options).await?;
-    if options.dry_run {
-        return Ok((plan, false));
-    }
+    let Prepared { plan, live, work, images, due } =
+        prepare(context, Some(guard), app, options).await?;
     let Some(due) = due else {
         // That it still runs is looked at all the same.
         if !options.detach {
             rollout(context, app, options).check_running(&work).await?;
         }
-        keep_record(context, app, &[]).await?;
+        keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false));
     };
     if !context.consent.plan(&plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
-    keep_record(context, app, &due.missing).await?;
+    keep_record(context, guard, app, &due.missing).await?;
     Steps {
         context,
+        guard,
         app,
         options,
         plugins: due.plugins,
@@ -90,6 +109,7 @@ async fn run(
 /// so.
 async fn keep_record(
     context: &Context,
+    guard: &AppGuard,
     app: &mut App,
     names: &[(Kind, String)],
 ) -> Result<(), Error> {
@@ -97,7 +117,7 @@ async fn keep_record(
     let id = app.engine.record_id().await?;
     if app.lock.owner != id {
         app.lock.owner = id;
-        context.home.write_lock_file(&app.entry, &app.lock)?;
+        context.home.write_lock_file(guard, &app.lock)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use crate::{
     app::{App, Context, Error},
-    home::{LockFile, lock_file::Upgrade},
+    home::{AppGuard, LockFile, lock_file::Upgrade},
     plugin::{Hooks, Role, Step, Transition},
     rollout::{Change, ChangeAction, ChangeKind},
 };
@@ -116,11 +116,12 @@ impl Migrations {
     pub async fn run(
         &self,
         context: &Context,
+        guard: &AppGuard,
         app: &mut App,
         plugins: &mut [(String, Hooks)],
     ) -> Result<(), Stopped> {
         for planned in &self.steps {
-            if let Err(source) = self.run_one(context, app, plugins, planned).await {
+            if let Err(source) = self.run_one(context, guard, app, plugins, planned).await {
                 let reversible = app.lock.upgrade.as_ref().is_none_or(|u| !u.irreversible);
                 return Err(Stopped { step: planned.name(), source, reversible });
             }
@@ -131,17 +132,18 @@ impl Migrations {
     async fn run_one(
         &self,
         context: &Context,
+        guard: &AppGuard,
         app: &mut App,
         plugins: &mut [(String, Hooks)],
         Planned { plugin: name, step: Step { id, reversible, .. } }: &Planned,
     ) -> Result<(), Error> {
         context.progress.step(format!("{name}: migrate {id}"));
         // Before it begins, as it may be cut off.
-        self.note(context, app, |upgrade| upgrade.irreversible |= !reversible)?;
+        self.note(context, guard, app, |upgrade| upgrade.irreversible |= !reversible)?;
         for (_, plugin) in plugins.iter_mut().filter(|(plugin, _)| plugin == name) {
             plugin.migrate(id).await?;
         }
-        self.note(context, app, |upgrade| {
+        self.note(context, guard, app, |upgrade| {
             upgrade.done.entry(name.clone()).or_default().push(id.clone());
         })
     }
@@ -150,6 +152,7 @@ impl Migrations {
     fn note(
         &self,
         context: &Context,
+        guard: &AppGuard,
         app: &mut App,
         change: impl FnOnce(&mut Upgrade),
     ) -> Result<(), Error> {
@@ -159,7 +162,7 @@ impl Migrations {
             .upgrade
             .insert(begun.unwrap_or_else(|| Upgrade::new(&self.before, &self.after)));
         change(upgrade);
-        Ok(context.home.write_lock_file(&app.entry, &app.lock)?)
+        Ok(context.home.write_lock_file(guard, &app.lock)?)
     }
 }
 

@@ -12,6 +12,6 @@ mod record;
 mod steps;
 mod undeploy;
 
-pub use deploy::deploy;
+pub use deploy::{deploy, plan};
 pub use options::{DeployOptions, DeployReport};
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};

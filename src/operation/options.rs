@@ -13,7 +13,6 @@ pub struct DeployOptions {
     /// Return as soon as the swarm has the specs; hooks that need running
     /// services are then not run.
     pub detach: bool,
-    pub dry_run: bool,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
     /// What lint may find before it stops the deploy.

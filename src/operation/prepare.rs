@@ -14,6 +14,7 @@ use crate::{
         version,
     },
     engine::Kind,
+    home::AppGuard,
     hooks::{
         self,
         consent::{self, Agreed},
@@ -57,19 +58,21 @@ pub(super) struct Due {
     pub record: Record,
 }
 
-/// Finds out what a deploy has to do, and asks for what is not agreed to yet.
+/// Finds out what a deploy has to do, and asks for what is not agreed to yet; without
+/// a guard it asks and writes nothing.
 ///
 /// # Errors
 /// What the checks find, [`Error::NeedsConsent`] and its like.
 pub(super) async fn prepare(
     context: &Context,
+    guard: Option<&AppGuard>,
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<Prepared, Error> {
     none_of(external::reserved(&app.stack), context, app, options).await?;
-    let asking = match options.dry_run {
-        true => Asking::Shown,
-        false => Asking::Asked { agreed: options.takeover },
+    let asking = match guard {
+        None => Asking::Shown,
+        Some(_) => Asking::Asked { agreed: options.takeover },
     };
     // Side by side: what belongs to the app nearly always needs no question.
     let early = {
@@ -82,7 +85,7 @@ pub(super) async fn prepare(
         if standing?.is_settled() { Some(live?) } else { None }
     };
     // A restore brings the data of that version along.
-    if !(options.dry_run || options.downgrade || options.restoring) {
+    if guard.is_some() && !options.downgrade && !options.restoring {
         version::allow(context, app)?;
     }
     let mut takeovers = takeover::enter(context, app, asking).await?;
@@ -137,13 +140,16 @@ pub(super) async fn prepare(
     plan.changes.extend(changed_components);
     plan.warnings.splice(0..0, takeovers);
     plan.reach = reaching::rows(&app.lock, &reaches);
-    let (agreed, open) = if options.dry_run {
-        let open = not_agreed(context, app, &components, &reaches);
-        plan.warnings.extend(open.warnings);
-        components.iter().partition(|c| !open.plugins.contains(&c.entry.name))
-    } else {
-        agree(context, app, options, &components, &reaches)?;
-        (components.iter().collect::<Vec<_>>(), Vec::new())
+    let (agreed, open): (Vec<_>, Vec<_>) = match guard {
+        Some(guard) => {
+            agree(context, guard, app, options, &components, &reaches)?;
+            (components.iter().collect(), Vec::new())
+        }
+        None => {
+            let open = not_agreed(context, app, &components, &reaches);
+            plan.warnings.extend(open.warnings);
+            components.iter().partition(|c| !open.plugins.contains(&c.entry.name))
+        }
     };
 
     let roles = &[Role::Lifecycle, Role::Migration];
@@ -217,6 +223,7 @@ async fn none_of(
 /// Asks for what was not agreed to yet, and writes down what is.
 fn agree(
     context: &Context,
+    guard: &AppGuard,
     app: &mut App,
     options: &DeployOptions,
     components: &[Component],
@@ -230,7 +237,7 @@ fn agree(
     let grants = consent::record(&mut app.lock, &agreed);
     let reach = reaching::record(&mut app.lock, reaches);
     if grants || reach {
-        context.home.write_lock_file(&app.entry, &app.lock)?;
+        context.home.write_lock_file(guard, &app.lock)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::{
     app::{App, Context, Error, Left, MigrationFailed, version},
     engine::{Engine, Scope, api},
+    home::AppGuard,
     hooks,
     plugin::{Hooks, Role, Transition},
     rollout::{
@@ -34,6 +35,7 @@ const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
 /// A deploy that was agreed to.
 pub(super) struct Steps<'a> {
     pub context: &'a Context,
+    pub guard: &'a AppGuard,
     pub app: &'a mut App,
     pub options: &'a DeployOptions,
     /// Of the roles `lifecycle` and `migration`, in the order of `recipe.yml`.
@@ -111,7 +113,9 @@ impl Steps<'_> {
             }
             return Ok(());
         }
-        if let Err(stopped) = self.migrations.run(context, self.app, &mut self.plugins).await {
+        if let Err(stopped) =
+            self.migrations.run(context, self.guard, self.app, &mut self.plugins).await
+        {
             let failed = self.stopped(stopped, &applied, progress).await;
             // The new version stays: the next plain deploy must not go back.
             if !progress.as_before
@@ -209,13 +213,13 @@ impl Steps<'_> {
             return Ok(());
         }
         self.app.lock.begun = Some(version::pinned(self.app));
-        Ok(self.context.home.write_lock_file(&self.app.entry, &self.app.lock)?)
+        Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?)
     }
 
     /// What was begun is undone, or done.
     fn end(&mut self) -> Result<(), Error> {
         match self.app.lock.begun.take() {
-            Some(_) => Ok(self.context.home.write_lock_file(&self.app.entry, &self.app.lock)?),
+            Some(_) => Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?),
             None => Ok(()),
         }
     }
@@ -231,7 +235,7 @@ impl Steps<'_> {
         let after = self.transition.after.as_ref();
         let restoring = self.options.restoring;
         app.lock.upgrade.take_if(|upgrade| !restoring && after != Some(&upgrade.before));
-        Ok(self.context.home.write_lock_file(&app.entry, &app.lock)?)
+        Ok(self.context.home.write_lock_file(self.guard, &app.lock)?)
     }
 
     /// Calls `deploy-failed`. An instance that broke is replaced by a new one: a

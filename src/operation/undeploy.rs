@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     app::{App, Context, Error, Leaving, OnServer},
     engine::{Engine, Error as EngineError, Kind, Scope, label},
+    home::AppGuard,
     hooks::{self, consent},
     owner::KIND_LABEL,
     plugin::Role,
@@ -32,6 +33,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// [`Error::NotDeployed`], tasks or networks that do not end within `timeout`.
 pub async fn undeploy(
     context: &Context,
+    _: &AppGuard,
     leaving: &Leaving,
     timeout: Duration,
 ) -> Result<(), Error> {
@@ -146,7 +148,7 @@ pub async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says; then some may be gone.
-pub async fn remove(context: &Context, leaving: &Leaving) -> Result<(), Error> {
+pub async fn remove(context: &Context, _: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
     let engine = leaving.engine();
     let leftovers = leftovers(leaving).await?;
     Record::remove(context, &leaving.on_server.entry)?;

@@ -11,7 +11,7 @@ use super::host;
 use crate::home::{
     GivenGrant, Grant,
     error::nearest,
-    lock_file::{AgreedVersion, EARLIER, PluginLock, RecipePin},
+    lock_file::{AgreedVersion, EARLIER, PluginPin, RecipePin},
 };
 
 /// What is known when it is decided.
@@ -24,7 +24,7 @@ pub struct Request<'a> {
     /// Its digest, 64 hex digits.
     pub digest: &'a str,
     /// What was agreed to earlier.
-    pub agreed: Option<&'a PluginLock>,
+    pub agreed: Option<&'a PluginPin>,
     /// The digest agreed to with this very version of the recipe, the last time
     /// or earlier: see [`held`].
     pub held: Option<&'a str>,
@@ -109,7 +109,7 @@ impl Question {
 /// is the recipe of the lock entry. A folder without versions is being worked on:
 /// its components may change.
 pub fn held<'a>(
-    agreed: &'a PluginLock,
+    agreed: &'a PluginPin,
     last: Option<&RecipePin>,
     recipe: &RecipePin,
 ) -> Option<&'a str> {
@@ -127,7 +127,7 @@ fn same(one: &RecipePin, other: &RecipePin) -> bool {
 
 /// The lock entry of a plugin that got all it asked for, with this recipe; `last`
 /// is the recipe of the entry from before.
-pub fn lock(request: &Request<'_>, last: Option<&RecipePin>, recipe: RecipePin) -> PluginLock {
+pub fn pin(request: &Request<'_>, last: Option<&RecipePin>, recipe: RecipePin) -> PluginPin {
     let mut earlier = request.agreed.map(|lock| lock.earlier.clone()).unwrap_or_default();
     let before = request.agreed.zip(last.and_then(|last| last.version.clone()));
     if let Some((lock, version)) = before {
@@ -136,7 +136,7 @@ pub fn lock(request: &Request<'_>, last: Option<&RecipePin>, recipe: RecipePin) 
     }
     earlier.retain(|earlier| Some(&earlier.version) != recipe.version.as_ref());
     earlier.drain(..earlier.len().saturating_sub(EARLIER));
-    PluginLock {
+    PluginPin {
         sha256: request.digest.into(),
         component: Some(request.component.into()),
         recipe: Some(recipe).filter(|pin| pin.version.is_some() || pin.commit.is_some()),
@@ -236,10 +236,10 @@ mod tests {
         RecipePin { version: version.map(Into::into), ..RecipePin::default() }
     }
 
-    fn agreed(component: &str, digest: &str, lines: &[&str]) -> PluginLock {
+    fn agreed(component: &str, digest: &str, lines: &[&str]) -> PluginPin {
         let wanted = &set(lines);
         let request = Request { wanted, component, digest, agreed: None, held: None };
-        lock(&request, None, recipe(None))
+        pin(&request, None, recipe(None))
     }
 
     fn reason(
@@ -254,7 +254,7 @@ mod tests {
     fn reason_of(
         component: &str,
         wanted: &[&str],
-        agreed: Option<PluginLock>,
+        agreed: Option<PluginPin>,
         same_version: bool,
     ) -> Option<Reason> {
         let wanted = set(wanted);
@@ -303,7 +303,7 @@ mod tests {
             assert_eq!(reason_of(now, wanted, given, same), expected, "{before} {now} {same}");
         }
         // Of a potluck that did not write down what it was.
-        let unknown = PluginLock { component: None, ..agreed("", "bb", db) };
+        let unknown = PluginPin { component: None, ..agreed("", "bb", db) };
         assert_eq!(reason_of("a.wasm", db, Some(unknown), false), None);
         // All of it is new, and a flag has to name it.
         let given = agreed("std:postgres", "bb", db);
@@ -325,17 +325,17 @@ mod tests {
         let mut entry = agreed("a.wasm", "d0", &[]);
         let mut last = recipe(Some("0"));
         entry.recipe = Some(last.clone());
-        let agree = |entry: &PluginLock, last: &RecipePin, version: &str, digest: &str| {
+        let agree = |entry: &PluginPin, last: &RecipePin, version: &str, digest: &str| {
             let wanted = &set(&[]);
             let agreed = Some(entry);
             let request = Request { wanted, component: "a.wasm", digest, agreed, held: None };
-            lock(&request, Some(last), recipe(Some(version)))
+            pin(&request, Some(last), recipe(Some(version)))
         };
         for n in 1..=EARLIER + 1 {
             entry = agree(&entry, &last, &n.to_string(), &format!("d{n}"));
             last = recipe(Some(&n.to_string()));
         }
-        let of = |entry: &PluginLock, last: &RecipePin, version: &str| {
+        let of = |entry: &PluginPin, last: &RecipePin, version: &str| {
             held(entry, Some(last), &recipe(Some(version))).map(str::to_owned)
         };
         assert_eq!(entry.earlier.len(), EARLIER);

@@ -76,7 +76,7 @@ impl Drop for Beside {
 impl Fixture {
     async fn prepare(&self) -> Result<backup::Restore, Error> {
         let app = self.load().await;
-        backup::prepare(&self.context, &app, &Which::Latest, &self.options()).await
+        backup::prepare(&self.context, &self.guard(), &app, &Which::Latest, &self.options()).await
     }
 
     fn folder_of(&self, volume: &str) -> PathBuf {

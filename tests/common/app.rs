@@ -13,7 +13,8 @@ use potluck::{
     app::{self, App, Consent, Context, Downgrade, Error, Leaving, ReachWish, Takeover, Wish},
     engine::{self, Engine, Scope},
     home::{
-        AppEntry, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings, StackName,
+        AppEntry, AppGuard, AppName, EnvFile, Grant, Home, RecipeName, ServerName, ServerSettings,
+        StackName,
     },
     hooks,
     operation::{self, DeployOptions, DeployReport},
@@ -216,7 +217,20 @@ impl TestApp {
 
     pub async fn try_deploy(&self, options: &DeployOptions) -> Result<DeployReport, Error> {
         let mut app = self.load_version(&options.version).await;
-        operation::deploy(&self.context, &mut app, options).await
+        operation::deploy(&self.context, &self.guard(), &mut app, options).await
+    }
+
+    /// That the test changes the app.
+    pub fn guard(&self) -> AppGuard {
+        self.context.home.guard_app(&self.entry, "a test").unwrap()
+    }
+
+    /// What a deploy would do.
+    pub async fn try_plan(&self, options: &DeployOptions) -> Result<Plan, Error> {
+        let mut app = self.load_version(&options.version).await;
+        let report = operation::plan(&self.context, &mut app, options).await?;
+        assert!(!report.changed);
+        Ok(report.plan)
     }
 
     pub async fn deploy(&self) -> DeployReport {

@@ -15,7 +15,7 @@ use crate::{
         session::{Session, nearest, wait},
         table::Table,
     },
-    hooks::{self, AppLocked},
+    hooks::{self, Guarding},
     plugin::{CommandSpec, Hooks, Role},
     recipe::abra,
 };
@@ -81,7 +81,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let (known, ran) = wait("interrupted: the command may have been at work", async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
-        let mut plugins = hooks::start(context, &app, Role::Commands, AppLocked::No).await?;
+        let mut plugins =
+            hooks::start(context, &app, Role::Commands, Guarding::WhileWriting).await?;
         let mut known = Vec::new();
         for (n, (plugin, hooks)) in plugins.iter_mut().enumerate() {
             for spec in hooks.command_specs().await? {

@@ -67,8 +67,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             env.set(key, value)?;
         }
         home.check_stack(&entry, &entry.stack(&env)?)?;
-        home.write_env(&entry, &env)?;
+        // First, as it cannot be done while another command changes the app.
         confirm_stack(&home, &entry, &args.set)?;
+        home.write_env(&entry, &env)?;
         session.ui.say(format_args!("Wrote {}.", home.env_path(&entry).display()));
     }
     if args.json.json {
@@ -94,14 +95,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 session.ui.warn(warning);
             }
             home.check_stack(&entry, &entry.stack(&env)?)?;
-            home.write_env(&entry, &env)?;
-            // A stack's name that was typed is the operator's word.
+            // A stack's name that was typed is the operator's word. It is kept first, as
+            // that cannot be done while another command changes the app.
             let typed = |env: &EnvFile| env.get("STACK_NAME").unwrap_or_default().to_owned();
             let earlier = EnvFile::parse("settings", &before).ok();
             if earlier.is_some_and(|earlier| typed(&earlier) != typed(&env)) {
                 let key = "STACK_NAME".to_owned();
                 confirm_stack(&home, &entry, &[Assignment { key, value: typed(&env) }])?;
             }
+            home.write_env(&entry, &env)?;
             session.ui.say(format_args!("Wrote {}.", path.display()));
         }
         None => session.ui.say("Nothing was changed."),

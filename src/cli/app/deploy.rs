@@ -97,7 +97,7 @@ const UNCHANGED: &str = "interrupted: nothing of the app was changed";
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = if args.dry_run { None } else { Some(home.lock_app(&entry, "a deploy")?) };
+    let guard = if args.dry_run { None } else { Some(home.guard_app(&entry, "a deploy")?) };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);
     let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
@@ -105,7 +105,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         version: args.version.clone().map_or(Version::Newest, Version::Named),
         timeout: args.timeout,
         detach: args.detach,
-        dry_run: args.dry_run,
         force: args.force,
         strictness: args.strict.strictness(),
         restoring: false,
@@ -114,7 +113,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     let report = wait(INTERRUPTED, async {
         let mut app = app::load(&operating.context, &entry, &options.version).await?;
-        Ok(operation::deploy(&operating.context, &mut app, &options).await?)
+        Ok(match &guard {
+            Some(guard) => operation::deploy(&operating.context, guard, &mut app, &options).await?,
+            None => operation::plan(&operating.context, &mut app, &options).await?,
+        })
     })
     .map_err(|failure| match failure.exit {
         // What the plugins may do may have been written down: that changes no app.

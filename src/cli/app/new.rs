@@ -220,9 +220,10 @@ fn remember_sample(
     if copied.is_empty() {
         return Ok(());
     }
+    let guard = home.guard_app(entry, "a new app")?;
     let mut lock = home.lock_file(entry)?;
     lock.sample = copied;
-    Ok(home.write_lock_file(entry, &lock)?)
+    Ok(home.write_lock_file(&guard, &lock)?)
 }
 
 /// Writes down that the stack's name is the operator's own word.
@@ -234,9 +235,10 @@ pub(super) fn confirm_stack(
     let Some(stack) = set.iter().rev().find(|assignment| assignment.key == "STACK_NAME") else {
         return Ok(());
     };
+    let guard = home.guard_app(entry, "a change of settings")?;
     let mut lock = home.lock_file(entry)?;
     lock.stack = Some(stack.value.trim().to_owned()).filter(|stack| !stack.is_empty());
-    Ok(home.write_lock_file(entry, &lock)?)
+    Ok(home.write_lock_file(&guard, &lock)?)
 }
 
 /// What would stop a deploy of this recipe: better known now than then.

@@ -10,7 +10,7 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    home::AppEntry,
+    home::AppGuard,
     operation,
 };
 
@@ -41,7 +41,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry, "a removal")?;
+    let guard = home.guard_app(&entry, "a removal")?;
     if !args.yes {
         if !session.ui.is_interactive() {
             return Err(Failure::consent(format!(
@@ -60,7 +60,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let cleaned = wait("interrupted: some of the app may be removed already", async {
-        Ok(clean_up(&operating.context, &entry).await)
+        Ok(clean_up(&operating.context, &guard).await)
     })?;
     drop(operating);
     match cleaned {
@@ -81,7 +81,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-async fn clean_up(context: &Context, entry: &AppEntry) -> Result<(), app::Error> {
-    let app = Leaving::load(context, entry).await?;
-    operation::remove(context, &app).await
+async fn clean_up(context: &Context, guard: &AppGuard) -> Result<(), app::Error> {
+    let app = Leaving::load(context, guard.app()).await?;
+    operation::remove(context, guard, &app).await
 }

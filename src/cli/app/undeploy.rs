@@ -43,7 +43,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry, "an undeploy")?;
+    let guard = home.guard_app(&entry, "an undeploy")?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some of the app may be stopped already", async {
         // First, so that the question comes after what cannot be done.
@@ -55,7 +55,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 return Err(Failure::interrupted("nothing was changed"));
             }
         }
-        Ok(operation::undeploy(&operating.context, &app, args.timeout).await?)
+        Ok(operation::undeploy(&operating.context, &guard, &app, args.timeout).await?)
     })?;
     drop(operating);
     session.ui.say(format_args!("{} is not deployed any more; its data stay.", entry.name));

@@ -38,14 +38,14 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry, "a backup")?;
+    let guard = home.guard_app(&entry, "a backup")?;
     let operating = session
         .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
         .granting(&args.grants);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
         let app = app::load_deployed(&operating.context, &entry).await?;
-        Ok(backup::create(&operating.context, &app, &options).await?)
+        Ok(backup::create(&operating.context, &guard, &app, &options).await?)
     })?;
     drop(operating);
     if args.json.json {

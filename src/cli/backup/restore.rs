@@ -54,7 +54,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry, "a restore")?;
+    let guard = home.guard_app(&entry, "a restore")?;
     let operating = session
         .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
         .granting(&args.grants);
@@ -63,10 +63,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let report = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
         let mut app = app::load_deployed(context, &entry).await?;
-        let restore = backup::prepare(context, &app, &which, &options).await?;
+        let restore = backup::prepare(context, &guard, &app, &which, &options).await?;
         operating.pause();
         agree(args, &session.ui, &restore.plan)?;
-        Ok(restore.run(context, &mut app, &options).await?)
+        Ok(restore.run(context, &guard, &mut app, &options).await?)
     })?;
     drop(operating);
     if args.json.json {

@@ -42,14 +42,14 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let _lock = home.lock_app(&entry, "a change of grants")?;
+    let guard = home.guard_app(&entry, "a change of grants")?;
     let mut lock = home.lock_file(&entry)?;
     let revoked = revoke(&mut lock, args.plugin.as_deref(), &args.grants)?;
     if revoked.is_empty() {
         session.ui.say(format_args!("No plugin of {} was given anything.", entry.name));
         return Ok(Exit::DONE);
     }
-    home.write_lock_file(&entry, &lock)?;
+    home.write_lock_file(&guard, &lock)?;
     for line in revoked {
         session.ui.say(format_args!("Revoked {line}."));
     }
@@ -150,10 +150,10 @@ fn is(line: &str, named: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::lock_file::PluginLock;
+    use crate::home::lock_file::PluginPin;
 
     fn lock() -> LockFile {
-        let plugin = |grants: &[&str]| PluginLock {
+        let plugin = |grants: &[&str]| PluginPin {
             sha256: "aa".into(),
             component: None,
             recipe: None,

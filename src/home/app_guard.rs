@@ -15,25 +15,33 @@ use super::{AppEntry, Error, Holder, Home};
 /// Bytes of what a holder writes of itself.
 const LONGEST: u64 = 4096;
 
-/// Held while an app is changed. Let go when dropped and when the process ends,
-/// however it ends.
+/// That this process is the one that changes an app: who holds one may. Let go when
+/// dropped and when the process ends, however it ends.
 #[derive(Debug)]
-pub struct AppLock {
+pub struct AppGuard {
+    app: AppEntry,
     _file: File,
 }
 
+impl AppGuard {
+    /// The app that it guards.
+    pub fn app(&self) -> &AppEntry {
+        &self.app
+    }
+}
+
 impl Home {
-    /// Takes the app's lock without waiting; `doing` is for whoever finds it taken:
+    /// Claims the app for this process without waiting; `doing` is for whoever finds it taken:
     /// `a deploy`, `a backup`.
     ///
     /// # Errors
     /// [`Error::Locked`] while another command holds it.
-    pub fn lock_app(&self, app: &AppEntry, doing: &str) -> Result<AppLock, Error> {
+    pub fn guard_app(&self, app: &AppEntry, doing: &str) -> Result<AppGuard, Error> {
         let folder = self.state().join("locks").join(app.server.as_str());
         let path = folder.join(app.name.as_str());
         let failed = |action, source| Error::Io { action, path: path.clone(), source };
         fs::create_dir_all(&folder).map_err(|e| failed("creating the folder of", e))?;
-        // What the holder wrote stays until the lock is ours.
+        // What the holder wrote stays until it is ours.
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -53,7 +61,7 @@ impl Home {
         let text = serde_json::to_string(&holder).map_err(|e| failed("writing", e.into()))?;
         file.set_len(0).map_err(|e| failed("writing", e))?;
         file.write_all(text.as_bytes()).map_err(|e| failed("writing", e))?;
-        Ok(AppLock { _file: file })
+        Ok(AppGuard { app: app.clone(), _file: file })
     }
 }
 
@@ -74,16 +82,16 @@ mod tests {
         let home = Home::new(folder.path());
         let entry =
             |name: &str| AppEntry { name: name.parse().unwrap(), server: "here".parse().unwrap() };
-        let held = home.lock_app(&entry("a.example"), "a backup").unwrap();
+        let held = home.guard_app(&entry("a.example"), "a backup").unwrap();
         // Also the third is told who holds it.
         for _ in 0..2 {
-            let told = home.lock_app(&entry("a.example"), "a deploy").unwrap_err().to_string();
+            let told = home.guard_app(&entry("a.example"), "a deploy").unwrap_err().to_string();
             let pid = format!("(pid {})", std::process::id());
             assert!(told.starts_with("a.example: a backup has been running since 20"), "{told}");
             assert!(told.ends_with(&pid), "{told}");
         }
-        assert!(home.lock_app(&entry("b.example"), "a deploy").is_ok());
+        assert!(home.guard_app(&entry("b.example"), "a deploy").is_ok());
         drop(held);
-        assert!(home.lock_app(&entry("a.example"), "a deploy").is_ok());
+        assert!(home.guard_app(&entry("a.example"), "a deploy").is_ok());
     }
 }
