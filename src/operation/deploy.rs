@@ -18,6 +18,7 @@ use super::{
     App, Context, DeployOptions, DeployReport, Error, Plan,
     app_rollout::rollout,
     prepare::{Prepared, prepare},
+    reached::Reached,
     steps::Steps,
 };
 
@@ -35,13 +36,14 @@ pub async fn deploy(
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
-    let (plan, changed) = run(context, app, options).await?;
+    let (plan, changed, reached) = run(context, app, options).await?;
     Ok(DeployReport {
         app: app.entry.name.to_string(),
         stack: app.name.to_string(),
         version: app.checkout.version.clone(),
         plan,
         changed,
+        reached,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -50,24 +52,25 @@ async fn run(
     context: &Context,
     app: &mut App,
     options: &DeployOptions,
-) -> Result<(Plan, bool), Error> {
+) -> Result<(Plan, bool, Reached), Error> {
     let Prepared { plan, live, work, images, due } = prepare(context, app, options).await?;
     if options.dry_run {
-        return Ok((plan, false));
+        return Ok((plan, false, Reached::default()));
     }
     let Some(due) = due else {
         // That it still runs is looked at all the same.
+        let mut reached = Reached::default();
         if !options.detach {
-            rollout(context, app, options).check_running(&work).await?;
+            reached = rollout(context, app, options).check_running(&work).await?;
         }
         keep_record(context, app, &[]).await?;
-        return Ok((plan, false));
+        return Ok((plan, false, reached));
     };
     if !context.consent.plan(&plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
     keep_record(context, app, &due.missing).await?;
-    Steps {
+    let steps = Steps {
         context,
         app,
         options,
@@ -76,10 +79,9 @@ async fn run(
         transition: due.transition,
         images,
         record: due.record,
-    }
-    .run(live, work)
-    .await?;
-    Ok((plan, true))
+    };
+    let reached = steps.run(live, work).await?;
+    Ok((plan, true, reached))
 }
 
 /// Claims names on the swarm, and writes into the lock file which record says

@@ -36,6 +36,7 @@ mod prepare;
 mod ps;
 mod questions;
 pub mod reach;
+mod reached;
 mod reaching;
 mod record;
 mod relabel;
@@ -44,6 +45,7 @@ mod rollout;
 mod scale;
 mod services;
 mod silent;
+mod since;
 mod stack;
 mod state;
 mod steps;
@@ -53,6 +55,7 @@ mod undeploy;
 mod undo;
 mod unpinned;
 mod version;
+mod wanted;
 mod work;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -82,11 +85,12 @@ pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};
 pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
+pub use reached::Reached;
 pub use reaching::{ReachRow, app_reach, reach_findings, recipe_reach};
 pub(crate) use restore_hook::{RestoreHook, before_restore};
-pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
+pub use scale::{Stopped, bring_back, scale_down, scale_up};
 pub use services::{AppServices, running_container};
-pub use silent::{Silence, silence};
+pub use silent::{Silence, silence, unreadable_driver};
 pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
     stack_tasks, stacks,
@@ -94,6 +98,7 @@ pub use stack::{
 pub use state::{Failing, State};
 pub use survey::survey;
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};
+pub use wanted::wants_tasks;
 pub use work::ResolveImage;
 
 /// What every operation on an app needs. Made once per command.
@@ -204,5 +209,8 @@ pub struct DeployReport {
     pub plan: Plan,
     /// False after a dry run, or when nothing had to change.
     pub changed: bool,
+    /// What the services came to; nothing of those that nobody looked at.
+    #[serde(flatten)]
+    pub reached: Reached,
     pub seconds: f64,
 }

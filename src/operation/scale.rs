@@ -16,10 +16,9 @@ use super::{
     apply::{version_of, wait_tasks_gone},
     converge::{Target, converge},
     error::{Failed, Subject},
+    since::Since,
+    wanted::NOWHERE,
 };
-
-/// A global service is stopped by a constraint that no node meets.
-const NOWHERE: &str = "node.id==potluck-stopped";
 
 const TRIES: usize = 3;
 
@@ -121,14 +120,15 @@ async fn start_again(
 ) -> Result<(), Error> {
     let live = app.engine.service(&service.id).await?;
     let mut sent = service.spec.clone();
+    let since = Since::update(&*app.engine, &service.id).await?;
     change(app, live, |spec| {
         *spec = service.spec.clone();
         sent = spec.clone();
     })
     .await?;
-    let targets =
-        [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, changed: true }];
-    converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
+    let targets = [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, since }];
+    let reached = converge(&*app.engine, &targets, limit, &*context.progress).await;
+    reached.map(drop).map_err(|services| {
         Error::Failed(Failed {
             what: format!("starting {} again", service.name),
             subject: Subject::App(app.entry.name.to_string()),
@@ -167,20 +167,6 @@ async fn change(
         }
     }
     unreachable!("the last attempt returns")
-}
-
-/// Whether a spec asks for tasks at all: not when it was stopped here.
-pub fn wants_tasks(spec: &api::ServiceSpec) -> bool {
-    let constraints = |task: &api::TaskSpec| task.placement.as_ref()?.constraints.clone();
-    let stopped = spec.task_template.as_ref().and_then(constraints);
-    if stopped.is_some_and(|all| all.iter().any(|c| c == NOWHERE)) {
-        return false;
-    }
-    let mode = spec.mode.as_ref();
-    let jobs = mode.and_then(|m| m.replicated_job.as_ref()).and_then(|j| j.total_completions);
-    let replicas = mode.and_then(|m| m.replicated.as_ref()).and_then(|r| r.replicas);
-    // Swarm takes one replica where none are named.
-    jobs.or(replicas).unwrap_or(1) > 0
 }
 
 fn without_tasks(spec: &mut api::ServiceSpec) {

@@ -103,12 +103,22 @@ async fn container(
 ) -> Result<Container, Failure> {
     services(engine, entry, stack, Some(service)).await?;
     let full = format!("{stack}_{service}");
-    operation::running_container(engine, &full).await?.ok_or_else(|| {
+    if let Some(container) = operation::running_container(engine, &full).await? {
+        return Ok(container);
+    }
+    let spec = engine.service(&full).await?.spec.unwrap_or_default();
+    Err(if operation::wants_tasks(&spec) {
         Failure::new(format!(
             "no container of the service `{service}` runs on the node that {} speaks for",
             entry.server
         ))
         .hint(format!("see `potluck app ps {}`", entry.name))
+    } else {
+        Failure::new(format!("the service `{service}` runs nowhere, because it has 0 replicas"))
+            .hint(format!(
+                "`potluck app deploy {}` starts it, if the app's settings want it to run",
+                entry.name
+            ))
     })
 }
 

@@ -1,0 +1,26 @@
+//! Whether a service is to run anywhere at all; pure.
+
+use crate::engine::api;
+
+/// A global service is stopped by a constraint that no node meets.
+pub(super) const NOWHERE: &str = "node.id==potluck-stopped";
+
+/// Whether a spec asks for tasks at all: not when it has no replicas, or was stopped
+/// for a restore.
+pub fn wants_tasks(spec: &api::ServiceSpec) -> bool {
+    if is_held(spec) {
+        return false;
+    }
+    let mode = spec.mode.as_ref();
+    let jobs = mode.and_then(|m| m.replicated_job.as_ref()).and_then(|j| j.total_completions);
+    let replicas = mode.and_then(|m| m.replicated.as_ref()).and_then(|r| r.replicas);
+    // Swarm takes one replica where none are named.
+    jobs.or(replicas).unwrap_or(1) > 0
+}
+
+/// Whether it is one that runs on each node, and a restore stopped it.
+pub(super) fn is_held(spec: &api::ServiceSpec) -> bool {
+    let constraints = |task: &api::TaskSpec| task.placement.as_ref()?.constraints.clone();
+    let constraints = spec.task_template.as_ref().and_then(constraints);
+    constraints.is_some_and(|all| all.iter().any(|c| c == NOWHERE))
+}
