@@ -499,7 +499,7 @@ async fn a_job_is_shown_once_while_it_works_and_when_it_ended() {
     let deploy = |work: &str, more: &[&str]| {
         let mut command = lab.command();
         command.args(["stack", "deploy", "-H", &endpoint(), "-c", "compose.yml", stack.as_str()]);
-        assert!(command.args(more).env("WORK", work).status().unwrap().success());
+        assert!(command.args(more).env("WORK", work).output().unwrap().status.success());
     };
     let rows = || {
         let ps = lab.run(&["stack", "ps", "-H", &endpoint(), stack.as_str(), "--json"]);
