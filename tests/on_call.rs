@@ -346,7 +346,7 @@ services:
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["slot"].as_i64().unwrap())
         .collect();
     assert_eq!(slots, BTreeSet::from([1, 2, 3]), "{lines}");
-    for (filter, told) in [("--tail=0", "--tail 0"), ("--since=2100-01-01", "--since")] {
+    for (filter, told) in [("--tail=0", "--tail 0"), ("--since=2037-12-31", "--since")] {
         let hidden = on.run(&["app", "logs", "APP", "app", filter]);
         assert!(hidden.code == 0 && hidden.stdout.is_empty(), "{hidden}");
         let told = format!("no line of `app` matches {told}");
@@ -430,7 +430,8 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_main_service_without_replicas_is_stopped_and_says_so() {
-    let compose = PLAIN.replace("UPDATE", "replicas: ${REPLICAS:-1}, update_config: {monitor: 2s}");
+    let compose =
+        PLAIN.replace("UPDATE", "replicas: '${REPLICAS:-1}', update_config: {monitor: 2s}");
     let Some(on) = OnCall::new("nothing", &compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
     docker(&["service", "scale", "--detach", &format!("{}_app=0", on.stack)]);
@@ -513,13 +514,22 @@ async fn a_job_is_shown_once_while_it_works_and_when_it_ended() {
     assert_eq!(rows(), ["complete"]);
     deploy("1000", &["--detach"]);
     eventually("a row", || async { (rows() == ["running"]).then_some(()) }).await;
+
+    // Swarm by itself lets it go on without its service.
+    let removed = lab.run(&["stack", "rm", "-H", &endpoint(), stack.as_str()]);
+    good(&removed);
+    let filter = format!("name={stack}_job");
+    eventually("no container", || async {
+        docker(&["ps", "--all", "--quiet", "--filter", &filter]).is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_a_service_never_gets_from_itself_is_named() {
     let compose = listening(28_476, ": ${X:-}; ")
-        .replace("monitor: 2s", "monitor: 2s, order: ${ORDER:-stop-first}")
-        .replace("deploy: {", "deploy: {replicas: ${REPLICAS:-1}, ");
+        .replace("monitor: 2s", "monitor: 2s, order: '${ORDER:-stop-first}'")
+        .replace("deploy: {", "deploy: {replicas: '${REPLICAS:-1}', ");
     let Some(on) = OnCall::new("port-self", &compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
 
@@ -528,7 +538,8 @@ async fn a_port_that_a_service_never_gets_from_itself_is_named() {
     assert_eq!(two.code, 4, "{two}");
     let told = "port 28476 of each fitting node is taken by another task of the service";
     assert!(two.stderr.contains(told) && !two.stderr.contains("old task"), "{two}");
-    assert!(two.stderr.contains("replicas-share-port"), "{two}");
+    let check = on.run(&["app", "check", "APP"]).to_string();
+    assert!(check.contains("replicas-share-port"), "{check}");
 
     good(&on.run(&["app", "config", "APP", "--set", "REPLICAS=1"]));
     good(&on.run(&["app", "config", "APP", "--set", "ORDER=start-first"]));
@@ -544,7 +555,7 @@ async fn a_port_that_a_service_never_gets_from_itself_is_named() {
 async fn going_back_shows_the_state_of_what_comes_back() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let taken = listener.local_addr().unwrap().port();
-    let compose = listening(0, "").replace("published: 0", "published: ${PORT:-28477}");
+    let compose = listening(0, "").replace("published: 0", "published: '${PORT:-28477}'");
     let Some(on) = OnCall::new("port-back", &compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", &format!("PORT={taken}")]));

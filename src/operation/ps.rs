@@ -94,10 +94,12 @@ pub(crate) async fn tasks(
         let key = key_of(stack, name);
         let mut seen = Vec::new();
         let mut of_service = Vec::new();
+        let wants = service.spec.as_ref().is_some_and(wants_tasks);
         for task in &tasks {
             let newest = !seen.contains(&slot_of(task));
             seen.push(slot_of(task));
-            let ended = || state_of(task) > api::TaskState::RUNNING;
+            // Of what is to run nowhere, the end of the last task is no news.
+            let ended = || wants && state_of(task) > api::TaskState::RUNNING;
             if all || is_wanted(task) || (newest && ended() && !is_made_good(service, task, &tasks))
             {
                 let health = containers

@@ -26,6 +26,7 @@ use super::{
     since::Since,
     state::{State, state_of},
     undo,
+    wanted::is_job,
     work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},
 };
 
@@ -243,10 +244,6 @@ impl Rollout<'_> {
         }));
         converge(self.engine, &targets, self.limit, self.progress).await
     }
-}
-
-fn is_job(spec: &api::ServiceSpec) -> bool {
-    spec.mode.as_ref().is_some_and(|m| m.replicated_job.is_some() || m.global_job.is_some())
 }
 
 /// Option, else the stack's own timeout label on any service, else the default.

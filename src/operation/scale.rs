@@ -17,7 +17,7 @@ use super::{
     converge::{Target, converge},
     error::{Failed, Subject},
     since::Since,
-    wanted::NOWHERE,
+    wanted::without_tasks,
 };
 
 const TRIES: usize = 3;
@@ -167,22 +167,4 @@ async fn change(
         }
     }
     unreachable!("the last attempt returns")
-}
-
-fn without_tasks(spec: &mut api::ServiceSpec) {
-    let mode = spec.mode.get_or_insert_default();
-    let everywhere = mode.global.is_some() || mode.global_job.is_some();
-    if everywhere {
-        let task = spec.task_template.get_or_insert_default();
-        let constraints =
-            task.placement.get_or_insert_default().constraints.get_or_insert_default();
-        if !constraints.iter().any(|c| c == NOWHERE) {
-            constraints.push(NOWHERE.into());
-        }
-    } else if let Some(job) = mode.replicated_job.as_mut() {
-        job.total_completions = Some(0);
-        job.max_concurrent = Some(0);
-    } else {
-        mode.replicated.get_or_insert_default().replicas = Some(0);
-    }
 }

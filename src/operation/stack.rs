@@ -29,7 +29,7 @@ use super::{
     rollout::{OnFailure, Rollout, timeout},
     state::{replicas, state_of},
     task::is_wanted,
-    undeploy::{Doomed, Wait},
+    undeploy::{self, Doomed, Wait},
     work::{Jobs, Policy, Prune, ResolveImage},
 };
 
@@ -147,6 +147,7 @@ pub async fn remove_stack(
         engine.configs(scope),
     )?;
     let doomed = Doomed {
+        jobs: undeploy::jobs(&services),
         services: by_name(services).into_iter().filter_map(|(n, s)| Some((n, s.id?))).collect(),
         configs: configs.into_iter().filter_map(|c| c.id).collect(),
         secrets: secrets.into_iter().filter_map(|s| s.id).collect(),

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    engine::{Engine, Error as EngineError, Kind, Scope},
+    engine::{
+        Engine, Error as EngineError, Kind, Scope,
+        api::{self, TaskState},
+    },
     plugin::Role,
     progress::{Event, Sink},
     secrets::{self, SecretPlan, StoredSecret},
@@ -20,11 +23,14 @@ use super::{
     live::{by_name, label},
     owner::KIND_LABEL,
     record::Record,
+    wanted::{is_job, without_tasks},
 };
 
 /// Swarm removes the containers of a service that is gone within seconds.
 const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
 const CONTAINER_PATIENCE: Duration = Duration::from_secs(20);
+/// Swarm takes the tasks of a job back as soon as it looks.
+const JOB_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Removes the stack's services, networks and configs; volumes and secrets
@@ -67,6 +73,7 @@ pub async fn undeploy(
             || spec.name.as_ref().is_some_and(of_files)
     });
     let doomed = Doomed {
+        jobs: jobs(&services),
         services: by_name(services).into_iter().filter_map(|(n, s)| Some((n, s.id?))).collect(),
         configs: configs.filter_map(|c| c.id).collect(),
         secrets: secrets.filter_map(|s| s.id).collect(),
@@ -83,6 +90,8 @@ pub async fn undeploy(
 pub(crate) struct Doomed {
     /// Names and ids.
     pub services: Vec<(String, String)>,
+    /// Ids of those of them that are jobs.
+    pub jobs: Vec<String>,
     pub configs: Vec<String>,
     pub secrets: Vec<String>,
     /// Names and ids.
@@ -117,6 +126,11 @@ impl Doomed {
         timeout: Duration,
     ) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
+        // Swarm lets a job that works go on without its service, and keeps the
+        // containers of those that ended.
+        for id in &self.jobs {
+            stop_job(engine, id, deadline).await?;
+        }
         // The reverse of how they are listed: what was named last often needs
         // what was named first.
         for (name, id) in self.services.iter().rev() {
@@ -140,6 +154,34 @@ impl Doomed {
         }
         Ok(())
     }
+}
+
+/// Ids of the services that are jobs.
+pub(crate) fn jobs(services: &[api::Service]) -> Vec<String> {
+    let jobs = services.iter().filter(|service| service.spec.as_ref().is_some_and(is_job));
+    jobs.filter_map(|job| job.id.clone()).collect()
+}
+
+/// Has swarm end the tasks of a job, and waits until it is about to.
+async fn stop_job(engine: &dyn Engine, id: &str, deadline: Instant) -> Result<(), Error> {
+    let live = match engine.service(id).await {
+        Ok(live) => live,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut spec = live.spec.clone().unwrap_or_default();
+    without_tasks(&mut spec);
+    match engine.update_service(id, apply::version_of(&live), spec, None).await {
+        // Somebody else changes it: it goes as it is.
+        Ok(()) | Err(EngineError::OutOfSequence { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let deadline = deadline.min(Instant::now() + JOB_PATIENCE);
+    let goes_on = |task: &api::Task| task.desired_state.is_some_and(|s| s <= TaskState::COMPLETE);
+    while engine.tasks(id).await?.iter().any(goes_on) && Instant::now() < deadline {
+        sleep(POLL).await;
+    }
+    Ok(())
 }
 
 /// Containers that have ended hold their volumes until swarm removes them; who

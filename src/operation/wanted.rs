@@ -24,3 +24,27 @@ pub(super) fn is_held(spec: &api::ServiceSpec) -> bool {
     let constraints = spec.task_template.as_ref().and_then(constraints);
     constraints.is_some_and(|all| all.iter().any(|c| c == NOWHERE))
 }
+
+/// Whether it runs to an end instead of for good.
+pub(super) fn is_job(spec: &api::ServiceSpec) -> bool {
+    spec.mode.as_ref().is_some_and(|m| m.replicated_job.is_some() || m.global_job.is_some())
+}
+
+/// Changes a spec so that it asks for no tasks.
+pub(super) fn without_tasks(spec: &mut api::ServiceSpec) {
+    let mode = spec.mode.get_or_insert_default();
+    let everywhere = mode.global.is_some() || mode.global_job.is_some();
+    if everywhere {
+        let task = spec.task_template.get_or_insert_default();
+        let constraints =
+            task.placement.get_or_insert_default().constraints.get_or_insert_default();
+        if !constraints.iter().any(|c| c == NOWHERE) {
+            constraints.push(NOWHERE.into());
+        }
+    } else if let Some(job) = mode.replicated_job.as_mut() {
+        job.total_completions = Some(0);
+        job.max_concurrent = Some(0);
+    } else {
+        mode.replicated.get_or_insert_default().replicas = Some(0);
+    }
+}
