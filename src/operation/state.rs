@@ -16,7 +16,7 @@ pub(crate) use super::task::{slot_of, state_of};
 use super::{
     diff::comparable_task,
     ending::{cause, exit_code, of_update},
-    task::unplaced,
+    task::{is_wanted, unplaced},
     wanted::wants_tasks,
 };
 
@@ -172,7 +172,8 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
         Some(state) => return state,
         None => {}
     }
-    let runs = look.tasks.iter().any(|task| state_of(task) == TaskState::RUNNING);
+    let mut staying = look.tasks.iter().filter(|task| is_wanted(task));
+    let runs = staying.any(|task| state_of(task) == TaskState::RUNNING);
     if spec.is_some_and(|spec| !wants_tasks(spec)) && !runs {
         return State::Stopped;
     }

@@ -141,7 +141,7 @@ impl Doomed {
             progress.step("wait for tasks to end");
             let left = deadline.saturating_duration_since(Instant::now());
             apply::wait_tasks_gone(engine, &self.services, left).await?;
-            wait_containers_gone(engine, &self.services).await?;
+            wait_containers_gone(engine, &self.services, progress).await?;
         }
         for id in &self.configs {
             gone(engine.remove_config(id).await)?;
@@ -190,10 +190,18 @@ async fn stop_job(engine: &dyn Engine, id: &str, deadline: Instant) -> Result<()
 async fn wait_containers_gone(
     engine: &dyn Engine,
     services: &[(String, String)],
+    progress: &dyn Sink,
 ) -> Result<(), Error> {
     let deadline = Instant::now() + CONTAINER_PATIENCE;
     for (name, _) in services {
-        while engine.has_containers(name).await? && Instant::now() < deadline {
+        while engine.has_containers(name).await? {
+            if Instant::now() >= deadline {
+                progress.warn(format!(
+                    "swarm left ended containers of `{name}` behind, which hold its volumes: \
+                     `docker container prune` on its nodes removes them"
+                ));
+                break;
+            }
             sleep(POLL).await;
         }
     }
