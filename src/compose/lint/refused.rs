@@ -72,14 +72,9 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
         }
     }
     for port in subject.service.ports.iter().map(|placed| &placed.it) {
-        // A published port of 0 leaves the choice to swarm.
-        let wrong = [(port.published, 0), (port.target, 1)]
-            .into_iter()
-            .find(|(number, least)| !(*least..=u32::from(u16::MAX)).contains(number));
-        if let Some((number, least)) = wrong {
-            let message =
-                format!("{number} is not a port: expected a number from {least} to 65535");
-            refuse("ports", message);
+        let most = u32::from(u16::MAX);
+        if let Some(number) = [port.published, port.target].into_iter().find(|it| *it > most) {
+            refuse("ports", format!("{number} is not a port: expected a number up to {most}"));
         }
     }
     for (key, text) in templates::filled_in(subject.service) {
