@@ -126,9 +126,10 @@ impl Doomed {
         timeout: Duration,
     ) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
-        // Swarm lets a job that works go on without its service, and keeps the
-        // containers of those that ended.
-        for id in &self.jobs {
+        // Swarm lets a job that works go on without its service. Who does not wait gets
+        // what docker does.
+        let stopped = if wait == Wait::ForTasks { &self.jobs[..] } else { &[] };
+        for id in stopped {
             stop_job(engine, id, deadline).await?;
         }
         // The reverse of how they are listed: what was named last often needs
