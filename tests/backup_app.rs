@@ -356,3 +356,26 @@ async fn data_from_before_an_upgrade_knows_nothing_of_its_migration() {
         assert_eq!(fixture.load().await.lock.upgrade.is_some(), kept, "{before}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_service_without_replicas_says_so() {
+    let Some(fixture) = Fixture::new(COMPOSE, Some(&plan("cat /data/db.txt"))).await else {
+        return;
+    };
+    fixture.deploy().await;
+    let db = fixture.engine.service(&format!("{}_db", fixture.stack)).await.unwrap();
+    let version = db.version.unwrap().index.unwrap();
+    let mut spec = db.spec.unwrap();
+    spec.mode.as_mut().unwrap().replicated.as_mut().unwrap().replicas = Some(0);
+    fixture.engine.update_service(&db.id.unwrap(), version, spec, None).await.unwrap();
+    eventually("no container", || async {
+        let full = format!("{}_db", fixture.stack);
+        fixture.engine.containers(&full).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+    let error = fixture.create().await.unwrap_err();
+    let told = "the service `db` runs nowhere, because it has 0 replicas";
+    assert!(error.to_string().ends_with(told), "{error}");
+    let hint = potluck::hint::Hint::hint(&error).unwrap();
+    assert_eq!(hint, format!("`potluck app deploy {}` starts what is to run", fixture.entry.name));
+}

@@ -108,6 +108,7 @@ fn same_object(kind: &str, stored: &Value, sent: &Value) -> bool {
 
 /// What potluck refuses and docker's client does not, because swarm would.
 const REFUSED_BY_SWARM: &[&str] = &[
+    "is not a port: expected a number up to",
     "is of one node",
     "is empty, which swarm refuses",
     "is not a name that swarm allows",

@@ -5,7 +5,7 @@ mod cli_support;
 mod common;
 mod operator;
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use cli_support::{Lab, Run};
 use common::*;
@@ -266,6 +266,8 @@ async fn a_taken_port_is_named_with_who_holds_it() {
     assert_eq!(two.status_of(&two.domain), "failing");
     let ps = two.run(&["app", "ps", "APP"]);
     assert!(ps.stdout.contains("port 28475 is taken"), "{ps}");
+    let logs = two.run(&["app", "logs", "APP", "app"]);
+    assert!(logs.code == 1 && logs.stderr.contains(&holder), "{logs}");
 
     good(&two.run(&["app", "undeploy", "APP", "--yes"]));
 
@@ -333,10 +335,27 @@ services:
     .await;
     assert_eq!(engine.services(Scope::Stack(&on.stack)).await.unwrap().len(), 4);
     tokio::time::sleep(Duration::from_secs(3)).await;
+    let replicas = on.run(&["app", "logs", "APP", "app", "--tail", "9"]);
+    for prefix in ["app.1 |", "app.2 |", "app.3 |"] {
+        assert!(replicas.stdout.contains(prefix), "{prefix}: {replicas}");
+    }
+    let lines = on.run(&["app", "logs", "APP", "app", "--tail", "9", "--json"]);
+    let slots: BTreeSet<i64> = lines
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["slot"].as_i64().unwrap())
+        .collect();
+    assert_eq!(slots, BTreeSet::from([1, 2, 3]), "{lines}");
+    for (filter, told) in [("--tail=0", "--tail 0"), ("--since=2037-12-31", "--since")] {
+        let hidden = on.run(&["app", "logs", "APP", "app", filter]);
+        assert!(hidden.code == 0 && hidden.stdout.is_empty(), "{hidden}");
+        let told = format!("no line of `app` matches {told}");
+        assert!(hidden.stderr.contains(&told), "{hidden}");
+    }
     let one = on.run(&["app", "logs", "APP", "app", "--tail", "1"]);
     assert_eq!((one.code, one.stdout.lines().count()), (0, 1), "{one}");
     let four = on.run(&["app", "logs", "APP", "app", "--tail", "4", "--timestamps"]);
-    let times: Vec<&str> = four.stdout.lines().map(|l| l.split(' ').next().unwrap()).collect();
+    let times: Vec<&str> = four.stdout.lines().map(|l| l.split(' ').nth(2).unwrap()).collect();
     assert!(times.len() == 4 && times.is_sorted(), "{four}");
     for (service, code, why) in [
         ("mute", 1, "its log driver `none` keeps nothing"),
@@ -406,5 +425,196 @@ services:
         let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "25s"]);
         assert_eq!(failed.code, 4, "{failed}");
         assert_eq!(on.status(), "deployed", "{failed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_main_service_without_replicas_is_stopped_and_says_so() {
+    let compose =
+        PLAIN.replace("UPDATE", "replicas: '${REPLICAS:-1}', update_config: {monitor: 2s}");
+    let Some(on) = OnCall::new("nothing", &compose).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    docker(&["service", "scale", "--detach", &format!("{}_app=0", on.stack)]);
+    eventually("no task", || async { (on.status() == "stopped").then_some(()) }).await;
+    let ps = on.run(&["app", "ps", "APP"]);
+    assert!(ps.stdout.contains("0/0") && ps.stdout.contains("scaled to 0"), "{ps}");
+    let run = on.run(&["app", "run", "APP", "app", "true"]);
+    assert!(run.stderr.contains("runs nowhere, because it has 0 replicas"), "{run}");
+    assert!(run.stderr.contains("potluck app deploy"), "{run}");
+
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
+    assert!(again.code == 0 && again.stderr.contains("running and healthy"), "{again}");
+    assert_eq!(on.status(), "deployed");
+
+    good(&on.run(&["app", "config", "APP", "--set", "REPLICAS=0"]));
+    for told in ["is deployed, but `app` has no", "is up to date, but `app` has no"] {
+        let none = on.run(&["app", "deploy", "APP", "-n"]);
+        assert!(none.code == 0 && none.stderr.contains(told), "{none}");
+        assert!(!none.stderr.contains("healthy"), "{none}");
+    }
+    assert_eq!(on.status(), "stopped");
+    let report = on.json(&["app", "deploy", "APP", "-n", "--json"]);
+    assert_eq!(report["stopped"], serde_json::json!(["app"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_main_service_that_ended_is_called_completed() {
+    let compose =
+        PLAIN.replace("UPDATE", "restart_policy: {condition: none}, update_config: {monitor: 2s}");
+    let Some(on) = OnCall::with_settings("once", &compose, "CMD=exit 0\n").await else { return };
+    for told in ["is deployed: `app` completed", "is up to date: `app` completed"] {
+        let deployed = on.run(&["app", "deploy", "APP", "-n"]);
+        assert!(deployed.code == 0 && deployed.stderr.contains(told), "{deployed}");
+        assert!(!deployed.stderr.contains("healthy"), "{deployed}");
+    }
+    assert_eq!(on.status(), "deployed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_start_first_update_that_failed_only_what_runs_is_shown() {
+    let compose = PLAIN.replace("UPDATE", "update_config: {monitor: 2s, order: start-first}");
+    let Some(on) = OnCall::new("extra", &compose).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    good(&on.run(&["app", "config", "APP", "--set", "CMD=exit 3"]));
+    let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "40s"]);
+    assert_eq!(failed.code, 4, "{failed}");
+    eventually("one row", || async {
+        let rows = on.json(&["app", "ps", "APP", "--json"]);
+        (rows.as_array().unwrap().len() == 1 && rows[0]["state"] == "running").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_shown_once_while_it_works_and_when_it_ended() {
+    let Some(_engine) = real_engine().await else { return };
+    let stack = unique_stack("job-rows");
+    let _cleanup = Cleanup::new(&stack);
+    let lab = Lab::new();
+    let job = format!(
+        "services:\n  job:\n    image: {BUSYBOX}\n    command: ['sh', '-c', 'sleep ${{WORK}}']\n    \
+         stop_grace_period: 0s\n    deploy: {{mode: replicated-job, endpoint_mode: dnsrr, \
+         restart_policy: {{condition: none}}}}\n"
+    );
+    lab.write("compose.yml", &format!("version: '3.8'\n{job}"));
+    let deploy = |work: &str, more: &[&str]| {
+        let mut command = lab.command();
+        command.args(["stack", "deploy", "-H", &endpoint(), "-c", "compose.yml", stack.as_str()]);
+        assert!(command.args(more).env("WORK", work).output().unwrap().status.success());
+    };
+    let rows = || {
+        let ps = lab.run(&["stack", "ps", "-H", &endpoint(), stack.as_str(), "--json"]);
+        let rows: Value = serde_json::from_str(&ps.stdout).unwrap();
+        let rows = rows.as_array().unwrap().clone();
+        rows.iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    deploy("0", &[]);
+    assert_eq!(rows(), ["complete"]);
+    deploy("0", &[]);
+    assert_eq!(rows(), ["complete"]);
+    deploy("1000", &["--detach"]);
+    eventually("a row", || async { (rows() == ["running"]).then_some(()) }).await;
+
+    // Swarm by itself lets it go on without its service.
+    let removed = lab.run(&["stack", "rm", "-H", &endpoint(), stack.as_str()]);
+    good(&removed);
+    let running = docker(&["ps", "--quiet", "--filter", &format!("name={stack}_job")]);
+    assert_eq!(running, "", "the job runs on");
+    // Swarm forgets the containers of earlier runs.
+    assert!(removed.stderr.contains("`docker container prune` on its nodes"), "{removed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_a_service_never_gets_from_itself_is_named() {
+    let compose = listening(28_476, ": ${X:-}; ")
+        .replace("monitor: 2s", "monitor: 2s, order: '${ORDER:-stop-first}'")
+        .replace("deploy: {", "deploy: {replicas: '${REPLICAS:-1}', ");
+    let Some(on) = OnCall::new("port-self", &compose).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+
+    good(&on.run(&["app", "config", "APP", "--set", "REPLICAS=2"]));
+    let two = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    assert_eq!(two.code, 4, "{two}");
+    let told = "port 28476 of each fitting node is taken by another task of the service";
+    assert!(two.stderr.contains(told) && !two.stderr.contains("old task"), "{two}");
+    let check = on.run(&["app", "check", "APP"]).to_string();
+    assert!(check.contains("replicas-share-port"), "{check}");
+
+    good(&on.run(&["app", "config", "APP", "--set", "REPLICAS=1"]));
+    good(&on.run(&["app", "config", "APP", "--set", "ORDER=start-first"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    good(&on.run(&["app", "config", "APP", "--set", "X=1"]));
+    let first = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    assert_eq!(first.code, 4, "{first}");
+    let told = "port 28476 is taken by the old task, which `order: start-first` ends only";
+    assert!(first.stderr.contains(told) && !first.stderr.contains("to free port"), "{first}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_shows_the_state_of_what_comes_back() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let taken = listener.local_addr().unwrap().port();
+    let compose = listening(0, "").replace("published: 0", "published: '${PORT:-28477}'");
+    let Some(on) = OnCall::new("port-back", &compose).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    good(&on.run(&["app", "config", "APP", "--set", &format!("PORT={taken}")]));
+    let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]);
+    assert_eq!(failed.code, 4, "{failed}");
+    let (_, back) = failed.stderr.split_once("roll back").unwrap();
+    let (back, _) = back.split_once("error:").unwrap();
+    assert!(!back.contains("taken by"), "{back}");
+    eventually("that all is well", || async { (on.status() == "deployed").then_some(()) }).await;
+
+    good(&on.run(&["app", "config", "APP", "--set", "PORT=99999"]));
+    let refused = on.run(&["app", "deploy", "APP", "-n"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("99999 is not a port"), "{refused}");
+    assert!(!refused.stderr.contains("Plan:"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_deploy_that_crashes_ends_before_its_time_whatever_failure_action_says() {
+    let update = "update_config: {monitor: 2s, failure_action: rollback}, \
+                  restart_policy: {delay: 0s}";
+    let compose = PLAIN.replace("UPDATE", update);
+    let Some(on) = OnCall::with_settings("first", &compose, "CMD=exit 3\n").await else { return };
+    let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "10m"]);
+    assert_eq!(failed.code, 1, "{failed}");
+    assert!(failed.stderr.contains("failing: exited with code 3"), "{failed}");
+    assert!(!failed.stderr.contains("not ready after"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_from_before_a_driver_that_keeps_nothing_are_called_old() {
+    let compose = PLAIN.replace(
+        "    stop_grace_period",
+        "    logging: {driver: '${DRIVER:-json-file}'}\n    stop_grace_period",
+    );
+    let compose = compose.replace("UPDATE", "update_config: {monitor: 2s}");
+    let settings = "CMD=echo old; sleep 1000\n";
+    let Some(on) = OnCall::with_settings("driver", &compose, settings).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    good(&on.run(&["app", "config", "APP", "--set", "DRIVER=none"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    let logs = on.run(&["app", "logs", "APP", "app"]);
+    assert!(logs.code == 0 && logs.stdout.contains("old"), "{logs}");
+    let told = "these lines of `app` are of earlier tasks: its log driver `none` keeps nothing";
+    assert!(logs.stderr.contains(told), "{logs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_nobody_watches_says_how_to_look_and_to_go_back() {
+    let compose = PLAIN.replace("UPDATE", "update_config: {monitor: 2s}");
+    let Some(on) = OnCall::new("unwatched", &compose).await else { return };
+    let first = on.run(&["app", "deploy", "APP", "-n", "--detach"]);
+    good(&first);
+    for word in ["nobody watches", "app ps", &format!("`potluck app undeploy {}`", on.domain)] {
+        assert!(first.stderr.contains(word), "{word}: {first}");
+    }
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
+    good(&on.run(&["app", "config", "APP", "--set", "CMD=exit 3"]));
+    let second = on.run(&["app", "deploy", "APP", "-n", "--detach"]);
+    for word in ["nobody watches", "to go back, change the settings or the recipe back"] {
+        assert!(second.stderr.contains(word), "{word}: {second}");
     }
 }

@@ -38,7 +38,7 @@ pub use plugins::Component;
 pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
-pub use scale::{Stopped, bring_back, scale_down, scale_up, wants_tasks};
+pub use scale::{Stopped, bring_back, scale_down, scale_up};
 pub use survey::survey;
 
 /// What every operation on an app needs. Made once per command.

@@ -13,13 +13,12 @@ use crate::{
         Error as RolloutError, Failed, Subject,
         apply::{version_of, wait_tasks_gone},
         converge::{Target, converge},
+        since::Since,
+        wanted::without_tasks,
     },
 };
 
 use super::{App, Context, Error};
-
-/// A global service is stopped by a constraint that no node meets.
-const NOWHERE: &str = "node.id==potluck-stopped";
 
 const TRIES: usize = 3;
 
@@ -121,14 +120,15 @@ async fn start_again(
 ) -> Result<(), Error> {
     let live = app.engine.service(&service.id).await?;
     let mut sent = service.spec.clone();
+    let since = Since::update(&*app.engine, &service.id).await?;
     change(app, live, |spec| {
         *spec = service.spec.clone();
         sent = spec.clone();
     })
     .await?;
-    let targets =
-        [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, changed: true }];
-    converge(&*app.engine, &targets, limit, &*context.progress).await.map_err(|services| {
+    let targets = [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, since }];
+    let reached = converge(&*app.engine, &targets, limit, &*context.progress).await;
+    reached.map(drop).map_err(|services| {
         RolloutError::Failed(Failed {
             what: format!("starting {} again", service.name),
             subject: Subject::App(app.entry.name.to_string()),
@@ -168,36 +168,4 @@ async fn change(
         }
     }
     unreachable!("the last attempt returns")
-}
-
-/// Whether a spec asks for tasks at all: not when it was stopped here.
-pub fn wants_tasks(spec: &api::ServiceSpec) -> bool {
-    let constraints = |task: &api::TaskSpec| task.placement.as_ref()?.constraints.clone();
-    let stopped = spec.task_template.as_ref().and_then(constraints);
-    if stopped.is_some_and(|all| all.iter().any(|c| c == NOWHERE)) {
-        return false;
-    }
-    let mode = spec.mode.as_ref();
-    let jobs = mode.and_then(|m| m.replicated_job.as_ref()).and_then(|j| j.total_completions);
-    let replicas = mode.and_then(|m| m.replicated.as_ref()).and_then(|r| r.replicas);
-    // Swarm takes one replica where none are named.
-    jobs.or(replicas).unwrap_or(1) > 0
-}
-
-fn without_tasks(spec: &mut api::ServiceSpec) {
-    let mode = spec.mode.get_or_insert_default();
-    let everywhere = mode.global.is_some() || mode.global_job.is_some();
-    if everywhere {
-        let task = spec.task_template.get_or_insert_default();
-        let constraints =
-            task.placement.get_or_insert_default().constraints.get_or_insert_default();
-        if !constraints.iter().any(|c| c == NOWHERE) {
-            constraints.push(NOWHERE.into());
-        }
-    } else if let Some(job) = mode.replicated_job.as_mut() {
-        job.total_completions = Some(0);
-        job.max_concurrent = Some(0);
-    } else {
-        mode.replicated.get_or_insert_default().replicas = Some(0);
-    }
 }

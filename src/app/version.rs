@@ -103,6 +103,16 @@ fn step(app: &App) -> Option<(String, String)> {
     (stayed.is_none() && wanted.version.is_none() && before != after).then_some((before, after))
 }
 
+/// What to type to have the version back that was deployed last; none where that is
+/// not another one, or has no name to type.
+pub(crate) fn way_back(app: &App) -> Option<String> {
+    let (before, after) = step(app)?;
+    let deployed = app.lock.recipe.as_ref()?;
+    let version = deployed.version.as_ref().or(deployed.commit.as_ref())?;
+    let downgrade = if is_older(&after, &before) { " --downgrade" } else { "" };
+    Some(format!("potluck app deploy {} {version}{downgrade}", app.entry.name))
+}
+
 /// Releases whose notes matter to whoever goes from one version to another, oldest
 /// first: those that come after the one, and the other itself.
 fn releases_between(before: &str, after: &str, all: Vec<String>) -> Vec<String> {

@@ -23,6 +23,7 @@ use super::{
     plan,
     restic::{LOCK_LIMIT, Restic},
     set::{self, ItemKind, ItemName, SetId, item_tags, manifest_tags},
+    stopped,
     take::Taking,
     warnings::Warnings,
 };
@@ -116,7 +117,7 @@ pub async fn create(
             if !unreadable {
                 discard(context, app, &restic, &set).await;
             }
-            return Err(error);
+            return Err(stopped::explain(app, error).await);
         }
     };
     remember(context, &app.entry, restic.name())?;

@@ -87,6 +87,16 @@ pub enum Error {
     Produce { plugin: String, item: String, reason: String },
     #[error("no running task of the service `{service}` is on this machine")]
     NotRunning { service: String },
+    /// What failed may have needed services that run nowhere.
+    #[error("{}\n{}", laid_out(.source), scaled_to_none(.services))]
+    Stopped {
+        #[source]
+        source: Box<Error>,
+        app: String,
+        services: Vec<String>,
+        /// Whether the settings want them to run.
+        wanted: bool,
+    },
     #[error("the volume `{volume}` cannot be {verb}: {reason}")]
     Volume { volume: String, verb: &'static str, reason: String },
     /// What was a folder when the set was taken is something else now.
@@ -183,6 +193,15 @@ fn tail(stderr: &str) -> String {
 }
 
 /// Its message: one line, unless the line breaks are its own.
+fn scaled_to_none(services: &[String]) -> String {
+    let names: Vec<String> = services.iter().map(|service| format!("`{service}`")).collect();
+    let names = line(&names.join(", ")).into_owned();
+    match services.len() {
+        1 => format!("the service {names} runs nowhere, because it has 0 replicas"),
+        _ => format!("the services {names} run nowhere, because they have 0 replicas"),
+    }
+}
+
 fn laid_out(error: &Error) -> String {
     let said = error.to_string();
     if error.is_laid_out() { said } else { line(&said).into_owned() }
@@ -213,7 +232,8 @@ impl Hint for Error {
             Error::Plugin(error) => error.is_laid_out(),
             Error::Operation(error) => error.is_laid_out(),
             Error::AfterBackup { source, .. } => source.is_laid_out(),
-            Error::Dump { .. }
+            Error::Stopped { .. }
+            | Error::Dump { .. }
             | Error::PutBack { .. }
             | Error::LabelHook { .. }
             | Error::LeftStopped { .. } => true,
@@ -280,6 +300,14 @@ impl Hint for Error {
                 Some(format!("put the password into {} and `chmod 600` it", path.display()))
             }
             Error::EnvironmentFile { .. } => Some("write one `KEY=value` a line".into()),
+            Error::Stopped { app, wanted: true, .. } => {
+                Some(format!("`potluck app deploy {app}` starts what is to run"))
+            }
+            Error::Stopped { app, services, wanted: false, .. } => Some(format!(
+                "the app's settings or its recipe give 0 replicas to {}: change that \
+                 (`potluck app config {app}`), then `potluck app deploy {app}`",
+                line(&services.join(", "))
+            )),
             Error::NotRunning { service } => Some(format!(
                 "`potluck app ps` shows the app's tasks; `{service}` must run on this machine for its data to be reached"
             )),

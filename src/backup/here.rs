@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use super::{error::Error, user::VolumeUser, volume::Folder};
 use crate::{
-    app::{App, wants_tasks},
+    app::App,
     compose::StackVolume,
     engine::{self, Engine, Mounting, Scope, api},
+    rollout::wants_tasks,
 };
 
 /// The folder of one of the app's volumes.

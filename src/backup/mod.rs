@@ -27,6 +27,7 @@ mod restore;
 mod restore_data;
 pub mod set;
 mod snapshots;
+mod stopped;
 pub mod stream;
 mod take;
 mod user;

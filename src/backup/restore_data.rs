@@ -19,13 +19,14 @@ use super::{
     volume::{Staged, Swapped},
 };
 use crate::{
-    app::{self, App, Context, Stopped, wants_tasks},
+    app::{self, App, Context, Stopped},
     compose::StackVolume,
     engine::{Engine, STACK_LABEL, Scope},
     home::AppGuard,
     hooks::{self, AppServices, RestoreHook},
     operation::{self, DeployOptions},
     plugin::{Hooks, ServiceError, StackServices},
+    rollout::wants_tasks,
 };
 
 /// Containers get their own grace period; this is for all of them.

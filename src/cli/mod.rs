@@ -26,6 +26,7 @@ mod stack;
 mod style;
 mod table;
 mod ui;
+mod when;
 
 use std::{ffi::OsString, process::ExitCode};
 

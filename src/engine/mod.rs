@@ -220,6 +220,8 @@ pub enum Writers {
 /// One line (or piece of a line) that a task wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
+    /// The id of the task that wrote it; none where the engine does not tell.
+    pub task: Option<String>,
     pub stream: Stream,
     pub bytes: bytes::Bytes,
 }

@@ -22,6 +22,7 @@ use crate::{
     rollout::{
         FailedService, Problem,
         converge::{Target, converge},
+        since::Since,
         state::{replicas, state_of},
     },
 };
@@ -140,9 +141,9 @@ impl StackServices for AppServices {
             key: service.to_owned(),
             id: live.id.unwrap_or_default(),
             spec: live.spec.unwrap_or_default(),
-            changed: false,
+            since: Since::Unchanged,
         };
-        converge(&*self.engine, &[target], limit, &Silent).await.map_err(not_ready)?;
+        let _ = converge(&*self.engine, &[target], limit, &Silent).await.map_err(not_ready)?;
         // Swarm's word lags behind a check that failed after it had passed.
         loop {
             let containers = self.engine.containers(&full).await.map_err(engine_error)?;
@@ -163,6 +164,7 @@ impl StackServices for AppServices {
         let wanted = spec.mode.as_ref().map_or(1, replicas);
         let task = spec.task_template.get_or_insert_default();
         task.force_update = Some(task.force_update.unwrap_or(0) + 1);
+        let since = Since::update(&*self.engine, &id).await.map_err(engine_error)?;
         self.engine
             .update_service(&id, crate::rollout::apply::version_of(&live), spec.clone(), None)
             .await
@@ -170,8 +172,8 @@ impl StackServices for AppServices {
         if wanted == 0 {
             return Ok(());
         }
-        let targets = [Target { key: service.to_owned(), id, spec, changed: true }];
-        converge(&*self.engine, &targets, limit, &Silent).await.map_err(not_ready)
+        let targets = [Target { key: service.to_owned(), id, spec, since }];
+        converge(&*self.engine, &targets, limit, &Silent).await.map(drop).map_err(not_ready)
     }
 
     async fn put_file(

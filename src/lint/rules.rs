@@ -114,6 +114,9 @@ rules! {
     QUOTES_KEPT: Warning "quotes-kept",
         "docker keeps quotes in environment files and in items like `KEY=\"value\"`: they become part of the value",
         "remove the quotes, or write `KEY: \"value\"`";
+    REPLICAS_SHARE_PORT: Warning "replicas-share-port",
+        "a port of the node (`mode: host`) has room for one task on each node: with fewer nodes than replicas, some wait for ever",
+        "use one replica or `mode: global`, or publish the port through the ingress network";
     REPLICAS_SHARE_VOLUME: Warning "replicas-share-volume",
         "a local volume is one of each node: replicas on one node write to the same, those on others see other data",
         "use one replica, or a volume driver that shares between nodes";

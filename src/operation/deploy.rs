@@ -16,7 +16,7 @@ use crate::{
     app::{App, Context, Error},
     engine::Kind,
     home::AppGuard,
-    rollout::Plan,
+    rollout::{Plan, Reached},
 };
 
 use super::{
@@ -37,7 +37,7 @@ pub async fn plan(
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
     let plan = prepare(context, None, app, options).await?.plan;
-    Ok(report(app, plan, false, started))
+    Ok(report(app, plan, false, Reached::default(), started))
 }
 
 /// Brings the swarm to what the app's recipe and settings ask for, and proves
@@ -54,17 +54,24 @@ pub async fn deploy(
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
-    let (plan, changed) = run(context, guard, app, options).await?;
-    Ok(report(app, plan, changed, started))
+    let (plan, changed, reached) = run(context, guard, app, options).await?;
+    Ok(report(app, plan, changed, reached, started))
 }
 
-fn report(app: &App, plan: Plan, changed: bool, started: Instant) -> DeployReport {
+fn report(
+    app: &App,
+    plan: Plan,
+    changed: bool,
+    reached: Reached,
+    started: Instant,
+) -> DeployReport {
     DeployReport {
         app: app.entry.name.to_string(),
         stack: app.name.to_string(),
         version: app.checkout.version.clone(),
         plan,
         changed,
+        reached,
         seconds: started.elapsed().as_secs_f64(),
     }
 }
@@ -74,22 +81,23 @@ async fn run(
     guard: &AppGuard,
     app: &mut App,
     options: &DeployOptions,
-) -> Result<(Plan, bool), Error> {
+) -> Result<(Plan, bool, Reached), Error> {
     let Prepared { plan, live, work, images, due } =
         prepare(context, Some(guard), app, options).await?;
     let Some(due) = due else {
         // That it still runs is looked at all the same.
+        let mut reached = Reached::default();
         if !options.detach {
-            rollout(context, app, options).check_running(&work).await?;
+            reached = rollout(context, app, options).check_running(&work).await?;
         }
         keep_record(context, guard, app, &[]).await?;
-        return Ok((plan, false));
+        return Ok((plan, false, reached));
     };
     if !context.consent.plan(&plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
     keep_record(context, guard, app, &due.missing).await?;
-    Steps {
+    let steps = Steps {
         context,
         guard,
         app,
@@ -99,10 +107,9 @@ async fn run(
         transition: due.transition,
         images,
         record: due.record,
-    }
-    .run(live, work)
-    .await?;
-    Ok((plan, true))
+    };
+    let reached = steps.run(live, work).await?;
+    Ok((plan, true, reached))
 }
 
 /// Claims names on the swarm, and writes into the lock file which record says

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{lint::Strictness, recipe::Version, rollout::Plan};
+use crate::{
+    lint::Strictness,
+    recipe::Version,
+    rollout::{Plan, Reached},
+};
 
 /// How an app is deployed.
 #[derive(Debug, Clone, Default)]
@@ -36,5 +40,8 @@ pub struct DeployReport {
     pub plan: Plan,
     /// False after a dry run, or when nothing had to change.
     pub changed: bool,
+    /// What the services came to; nothing of those that nobody looked at.
+    #[serde(flatten)]
+    pub reached: Reached,
     pub seconds: f64,
 }

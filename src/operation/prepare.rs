@@ -172,7 +172,10 @@ pub(super) async fn prepare(
 
     if !work.is_empty() {
         let back = rollout(context, app, options).goes_back(&live).await?;
-        plan.on_failure = Some(on_failure(back, options.detach, &migrations));
+        plan.on_failure = Some(match options.detach {
+            true => unwatched(app, version::way_back(app), &live),
+            false => on_failure(back, &migrations),
+        });
     }
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
@@ -298,10 +301,7 @@ fn add_hooks(
 }
 
 /// What becomes of the services when they do not come to run.
-fn on_failure(back: bool, detach: bool, migrations: &Migrations) -> String {
-    if detach {
-        return "nobody waits for it (--detach), so swarm does what `failure_action` says".into();
-    }
+fn on_failure(back: bool, migrations: &Migrations) -> String {
     if !back {
         return "what was started stays, to be looked at".into();
     }
@@ -310,6 +310,22 @@ fn on_failure(back: bool, detach: bool, migrations: &Migrations) -> String {
         Some(step) => format!("{back}; after the migration `{step}` the new version stays"),
         None => back.into(),
     }
+}
+
+/// What becomes of them when nobody waits for them, and what to type to go back.
+fn unwatched(app: &App, back: Option<String>, live: &Live) -> String {
+    let name = &app.entry.name;
+    let back = match back {
+        _ if live.services.is_empty() => format!("`potluck app undeploy {name}` removes them"),
+        Some(back) => format!("`{back}` goes back"),
+        None => format!(
+            "to go back, change the settings or the recipe back and type `potluck app deploy {name}`"
+        ),
+    };
+    format!(
+        "nobody watches the services (--detach): swarm does what `failure_action` says; `potluck app \
+         ps {name}` shows how they do; {back}"
+    )
 }
 
 /// Why no migration is in the plan where one may be expected.

@@ -13,11 +13,12 @@ use crate::{
     hooks,
     plugin::{Hooks, Role, Transition},
     rollout::{
-        Error as RolloutError, FailedService, Problem,
+        Error as RolloutError, FailedService, Problem, Reached,
         apply::Applied,
         converge::{Target, converge},
         live::{Live, by_name},
         rollout::Images,
+        since::Since,
         work::Work,
     },
 };
@@ -60,20 +61,21 @@ impl Steps<'_> {
     ///
     /// # Errors
     /// The step that failed, after plugins were told of it.
-    pub async fn run(mut self, live: Live, work: Work) -> Result<(), Error> {
+    pub async fn run(mut self, live: Live, work: Work) -> Result<Reached, Error> {
         let mut progress = Progress { called: Vec::new(), as_before: true };
         self.begin()?;
         let outcome = self.forward(live, work, &mut progress).await;
         // What was made stays claimed where this fails; the next deploy tells ids.
         let settled = self.app.engine.settle().await;
-        if outcome.is_err() {
+        let Ok(reached) = outcome else {
             if progress.as_before {
                 self.end()?;
             }
             self.tell(progress).await;
             return outcome;
-        }
-        Ok(settled?)
+        };
+        settled?;
+        Ok(reached)
     }
 
     async fn forward(
@@ -81,7 +83,7 @@ impl Steps<'_> {
         mut live: Live,
         mut work: Work,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<Reached, Error> {
         let Steps { context, options, .. } = *self;
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
             context.progress.step(format!("{name}: before-deploy"));
@@ -111,7 +113,7 @@ impl Steps<'_> {
                     .progress
                     .warn("after-deploy hooks are not run with --detach; a later deploy runs them");
             }
-            return Ok(());
+            return Ok(applied.reached);
         }
         if let Err(stopped) =
             self.migrations.run(context, self.guard, self.app, &mut self.plugins).await
@@ -134,7 +136,7 @@ impl Steps<'_> {
             self.record.write(context, &self.app.entry)?;
         }
         rollout(context, self.app, options).prune(&work).await;
-        Ok(())
+        Ok(applied.reached)
     }
 
     /// A migration failed: where the old version can still run on the data, it
@@ -185,7 +187,7 @@ impl Steps<'_> {
                     key: service.key.clone(),
                     id: found.id.clone().unwrap_or_default(),
                     spec: found.spec.clone().unwrap_or_default(),
-                    changed: false,
+                    since: Since::Unchanged,
                 }),
                 None => gone.push(FailedService {
                     service: service.key.clone(),

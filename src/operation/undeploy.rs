@@ -14,7 +14,7 @@ use crate::{
     rollout::{
         contents::CONTENT_LABEL,
         live::by_name,
-        removal::{Doomed, Wait, gone},
+        removal::{Doomed, Wait, gone, jobs},
     },
     secrets::{self, SecretPlan, StoredSecret},
 };
@@ -66,6 +66,7 @@ pub async fn undeploy(
             || spec.name.as_ref().is_some_and(of_files)
     });
     let doomed = Doomed {
+        jobs: jobs(&services),
         services: by_name(services).into_iter().filter_map(|(n, s)| Some((n, s.id?))).collect(),
         configs: configs.filter_map(|c| c.id).collect(),
         secrets: secrets.filter_map(|s| s.id).collect(),

@@ -22,6 +22,8 @@ use super::{
     error::{FailedService, Problem},
     live::{Ids, Live},
     making::{Made, NETWORK_PATIENCE, POLL, replace_network},
+    reached::Reached,
+    since::Since,
     unpinned,
     work::{Action, ServiceWork, Stale, Work, over},
 };
@@ -70,6 +72,7 @@ pub(crate) struct Sent {
     pub spec: api::ServiceSpec,
     /// The spec that was there before.
     pub before: Option<api::ServiceSpec>,
+    pub since: Since,
 }
 
 /// What reached the swarm.
@@ -78,6 +81,8 @@ pub(crate) struct Applied {
     pub sent: Vec<Sent>,
     /// Services that the swarm did not take.
     pub refused: Vec<FailedService>,
+    /// What they came to, once that was waited for.
+    pub reached: Reached,
 }
 
 /// Sends everything that is to be created or updated.
@@ -137,15 +142,19 @@ async fn send(
     (ids, names): (&Ids, &Names),
     auths: &Auths,
 ) -> Result<Sent, Error> {
-    let sent = |id: String, spec, before| Sent { key: service.key.clone(), id, spec, before };
+    let sent = |id: String, spec, before, since| {
+        let key = service.key.clone();
+        Sent { key, id, spec, before, since }
+    };
     let Some(before) = &service.before else {
         let mut spec = service.spec.clone();
         ids.fill(&mut spec);
         let auth = auths.for_service(&spec, true);
         let id = create_service(engine, stack, &mut spec, auth.as_ref()).await?;
-        return Ok(sent(id, spec, None));
+        return Ok(sent(id, spec, None, Since::Created));
     };
     let mut current = before.clone();
+    let since = Since::update(engine, current.id.as_deref().unwrap_or_default()).await?;
     for attempt in 1.. {
         let id = current.id.clone().unwrap_or_default();
         let live = current.spec.clone().unwrap_or_default();
@@ -153,7 +162,7 @@ async fn send(
         let version = version_of(&current);
         let auth = auths.for_service(&spec, spec.task_template != live.task_template);
         match engine.update_service(&id, version, spec.clone(), auth.as_ref()).await {
-            Ok(()) => return Ok(sent(id, spec, before.spec.clone())),
+            Ok(()) => return Ok(sent(id, spec, before.spec.clone(), since)),
             Err(engine::Error::OutOfSequence { .. }) if attempt < TRIES => {
                 current = engine.service(&id).await?;
             }

@@ -11,13 +11,14 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use crate::engine::{Engine, Error, api};
+use crate::engine::{Engine, Error, STACK_LABEL, api};
 
 use super::{
     diff::comparable_task,
     ending,
     state::{Failing, Look, State, classify, ended_badly, restarts_after, slot_of},
     task::state_of,
+    wanted::is_held,
 };
 
 /// Failures that are longer ago are history.
@@ -37,6 +38,8 @@ pub enum Condition {
     Well,
     /// Tasks are on their way, and none has failed.
     Starting,
+    /// It is to run nowhere, as it has no replicas.
+    Stopped,
     Failing,
 }
 
@@ -58,6 +61,7 @@ pub(crate) fn of_service(
     match state {
         State::Running { .. } if crash_loop(service, tasks, now).is_some() => Condition::Failing,
         State::Running { .. } | State::Completed { .. } => Condition::Well,
+        State::Stopped => Condition::Stopped,
         State::Waiting { .. }
         | State::Preparing { .. }
         | State::Starting { .. }
@@ -71,7 +75,9 @@ pub(crate) fn of_service(
     }
 }
 
-/// The worst of some services; none where there is none.
+/// How the services of one stack do together, the worst of them; none where there is
+/// none. One without replicas is as its operator wants it, unless it is the main one,
+/// nothing else runs, or a restore stopped it and never came to its end.
 ///
 /// # Errors
 /// What the engine says.
@@ -83,26 +89,53 @@ pub async fn of_services(
     let now = Timestamp::now();
     let looks = services.iter().map(|service| async move {
         let tasks = engine.tasks(service.id.as_deref().unwrap_or_default()).await?;
-        Ok::<_, Error>(of_service(service, &tasks, nodes, now))
+        Ok::<_, Error>((*service, of_service(service, &tasks, nodes, now)))
     });
-    let all: Vec<Condition> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(all.into_iter().max())
+    let all: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(together(&all))
+}
+
+fn together(all: &[(&api::Service, Condition)]) -> Option<Condition> {
+    let nothing_runs = all.iter().all(|(_, condition)| *condition == Condition::Stopped);
+    let counts = |service: &api::Service, condition| match condition {
+        Condition::Stopped if nothing_runs || is_main(service) => Condition::Stopped,
+        Condition::Stopped if service.spec.as_ref().is_some_and(is_held) => Condition::Stopped,
+        Condition::Stopped => Condition::Well,
+        condition => condition,
+    };
+    all.iter().map(|(service, condition)| counts(service, *condition)).max()
+}
+
+/// Whether it is the service `app` of its stack.
+fn is_main(service: &api::Service) -> bool {
+    let Some(spec) = &service.spec else { return false };
+    let stack = spec.labels.as_ref().and_then(|labels| labels.get(STACK_LABEL));
+    stack.is_some_and(|stack| spec.name.as_deref() == Some(&format!("{stack}_app")))
 }
 
 /// Failures of the last minutes in the place of a task, newest first: ends with 0
-/// are none where the service may end.
+/// are none where the service may end, nor is what was before the last update.
 pub(crate) fn failures_lately<'a>(
+    service: &api::Service,
     task: &api::Task,
     tasks: &'a [api::Task],
     now: Timestamp,
 ) -> Vec<&'a api::Task> {
     let spec = task.spec.as_ref().map(comparable_task);
+    let updated = service.update_status.as_ref().and_then(|status| status.started_at.as_deref());
+    let updated: Option<Timestamp> = updated.and_then(|at| at.parse().ok());
+    // Ports are no part of a task's spec: a task of another attempt may look alike.
+    let is_older = |other: &api::Task| {
+        let made = other.created_at.as_deref().and_then(|at| at.parse::<Timestamp>().ok());
+        made.zip(updated).is_some_and(|(made, updated)| made < updated)
+    };
     tasks
         .iter()
         .filter(|other| slot_of(other) == slot_of(task))
         .filter(|other| ended_badly(other) && restarts_after(other))
         .filter(|other| since(other).is_some_and(|at| age(at, now) < LATELY))
         .filter(|other| other.spec.as_ref().map(comparable_task) == spec)
+        .filter(|other| !is_older(other))
         .collect()
 }
 
@@ -119,7 +152,7 @@ pub(crate) fn crash_loop(
         .filter(|task| state_of(task) == api::TaskState::RUNNING)
         .filter(|task| task.spec.as_ref().map(comparable_task) == spec)
         .filter(|task| since(task).is_some_and(|at| age(at, now) < CALM))
-        .map(|task| failures_lately(task, tasks, now))
+        .map(|task| failures_lately(service, task, tasks, now))
         .find(|failed| failed.len() >= AGAIN)
         .map(|failed| Failing {
             task: failed[0].id.clone().unwrap_or_default(),
@@ -191,7 +224,45 @@ mod tests {
         ] {
             assert_eq!(look("any", &tasks), condition, "{tasks:?}");
         }
+        let mut other = t(2, "failed", 9);
+        other["CreatedAt"] = json!(Timestamp::from_second(1_000_000 - 12).unwrap().to_string());
+        let tasks: Vec<api::Task> =
+            serde_json::from_value(json!([t(3, "running", 1), other])).unwrap();
+        let updated = |ago: i64| -> api::Service {
+            let at = Timestamp::from_second(1_000_000 - ago).unwrap().to_string();
+            serde_json::from_value(json!({"UpdateStatus": {"State": "completed", "StartedAt": at}}))
+                .unwrap()
+        };
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for (service, failed) in [(updated(20), 1), (updated(5), 0)] {
+            assert_eq!(failures_lately(&service, &tasks[0], &tasks, now).len(), failed);
+        }
         assert_eq!(look("none", &[task(1, "complete", 5, "none")]), Well);
         assert_eq!(look("none", &[task(1, "failed", 5000, "none")]), Failing);
+    }
+
+    #[test]
+    fn an_app_whose_main_service_has_no_replicas_is_stopped() {
+        use Condition::{Failing, Starting, Stopped, Well};
+        let service = |key: &str, held: bool| -> api::Service {
+            let nowhere = if held { json!([super::super::wanted::NOWHERE]) } else { json!([]) };
+            serde_json::from_value(json!({"Spec": {
+                "Name": format!("wiki_{key}"), "Labels": {STACK_LABEL: "wiki"},
+                "TaskTemplate": {"Placement": {"Constraints": nowhere}},
+            }}))
+            .unwrap()
+        };
+        let (app, db, held) = (service("app", false), service("db", false), service("db", true));
+        for (all, condition) in [
+            (vec![(&app, Stopped), (&db, Well)], Stopped),
+            (vec![(&app, Stopped), (&db, Starting)], Stopped),
+            (vec![(&app, Stopped), (&db, Failing)], Failing),
+            (vec![(&app, Well), (&db, Stopped)], Well),
+            (vec![(&app, Well), (&held, Stopped)], Stopped),
+            (vec![(&db, Stopped)], Stopped),
+        ] {
+            assert_eq!(together(&all), Some(condition), "{condition:?}");
+        }
+        assert_eq!(together(&[]), None);
     }
 }

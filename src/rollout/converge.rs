@@ -28,6 +28,8 @@ use super::{
     ending,
     error::{FailedService, Problem},
     ports::{self, Taken},
+    reached::Reached,
+    since::Since,
     state::{self, Look, State, classify, state_of},
 };
 
@@ -57,20 +59,19 @@ pub(crate) struct Target {
     pub id: String,
     /// What the live spec must equal.
     pub spec: api::ServiceSpec,
-    /// Whether it was just sent; others only have to run.
-    pub changed: bool,
+    pub since: Since,
 }
 
-/// Waits for all targets.
+/// Waits for all targets; returns what they came to.
 pub(crate) async fn converge(
     engine: &dyn Engine,
     targets: &[Target],
     limit: Duration,
     progress: &dyn Sink,
-) -> Result<(), Vec<FailedService>> {
+) -> Result<Reached, Vec<FailedService>> {
     let group = Group {
         stop: AtomicBool::new(false),
-        changes: targets.iter().any(|target| target.changed),
+        changes: targets.iter().any(|target| target.since.is_change()),
         coming: AtomicUsize::new(targets.len()),
     };
     let ending = Instant::now() + limit;
@@ -85,17 +86,22 @@ pub(crate) async fn converge(
         }
     });
     let mut failed = Vec::new();
+    let mut reached = Reached::default();
     for (target, outcome) in targets.iter().zip(future::join_all(watches).await) {
-        if let Outcome::Failed(problem) = outcome {
-            let (cause, log) = explain(engine, target, &problem).await;
-            failed.push(FailedService { service: target.key.clone(), problem, cause, log });
+        match outcome {
+            Outcome::Converged(state) => reached.add(&target.key, &state),
+            Outcome::Failed(problem) => {
+                let (cause, log) = explain(engine, target, &problem).await;
+                failed.push(FailedService { service: target.key.clone(), problem, cause, log });
+            }
+            Outcome::Abandoned => {}
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed) }
+    if failed.is_empty() { Ok(reached) } else { Err(failed) }
 }
 
 enum Outcome {
-    Converged,
+    Converged(State),
     Failed(Problem),
     /// Another service failed; this one was on its way.
     Abandoned,
@@ -160,15 +166,15 @@ impl Watch<'_> {
         let mut stuck_since: Option<Instant> = None;
         let mut pause = POLL[0];
         loop {
-            let state = match self.look(&mut ended_before, &mut crashes).await {
-                Ok(state) => state,
+            let (state, goes_back) = match self.look(&mut ended_before, &mut crashes).await {
+                Ok(seen) => seen,
                 Err(problem) => return Outcome::Failed(problem),
             };
             let text = state.to_string();
             // Between two ends of a service that keeps ending there is nothing
             // new to say.
             let news = crashes.seen.is_empty() || !is_on_its_way(&state);
-            if text != shown && news && (self.target.changed || good_since.is_none()) {
+            if text != shown && news && (self.target.since.is_change() || good_since.is_none()) {
                 self.tell(&text);
                 shown = text;
             }
@@ -177,26 +183,27 @@ impl Watch<'_> {
                 // of the same spec from before are all there is.
                 State::Completed { .. } => {
                     let since = *good_since.get_or_insert_with(Instant::now);
-                    if !self.target.changed || since.elapsed() >= NEW_TASKS {
-                        return self.converged(&crashes);
+                    if !self.target.since.is_change() || since.elapsed() >= NEW_TASKS {
+                        return self.converged(&crashes, state);
                     }
                 }
+                State::Stopped => return self.converged(&crashes, state),
                 State::Running { running, wanted, updating } => {
                     let since = *good_since.get_or_insert_with(Instant::now);
                     if !updating && self.is_stable(*running, *wanted, since).await {
-                        if self.target.changed {
+                        if self.target.since.is_change() {
                             self.tell(&format!("{running}/{wanted} running, stable"));
                         }
-                        return self.converged(&crashes);
+                        return self.converged(&crashes, state);
                     }
                 }
                 _ => good_since = None,
             }
             let hopeless = crashes.are_final(self.group) && matches!(state, State::Failing(_));
-            if hopeless && !self.swarm_goes_back() {
+            if hopeless && !goes_back {
                 return Outcome::Failed(Problem::Stuck(state));
             }
-            if is_final(&state, self.swarm_goes_back()) || self.keeps_failing(&state) {
+            if is_final(&state, goes_back) || self.keeps_failing(&state) {
                 return Outcome::Failed(Problem::Stuck(state));
             }
             if matches!(state, State::Rejected { .. }) {
@@ -218,18 +225,19 @@ impl Watch<'_> {
         }
     }
 
-    fn converged(&self, crashes: &Crashes) -> Outcome {
+    fn converged(&self, crashes: &Crashes, state: State) -> Outcome {
         if !crashes.counted_out {
             self.group.coming.fetch_sub(1, Ordering::Relaxed);
         }
-        Outcome::Converged
+        Outcome::Converged(state)
     }
 
+    /// The state, and whether swarm undoes the update by itself when it fails.
     async fn look(
         &self,
         ended_before: &mut Option<BTreeSet<String>>,
         crashes: &mut Crashes,
-    ) -> Result<State, Problem> {
+    ) -> Result<(State, bool), Problem> {
         let unreachable = |e: engine::Error| match e {
             e if e.is_not_found() => Problem::Gone,
             e => Problem::Unreachable(e.to_string()),
@@ -241,18 +249,19 @@ impl Watch<'_> {
             self.engine.nodes()
         )
         .map_err(unreachable)?;
-        let ended_before = ended_before.get_or_insert_with(|| {
-            // A service that was just created or updated has no older failures
-            // of this spec; one that was not may have plenty.
-            if self.target.changed { BTreeSet::new() } else { ended(&tasks) }
-        });
+        let ended_before =
+            ended_before.get_or_insert_with(|| self.target.since.ended_before(&tasks));
+        let goes_back = self.swarm_goes_back(&service);
         let names = Names::default();
         let same = service.spec.as_ref().map(|s| comparable(s, &names))
             == Some(comparable(&self.target.spec, &names));
         if !same {
             return match state::from_update(&service, &tasks) {
-                Some(state @ (State::RollingBack { .. } | State::RolledBack { .. })) => Ok(state),
-                Some(state @ State::Paused { .. }) => Ok(state),
+                Some(
+                    state @ (State::RollingBack { .. }
+                    | State::RolledBack { .. }
+                    | State::Paused { .. }),
+                ) => Ok((state, goes_back)),
                 _ => Err(Problem::ChangedElsewhere),
             };
         }
@@ -263,27 +272,24 @@ impl Watch<'_> {
             nodes: &nodes,
             unhealthy: &unhealthy,
             ended_before,
-            changed: self.target.changed,
+            changed: self.target.since.is_change(),
         });
         if let State::Rejected { reason, .. } = &state
             && ports::is_about_ports(reason)
         {
             let spec = &self.target.spec;
             match ports::taken(self.engine, spec, id, &tasks).await.map_err(unreachable)? {
-                Taken::ByOldTask { port } => state = State::Held { port },
-                Taken::ByService { port, service } => {
-                    let reason = format!("port {port} is taken by the service `{service}`");
-                    state = State::Rejected { reason, times: 1 };
-                }
                 Taken::Unknown => {}
+                Taken::ByOldTask { port } => state = State::Held { port },
+                taken => state = State::Rejected { reason: taken.to_string(), times: 1 },
             }
         }
         // One look may fall between two crashes.
-        if let (State::Running { .. }, false) = (&state, self.target.changed)
+        if let (State::Running { .. }, false) = (&state, self.target.since.is_change())
             && !self.group.changes
             && let Some(failing) = condition::crash_loop(&service, &tasks, Timestamp::now())
         {
-            return Ok(State::Failing(failing));
+            return Ok((State::Failing(failing), goes_back));
         }
         if let State::Failing(failing) = &mut state {
             let ours = self.target.spec.task_template.as_ref().map(comparable_task);
@@ -296,7 +302,7 @@ impl Watch<'_> {
             crashes.seen.extend(of_ours);
             failing.times = failing.times.max(crashes.seen.len());
         }
-        Ok(state)
+        Ok((state, goes_back))
     }
 
     /// Only a task that is starting can be unhealthy and known to swarm as
@@ -311,7 +317,7 @@ impl Watch<'_> {
     }
 
     async fn is_stable(&self, running: u64, wanted: u64, since: Instant) -> bool {
-        if !self.target.changed {
+        if !self.target.since.is_change() {
             return true;
         }
         let global = self.target.spec.mode.as_ref().is_some_and(|m| m.global.is_some());
@@ -330,25 +336,25 @@ impl Watch<'_> {
             && matches!(state, State::Failing(failing) if failing.times >= condition::AGAIN)
     }
 
-    /// Whether swarm undoes the update by itself when it fails.
-    fn swarm_goes_back(&self) -> bool {
-        use api::ServiceSpecUpdateConfigFailureActionEnum as Action;
+    /// Swarm does where the spec says so, and only while it works on an update: what
+    /// was just made has nothing to go back to, and what failed after the watch of the
+    /// update was over stays as it is.
+    fn swarm_goes_back(&self, live: &api::Service) -> bool {
+        use api::{
+            ServiceSpecUpdateConfigFailureActionEnum as Action,
+            ServiceUpdateStatusStateEnum as Update,
+        };
         let action = self.target.spec.update_config.as_ref().and_then(|u| u.failure_action);
-        self.target.changed && action == Some(Action::ROLLBACK)
+        let update = live.update_status.as_ref().and_then(|status| status.state);
+        action == Some(Action::ROLLBACK)
+            && matches!(self.target.since, Since::Updated { .. })
+            && !matches!(update, Some(Update::COMPLETED | Update::ROLLBACK_COMPLETED))
     }
 
     fn tell(&self, state: &str) {
         self.progress
             .event(Event::Service { service: self.target.key.clone(), state: state.to_owned() });
     }
-}
-
-fn ended(tasks: &[api::Task]) -> BTreeSet<String> {
-    tasks
-        .iter()
-        .filter(|task| state_of(task) > api::TaskState::RUNNING)
-        .filter_map(|task| task.id.clone())
-        .collect()
 }
 
 /// Whether the state is one of those that come before a service runs for good.

@@ -7,12 +7,15 @@ use crate::engine::api::{self, TaskState};
 
 use super::{ports::refused_by_node, task::state_of};
 
+/// Swarm ends a task whose check fails.
+const UNHEALTHY: &str = "its health check failed";
+
 /// Why a task ended; none while it has not, or nobody says.
 pub(crate) fn cause(task: &api::Task) -> Option<String> {
     let error = error_of(task);
     match (error, state_of(task)) {
         (Some(error), _) if error.contains("unhealthy container") => {
-            Some("its health check failed, so swarm stopped it".to_owned())
+            Some(format!("{UNHEALTHY}; swarm stopped it"))
         }
         (Some(error), state) => {
             let error = error.trim_start_matches("task: ");
@@ -79,7 +82,12 @@ pub(crate) fn of_update(message: &str, tasks: &[api::Task]) -> String {
 
 /// A cause as what a task did: `exited with code 3`, `ended: …`.
 fn told(cause: &str) -> String {
-    if cause.starts_with("exited ") { cause.to_owned() } else { format!("ended: {cause}") }
+    if cause.starts_with("exited ") {
+        return cause.to_owned();
+    }
+    // What swarm did next is told of the update.
+    let cause = if cause.starts_with(UNHEALTHY) { UNHEALTHY } else { cause };
+    format!("ended: {cause}")
 }
 
 fn error_of(task: &api::Task) -> Option<&str> {
@@ -109,7 +117,7 @@ mod tests {
                 "failed",
                 "task: non-zero exit (137): dockerexec: unhealthy container",
                 137,
-                Some("its health check failed, so swarm stopped it"),
+                Some("its health check failed; swarm stopped it"),
             ),
             (
                 "failed",
@@ -135,6 +143,9 @@ mod tests {
         assert_eq!(of_update(message, &tasks), "a new task exited with code 3");
         assert_eq!(of_update("rollback completed", &tasks), "a new task exited with code 4");
         assert_eq!(of_update(message, &[]), "a new task ended too early");
+        let sick = "task: non-zero exit (137): dockerexec: unhealthy container";
+        let sick = [task("abc1", "failed", sick, 137)];
+        assert_eq!(of_update(message, &sick), "a new task ended: its health check failed");
         let ended = [task("abc1", "complete", "", 0)];
         assert_eq!(of_update(message, &ended), "a new task ended: its program ended (exit code 0)");
     }

@@ -19,16 +19,19 @@ mod place;
 mod plan;
 mod ports;
 pub(crate) mod ps;
+mod reached;
 mod relabel;
 pub(crate) mod removal;
 #[allow(clippy::module_inception)]
 pub(crate) mod rollout;
 mod silent;
+pub(crate) mod since;
 mod stack;
 pub(crate) mod state;
 mod task;
 mod undo;
 mod unpinned;
+pub(crate) mod wanted;
 pub(crate) mod work;
 
 pub use condition::{Condition, of_services as condition};
@@ -36,10 +39,12 @@ pub use error::{Error, Failed, FailedService, Problem, Subject};
 pub use place::Place;
 pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
 pub use ps::TaskRow;
-pub use silent::{Silence, silence};
+pub use reached::Reached;
+pub use silent::{Silence, silence, unreadable_driver};
 pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
     stack_tasks, stacks,
 };
 pub use state::{Failing, State};
+pub use wanted::wants_tasks;
 pub use work::ResolveImage;

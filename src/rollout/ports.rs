@@ -4,6 +4,9 @@
 //! Ports that every node listens on (`ingress`) are refused by the manager, which
 //! names the service; these are those of single nodes (`mode: host`).
 
+use std::fmt;
+
+use super::task::{slot_of, unplaced};
 use crate::engine::{Engine, Error, NodePort, api, is_placed, node_ports};
 
 /// Swarm's words on it (swarmkit, `scheduler/filter.go`).
@@ -14,10 +17,37 @@ const TAKEN: &str = "host-mode port already in use";
 pub(crate) enum Taken {
     /// The service's own task that is about to end.
     ByOldTask { port: i64 },
+    /// The service's own task that ends only when the new one runs.
+    ByStartFirst { port: i64 },
+    /// Other tasks of the service, which are to stay.
+    ByReplica { port: i64 },
     /// Another service, by its full name.
     ByService { port: i64, service: String },
     /// Nobody that the swarm knows of wants just this one.
     Unknown,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Taken::ByOldTask { port } => write!(f, "waiting for the old task to free port {port}"),
+            Taken::ByStartFirst { port } => write!(
+                f,
+                "port {port} is taken by the old task, which `order: start-first` ends only when \
+                 the new one runs: use `order: stop-first`, or publish the port without `mode: host`"
+            ),
+            Taken::ByReplica { port } => write!(
+                f,
+                "port {port} of each fitting node is taken by another task of the service: with \
+                 `mode: host` each node has room for one; use fewer replicas, or publish the port \
+                 without `mode: host`"
+            ),
+            Taken::ByService { port, service } => {
+                write!(f, "port {port} is taken by the service `{service}`")
+            }
+            Taken::Unknown => f.write_str("the port is taken"),
+        }
+    }
 }
 
 /// Whether a reason why a task was not placed is about a port.
@@ -36,12 +66,54 @@ pub(crate) async fn taken(
     tasks: &[api::Task],
 ) -> Result<Taken, Error> {
     let wanted = node_ports(spec);
-    if let (Some(NodePort { port, .. }), true) = (wanted.first(), tasks.iter().any(is_placed)) {
-        return Ok(Taken::ByOldTask { port: *port });
+    if let Some(taken) = wanted.first().and_then(|port| by_own(port.port, spec, tasks)) {
+        return Ok(taken);
     }
     Ok(match engine.port_holder(&wanted, id).await? {
         Some((NodePort { port, .. }, service)) => Taken::ByService { port, service },
         None => Taken::Unknown,
+    })
+}
+
+/// Which of the service's own tasks has the port.
+fn by_own(port: i64, spec: &api::ServiceSpec, tasks: &[api::Task]) -> Option<Taken> {
+    use api::ServiceSpecUpdateConfigOrderEnum as Order;
+    let (staying, leaving): (Vec<&api::Task>, Vec<&api::Task>) = tasks
+        .iter()
+        .filter(|task| is_placed(task))
+        .partition(|task| task.desired_state.is_some_and(|s| s <= api::TaskState::RUNNING));
+    let order = spec.update_config.as_ref().and_then(|update| update.order);
+    if !leaving.is_empty() {
+        return Some(Taken::ByOldTask { port });
+    }
+    let waiting = tasks.iter().filter(|task| unplaced(task).is_some());
+    let places: Vec<_> = waiting.map(slot_of).collect();
+    match staying.iter().any(|task| places.contains(&slot_of(task))) {
+        true if order == Some(Order::START_FIRST) => Some(Taken::ByStartFirst { port }),
+        true => Some(Taken::ByOldTask { port }),
+        false => (!staying.is_empty()).then_some(Taken::ByReplica { port }),
+    }
+}
+
+/// Why swarm finds no node for a task, in words that name a port and its holder;
+/// `reason` is what swarm says.
+///
+/// # Errors
+/// What the engine says.
+pub(crate) async fn why_unplaced(
+    engine: &dyn Engine,
+    service: &api::Service,
+    tasks: &[api::Task],
+    reason: &str,
+) -> Result<String, Error> {
+    if !is_about_ports(reason) {
+        return Ok(reason.to_owned());
+    }
+    let spec = service.spec.clone().unwrap_or_default();
+    let id = service.id.as_deref().unwrap_or_default();
+    Ok(match taken(engine, &spec, id, tasks).await? {
+        Taken::Unknown => reason.to_owned(),
+        taken => taken.to_string(),
     })
 }
 
@@ -61,7 +133,65 @@ pub(crate) fn refused_by_node(error: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    #[test]
+    fn an_old_task_leaves_or_never_does_and_replicas_compete() {
+        let task = |slot: i64, image: &str, state: &str, desired: &str| -> Value {
+            let pending = state == "pending";
+            json!({
+                "Slot": slot, "NodeID": if pending { "" } else { "n" }, "DesiredState": desired,
+                "Spec": {"ContainerSpec": {"Image": image}},
+                "Status": {"State": state, "Err": if pending { TAKEN } else { "" }},
+            })
+        };
+        let new = |slot| task(slot, "new", "pending", "running");
+        for (order, tasks, taken) in [
+            (
+                "stop-first",
+                vec![new(1), task(1, "old", "running", "shutdown")],
+                Some("waiting for the old task to free port 80"),
+            ),
+            (
+                "start-first",
+                vec![new(1), task(1, "old", "running", "running")],
+                Some("port 80 is taken by the old task, which `order: start-first` ends only"),
+            ),
+            // Only the port was changed.
+            (
+                "start-first",
+                vec![new(1), task(1, "new", "running", "running")],
+                Some("port 80 is taken by the old task, which `order: start-first` ends only"),
+            ),
+            (
+                "stop-first",
+                vec![new(2), task(1, "new", "running", "running")],
+                Some("port 80 of each fitting node is taken by another task of the service"),
+            ),
+            // Whichever spec the other has.
+            (
+                "start-first",
+                vec![new(2), task(1, "old", "running", "running")],
+                Some("port 80 of each fitting node is taken by another task of the service"),
+            ),
+            ("stop-first", vec![new(1), task(1, "old", "shutdown", "shutdown")], None),
+        ] {
+            let spec: api::ServiceSpec = serde_json::from_value(json!({
+                "TaskTemplate": {"ContainerSpec": {"Image": "new"}},
+                "UpdateConfig": {"Order": order},
+            }))
+            .unwrap();
+            let tasks: Vec<api::Task> = serde_json::from_value(json!(tasks)).unwrap();
+            let found = by_own(80, &spec, &tasks).map(|taken| taken.to_string());
+            let same = match (&found, taken) {
+                (Some(found), Some(taken)) => found.starts_with(taken),
+                (found, taken) => found.is_none() && taken.is_none(),
+            };
+            assert!(same, "{order} {tasks:?}: {found:?}");
+        }
+    }
 
     #[test]
     fn the_engines_words_name_the_port() {

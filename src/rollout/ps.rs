@@ -10,11 +10,14 @@ use crate::{
 };
 
 use super::{
-    Error, condition, ending,
+    Error, condition,
+    diff::comparable_task,
+    ending,
     live::by_name,
-    ports::{self, Taken},
-    state::{self, state_of},
-    task::unplaced,
+    ports,
+    state::{self, replicas, state_of},
+    task::{is_wanted, slot_of, unplaced},
+    wanted::wants_tasks,
 };
 
 /// Bytes of what a health check printed.
@@ -25,12 +28,14 @@ const OUTPUT: usize = 500;
 pub struct TaskRow {
     /// The key in the compose file.
     pub service: String,
-    pub task: String,
+    /// None in the row of a service without any.
+    pub task: Option<String>,
     /// Number of the replica; none for a global service.
     pub slot: Option<i64>,
     /// The node's host name, or its id where the name is not known.
     pub node: Option<String>,
-    /// `running`, `starting`, `failed` and so on, in swarm's words.
+    /// `running`, `starting`, `failed` and so on, in swarm's words; `0/0` and the like
+    /// of a service without tasks.
     pub state: String,
     pub desired: String,
     /// `healthy`, `starting`, `unhealthy`; none where there is no check or the
@@ -75,28 +80,78 @@ pub(crate) async fn tasks(
         let key = key_of(stack, name);
         let mut seen = Vec::new();
         let mut of_service = Vec::new();
+        let wants = service.spec.as_ref().is_some_and(wants_tasks);
         for task in &tasks {
-            let place = (task.slot.filter(|s| *s != 0), task.node_id.clone());
-            let place = if place.0.is_some() { (place.0, None) } else { place };
-            let newest = !seen.contains(&place);
-            seen.push(place);
-            let wanted = task.desired_state.is_some_and(|s| s <= api::TaskState::RUNNING);
-            if all || wanted || (newest && state_of(task) > api::TaskState::RUNNING) {
+            let newest = !seen.contains(&slot_of(task));
+            seen.push(slot_of(task));
+            // Of what is to run nowhere, the end of the last task is no news.
+            let ended = || wants && state_of(task) > api::TaskState::RUNNING;
+            if all || is_wanted(task) || (newest && ended() && !is_made_good(service, task, &tasks))
+            {
                 let health = containers
                     .iter()
                     .find(|c| Some(&c.task) == task.id.as_ref())
                     .and_then(|c| health(c.health));
                 let mut row = row(&key, task, &nodes, health);
-                let failed = condition::failures_lately(task, &tasks, now);
+                let failed = condition::failures_lately(service, task, &tasks, now);
                 row.failures = failed.len();
                 row.cause = cause(engine, service, task, failed.first().copied(), &tasks).await?;
                 of_service.push(row);
             }
         }
+        if of_service.is_empty() {
+            of_service.push(without_tasks(&key, service));
+        }
         of_service.sort_by(|a, b| a.slot.cmp(&b.slot).then_with(|| b.since.cmp(&a.since)));
         rows.extend(of_service);
     }
     Ok(Some(rows))
+}
+
+/// Whether another task of the spec that is wanted runs in the place of one that ended:
+/// the old one of an update with `order: start-first` that was taken back.
+fn is_made_good(service: &api::Service, task: &api::Task, tasks: &[api::Task]) -> bool {
+    let wanted = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let wanted = wanted.map(comparable_task);
+    tasks
+        .iter()
+        .filter(|other| slot_of(other) == slot_of(task) && is_wanted(other))
+        .filter(|other| state_of(other) == api::TaskState::RUNNING)
+        .any(|other| other.spec.as_ref().map(comparable_task) == wanted)
+}
+
+/// The row of a service that has nothing to show: else nobody would see it.
+fn without_tasks(key: &str, service: &api::Service) -> TaskRow {
+    let spec = service.spec.clone().unwrap_or_default();
+    let mode = spec.mode.clone().unwrap_or_default();
+    let everywhere = mode.global.is_some() || mode.global_job.is_some();
+    let (wanted, cause) = match (wants_tasks(&spec), everywhere) {
+        (false, false) => (0, "scaled to 0"),
+        (false, true) => (0, "stopped for a restore that has not come to its end"),
+        (true, true) => (0, "no node fits its constraints"),
+        (true, false) => (replicas(&mode), "swarm has made no task yet"),
+    };
+    let container = spec.task_template.and_then(|task| task.container_spec);
+    TaskRow {
+        service: key.to_owned(),
+        task: None,
+        slot: None,
+        node: None,
+        state: format!("0/{wanted}"),
+        desired: String::new(),
+        health: None,
+        image: without_digest(container.and_then(|container| container.image).as_deref()),
+        exit_code: None,
+        error: None,
+        failures: 0,
+        cause: Some(cause.to_owned()),
+        since: None,
+    }
+}
+
+/// As the recipe wrote it.
+fn without_digest(image: Option<&str>) -> String {
+    image.and_then(|image| image.split('@').next()).unwrap_or_default().to_owned()
 }
 
 /// Why a task ended or is not placed, else why the last in its place failed.
@@ -108,19 +163,7 @@ async fn cause(
     tasks: &[api::Task],
 ) -> Result<Option<String>, EngineError> {
     if let Some(reason) = unplaced(task) {
-        let spec = service.spec.clone().unwrap_or_default();
-        let id = service.id.as_deref().unwrap_or_default();
-        let taken = match ports::is_about_ports(reason) {
-            true => ports::taken(engine, &spec, id, tasks).await?,
-            false => Taken::Unknown,
-        };
-        return Ok(Some(match taken {
-            Taken::ByOldTask { port } => format!("waiting for the old task to free port {port}"),
-            Taken::ByService { port, service } => {
-                format!("port {port} is taken by the service `{service}`")
-            }
-            Taken::Unknown => reason.to_owned(),
-        }));
+        return Ok(Some(ports::why_unplaced(engine, service, tasks, reason).await?));
     }
     let ended = state_of(task) > api::TaskState::RUNNING;
     let told = if ended { Some(task) } else { failed };
@@ -153,13 +196,13 @@ fn row(key: &str, task: &api::Task, nodes: &[api::Node], health: Option<&'static
     let image = task.spec.as_ref().and_then(|s| s.container_spec.as_ref()?.image.as_deref());
     TaskRow {
         service: key.to_owned(),
-        task: task.id.clone().unwrap_or_default(),
+        task: task.id.clone(),
         slot: task.slot.filter(|s| *s != 0),
         node,
         state: state.to_string(),
         desired: task.desired_state.map(|s| s.to_string()).unwrap_or_default(),
         health,
-        image: image.and_then(|i| i.split('@').next()).unwrap_or_default().to_owned(),
+        image: without_digest(image),
         exit_code: status
             .and_then(|s| s.container_status.as_ref()?.exit_code)
             .filter(|_| state > api::TaskState::RUNNING),
@@ -176,5 +219,63 @@ fn health(health: Health) -> Option<&'static str> {
         Health::Starting => Some("starting"),
         Health::Healthy => Some("healthy"),
         Health::Unhealthy => Some("unhealthy"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn service(mode: Value, constraints: &[&str]) -> api::Service {
+        serde_json::from_value(json!({"ID": "s", "Spec": {
+            "Mode": mode,
+            "TaskTemplate": {
+                "ContainerSpec": {"Image": "a:1@sha256:00"},
+                "Placement": {"Constraints": constraints},
+            },
+        }}))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_service_without_tasks_has_a_row_that_says_why() {
+        let nowhere = super::super::wanted::NOWHERE;
+        for (mode, constraints, state, cause) in [
+            (json!({"Replicated": {"Replicas": 0}}), vec![], "0/0", "scaled to 0"),
+            (json!({"ReplicatedJob": {"TotalCompletions": 0}}), vec![], "0/0", "scaled to 0"),
+            (json!({"Global": {}}), vec!["x==y"], "0/0", "no node fits its constraints"),
+            (
+                json!({"Global": {}}),
+                vec![nowhere],
+                "0/0",
+                "stopped for a restore that has not come to its end",
+            ),
+            (json!({"Replicated": {"Replicas": 2}}), vec![], "0/2", "swarm has made no task yet"),
+        ] {
+            let row = without_tasks("app", &service(mode, &constraints));
+            assert_eq!((row.state.as_str(), row.cause.as_deref()), (state, Some(cause)));
+            assert_eq!((row.image.as_str(), row.task), ("a:1", None));
+        }
+    }
+
+    #[test]
+    fn what_failed_beside_the_task_that_was_to_go_is_over_once_that_is_to_stay() {
+        let service = service(json!({"Replicated": {"Replicas": 1}}), &[]);
+        let task = |image: &str, state: &str, desired: &str| -> api::Task {
+            serde_json::from_value(json!({
+                "ID": image, "Slot": 1, "DesiredState": desired, "Status": {"State": state},
+                "Spec": {"ContainerSpec": {"Image": image}},
+            }))
+            .unwrap()
+        };
+        let failed = task("b", "failed", "shutdown");
+        let back = [failed.clone(), task("a:1@sha256:00", "running", "running")];
+        assert!(is_made_good(&service, &failed, &back));
+        // A paused update: the old task runs on, and the new one is wanted.
+        let paused = [failed.clone(), task("c", "running", "running")];
+        assert!(!is_made_good(&service, &failed, &paused));
+        assert!(!is_made_good(&service, &failed, &[failed.clone()]));
     }
 }

@@ -22,8 +22,11 @@ use super::{
     converge::{Target, converge},
     error::{Failed, FailedService, Problem, Subject},
     live::Live,
+    reached::Reached,
+    since::Since,
     state::{State, state_of},
     undo,
+    wanted::is_job,
     work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},
 };
 
@@ -138,8 +141,9 @@ impl Rollout<'_> {
         let mut services = std::mem::take(&mut applied.refused);
         if services.is_empty() && !detach {
             self.progress.step("converge");
-            if let Err(late) = self.wait(work, &applied).await {
-                services = late;
+            match self.wait(work, &applied).await {
+                Ok(reached) => applied.reached = reached,
+                Err(late) => services = late,
             }
         }
         if services.is_empty() {
@@ -195,7 +199,7 @@ impl Rollout<'_> {
     }
 
     /// Looks that everything runs, where nothing has to be sent.
-    pub async fn check_running(&self, work: &Work) -> Result<(), Error> {
+    pub async fn check_running(&self, work: &Work) -> Result<Reached, Error> {
         self.wait(work, &Applied::default()).await.map_err(|s| Error::Failed(self.failed(s)))
     }
 
@@ -217,7 +221,7 @@ impl Rollout<'_> {
     }
 
     /// Waits for what was sent, and looks that the rest runs.
-    async fn wait(&self, work: &Work, applied: &Applied) -> Result<(), Vec<FailedService>> {
+    async fn wait(&self, work: &Work, applied: &Applied) -> Result<Reached, Vec<FailedService>> {
         let mut targets: Vec<Target> = applied
             .sent
             .iter()
@@ -225,7 +229,7 @@ impl Rollout<'_> {
                 key: sent.key.clone(),
                 id: sent.id.clone(),
                 spec: sent.spec.clone(),
-                changed: true,
+                since: sent.since.clone(),
             })
             .collect();
         let kept = work.services.iter().filter(|s| s.action == Action::Keep);
@@ -235,15 +239,11 @@ impl Rollout<'_> {
                 key: kept.key.clone(),
                 id: before.id.clone()?,
                 spec: before.spec.clone()?,
-                changed: false,
+                since: Since::Unchanged,
             })
         }));
         converge(self.engine, &targets, self.limit, self.progress).await
     }
-}
-
-fn is_job(spec: &api::ServiceSpec) -> bool {
-    spec.mode.as_ref().is_some_and(|m| m.replicated_job.is_some() || m.global_job.is_some())
 }
 
 /// Option, else the stack's own timeout label on any service, else the default.

@@ -2,7 +2,15 @@
 
 use crate::engine::{Engine, Error, api};
 
-use super::task::{state_of, unplaced};
+use super::{
+    ending::cause,
+    ports,
+    task::{state_of, unplaced},
+    wanted::wants_tasks,
+};
+
+/// How the engine begins what kept a container from starting.
+const NOT_STARTED: &str = "starting container failed";
 
 /// Drivers whose logs the engine can read back
 /// (docs.docker.com, *Configure logging drivers*).
@@ -38,13 +46,28 @@ impl std::fmt::Display for Silence {
 /// What the engine says.
 pub async fn silence(engine: &dyn Engine, service: &str) -> Result<Silence, Error> {
     let (service, tasks) = futures_util::try_join!(engine.service(service), engine.tasks(service))?;
-    Ok(why(&service, &tasks))
+    Ok(match why(&service, &tasks) {
+        Silence::NeverStarted(Some(reason)) => {
+            let reason = ports::why_unplaced(engine, &service, &tasks, &reason).await?;
+            Silence::NeverStarted(Some(reason))
+        }
+        silence => silence,
+    })
+}
+
+/// The log driver of a service, where it keeps nothing that could be read: what is
+/// shown of its log is of tasks from before it had this one.
+pub fn unreadable_driver(service: &api::Service) -> Option<&str> {
+    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let driver = template.and_then(|task| task.log_driver.as_ref()?.name.as_deref());
+    driver.filter(|name| !name.is_empty() && !READABLE.contains(name))
 }
 
 fn why(service: &api::Service, tasks: &[api::Task]) -> Silence {
-    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
-    let driver = template.and_then(|task| task.log_driver.as_ref()?.name.as_deref());
-    if let Some(driver) = driver.filter(|name| !name.is_empty() && !READABLE.contains(name)) {
+    if service.spec.as_ref().is_some_and(|spec| !wants_tasks(spec)) && tasks.is_empty() {
+        return Silence::NeverStarted(Some("it has 0 replicas".to_owned()));
+    }
+    if let Some(driver) = unreadable_driver(service) {
         return Silence::Driver(driver.to_owned());
     }
     let started = |task: &api::Task| {
@@ -52,12 +75,22 @@ fn why(service: &api::Service, tasks: &[api::Task]) -> Silence {
         let container = task.status.as_ref().and_then(|s| s.container_status.as_ref());
         let has_one =
             container.is_some_and(|c| c.container_id.as_deref().is_some_and(|id| !id.is_empty()));
-        has_one || (api::TaskState::STARTING..=api::TaskState::COMPLETE).contains(&state)
+        // Docker made its container, and could not start it.
+        let error = task.status.as_ref().and_then(|status| status.err.as_deref());
+        let failed = error.is_some_and(|error| error.starts_with(NOT_STARTED));
+        (has_one && !failed)
+            || (api::TaskState::STARTING..=api::TaskState::COMPLETE).contains(&state)
     };
     if tasks.iter().any(started) {
         return Silence::Nothing;
     }
-    Silence::NeverStarted(tasks.iter().find_map(unplaced).map(str::to_owned))
+    let never = |task: &api::Task| {
+        let error = task.status.as_ref().and_then(|status| status.err.as_deref());
+        let refused = error.is_some_and(|error| error.starts_with(NOT_STARTED));
+        (refused || state_of(task) == api::TaskState::REJECTED).then(|| cause(task)).flatten()
+    };
+    let unplaced = tasks.iter().find_map(unplaced).map(str::to_owned);
+    Silence::NeverStarted(unplaced.or_else(|| tasks.iter().find_map(never)))
 }
 
 #[cfg(test)]
@@ -89,6 +122,20 @@ mod tests {
                 None,
                 vec![task("pending", "no suitable node")],
                 "none of its tasks was started: no suitable node",
+            ),
+            (
+                None,
+                vec![task("rejected", "No such image: x:1")],
+                "none of its tasks was started: No such image: x:1",
+            ),
+            (
+                None,
+                vec![task(
+                    "failed",
+                    &format!("{NOT_STARTED}: listen tcp4 0.0.0.0:84: bind: address already in use"),
+                )],
+                "none of its tasks was started: port 84 of its node is taken by a container or \
+                 program outside of the swarm",
             ),
         ] {
             let service = json!({"ID": "s", "Spec": {"TaskTemplate": {

@@ -25,9 +25,11 @@ use super::{
     external,
     live::by_name,
     ps::{self, key_of},
-    removal::{Doomed, Wait},
+    reached::Reached,
+    removal::{self, Doomed, Wait},
     rollout::{OnFailure, Rollout, timeout},
     state::{replicas, state_of},
+    task::is_wanted,
     work::{Jobs, Policy, Prune, ResolveImage},
 };
 
@@ -55,6 +57,9 @@ pub struct StackReport {
     pub plan: Plan,
     /// False when nothing had to change.
     pub changed: bool,
+    /// What the services came to; nothing of those that nobody looked at.
+    #[serde(flatten)]
+    pub reached: Reached,
     pub seconds: f64,
 }
 
@@ -106,16 +111,18 @@ pub async fn deploy_stack(
     }
     let plan = work.plan();
     let changed = !work.is_empty();
+    let mut reached = Reached::default();
     if changed {
-        rollout.carry_out(&live, &work, options.detach).await?;
+        reached = rollout.carry_out(&live, &work, options.detach).await?.reached;
         rollout.prune(&work).await;
     } else if !options.detach {
-        rollout.check_running(&work).await?;
+        reached = rollout.check_running(&work).await?;
     }
     Ok(StackReport {
         stack: stack.name.to_string(),
         plan,
         changed,
+        reached,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -140,6 +147,7 @@ pub async fn remove_stack(
         engine.configs(scope),
     )?;
     let doomed = Doomed {
+        jobs: removal::jobs(&services),
         services: by_name(services).into_iter().filter_map(|(n, s)| Some((n, s.id?))).collect(),
         configs: configs.into_iter().filter_map(|c| c.id).collect(),
         secrets: secrets.into_iter().filter_map(|s| s.id).collect(),
@@ -237,10 +245,7 @@ fn service_row(
     let spec = service.spec.clone().unwrap_or_default();
     let mode = spec.mode.unwrap_or_default();
     let in_state = |state| tasks.iter().filter(|t| state_of(t) == state).count() as u64;
-    let wanted = || {
-        let wanted = |t: &&api::Task| t.desired_state.is_some_and(|s| s <= api::TaskState::RUNNING);
-        tasks.iter().filter(wanted).count() as u64
-    };
+    let wanted = || tasks.iter().filter(|task| is_wanted(task)).count() as u64;
     let completed = in_state(api::TaskState::COMPLETE);
     let (word, desired, completed) = if mode.global.is_some() {
         ("global", wanted(), None)

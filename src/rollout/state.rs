@@ -15,10 +15,12 @@ use crate::engine::api::{self, ServiceUpdateStatusStateEnum as Update, TaskState
 use super::{
     diff::comparable_task,
     ending::{cause, exit_code, of_update},
-    task::unplaced,
+    task::{is_wanted, unplaced},
+    wanted::wants_tasks,
 };
 
-pub(crate) use super::task::state_of;
+pub(crate) use super::task::{slot_of, state_of};
+
 /// A service's state, as far as it can be told from one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -49,6 +51,8 @@ pub enum State {
         wanted: u64,
         updating: bool,
     },
+    /// It is to run nowhere: it has no replicas, or was stopped for a restore.
+    Stopped,
     /// Tasks of a job, or of a service that may end, have all ended well.
     Completed {
         tasks: u64,
@@ -103,6 +107,7 @@ impl fmt::Display for State {
             State::Unhealthy { running, wanted } => {
                 write!(f, "{running}/{wanted} running, unhealthy")
             }
+            State::Stopped => f.write_str("0/0, scaled to 0"),
             State::Running { running, wanted, updating: false } => {
                 write!(f, "{running}/{wanted} running")
             }
@@ -168,6 +173,11 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
         Some(state) => return state,
         None => {}
     }
+    let mut staying = look.tasks.iter().filter(|task| is_wanted(task));
+    let runs = staying.any(|task| state_of(task) == TaskState::RUNNING);
+    if spec.is_some_and(|spec| !wants_tasks(spec)) && !runs {
+        return State::Stopped;
+    }
     if let Some(state) = mode.and_then(|mode| job(look, mode, &ours)) {
         return state;
     }
@@ -215,7 +225,9 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
         .map(|t| state_of(t))
         .filter(|s| (TaskState::ASSIGNED..TaskState::RUNNING).contains(s))
         .max();
-    if let Some(reason) = active.iter().find_map(|task| unplaced(task)) {
+    // What waits in a place that has a newer task is about to go.
+    let newest = newest(&active);
+    if let Some(reason) = newest.iter().find_map(|task| unplaced(task)) {
         return State::Rejected { reason: reason.to_owned(), times: 1 };
     }
     if let Some(last) = failures.last() {
@@ -354,15 +366,21 @@ fn failures<'a>(ours: &[&'a api::Task], ended_before: &BTreeSet<String>) -> Vec<
 
 /// Places whose newest task ended with exit code 0, and in which none is to run.
 fn completed(ours: &[&api::Task]) -> u64 {
+    let newest = newest(ours);
+    newest.iter().filter(|task| state_of(task) == TaskState::COMPLETE).count() as u64
+}
+
+/// The task of each place that changed last.
+fn newest<'a>(tasks: &[&'a api::Task]) -> Vec<&'a api::Task> {
     let index = |task: &api::Task| task.version.as_ref().and_then(|v| v.index).unwrap_or(0);
     let mut newest: BTreeMap<(Option<i64>, Option<&str>), &api::Task> = BTreeMap::new();
-    for task in ours {
+    for task in tasks {
         let kept = newest.entry(slot_of(task)).or_insert(task);
         if index(task) > index(kept) {
             *kept = task;
         }
     }
-    newest.values().filter(|task| state_of(task) == TaskState::COMPLETE).count() as u64
+    newest.into_values().collect()
 }
 
 fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize {
@@ -373,14 +391,6 @@ fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize
 pub(crate) fn restarts_after(task: &api::Task) -> bool {
     let may_end = task.job_iteration.is_some() || Restarts::of(task.spec.as_ref()).may_end();
     state_of(task) != TaskState::COMPLETE || !may_end
-}
-
-/// Global services have no slots but nodes.
-pub(crate) fn slot_of(task: &api::Task) -> (Option<i64>, Option<&str>) {
-    match task.slot {
-        Some(slot) if slot != 0 => (Some(slot), None),
-        _ => (None, task.node_id.as_deref()),
-    }
 }
 
 fn failed(last: &api::Task, failures: &[&api::Task], restarts: &Restarts) -> State {

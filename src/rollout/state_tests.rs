@@ -102,7 +102,7 @@ fn a_task_that_ended_is_a_failure_with_its_reason() {
                 "task: non-zero exit (137): dockerexec: unhealthy container",
                 137,
             )],
-            "failing: its health check failed, so swarm stopped it",
+            "failing: its health check failed; swarm stopped it",
             true,
         ),
         (&none, vec![ended("a", &none, "failed", "boom", 1)], "failing: boom (exit code 1)", false),
@@ -164,7 +164,18 @@ fn swarms_own_word_on_an_update_counts_first() {
 fn other_modes_know_when_they_are_done() {
     let any = json!({"Condition": "any"});
     let zero = service(json!({"Replicated": {"Replicas": 0}}), any.clone(), None);
-    assert_eq!(look(&zero, &[]).to_string(), "0/0 running");
+    assert_eq!(look(&zero, &[]).to_string(), "0/0, scaled to 0");
+    let leaving = task("a", 1, "running", "remove", &any);
+    assert_eq!(look(&zero, &[leaving]).to_string(), "0/0, scaled to 0");
+    let staying = task("a", 1, "running", "running", &any);
+    assert_eq!(look(&zero, &[staying]).to_string(), "1/0 running");
+    // A port's change leaves the tasks' spec as it was: what waits beside a newer task in
+    // its place is of an earlier attempt.
+    let one = service(json!({"Replicated": {"Replicas": 1}}), any.clone(), None);
+    let mut waiting = task("a", 1, "pending", "running", &any);
+    waiting["Status"]["Err"] = json!("no suitable node");
+    let newer = task("b", 1, "starting", "running", &any);
+    assert_eq!(look(&one, &[newer, waiting]).to_string(), "0/1 running, starting");
     let global = service(json!({"Global": {}}), any.clone(), None);
     assert_eq!(
         look(&global, &[task("a", 0, "running", "running", &any)]).to_string(),

@@ -18,6 +18,7 @@ use super::{
     apply::{Sent, version_of},
     converge::{Target, converge},
     diff::{Names, comparable},
+    since::Since,
 };
 
 const TRIES: usize = 3;
@@ -71,11 +72,15 @@ async fn bring_back(
         let live = after_swarm(engine, &service.id, ending).await?;
         // Swarm may have gone back by itself already.
         let changed = live.spec.as_ref().map(|s| comparable(s, &names)) != Some(wanted.clone());
+        let since = match changed {
+            true => Since::update(engine, &service.id).await?,
+            false => Since::Unchanged,
+        };
         let target = Target {
             key: service.key.clone(),
             id: service.id.clone(),
             spec: before.clone(),
-            changed,
+            since,
         };
         if !changed {
             return Ok(Some(target));

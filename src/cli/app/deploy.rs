@@ -39,8 +39,9 @@ given then end the command with exit code 6 and the flags to pass. A deploy that
 failed and was rolled back ends with exit code 4.
 
 JSON: {app, stack, version, plan: {changes, warnings, reach, on_failure},
-changed, seconds}; a change is {kind, name, action, details}, a reach {service, reach, meaning, state}, its state
-`agreed`, `new` or `shown`.")]
+changed, completed, stopped, seconds}; a change is {kind, name, action, details}, a reach
+{service, reach, meaning, state}, its state `agreed`, `new` or `shown`; `completed` are
+services that have ended well, `stopped` those without replicas.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -137,13 +138,18 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let time = format_args!("{:.1} s", report.seconds).to_string();
     session.ui.say(match (args.dry_run, report.changed, args.detach) {
         (true, ..) => "Nothing was changed: this was a dry run.".to_owned(),
-        (_, false, _) => format!("{}{version} is up to date and running ({time}).", report.app),
+        (_, false, _) => format!(
+            "{}{version} {} ({time}).",
+            report.app,
+            report.reached.told("is up to date", " and running")
+        ),
         (_, true, true) => format!(
             "{}{version} was handed to the swarm ({time}). `potluck app ps {}` shows how it does.",
             report.app, report.app
         ),
         (_, true, false) => {
-            format!("{}{version} is deployed, running and healthy ({time}).", report.app)
+            let told = report.reached.told("is deployed", ", running and healthy");
+            format!("{}{version} {told} ({time}).", report.app)
         }
     });
     Ok(Exit::DONE)

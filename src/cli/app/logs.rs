@@ -15,7 +15,10 @@ use serde::Serialize;
 use crate::{
     app::OnServer,
     cli::{
-        app::services,
+        app::{
+            places::{Places, label},
+            services,
+        },
         arguments::{AppArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
@@ -34,8 +37,8 @@ const LINE: usize = 16_000;
 /// Show what an app's services write.
 ///
 /// Lines of several services are shown in the order of their time, each with the
-/// name of its service in front. Of a service without any, standard error says
-/// why; where one was asked for that has no log at all, as its driver keeps none
+/// name of its service in front, and the number of the replica (or the node) where
+/// there are several. Of a service without any, standard error says why; where one was asked for that has no log at all, as its driver keeps none
 /// or it was never started, the exit code is 1.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -44,7 +47,9 @@ Examples:
   potluck app logs wiki.example.org db --follow --tail 20
   potluck app logs wiki.example.org --since 2h --timestamps
 
-JSON: one object per line, {service, stream, time, line}.")]
+JSON: one object per line, {service, slot, node, task, stream, time, line}; `slot` is the
+number of the replica, null for a global service; `slot` and `node` are null where swarm
+knows the task no more.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -101,6 +106,18 @@ fn since(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "write it as 90s, 2h, 2026-01-31 or 2026-01-31T12:00:00Z".into())
 }
 
+impl Args {
+    /// The arguments by which lines that were written may be left out.
+    fn hides(&self) -> Option<&'static str> {
+        match (self.since, self.tail.0) {
+            (Some(_), Some(0)) => Some("--since and --tail 0"),
+            (Some(_), _) => Some("--since"),
+            (None, Some(0)) => Some("--tail 0"),
+            (None, _) => None,
+        }
+    }
+}
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
@@ -108,6 +125,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     // Ctrl-C is how following ends: nothing to remark upon.
     wait("", async {
         let names = services(&*engine, &entry, &stack, args.service.as_deref()).await?;
+        let mut places = Places::read(&*engine, &names).await?;
         let query = LogQuery {
             tail: args.tail.0,
             follow: args.follow,
@@ -117,8 +135,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         };
         let printer = Printer {
             session,
-            width: names.iter().map(|(key, _)| key.len()).max().unwrap_or_default(),
-            prefix: args.service.is_none(),
+            width: names.iter().map(|(key, _)| places.width(key)).max().unwrap_or_default(),
+            prefix: args.service.is_none() || names.iter().any(|(key, _)| places.several(key)),
             timestamps: args.timestamps,
             json: args.json,
             bare: std::io::stdout().is_terminal(),
@@ -140,7 +158,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 (Some(most), true) => {
                     let known: HashSet<Line> = newest.iter().cloned().collect();
                     for line in last(newest, most) {
-                        printer.print(&key, style, &line)?;
+                        printer.print(&mut places, &key, style, &line).await?;
                     }
                     let lines = engine.service_logs(&id, &query).await?;
                     Source::without(key.clone(), style, lines, known)
@@ -153,23 +171,44 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             silent.push((key, id));
             sources.push(source);
         }
+        let mut shown = BTreeSet::new();
         if !args.follow {
-            let shown = merge(std::mem::take(&mut sources), &printer).await?;
-            silent.retain(|(key, _)| !shown.contains(key));
+            shown = merge(std::mem::take(&mut sources), &mut places, &printer).await?;
         }
         for (key, id) in silent {
-            let why = rollout::silence(&*engine, &id).await?;
-            // What may still come is waited for.
-            if args.follow && !matches!(why, Silence::Driver(_)) {
+            if shown.contains(&key) {
+                if let Some(driver) = rollout::unreadable_driver(&engine.service(&id).await?) {
+                    session.ui.warn(format_args!(
+                        "these lines of `{key}` are of earlier tasks: its log driver `{}` keeps \
+                         nothing that can be read here",
+                        clean(driver)
+                    ));
+                }
                 continue;
             }
-            let message = format!("no log of `{key}`: {}", clean(&why.to_string()));
-            if args.service.is_some() && why != Silence::Nothing {
+            let silence = rollout::silence(&*engine, &id).await?;
+            // What may still come is waited for.
+            if args.follow && !matches!(silence, Silence::Driver(_)) {
+                continue;
+            }
+            let hidden = match args.hides() {
+                Some(hides) if silence == Silence::Nothing => {
+                    let any = LogQuery { tail: Some(1), ..LogQuery::default() };
+                    let any = all_lines(engine.service_logs(&id, &any).await?).await?;
+                    (!any.is_empty()).then_some(hides)
+                }
+                _ => None,
+            };
+            let message = match hidden {
+                Some(hides) => format!("no line of `{key}` matches {hides}"),
+                None => format!("no log of `{key}`: {}", clean(&silence.to_string())),
+            };
+            if args.service.is_some() && silence != Silence::Nothing {
                 return Err(Failure::new(message));
             }
             session.ui.warn(message);
         }
-        if args.follow { follow(sources, &printer).await } else { Ok(()) }
+        if args.follow { follow(sources, &mut places, &printer).await } else { Ok(()) }
     })?;
     Ok(Exit::DONE)
 }
@@ -226,6 +265,8 @@ impl Source {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Line {
+    /// The id of the task that wrote it.
+    task: Option<String>,
     stream: Stream,
     /// As Docker writes it, with nine decimals: sorts as text.
     time: String,
@@ -236,6 +277,7 @@ struct Line {
 /// held at a time. Returns the services that had any.
 async fn merge(
     mut sources: Vec<Source>,
+    places: &mut Places<'_>,
     printer: &Printer<'_>,
 ) -> Result<BTreeSet<String>, Failure> {
     let mut shown = BTreeSet::new();
@@ -252,7 +294,7 @@ async fn merge(
         }
         let Some(n) = first else { return Ok(shown) };
         if let Some(line) = sources[n].head.take() {
-            printer.print(&sources[n].key, sources[n].style, &line)?;
+            printer.print(places, &sources[n].key, sources[n].style, &line).await?;
             if !shown.contains(&sources[n].key) {
                 shown.insert(sources[n].key.clone());
             }
@@ -261,14 +303,18 @@ async fn merge(
 }
 
 /// Lines as they come.
-async fn follow(sources: Vec<Source>, printer: &Printer<'_>) -> Result<(), Failure> {
+async fn follow(
+    sources: Vec<Source>,
+    places: &mut Places<'_>,
+    printer: &Printer<'_>,
+) -> Result<(), Failure> {
     let all = sources.into_iter().map(|source| {
         let Source { key, style, lines, .. } = source;
         lines.map(move |line| (key.clone(), style, line))
     });
     let mut all = futures_util::stream::select_all(all);
     while let Some((key, style, line)) = all.next().await {
-        printer.print(&key, style, &line?)?;
+        printer.print(places, &key, style, &line?).await?;
     }
     Ok(())
 }
@@ -282,7 +328,7 @@ impl Line {
             _ if text.ends_with('Z') && !text.contains(' ') => (text, ""),
             _ => ("", text),
         };
-        Line { stream: line.stream, time: time.into(), text: text.into() }
+        Line { task: line.task, stream: line.stream, time: time.into(), text: text.into() }
     }
 }
 
@@ -300,23 +346,43 @@ struct Printer<'a> {
 #[derive(Serialize)]
 struct JsonLine<'a> {
     service: &'a str,
+    slot: Option<i64>,
+    node: Option<&'a str>,
+    task: Option<&'a str>,
     stream: &'static str,
     time: &'a str,
     line: &'a str,
 }
 
 impl Printer<'_> {
-    fn print(&self, key: &str, style: Mark, line: &Line) -> Result<(), Failure> {
+    async fn print(
+        &self,
+        places: &mut Places<'_>,
+        key: &str,
+        style: Mark,
+        line: &Line,
+    ) -> Result<(), Failure> {
+        let several = places.several(key);
+        let place = places.of(key, line.task.as_deref()).await?;
         if self.json {
             let stream = match line.stream {
                 Stream::Stdout => "stdout",
                 Stream::Stderr => "stderr",
             };
-            let object = JsonLine { service: key, stream, time: &line.time, line: &line.text };
+            let object = JsonLine {
+                service: key,
+                slot: place.and_then(|place| place.slot),
+                node: place.and_then(|place| place.node.as_deref()),
+                task: line.task.as_deref(),
+                stream,
+                time: &line.time,
+                line: &line.text,
+            };
             return self.session.ui.json_line(&object);
         }
         let time = if self.timestamps { format!("{} ", line.time) } else { String::new() };
         let width = self.width;
+        let key = label(key, place.filter(|_| several));
         let prefix = match (self.prefix, self.bare) {
             (false, _) => String::new(),
             (true, true) => format!("{style}{key:<width$} |{style:#} "),
@@ -347,15 +413,20 @@ mod tests {
             ("2026-11-21T20:15:07.123456789Z\n", "2026-11-21T20:15:07.123456789Z", ""),
             ("no time here\n", "", "no time here"),
         ] {
-            let line = Line::parse(LogLine { stream: Stream::Stdout, bytes: bytes.into() });
+            let line =
+                Line::parse(LogLine { task: None, stream: Stream::Stdout, bytes: bytes.into() });
             assert_eq!((line.time.as_str(), line.text.as_str()), (time, text));
         }
     }
 
     #[test]
     fn the_newest_lines_are_of_all_tasks_together() {
-        let line =
-            |time: &str| Line { stream: Stream::Stdout, time: time.into(), text: time.into() };
+        let line = |time: &str| Line {
+            task: None,
+            stream: Stream::Stdout,
+            time: time.into(),
+            text: time.into(),
+        };
         let lines = ["2", "4", "1", "3"].map(line).to_vec();
         let times = |lines: Vec<Line>| lines.into_iter().map(|line| line.time).collect::<Vec<_>>();
         assert_eq!(times(last(lines.clone(), 2)), ["3", "4"]);

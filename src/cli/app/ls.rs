@@ -29,8 +29,9 @@ PINNED is the version that the settings name, for the next deploy; DEPLOYED what
 deployed last, by the lock file; NEWEST the newest release of the recipe here.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
-{status}: `deployed`, `starting`, `failing`, `not deployed` or `unknown` (the server does
-not answer, or the settings don't tell the stack).")]
+{status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
+no replicas), `not deployed` or `unknown` (the server does not answer, or the settings
+don't tell the stack).")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -167,6 +168,7 @@ fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
         (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
             Some(Condition::Well) => "deployed",
             Some(Condition::Starting) => "starting",
+            Some(Condition::Stopped) => "stopped",
             Some(Condition::Failing) => "failing",
             None => "not deployed",
         },

@@ -7,6 +7,7 @@ mod deploy;
 mod logs;
 mod ls;
 mod new;
+mod places;
 mod ps;
 mod rm;
 mod run;

@@ -9,6 +9,7 @@ use crate::{
         session::{Session, wait},
         table::Table,
         ui::clean,
+        when::when,
     },
     rollout::TaskRow,
 };
@@ -17,12 +18,14 @@ use crate::{
 ///
 /// One line per task: what runs or is to run, and the last that ended where none
 /// runs. A task that swarm keeps starting anew shows how often those before it
-/// failed in the last ten minutes, and why. Exit code 1 when the app is not
+/// failed in the last ten minutes, and why. A service without tasks has a line, too.
+/// Exit code 1 when the app is not
 /// deployed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {service, task, slot, node, state, desired, health, image,
-exit_code, error, failures, cause, since}; states and errors are in swarm's words,
+exit_code, error, failures, cause, since}; states and errors are in swarm's words;
+`since` is RFC 3339; of a service without tasks, `task` is null and `state` `0/0`,
 `health` is null where there is no health check or the task is on another node,
 `failures` is how often tasks in its place failed in the last ten minutes.")]
 pub struct Args {
@@ -54,7 +57,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             row.service.as_str(),
             &row.state,
             row.health.unwrap_or("-"),
-            row.since.as_deref().map_or("-", short_time),
+            &row.since.as_deref().map_or_else(|| "-".into(), when),
             row.node.as_deref().unwrap_or("-"),
             &row.image,
             &trouble(row),
@@ -69,11 +72,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ));
     }
     Ok(Exit::DONE)
-}
-
-/// To the second: `2026-11-21T20:15:07`.
-fn short_time(time: &str) -> &str {
-    time.get(..19).unwrap_or(time)
 }
 
 /// What is wrong, or was in the last minutes.

@@ -23,7 +23,7 @@ use crate::{
     },
     engine::{Container, Engine, Exec, ExecSession, Stream},
     home::{AppEntry, StackName},
-    hooks,
+    hooks, rollout,
 };
 
 /// Run a program in one of an app's running services.
@@ -104,12 +104,22 @@ async fn container(
 ) -> Result<Container, Failure> {
     services(engine, entry, stack, Some(service)).await?;
     let full = format!("{stack}_{service}");
-    hooks::running_container(engine, &full).await?.ok_or_else(|| {
+    if let Some(container) = hooks::running_container(engine, &full).await? {
+        return Ok(container);
+    }
+    let spec = engine.service(&full).await?.spec.unwrap_or_default();
+    Err(if rollout::wants_tasks(&spec) {
         Failure::new(format!(
             "no container of the service `{service}` runs on the node that {} speaks for",
             entry.server
         ))
         .hint(format!("see `potluck app ps {}`", entry.name))
+    } else {
+        Failure::new(format!("the service `{service}` runs nowhere, because it has 0 replicas"))
+            .hint(format!(
+                "`potluck app deploy {}` starts it, if the app's settings want it to run",
+                entry.name
+            ))
     })
 }
 

@@ -38,7 +38,7 @@ Examples:
   potluck stack deploy -c compose.yml --with-registry-auth --detach blog
   DOCKER_HOST=ssh://root@host potluck stack deploy -c - blog <compose.yml
 
-JSON: {stack, plan: {changes, warnings}, changed, seconds}; a change is {kind,
+JSON: {stack, plan: {changes, warnings}, changed, completed, stopped, seconds}; a change is {kind,
 name, action, details}.")]
 pub struct Args {
     #[command(flatten)]
@@ -135,12 +135,18 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let (name, seconds) = (&report.stack, report.seconds);
     session.ui.say(match (report.changed, args.detach) {
         (false, true) => format!("{name} is up to date ({seconds:.1} s)."),
-        (false, false) => format!("{name} is up to date and running ({seconds:.1} s)."),
+        (false, false) => {
+            let told = report.reached.told("is up to date", " and running");
+            format!("{name} {told} ({seconds:.1} s).")
+        }
         (true, true) => format!(
             "{name} was handed to the swarm ({seconds:.1} s). `potluck stack ps {name}` shows how \
              it does."
         ),
-        (true, false) => format!("{name} is deployed, running and healthy ({seconds:.1} s)."),
+        (true, false) => {
+            let told = report.reached.told("is deployed", ", running and healthy");
+            format!("{name} {told} ({seconds:.1} s).")
+        }
     });
     Ok(Exit::DONE)
 }

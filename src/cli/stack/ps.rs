@@ -7,6 +7,7 @@ use crate::{
         failure::Outcome,
         session::{Session, wait},
         table::Table,
+        when::when,
     },
     home::StackName,
     rollout,
@@ -53,13 +54,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Table::new(&["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"]);
     for row in &rows {
         let slot = row.slot.map(|slot| format!(".{slot}")).unwrap_or_default();
-        let since = row.since.as_deref().and_then(|time| time.get(..19));
+        let task = row.task.as_deref().unwrap_or("-");
+        let since = row.since.as_deref().map(when);
         table.row([
-            row.task.get(..12).unwrap_or(&row.task),
+            task.get(..12).unwrap_or(task),
             &format!("{}_{}{slot}", args.stack, row.service),
             &row.image,
             row.node.as_deref().unwrap_or("-"),
-            &row.desired,
+            if row.desired.is_empty() { "-" } else { &row.desired },
             &since.map_or(row.state.clone(), |since| format!("{} since {since}", row.state)),
             &trouble(row),
         ]);

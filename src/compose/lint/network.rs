@@ -41,6 +41,16 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
             findings.push(&rules::PORT_TAKEN, at, path.clone(), message).certain = true;
         }
     }
+    let of_node = ports(service).find(|port| port.published > 0 && port.mode == "host");
+    let replicas = service.deploy.replicas.unwrap_or(1);
+    if let (Some(port), 2.., "" | "replicated") = (of_node, replicas, &*service.deploy.mode) {
+        let message = format!(
+            "{replicas} replicas want port {} of their node: where there are fewer nodes, some wait \
+             for ever",
+            port.published
+        );
+        findings.push(&rules::REPLICAS_SHARE_PORT, at, path.clone(), message);
+    }
     for (port, database) in DATABASES {
         if ports(service).any(|p| p.target == *port && protocol(p) == "tcp") {
             let message = format!(

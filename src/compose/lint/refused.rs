@@ -71,6 +71,12 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
+    for port in subject.service.ports.iter().map(|placed| &placed.it) {
+        let most = u32::from(u16::MAX);
+        if let Some(number) = [port.published, port.target].into_iter().find(|it| *it > most) {
+            refuse("ports", format!("{number} is not a port: expected a number up to {most}"));
+        }
+    }
     for (key, text) in templates::filled_in(subject.service) {
         if let Some(why) = templates::broken(text) {
             refuse(&key, why);

@@ -23,7 +23,7 @@ impl Simulated {
                         for line in rule.into_iter().flat_map(|rule| &rule.logs) {
                             let stamp =
                                 if query.timestamps { format!("{at} ") } else { String::new() };
-                            lines.push(format!("{stamp}{line}\n"));
+                            lines.push((task.id.clone(), format!("{stamp}{line}\n")));
                         }
                     }
                 }
@@ -34,11 +34,10 @@ impl Simulated {
             let tail = usize::try_from(tail).unwrap_or(usize::MAX);
             lines.drain(..lines.len().saturating_sub(tail));
         }
-        let lines = stream::iter(
-            lines
-                .into_iter()
-                .map(|line| Ok(LogLine { stream: Stream::Stdout, bytes: line.into() })),
-        );
+        let lines =
+            stream::iter(lines.into_iter().map(|(task, line)| {
+                Ok(LogLine { task, stream: Stream::Stdout, bytes: line.into() })
+            }));
         Ok(if query.follow { lines.chain(stream::pending()).boxed() } else { lines.boxed() })
     }
 }

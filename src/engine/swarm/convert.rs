@@ -105,18 +105,36 @@ pub(super) fn log_lines(
 ) -> BoxStream<'static, Result<LogLine, Error>> {
     lines
         .map(move |line| match line {
-            Ok(LogOutput::StdErr { message }) => {
-                Ok(LogLine { stream: Output::Stderr, bytes: message })
-            }
+            Ok(LogOutput::StdErr { message }) => Ok(log_line(Output::Stderr, message)),
             // A task with a terminal has one output only.
             Ok(
                 LogOutput::StdOut { message }
                 | LogOutput::Console { message }
                 | LogOutput::StdIn { message },
-            ) => Ok(LogLine { stream: Output::Stdout, bytes: message }),
+            ) => Ok(log_line(Output::Stdout, message)),
             Err(error) => Err(translate(&endpoint, &about, error)),
         })
         .boxed()
+}
+
+/// The task that a line names in its details, which come before the text and behind the
+/// time: `KEY=VALUE,…`, each escaped as in a query (moby, `httputils.WriteLogStream`).
+fn log_line(stream: Output, message: bytes::Bytes) -> LogLine {
+    const TASK: &str = "com.docker.swarm.task.id=";
+    let words = message.splitn(3, |byte| *byte == b' ').take(2);
+    let mut start = 0;
+    for word in words {
+        let end = start + word.len();
+        let details = std::str::from_utf8(word).ok().map(|word| word.split(','));
+        let task = details.and_then(|mut all| all.find_map(|pair| pair.strip_prefix(TASK)));
+        if let Some(task) = task {
+            let mut bytes = message[..start].to_vec();
+            bytes.extend_from_slice(message.get(end + 1..).unwrap_or_default());
+            return LogLine { task: Some(task.to_owned()), stream, bytes: bytes.into() };
+        }
+        start = end + 1;
+    }
+    LogLine { task: None, stream, bytes: message }
 }
 
 /// What the last health check that failed printed; Docker keeps the last five.
@@ -129,6 +147,29 @@ pub(super) fn failed_check(container: api::ContainerInspectResponse) -> Option<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_log_names_its_task() {
+        let details = "com.docker.swarm.node.id=n,com.docker.swarm.service.id=s,\
+                       com.docker.swarm.task.id=t1";
+        for (bytes, task, rest) in [
+            (
+                format!("2026-11-21T20:15:07.1Z {details} a b c\n"),
+                Some("t1"),
+                "2026-11-21T20:15:07.1Z a b c\n",
+            ),
+            (format!("{details},x=y%20z a b\n"), Some("t1"), "a b\n"),
+            (
+                format!("2026-11-21T20:15:07.1Z {details} \n"),
+                Some("t1"),
+                "2026-11-21T20:15:07.1Z \n",
+            ),
+            ("a b c d\n".to_owned(), None, "a b c d\n"),
+        ] {
+            let line = log_line(Output::Stdout, bytes.into());
+            assert_eq!((line.task.as_deref(), &line.bytes[..]), (task, rest.as_bytes()));
+        }
+    }
 
     #[test]
     fn health_is_read_from_the_status_text() {

@@ -429,7 +429,14 @@ impl Engine for SwarmEngine {
         // has to be found out before.
         self.service(service).await?;
         let about = About::new(Verb::Read, Kind::Service, service);
-        let lines = self.docker.service_logs(service, Some(convert::log_options(query)?));
+        // Each line then names its task; bollard has no option for it.
+        let docker = self.docker.clone().with_request_modifier(|mut request| {
+            if let Ok(uri) = format!("{}&details=true", request.uri()).parse() {
+                *request.uri_mut() = uri;
+            }
+            request
+        });
+        let lines = docker.service_logs(service, Some(convert::log_options(query)?));
         Ok(convert::log_lines(self.endpoint.clone(), about, lines))
     }
 

@@ -9,6 +9,7 @@ use crate::{
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
         table::Table,
+        when::when,
     },
     recipe::Version,
     secrets,
@@ -60,10 +61,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             (None, None) if row.generate => "missing",
             (None, None) => "missing, to be inserted",
         };
-        let since = row.created_at.as_deref().map_or("-", |time| time.get(..19).unwrap_or(time));
+        let since = row.created_at.as_deref().map_or_else(|| "-".into(), when);
         let used_by = if row.used_by.is_empty() { "-".into() } else { row.used_by.join(", ") };
         let version = if row.version.is_empty() { "-" } else { &row.version };
-        table.row([row.name.as_str(), version, state, &used_by, since]);
+        table.row([row.name.as_str(), version, state, &used_by, &since]);
     }
     table.print(&session.ui)?;
     Ok(Exit::DONE)

@@ -1,0 +1,71 @@
+//! Since when a service is watched: what its tasks did before is not this attempt's.
+
+use std::collections::BTreeSet;
+
+use super::task::state_of;
+use crate::engine::{Engine, Error, api};
+
+/// How a service came to the spec that it is watched with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// It has it for longer, and only has to run.
+    Unchanged,
+    /// It was just made.
+    Created,
+    /// It was just sent. Tasks of the same spec may have ended before, in an earlier
+    /// attempt: these.
+    Updated { ended: BTreeSet<String> },
+}
+
+impl Since {
+    /// To be asked for right before the service (by id) is sent.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn update(engine: &dyn Engine, id: &str) -> Result<Self, Error> {
+        Ok(Since::Updated { ended: ended(&engine.tasks(id).await?) })
+    }
+
+    pub fn is_change(&self) -> bool {
+        *self != Since::Unchanged
+    }
+
+    /// Tasks whose end is no failure of this attempt, as seen at the first look.
+    pub fn ended_before(&self, tasks: &[api::Task]) -> BTreeSet<String> {
+        match self {
+            Since::Unchanged => ended(tasks),
+            Since::Created => BTreeSet::new(),
+            Since::Updated { ended } => ended.clone(),
+        }
+    }
+}
+
+fn ended(tasks: &[api::Task]) -> BTreeSet<String> {
+    tasks
+        .iter()
+        .filter(|task| state_of(task) > api::TaskState::RUNNING)
+        .filter_map(|task| task.id.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_earlier_attempt_is_not_this_one() {
+        let tasks: Vec<api::Task> = serde_json::from_value(json!([
+            {"ID": "new", "Status": {"State": "rejected"}},
+            {"ID": "old", "Status": {"State": "rejected"}},
+            {"ID": "runs", "Status": {"State": "running"}},
+        ]))
+        .unwrap();
+        let set = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let updated = Since::Updated { ended: set(&["old"]) };
+        assert_eq!(updated.ended_before(&tasks), set(&["old"]));
+        assert_eq!(Since::Created.ended_before(&tasks), set(&[]));
+        assert_eq!(Since::Unchanged.ended_before(&tasks), set(&["new", "old"]));
+    }
+}
