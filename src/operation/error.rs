@@ -90,6 +90,9 @@ pub enum Error {
         "the upgrade to {after} migrates data, which needs running services: it cannot be detached"
     )]
     DetachedMigration { after: String },
+    /// The settings name a recipe that is unknown, and another is deployed.
+    #[error("{mixup}; no recipe is called `{}`", .mixup.written)]
+    OtherRecipe { mixup: Box<super::Mixup> },
     #[error("{app}'s settings name no recipe")]
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
@@ -362,10 +365,21 @@ impl Hint for Error {
                 ),
                 false => "to go back all the same, add --downgrade".to_owned(),
             }),
-            Error::NeedsTakeover(takeover) => Some(format!(
-                "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
-                takeover.app
-            )),
+            Error::NeedsTakeover(takeover) => Some(match &takeover.mixup {
+                Some(mixup) => format!(
+                    "{}; if you moved {} to {}, run `potluck app deploy {1} --takeover`, or agree \
+                     at a terminal",
+                    mixup.correct(),
+                    takeover.app,
+                    mixup.written
+                ),
+                None => format!(
+                    "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a \
+                     terminal",
+                    takeover.app
+                ),
+            }),
+            Error::OtherRecipe { mixup } => Some(mixup.correct()),
             Error::Failed(failed)
             | Error::UndoFailed { failed, .. }
             | Error::SwarmRolledBack(failed) => Some(match &failed.subject {

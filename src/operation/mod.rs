@@ -76,7 +76,7 @@ pub(crate) use hooks::restart_broken;
 pub use hooks::{prepare, start};
 pub use load::{load, load_deployed, recipe_of, stack_name};
 pub use on_server::{Leaving, OnServer};
-pub use owner::Confined;
+pub use owner::{Confined, Mixup};
 pub use place::Place;
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub use ps::{TaskRow, ps};

@@ -28,7 +28,7 @@ impl OnServer {
     /// an endpoint that is none.
     pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
         let Salvaged { env, lock, broken } = home.salvage(entry)?;
-        let claimant = Claimant::new(entry, &env, &lock)?;
+        let claimant = Claimant::of_what_runs(entry, &env, &lock)?;
         let stack = claimant.stack.clone();
         let endpoint = home.endpoint(&entry.server)?;
         let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
@@ -52,6 +52,15 @@ impl Leaving {
     /// As [`OnServer::new`].
     pub async fn load(context: &Context, entry: &AppEntry) -> Result<Self, Error> {
         let on_server = OnServer::new(&context.home, entry)?;
+        if let Some(mixup) = on_server.engine.recorded_mixup().await? {
+            context.progress.warn(format!(
+                "{mixup}, so hooks (`before-remove`) do not run; going on with what the server \
+                 knows of the stack `{}` ({})",
+                on_server.stack,
+                mixup.correct()
+            ));
+            return Ok(Leaving { on_server, app: None });
+        }
         let app = match load::load_deployed(context, entry).await {
             Ok(app) => Some(app),
             Err(error) => {

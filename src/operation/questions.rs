@@ -8,7 +8,7 @@ use crate::{
     text::line,
 };
 
-use super::{names::short, reach};
+use super::{names::short, owner::Mixup, reach};
 
 /// What one plugin asks for beyond what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,19 +180,23 @@ impl fmt::Display for Downgrade {
 pub struct Takeover {
     pub app: String,
     pub stack: String,
-    /// The recipe that it is recorded for, where that is another.
-    pub recipe_before: Option<String>,
+    /// Where it is recorded for another recipe than the settings name.
+    #[serde(skip)]
+    pub mixup: Option<Mixup>,
     /// ``service `wiki_db` ``, one each.
     pub objects: Vec<String>,
 }
 
 impl fmt::Display for Takeover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Takeover { app, stack, recipe_before, objects } = self;
-        match recipe_before {
-            Some(recipe) => {
-                let recipe = line(recipe);
-                write!(f, "the stack `{stack}` is recorded for {app} with the recipe {recipe}")?;
+        let Takeover { app, stack, mixup, objects } = self;
+        match mixup {
+            Some(mixup) => {
+                let recipe = line(&mixup.deployed);
+                write!(
+                    f,
+                    "{mixup}: the stack `{stack}` is recorded for {app} with the recipe {recipe}"
+                )?;
             }
             None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
         }

@@ -92,7 +92,7 @@ fn no_plugin(given: &str) -> Result<(), Failure> {
 
 fn not_found(error: Error, given: &str, known: &[RecipeName]) -> Failure {
     let near = nearest(given, known.iter().map(RecipeName::as_str));
-    let unknown = matches!(error, Error::Unknown(_));
+    let unknown = matches!(error, Error::Unknown { .. });
     // As settings name a recipe by its git address: `TYPE=git.example.org/org/wiki`.
     let address = match (&error, given.split_once('/')) {
         (Error::Source { .. }, Some((host, _))) if host.contains('.') && !host.starts_with('.') => {

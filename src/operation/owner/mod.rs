@@ -9,6 +9,7 @@
 
 mod claimant;
 mod confined;
+mod mixup;
 mod others;
 mod record;
 mod reserved;
@@ -18,6 +19,7 @@ use crate::{engine::Kind, progress::Event};
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
 pub(crate) use confined::{Standing, Wanted};
+pub use mixup::Mixup;
 pub(crate) use record::{KIND_LABEL, Owned};
 pub(crate) use reserved::reserved;
 
@@ -57,7 +59,7 @@ pub(super) async fn enter(
             if owner.app == app.entry.name.as_str() =>
         {
             let mut question = takeover(app, &Owned::default());
-            question.recipe_before = Some(owner.recipe);
+            question.mixup = swarm.mixup(&owner);
             ask(context, question, agreed)?;
             swarm.disown_recipe().await?;
             Ok(Vec::new())
@@ -123,12 +125,7 @@ fn takeover(app: &App, found: &Owned) -> Takeover {
         .into_iter()
         .flat_map(|kind| found.names(kind).map(move |name| format!("{kind} `{name}`")))
         .collect();
-    Takeover {
-        app: app.entry.name.to_string(),
-        stack: app.name.to_string(),
-        recipe_before: None,
-        objects,
-    }
+    Takeover { app: app.entry.name.to_string(), stack: app.name.to_string(), mixup: None, objects }
 }
 
 fn to_be_taken_over(app: &App, found: &Owned) -> String {
