@@ -101,6 +101,8 @@ pub enum Error {
     NoStack { stack: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
+    #[error("{app} is not deployed: there is nothing to take off its server")]
+    NothingToUndeploy { app: String },
     #[error("{app} is still deployed")]
     StillDeployed { app: String },
     #[error("the app has no service `{service}`; it has {known}", known = .known.join(", "))]
@@ -117,8 +119,6 @@ pub enum Error {
         #[source]
         source: crate::plugin::limits::InvalidLimit,
     },
-    #[error("potluck's own state: {action} {path}: {reason}")]
-    State { action: &'static str, path: String, reason: String },
 }
 
 /// Whose deploy it is, for messages.
@@ -396,6 +396,10 @@ impl Hint for Error {
             Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
             Error::Docker(e) => e.hint(),
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
+            Error::NothingToUndeploy { app } => Some(format!(
+                "`potluck app ls --status` shows what is deployed; `potluck app rm {app}` removes \
+                 its settings, and what secrets and volumes are left"
+            )),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,
         }

@@ -17,6 +17,7 @@ use crate::{
     home::{self, AppEntry, EnvFile, RecipeName, StackName},
     lint::Finding,
     recipe::{self, Checkout, Store, Version},
+    secrets,
 };
 
 use super::{App, Confined, Context, Error, owner::Claimant};
@@ -166,6 +167,21 @@ pub fn recipe_of(entry: &AppEntry, env: &EnvFile) -> Result<(RecipeName, Option<
 /// The stack's name: the app's, unless the settings say otherwise.
 pub fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
     Ok(entry.stack(env)?)
+}
+
+/// Whether the app needs secrets of its own; asks no server.
+///
+/// # Errors
+/// Files of the recipe that cannot be read with these settings.
+pub fn names_secrets(entry: &AppEntry, env: &EnvFile, checkout: &Checkout) -> Result<bool, Error> {
+    let name = stack_name(entry, env)?;
+    let variables = variables(entry, env, &name, checkout)?;
+    let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
+    let stack = with_config(checkout, env, &variables, &sources, |config, _, files| {
+        config.to_stack(&name, files)
+    })?;
+    let survey = secrets::survey(&stack, env, &sources);
+    Ok(!survey.plans.is_empty() || !survey.unplanned.is_empty())
 }
 
 /// What `${NAME}` stands for.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     engine,
+    hint::Hint,
     home::{self, AppEntry, Home, Salvaged, StackName},
 };
 
@@ -64,13 +65,18 @@ impl Leaving {
         let app = match load::load_deployed(context, entry).await {
             Ok(app) => Some(app),
             Err(error) => {
+                let cause = error.to_string();
                 for broken in &on_server.broken {
-                    context.progress.warn(broken.to_string());
+                    // The cause is said below, once.
+                    if broken.to_string() != cause {
+                        context.progress.warn(with_hint(broken));
+                    }
                 }
                 context.progress.warn(format!(
                     "the app's recipe or settings cannot be read, so hooks (`before-remove`) do \
-                     not run; going on with what the server knows of the stack `{}`: {error}",
-                    on_server.stack
+                     not run; going on with what the server knows of the stack `{}`: {}",
+                    on_server.stack,
+                    with_hint(&error)
                 ));
                 None
             }
@@ -80,5 +86,16 @@ impl Leaving {
 
     pub(super) fn engine(&self) -> &Confined {
         self.app.as_ref().map_or(&self.on_server.engine, |app| &app.engine)
+    }
+}
+
+/// What happened, and what to do about it where that is known, for one line.
+fn with_hint(error: &impl Hint) -> String {
+    // Lines of files and marks below them make no sentence.
+    let said = error.to_string();
+    let said = said.lines().next().unwrap_or_default();
+    match error.hint() {
+        Some(hint) => format!("{said} ({hint})"),
+        None => said.to_owned(),
     }
 }

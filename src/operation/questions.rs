@@ -10,6 +10,18 @@ use crate::{
 
 use super::{names::short, owner::Mixup, reach};
 
+/// A question of several lines, where there is room for one: the first line begins
+/// the sentence, the others are its list.
+pub(super) fn in_one_line(question: &str) -> String {
+    let mut lines = question.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    let rest: Vec<&str> = lines.collect();
+    match rest.is_empty() {
+        true => first,
+        false => format!("{first} {}", rest.join(", ")),
+    }
+}
+
 /// What one plugin asks for beyond what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
@@ -201,5 +213,27 @@ impl fmt::Display for Takeover {
             None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
         }
         objects.iter().try_for_each(|object| write!(f, "\n  {}", line(object)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_reads_as_one_sentence_where_there_is_one_line() {
+        for (question, line) in [
+            (
+                "  db wants to\n    run programs in db (exec: db)\n    read x (secret: x)",
+                "db wants to run programs in db (exec: db), read x (secret: x)",
+            ),
+            (
+                "  db wants to run, with no access to anything",
+                "db wants to run, with no access to anything",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(in_one_line(question), line);
+        }
     }
 }

@@ -96,6 +96,19 @@ impl Store {
         self.add_resolved(name, &self.resolve(Source::parse(source)?)?)
     }
 
+    /// Takes out a recipe that was just taken in: the link, or the whole clone.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn take_out(&self, recipe: &RecipeName) -> Result<(), Error> {
+        let place = self.place(recipe);
+        let removed = match place.is_symlink() {
+            true => fs::remove_file(&place),
+            false => fs::remove_dir_all(&place),
+        };
+        removed.map_err(|e| io_error(&place, e))
+    }
+
     /// Fetches new versions of a clone; nothing to do for a linked folder.
     ///
     /// # Errors

@@ -68,6 +68,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         home.check_stack(&entry, &entry.stack(&env)?)?;
         home.write_env(&entry, &env)?;
+        if let Some(rivals) = env.rival_recipes() {
+            session.ui.warn(rivals);
+        }
         confirm_stack(&home, &entry, &args.set)?;
         session.ui.say(format_args!("Wrote {}.", home.env_path(&entry).display()));
     }

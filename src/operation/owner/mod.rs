@@ -71,6 +71,15 @@ pub(super) async fn enter(
     }
 }
 
+/// Whether the server has nothing at all of the app: it was never deployed, or is
+/// removed.
+///
+/// # Errors
+/// What the engine says.
+pub(crate) async fn is_unknown(engine: &Confined) -> Result<bool, Error> {
+    Ok(engine.standing().await? == Standing::Free)
+}
+
 /// What a look at the names that a deploy wants came to.
 pub(super) struct Reviewed {
     /// Names to claim before anything is made.
