@@ -207,7 +207,7 @@ fn a_command_that_fails_prints_json_where_that_was_asked_for() {
     let error = &report["error"];
     assert_eq!(
         error["message"],
-        "bad.yml:1:16: services.a.imgae: unknown key (and 1 more, see `findings`)"
+        "bad.yml:1:16: services.a.imgae: this key is not known here (and 1 more, see `findings`)"
     );
     assert_eq!((&error["file"], &error["line"]), (&json!("bad.yml"), &json!(1)), "{error}");
     assert_eq!((&error["column"], &error["exit_code"]), (&json!(16), &json!(1)), "{error}");

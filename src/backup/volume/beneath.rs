@@ -135,14 +135,30 @@ pub(super) fn names_with(folder: impl AsFd, prefix: &str) -> io::Result<Vec<Stri
     Ok(names)
 }
 
-/// Opens a folder again and claims it for as long as what is returned lives; none
-/// where somebody else has it. Whoever is killed gives it up.
-pub(super) fn claim(folder: impl AsFd) -> io::Result<Option<OwnedFd>> {
+/// A folder that nobody else claims meanwhile. Whoever is killed gives it up.
+#[derive(Debug)]
+pub(super) struct Claim(OwnedFd);
+
+impl AsFd for Claim {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing it is not enough: a program that is just being started has it, too.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Opens a folder again and claims it; none where somebody else has it.
+pub(super) fn claim(folder: impl AsFd) -> io::Result<Option<Claim>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let claimed = openat(folder, ".", flags, Mode::empty())?;
     match flock(&claimed, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => Ok(None),
-        done => Ok(done.map(|()| Some(claimed))?),
+        done => Ok(done.map(|()| Some(Claim(claimed)))?),
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::fs::{fstat, syncfs};
 
 use super::{
     Folder,
-    beneath::{self, Exchange, Named, by_kernel, is_folder, kind, look, look_for},
+    beneath::{self, Claim, Exchange, Named, by_kernel, is_folder, kind, look, look_for},
     named, relative,
     view::{Access, DATA, View},
 };
@@ -78,7 +78,7 @@ pub struct Staged {
     swept: Vec<PathBuf>,
     exchange: Exchange,
     /// That no other restore takes this one's folder for one that was cut off.
-    _claim: OwnedFd,
+    _claim: Claim,
 }
 
 impl Staged {
