@@ -129,7 +129,7 @@ fn a_checkout_is_of_the_version_that_was_asked_for() {
         let checkout = place.store.checkout(&recipe("wiki"), &named(hostile));
         assert!(matches!(checkout, Err(Error::UnknownVersion { .. })), "{hostile:?}");
     }
-    assert!(matches!(place.newest("nothing"), Err(Error::Unknown(_))));
+    assert!(matches!(place.newest("nothing"), Err(Error::Unknown { .. })));
 }
 
 #[test]
