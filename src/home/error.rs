@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{AppName, Holder, ServerName, StackName, env_file::ParseError, names::InvalidName};
+use super::{
+    AppName, Holder, ServerName, StackName,
+    env_file::{ParseError, correct},
+    names::InvalidName,
+};
 use crate::{hint::Hint, lint::Position};
 
 /// What goes wrong in the operator's folder. Every variant names the file, the
@@ -61,14 +65,6 @@ fn list(apps: &[AppName]) -> String {
     match apps.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// What to do about a file that cannot be read.
-pub(super) fn correct(file: &str, line: Option<usize>) -> String {
-    match line {
-        Some(line) => format!("correct line {line} of {file}"),
-        None => format!("correct {file}"),
     }
 }
 

@@ -25,7 +25,6 @@ use std::{
     ops::Range,
 };
 
-use super::error::correct;
 use crate::hint::Hint;
 
 /// Longest file, in bytes.
@@ -84,6 +83,14 @@ pub struct ParseError {
     /// Counted from 1.
     pub line: usize,
     pub message: String,
+}
+
+/// What to do about a file that cannot be read.
+pub(super) fn correct(file: &str, line: Option<usize>) -> String {
+    match line {
+        Some(line) => format!("correct line {line} of {file}"),
+        None => format!("correct {file}"),
+    }
 }
 
 impl Hint for ParseError {
