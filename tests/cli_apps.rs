@@ -608,4 +608,9 @@ fn what_was_never_deployed_has_no_backup() {
     error: p.example is not deployed and never was, so it has nothing to back up yet
     hint: run `potluck app deploy p.example` first
     ");
+    // Once it is, that only its settings are saved counts as a warning.
+    assert_eq!(lab.run(&["app", "deploy", "p.example", "-n"]).code, 0);
+    let made = lab.run(&["backup", "create", "p.example"]);
+    assert!(made.stderr.contains("p.example has no data to save"), "{made}");
+    assert!(made.code == 0 && made.stderr.contains(", with 1 warning."), "{made}");
 }
