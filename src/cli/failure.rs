@@ -33,9 +33,9 @@ pub struct Failure {
     /// What the message says, one by one, where it is about files or settings.
     pub findings: Vec<Finding>,
     /// The place that it is about.
-    pub position: Option<Position>,
+    pub position: Option<Box<Position>>,
     /// For programs, where the message for people is drawn.
-    pub plain: Option<Plain>,
+    pub plain: Option<Box<Plain>>,
 }
 
 /// What a program is told in place of a message that shows lines of files, with marks
@@ -140,7 +140,7 @@ impl Failure {
             None => (self.message.as_deref(), &self.hints),
         };
         let first = || findings.first().and_then(|finding| finding.position.as_ref());
-        let position = self.position.as_ref().or_else(first);
+        let position = self.position.as_deref().or_else(first);
         let known = |number: usize| Some(number).filter(|number| *number > 0);
         message.map(|message| Report {
             error: Told {
@@ -169,7 +169,7 @@ impl Failure {
                     hints.push(hint.clone());
                 }
             }
-            Plain { message: format!("{}{more}", first.sentence()), hints }
+            Box::new(Plain { message: format!("{}{more}", first.sentence()), hints })
         });
         self.findings = problems.0.iter().cloned().map(Finding::from).collect();
         self
@@ -181,7 +181,7 @@ impl Failure {
         match error {
             Error::Unfit { findings, .. } => Failure { findings, ..self },
             Error::Compose(problems) => self.with_problems(&problems),
-            Error::Home(error) => Failure { position: error.position(), ..self },
+            Error::Home(error) => Failure { position: error.position().map(Box::new), ..self },
             _ => self,
         }
     }
@@ -227,7 +227,7 @@ impl From<crate::home::Error> for Failure {
             _ => Exit::FAILED,
         };
         let failure = Failure::of(&error).exit(exit);
-        Failure { position: error.position(), ..failure }
+        Failure { position: error.position().map(Box::new), ..failure }
     }
 }
 
@@ -299,7 +299,7 @@ impl From<crate::backup::Error> for Failure {
         let failure = Failure::of(&error).exit(exit);
         match error {
             Error::Operation(error) => failure.with_operation(error),
-            Error::Home(error) => Failure { position: error.position(), ..failure },
+            Error::Home(error) => Failure { position: error.position().map(Box::new), ..failure },
             _ => failure,
         }
     }
