@@ -415,6 +415,35 @@ fn what_a_restore_exchanged_is_taken_back_when_a_later_step_fails() {
     assert_eq!(tree(&volume), before);
 }
 
+#[test]
+fn what_a_killed_restore_left_is_told_and_swept_by_the_next_one() {
+    let lab = lab();
+    let volume = lab.volume("v");
+    fs::write(volume.join("f"), "live").unwrap();
+    let folder = lab.open("v");
+    // As one leaves it that is killed: nothing of it runs, its folder is there.
+    let left = volume.parent().unwrap().join(".potluck-restore-20260101T000000Z-0a0b0c");
+    fs::create_dir_all(left.join("deep/er")).unwrap();
+    assert_eq!(folder.left_behind(), [left.clone()]);
+
+    let staged = folder.stage(&set()).unwrap();
+    assert_eq!(staged.swept(), [left.clone()]);
+    assert!(!left.exists());
+    // While that one is under way, its own folder is nobody's leftover, and no other
+    // restore of the volume begins: also not from a descriptor of its own.
+    let beside = lab.staging("v", &set());
+    assert_eq!(lab.open("v").left_behind(), Vec::<PathBuf>::new());
+    let other = lab.open("v").stage(&set()).unwrap_err();
+    assert!(other.to_string().contains("another restore of it is under way"), "{other}");
+    assert!(beside.is_dir());
+    fs::write(beside.join("f"), "restored").unwrap();
+    let swapped = staged.swap(&folder.check(&[]).unwrap()).unwrap();
+    assert!(lab.open("v").stage(&set()).is_err(), "the old content is still beside it");
+    swapped.finish().unwrap();
+    assert_eq!(fs::read_to_string(volume.join("f")).unwrap(), "restored");
+    assert!(lab.open("v").stage(&set()).unwrap().swept().is_empty());
+}
+
 /// FUSE without `rename2` has no exchange: a whole volume and a part of one are
 /// restored all the same, and what fails is taken back.
 #[tokio::test(flavor = "multi_thread")]

@@ -459,3 +459,158 @@ fn an_address_as_settings_have_it_is_no_folder() {
         assert!(run.code == 1 && !run.stderr.contains("did you mean"), "{run}");
     }
 }
+
+/// A recipe with one service and nothing to ask for.
+fn plain(lab: &Lab) {
+    lab.write("plain/compose.yml", "services:\n  app:\n    image: busybox:1\n");
+    lab.write("plain/.env.sample", "TYPE=plain\n");
+}
+
+#[test]
+fn hints_can_be_typed() {
+    let lab = Lab::new();
+    plain(&lab);
+    // Without secrets there are none to make.
+    let new = ["app", "new", "./plain", "--domain", "p.example", "--server=simulated"];
+    assert_snapshot!(lab.run(&new), @r"
+    exit code 0
+    --- stderr
+    Added recipe plain, linked to [LAB]/plain.
+    Wrote [LAB]/potluck/servers/simulated/p.example.env.
+    Next:
+      potluck app config p.example            look through its settings
+      potluck app deploy p.example            deploy it
+    ");
+    assert_snapshot!(lab.run(&["app", "undeploy", "p.example", "--yes"]), @r"
+    exit code 1
+    --- stderr
+    error: p.example is not deployed: there is nothing to take off its server
+    hint: `potluck app ls --status` shows what is deployed; `potluck app rm p.example` removes its settings, and what secrets and volumes are left
+    ");
+    assert_snapshot!(lab.run(&["app", "deploy", "p.example", "3.0.0"]), @r"
+    exit code 1
+    --- stderr
+    error: the recipe `plain` has no version `3.0.0`
+    hint: it is a folder without git, which has no versions: leave the version out, in the settings, too
+    ");
+}
+
+#[test]
+fn an_app_that_comes_to_nothing_leaves_nothing() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("empty")).unwrap();
+    plain(&lab);
+    lab.write("odd/compose.yml", "services: {}\n");
+    lab.write("odd/.env.sample", "TYPE=odd\nhere somebody wrote a note\n");
+    for (recipe, more, said) in [
+        ("./empty", &[][..], "the recipe empty has nothing to deploy: reading compose.yml"),
+        ("./odd", &[], ".env.sample:2: this is not an assignment"),
+        ("./plain", &["--version", "3.0.0"], "has no version `3.0.0`"),
+        ("./plain", &["--set", "STACK_NAME=not a name"], "not a name"),
+    ] {
+        let new = ["app", "new", recipe, "--domain", "n.example", "--server=simulated"];
+        let run = lab.run(&[&new[..], more].concat());
+        assert!(run.code != 0 && run.stderr.contains(said), "{recipe}: {run}");
+        assert!(!run.stderr.contains("Added recipe"), "{recipe}: {run}");
+        assert_eq!(lab.json(&["recipe", "ls", "--json"]), serde_json::json!([]), "{recipe}");
+        assert_eq!(lab.json(&["app", "ls", "--json"]), serde_json::json!([]), "{recipe}");
+    }
+}
+
+#[test]
+fn a_grant_to_an_unknown_service_is_a_mistake_also_where_nothing_changes() {
+    let lab = Lab::new();
+    plain(&lab);
+    lab.run(&["app", "new", "./plain", "--domain", "p.example", "--server=simulated"]);
+    for deployed in [false, true] {
+        for dry in [true, false] {
+            if !deployed && !dry {
+                continue;
+            }
+            let arguments =
+                ["app", "deploy", "p.example", "-n", "--grant", "nosuch host: /srv/x", "--dry-run"];
+            let run = lab.run(&arguments[..if dry { 7 } else { 6 }]);
+            assert_eq!(run.code, 2, "{deployed} {dry}: {run}");
+            assert!(run.stderr.contains("the app has no service `nosuch`"), "{run}");
+        }
+        assert_eq!(lab.run(&["app", "deploy", "p.example", "-n"]).code, 0);
+    }
+    let run = lab.run(&["app", "deploy", "p.example", "-n", "--grant", "app host: /srv/x"]);
+    assert!(run.stderr.contains("the service `app` does not ask for it"), "{run}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_said_once_with_the_line_to_correct() {
+    let lab = Lab::new();
+    plain(&lab);
+    lab.run(&["app", "new", "./plain", "--domain", "p.example", "--server=simulated"]);
+    assert_eq!(lab.run(&["app", "deploy", "p.example", "-n"]).code, 0);
+    let place = "potluck/servers/simulated/p.example";
+    let settings = std::fs::read_to_string(lab.path(&format!("{place}.env"))).unwrap();
+    let lock = std::fs::read_to_string(lab.path(&format!("{place}.lock.yml"))).unwrap();
+    for (file, text, said) in [
+        ("env", format!("{settings}here somebody wrote a note\n"), "this is not an assignment"),
+        ("lock.yml", format!("{lock}nosuch: 1\n"), "there is no key `nosuch`"),
+    ] {
+        lab.write(&format!("{place}.{file}"), &text);
+        let line = text.lines().count();
+        let hint = format!("correct line {line} of [LAB]/{place}.{file}");
+        for arguments in [
+            &["app", "ps", "p.example"][..],
+            &["app", "deploy", "p.example", "-n"],
+            &["app", "secret", "ls", "p.example"],
+            &["app", "check", "p.example"],
+            &["app", "ls"],
+            &["backup", "create", "p.example"],
+            &["app", "undeploy", "p.example", "--yes"],
+        ] {
+            let run = lab.run(arguments);
+            let all = run.to_string();
+            assert_eq!(all.matches(said).count(), 1, "{arguments:?}: {run}");
+            assert_eq!(all.matches(&hint).count(), 1, "{arguments:?}: {run}");
+        }
+        let report = lab.run(&["app", "deploy", "p.example", "-n", "--json"]).stdout;
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["error"]["line"], line, "{report}");
+        assert_eq!(report["error"]["file"], format!("[LAB]/{place}.{file}"), "{report}");
+        lab.write(&format!("{place}.env"), &settings);
+        lab.write(&format!("{place}.lock.yml"), &lock);
+        assert_eq!(lab.run(&["app", "deploy", "p.example", "-n"]).code, 0);
+    }
+}
+
+#[test]
+fn a_recipe_named_twice_is_said_where_the_settings_are_read() {
+    let lab = Lab::new();
+    plain(&lab);
+    lab.run(&["app", "new", "./plain", "--domain", "p.example", "--server=simulated"]);
+    let set = lab.run(&["app", "config", "p.example", "--set", "RECIPE=other"]);
+    let said = "`RECIPE=other` counts; remove line 1, `TYPE=plain`, which is ignored";
+    assert!(set.code == 0 && set.stderr.contains(said), "{set}");
+    lab.run(&["app", "config", "p.example", "--set", "RECIPE=plain", "--set", "TYPE=other"]);
+    let said = "`RECIPE=plain` counts; remove line 1, `TYPE=other`, which is ignored";
+    for arguments in
+        [&["app", "check", "p.example"][..], &["app", "deploy", "p.example", "--dry-run"]]
+    {
+        let run = lab.run(arguments);
+        assert!(run.to_string().contains(said), "{arguments:?}: {run}");
+    }
+}
+
+#[test]
+fn what_was_never_deployed_has_no_backup() {
+    let lab = Lab::new();
+    plain(&lab);
+    lab.run(&["app", "new", "./plain", "--domain", "p.example", "--server=simulated"]);
+    assert_snapshot!(lab.run(&["backup", "create", "p.example"]), @r"
+    exit code 1
+    --- stderr
+    error: p.example is not deployed and never was, so it has nothing to back up yet
+    hint: run `potluck app deploy p.example` first
+    ");
+    // Once it is, that only its settings are saved counts as a warning.
+    assert_eq!(lab.run(&["app", "deploy", "p.example", "-n"]).code, 0);
+    let made = lab.run(&["backup", "create", "p.example"]);
+    assert!(made.stderr.contains("p.example has no data to save"), "{made}");
+    assert!(made.code == 0 && made.stderr.contains(", with 1 warning."), "{made}");
+}

@@ -203,6 +203,17 @@ fn a_command_that_fails_prints_json_where_that_was_asked_for() {
     let report = failing(&lab, &["stack", "config", "-c", "bad.yml", "--json"]);
     assert_eq!(codes(&report), ["compose-invalid"; 2]);
     assert_eq!(report["error"]["findings"][0]["position"], "bad.yml:1:16");
+    // A sentence and a place, not the drawing that people are shown.
+    let error = &report["error"];
+    assert_eq!(
+        error["message"],
+        "bad.yml:1:16: services.a.imgae: this key is not known here (and 1 more, see `findings`)"
+    );
+    assert_eq!((&error["file"], &error["line"]), (&json!("bad.yml"), &json!(1)), "{error}");
+    assert_eq!((&error["column"], &error["exit_code"]), (&json!(16), &json!(1)), "{error}");
+    assert_eq!(error["hints"], json!(["did you mean `image`?"]));
+    let shown = lab.run(&["stack", "config", "-c", "bad.yml"]).stderr;
+    assert!(shown.contains("1 | services: {a: {imgae: x}"), "{shown}");
     for arguments in [
         &["stack", "lint", "-c", "none.yml"][..],
         &["stack", "config", "-c", "none.yml"],

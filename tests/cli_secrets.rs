@@ -315,3 +315,30 @@ fn nobody_is_asked_about_a_secret_that_does_not_exist() {
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("`nope`"), "{run}");
 }
+
+#[test]
+fn a_version_that_is_named_needs_none_in_the_settings() {
+    let lab = Lab::with_tiny_app();
+    lab.run(&["app", "config", "t.example", "--set", "SECRET_MAIL_PASSWORD_VERSION="]);
+    let insert = ["app", "secret", "insert", "t.example", "mail_password"];
+    assert_snapshot!(lab.run_with(&insert, b"x"), @r"
+    exit code 1
+    --- stderr
+    error: the secret `mail_password` has no version: `SECRET_MAIL_PASSWORD_VERSION` is empty or missing in the settings
+    hint: add `SECRET_MAIL_PASSWORD_VERSION=v1` to the settings
+    ");
+    assert_snapshot!(lab.run_with(&[&insert[..], &["v1"]].concat(), b"x"), @r"
+    exit code 0
+    --- stderr
+    Stored t_example_mail_password_v1 on simulated.
+    hint: the settings lack `SECRET_MAIL_PASSWORD_VERSION=v1`: add it with `potluck app config t.example --set SECRET_MAIL_PASSWORD_VERSION=v1`
+    ");
+    let set = "SECRET_MAIL_PASSWORD_VERSION=v1";
+    assert_eq!(lab.run(&["app", "config", "t.example", "--set", set]).code, 0);
+    lab.run(&["app", "secret", "generate", "t.example"]);
+    let deployed = lab.run(&["app", "deploy", "t.example", "-n"]);
+    assert_eq!(deployed.code, 0, "{deployed}");
+    let long = "v".repeat(60);
+    let refused = lab.run_with(&[&insert[..], &[&long]].concat(), b"x");
+    assert!(refused.stderr.contains("bytes long; Docker allows 64"), "{refused}");
+}

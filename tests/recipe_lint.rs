@@ -316,7 +316,7 @@ fn a_look_at_a_recipe_takes_nothing_in() {
     assert_eq!(text(&url, Version::Newest), COMPOSE);
     assert!(!store.folder.exists());
 
-    assert!(matches!(store.look("wiki-of-nobody", &Version::Newest), Err(Error::Unknown(_))));
+    assert!(matches!(store.look("wiki-of-nobody", &Version::Newest), Err(Error::Unknown { .. })));
     store.add(folder).unwrap();
     assert_eq!(text("wiki", Version::Newest), COMPOSE);
 }

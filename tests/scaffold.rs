@@ -207,6 +207,33 @@ fn a_recipe_without_functions_needs_no_port() {
 }
 
 #[test]
+fn a_store_is_left_to_a_plugin_of_potlucks_own() {
+    let lab = Lab::new();
+    lab.write(
+        "blog/compose.yml",
+        "services:\n  app:\n    image: wordpress:6\n  db:\n    image: mariadb:10.6\n    deploy:\n      \
+         labels:\n        backupbot.backup.pre-hook: mysqldump\nsecrets: {db_password: {external: \
+         true}}\n",
+    );
+    let fits = "`std:mariadb` saves and puts back the data of the service db (mariadb:10.6)";
+    let run = lab.run(&["recipe", "port", "./blog"]);
+    assert!(run.code == 1 && run.stderr.contains(fits), "{run}");
+    lab.write("blog/abra.sh", "export A=1\n");
+    let run = lab.run(&["recipe", "port", "./blog"]);
+    for words in [fits, "options: {service: db, secret: db_password}", "[exec: db, secret: "] {
+        assert!(run.code == 0 && run.stderr.contains(words), "{words}: {run}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&lab.run(&["recipe", "port", "./blog", "--json"]).stdout).unwrap();
+    assert_eq!(report["standard"][0]["component"], "std:mariadb", "{report}");
+    // What is proposed is a manifest that lint knows how to read.
+    let entry = report["standard"][0]["recipe_yml"].as_str().unwrap();
+    lab.write("blog/recipe.yml", &format!("plugins:\n{entry}"));
+    let lint = lab.run(&["recipe", "lint", "./blog"]);
+    assert!(!lint.stdout.contains("manifest-invalid"), "{lint}");
+}
+
+#[test]
 fn what_counts_for_nothing_in_abra_sh_is_named() {
     let lab = Lab::new();
     lab.write("plain/compose.yml", "services:\n  app:\n    image: nginx:1\n");

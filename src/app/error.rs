@@ -70,12 +70,17 @@ pub enum Error {
         "the upgrade to {after} migrates data, which needs running services: it cannot be detached"
     )]
     DetachedMigration { after: String },
+    /// The settings name a recipe that is unknown, and another is deployed.
+    #[error("{mixup}; no recipe is called `{}`", .mixup.written)]
+    OtherRecipe { mixup: Box<crate::owner::Mixup> },
     #[error("{app}'s settings name no recipe")]
     NoRecipe { app: String },
     #[error("{app}'s settings: {message}")]
     BadSetting { app: String, message: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
+    #[error("{app} is not deployed: there is nothing to take off its server")]
+    NothingToUndeploy { app: String },
     #[error("{app} is still deployed")]
     StillDeployed { app: String },
     #[error("the app has no service `{service}`; it has {known}", known = .known.join(", "))]
@@ -90,8 +95,6 @@ pub enum Error {
         #[source]
         source: crate::plugin::limits::InvalidLimit,
     },
-    #[error("potluck's own state: {action} {path}: {reason}")]
-    State { action: &'static str, path: String, reason: String },
 }
 
 /// What the swarm says is one error, whoever asked it.
@@ -243,16 +246,31 @@ impl Hint for Error {
                 ),
                 false => "to go back all the same, add --downgrade".to_owned(),
             }),
-            Error::NeedsTakeover(takeover) => Some(format!(
-                "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a terminal",
-                takeover.app
-            )),
+            Error::NeedsTakeover(takeover) => Some(match &takeover.mixup {
+                Some(mixup) => format!(
+                    "{}; if you moved {} to {}, run `potluck app deploy {1} --takeover`, or agree \
+                     at a terminal",
+                    mixup.correct(),
+                    takeover.app,
+                    mixup.written
+                ),
+                None => format!(
+                    "if they are this app's, run `potluck app deploy {} --takeover`, or agree at a \
+                     terminal",
+                    takeover.app
+                ),
+            }),
+            Error::OtherRecipe { mixup } => Some(mixup.correct()),
             Error::Migration(failed) => Some(failed.next()),
             Error::DetachedMigration { .. } => Some("run it again without --detach".into()),
             Error::NoRecipe { .. } => {
                 Some("write `TYPE=recipe` into them (`potluck app config`)".into())
             }
             Error::NotDeployed { app } => Some(format!("run `potluck app deploy {app}`")),
+            Error::NothingToUndeploy { app } => Some(format!(
+                "`potluck app ls --status` shows what is deployed; `potluck app rm {app}` removes \
+                 its settings, and what secrets and volumes are left"
+            )),
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,
         }

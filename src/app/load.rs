@@ -18,6 +18,7 @@ use crate::{
     lint::Finding,
     owner::{Claimant, Confined},
     recipe::{self, Checkout, Store, Version},
+    secrets,
 };
 
 use super::{App, Context, Error, plugins::Plugins};
@@ -46,17 +47,26 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
     let engine = Arc::new(Confined::new(engine, Claimant::new(entry, &env, &lock)?));
     let checkout = match checkout.await {
+        Ok(Err(unknown @ recipe::Error::Unknown { .. })) => {
+            // The server may know which was meant; its own troubles are not the cause.
+            return Err(match engine.recorded_mixup().await {
+                Ok(Some(mixup)) => Error::OtherRecipe { mixup: Box::new(mixup) },
+                Ok(None) | Err(_) => unknown.into(),
+            });
+        }
         Ok(result) => Arc::new(result?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
     let name = stack_name(entry, &env)?;
     let variables = variables(entry, &env, &name, &checkout)?;
     let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
-    let (stack, warnings, findings) =
+    let (stack, mut warnings, findings) =
         with_config(&checkout, &env, &variables, &sources, |config, warnings, files| {
             let stack = config.to_stack(&name, files)?;
             Ok((stack, warnings, lint(&config, &name, &checkout)))
         })?;
+    let rivals = env.rival_recipes();
+    warnings.extend(rivals.map(|message| Warning { message, position: None }));
     let mut app = App {
         entry: entry.clone(),
         env,
@@ -159,6 +169,21 @@ pub fn recipe_of(entry: &AppEntry, env: &EnvFile) -> Result<(RecipeName, Option<
 /// The stack's name: the app's, unless the settings say otherwise.
 pub fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
     Ok(entry.stack(env)?)
+}
+
+/// Whether the app needs secrets of its own; asks no server.
+///
+/// # Errors
+/// Files of the recipe that cannot be read with these settings.
+pub fn names_secrets(entry: &AppEntry, env: &EnvFile, checkout: &Checkout) -> Result<bool, Error> {
+    let name = stack_name(entry, env)?;
+    let variables = variables(entry, env, &name, checkout)?;
+    let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
+    let stack = with_config(checkout, env, &variables, &sources, |config, _, files| {
+        config.to_stack(&name, files)
+    })?;
+    let survey = secrets::survey(&stack, env, &sources);
+    Ok(!survey.plans.is_empty() || !survey.unplanned.is_empty())
 }
 
 /// What `${NAME}` stands for.

@@ -32,7 +32,7 @@ use crate::{
 
 pub use checks::reserved_findings;
 pub use error::{Error, Left, MigrationFailed};
-pub use load::{load, load_deployed, recipe_of, stack_name};
+pub use load::{load, load_deployed, names_secrets, recipe_of, stack_name};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
 pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
@@ -40,6 +40,7 @@ pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down, scale_up};
 pub use survey::survey;
+pub(crate) use takeover::is_unknown;
 
 /// What every operation on an app needs. Made once per command.
 pub struct Context {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     engine::{self, Engine},
+    hint::Hint,
     home::{self, AppEntry, AppName, Home, Salvaged, StackName},
     owner::{Claimant, Confined},
     rollout::{TaskRow, ps::tasks},
@@ -30,7 +31,7 @@ impl OnServer {
     /// an endpoint that is none.
     pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
         let Salvaged { env, lock, broken } = home.salvage(entry)?;
-        let claimant = Claimant::new(entry, &env, &lock)?;
+        let claimant = Claimant::of_what_runs(entry, &env, &lock)?;
         let stack = claimant.stack.clone();
         let endpoint = home.endpoint(&entry.server)?;
         let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
@@ -54,16 +55,30 @@ impl Leaving {
     /// As [`OnServer::new`].
     pub async fn load(context: &Context, entry: &AppEntry) -> Result<Self, Error> {
         let on_server = OnServer::new(&context.home, entry)?;
+        if let Some(mixup) = on_server.engine.recorded_mixup().await? {
+            context.progress.warn(format!(
+                "{mixup}, so hooks (`before-remove`) do not run; going on with what the server \
+                 knows of the stack `{}` ({})",
+                on_server.stack,
+                mixup.correct()
+            ));
+            return Ok(Leaving { on_server, app: None });
+        }
         let app = match load::load_deployed(context, entry).await {
             Ok(app) => Some(app),
             Err(error) => {
+                let cause = error.to_string();
                 for broken in &on_server.broken {
-                    context.progress.warn(broken.to_string());
+                    // The cause is said below, once.
+                    if broken.to_string() != cause {
+                        context.progress.warn(with_hint(broken));
+                    }
                 }
                 context.progress.warn(format!(
                     "the app's recipe or settings cannot be read, so hooks (`before-remove`) do \
-                     not run; going on with what the server knows of the stack `{}`: {error}",
-                    on_server.stack
+                     not run; going on with what the server knows of the stack `{}`: {}",
+                    on_server.stack,
+                    with_hint(&error)
                 ));
                 None
             }
@@ -88,4 +103,15 @@ pub async fn ps(
     all: bool,
 ) -> Result<Vec<TaskRow>, Error> {
     tasks(engine, stack, all).await?.ok_or_else(|| Error::NotDeployed { app: app.to_string() })
+}
+
+/// What happened, and what to do about it where that is known, for one line.
+fn with_hint(error: &impl Hint) -> String {
+    // Lines of files and marks below them make no sentence.
+    let said = error.to_string();
+    let said = said.lines().next().unwrap_or_default();
+    match error.hint() {
+        Some(hint) => format!("{said} ({hint})"),
+        None => said.to_owned(),
+    }
 }

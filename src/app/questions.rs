@@ -4,11 +4,24 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     home::{Grant, Reach, lock_file::PluginPin},
+    owner::Mixup,
     plugin::grants::{Reason, sentence},
     text::line,
 };
 
 use super::{names::short, reach};
+
+/// A question of several lines, where there is room for one: the first line begins
+/// the sentence, the others are its list.
+pub(crate) fn in_one_line(question: &str) -> String {
+    let mut lines = question.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    let rest: Vec<&str> = lines.collect();
+    match rest.is_empty() {
+        true => first,
+        false => format!("{first} {}", rest.join(", ")),
+    }
+}
 
 /// What one plugin asks for beyond what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,22 +193,48 @@ impl fmt::Display for Downgrade {
 pub struct Takeover {
     pub app: String,
     pub stack: String,
-    /// The recipe that it is recorded for, where that is another.
-    pub recipe_before: Option<String>,
+    /// Where it is recorded for another recipe than the settings name.
+    #[serde(skip)]
+    pub mixup: Option<Mixup>,
     /// ``service `wiki_db` ``, one each.
     pub objects: Vec<String>,
 }
 
 impl fmt::Display for Takeover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Takeover { app, stack, recipe_before, objects } = self;
-        match recipe_before {
-            Some(recipe) => {
-                let recipe = line(recipe);
-                write!(f, "the stack `{stack}` is recorded for {app} with the recipe {recipe}")?;
+        let Takeover { app, stack, mixup, objects } = self;
+        match mixup {
+            Some(mixup) => {
+                let recipe = line(&mixup.deployed);
+                write!(
+                    f,
+                    "{mixup}: the stack `{stack}` is recorded for {app} with the recipe {recipe}"
+                )?;
             }
             None => write!(f, "the stack `{stack}` has objects that are not recorded as {app}'s:")?,
         }
         objects.iter().try_for_each(|object| write!(f, "\n  {}", line(object)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_reads_as_one_sentence_where_there_is_one_line() {
+        for (question, line) in [
+            (
+                "  db wants to\n    run programs in db (exec: db)\n    read x (secret: x)",
+                "db wants to run programs in db (exec: db), read x (secret: x)",
+            ),
+            (
+                "  db wants to run, with no access to anything",
+                "db wants to run, with no access to anything",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(in_one_line(question), line);
+        }
     }
 }

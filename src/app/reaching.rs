@@ -101,12 +101,18 @@ pub(crate) fn check_flags(context: &Context, app: &App, reaches: &Reaches) -> Re
         if asked || recorded {
             continue;
         }
+        let is_known = |name: &str| {
+            name == reach::STACK || app.stack.services.iter().any(|service| service.key == name)
+        };
         let known: BTreeSet<String> = reaches
             .iter()
             .flat_map(|(service, all)| all.iter().map(move |reach| format!("{service} {reach}")))
             .collect();
         return Err(Error::BadReach {
             reason: match &given.service {
+                Some(service) if !is_known(service) => {
+                    format!("the app has no service `{service}`")
+                }
                 Some(service) => format!("the service `{service}` does not ask for it"),
                 None => "no service of the recipe asks for it".into(),
             },

@@ -5,7 +5,7 @@
 
 use crate::{
     engine::Kind,
-    owner::{Owned, Standing, Wanted},
+    owner::{Confined, Owned, Standing, Wanted},
     progress::Event,
     rollout::work::Work,
 };
@@ -46,7 +46,7 @@ pub(crate) async fn enter(
             if owner.app == app.entry.name.as_str() =>
         {
             let mut question = takeover(app, &Owned::default());
-            question.recipe_before = Some(owner.recipe);
+            question.mixup = swarm.mixup(&owner);
             ask(context, question, agreed)?;
             swarm.disown_recipe().await?;
             Ok(Vec::new())
@@ -56,6 +56,15 @@ pub(crate) async fn enter(
             Ok(Vec::new())
         }
     }
+}
+
+/// Whether the server has nothing at all of the app: it was never deployed, or is
+/// removed.
+///
+/// # Errors
+/// What the engine says.
+pub(crate) async fn is_unknown(engine: &Confined) -> Result<bool, Error> {
+    Ok(engine.standing().await? == Standing::Free)
 }
 
 /// What a look at the names that a deploy wants came to.
@@ -112,12 +121,7 @@ fn takeover(app: &App, found: &Owned) -> Takeover {
         .into_iter()
         .flat_map(|kind| found.names(kind).map(move |name| format!("{kind} `{name}`")))
         .collect();
-    Takeover {
-        app: app.entry.name.to_string(),
-        stack: app.name.to_string(),
-        recipe_before: None,
-        objects,
-    }
+    Takeover { app: app.entry.name.to_string(), stack: app.name.to_string(), mixup: None, objects }
 }
 
 fn to_be_taken_over(app: &App, found: &Owned) -> String {

@@ -80,6 +80,9 @@ pub async fn create(
     let began = Instant::now();
     check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
+    if app::is_unknown(&app.engine).await? {
+        return Err(Error::NothingYet { app: app.entry.name.to_string() });
+    }
     hooks::check_grants(context, app)?;
     let cancel = &options.cancel;
     let restic = find(context, &app.entry.server, options, Missing::Made).await?;
@@ -166,9 +169,8 @@ async fn take(
         plan::ask(app, hooks).await
     })?;
     if planned.is_empty() {
-        context
-            .progress
-            .warn(format!("{} has no data to save: only its settings are", app.entry.name));
+        let message = format!("{} has no data to save: only its settings are", app.entry.name);
+        taking.warnings.add(&*context.progress, message);
     }
     for (name, plugin) in hooks.iter_mut() {
         context.progress.step(format!("{name}: before-backup"));

@@ -37,6 +37,8 @@ pub enum Error {
     ResticVersion { printed: String },
     /// Nothing is at the repository's location, as opposed to a location that
     /// cannot be reached.
+    #[error("{app} is not deployed and never was, so it has nothing to back up yet")]
+    NothingYet { app: String },
     #[error("there is no restic repository at {repository}")]
     NoRepository { repository: String },
     /// It held sets of the app, and is not there now.
@@ -248,6 +250,7 @@ impl Hint for Error {
             Error::Plugin(e) => e.hint(),
             Error::Operation(e) => e.hint(),
             Error::AfterBackup { source, .. } => source.hint(),
+            Error::NothingYet { app } => Some(format!("run `potluck app deploy {app}` first")),
             Error::NotStarted { app, .. } => {
                 Some(format!("start them with `potluck app deploy {app}`"))
             }

@@ -62,6 +62,12 @@ impl Restoring<'_> {
             let folder = here::folder(app, volume, &live, "restored").await?;
             folder.check_places(facts)?;
             let beside = folder.stage(self.set)?;
+            for left in beside.swept() {
+                let left = left.display();
+                self.context
+                    .progress
+                    .warn(format!("removed {left}, left by a restore that was cut off"));
+            }
             // One that was empty has no snapshot: an empty folder takes its place.
             if let Some(snapshot) = &item.snapshot {
                 self.restic.restore(snapshot, beside.view()?).await?;

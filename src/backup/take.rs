@@ -146,6 +146,14 @@ impl Taking<'_> {
         };
         let folder = here::folder(self.app, volume, &live, "read").await?;
         let facts = folder.check(paths)?;
+        for left in folder.left_behind() {
+            let left = left.display();
+            let message = format!(
+                "{left} is left by a restore that was cut off: the next restore of this volume \
+                 removes it, or `rm -r {left}`; a backup does not have it"
+            );
+            self.warnings.add(&**self.progress, message);
+        }
         if folder.is_empty()? {
             return Ok((None, facts));
         }

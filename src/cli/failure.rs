@@ -8,7 +8,11 @@ use std::error::Error as StdError;
 
 use serde::Serialize;
 
-use crate::{hint::Hint, lint::Finding};
+use crate::{
+    compose::Problems,
+    hint::Hint,
+    lint::{Finding, Position},
+};
 
 use super::exit::Exit;
 
@@ -28,6 +32,18 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// What the message says, one by one, where it is about files or settings.
     pub findings: Vec<Finding>,
+    /// The place that it is about.
+    pub position: Option<Box<Position>>,
+    /// For programs, where the message for people is drawn.
+    pub plain: Option<Box<Plain>>,
+}
+
+/// What a program is told in place of a message that shows lines of files, with marks
+/// and hints below them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plain {
+    pub message: String,
+    pub hints: Vec<String>,
 }
 
 impl Failure {
@@ -39,6 +55,8 @@ impl Failure {
             causes: Vec::new(),
             hints: Vec::new(),
             findings: Vec::new(),
+            position: None,
+            plain: None,
         }
     }
 
@@ -108,16 +126,64 @@ impl Failure {
         #[derive(Serialize)]
         struct Told<'a> {
             message: &'a str,
+            file: Option<&'a str>,
+            line: Option<usize>,
+            column: Option<usize>,
             causes: &'a [String],
             hints: &'a [String],
             findings: &'a [Finding],
             exit_code: u8,
         }
-        let Failure { message, causes, hints, findings, exit, .. } = self;
-        let exit_code = exit.code();
-        message
-            .as_deref()
-            .map(|message| Report { error: Told { message, causes, hints, findings, exit_code } })
+        let Failure { plain, causes, findings, exit, .. } = self;
+        let (message, hints) = match plain {
+            Some(plain) => (Some(plain.message.as_str()), &plain.hints),
+            None => (self.message.as_deref(), &self.hints),
+        };
+        let first = || findings.first().and_then(|finding| finding.position.as_ref());
+        let position = self.position.as_deref().or_else(first);
+        let known = |number: usize| Some(number).filter(|number| *number > 0);
+        message.map(|message| Report {
+            error: Told {
+                message,
+                file: position.map(|position| position.file.as_str()),
+                line: position.and_then(|position| known(position.line)),
+                column: position.and_then(|position| known(position.column)),
+                causes,
+                hints,
+                findings,
+                exit_code: exit.code(),
+            },
+        })
+    }
+
+    /// Compose files that cannot be read: people see the lines, programs a sentence.
+    fn with_problems(mut self, problems: &Problems) -> Self {
+        let more = match problems.0.len().saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" (and {more} more, see `findings`)"),
+        };
+        self.plain = problems.0.first().map(|first| {
+            let mut hints = self.hints.clone();
+            for hint in problems.0.iter().filter_map(|problem| problem.hint.as_ref()) {
+                if !hints.contains(hint) {
+                    hints.push(hint.clone());
+                }
+            }
+            Box::new(Plain { message: format!("{}{more}", first.sentence()), hints })
+        });
+        self.findings = problems.0.iter().cloned().map(Finding::from).collect();
+        self
+    }
+
+    /// What an operation's error says one by one, and where.
+    fn with_operation(self, error: crate::app::Error) -> Self {
+        use crate::{app::Error, rollout::Error as RolloutError};
+        match error {
+            Error::Rollout(RolloutError::Unfit { findings, .. }) => Failure { findings, ..self },
+            Error::Compose(problems) => self.with_problems(&problems),
+            Error::Home(error) => Failure { position: error.position().map(Box::new), ..self },
+            _ => self,
+        }
     }
 
     fn add_causes(&mut self, mut source: Option<&(dyn StdError + 'static)>) {
@@ -146,7 +212,6 @@ macro_rules! failures_of {
 failures_of!(
     crate::engine::Error,
     crate::engine::docker_config::Error,
-    crate::home::env_file::ParseError,
     crate::home::grant::InvalidGrant,
     crate::plugin::Error,
     crate::recipe::Error,
@@ -161,7 +226,14 @@ impl From<crate::home::Error> for Failure {
             crate::home::Error::Locked { .. } => Exit::LOCKED,
             _ => Exit::FAILED,
         };
-        Failure::of(&error).exit(exit)
+        let failure = Failure::of(&error).exit(exit);
+        Failure { position: error.position().map(Box::new), ..failure }
+    }
+}
+
+impl From<crate::home::env_file::ParseError> for Failure {
+    fn from(error: crate::home::env_file::ParseError) -> Self {
+        crate::home::Error::from(error).into()
     }
 }
 
@@ -188,22 +260,14 @@ impl From<crate::home::names::InvalidName> for Failure {
 
 impl From<crate::compose::Problems> for Failure {
     fn from(problems: crate::compose::Problems) -> Self {
-        let mut failure = Failure::of(&problems);
-        failure.findings = problems.0.into_iter().map(Finding::from).collect();
-        failure
+        Failure::of(&problems).with_problems(&problems)
     }
 }
 
 impl From<crate::app::Error> for Failure {
     fn from(error: crate::app::Error) -> Self {
-        use crate::{app::Error, rollout::Error as RolloutError};
-        let mut failure = Failure::of(&error).exit(exit_of_operation(&error));
-        failure.findings = match error {
-            Error::Rollout(RolloutError::Unfit { findings, .. }) => findings,
-            Error::Compose(problems) => problems.0.into_iter().map(Finding::from).collect(),
-            _ => Vec::new(),
-        };
-        failure
+        let failure = Failure::of(&error).exit(exit_of_operation(&error));
+        failure.with_operation(error)
     }
 }
 
@@ -251,7 +315,12 @@ impl From<crate::backup::Error> for Failure {
             Error::Cancelled { .. } | Error::Interrupted => Exit::INTERRUPTED,
             _ => Exit::FAILED,
         };
-        Failure::of(&error).exit(exit)
+        let failure = Failure::of(&error).exit(exit);
+        match error {
+            Error::Operation(error) => failure.with_operation(error),
+            Error::Home(error) => Failure { position: error.position().map(Box::new), ..failure },
+            _ => failure,
+        }
     }
 }
 

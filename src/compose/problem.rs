@@ -219,20 +219,29 @@ pub fn render(problems: &[Problem]) -> String {
     out
 }
 
+impl Problem {
+    /// Place and message in one line, without the excerpt and the hint.
+    pub fn sentence(&self) -> String {
+        let mut said = String::new();
+        if !self.file.is_empty() {
+            said += &line(&self.file);
+            if self.line > 0 {
+                said += &format!(":{}:{}", self.line, self.column);
+            }
+            said += ": ";
+        }
+        if !self.path.is_empty() {
+            said += &line(&self.path);
+            said += ": ";
+        }
+        said + &line(&self.message)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The layout is ours: what the files say stays one line.
-        if !self.file.is_empty() {
-            f.write_str(&line(&self.file))?;
-            if self.line > 0 {
-                write!(f, ":{}:{}", self.line, self.column)?;
-            }
-            f.write_str(": ")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, "{}: ", line(&self.path))?;
-        }
-        f.write_str(&line(&self.message))?;
+        f.write_str(&self.sentence())?;
         if let Some(excerpt) = &self.excerpt
             && self.line > 0
         {

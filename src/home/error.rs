@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{AppName, Holder, ServerName, StackName, env_file::ParseError, names::InvalidName};
-use crate::hint::Hint;
+use super::{
+    AppName, Holder, ServerName, StackName,
+    env_file::{ParseError, correct},
+    names::InvalidName,
+};
+use crate::{hint::Hint, lint::Position};
 
 /// What goes wrong in the operator's folder. Every variant names the file, the
 /// app or the server that it is about.
@@ -34,6 +38,10 @@ pub enum Error {
     /// Of a file of the operator, with its line where that is known.
     #[error("{path}: {message}", path = .path.display())]
     Invalid { path: PathBuf, message: String },
+    /// A YAML file of the operator that cannot be read; its line, counted from 1,
+    /// where that is known.
+    #[error("{path}: {message}", path = .path.display())]
+    Yaml { path: PathBuf, line: Option<usize>, message: String },
     #[error("{path} is outside of {root}", path = .path.display(), root = .root.display())]
     Outside { path: PathBuf, root: PathBuf },
     /// Exit code 5.
@@ -75,6 +83,20 @@ pub(crate) fn nearest<'a, T: AsRef<str>>(
         .map(|(_, name)| name)
 }
 
+impl Error {
+    /// The place in a file of the operator that it is about.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Error::Yaml { path, line, .. } => {
+                Some(Position::line(path.display().to_string(), line.unwrap_or(0)))
+            }
+            Error::Invalid { path, .. } => Some(Position::file(path.display().to_string())),
+            Error::Env(error) => Some(Position::line(&error.file, error.line)),
+            _ => None,
+        }
+    }
+}
+
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
@@ -104,6 +126,7 @@ impl Hint for Error {
             Error::NoRecipe(app) => {
                 Some(format!("add `TYPE=RECIPE` with `potluck app config {app}`"))
             }
+            Error::Yaml { path, line, .. } => Some(correct(&path.display().to_string(), *line)),
             Error::Env(e) => e.hint(),
             Error::Name(e) => e.hint(),
             _ => None,

@@ -45,5 +45,7 @@ pub(super) fn write_yaml<T: serde::Serialize>(path: &Path, value: &T) -> Result<
 
 fn invalid_yaml(path: &Path, error: &serde_saphyr::Error) -> Error {
     // The message alone: an excerpt could show what should not be shown.
-    Error::Invalid { path: path.into(), message: crate::yaml::message(error) }
+    let line = error.location().and_then(|location| usize::try_from(location.line()).ok());
+    let line = line.filter(|line| *line > 0);
+    Error::Yaml { path: path.into(), line, message: crate::yaml::message(error) }
 }

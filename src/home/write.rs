@@ -36,6 +36,25 @@ pub enum Readers {
     Owner,
 }
 
+/// A small file of potluck's own state; none where there is none.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Invalid`] for one that is too long.
+pub(crate) fn read_state(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match read_bytes(path) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some),
+    }
+}
+
+/// Writes a small file of potluck's own state, for its owner alone.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn write_state(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_whole(path, bytes, Existing::Replace, Readers::Owner)
+}
+
 /// A whole file as text.
 pub(super) fn read_text(path: &Path) -> Result<String, Error> {
     String::from_utf8(read_bytes(path)?).map_err(|e| Error::Invalid {
@@ -120,12 +139,35 @@ pub(super) fn create_folder(folder: &Path, readers: Readers) -> Result<(), Error
     })
 }
 
-/// Removes a file; one that is not there is fine.
-pub(super) fn remove_file(path: PathBuf) -> Result<(), Error> {
+/// Removes a file; one that is missing is fine.
+pub(crate) fn remove_file(path: PathBuf) -> Result<(), Error> {
     match fs::remove_file(&path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(Error::Io { action: "removing", path, source })
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_is_the_owners_alone_and_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/deployed/here/a.example.json");
+        assert_eq!(read_state(&path).unwrap(), None);
+        write_state(&path, b"1").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        write_state(&path, b"2").unwrap();
+        assert_eq!(read_state(&path).unwrap().as_deref(), Some(&b"2"[..]));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        remove_file(path.clone()).unwrap();
+        remove_file(path.clone()).unwrap();
+        assert_eq!(read_state(&path).unwrap(), None);
+        // Neither write left anything beside it.
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
     }
 }

@@ -182,6 +182,13 @@ pub(crate) fn check_flags(
 /// # Errors
 /// [`Error::BadGrant`], components that are not there.
 pub fn check_grants(context: &Context, app: &App) -> Result<(), Error> {
+    if let Some(given) = context.reaches.first() {
+        return Err(Error::BadReach {
+            reach: Box::new(given.clone()),
+            reason: "what services reach is agreed to with `potluck app deploy`".into(),
+            nearest: None,
+        });
+    }
     check_flags(context, app, &app.components()?)
 }
 

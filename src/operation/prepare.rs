@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     app::{
-        App, Component, Context, Error, checks, reach, reaching, survey,
+        App, Component, Context, Error, checks,
+        questions::in_one_line,
+        reach, reaching, survey,
         takeover::{self, Asking},
         version,
     },
@@ -69,7 +71,12 @@ pub(super) async fn prepare(
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<Prepared, Error> {
-    none_of(external::reserved(&app.stack), context, app, options).await?;
+    let reserved = external::reserved(&app.stack);
+    if !reserved.is_empty() {
+        // Nothing was asked of the server yet: what it lacks is said along.
+        let live = rollout(context, app, options).live().await.ok();
+        none_of(reserved, app, live.as_ref(), options)?;
+    }
     let asking = match guard {
         None => Asking::Shown,
         Some(_) => Asking::Asked { agreed: options.takeover },
@@ -80,7 +87,7 @@ pub(super) async fn prepare(
         let (standing, live) = futures_util::join!(app.engine.standing(), rollout.live());
         if let Ok(live) = &live {
             // Known before a question is asked that would be for nothing.
-            none_of(missing(app, live), context, app, options).await?;
+            none_of(missing(app, live), app, Some(live), options)?;
         }
         if standing?.is_settled() { Some(live?) } else { None }
     };
@@ -93,7 +100,7 @@ pub(super) async fn prepare(
         Some(live) => live,
         None => {
             let live = rollout(context, app, options).live().await?;
-            none_of(missing(app, &live), context, app, options).await?;
+            none_of(missing(app, &live), app, Some(&live), options)?;
             live
         }
     };
@@ -108,6 +115,10 @@ pub(super) async fn prepare(
         && consent::wishes(app, &components, &[]).is_empty()
         && reach::missing(&own_reach, &app.lock.reach).is_empty();
     if work.is_empty() && settled && !options.force {
+        if !context.reaches.is_empty() {
+            // A mistake is one also where nothing has to be agreed to.
+            reaching::check_flags(context, app, &reaching::of_app(context, app, &live).await?)?;
+        }
         let mut plan = work.plan();
         plan.warnings.splice(0..0, takeovers);
         add_warnings(&mut plan, app, &[]);
@@ -204,11 +215,12 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
     checks::missing(&entry.name, checkout, stack, &survey, live, &Place::of(&**engine))
 }
 
-/// That nothing of this was found; the error has all else that stops the deploy.
-async fn none_of(
+/// That nothing of this was found; the error has all else that stops the deploy,
+/// as far as the live state is known.
+fn none_of(
     found: Vec<Finding>,
-    context: &Context,
     app: &App,
+    live: Option<&Live>,
     options: &DeployOptions,
 ) -> Result<(), Error> {
     if found.is_empty() {
@@ -217,9 +229,7 @@ async fn none_of(
     let mut all = found;
     all.extend(external::reserved(&app.stack));
     all.extend(checks::lint(app, options.strictness).stopping);
-    if let Ok(live) = rollout(context, app, options).live().await {
-        all.extend(missing(app, &live));
-    }
+    all.extend(live.map(|live| missing(app, live)).unwrap_or_default());
     Ok(external::fit(&subject(app), all)?)
 }
 
@@ -263,7 +273,7 @@ fn not_agreed(
     let texts = wishes.iter().map(ToString::to_string);
     let texts = texts.chain(reach.iter().map(ToString::to_string));
     Open {
-        warnings: texts.map(|text| format!("not agreed to yet: {}", text.trim())).collect(),
+        warnings: texts.map(|text| format!("not agreed to yet: {}", in_one_line(&text))).collect(),
         plugins: wishes.into_iter().map(|wish| wish.plugin).collect(),
     }
 }

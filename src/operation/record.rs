@@ -2,14 +2,17 @@
 //! of, so that one that would change nothing can skip the hooks. Losing it
 //! costs one run of the hooks.
 
-use std::{fs, io, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     app::{App, Component, Context, Error},
-    home::AppEntry,
+    home::{
+        AppEntry,
+        write::{read_state, remove_file, write_state},
+    },
 };
 
 /// The record of one app.
@@ -42,45 +45,22 @@ pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
 impl Record {
     /// None when there is none, or when it cannot be understood.
     pub fn read(context: &Context, app: &AppEntry) -> Result<Option<Self>, Error> {
-        let path = path(context, app);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(state_error("reading", &path, &error)),
-        }
+        let bytes = read_state(&path(context, app))?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     pub fn write(&self, context: &Context, app: &AppEntry) -> Result<(), Error> {
-        let path = path(context, app);
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(&folder)?;
-            // Named files of this kind are readable by their owner only.
-            let file = tempfile::NamedTempFile::new_in(&folder)?;
-            serde_json::to_writer(&file, self)?;
-            file.persist(&path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(|error| state_error("writing", &path, &error))
+        let text = serde_json::json!(self).to_string();
+        Ok(write_state(&path(context, app), text.as_bytes())?)
     }
 
     /// Forgets the last good deploy.
     pub fn remove(context: &Context, app: &AppEntry) -> Result<(), Error> {
-        let path = path(context, app);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(state_error("removing", &path, &error))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
+        Ok(remove_file(path(context, app))?)
     }
 }
 
 fn path(context: &Context, app: &AppEntry) -> PathBuf {
     let folder = context.home.state().join("deployed").join(app.server.as_str());
     folder.join(format!("{}.json", app.name))
-}
-
-fn state_error(action: &'static str, path: &std::path::Path, error: &io::Error) -> Error {
-    Error::State { action, path: path.display().to_string(), reason: error.to_string() }
 }

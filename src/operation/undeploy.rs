@@ -30,7 +30,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// warning, as the app is to go.
 ///
 /// # Errors
-/// [`Error::NotDeployed`], tasks or networks that do not end within `timeout`.
+/// [`Error::NothingToUndeploy`], tasks or networks that do not end within `timeout`.
 pub async fn undeploy(
     context: &Context,
     _: &AppGuard,
@@ -47,7 +47,7 @@ pub async fn undeploy(
         engine.secrets(scope),
     )?;
     if services.is_empty() && networks.is_empty() && configs.is_empty() {
-        return Err(Error::NotDeployed { app: entry.name.to_string() });
+        return Err(Error::NothingToUndeploy { app: entry.name.to_string() });
     }
     Record::remove(context, entry)?;
     if let (false, Some(app)) = (services.is_empty(), &leaving.app) {

@@ -3,9 +3,10 @@
 use crate::{
     engine::{Error, Foreign},
     home::{AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName, names::InvalidName},
+    text::line,
 };
 
-use super::record::Owner;
+use super::{mixup::Mixup, record::Owner};
 
 /// An app that works on a stack.
 #[derive(Debug, Clone)]
@@ -19,6 +20,11 @@ pub(crate) struct Claimant {
     pub named: bool,
     /// Whether this folder deployed the app with a potluck that kept no record.
     pub earlier: bool,
+    /// The record that this folder made or took over, whatever recipe the settings
+    /// name: for what works with what runs and asks nothing of the recipe.
+    pub made: Option<String>,
+    /// How the settings name the recipe: `TYPE=wiki:1.0.0` is `("TYPE", "1.0.0")`.
+    pub written: Option<(String, Option<String>)>,
 }
 
 impl Claimant {
@@ -29,19 +35,52 @@ impl Claimant {
     pub fn new(entry: &AppEntry, env: &EnvFile, lock: &LockFile) -> Result<Self, InvalidName> {
         let stack = entry.stack(env)?;
         let named = stack == entry.name.stack() || lock.stack.as_deref() == Some(stack.as_str());
+        let (recipe, version) = env.recipe_pin().ok().flatten().unzip();
         Ok(Claimant {
             app: entry.name.clone(),
-            recipe: env.recipe_pin().ok().flatten().map(|(recipe, _)| recipe),
+            recipe,
             named,
             earlier: lock.recipe.is_some() && lock.owner.is_none(),
             stack,
+            made: None,
+            written: env.recipe_key().map(|key| (key.to_owned(), version.flatten())),
         })
+    }
+
+    /// As [`Claimant::new`], for what must work however the settings spell the
+    /// recipe: the record that this folder's own deploy left is the app's.
+    ///
+    /// # Errors
+    /// As [`Claimant::new`].
+    pub fn of_what_runs(
+        entry: &AppEntry,
+        env: &EnvFile,
+        lock: &LockFile,
+    ) -> Result<Self, InvalidName> {
+        Ok(Claimant { made: lock.owner.clone(), ..Self::new(entry, env, lock)? })
     }
 
     /// Whether a record is this app's: also one that a colleague's folder made.
     pub fn is(&self, owner: &Owner) -> bool {
         owner.app == self.app.as_str()
-            && self.recipe.as_ref().is_none_or(|recipe| owner.recipe == recipe.as_str())
+            && (self.made.as_ref() == Some(&owner.id)
+                || self.recipe.as_ref().is_none_or(|recipe| owner.recipe == recipe.as_str()))
+    }
+
+    /// What the settings say where the record has another recipe.
+    pub fn mixup(&self, owner: &Owner) -> Option<Mixup> {
+        let recipe = self.recipe.as_ref().filter(|recipe| owner.recipe != recipe.as_str())?;
+        if owner.app != self.app.as_str() {
+            return None;
+        }
+        let (key, version) = self.written.clone()?;
+        Some(Mixup {
+            app: self.app.clone(),
+            key,
+            written: recipe.clone(),
+            version,
+            deployed: owner.recipe.clone(),
+        })
     }
 
     /// The stack belongs to someone else.
@@ -54,9 +93,13 @@ impl Claimant {
                     "it is recorded for the recipe {}, and {app} uses {recipe} now",
                     owner.recipe
                 ),
-                format!(
-                    "if you moved {app} to another recipe, `potluck app deploy {app} --takeover`"
-                ),
+                match self.mixup(owner) {
+                    Some(mixup) => format!(
+                        "{}; if you moved {app} to {recipe}, `potluck app deploy {app} --takeover`",
+                        mixup.correct()
+                    ),
+                    None => format!("name the recipe {} in the settings", line(&owner.recipe)),
+                },
             )
         } else {
             (

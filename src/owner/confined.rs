@@ -19,6 +19,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{
     claimant::Claimant,
+    mixup::Mixup,
     others::Others,
     record::{self, Owned, Owner, Record, Unreadable},
 };
@@ -148,6 +149,17 @@ impl Confined {
             Standing::Unrecorded => Err(self.claimant.unrecorded()),
             Standing::Unnamed => Err(self.claimant.unnamed()),
         }
+    }
+
+    /// What the settings say where the app's record has another recipe.
+    pub(crate) fn mixup(&self, owner: &Owner) -> Option<Mixup> {
+        self.claimant.mixup(owner)
+    }
+
+    /// As [`Confined::mixup`], of the record that the swarm has.
+    pub(crate) async fn recorded_mixup(&self) -> Result<Option<Mixup>, Error> {
+        let state = self.state().await?;
+        Ok(state.record.as_ref().and_then(|record| self.claimant.mixup(&record.owner)))
     }
 
     /// The record's id, once there is one: to be kept in the app's lock file.

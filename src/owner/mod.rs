@@ -9,6 +9,7 @@
 
 mod claimant;
 mod confined;
+mod mixup;
 mod others;
 mod record;
 mod reserved;
@@ -16,5 +17,6 @@ mod reserved;
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
 pub(crate) use confined::{Standing, Wanted};
+pub use mixup::Mixup;
 pub(crate) use record::{KIND_LABEL, Owned};
 pub(crate) use reserved::reserved;

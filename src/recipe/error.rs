@@ -7,10 +7,10 @@ use crate::{hint::Hint, home::RecipeName};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    #[error("no recipe is called `{0}`")]
-    Unknown(RecipeName),
+    #[error("no recipe is called `{recipe}`")]
+    Unknown { recipe: RecipeName, nearest: Option<RecipeName> },
     #[error("the recipe `{recipe}` has no version `{version}`")]
-    UnknownVersion { recipe: RecipeName, version: String, nearest: Option<String> },
+    UnknownVersion { recipe: RecipeName, version: String, releases: Releases },
     /// The name is taken by a recipe from elsewhere.
     #[error("a recipe called `{recipe}` is here already, from {origin}")]
     Exists { recipe: RecipeName, origin: String },
@@ -37,6 +37,46 @@ pub enum Error {
     NotStandard { given: String, nearest: Option<&'static str> },
     #[error("this potluck was built without its plugin `std:{name}`")]
     NotBuilt { name: &'static str },
+}
+
+/// The versions that a recipe has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Releases {
+    /// A folder without git has but one, without a name.
+    NoGit,
+    /// Newest first.
+    Known(Vec<String>),
+}
+
+impl Releases {
+    /// What to do about a version that is none of them.
+    fn instead_of(&self, recipe: &RecipeName, wanted: &str) -> String {
+        /// As many as a person reads.
+        const SHOWN: usize = 5;
+        let Releases::Known(known) = self else {
+            return "it is a folder without git, which has no versions: leave the version out, in \
+                    the settings, too"
+                .into();
+        };
+        // The recipe's own version without that of its main image.
+        let begun = known.iter().find(|release| {
+            release.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(['+', '_']))
+        });
+        let here = match (begun, known.as_slice()) {
+            (Some(release), _) => format!("did you mean `{release}`?"),
+            (None, []) => "it has no releases here.".to_owned(),
+            (None, [only]) => format!("its only release here is {only}."),
+            (None, all) if all.len() <= SHOWN => {
+                format!("its releases here, newest first: {}.", all.join(", "))
+            }
+            (None, all) => {
+                format!("its newest releases here: {} (of {}).", all[..SHOWN].join(", "), all.len())
+            }
+        };
+        format!(
+            "{here} `git -C recipes/{recipe} fetch --tags`, in potluck's folder, gets what is new"
+        )
+    }
 }
 
 /// Why a repository that somebody else made is not read.
@@ -98,17 +138,16 @@ impl From<std::io::Error> for Unreadable {
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Error::Unknown(_) => Some(
+            Error::Unknown { nearest: Some(name), .. } => {
+                Some(format!("did you mean `{name}`? `potluck recipe ls` lists the recipes here"))
+            }
+            Error::Unknown { nearest: None, .. } => Some(
                 "`potluck recipe ls` lists the recipes here; a new one is named by its git URL or \
                  its folder"
                     .into(),
             ),
-            Error::UnknownVersion { recipe, nearest, .. } => {
-                let meant = nearest.as_ref().map(|version| format!("did you mean `{version}`? "));
-                Some(format!(
-                    "{}`git -C recipes/{recipe} fetch --tags`, in potluck's folder, gets what is new",
-                    meant.unwrap_or_default()
-                ))
+            Error::UnknownVersion { recipe, version, releases } => {
+                Some(releases.instead_of(recipe, version))
             }
             Error::Exists { recipe, .. } => {
                 Some(format!("remove or rename the folder `recipes/{recipe}` first"))
@@ -134,5 +173,43 @@ impl Hint for Error {
             ),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_version_is_told_the_releases_there_are() {
+        let known = |releases: &[&str]| {
+            Releases::Known(releases.iter().map(|&release| release.to_owned()).collect())
+        };
+        for (releases, wanted, expected) in [
+            (known(&["1.0.0"]), "3.0.0", "its only release here is 1.0.0."),
+            (known(&["2.0.0", "1.0.0"]), "3.0.0", "its releases here, newest first: 2.0.0, 1.0.0."),
+            (known(&["2.0.0+8", "1.0.0+6"]), "1.0.0", "did you mean `1.0.0+6`?"),
+            (known(&["10.0.0+8"]), "1", "its only release here is 10.0.0+8."),
+            (
+                known(&["6", "5", "4", "3", "2", "1"]),
+                "7",
+                "its newest releases here: 6, 5, 4, 3, 2 (of 6).",
+            ),
+            (known(&[]), "1.0.0", "it has no releases here."),
+        ] {
+            let recipe = RecipeName::new("wiki").unwrap();
+            let version = wanted.to_owned();
+            let hint = Error::UnknownVersion { recipe, version, releases }.hint().unwrap();
+            assert_eq!(
+                hint,
+                format!(
+                    "{expected} `git -C recipes/wiki fetch --tags`, in potluck's folder, gets what \
+                     is new"
+                )
+            );
+        }
+        let recipe = RecipeName::new("wiki").unwrap();
+        let hint = Releases::NoGit.instead_of(&recipe, "1.0.0");
+        assert!(hint.contains("without git") && !hint.contains("fetch"), "{hint}");
     }
 }

@@ -15,11 +15,12 @@ use std::{
 use super::{
     Checkout, Error, Source,
     checkout::{self, Facts},
+    error::Releases,
     git::{self, Cache, Kind, NewClone, REMOTE, Repository, run},
     tree::{self, Budget},
     version::newest_first,
 };
-use crate::home::RecipeName;
+use crate::home::{RecipeName, error::nearest};
 
 /// The folder of recipes.
 #[derive(Debug, Clone)]
@@ -95,6 +96,19 @@ impl Store {
         self.add_resolved(name, &self.resolve(Source::parse(source)?)?)
     }
 
+    /// Takes out a recipe that was just taken in: the link, or the whole clone.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn take_out(&self, recipe: &RecipeName) -> Result<(), Error> {
+        let place = self.place(recipe);
+        let removed = match place.is_symlink() {
+            true => fs::remove_file(&place),
+            false => fs::remove_dir_all(&place),
+        };
+        removed.map_err(|e| io_error(&place, e))
+    }
+
     /// Fetches new versions of a clone; nothing to do for a linked folder.
     ///
     /// # Errors
@@ -163,7 +177,7 @@ impl Store {
             if let Version::Named(version) = version
                 && !is_repository(&place)
             {
-                return Err(unknown(recipe, version, &[]));
+                return Err(unknown(recipe, version, Releases::NoGit));
             }
             if *version == Version::Newest {
                 let (folder, into) = private_folder()?;
@@ -226,9 +240,16 @@ impl Store {
         self.folder.join(recipe.as_str())
     }
 
+    /// A recipe that is not here, with the one here that was perhaps meant.
+    fn unknown(&self, recipe: &RecipeName) -> Error {
+        let here = self.list().unwrap_or_default();
+        let nearest = nearest(recipe.as_str(), &here).cloned();
+        Error::Unknown { recipe: recipe.clone(), nearest }
+    }
+
     fn existing(&self, recipe: &RecipeName) -> Result<PathBuf, Error> {
         let place = self.place(recipe);
-        if place.is_dir() { Ok(place) } else { Err(Error::Unknown(recipe.clone())) }
+        if place.is_dir() { Ok(place) } else { Err(self.unknown(recipe)) }
     }
 
     /// Folders with their links resolved; a name that is not here but is a
@@ -239,7 +260,7 @@ impl Store {
             Source::Name(name) if !self.place(&name).is_dir() => {
                 match Source::canonical(Path::new(name.as_str())) {
                     Ok(folder) => Ok(Source::Folder(folder)),
-                    Err(_) => Err(Error::Unknown(name)),
+                    Err(_) => Err(self.unknown(&name)),
                 }
             }
             source => Ok(source),
@@ -334,7 +355,7 @@ fn commit(
             // abra marks a deploy of changed files so.
             let name = name.strip_suffix("+U").unwrap_or(name);
             if !is_plain(name) {
-                return Err(unknown(recipe, name, &releases));
+                return Err(unknown(recipe, name, Releases::Known(releases)));
             }
             let mut candidates = vec![
                 format!("refs/tags/{name}"),
@@ -352,16 +373,12 @@ fn commit(
             Version::Named(name) => name,
             Version::Newest => "newest",
         };
-        unknown(recipe, wanted, &releases)
+        unknown(recipe, wanted, Releases::Known(releases))
     })
 }
 
-fn unknown(recipe: &RecipeName, version: &str, known: &[String]) -> Error {
-    Error::UnknownVersion {
-        recipe: recipe.clone(),
-        version: version.into(),
-        nearest: crate::home::error::nearest(version, known).cloned(),
-    }
+fn unknown(recipe: &RecipeName, version: &str, releases: Releases) -> Error {
+    Error::UnknownVersion { recipe: recipe.clone(), version: version.into(), releases }
 }
 
 /// A private folder for a copy, and a handle on it that no path leads out of.
@@ -403,7 +420,7 @@ fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
             })
         }
         Source::Git(_) => Ok(None),
-        Source::Name(name) => Err(Error::Unknown(name)),
+        Source::Name(recipe) => Err(Error::Unknown { recipe, nearest: None }),
     }
 }
 

@@ -6,6 +6,7 @@ mod name;
 mod port;
 mod python;
 mod rust;
+mod standard;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,6 +20,7 @@ use crate::plugin::Role;
 pub use error::Error;
 pub use name::Name;
 pub use port::{Port, port};
+pub use standard::{Suggestion, suggestions};
 
 /// What a plugin is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

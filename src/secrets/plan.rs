@@ -36,6 +36,27 @@ pub struct SecretPlan {
     pub generate: bool,
 }
 
+impl SecretPlan {
+    /// The same secret in another version; none where its name has none.
+    ///
+    /// # Errors
+    /// [`Error::NameTooLong`].
+    pub fn in_version(&self, version: &str) -> Result<Option<Self>, Error> {
+        let stem = match (&self.key, self.version.as_str()) {
+            // The settings lack it: `wiki_db_password_`.
+            (Some(_), "") => Some(self.full_name.as_str()),
+            (None, "") => None,
+            (_, here) => self.full_name.strip_suffix(here),
+        };
+        let Some(stem) = stem else { return Ok(None) };
+        let full_name = format!("{stem}{version}");
+        if full_name.len() > MAX_NAME {
+            return Err(Error::NameTooLong { full_name });
+        }
+        Ok(Some(SecretPlan { full_name, version: version.to_owned(), ..self.clone() }))
+    }
+}
+
 /// The secrets of an app, as far as its settings say what they are.
 #[derive(Debug, Default)]
 pub struct Survey {
@@ -62,6 +83,30 @@ impl Survey {
         match self.unplanned.into_values().next() {
             Some(unplanned) => Err(unplanned.error),
             None => Ok(self.plans),
+        }
+    }
+
+    /// As [`Survey::one`], for a version that is named elsewhere: the settings may
+    /// lack theirs. The plan's version is empty then, and `key` should have it.
+    ///
+    /// # Errors
+    /// As [`Survey::one`].
+    pub fn any_version(self, name: &str) -> Result<SecretPlan, Error> {
+        let open =
+            self.unplanned.iter().find_map(|(full_name, unplanned)| match &unplanned.error {
+                Error::NoVersion { name: lacking, key } if lacking == name => Some(SecretPlan {
+                    name: name.to_owned(),
+                    version: String::new(),
+                    full_name: full_name.clone(),
+                    key: Some(key.clone()),
+                    shape: Shape::Passphrase,
+                    generate: false,
+                }),
+                _ => None,
+            });
+        match open {
+            Some(plan) => Ok(plan),
+            None => self.one(name),
         }
     }
 

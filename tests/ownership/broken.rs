@@ -8,6 +8,10 @@ use super::*;
 enum Broken {
     Recipe,
     RecipeGone,
+    /// The settings name a recipe that nobody has.
+    Mistyped,
+    /// They name another one, which is here.
+    OtherRecipe,
     Settings,
     SettingsNotText,
     LockFile,
@@ -21,6 +25,16 @@ impl Broken {
             Broken::RecipeGone => {
                 // The folder, and potluck's link to it.
                 fs::remove_dir_all(lab.path("wiki")).unwrap();
+            }
+            Broken::Mistyped | Broken::OtherRecipe => {
+                let name = if self == Broken::Mistyped { "wik" } else { "evil" };
+                let text = fs::read_to_string(&settings).unwrap();
+                assert!(text.contains("TYPE=wiki\n"), "{text}");
+                fs::write(settings, text.replace("TYPE=wiki", &format!("TYPE={name}"))).unwrap();
+                if self == Broken::OtherRecipe {
+                    lab.write("evil/compose.yml", &one_service(""));
+                    good(&new(lab, "evil", &format!("other-{domain}"), &[]));
+                }
             }
             Broken::Settings => {
                 let text = fs::read_to_string(&settings).unwrap();
@@ -39,6 +53,8 @@ impl Broken {
         match self {
             Broken::Recipe => "compose.yml:3:",
             Broken::RecipeGone => "wiki",
+            Broken::Mistyped => "say TYPE=wik, deployed is wiki",
+            Broken::OtherRecipe => "say TYPE=evil, deployed is wiki",
             Broken::Settings => "this is not an assignment",
             // The app goes by what can be read; nothing of the recipe needs it.
             Broken::SettingsNotText => "not UTF-8",
@@ -53,6 +69,8 @@ async fn an_app_is_looked_at_and_removed_with_any_of_its_files_broken() {
     for broken in [
         Broken::Recipe,
         Broken::RecipeGone,
+        Broken::Mistyped,
+        Broken::OtherRecipe,
         Broken::Settings,
         Broken::SettingsNotText,
         Broken::LockFile,
@@ -91,8 +109,44 @@ async fn an_app_is_looked_at_and_removed_with_any_of_its_files_broken() {
         let record = engine.config(&format!("potluck.{stack}.owner")).await;
         assert!(record.unwrap_err().is_not_found(), "{broken:?}");
         let list = lab.run(&["app", "ls"]);
-        assert!(!list.stdout.contains(&domain), "{broken:?}: {list}");
+        let gone = |line: &str| !line.starts_with(&domain);
+        assert!(list.stdout.lines().all(gone), "{broken:?}: {list}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_of_a_mistyped_recipe_says_which_is_deployed() {
+    let Some(engine) = real_engine().await else { return };
+    let (domain, stack) = domain("mistyped");
+    let _cleanup = Cleanup::new(&stack);
+    let lab = folder();
+    app(&lab, "wiki", &one_service(""), "", &domain);
+    good(&lab.run(&["app", "deploy", &domain, "-n"]));
+    let before = fingerprint(&engine, &stack).await;
+
+    Broken::Mistyped.apply(&lab, &domain);
+    let correct = format!("`potluck app config {domain} --set TYPE=wiki`");
+    for arguments in [
+        &["app", "deploy", &domain, "-n"][..],
+        &["app", "deploy", &domain, "-n", "--takeover"],
+        &["app", "deploy", &domain, "--dry-run"],
+        &["backup", "create", &domain],
+    ] {
+        let words = ["say TYPE=wik, deployed is wiki", "did you mean wiki?", &correct];
+        refused(&lab.run(arguments), 1, &words);
+    }
+    // One that is here may be meant: then it is a question, and no other verb
+    // works by the wrong recipe.
+    good(&lab.run(&["app", "config", &domain, "--set", "TYPE=wiki"]));
+    Broken::OtherRecipe.apply(&lab, &domain);
+    let words = ["say TYPE=evil, deployed is wiki", "did you mean wiki?", "--takeover"];
+    refused(&lab.run(&["app", "deploy", &domain, "-n"]), 6, &words);
+    refused(&lab.run(&["backup", "create", &domain]), 1, &["did you mean wiki?"]);
+    assert_eq!(fingerprint(&engine, &stack).await, before);
+
+    good(&lab.run(&["app", "config", &domain, "--set", "TYPE=wiki"]));
+    good(&lab.run(&["app", "deploy", &domain, "-n"]));
+    assert_eq!(fingerprint(&engine, &stack).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -346,8 +346,13 @@ fn the_simulated_server_keeps_the_same_record() {
     lab.write("other/.env.sample", "TYPE=other\n");
     good(&lab.run(&["app", "new", "./other", "--domain", "o.example", "--server=simulated"]));
     good(&lab.run(&["app", "config", "t.example", "--set", "TYPE=other"]));
-    let refusal = lab.run(&["app", "undeploy", "t.example", "--yes"]);
-    refused(&refusal, 1, &["recorded for the recipe tiny"]);
+    let refusal = lab.run(&["app", "deploy", "t.example", "-n"]);
+    refused(&refusal, 6, &["with the recipe tiny", "--takeover"]);
+    good(&lab.run(&["app", "ps", "t.example"]));
+    // What this folder deployed it can take down, however the recipe is spelled.
+    let undeployed = lab.run(&["app", "undeploy", "t.example", "--yes"]);
+    good(&undeployed);
+    assert!(undeployed.stderr.contains("say TYPE=other, deployed is tiny"), "{undeployed}");
     good(&lab.run(&["app", "deploy", "t.example", "-n", "--takeover"]));
     good(&lab.run(&["app", "undeploy", "t.example", "--yes"]));
 }

@@ -17,8 +17,9 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat, Uid, fchmod,
-        fchown, fstat, mkdirat, openat2, renameat, renameat_with, statat, unlinkat,
+        AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
+        Uid, fchmod, fchown, flock, fstat, mkdirat, openat, openat2, renameat, renameat_with,
+        statat, unlinkat,
     },
     io::Errno,
 };
@@ -117,6 +118,48 @@ pub(super) fn is_empty(folder: impl AsFd) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Names in a folder that begin so, sorted.
+pub(super) fn names_with(folder: impl AsFd, prefix: &str) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().to_str()
+            && name.starts_with(prefix)
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A folder that nobody else claims meanwhile. Whoever is killed gives it up.
+#[derive(Debug)]
+pub(super) struct Claim(OwnedFd);
+
+impl AsFd for Claim {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing it is not enough: a program that is just being started has it, too.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Opens a folder again and claims it; none where somebody else has it.
+pub(super) fn claim(folder: impl AsFd) -> io::Result<Option<Claim>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let claimed = openat(folder, ".", flags, Mode::empty())?;
+    match flock(&claimed, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        done => Ok(done.map(|()| Some(Claim(claimed)))?),
+    }
 }
 
 /// A name in an open folder.

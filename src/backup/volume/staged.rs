@@ -8,25 +8,41 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
 };
 
 use rustix::fs::{fstat, syncfs};
 
 use super::{
     Folder,
-    beneath::{self, Exchange, Named, by_kernel, is_folder, kind, look, look_for},
+    beneath::{self, Claim, Exchange, Named, by_kernel, is_folder, kind, look, look_for},
     named, relative,
     view::{Access, DATA, View},
 };
 use crate::backup::{error::Error, manifest::VolumeFacts, set::SetId};
 
+/// How folders begin that a restore makes beside a volume's data.
+const PREFIX: &str = ".potluck-restore-";
+
 impl Folder {
+    /// What restores that were cut off left beside the data; none while one is under
+    /// way. What cannot be looked at is not worth failing for.
+    pub fn left_behind(&self) -> Vec<PathBuf> {
+        let look = || {
+            // A restore that is under way has the claim.
+            let claim = beneath::claim(&self.home)?;
+            claim.map_or(Ok(Vec::new()), |claim| beneath::names_with(&claim, PREFIX))
+        };
+        let names = look().unwrap_or_default();
+        names.iter().map(|name| self.volumes.join(&self.volume).join(name)).collect()
+    }
+
     /// Where a set is restored to before it takes its place: beside the data,
-    /// where no container reaches. What an earlier attempt left there is
-    /// removed.
+    /// where no container reaches. What restores that were cut off left there is
+    /// removed, and told by [`Staged::swept`].
     ///
     /// # Errors
-    /// [`Error::Volume`].
+    /// [`Error::Volume`], also where another restore of the volume is under way.
     pub fn stage(&self, set: &SetId) -> Result<Staged, Error> {
         let bad = |e: io::Error| self.bad("restored", e);
         match beneath::folder(&self.home, DATA) {
@@ -37,10 +53,18 @@ impl Folder {
             }
             opened => drop(opened.map_err(bad)?),
         }
-        let name = format!(".potluck-restore-{set}");
-        beneath::remove_all(&self.home, &name).map_err(bad)?;
+        let Some(claim) = beneath::claim(&self.home).map_err(bad)? else {
+            return Err(self.bad("restored", "another restore of it is under way"));
+        };
+        let mut swept = Vec::new();
+        for name in beneath::names_with(&claim, PREFIX).map_err(bad)? {
+            beneath::remove_all(&self.home, &name).map_err(bad)?;
+            swept.push(self.volumes.join(&self.volume).join(name));
+        }
+        let name = format!("{PREFIX}{set}");
         let content = beneath::make(&self.home, &name).map_err(bad)?;
-        Ok(Staged { folder: self.clone(), content, name: Some(name), exchange: by_kernel })
+        let (folder, name) = (self.clone(), Some(name));
+        Ok(Staged { folder, content, name, swept, exchange: by_kernel, _claim: claim })
     }
 }
 
@@ -51,7 +75,10 @@ pub struct Staged {
     content: OwnedFd,
     /// Its name beside the volume's data, for as long as it is to be removed.
     name: Option<String>,
+    swept: Vec<PathBuf>,
     exchange: Exchange,
+    /// That no other restore takes this one's folder for one that was cut off.
+    _claim: Claim,
 }
 
 impl Staged {
@@ -62,6 +89,11 @@ impl Staged {
     pub fn view(&self) -> Result<View, Error> {
         let name = self.name.as_deref().unwrap_or_default();
         self.folder.view_of(&self.content, name, Access::Write)
+    }
+
+    /// What restores that were cut off had left, and is removed now.
+    pub fn swept(&self) -> &[PathBuf] {
+        &self.swept
     }
 
     /// The volume that it is for.

@@ -67,6 +67,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             env.set(key, value)?;
         }
         home.check_stack(&entry, &entry.stack(&env)?)?;
+        if let Some(rivals) = env.rival_recipes() {
+            session.ui.warn(rivals);
+        }
         // First, as it cannot be done while another command changes the app.
         confirm_stack(&home, &entry, &args.set)?;
         home.write_env(&entry, &env)?;

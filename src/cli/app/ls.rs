@@ -81,7 +81,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             Ok(Some((recipe, version))) => (Some(recipe), version),
             Ok(None) => (None, None),
             Err(error) => {
-                session.ui.warn(error);
+                super::warn_of(session, &error);
                 (None, None)
             }
         };
@@ -129,7 +129,7 @@ fn deployed_version(session: &Session, home: &Home, entry: &AppEntry) -> Option<
     match home.lock_file(entry) {
         Ok(lock) => lock.recipe.as_ref().and_then(RecipePin::name).cloned(),
         Err(error) => {
-            session.ui.warn(error);
+            super::warn_of(session, &error);
             None
         }
     }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     app::{self, OnServer},
     engine::{Engine, Scope},
+    hint::Hint,
     home::{AppEntry, Home, StackName},
 };
 
@@ -84,8 +85,21 @@ fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServe
     let on_server = OnServer::new(home, entry)?;
     for error in &on_server.broken {
         session.ui.warn(format_args!("{error}; going on without it"));
+        tell_hint(session, error);
     }
     Ok(on_server)
+}
+
+/// Something that can't be read and is not needed, with what to do about it.
+fn warn_of(session: &Session, error: &impl Hint) {
+    session.ui.warn(error);
+    tell_hint(session, error);
+}
+
+fn tell_hint(session: &Session, error: &impl Hint) {
+    if let Some(hint) = error.hint() {
+        session.ui.hint(hint);
+    }
 }
 
 /// Keys and ids of the app's services on its server, or of one of them.

@@ -79,15 +79,21 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let recipe = which_recipe(args, session)?;
     let server = which_server(args, session, &home)?;
     let name = which_domain(args, session)?;
-    // Last, since it may bring a recipe in.
-    let recipe = recipe::find(session, &recipe)?;
+    // Last, since it may bring a recipe in; out again where nothing comes of it.
+    let (recipe, mut added) = recipe::take_in(session, &recipe)?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let checkout = session.recipes()?.checkout(&recipe, &version)?;
     let env = settings(args, session, &name, &checkout)?;
+    // A folder that has nothing to deploy is no recipe.
+    checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default()).map_err(|error| {
+        Failure::new(format!("the recipe {recipe} has nothing to deploy: {error}"))
+            .hint("its folder needs a `compose.yml`; nothing was added or written")
+    })?;
     let entry = AppEntry { name, server };
     let stack = entry.stack(&env)?;
     home.check_stack(&entry, &stack)?;
     home.create_app(&entry, &env)?;
+    added.keep();
     confirm_stack(&home, &entry, &args.set)?;
     remember_sample(&home, &entry, &env, &checkout)?;
 
@@ -95,7 +101,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     session.ui.say(format_args!("Wrote {}.", path.display()));
     warn_of_mistakes(session, &checkout);
     if args.secrets {
-        secret::generate_missing(session, &home, &entry)?;
+        secret::generate_missing(session, &home, &entry).map_err(|failure| {
+            failure.hint(format!(
+                "the app is set up; `potluck app secret generate {}` tries again",
+                entry.name
+            ))
+        })?;
     }
     if args.json.json {
         session.ui.json(&Created {
@@ -106,7 +117,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             env_file: path.display().to_string(),
         })?;
     } else {
-        next_steps(session, &entry, args.secrets);
+        // What cannot be read yet may have secrets.
+        let needs_secrets =
+            !args.secrets && app::names_secrets(&entry, &env, &checkout).unwrap_or(true);
+        next_steps(session, &entry, needs_secrets);
     }
     Ok(Exit::DONE)
 }
@@ -254,11 +268,11 @@ fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
     }
 }
 
-fn next_steps(session: &Session, entry: &AppEntry, has_secrets: bool) {
+fn next_steps(session: &Session, entry: &AppEntry, needs_secrets: bool) {
     let app = &entry.name;
     session.ui.say("Next:");
     session.ui.say(format_args!("  potluck app config {app}            look through its settings"));
-    if !has_secrets {
+    if needs_secrets {
         session.ui.say(format_args!("  potluck app secret generate {app}   make its secrets"));
     }
     session.ui.say(format_args!("  potluck app deploy {app}            deploy it"));

@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-pub use source::{examine, find, look};
+pub use source::{examine, look, take_in};
 
 /// Look at recipes.
 ///

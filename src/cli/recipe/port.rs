@@ -15,13 +15,14 @@ use crate::{
         plugin::build,
         session::Session,
         table::Table,
+        ui::clean,
     },
     home::EnvFile,
     recipe::{
         Checkout, Version,
         abra::{Hints, LeftOut},
     },
-    scaffold::{self, Name, Port},
+    scaffold::{self, Name, Port, Suggestion},
 };
 
 /// Begin a plugin from the functions of a recipe's abra.sh.
@@ -36,7 +37,11 @@ Examples:
   potluck recipe port ./my-recipe
   potluck recipe port nextcloud --output ./nextcloud-plugin
 
-JSON: {plugin, folder, exports, left_out, missed, functions, recipe_yml}; an export
+Where the image of a service tells, the plugin of potluck's own that saves and puts
+back its data is named.
+
+JSON: {plugin, folder, exports, left_out, missed, functions, recipe_yml, standard:
+[{service, image, component, recipe_yml}]}; an export
 that is left out is {name, line, reason}, what looks like a function and was not
 read as one {name, line}, a function {name, line, command, service, local, grants,
 settings, secrets, remarks}. Without functions, folder and recipe_yml are null.")]
@@ -68,6 +73,18 @@ struct Report<'a> {
     missed: Vec<MissedRow<'a>>,
     functions: Vec<Row<'a>>,
     recipe_yml: Option<&'a str>,
+    /// Plugins of potluck's own that fit its services.
+    standard: Vec<Standard<'a>>,
+}
+
+#[derive(Serialize)]
+struct Standard<'a> {
+    service: &'a str,
+    image: &'a str,
+    /// `std:mariadb`
+    component: String,
+    /// Its entry of the list `plugins`.
+    recipe_yml: &'a str,
 }
 
 #[derive(Serialize)]
@@ -103,14 +120,19 @@ struct Row<'a> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let checkout = super::look(session, &args.recipe, &Version::Newest)?;
     if !checkout.exists("abra.sh") {
-        return Err(Failure::new(format!("the recipe {} has no abra.sh", checkout.recipe)));
+        let mut failure = Failure::new(format!("the recipe {} has no abra.sh", checkout.recipe));
+        let standard = scaffold::suggestions(&hints(&checkout));
+        failure.hints.extend(standard.iter().map(fits));
+        return Err(failure);
     }
     let script = checkout.text("abra.sh")?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => Name::like(checkout.recipe.as_str()),
     };
-    let port = scaffold::port(&name, &script, &hints(&checkout))?;
+    let hints = hints(&checkout);
+    let port = scaffold::port(&name, &script, &hints)?;
+    let standard = scaffold::suggestions(&hints);
     let folder = args.output.clone().unwrap_or_else(|| match Path::new(&args.recipe) {
         recipe if recipe.is_dir() => recipe.join("plugins").join(name.as_str()),
         _ => PathBuf::from(name.as_str()),
@@ -119,10 +141,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         plugin.files.write(&folder)?;
     }
     if args.json.json {
-        session.ui.json_of_texts(&report(name.as_str(), &folder, &port))?;
+        session.ui.json_of_texts(&report(name.as_str(), &folder, &port, &standard))?;
         return Ok(Exit::DONE);
     }
-    show(session, name.as_str(), &folder, &port)
+    show(session, name.as_str(), &folder, &port, &standard)
 }
 
 /// What the recipe says beside its abra.sh. It is only for guessing, so what
@@ -167,7 +189,18 @@ fn hints(checkout: &Checkout) -> Hints {
     hints
 }
 
-fn report<'a>(name: &'a str, folder: &Path, port: &'a Port) -> Report<'a> {
+fn report<'a>(
+    name: &'a str,
+    folder: &Path,
+    port: &'a Port,
+    standard: &'a [Suggestion],
+) -> Report<'a> {
+    let standard = standard.iter().map(|suggestion| Standard {
+        service: &suggestion.service,
+        image: &suggestion.image,
+        component: suggestion.plugin.to_string(),
+        recipe_yml: &suggestion.recipe_yml,
+    });
     let functions = port.stubs.iter().map(|stub| Row {
         name: &stub.function.name,
         line: stub.function.line,
@@ -197,10 +230,27 @@ fn report<'a>(name: &'a str, folder: &Path, port: &'a Port) -> Report<'a> {
         functions: functions.collect(),
         missed: port.missed.iter().map(|(line, name)| MissedRow { name, line: *line }).collect(),
         recipe_yml: port.plugin.as_ref().map(|plugin| plugin.recipe_yml.as_str()),
+        standard: standard.collect(),
     }
 }
 
-fn show(session: &Session, name: &str, folder: &Path, port: &Port) -> Outcome {
+/// What is said of a plugin that fits.
+fn fits(suggestion: &Suggestion) -> String {
+    let Suggestion { service, image, plugin, .. } = suggestion;
+    let (service, image) = (clean(service), clean(image));
+    format!(
+        "`{plugin}` saves and puts back the data of the service {service} ({image}), see \
+         `potluck plugin inspect {plugin}`"
+    )
+}
+
+fn show(
+    session: &Session,
+    name: &str,
+    folder: &Path,
+    port: &Port,
+    standard: &[Suggestion],
+) -> Outcome {
     let mut table = Table::new(&["FUNCTION", "COMMAND", "RAN IN", "SEEMS TO NEED"]);
     for stub in &port.stubs {
         let grants: Vec<String> = stub.guess.grants.iter().map(ToString::to_string).collect();
@@ -227,6 +277,12 @@ fn show(session: &Session, name: &str, folder: &Path, port: &Port) -> Outcome {
     if !port.exports.settings.is_empty() {
         let keys: Vec<&str> = port.exports.settings.iter().map(|(key, _)| key.as_str()).collect();
         ui.say(format_args!("Exports, read as data already: {}.", keys.join(", ")));
+    }
+    for suggestion in standard {
+        ui.say(format_args!("{}; in recipe.yml, below `plugins:`", fits(suggestion)));
+        for line in suggestion.recipe_yml.lines() {
+            ui.say(format_args!("  {}", clean(line)));
+        }
     }
     if port.plugin.is_none() {
         ui.say("Its abra.sh has no functions: there is nothing to port.");

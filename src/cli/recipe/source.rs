@@ -13,35 +13,67 @@ use crate::{
     toolchain,
 };
 
-/// The recipe that is meant. A folder or URL is taken into the operator's
-/// folder first.
+/// A recipe that was just taken in; taken out again when dropped, unless it is kept.
+#[must_use = "the recipe is taken out again when this is dropped"]
+pub struct Added<'a> {
+    session: &'a Session,
+    /// None where it was here already, or is kept.
+    recipe: Option<(Store, RecipeName)>,
+    /// What is said of it then.
+    said: String,
+}
+
+impl Added<'_> {
+    /// Keeps it, and says so.
+    pub fn keep(&mut self) {
+        if self.recipe.take().is_some() {
+            self.session.ui.say(&self.said);
+        }
+    }
+}
+
+impl Drop for Added<'_> {
+    fn drop(&mut self) {
+        if let Some((store, name)) = self.recipe.take()
+            && let Err(error) = store.take_out(&name)
+        {
+            self.session.ui.warn(format_args!("the recipe {name} was added all the same: {error}"));
+        }
+    }
+}
+
+/// The recipe that is meant. A folder or URL is taken into the operator's folder
+/// first, and stays there if what comes of it is kept.
 ///
 /// # Errors
 /// When there is no such recipe, with the nearest name as a hint; when it
 /// can't be fetched.
-pub fn find(session: &Session, given: &str) -> Result<RecipeName, Failure> {
+pub fn take_in<'a>(session: &'a Session, given: &str) -> Result<(RecipeName, Added<'a>), Failure> {
     let store = session.recipes()?;
     let known = store.list()?;
     if let Some(name) = known.iter().find(|name| name.as_str() == given) {
-        return Ok(name.clone());
+        let here = Added { session, recipe: None, said: String::new() };
+        return Ok((name.clone(), here));
     }
     no_plugin(given)?;
     let name = store.add(given).map_err(|error| not_found(error, given, &known))?;
+    let mut added = Added { session, recipe: None, said: String::new() };
     if !known.contains(&name) {
         let origin = match std::fs::read_link(store.folder.join(name.as_str())) {
             Ok(folder) => format!("linked to {}", folder.display()),
             Err(_) => format!("cloned from {given}"),
         };
-        session.ui.say(format_args!("Added recipe {name}, {}.", clean(&origin)));
+        added.said = format!("Added recipe {name}, {}.", clean(&origin));
+        added.recipe = Some((store, name.clone()));
     }
-    Ok(name)
+    Ok((name, added))
 }
 
 /// A copy of the recipe that is meant, to look at: nothing is added to the
 /// operator's folder.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`take_in`].
 pub fn look(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
     looked_at(session, given, |store| store.look(given, version))
 }
@@ -49,7 +81,7 @@ pub fn look(session: &Session, given: &str, version: &Version) -> Result<Checkou
 /// As [`look`], of a recipe whose `recipe.yml` may be wrong.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`take_in`].
 pub fn examine(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
     looked_at(session, given, |store| store.examine_source(given, version))
 }
@@ -92,7 +124,7 @@ fn no_plugin(given: &str) -> Result<(), Failure> {
 
 fn not_found(error: Error, given: &str, known: &[RecipeName]) -> Failure {
     let near = nearest(given, known.iter().map(RecipeName::as_str));
-    let unknown = matches!(error, Error::Unknown(_));
+    let unknown = matches!(error, Error::Unknown { .. });
     // As settings name a recipe by its git address: `TYPE=git.example.org/org/wiki`.
     let address = match (&error, given.split_once('/')) {
         (Error::Source { .. }, Some((host, _))) if host.contains('.') && !host.starts_with('.') => {

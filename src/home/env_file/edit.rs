@@ -47,16 +47,6 @@ impl EnvFile {
         Ok(())
     }
 
-    /// Pins the recipe that the settings name to a version.
-    ///
-    /// # Errors
-    /// As [`EnvFile::set`]; settings that name no recipe stay as they are.
-    pub fn pin(&mut self, version: &str) -> Result<(), ParseError> {
-        let Some((entry, recipe, _)) = self.recipe_entry() else { return Ok(()) };
-        let (key, value) = (entry.key.clone(), format!("{recipe}:{version}"));
-        self.set(&key, &value)
-    }
-
     /// Comments out every assignment of a key, and keeps everything else.
     ///
     /// # Errors

@@ -15,6 +15,7 @@
 //!   lines (`A=$A$A`) end in an error instead of in all the memory there is.
 
 mod edit;
+mod recipe;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,6 @@ use std::{
     ops::Range,
 };
 
-use super::names::RecipeName;
 use crate::hint::Hint;
 
 /// Longest file, in bytes.
@@ -85,10 +85,22 @@ pub struct ParseError {
     pub message: String,
 }
 
+/// What to do about a file that cannot be read.
+pub(super) fn correct(file: &str, line: Option<usize>) -> String {
+    match line {
+        Some(line) => format!("correct line {line} of {file}"),
+        None => format!("correct {file}"),
+    }
+}
+
 impl Hint for ParseError {
     fn hint(&self) -> Option<String> {
-        self.message.contains("quote").then(|| {
-            "a `'…'` value is taken as it is; in `\"…\"` write `\\\"` and `\\$`".to_owned()
+        let correct = correct(&self.file, Some(self.line));
+        Some(match self.message.contains("quote") {
+            true => format!(
+                "{correct}: a `'…'` value is taken as it is; in `\"…\"` write `\\\"` and `\\$`"
+            ),
+            false => correct,
         })
     }
 }
@@ -202,6 +214,9 @@ impl EnvFile {
                 modifiers,
             });
         }
+        if let Some(rivals) = file.rival_recipes() {
+            file.warn(rivals);
+        }
         Ok(file)
     }
 
@@ -273,38 +288,6 @@ impl EnvFile {
         self.active(key).map(|entry| entry.line)
     }
 
-    /// The recipe that `RECIPE=` or `TYPE=` names, and its version if one is
-    /// pinned: `TYPE=wordpress:1.2.0+6.4.3`. A recipe named by its git address,
-    /// `git.example.org/org/cool-recipe`, is kept under
-    /// `git_example_org_org_cool-recipe`, as by abra; [`EnvFile::recipe_source`]
-    /// has the address.
-    ///
-    /// # Errors
-    /// [`ParseError`] when the value is not a recipe's name.
-    pub fn recipe_pin(&self) -> Result<Option<(RecipeName, Option<String>)>, ParseError> {
-        let Some((entry, source, version)) = self.recipe_entry() else { return Ok(None) };
-        let source = source.trim_start_matches("https://").trim_end_matches(".git");
-        let flat = match source.split_once('/') {
-            Some((host, path)) => {
-                format!("{}_{}", host.replace(['.', ':'], "_"), path.replace('/', "_"))
-            }
-            None => source.to_owned(),
-        };
-        let name = RecipeName::new(flat).map_err(|e| ParseError {
-            file: self.name.clone(),
-            line: entry.line,
-            message: e.to_string(),
-        })?;
-        Ok(Some((name, version.map(str::to_owned))))
-    }
-
-    /// The git address of a recipe that is named by it; none for a plain name.
-    pub fn recipe_source(&self) -> Option<String> {
-        let (_, source, _) = self.recipe_entry()?;
-        let path = source.trim_start_matches("https://");
-        path.contains('/').then(|| format!("https://{path}"))
-    }
-
     /// The file's text.
     pub fn to_text(&self) -> String {
         self.text.clone()
@@ -325,24 +308,6 @@ impl EnvFile {
     /// The assignment that counts.
     fn active(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| !entry.commented && entry.key == key)
-    }
-
-    /// The line that names the recipe, the recipe and its version.
-    fn recipe_entry(&self) -> Option<(&Entry, &str, Option<&str>)> {
-        let entry = ["RECIPE", "TYPE"]
-            .into_iter()
-            .filter_map(|key| self.active(key))
-            .find(|entry| !entry.value.trim().is_empty())?;
-        let value = entry.value.trim();
-        // A colon before the last slash belongs to `https:` or to a port.
-        let name_begins = value.rfind('/').map_or(0, |slash| slash + 1);
-        Some(match value[name_begins..].split_once(':') {
-            Some((name, version)) => {
-                let version = Some(version).filter(|version| !version.is_empty());
-                (entry, &value[..name_begins + name.len()], version)
-            }
-            None => (entry, value, None),
-        })
     }
 
     /// `length=32 charset=hex` in the comment behind a value. Prose is let be:

@@ -160,6 +160,34 @@ fn the_recipe_and_its_pin() {
 }
 
 #[test]
+fn two_lines_that_name_different_recipes_are_said() {
+    for (text, said) in [
+        ("TYPE=a\n", None),
+        ("TYPE=a:1\nRECIPE=a:1\n", None),
+        ("TYPE=\nRECIPE=a\n", None),
+        (
+            "TYPE=a:1\nRECIPE=b:1\n",
+            Some("test.env:2: `RECIPE=b:1` counts; remove line 1, `TYPE=a:1`, which is ignored"),
+        ),
+        (
+            "RECIPE=a:2\nTYPE=a:1\n",
+            Some("test.env:1: `RECIPE=a:2` counts; remove line 2, `TYPE=a:1`, which is ignored"),
+        ),
+    ] {
+        let file = parse(text);
+        assert_eq!(file.rival_recipes().as_deref(), said, "{text}");
+        assert_eq!(file.warnings().first().map(String::as_str), said, "{text}");
+    }
+    // Pinning a version makes no rivals.
+    let mut both = parse("TYPE=a:1\nRECIPE=a:1\n");
+    both.pin("2").unwrap();
+    assert_eq!(both.to_text(), "TYPE=a:2\nRECIPE=a:2\n");
+    let mut rivals = parse("TYPE=a:1\nRECIPE=b:1\n");
+    rivals.pin("2").unwrap();
+    assert_eq!(rivals.to_text(), "TYPE=a:1\nRECIPE=b:2\n");
+}
+
+#[test]
 fn nothing_grows_without_bound() {
     let mut text = String::from("A=xxxxxxxx\n");
     for _ in 0..40 {

@@ -59,18 +59,29 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let Given { value, line_end } = read(args, session)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let plan =
+    let (plan, unset) =
         wait("interrupted: the secret may be stored; `potluck app secret ls` shows it", async {
             let app = app::load(&operating.context, &entry, &Version::Newest).await?;
-            let mut plan = super::survey(&app).one(&args.name)?;
-            if let Some(version) = &args.version {
-                set_version(&mut plan, version)?;
-            }
+            let survey = super::survey(&app);
+            let plan = match &args.version {
+                Some(version) => in_version(&survey.any_version(&args.name)?, version)?,
+                None => survey.one(&args.name)?,
+            };
             secrets::insert(app.engine.as_ref(), &entry.name, &plan, &value).await?;
-            Ok(plan)
+            // What the settings say is what the next deploy takes.
+            let unset = plan.key.clone().filter(|key| app.env.get(key).is_none_or(str::is_empty));
+            Ok((plan, unset))
         })?;
     drop(operating);
     session.ui.say(format_args!("Stored {} on {}.", plan.full_name, entry.server));
+    if let Some(key) = unset {
+        session.ui.hint(format_args!(
+            "the settings lack `{key}={version}`: add it with `potluck app config {app} --set \
+             {key}={version}`",
+            version = plan.version,
+            app = entry.name
+        ));
+    }
     match (line_end, &args.file) {
         (LineEnd::Kept, Some(file)) => {
             let file = file.display();
@@ -107,22 +118,13 @@ enum LineEnd {
 }
 
 /// The same secret in another version, for example the next.
-fn set_version(plan: &mut SecretPlan, version: &str) -> Result<(), Failure> {
+fn in_version(plan: &SecretPlan, version: &str) -> Result<SecretPlan, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if version.is_empty() || !version.chars().all(plain) {
         return Err(Failure::usage(format!("`{version}` is not a version of a secret")));
     }
-    if plan.version == version {
-        return Ok(());
-    }
-    let Some(stem) =
-        plan.full_name.strip_suffix(&plan.version).filter(|_| !plan.version.is_empty())
-    else {
-        return Err(Failure::usage(format!("the secret `{}` has no versions", plan.name)));
-    };
-    plan.full_name = format!("{stem}{version}");
-    plan.version = version.to_owned();
-    Ok(())
+    plan.in_version(version)?
+        .ok_or_else(|| Failure::usage(format!("the secret `{}` has no versions", plan.name)))
 }
 
 fn read(args: &Args, session: &Session) -> Result<Given, Failure> {

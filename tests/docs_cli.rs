@@ -1,0 +1,160 @@
+//! What `docs/cli.md` says of JSON is what the program writes: the fields of each
+//! command are those of the types that it serializes, read from the source.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Where the fields of a command's value stand: file below `src`, type.
+type Types = &'static [(&'static str, &'static str)];
+
+const FINDING: (&str, &str) = ("lint/mod.rs", "Finding");
+const CHANGE: (&str, &str) = ("operation/mod.rs", "Change");
+const PLAN: (&str, &str) = ("operation/mod.rs", "Plan");
+const REACH: (&str, &str) = ("operation/reaching.rs", "ReachRow");
+
+/// Each command with a value of its own.
+const COMMANDS: &[(&str, Types)] = &[
+    ("server ls", &[("cli/server/ls.rs", "Row")]),
+    ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
+    (
+        "recipe inspect",
+        &[
+            ("cli/recipe/inspect.rs", "Report"),
+            ("cli/recipe/inspect.rs", "Row"),
+            ("cli/recipe/inspect.rs", "Plugin"),
+            ("cli/recipe/inspect.rs", "Grant"),
+        ],
+    ),
+    ("recipe lint", &[("cli/recipe/lint.rs", "Report"), FINDING]),
+    (
+        "recipe port",
+        &[
+            ("cli/recipe/port.rs", "Report"),
+            ("cli/recipe/port.rs", "LeftOutRow"),
+            ("cli/recipe/port.rs", "MissedRow"),
+            ("cli/recipe/port.rs", "Row"),
+            ("cli/recipe/port.rs", "Standard"),
+        ],
+    ),
+    ("app new", &[("cli/app/new.rs", "Created")]),
+    ("app ls", &[("cli/app/ls.rs", "Row")]),
+    ("app check", &[("cli/app/check.rs", "Report"), ("cli/app/check.rs", "Row"), FINDING]),
+    ("app deploy", &[("operation/mod.rs", "DeployReport"), PLAN, CHANGE, REACH]),
+    ("app ps", &[("operation/ps.rs", "TaskRow")]),
+    ("app logs", &[("cli/app/logs.rs", "JsonLine")]),
+    (
+        "app cmd",
+        &[
+            ("cli/app/cmd.rs", "Known"),
+            ("cli/app/cmd.rs", "Ran"),
+            ("plugin/types.rs", "CommandSpec"),
+            ("plugin/types.rs", "Parameter"),
+        ],
+    ),
+    (
+        "app secret generate",
+        &[("cli/app/secret/generate.rs", "Report"), ("cli/app/secret/generate.rs", "MadeRow")],
+    ),
+    ("app secret ls", &[("secrets/versions.rs", "SecretVersion")]),
+    ("backup create", &[("backup/create.rs", "SetReport"), ("backup/create.rs", "ItemReport")]),
+    ("backup snapshots", &[("backup/set.rs", "SetSummary")]),
+    ("backup restore", &[("backup/restore.rs", "RestoreReport")]),
+    ("stack deploy", &[("operation/stack.rs", "StackReport"), PLAN, CHANGE, REACH]),
+    ("stack services", &[("operation/stack.rs", "ServiceRow")]),
+    ("stack ls", &[("operation/stack.rs", "StackRow")]),
+    ("plugin new", &[("cli/plugin/new.rs", "Report")]),
+    ("plugin build", &[("cli/plugin/build.rs", "Report")]),
+    ("plugin ls", &[("cli/plugin/ls.rs", "Row")]),
+    (
+        "plugin inspect",
+        &[
+            ("cli/plugin/inspect.rs", "Report"),
+            ("cli/plugin/inspect.rs", "Uses"),
+            ("cli/plugin/inspect.rs", "Use"),
+            ("cli/plugin/inspect.rs", "LimitsRow"),
+            ("cli/plugin/inspect.rs", "GrantRow"),
+        ],
+    ),
+    ("plugin grants", &[("cli/plugin/grants.rs", "Report"), ("cli/plugin/grants.rs", "Row")]),
+    (
+        "plugin test",
+        &[
+            ("cli/plugin/test.rs", "Report"),
+            ("cli/plugin/test.rs", "Row"),
+            ("cli/plugin/test.rs", "StepRow"),
+        ],
+    ),
+];
+
+/// Rows without fields of their own: another's, or whatever a file says.
+const WITHOUT: &[&str] = &["stack lint", "stack ps", "app config", "stack config", "plugin run"];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The names under which serde writes a type's fields.
+fn fields(file: &str, name: &str) -> BTreeSet<String> {
+    let source = syn::parse_file(&read(&format!("src/{file}"))).unwrap();
+    let found = source.items.iter().find_map(|item| match item {
+        syn::Item::Struct(found) if found.ident == name => Some(found),
+        _ => None,
+    });
+    let found = found.unwrap_or_else(|| panic!("src/{file} has no struct {name}"));
+    let mut names = BTreeSet::new();
+    for field in &found.fields {
+        let mut written = Some(field.ident.as_ref().unwrap().to_string());
+        for attribute in field.attrs.iter().filter(|a| a.path().is_ident("serde")) {
+            attribute
+                .parse_nested_meta(|meta| {
+                    if meta.path.is_ident("skip") || meta.path.is_ident("flatten") {
+                        written = None;
+                    } else if meta.path.is_ident("rename") {
+                        written = Some(meta.value()?.parse::<syn::LitStr>()?.value());
+                    } else if meta.input.peek(syn::Token![=]) {
+                        meta.value()?.parse::<syn::Expr>()?;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+        }
+        names.extend(written);
+    }
+    names
+}
+
+/// The fields that a row of the table names.
+fn documented(value: &str) -> BTreeSet<String> {
+    let shapes = value.split('`').skip(1).step_by(2).filter(|code| code.contains('{'));
+    shapes
+        .flat_map(|code| code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_fields_of_each_command_are_documented() {
+    let text = read("docs/cli.md");
+    let begin = text.find("| command | value |").unwrap();
+    let rows: Vec<(&str, &str)> = text[begin..]
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let (command, value) = line.trim_matches('|').split_once(" | ").unwrap();
+            (command.trim().trim_matches('`'), value)
+        })
+        .collect();
+    for (command, value) in &rows {
+        let Some((_, types)) = COMMANDS.iter().find(|(known, _)| known == command) else {
+            assert!(WITHOUT.contains(command), "`{command}` is missing in this test");
+            continue;
+        };
+        let written: BTreeSet<String> =
+            types.iter().flat_map(|(file, name)| fields(file, name)).collect();
+        assert_eq!(documented(value), written, "docs/cli.md, `{command}`: documented, written");
+    }
+    for (command, _) in COMMANDS {
+        assert!(rows.iter().any(|(row, _)| row == command), "docs/cli.md lacks `{command}`");
+    }
+}

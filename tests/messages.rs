@@ -1,0 +1,117 @@
+//! What people read has no gap where the source of a message breaks its line: a
+//! missing `\` leaves the indentation in the middle of a sentence.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use syn::{punctuated::Punctuated, visit::Visit};
+
+/// Sources whose texts are laid out: columns of help, files that are written.
+const LAID_OUT: &[&str] = &["scaffold"];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Blanks between two words of one line, or a line that begins in the middle of a
+/// sentence and is indented.
+fn gap(text: &str) -> Option<String> {
+    let words: Vec<char> = text.chars().collect();
+    let word = |c: char| c.is_ascii_lowercase() || matches!(c, ',' | ';' | '`');
+    let mut at = 0;
+    while at < words.len() {
+        let blank = |c: &char| *c == ' ' || *c == '\n';
+        let run = words[at..].iter().take_while(|c| blank(c)).count();
+        let gap: String = words[at..at + run].iter().collect();
+        let broken = gap.starts_with('\n') && gap.len() > 8 && !gap[1..].contains('\n');
+        if at > 0
+            && (gap.len() > 1 && !gap.contains('\n') || broken)
+            && word(words[at - 1])
+            && words.get(at + run).is_some_and(|&c| c.is_ascii_lowercase())
+        {
+            let from = at.saturating_sub(20);
+            return Some(words[from..(at + run + 20).min(words.len())].iter().collect());
+        }
+        at += run.max(1);
+    }
+    None
+}
+
+#[derive(Default)]
+struct Gaps(Vec<String>);
+
+impl<'ast> Visit<'ast> for Gaps {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        let tests = |attribute: &syn::Attribute| {
+            attribute.path().is_ident("cfg")
+                && attribute.parse_args::<syn::Ident>().is_ok_and(|what| what == "test")
+        };
+        if !module.attrs.iter().any(tests) {
+            syn::visit::visit_item_mod(self, module);
+        }
+    }
+
+    // Help is laid out by hand, and documentation is no message.
+    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.0.extend(gap(&text.value()));
+    }
+
+    fn visit_macro(&mut self, found: &'ast syn::Macro) {
+        // `format!` and its like: a list of expressions.
+        type Arguments = Punctuated<syn::Expr, syn::Token![,]>;
+        if let Ok(arguments) = found.parse_body_with(Arguments::parse_terminated) {
+            for argument in &arguments {
+                let mut inner = Gaps::default();
+                inner.visit_expr(argument);
+                self.0.extend(inner.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_message_has_a_gap() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut found = Vec::new();
+    for file in files {
+        let below = file.strip_prefix(&root).unwrap();
+        let name = below.to_string_lossy().into_owned();
+        let is_test = name.ends_with("tests.rs");
+        if is_test || LAID_OUT.iter().any(|folder| below.starts_with(folder)) {
+            continue;
+        }
+        let mut gaps = Gaps::default();
+        gaps.visit_file(&syn::parse_file(&fs::read_to_string(&file).unwrap()).unwrap());
+        found.extend(gaps.0.into_iter().map(|gap| format!("src/{name}: {gap:?}")));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_gap_is_seen() {
+    for text in [
+        "permission to     run programs",
+        "the disk,  which",
+        "a sentence\n            that breaks",
+    ] {
+        assert!(gap(text).is_some(), "{text}");
+    }
+    for text in
+        ["a sentence. Another", "a list:\n  one", "two\n  columns", "a\n\n        b", "", " x"]
+    {
+        assert!(gap(text).is_none(), "{text}");
+    }
+}
