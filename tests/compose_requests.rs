@@ -113,6 +113,7 @@ const REFUSED_BY_SWARM: &[&str] = &[
     "is not a name that swarm allows",
     "is not known here",
     "is not a propagation",
+    "is out of range: at most",
 ];
 
 const DEPLOY: [&str; 5] = ["stack", "deploy", "--resolve-image", "never", "--detach"];
