@@ -113,9 +113,9 @@ impl Converter<'_> {
 
     pub(super) fn mode(&mut self, service: &Service, path: Path<'_>) -> api::ServiceSpecMode {
         let deploy = &service.deploy;
-        let replicas = deploy.replicas.and_then(|replicas| {
-            self.number(service, replicas, i64::MAX, path.key("replicas"))
-        });
+        let replicas = deploy
+            .replicas
+            .and_then(|replicas| self.number(service, replicas, i64::MAX, path.key("replicas")));
         if deploy.mode.starts_with("global") && deploy.replicas.is_some() {
             let message = format!("`replicas` does not go with the mode `{}`", deploy.mode);
             let path = path.key("replicas");

@@ -152,11 +152,7 @@ fn numbers_that_do_not_fit_are_never_another_number() {
     for (keys, path, most) in [
         ("deploy: {replicas: N}", "deploy.replicas", i64::MAX),
         ("deploy: {mode: replicated-job, replicas: N}", "deploy.replicas", i64::MAX),
-        (
-            "deploy: {update_config: {parallelism: N}}",
-            "deploy.update_config.parallelism",
-            i64::MAX,
-        ),
+        ("deploy: {update_config: {parallelism: N}}", "deploy.update_config.parallelism", i64::MAX),
         (
             "deploy: {rollback_config: {parallelism: N}}",
             "deploy.rollback_config.parallelism",

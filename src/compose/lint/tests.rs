@@ -129,6 +129,8 @@ fn each_finding_has_its_rule() {
         (good("hostname: '{{name}}'"), "swarm-refuses"),
         (good("volumes: [{type: bind, source: '/{{', target: /tmp}]"), "swarm-refuses"),
         (deploy("restart_policy: {delay: -1s}"), "swarm-refuses"),
+        (deploy("replicas: 10001"), "too-many-replicas"),
+        (good("working_dir: srv"), "task-refused"),
         (good("mem_swappiness: 0"), "ignored-key"),
         (good("command: [x, '{{.Task.Slot}}']"), "template-unread"),
         (good("labels: {a: '{{ .Node.Hostname }}'}"), "template-unread"),
@@ -173,6 +175,34 @@ fn what_is_fine_is_left_alone() {
             "{service}: {found:?}"
         );
     }
+}
+
+#[test]
+fn replicas_that_would_take_the_swarm_down_are_never_sent() {
+    for (replicas, expected) in [
+        ("10000", None),
+        ("10001", Some(false)),
+        ("1000000", Some(false)),
+        ("1000001", Some(true)),
+        ("9223372036854775807", Some(true)),
+    ] {
+        for mode in ["replicated", "replicated-job"] {
+            let text = format!(
+                "services: {{a: {{{GOOD}, deploy: {{mode: {mode}, replicas: {replicas}}}}}}}"
+            );
+            let all = found(&[&text]);
+            let finding = all.iter().find(|finding| finding.code == "too-many-replicas");
+            assert_eq!(finding.map(|finding| finding.certain), expected, "{replicas}");
+        }
+    }
+}
+
+#[test]
+fn services_of_windows_nodes_are_not_measured_as_those_of_linux() {
+    let windows =
+        "working_dir: srv, deploy: {placement: {constraints: [node.platform.os == windows]}}";
+    let text = format!("services: {{a: {{{GOOD}, {windows}}}}}");
+    assert_eq!(of(&["task-refused"], &[&text]), Vec::<String>::new());
 }
 
 #[test]
