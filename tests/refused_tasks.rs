@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Instant
 use common::{BUSYBOX, Cleanup, PATIENCE, endpoint, real_engine, unique_stack};
 use potluck::{
     compose::{self, Files, LoadOptions, Source, lint::LintOptions},
-    engine::{Engine, Scope, api},
+    engine::{Scope, api},
 };
 
 /// Keys of a service whose tasks no node takes.
@@ -18,6 +18,7 @@ const REFUSED: &[&str] = &[
     "configs: [{source: page, uid: root}]",
     "configs: [{source: page, gid: root}]",
     "secrets: [{source: page, uid: root}]",
+    "configs: [filled]",
     "environment: ['=x']",
     "extra_hosts: ['db:notip']",
     "hostname: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
@@ -74,7 +75,7 @@ const TAKEN: &[&str] = &[
 const BELOW: &str = "\
 networks: {host: {external: true, name: host}}
 secrets: {page: {file: ./page}}
-configs: {page: {file: ./page}}
+configs: {page: {file: ./page}, filled: {file: ./page, template_driver: nonesuch}}
 volumes:
   data: {}
   v: {}

@@ -51,6 +51,9 @@ rules! {
     NAME_TOO_LONG: Error "name-too-long",
         "swarm allows 63 bytes for the name of a service, the stack's name included",
         "shorten the key or the app's name";
+    PORT_INVALID: Error "port-invalid",
+        "swarm takes the service and never makes a task of it, as it finds no such port",
+        "publish a port from 1 to 65535";
     PORT_TAKEN: Error "port-taken",
         "a port of the ingress network can be published once",
         "publish it once, by one service";
@@ -135,6 +138,9 @@ rules! {
     TAG_IGNORED: Warning "tag-ignored",
         "docker ignores YAML tags of others, `!reset` and `!override` among them",
         "remove the tag, and change the file that has the value";
+    TARGET_INVALID: Warning "target-invalid",
+        "a published port leads to one from 1 to 65535 of the task",
+        "name the port in `target` on which the service listens";
     TEMPLATE_UNKNOWN: Warning "template-unknown",
         "swarm fills in templates in `environment` and `hostname`, and refuses a service with one that it does not know",
         "use `.Service`, `.Node` or `.Task`; `{{\"{{\"}}` is a text of two braces";

@@ -160,6 +160,16 @@ fn refusals(file: &File, service: &Service) -> Vec<Refusal> {
             refuse(key, why);
         }
     }
+    for (key, references, objects) in
+        [("secrets", &service.secrets, &file.secrets), ("configs", &service.configs, &file.configs)]
+    {
+        for object in references.iter().filter_map(|placed| objects.get(&placed.it.source)) {
+            let driver = object.template_driver.as_str();
+            if !matches!(driver, "" | "golang") {
+                refuse(key, format!("`{driver}` is not a driver of templates: use golang"));
+            }
+        }
+    }
     if service.environment.contains_key("") {
         refuse("environment", "a variable has no name".into());
     }

@@ -131,6 +131,9 @@ fn each_finding_has_its_rule() {
         (deploy("restart_policy: {delay: -1s}"), "swarm-refuses"),
         (deploy("replicas: 10001"), "too-many-replicas"),
         (good("working_dir: srv"), "task-refused"),
+        (good("ports: [{target: 80, published: 70000}]"), "port-invalid"),
+        (good("ports: [{target: 70000, published: 80}]"), "target-invalid"),
+        (good("ports: ['80:0']"), "target-invalid"),
         (good("mem_swappiness: 0"), "ignored-key"),
         (good("command: [x, '{{.Task.Slot}}']"), "template-unread"),
         (good("labels: {a: '{{ .Node.Hostname }}'}"), "template-unread"),
@@ -243,6 +246,17 @@ fn findings_across_services_and_files() {
         "services: {{a: {{{good}, ports: ['80:80']}}, b: {{{good}, ports: ['80:81', '80:80/udp']}}}}"
     );
     assert_eq!(codes(&[&two]), ["port-taken"]);
+    let of_nodes = |a: &str, b: &str| {
+        let port = |mode| format!("ports: [{{target: 80, published: 80, mode: {mode}}}]");
+        format!("services: {{a: {{{good}, {}}}, b: {{{good}, {}}}}}", port(a), port(b))
+    };
+    assert_eq!(codes(&[&of_nodes("host", "ingress")]), ["port-taken"]);
+    assert_eq!(codes(&[&of_nodes("ingress", "host")]), ["port-taken"]);
+    assert_eq!(codes(&[&of_nodes("host", "host")]), Vec::<&str>::new());
+    // It takes the manager's answer down, so it is never sent.
+    let counted = "resources: {reservations: {generic_resources: [{}]}}";
+    let text = format!("services: {{a: {{{GOOD}, deploy: {{{counted}}}}}}}");
+    assert!(found(&[&text]).iter().any(|it| it.code == "swarm-refuses" && it.certain));
     let long = format!("services: {{{}: {{{good}}}}}", "a".repeat(50));
     assert_eq!(codes(&[&long]), ["name-too-long"]);
     let base = format!("services: {{a: {{{good}, logging: {{driver: x}}}}}}");
