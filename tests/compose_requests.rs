@@ -114,6 +114,11 @@ const REFUSED_BY_SWARM: &[&str] = &[
     "is not a name that swarm allows",
     "is not known here",
     "is not a propagation",
+    "is out of range: at most",
+    "no service of a swarm can be on the network",
+    "is a network of the engine's own",
+    "is for networks of the engine's own",
+    "an entry names no `discrete_resource_spec`",
 ];
 
 const DEPLOY: [&str; 5] = ["stack", "deploy", "--resolve-image", "never", "--detach"];

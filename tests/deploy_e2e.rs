@@ -114,6 +114,42 @@ async fn a_failed_update_ends_with_the_old_version_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_the_engine_refuses_changes_nothing_and_says_why() {
+    let (Some(app), Some(other)) = (TestApp::real("operation").await, TestApp::real("port").await)
+    else {
+        return;
+    };
+    app.compose(SLEEPER);
+    app.deploy().await;
+    app.compose(&SLEEPER.replace("deploy: {", "deploy: {mode: global, "));
+    let error = app.try_deploy(&within(60)).await.unwrap_err();
+    assert!(matches!(error, Error::Rollout(rollout::Error::Untouched(_))), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("\n  web: the engine refused it: "), "{text}");
+    assert!(text.contains("mode change"), "{text}");
+    assert!(text.contains("nothing was changed: what ran before runs on"), "{text}");
+    assert_eq!(app.command("web").await, ["sleep", "1000"]);
+    // A port that another app has.
+    let port = common::ports() + 7;
+    let published = format!(
+        "services:\n  web:\n    image: BUSYBOX\n    command: [sleep, '1000']\n    ports: ['{port}:80']\n"
+    );
+    other.compose(&published);
+    other.deploy().await;
+    app.compose(&published);
+    let error = app.try_deploy(&within(60)).await.unwrap_err();
+    let Error::Rollout(rollout::Error::PortHeld { holder, service, .. }) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((service.as_str(), holder.clone()), ("web", format!("{}_web", other.stack)));
+    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    assert_eq!(app.command("web").await, ["sleep", "1000"]);
+    // Its own port is no obstacle.
+    other.compose(&published.replace("'1000'", "'1001'"));
+    other.deploy().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_by_swarm_is_a_failure() {
     let Some(app) = TestApp::real("operation").await else { return };
     app.compose(SLEEPER);

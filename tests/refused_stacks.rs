@@ -57,6 +57,17 @@ const CASES: &[(&str, &str, &str)] = &[
         "",
     ),
     (
+        "a port of a node and of the swarm",
+        "deploy: {replicas: 0}\n    ports: [{target: 80, published: PORT, mode: host}]",
+        "  b: {image: BUSYBOX, ports: ['PORT:80'], deploy: {replicas: 0}}\n",
+    ),
+    (
+        "a port of the swarm and of a node",
+        "deploy: {replicas: 0}\n    ports: ['PORT:80']",
+        "  b: {image: BUSYBOX, ports: [{target: 80, published: PORT, mode: host}], deploy: \
+         {replicas: 0}}\n",
+    ),
+    (
         "a port of two services",
         "deploy: {replicas: 0}\n    ports: ['PORT:80']",
         "  b: {image: BUSYBOX, ports: ['PORT:80'], deploy: {replicas: 0}}\n",
@@ -87,6 +98,41 @@ const CASES: &[(&str, &str, &str)] = &[
         "the network of ports",
         "deploy: {replicas: 0}\n    networks: [default, z]",
         "networks: {z: {external: true, name: ingress}}\n",
+    ),
+    (
+        "the network `none`",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {external: true, name: none}}\n",
+    ),
+    (
+        "the network `default`",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {external: true, name: default}}\n",
+    ),
+    (
+        "the network of a container",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {external: true, name: 'container:x'}}\n",
+    ),
+    (
+        "a network called `host`",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {name: host}}\n",
+    ),
+    (
+        "a network called `none`",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {name: none}}\n",
+    ),
+    (
+        "a network called `ingress`",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {name: ingress}}\n",
+    ),
+    (
+        "the label of networks of the engine's own",
+        "deploy: {replicas: 0}\n    networks: [z]",
+        "networks: {z: {labels: {com.docker.swarm.predefined: x}}}\n",
     ),
     // Only the engine knows its plugins: what was made is taken away again.
     (

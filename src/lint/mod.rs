@@ -83,7 +83,7 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub fix: Option<String>,
-    /// Whether the engine is certain to refuse it: then nothing is sent at all.
+    /// Whether the engine is certain to refuse it, or cannot bear it: then nothing is sent at all.
     #[serde(skip)]
     pub certain: bool,
 }

@@ -60,6 +60,12 @@ rules! {
     TAG_UNSAFE: Error "tag-unsafe",
         "docker ignores `!reset` and `!override`: what they were to take away stays open, or `null` becomes a text",
         "change the file that has the value, or leave that file out";
+    TASK_REFUSED: Error "task-refused",
+        "swarm takes the service, but every node refuses its tasks: none ever runs",
+        "correct it as the message says";
+    TOO_MANY_REPLICAS: Error "too-many-replicas",
+        "swarm makes a task for each at once: its managers run out of memory, and the whole swarm is down",
+        "correct the number";
     ANONYMOUS_VOLUME: Warning "anonymous-volume",
         "every task gets a new one: what was written is left behind at each update",
         "name the volume, or use a mount of type `tmpfs` for what may go";
@@ -132,6 +138,9 @@ rules! {
     TAG_IGNORED: Warning "tag-ignored",
         "docker ignores YAML tags of others, `!reset` and `!override` among them",
         "remove the tag, and change the file that has the value";
+    TARGET_INVALID: Warning "target-invalid",
+        "a published port leads to one from 1 to 65535 of the task",
+        "name the port in `target` on which the service listens";
     TEMPLATE_UNKNOWN: Warning "template-unknown",
         "swarm fills in templates in `environment` and `hostname`, and refuses a service with one that it does not know",
         "use `.Service`, `.Node` or `.Task`; `{{\"{{\"}}` is a text of two braces";

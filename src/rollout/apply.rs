@@ -123,7 +123,7 @@ pub(crate) async fn apply(
             }
             Err(error) => applied.refused.push(FailedService {
                 service: service.key.clone(),
-                problem: Problem::Refused(error.to_string()),
+                problem: Problem::Refused(said(error)),
                 cause: None,
                 log: Vec::new(),
             }),
@@ -134,6 +134,16 @@ pub(crate) async fn apply(
         made.unmake(engine, progress).await;
     }
     Ok(applied)
+}
+
+/// What the engine said; the service is named beside it, and not by its id.
+fn said(error: Error) -> String {
+    match error {
+        Error::Engine(engine::Error::Refused { message, .. }) => {
+            format!("the engine refused it: {message}")
+        }
+        other => other.to_string(),
+    }
 }
 
 async fn send(

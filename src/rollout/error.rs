@@ -36,6 +36,14 @@ pub enum Error {
     /// It failed and nothing was undone.
     #[error("{0}")]
     Failed(Failed),
+    /// The swarm took none of what was sent.
+    #[error("{0}\nnothing was changed: what ran before runs on")]
+    Untouched(Failed),
+    /// A service of another stack, or of none, publishes a port.
+    #[error(
+        "port {port} of the service `{service}` is published by the service `{holder}` already; nothing was changed"
+    )]
+    PortHeld { port: String, service: String, holder: String },
     /// It failed, and so did going back.
     #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
     UndoFailed { failed: Failed, undo: String },
@@ -153,6 +161,7 @@ impl Hint for Error {
                 | Error::RolledBack(_)
                 | Error::SwarmRolledBack(_)
                 | Error::Failed(_)
+                | Error::Untouched(_)
                 | Error::UndoFailed { .. }
         )
     }
@@ -169,6 +178,17 @@ impl Hint for Error {
                 }
                 Subject::Stack(stack) => format!("see `potluck stack ps {stack}`"),
             }),
+            Error::Untouched(failed) => Some(match &failed.subject {
+                Subject::App(app) => {
+                    format!("correct what the engine names, then run `potluck app deploy {app}`")
+                }
+                Subject::Stack(stack) => format!(
+                    "correct what the engine names, then run `potluck stack deploy` for {stack} again"
+                ),
+            }),
+            Error::PortHeld { holder, .. } => Some(format!(
+                "publish another port, or take it from `{holder}` first; `docker service inspect --pretty {holder}` shows what it is"
+            )),
             Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
             _ => None,
         }

@@ -131,11 +131,67 @@ pub(crate) fn refused_by_node(error: &str) -> Option<&str> {
         .or_else(|| between("listen udp", ": bind: address already in use"))
 }
 
+/// A port that a service publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Published {
+    port: i64,
+    protocol: api::EndpointPortConfigProtocolEnum,
+    /// On the nodes of its tasks only.
+    of_node: bool,
+}
+
+impl Published {
+    /// Whether swarm refuses two services with these: on nodes they can share one, each
+    /// on another node.
+    pub(crate) fn excludes(&self, other: &Published) -> bool {
+        let same = self.port == other.port && self.protocol == other.protocol;
+        same && !(self.of_node && other.of_node)
+    }
+}
+
+impl std::fmt::Display for Published {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.port, self.protocol)
+    }
+}
+
+/// The ports that a service publishes, but for those that swarm chooses.
+pub(crate) fn published(spec: &api::ServiceSpec) -> Vec<Published> {
+    use api::{EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum};
+    let ports = spec.endpoint_spec.iter().flat_map(|endpoint| endpoint.ports.iter().flatten());
+    ports
+        .filter_map(|port| {
+            Some(Published {
+                port: port.published_port.filter(|port| *port > 0)?,
+                protocol: port.protocol.unwrap_or(EndpointPortConfigProtocolEnum::TCP),
+                of_node: port.publish_mode == Some(EndpointPortConfigPublishModeEnum::HOST),
+            })
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn ports_that_exclude_each_other() {
+        use api::EndpointPortConfigProtocolEnum::{TCP, UDP};
+        let port = |port, protocol, of_node| Published { port, protocol, of_node };
+        let ingress = port(80, TCP, false);
+        for (other, expected) in [
+            (port(80, TCP, false), true),
+            (port(80, TCP, true), true),
+            (port(80, UDP, false), false),
+            (port(81, TCP, false), false),
+        ] {
+            assert_eq!(ingress.excludes(&other), expected, "{other:?}");
+            assert_eq!(other.excludes(&ingress), expected, "{other:?}");
+        }
+        assert!(!port(80, TCP, true).excludes(&port(80, TCP, true)));
+    }
 
     #[test]
     fn an_old_task_leaves_or_never_does_and_replicas_compete() {

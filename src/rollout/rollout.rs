@@ -10,7 +10,7 @@ use futures_util::future;
 
 use crate::{
     compose::Stack,
-    engine::{Distribution, Engine, api, docker_config::DockerConfig, label},
+    engine::{Distribution, Engine, Scope, api, docker_config::DockerConfig, label},
     progress::Sink,
 };
 
@@ -22,12 +22,13 @@ use super::{
     converge::{Target, converge},
     error::{Failed, FailedService, Problem, Subject},
     live::Live,
+    ports::{Published, published},
     reached::Reached,
     since::Since,
     state::{State, state_of},
     undo,
     wanted::is_job,
-    work::{Action, Jobs, Policy, Work, image_of, images_to_resolve},
+    work::{Action, Jobs, Policy, ServiceWork, Work, image_of, images_to_resolve},
 };
 
 /// The deadline where neither the operator nor the stack names one; what
@@ -119,6 +120,7 @@ impl Rollout<'_> {
     /// As long as nothing was changed; what services met with is in the answer.
     pub async fn send(&self, live: &Live, work: &Work) -> Result<Applied, Error> {
         self.progress.step("apply");
+        self.look_for_ports(work).await?;
         let sent = work.services.iter().filter(|s| s.action != Action::Keep);
         let images = sent.filter_map(|s| image_of(&s.spec));
         let (auths, warnings) = Auths::read(self.docker, self.auth, images).await?;
@@ -126,6 +128,45 @@ impl Rollout<'_> {
             self.progress.warn(message);
         }
         apply::apply(self.engine, self.stack, (work, live), &auths, self.progress).await
+    }
+
+    /// That no other service publishes a port that is new with this deploy: swarm would
+    /// say so only when networks, configs and other services were sent.
+    async fn look_for_ports(&self, work: &Work) -> Result<(), Error> {
+        let sent: Vec<&ServiceWork> =
+            work.services.iter().filter(|service| service.action != Action::Keep).collect();
+        let wanted: Vec<(&str, Published)> = sent
+            .iter()
+            .flat_map(|service| {
+                let before = service.before.as_ref().and_then(|before| before.spec.as_ref());
+                let had = before.map(published).unwrap_or_default();
+                let new = published(&service.spec).into_iter();
+                new.filter(move |port| !had.contains(port)).map(|port| (&*service.key, port))
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        // What is sent may give up a port that it has.
+        let moving: Vec<&str> =
+            sent.iter().filter_map(|s| s.before.as_ref()?.id.as_deref()).collect();
+        for service in self.engine.services(Scope::All).await? {
+            let (Some(id), Some(spec)) = (service.id.as_deref(), &service.spec) else { continue };
+            if moving.contains(&id) {
+                continue;
+            }
+            let held = published(spec);
+            if let Some((key, port)) =
+                wanted.iter().find(|(_, port)| held.iter().any(|it| it.excludes(port)))
+            {
+                return Err(Error::PortHeld {
+                    port: port.to_string(),
+                    service: (*key).to_owned(),
+                    holder: spec.name.clone().unwrap_or_default(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Sends what differs and waits until it runs; what follows when it does
@@ -151,7 +192,13 @@ impl Rollout<'_> {
         }
         let by_swarm =
             services.iter().all(|s| matches!(&s.problem, Problem::Stuck(State::RolledBack { .. })));
+        let untouched = applied.sent.is_empty()
+            && !live.services.is_empty()
+            && services.iter().all(|s| matches!(s.problem, Problem::Refused(_)));
         let failed = self.failed(services);
+        if untouched {
+            return Err(Error::Untouched(failed));
+        }
         match self.on_failure {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
             OnFailure::Leave => Err(Error::Failed(failed)),

@@ -155,7 +155,7 @@ pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
         return Ok(());
     }
     Err(stopped(
-        "swarm refuses this stack, so nothing was sent:",
+        "swarm cannot run this stack, so nothing was sent:",
         &refused.iter().collect::<Vec<_>>(),
     ))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Converter, signed, some};
+use super::{Converter, some};
 use crate::{
     compose::{
         model::{RestartPolicy, Service, Update},
@@ -78,7 +78,9 @@ impl Converter<'_> {
                     "none, on-failure or any",
                 ),
                 delay: *delay,
-                max_attempts: max_attempts.map(signed),
+                max_attempts: max_attempts.and_then(|attempts| {
+                    self.number(service, attempts, i64::MAX, policy.key("max_attempts"))
+                }),
                 window: *window,
             });
         }
@@ -111,8 +113,10 @@ impl Converter<'_> {
 
     pub(super) fn mode(&mut self, service: &Service, path: Path<'_>) -> api::ServiceSpecMode {
         let deploy = &service.deploy;
-        let replicas = deploy.replicas.map(signed);
-        if deploy.mode.starts_with("global") && replicas.is_some() {
+        let replicas = deploy
+            .replicas
+            .and_then(|replicas| self.number(service, replicas, i64::MAX, path.key("replicas")));
+        if deploy.mode.starts_with("global") && deploy.replicas.is_some() {
             let message = format!("`replicas` does not go with the mode `{}`", deploy.mode);
             let path = path.key("replicas");
             self.sink.push(service.spot(path), path, message);
@@ -140,6 +144,12 @@ impl Converter<'_> {
         mode
     }
 
+    /// One, where it is not given.
+    fn parallelism(&mut self, service: &Service, update: &Update, path: Path<'_>) -> i64 {
+        let given = update.parallelism.unwrap_or(1);
+        self.number(service, given, i64::MAX, path.key("parallelism")).unwrap_or(1)
+    }
+
     pub(super) fn update_config(
         &mut self,
         service: &Service,
@@ -147,7 +157,7 @@ impl Converter<'_> {
         path: Path<'_>,
     ) -> api::ServiceSpecUpdateConfig {
         api::ServiceSpecUpdateConfig {
-            parallelism: Some(update.parallelism.map_or(1, signed)),
+            parallelism: Some(self.parallelism(service, update, path)),
             delay: some(update.delay),
             failure_action: self.known(
                 service,
@@ -173,7 +183,7 @@ impl Converter<'_> {
         path: Path<'_>,
     ) -> api::ServiceSpecRollbackConfig {
         api::ServiceSpecRollbackConfig {
-            parallelism: Some(update.parallelism.map_or(1, signed)),
+            parallelism: Some(self.parallelism(service, update, path)),
             delay: some(update.delay),
             failure_action: self.known(
                 service,

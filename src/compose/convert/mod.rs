@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     Config, Files, Problems, Stack, StackService, StackVolume,
-    model::{Dict, File},
+    model::{Dict, File, Service},
     problem::{Path, Sink},
 };
 use crate::{
@@ -66,6 +66,17 @@ impl Converter<'_> {
             volumes: self.volumes(),
             services,
         }
+    }
+
+    /// An unsigned number up to `most`; beyond it a problem, never another number:
+    /// swarm would do what nobody wrote.
+    fn number(&mut self, service: &Service, value: u64, most: i64, path: Path<'_>) -> Option<i64> {
+        let number = i64::try_from(value).ok().filter(|number| *number <= most);
+        if number.is_none() {
+            let message = format!("{value} is out of range: at most {most}");
+            self.sink.push(service.spot(path), path, message);
+        }
+        number
     }
 
     /// `<stack>_<key>`, unless a name is given.
@@ -132,11 +143,6 @@ fn some_map(dict: &Dict) -> Option<HashMap<String, String>> {
 /// Reads one of the API's words, which serde knows.
 fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
-}
-
-/// An unsigned number in the API's signed type.
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// The API's driver.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 
-use super::{Converter, signed, some, some_map, word};
+use super::{Converter, some, some_map, word};
 use crate::{
     compose::{
         image,
@@ -13,6 +13,9 @@ use crate::{
     },
     engine::{IMAGE_LABEL, api},
 };
+
+/// Swarm keeps them in 32 bits, and what is beyond becomes another number.
+const MOST_RETRIES: i64 = i32::MAX as i64;
 
 impl Converter<'_> {
     pub(super) fn service(
@@ -52,7 +55,7 @@ impl Converter<'_> {
                             })
                             .collect::<Vec<_>>(),
                     ),
-                    max_replicas: some(signed(service.deploy.max_replicas_per_node)),
+                    max_replicas: self.max_replicas(service, deploy).and_then(some),
                     platforms: None,
                 }),
                 networks: Some(self.service_networks(key, service, path)),
@@ -72,6 +75,12 @@ impl Converter<'_> {
             networks: None,
             endpoint_spec: Some(self.endpoint_spec(service, path)),
         }
+    }
+
+    fn max_replicas(&mut self, service: &Service, deploy: Path<'_>) -> Option<i64> {
+        let placement = deploy.key("placement");
+        let path = placement.key("max_replicas_per_node");
+        self.number(service, service.deploy.max_replicas_per_node, i64::MAX, path)
     }
 
     fn check_image(&mut self, service: &Service, path: Path<'_>) {
@@ -216,7 +225,12 @@ impl Converter<'_> {
             test: some(check.test.clone()),
             interval: check.interval.and_then(some),
             timeout: check.timeout.and_then(some),
-            retries: check.retries.map(signed).and_then(some),
+            retries: check
+                .retries
+                .and_then(|retries| {
+                    self.number(service, retries, MOST_RETRIES, path.key("retries"))
+                })
+                .and_then(some),
             start_period: check.start_period.and_then(some),
             start_interval: check.start_interval.and_then(some),
         }

@@ -145,3 +145,52 @@ fn addresses_of_a_network_are_asked_for() {
     assert_eq!(config.ip_range.as_deref(), Some("10.9.5.0/24"));
     assert_eq!(config.auxiliary_addresses.as_ref().unwrap()["h"], "10.9.0.9");
 }
+
+#[test]
+fn numbers_that_do_not_fit_are_never_another_number() {
+    let beyond = "9223372036854775808";
+    for (keys, path, most) in [
+        ("deploy: {replicas: N}", "deploy.replicas", i64::MAX),
+        ("deploy: {mode: replicated-job, replicas: N}", "deploy.replicas", i64::MAX),
+        ("deploy: {update_config: {parallelism: N}}", "deploy.update_config.parallelism", i64::MAX),
+        (
+            "deploy: {rollback_config: {parallelism: N}}",
+            "deploy.rollback_config.parallelism",
+            i64::MAX,
+        ),
+        (
+            "deploy: {restart_policy: {max_attempts: N}}",
+            "deploy.restart_policy.max_attempts",
+            i64::MAX,
+        ),
+        (
+            "deploy: {placement: {max_replicas_per_node: N}}",
+            "deploy.placement.max_replicas_per_node",
+            i64::MAX,
+        ),
+        ("healthcheck: {test: x, retries: N}", "healthcheck.retries", i32::MAX.into()),
+    ] {
+        let text = |number: &str| {
+            format!("services:\n  a:\n    image: b\n    {}", keys.replace('N', number))
+        };
+        let problems = convert(&text(beyond), 0).unwrap_err().0;
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!(problem.path, format!("services.a.{path}"));
+        assert_eq!((problem.file.as_str(), problem.line), ("compose.yml", 4), "{path}");
+        assert_eq!(problem.message, format!("{beyond} is out of range: at most {most}"), "{path}");
+        assert!(convert(&text(&most.to_string()), 0).is_ok(), "{path}");
+    }
+    // Sizes, durations and what has 32 bits are told where they are read.
+    for keys in [
+        "deploy: {resources: {limits: {memory: 9999999p}}}",
+        "deploy: {resources: {limits: {pids: 9223372036854775808}}}",
+        "stop_grace_period: 9999999h",
+        "ports: [{target: 4294967296}]",
+        "ulimits: {nofile: 9223372036854775808}",
+        "deploy: {replicas: 99999999999999999999}",
+        "deploy: {replicas: -1}",
+    ] {
+        let text = format!("services: {{a: {{image: b, {keys}}}}}");
+        assert!(convert(&text, 0).is_err(), "{keys}");
+    }
+}

@@ -11,6 +11,7 @@ mod notes;
 mod refused;
 mod service;
 mod storage;
+mod tasks;
 mod templates;
 mod update;
 
@@ -106,8 +107,8 @@ impl Subject<'_> {
 }
 
 impl Config {
-    /// What the engine is certain to refuse of a stack, half of which would be made by
-    /// then.
+    /// What cannot run of a stack, half of which would be made by then: what the engine
+    /// is certain to refuse, and what would take it down.
     pub fn refusals(&self, stack: &StackName) -> Vec<Finding> {
         let mut all = self.lint(&LintOptions { stack: Some(stack), checkout: None });
         all.retain(|finding| finding.certain);
@@ -126,6 +127,7 @@ impl Config {
             refused::check(subject, &mut findings);
             service::check(subject, options, &mut findings);
             storage::check(subject, options, &mut findings);
+            tasks::check(subject, &mut findings);
             templates::check(subject, &mut findings);
             update::check(subject, &mut findings);
         }

@@ -22,6 +22,8 @@ const DATABASES: &[(u32, &str)] = &[
     (27017, "MongoDB"),
 ];
 
+const LAST_PORT: u32 = 65_535;
+
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let service = subject.service;
     let (at, path) = (subject.spot("ports"), subject.path("ports"));
@@ -51,6 +53,10 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
         );
         findings.push(&rules::REPLICAS_SHARE_PORT, at, path.clone(), message);
     }
+    for port in ports(service).filter(|port| !(1..=LAST_PORT).contains(&port.target)) {
+        let message = format!("nothing can listen on port {} of a task", port.target);
+        findings.push(&rules::TARGET_INVALID, at, path.clone(), message);
+    }
     for (port, database) in DATABASES {
         if ports(service).any(|p| p.target == *port && protocol(p) == "tcp") {
             let message = format!(
@@ -62,15 +68,19 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Two services cannot publish one port through the ingress network.
+/// Two services cannot publish one port through the ingress network, nor one there
+/// and the other on its nodes.
 pub fn check_taken(file: &File, findings: &mut Findings<'_>) {
-    let mut taken: BTreeMap<(u32, &str), &str> = BTreeMap::new();
+    let mut taken: BTreeMap<(u32, &str), Vec<(&str, bool)>> = BTreeMap::new();
     for (name, service) in &file.services {
         let subject = Subject { file, name, service };
-        for port in ports(service).filter(|p| p.published > 0 && p.mode != "host") {
-            let protocol = protocol(port);
-            let first = *taken.entry((port.published, protocol)).or_insert(name);
-            if first != name {
+        for port in ports(service).filter(|p| p.published > 0) {
+            let (protocol, of_node) = (protocol(port), port.mode == "host");
+            let holders = taken.entry((port.published, protocol)).or_default();
+            let other = |holder: &&(&str, bool)| holder.0 != name && !(holder.1 && of_node);
+            let first = holders.iter().find(other).map(|holder| holder.0);
+            holders.push((name, of_node));
+            if let Some(first) = first {
                 let message =
                     format!("port {}/{protocol} is published by `{first}`, too", port.published);
                 let (at, path) = (subject.spot("ports"), subject.path("ports"));

@@ -6,12 +6,13 @@
 use super::{Findings, Subject, templates};
 use crate::{
     compose::{
-        model::{File, HealthCheck, Update},
+        model::{File, HealthCheck, Network, Update},
         size,
     },
     lint::rules,
 };
 
+const PREDEFINED: &str = "com.docker.swarm.predefined";
 /// In billionths.
 const LEAST_CPUS: i64 = 1_000_000;
 const LEAST_MEMORY: i64 = 4 << 20;
@@ -35,6 +36,11 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
             let message = format!("{memory} bytes are too few: swarm takes 4 MiB or more");
             refuse(&key("memory"), message);
         }
+    }
+    let counted = deploy.reservations.iter().flat_map(|it| &it.generic_resources);
+    if counted.into_iter().any(Option::is_none) {
+        let message = "an entry names no `discrete_resource_spec`".into();
+        refuse("deploy.resources.reservations.generic_resources", message);
     }
     if let Some(policy) = &deploy.restart_policy {
         for (key, duration) in [("delay", policy.delay), ("window", policy.window)] {
@@ -71,9 +77,9 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
-    for port in subject.service.ports.iter().map(|placed| &placed.it) {
+    for number in subject.service.ports.iter().map(|placed| placed.it.published) {
         let most = u32::from(u16::MAX);
-        if let Some(number) = [port.published, port.target].into_iter().find(|it| *it > most) {
+        if number > most {
             refuse("ports", format!("{number} is not a port: expected a number up to {most}"));
         }
     }
@@ -91,7 +97,14 @@ pub fn check_networks(file: &File, findings: &mut Findings<'_>) {
             true => name == "default",
             false => networks.contains_key(name),
         };
-        if network.external || !file.services.values().any(|service| used(&service.networks)) {
+        if !file.services.values().any(|service| used(&service.networks)) {
+            continue;
+        }
+        if let Some(why) = odd_network(network) {
+            let path = format!("networks.{name}");
+            findings.push(&rules::SWARM_REFUSES, network.at, path, why).certain = true;
+        }
+        if network.external {
             continue;
         }
         let subnets = network.ipam_config.iter().map(|config| &config.subnet);
@@ -104,6 +117,22 @@ pub fn check_networks(file: &File, findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+/// The names of the engine's own networks, and a label that marks them.
+fn odd_network(network: &Network) -> Option<String> {
+    let name = network.name.as_str();
+    if network.external {
+        let refused = matches!(name, "none" | "default") || name.starts_with("container:");
+        return refused.then(|| format!("no service of a swarm can be on the network `{name}`"));
+    }
+    if matches!(name, "bridge" | "host" | "ingress" | "none") {
+        return Some(format!("`{name}` is a network of the engine's own, which cannot be made"));
+    }
+    network
+        .labels
+        .contains_key(PREDEFINED)
+        .then(|| format!("the label `{PREDEFINED}` is for networks of the engine's own"))
 }
 
 /// Go's `net.ParseCIDR`.

@@ -8,6 +8,10 @@ use crate::{
 
 /// Longest name of a service, prefix included.
 const LONGEST_SERVICE: usize = 63;
+/// Of one service; an app with more is none for potluck, but a typo.
+const MANY_REPLICAS: u64 = 10_000;
+/// A task takes kilobytes, in the memory of each manager and in its log.
+const MOST_REPLICAS: u64 = 1_000_000;
 /// Tags that move on by design.
 const MOVING_TAGS: &[&str] = &[
     "beta", "canary", "dev", "develop", "edge", "latest", "lts", "main", "master", "nightly",
@@ -18,6 +22,7 @@ pub fn check(subject: Subject<'_>, options: &LintOptions<'_>, findings: &mut Fin
     check_image(subject, findings);
     check_health(subject, findings);
     check_limits(subject, findings);
+    check_replicas(subject, findings);
     check_placement(subject, findings);
     check_name(subject, options, findings);
 }
@@ -57,6 +62,17 @@ fn check_limits(subject: Subject<'_>, findings: &mut Findings<'_>) {
         let key = "deploy.resources.limits";
         findings.rule(&rules::NO_MEMORY_LIMIT, subject.spot(key), subject.path(key));
     }
+}
+
+fn check_replicas(subject: Subject<'_>, findings: &mut Findings<'_>) {
+    let Some(replicas) = subject.service.deploy.replicas.filter(|n| *n > MANY_REPLICAS) else {
+        return;
+    };
+    let key = "deploy.replicas";
+    let message = format!("{replicas} replicas take the managers down");
+    let rule = &rules::TOO_MANY_REPLICAS;
+    findings.push(rule, subject.spot(key), subject.path(key), message).certain =
+        replicas > MOST_REPLICAS;
 }
 
 /// Constraints as swarm reads them (moby/swarmkit, `manager/constraint`).

@@ -132,6 +132,11 @@ fn each_finding_has_its_rule() {
         (good("hostname: '{{name}}'"), "swarm-refuses"),
         (good("volumes: [{type: bind, source: '/{{', target: /tmp}]"), "swarm-refuses"),
         (deploy("restart_policy: {delay: -1s}"), "swarm-refuses"),
+        (deploy("replicas: 10001"), "too-many-replicas"),
+        (good("working_dir: srv"), "task-refused"),
+        (good("ports: [{target: 80, published: 70000}]"), "swarm-refuses"),
+        (good("ports: [{target: 70000, published: 80}]"), "target-invalid"),
+        (good("ports: ['80:0']"), "target-invalid"),
         (good("mem_swappiness: 0"), "ignored-key"),
         (good("command: [x, '{{.Task.Slot}}']"), "template-unread"),
         (good("labels: {a: '{{ .Node.Hostname }}'}"), "template-unread"),
@@ -179,6 +184,34 @@ fn what_is_fine_is_left_alone() {
 }
 
 #[test]
+fn replicas_that_would_take_the_swarm_down_are_never_sent() {
+    for (replicas, expected) in [
+        ("10000", None),
+        ("10001", Some(false)),
+        ("1000000", Some(false)),
+        ("1000001", Some(true)),
+        ("9223372036854775807", Some(true)),
+    ] {
+        for mode in ["replicated", "replicated-job"] {
+            let text = format!(
+                "services: {{a: {{{GOOD}, deploy: {{mode: {mode}, replicas: {replicas}}}}}}}"
+            );
+            let all = found(&[&text]);
+            let finding = all.iter().find(|finding| finding.code == "too-many-replicas");
+            assert_eq!(finding.map(|finding| finding.certain), expected, "{replicas}");
+        }
+    }
+}
+
+#[test]
+fn services_of_windows_nodes_are_not_measured_as_those_of_linux() {
+    let windows =
+        "working_dir: srv, deploy: {placement: {constraints: [node.platform.os == windows]}}";
+    let text = format!("services: {{a: {{{GOOD}, {windows}}}}}");
+    assert_eq!(of(&["task-refused"], &[&text]), Vec::<String>::new());
+}
+
+#[test]
 fn findings_know_their_place() {
     let text = "\
 services:
@@ -216,6 +249,17 @@ fn findings_across_services_and_files() {
         "services: {{a: {{{good}, ports: ['80:80']}}, b: {{{good}, ports: ['80:81', '80:80/udp']}}}}"
     );
     assert_eq!(codes(&[&two]), ["port-taken"]);
+    let of_nodes = |a: &str, b: &str| {
+        let port = |mode| format!("ports: [{{target: 80, published: 80, mode: {mode}}}]");
+        format!("services: {{a: {{{good}, {}}}, b: {{{good}, {}}}}}", port(a), port(b))
+    };
+    assert_eq!(codes(&[&of_nodes("host", "ingress")]), ["port-taken"]);
+    assert_eq!(codes(&[&of_nodes("ingress", "host")]), ["port-taken"]);
+    assert_eq!(codes(&[&of_nodes("host", "host")]), Vec::<&str>::new());
+    // It takes the manager's answer down, so it is never sent.
+    let counted = "resources: {reservations: {generic_resources: [{}]}}";
+    let text = format!("services: {{a: {{{GOOD}, deploy: {{{counted}}}}}}}");
+    assert!(found(&[&text]).iter().any(|it| it.code == "swarm-refuses" && it.certain));
     let long = format!("services: {{{}: {{{good}}}}}", "a".repeat(50));
     assert_eq!(codes(&[&long]), ["name-too-long"]);
     let base = format!("services: {{a: {{{good}, logging: {{driver: x}}}}}}");
