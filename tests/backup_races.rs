@@ -424,10 +424,10 @@ fn what_a_killed_restore_left_is_told_and_swept_by_the_next_one() {
     // As one leaves it that is killed: nothing of it runs, its folder is there.
     let left = volume.parent().unwrap().join(".potluck-restore-20260101T000000Z-0a0b0c");
     fs::create_dir_all(left.join("deep/er")).unwrap();
-    assert_eq!(folder.left_behind(), [left.clone()]);
+    assert_eq!(folder.left_behind(), std::slice::from_ref(&left));
 
     let staged = folder.stage(&set()).unwrap();
-    assert_eq!(staged.swept(), [left.clone()]);
+    assert_eq!(staged.swept(), std::slice::from_ref(&left));
     assert!(!left.exists());
     // While that one is under way, its own folder is nobody's leftover, and no other
     // restore of the volume begins: also not from a descriptor of its own.

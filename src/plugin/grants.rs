@@ -35,7 +35,7 @@ pub struct Request<'a> {
 pub enum Decision {
     /// Nothing new: these grants hold.
     Granted(BTreeSet<Grant>),
-    /// To be asked: see [`Question::answered_by`]; [`lock`] makes the lock entry.
+    /// To be asked: see [`Question::answered_by`]; [`pin`] makes what the lock file keeps.
     Ask(Question),
 }
 

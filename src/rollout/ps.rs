@@ -276,6 +276,6 @@ mod tests {
         // A paused update: the old task runs on, and the new one is wanted.
         let paused = [failed.clone(), task("c", "running", "running")];
         assert!(!is_made_good(&service, &failed, &paused));
-        assert!(!is_made_good(&service, &failed, &[failed.clone()]));
+        assert!(!is_made_good(&service, &failed, std::slice::from_ref(&failed)));
     }
 }
