@@ -23,6 +23,7 @@ release: plugins ## Build potluck as it is shipped.
 
 install: plugins ## Build and install potluck in ~/.cargo/bin.
 	@scripts/own-builds.sh
+	@echo "building potluck as it is shipped: on two cores the first time takes 10 to 20 minutes" >&2
 	cargo install --path . --locked
 
 plugins: ## Build the WebAssembly plugins; the standard ones become part of potluck.

@@ -34,9 +34,30 @@ swarm=0
 "$root/scripts/setup.sh" || swarm=$?
 [ $swarm = 0 ] || [ $swarm = 10 ] || exit $swarm
 
-say "building potluck and its plugins"
+app_image=$(sed -n 's/^ *image: \(wordpress:.*\)$/\1/p' recipes-examples/wordpress/compose.yml)
+db_image=$(sed -n 's/^ *image: \(mariadb:.*\)$/\1/p' recipes-examples/wordpress/compose.yml)
+pulled() { docker image inspect "$1" >/dev/null 2>&1 || timeout 600 docker pull --quiet "$1" >/dev/null 2>&1; }
+images() {
+    if pulled "$app_image" && pulled "$db_image"; then
+        echo "using the upstream images"
+    else
+        echo "the upstream images cannot be pulled here: building images from Debian packages"
+        tests/images/build.sh mariadb wordpress
+    fi
+}
+
+# Fetched or built while the compiler works: they wait for other things.
+images_log="$cache/demo-images.log"
+if [ $swarm = 0 ]; then
+    say "getting the images meanwhile (log: $images_log)"
+    images >"$images_log" 2>&1 &
+    images=$!
+    trap 'kill "$images" 2>/dev/null || :' EXIT
+fi
+
+say "building potluck and its plugins (on two cores a first build takes 10 to 20 minutes)"
 plugins/build.sh
-cargo build --quiet --locked
+cargo build --locked
 PATH="$CARGO_TARGET_DIR/debug:$PATH"
 # shellcheck disable=SC2016 # the PATH is for the reader's shell
 printf 'To type the commands below by hand:\n  export PATH="%s:$PATH"\n  export POTLUCK_DIR="%s"\n' \
@@ -46,18 +67,14 @@ if [ $swarm = 10 ]; then
     exec "$root/scripts/demo-simulated.sh"
 fi
 
-app_image=$(sed -n 's/^ *image: \(wordpress:.*\)$/\1/p' recipes-examples/wordpress/compose.yml)
-db_image=$(sed -n 's/^ *image: \(mariadb:.*\)$/\1/p' recipes-examples/wordpress/compose.yml)
-pulled() { docker image inspect "$1" >/dev/null 2>&1 || timeout 600 docker pull --quiet "$1" >/dev/null 2>&1; }
-
 # A service's own address needs IPVS in the kernel; compose.test.yml does without.
 overlay=compose.port.yml
 [ -e /proc/net/ip_vs ] || (modprobe ip_vs 2>/dev/null && [ -e /proc/net/ip_vs ]) || overlay=compose.test.yml
-if pulled "$app_image" && pulled "$db_image"; then
-    say "using the upstream images"
-else
-    say "the upstream images cannot be pulled here: building images from Debian packages"
-    tests/images/build.sh mariadb wordpress
+say "waiting for the images"
+wait "$images" || { tail -n 20 "$images_log" >&2; die "the images are not there; see $images_log"; }
+trap - EXIT
+say "$(head -n 1 "$images_log")"
+if ! docker image inspect "$app_image" "$db_image" >/dev/null 2>&1; then
     app_image=potluck-test/wordpress:1
     db_image=potluck-test/mariadb:1
     overlay=compose.test.yml

@@ -349,6 +349,8 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
         "on_failure": null
       },
       "changed": false,
+      "completed": [],
+      "stopped": [],
       "seconds": "[seconds]"
     }
     "#);

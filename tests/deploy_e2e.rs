@@ -330,7 +330,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     assert!(!app.engine.has_containers(&format!("{}_web", app.stack)).await.unwrap());
     let error =
         operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60)).await;
-    assert!(matches!(error, Err(Error::NotDeployed { .. })));
+    assert!(matches!(error, Err(Error::NothingToUndeploy { .. })));
     // It comes back at once, networks and all.
     app.deploy().await;
     let leaving = app.leaving().await;

@@ -7,9 +7,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Types = &'static [(&'static str, &'static str)];
 
 const FINDING: (&str, &str) = ("lint/mod.rs", "Finding");
-const CHANGE: (&str, &str) = ("operation/mod.rs", "Change");
-const PLAN: (&str, &str) = ("operation/mod.rs", "Plan");
-const REACH: (&str, &str) = ("operation/reaching.rs", "ReachRow");
+const CHANGE: (&str, &str) = ("rollout/plan.rs", "Change");
+const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
+const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
+const REACHED: (&str, &str) = ("rollout/reached.rs", "Reached");
 
 /// Each command with a value of its own.
 const COMMANDS: &[(&str, Types)] = &[
@@ -38,8 +39,8 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app new", &[("cli/app/new.rs", "Created")]),
     ("app ls", &[("cli/app/ls.rs", "Row")]),
     ("app check", &[("cli/app/check.rs", "Report"), ("cli/app/check.rs", "Row"), FINDING]),
-    ("app deploy", &[("operation/mod.rs", "DeployReport"), PLAN, CHANGE, REACH]),
-    ("app ps", &[("operation/ps.rs", "TaskRow")]),
+    ("app deploy", &[("operation/options.rs", "DeployReport"), PLAN, CHANGE, REACH, REACHED]),
+    ("app ps", &[("rollout/ps.rs", "TaskRow")]),
     ("app logs", &[("cli/app/logs.rs", "JsonLine")]),
     (
         "app cmd",
@@ -58,9 +59,9 @@ const COMMANDS: &[(&str, Types)] = &[
     ("backup create", &[("backup/create.rs", "SetReport"), ("backup/create.rs", "ItemReport")]),
     ("backup snapshots", &[("backup/set.rs", "SetSummary")]),
     ("backup restore", &[("backup/restore.rs", "RestoreReport")]),
-    ("stack deploy", &[("operation/stack.rs", "StackReport"), PLAN, CHANGE, REACH]),
-    ("stack services", &[("operation/stack.rs", "ServiceRow")]),
-    ("stack ls", &[("operation/stack.rs", "StackRow")]),
+    ("stack deploy", &[("rollout/stack.rs", "StackReport"), PLAN, CHANGE, REACH, REACHED]),
+    ("stack services", &[("rollout/stack.rs", "ServiceRow")]),
+    ("stack ls", &[("rollout/stack.rs", "StackRow")]),
     ("plugin new", &[("cli/plugin/new.rs", "Report")]),
     ("plugin build", &[("cli/plugin/build.rs", "Report")]),
     ("plugin ls", &[("cli/plugin/ls.rs", "Row")]),

@@ -603,6 +603,20 @@ async fn lines_from_before_a_driver_that_keeps_nothing_are_called_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_no_node_has_is_known_before_anything_is_made() {
+    let compose = PLAIN
+        .replace("    stop_grace_period", "    logging: {driver: nosuch}\n    stop_grace_period");
+    let compose = compose.replace("UPDATE", "update_config: {monitor: 2s}");
+    let Some(on) = OnCall::new("nodriver", &compose).await else { return };
+    let refused = on.run(&["app", "deploy", "APP", "-n"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    let told = "no node of the swarm has the log driver `nosuch`";
+    assert!(refused.stderr.contains(told), "{refused}");
+    let ps = on.run(&["app", "ps", "APP"]);
+    assert!(ps.stderr.contains("is not deployed"), "{ps}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_nobody_watches_says_how_to_look_and_to_go_back() {
     let compose = PLAIN.replace("UPDATE", "update_config: {monitor: 2s}");
     let Some(on) = OnCall::new("unwatched", &compose).await else { return };

@@ -63,7 +63,7 @@ fn a_flag_that_nothing_asks_for_is_a_mistake() {
     for (flag, problem, hint) in [
         ("app host: /srv/y", "the service `app` does not ask for it", "`app host: /srv/x`"),
         ("docker-socket", "no service of the recipe asks for it", ""),
-        ("db host: /srv/x", "the service `db` does not ask for it", "`app host: /srv/x`"),
+        ("db host: /srv/x", "the app has no service `db`", "`app host: /srv/x`"),
     ] {
         let run = deploy(&lab, &[flag]);
         assert_eq!(run.code, 2, "{run}");

@@ -10,7 +10,7 @@ use crate::{
     lint::{Finding, Position, Rule, Severity, rules},
     owner::{Claimant, Confined},
     recipe::{self, Checkout, Store, Version},
-    rollout::{Place, external, live::Live},
+    rollout::{Place, drivers, external, live::Live},
     secrets,
 };
 
@@ -70,6 +70,9 @@ impl Survey<'_> {
         let place = Place::of(&engine);
         let missing = checks::missing(app, &checkout, &stack, &survey, &live, &place);
         self.findings.extend(missing);
+        let drivers = drivers::missing(&engine, &stack).await.map_err(Error::from);
+        let found = self.keep(drivers).unwrap_or_default();
+        self.findings.extend(found);
     }
 
     /// Settings and lock file. Settings with a line that cannot be read are not gone

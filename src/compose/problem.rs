@@ -50,14 +50,6 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// How many keys and positions lead there.
-    pub fn depth(&self) -> usize {
-        match self {
-            Path::Root => 0,
-            Path::Key(parent, _) | Path::Index(parent, _) => parent.depth() + 1,
-        }
-    }
-
     /// The path as docker's cast table writes it: `services.app.ports.[].target`.
     pub fn pattern(&self) -> String {
         match self {

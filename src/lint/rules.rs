@@ -124,7 +124,7 @@ rules! {
         "a port of the node (`mode: host`) has room for one task on each node: with fewer nodes than replicas, some wait for ever",
         "use one replica or `mode: global`, or publish the port through the ingress network";
     REPLICAS_SHARE_VOLUME: Warning "replicas-share-volume",
-        "a local volume is one of each node: replicas on one node write to the same, those on others see other data",
+        "a local volume exists separately on each node: replicas on one node write to the same, those on others see other data",
         "use one replica, or a volume driver that shares between nodes";
     REQUIRED_NEVER_FAILS: Warning "required-never-fails",
         "docker takes `${V:?a - b}` for a default, because the message holds a dash",
@@ -178,7 +178,7 @@ rules! {
         "without `failure_action`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before",
         "for docker, set `deploy.update_config.failure_action: rollback`";
     VOLUME_NOT_PINNED: Info "volume-not-pinned",
-        "a local volume is one of each node: a task that moves finds an empty one",
+        "a local volume exists separately on each node: a task that moves starts with an empty one",
         "where the swarm has several nodes, name one in `deploy.placement.constraints`";
 }
 
@@ -262,6 +262,9 @@ rules! {
     CONFIG_MISSING: Error "config-missing",
         "a service that asks for a config does not start without it",
         "make it with `docker config create`";
+    DRIVER_MISSING: Error "driver-missing",
+        "swarm places no task of the service until a node has the driver",
+        "name another driver, or install it with `docker plugin install` on the nodes";
     NETWORK_MISSING: Error "network-missing",
         "a service does not start without its networks",
         "create it with `docker network create --driver overlay --attachable`";

@@ -24,8 +24,8 @@ use crate::{
     lint::Finding,
     plugin::{Hooks, Role, Transition},
     rollout::{
-        Change, ChangeAction, ChangeKind, Place, Plan, external, live::Live, rollout::Images,
-        work::Work,
+        Change, ChangeAction, ChangeKind, Place, Plan, drivers, external, live::Live,
+        rollout::Images, work::Work,
     },
     secrets,
 };
@@ -81,13 +81,15 @@ pub(super) async fn prepare(
         None => Asking::Shown,
         Some(_) => Asking::Asked { agreed: options.takeover },
     };
+    let drivers = drivers::missing(&*app.engine, &app.stack).await?;
     // Side by side: what belongs to the app nearly always needs no question.
     let early = {
         let rollout = rollout(context, app, options);
         let (standing, live) = futures_util::join!(app.engine.standing(), rollout.live());
         if let Ok(live) = &live {
             // Known before a question is asked that would be for nothing.
-            none_of(missing(app, live), app, Some(live), options)?;
+            let found = [missing(app, live), drivers.clone()].concat();
+            none_of(found, app, Some(live), options)?;
         }
         if standing?.is_settled() { Some(live?) } else { None }
     };
@@ -100,7 +102,8 @@ pub(super) async fn prepare(
         Some(live) => live,
         None => {
             let live = rollout(context, app, options).live().await?;
-            none_of(missing(app, &live), app, Some(&live), options)?;
+            let found = [missing(app, &live), drivers].concat();
+            none_of(found, app, Some(&live), options)?;
             live
         }
     };

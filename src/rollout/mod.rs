@@ -9,6 +9,7 @@ pub(crate) mod contents;
 pub(crate) mod converge;
 mod diff;
 mod diff_words;
+pub(crate) mod drivers;
 mod ending;
 mod error;
 pub(crate) mod external;

@@ -21,6 +21,7 @@ use super::{
     Error, Place, Plan, TaskRow,
     auths::SendAuth,
     contents::Marks,
+    drivers,
     error::Subject,
     external,
     live::by_name,
@@ -98,6 +99,10 @@ pub async fn deploy_stack(
     let live = rollout.live().await?;
     let missing = external::external(stack, &live, &Place::of(engine), |_| None);
     external::fit(&rollout.subject, missing)?;
+    // Docker deploys it, and so it is: a node that has the driver may join.
+    for finding in drivers::missing(engine, stack).await? {
+        progress.warn(finding.to_string());
+    }
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     for message in &work.warnings {

@@ -106,8 +106,15 @@ fn overlays_of_a_sample_lie_outside_of_the_recipe() {
     for path in ["../victim/compose.yml", "OUTSIDE/compose.yml", "compose.yml:../../x.yml"] {
         attack(|guest| {
             guest.compose(QUIET);
-            guest.write(".env.sample", &format!("TYPE=x\nDOMAIN=x\nCOMPOSE_FILE={path}\n"));
+            let sample = "TYPE=x\nDOMAIN=x\n";
+            guest.write(".env.sample", &format!("{sample}COMPOSE_FILE={path}\n"));
+            let new = ["app", "new", "RECIPE", "--server", "SERVER", "--domain", "APP", "-n"];
+            guest.refused(&new, 1, "leaves the recipe's folder");
+            // Nor where the settings came to name it afterwards.
+            guest.write(".env.sample", sample);
             guest.new_app();
+            let set = format!("COMPOSE_FILE={path}");
+            guest.ok(&["app", "config", "APP", "--set", &set]);
             guest.refused(&["app", "deploy", "APP", "-n"], 1, "leaves the recipe's folder");
         });
     }

@@ -13,6 +13,7 @@ use crate::{
         session::Session,
         ui::clean,
     },
+    hint::Hint,
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
     recipe::{
@@ -86,8 +87,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let env = settings(args, session, &name, &checkout)?;
     // A folder that has nothing to deploy is no recipe.
     checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default()).map_err(|error| {
+        let needed = || "its folder needs the files that COMPOSE_FILE names".to_owned();
+        let hint = error.hint().unwrap_or_else(needed);
         Failure::new(format!("the recipe {recipe} has nothing to deploy: {error}"))
-            .hint("its folder needs a `compose.yml`; nothing was added or written")
+            .hint(format!("{hint}; nothing was added or written"))
     })?;
     let entry = AppEntry { name, server };
     let stack = entry.stack(&env)?;

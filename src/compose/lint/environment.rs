@@ -13,7 +13,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     for (name, value) in &subject.service.environment {
         let Some(value) = value.as_deref() else { continue };
         let message = if is_secret_name(name) && is_secret_value(value) {
-            format!("the value of `{name}` is there to read for whoever may look at the service")
+            format!("anyone who can inspect the service can read `{name}`")
         } else if has_password(value) {
             format!("the address in `{name}` holds a password")
         } else {

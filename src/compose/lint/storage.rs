@@ -116,8 +116,10 @@ fn named(subject: Subject<'_>, placed: &Placed<Mount>, findings: &mut Findings<'
         );
         findings.push(&rules::REPLICAS_SHARE_VOLUME, placed.at, path, message);
     } else if !is_pinned(subject) {
-        let message =
-            format!("the volume `{source}` is one of each node: a task that moves finds it empty");
+        let message = format!(
+            "the volume `{source}` exists separately on each node: a task that moves starts with an \
+             empty one"
+        );
         findings.push(&rules::VOLUME_NOT_PINNED, placed.at, path, message);
     }
 }

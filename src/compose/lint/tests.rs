@@ -118,7 +118,7 @@ fn each_finding_has_its_rule() {
         (two("volumes: ['data:/data']"), "replicas-share-volume"),
         (two("ports: [{target: 80, published: 80, mode: host}]"), "replicas-share-port"),
         (good("ports: [{target: 80, published: 99999}]"), "swarm-refuses"),
-        (good("ports: [{target: 99999, published: 80, mode: host}]"), "swarm-refuses"),
+        (good("ports: [{target: 99999, published: 80, mode: host}]"), "target-invalid"),
         (good("environment: [ROOT_PASSWORD=hunter2]"), "plain-secret"),
         (good("environment: {URL: 'redis://:hunter2@db:6379'}"), "plain-secret"),
         (good("ports: ['5432:5432']"), "database-published"),

@@ -420,24 +420,31 @@ impl Keys {
 
 /// Whether a key without a value is one that might as well not be there, as
 /// `docker compose config` writes `command: null` for every service. A service
-/// without its image has no meaning.
+/// without its image has no meaning, and neither has a mount without its target; in
+/// maps whose keys the file chooses, a key without a value is one that is empty.
 fn is_unset(entry: &Entry, path: Path<'_>) -> bool {
     if entry.value.value != Value::Null || entry.key.starts_with("x-") || entry.key == "image" {
         return false;
     }
-    match path {
-        Path::Key(Path::Root, section) => {
-            matches!(section, "networks" | "volumes" | "secrets" | "configs")
-        }
-        Path::Key(Path::Key(Path::Key(Path::Root, section), _), _) => {
-            matches!(*section, "services" | "networks" | "volumes")
-        }
-        Path::Key(Path::Key(Path::Key(Path::Key(Path::Root, "services"), _), key), _) => {
-            matches!(*key, "build" | "deploy" | "healthcheck" | "logging")
+    let pattern = path.pattern();
+    let keys: Vec<&str> = pattern.split('.').collect();
+    let fixed = |between: &[&str]| !between.iter().any(|key| OWN_KEYS.contains(key));
+    match keys[..] {
+        [section] => matches!(section, "networks" | "volumes" | "secrets" | "configs"),
+        ["services" | "networks" | "volumes", _, _] => true,
+        ["secrets" | "configs", _, key] => key != "file",
+        ["services", _, "build" | "deploy" | "healthcheck" | "logging", ref below @ .., _]
+        | ["networks", _, "ipam", ref below @ .., _] => fixed(below),
+        ["services", _, "credential_spec", _] | ["services", _, "networks", _, _] => true,
+        ["services", _, "ports" | "volumes" | "secrets" | "configs", "[]", .., key] => {
+            !matches!(key, "target" | "type" | "source")
         }
         _ => false,
     }
 }
+
+/// Maps in which the file chooses the keys.
+const OWN_KEYS: &[&str] = &["labels", "options", "args", "additional_contexts", "extra_hosts"];
 
 /// Takes out the keys without a value, once they are checked: what has none is
 /// not given.
@@ -447,14 +454,20 @@ pub fn drop_unset(root: &mut Map) {
 
 fn drop_below(map: &mut Map, path: Path<'_>) {
     map.0.retain(|entry| !is_unset(entry, path.key(&entry.key)));
-    for entry in &mut map.0 {
-        let Entry { key, value, .. } = entry;
-        let below = path.key(key);
-        if let Value::Map(inner) = &mut value.value
-            && below.depth() < 4
-        {
-            drop_below(inner, below);
+    for Entry { key, value, .. } in &mut map.0 {
+        drop_within(&mut value.value, path.key(key));
+    }
+}
+
+fn drop_within(value: &mut Value, path: Path<'_>) {
+    match value {
+        Value::Map(inner) => drop_below(inner, path),
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                drop_within(&mut item.value, path.index(index));
+            }
         }
+        _ => {}
     }
 }
 
