@@ -113,7 +113,7 @@ fn overlays_of_a_sample_lie_outside_of_the_recipe() {
             // Nor where the settings came to name it afterwards.
             guest.write(".env.sample", sample);
             guest.new_app();
-            let set = format!("COMPOSE_FILE={path}");
+            let set = guest.text(&format!("COMPOSE_FILE={path}"));
             guest.ok(&["app", "config", "APP", "--set", &set]);
             guest.refused(&["app", "deploy", "APP", "-n"], 1, "leaves the recipe's folder");
         });
