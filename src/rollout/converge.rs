@@ -8,13 +8,19 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::{StreamExt, future};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     engine::{self, Engine, Health, LogQuery, api},
@@ -73,6 +79,7 @@ pub(crate) async fn converge(
         stop: AtomicBool::new(false),
         changes: targets.iter().any(|target| target.since.is_change()),
         coming: AtomicUsize::new(targets.len()),
+        nodes: Mutex::default(),
     };
     let ending = Instant::now() + limit;
     let watches = targets.iter().map(|target| {
@@ -116,6 +123,23 @@ struct Group {
     /// How many may still come to run without help: neither converged nor
     /// ending again and again.
     coming: AtomicUsize,
+    /// The swarm's nodes, and when they were asked for: one answer serves all watches
+    /// that look at the same time.
+    nodes: Mutex<Option<(Instant, Arc<[api::Node]>)>>,
+}
+
+impl Group {
+    async fn nodes(&self, engine: &dyn Engine) -> Result<Arc<[api::Node]>, engine::Error> {
+        let mut kept = self.nodes.lock().await;
+        if let Some((asked, nodes)) = &*kept
+            && asked.elapsed() < POLL[0]
+        {
+            return Ok(Arc::clone(nodes));
+        }
+        let nodes: Arc<[api::Node]> = engine.nodes().await?.into();
+        *kept = Some((Instant::now(), Arc::clone(&nodes)));
+        Ok(nodes)
+    }
 }
 
 /// Tasks that ended while they were watched. Swarm keeps only the last few of a
@@ -246,7 +270,7 @@ impl Watch<'_> {
         let (service, tasks, nodes) = futures_util::try_join!(
             self.engine.service(id),
             self.engine.tasks(id),
-            self.engine.nodes()
+            self.group.nodes(self.engine)
         )
         .map_err(unreachable)?;
         let ended_before =
