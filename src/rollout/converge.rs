@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    engine::{self, Engine, Health, LogQuery, api},
+    engine::{self, Engine, Health, LogQuery, NodePort, api, node_ports},
     progress::{Event, Sink},
     text,
 };
@@ -303,7 +303,12 @@ impl Watch<'_> {
         {
             let spec = &self.target.spec;
             match ports::taken(self.engine, spec, id, &tasks).await.map_err(unreachable)? {
-                Taken::Unknown => {}
+                // It came free since swarm looked: swarm will look again.
+                Taken::Unknown => {
+                    if let Some(NodePort { port, .. }) = node_ports(spec).into_iter().next() {
+                        state = State::Held { port };
+                    }
+                }
                 Taken::ByOldTask { port } => state = State::Held { port },
                 taken => state = State::Rejected { reason: taken.to_string(), times: 1 },
             }
