@@ -161,7 +161,7 @@ pub enum Health {
     Unhealthy,
 }
 
-/// A port that a service publishes on the nodes of its tasks, and nowhere else.
+/// A port that a service publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodePort {
     pub port: i64,
@@ -170,14 +170,18 @@ pub struct NodePort {
 
 /// The ports of nodes that a service publishes.
 pub fn node_ports(spec: &api::ServiceSpec) -> Vec<NodePort> {
+    published_ports(spec).filter(|(_, of_node)| *of_node).map(|(port, _)| port).collect()
+}
+
+/// The ports that a spec publishes, each with whether only the nodes of its tasks have
+/// it (`mode: host`).
+pub(crate) fn published_ports(spec: &api::ServiceSpec) -> impl Iterator<Item = (NodePort, bool)> {
     let ports = spec.endpoint_spec.iter().flat_map(|endpoint| endpoint.ports.iter().flatten());
-    ports
-        .filter(|port| port.publish_mode == Some(api::EndpointPortConfigPublishModeEnum::HOST))
-        .filter_map(|port| {
-            let protocol = port.protocol.unwrap_or(api::EndpointPortConfigProtocolEnum::TCP);
-            Some(NodePort { port: port.published_port?, protocol })
-        })
-        .collect()
+    ports.filter_map(|port| {
+        let protocol = port.protocol.unwrap_or(api::EndpointPortConfigProtocolEnum::TCP);
+        let of_node = port.publish_mode == Some(api::EndpointPortConfigPublishModeEnum::HOST);
+        Some((NodePort { port: port.published_port?, protocol }, of_node))
+    })
 }
 
 /// Whether a task is on a node and has not ended there.

@@ -313,7 +313,7 @@ fn add_hooks(
     }));
 }
 
-/// What becomes of the services when they do not come to run.
+/// What happens to the services if the deploy fails.
 fn on_failure(back: bool, migrations: &Migrations) -> String {
     if !back {
         return "what was started stays, to be looked at".into();

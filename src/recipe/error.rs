@@ -49,7 +49,7 @@ pub enum Releases {
 }
 
 impl Releases {
-    /// What to do about a version that is none of them.
+    /// What to type where the recipe has no such version.
     fn instead_of(&self, recipe: &RecipeName, wanted: &str) -> String {
         /// As many as a person reads.
         const SHOWN: usize = 5;

@@ -30,7 +30,7 @@ pub enum Error {
     /// Exit code 4: it failed and the old version is back.
     #[error("{0}\nthe previous version is back and runs")]
     RolledBack(Failed),
-    /// Exit code 4: swarm itself put back what did not come to run.
+    /// Exit code 4: the update failed and swarm itself went back.
     #[error("{0}\nswarm put back what these services ran before")]
     SwarmRolledBack(Failed),
     /// It failed and nothing was undone.
@@ -69,7 +69,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Services that did not come to run.
+/// Services that do not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
     /// What was tried: `the deploy of wiki.example.org`.
@@ -78,7 +78,7 @@ pub struct Failed {
     pub services: Vec<FailedService>,
 }
 
-/// One service that did not come to run.
+/// One service that does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedService {
     /// The key in the compose file.
@@ -91,7 +91,7 @@ pub struct FailedService {
     pub log: Vec<String>,
 }
 
-/// In which way a service did not come to run.
+/// Why a service does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// It came to a state that does not get better by waiting.

@@ -9,8 +9,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What the services reach beyond the app.
     pub reach: Vec<ReachRow>,
-    /// What becomes of the services when they do not come to run; none where none
-    /// is changed.
+    /// What happens to the services if the deploy fails; none where none is
+    /// changed.
     pub on_failure: Option<String>,
 }
 

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::task::{slot_of, unplaced};
-use crate::engine::{Engine, Error, NodePort, api, is_placed, node_ports};
+use crate::engine::{Engine, Error, NodePort, api, is_placed, node_ports, published_ports};
 
 /// Swarm's words on it (swarmkit, `scheduler/filter.go`).
 const TAKEN: &str = "host-mode port already in use";
@@ -157,16 +157,9 @@ impl std::fmt::Display for Published {
 
 /// The ports that a service publishes, but for those that swarm chooses.
 pub(crate) fn published(spec: &api::ServiceSpec) -> Vec<Published> {
-    use api::{EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum};
-    let ports = spec.endpoint_spec.iter().flat_map(|endpoint| endpoint.ports.iter().flatten());
-    ports
-        .filter_map(|port| {
-            Some(Published {
-                port: port.published_port.filter(|port| *port > 0)?,
-                protocol: port.protocol.unwrap_or(EndpointPortConfigProtocolEnum::TCP),
-                of_node: port.publish_mode == Some(EndpointPortConfigPublishModeEnum::HOST),
-            })
-        })
+    published_ports(spec)
+        .filter(|(NodePort { port, .. }, _)| *port > 0)
+        .map(|(NodePort { port, protocol }, of_node)| Published { port, protocol, of_node })
         .collect()
 }
 

@@ -22,7 +22,7 @@ const DATABASES: &[(u32, &str)] = &[
     (27017, "MongoDB"),
 ];
 
-const LAST_PORT: u32 = 65_535;
+pub(super) const LAST_PORT: u32 = 65_535;
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let service = subject.service;

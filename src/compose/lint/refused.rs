@@ -3,7 +3,7 @@
 //! `manager/controlapi/service.go`; moby, `daemon/cluster`). Each was tried on an
 //! engine.
 
-use super::{Findings, Subject, templates};
+use super::{Findings, Subject, network::LAST_PORT, templates};
 use crate::{
     compose::{
         model::{File, HealthCheck, Network, Update},
@@ -78,9 +78,8 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
         }
     }
     for number in subject.service.ports.iter().map(|placed| placed.it.published) {
-        let most = u32::from(u16::MAX);
-        if number > most {
-            refuse("ports", format!("{number} is not a port: expected a number up to {most}"));
+        if number > LAST_PORT {
+            refuse("ports", format!("{number} is not a port: expected a number up to {LAST_PORT}"));
         }
     }
     for (key, text) in templates::filled_in(subject.service) {
