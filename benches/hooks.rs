@@ -6,8 +6,8 @@
 //! of a running container that has `sh`, and pairs of a name and a component
 //! whose role `lifecycle` is called.
 
-#[path = "../tests/hostile/mod.rs"]
-mod hostile;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::{
     fs,
@@ -17,11 +17,11 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use hostile::*;
 use potluck::{
     engine::{self, Exec},
     plugin::{Hooks, Limits, Plugin, Role, Runtime},
 };
+use support::hostile::*;
 
 /// Instances that are there at the same time when their memory is counted.
 const INSTANCES: usize = 50;

@@ -13,7 +13,7 @@
 //! cli → backup → operation → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
 //! ```
 //!
-//! `tests/rooms.rs` holds them to it; `docs/architecture.md` says in which order to
+//! `tests/source/rooms.rs` holds them to it; `docs/architecture.md` says in which order to
 //! read the rooms.
 
 pub mod app;

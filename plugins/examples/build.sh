@@ -6,7 +6,7 @@
 #   plugins/examples/build.sh python c   some of them
 #
 # The components go to ${XDG_CACHE_HOME:-~/.cache}/potluck/examples, where
-# tests/plugin_languages.rs looks for them, and the toolchains beside them:
+# tests/plugins/languages.rs looks for them, and the toolchains beside them:
 # componentize-py and ziglang from PyPI, @bytecodealliance/componentize-js from
 # npm. Each is built again only when its sources or the interface changed. Ends
 # with 1 when one could not be built; the others are built all the same.

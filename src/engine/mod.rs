@@ -3,7 +3,7 @@
 //! The trait speaks in swarm's own terms ([`api`] is Docker's API model) and
 //! stays small. It knows nothing of recipes, apps or plugins. [`swarm`] speaks
 //! to Docker; [`simulated`] keeps a swarm in memory, or in a file, with the
-//! same state machine. One conformance suite (`tests/engine_conformance.rs`)
+//! same state machine. One conformance suite (`tests/engine/main.rs`)
 //! runs against both, so that the simulation cannot drift from the truth.
 //!
 //! Callers rely on this of every implementation:

@@ -1,0 +1,9 @@
+//! Backups and restores.
+
+mod app;
+mod races;
+mod restic;
+mod simulated;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,237 @@
+//! Backups of the simulated server through the program: its volumes are plain
+//! folders of the operator's own, so that no right to mount is needed.
+
+use crate::support::cli;
+use crate::support::common::skip;
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::{Command, Output},
+};
+
+use cli::Lab;
+
+const COMPOSE: &str = r#"
+services:
+  app:
+    image: example.invalid/app:1
+    volumes: ["content:/content"]
+volumes:
+  content:
+"#;
+
+/// Who runs potluck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Caller,
+    Nobody,
+}
+
+/// The user and group `nobody` on most systems; no account is needed.
+const NOBODY: u32 = 65534;
+
+fn potluck(lab: &Lab, who: Who, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", lab.path("home"))
+        .env("POTLUCK_DIR", lab.path("potluck"))
+        .current_dir(lab.path(""));
+    if who == Who::Nobody {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let done = command.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{arguments:?} as {who:?}: {said}");
+    done
+}
+
+fn back_up_and_restore(who: Who) {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    if who == Who::Nobody {
+        fs::set_permissions(lab.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(lab.path("potluck")).unwrap();
+        give(&lab.path(""));
+    }
+    let run = |arguments: &[&str]| potluck(&lab, who, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    fs::write(volume.join("page"), "soup").unwrap();
+    fs::create_dir(volume.join("sub")).unwrap();
+    std::os::unix::fs::symlink("/etc", volume.join("sub/link")).unwrap();
+    give(&volume);
+
+    run(&["backup", "create", "t.example"]);
+    fs::write(volume.join("page"), "spoiled").unwrap();
+    fs::write(volume.join("later"), "").unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_to_string(volume.join("page")).unwrap(), "soup");
+    assert_eq!(fs::read_link(volume.join("sub/link")).unwrap(), Path::new("/etc"));
+    assert!(!volume.join("later").exists());
+    // Nothing is left beside the data, and all of it is back after a loss as well.
+    let home = volume.parent().unwrap();
+    assert_eq!(fs::read_dir(home).unwrap().count(), 1);
+    run(&["app", "undeploy", "t.example", "--no-input"]);
+    fs::remove_dir_all(home).unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_to_string(volume.join("page")).unwrap(), "soup");
+}
+
+#[test]
+fn a_volume_without_files_is_listed_and_comes_back_empty() {
+    let lab = Lab::new();
+    let compose = COMPOSE
+        .replace(r#"["content:/content"]"#, r#"["content:/content", "cache:/cache"]"#)
+        .replace("  content:\n", "  content:\n  cache:\n");
+    lab.write("tiny/compose.yml", &compose);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volumes = lab.path("potluck/state/simulated/simulated/volumes");
+    let (content, cache) =
+        (volumes.join("t_example_content/_data"), volumes.join("t_example_cache/_data"));
+    fs::write(content.join("page"), "soup").unwrap();
+    run(&["backup", "create", "t.example"]);
+    let sets = lab.json(&["backup", "snapshots", "t.example", "--json"]);
+    let settings = &sets[0]["items"][0];
+    assert_eq!(
+        sets[0]["items"],
+        serde_json::json!([settings, "volume/cache", "volume/content"]),
+        "{sets}"
+    );
+    assert_eq!(
+        (&sets[0]["empty"], &sets[0]["complete"]),
+        (&serde_json::json!(["volume/cache"]), &true.into())
+    );
+    let list = String::from_utf8(run(&["backup", "snapshots", "t.example"]).stdout).unwrap();
+    assert!(list.contains("volume/cache (0 files), volume/content\n"), "{list}");
+
+    fs::write(cache.join("later"), "").unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    // Also where there is no such volume any more.
+    run(&["app", "undeploy", "t.example", "--no-input"]);
+    fs::remove_dir_all(cache.parent().unwrap()).unwrap();
+    run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(content.join("page")).unwrap(), "soup");
+}
+
+/// Hands a folder to `nobody`, if that is possible.
+fn give(folder: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let owner = format!("{NOBODY}:{NOBODY}");
+    let done = Command::new("chown").args(["-hR", &owner]).arg(folder).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+fn a_volume_of_the_simulated_server_is_saved_and_comes_back() {
+    back_up_and_restore(Who::Caller);
+}
+
+#[test]
+fn it_needs_no_right_of_root() {
+    if !rustix::process::geteuid().is_root() {
+        return skip::skip("only root can start a program as somebody else");
+    }
+    // The program has to be reachable for that user.
+    let program = Path::new(env!("CARGO_BIN_EXE_potluck"));
+    let reached = Command::new(program).arg("--version").uid(NOBODY).gid(NOBODY).output();
+    if let Err(error) = reached {
+        return skip::skip(&format!("{} as another user: {error}", program.display()));
+    }
+    back_up_and_restore(Who::Nobody);
+}
+
+const LABELLED: &str = r#"
+services:
+  app:
+    image: example.invalid/app:1
+    volumes: ["content:/content"]
+    deploy:
+      labels:
+        backupbot.backup: "true"
+        backupbot.backup.volumes.content.path: "dump.gz"
+volumes:
+  content:
+"#;
+
+/// What `gzip` makes of nothing.
+const GZIP_OF_NOTHING: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+
+/// The hook of a label writes the file, and how that went only the hook knows.
+#[test]
+fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", LABELLED);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    let backup = |dump: &[u8]| -> Vec<String> {
+        fs::write(volume.join("dump.gz"), dump).unwrap();
+        let report = run(&["backup", "create", "t.example", "--json"]).stdout;
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        serde_json::from_value(report["warnings"].clone()).unwrap()
+    };
+    // As large as a dump that is worth a comparison, and of no known form.
+    assert_eq!(backup(&[b'x'; 8192]), Vec::<String>::new());
+    let warnings = backup(GZIP_OF_NOTHING);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("`dump.gz` of the volume"), "{warnings:?}");
+    assert!(warnings[0].ends_with("there is nothing in its gzip stream"), "{warnings:?}");
+    assert!(warnings[1].contains("has 20 B only, 8.00 KiB in the last backup"), "{warnings:?}");
+
+    let said = run(&["backup", "create", "t.example"]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains(", with 1 warning."));
+}
+
+#[test]
+fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    lab.write(
+        "potluck/servers/simulated/server.yml",
+        &format!(
+            "endpoint: simulated\nbackup:\n  repository: {}\n  password-file: {}\n",
+            lab.path("disk/repo").display(),
+            lab.path("password").display()
+        ),
+    );
+    lab.write("password", "soup\n");
+    fs::set_permissions(lab.path("password"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(lab.path("disk")).unwrap();
+    run(&["backup", "create", "t.example"]);
+
+    // As with a disk that is not mounted.
+    fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
+    let refused = lab.run(&["backup", "create", "t.example"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    for words in ["which holds backups of t.example, is not there", "is its disk mounted?"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused}");
+    }
+    assert!(!lab.path("disk/repo").exists());
+
+    fs::rename(lab.path("elsewhere"), lab.path("disk/repo")).unwrap();
+    run(&["backup", "create", "t.example"]);
+    // Who wants a new one says so.
+    fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
+    fs::remove_file(lab.path("potluck/state/backed-up/simulated/t.example")).unwrap();
+    run(&["backup", "create", "t.example"]);
+}

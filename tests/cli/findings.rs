@@ -1,0 +1,239 @@
+//! What is wrong is said at once, the cause first, and the same by every command.
+
+use crate::support::cli;
+
+use cli::Lab;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+/// The codes of the findings of a report, or of an error.
+fn codes(report: &Value) -> Vec<&str> {
+    let findings = report.get("findings").unwrap_or(&report["error"]["findings"]);
+    findings.as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect()
+}
+
+/// What a command that fails says to a program.
+fn failing(lab: &Lab, arguments: &[&str]) -> Value {
+    let run = lab.run(arguments);
+    assert_ne!(run.code, 0, "{run}");
+    let report = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {run}"));
+    if let Some(error) = Value::as_object(&report).unwrap().get("error") {
+        assert_eq!(error["exit_code"], run.code, "{run}");
+        assert!(!error["message"].as_str().unwrap().is_empty(), "{run}");
+    }
+    report
+}
+
+/// A recipe whose secret takes its version from a key that its sample lacks.
+fn without_version(lab: &Lab) {
+    lab.write(
+        "r/compose.yml",
+        "services:\n  app:\n    image: potluck-test/busybox:1\n    secrets: [smtp_password]\n\
+         secrets:\n  smtp_password:\n    external: true\n    \
+         name: ${STACK_NAME}_smtp_password_${SECRET_SMTP_PASSWORD_VERSION}\n",
+    );
+    lab.write("r/.env.sample", "TYPE=r\nDOMAIN=s.example\n");
+    let new = ["app", "new", "./r", "--server", "simulated", "--domain", "s.example", "-q"];
+    assert_eq!(lab.run(&new).code, 0);
+}
+
+#[test]
+fn a_secret_whose_version_is_not_set_is_one_finding() {
+    let lab = Lab::new();
+    without_version(&lab);
+    assert_snapshot!(lab.run(&["app", "check", "s.example"]), @r"
+    exit code 1
+    --- stdout
+    error[secret-version-missing]: SECRET_SMTP_PASSWORD_VERSION: missing or empty in the settings: the name of the secret `smtp_password` ends in it
+      fix: add the line `SECRET_SMTP_PASSWORD_VERSION=v1` to the settings (`potluck app config s.example`)
+    --- stderr
+    Found 1 error.
+    ");
+    assert_snapshot!(lab.run(&["app", "deploy", "s.example", "-n"]), @r"
+    exit code 1
+    --- stderr
+    error: s.example cannot be deployed:
+      SECRET_SMTP_PASSWORD_VERSION: missing or empty in the settings: the name of the secret `smtp_password` ends in it [secret-version-missing]
+        fix: add the line `SECRET_SMTP_PASSWORD_VERSION=v1` to the settings (`potluck app config s.example`)
+    ");
+    for command in ["check", "deploy"] {
+        let report = failing(&lab, &["app", command, "s.example", "--json", "-n"]);
+        assert_eq!(codes(&report), ["secret-version-missing"], "{report}");
+    }
+    let rows = lab.json(&["app", "secret", "ls", "s.example", "--json"]);
+    assert_eq!(rows[0]["name"], "smtp_password");
+    assert!(rows[0]["problem"].as_str().unwrap().contains("SECRET_SMTP_PASSWORD_VERSION"));
+
+    // A sample that has the key says how the secret is made; one mistake is one finding.
+    lab.write(
+        "r/.env.sample",
+        "TYPE=r\nDOMAIN=s.example\nSECRET_SMTP_PASSWORD_VERSION=v3 # length=8\n",
+    );
+    let report = failing(&lab, &["app", "check", "s.example", "--json"]);
+    assert_eq!(codes(&report), ["secret-version-missing"], "{report}");
+    let fix = report["findings"][0]["fix"].as_str().unwrap();
+    assert!(fix.contains("`SECRET_SMTP_PASSWORD_VERSION=v3 # length=8`"), "{fix}");
+    let line = "SECRET_SMTP_PASSWORD_VERSION=v3 # length=8\n";
+    let file = lab.path("potluck/servers/simulated/s.example.env");
+    let env = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{env}{line}")).unwrap();
+    assert_eq!(lab.run(&["app", "secret", "generate", "s.example"]).code, 0);
+    assert_eq!(lab.run(&["app", "deploy", "s.example", "-n"]).code, 0);
+}
+
+#[test]
+fn a_recipe_without_a_service_app_is_a_warning_everywhere() {
+    let lab = Lab::new();
+    lab.write("web/compose.yml", "services:\n  web:\n    image: potluck-test/busybox:1\n");
+    lab.write("web/.env.sample", "TYPE=web\nDOMAIN=w.example\n");
+    let words = "no service is called `app`";
+    let lint = lab.run(&["recipe", "lint", "web"]);
+    assert_eq!(lint.code, 0, "{lint}");
+    assert!(
+        lint.stdout.contains(&format!("warning[no-app-service]: compose.yml: {words}")),
+        "{lint}"
+    );
+    assert_eq!(lab.run(&["recipe", "lint", "web", "--strict"]).code, 1);
+    let new = lab.run(&["app", "new", "./web", "--server=simulated", "--domain=w.example"]);
+    assert_eq!(new.code, 0, "{new}");
+    assert!(new.stderr.contains(&format!("warning: compose.yml: {words}")), "{new}");
+    assert!(!new.stderr.contains("can't be deployed"), "{new}");
+    let check = lab.run(&["app", "check", "w.example"]);
+    assert_eq!(check.code, 0, "{check}");
+    assert!(check.stdout.contains("warning[no-app-service]"), "{check}");
+    let strict = lab.run(&["app", "deploy", "w.example", "-n", "--strict"]);
+    assert_eq!(strict.code, 1, "{strict}");
+    assert!(strict.stderr.contains("[no-app-service]"), "{strict}");
+    let deploy = lab.run(&["app", "deploy", "w.example", "-n"]);
+    assert_eq!(deploy.code, 0, "{deploy}");
+    assert!(deploy.stderr.contains(words), "{deploy}");
+    let page = include_str!("../../docs/lint.md");
+    assert!(page.contains("| `no-app-service` | warning |"));
+}
+
+#[test]
+fn nothing_that_is_wrong_hides_another() {
+    let lab = Lab::with_tiny_app();
+    let file = lab.path("potluck/servers/simulated/t.example.env");
+    let env = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, env.replace("TITLE=\n", "")).unwrap();
+    let compose = std::fs::read_to_string(lab.path("tiny/compose.yml")).unwrap();
+    let compose = compose.replace("services:\n", "services:\n  odd:\n    image: busybox\n");
+    lab.write(
+        "tiny/compose.yml",
+        &compose.replacen("image: busybox\n", "image: busybox\n    networks: [nowhere]\n", 1),
+    );
+    lab.write("tiny/recipe.yml", "plugin: []");
+    let report = failing(&lab, &["app", "check", "t.example", "--json"]);
+    let found = codes(&report);
+    for code in ["setting-missing", "compose-invalid", "manifest-invalid", "unpinned-image"] {
+        assert!(found.contains(&code), "{code}: {report}");
+    }
+    assert_eq!(found[0], "setting-missing", "the cause first: {report}");
+    let report = failing(&lab, &["recipe", "lint", "tiny", "--json"]);
+    let found = codes(&report);
+    for code in ["compose-invalid", "manifest-invalid", "unpinned-image"] {
+        assert!(found.contains(&code), "{code}: {report}");
+    }
+
+    // The server is one thing, the files are another.
+    lab.write("tiny/recipe.yml", "");
+    lab.write("potluck/servers/simulated/server.yml", "endpoint: unix:///nowhere.sock\n");
+    let report = failing(&lab, &["app", "check", "t.example", "--json"]);
+    assert!(codes(&report).contains(&"compose-invalid"), "{report}");
+    lab.write("tiny/compose.yml", &compose);
+    let report = failing(&lab, &["app", "check", "t.example", "--json"]);
+    assert_eq!(
+        codes(&report),
+        ["server-unavailable", "setting-missing", "unpinned-image"],
+        "{report}"
+    );
+
+    // All files that are not there, all lines that cannot be read.
+    std::fs::write(&file, format!("{env}COMPOSE_FILE=one.yml:two.yml\n")).unwrap();
+    let report = failing(&lab, &["app", "check", "t.example", "--json"]);
+    assert_eq!(codes(&report), ["compose-unreadable"; 2], "{report}");
+    std::fs::write(&file, format!("{env}A='\nB C\n")).unwrap();
+    let report = failing(&lab, &["app", "check", "t.example", "--json"]);
+    assert_eq!(codes(&report), ["settings-invalid"; 2], "{report}");
+}
+
+#[test]
+fn a_deploy_says_all_that_stops_it() {
+    let lab = Lab::with_tiny_app();
+    let compose = std::fs::read_to_string(lab.path("tiny/compose.yml")).unwrap();
+    let app = "  app:\n";
+    assert!(compose.contains(app), "{compose}");
+    let more =
+        format!("{app}    labels: [com.docker.x=y]\n    networks: [proxy]\n    configs: [c]\n");
+    let top = "networks: {proxy: {external: true}}\nconfigs: {c: {external: true}}\n";
+    let port = "    image: busybox:1\n    ports: [\"80:80\"]\n";
+    let second = format!("  b:\n{port}  c:\n{port}");
+    let compose = compose.replace(app, &format!("{second}{more}"));
+    lab.write("tiny/compose.yml", &format!("{compose}{top}"));
+    let report = failing(&lab, &["app", "deploy", "t.example", "-n", "--json"]);
+    let mut found = codes(&report);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            "config-missing",
+            "name-reserved",
+            "network-missing",
+            "port-taken",
+            "secret-missing",
+            "secret-missing"
+        ],
+        "{report}"
+    );
+    let check = failing(&lab, &["app", "check", "t.example", "--json"]);
+    for code in &found {
+        assert!(codes(&check).contains(code), "{code}: {check}");
+    }
+    let lint = failing(&lab, &["recipe", "lint", "tiny", "--json"]);
+    for code in ["name-reserved", "port-taken"] {
+        assert!(codes(&lint).contains(&code), "{code}: {lint}");
+    }
+}
+
+#[test]
+fn a_command_that_fails_prints_json_where_that_was_asked_for() {
+    let lab = Lab::new();
+    lab.write("bad.yml", "services: {a: {imgae: x}, b: {imgae: y}}");
+    let report = failing(&lab, &["stack", "config", "-c", "bad.yml", "--json"]);
+    assert_eq!(codes(&report), ["compose-invalid"; 2]);
+    assert_eq!(report["error"]["findings"][0]["position"], "bad.yml:1:16");
+    // A sentence and a place, not the drawing that people are shown.
+    let error = &report["error"];
+    assert_eq!(
+        error["message"],
+        "bad.yml:1:16: services.a.imgae: this key is not known here (and 1 more, see `findings`)"
+    );
+    assert_eq!((&error["file"], &error["line"]), (&json!("bad.yml"), &json!(1)), "{error}");
+    assert_eq!((&error["column"], &error["exit_code"]), (&json!(16), &json!(1)), "{error}");
+    assert_eq!(error["hints"], json!(["did you mean `image`?"]));
+    let shown = lab.run(&["stack", "config", "-c", "bad.yml"]).stderr;
+    assert!(shown.contains("1 | services: {a: {imgae: x}"), "{shown}");
+    for arguments in [
+        &["stack", "lint", "-c", "none.yml"][..],
+        &["stack", "config", "-c", "none.yml"],
+        &["recipe", "lint", "nowhere"],
+        &["recipe", "inspect", "nowhere"],
+        &["app", "check", "nobody.example"],
+        &["app", "deploy", "nobody.example"],
+        &["app", "ps", "nobody.example"],
+        &["app", "logs", "nobody.example"],
+        &["app", "config", "nobody.example"],
+        &["app", "secret", "ls", "nobody.example"],
+        &["app", "secret", "generate", "nobody.example"],
+        &["backup", "snapshots", "nobody.example"],
+        &["plugin", "grants", "nobody.example"],
+        &["plugin", "inspect", "nowhere"],
+        &["app", "new", "nowhere", "--server=simulated", "--domain=a.example"],
+    ] {
+        let report = failing(&lab, &[arguments, &["--json"]].concat());
+        assert_eq!(report["error"]["findings"], json!([]), "{arguments:?}: {report}");
+        // Without it, standard output is for data only.
+        assert_eq!(lab.run(arguments).stdout, "", "{arguments:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The program as it is typed: words, exit codes, questions, `--json`.
+
+mod apps;
+mod findings;
+mod grants;
+mod help;
+mod hostile;
+mod inspect;
+mod plugin;
+mod plugin_run;
+mod secrets;
+mod terminal;
+mod usage;
+
+#[path = "../support/mod.rs"]
+mod support;

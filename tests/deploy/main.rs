@@ -1,0 +1,17 @@
+//! Deploying, looking after and removing apps and stacks.
+
+mod apps;
+mod migrations;
+mod on_call;
+mod others_hand;
+mod ownership;
+mod reach;
+mod reach_swarm;
+mod refused_stacks;
+mod refused_tasks;
+mod stacks;
+mod versions;
+mod wordpress;
+
+#[path = "../support/mod.rs"]
+mod support;

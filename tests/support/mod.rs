@@ -1,0 +1,10 @@
+//! What tests share.
+
+#![allow(dead_code, unused_imports, reason = "each group of tests uses some of it")]
+
+pub mod backup;
+pub mod cli;
+pub mod common;
+pub mod hostile;
+pub mod operator;
+pub mod std_guests;

@@ -1,0 +1,67 @@
+//! An operator at work on this machine's swarm: a folder, recipes, apps, words.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::process::Command;
+
+use super::{
+    cli::{Lab, Run},
+    common::{BUSYBOX, endpoint, unique_stack},
+};
+use potluck::home::StackName;
+
+pub const SLEEP: &str = r#"["sh", "-c", "trap exit TERM; while :; do sleep 0.2; done"]"#;
+
+/// A domain that no other test has; its stack.
+pub fn domain(room: &str) -> (String, StackName) {
+    let stack = unique_stack(room);
+    (format!("{}.example", stack.as_str()), StackName::new(format!("{stack}_example")).unwrap())
+}
+
+/// A folder with the server `here`, which is this machine's swarm.
+pub fn folder() -> Lab {
+    let lab = Lab::new();
+    let added = lab.run(&["server", "add", "here", &endpoint()]);
+    assert_eq!(added.code, 0, "{added}");
+    lab
+}
+
+/// Writes a recipe, and an app of it.
+pub fn app(lab: &Lab, recipe: &str, services: &str, sample: &str, domain: &str) {
+    lab.write(&format!("{recipe}/compose.yml"), services);
+    lab.write(&format!("{recipe}/.env.sample"), &format!("TYPE={recipe}\nDOMAIN=\n{sample}"));
+    let made = new(lab, recipe, domain, &[]);
+    assert_eq!(made.code, 0, "{made}");
+}
+
+pub fn new(lab: &Lab, recipe: &str, domain: &str, more: &[&str]) -> Run {
+    let folder = format!("./{recipe}");
+    let mut arguments = vec!["app", "new", &folder, "--domain", domain, "--server", "here"];
+    arguments.extend(more);
+    lab.run(&arguments)
+}
+
+pub fn one_service(more: &str) -> String {
+    format!(
+        "services:\n  app:\n    image: {BUSYBOX}\n    command: {SLEEP}\n    deploy: {{endpoint_mode: \
+         dnsrr}}\n{more}"
+    )
+}
+
+pub fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").arg("-H").arg(endpoint()).args(arguments).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {arguments:?}: {stderr}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn good(run: &Run) {
+    assert_eq!(run.code, 0, "{run}");
+}
+
+pub fn refused(run: &Run, code: i32, words: &[&str]) {
+    assert_eq!(run.code, code, "{run}");
+    for word in words {
+        assert!(run.stderr.contains(word), "{word:?} is missing: {run}");
+    }
+}
