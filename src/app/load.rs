@@ -60,11 +60,12 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let name = stack_name(entry, &env)?;
     let variables = variables(entry, &env, &name, &checkout)?;
     let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
-    let (stack, mut warnings, findings) =
+    let (mut stack, mut warnings, findings) =
         with_config(&checkout, &env, &variables, &sources, |config, warnings, files| {
             let stack = config.to_stack(&name, files)?;
             Ok((stack, warnings, lint(&config, &name, &checkout)))
         })?;
+    disown_foreign_volumes(&mut stack);
     let rivals = env.rival_recipes();
     warnings.extend(rivals.map(|message| Warning { message, position: None }));
     let mut app = App {
@@ -75,13 +76,12 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         name,
         sources,
         variables,
-        stack,
+        stack: Arc::new(stack),
         warnings,
         findings,
         plugins: Plugins::default(),
         engine,
     };
-    disown_foreign_volumes(&mut app.stack);
     app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
     Ok(app)
 }

@@ -85,7 +85,7 @@ pub struct App {
     pub sources: Vec<Source>,
     /// What `${NAME}` stands for in them: settings, `abra.sh`, `STACK_NAME`.
     pub variables: BTreeMap<String, String>,
-    pub stack: Stack,
+    pub stack: Arc<Stack>,
     pub warnings: Vec<Warning>,
     /// What lint says of these files with these settings.
     pub findings: Vec<Finding>,

@@ -1,7 +1,11 @@
 //! What bringing an app's stack onto its swarm means.
 
+use std::sync::Arc;
+
 use crate::{
     app::{App, Context, Error},
+    compose::Stack,
+    owner::Confined,
     rollout::{
         Subject,
         auths::SendAuth,
@@ -14,17 +18,30 @@ use crate::{
 
 use super::DeployOptions;
 
+/// What a rollout is of; the rest of the app changes as consent is written down.
+pub(super) struct Wanted {
+    engine: Arc<Confined>,
+    stack: Arc<Stack>,
+}
+
+impl Wanted {
+    pub fn of(app: &App) -> Self {
+        Wanted { engine: Arc::clone(&app.engine), stack: Arc::clone(&app.stack) }
+    }
+}
+
 /// What applying an app's stack means. Services that do not come up get their
 /// old specs back; credentials go along where there are any, so that every node
 /// can pull from a private registry.
 pub(super) fn rollout<'a>(
     context: &'a Context,
-    app: &'a App,
+    app: &App,
+    wanted: &'a Wanted,
     options: &DeployOptions,
 ) -> Rollout<'a> {
     Rollout {
-        engine: &*app.engine,
-        stack: &app.stack,
+        engine: &*wanted.engine,
+        stack: &wanted.stack,
         progress: &*context.progress,
         docker: &context.docker,
         auth: SendAuth::WhereKnown,

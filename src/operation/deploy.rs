@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     DeployOptions, DeployReport,
-    app_rollout::rollout,
+    app_rollout::{Wanted, rollout},
     prepare::{Prepared, prepare},
     steps::Steps,
 };
@@ -36,7 +36,9 @@ pub async fn plan(
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
-    let plan = prepare(context, None, app, options).await?.plan;
+    let wanted = Wanted::of(app);
+    let rollout = rollout(context, app, &wanted, options);
+    let plan = prepare(context, &rollout, None, app, options).await?.plan;
     Ok(report(app, plan, false, Reached::default(), started))
 }
 
@@ -82,13 +84,15 @@ async fn run(
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<(Plan, bool, Reached), Error> {
+    let wanted = Wanted::of(app);
+    let rollout = rollout(context, app, &wanted, options);
     let Prepared { plan, live, work, images, due } =
-        prepare(context, Some(guard), app, options).await?;
+        prepare(context, &rollout, Some(guard), app, options).await?;
     let Some(due) = due else {
         // That it still runs is looked at all the same.
         let mut reached = Reached::default();
         if !options.detach {
-            reached = rollout(context, app, options).check_running(&work).await?;
+            reached = rollout.check_running(&work).await?;
         }
         keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false, reached));
@@ -99,6 +103,7 @@ async fn run(
     keep_record(context, guard, app, &due.missing).await?;
     let steps = Steps {
         context,
+        rollout: &rollout,
         guard,
         app,
         options,

@@ -25,14 +25,15 @@ use crate::{
     plugin::{Hooks, Role, Transition},
     rollout::{
         Change, ChangeAction, ChangeKind, Place, Plan, drivers, external, live::Live,
-        rollout::Images, work::Work,
+        rollout::{Images, Rollout},
+        work::Work,
     },
     secrets,
 };
 
 use super::{
     DeployOptions,
-    app_rollout::{rollout, subject, work},
+    app_rollout::{subject, work},
     migrate::Migrations,
     record::{self, Record},
 };
@@ -67,6 +68,7 @@ pub(super) struct Due {
 /// What the checks find, [`Error::NeedsConsent`] and its like.
 pub(super) async fn prepare(
     context: &Context,
+    rollout: &Rollout<'_>,
     guard: Option<&AppGuard>,
     app: &mut App,
     options: &DeployOptions,
@@ -74,7 +76,7 @@ pub(super) async fn prepare(
     let reserved = external::reserved(&app.stack);
     if !reserved.is_empty() {
         // Nothing was asked of the server yet: what it lacks is said along.
-        let live = rollout(context, app, options).live().await.ok();
+        let live = rollout.live().await.ok();
         none_of(reserved, app, live.as_ref(), options)?;
     }
     let asking = match guard {
@@ -84,7 +86,6 @@ pub(super) async fn prepare(
     let drivers = drivers::missing(&*app.engine, &app.stack).await?;
     // Side by side: what belongs to the app nearly always needs no question.
     let early = {
-        let rollout = rollout(context, app, options);
         let (standing, live) = futures_util::join!(app.engine.standing(), rollout.live());
         if let Ok(live) = &live {
             // Known before a question is asked that would be for nothing.
@@ -101,7 +102,7 @@ pub(super) async fn prepare(
     let mut live = match early {
         Some(live) => live,
         None => {
-            let live = rollout(context, app, options).live().await?;
+            let live = rollout.live().await?;
             let found = [missing(app, &live), drivers].concat();
             none_of(found, app, Some(&live), options)?;
             live
@@ -109,8 +110,8 @@ pub(super) async fn prepare(
     };
     let components = app.components()?;
     consent::check_flags(context, app, &components)?;
-    let images = rollout(context, app, options).images(&live).await?;
-    let mut work = work(&rollout(context, app, options), app, &live, &images).await?;
+    let images = rollout.images(&live).await?;
+    let mut work = work(rollout, app, &live, &images).await?;
     let fingerprint = record::fingerprint(app, &components);
     let own_reach = reaching::of_specs(context, app, &live)?;
     let known = Record::read(context, &app.entry)?;
@@ -140,9 +141,8 @@ pub(super) async fn prepare(
     }
     let reviewed = takeover::review(context, app, &work, asking).await?;
     if reviewed.took {
-        let rollout = rollout(context, app, options);
         live = rollout.live().await?;
-        work = super::app_rollout::work(&rollout, app, &live, &images).await?;
+        work = super::app_rollout::work(rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
 
@@ -185,7 +185,7 @@ pub(super) async fn prepare(
     }
 
     if !work.is_empty() {
-        let back = rollout(context, app, options).goes_back(&live).await?;
+        let back = rollout.goes_back(&live).await?;
         plan.on_failure = Some(match options.detach {
             true => unwatched(app, version::way_back(app), &live),
             false => on_failure(back, &migrations),

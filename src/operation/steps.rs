@@ -17,7 +17,7 @@ use crate::{
         apply::Applied,
         converge::{Target, converge},
         live::{Live, by_name},
-        rollout::Images,
+        rollout::{Images, Rollout},
         since::Since,
         work::Work,
     },
@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     DeployOptions,
-    app_rollout::{self, rollout},
+    app_rollout,
     migrate::{Migrations, Stopped},
     record::Record,
 };
@@ -36,6 +36,7 @@ const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
 /// A deploy that was agreed to.
 pub(super) struct Steps<'a> {
     pub context: &'a Context,
+    pub rollout: &'a Rollout<'a>,
     pub guard: &'a AppGuard,
     pub app: &'a mut App,
     pub options: &'a DeployOptions,
@@ -84,7 +85,7 @@ impl Steps<'_> {
         mut work: Work,
         progress: &mut Progress,
     ) -> Result<Reached, Error> {
-        let Steps { context, options, .. } = *self;
+        let Steps { context, rollout, options, .. } = *self;
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
             context.progress.step(format!("{name}: before-deploy"));
             progress.called.push(name.clone());
@@ -92,12 +93,11 @@ impl Steps<'_> {
         }
         if !progress.called.is_empty() {
             // Hooks may have made secrets or restarted services.
-            let rollout = rollout(context, self.app, options);
             live = rollout.live().await?;
-            work = app_rollout::work(&rollout, self.app, &live, &self.images).await?;
+            work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
         }
 
-        let applied = rollout(context, self.app, options)
+        let applied = rollout
             .carry_out(&live, &work, options.detach)
             .await
             .inspect_err(|error| {
@@ -135,7 +135,7 @@ impl Steps<'_> {
             // out.
             self.record.write(context, &self.app.entry)?;
         }
-        rollout(context, self.app, options).prune(&work).await;
+        rollout.prune(&work).await;
         Ok(applied.reached)
     }
 
@@ -143,7 +143,7 @@ impl Steps<'_> {
     /// comes back.
     async fn stopped(&self, stopped: Stopped, applied: &Applied, progress: &mut Progress) -> Error {
         let left = if stopped.reversible {
-            match rollout(self.context, self.app, self.options).go_back(applied).await {
+            match self.rollout.go_back(applied).await {
                 Ok(()) => Left::Back,
                 Err(undo) => Left::NotBack(undo),
             }
@@ -203,7 +203,7 @@ impl Steps<'_> {
         if gone.is_empty() {
             Ok(())
         } else {
-            let failed = rollout(self.context, self.app, self.options).failed(gone);
+            let failed = self.rollout.failed(gone);
             Err(RolloutError::Failed(failed).into())
         }
     }

@@ -184,13 +184,17 @@ struct Watch<'a> {
 impl Watch<'_> {
     async fn run(&self, ending: Instant) -> Outcome {
         let mut ended_before = None;
+        let mut read = match &self.target.since {
+            Since::Read(service) => Some((**service).clone()),
+            _ => None,
+        };
         let mut crashes = Crashes::default();
         let mut shown = String::new();
         let mut good_since: Option<Instant> = None;
         let mut stuck_since: Option<Instant> = None;
         let mut pause = POLL[0];
         loop {
-            let (state, goes_back) = match self.look(&mut ended_before, &mut crashes).await {
+            let (state, goes_back) = match self.look(read.take(), &mut ended_before, &mut crashes).await {
                 Ok(seen) => seen,
                 Err(problem) => return Outcome::Failed(problem),
             };
@@ -256,9 +260,11 @@ impl Watch<'_> {
         Outcome::Converged(state)
     }
 
-    /// The state, and whether swarm undoes the update by itself when it fails.
+    /// The state, and whether swarm undoes the update by itself when it fails. `read` is
+    /// the service, where it is known already.
     async fn look(
         &self,
+        read: Option<api::Service>,
         ended_before: &mut Option<BTreeSet<String>>,
         crashes: &mut Crashes,
     ) -> Result<(State, bool), Problem> {
@@ -267,8 +273,14 @@ impl Watch<'_> {
             e => Problem::Unreachable(e.to_string()),
         };
         let id = &self.target.id;
+        let service = async {
+            match read {
+                Some(service) => Ok(service),
+                None => self.engine.service(id).await,
+            }
+        };
         let (service, tasks, nodes) = futures_util::try_join!(
-            self.engine.service(id),
+            service,
             self.engine.tasks(id),
             self.group.nodes(self.engine)
         )

@@ -286,7 +286,11 @@ impl Rollout<'_> {
                 key: kept.key.clone(),
                 id: before.id.clone()?,
                 spec: before.spec.clone()?,
-                since: Since::Unchanged,
+                since: match applied.sent.is_empty() {
+                    true => Since::Read(Box::new(before.clone())),
+                    // The sending may have taken a while.
+                    false => Since::Unchanged,
+                },
             })
         }));
         converge(self.engine, &targets, self.limit, self.progress).await
