@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potluck/target
 
-.PHONY: help demo test build release install plugins images bench clean
+.PHONY: help demo test campaign build release install plugins images bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -12,6 +12,14 @@ demo: ## Deploy WordPress, back it up, lose it and bring it back, on this machin
 
 test: ## Run every check and every test.
 	@scripts/test.sh
+
+campaign: ## Run what is too long for `make test`: make campaign NAME.
+	@scripts/campaign.sh $(filter-out campaign,$(MAKECMDGOALS))
+
+# The names after `campaign` are no targets of their own.
+ifeq (campaign,$(firstword $(MAKECMDGOALS)))
+$(eval $(filter-out campaign,$(MAKECMDGOALS)):;@:)
+endif
 
 build: plugins ## Build potluck for development.
 	@scripts/own-builds.sh

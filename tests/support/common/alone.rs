@@ -5,15 +5,22 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-/// A process that runs the test which calls this, and no other.
+/// The name by which the harness knows the test that calls this.
 ///
 /// # Panics
 /// Where it is not called on the thread of a test.
-pub fn this_test_alone() -> Command {
+pub fn this_test() -> String {
     let thread = std::thread::current();
-    let test = thread.name().filter(|name| *name != "main").expect("the thread of a test");
+    thread.name().filter(|name| *name != "main").expect("the thread of a test").to_owned()
+}
+
+/// A process that runs the test which calls this, and no other.
+///
+/// # Panics
+/// As [`this_test`].
+pub fn this_test_alone() -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", test]);
+    command.args(["--exact", &this_test()]);
     command
 }
 

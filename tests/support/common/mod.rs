@@ -26,7 +26,7 @@ use potluck::{
     home::StackName,
 };
 
-pub use alone::{is_alone, this_test_alone};
+pub use alone::{is_alone, this_test, this_test_alone};
 pub use forward::forward;
 pub use skip::skip;
 

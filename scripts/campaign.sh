@@ -1,0 +1,53 @@
+#!/bin/sh
+# What is too long for every test run: `make campaign NAME`, before a release. Each
+# has a short sample among the tests. docs/campaigns.md says what they are, and keeps
+# the last figures.
+set -eu
+. "$(dirname "$0")/lib.sh"
+cd "$root"
+
+engine() {
+    "$root/scripts/setup.sh" test
+    plugins/build.sh
+    tests/images/build.sh busybox mariadb peers stores wordpress
+    export POTLUCK_TEST_REQUIRE_ENGINE=1
+}
+
+# Files changed by chance, read by docker and by potluck.
+generated() {
+    export POTLUCK_GENERATED="${POTLUCK_GENERATED:-5000}" POTLUCK_SEED="${POTLUCK_SEED:-$(date +%s)}"
+    say "generated: $POTLUCK_GENERATED files from the seed $POTLUCK_SEED"
+    cargo test --locked --test compose generated:: -- --nocapture
+}
+
+# Mutations of every fuzz target's seeds.
+fuzz() {
+    export POTLUCK_FUZZ_RUNS="${POTLUCK_FUZZ_RUNS:-20000}"
+    say "fuzz: $POTLUCK_FUZZ_RUNS mutations for each target"
+    cargo test --locked --test fuzz_smoke -- --nocapture
+}
+
+# The tests that use the real swarm, again and again and more at a time than usual:
+# what depends on time fails now and then.
+crowded() {
+    rounds=${ROUNDS:-5} threads=${THREADS:-8} failed=0 round=1
+    engine
+    while [ "$round" -le "$rounds" ]; do
+        say "crowded: round $round of $rounds, $threads tests at a time"
+        cargo test --locked --no-fail-fast --test deploy --test backup --test engine \
+            -- --test-threads "$threads" || failed=$((failed + 1))
+        round=$((round + 1))
+    done
+    [ "$failed" = 0 ] || die "$failed of $rounds rounds failed"
+}
+
+names="generated fuzz crowded"
+[ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
+for name in "$@"; do
+    case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac
+done
+for name in "$@"; do
+    begin=$(date +%s)
+    "$name"
+    say "$name passed in $(($(date +%s) - begin)) s"
+done
