@@ -8,7 +8,7 @@ use crate::{
     hint::Hint,
     home::{self, AppEntry, AppName, Home, Salvaged, StackName},
     owner::{Claimant, Confined},
-    rollout::{TaskRow, ps::tasks},
+    rollout::{TaskRow, state::ps::tasks},
 };
 
 use super::{App, Context, Error, load};

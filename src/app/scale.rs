@@ -11,10 +11,9 @@ use crate::{
     progress::Event,
     rollout::{
         Error as RolloutError, Failed, Subject,
-        apply::{version_of, wait_tasks_gone},
         converge::{Target, converge},
-        since::Since,
-        wanted::without_tasks,
+        send::apply::{version_of, wait_tasks_gone},
+        state::{since::Since, wanted::without_tasks},
     },
 };
 

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::{set::SetId, user::VolumeUser, volume::NoView};
+use super::{
+    set::SetId,
+    volume::{NoView, user::VolumeUser},
+};
 use crate::{hint::Hint, text::line};
 
 /// Why a backup or a restore failed.

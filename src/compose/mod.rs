@@ -9,38 +9,21 @@
 
 mod convert;
 mod decode;
-pub(crate) mod duration;
-mod emit;
-mod env;
-mod extends;
-pub mod image;
-mod include;
-mod interpolate;
 pub mod lint;
-mod load;
-mod losses;
-mod merge;
 mod model;
-mod oddities;
-mod older;
-mod others;
-mod ports;
 mod print;
 mod problem;
-mod profiles;
-mod scalar;
+mod read;
 mod schema;
-mod shell_words;
-mod size;
-mod volumes;
-mod yaml;
+pub(crate) mod value;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-pub use profiles::parse as parse_profiles;
+pub use read::profiles::parse as parse_profiles;
+pub use value::image;
 
 use problem::render;
 
@@ -97,7 +80,7 @@ pub struct Config {
     version: schema::Version,
     file: model::File,
     texts: problem::Texts,
-    notes: Vec<interpolate::Note>,
+    notes: Vec<read::interpolate::Note>,
     /// Docker's warnings, but those of keys that it ignores: lint has its own.
     odd: Vec<(problem::Spot, String)>,
 }
@@ -204,7 +187,7 @@ pub fn load(
     sources: &[Source],
     options: &LoadOptions<'_>,
 ) -> Result<(Config, Vec<Warning>), Problems> {
-    load::load(sources, options)
+    read::load::load(sources, options)
 }
 
 impl Config {
@@ -219,7 +202,7 @@ impl Config {
 
     /// The merged files as `docker stack config` shows them.
     pub fn to_yaml(&self) -> String {
-        emit::emit(&self.to_json())
+        print::emit::emit(&self.to_json())
     }
 
     pub fn to_json(&self) -> serde_json::Value {

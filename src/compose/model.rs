@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use super::{
     problem::{self, Spot},
-    volumes::Mount,
-    yaml::Node,
+    read::yaml::Node,
+    value::volumes::Mount,
 };
 
-pub use super::ports::Port;
+pub use super::value::ports::Port;
 
 pub type Dict = BTreeMap<String, String>;
 /// `x-…` keys with their values.

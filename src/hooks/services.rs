@@ -22,8 +22,7 @@ use crate::{
     rollout::{
         FailedService, Problem,
         converge::{Target, converge},
-        since::Since,
-        state::{replicas, state_of},
+        state::{replicas, since::Since, state_of},
     },
 };
 
@@ -166,7 +165,7 @@ impl StackServices for AppServices {
         task.force_update = Some(task.force_update.unwrap_or(0) + 1);
         let since = Since::update(&*self.engine, &id).await.map_err(engine_error)?;
         self.engine
-            .update_service(&id, crate::rollout::apply::version_of(&live), spec.clone(), None)
+            .update_service(&id, crate::rollout::send::apply::version_of(&live), spec.clone(), None)
             .await
             .map_err(engine_error)?;
         if wanted == 0 {

@@ -8,11 +8,10 @@ use crate::{
     owner::Confined,
     rollout::{
         Subject,
-        auths::SendAuth,
-        contents::Marks,
         live::Live,
-        rollout::{Images, OnFailure, Rollout, timeout},
-        work::{Jobs, Policy, Prune, ResolveImage, Work},
+        run::{Images, OnFailure, Rollout, timeout},
+        send::auths::SendAuth,
+        work::{Jobs, Policy, Prune, ResolveImage, Work, contents::Marks},
     },
 };
 

@@ -24,8 +24,9 @@ use crate::{
     lint::Finding,
     plugin::{Hooks, Role, Transition},
     rollout::{
-        Change, ChangeAction, ChangeKind, Place, Plan, drivers, external, live::Live,
-        rollout::{Images, Rollout},
+        Change, ChangeAction, ChangeKind, Place, Plan, drivers, external,
+        live::Live,
+        run::{Images, Rollout},
         work::Work,
     },
     secrets,

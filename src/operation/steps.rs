@@ -14,18 +14,17 @@ use crate::{
     plugin::{Hooks, Role, Transition},
     rollout::{
         Error as RolloutError, FailedService, Problem, Reached,
-        apply::Applied,
         converge::{Target, converge},
         live::{Live, by_name},
-        rollout::{Images, Rollout},
-        since::Since,
+        run::{Images, Rollout},
+        send::apply::Applied,
+        state::since::Since,
         work::Work,
     },
 };
 
 use super::{
-    DeployOptions,
-    app_rollout,
+    DeployOptions, app_rollout,
     migrate::{Migrations, Stopped},
     record::Record,
 };
@@ -97,10 +96,8 @@ impl Steps<'_> {
             work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
         }
 
-        let applied = rollout
-            .carry_out(&live, &work, options.detach)
-            .await
-            .inspect_err(|error| {
+        let applied =
+            rollout.carry_out(&live, &work, options.detach).await.inspect_err(|error| {
                 let touched =
                     matches!(error, RolloutError::Failed(_) | RolloutError::UndoFailed { .. });
                 progress.as_before = !touched;

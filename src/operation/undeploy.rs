@@ -12,9 +12,9 @@ use crate::{
     owner::KIND_LABEL,
     plugin::Role,
     rollout::{
-        contents::CONTENT_LABEL,
         live::by_name,
         removal::{Doomed, Wait, gone, jobs},
+        work::contents::CONTENT_LABEL,
     },
     secrets::{self, SecretPlan, StoredSecret},
 };

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
     Role,
-    limits::{Exceeded, InvalidLimit},
+    runtime::limits::{Exceeded, InvalidLimit},
 };
 use crate::{hint::Hint, home::Grant};
 

@@ -14,8 +14,8 @@ use super::{
     bindings::failures::Failure,
     error,
     host::State,
-    limits::{self, Computing, Exceeded},
     roles::Guests,
+    runtime::limits::{self, Computing, Exceeded},
     text,
 };
 use crate::home::Grant;

@@ -8,20 +8,14 @@
 //!
 //! To read: [`types`], then `runtime` (load and start), `hooks` (what every
 //! call has in common), `roles/` (the calls), `host/` (what a plugin can ask
-//! for, one file per capability), [`limits`] and [`grants`].
+//! for, one file per capability), [`runtime::limits`] and [`grants`].
 
 mod bindings;
-mod cache;
-mod compile;
 mod error;
-mod expanse;
 pub mod grants;
 mod hooks;
 mod host;
 mod inspect;
-pub mod limits;
-mod machine;
-mod raised;
 mod roles;
 mod runtime;
 mod settings;
@@ -33,14 +27,14 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{home::Grant, progress::Sink};
-pub use compile::CompileLimits;
 pub use error::Error;
 pub use hooks::Hooks;
 pub use host::http::Network;
 pub use inspect::{WIT_VERSION, exported_roles};
-pub use limits::Limits;
-pub use machine::Machine;
-pub use raised::PluginLimits;
+pub use runtime::compile::CompileLimits;
+pub use runtime::limits::{self, Limits};
+pub use runtime::machine::Machine;
+pub use runtime::raised::PluginLimits;
 pub use runtime::{Plugin, Runtime};
 pub use settings::{Settings, SettingsRead};
 pub use types::*;

@@ -29,14 +29,15 @@ use crate::{
 };
 
 use super::{
-    condition,
     diff::{Names, comparable, comparable_task},
-    ending,
     error::{FailedService, Problem},
-    ports::{self, Taken},
-    reached::Reached,
-    since::Since,
-    state::{self, Look, State, classify, state_of},
+    state::{
+        self, Look, State, classify, condition, ending,
+        ports::{self, Taken},
+        reached::Reached,
+        since::Since,
+        state_of,
+    },
 };
 
 /// Swarm's own default of `update_config.monitor`.
@@ -194,10 +195,11 @@ impl Watch<'_> {
         let mut stuck_since: Option<Instant> = None;
         let mut pause = POLL[0];
         loop {
-            let (state, goes_back) = match self.look(read.take(), &mut ended_before, &mut crashes).await {
-                Ok(seen) => seen,
-                Err(problem) => return Outcome::Failed(problem),
-            };
+            let (state, goes_back) =
+                match self.look(read.take(), &mut ended_before, &mut crashes).await {
+                    Ok(seen) => seen,
+                    Err(problem) => return Outcome::Failed(problem),
+                };
             let text = state.to_string();
             // Between two ends of a service that keeps ending there is nothing
             // new to say.
@@ -279,12 +281,9 @@ impl Watch<'_> {
                 None => self.engine.service(id).await,
             }
         };
-        let (service, tasks, nodes) = futures_util::try_join!(
-            service,
-            self.engine.tasks(id),
-            self.group.nodes(self.engine)
-        )
-        .map_err(unreachable)?;
+        let (service, tasks, nodes) =
+            futures_util::try_join!(service, self.engine.tasks(id), self.group.nodes(self.engine))
+                .map_err(unreachable)?;
         let ended_before =
             ended_before.get_or_insert_with(|| self.target.since.ended_before(&tasks));
         let goes_back = self.swarm_goes_back(&service);

@@ -13,8 +13,9 @@ use crate::{
 };
 
 use super::{
-    Error, apply,
-    wanted::{is_job, without_tasks},
+    Error,
+    send::apply,
+    state::wanted::{is_job, without_tasks},
 };
 
 /// Swarm removes the containers of a service that is gone within seconds.

@@ -1,6 +1,6 @@
 //! Stacks of plain compose files, as `docker stack` has them: no recipe, no
 //! settings, no hooks, no questions. Applying is the same as for apps
-//! ([`super::rollout`]); what differs is that nothing goes back by itself beyond
+//! ([`super::run`]); what differs is that nothing goes back by itself beyond
 //! what the compose file tells swarm, as docker does nothing either.
 
 use std::{
@@ -18,20 +18,20 @@ use crate::{
 };
 
 use super::{
-    Error, Place, Plan, TaskRow,
-    auths::SendAuth,
-    contents::Marks,
-    drivers,
+    Error, Place, Plan, TaskRow, drivers,
     error::Subject,
     external,
     live::by_name,
-    ps::{self, key_of},
-    reached::Reached,
     removal::{self, Doomed, Wait},
-    rollout::{OnFailure, Rollout, timeout},
-    state::{replicas, state_of},
-    task::is_wanted,
-    work::{Jobs, Policy, Prune, ResolveImage},
+    run::{OnFailure, Rollout, timeout},
+    send::auths::SendAuth,
+    state::{
+        ps::{self, key_of},
+        reached::Reached,
+        replicas, state_of,
+        task::is_wanted,
+    },
+    work::{Jobs, Policy, Prune, ResolveImage, contents::Marks},
 };
 
 /// Services whose tasks are asked for at a time.

@@ -15,10 +15,10 @@ use crate::{
 };
 
 use super::{
-    apply::{Sent, version_of},
     converge::{Target, converge},
     diff::{Names, comparable},
-    since::Since,
+    send::apply::{Sent, version_of},
+    state::since::Since,
 };
 
 const TRIES: usize = 3;

@@ -18,8 +18,10 @@ use potluck::{
     backup::{
         Error,
         restic::{Label, Restic, Summary, Version},
-        set::SetId,
-        stream::{Dump, store},
+        set::{
+            SetId,
+            stream::{Dump, store},
+        },
         volume::Folder,
     },
     engine::{self, Stream},

@@ -10,7 +10,7 @@ const FINDING: (&str, &str) = ("lint/mod.rs", "Finding");
 const CHANGE: (&str, &str) = ("rollout/plan.rs", "Change");
 const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
 const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
-const REACHED: (&str, &str) = ("rollout/reached.rs", "Reached");
+const REACHED: (&str, &str) = ("rollout/state/reached.rs", "Reached");
 
 /// Each command with a value of its own.
 const COMMANDS: &[(&str, Types)] = &[
@@ -40,7 +40,7 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app ls", &[("cli/app/ls.rs", "Row")]),
     ("app check", &[("cli/app/check.rs", "Report"), ("cli/app/check.rs", "Row"), FINDING]),
     ("app deploy", &[("operation/options.rs", "DeployReport"), PLAN, CHANGE, REACH, REACHED]),
-    ("app ps", &[("rollout/ps.rs", "TaskRow")]),
+    ("app ps", &[("rollout/state/ps.rs", "TaskRow")]),
     ("app logs", &[("cli/app/logs.rs", "JsonLine")]),
     (
         "app cmd",
@@ -56,9 +56,12 @@ const COMMANDS: &[(&str, Types)] = &[
         &[("cli/app/secret/generate.rs", "Report"), ("cli/app/secret/generate.rs", "MadeRow")],
     ),
     ("app secret ls", &[("secrets/versions.rs", "SecretVersion")]),
-    ("backup create", &[("backup/create.rs", "SetReport"), ("backup/create.rs", "ItemReport")]),
-    ("backup snapshots", &[("backup/set.rs", "SetSummary")]),
-    ("backup restore", &[("backup/restore.rs", "RestoreReport")]),
+    (
+        "backup create",
+        &[("backup/set/create.rs", "SetReport"), ("backup/set/create.rs", "ItemReport")],
+    ),
+    ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
+    ("backup restore", &[("backup/restore/mod.rs", "RestoreReport")]),
     ("stack deploy", &[("rollout/stack.rs", "StackReport"), PLAN, CHANGE, REACH, REACHED]),
     ("stack services", &[("rollout/stack.rs", "ServiceRow")]),
     ("stack ls", &[("rollout/stack.rs", "StackRow")]),

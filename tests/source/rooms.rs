@@ -42,7 +42,7 @@ const LEAVES: &[&str] = &["progress", "lint", "hint", "regular", "text", "yaml"]
 /// Files that are one recursion: what the one begins, the other goes on with.
 const RECURSIONS: &[&[&str]] = &[
     // A file includes files, and a service extends one of another file.
-    &["compose/extends", "compose/include", "compose/load"],
+    &["compose/read/extends", "compose/read/include", "compose/read/load"],
     // A command has words, and a word may have commands in it.
     &["recipe/abra/scanner", "recipe/abra/script"],
 ];

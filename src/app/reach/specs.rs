@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Facts, Own, Reaches, paths, routes};
 use crate::{
-    compose::{Stack, StackService, image::Image},
+    compose::{Stack, StackService, value::image::Image},
     engine::api,
     home::{Reach, Way},
 };

@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 
 use serde::Deserialize;
 
-use super::super::error::Error;
+use crate::backup::error::Error;
 
 /// How errors speak of a repository.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::backup::error::Error;
+
 use super::{
-    super::error::Error,
     failure::{Doing, Named, judge},
     output::{BackupMessage, Summary},
     process::Process,

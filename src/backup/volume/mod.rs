@@ -11,6 +11,9 @@
 //! all of the old or all of the new. Docker's volumes leave room for that: the
 //! data is in `…/<volume>/_data`, and `…/<volume>` belongs to nobody else.
 
+pub(crate) mod here;
+pub(crate) mod user;
+
 mod beneath;
 mod staged;
 mod view;
@@ -39,7 +42,10 @@ use self::{
     beneath::{ASIDE, Named, is_folder, kind, look_for},
     view::{Access, DATA},
 };
-use super::{error::Error, manifest::VolumeFacts, proof::Proof};
+use super::{
+    error::Error,
+    set::{manifest::VolumeFacts, proof::Proof},
+};
 use crate::engine::{VolumesFolder, Writers};
 
 /// A larger file is not read twice.

@@ -19,7 +19,8 @@ use super::{
     named, relative,
     view::{Access, DATA, View},
 };
-use crate::backup::{error::Error, manifest::VolumeFacts, set::SetId};
+use crate::backup::set::manifest::VolumeFacts;
+use crate::backup::{error::Error, set::SetId};
 
 /// How folders begin that a restore makes beside a volume's data.
 const PREFIX: &str = ".potluck-restore-";

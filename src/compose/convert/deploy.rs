@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::{Converter, some};
+use crate::compose::value::size;
 use crate::{
     compose::{
         model::{RestartPolicy, Service, Update},
         problem::Path,
-        size,
     },
     engine::api,
 };

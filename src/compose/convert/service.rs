@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 
 use super::{Converter, some, some_map, word};
+use crate::compose::value::image;
 use crate::{
     compose::{
-        image,
         model::{HealthCheck, Service},
         problem::{Path, nearest},
     },

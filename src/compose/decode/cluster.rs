@@ -4,10 +4,8 @@
 use serde_json::{Map as Json, Value as Shown, json};
 
 use super::{Decoder, deploy::map_at};
-use crate::compose::{
-    problem::Path,
-    yaml::{Map, Node, Value},
-};
+use crate::compose::problem::Path;
+use crate::compose::read::yaml::{Map, Node, Value};
 
 type Object = Json<String, Shown>;
 

@@ -1,10 +1,10 @@
 //! The `deploy` section of a service.
 
 use super::Decoder;
+use crate::compose::read::yaml::{Map, Node, Value};
 use crate::compose::{
     model::{Deploy, Limits, Reservations, RestartPolicy, Update},
     problem::Path,
-    yaml::{Map, Node, Value},
 };
 
 /// The mapping at a key, when there is one.

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, io, path::Path as FilePath};
 
 use super::{Decoder, deploy::map_at};
-use crate::compose::{
+use crate::compose::problem::{Path, Spot};
+use crate::compose::read::{
     env::{self, Odd},
     interpolate::{Note, NoteKind},
-    problem::{Path, Spot},
     yaml::{Map, Node, Value},
 };
 

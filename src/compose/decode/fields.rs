@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Decoder;
 use crate::compose::{
-    duration,
     model::{Dict, Extras},
     problem::Path,
-    shell_words, size,
-    yaml::{Map, Node, Value},
+};
+use crate::compose::{
+    read::yaml::{Map, Node, Value},
+    value::{duration, shell_words, size},
 };
 
 /// The `x-…` keys of a mapping.

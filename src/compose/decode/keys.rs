@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::compose::{
-    problem::Spot,
-    yaml::{Map, Value},
-};
+use crate::compose::problem::Spot;
+use crate::compose::read::yaml::{Map, Value};
 
 /// The places of a service's keys, and of what findings are about within them.
 pub fn of(service: &Map) -> BTreeMap<String, Spot> {

@@ -14,11 +14,13 @@ use std::path::{Component, Path as FilePath, PathBuf};
 
 use super::{
     Files,
-    interpolate::{Lookup, Note},
     model::File,
     problem::{Path, Sink, Spot},
+    read::{
+        interpolate::{Lookup, Note},
+        yaml::{Map, Node, Value},
+    },
     schema::Version,
-    yaml::{Map, Node, Value},
 };
 
 /// What decoding needs besides the tree, and where it reports to.

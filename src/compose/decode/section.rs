@@ -1,10 +1,10 @@
 //! The top-level sections besides services.
 
 use super::{Decoder, deploy::map_at, fields::extras};
+use crate::compose::read::yaml::{Map, Node, Value};
 use crate::compose::{
     model::{Content, FileObject, Network, Subnet, Volume},
     problem::{Path, Spot},
-    yaml::{Map, Node, Value},
 };
 
 /// `external: true`, or the old form with a name inside.

@@ -8,10 +8,14 @@ use crate::compose::{
         Build, CredentialSpec, FileReference, HealthCheck, Logging, Placed, Port, Service,
         ServiceNetwork, Ulimit,
     },
-    ports,
     problem::{Path, Spot},
-    volumes::{self, Mount, VolumeOptions},
-    yaml::{Map, Node, Value},
+};
+use crate::compose::{
+    read::yaml::{Map, Node, Value},
+    value::{
+        ports,
+        volumes::{self, Mount, VolumeOptions},
+    },
 };
 
 /// Ports of all services of a stack, ranges expanded: twice what exists.

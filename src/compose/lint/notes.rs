@@ -1,13 +1,8 @@
 //! Where docker reads something else than what is written, or loses it.
 
 use super::Findings;
-use crate::{
-    compose::{
-        interpolate::{Note, NoteKind},
-        problem::Spot,
-    },
-    lint::rules,
-};
+use crate::compose::read::interpolate::{Note, NoteKind};
+use crate::{compose::problem::Spot, lint::rules};
 
 pub fn check(notes: &[Note], findings: &mut Findings<'_>) {
     for note in notes {

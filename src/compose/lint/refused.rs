@@ -4,11 +4,9 @@
 //! engine.
 
 use super::{Findings, Subject, network::LAST_PORT, templates};
+use crate::compose::value::size;
 use crate::{
-    compose::{
-        model::{File, HealthCheck, Network, Update},
-        size,
-    },
+    compose::model::{File, HealthCheck, Network, Update},
     lint::rules,
 };
 

@@ -1,10 +1,8 @@
 //! Image, health, limits, placement and name of a service.
 
 use super::{Findings, LintOptions, Subject};
-use crate::{
-    compose::{image::Image, model::HealthCheck},
-    lint::rules,
-};
+use crate::compose::value::image::Image;
+use crate::{compose::model::HealthCheck, lint::rules};
 
 /// Longest name of a service, prefix included.
 const LONGEST_SERVICE: usize = 63;

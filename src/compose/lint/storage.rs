@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Findings, LintOptions, Subject, templates::tells_tasks_apart};
+use crate::compose::value::volumes::Mount;
 use crate::{
-    compose::{
-        model::{File, Placed},
-        volumes::Mount,
-    },
+    compose::model::{File, Placed},
     lint::rules,
 };
 

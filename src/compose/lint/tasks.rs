@@ -10,11 +10,9 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{Findings, Subject};
+use crate::compose::value::{size, volumes};
 use crate::{
-    compose::{
-        model::{CredentialSpec, File, FileReference, Logging, Placed, Service, Ulimit},
-        size, volumes,
-    },
+    compose::model::{CredentialSpec, File, FileReference, Logging, Placed, Service, Ulimit},
     lint::rules,
 };
 

@@ -8,11 +8,12 @@ mod tables;
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{
-    duration,
-    interpolate::{Note, NoteKind},
-    ports,
     problem::{Path, Sink, Spot, nearest},
-    yaml::{Entry, Map, Node, Value},
+    read::{
+        interpolate::{Note, NoteKind},
+        yaml::{Entry, Map, Node, Value},
+    },
+    value::{duration, ports},
 };
 
 /// The newest version, and what a file without one gets.

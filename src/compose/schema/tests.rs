@@ -1,5 +1,5 @@
 use super::*;
-use crate::compose::yaml;
+use crate::compose::read::yaml;
 
 fn problems(text: &str) -> Vec<String> {
     checked(text).0

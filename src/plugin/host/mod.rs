@@ -31,7 +31,7 @@ use revealed::Revealed;
 
 use super::{
     Surroundings, bindings,
-    limits::{Account, Exceeded},
+    runtime::limits::{Account, Exceeded},
 };
 use crate::home::Grant;
 
@@ -75,7 +75,7 @@ impl State {
     pub fn new(plugin: String, surroundings: Surroundings) -> Self {
         let account = Account::new(surroundings.limits);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(super::limits::HANDLES);
+        table.set_max_capacity(super::runtime::limits::HANDLES);
         let revealed = Revealed::default();
         let wasi = wasi::context(&plugin, &surroundings, revealed.clone());
         State {

@@ -3,8 +3,9 @@
 use wasmtime::component::{HasSelf, Linker};
 
 use super::State;
+use crate::plugin::runtime::limits::Logged;
 use crate::{
-    plugin::{bindings::report, limits::Logged, text},
+    plugin::{bindings::report, text},
     progress::{Event, Level},
 };
 

@@ -17,7 +17,8 @@ use wasmtime::{
 use zeroize::Zeroizing;
 
 use super::State;
-use crate::plugin::{bindings::tools, limits::thread_time};
+use crate::plugin::bindings::tools;
+use crate::plugin::runtime::limits::thread_time;
 
 /// Bytes of randomness at once, as the interface promises.
 const RANDOM: u32 = 64 << 10;

@@ -1,0 +1,109 @@
+//! An item held against the same one of the last backup: a dump can be whole and
+//! still be of the wrong, or an emptied, database. Only a warning, because data
+//! may be deleted for good reasons.
+
+use indicatif::HumanBytes;
+
+use super::{
+    ItemKind,
+    manifest::{self, Item, Manifest},
+    snapshots::sets_of,
+};
+use crate::{
+    backup::{error::Error, restic::Restic},
+    home::AppName,
+};
+
+/// Less than this part of what it was is worth a word.
+const PART: u64 = 10;
+/// What was smaller than this may shrink to anything.
+const SMALL: u64 = 4096;
+
+/// The manifest of the newest complete set, if there is one.
+pub(in crate::backup) async fn last(
+    restic: &Restic,
+    app: &AppName,
+) -> Result<Option<Manifest>, Error> {
+    let sets = sets_of(restic, app).await?;
+    let newest = sets.into_iter().find(|set| set.complete);
+    let Some((set, snapshot)) = newest.and_then(|set| Some((set.id, set.manifest?))) else {
+        return Ok(None);
+    };
+    let json = restic.read(&snapshot, manifest::FILE, manifest::LIMIT).await?;
+    match Manifest::parse(&json, &set) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(reason) => Err(Error::Manifest { set, reason }),
+    }
+}
+
+/// What to say of each item that is a small part of what it was.
+pub(in crate::backup) fn shrunk(now: &[Item], last: &Manifest) -> Vec<String> {
+    let same = |item: &&Item, old: &&Item| item.name == old.name && item.kind == old.kind;
+    now.iter()
+        .filter(|item| item.kind != ItemKind::Settings)
+        .filter_map(|item| {
+            let old = last.items.iter().find(|old| same(&item, old))?;
+            let little = old.bytes >= SMALL && item.bytes < old.bytes / PART;
+            little.then(|| {
+                format!(
+                    "the {} `{}` has {} only, {} in the last backup ({})",
+                    item.kind,
+                    item.name,
+                    HumanBytes(item.bytes),
+                    HumanBytes(old.bytes),
+                    last.set
+                )
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::set::ItemName;
+
+    fn item(kind: ItemKind, bytes: u64) -> Item {
+        Item {
+            name: ItemName::new("wiki.sql").unwrap(),
+            kind,
+            bytes,
+            snapshot: Some("ab".repeat(32)),
+            milliseconds: 0,
+            volume: None,
+            service: None,
+            plugin: None,
+        }
+    }
+
+    #[test]
+    fn only_a_small_part_of_what_was_large_is_worth_a_word() {
+        use ItemKind::{Dump, Settings, Volume};
+        for (kind, before, now, told) in [
+            (Dump, 100_000, 9_999, true),
+            (Dump, 100_000, 10_000, false),
+            (Dump, 100_000, 0, true),
+            (Dump, 4_095, 1, false),
+            (Dump, 100, 100_000, false),
+            (Volume, 3_600_000_000, 1_500_000, true),
+            (Settings, 100_000, 1, false),
+        ] {
+            let last = Manifest {
+                format: Manifest::format(),
+                potluck: String::new(),
+                set: "20261121T203015Z-3fa9c1".parse().unwrap(),
+                app: "w".into(),
+                server: "s".into(),
+                stack: "w".into(),
+                recipe: "w".into(),
+                version: None,
+                commit: None,
+                created: "2026-11-21T20:30:15Z".parse().unwrap(),
+                items: vec![item(kind, before)],
+            };
+            let said = shrunk(&[item(kind, now)], &last);
+            assert_eq!(said.len(), usize::from(told), "{before} → {now}: {said:?}");
+            assert!(shrunk(&[], &last).is_empty());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! `backup create`: one set of one app.
+//!
+//! settings → `before-backup` → items → manifest → `after-backup`, which runs
+//! whatever happened since `before-backup`. The settings come first because
+//! storing them also proves the repository and its password before the app
+//! hears of a backup; every run of restic costs half a second for deriving its
+//! key, so none is made only to look. The manifest is stored last, so that
+//! whatever stops this in between leaves a set that nobody is offered; its
+//! snapshots are forgotten right away where that is possible.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ItemKind, ItemName, SetId, compare, facts, item_tags,
+    manifest::{self, Item, Manifest},
+    manifest_tags, plan,
+    take::Taking,
+};
+use crate::{
+    app::{self, App, Context},
+    backup::{
+        error::Error,
+        known::{known, remember},
+        options::{Missing, Options, check_here, find, unless_cancelled},
+        restic::{LOCK_LIMIT, Restic},
+        set, stopped,
+        warnings::Warnings,
+    },
+    home::AppGuard,
+    hooks::{self, Guarding},
+    plugin::{Hooks, Role},
+    progress::Event,
+};
+
+/// What cancelling a backup leaves.
+const LEFT: &str = "no backup was made";
+
+/// What a backup took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SetReport {
+    pub set: SetId,
+    pub app: String,
+    /// Without credentials.
+    pub repository: String,
+    pub items: Vec<ItemReport>,
+    /// Bytes of data before compression.
+    pub bytes: u64,
+    pub seconds: f64,
+    /// Id of the manifest's snapshot; restic up to 0.16 tells its first digits.
+    pub manifest: String,
+    /// What went through, and should be looked at.
+    pub warnings: Vec<String>,
+}
+
+/// One item of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ItemReport {
+    pub name: ItemName,
+    pub kind: ItemKind,
+    pub bytes: u64,
+    pub seconds: f64,
+    /// Id, or its first digits; none for an empty volume.
+    pub snapshot: Option<String>,
+}
+
+/// Takes a set of the app.
+///
+/// # Errors
+/// Whatever kept one item from being taken whole; then there is no set.
+/// [`Error::AfterBackup`] when there is one, but its last hook failed.
+pub async fn create(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    options: &Options,
+) -> Result<SetReport, Error> {
+    let began = Instant::now();
+    check_here(app)?;
+    app.engine.require().await.map_err(app::Error::from)?;
+    if app::is_unknown(&app.engine).await? {
+        return Err(Error::NothingYet { app: app.entry.name.to_string() });
+    }
+    hooks::check_grants(context, app)?;
+    let cancel = &options.cancel;
+    let restic = find(context, &app.entry.server, options, Missing::Made).await?;
+    let set = new_set()?;
+    let warnings = Warnings::default();
+
+    let mut hooks = Vec::new();
+    let mut begun = 0;
+    let taking = Taking {
+        guard,
+        app,
+        restic: &restic,
+        set: &set,
+        progress: &context.progress,
+        warnings: &warnings,
+    };
+    let taking = take(context, &taking, &mut hooks, &mut begun);
+    let outcome = unless_cancelled(cancel, LEFT, taking).await;
+    restic.settle().await;
+    let ended = end_hooks(context, app, &mut hooks, begun, outcome.is_ok()).await;
+
+    let (manifest, snapshot) = match outcome {
+        Ok(taken) => taken,
+        Err(error) => {
+            if let Err((plugin, error)) = ended {
+                let message = format!("`after-backup` of the plugin `{plugin}` failed: {error}");
+                context.progress.warn(message);
+            }
+            let unreadable = matches!(
+                error,
+                Error::NoRepository { .. }
+                    | Error::RepositoryGone { .. }
+                    | Error::WrongPassword { .. }
+            );
+            if !unreadable {
+                discard(context, app, &restic, &set).await;
+            }
+            return Err(stopped::explain(app, error).await);
+        }
+    };
+    remember(context, &app.entry, restic.name())?;
+    if let Err((plugin, source)) = ended {
+        return Err(Error::AfterBackup { set, plugin, source: Box::new(source) });
+    }
+    Ok(SetReport {
+        app: manifest.app.clone(),
+        repository: restic.name().to_owned(),
+        bytes: manifest.bytes(),
+        items: manifest.items.into_iter().map(report).collect(),
+        seconds: began.elapsed().as_secs_f64(),
+        manifest: snapshot,
+        warnings: warnings.into_all(),
+        set,
+    })
+}
+
+fn report(item: Item) -> ItemReport {
+    ItemReport {
+        name: item.name,
+        kind: item.kind,
+        bytes: item.bytes,
+        seconds: std::time::Duration::from_millis(item.milliseconds).as_secs_f64(),
+        snapshot: item.snapshot,
+    }
+}
+
+fn new_set() -> Result<SetId, Error> {
+    let mut random = [0; 3];
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::io("reading", "the operating system's randomness")(e.into()))?;
+    Ok(SetId::new(Timestamp::now(), random))
+}
+
+async fn take(
+    context: &Context,
+    taking: &Taking<'_>,
+    hooks: &mut Vec<(String, Hooks)>,
+    begun: &mut usize,
+) -> Result<(Manifest, String), Error> {
+    let Taking { guard, app, set, .. } = *taking;
+    // Neither of the two touches the app.
+    let (settings, planned) = futures_util::try_join!(first(context, taking), async {
+        *hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
+        plan::ask(app, hooks).await
+    })?;
+    if planned.is_empty() {
+        let message = format!("{} has no data to save: only its settings are", app.entry.name);
+        taking.warnings.add(&*context.progress, message);
+    }
+    for (name, plugin) in hooks.iter_mut() {
+        context.progress.step(format!("{name}: before-backup"));
+        // Counted before it runs: one that failed half-way has to be ended, too.
+        *begun += 1;
+        plugin.before_backup().await?;
+    }
+    let items = async {
+        let mut items = Vec::new();
+        for item in &planned {
+            items.push(taking.take(item, hooks).await?);
+        }
+        Ok::<_, Error>(items)
+    };
+    // Beside the items: it only reads the repository.
+    let last = async { Ok(compare::last(taking.restic, &app.entry.name).await) };
+    let (mut items, last) = futures_util::try_join!(items, last)?;
+    let said = match last {
+        Ok(Some(last)) => compare::shrunk(&items, &last),
+        Ok(None) => Vec::new(),
+        Err(error) => vec![format!("the last backup cannot be compared with this one: {error}")],
+    };
+    for message in said {
+        taking.warnings.add(&*context.progress, message);
+    }
+    items.push(settings);
+    let manifest = Manifest {
+        format: Manifest::format(),
+        potluck: env!("CARGO_PKG_VERSION").into(),
+        set: set.clone(),
+        app: app.entry.name.to_string(),
+        server: app.entry.server.to_string(),
+        stack: app.name.to_string(),
+        recipe: app.checkout.recipe.to_string(),
+        version: app.checkout.version.clone(),
+        commit: app.checkout.commit.clone(),
+        created: set.begun(),
+        items,
+    };
+    let snapshot = store_manifest(context, taking, &manifest).await?;
+    Ok((manifest, snapshot))
+}
+
+/// Stores the settings, in a new repository where there is none yet.
+async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
+    match stored(context, taking).await {
+        Err(Error::NoRepository { repository }) => {
+            let entry = &taking.app.entry;
+            if let Some(record) = known(context, entry, &repository)? {
+                let (app, record) = (entry.name.to_string(), record.display().to_string());
+                return Err(Error::RepositoryGone { repository, app, record });
+            }
+            taking.restic.init().await?;
+            context.progress.event(Event::Done {
+                name: "repository".into(),
+                detail: format!("made at {repository}, as there was none"),
+            });
+            stored(context, taking).await
+        }
+        done => done,
+    }
+}
+
+/// Past locks that are in the way: whatever comes later meets none, or one that
+/// somebody took meanwhile.
+async fn stored(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
+    let work = || settings(context, taking);
+    taking.restic.past_locks(LOCK_LIMIT, &*context.progress, work).await
+}
+
+async fn settings(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
+    let began = Instant::now();
+    let name = ItemName::new(facts::NAME).map_err(|e| Error::BadItem { reason: e.to_string() })?;
+    let tar = facts::pack(context, taking.app, taking.set)?;
+    let tags = item_tags(&taking.app.entry.name, taking.set, ItemKind::Settings, &name);
+    let summary = taking.bytes(&name, &tags, &tar).await?;
+    Ok(Item {
+        name,
+        kind: ItemKind::Settings,
+        bytes: summary.bytes,
+        snapshot: Some(summary.snapshot_id),
+        milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        volume: None,
+        service: None,
+        plugin: None,
+    })
+}
+
+async fn store_manifest(
+    context: &Context,
+    taking: &Taking<'_>,
+    manifest: &Manifest,
+) -> Result<String, Error> {
+    context.progress.step(set::MANIFEST);
+    let app = &taking.app.entry.name;
+    let name =
+        ItemName::new(manifest::FILE).map_err(|e| Error::BadItem { reason: e.to_string() })?;
+    let tags = manifest_tags(
+        app,
+        taking.set,
+        manifest.snapshots(),
+        manifest.bytes(),
+        manifest.version.as_deref(),
+        manifest.empty(),
+    );
+    Ok(taking.bytes(&name, &tags, &manifest.to_json()).await?.snapshot_id)
+}
+
+/// Calls `after-backup` of every plugin whose `before-backup` was called; the
+/// first failure is returned, after all were called.
+async fn end_hooks(
+    context: &Context,
+    app: &App,
+    hooks: &mut [(String, Hooks)],
+    begun: usize,
+    succeeded: bool,
+) -> Result<(), (String, app::Error)> {
+    let mut first = Ok(());
+    for (name, plugin) in hooks.iter_mut().take(begun) {
+        context.progress.step(format!("{name}: after-backup"));
+        let ended = async {
+            hooks::restart_broken(context, app, name, plugin).await?;
+            Ok(plugin.after_backup(succeeded).await?)
+        };
+        if let Err(error) = ended.await
+            && first.is_ok()
+        {
+            first = Err((name.clone(), error));
+        }
+    }
+    first
+}
+
+/// Forgets what a failed backup stored. When that fails as well, the snapshots
+/// stay: an incomplete set, never offered.
+async fn discard(context: &Context, app: &App, restic: &Restic, set: &SetId) {
+    let forgetting = async {
+        let found = restic.snapshots(&set::filter(&app.entry.name, Some(set))).await?;
+        let ids: Vec<String> = found.into_iter().map(|s| s.id).collect();
+        // A backup that was killed left a lock that only this runs into.
+        let forget = || restic.forget(&ids);
+        restic.past_locks(Duration::ZERO, &*context.progress, forget).await
+    };
+    // Without a repository nothing was stored.
+    if let Err(error) = forgetting.await
+        && !matches!(error, Error::NoRepository { .. })
+    {
+        let message = format!("the incomplete backup {set} is still in the repository: {error}");
+        context.progress.warn(message);
+    }
+}

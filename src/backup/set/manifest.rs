@@ -1,0 +1,222 @@
+//! The manifest of a set: what is in it, which snapshot holds what, and what
+//! the app was when it was taken. Stored last, as `manifest.json`.
+//!
+//! It holds no commands and no secrets: how a dump is put back is asked of the
+//! recipe's plugin when it is put back.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ItemKind, ItemName, SetId};
+
+/// Name of the file in the manifest's snapshot.
+pub const FILE: &str = "manifest.json";
+/// A manifest that is larger is none of ours.
+pub const LIMIT: usize = 4 * 1024 * 1024;
+/// The only form there is so far.
+const FORMAT: u32 = 1;
+
+/// What a set holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    /// Version of potluck that took the set.
+    pub potluck: String,
+    pub set: SetId,
+    pub app: String,
+    pub server: String,
+    pub stack: String,
+    pub recipe: String,
+    /// Release of the recipe; none for an unreleased one.
+    pub version: Option<String>,
+    /// Full commit id of the recipe.
+    pub commit: Option<String>,
+    /// When the set was begun.
+    pub created: Timestamp,
+    pub items: Vec<Item>,
+}
+
+/// One item of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub name: ItemName,
+    pub kind: ItemKind,
+    /// Bytes of data before compression.
+    pub bytes: u64,
+    /// Id as restic told it: its first 8 digits up to 0.16, then all 64; the tags
+    /// find the whole. None for a volume that was empty, of which restic makes
+    /// no snapshot.
+    pub snapshot: Option<String>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeFacts>,
+    /// The service that a dump came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The plugin that planned the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+}
+
+/// What restic does not know of a volume: it stores what is in a folder, not
+/// the folder itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeFacts {
+    /// Docker's name of it when it was taken.
+    pub name: String,
+    /// Owner and mode of the volume's own folder.
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u32,
+    /// Paths inside the volume that were taken; all of it when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+}
+
+impl Manifest {
+    pub fn format() -> u32 {
+        FORMAT
+    }
+
+    /// How many snapshots the set has besides the manifest's own.
+    pub fn snapshots(&self) -> usize {
+        self.items.iter().filter(|i| i.snapshot.is_some()).count()
+    }
+
+    /// What the set has without a snapshot, as `kind/name`.
+    pub fn empty(&self) -> impl Iterator<Item = String> {
+        let without = self.items.iter().filter(|item| item.snapshot.is_none());
+        without.map(|item| format!("{}/{}", item.kind, item.name))
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.items.iter().map(|i| i.bytes).sum()
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self)
+            .expect("a manifest is plain data: no maps with odd keys, nothing that can fail");
+        json.push(b'\n');
+        json
+    }
+
+    /// Reads a manifest; the set's name comes from the snapshot's tags and must
+    /// agree.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(json: &[u8], set: &SetId) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+        }
+        // The form first: a newer one may differ in everything else.
+        let form: Form = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if form.format != FORMAT {
+            return Err(format!(
+                "it has the form {}, and this potluck reads only {FORMAT}",
+                form.format
+            ));
+        }
+        let manifest: Manifest = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if manifest.set != *set {
+            return Err(format!("it belongs to the set {}", manifest.set));
+        }
+        for item in &manifest.items {
+            let id = item.snapshot.as_deref();
+            if id.is_some_and(|id| !is_id(id)) {
+                return Err(format!("`{}` names no snapshot", item.name));
+            }
+            if (item.kind == ItemKind::Volume) != item.volume.is_some() {
+                return Err(format!("`{}` says nothing of its volume", item.name));
+            }
+            if item.kind != ItemKind::Volume && id.is_none() {
+                return Err(format!("`{}` has no snapshot", item.name));
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Manifest {
+        Manifest {
+            format: FORMAT,
+            potluck: "0.1.0".into(),
+            set: "20261121T203015Z-3fa9c1".parse().unwrap(),
+            app: "wiki.example.org".into(),
+            server: "default".into(),
+            stack: "wiki_example_org".into(),
+            recipe: "wiki".into(),
+            version: Some("1.0.0+2".into()),
+            commit: None,
+            created: "2026-11-21T20:30:15Z".parse().unwrap(),
+            items: vec![
+                Item {
+                    name: ItemName::new("data").unwrap(),
+                    kind: ItemKind::Volume,
+                    bytes: 0,
+                    snapshot: None,
+                    milliseconds: 0,
+                    volume: Some(VolumeFacts {
+                        name: "wiki_example_org_data".into(),
+                        uid: 33,
+                        gid: 33,
+                        mode: 0o755,
+                        paths: Vec::new(),
+                    }),
+                    service: None,
+                    plugin: None,
+                },
+                Item {
+                    name: ItemName::new("wiki.sql").unwrap(),
+                    kind: ItemKind::Dump,
+                    bytes: 7,
+                    snapshot: Some("ab".repeat(32)),
+                    milliseconds: 12,
+                    volume: None,
+                    service: Some("db".into()),
+                    plugin: Some("wiki".into()),
+                },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_manifest_reads_as_it_was_written() {
+        let manifest = example();
+        let back = Manifest::parse(&manifest.to_json(), &manifest.set).unwrap();
+        assert_eq!(back, manifest);
+        assert_eq!((back.snapshots(), back.bytes()), (1, 7));
+    }
+
+    #[test]
+    fn a_manifest_that_is_wrong_is_refused_with_the_reason() {
+        let good = String::from_utf8(example().to_json()).unwrap();
+        let set = example().set;
+        for (from, to, reason) in [
+            ("\"format\": 1", "\"format\": 2", "it has the form 2"),
+            ("3fa9c1", "000000", "it belongs to the set 20261121T203015Z-000000"),
+            ("abab", "../x", "`wiki.sql` names no snapshot"),
+            ("wiki.sql", "a,b", "cannot name an item"),
+            ("\"kind\": \"dump\"", "\"kind\": \"volume\"", "says nothing of its volume"),
+        ] {
+            let bad = good.replace(from, to);
+            assert_ne!(bad, good, "{from} is not in the example");
+            let error = Manifest::parse(bad.as_bytes(), &set).unwrap_err();
+            assert!(error.contains(reason), "{from} -> {to}: {error}");
+        }
+        let cut_off = Manifest::parse(&good.as_bytes()[..good.len() / 2], &set).unwrap_err();
+        assert!(cut_off.contains("EOF"), "{cut_off}");
+        assert!(Manifest::parse(b"", &set).is_err());
+        assert!(Manifest::parse(b"\xff\xfe", &set).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! The output of a program in a service, carried straight into restic.
+//!
+//! Nothing is stored on the way and memory stays constant: a piece is read
+//! when restic has taken the one before. restic is allowed to see the end of
+//! its input only after the program is known to have ended with 0 and what it
+//! said is whole (`proof.rs`); in every other case it is interrupted first, and no
+//! snapshot exists.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream::BoxStream};
+
+use super::proof::Proof;
+use crate::{
+    backup::{
+        error::Error,
+        restic::{Summary, Tail, Upload},
+    },
+    engine::{self, Chunk, ExecSession, Stream},
+};
+
+/// How much of a dump's standard error an error shows.
+const STDERR_SHOWN: usize = 4 * 1024;
+
+/// A program that says nothing for this long is given up.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
+
+/// What a dump is, for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Dump<'a> {
+    pub item: &'a str,
+    pub service: &'a str,
+}
+
+/// Carries a session's standard output into `upload` and finishes it.
+/// `reached` hears the bytes so far after every piece.
+///
+/// # Errors
+/// [`Error::Dump`] for the program, the engine or an empty dump; restic's own
+/// failure otherwise. No snapshot exists after an error.
+pub async fn store(
+    dump: Dump<'_>,
+    session: ExecSession,
+    mut upload: Upload,
+    reached: &mut (dyn FnMut(u64) + Send),
+) -> Result<Summary, Error> {
+    let ExecSession { stdin, mut output, exit_code, .. } = session;
+    drop(stdin);
+    let mut stderr = Tail::new(STDERR_SHOWN);
+    let mut proof = Proof::default();
+    let outcome = carry(&mut output, &mut upload, &mut proof, &mut stderr, reached).await;
+    drop(output);
+    let failed = |reason: String, stderr: Tail| Error::Dump {
+        item: dump.item.into(),
+        service: dump.service.into(),
+        reason,
+        stderr: stderr.into_text(),
+    };
+    let error = match outcome {
+        Err(Broken::Restic(error)) => error,
+        Err(Broken::Silent) => {
+            failed(format!("it said nothing for {} minutes", SILENCE.as_secs() / 60), stderr)
+        }
+        Err(Broken::Engine(error)) => failed(error.to_string(), stderr),
+        Ok(()) => match exit_code.await {
+            Err(error) => failed(error.to_string(), stderr),
+            Ok(0) if upload.written() == 0 => {
+                failed("it ended well but wrote nothing".into(), stderr)
+            }
+            Ok(0) => match proof.end() {
+                Ok(()) => return upload.finish().await,
+                Err(reason) => failed(format!("its command ended well, but {reason}"), stderr),
+            },
+            Ok(code) => failed(format!("its command ended with exit code {code}"), stderr),
+        },
+    };
+    upload.abort().await;
+    Err(error)
+}
+
+enum Broken {
+    Silent,
+    Engine(engine::Error),
+    Restic(Error),
+}
+
+async fn carry(
+    output: &mut BoxStream<'static, Result<Chunk, engine::Error>>,
+    upload: &mut Upload,
+    proof: &mut Proof,
+    stderr: &mut Tail,
+    reached: &mut (dyn FnMut(u64) + Send),
+) -> Result<(), Broken> {
+    loop {
+        let next = tokio::time::timeout(SILENCE, output.next()).await;
+        let Some(chunk) = next.map_err(|_| Broken::Silent)? else { return Ok(()) };
+        let Chunk { stream, bytes } = chunk.map_err(Broken::Engine)?;
+        match stream {
+            Stream::Stdout => {
+                proof.push(&bytes);
+                upload.write(&bytes).await.map_err(Broken::Restic)?;
+                reached(upload.written());
+            }
+            Stream::Stderr => stderr.push(&bytes),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Taking one item of each kind.
+
+use std::{ffi::OsString, sync::Arc, time::Instant};
+
+use tokio::io::AsyncReadExt;
+
+use super::{
+    ItemName, SetId, item_tags,
+    manifest::{Item, VolumeFacts},
+    plan::{Planned, What},
+    stream::{self, Dump},
+};
+use crate::{
+    app::App,
+    backup::{
+        error::Error,
+        options::Meter,
+        restic::{Label, Restic, Summary, Vanished},
+        volume::{Folder, here},
+        warnings::Warnings,
+    },
+    compose::StackVolume,
+    engine::{Engine, Exec, Scope, api::TaskState},
+    home::{AppGuard, AppName},
+    hooks::AppServices,
+    plugin::{Command, Hooks, ServiceError},
+    progress::Sink,
+    text::line,
+};
+
+/// Between a plugin that produces and restic that reads.
+const PIPE: usize = 256 * 1024;
+/// How often a folder is read of which all files vanish.
+const TRIES: usize = 3;
+
+/// What taking any item needs.
+pub(in crate::backup) struct Taking<'a> {
+    pub guard: &'a AppGuard,
+    pub app: &'a App,
+    pub restic: &'a Restic,
+    pub set: &'a SetId,
+    pub progress: &'a Arc<dyn Sink>,
+    pub warnings: &'a Warnings,
+}
+
+impl Taking<'_> {
+    fn name(&self) -> &AppName {
+        &self.app.entry.name
+    }
+
+    fn host(&self) -> &str {
+        self.app.entry.server.as_str()
+    }
+
+    /// Takes a planned item.
+    pub async fn take(
+        &self,
+        planned: &Planned,
+        hooks: &mut [(String, Hooks)],
+    ) -> Result<Item, Error> {
+        let began = Instant::now();
+        let step = format!("{} {}", planned.kind(), planned.name);
+        let mut meter = Meter::new(&**self.progress, step);
+        let tags = item_tags(self.name(), self.set, planned.kind(), &planned.name);
+        let label = Label { host: self.host(), tags: &tags };
+        let mut item = Item {
+            name: planned.name.clone(),
+            kind: planned.kind(),
+            bytes: 0,
+            snapshot: None,
+            milliseconds: 0,
+            volume: None,
+            service: None,
+            plugin: planned.plugin.map(|index| hooks[index].0.clone()),
+        };
+        let summary = match &planned.what {
+            What::Dump { service, take, .. } => {
+                item.service = Some(service.clone());
+                Some(self.dump(label, &planned.name, service, take, &mut meter).await?)
+            }
+            What::Volume { volume, paths, exclude } => {
+                let (summary, facts) =
+                    self.volume(label, volume, paths, exclude, &mut meter).await?;
+                item.volume = Some(facts);
+                summary
+            }
+            What::Custom => {
+                let (plugin, hooks) = planned
+                    .plugin
+                    .and_then(|index| hooks.get_mut(index))
+                    .map(|(name, hooks)| (name.as_str(), hooks))
+                    .ok_or_else(|| Error::BadItem { reason: "nobody produces it".into() })?;
+                Some(self.custom(label, &planned.name, plugin, hooks, &mut meter).await?)
+            }
+        };
+        if let Some(summary) = summary {
+            item.bytes = summary.bytes;
+            item.snapshot = Some(summary.snapshot_id);
+        }
+        item.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        meter.done(format!("{} bytes", item.bytes));
+        Ok(item)
+    }
+
+    async fn dump(
+        &self,
+        label: Label<'_>,
+        name: &ItemName,
+        service: &str,
+        take: &Command,
+        meter: &mut Meter<'_>,
+    ) -> Result<Summary, Error> {
+        let session = session(self.app, service, take, false).await?;
+        let upload = self.restic.backup_stream(label, name.as_str()).await?;
+        let dump = Dump { item: name.as_str(), service };
+        let mut reached = |bytes| meter.reached(bytes, None);
+        let storing = stream::store(dump, session, upload, &mut reached);
+        match take.timeout {
+            None => storing.await,
+            Some(limit) => tokio::time::timeout(limit, storing).await.unwrap_or_else(|_| {
+                Err(Error::TimedOut {
+                    what: format!("the dump `{name}`"),
+                    seconds: limit.as_secs(),
+                })
+            }),
+        }
+    }
+
+    async fn volume(
+        &self,
+        label: Label<'_>,
+        volume: &StackVolume,
+        paths: &[String],
+        exclude: &[String],
+        meter: &mut Meter<'_>,
+    ) -> Result<(Option<Summary>, VolumeFacts), Error> {
+        check_node(self.app, volume, "read").await?;
+        let live = match self.app.engine.volume(&volume.name).await {
+            Err(error) if error.is_not_found() => {
+                return Err(Error::Volume {
+                    volume: volume.name.clone(),
+                    verb: "read",
+                    reason: "this machine has no such volume".into(),
+                });
+            }
+            found => found?,
+        };
+        let folder = here::folder(self.app, volume, &live, "read").await?;
+        let facts = folder.check(paths)?;
+        for left in folder.left_behind() {
+            let left = left.display();
+            let message = format!(
+                "{left} is left by a restore that was cut off: the next restore of this volume \
+                 removes it, or `rm -r {left}`; a backup does not have it"
+            );
+            self.warnings.add(&**self.progress, message);
+        }
+        if folder.is_empty()? {
+            return Ok((None, facts));
+        }
+        self.tell_unproved(&folder, paths).await?;
+        let exclude = folder.exclude(exclude);
+        for attempt in 1.. {
+            match self.store_folder(&folder, label, paths, &exclude, meter).await {
+                Ok(summary) => {
+                    self.tell_vanished(&folder, &summary.vanished);
+                    return Ok((Some(summary), facts));
+                }
+                // Files that come and go: there may be others now.
+                Err(Error::AllVanished { .. }) if attempt < TRIES => {}
+                Err(Error::AllVanished { .. }) => {
+                    let volume = folder.volume();
+                    self.warnings.add(
+                        &**self.progress,
+                        format!(
+                            "all files of the volume `{volume}` vanished before they were read, \
+                             {TRIES} times: it is saved as empty"
+                        ),
+                    );
+                    return Ok((None, facts));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn store_folder(
+        &self,
+        folder: &Folder,
+        label: Label<'_>,
+        paths: &[String],
+        exclude: &[OsString],
+        meter: &mut Meter<'_>,
+    ) -> Result<Summary, Error> {
+        let upload = self.restic.backup_folder(label, folder.view()?, paths, exclude).await?;
+        let mut reached = upload.reached();
+        let finishing = upload.finish_looking(|path| folder.is_missing(path));
+        tokio::pin!(finishing);
+        loop {
+            tokio::select! {
+                summary = &mut finishing => return summary,
+                Ok(()) = reached.changed() => {
+                    let now = *reached.borrow_and_update();
+                    meter.reached(now.bytes, now.total);
+                }
+            }
+        }
+    }
+
+    /// Files that are named one by one are mostly dumps that a label's hook wrote,
+    /// and how it went is known only to the hook.
+    async fn tell_unproved(&self, folder: &Folder, paths: &[String]) -> Result<(), Error> {
+        let (looked, paths) = (folder.clone(), paths.to_vec());
+        let looking = tokio::task::spawn_blocking(move || looked.unproved(&paths));
+        let unproved = looking.await.map_err(|e| Error::Volume {
+            volume: folder.volume().to_owned(),
+            verb: "read",
+            reason: e.to_string(),
+        })?;
+        for (path, reason) in unproved {
+            let volume = folder.volume();
+            self.warnings.add(
+                &**self.progress,
+                format!("`{}` of the volume `{volume}` may be no dump: {reason}", line(&path)),
+            );
+        }
+        Ok(())
+    }
+
+    /// Says what was gone before it could be read: no failure, an app makes and
+    /// removes files while it runs.
+    fn tell_vanished(&self, folder: &Folder, vanished: &Vanished) {
+        const SHOWN: usize = 3;
+        if vanished.count == 0 {
+            return;
+        }
+        let names: Vec<_> = vanished.names.iter().take(SHOWN).map(|name| line(name)).collect();
+        let more = vanished.count - names.len() as u64;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let files =
+            if vanished.count == 1 { "1 file".into() } else { format!("{} files", vanished.count) };
+        self.warnings.add(
+            &**self.progress,
+            format!(
+                "{files} of the volume `{}` vanished before they were read: {}{more}",
+                folder.volume(),
+                names.join(", ")
+            ),
+        );
+    }
+
+    /// What a plugin writes passes through a small pipe of ours, so that its
+    /// end is restic's end only when the plugin said that all went well.
+    async fn custom(
+        &self,
+        label: Label<'_>,
+        name: &ItemName,
+        plugin: &str,
+        hooks: &mut Hooks,
+        meter: &mut Meter<'_>,
+    ) -> Result<Summary, Error> {
+        let mut upload = self.restic.backup_stream(label, name.as_str()).await?;
+        let (theirs, mut ours) = tokio::io::duplex(PIPE);
+        let (into, shown) = (&mut upload, &mut *meter);
+        let carry = async move {
+            let mut buffer = vec![0; PIPE];
+            loop {
+                let n = ours.read(&mut buffer).await.map_err(|e| Error::ResticOutput {
+                    action: format!("store `{name}`"),
+                    message: e.to_string(),
+                })?;
+                if n == 0 {
+                    return Ok(());
+                }
+                // Should this fail, nobody reads on, and the plugin's next
+                // write fails as well.
+                into.write(&buffer[..n]).await?;
+                shown.reached(into.written(), None);
+            }
+        };
+        // The plugin's end of the pipe goes with its call, also when that fails.
+        let (produced, carried) =
+            tokio::join!(hooks.produce(name.as_str(), Box::new(theirs)), carry);
+        let failed = |reason: String| Error::Produce {
+            plugin: plugin.into(),
+            item: name.to_string(),
+            reason,
+        };
+        let outcome = match (carried, produced) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Err(error)) => Err(Error::Plugin(error)),
+            (Ok(()), Ok(())) if upload.written() == 0 => Err(failed("it wrote nothing".into())),
+            (Ok(()), Ok(())) => Ok(()),
+        };
+        match outcome {
+            Ok(()) => upload.finish().await,
+            Err(error) => {
+                upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores a few bytes that potluck itself made.
+    pub async fn bytes(
+        &self,
+        name: &ItemName,
+        tags: &[String],
+        bytes: &[u8],
+    ) -> Result<Summary, Error> {
+        let label = Label { host: self.host(), tags };
+        let mut upload = self.restic.backup_stream(label, name.as_str()).await?;
+        match upload.write(bytes).await {
+            Ok(()) => upload.finish().await,
+            Err(error) => {
+                upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Starts a plugin's command in the newest running task of a service.
+pub(in crate::backup) async fn session(
+    app: &App,
+    service: &str,
+    command: &Command,
+    stdin: bool,
+) -> Result<crate::engine::ExecSession, Error> {
+    let container = AppServices::of(app).container(service).await.map_err(|e| match e {
+        ServiceError::NotRunning(_) => Error::NotRunning { service: service.into() },
+        other => Error::BadItem { reason: other.to_string() },
+    })?;
+    let exec = Exec {
+        argv: command.argv.clone(),
+        env: command.env.clone(),
+        user: command.user.clone(),
+        workdir: command.workdir.clone(),
+        terminal: None,
+        stdin,
+    };
+    Ok(app.engine.exec(&container.id, &exec).await?)
+}
+
+/// A volume of the same name exists on every node where a task ran: the right
+/// one is where the task runs now.
+pub(in crate::backup) async fn check_node(
+    app: &App,
+    volume: &StackVolume,
+    verb: &'static str,
+) -> Result<(), Error> {
+    let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
+    if volume.driver.as_deref().is_some_and(|d| d != "local") || !volume.driver_opts.is_empty() {
+        let reason = "the recipe gives it a driver or driver options, so that its files may be \
+                      anywhere; only volumes that are plain folders of this machine are";
+        return Err(bad(reason.into()));
+    }
+    let here = app.engine.manager().await?.node_id;
+    for service in app.engine.services(Scope::Stack(&app.name)).await? {
+        let name = service.spec.as_ref().and_then(|s| s.name.as_deref()).unwrap_or_default();
+        let key = app.stack.services.iter().find(|s| s.spec.name.as_deref() == Some(name));
+        let Some((key, id)) = key.map(|s| &s.key).zip(service.id.as_deref()) else { continue };
+        if !volume.services.contains(key) {
+            continue;
+        }
+        let elsewhere = app.engine.tasks(id).await?.into_iter().find(|task| {
+            let running = task.status.as_ref().and_then(|s| s.state) == Some(TaskState::RUNNING);
+            running && task.node_id.as_deref().is_some_and(|node| node != here)
+        });
+        if elsewhere.is_some() {
+            return Err(bad(format!("its service `{key}` runs on another node")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,466 @@
+//! `${NAME}` in values, with docker's grammar (docker/cli, `compose/template`
+//! and `compose/loader/interpolate.go`).
+//!
+//! The grammar is one regular expression,
+//! `\$(?i:(\$)|(N)|{(N)}|())` with `N = [_a-z][_a-z0-9]*(?::?[-?][^}]*)?`, so
+//! that the operator also works without braces, defaults do not nest, and `:+`
+//! does not exist. Operators are looked for as substrings, `:-` and `-` before
+//! `:?` and `?`: `${V:?set me - please}` never fails. Where docker's reading is
+//! surely not what the author meant, a [`Note`] says so.
+
+use crate::compose::problem::{Path, Sink, Spot};
+
+use super::yaml::{Map, Node, Value};
+
+/// Looks a variable up.
+pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// Something docker reads otherwise than it looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub at: Spot,
+    pub path: String,
+    pub kind: NoteKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoteKind {
+    /// `${V:?… - …}`: holds a dash, so that docker takes it for a default.
+    RequiredNeverFails(String),
+    /// A variable that is required or malformed, hidden by a later one in the
+    /// same value: docker keeps only the last outcome.
+    ErrorSwallowed(String),
+    /// Something of the Compose specification that docker refuses in a stack.
+    BeyondDocker,
+    /// Options of an overlay's `logging` that docker loses, because the base
+    /// names a driver but no options.
+    LoggingOptionsLost,
+    /// An entry of a list that docker's merge takes for another one.
+    EntryLost { what: String, kept: Spot },
+    /// A value of an overlay that replaces nothing; where the one stands that stays.
+    NotReplaced { base: Spot },
+    /// A definition that replaces another one, with what the other one had.
+    DefinitionReplaced { what: String, base: Spot },
+    /// A YAML tag that docker ignores; for a scalar, the text that it becomes.
+    TagIgnored { tag: String, is_unsafe: bool, text: Option<String> },
+    /// Quotes that become part of a value, and where.
+    QuotesKept(String),
+    /// A line of an environment file that is not read as it looks.
+    EnvFileRaw(String),
+    /// A character that shows nothing.
+    Invisible(char),
+}
+
+/// Casts that docker does, only where substitution changed the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cast {
+    Int,
+    Float,
+    Bool,
+}
+
+/// `*` stands for any one key, `[]` for any list position.
+const CASTS: &[(&str, Cast)] = &[
+    ("services.*.configs.[].mode", Cast::Int),
+    ("services.*.secrets.[].mode", Cast::Int),
+    ("services.*.healthcheck.retries", Cast::Int),
+    ("services.*.healthcheck.disable", Cast::Bool),
+    ("services.*.deploy.replicas", Cast::Int),
+    ("services.*.deploy.update_config.parallelism", Cast::Int),
+    ("services.*.deploy.update_config.max_failure_ratio", Cast::Float),
+    ("services.*.deploy.rollback_config.parallelism", Cast::Int),
+    ("services.*.deploy.rollback_config.max_failure_ratio", Cast::Float),
+    ("services.*.deploy.restart_policy.max_attempts", Cast::Int),
+    ("services.*.deploy.placement.max_replicas_per_node", Cast::Int),
+    ("services.*.ports.[].target", Cast::Int),
+    ("services.*.ports.[].published", Cast::Int),
+    ("services.*.ulimits.*", Cast::Int),
+    ("services.*.ulimits.*.hard", Cast::Int),
+    ("services.*.ulimits.*.soft", Cast::Int),
+    ("services.*.privileged", Cast::Bool),
+    ("services.*.oom_score_adj", Cast::Int),
+    ("services.*.read_only", Cast::Bool),
+    ("services.*.stdin_open", Cast::Bool),
+    ("services.*.tty", Cast::Bool),
+    ("services.*.volumes.[].read_only", Cast::Bool),
+    ("services.*.volumes.[].volume.nocopy", Cast::Bool),
+    ("networks.*.external", Cast::Bool),
+    ("networks.*.internal", Cast::Bool),
+    ("networks.*.attachable", Cast::Bool),
+    ("volumes.*.external", Cast::Bool),
+    ("secrets.*.external", Cast::Bool),
+    ("configs.*.external", Cast::Bool),
+];
+
+/// Replaces variables in all values of a file, keys excepted.
+/// `filled` counts the bytes that came so, over all files.
+pub fn interpolate(
+    root: &mut Map,
+    lookup: Lookup<'_>,
+    sink: &mut Sink,
+    notes: &mut Vec<Note>,
+    filled: &mut usize,
+) {
+    for entry in &mut root.0 {
+        walk(&mut entry.value, Path::Root.key(&entry.key), lookup, sink, notes, filled);
+    }
+}
+
+fn walk(
+    node: &mut Node,
+    path: Path<'_>,
+    lookup: Lookup<'_>,
+    sink: &mut Sink,
+    notes: &mut Vec<Note>,
+    filled: &mut usize,
+) {
+    match &mut node.value {
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                walk(item, path.index(index), lookup, sink, notes, filled);
+            }
+        }
+        Value::Map(map) => {
+            for entry in &mut map.0 {
+                walk(&mut entry.value, path.key(&entry.key), lookup, sink, notes, filled);
+            }
+        }
+        Value::Str(text) if text.contains('$') => {
+            // Said once; what follows is not read.
+            if *filled == MOST_FILLED {
+                return;
+            }
+            let mut kinds = vec![];
+            let mut left = MOST_FILLED - *filled;
+            let outcome = substitute(text, lookup, &mut kinds, &mut left);
+            *filled = MOST_FILLED - left;
+            notes.extend(kinds.into_iter().map(|kind| Note {
+                at: node.at,
+                path: path.to_string(),
+                kind,
+            }));
+            match outcome {
+                Ok(new) if new == *text => {}
+                Ok(new) => match cast(&path.pattern(), new) {
+                    Ok(value) => node.value = value,
+                    Err(wrong) => {
+                        let (message, hint) = wrong.explain(path.last(), text, lookup);
+                        sink.fault(node.at, path, message, hint);
+                    }
+                },
+                Err(error) => sink.hint(node.at, path, error.message, error.hint),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a value is not that docker wants there.
+#[derive(Debug, PartialEq, Eq)]
+struct Uncast {
+    value: String,
+    wanted: &'static str,
+    not: &'static str,
+}
+
+impl Uncast {
+    /// What is wrong with a value that was written as `text`. Of an empty one the
+    /// cause is told: the variable.
+    fn explain(self, key: &str, text: &str, lookup: Lookup<'_>) -> (String, Option<String>) {
+        let Uncast { value, wanted, not } = self;
+        if !value.is_empty() {
+            return (format!("`{value}` {not}"), None);
+        }
+        let names = names(text);
+        let Some(first) = names.first() else { return (format!("`{text}` {not}"), None) };
+        let is = if lookup(first).is_some() { "empty" } else { "not set" };
+        let message = format!("{first} is {is}, but `{key}: {text}` needs {wanted}");
+        (message, Some(format!("set {first}, or write a default: `${{{first}:-…}}`")))
+    }
+}
+
+/// The variables of a value, in order.
+fn names(text: &str) -> Vec<&str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names = text.split('$').skip(1).map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())]
+    });
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn cast(path: &str, text: String) -> Result<Value, Uncast> {
+    let Some((_, cast)) = CASTS.iter().find(|(pattern, _)| matches(pattern, path)) else {
+        return Ok(Value::Str(text));
+    };
+    let (value, wanted, not) = match cast {
+        Cast::Int => {
+            (atoi(&text).map(|i| Value::Int(i.into())), "a number", "is not a whole number")
+        }
+        Cast::Float => (text.parse().ok().map(Value::Float), "a number", "is not a number"),
+        Cast::Bool => {
+            let flag = match text.to_lowercase().as_str() {
+                "y" | "yes" | "true" | "on" => Some(true),
+                "n" | "no" | "false" | "off" => Some(false),
+                _ => None,
+            };
+            (flag.map(Value::Bool), "`true` or `false`", "is neither true nor false")
+        }
+    };
+    value.ok_or(Uncast { value: text, wanted, not })
+}
+
+/// Go's `strconv.Atoi`: decimal only.
+fn atoi(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('.');
+    pattern.split('.').all(|p| parts.next().is_some_and(|part| p == "*" || p == part))
+        && parts.next().is_none()
+}
+
+/// Why a value cannot be interpolated.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invalid {
+    pub message: String,
+    pub hint: String,
+}
+
+/// Most bytes that all values together may have once variables are filled in: of
+/// a few kilobytes that repeat a long variable come gigabytes. What is no value in
+/// the end counts as well, as it was put together.
+const MOST_FILLED: usize = 16 << 20;
+
+/// Replaces all variables of one value; `left` are the bytes that may still come.
+pub fn substitute(
+    text: &str,
+    lookup: Lookup<'_>,
+    notes: &mut Vec<NoteKind>,
+    left: &mut usize,
+) -> Result<String, Invalid> {
+    let mut out = String::with_capacity(text.len());
+    let most = *left;
+    let mut error: Option<Invalid> = None;
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let braced = rest.starts_with('{');
+        let inner = if braced { &rest[1..] } else { rest };
+        let name = variable(inner).filter(|len| !braced || inner[*len..].starts_with('}'));
+        // With braces the operator must end at the brace; a name followed by
+        // anything else is malformed.
+        let Some(len) = name else {
+            error = Some(malformed(rest));
+            continue;
+        };
+        let outcome = resolve(&inner[..len], lookup, notes);
+        rest = &inner[len + usize::from(braced)..];
+        // Docker keeps the last outcome only.
+        if let Some(lost) = error.take() {
+            notes.push(NoteKind::ErrorSwallowed(lost.message));
+        }
+        match outcome {
+            Ok(value) => out.push_str(&value),
+            Err(e) => error = Some(e),
+        }
+        if out.len() > most {
+            *left = 0;
+            return Err(Invalid {
+                message: format!(
+                    "with its variables the stack is longer than {} MiB",
+                    MOST_FILLED >> 20
+                ),
+                hint: "shorten the values, or what repeats them".into(),
+            });
+        }
+    }
+    out.push_str(rest);
+    *left = most.saturating_sub(out.len());
+    error.map_or(Ok(out), Err)
+}
+
+/// Length of `N` at the start of the text.
+fn variable(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if !bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
+        return None;
+    }
+    let name = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    let operator = match &bytes[name..] {
+        [b':', b'-' | b'?', ..] => 2,
+        [b'-' | b'?', ..] => 1,
+        _ => return Some(name),
+    };
+    let argument = &text[name + operator..];
+    Some(name + operator + argument.find('}').unwrap_or(argument.len()))
+}
+
+fn resolve(
+    expression: &str,
+    lookup: Lookup<'_>,
+    notes: &mut Vec<NoteKind>,
+) -> Result<String, Invalid> {
+    if let Some((name, default)) =
+        expression.split_once(":-").or_else(|| expression.split_once('-'))
+    {
+        if name.contains('?') {
+            notes.push(NoteKind::RequiredNeverFails(expression.to_owned()));
+        }
+        let soft = expression.contains(":-");
+        return Ok(match lookup(name) {
+            Some(value) if !(soft && value.is_empty()) => value,
+            _ => default.to_owned(),
+        });
+    }
+    if let Some((name, message)) =
+        expression.split_once(":?").or_else(|| expression.split_once('?'))
+    {
+        let may_be_empty = !expression.contains(":?");
+        return match lookup(name) {
+            Some(value) if may_be_empty || !value.is_empty() => Ok(value),
+            _ => Err(Invalid {
+                message: if message.is_empty() {
+                    format!("the variable {name} must be set")
+                } else {
+                    format!("the variable {name} must be set: {message}")
+                },
+                hint: format!("set {name} in the environment file"),
+            }),
+        };
+    }
+    Ok(lookup(expression).unwrap_or_default())
+}
+
+fn malformed(rest: &str) -> Invalid {
+    let shown: String = rest.chars().take_while(|c| !c.is_whitespace()).take(20).collect();
+    let hint = if rest.starts_with('{') && rest.contains('+') {
+        "`+` is not available: write `${NAME:-default}`, `${NAME:?message}` or `$$` for a dollar sign"
+    } else {
+        "write `$$` for a dollar sign"
+    };
+    Invalid { message: format!("`${shown}` is not a variable"), hint: hint.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        match name {
+            "FOO" => Some("foo".into()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn values_are_substituted_as_docker_does() {
+        for (text, expected) in [
+            ("$$", "$"),
+            ("a $FOO b", "a foo b"),
+            ("${FOO}", "foo"),
+            ("$NOPE|${NOPE}", "|"),
+            ("${NOPE:-d}", "d"),
+            ("${EMPTY:-d}", "d"),
+            ("${EMPTY-d}", ""),
+            ("${NOPE-d}", "d"),
+            ("${FOO:?m}", "foo"),
+            ("${EMPTY?m}", ""),
+            ("$FOO-bar", "foo"),
+            ("$NOPE-bar", "bar"),
+            ("$NOPE-bar} tail", "bar} tail"),
+            ("${NOPE:-${W}}", "${W}"),
+            ("${FOO:-a}b}", "foob}"),
+            ("${NOPE:?must be set - please}", " please"),
+            ("$$$FOO", "$foo"),
+            ("$$FOO", "$FOO"),
+            ("${foo}", ""),
+            ("ü$FOOü", "üfooü"),
+            ("$1 $FOO", " foo"),
+            ("${NOPE:?x} $FOO", " foo"),
+        ] {
+            // The last two lose their error, as in docker: "$1" leaves "1".
+            let expected = if text == "$1 $FOO" { "1 foo" } else { expected };
+            assert_eq!(
+                substitute(text, &env, &mut vec![], &mut { MOST_FILLED }).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_value_names_its_variable() {
+        for (key, text, expected) in [
+            ("published", "${PORT}", "PORT is not set, but `published: ${PORT}` needs a number"),
+            ("replicas", "$EMPTY", "EMPTY is empty, but `replicas: $EMPTY` needs a number"),
+            ("tty", "${A}${B}", "A is not set, but `tty: ${A}${B}` needs `true` or `false`"),
+        ] {
+            let path = match key {
+                "published" => "services.a.ports.[].published",
+                "replicas" => "services.a.deploy.replicas",
+                _ => "services.a.tty",
+            };
+            let (message, hint) = cast(path, String::new()).unwrap_err().explain(key, text, &env);
+            assert_eq!(message, expected);
+            assert!(hint.is_some_and(|hint| hint.starts_with("set ")));
+        }
+        let wrong = cast("services.a.tty", "maybe".into()).unwrap_err();
+        assert_eq!(wrong.explain("tty", "$X", &env).0, "`maybe` is neither true nor false");
+    }
+
+    #[test]
+    fn what_is_no_variable_is_an_error() {
+        for text in [
+            "${V:+x}",
+            "${V+x}",
+            "${V/a/b}",
+            "${V:0:1}",
+            "${}",
+            "$1",
+            "$",
+            "a$",
+            "${V",
+            "$ x",
+            "${FOO:?",
+            "${NOPE:?m}",
+            "${EMPTY:?m}",
+            "${NOPE?}",
+            "$NOPE?x",
+            "$FOO $1",
+        ] {
+            assert!(substitute(text, &env, &mut vec![], &mut { MOST_FILLED }).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_cannot_fail_is_noted() {
+        let mut notes = vec![];
+        let _ = substitute("${NOPE:?must be set - please}", &env, &mut notes, &mut { MOST_FILLED });
+        assert!(matches!(notes[..], [NoteKind::RequiredNeverFails(_)]));
+        let mut notes = vec![];
+        let _ = substitute("${NOPE:?x} $FOO", &env, &mut notes, &mut { MOST_FILLED });
+        assert!(matches!(notes[..], [NoteKind::ErrorSwallowed(_)]));
+    }
+
+    #[test]
+    fn casts_need_the_exact_path() {
+        assert_eq!(cast("services.a.tty", "On".into()), Ok(Value::Bool(true)));
+        assert_eq!(cast("services.a.init", "true".into()), Ok(Value::Str("true".into())));
+        assert_eq!(cast("services.a.ports.[].target", "080".into()), Ok(Value::Int(80)));
+        assert_eq!(cast("services.a.b.tty", "on".into()), Ok(Value::Str("on".into())));
+        assert!(cast("services.a.tty", "1".into()).is_err());
+        assert!(cast("services.a.deploy.replicas", "two".into()).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! From the text of files to the model: YAML, interpolation, files that name others, merging.
+
+pub(crate) mod env;
+pub(crate) mod extends;
+pub(crate) mod include;
+pub(crate) mod interpolate;
+pub(crate) mod load;
+pub(crate) mod losses;
+pub(crate) mod merge;
+pub(crate) mod oddities;
+pub(crate) mod older;
+pub(crate) mod others;
+pub(crate) mod profiles;
+pub(crate) mod yaml;

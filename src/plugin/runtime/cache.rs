@@ -1,0 +1,170 @@
+//! Compiled code kept between runs.
+//!
+//! An entry is named by the component's sha256 and by the engine's
+//! configuration and version, and begins with the sha256 of that name and of the
+//! code that follows, so that an entry that was damaged, or renamed, is compiled
+//! anew instead of run. Whoever
+//! can write here runs code as this user; so the folder is private, and what is
+//! not this user's alone is not used.
+
+use std::{
+    fs::{self, OpenOptions},
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, component::Component};
+
+use crate::plugin::Error;
+
+/// Entries kept; the oldest go first. A team has tens of plugins, and an
+/// upgrade of the engine makes them all anew.
+const ENTRIES: usize = 128;
+/// Bytes of an entry: a large component's code is three times its size.
+const ENTRY: u64 = 512 << 20;
+const SUM: usize = 32;
+
+/// The folder, and the engine that its entries are for.
+pub struct Cache {
+    folder: PathBuf,
+    engine: String,
+}
+
+impl Cache {
+    pub fn new(folder: &Path, engine: &Engine) -> Self {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Cache { folder: folder.into(), engine: format!("{:016x}", hasher.finish()) }
+    }
+
+    fn path(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{digest}-{}.cwasm", self.engine))
+    }
+
+    /// The compiled component; none when it has to be compiled.
+    pub fn get(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let code = match self.read(digest) {
+            Ok(code) => code,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(%digest, %error, "a cached plugin is not used");
+                }
+                return None;
+            }
+        };
+        // SAFETY: `deserialize` runs what it is given as native code. These
+        // bytes were written by `put` below: they lie in a folder and a file
+        // that belong to this user and that nobody else can write (checked in
+        // `read` on the open file), and they have the checksum they were
+        // written with. wasmtime itself refuses code of another version or
+        // configuration.
+        #[expect(unsafe_code, reason = "the only way to load compiled code")]
+        let component = unsafe { Component::deserialize(engine, &code[SUM..]) };
+        component
+            .inspect_err(|error| tracing::warn!(%digest, %error, "a cached plugin is not used"))
+            .ok()
+    }
+
+    fn sum(&self, digest: &str, code: &[u8]) -> [u8; SUM] {
+        let sum = Sha256::new().chain_update(digest).chain_update(&self.engine);
+        sum.chain_update(code).finalize().into()
+    }
+
+    /// An entry that is this user's alone and undamaged, checksum included.
+    fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
+        let foreign = |what: &str| io::Error::other(format!("{what} is not this user's alone"));
+        if !private(&fs::symlink_metadata(&self.folder)?, libc_mode::DIRECTORY) {
+            return Err(foreign("the folder"));
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            // A pipe would keep us waiting for its other end.
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(self.path(digest))?;
+        let metadata = file.metadata()?;
+        if !private(&metadata, libc_mode::REGULAR) {
+            return Err(foreign("the file"));
+        }
+        if metadata.len() > ENTRY {
+            return Err(io::Error::other("the file is too large"));
+        }
+        let mut code = Vec::with_capacity(metadata.len() as usize);
+        file.take(ENTRY).read_to_end(&mut code)?;
+        if code.len() <= SUM || self.sum(digest, &code[SUM..])[..] != code[..SUM] {
+            return Err(io::Error::other("the file is damaged"));
+        }
+        Ok(code)
+    }
+
+    /// Keeps compiled code. Writers may race: each writes a file of its own and
+    /// renames it, and any of them is good.
+    pub fn put(&self, digest: &str, code: &[u8]) -> Result<(), Error> {
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Cache { action, path, source }
+        };
+        self.make_folder().map_err(failed("make the private folder", &self.folder))?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.folder)
+            .map_err(failed("write in", &self.folder))?;
+        // Readable and writable by this user alone: tempfile's default.
+        let path = self.path(digest);
+        file.write_all(&self.sum(digest, code))
+            .and_then(|()| file.write_all(code))
+            .map_err(failed("write", &path))?;
+        file.persist(&path).map_err(|error| failed("write", &path)(error.error))?;
+        self.prune(&path);
+        Ok(())
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        if let Some(parent) = self.folder.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match fs::DirBuilder::new().mode(0o700).create(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if private(&fs::symlink_metadata(&self.folder)?, libc_mode::DIRECTORY) {
+            return Ok(());
+        }
+        Err(io::Error::other("it is not a folder that only this user can use (mode 0700)"))
+    }
+
+    /// Removes the oldest entries beyond [`ENTRIES`], and what a crash left.
+    /// Failing at that is no reason to fail.
+    fn prune(&self, new: &Path) {
+        let Ok(folder) = fs::read_dir(&self.folder) else { return };
+        let mut entries: Vec<_> = folder
+            .flatten()
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .filter(|(_, path)| path != new)
+            .collect();
+        entries.sort();
+        let surplus = (entries.len() + 1).saturating_sub(ENTRIES);
+        for (_, path) in entries.into_iter().take(surplus) {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::debug!(path = %path.display(), %error, "an old cached plugin stays");
+            }
+        }
+    }
+}
+
+/// The kinds of `st_mode`, so that the check reads as one line.
+mod libc_mode {
+    pub const DIRECTORY: u32 = 0o040_000;
+    pub const REGULAR: u32 = 0o100_000;
+    pub const KIND: u32 = 0o170_000;
+}
+
+/// Of this kind, this user's, and closed to everyone else.
+fn private(metadata: &fs::Metadata, kind: u32) -> bool {
+    metadata.mode() & libc_mode::KIND == kind
+        && metadata.mode() & 0o077 == 0
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+}

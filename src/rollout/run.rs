@@ -1,0 +1,314 @@
+//! Bringing one stack onto a swarm: the part that deploying an app and
+//! deploying plain compose files have in common.
+//!
+//! live state → images → work → apply → converge → (go back) → prune. What
+//! surrounds it (consent, hooks, records) is the caller's.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future;
+
+use crate::{
+    compose::Stack,
+    engine::{Distribution, Engine, Scope, api, docker_config::DockerConfig, label},
+    progress::Sink,
+};
+
+use super::{
+    Error,
+    converge::{Target, converge},
+    error::{Failed, FailedService, Problem, Subject},
+    live::Live,
+    send::{
+        apply::{self, Applied},
+        auths::{Auths, SendAuth},
+    },
+    state::{
+        State,
+        ports::{Published, published},
+        reached::Reached,
+        since::Since,
+        state_of,
+        wanted::is_job,
+    },
+    undo,
+    work::{Action, Jobs, Policy, ServiceWork, Work, contents, image_of, images_to_resolve},
+};
+
+/// The deadline where neither the operator nor the stack names one; what
+/// recipes write into their timeout label.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// One stack on its way to a swarm.
+pub(crate) struct Rollout<'a> {
+    pub engine: &'a dyn Engine,
+    pub stack: &'a Stack,
+    pub progress: &'a dyn Sink,
+    /// Where credentials for registries come from.
+    pub docker: &'a DockerConfig,
+    pub auth: SendAuth,
+    pub policy: Policy,
+    pub limit: Duration,
+    /// Whether services that do not come up get their old specs back.
+    pub on_failure: OnFailure,
+    /// Whose failures they are.
+    pub subject: Subject,
+}
+
+/// What happens when services do not come to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// What ran before comes back: a version that is known to have come up, or
+    /// else whatever runs when the deploy begins.
+    GoBack { known_good: bool },
+    /// Swarm does what the compose file tells it (`failure_action`).
+    Leave,
+}
+
+/// What registries say of images. Asked once per deploy: an answer may take
+/// seconds to fail to come.
+pub(crate) struct Images {
+    found: BTreeMap<String, Distribution>,
+    warnings: Vec<String>,
+}
+
+impl Rollout<'_> {
+    /// What is there now, and whether file secrets that somebody else made have
+    /// the contents that are wanted.
+    pub async fn live(&self) -> Result<Live, Error> {
+        let mut live = Live::read(self.engine, self.stack).await?;
+        let asked: Vec<(&str, String)> = contents::unproven(&self.stack.secrets, &live);
+        let answers = asked
+            .iter()
+            .map(|(name, id)| self.engine.secret_matches(id, self.stack.secrets[*name].clone()));
+        let answers = future::try_join_all(answers).await?;
+        live.same_secrets = asked
+            .iter()
+            .zip(answers)
+            .filter_map(|((name, _), same)| Some(((*name).to_owned(), same?)))
+            .collect();
+        Ok(live)
+    }
+
+    /// Asks the registries what has to be known.
+    pub async fn images(&self, live: &Live) -> Result<Images, Error> {
+        let wanted = images_to_resolve(self.stack, live, self.policy.images);
+        let images = wanted.iter().map(String::as_str);
+        let (auths, mut warnings) = Auths::read(self.docker, self.auth, images).await?;
+        let (found, unanswered) = apply::resolve_images(self.engine, &wanted, &auths).await;
+        warnings.extend(unanswered);
+        Ok(Images { found, warnings })
+    }
+
+    /// What has to be done.
+    pub fn work(&self, live: &Live, images: &Images) -> Work {
+        let mut work = Work::compute(self.stack, live, &images.found, &self.policy);
+        for service in &mut work.services {
+            if service.action != Action::Keep {
+                continue;
+            }
+            if self.policy.jobs == Jobs::Rerun && is_job(&service.spec) {
+                service.action = Action::Update(vec!["jobs run again at each deploy".into()]);
+            } else if self.auth == SendAuth::Always {
+                // The swarm does not show those that it has.
+                service.action = Action::Update(vec!["credentials for its registry".into()]);
+            }
+        }
+        work.warnings.extend_from_slice(&images.warnings);
+        work
+    }
+
+    /// Sends what differs.
+    ///
+    /// # Errors
+    /// As long as nothing was changed; what services met with is in the answer.
+    pub async fn send(&self, live: &Live, work: &Work) -> Result<Applied, Error> {
+        self.progress.step("apply");
+        self.look_for_ports(work).await?;
+        let sent = work.services.iter().filter(|s| s.action != Action::Keep);
+        let images = sent.filter_map(|s| image_of(&s.spec));
+        let (auths, warnings) = Auths::read(self.docker, self.auth, images).await?;
+        for message in warnings {
+            self.progress.warn(message);
+        }
+        apply::apply(self.engine, self.stack, (work, live), &auths, self.progress).await
+    }
+
+    /// That no other service publishes a port that is new with this deploy: swarm would
+    /// say so only when networks, configs and other services were sent.
+    async fn look_for_ports(&self, work: &Work) -> Result<(), Error> {
+        let sent: Vec<&ServiceWork> =
+            work.services.iter().filter(|service| service.action != Action::Keep).collect();
+        let wanted: Vec<(&str, Published)> = sent
+            .iter()
+            .flat_map(|service| {
+                let before = service.before.as_ref().and_then(|before| before.spec.as_ref());
+                let had = before.map(published).unwrap_or_default();
+                let new = published(&service.spec).into_iter();
+                new.filter(move |port| !had.contains(port)).map(|port| (&*service.key, port))
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        // What is sent may give up a port that it has.
+        let moving: Vec<&str> =
+            sent.iter().filter_map(|s| s.before.as_ref()?.id.as_deref()).collect();
+        for service in self.engine.services(Scope::All).await? {
+            let (Some(id), Some(spec)) = (service.id.as_deref(), &service.spec) else { continue };
+            if moving.contains(&id) {
+                continue;
+            }
+            let held = published(spec);
+            if let Some((key, port)) =
+                wanted.iter().find(|(_, port)| held.iter().any(|it| it.excludes(port)))
+            {
+                return Err(Error::PortHeld {
+                    port: port.to_string(),
+                    service: (*key).to_owned(),
+                    holder: spec.name.clone().unwrap_or_default(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what differs and waits until it runs; what follows when it does
+    /// not is [`OnFailure`]'s. Returns what was sent.
+    pub async fn carry_out(
+        &self,
+        live: &Live,
+        work: &Work,
+        detach: bool,
+    ) -> Result<Applied, Error> {
+        let back = self.goes_back(live).await?;
+        let mut applied = self.send(live, work).await?;
+        let mut services = std::mem::take(&mut applied.refused);
+        if services.is_empty() && !detach {
+            self.progress.step("converge");
+            match self.wait(work, &applied).await {
+                Ok(reached) => applied.reached = reached,
+                Err(late) => services = late,
+            }
+        }
+        if services.is_empty() {
+            return Ok(applied);
+        }
+        let by_swarm =
+            services.iter().all(|s| matches!(&s.problem, Problem::Stuck(State::RolledBack { .. })));
+        let untouched = applied.sent.is_empty()
+            && !live.services.is_empty()
+            && services.iter().all(|s| matches!(s.problem, Problem::Refused(_)));
+        let failed = self.failed(services);
+        if untouched {
+            return Err(Error::Untouched(failed));
+        }
+        match self.on_failure {
+            OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
+            OnFailure::Leave => Err(Error::Failed(failed)),
+            // There is nothing good to go back to.
+            OnFailure::GoBack { .. } if !back || applied.sent.is_empty() => {
+                Err(Error::Failed(failed))
+            }
+            OnFailure::GoBack { .. } => match self.go_back(&applied).await {
+                Ok(()) => Err(Error::RolledBack(failed)),
+                Err(undo) => Err(Error::UndoFailed { failed, undo }),
+            },
+        }
+    }
+
+    /// Whether what runs now comes back when the deploy fails.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn goes_back(&self, live: &Live) -> Result<bool, Error> {
+        Ok(!live.services.is_empty()
+            && match self.on_failure {
+                OnFailure::GoBack { known_good } => known_good || self.runs(live).await?,
+                OnFailure::Leave => false,
+            })
+    }
+
+    /// Whether any of the services that are there has a task that runs.
+    async fn runs(&self, live: &Live) -> Result<bool, Error> {
+        for id in live.services.values().filter_map(|service| service.id.as_deref()) {
+            let tasks = self.engine.tasks(id).await?;
+            if tasks.iter().any(|task| state_of(task) == api::TaskState::RUNNING) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Brings back what ran before, and waits until it runs.
+    ///
+    /// # Errors
+    /// What could not be brought back, for people.
+    pub async fn go_back(&self, applied: &Applied) -> Result<(), String> {
+        self.progress.step("roll back");
+        undo::undo(self.engine, &applied.sent, self.limit, self.progress).await
+    }
+
+    /// Looks that everything runs, where nothing has to be sent.
+    pub async fn check_running(&self, work: &Work) -> Result<Reached, Error> {
+        self.wait(work, &Applied::default()).await.map_err(|s| Error::Failed(self.failed(s)))
+    }
+
+    /// Removes what is wanted no more; to be called when the rest is known to
+    /// be good.
+    pub async fn prune(&self, work: &Work) {
+        if !work.stale.is_empty() {
+            self.progress.step("prune");
+            apply::prune(self.engine, &work.stale, self.progress).await;
+        }
+    }
+
+    pub fn failed(&self, services: Vec<FailedService>) -> Failed {
+        Failed {
+            what: format!("the deploy of {}", self.subject),
+            subject: self.subject.clone(),
+            services,
+        }
+    }
+
+    /// Waits for what was sent, and looks that the rest runs.
+    async fn wait(&self, work: &Work, applied: &Applied) -> Result<Reached, Vec<FailedService>> {
+        let mut targets: Vec<Target> = applied
+            .sent
+            .iter()
+            .map(|sent| Target {
+                key: sent.key.clone(),
+                id: sent.id.clone(),
+                spec: sent.spec.clone(),
+                since: sent.since.clone(),
+            })
+            .collect();
+        let kept = work.services.iter().filter(|s| s.action == Action::Keep);
+        targets.extend(kept.filter_map(|kept| {
+            let before = kept.before.as_ref()?;
+            Some(Target {
+                key: kept.key.clone(),
+                id: before.id.clone()?,
+                spec: before.spec.clone()?,
+                since: match applied.sent.is_empty() {
+                    true => Since::Read(Box::new(before.clone())),
+                    // The sending may have taken a while.
+                    false => Since::Unchanged,
+                },
+            })
+        }));
+        converge(self.engine, &targets, self.limit, self.progress).await
+    }
+}
+
+/// Option, else the stack's own timeout label on any service, else the default.
+pub(crate) fn timeout(stack: &Stack, option: Option<Duration>) -> Duration {
+    let key = format!("coop-cloud.{}.timeout", stack.name);
+    let from_label = || {
+        stack.services.iter().find_map(|s| {
+            let seconds: u64 = label(s.spec.labels.as_ref(), &key)?.trim().parse().ok()?;
+            (seconds > 0).then(|| Duration::from_secs(seconds))
+        })
+    };
+    option.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT)
+}
