@@ -1,7 +1,7 @@
-//! What the compiler may take for a component. In a process of its own, since a
+//! What the compiler may take for a component. Each in a process of its own, since a
 //! compilation that was given up goes on until the process ends.
 
-use crate::support::hostile;
+use crate::support::{common::is_alone, hostile};
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ async fn refused(limits: CompileLimits) -> String {
 
 #[tokio::test]
 async fn it_takes_the_compiler_too_long() {
+    if !is_alone() {
+        return;
+    }
     let limits = CompileLimits { time: Duration::from_secs(1), ..CompileLimits::default() };
     let said = refused(limits).await;
     assert_eq!(said, "the plugin `slow` was not compiled: that reached its limit of time (1 s)");
@@ -30,6 +33,9 @@ async fn it_takes_the_compiler_too_long() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn it_takes_the_compiler_too_much_memory() {
+    if !is_alone() {
+        return;
+    }
     let limits = CompileLimits { memory: 64 << 20, ..CompileLimits::default() };
     let said = refused(limits).await;
     assert_eq!(
