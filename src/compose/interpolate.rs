@@ -9,6 +9,7 @@
 //! surely not what the author meant, a [`Note`] says so.
 
 use super::{
+    blanks::{self, Blank},
     problem::{Path, Sink, Spot},
     yaml::{Map, Node, Value},
 };
@@ -50,6 +51,8 @@ pub enum NoteKind {
     EnvFileRaw(String),
     /// A character that shows nothing.
     Invisible(char),
+    /// A name with a blank at its start or end.
+    BlankAtEdge(Blank),
 }
 
 /// Casts that docker does, only where substitution changed the text.
@@ -140,6 +143,9 @@ fn walk(
                 path: path.to_string(),
                 kind,
             }));
+            if let Ok(new) = &outcome {
+                notes.extend(blank_at_edge(new, text, node.at, path, lookup));
+            }
             match outcome {
                 Ok(new) if new == *text => {}
                 Ok(new) => match cast(&path.pattern(), new) {
@@ -152,8 +158,22 @@ fn walk(
                 Err(error) => sink.hint(node.at, path, error.message, error.hint),
             }
         }
+        Value::Str(text) => notes.extend(blank_at_edge(text, text, node.at, path, lookup)),
         _ => {}
     }
+}
+
+fn blank_at_edge(
+    value: &str,
+    written: &str,
+    at: Spot,
+    path: Path<'_>,
+    lookup: Lookup<'_>,
+) -> Option<Note> {
+    let blank = blanks::is_odd(value, path)
+        .then(|| blanks::find(value, written, &names(written), lookup))
+        .flatten()?;
+    Some(Note { at, path: path.to_string(), kind: NoteKind::BlankAtEdge(blank) })
 }
 
 /// What a value is not that docker wants there.

@@ -7,6 +7,7 @@
 //! Nothing here reads a disk, an environment or a network: files come in as
 //! text, and whatever a file refers to is read through [`Files`].
 
+mod blanks;
 mod convert;
 mod decode;
 pub(crate) mod duration;
