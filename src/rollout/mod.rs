@@ -36,7 +36,7 @@ pub(crate) mod wanted;
 pub(crate) mod work;
 
 pub use condition::{Condition, of_services as condition};
-pub use error::{Error, Failed, FailedService, Problem, Subject};
+pub use error::{Error, Failed, FailedService, Fate, Problem, Subject, Taken};
 pub use place::Place;
 pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
 pub use ps::TaskRow;
