@@ -302,9 +302,12 @@ async fn a_put_back_that_fails_leaves_the_app_stopped_and_can_be_repeated() {
     let mut replicas = fixture.replicas().await;
     replicas.sort_unstable();
     assert_eq!(replicas, [0, 1]);
+    let half = || fixture.context.home.lock_file(&fixture.entry).unwrap().restoring;
+    assert!(half().is_some());
 
     fixture.plan(&plan("cat /data/db.txt"));
     fixture.restore().await.unwrap();
+    assert_eq!(half(), None);
     assert_eq!(fixture.replicas().await, [1, 1]);
     assert_eq!(fixture.run("app", "ls /content").await, "sub\n");
 }
@@ -473,18 +476,35 @@ async fn a_restore_that_is_killed_is_completed_by_the_next_one() {
         let ended = restore.wait_with_output().unwrap();
         assert_eq!(ended.status.code(), None, "{killed:?}: {ended:?}");
 
-        let (_, status, said) = fixture.answer(&["app", "ls", "--status", "--json"]);
-        let (_, tasks, _) = fixture.answer(&["app", "ps", &name]);
-        eprintln!("== {killed:?}\n{status}{said}{tasks}{:?}", fixture.beside().await);
+        // The app goes on with its own data, or whoever looks is told.
+        let half = "did not come to its end: the data may be half of it";
+        let hint = format!("`potluck backup restore {name} 2");
+        let dry = ["app", "deploy", &name, "--dry-run"];
+        for looks in [&["app", "ls", "--status"][..], &["app", "ps", &name], &dry] {
+            let (code, out, said) = fixture.answer(looks);
+            assert_eq!(code, Some(0), "{killed:?}, {looks:?}: {out}{said}");
+            match killed {
+                Killed::Reading => assert!(!said.contains(half), "{looks:?}: {said}"),
+                _ => assert!(said.contains(half) && said.contains(&hint), "{killed:?}: {said}"),
+            }
+            if looks.contains(&"ls") {
+                let status = if killed == Killed::Reading { "deployed" } else { "stopped" };
+                assert!(out.contains(status), "{killed:?}: {out}");
+            }
+        }
+        if killed == Killed::Reading {
+            assert_eq!(fixture.run("app", "cat /content/sub/p").await, "now\n");
+        }
         if killed == Killed::PuttingBack {
             fixture.run("db", "rm /data/wait /data/reached").await;
         }
         let (code, out, said) = fixture.answer(&["backup", "restore", &name, "--yes"]);
-        eprintln!("{code:?} {out}{said}");
         assert_eq!(code, Some(0), "{killed:?}: {out}{said}");
         assert_eq!(fixture.replicas().await, [1, 1], "{killed:?}");
         assert_eq!(fixture.run("app", saved).await, "picture\n2001\n2000\n", "{killed:?}");
         assert_eq!(fixture.run("db", "cat /data/db.txt").await, "rows\n", "{killed:?}");
         assert_eq!(fixture.beside().await, Vec::<std::path::PathBuf>::new(), "{killed:?}");
+        let (_, _, said) = fixture.answer(&["app", "ls"]);
+        assert!(!said.contains(half), "{killed:?}: {said}");
     }
 }

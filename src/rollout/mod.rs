@@ -35,7 +35,7 @@ mod unpinned;
 pub(crate) mod wanted;
 pub(crate) mod work;
 
-pub use condition::{Condition, of_services as condition};
+pub use condition::{Condition, of_services as condition, taskless};
 pub use error::{Error, Failed, FailedService, Fate, Problem, Subject, Taken};
 pub use place::Place;
 pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
