@@ -418,7 +418,7 @@ impl Fixture {
     /// What lies beside the data of `content`.
     async fn beside(&self) -> Vec<std::path::PathBuf> {
         let volume = self.engine.volume(&format!("{}_content", self.stack)).await.unwrap();
-        let data = std::path::PathBuf::from(volume.mountpoint);
+        let data = volume.mountpoint;
         let all = fs::read_dir(data.parent().unwrap()).unwrap();
         all.map(|entry| entry.unwrap().path()).filter(|path| *path != data).collect()
     }

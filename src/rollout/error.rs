@@ -46,7 +46,7 @@ pub enum Error {
     PortHeld { port: String, service: String, holder: String },
     /// It failed, and so did going back.
     #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
-    UndoFailed { failed: Failed, undo: String },
+    UndoFailed { failed: Failed, undo: Box<str> },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
     #[error("{what} took longer than {} s", .limit.as_secs())]
@@ -77,7 +77,7 @@ pub struct Failed {
     pub subject: Subject,
     pub services: Vec<FailedService>,
     /// What the swarm took before or beside what it refused, by service.
-    pub taken: Vec<Taken>,
+    pub taken: Box<[Taken]>,
 }
 
 /// A service that the swarm took while it refused another one of the same deploy.
@@ -144,7 +144,7 @@ impl fmt::Display for Failed {
                 write!(f, "\n    | {}", line(said))?;
             }
         }
-        for taken in &self.taken {
+        for taken in self.taken.iter() {
             write!(f, "\n  {}: {taken}", line(&taken.service))?;
         }
         Ok(())
@@ -249,10 +249,10 @@ mod tests {
                 cause: None,
                 log: vec![],
             }],
-            taken: vec![
+            taken: Box::new([
                 Taken { service: "new".into(), is_new: true, fate },
                 Taken { service: "old".into(), is_new: false, fate },
-            ],
+            ]),
         };
         let head = "the deploy of wiki failed\n  web: the engine refused it: no\n";
         for (error, tail) in [

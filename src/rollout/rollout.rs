@@ -198,7 +198,7 @@ impl Rollout<'_> {
         // Where nothing was refused, each service that fails speaks for itself.
         let refused = services.iter().any(|s| matches!(s.problem, Problem::Refused(_)));
         let failed = |fate| Failed {
-            taken: if refused { taken(&applied, fate) } else { Vec::new() },
+            taken: if refused { taken(&applied, fate) } else { Box::default() },
             ..self.failed(services)
         };
         if untouched {
@@ -213,7 +213,9 @@ impl Rollout<'_> {
             }
             OnFailure::GoBack { .. } => match self.go_back(&applied).await {
                 Ok(()) => Err(Error::RolledBack(failed(Fate::Undone))),
-                Err(undo) => Err(Error::UndoFailed { failed: failed(Fate::Unknown), undo }),
+                Err(undo) => {
+                    Err(Error::UndoFailed { failed: failed(Fate::Unknown), undo: undo.into() })
+                }
             },
         }
     }
@@ -269,7 +271,7 @@ impl Rollout<'_> {
             what: format!("the deploy of {}", self.subject),
             subject: self.subject.clone(),
             services,
-            taken: Vec::new(),
+            taken: Box::default(),
         }
     }
 
@@ -300,12 +302,12 @@ impl Rollout<'_> {
 }
 
 /// What the swarm took, by service.
-fn taken(applied: &Applied, fate: Fate) -> Vec<Taken> {
+fn taken(applied: &Applied, fate: Fate) -> Box<[Taken]> {
     let taken =
         |sent: &Sent| Taken { service: sent.key.clone(), is_new: sent.before.is_none(), fate };
     let mut all: Vec<Taken> = applied.sent.iter().map(taken).collect();
     all.sort();
-    all
+    all.into()
 }
 
 /// Option, else the stack's own timeout label on any service, else the default.
