@@ -4,6 +4,7 @@
 pub(crate) mod backupbot;
 pub(crate) mod checks;
 mod error;
+mod half_restored;
 mod load;
 pub(crate) mod names;
 mod on_server;
@@ -32,6 +33,7 @@ use crate::{
 
 pub use checks::reserved_findings;
 pub use error::{Error, Left, MigrationFailed};
+pub use half_restored::half_restored;
 pub use load::{load, load_deployed, names_secrets, recipe_of, stack_name};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;

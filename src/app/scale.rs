@@ -132,6 +132,7 @@ async fn start_again(
             what: format!("starting {} again", service.name),
             subject: Subject::App(app.entry.name.to_string()),
             services,
+            taken: Box::default(),
         })
         .into()
     })

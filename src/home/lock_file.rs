@@ -35,6 +35,14 @@ pub struct LockFile {
     /// An upgrade whose data migration began and that has not ended well yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
+    /// The backup whose restore began to change data and has not come to its end: it
+    /// was cut off, or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restoring: Option<String>,
+    /// Services that the files deployed last ask no tasks for: that they run nowhere
+    /// is as it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resting: Vec<String>,
 }
 
 /// The recipe that was last deployed.

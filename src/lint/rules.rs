@@ -69,6 +69,9 @@ rules! {
     ANONYMOUS_VOLUME: Warning "anonymous-volume",
         "every task gets a new one: what was written is left behind at each update",
         "name the volume, or use a mount of type `tmpfs` for what may go";
+    BLANK_AT_EDGE: Warning "blank-at-edge",
+        "a blank at the start or the end of a name is part of it: docker looks for something else than was meant",
+        "write it without that blank";
     COMPOSE_ODD: Warning "compose-odd",
         "docker itself warns of it",
         "write it as the message says";

@@ -126,6 +126,7 @@ pub(super) async fn prepare(
         }
         let mut plan = work.plan();
         plan.warnings.splice(0..0, takeovers);
+        plan.warnings.extend(half_restored(app, options));
         add_warnings(&mut plan, app, &[]);
         reaching::show(&mut plan, &app.lock, &own_reach);
         return Ok(Prepared { plan, live, work, images, due: None });
@@ -195,6 +196,7 @@ pub(super) async fn prepare(
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
+    plan.warnings.extend(half_restored(app, options));
     plan.warnings.extend(migrations.warnings(&app.lock, &transition));
     plan.warnings.extend(unknown_migrations(&plugins, &unstarted, &transition));
     add_warnings(&mut plan, app, &lint);
@@ -366,6 +368,12 @@ fn unknown_migrations(
         );
     }
     warnings
+}
+
+/// What a deploy starts on; the restore itself knows.
+fn half_restored(app: &App, options: &DeployOptions) -> Option<String> {
+    let told = crate::app::half_restored(&app.entry.name, &app.lock);
+    told.filter(|_| !options.restoring)
 }
 
 fn add_warnings(plan: &mut Plan, app: &App, lint: &[String]) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::{
     app::{App, Context, Error, Left, MigrationFailed, version},
+    compose::StackService,
     engine::{Engine, Scope, api},
     home::AppGuard,
     hooks,
@@ -19,6 +20,7 @@ use crate::{
         run::{Images, Rollout},
         send::apply::Applied,
         state::since::Since,
+        wants_tasks,
         work::Work,
     },
 };
@@ -229,10 +231,14 @@ impl Steps<'_> {
         let app = &mut *self.app;
         app.lock.recipe = Some(version::pinned(app));
         app.lock.begun = None;
+        let asks_for_none = |service: &&StackService| !wants_tasks(&service.spec);
+        let resting = app.stack.services.iter().filter(asks_for_none);
+        app.lock.resting = resting.map(|service| service.key.clone()).collect();
         // The old version, deployed again, leaves the data as the upgrade left
         // it; so does a deploy whose data is about to come back.
         let after = self.transition.after.as_ref();
         let restoring = self.options.restoring;
+        app.lock.restoring.take_if(|_| !restoring);
         app.lock.upgrade.take_if(|upgrade| !restoring && after != Some(&upgrade.before));
         Ok(self.context.home.write_lock_file(self.guard, &app.lock)?)
     }

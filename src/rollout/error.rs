@@ -46,7 +46,7 @@ pub enum Error {
     PortHeld { port: String, service: String, holder: String },
     /// It failed, and so did going back.
     #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
-    UndoFailed { failed: Failed, undo: String },
+    UndoFailed { failed: Failed, undo: Box<str> },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
     #[error("{what} took longer than {} s", .limit.as_secs())]
@@ -76,6 +76,29 @@ pub struct Failed {
     pub what: String,
     pub subject: Subject,
     pub services: Vec<FailedService>,
+    /// What the swarm took before or beside what it refused, by service.
+    pub taken: Box<[Taken]>,
+}
+
+/// A service that the swarm took while it refused another one of the same deploy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taken {
+    /// The key in the compose file.
+    pub service: String,
+    /// Whether it was not there before.
+    pub is_new: bool,
+    pub fate: Fate,
+}
+
+/// What became of what the swarm took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It is as before the deploy.
+    Undone,
+    /// It stays as it was sent.
+    Stays,
+    /// Undoing it failed, for one service at least.
+    Unknown,
 }
 
 /// One service that does not run.
@@ -121,7 +144,23 @@ impl fmt::Display for Failed {
                 write!(f, "\n    | {}", line(said))?;
             }
         }
+        for taken in self.taken.iter() {
+            write!(f, "\n  {}: {taken}", line(&taken.service))?;
+        }
         Ok(())
+    }
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.is_new, self.fate) {
+            (true, Fate::Undone) => "was made, and is removed again",
+            (true, Fate::Stays) => "was made, and stays",
+            (true, Fate::Unknown) => "was made",
+            (false, Fate::Undone) => "was updated, and is put back",
+            (false, Fate::Stays) => "was updated, and stays so",
+            (false, Fate::Unknown) => "was updated",
+        })
     }
 }
 
@@ -191,6 +230,47 @@ impl Hint for Error {
             )),
             Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_what_the_engine_took_beside_what_it_refused() {
+        let failed = |fate| Failed {
+            what: "the deploy of wiki".into(),
+            subject: Subject::App("wiki".into()),
+            services: vec![FailedService {
+                service: "web".into(),
+                problem: Problem::Refused("the engine refused it: no".into()),
+                cause: None,
+                log: vec![],
+            }],
+            taken: Box::new([
+                Taken { service: "new".into(), is_new: true, fate },
+                Taken { service: "old".into(), is_new: false, fate },
+            ]),
+        };
+        let head = "the deploy of wiki failed\n  web: the engine refused it: no\n";
+        for (error, tail) in [
+            (
+                Error::RolledBack(failed(Fate::Undone)),
+                "  new: was made, and is removed again\n  old: was updated, and is put back\n\
+                 the previous version is back and runs",
+            ),
+            (
+                Error::Failed(failed(Fate::Stays)),
+                "  new: was made, and stays\n  old: was updated, and stays so",
+            ),
+            (
+                Error::UndoFailed { failed: failed(Fate::Unknown), undo: "old: gone".into() },
+                "  new: was made\n  old: was updated\ngoing back failed as well: old: gone",
+            ),
+        ] {
+            assert_eq!(error.to_string(), format!("{head}{tail}"));
         }
     }
 }

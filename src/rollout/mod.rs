@@ -2,10 +2,6 @@
 //! runs, going back, taking it off; and stacks of plain compose files. It knows
 //! nothing of apps, recipes or plugins.
 
-pub(crate) mod run;
-#[allow(clippy::module_inception)]
-pub(crate) mod send;
-
 pub(crate) mod converge;
 mod diff;
 pub(crate) mod drivers;
@@ -15,19 +11,21 @@ pub(crate) mod live;
 mod place;
 mod plan;
 pub(crate) mod removal;
+pub(crate) mod run;
+pub(crate) mod send;
 mod stack;
 pub(crate) mod state;
 mod undo;
 pub(crate) mod work;
 
-pub use error::{Error, Failed, FailedService, Problem, Subject};
+pub use error::{Error, Failed, FailedService, Fate, Problem, Subject, Taken};
 pub use place::Place;
 pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
 pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
     stack_tasks, stacks,
 };
-pub use state::condition::{Condition, of_services as condition};
+pub use state::condition::{Condition, of_services as condition, taskless};
 pub use state::ps::TaskRow;
 pub use state::reached::Reached;
 pub use state::silent::{Silence, silence, unreadable_driver};

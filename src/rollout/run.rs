@@ -17,10 +17,10 @@ use crate::{
 use super::{
     Error,
     converge::{Target, converge},
-    error::{Failed, FailedService, Problem, Subject},
+    error::{Failed, FailedService, Fate, Problem, Subject, Taken},
     live::Live,
     send::{
-        apply::{self, Applied},
+        apply::{self, Applied, Sent},
         auths::{Auths, SendAuth},
     },
     state::{
@@ -199,20 +199,27 @@ impl Rollout<'_> {
         let untouched = applied.sent.is_empty()
             && !live.services.is_empty()
             && services.iter().all(|s| matches!(s.problem, Problem::Refused(_)));
-        let failed = self.failed(services);
+        // Where nothing was refused, each service that fails speaks for itself.
+        let refused = services.iter().any(|s| matches!(s.problem, Problem::Refused(_)));
+        let failed = |fate| Failed {
+            taken: if refused { taken(&applied, fate) } else { Box::default() },
+            ..self.failed(services)
+        };
         if untouched {
-            return Err(Error::Untouched(failed));
+            return Err(Error::Untouched(failed(Fate::Stays)));
         }
         match self.on_failure {
-            OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed)),
-            OnFailure::Leave => Err(Error::Failed(failed)),
+            OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed(Fate::Undone))),
+            OnFailure::Leave => Err(Error::Failed(failed(Fate::Stays))),
             // There is nothing good to go back to.
             OnFailure::GoBack { .. } if !back || applied.sent.is_empty() => {
-                Err(Error::Failed(failed))
+                Err(Error::Failed(failed(Fate::Stays)))
             }
             OnFailure::GoBack { .. } => match self.go_back(&applied).await {
-                Ok(()) => Err(Error::RolledBack(failed)),
-                Err(undo) => Err(Error::UndoFailed { failed, undo }),
+                Ok(()) => Err(Error::RolledBack(failed(Fate::Undone))),
+                Err(undo) => {
+                    Err(Error::UndoFailed { failed: failed(Fate::Unknown), undo: undo.into() })
+                }
             },
         }
     }
@@ -268,6 +275,7 @@ impl Rollout<'_> {
             what: format!("the deploy of {}", self.subject),
             subject: self.subject.clone(),
             services,
+            taken: Box::default(),
         }
     }
 
@@ -299,6 +307,15 @@ impl Rollout<'_> {
         }));
         converge(self.engine, &targets, self.limit, self.progress).await
     }
+}
+
+/// What the swarm took, by service.
+fn taken(applied: &Applied, fate: Fate) -> Box<[Taken]> {
+    let taken =
+        |sent: &Sent| Taken { service: sent.key.clone(), is_new: sent.before.is_none(), fate };
+    let mut all: Vec<Taken> = applied.sent.iter().map(taken).collect();
+    all.sort();
+    all.into()
 }
 
 /// Option, else the stack's own timeout label on any service, else the default.

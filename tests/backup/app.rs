@@ -300,9 +300,12 @@ async fn a_put_back_that_fails_leaves_the_app_stopped_and_can_be_repeated() {
     let mut replicas = fixture.replicas().await;
     replicas.sort_unstable();
     assert_eq!(replicas, [0, 1]);
+    let half = || fixture.context.home.lock_file(&fixture.entry).unwrap().restoring;
+    assert!(half().is_some());
 
     fixture.plan(&plan("cat /data/db.txt"));
     fixture.restore().await.unwrap();
+    assert_eq!(half(), None);
     assert_eq!(fixture.replicas().await, [1, 1]);
     assert_eq!(fixture.run("app", "ls /content").await, "sub\n");
 }
@@ -376,4 +379,130 @@ async fn a_backup_of_a_service_without_replicas_says_so() {
     assert!(error.to_string().ends_with(told), "{error}");
     let hint = potluck::hint::Hint::hint(&error).unwrap();
     assert_eq!(hint, format!("`potluck app deploy {}` starts what is to run", fixture.entry.name));
+}
+
+/// Where a restore is when it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Killed {
+    /// The set is being read, beside a volume in use.
+    Reading,
+    /// Everything is read, and services are stopping.
+    Stopping,
+    /// The volumes have changed places, and a dump goes in.
+    PuttingBack,
+}
+
+impl Fixture {
+    /// The program itself, on this app.
+    fn potluck(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.folder.path())
+            .env("POTLUCK_DIR", self.folder.path().join("home"))
+            .env("NO_COLOR", "1")
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
+    fn answer(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.potluck(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// What lies beside the data of `content`.
+    async fn beside(&self) -> Vec<std::path::PathBuf> {
+        let volume = self.engine.volume(&format!("{}_content", self.stack)).await.unwrap();
+        let data = volume.mountpoint;
+        let all = fs::read_dir(data.parent().unwrap()).unwrap();
+        all.map(|entry| entry.unwrap().path()).filter(|path| *path != data).collect()
+    }
+
+    async fn has_begun(&self, killed: Killed) -> bool {
+        let replicas = || async {
+            let app = self.engine.service(&format!("{}_app", self.stack)).await.unwrap();
+            app.spec.unwrap().mode.unwrap().replicated.unwrap().replicas
+        };
+        match killed {
+            Killed::Reading => !self.beside().await.is_empty(),
+            Killed::Stopping => replicas().await == Some(0),
+            Killed::PuttingBack => {
+                let volume = self.engine.volume(&format!("{}_data", self.stack)).await.unwrap();
+                std::path::Path::new(&volume.mountpoint).join("reached").exists()
+            }
+        }
+    }
+}
+
+/// SIGKILL at each stage: who looks sees it, and the next restore completes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_killed_is_completed_by_the_next_one() {
+    // A dump that waits where it is told to, on its way in.
+    let take_back = "cat >/data/db.txt.new; if [ -e /data/wait ]; then touch /data/reached; \
+                     sleep 1000; fi; mv /data/db.txt.new /data/db.txt";
+    let mut plan = plan("cat /data/db.txt");
+    let Some(BackupItem::Dump { put_back, .. }) = plan.last_mut() else { panic!() };
+    *put_back = shell(take_back);
+    // `sleep` does not hear SIGTERM: stopping takes its time.
+    let compose = COMPOSE
+        .replacen("stop_grace_period: 0s", "stop_grace_period: 6s", 1)
+        .replace("dnsrr}", "dnsrr, update_config: {monitor: 1s}}");
+    let Some(fixture) = Fixture::new(&compose, Some(&plan)).await else { return };
+    fixture.deploy().await;
+    fixture.fill().await;
+    let fill = "cd /content/sub; for i in $(seq 2000); do echo $i >f$i; done";
+    fixture.run("app", fill).await;
+    fixture.create().await.unwrap();
+    let saved = "cat /content/sub/p; ls /content/sub | wc -l; cat /content/sub/f2000";
+    let name = fixture.entry.name.to_string();
+    for killed in [Killed::Reading, Killed::Stopping, Killed::PuttingBack] {
+        fixture.run("app", "echo now >/content/sub/p; rm /content/sub/f1*").await;
+        let wait = if killed == Killed::PuttingBack { "touch /data/wait" } else { "true" };
+        fixture.run("db", &format!("echo now >/data/db.txt; {wait}")).await;
+
+        let mut restore = fixture.potluck(&["backup", "restore", &name, "--yes"]);
+        restore.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut restore = restore.spawn().unwrap();
+        eventually(&format!("a restore to be {killed:?}"), || async {
+            fixture.has_begun(killed).await.then_some(())
+        })
+        .await;
+        restore.kill().unwrap();
+        let ended = restore.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), None, "{killed:?}: {ended:?}");
+
+        // The app goes on with its own data, or whoever looks is told.
+        let half = "did not come to its end: the data may be half of it";
+        let hint = format!("`potluck backup restore {name} 2");
+        let dry = ["app", "deploy", &name, "--dry-run"];
+        for looks in [&["app", "ls", "--status"][..], &["app", "ps", &name], &dry] {
+            let (code, out, said) = fixture.answer(looks);
+            assert_eq!(code, Some(0), "{killed:?}, {looks:?}: {out}{said}");
+            match killed {
+                Killed::Reading => assert!(!said.contains(half), "{looks:?}: {said}"),
+                _ => assert!(said.contains(half) && said.contains(&hint), "{killed:?}: {said}"),
+            }
+            if looks.contains(&"ls") {
+                let status = if killed == Killed::Reading { "deployed" } else { "stopped" };
+                assert!(out.contains(status), "{killed:?}: {out}");
+            }
+        }
+        if killed == Killed::Reading {
+            assert_eq!(fixture.run("app", "cat /content/sub/p").await, "now\n");
+        }
+        if killed == Killed::PuttingBack {
+            fixture.run("db", "rm /data/wait /data/reached").await;
+        }
+        let (code, out, said) = fixture.answer(&["backup", "restore", &name, "--yes"]);
+        assert_eq!(code, Some(0), "{killed:?}: {out}{said}");
+        assert_eq!(fixture.replicas().await, [1, 1], "{killed:?}");
+        assert_eq!(fixture.run("app", saved).await, "picture\n2001\n2000\n", "{killed:?}");
+        assert_eq!(fixture.run("db", "cat /data/db.txt").await, "rows\n", "{killed:?}");
+        assert_eq!(fixture.beside().await, Vec::<std::path::PathBuf>::new(), "{killed:?}");
+        let (_, _, said) = fixture.answer(&["app", "ls"]);
+        assert!(!said.contains(half), "{killed:?}: {said}");
+    }
 }

@@ -237,3 +237,42 @@ fn a_command_that_fails_prints_json_where_that_was_asked_for() {
         assert_eq!(lab.run(arguments).stdout, "", "{arguments:?}");
     }
 }
+
+#[test]
+fn a_blank_at_an_end_of_a_name_is_told_with_the_variable_that_brings_it() {
+    let lab = Lab::new();
+    let compose = "services:\n  app:\n    image: potluck-test/busybox:1\n    networks: [proxy]\n\
+                   networks:\n  proxy:\n    external: true\n    name: ${NET}\n";
+    lab.write("compose.yml", compose);
+    let wanted = |finding: &&Value| finding["code"] == "blank-at-edge";
+    let only = |report: &Value| {
+        let all = report["findings"].as_array().unwrap_or_else(|| report.as_array().unwrap());
+        let found: Vec<&Value> = all.iter().filter(wanted).collect();
+        assert_eq!(found.len(), 1, "{report}");
+        found[0].clone()
+    };
+    let lint = ["stack", "lint", "-c", "compose.yml", "--json"];
+    let output = lab.command().args(lint).env("NET", "proxy\r").output().unwrap();
+    let found = only(&serde_json::from_slice(&output.stdout).unwrap());
+    assert_eq!(found["severity"], "warning", "{found}");
+    assert_eq!(found["position"], "compose.yml:8:11", "{found}");
+    assert_eq!(
+        found["message"],
+        "`proxy` ends with a carriage return, of a file with Windows line ends, which comes from \
+         NET: docker keeps it, as part of the value"
+    );
+    let clean = lab.command().args(lint).env("NET", "proxy").output().unwrap();
+    assert!(!String::from_utf8_lossy(&clean.stdout).contains("blank-at-edge"));
+
+    lab.write("r/compose.yml", compose);
+    lab.write("r/.env.sample", "TYPE=r\nDOMAIN=s.example\nNET=\"proxy \"\n");
+    let new = ["app", "new", "./r", "--server", "simulated", "--domain", "s.example", "-q"];
+    assert_eq!(lab.run(&new).code, 0);
+    let check = lab.run(&["app", "check", "s.example", "--json"]);
+    let found = only(&serde_json::from_str(&check.stdout).unwrap());
+    assert_eq!(
+        found["message"],
+        "`proxy` ends with a space, which comes from NET: docker keeps it, as part of the value"
+    );
+    assert_eq!(found["fix"], "take the blank out of NET where that is set");
+}

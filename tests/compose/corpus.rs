@@ -5,8 +5,9 @@ use crate::support;
 
 use std::collections::BTreeMap;
 
+use potluck::compose::lint::LintOptions;
 use support::{
-    Agreement, Case, cases, check_table, compare, corpus, docker_is_missing, further_corpus,
+    Agreement, Case, cases, check_table, compare, corpus, docker_is_missing, further_corpus, load,
     reads_back,
 };
 
@@ -55,4 +56,20 @@ fn every_case_of_our_own_reads_as_docker_reads_it() {
 #[test]
 fn every_file_of_a_corpus_of_ones_own_reads_as_docker_reads_it() {
     run(&further_corpus(), None);
+}
+
+/// Files that people use have no such fault: the rule cries for none of them.
+#[test]
+fn nothing_in_the_corpus_has_a_blank_at_an_end_of_a_name() {
+    let mut told = vec![];
+    let mut read = 0;
+    for case in corpus().iter().chain(cases()) {
+        let Ok((config, _)) = load(case) else { continue };
+        read += 1;
+        let all = config.lint(&LintOptions::default());
+        let found = all.into_iter().filter(|finding| finding.code == "blank-at-edge");
+        told.extend(found.map(|finding| format!("{}: {finding}", case.name)));
+    }
+    assert!(read > 100, "{read} cases were read");
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }

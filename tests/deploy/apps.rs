@@ -542,3 +542,40 @@ async fn dockers_stack_is_taken_over_and_given_back_without_restarting_a_task() 
     app.deploy().await;
     assert_eq!(running_task(&app, "web").await, task);
 }
+
+/// Swarm refuses a change of mode, and takes what else is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_is_refused_in_part_says_what_was_changed_and_puts_it_back() {
+    let Some(app) = TestApp::real("operation").await else { return };
+    let service = |name: &str, seconds: u32| {
+        format!(
+            "  {name}:\n    image: BUSYBOX\n    command: [sleep, '{seconds}']\n    \
+             stop_grace_period: 0s\n    \
+             deploy: {{endpoint_mode: dnsrr, update_config: {{monitor: 1s}}}}\n"
+        )
+    };
+    let (web, worker) = (service("web", 1000), service("worker", 1000));
+    let as_global = web.replace("deploy: {", "deploy: {mode: global, ");
+    let all = |services: &[&str]| format!("services:\n{}", services.concat());
+    app.compose(&all(&[&web, &worker]));
+    app.deploy().await;
+    app.compose(&all(&[&as_global, &service("worker", 1001), &service("extra", 1000)]));
+    let error = app.try_deploy(&within(60)).await.unwrap_err();
+    assert!(matches!(error, Error::Rollout(rollout::Error::RolledBack(_))), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("\n  web: the engine refused it: "), "{text}");
+    assert!(
+        text.ends_with(
+            "\n  extra: was made, and is removed again\n  worker: was updated, and is put \
+             back\nthe previous version is back and runs"
+        ),
+        "{text}"
+    );
+    for service in ["web", "worker"] {
+        assert_eq!(app.command(service).await, ["sleep", "1000"], "{service}");
+    }
+    let names: Vec<String> = app.versions().await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["web", "worker"].map(|key| format!("{}_{key}", app.stack)));
+    app.compose(&all(&[&web, &worker]));
+    assert_eq!(app.deploy().await.plan.changes, vec![]);
+}

@@ -11,7 +11,7 @@ use cli::{Lab, Run};
 use common::*;
 use operator::*;
 use potluck::{engine::Scope, home::StackName};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An app of one recipe in a folder of its own; removed at the end.
 struct OnCall {
@@ -631,4 +631,52 @@ async fn a_plan_that_nobody_watches_says_how_to_look_and_to_go_back() {
     for word in ["nobody watches", "to go back, change the settings or the recipe back"] {
         assert!(second.stderr.contains(word), "{word}: {second}");
     }
+}
+
+const OPTIONAL: &str = r#"
+services:
+  app:
+    image: BUSYBOX
+    command: [sleep, "3600"]
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
+  worker:
+    image: BUSYBOX
+    command: [sleep, "3600"]
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
+  extra:
+    image: BUSYBOX
+    command: [sleep, "3600"]
+    deploy: {endpoint_mode: dnsrr, replicas: 0}
+"#;
+
+/// What the files turn off is no news; what somebody turned off is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_service_that_was_scaled_to_0_shows_in_the_list_of_apps() {
+    let Some(on) = OnCall::new("lacks", OPTIONAL).await else { return };
+    let shown = || {
+        let rows = on.json(&["app", "ls", "--status", "--json"]);
+        let text = on.run(&["app", "ls", "--status"]).stdout;
+        (rows[0]["status"].clone(), rows[0]["without"].clone(), text)
+    };
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    let (status, without, text) = shown();
+    assert_eq!((&status, &without), (&json!("deployed"), &json!([])), "{text}");
+    assert!(!text.contains("without"), "{text}");
+
+    let scaled = format!("{}_worker=0", on.stack);
+    let mut docker = std::process::Command::new("docker");
+    let output = docker.args(["-H", &endpoint(), "service", "scale", "-d", &scaled]).output();
+    assert!(output.as_ref().unwrap().status.success(), "{output:?}");
+    eventually("that no worker runs", || async {
+        (shown().1 == json!(["worker"]) && on.status() == "deployed").then_some(())
+    })
+    .await;
+    let (_, _, text) = shown();
+    assert!(text.contains("deployed, without worker"), "{text}");
+
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    let (status, without, text) = shown();
+    assert_eq!((status, without), (json!("deployed"), json!([])), "{text}");
 }

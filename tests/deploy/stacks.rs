@@ -483,3 +483,35 @@ async fn pruning_waits_for_the_rest_to_run() {
     bench.deploy(POTLUCK, &["--prune", "--resolve-image=never"]);
     assert_eq!(services().await, 1);
 }
+
+/// As docker has it, nothing is put back; but it is said what was changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_is_refused_in_part_says_what_stays_changed() {
+    let Some(bench) = Bench::new().await else { return };
+    let deploy = "endpoint_mode: dnsrr, replicas: 0";
+    let stack = |a: &str, b: &str, more: &str| {
+        format!(
+            "services: {{a: {{image: BUSYBOX, deploy: {{{a}}}}}, \
+             b: {{image: BUSYBOX, command: [sleep, '{b}'], deploy: {{{deploy}}}}}{more}}}"
+        )
+    };
+    bench.file(&stack(deploy, "1", ""));
+    bench.deploy(POTLUCK, &QUICK);
+    let new = format!(", c: {{image: BUSYBOX, deploy: {{{deploy}}}}}");
+    bench.file(&stack("mode: global, endpoint_mode: dnsrr", "2", &new));
+    let failed = Command::new(POTLUCK)
+        .args(["stack", "deploy", "-c", "compose.yml", "--resolve-image=never"])
+        .arg(bench.stack.as_str())
+        .env("DOCKER_HOST", endpoint())
+        .current_dir(bench.folder.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("\n  a: the engine refused it: "), "{stderr}");
+    assert!(stderr.contains("\n  b: was updated, and stays so\n"), "{stderr}");
+    assert!(stderr.contains("\n  c: was made, and stays\n"), "{stderr}");
+    assert!(!stderr.contains("nothing was changed"), "{stderr}");
+    let services = bench.engine.services(Scope::Stack(&bench.stack)).await.unwrap();
+    assert_eq!(services.len(), 3);
+}

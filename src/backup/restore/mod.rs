@@ -252,9 +252,20 @@ impl Restore {
         let asking = restoring.before_restore(app);
         unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
         let data = stores(&self.items);
-        let stopped = self.services.stop(context, app, &data, cancel).await?;
+        // Whoever comes after a crash is to know whose data it is.
+        app.lock.restoring = Some(self.plan.set.to_string());
+        context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
+        let stopped = match self.services.stop(context, app, &data, cancel).await {
+            Ok(stopped) => stopped,
+            Err(error) => {
+                settled(context, guard, app)?;
+                return Err(error);
+            }
+        };
         if let Err(error) = restoring.commit_all(app, staged).await {
-            return Err(stopped.bring_back(context, app, error).await);
+            let error = stopped.bring_back(context, app, error).await;
+            settled(context, guard, app)?;
+            return Err(error);
         }
         let apps = self.services.start_data(context, guard, app, &data, stopped).await?;
         let putting = restoring.put_back_all(app, &self.items, &data);
@@ -267,6 +278,10 @@ impl Restore {
         if app.lock.upgrade.take_if(|upgrade| version == Some(&upgrade.before)).is_some() {
             context.home.write_lock_file(guard, &app.lock)?;
         }
+        // What plugins take back, they take from services that run.
+        if self.items.iter().all(|(_, place)| place.what != What::Custom) {
+            settled(context, guard, app)?;
+        }
         self.services.start_rest(context, app, apps).await?;
 
         for (item, place) in &self.items {
@@ -275,6 +290,7 @@ impl Restore {
                 restoring.consume(item, hooks).await?;
             }
         }
+        settled(context, guard, app)?;
         let checks = finish(context, &mut self.hooks, cancel).await?;
         Ok(RestoreReport {
             set: self.plan.set.clone(),
@@ -284,6 +300,14 @@ impl Restore {
             checks,
         })
     }
+}
+
+/// Writes down that the app's data is of one piece.
+fn settled(context: &Context, guard: &AppGuard, app: &mut App) -> Result<(), Error> {
+    if app.lock.restoring.take().is_some() {
+        context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
+    }
+    Ok(())
 }
 
 /// Keys of the services that take dumps back.

@@ -168,6 +168,9 @@ async fn take(
         *hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
         plan::ask(app, hooks).await
     })?;
+    if let Some(message) = app::half_restored(&app.entry.name, &app.lock) {
+        taking.warnings.add(&*context.progress, message);
+    }
     if planned.is_empty() {
         let message = format!("{} has no data to save: only its settings are", app.entry.name);
         taking.warnings.add(&*context.progress, message);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
+    app,
     cli::{
         arguments::JsonArg,
         exit::Exit,
@@ -13,7 +14,10 @@ use crate::{
         table::Table,
     },
     engine::{STACK_LABEL, Scope, api},
-    home::{AppEntry, Home, RecipeName, ServerName, StackName, lock_file::RecipePin},
+    home::{
+        AppEntry, Home, RecipeName, ServerName, StackName,
+        lock_file::{LockFile, RecipePin},
+    },
     recipe,
     rollout::{self, Condition},
 };
@@ -31,7 +35,8 @@ deployed last, by the lock file; NEWEST the newest release of the recipe here.
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
 no replicas), `not deployed` or `unknown` (the server does not answer, or the settings
-don't tell the stack).")]
+don't tell the stack), and {without}: services that were scaled to 0 although the files
+deployed last ask for tasks.")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -65,6 +70,12 @@ struct Row {
     newest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    /// Services that run nowhere and should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without: Option<Vec<String>>,
+    /// Services that need not run.
+    #[serde(skip)]
+    resting: Vec<String>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -90,14 +101,20 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         {
             continue;
         }
+        let lock = lock_file(session, &home, &entry);
+        if let Some(told) = app::half_restored(&entry.name, &lock) {
+            session.ui.warn(format_args!("{}: {told}", entry.name));
+        }
         let row = Row {
             app: entry.name.to_string(),
             server: entry.server.to_string(),
             recipe: recipe.as_ref().map(ToString::to_string),
             version,
-            deployed: deployed_version(session, &home, &entry),
+            deployed: lock.recipe.as_ref().and_then(RecipePin::name).cloned(),
             newest: recipe.and_then(|recipe| newest.of(session, &recipe)),
             status: None,
+            without: None,
+            resting: lock.resting,
         };
         rows.push((entry, row));
     }
@@ -110,7 +127,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
-            row.status = Some(status(&home, entry, &stacks));
+            let (status, mut without) = status(&home, entry, &stacks);
+            without.retain(|service| !row.resting.contains(service));
+            (row.status, row.without) = (Some(status), Some(without));
         }
     }
     show(args, session, rows.into_iter().map(|(_, row)| row).collect())
@@ -125,14 +144,11 @@ fn recipe_of(
 }
 
 /// What was deployed last; a lock file that can't be read is said.
-fn deployed_version(session: &Session, home: &Home, entry: &AppEntry) -> Option<String> {
-    match home.lock_file(entry) {
-        Ok(lock) => lock.recipe.as_ref().and_then(RecipePin::name).cloned(),
-        Err(error) => {
-            super::warn_of(session, &error);
-            None
-        }
-    }
+fn lock_file(session: &Session, home: &Home, entry: &AppEntry) -> LockFile {
+    home.lock_file(entry).unwrap_or_else(|error| {
+        super::warn_of(session, &error);
+        LockFile::default()
+    })
 }
 
 /// The newest releases of recipes; each is looked up once.
@@ -163,21 +179,34 @@ fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
     entry.stack(&home.salvage(entry).ok()?.env).ok()
 }
 
-fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
+/// How an app does, and which of its services were scaled to 0.
+fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<String>) {
     match (stacks.get(&entry.server), stack(home, entry)) {
         (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
-            Some(Condition::Well) => "deployed",
-            Some(Condition::Starting) => "starting",
-            Some(Condition::Stopped) => "stopped",
-            Some(Condition::Failing) => "failing",
-            None => "not deployed",
+            Some(Found { condition, without }) => {
+                let status = match condition {
+                    Condition::Well => "deployed",
+                    Condition::Starting => "starting",
+                    Condition::Stopped => "stopped",
+                    Condition::Failing => "failing",
+                };
+                (status, without.clone())
+            }
+            None => ("not deployed", Vec::new()),
         },
-        _ => "unknown",
+        _ => ("unknown", Vec::new()),
     }
 }
 
+/// A stack as its server has it.
+struct Found {
+    condition: Condition,
+    /// Services that ask for no tasks.
+    without: Vec<String>,
+}
+
 /// How the apps' stacks do, per server; none for a server that doesn't answer.
-type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Condition>>>;
+type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Found>>>;
 
 /// Asks each server for the stacks of its apps.
 fn deployed(
@@ -205,7 +234,7 @@ async fn conditions(
     home: &Home,
     server: &ServerName,
     wanted: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Condition>, Failure> {
+) -> Result<BTreeMap<String, Found>, Failure> {
     let engine = engine(home, server)?;
     let (services, nodes) = futures_util::try_join!(engine.services(Scope::All), engine.nodes())?;
     let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
@@ -220,7 +249,8 @@ async fn conditions(
     let mut conditions = BTreeMap::new();
     for (stack, services) in stacks {
         let found = rollout::condition(engine.as_ref(), &services, &nodes).await?;
-        conditions.extend(found.map(|condition| (stack.to_owned(), condition)));
+        let without = rollout::taskless(stack, &services);
+        conditions.extend(found.map(|condition| (stack.to_owned(), Found { condition, without })));
     }
     Ok(conditions)
 }
@@ -244,9 +274,35 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         let mut cells = vec![row.app, row.server];
         cells.extend([row.recipe, row.version, row.deployed, row.newest].map(or_dash));
-        cells.extend(row.status.map(str::to_owned));
+        cells.extend(row.status.map(|status| in_words(status, &row.without.unwrap_or_default())));
         table.row(cells);
     }
     table.print(&session.ui)?;
     Ok(Exit::DONE)
+}
+
+/// One that is stopped is so as a whole.
+fn in_words(status: &str, without: &[String]) -> String {
+    if without.is_empty() || status == "stopped" {
+        return status.to_owned();
+    }
+    format!("{status}, without {}", without.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_says_which_services_it_lacks() {
+        let (one, two) = (["worker".to_owned()], ["db".to_owned(), "worker".to_owned()]);
+        for (status, without, expected) in [
+            ("deployed", &[][..], "deployed"),
+            ("deployed", &one[..], "deployed, without worker"),
+            ("failing", &two[..], "failing, without db, worker"),
+            ("stopped", &one[..], "stopped"),
+        ] {
+            assert_eq!(in_words(status, without), expected);
+        }
+    }
 }

@@ -44,6 +44,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let OnServer { engine, stack, .. } = super::on_server(session, &home, &entry)?;
+    // What cannot be read is said already.
+    if let Some(told) =
+        home.salvage(&entry).ok().and_then(|it| app::half_restored(&entry.name, &it.lock))
+    {
+        session.ui.warn(told);
+    }
     let rows = wait("interrupted", async {
         Ok(app::ps(engine.readable().await?, &entry.name, &stack, args.all).await?)
     })?;

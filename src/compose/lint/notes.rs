@@ -1,8 +1,16 @@
 //! Where docker reads something else than what is written, or loses it.
 
 use super::Findings;
-use crate::compose::read::interpolate::{Note, NoteKind};
-use crate::{compose::problem::Spot, lint::rules};
+use crate::{
+    compose::{
+        problem::Spot,
+        read::{
+            blanks::Blank,
+            interpolate::{Note, NoteKind},
+        },
+    },
+    lint::rules,
+};
 
 pub fn check(notes: &[Note], findings: &mut Findings<'_>) {
     for note in notes {
@@ -11,6 +19,15 @@ pub fn check(notes: &[Note], findings: &mut Findings<'_>) {
             matches!(other.kind, NoteKind::TagIgnored { .. }) && other.path == note.path
         };
         if matches!(note.kind, NoteKind::NotReplaced { .. }) && notes.iter().any(tagged) {
+            continue;
+        }
+        // So is a message that became the value, and a variable that is lost.
+        let misread = |other: &Note| {
+            let of_variable =
+                matches!(other.kind, NoteKind::RequiredNeverFails(_) | NoteKind::ErrorSwallowed(_));
+            of_variable && other.path == note.path
+        };
+        if matches!(note.kind, NoteKind::BlankAtEdge(_)) && notes.iter().any(misread) {
             continue;
         }
         one(note, findings);
@@ -71,6 +88,10 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
             &rules::INVISIBLE_CHARACTER,
             format!("it holds the character U+{:04X}, which nobody sees", u32::from(*c)),
         ),
+        NoteKind::BlankAtEdge(blank) => (&rules::BLANK_AT_EDGE, blank.message.clone()),
     };
-    findings.push(rule, note.at, note.path.clone(), message);
+    let finding = findings.push(rule, note.at, note.path.clone(), message);
+    if let NoteKind::BlankAtEdge(Blank { variable: Some(variable), .. }) = &note.kind {
+        finding.fix = Some(format!("take the blank out of {variable} where that is set"));
+    }
 }

@@ -31,7 +31,7 @@ fn found(files: &[&str]) -> Vec<Finding> {
     let options = LoadOptions {
         working_dir: Path::new("/recipe"),
         home_dir: None,
-        environment: &|_| None,
+        environment: &|name| (name == "NET").then(|| "proxy ".to_owned()),
         files: &OneFile,
         interpolate: true,
         profiles: &std::collections::BTreeSet::new(),
@@ -445,4 +445,40 @@ fn what_looks_like_something_else_is_told() {
             "{service}"
         );
     }
+}
+
+#[test]
+fn a_blank_at_an_end_of_a_name_is_told_with_its_variable() {
+    let wanted = ["blank-at-edge", "invisible-character"];
+    let kept = "docker keeps it, as part of the value";
+    for (text, expected) in [
+        (
+            "services: {a: {image: x}}\nnetworks: {n: {external: true, name: '${NET}'}}",
+            vec![format!(
+                "blank-at-edge 0.yml:2:38: networks.n.name: `proxy` ends with a space, which comes from NET: {kept}"
+            )],
+        ),
+        (
+            "services: {a: {image: \"x\\r\", user: \" $NET\", hostname: \"h\u{a0}\"}}",
+            vec![
+                format!(
+                    "blank-at-edge 0.yml:1:23: services.a.image: `x` ends with a carriage return, of a file with Windows line ends: {kept}"
+                ),
+                format!(
+                    "blank-at-edge 0.yml:1:36: services.a.user: `proxy` begins with a space and ends with a space, which comes from NET: {kept}"
+                ),
+                "invisible-character 0.yml:1:55: services.a.hostname: it holds the character U+00A0, which nobody sees".to_owned(),
+            ],
+        ),
+        (
+            "services: {a: {image: x, command: ['$NET'], environment: [A=$NET], labels: {l: $NET}, entrypoint: ' x '}}",
+            vec![],
+        ),
+    ] {
+        assert_eq!(of(&wanted, &[text]), expected, "{text}");
+    }
+    let text = "services: {a: {image: x}}\nnetworks: {n: {external: true, name: $NET}}";
+    let found = found(&[text]);
+    let finding = found.iter().find(|finding| finding.code == "blank-at-edge").unwrap();
+    assert_eq!(finding.fix.as_deref(), Some("take the blank out of NET where that is set"));
 }

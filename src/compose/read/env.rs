@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{interpolate::Lookup, oddities::is_invisible};
+use super::{blanks::is_invisible, interpolate::Lookup};
 
 /// Longest line, as in Go's line scanner.
 const LONGEST_LINE: usize = 64 * 1024;

@@ -10,7 +10,10 @@
 
 use crate::compose::problem::{Path, Sink, Spot};
 
-use super::yaml::{Map, Node, Value};
+use super::{
+    blanks::{self, Blank},
+    yaml::{Map, Node, Value},
+};
 
 /// Looks a variable up.
 pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -49,6 +52,8 @@ pub enum NoteKind {
     EnvFileRaw(String),
     /// A character that shows nothing.
     Invisible(char),
+    /// A name with a blank at its start or end.
+    BlankAtEdge(Blank),
 }
 
 /// Casts that docker does, only where substitution changed the text.
@@ -139,6 +144,9 @@ fn walk(
                 path: path.to_string(),
                 kind,
             }));
+            if let Ok(new) = &outcome {
+                notes.extend(blank_at_edge(new, text, node.at, path, lookup));
+            }
             match outcome {
                 Ok(new) if new == *text => {}
                 Ok(new) => match cast(&path.pattern(), new) {
@@ -151,8 +159,22 @@ fn walk(
                 Err(error) => sink.hint(node.at, path, error.message, error.hint),
             }
         }
+        Value::Str(text) => notes.extend(blank_at_edge(text, text, node.at, path, lookup)),
         _ => {}
     }
+}
+
+fn blank_at_edge(
+    value: &str,
+    written: &str,
+    at: Spot,
+    path: Path<'_>,
+    lookup: Lookup<'_>,
+) -> Option<Note> {
+    let blank = blanks::is_odd(value, path)
+        .then(|| blanks::find(value, written, &names(written), lookup))
+        .flatten()?;
+    Some(Note { at, path: path.to_string(), kind: NoteKind::BlankAtEdge(blank) })
 }
 
 /// What a value is not that docker wants there.

@@ -1,5 +1,6 @@
 //! From the text of files to the model: YAML, interpolation, files that name others, merging.
 
+pub(crate) mod blanks;
 pub(crate) mod env;
 pub(crate) mod extends;
 pub(crate) mod include;

@@ -4,6 +4,7 @@
 use crate::compose::problem::{Path, Spot};
 
 use super::{
+    blanks::is_invisible,
     interpolate::{Note, NoteKind},
     yaml::{Map, Node, Value},
 };
@@ -11,12 +12,6 @@ use super::{
 /// Keys of services whose lists an overlay appends to; what stays there stays
 /// open, granted or mounted.
 const UNSAFE: &[&str] = &["ports", "cap_add", "devices", "networks", "privileged", "volumes"];
-
-/// Whether a character shows nothing, or looks like a blank and is none.
-pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{a0}' | '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
-        | '\u{2060}'..='\u{206f}' | '\u{3000}' | '\u{feff}')
-}
 
 /// Notes what is odd in a file. `tags` are those of a kind that YAML does not
 /// know; `overlays` says whether the file is an overlay over another one.

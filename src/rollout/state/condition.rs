@@ -17,8 +17,9 @@ use crate::{
 };
 
 use super::{
-    Failing, Look, State, classify, ended_badly, ending, restarts_after, slot_of, task::state_of,
-    wanted::is_held,
+    Failing, Look, State, classify, ended_badly, ending, restarts_after, slot_of,
+    task::state_of,
+    wanted::{is_held, wants_tasks},
 };
 
 /// Failures that are longer ago are history.
@@ -104,6 +105,17 @@ fn together(all: &[(&api::Service, Condition)]) -> Option<Condition> {
         condition => condition,
     };
     all.iter().map(|(service, condition)| counts(service, *condition)).max()
+}
+
+/// The keys of a stack's services that ask for no tasks, sorted.
+pub fn taskless(stack: &str, services: &[&api::Service]) -> Vec<String> {
+    let specs = services.iter().filter_map(|service| service.spec.as_ref());
+    let none = specs.filter(|spec| !wants_tasks(spec)).filter_map(|spec| spec.name.as_deref());
+    let prefix = format!("{stack}_");
+    let mut keys: Vec<String> =
+        none.map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned()).collect();
+    keys.sort();
+    keys
 }
 
 /// Whether it is the service `app` of its stack.

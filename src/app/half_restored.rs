@@ -1,0 +1,30 @@
+//! Data that a restore left half there: whoever deploys, backs up or looks at the app
+//! is told, until a restore is complete or a deploy takes the data as it is.
+
+use crate::home::{AppName, lock_file::LockFile};
+
+/// What there is to say of the app's data; nothing where no restore was cut off.
+pub fn half_restored(app: &AppName, lock: &LockFile) -> Option<String> {
+    lock.restoring.as_ref().map(|set| {
+        format!(
+            "a restore of the backup {set} did not come to its end: the data may be half of it \
+             and half of what was there before; `potluck backup restore {app} {set}` completes it"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_that_was_cut_off_is_told_with_what_completes_it() {
+        let app = AppName::new("wiki.example.org").unwrap();
+        let mut lock = LockFile::default();
+        assert_eq!(half_restored(&app, &lock), None);
+        lock.restoring = Some("20260101T000000Z-0a0b0c".into());
+        let told = half_restored(&app, &lock).unwrap();
+        assert!(told.contains("the backup 20260101T000000Z-0a0b0c did not come to its end"));
+        assert!(told.contains("`potluck backup restore wiki.example.org 20260101T000000Z-0a0b0c`"));
+    }
+}
