@@ -1,5 +1,6 @@
 //! What the source and the documents promise about themselves.
 
 mod docs_cli;
+mod features;
 mod messages;
 mod rooms;
