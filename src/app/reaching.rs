@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::{Engine, Scope},
-    home::{EnvFile, GivenReach, LockFile, Reach, ServerSettings, error::nearest},
+    hint::nearest,
+    home::{EnvFile, GivenReach, LockFile, Reach, ServerSettings},
     lint::{Finding, Position, rules},
     recipe::{self, Checkout},
     rollout::{Plan, ReachRow, live::Live},

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
+use jiff::{Span, SpanRelativeTo};
 
 use crate::{
     home::{AppName, GivenGrant, GivenReach, ServerName, grant::InvalidGrant},
@@ -178,7 +179,7 @@ impl std::str::FromStr for Assignment {
     }
 }
 
-/// `90`, `90s`, `5m`, `1h30m`: seconds when there is no unit.
+/// `90`, `90s`, `5m`, `1h30m`: seconds when there is no unit. A day has 24 hours.
 ///
 /// # Errors
 /// What is wrong with it, for clap.
@@ -187,28 +188,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let mut total = 0u64;
-    let mut rest = text;
-    if rest.is_empty() {
-        return Err(BAD.into());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or(BAD)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| BAD)?;
-        let seconds = match rest.as_bytes()[digits] {
-            b's' => 1,
-            b'm' => 60,
-            b'h' => 3600,
-            b'd' => 86_400,
-            _ => return Err(BAD.into()),
-        };
-        total = number
-            .checked_mul(seconds)
-            .and_then(|n| total.checked_add(n))
-            .ok_or("that is too long")?;
-        rest = &rest[digits + 1..];
-    }
-    Ok(Duration::from_secs(total))
+    let span: Span = text.parse().map_err(|_| BAD)?;
+    let duration =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| "that is too long")?;
+    Ok(Duration::try_from(duration).map_err(|_| BAD)?)
 }
 
 #[cfg(test)]
@@ -226,7 +209,8 @@ mod tests {
             ("2d", Some(172_800)),
             ("", None),
             ("m", None),
-            ("5 m", None),
+            ("5 m", Some(300)),
+            ("1.5h", Some(5400)),
             ("1h30", None),
             ("-5s", None),
             ("99999999999999999999s", None),

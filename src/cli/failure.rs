@@ -213,6 +213,7 @@ failures_of!(
     crate::engine::Error,
     crate::engine::docker_config::Error,
     crate::home::grant::InvalidGrant,
+    crate::hooks::RevokeError,
     crate::plugin::Error,
     crate::recipe::Error,
     crate::scaffold::Error,

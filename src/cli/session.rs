@@ -223,19 +223,6 @@ pub fn editor() -> String {
         .unwrap_or_else(|| "vi".into())
 }
 
-/// The name most like the given one, if any is like it at all.
-pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    names
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(given, name), name))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name.to_owned())
-}
-
-/// The socket of the engine on this machine.
-pub const LOCAL_ENDPOINT: &str = "unix:///var/run/docker.sock";
-
 /// The engine of a server; to be called where work waits.
 ///
 /// # Errors

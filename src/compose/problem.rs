@@ -255,16 +255,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The candidate that was most likely meant, when one is near enough.
-pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|c| (strsim::damerau_levenshtein(given, c), c))
-        .filter(|(distance, c)| *distance <= 1 + c.len().min(given.len()) / 4)
-        .min()
-        .map(|(_, c)| c)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,12 +274,5 @@ mod tests {
             shown,
             "compose.yml:3:5: services.app.imag: unknown key\n  |\n3 |     imag: x\n  |     ^\nhint: did you mean `image`?"
         );
-    }
-
-    #[test]
-    fn the_nearest_key_is_near() {
-        assert_eq!(nearest("imag", ["build", "image"]), Some("image"));
-        assert_eq!(nearest("enviroment", ["environment", "env_file"]), Some("environment"));
-        assert_eq!(nearest("profiles", ["ports", "privileged"]), None);
     }
 }

@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     AppEntry, AppGuard, AppName, EnvFile, Error, Home, LockFile, ServerName, StackName,
-    error::nearest,
     folder::{names_in, read_yaml, write_yaml},
     names::InvalidName,
     write::{Existing, Readers, read_bytes, read_text, remove_file, write_whole},
 };
+use crate::hint::nearest;
 
 /// An app's files as far as they can be read.
 #[derive(Debug)]

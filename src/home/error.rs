@@ -68,21 +68,6 @@ fn list(apps: &[AppName]) -> String {
     }
 }
 
-/// The name that was perhaps meant.
-pub(crate) fn nearest<'a, T: AsRef<str>>(
-    wanted: &str,
-    known: impl IntoIterator<Item = &'a T>,
-) -> Option<&'a T> {
-    // Below this, names have little more than their dots in common.
-    const ALIKE: f64 = 0.75;
-    known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(wanted, name.as_ref()), name))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| name)
-}
-
 impl Error {
     /// The place in a file of the operator that it is about.
     pub fn position(&self) -> Option<Position> {

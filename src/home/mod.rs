@@ -36,6 +36,7 @@ pub use memory::MemoryFile;
 pub use names::{AppName, RecipeName, ServerName, StackName};
 pub use reach::{GivenReach, Reach, Way};
 pub use server::{BackupSettings, ServerSettings};
+pub use servers::LOCAL_ENDPOINT;
 
 /// The operator's folder, `$POTLUCK_DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,16 +7,17 @@ use std::{
 
 use super::{
     BackupSettings, Error, Home, ServerName, ServerSettings, apps,
-    error::nearest,
     folder::{names_in, read_yaml, write_yaml},
     write::{Readers, create_folder, remove_file},
 };
+use crate::hint::nearest;
 
 /// The server that is always there and runs nothing.
 pub const SIMULATED: &str = "simulated";
 /// abra's name for the machine that it runs on.
 const LOCAL: &str = "default";
-const LOCAL_SOCKET: &str = "unix:///var/run/docker.sock";
+/// The engine of the machine that potluck runs on, where docker itself looks.
+pub const LOCAL_ENDPOINT: &str = "unix:///var/run/docker.sock";
 
 impl Home {
     /// Servers that have a folder, sorted. Hidden folders and those whose name
@@ -66,7 +67,7 @@ impl Home {
     pub fn endpoint(&self, name: &ServerName) -> Result<String, Error> {
         Ok(self.server(name)?.endpoint.unwrap_or_else(|| match name.as_str() {
             SIMULATED => SIMULATED.into(),
-            LOCAL => LOCAL_SOCKET.into(),
+            LOCAL => LOCAL_ENDPOINT.into(),
             host => format!("ssh://{host}"),
         }))
     }

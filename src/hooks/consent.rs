@@ -161,7 +161,7 @@ pub(crate) fn check_flags(
             // Another plugin that asks for just this is more like it than any name.
             let nearest = match elsewhere {
                 Some(other) => Some(named(Some(&other.entry.name), grant)),
-                None => home::error::nearest(&given.to_string(), &asked).cloned(),
+                None => crate::hint::nearest(&given.to_string(), &asked).cloned(),
             };
             let reason = match plugin {
                 None => "no plugin of the recipe asks for it".into(),

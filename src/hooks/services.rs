@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     app::App,
-    engine::{self, Container, Engine, Exec, Health, LogQuery, Stream, api},
+    engine::{self, Container, Engine, Health, LogQuery, Stream, api},
     plugin::{Command, Output, ServiceError, StackServices},
     progress::Silent,
     rollout::{
@@ -113,14 +113,7 @@ impl StackServices for AppServices {
         output_limit: usize,
     ) -> Result<Output, ServiceError> {
         let container = self.container(service).await?;
-        let exec = Exec {
-            argv: command.argv.clone(),
-            env: command.env.clone(),
-            user: command.user.clone(),
-            workdir: command.workdir.clone(),
-            terminal: None,
-            stdin: !input.is_empty(),
-        };
+        let exec = command.exec(!input.is_empty());
         let run = async {
             let session = self.engine.exec(&container.id, &exec).await.map_err(engine_error)?;
             collect(session, input, output_limit).await

@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::host;
-use crate::home::{
-    GivenGrant, Grant,
-    error::nearest,
-    lock_file::{AgreedVersion, EARLIER, PluginPin, RecipePin},
+use crate::{
+    hint::nearest,
+    home::{
+        GivenGrant, Grant,
+        lock_file::{AgreedVersion, EARLIER, PluginPin, RecipePin},
+    },
 };
 
 /// What is known when it is decided.

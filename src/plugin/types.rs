@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
+use crate::engine::Exec;
+
 /// A set of hooks that a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -92,6 +94,20 @@ pub struct Command {
     pub user: Option<String>,
     pub workdir: Option<String>,
     pub timeout: Option<Duration>,
+}
+
+impl Command {
+    /// As an engine takes it, without a terminal; the time limit is the caller's.
+    pub fn exec(&self, stdin: bool) -> Exec {
+        Exec {
+            argv: self.argv.clone(),
+            env: self.env.clone(),
+            user: self.user.clone(),
+            workdir: self.workdir.clone(),
+            terminal: None,
+            stdin,
+        }
+    }
 }
 
 /// What a program left.

@@ -6,7 +6,7 @@
 //! code for what most recipes need. `docs/std-plugins.md` holds their options.
 
 use super::Error;
-use crate::home::error::nearest;
+use crate::hint::nearest;
 
 /// What stands before their names in `recipe.yml`.
 pub const SCHEME: &str = "std";

@@ -20,7 +20,7 @@ use super::{
     tree::{self, Budget},
     version::newest_first,
 };
-use crate::home::{RecipeName, error::nearest};
+use crate::{hint::nearest, home::RecipeName};
 
 /// The folder of recipes.
 #[derive(Debug, Clone)]

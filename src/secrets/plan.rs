@@ -179,7 +179,7 @@ pub fn survey(stack: &Stack, env: &EnvFile, sources: &[Source]) -> Survey {
 pub fn find<'a>(plans: &'a [SecretPlan], name: &str) -> Result<&'a SecretPlan, Error> {
     plans.iter().find(|plan| plan.name == name).ok_or_else(|| {
         let names: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
-        let nearest = crate::home::error::nearest(name, &names).cloned();
+        let nearest = crate::hint::nearest(name, &names).cloned();
         Error::Unknown { name: name.into(), nearest }
     })
 }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Error, StoredSecret, Survey, store};
 use crate::{
     engine::{Engine, Scope, api},
-    home::{AppName, StackName, error::nearest},
+    hint::nearest,
+    home::{AppName, StackName},
 };
 
 /// One version of a secret.

@@ -20,7 +20,7 @@ use crate::{
         warnings::Warnings,
     },
     compose::StackVolume,
-    engine::{Engine, Exec, Scope, api::TaskState},
+    engine::{Engine, Scope, api::TaskState},
     home::{AppGuard, AppName},
     hooks::AppServices,
     plugin::{Command, Hooks, ServiceError},
@@ -332,15 +332,7 @@ pub(in crate::backup) async fn session(
         ServiceError::NotRunning(_) => Error::NotRunning { service: service.into() },
         other => Error::BadItem { reason: other.to_string() },
     })?;
-    let exec = Exec {
-        argv: command.argv.clone(),
-        env: command.env.clone(),
-        user: command.user.clone(),
-        workdir: command.workdir.clone(),
-        terminal: None,
-        stdin,
-    };
-    Ok(app.engine.exec(&container.id, &exec).await?)
+    Ok(app.engine.exec(&container.id, &command.exec(stdin)).await?)
 }
 
 /// A volume of the same name exists on every node where a task ran: the right

@@ -8,12 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::{
-        arguments::JsonArg,
-        exit::Exit,
-        failure::Outcome,
-        session::{Session, nearest},
-    },
+    cli::{arguments::JsonArg, exit::Exit, failure::Outcome, session::Session},
+    hint::nearest,
     plugin::Role,
     scaffold::{self, Language, Name},
     toolchain,

@@ -15,8 +15,9 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
-        session::{Operating, Session, nearest, wait},
+        session::{Operating, Session, wait},
     },
+    hint::nearest,
     home::{
         AppName, ServerName,
         write::{self, Existing, Readers},

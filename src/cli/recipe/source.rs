@@ -3,11 +3,8 @@
 use std::path::Path;
 
 use crate::{
-    cli::{
-        failure::Failure,
-        session::{Session, nearest},
-        ui::clean,
-    },
+    cli::{failure::Failure, session::Session, ui::clean},
+    hint::nearest,
     home::RecipeName,
     recipe::{Checkout, Error, Store, Version},
     toolchain,

@@ -4,11 +4,11 @@ use crate::{
     cli::{
         exit::Exit,
         failure::{Failure, Outcome},
-        session::{LOCAL_ENDPOINT, Session, wait},
+        session::{Session, wait},
         ui::clean,
     },
     engine::{self, Error, Manager},
-    home::{Home, ServerName, ServerSettings},
+    home::{Home, LOCAL_ENDPOINT, ServerName, ServerSettings},
 };
 
 /// Add a server.

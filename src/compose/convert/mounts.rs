@@ -1,11 +1,11 @@
 //! Mounts (docker/cli, `compose/convert/volume.go`).
 
 use super::{Converter, some, some_map, word};
-use crate::compose::value::volumes::Mount;
+use crate::{compose::value::volumes::Mount, hint::nearest};
 use crate::{
     compose::{
         model::{Service, Volume},
-        problem::{Path, Spot, nearest},
+        problem::{Path, Spot},
     },
     engine::api,
 };

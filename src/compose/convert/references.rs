@@ -101,12 +101,11 @@ impl Converter<'_> {
             let path = path.index(index);
             let Some(object) = known.get(&it.source) else {
                 let message = format!("the {kind} `{}` is not defined", it.source);
-                let hint =
-                    crate::compose::problem::nearest(&it.source, known.keys().map(String::as_str))
-                        .map_or_else(
-                            || format!("add it under the top-level `{kind}s`"),
-                            |near| format!("did you mean `{near}`?"),
-                        );
+                let hint = crate::hint::nearest(&it.source, known.keys().map(String::as_str))
+                    .map_or_else(
+                        || format!("add it under the top-level `{kind}s`"),
+                        |near| format!("did you mean `{near}`?"),
+                    );
                 self.sink.hint(*at, path, message, hint);
                 continue;
             };

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 
 use super::{Converter, some, some_map, word};
-use crate::compose::value::image;
+use crate::{compose::value::image, hint::nearest};
 use crate::{
     compose::{
         model::{HealthCheck, Service},
-        problem::{Path, nearest},
+        problem::Path,
     },
     engine::{IMAGE_LABEL, api},
 };

@@ -8,13 +8,14 @@ mod tables;
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{
-    problem::{Path, Sink, Spot, nearest},
+    problem::{Path, Sink, Spot},
     read::{
         interpolate::{Note, NoteKind},
         yaml::{Entry, Map, Node, Value},
     },
     value::{duration, ports},
 };
+use crate::hint::nearest;
 
 /// The newest version, and what a file without one gets.
 pub const NEWEST: u8 = 13;

@@ -4,11 +4,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{DockerConfig, Error, read_json};
+use crate::home::LOCAL_ENDPOINT;
 
 /// The context that is always there: `DOCKER_HOST`, else the local socket.
 pub const DEFAULT_CONTEXT: &str = "default";
-/// Where docker looks when nothing says where.
-pub const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
 
 /// Enough to say which contexts there are.
 const SHOWN: usize = 20;
@@ -52,7 +51,7 @@ impl DockerConfig {
     /// read.
     pub fn endpoint(&self, context: &str) -> Result<String, Error> {
         if context == DEFAULT_CONTEXT {
-            return Ok(DEFAULT_ENDPOINT.to_owned());
+            return Ok(LOCAL_ENDPOINT.to_owned());
         }
         let id = hex::encode(Sha256::digest(context.as_bytes()));
         let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
@@ -89,7 +88,7 @@ impl DockerConfig {
 pub fn endpoint_of(host: &str, tls: Tls) -> Result<String, Error> {
     let refused = |reason| Err(Error::Endpoint { endpoint: host.to_owned(), reason });
     match host.trim() {
-        "" | "unix://" => Ok(DEFAULT_ENDPOINT.to_owned()),
+        "" | "unix://" => Ok(LOCAL_ENDPOINT.to_owned()),
         unix if unix.starts_with("unix://") => Ok(unix.to_owned()),
         ssh if ssh.starts_with("ssh://") => Ok(ssh.to_owned()),
         npipe if npipe.starts_with("npipe://") => refused("is a pipe of Windows"),
@@ -134,7 +133,7 @@ mod tests {
         let (_folder, config) = config("ssh://cook@kitchen");
         assert_eq!(config.current_context(), Some("far"));
         assert_eq!(config.endpoint("far").unwrap(), "ssh://cook@kitchen");
-        assert_eq!(config.endpoint("default").unwrap(), DEFAULT_ENDPOINT);
+        assert_eq!(config.endpoint("default").unwrap(), LOCAL_ENDPOINT);
         let unknown = config.endpoint("near").unwrap_err().to_string();
         assert_eq!(unknown, "docker has no context `near`; it has default, far");
     }
@@ -142,8 +141,8 @@ mod tests {
     #[test]
     fn endpoints() {
         for (host, expected) in [
-            ("", Some(DEFAULT_ENDPOINT)),
-            ("unix://", Some(DEFAULT_ENDPOINT)),
+            ("", Some(LOCAL_ENDPOINT)),
+            ("unix://", Some(LOCAL_ENDPOINT)),
             ("unix:///run/x.sock", Some("unix:///run/x.sock")),
             ("ssh://a@b:22", Some("ssh://a@b:22")),
             ("tcp://a:2376", Some("tcp://a:2376")),

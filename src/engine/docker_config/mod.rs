@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::hint::Hint;
 
-pub use context::{DEFAULT_CONTEXT, DEFAULT_ENDPOINT, Tls, endpoint_of};
+pub use context::{DEFAULT_CONTEXT, Tls, endpoint_of};
 
 /// Larger than any configuration that people or programs write.
 const LARGEST_FILE: u64 = 4 << 20;

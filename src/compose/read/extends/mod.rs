@@ -15,12 +15,13 @@ use std::{
 };
 
 use super::{
-    super::problem::{Path, Spot, nearest},
+    super::problem::{Path, Spot},
     interpolate::{Note, NoteKind},
     load::{Loader, Place},
     others::{DEEPEST, locate},
     yaml::{Map, Node, Value},
 };
+use crate::hint::nearest;
 
 /// Bytes of tree that all copies of a load may make up.
 const LARGEST_COPY: usize = 64 << 20;
