@@ -26,46 +26,44 @@ impl MessageFormatter for Plain {
     fn format_message<'a>(&self, error: &'a Error) -> Cow<'a, str> {
         match error {
             Error::DuplicateMappingKey { key: Some(key), .. } => {
-                format!("the key `{key}` stands there twice").into()
+                format!("duplicate key `{key}`").into()
             }
-            Error::DuplicateMappingKey { key: None, .. } => "a key stands there twice".into(),
+            Error::DuplicateMappingKey { key: None, .. } => "duplicate key".into(),
             Error::RecursiveReferencesRequireWeakTypes { .. } => {
                 "an anchor holds an alias of itself".into()
             }
             Error::InvalidScalar { ty, .. } => match *ty {
-                "u8" | "u16" | "u32" | "u64" => "a whole number that is not negative belongs here",
-                "i8" | "i16" | "i32" | "i64" => "a whole number belongs here",
-                "f32" | "f64" => "a number belongs here",
+                "u8" | "u16" | "u32" | "u64" => "expected a non-negative integer",
+                "i8" | "i16" | "i32" | "i64" => "expected an integer",
+                "f32" | "f64" => "expected a number",
                 _ => return UserMessageFormatter.format_message(error),
             }
             .into(),
             Error::Unexpected { expected, .. } => match *expected {
-                "mapping start" => "keys with values, `key: value`, belong here",
-                "sequence start" => "a list, `- item`, belongs here",
-                "string scalar" => "a text belongs here",
+                "mapping start" => "expected keys with values, `key: value`",
+                "sequence start" => "expected a list, `- item`",
+                "string scalar" => "expected a text",
                 _ => return UserMessageFormatter.format_message(error),
             }
             .into(),
-            Error::NullIntoString { .. } => "a text belongs here".into(),
+            Error::NullIntoString { .. } => "expected a text".into(),
             Error::SerdeUnknownField { field, expected, .. } => {
-                format!("there is no key `{field}` here; there is {}", listed(expected)).into()
+                format!("unknown key `{field}`: expected {}", listed(expected)).into()
             }
             Error::SerdeUnknownVariant { variant, expected, .. } => {
-                format!("`{variant}` is none of {}", listed(expected)).into()
+                format!("unknown value `{variant}`: expected {}", listed(expected)).into()
             }
             Error::SerdeMissingField { field, .. } => {
                 format!("the key `{field}` is missing").into()
             }
-            // What belongs here is said by readers of our own.
+            // What is expected is said by readers of our own.
             Error::SerdeInvalidType { expected, .. }
-            | Error::SerdeInvalidValue { expected, .. } => {
-                format!("{expected} belongs here").into()
-            }
+            | Error::SerdeInvalidValue { expected, .. } => format!("expected {expected}").into(),
             Error::MultipleDocuments { .. } => {
                 "the file ends here, before a second document".into()
             }
             Error::UnknownAnchor { .. } => {
-                "there is no anchor of this name; text that begins with `*` stands in quotes".into()
+                "there is no anchor of this name; put text that begins with `*` in quotes".into()
             }
             Error::MergeValueNotMapOrSeqOfMaps { .. } => {
                 "keys with values are merged with `<<`".into()
@@ -105,7 +103,7 @@ mod tests {
         for (text, expected) in [
             ("three: 1\n", "no key `three` here; there is `one`, `two`"),
             ("one: first\n", "the key `two` is missing"),
-            ("one: third\n", "`third` is none of `first`, `second`"),
+            ("one: third\n", "unknown value `third`: expected `first`, `second`"),
             ("two: 1\n---\ntwo: 1\n", "a second document"),
             ("two: *a\n", "in quotes"),
         ] {
@@ -118,7 +116,7 @@ mod tests {
     fn no_word_is_for_programmers() {
         type Lists = BTreeMap<String, Vec<u32>>;
         for (text, expected) in [
-            ("a: []\na: []\n", &["line 2", "`a` stands there twice"][..]),
+            ("a: []\na: []\n", &["line 2", "duplicate key `a`"][..]),
             ("a: &a [*a]\n", &["line 1", "alias of itself"]),
             ("a:\n- -3\n", &["line 2", "not negative"]),
             ("a: 3\n", &["line 1", "a list"]),

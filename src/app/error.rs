@@ -198,11 +198,11 @@ impl MigrationFailed {
         let MigrationFailed { app, release, source, left, .. } = self;
         let first = source.hint().map(|hint| format!("{hint}; then ")).unwrap_or_default();
         let version = release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
-        let again = format!("{first}`potluck app deploy {app}{version}` goes on with this step");
+        let again = format!("{first}`potluck app deploy {app}{version}` resumes at this step");
         match left {
             Left::Back => again,
             Left::PartlyMigrated => format!(
-                "{again}, or `potluck backup restore {app}` brings back the data of a backup from before"
+                "{again}, or `potluck backup restore {app}` brings back the data of an earlier backup"
             ),
             Left::NotBack(_) => format!("{again}; `potluck app ps {app}` shows what runs"),
         }

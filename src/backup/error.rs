@@ -45,7 +45,7 @@ pub enum Error {
     #[error("there is no restic repository at {repository}")]
     NoRepository { repository: String },
     /// It held sets of the app, and is not there now.
-    #[error("the restic repository at {repository}, which holds backups of {app}, is not there")]
+    #[error("the restic repository at {repository}, which holds backups of {app}, does not exist")]
     RepositoryGone {
         repository: String,
         app: String,

@@ -56,7 +56,7 @@ pub(crate) fn unpack(tar: &[u8], path: &str, limit: usize) -> Result<Vec<u8>, Se
     };
     let mut archive = tar::Archive::new(Cursor::new(tar));
     let mut entries = archive.entries().map_err(broken)?;
-    let missing = || ServiceError::Engine(format!("`{path}` is not there"));
+    let missing = || ServiceError::Engine(format!("`{path}` does not exist"));
     let mut entry = entries.next().ok_or_else(missing)?.map_err(broken)?;
     if entry.header().entry_type() != tar::EntryType::Regular {
         return Err(ServiceError::Engine(format!("`{path}` is not a regular file")));

@@ -333,7 +333,7 @@ pub(crate) fn agree(
         let of_potluck = components.iter().find(is).is_some_and(standard);
         if !of_potluck && !asked.iter().any(|wish| wish.plugin == changed.name) {
             let (name, details) = (&changed.name, changed.details.join(", "));
-            let message = format!("the plugin `{name}` is another than last time: {details}");
+            let message = format!("the plugin `{name}` changed since last time: {details}");
             context.progress.warn(message);
         }
     }

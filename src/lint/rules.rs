@@ -118,7 +118,7 @@ rules! {
         "in an overlay, false, zero and an empty value replace nothing",
         "take the value out of the file before";
     PLAIN_SECRET: Warning "plain-secret",
-        "whoever may look at the service or the process reads its environment",
+        "anyone who may look at the service or the process reads its environment",
         "use a secret, and the variable that names its file, often the same name with `_FILE`";
     QUOTES_KEPT: Warning "quotes-kept",
         "docker keeps quotes in environment files and in items like `KEY=\"value\"`: they become part of the value",

@@ -96,7 +96,7 @@ impl Migrations {
         let mut warnings = Vec::new();
         if self.steps.iter().any(|planned| !planned.step.reversible) {
             warnings.push(
-                "a failure of the migration leaves the new version where it stands; with a backup from before, the data can come back".into(),
+                "if the migration fails, the new version stays deployed; restore an earlier backup to recover the data".into(),
             );
         }
         if let Some(Upgrade { before, after, irreversible: true, .. }) = &lock.upgrade

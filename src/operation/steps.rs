@@ -167,7 +167,7 @@ impl Steps<'_> {
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
             self.context.progress.step(format!("{name}: after-deploy"));
             plugin.after_deploy(&self.transition).await.inspect_err(|_| {
-                let message = "the services stay as they are; the next deploy runs the hook again";
+                let message = "the services are kept; the next deploy runs the hook again";
                 self.context.progress.warn(message);
             })?;
         }

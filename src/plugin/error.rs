@@ -94,7 +94,7 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("the plugin `{plugin}` cannot go on with `{hook}`: an earlier hook did not end well")]
+    #[error("the plugin `{plugin}` cannot continue with `{hook}`: an earlier hook failed")]
     Broken { plugin: String, hook: &'static str },
     #[error("the plugin `{plugin}` does not play the role `{role}` that `{hook}` belongs to")]
     NotPlayed { plugin: String, role: Role, hook: &'static str },

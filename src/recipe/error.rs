@@ -113,7 +113,7 @@ impl Unreadable {
                  folder deploy without a version"
             }
             Unreadable::Alternates | Unreadable::Damaged(_) => {
-                "clone it anew from its URL, whole: without --shared, --reference and --filter"
+                "clone it again from its URL, whole: without --shared, --reference and --filter"
             }
             Unreadable::Reftable => {
                 "name its URL instead; in a repository of your own, `git refs migrate \

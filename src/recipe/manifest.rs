@@ -280,7 +280,7 @@ plugins:
             (one("  limits: {memory_mib: 9999999}\n"), &["line 4", "between 1 and 2048"]),
             (one("  limits:\n    timeout_seconds: 0\n"), &["line 5", "between 1 and 86400"]),
             (one("  limits: []\n"), &["line 4"]),
-            (one("  options: {a: 1, a: 2}\n"), &["line 4", "`a` stands there twice"]),
+            (one("  options: {a: 1, a: 2}\n"), &["line 4", "duplicate key `a`"]),
             (one("- name: a\n  component: b.wasm\n"), &["line 4", "two plugins"]),
             ("plugins:\n- name: ../a\n  component: a\n".into(), &["line 2", "plugin name"]),
             ("plugins:\n- name: a\n  component: ../a\n".into(), &["line 3", "leaves"]),

@@ -223,7 +223,7 @@ fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
     fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
     let refused = lab.run(&["backup", "create", "t.example"]);
     assert_eq!(refused.code, 1, "{refused}");
-    for words in ["which holds backups of t.example, is not there", "is its disk mounted?"] {
+    for words in ["which holds backups of t.example, does not exist", "is its disk mounted?"] {
         assert!(refused.stderr.contains(words), "{words}: {refused}");
     }
     assert!(!lab.path("disk/repo").exists());

@@ -552,7 +552,7 @@ fn a_file_that_cannot_be_read_is_said_once_with_the_line_to_correct() {
     let lock = std::fs::read_to_string(lab.path(&format!("{place}.lock.yml"))).unwrap();
     for (file, text, said) in [
         ("env", format!("{settings}here somebody wrote a note\n"), "this is not an assignment"),
-        ("lock.yml", format!("{lock}nosuch: 1\n"), "there is no key `nosuch`"),
+        ("lock.yml", format!("{lock}nosuch: 1\n"), "unknown key `nosuch`"),
     ] {
         lab.write(&format!("{place}.{file}"), &text);
         let line = text.lines().count();

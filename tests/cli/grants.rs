@@ -337,7 +337,7 @@ fn a_command_that_takes_another_component_says_so() {
     recipe(&lab, ONE, "howdy");
     let run = lab.run(&["app", "cmd", APP]);
     assert_eq!(run.code, 0, "{run}");
-    assert!(run.stderr.contains("the plugin `helper` is another than last time: "), "{run}");
+    assert!(run.stderr.contains("the plugin `helper` changed since last time: "), "{run}");
     let run = lab.run(&["app", "cmd", APP]);
     assert!(!run.stderr.contains("another"), "said once: {run}");
 }

@@ -155,7 +155,7 @@ fn ctrl_c_behind_the_plan_says_what_goes_on() {
     let at = ("lifecycle", "before-deploy");
     let loops = begins_in(at, Guest::new(&["lifecycle"]), Data::new(), LOOPS);
     let lab = lab(&helper(""), &loops);
-    let leaves = "the swarm goes on with what it was given so far";
+    let leaves = "the swarm continues with the changes already sent";
     ends_by_ctrl_c(&lab, &["app", "deploy", APP, "-n"], leaves);
 }
 
@@ -254,8 +254,8 @@ fn a_limit_above_the_ceiling_is_refused() {
             "the limit on time (seconds) is between 1 and 86400, not 864000",
         ),
         ("{memory_mib: 0}", "between 1 and 2048, not 0"),
-        ("{calls: 99999}", "there is no key"),
-        ("{output_mib: 99999}", "there is no key"),
+        ("{calls: 99999}", "unknown key"),
+        ("{output_mib: 99999}", "unknown key"),
         ("{memory_mib: -1}", "line 4"),
     ] {
         recipe(&lab, &helper(&format!("    limits: {limits}\n")), &says("hello"));

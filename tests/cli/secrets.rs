@@ -33,14 +33,14 @@ fn secrets_are_made_once() {
     exit code 0
     --- stderr
     Made token on simulated.
-    warning: mail_password is not there and can't be made
+    warning: mail_password does not exist and cannot be generated
     hint: insert it with `potluck app secret insert t.example mail_password`
     ");
     assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
     exit code 0
     --- stderr
     Kept token: there already.
-    warning: mail_password is not there and can't be made
+    warning: mail_password does not exist and cannot be generated
     hint: insert it with `potluck app secret insert t.example mail_password`
     ");
     assert_json_snapshot!(lab.json(&["app", "secret", "generate", "t.example", "--json"]), @r#"

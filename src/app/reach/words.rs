@@ -8,7 +8,7 @@ pub fn sentence(reach: &Reach) -> String {
     let thing = reach.thing();
     match reach.way() {
         Way::DockerSocket => {
-            "command the node's container engine: whoever can do that owns the node".into()
+            "command the node's container engine: anyone who can do that owns the node".into()
         }
         Way::Host => format!("read and write `{thing}` on the node{}", danger(thing, true)),
         Way::HostRead => format!("read `{thing}` on the node{}", danger(thing, false)),
@@ -64,7 +64,7 @@ pub fn sentence(reach: &Reach) -> String {
 
 fn danger(path: &str, writes: bool) -> &'static str {
     if paths::holds_socket(path) {
-        ", the container engine's socket included: whoever has it owns the node"
+        ", the container engine's socket included: anyone who has it owns the node"
     } else if writes && paths::masters_node(path) {
         ", with which it can take over the node"
     } else {

@@ -170,7 +170,7 @@ impl Restoring<'_> {
             services.wait_ready(service, START).await.map_err(|e| Error::PutBack {
                 item: "the dumps".into(),
                 service: service.clone(),
-                reason: format!("it does not come to run: {e}"),
+                reason: format!("it failed to start: {e}"),
                 stderr: String::new(),
             })?;
         }

@@ -6,7 +6,7 @@
 //! stop, volumes change places, data stores start, dumps go in, the rest
 //! starts, and the app's own checks have the last word. Plugins that take
 //! items back do so when everything runs, because all they can reach is
-//! running services. `restore_data.rs` does the parts.
+//! running services. `data.rs` does the parts.
 
 pub(crate) mod data;
 pub mod put_back;

@@ -54,7 +54,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         })?;
         if text::line_of(value, value.len()) != value {
             session.ui.warn(format_args!(
-                "the value of `{key}` holds line breaks or characters that are not to be seen; \
+                "the value of `{key}` holds line breaks or invisible characters; \
                  they are shown as blanks and `\u{fffd}`"
             ));
         }

@@ -90,7 +90,7 @@ pub struct Args {
     json: JsonArg,
 }
 
-const INTERRUPTED: &str = "interrupted: the swarm goes on with what it was given so far";
+const INTERRUPTED: &str = "interrupted: the swarm continues with the changes already sent";
 
 /// Before the plan was agreed to.
 const UNCHANGED: &str = "interrupted: nothing of the app was changed";

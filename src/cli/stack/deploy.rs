@@ -121,7 +121,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     let docker = session.docker_config();
     let renderer = Renderer::new(Arc::clone(&session.ui));
-    let report = wait("interrupted: the swarm goes on with what it was given so far", async {
+    let report = wait("interrupted: the swarm continues with the changes already sent", async {
         let engine = args.target.engine(session)?;
         let deploy = rollout::deploy_stack(engine.as_ref(), &stack, &docker, &options, &renderer);
         Ok(deploy.await?)

@@ -380,7 +380,7 @@ impl Reader<'_> {
                 continue;
             };
             if !seen.insert(name.clone()) {
-                self.sink.push(at, "", format!("the key `{name}` is there twice"));
+                self.sink.push(at, "", format!("duplicate key `{name}`"));
             } else if key.merge {
                 merged.push(value);
             } else {

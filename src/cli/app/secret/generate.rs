@@ -136,7 +136,7 @@ fn tell(session: &Session, entry: &AppEntry, made: &Made) {
         ui.say(format_args!("{} needs no secrets.", entry.name));
     }
     for name in &made.to_insert {
-        ui.warn(format_args!("{name} is not there and can't be made"));
+        ui.warn(format_args!("{name} does not exist and cannot be generated"));
         ui.hint(format_args!("insert it with `potluck app secret insert {} {name}`", entry.name));
     }
 }
