@@ -67,6 +67,8 @@ impl Version {
     pub const OLDEST: Version = Version { major: 0, minor: 14 };
     /// Waits for a lock itself (restic #719).
     pub const RETRIES_LOCKS: Version = Version { major: 0, minor: 16 };
+    /// Calls `rebuild-index` `repair index`.
+    pub const REPAIRS: Version = Version { major: 0, minor: 16 };
 
     /// From `restic 0.18.0 compiled with …`, also `0.19.1-dev (compiled manually)`.
     pub fn parse(printed: &str) -> Option<Self> {

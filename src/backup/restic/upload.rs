@@ -154,7 +154,7 @@ impl Upload {
         };
         let ended = process.wait().await.map_err(|e| self.odd(&e.to_string()))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
-        match judge(&doing, ended.status, &ended.stderr) {
+        match judge(&doing, &ended) {
             Ok(()) => Ok(Vanished::default()),
             Err(error @ Error::Partial { .. }) => {
                 let Source::Folder { root, paths } = &self.source else { return Err(error) };

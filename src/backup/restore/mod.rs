@@ -133,7 +133,7 @@ async fn read_manifest(
     })?;
     // The first of a restore that takes a lock.
     let read = || restic.read(snapshot, manifest::FILE, manifest::LIMIT);
-    let json = restic.past_locks(LOCK_LIMIT, &*context.progress, read).await?;
+    let json = restic.read_past_locks(LOCK_LIMIT, &*context.progress, read).await?;
     let mut manifest = Manifest::parse(&json, &set.id)
         .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
     if manifest.app != name.as_str() {
