@@ -201,7 +201,30 @@ impl Restic {
         paths: &[String],
         exclude: &[OsString],
     ) -> Result<Upload, Error> {
+        self.folder(self.backup_arguments(label), view, paths, exclude)
+    }
+
+    /// The same, without the snapshot before: all files are read. Where that one is
+    /// damaged, restic calls every other backup one that is not whole.
+    pub async fn backup_folder_anew(
+        &self,
+        label: Label<'_>,
+        view: View,
+        paths: &[String],
+        exclude: &[OsString],
+    ) -> Result<Upload, Error> {
         let mut arguments = self.backup_arguments(label);
+        arguments.push("--force".into());
+        self.folder(arguments, view, paths, exclude)
+    }
+
+    fn folder(
+        &self,
+        mut arguments: Vec<OsString>,
+        view: View,
+        paths: &[String],
+        exclude: &[OsString],
+    ) -> Result<Upload, Error> {
         for pattern in exclude {
             arguments.extend(["--exclude".into(), pattern.clone()]);
         }

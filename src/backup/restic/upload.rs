@@ -160,7 +160,16 @@ impl Upload {
                 let Source::Folder { root, paths } = &self.source else { return Err(error) };
                 let gone = |name: &str| relative(root, name).is_some_and(|path| gone(&path));
                 let vanished = ended.unread.forgiven(gone);
-                vanished.filter(|vanished| !misses_a_path(root, paths, vanished)).ok_or(error)
+                let whole = vanished.filter(|vanished| !misses_a_path(root, paths, vanished));
+                whole.ok_or_else(|| match ended.unread.is_of_the_one_before(gone) {
+                    true => Error::Damaged {
+                        what: self.action.clone(),
+                        repository: self.repository.repository.clone(),
+                        reason: "the snapshot before this one cannot be read".into(),
+                        check: self.repository.check.clone(),
+                    },
+                    false => error,
+                })
             }
             Err(error) => {
                 let Source::Folder { root, paths } = &self.source else { return Err(error) };
