@@ -112,7 +112,11 @@ type Damage = (&'static str, fn(&Lab), &'static str);
 #[test]
 fn a_backup_that_could_not_be_restored_fails_and_says_what_repairs_the_repository() {
     let damages: [Damage; 2] = [
-        ("all packs are gone", |lab| packs(lab).iter().for_each(|pack| fs::remove_file(pack).unwrap()), "pack files ("),
+        (
+            "all packs are gone",
+            |lab| packs(lab).iter().for_each(|pack| fs::remove_file(pack).unwrap()),
+            "pack files (",
+        ),
         ("one is cut off", |lab| shorten(&packs(lab)[0]), "1 pack file ("),
     ];
     for (name, damage, told) in damages {
@@ -121,7 +125,11 @@ fn a_backup_that_could_not_be_restored_fails_and_says_what_repairs_the_repositor
         damage(&lab);
         let refused = create(&lab);
         assert_eq!(refused.code, 1, "{name}: {refused}");
-        for words in ["[LAB]/potluck/state/backups/simulated/repository is damaged: ", told, "missing or cut off"] {
+        for words in [
+            "[LAB]/potluck/state/backups/simulated/repository is damaged: ",
+            told,
+            "missing or cut off",
+        ] {
             assert!(refused.stderr.contains(words), "{name}: {words}: {refused}");
         }
         assert_eq!(sets(&lab), 1, "{name}: nothing is left of it");
@@ -182,7 +190,8 @@ fn a_restore_of_what_is_gone_or_spoiled_says_so_in_a_few_words() {
         let refused = restore(&lab);
         assert_eq!(refused.code, 1, "{name}: {refused}");
         let error = refused.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
-        let from = "error: restic failed to restore the volume `t_example_content`: the repository at ";
+        let from =
+            "error: restic failed to restore the volume `t_example_content`: the repository at ";
         assert!(error.starts_with(from) && error.contains(told), "{name}: {error}");
         assert!(error.len() < 300, "{name}: {error}");
         assert!(refused.stderr.contains("an older backup may be whole"), "{name}: {refused}");

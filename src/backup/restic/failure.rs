@@ -122,10 +122,12 @@ fn is_damaged(stderr: &str) -> Option<String> {
         let of_a_pack = said.contains("<data/") || said.contains("/data/");
         let gone = of_a_pack
             && ["no such file or directory", "does not exist"].iter().any(|so| said.contains(so));
-        let broken = ["ciphertext verification failed", "not found in repository", "not found in index"];
+        let broken =
+            ["ciphertext verification failed", "not found in repository", "not found in index"];
         let cut = ["unexpected EOF", "invalid data returned", "hash does not match", "wrong data"];
         if gone {
-            let name = said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
+            let name =
+                said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
             return Some(match name {
                 Some(name) => format!("its pack file {name} is missing"),
                 None => "a pack file of it is missing".to_owned(),
@@ -313,14 +315,26 @@ mod tests {
                 "partial /v/a: open\nWarning: at least one source file could not be read",
             ),
             (1, "Save(<data/1>) failed: no space left on device", "no space"),
-            (1, "write /tmp/restic-temp-pack-1: no space left on device", "no space at /tmp/restic-temp-pack-1"),
+            (
+                1,
+                "write /tmp/restic-temp-pack-1: no space left on device",
+                "no space at /tmp/restic-temp-pack-1",
+            ),
             (
                 1,
                 "ignoring error for /big: write /v/big: no space left on device\nFatal: There were 1 errors",
                 "no space at /v/big",
             ),
-            (2, "cannot dump file: decrypting blob d05af9500d268cbdf2269c70bdbd1d48a4a4dbf1433df0af8c81778f12cbb5ff failed: ciphertext verification failed", "damaged cannot dump file: decrypting blob d05af9500d… failed: ciphertext verification failed"),
-            (2, "loading tree for snapshot \"latest\" failed: id 2b4a1f09417a88277933aefcf7f4aa9b7d1d3acc08bbb56632ed1726784963e4 not found in repository", "damaged loading tree for snapshot \"latest\" failed: id 2b4a1f0941… not found in repository"),
+            (
+                2,
+                "cannot dump file: decrypting blob d05af9500d268cbdf2269c70bdbd1d48a4a4dbf1433df0af8c81778f12cbb5ff failed: ciphertext verification failed",
+                "damaged cannot dump file: decrypting blob d05af9500d… failed: ciphertext verification failed",
+            ),
+            (
+                2,
+                "loading tree for snapshot \"latest\" failed: id 2b4a1f09417a88277933aefcf7f4aa9b7d1d3acc08bbb56632ed1726784963e4 not found in repository",
+                "damaged loading tree for snapshot \"latest\" failed: id 2b4a1f0941… not found in repository",
+            ),
             (99, "{\"message_type\":\"exit_error\",\"code\":99,\"message\":\"new\"}", "99 new"),
             (2, "", "2 exit status: 2"),
         ] {
@@ -350,16 +364,24 @@ mod tests {
     #[test]
     fn a_run_that_was_given_up_is_judged_by_what_it_tried_again() {
         let of = |what: &str| format!("{what}\n{what}\nsignal interrupt received, cleaning up\n");
-        let missing = of("Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 552.330144ms: open /srv/restic/data/b9/b9ccf50d85b5aa7d826bfd9ca200179acb9688c5e8cba93fe88dd6752d01b261: no such file or directory");
-        let refused = of("Save(<lock/b47c6a3898>) returned error, retrying after 552.330144ms: open /srv/restic/locks/b47c-tmp-3230475089: read-only file system");
+        let missing = of(
+            "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 552.330144ms: open /srv/restic/data/b9/b9ccf50d85b5aa7d826bfd9ca200179acb9688c5e8cba93fe88dd6752d01b261: no such file or directory",
+        );
+        let refused = of(
+            "Save(<lock/b47c6a3898>) returned error, retrying after 552.330144ms: open /srv/restic/locks/b47c-tmp-3230475089: read-only file system",
+        );
         for code in [1, 130] {
             assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
             assert_eq!(told(code, &refused, true), "read only read-only file system");
             assert_eq!(told(code, &missing, false), "interrupted");
         }
         // Without it, the same after ten tries.
-        let end = "cannot dump file: ReadFull(<data/b9ccf50d85>): open /r: no such file or directory";
-        assert_eq!(kind(1, &format!("{missing}{end}").replace("signal", "")), "damaged its pack file b9ccf50d85 is missing");
+        let end =
+            "cannot dump file: ReadFull(<data/b9ccf50d85>): open /r: no such file or directory";
+        assert_eq!(
+            kind(1, &format!("{missing}{end}").replace("signal", "")),
+            "damaged its pack file b9ccf50d85 is missing"
+        );
     }
 
     #[test]

@@ -62,7 +62,12 @@ impl Restic {
         if let Some(stdout) = process.stdout.take() {
             let mut stdout = BufReader::new(stdout);
             let mut said = Vec::new();
-            while (&mut stdout).take(LONGEST_LINE).read_until(b'\n', &mut said).await.map_err(odd)? > 0
+            while (&mut stdout)
+                .take(LONGEST_LINE)
+                .read_until(b'\n', &mut said)
+                .await
+                .map_err(odd)?
+                > 0
             {
                 through = said.starts_with(NEXT);
                 if through {
@@ -89,7 +94,8 @@ fn named_missing(ended: &Ended) -> Vec<String> {
     let missing = |said: &str| {
         let said = said.trim().trim_start_matches("error: ");
         let (name, what) = said.strip_prefix("pack ")?.split_once(": ")?;
-        let is_so = ["does not exist", "unexpected file size"].iter().any(|so| what.starts_with(so));
+        let is_so =
+            ["does not exist", "unexpected file size"].iter().any(|so| what.starts_with(so));
         let is_name = name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit());
         (is_so && is_name).then(|| name.chars().take(10).collect())
     };

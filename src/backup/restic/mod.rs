@@ -143,6 +143,11 @@ impl Restic {
         &self.name.repository
     }
 
+    /// What to type to have restic do something there by hand.
+    pub fn command_of(&self, verb: &str) -> String {
+        self.repository.command(verb)
+    }
+
     /// Opens the repository: proves that it is there and that the password fits.
     ///
     /// # Errors
@@ -341,8 +346,7 @@ impl Restic {
     }
 
     fn start(&self, command: Command) -> Result<Process, Error> {
-        Process::start(command, &self.tracker, self.watch())
-            .map_err(|source| self.missing(source))
+        Process::start(command, &self.tracker, self.watch()).map_err(|source| self.missing(source))
     }
 
     /// Starts restic where it sees one volume, and of the volumes only that.

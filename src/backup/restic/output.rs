@@ -52,6 +52,9 @@ pub struct Summary {
     /// without a word.
     #[serde(skip)]
     pub vanished: Vanished,
+    /// Why what was stored may be no dump of the form that its name says.
+    #[serde(skip)]
+    pub doubt: Option<String>,
 }
 
 /// restic's version, for what only newer ones can do.
@@ -115,6 +118,7 @@ mod tests {
                 files: 1,
                 added: 3_000_424,
                 vanished: Vanished::default(),
+                doubt: None,
             })
         );
         let other = r#"{"message_type":"verbose_status","action":"new"}"#;

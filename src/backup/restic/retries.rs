@@ -17,7 +17,8 @@ const LONGEST_LINE: usize = 4 * 1024;
 const TRIES: u32 = 2;
 
 /// What a folder of this machine answers now and will in a minute.
-const LASTING: &[&str] = &["no such file or directory", "read-only file system", "permission denied"];
+const LASTING: &[&str] =
+    &["no such file or directory", "read-only file system", "permission denied"];
 
 /// Looks at what a run of restic says while it runs.
 pub(super) struct Watch {

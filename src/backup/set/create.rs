@@ -216,6 +216,7 @@ async fn take(
         commit: app.checkout.commit.clone(),
         created: set.begun(),
         items,
+        warnings: taking.warnings.all(),
     };
     let snapshot = store_manifest(context, taking, &manifest).await?;
     Ok((manifest, snapshot))
@@ -282,6 +283,7 @@ async fn store_manifest(
         manifest.bytes(),
         manifest.version.as_deref(),
         manifest.empty(),
+        manifest.warnings.len(),
     );
     Ok(taking.bytes(&name, &tags, &manifest.to_json()).await?.snapshot_id)
 }

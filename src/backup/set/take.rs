@@ -76,7 +76,14 @@ impl Taking<'_> {
         let summary = match &planned.what {
             What::Dump { service, take, .. } => {
                 item.service = Some(service.clone());
-                Some(self.dump(label, &planned.name, service, take, &mut meter).await?)
+                let summary = self.dump(label, &planned.name, service, take, &mut meter).await?;
+                if let Some(doubt) = &summary.doubt {
+                    let name = &planned.name;
+                    let message =
+                        format!("`{name}` of the service `{service}` may be no dump: {doubt}");
+                    self.warnings.add(&**self.progress, message);
+                }
+                Some(summary)
             }
             What::Volume { volume, paths, exclude } => {
                 let (summary, facts) =
@@ -171,7 +178,8 @@ impl Taking<'_> {
                 Err(Error::Damaged { reason, .. }) if !anew => {
                     anew = true;
                     let volume = folder.volume();
-                    let said = format!("the volume `{volume}` is read as if for the first time: {reason}");
+                    let said =
+                        format!("the volume `{volume}` is read as if for the first time: {reason}");
                     self.warnings.add(&**self.progress, said);
                     self.forget_item(label).await?;
                 }
