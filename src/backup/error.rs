@@ -43,7 +43,11 @@ pub enum Error {
     #[error("{app} is not deployed and never was, so it has nothing to back up yet")]
     NothingYet { app: String },
     #[error("there is no restic repository at {repository}")]
-    NoRepository { repository: String },
+    NoRepository {
+        repository: String,
+        /// It is the one that potluck makes where server.yml names none.
+        own: bool,
+    },
     /// It held sets of the app, and is not there now.
     #[error("the restic repository at {repository}, which holds backups of {app}, does not exist")]
     RepositoryGone {
@@ -53,7 +57,12 @@ pub enum Error {
         record: String,
     },
     #[error("the password does not open the restic repository at {repository}")]
-    WrongPassword { repository: String },
+    WrongPassword {
+        repository: String,
+        password_file: PathBuf,
+        /// It is the one that potluck makes where server.yml names none.
+        own: bool,
+    },
     #[error("the restic repository at {repository} is locked {}", line(.by))]
     Locked {
         repository: String,
@@ -62,8 +71,35 @@ pub enum Error {
         /// What to type to remove dead locks.
         unlock: String,
     },
-    #[error("the repository at {repository} has no space left")]
-    NoSpace { repository: String },
+    #[error("the disk of {at} has no space left")]
+    NoSpace {
+        /// The repository, or what restic wrote elsewhere.
+        at: String,
+        /// What to type to make space in the repository; none when it is elsewhere.
+        prune: Option<String>,
+    },
+    #[error("the restic repository at {repository} cannot be written: {reason}")]
+    ReadOnly { repository: String, reason: String },
+    /// What was stored cannot be read.
+    #[error("restic failed to {what}: the repository at {repository} is damaged: {}", line(.reason))]
+    Damaged {
+        what: String,
+        repository: String,
+        reason: String,
+        /// What to type to see all that is damaged.
+        check: String,
+    },
+    /// The repository's index names files that are not there as it says, so that
+    /// restic would not store again what was in them.
+    #[error("the repository at {repository} is damaged: {}", missing_packs(*.count, .example))]
+    PacksMissing {
+        repository: String,
+        count: usize,
+        /// The name of one, shortened.
+        example: String,
+        /// What to type to have the index name what is there.
+        repair: String,
+    },
     /// restic's exit code 3: it read only a part of what it was given.
     #[error("restic could not read everything of {what}: {message}")]
     Partial { what: String, message: String },
@@ -192,6 +228,14 @@ pub enum Error {
     },
 }
 
+fn missing_packs(count: usize, example: &str) -> String {
+    let (packs, are) = if count == 1 { ("pack file", "is") } else { ("pack files", "are") };
+    format!(
+        "{count} {packs} (`{example}…`) {are} missing or cut off, and a new backup that builds on \
+         them could not be restored"
+    )
+}
+
 /// What a failed program wrote last, on lines of its own, and nobody else's.
 fn tail(stderr: &str) -> String {
     stderr.trim().lines().map(|said| format!("\n    | {}", line(said))).collect()
@@ -284,6 +328,10 @@ impl Hint for Error {
                 "install restic 0.14 or newer on this machine, for example with `apt install restic`"
                     .into(),
             ),
+            Error::NoRepository { own: true, repository } => Some(format!(
+                "the first `potluck backup create` makes it; if there were backups, put the folder \
+                 {repository} back, or name where they are as `backup:` in server.yml"
+            )),
             Error::NoRepository { .. } => Some(
                 "check `backup.repository` in server.yml; the first `potluck backup create` makes the repository"
                     .into(),
@@ -291,17 +339,36 @@ impl Hint for Error {
             Error::RepositoryGone { record, .. } => Some(format!(
                 "is its disk mounted? Where a new one is wanted all the same, remove {record}"
             )),
-            Error::WrongPassword { .. } => Some(
-                "check `backup.password-file` in server.yml; without the right password the backups cannot be read"
-                    .into(),
-            ),
+            Error::WrongPassword { own: true, password_file, repository } => Some(format!(
+                "put the password that the repository was made with back into {}; without it its \
+                 backups cannot be read: to begin anew, move {repository} and that file away",
+                password_file.display()
+            )),
+            Error::WrongPassword { password_file, .. } => Some(format!(
+                "check `backup.password-file` in server.yml ({}); without the right password the \
+                 backups cannot be read",
+                password_file.display()
+            )),
             Error::Locked { unlock, .. } => Some(format!(
                 "wait until that restic is done; if it was killed on another machine, `{unlock}` \
                  removes its lock"
             )),
-            Error::NoSpace { .. } => {
-                Some("free space there, for example with `restic forget --prune`".into())
+            Error::NoSpace { prune: Some(prune), .. } => Some(format!(
+                "free space there; `potluck backup snapshots APP --all` lists backups, and \
+                 `{prune} ID…` removes one by the ids of its snapshots"
+            )),
+            Error::NoSpace { .. } => Some("free space there".into()),
+            Error::ReadOnly { .. } => {
+                Some("mount it for writing, or give this user the right to write there".into())
             }
+            Error::Damaged { check, .. } => Some(format!(
+                "`{check}` shows all that is damaged; an older backup may be whole: `potluck backup \
+                 snapshots APP` lists them"
+            )),
+            Error::PacksMissing { repair, .. } => Some(format!(
+                "`{repair}` takes what is missing out of its index, so that the next `potluck backup \
+                 create` stores it again; older backups that need it stay broken"
+            )),
             Error::PasswordFile { path, .. } => {
                 Some(format!("put the password into {} and `chmod 600` it", path.display()))
             }

@@ -52,13 +52,13 @@ pub(super) async fn find(
     missing: Missing,
 ) -> Result<Restic, Error> {
     let repository = Repository::of(&context.home, server, &options.environment)?;
-    let own = context.home.server(server)?.backup.is_none();
+    let own = repository.own;
     if own && missing == Missing::Refused && !repository.is_there() {
         // There is no backup yet; a word about its password would mislead.
-        return Err(Error::NoRepository { repository: repository.display() });
+        return Err(Error::NoRepository { repository: repository.display(), own });
     }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
-    Restic::new(repository).await
+    Ok(Restic::new(repository).await?.telling(context.progress.clone()))
 }
 
 /// Volumes are read by path: the engine has to be this machine's.

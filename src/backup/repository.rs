@@ -51,6 +51,8 @@ pub struct Repository {
     pub environment_file: Option<PathBuf>,
     /// restic's cache, and its home.
     pub cache: PathBuf,
+    /// It is the one that potluck makes where server.yml names none.
+    pub own: bool,
 }
 
 impl std::fmt::Debug for Repository {
@@ -107,6 +109,7 @@ impl Repository {
             environment,
             environment_file,
             cache: home.root().join("cache").join("restic"),
+            own: home.server(server)?.backup.is_none(),
         })
     }
 
@@ -138,6 +141,12 @@ impl Repository {
             }
             Err(e) => Err(bad(e.to_string())),
         }
+    }
+
+    /// Whether it is a folder of this machine: what is not there now will not be there
+    /// in a second either.
+    pub(super) fn is_local(&self) -> bool {
+        Path::new(self.location.trim_start_matches("local:")).is_absolute()
     }
 
     /// Whether a local repository's folder exists; only asked of our own.
@@ -251,6 +260,7 @@ mod tests {
             environment: Vec::new(),
             environment_file: None,
             cache: folder.join("cache"),
+            own: false,
         }
     }
 

@@ -15,6 +15,11 @@ impl Warnings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     }
 
+    /// What was said so far.
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub fn into_all(self) -> Vec<String> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

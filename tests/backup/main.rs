@@ -1,6 +1,7 @@
 //! Backups and restores.
 
 mod app;
+mod damaged;
 mod races;
 mod restic;
 mod simulated;

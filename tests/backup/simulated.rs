@@ -186,8 +186,10 @@ fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
         let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
         serde_json::from_value(report["warnings"].clone()).unwrap()
     };
-    // As large as a dump that is worth a comparison, and of no known form.
-    assert_eq!(backup(&[b'x'; 8192]), Vec::<String>::new());
+    // As large as a dump that is worth a comparison, and not what its name says.
+    let warnings = backup(&[b'x'; 8192]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].ends_with("it does not begin as the name `.gz` says"), "{warnings:?}");
     let warnings = backup(GZIP_OF_NOTHING);
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].contains("`dump.gz` of the volume"), "{warnings:?}");
@@ -196,6 +198,97 @@ fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
 
     let said = run(&["backup", "create", "t.example"]).stderr;
     assert!(String::from_utf8_lossy(&said).contains(", with 1 warning."));
+
+    // Whoever looks later sees it, and so does who is about to restore it.
+    backup(b"");
+    let sets = lab.json(&["backup", "snapshots", "t.example", "--json"]);
+    let counts: Vec<_> = sets.as_array().unwrap().iter().map(|set| &set["warnings"]).collect();
+    assert_eq!(counts, [1, 1, 2, 1]);
+    let list = String::from_utf8(run(&["backup", "snapshots", "t.example"]).stdout).unwrap();
+    assert!(list.lines().nth(1).unwrap().ends_with("volume/content; 1 warning"), "{list}");
+    let told = "warning: when this backup was taken: `dump.gz` of the volume `t_example_content` \
+                may be no dump: it is empty";
+    let restored = lab.run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(restored.code, 0, "{restored}");
+    assert!(restored.stderr.contains(told), "{restored}");
+}
+
+/// A restore that was cut off leaves data that a backup must not pass off as good.
+#[test]
+fn a_backup_of_half_restored_data_says_so_ever_after() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    fs::write(volume.join("page"), "soup").unwrap();
+    let lock = lab.path("potluck/servers/simulated/t.example.lock.yml");
+    let whole = fs::read_to_string(&lock).unwrap();
+    fs::write(&lock, format!("{whole}restoring: 20260101T000000Z-0a0b0c\n")).unwrap();
+
+    let told = "a restore of the backup 20260101T000000Z-0a0b0c did not come to its end";
+    let taken = lab.json(&["backup", "create", "t.example", "--json"]);
+    let warnings = taken["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{taken}");
+    assert!(warnings[0].as_str().unwrap().starts_with(told), "{taken}");
+    let sets = lab.json(&["backup", "snapshots", "t.example", "--json"]);
+    assert_eq!(sets[0]["warnings"], 1, "{sets}");
+    let restored = lab.run(&["backup", "restore", "t.example", "--yes"]);
+    assert_eq!(restored.code, 0, "{restored}");
+    assert!(restored.stderr.contains(&format!("when this backup was taken: {told}")), "{restored}");
+
+    // That restore is one that came to its end.
+    assert!(!fs::read_to_string(&lock).unwrap().contains("restoring"));
+    let taken = lab.json(&["backup", "create", "t.example", "--json"]);
+    assert_eq!(taken["warnings"], serde_json::json!([]), "{taken}");
+}
+
+/// What a backup left that was killed, or another restic forgot a part of.
+#[test]
+fn an_incomplete_backup_is_listed_with_what_removes_it() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
+    run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
+    run(&["app", "deploy", "t.example", "--no-input"]);
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    fs::write(volume.join("page"), "soup").unwrap();
+    let first = lab.json(&["backup", "create", "t.example", "--json"]);
+    run(&["backup", "create", "t.example"]);
+    let own = lab.path("potluck/state/backups/simulated");
+    let manifest = first["manifest"].as_str().unwrap();
+    let forgotten = Command::new("restic")
+        .args(["forget", manifest])
+        .env("RESTIC_REPOSITORY", own.join("repository"))
+        .env("RESTIC_PASSWORD_FILE", own.join("password"))
+        .output()
+        .unwrap();
+    assert!(forgotten.status.success(), "{forgotten:?}");
+
+    let plain = lab.run(&["backup", "snapshots", "t.example"]);
+    assert_eq!(plain.stdout.lines().count(), 2, "{plain}");
+    let told = "hint: 1 backup did not come to the end, or is still being taken: `potluck backup \
+                snapshots t.example --all` lists what is there";
+    assert!(plain.stderr.contains(told), "{plain}");
+    let all = lab.run(&["backup", "snapshots", "t.example", "--all"]);
+    assert!(all.stdout.contains("incomplete") && all.stderr.contains(" removes it"), "{all}");
+    let sets = lab.json(&["backup", "snapshots", "t.example", "--all", "--json"]);
+    assert_eq!(
+        (&sets[0]["remove"], &sets[1]["complete"]),
+        (&serde_json::Value::Null, &false.into())
+    );
+    let folder = lab.path("").display().to_string();
+    let remove = sets[1]["remove"].as_str().unwrap();
+    let remove = &remove.replace("[LAB]", folder.trim_end_matches('/'));
+    assert!(all.stderr.contains("restic -r ") && remove.contains(" forget "), "{all}");
+    let removed = Command::new("sh").args(["-c", remove]).output().unwrap();
+    assert!(removed.status.success(), "{removed:?}");
+    let sets = lab.json(&["backup", "snapshots", "t.example", "--all", "--json"]);
+    assert_eq!(sets.as_array().unwrap().len(), 1, "{sets}");
+    run(&["backup", "restore", "t.example", "--yes"]);
 }
 
 #[test]

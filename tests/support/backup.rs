@@ -34,6 +34,7 @@ impl Lab {
             environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
             environment_file: None,
             cache: folder.path().join("cache"),
+            own: false,
         };
         let restic = Restic::new(repository.clone()).await.unwrap();
         restic.init().await.unwrap();

@@ -5,10 +5,11 @@
 //! (wrong password). A code that is not known is a failure, as restic's
 //! documentation (`075_scripting.rst`) asks.
 
-use std::process::ExitStatus;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::{process::Ended, retries};
 use crate::backup::error::Error;
 
 /// How errors speak of a repository.
@@ -18,6 +19,27 @@ pub(super) struct Named {
     pub repository: String,
     /// What to type to remove dead locks.
     pub unlock: String,
+    /// What to type to see all that is damaged.
+    pub check: String,
+    /// What to type, with ids behind it, to make space.
+    pub prune: String,
+    pub password_file: PathBuf,
+    /// It is the one that potluck makes where server.yml names none.
+    pub own: bool,
+}
+
+impl Named {
+    fn absent(&self) -> Error {
+        Error::NoRepository { repository: self.repository.clone(), own: self.own }
+    }
+
+    fn wrong_password(&self) -> Error {
+        Error::WrongPassword {
+            repository: self.repository.clone(),
+            password_file: self.password_file.clone(),
+            own: self.own,
+        }
+    }
 }
 
 /// What was being done, for messages.
@@ -28,36 +50,99 @@ pub(super) struct Doing<'a> {
 }
 
 /// The outcome of a run: `Ok` only for exit code 0.
-pub(super) fn judge(doing: &Doing<'_>, status: ExitStatus, stderr: &str) -> Result<(), Error> {
+pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
+    let Ended { status, stderr, gave_up, .. } = ended;
     if status.success() {
         return Ok(());
     }
     // A run that a signal ended has no code.
     let code = status.code().unwrap_or(-1);
     let text = readable(stderr);
-    let repository = doing.repository.repository.clone();
+    let named = doing.repository;
+    let repository = named.repository.clone();
     let unlock = || doing.repository.unlock.clone();
     Err(match code {
         3 => Error::Partial { what: doing.action.to_owned(), message: text },
-        10 => Error::NoRepository { repository },
+        10 => named.absent(),
         11 => Error::Locked { repository, by: locked_by(&text), unlock: unlock() },
-        12 => Error::WrongPassword { repository },
-        130 => Error::Interrupted,
-        _ if text.contains("wrong password or no key found") => Error::WrongPassword { repository },
+        12 => named.wrong_password(),
+        130 if !gave_up => Error::Interrupted,
+        _ if text.contains("wrong password or no key found") => named.wrong_password(),
         _ if text.contains("repository is already locked") => {
             Error::Locked { repository, by: locked_by(&text), unlock: unlock() }
         }
-        _ if text.contains("signal interrupt received") => Error::Interrupted,
-        _ if text.contains("no space left on device") || text.contains("quota exceeded") => {
-            Error::NoSpace { repository }
+        _ if text.contains("signal interrupt received") && !gave_up => Error::Interrupted,
+        _ if is_full(stderr).is_some() => {
+            // restic writes what it restores, its cache and what it is about to store elsewhere.
+            match is_full(stderr).flatten().filter(|at| !Path::new(at).starts_with(&repository)) {
+                Some(at) => Error::NoSpace { at, prune: None },
+                None => Error::NoSpace { at: repository, prune: Some(named.prune.clone()) },
+            }
         }
-        _ if is_absent(&text) => Error::NoRepository { repository },
+        _ if is_absent(&text) => named.absent(),
+        _ if let Some(reason) = is_read_only(stderr) => Error::ReadOnly { repository, reason },
+        _ if let Some(reason) = is_damaged(stderr) => Error::Damaged {
+            what: doing.action.to_owned(),
+            repository,
+            reason,
+            check: named.check.clone(),
+        },
         _ => Error::Restic {
             action: doing.action.to_owned(),
             code,
             message: if text.is_empty() { status.to_string() } else { text },
         },
     })
+}
+
+/// Whether a disk is full, and where, if that is said.
+fn is_full(stderr: &str) -> Option<Option<String>> {
+    let full = ["no space left on device", "quota exceeded"];
+    let said = said(stderr).find(|said| full.iter().any(|full| said.contains(full)))?;
+    let before = said.split(": no space").next().unwrap_or_default();
+    // "write PATH", behind what was being done.
+    let at = before.rfind(" /").map(|at| before[at + 1..].trim_end_matches(':').to_owned());
+    Some(at)
+}
+
+/// Why nothing can be written to the repository, not even a lock.
+fn is_read_only(stderr: &str) -> Option<String> {
+    let refused = ["read-only file system", "permission denied"];
+    let of_a_lock = |said: &&str| said.contains("/locks/") || said.contains("<lock/");
+    let said = said(stderr).filter(of_a_lock);
+    said.into_iter().find_map(|said| {
+        let reason = refused.iter().find(|reason| said.contains(**reason))?;
+        Some((*reason).to_owned())
+    })
+}
+
+/// What the text says of data that is not there, or not what was stored.
+fn is_damaged(stderr: &str) -> Option<String> {
+    said(stderr).find_map(|said| {
+        let of_a_pack = said.contains("<data/") || said.contains("/data/");
+        let gone = of_a_pack
+            && ["no such file or directory", "does not exist"].iter().any(|so| said.contains(so));
+        let broken =
+            ["ciphertext verification failed", "not found in repository", "not found in index"];
+        let cut = ["unexpected EOF", "invalid data returned", "hash does not match", "wrong data"];
+        if gone {
+            let name =
+                said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
+            return Some(match name {
+                Some(name) => format!("its pack file {name} is missing"),
+                None => "a pack file of it is missing".to_owned(),
+            });
+        }
+        let is = broken.iter().any(|so| said.contains(so))
+            || of_a_pack && cut.iter().any(|so| said.contains(so));
+        is.then(|| retries::shortened(said.trim_start_matches("Fatal: ")))
+    })
+}
+
+/// What restic says itself, without names of files that an app chose.
+fn said(stderr: &str) -> impl Iterator<Item = &str> {
+    let lines = stderr.lines().map(|said| said.trim_start_matches("\u{1b}[2K").trim());
+    lines.filter(|said| !said.contains("\"item\":"))
 }
 
 /// Whether the text says that nothing is at the location, as opposed to a
@@ -100,6 +185,7 @@ fn locked_by(text: &str) -> String {
 fn readable(stderr: &str) -> String {
     let lines: Vec<String> = stderr
         .lines()
+        .filter(|line| !is_of_a_stack(line) && retries::reason(line).is_none())
         .filter_map(|line| {
             let line = line.trim_start_matches("\u{1b}[2K").trim();
             let text = match serde_json::from_str::<Message>(line) {
@@ -107,10 +193,17 @@ fn readable(stderr: &str) -> String {
                 Err(_) => line.to_owned(),
             };
             let text = text.trim_start_matches("Fatal: ").trim();
-            (!text.is_empty()).then(|| text.to_owned())
+            (!text.is_empty()).then(|| retries::shortened(text))
         })
         .collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+/// Whether a line is of the trace that old versions print below an error: a function's
+/// name, or where it is called.
+fn is_of_a_stack(line: &str) -> bool {
+    let function = ["github.com/", "main.", "runtime.", "golang.org/"];
+    line.starts_with('\t') || !line.contains(' ') && function.iter().any(|of| line.starts_with(of))
 }
 
 /// A line of standard error under `--json`.
@@ -142,20 +235,44 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
+    use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
     use super::*;
+    use crate::backup::restic::unread::Unread;
+
+    fn named() -> Named {
+        Named {
+            repository: "/srv/restic".into(),
+            unlock: "restic unlock".into(),
+            check: "restic check".into(),
+            prune: "restic forget --prune".into(),
+            password_file: "/srv/password".into(),
+            own: false,
+        }
+    }
+
+    fn ended(status: i32, stderr: &str, gave_up: bool) -> Ended {
+        let status = ExitStatus::from_raw(status);
+        Ended { status, stderr: stderr.into(), unread: Unread::default(), gave_up }
+    }
 
     fn kind(code: i32, stderr: &str) -> String {
-        let named = Named { repository: "/srv/restic".into(), unlock: "restic unlock".into() };
+        told(code, stderr, false)
+    }
+
+    fn told(code: i32, stderr: &str, gave_up: bool) -> String {
+        let named = named();
         let doing = Doing { action: "read the snapshots", repository: &named };
-        match judge(&doing, ExitStatus::from_raw(code << 8), stderr) {
+        match judge(&doing, &ended(code << 8, stderr, gave_up)) {
             Ok(()) => "ok".into(),
             Err(Error::NoRepository { .. }) => "no repository".into(),
             Err(Error::WrongPassword { .. }) => "wrong password".into(),
             Err(Error::Locked { by, .. }) => format!("locked {by}"),
             Err(Error::Partial { message, .. }) => format!("partial {message}"),
-            Err(Error::NoSpace { .. }) => "no space".into(),
+            Err(Error::NoSpace { at, prune: Some(_) }) if at == "/srv/restic" => "no space".into(),
+            Err(Error::NoSpace { at, prune: None }) => format!("no space at {at}"),
+            Err(Error::ReadOnly { reason, .. }) => format!("read only {reason}"),
+            Err(Error::Damaged { reason, .. }) => format!("damaged {reason}"),
             Err(Error::Interrupted) => "interrupted".into(),
             Err(Error::Restic { code, message, .. }) => format!("{code} {message}"),
             Err(other) => panic!("{other}"),
@@ -197,7 +314,27 @@ mod tests {
                 "{\"message_type\":\"error\",\"error\":{\"Op\":\"open\",\"Path\":\"/v/a\",\"Err\":13},\"during\":\"archival\",\"item\":\"/v/a\"}\nWarning: at least one source file could not be read\n",
                 "partial /v/a: open\nWarning: at least one source file could not be read",
             ),
-            (1, "Save(<data/1>) failed: write /srv/x: no space left on device", "no space"),
+            (1, "Save(<data/1>) failed: no space left on device", "no space"),
+            (
+                1,
+                "write /tmp/restic-temp-pack-1: no space left on device",
+                "no space at /tmp/restic-temp-pack-1",
+            ),
+            (
+                1,
+                "ignoring error for /big: write /v/big: no space left on device\nFatal: There were 1 errors",
+                "no space at /v/big",
+            ),
+            (
+                2,
+                "cannot dump file: decrypting blob d05af9500d268cbdf2269c70bdbd1d48a4a4dbf1433df0af8c81778f12cbb5ff failed: ciphertext verification failed",
+                "damaged cannot dump file: decrypting blob d05af9500d… failed: ciphertext verification failed",
+            ),
+            (
+                2,
+                "loading tree for snapshot \"latest\" failed: id 2b4a1f09417a88277933aefcf7f4aa9b7d1d3acc08bbb56632ed1726784963e4 not found in repository",
+                "damaged loading tree for snapshot \"latest\" failed: id 2b4a1f0941… not found in repository",
+            ),
             (99, "{\"message_type\":\"exit_error\",\"code\":99,\"message\":\"new\"}", "99 new"),
             (2, "", "2 exit status: 2"),
         ] {
@@ -205,11 +342,53 @@ mod tests {
         }
     }
 
+    /// Recorded from restic 0.14.0: what counts stands above the trace of its stack.
+    #[test]
+    fn a_trace_hides_nothing() {
+        let trace = "github.com/restic/restic/internal/backend/local.(*Local).Save\n\tgithub.com/restic/restic/internal/backend/local/local.go:170\n".repeat(8)
+            + "main.main\n\tgithub.com/restic/restic/cmd/restic/main.go:98\nruntime.goexit\n\truntime/asm_amd64.s:1594\nunable to create lock in backend\n";
+        let lock = "/srv/restic/locks/dbce51e538be249cfad3227a896564d14b1c625961c9a81b4cb8c36bd3b280ab-tmp-1595101047";
+        for (first, expected) in [
+            (format!("write {lock}: no space left on device\n"), "no space"),
+            (format!("open {lock}: read-only file system\n"), "read only read-only file system"),
+            (format!("open {lock}: permission denied\n"), "read only permission denied"),
+            (
+                format!("open {lock}: input/output error\n"),
+                "1 open /srv/restic/locks/dbce51e538…-tmp-1595101047: input/output error\nunable to create lock in backend",
+            ),
+        ] {
+            assert_eq!(kind(1, &format!("{first}{trace}")), expected);
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_given_up_is_judged_by_what_it_tried_again() {
+        let of = |what: &str| format!("{what}\n{what}\nsignal interrupt received, cleaning up\n");
+        let missing = of(
+            "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 552.330144ms: open /srv/restic/data/b9/b9ccf50d85b5aa7d826bfd9ca200179acb9688c5e8cba93fe88dd6752d01b261: no such file or directory",
+        );
+        let refused = of(
+            "Save(<lock/b47c6a3898>) returned error, retrying after 552.330144ms: open /srv/restic/locks/b47c-tmp-3230475089: read-only file system",
+        );
+        for code in [1, 130] {
+            assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
+            assert_eq!(told(code, &refused, true), "read only read-only file system");
+            assert_eq!(told(code, &missing, false), "interrupted");
+        }
+        // Without it, the same after ten tries.
+        let end =
+            "cannot dump file: ReadFull(<data/b9ccf50d85>): open /r: no such file or directory";
+        assert_eq!(
+            kind(1, &format!("{missing}{end}").replace("signal", "")),
+            "damaged its pack file b9ccf50d85 is missing"
+        );
+    }
+
     #[test]
     fn a_run_ended_by_a_signal_is_a_failure() {
-        let named = Named { repository: "y".into(), unlock: "z".into() };
+        let named = named();
         let doing = Doing { action: "x", repository: &named };
-        let error = judge(&doing, ExitStatus::from_raw(9), "").unwrap_err();
+        let error = judge(&doing, &ended(9, "", false)).unwrap_err();
         assert!(matches!(error, Error::Restic { code: -1, .. }), "{error}");
     }
 }

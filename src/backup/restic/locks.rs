@@ -5,6 +5,7 @@
 //! a lock of a living process is never removed, only waited for.
 
 use std::{
+    ffi::OsString,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
@@ -33,6 +34,35 @@ impl Restic {
         let done = self.retry(limit, progress, work).await;
         self.waits.store(false, Ordering::Relaxed);
         done
+    }
+
+    /// Reads something, without a lock where the repository cannot be written: its disk
+    /// is full, say, and what is there is needed all the more. From then on, nothing
+    /// that is read takes a lock.
+    ///
+    /// # Errors
+    /// As [`Restic::past_locks`].
+    pub async fn read_past_locks<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        limit: Duration,
+        progress: &dyn Sink,
+        work: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        match self.past_locks(limit, progress, &work).await {
+            Err(error @ (Error::NoSpace { .. } | Error::ReadOnly { .. })) => {
+                self.lockless.store(true, Ordering::Relaxed);
+                progress.warn(format!(
+                    "{error}: reading it without a lock, so nothing may prune it meanwhile"
+                ));
+                work().await
+            }
+            done => done,
+        }
+    }
+
+    /// What keeps a run that only reads from taking a lock.
+    pub(super) fn lock_free(&self) -> Option<OsString> {
+        self.lockless.load(Ordering::Relaxed).then(|| "--no-lock".into())
     }
 
     async fn retry<T, F: Future<Output = Result<T, Error>>>(

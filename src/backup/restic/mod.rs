@@ -7,9 +7,11 @@
 //! stopped is `process.rs`.
 
 mod failure;
+mod intact;
 mod locks;
 mod output;
 mod process;
+mod retries;
 mod unread;
 mod upload;
 
@@ -39,9 +41,11 @@ pub use upload::{Reached, Upload};
 use self::{
     failure::{Doing, Named, judge},
     process::Process,
+    retries::Watch,
     upload::Source,
 };
 use super::{error::Error, repository::Repository, volume::View};
+use crate::progress::{Silent, Sink};
 
 /// A list of snapshots that is longer than this is not read: 64 MiB are about
 /// a hundred thousand snapshots.
@@ -55,7 +59,6 @@ const CHANGE: Duration = Duration::from_secs(600);
 const GONE: Duration = Duration::from_secs(40);
 
 /// restic with one repository.
-#[derive(Debug)]
 pub struct Restic {
     repository: Repository,
     /// For messages, without credentials.
@@ -64,6 +67,20 @@ pub struct Restic {
     tracker: TaskTracker,
     /// Locks are waited for here (`locks.rs`), not by restic.
     waits: AtomicBool,
+    /// What is read is not locked, because the repository cannot be written.
+    lockless: AtomicBool,
+    /// Hears of what restic tries again.
+    sink: Arc<dyn Sink>,
+}
+
+impl std::fmt::Debug for Restic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Restic { repository, version, .. } = self;
+        f.debug_struct("Restic")
+            .field("repository", repository)
+            .field("version", version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a snapshot is made with.
@@ -84,6 +101,10 @@ impl Restic {
         let name = Arc::new(Named {
             repository: repository.display(),
             unlock: repository.command("unlock"),
+            check: repository.command("check --read-data"),
+            prune: repository.command("forget --prune"),
+            password_file: repository.password_file.clone(),
+            own: repository.own,
         });
         let mut restic = Restic {
             repository,
@@ -91,6 +112,8 @@ impl Restic {
             version: Version::OLDEST,
             tracker: TaskTracker::new(),
             waits: AtomicBool::new(false),
+            lockless: AtomicBool::new(false),
+            sink: Arc::new(Silent),
         };
         // No `run`: that would pass options which an old version refuses.
         let printed = restic.collect("say its version", &["version".into()], 4096).await?;
@@ -104,6 +127,13 @@ impl Restic {
         Ok(restic)
     }
 
+    /// Says there what restic tries again.
+    #[must_use]
+    pub fn telling(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sink = sink;
+        self
+    }
+
     pub fn version(&self) -> Version {
         self.version
     }
@@ -111,6 +141,11 @@ impl Restic {
     /// The repository, without credentials.
     pub fn name(&self) -> &str {
         &self.name.repository
+    }
+
+    /// What to type to have restic do something there by hand.
+    pub fn command_of(&self, verb: &str) -> String {
+        self.repository.command(verb)
     }
 
     /// Opens the repository: proves that it is there and that the password fits.
@@ -171,7 +206,30 @@ impl Restic {
         paths: &[String],
         exclude: &[OsString],
     ) -> Result<Upload, Error> {
+        self.folder(self.backup_arguments(label), view, paths, exclude)
+    }
+
+    /// The same, without the snapshot before: all files are read. Where that one is
+    /// damaged, restic calls every other backup one that is not whole.
+    pub async fn backup_folder_anew(
+        &self,
+        label: Label<'_>,
+        view: View,
+        paths: &[String],
+        exclude: &[OsString],
+    ) -> Result<Upload, Error> {
         let mut arguments = self.backup_arguments(label);
+        arguments.push("--force".into());
+        self.folder(arguments, view, paths, exclude)
+    }
+
+    fn folder(
+        &self,
+        mut arguments: Vec<OsString>,
+        view: View,
+        paths: &[String],
+        exclude: &[OsString],
+    ) -> Result<Upload, Error> {
         for pattern in exclude {
             arguments.extend(["--exclude".into(), pattern.clone()]);
         }
@@ -195,23 +253,27 @@ impl Restic {
 
     /// Restores a whole snapshot into a view.
     pub async fn restore(&self, snapshot: &str, view: View) -> Result<(), Error> {
-        let arguments = [
-            "restore".into(),
+        let action = format!("restore the volume `{}`", view.volume());
+        let mut arguments: Vec<OsString> = vec!["restore".into()];
+        arguments.extend(self.lock_free());
+        arguments.extend([
             "--target".into(),
             view.path().as_os_str().to_owned(),
             "--".into(),
             snapshot.into(),
-        ];
+        ]);
         let mut command = self.command(&arguments);
         command.stdin(Stdio::null());
         let process = self.start_in(view, command)?;
         // A terabyte takes hours: no limit but the caller's.
-        self.collected("restore a snapshot", process, 1024 * 1024).await.map(drop)
+        self.collected(&action, process, 1024 * 1024).await.map(drop)
     }
 
     /// Begins to read one file of a snapshot.
     pub async fn dump(&self, snapshot: &str, file: &str) -> Result<Download, Error> {
-        let arguments = ["dump".into(), "--".into(), snapshot.into(), format!("/{file}").into()];
+        let mut arguments: Vec<OsString> = vec!["dump".into()];
+        arguments.extend(self.lock_free());
+        arguments.extend(["--".into(), snapshot.into(), format!("/{file}").into()]);
         let mut command = self.command(&arguments);
         command.stdin(Stdio::null());
         let process = self.start(command)?;
@@ -284,7 +346,7 @@ impl Restic {
     }
 
     fn start(&self, command: Command) -> Result<Process, Error> {
-        Process::start(command, &self.tracker).map_err(|source| self.missing(source))
+        Process::start(command, &self.tracker, self.watch()).map_err(|source| self.missing(source))
     }
 
     /// Starts restic where it sees one volume, and of the volumes only that.
@@ -297,8 +359,13 @@ impl Restic {
         {
             view.check_visible(needed).map_err(refused)?;
         }
-        let started = view.start(command, |command| Process::start(command, &self.tracker));
+        let started =
+            view.start(command, |command| Process::start(command, &self.tracker, self.watch()));
         started.map_err(refused)?.map_err(|source| self.missing(source))
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::new(self.sink.clone(), self.repository.is_local())
     }
 
     fn missing(&self, source: std::io::Error) -> Error {
@@ -352,7 +419,7 @@ impl Restic {
             return Err(odd(format!("it printed more than {limit} bytes")));
         }
         let ended = process.wait().await.map_err(|e| odd(e.to_string()))?;
-        judge(&Doing { action, repository: &self.name }, ended.status, &ended.stderr)?;
+        judge(&Doing { action, repository: &self.name }, &ended)?;
         Ok(stdout)
     }
 }
@@ -379,7 +446,7 @@ impl Download {
         let odd = |message: String| Error::ResticOutput { action: self.action.clone(), message };
         let ended = self.process.wait().await.map_err(|e| odd(e.to_string()))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
-        judge(&doing, ended.status, &ended.stderr)
+        judge(&doing, &ended)
     }
 
     /// The bytes as a reader, for who wants one; [`Download::finish`] afterwards.

@@ -52,6 +52,9 @@ pub struct Summary {
     /// without a word.
     #[serde(skip)]
     pub vanished: Vanished,
+    /// Why what was stored may be no dump of the form that its name says.
+    #[serde(skip)]
+    pub doubt: Option<String>,
 }
 
 /// restic's version, for what only newer ones can do.
@@ -67,6 +70,8 @@ impl Version {
     pub const OLDEST: Version = Version { major: 0, minor: 14 };
     /// Waits for a lock itself (restic #719).
     pub const RETRIES_LOCKS: Version = Version { major: 0, minor: 16 };
+    /// Calls `rebuild-index` `repair index`.
+    pub const REPAIRS: Version = Version { major: 0, minor: 16 };
 
     /// From `restic 0.18.0 compiled with …`, also `0.19.1-dev (compiled manually)`.
     pub fn parse(printed: &str) -> Option<Self> {
@@ -113,6 +118,7 @@ mod tests {
                 files: 1,
                 added: 3_000_424,
                 vanished: Vanished::default(),
+                doubt: None,
             })
         );
         let other = r#"{"message_type":"verbose_status","action":"new"}"#;

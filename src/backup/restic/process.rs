@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::unread::Unread;
+use super::{retries::Watch, unread::Unread};
 
 /// How long restic gets to remove its lock after an interrupt. Against a slow
 /// remote store this takes a few seconds.
@@ -64,6 +64,8 @@ pub(super) struct Ended {
     pub stderr: String,
     /// What all of it says of single files.
     pub unread: Unread,
+    /// It was interrupted, because it tried again what can not change.
+    pub gave_up: bool,
 }
 
 /// The process id for as long as it is the child's and was not interrupted.
@@ -85,7 +87,7 @@ impl Alive {
 
 impl Process {
     /// Starts the command; `tracker` knows of it until it is gone.
-    pub fn start(mut command: Command, tracker: &TaskTracker) -> io::Result<Self> {
+    pub fn start(mut command: Command, tracker: &TaskTracker, watch: Watch) -> io::Result<Self> {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(false).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
@@ -99,7 +101,7 @@ impl Process {
             signal: signal.clone(),
             interrupted: interrupted.clone(),
         };
-        let keeper = tracker.spawn(keep(child, stopping, held));
+        let keeper = tracker.spawn(keep(child, stopping, held, watch));
         Ok(Process { stdin, stdout, begun, signal, interrupted, hold, keeper: Some(keeper) })
     }
 
@@ -180,11 +182,16 @@ async fn keep(
     mut child: Child,
     stopping: Stopping,
     held: mpsc::UnboundedReceiver<ChildStdin>,
+    mut watch: Watch,
 ) -> io::Result<Ended> {
     let stderr = child.stderr.take();
     let read = async {
+        let mut give_up = || {
+            stopping.signal.interrupt();
+            stopping.interrupted.cancel();
+        };
         match stderr {
-            Some(stderr) => tail(stderr).await,
+            Some(stderr) => tail(stderr, &mut watch, &mut give_up).await,
             None => Default::default(),
         }
     };
@@ -202,11 +209,15 @@ async fn keep(
     };
     let (status, (stderr, unread)) = tokio::join!(wait, read);
     drop(held);
-    Ok(Ended { status: status?, stderr, unread })
+    Ok(Ended { status: status?, stderr, unread, gave_up: watch.gave_up() })
 }
 
 /// Reads to the end, keeping the last [`STDERR_KEPT`] bytes.
-async fn tail(mut from: impl AsyncRead + Unpin) -> (String, Unread) {
+async fn tail(
+    mut from: impl AsyncRead + Unpin,
+    watch: &mut Watch,
+    give_up: &mut (dyn FnMut() + Send),
+) -> (String, Unread) {
     let mut kept = Tail::new(STDERR_KEPT);
     let mut unread = Unread::default();
     let mut buffer = [0; 4096];
@@ -214,6 +225,9 @@ async fn tail(mut from: impl AsyncRead + Unpin) -> (String, Unread) {
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
         kept.push(&buffer[..n]);
         unread.push(&buffer[..n]);
+        if watch.push(&buffer[..n]) {
+            give_up();
+        }
     }
     (kept.into_text(), unread)
 }
@@ -271,7 +285,7 @@ mod tests {
             said.display()
         );
         let tracker = TaskTracker::new();
-        let mut process = Process::start(shell(&script), &tracker).unwrap();
+        let mut process = Process::start(shell(&script), &tracker, Watch::default()).unwrap();
         let mut ready = [0; 6];
         process.stdout.as_mut().unwrap().read_exact(&mut ready).await.unwrap();
         process.begun.cancel();
@@ -284,8 +298,8 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_is_waited_for_tells_how_it_ended() {
         let tracker = TaskTracker::new();
-        let process =
-            Process::start(shell("cat >/dev/null; echo no >&2; exit 3"), &tracker).unwrap();
+        let command = shell("cat >/dev/null; echo no >&2; exit 3");
+        let process = Process::start(command, &tracker, Watch::default()).unwrap();
         let ended = process.wait().await.unwrap();
         assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(3), "no\n"));
     }

@@ -79,6 +79,12 @@ impl Unread {
         }
     }
 
+    /// Whether all that went wrong is of something that is there and that restic does not
+    /// name: of 0.14, and said by newer ones, that is the tree of the snapshot before.
+    pub fn is_of_the_one_before(&self, gone: impl Fn(&str) -> bool) -> bool {
+        self.failed == 0 && self.unclear.iter().any(|name| !gone(name))
+    }
+
     /// The vanished ones when that is all that went wrong. `gone` looks for
     /// something of which restic said nothing.
     pub fn forgiven(&self, gone: impl Fn(&str) -> bool) -> Option<Vanished> {
@@ -97,6 +103,7 @@ fn kind(error: &serde_json::Value) -> Kind {
     match (error.get("Err"), text) {
         (Some(number), _) if number.as_i64() == Some(ABSENT) => Kind::Vanished,
         (_, Some(text)) if text.ends_with("no such file or directory") => Kind::Vanished,
+        (_, Some(text)) if text.contains("the repository could be damaged") => Kind::Unclear,
         (None, None) => Kind::Unclear,
         _ => Kind::Failed,
     }
@@ -142,6 +149,23 @@ mod tests {
             (vec![NAMELESS, LAST], true, None),
         ] {
             assert_eq!(forgiven(&lines, gone), expected, "{lines:?}, gone: {gone}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_before_that_cannot_be_read_is_told_from_files_that_cannot() {
+        let newer = r#"{"message_type":"error","error":{"message":"tree 01234567 is not known; the repository could be damaged, run `repair index` to try to repair it"},"during":"archival","item":"/v"}"#;
+        for (lines, gone, expected) in [
+            (vec![UNCLEAR, LAST], false, true),
+            (vec![newer, GONE, LAST], false, true),
+            (vec![UNCLEAR, LAST], true, false),
+            (vec![UNCLEAR, REFUSED, LAST], false, false),
+            (vec![REFUSED_NEWER, LAST], false, false),
+            (vec![GONE, LAST], false, false),
+        ] {
+            let mut unread = Unread::default();
+            lines.iter().for_each(|line| unread.push(format!("{line}\n").as_bytes()));
+            assert_eq!(unread.is_of_the_one_before(|_| gone), expected, "{lines:?}, gone: {gone}");
         }
     }
 

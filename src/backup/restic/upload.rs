@@ -154,13 +154,22 @@ impl Upload {
         };
         let ended = process.wait().await.map_err(|e| self.odd(&e.to_string()))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
-        match judge(&doing, ended.status, &ended.stderr) {
+        match judge(&doing, &ended) {
             Ok(()) => Ok(Vanished::default()),
             Err(error @ Error::Partial { .. }) => {
                 let Source::Folder { root, paths } = &self.source else { return Err(error) };
                 let gone = |name: &str| relative(root, name).is_some_and(|path| gone(&path));
                 let vanished = ended.unread.forgiven(gone);
-                vanished.filter(|vanished| !misses_a_path(root, paths, vanished)).ok_or(error)
+                let whole = vanished.filter(|vanished| !misses_a_path(root, paths, vanished));
+                whole.ok_or_else(|| match ended.unread.is_of_the_one_before(gone) {
+                    true => Error::Damaged {
+                        what: self.action.clone(),
+                        repository: self.repository.repository.clone(),
+                        reason: "the snapshot before this one cannot be read".into(),
+                        check: self.repository.check.clone(),
+                    },
+                    false => error,
+                })
             }
             Err(error) => {
                 let Source::Folder { root, paths } = &self.source else { return Err(error) };

@@ -36,6 +36,7 @@ use crate::{
     home::AppGuard,
     hooks::{self, Guarding},
     plugin::{Finding, Hooks, Role},
+    text::line,
 };
 
 /// What cancelling before anything changed leaves.
@@ -133,7 +134,7 @@ async fn read_manifest(
     })?;
     // The first of a restore that takes a lock.
     let read = || restic.read(snapshot, manifest::FILE, manifest::LIMIT);
-    let json = restic.past_locks(LOCK_LIMIT, &*context.progress, read).await?;
+    let json = restic.read_past_locks(LOCK_LIMIT, &*context.progress, read).await?;
     let mut manifest = Manifest::parse(&json, &set.id)
         .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
     if manifest.app != name.as_str() {
@@ -201,7 +202,7 @@ fn describe(
         puts_back: Vec::new(),
         consumes: Vec::new(),
         bytes: manifest.bytes(),
-        warnings: Vec::new(),
+        warnings: told_then(manifest),
     };
     for (item, place) in items {
         match &place.what {
@@ -224,6 +225,22 @@ fn describe(
         ));
     }
     plan
+}
+
+/// What was warned of when the set was taken: its data may be less than its name says.
+fn told_then(manifest: &Manifest) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let mut told: Vec<String> = manifest
+        .warnings
+        .iter()
+        .take(SHOWN)
+        .map(|warning| format!("when this backup was taken: {}", line(warning)))
+        .collect();
+    let more = manifest.warnings.len().saturating_sub(SHOWN);
+    if more > 0 {
+        told.push(format!("when this backup was taken: {more} more warnings"));
+    }
+    told
 }
 
 impl Restore {

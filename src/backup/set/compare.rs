@@ -100,6 +100,7 @@ mod tests {
                 commit: None,
                 created: "2026-11-21T20:30:15Z".parse().unwrap(),
                 items: vec![item(kind, before)],
+                warnings: Vec::new(),
             };
             let said = shrunk(&[item(kind, now)], &last);
             assert_eq!(said.len(), usize::from(told), "{before} → {now}: {said:?}");

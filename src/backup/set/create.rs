@@ -115,6 +115,7 @@ pub async fn create(
                 error,
                 Error::NoRepository { .. }
                     | Error::RepositoryGone { .. }
+                    | Error::ReadOnly { .. }
                     | Error::WrongPassword { .. }
             );
             if !unreadable {
@@ -189,7 +190,10 @@ async fn take(
         Ok::<_, Error>(items)
     };
     // Beside the items: it only reads the repository.
-    let last = async { Ok(compare::last(taking.restic, &app.entry.name).await) };
+    let last = async {
+        taking.restic.check_packs().await?;
+        Ok(compare::last(taking.restic, &app.entry.name).await)
+    };
     let (mut items, last) = futures_util::try_join!(items, last)?;
     let said = match last {
         Ok(Some(last)) => compare::shrunk(&items, &last),
@@ -212,6 +216,7 @@ async fn take(
         commit: app.checkout.commit.clone(),
         created: set.begun(),
         items,
+        warnings: taking.warnings.all(),
     };
     let snapshot = store_manifest(context, taking, &manifest).await?;
     Ok((manifest, snapshot))
@@ -220,7 +225,7 @@ async fn take(
 /// Stores the settings, in a new repository where there is none yet.
 async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     match stored(context, taking).await {
-        Err(Error::NoRepository { repository }) => {
+        Err(Error::NoRepository { repository, .. }) => {
             let entry = &taking.app.entry;
             if let Some(record) = known(context, entry, &repository)? {
                 let (app, record) = (entry.name.to_string(), record.display().to_string());
@@ -278,6 +283,7 @@ async fn store_manifest(
         manifest.bytes(),
         manifest.version.as_deref(),
         manifest.empty(),
+        manifest.warnings.len(),
     );
     Ok(taking.bytes(&name, &tags, &manifest.to_json()).await?.snapshot_id)
 }

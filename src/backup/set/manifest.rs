@@ -34,6 +34,9 @@ pub struct Manifest {
     /// When the set was begun.
     pub created: Timestamp,
     pub items: Vec<Item>,
+    /// What was warned of while it was taken: who restores it is to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One item of a set.
@@ -187,6 +190,7 @@ mod tests {
                     plugin: Some("wiki".into()),
                 },
             ],
+            warnings: vec!["`dump.gz` of the volume `data` may be no dump: it is empty".into()],
         }
     }
 

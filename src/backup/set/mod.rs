@@ -32,6 +32,9 @@ pub const MANIFEST: &str = "manifest";
 /// The tag of an item that holds nothing, at the manifest's snapshot: restic makes
 /// none of an empty folder.
 const EMPTY: &str = "empty";
+/// The tag that says, at the manifest's snapshot, how often was warned while the set was
+/// taken. What was said is in the manifest.
+const WARNINGS: &str = "warnings";
 
 /// Name of a set: when it was begun, in UTC, and six random digits,
 /// `20261121T203015Z-3fa9c1`. Sorts by time.
@@ -190,6 +193,7 @@ pub fn manifest_tags(
     bytes: u64,
     version: Option<&str>,
     empty: impl IntoIterator<Item = String>,
+    warnings: usize,
 ) -> Vec<String> {
     let mut tags = vec![
         TAG.into(),
@@ -207,6 +211,9 @@ pub fn manifest_tags(
         tags.push(format!("version:{version}"));
     }
     tags.extend(empty.into_iter().map(|item| format!("{EMPTY}:{item}")));
+    if warnings > 0 {
+        tags.push(format!("{WARNINGS}:{warnings}"));
+    }
     tags
 }
 
@@ -237,6 +244,10 @@ pub struct SetSummary {
     /// Whether it can be restored: it has its manifest and every snapshot that
     /// the manifest counts.
     pub complete: bool,
+    /// How often was warned while it was taken; the plan of its restore says of what.
+    pub warnings: usize,
+    /// What to type to remove what an interrupted backup left; none for a complete one.
+    pub remove: Option<String>,
     /// Full id of the manifest's snapshot.
     #[serde(skip)]
     pub manifest: Option<String>,
@@ -272,6 +283,8 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             items: Vec::new(),
             empty: Vec::new(),
             complete: false,
+            warnings: 0,
+            remove: None,
             manifest: None,
             snapshots: Vec::new(),
             parts: BTreeMap::new(),
@@ -284,6 +297,7 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             let empty =
                 snapshot.tags.iter().filter_map(|tag| tag.strip_prefix(EMPTY)?.strip_prefix(':'));
             set.empty = empty.map(str::to_owned).collect();
+            set.warnings = tag(WARNINGS).and_then(|n| n.parse().ok()).unwrap_or(0);
             if let Some(count) = tag("items").and_then(|n| n.parse().ok()) {
                 expected.insert(id, count);
             }
@@ -359,10 +373,18 @@ mod tests {
         let set = SetId::new(Timestamp::UNIX_EPOCH, [1, 2, 3]);
         let name = ItemName::new("data").unwrap();
         let mut tags = item_tags(&app, &set, ItemKind::Volume, &name);
-        tags.extend(manifest_tags(&app, &set, 2, 9, Some("1,evil"), ["volume/cache".to_owned()]));
+        tags.extend(manifest_tags(
+            &app,
+            &set,
+            2,
+            9,
+            Some("1,evil"),
+            ["volume/cache".to_owned()],
+            3,
+        ));
         assert!(tags.iter().all(|t| !t.contains(',')), "{tags:?}");
         assert!(
-            manifest_tags(&app, &set, 2, 9, Some("1.2.0+6.4.3"), [])
+            manifest_tags(&app, &set, 2, 9, Some("1.2.0+6.4.3"), [], 0)
                 .contains(&"version:1.2.0+6.4.3".to_owned())
         );
     }
@@ -380,7 +402,7 @@ mod tests {
         let manifest = |set: &str, count: usize| {
             let mut tags = tags(set, MANIFEST);
             tags.extend([format!("items:{count}"), "bytes:12".into(), "version:1.0".into()]);
-            tags.push("empty:volume/cache".into());
+            tags.extend(["empty:volume/cache".into(), "warnings:3".into()]);
             tags
         };
         let list = [
@@ -398,7 +420,7 @@ mod tests {
         assert_eq!(seen, [(c, false), (b, false), (a, true)]);
         assert_eq!(found[2].items, ["dump/x.sql", "volume/cache", "volume/data"]);
         assert_eq!(found[2].empty, ["volume/cache"]);
-        assert_eq!(found[2].manifest.as_deref(), Some("3"));
+        assert_eq!((found[2].manifest.as_deref(), found[2].warnings), (Some("3"), 3));
         assert_eq!((found[2].bytes, found[2].version.as_deref()), (Some(12), Some("1.0")));
     }
 }

@@ -17,6 +17,16 @@ const HEAD: usize = 1024;
 /// How far from its end the mark of an end may be: recipes add lines of their own.
 const TAIL: usize = 64 * 1024;
 
+/// What a name says of how a file begins.
+const NAMES: &[(&str, &[u8])] = &[
+    ("gz", GZIP),
+    ("tgz", GZIP),
+    ("bz2", b"BZh"),
+    ("xz", b"\xfd7zXZ\0"),
+    ("zst", &[0x28, 0xb5, 0x2f, 0xfd]),
+    ("zip", b"PK"),
+];
+
 /// What has been seen of a dump so far.
 #[derive(Debug)]
 pub struct Proof(State);
@@ -61,6 +71,22 @@ impl Proof {
             }
             State::Broken(_) => {}
         }
+    }
+
+    /// What its name says and its first bytes don't, as a sentence about "it". No failure:
+    /// a name may be wrong, and the dump whole.
+    pub fn doubt(&self, name: &str) -> Option<String> {
+        let (_, ending) = name.rsplit_once('.')?;
+        let ending = ending.to_ascii_lowercase();
+        let (_, begins) = NAMES.iter().find(|(known, _)| *known == ending)?;
+        let is_so = match &self.0 {
+            State::Gzip(_) => *begins == GZIP,
+            State::Plain(content) => content.head.starts_with(begins),
+            State::Few(few) => few.is_empty(),
+            // What is broken is told as such.
+            State::Broken(_) => true,
+        };
+        (!is_so).then(|| format!("it does not begin as the name `.{ending}` says"))
     }
 
     /// At the end of the dump.
@@ -299,6 +325,26 @@ mod tests {
                 let said = judged(&dump, piece);
                 assert!(said.contains(expected), "{:?}: {said}", String::from_utf8_lossy(&dump));
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_bytes_belie_is_a_doubt() {
+        for (name, bytes, doubted) in [
+            ("dump.gz", b"random".to_vec(), true),
+            ("dump.GZ", b"x".to_vec(), true),
+            ("a/dump.sql.gz", gzip(b"rows"), false),
+            ("dump.xz", gzip(b"rows"), true),
+            ("dump.xz", b"\xfd7zXZ\0...".to_vec(), false),
+            ("dump.zst", b"random".to_vec(), true),
+            ("dump.sql", b"random".to_vec(), false),
+            ("gz", b"random".to_vec(), false),
+            // That it is empty is said elsewhere.
+            ("dump.gz", Vec::new(), false),
+        ] {
+            let mut proof = Proof::default();
+            proof.push(&bytes);
+            assert_eq!(proof.doubt(name).is_some(), doubted, "{name}: {bytes:?}");
         }
     }
 

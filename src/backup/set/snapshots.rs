@@ -44,7 +44,14 @@ pub async fn snapshots(
 ) -> Result<Vec<SetSummary>, Error> {
     let listing = async {
         let restic = find(context, &app.server, options, Missing::Refused).await?;
-        sets_of(&restic, &app.name).await
+        let mut sets = sets_of(&restic, &app.name).await?;
+        for set in sets.iter_mut().filter(|set| !set.complete) {
+            // Of 64 digits, restic takes any beginning that is nobody else's.
+            let ids = set.snapshots.iter().map(|id| &id[..id.len().min(16)]);
+            let ids = ids.collect::<Vec<_>>().join(" ");
+            set.remove = Some(restic.command_of(&format!("forget {ids}")));
+        }
+        Ok(sets)
     };
     let mut sets = unless_cancelled(&options.cancel, "nothing was changed", listing).await?;
     if listed == Listed::Complete {
@@ -112,6 +119,8 @@ mod tests {
             items: Vec::new(),
             empty: Vec::new(),
             complete,
+            warnings: 0,
+            remove: None,
             manifest: complete.then(|| "m".into()),
             snapshots: Vec::new(),
             parts: [].into(),

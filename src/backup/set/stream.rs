@@ -56,6 +56,7 @@ pub async fn store(
         reason,
         stderr: stderr.into_text(),
     };
+    let doubt = proof.doubt(dump.item);
     let error = match outcome {
         Err(Broken::Restic(error)) => error,
         Err(Broken::Silent) => {
@@ -68,7 +69,7 @@ pub async fn store(
                 failed("it ended well but wrote nothing".into(), stderr)
             }
             Ok(0) => match proof.end() {
-                Ok(()) => return upload.finish().await,
+                Ok(()) => return Ok(Summary { doubt, ..upload.finish().await? }),
                 Err(reason) => failed(format!("its command ended well, but {reason}"), stderr),
             },
             Ok(code) => failed(format!("its command ended with exit code {code}"), stderr),

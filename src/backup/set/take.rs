@@ -15,7 +15,7 @@ use crate::{
     backup::{
         error::Error,
         options::Meter,
-        restic::{Label, Restic, Summary, Vanished},
+        restic::{LOCK_LIMIT, Label, Restic, Summary, Vanished},
         volume::{Folder, here},
         warnings::Warnings,
     },
@@ -76,7 +76,14 @@ impl Taking<'_> {
         let summary = match &planned.what {
             What::Dump { service, take, .. } => {
                 item.service = Some(service.clone());
-                Some(self.dump(label, &planned.name, service, take, &mut meter).await?)
+                let summary = self.dump(label, &planned.name, service, take, &mut meter).await?;
+                if let Some(doubt) = &summary.doubt {
+                    let name = &planned.name;
+                    let message =
+                        format!("`{name}` of the service `{service}` may be no dump: {doubt}");
+                    self.warnings.add(&**self.progress, message);
+                }
+                Some(summary)
             }
             What::Volume { volume, paths, exclude } => {
                 let (summary, facts) =
@@ -160,11 +167,21 @@ impl Taking<'_> {
         }
         self.tell_unproved(&folder, paths).await?;
         let exclude = folder.exclude(exclude);
+        let mut anew = false;
         for attempt in 1.. {
-            match self.store_folder(&folder, label, paths, &exclude, meter).await {
+            match self.store_folder(&folder, label, paths, &exclude, anew, meter).await {
                 Ok(summary) => {
                     self.tell_vanished(&folder, &summary.vanished);
                     return Ok((Some(summary), facts));
+                }
+                // All of it is read again, and nothing of the damage is in this one.
+                Err(Error::Damaged { reason, .. }) if !anew => {
+                    anew = true;
+                    let volume = folder.volume();
+                    let said =
+                        format!("the volume `{volume}` is read as if for the first time: {reason}");
+                    self.warnings.add(&**self.progress, said);
+                    self.forget_item(label).await?;
                 }
                 // Files that come and go: there may be others now.
                 Err(Error::AllVanished { .. }) if attempt < TRIES => {}
@@ -191,9 +208,14 @@ impl Taking<'_> {
         label: Label<'_>,
         paths: &[String],
         exclude: &[OsString],
+        anew: bool,
         meter: &mut Meter<'_>,
     ) -> Result<Summary, Error> {
-        let upload = self.restic.backup_folder(label, folder.view()?, paths, exclude).await?;
+        let view = folder.view()?;
+        let upload = match anew {
+            false => self.restic.backup_folder(label, view, paths, exclude).await?,
+            true => self.restic.backup_folder_anew(label, view, paths, exclude).await?,
+        };
         let mut reached = upload.reached();
         let finishing = upload.finish_looking(|path| folder.is_missing(path));
         tokio::pin!(finishing);
@@ -206,6 +228,15 @@ impl Taking<'_> {
                 }
             }
         }
+    }
+
+    /// Forgets what a run stored that restic itself calls not whole: an item has one
+    /// snapshot.
+    async fn forget_item(&self, label: Label<'_>) -> Result<(), Error> {
+        let all = self.restic.snapshots(&label.tags.join(",")).await?;
+        let ids: Vec<String> = all.into_iter().map(|snapshot| snapshot.id).collect();
+        let forget = || self.restic.forget(&ids);
+        self.restic.past_locks(LOCK_LIMIT, &**self.progress, forget).await
     }
 
     /// Files that are named one by one are mostly dumps that a label's hook wrote,

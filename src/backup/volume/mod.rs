@@ -180,15 +180,21 @@ impl Folder {
         }
         let Some(file) = beneath::plain_file(&folder, name).map_err(failed)? else { return Ok(()) };
         let size = file.metadata().map_err(failed)?.len();
-        if size > LARGEST_PROVED {
-            return Ok(());
-        }
         let mut proof = Proof::default();
+        if size > LARGEST_PROVED {
+            let mut head = Vec::new();
+            file.take(4096).read_to_end(&mut head).map_err(failed)?;
+            proof.push(&head);
+            return proof.doubt(path).map_or(Ok(()), Err);
+        }
         let mut file = file.take(LARGEST_PROVED);
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match file.read(&mut buffer).map_err(failed)? {
-                0 => return proof.end(),
+                0 => match proof.doubt(path) {
+                    Some(doubt) => return Err(doubt),
+                    None => return proof.end(),
+                },
                 n => proof.push(&buffer[..n]),
             }
         }

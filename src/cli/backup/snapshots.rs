@@ -3,22 +3,25 @@
 use indicatif::HumanBytes;
 
 use crate::{
-    backup::{self, Listed},
+    backup::{self, Listed, SetSummary},
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
-        failure::Outcome,
+        failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
         table::Table,
+        ui::counted,
     },
 };
 
 /// List the backups of an app, newest first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: a list of {id, app, time, version, bytes, items, empty, complete, snapshots};
-empty are the items without files, snapshots are restic's ids.")]
+JSON: a list of {id, app, time, version, bytes, items, empty, complete, warnings,
+remove, snapshots}; empty are the items without files, warnings is how many there
+were while it was taken, remove is what to type to remove one that is not complete,
+snapshots are restic's ids.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -38,9 +41,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let options = super::options();
     let listed = if args.all { Listed::All } else { Listed::Complete };
     let sets = wait_cancelling(&options.cancel, async {
-        Ok(backup::snapshots(&operating.context, &entry, listed, &options).await?)
+        Ok(backup::snapshots(&operating.context, &entry, Listed::All, &options).await?)
     })?;
     drop(operating);
+    let (complete, broken): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.complete);
+    let sets = if listed == Listed::All { sets.iter().collect() } else { complete };
     if args.json.json {
         session.ui.json(&sets)?;
         return Ok(Exit::DONE);
@@ -48,8 +53,33 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if sets.is_empty() {
         session.ui.say(format_args!("There are no backups of {} yet.", entry.name));
         session.ui.hint(format_args!("`potluck backup create {}` takes one", entry.name));
-        return Ok(Exit::DONE);
+    } else {
+        print(session, &sets)?;
     }
+    match listed {
+        _ if broken.is_empty() => {}
+        Listed::Complete => session.ui.hint(format_args!(
+            "{} did not come to the end, or {} still being taken: `potluck backup snapshots {} \
+             --all` lists what is there",
+            counted(broken.len(), "backup"),
+            if broken.len() == 1 { "is" } else { "are" },
+            entry.name
+        )),
+        Listed::All => {
+            for set in broken {
+                if let Some(remove) = &set.remove {
+                    session.ui.hint(format_args!(
+                        "unless {} is still being taken, `{remove}` removes it",
+                        set.id
+                    ));
+                }
+            }
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+fn print(session: &Session, sets: &[&SetSummary]) -> Result<(), Failure> {
     let mut table = Table::new(&["BACKUP", "TAKEN", "VERSION", "SIZE", "ITEMS"]);
     for set in sets {
         let size = match set.bytes {
@@ -59,20 +89,24 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         table.row([
             set.id.to_string(),
             set.begun.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            set.version.unwrap_or_else(|| "-".into()),
+            set.version.clone().unwrap_or_else(|| "-".into()),
             size,
-            items(&set.items, &set.empty),
+            items(set),
         ]);
     }
     table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    Ok(())
 }
 
-/// `dump/db.sql, volume/cache (0 files)`
-fn items(all: &[String], empty: &[String]) -> String {
-    let shown = all.iter().map(|item| match empty.contains(item) {
+/// `dump/db.sql, volume/cache (0 files); 2 warnings`
+fn items(set: &SetSummary) -> String {
+    let shown = set.items.iter().map(|item| match set.empty.contains(item) {
         true => format!("{item} (0 files)"),
         false => item.clone(),
     });
-    shown.collect::<Vec<_>>().join(", ")
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match set.warnings {
+        0 => shown,
+        count => format!("{shown}; {}", counted(count, "warning")),
+    }
 }

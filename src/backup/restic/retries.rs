@@ -1,0 +1,152 @@
+//! What restic tries again. It does so ten times, or for a quarter of an hour from 0.16
+//! on, with growing pauses and no option against it (`internal/backend/retry`), which
+//! is right for a store that may answer in a second. It looks like a hang, so each
+//! try is told; and of a folder of this machine the answer stays what it was, so a
+//! run that only asks again there is given up.
+
+use std::sync::Arc;
+
+use crate::{
+    progress::{Silent, Sink},
+    text::line,
+};
+
+/// A line longer than this is none of restic's about a try.
+const LONGEST_LINE: usize = 4 * 1024;
+/// So many times the same answer is enough.
+const TRIES: u32 = 2;
+
+/// What a folder of this machine answers now and will in a minute.
+const LASTING: &[&str] =
+    &["no such file or directory", "read-only file system", "permission denied"];
+
+/// Looks at what a run of restic says while it runs.
+pub(super) struct Watch {
+    sink: Arc<dyn Sink>,
+    /// The repository is a folder of this machine.
+    local: bool,
+    line: Vec<u8>,
+    lasting: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch::new(Arc::new(Silent), false)
+    }
+}
+
+impl Watch {
+    pub fn new(sink: Arc<dyn Sink>, local: bool) -> Self {
+        Watch { sink, local, line: Vec::new(), lasting: 0 }
+    }
+
+    /// Reads the next bytes of standard error; whether the run is to be given up now.
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        let before = self.gave_up();
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            let room = LONGEST_LINE.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                let said = std::mem::take(&mut self.line);
+                self.read(&String::from_utf8_lossy(&said));
+            }
+        }
+        !before && self.gave_up()
+    }
+
+    pub fn gave_up(&self) -> bool {
+        self.local && self.lasting >= TRIES
+    }
+
+    fn read(&mut self, said: &str) {
+        let Some(reason) = reason(said) else { return };
+        if !self.gave_up() {
+            self.sink.step(format!("restic tries again: {}", line(&shortened(reason))));
+        }
+        if LASTING.iter().any(|lasting| reason.contains(lasting)) {
+            self.lasting += 1;
+        }
+    }
+}
+
+/// Why restic tries something again, if that is what the line says.
+pub(super) fn reason(said: &str) -> Option<&str> {
+    let (_, after) = said.split_once("returned error, retrying after ")?;
+    Some(after.split_once(": ")?.1.trim())
+}
+
+/// The text with the long names of a repository's files cut to what tells them apart.
+pub(super) fn shortened(text: &str) -> String {
+    const LONG: usize = 40;
+    const SHOWN: usize = 10;
+    let mut short = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()).len();
+        let (run, after) = rest.split_at(digits);
+        if digits >= LONG {
+            short.push_str(&run[..SHOWN]);
+            short.push('…');
+        } else {
+            short.push_str(run);
+        }
+        let other = after.find(|c: char| c.is_ascii_hexdigit()).unwrap_or(after.len());
+        short.push_str(&after[..other]);
+        rest = &after[other..];
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::progress::Event;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Sink for Heard {
+        fn event(&self, event: Event) {
+            if let Event::Step { name } = event {
+                self.0.lock().unwrap().push(name);
+            }
+        }
+    }
+
+    /// Recorded from restic 0.14.0.
+    const MISSING: &str = "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 552.330144ms: open /r/data/b9/b9ccf50d85b5aa7d826bfd9ca200179acb9688c5e8cba93fe88dd6752d01b261: no such file or directory\n";
+
+    #[test]
+    fn what_cannot_change_is_tried_twice_in_a_folder_and_as_often_as_restic_likes_elsewhere() {
+        let busy = "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 1s: 503\n";
+        for (local, lines, given_up) in [
+            (true, [MISSING, MISSING], true),
+            (false, [MISSING, MISSING], false),
+            (true, [MISSING, busy], false),
+            (true, [busy, busy], false),
+            (true, ["no such file or directory\n", MISSING], false),
+        ] {
+            for piece in [1, 4096] {
+                let heard = Arc::new(Heard::default());
+                let mut watch = Watch::new(heard.clone(), local);
+                let text = lines.concat();
+                let pieces = text.as_bytes().chunks(piece);
+                let told = pieces.map(|piece| watch.push(piece)).filter(|told| *told).count();
+                assert_eq!((told, watch.gave_up()), (usize::from(given_up), given_up), "{lines:?}");
+                let tries = lines.iter().filter(|line| line.contains("retrying")).count();
+                assert_eq!(heard.0.lock().unwrap().len(), tries, "{lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_try_is_told_with_its_reason() {
+        let heard = Arc::new(Heard::default());
+        Watch::new(heard.clone(), true).push(MISSING.as_bytes());
+        let told = "restic tries again: open /r/data/b9/b9ccf50d85…: no such file or directory";
+        assert_eq!(*heard.0.lock().unwrap(), [told]);
+        assert_eq!(shortened("ä deadbeef é"), "ä deadbeef é");
+    }
+}
