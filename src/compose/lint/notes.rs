@@ -1,15 +1,36 @@
 //! Where docker reads something else than what is written, or loses it.
 
-use super::Findings;
-use crate::compose::read::interpolate::{Note, NoteKind};
-use crate::{compose::problem::Spot, lint::rules};
+use std::collections::HashSet;
 
-pub fn check(notes: &[Note], findings: &mut Findings<'_>) {
+use super::{Findings, LintOptions};
+use crate::compose::read::interpolate::{Note, NoteKind, TagEffect};
+use crate::{
+    compose::problem::{Spot, nearest},
+    lint::{Severity, rules},
+};
+
+pub fn check(notes: &[Note], options: &LintOptions<'_>, findings: &mut Findings<'_>) {
+    let mut said = HashSet::new();
     for note in notes {
         // The tag is the cause.
         let tagged = |other: &Note| {
-            matches!(other.kind, NoteKind::TagIgnored { .. }) && other.path == note.path
+            matches!(&other.kind, NoteKind::TagIgnored { effect, .. }
+                if !matches!(effect, TagEffect::Text(_)))
+                && other.path == note.path
         };
+        // An alias copies a value, and its place.
+        let once = match &note.kind {
+            NoteKind::VariableUnset(name) => Some(name),
+            NoteKind::ValueChanged { written, .. } => Some(written),
+            _ => None,
+        };
+        if once.is_some_and(|text| !said.insert((note.at, text))) {
+            continue;
+        }
+        if let NoteKind::VariableUnset(name) = &note.kind {
+            variable_unset(name, note, options, findings);
+            continue;
+        }
         if matches!(note.kind, NoteKind::NotReplaced { .. }) && notes.iter().any(tagged) {
             continue;
         }
@@ -52,10 +73,19 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
             &rules::MERGE_LOSES,
             format!("this replaces the definition at {} as a whole and loses {what}", place(*base)),
         ),
-        NoteKind::TagIgnored { tag, is_unsafe, text } => {
-            let effect = match text {
-                Some(text) => format!("the value is the text `{text}`"),
-                None => "the value merges into what the files before say, which stays".to_owned(),
+        NoteKind::TagIgnored { tag, is_unsafe, effect } => {
+            let effect = match effect {
+                TagEffect::Text(text) => format!("the value is the text `{text}`"),
+                TagEffect::Joins => {
+                    "the value merges into what the files before say, which stays".to_owned()
+                }
+                TagEffect::Replaces => {
+                    "the value replaces what the files before say, as it would without".to_owned()
+                }
+                TagEffect::Nothing => {
+                    "nothing replaces nothing, and what the files before say stays".to_owned()
+                }
+                TagEffect::Alone => "the value is taken as it stands".to_owned(),
             };
             let rule = if *is_unsafe { &rules::TAG_UNSAFE } else { &rules::TAG_IGNORED };
             (rule, format!("docker ignores `{tag}`: {effect}"))
@@ -71,6 +101,43 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
             &rules::INVISIBLE_CHARACTER,
             format!("it holds the character U+{:04X}, which nobody sees", u32::from(*c)),
         ),
+        NoteKind::VariableUnset(_) => return,
+        NoteKind::ValueChanged { written, becomes } => (
+            &rules::VALUE_CHANGED,
+            format!("without quotes, `{written}` is no text: what arrives is `{becomes}`"),
+        ),
+        NoteKind::EntryMisread { what, .. } => (&rules::ENTRY_MISREAD, what.clone()),
+        NoteKind::Unused(effect) => {
+            (&rules::UNUSED_DEFINITION, format!("no service uses it: {effect}"))
+        }
     };
-    findings.push(rule, note.at, note.path.clone(), message);
+    let finding = findings.push(rule, note.at, note.path.clone(), message);
+    match &note.kind {
+        NoteKind::ValueChanged { written, .. } => {
+            finding.fix = Some(format!("write \"{written}\""))
+        }
+        NoteKind::EntryMisread { instead, .. } => finding.fix = Some(format!("write `{instead}`")),
+        // What its author wants is what happens.
+        NoteKind::TagIgnored { tag, effect: TagEffect::Replaces, .. } if tag == "!override" => {
+            finding.severity = Severity::Info;
+            finding.fix = Some("remove the tag".to_owned());
+        }
+        _ => {}
+    }
+}
+
+fn variable_unset(
+    name: &String,
+    note: &Note,
+    options: &LintOptions<'_>,
+    findings: &mut Findings<'_>,
+) {
+    if options.optional.contains(name) {
+        return;
+    }
+    let message = format!("the variable `{name}` is set nowhere and has no default: it is empty");
+    let finding = findings.push(&rules::VARIABLE_UNSET, note.at, note.path.clone(), message);
+    if let Some(meant) = nearest(name, options.variables.iter().map(String::as_str)) {
+        finding.fix = Some(format!("did you mean `{meant}`?"));
+    }
 }
