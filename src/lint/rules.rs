@@ -170,7 +170,7 @@ rules! {
         "put it in quotes";
     VARIABLE_UNSET: Warning "variable-unset",
         "docker says nothing of a variable that is set nowhere: it becomes an empty text",
-        "set it, or write `${NAME:-}` where it may be empty, `${NAME:?}` where it must not";
+        "set it, or write `${NAME:-}` where it may be empty";
     BEYOND_DOCKER: Info "beyond-docker",
         "`docker stack` refuses this form of the Compose specification; potluck takes it",
         "write docker's own form, where the file is for both";

@@ -137,7 +137,8 @@ fn variable_unset(
     }
     let message = format!("the variable `{name}` is set nowhere and has no default: it is empty");
     let finding = findings.push(&rules::VARIABLE_UNSET, note.at, note.path.clone(), message);
-    if let Some(meant) = nearest(name, options.variables.iter().map(String::as_str)) {
-        finding.fix = Some(format!("did you mean `{meant}`?"));
-    }
+    finding.fix = Some(match nearest(name, options.variables.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("set it, or write `${{{name}:-}}` where it may be empty"),
+    });
 }

@@ -497,7 +497,7 @@ fn variables_that_are_set_nowhere_are_told_with_the_name_that_was_meant() {
     all.retain(|finding| finding.code == "variable-unset");
     let said: Vec<String> =
         all.iter().map(|it| format!("{it} ({})", it.fix.as_deref().unwrap())).collect();
-    let usual = "set it, or write `${NAME:-}` where it may be empty, `${NAME:?}` where it must not";
+    let usual = "set it, or write `${ASIDE:-}` where it may be empty";
     assert_eq!(
         said,
         [

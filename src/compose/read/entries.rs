@@ -101,7 +101,8 @@ fn hosts(service: &Map, path: Path<'_>, notes: &mut Vec<Note>) {
         Some(Value::List(items)) => {
             for (index, item) in items.iter().enumerate() {
                 match &item.value {
-                    Value::Str(text) if !text.contains([':', '=']) => {
+                    // An empty one is said of its variable.
+                    Value::Str(text) if !text.is_empty() && !text.contains([':', '=']) => {
                         dropped(item.at, path.index(index), text);
                     }
                     _ => {}
