@@ -471,10 +471,11 @@ async fn explain(
         | Problem::Refused(_)
         | Problem::Unreachable(_) => return (None, Vec::new()),
     };
-    if matches!(state, State::Waiting { .. }) {
+    // Some may have no addresses while others prepare.
+    if matches!(state, State::Waiting { .. } | State::Preparing { .. }) {
         return (not_allocated(engine, target).await, Vec::new());
     }
-    if matches!(state, State::Rejected { .. } | State::Held { .. } | State::Preparing { .. }) {
+    if matches!(state, State::Rejected { .. } | State::Held { .. }) {
         return (None, Vec::new());
     }
     let read = async {

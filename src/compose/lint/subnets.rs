@@ -47,12 +47,15 @@ pub fn check(file: &File, findings: &mut Findings<'_>) {
             let other = before.iter().find(|(.., other)| other.overlaps(subnet));
             if let Some((other_name, other_text, _)) = other {
                 let message = match *other_name == name {
-                    true => format!("its subnets {other_text} and {text} overlap"),
+                    true => format!(
+                        "its subnets {other_text} and {text} overlap: swarm gives it no addresses, \
+                         and no task on it starts"
+                    ),
                     false => format!(
-                        "its subnet {text} overlaps {other_text} of the network `{other_name}`"
+                        "its subnet {text} overlaps {other_text} of the network `{other_name}`: \
+                         swarm gives addresses to one of them, and no task on the other starts"
                     ),
                 };
-                let message = format!("{message}: swarm gives no addresses, and no task starts");
                 let path = format!("networks.{name}.ipam.config");
                 findings.push(&rules::SUBNETS_OVERLAP, network.at, path, message);
             }

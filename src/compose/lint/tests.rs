@@ -587,7 +587,7 @@ fn overlapping_subnets_are_told() {
     assert_eq!(
         told(&two, "networks: [n, m]"),
         [
-            "subnets-overlap 0.yml:2:12: networks.n.ipam.config: its subnet 10.199.0.0/24 overlaps 10.199.0.0/16 of the network `m`: swarm gives no addresses, and no task starts"
+            "subnets-overlap 0.yml:2:12: networks.n.ipam.config: its subnet 10.199.0.0/24 overlaps 10.199.0.0/16 of the network `m`: swarm gives addresses to one of them, and no task on the other starts"
         ]
     );
     // Docker makes only networks that are used.

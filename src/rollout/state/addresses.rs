@@ -6,9 +6,6 @@ use crate::engine::{Engine, Error, Scope, api};
 
 use super::task::{is_wanted, state_of};
 
-/// What a network has that swarm has allocated.
-const ALLOCATED: &str = "com.docker.network.driver.overlay.vxlanid_list";
-
 /// Why a service's tasks are not allocated, where one waits for that.
 ///
 /// # Errors
@@ -39,24 +36,20 @@ fn told(targets: &[&str], networks: &[api::Network]) -> Option<String> {
         let names = [network.id.as_deref(), network.name.as_deref()];
         names.into_iter().flatten().any(|name| targets.contains(&name))
     };
-    let overlays: Vec<&api::Network> = networks
-        .iter()
-        .filter(is_meant)
-        .filter(|network| network.driver.as_deref() == Some("overlay"))
-        .collect();
+    let meant: Vec<&api::Network> = networks.iter().filter(is_meant).collect();
+    let driver = |network: &api::Network| network.driver.clone().unwrap_or_default();
     let name = |network: &api::Network| network.name.clone().unwrap_or_default();
-    let is_allocated = |network: &api::Network| {
-        network.options.as_ref().is_some_and(|options| options.contains_key(ALLOCATED))
-    };
-    if let Some(network) = overlays.iter().find(|network| !is_allocated(network)) {
+    // A network of a swarm is given its driver with its addresses.
+    if let Some(network) = meant.iter().find(|network| driver(network).is_empty()) {
         return Some(format!(
             "swarm has not allocated its network `{}`: its subnet overlaps that of another \
              network, or none is left (compare the subnets in `docker network inspect`)",
             name(network)
         ));
     }
-    let places: Vec<String> = overlays
+    let places: Vec<String> = meant
         .iter()
+        .filter(|network| driver(network) == "overlay")
         .map(|network| {
             let configs = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
             let subnets: Vec<&str> = configs.filter_map(|it| it.subnet.as_deref()).collect();
@@ -83,13 +76,12 @@ mod tests {
             serde_json::from_value(json!({
                 "Id": id, "Name": name, "Driver": driver,
                 "IPAM": {"Config": subnet.map(|subnet| vec![json!({"Subnet": subnet})])},
-                "Options": subnet.map(|_| json!({ALLOCATED: "4097"})),
             }))
             .unwrap()
         };
         let networks = [
             network("1", "x_n", "overlay", Some("10.199.0.0/30")),
-            network("2", "x_m", "overlay", None),
+            network("2", "x_m", "", None),
             network("3", "host", "host", None),
         ];
         let said = |targets: &[&str]| told(targets, &networks);
