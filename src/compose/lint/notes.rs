@@ -27,7 +27,7 @@ pub fn check(notes: &[Note], options: &LintOptions<'_>, findings: &mut Findings<
         if once.is_some_and(|text| !said.insert((note.at, text))) {
             continue;
         }
-        if let NoteKind::VariableUnset(name) = &note.kind {
+        if let NoteKind::VariableUnset(name) | NoteKind::PassedUnset(name) = &note.kind {
             variable_unset(name, note, options, findings);
             continue;
         }
@@ -101,7 +101,7 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
             &rules::INVISIBLE_CHARACTER,
             format!("it holds the character U+{:04X}, which nobody sees", u32::from(*c)),
         ),
-        NoteKind::VariableUnset(_) => return,
+        NoteKind::VariableUnset(_) | NoteKind::PassedUnset(_) => return,
         NoteKind::ValueChanged { written, becomes } => (
             &rules::VALUE_CHANGED,
             format!("without quotes, `{written}` is no text: what arrives is `{becomes}`"),
@@ -137,10 +137,15 @@ fn variable_unset(
     if is_told || options.optional.contains(name) {
         return;
     }
-    let message = format!("the variable `{name}` is set nowhere and has no default: it is empty");
+    let passed = matches!(note.kind, NoteKind::PassedUnset(_));
+    let message = match passed {
+        true => format!("the variable `{name}` is set nowhere: the service does not get it"),
+        false => format!("the variable `{name}` is set nowhere and has no default: it is empty"),
+    };
     let finding = findings.push(&rules::VARIABLE_UNSET, note.at, note.path.clone(), message);
     finding.fix = Some(match nearest(name, options.variables.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
+        None if passed => format!("set it, or write `{name}=VALUE`"),
         None => format!("set it, or write `${{{name}:-}}` where it may be empty"),
     });
 }

@@ -479,12 +479,13 @@ fn what_looks_like_something_else_is_told() {
 fn variables_that_are_set_nowhere_are_told_with_the_name_that_was_meant() {
     let text = "x-all: &all {A: '$ASIDE'}\nservices: {a: {user: '${NOPE:-x}${NOPE-}$$NOPE', \
                 environment: {<<: *all, B: 'x ${DB_PASSWROD}', C: '$COMMENTED$ASIDE'}}, \
-                b: {environment: *all}}";
+                b: {environment: *all}, \
+                c: {environment: [DB_PASSWROD, COMMENTED, 'X=', DB_PASSWORD]}}";
     let sources = [Source { name: "0.yml".into(), text: text.into() }];
     let options = LoadOptions {
         working_dir: Path::new("/recipe"),
         home_dir: None,
-        environment: &|_| None,
+        environment: &|name| (name == "DB_PASSWORD").then(|| "x".into()),
         files: &OneFile,
         interpolate: true,
         profiles: &std::collections::BTreeSet::new(),
@@ -508,6 +509,7 @@ fn variables_that_are_set_nowhere_are_told_with_the_name_that_was_meant() {
             format!(
                 "0.yml:2:100: services.a.environment.C: the variable `ASIDE` is set nowhere and has no default: it is empty ({usual})"
             ),
+            "0.yml:2:164: services.c.environment[0]: the variable `DB_PASSWROD` is set nowhere: the service does not get it (did you mean `DB_PASSWORD`?)".to_owned(),
         ]
     );
 }

@@ -4,7 +4,7 @@
 use crate::compose::problem::{Path, Spot};
 
 use super::{
-    interpolate::{Note, NoteKind},
+    interpolate::{Lookup, Note, NoteKind},
     yaml::{Map, Node, Value},
 };
 
@@ -14,8 +14,9 @@ const PAIRS: &[&str] = &["environment", "labels", "sysctls"];
 const SECTIONS: &[&str] = &["networks", "volumes", "secrets", "configs"];
 
 /// Notes what a file's entries lose. Its values are filled in and fit the schema.
-pub fn find(root: &Map, notes: &mut Vec<Note>) {
+pub fn find(root: &Map, lookup: Lookup<'_>, notes: &mut Vec<Note>) {
     each(root, "services", |service, path| {
+        passed(service, lookup, path, notes);
         for key in PAIRS {
             pairs(service, key, path, notes);
         }
@@ -61,6 +62,23 @@ fn pairs(map: &Map, key: &str, path: Path<'_>, notes: &mut Vec<Note>) {
             }
         }
         _ => {}
+    }
+}
+
+/// `- NAME`, which passes a variable on that is not there.
+fn passed(service: &Map, lookup: Lookup<'_>, path: Path<'_>, notes: &mut Vec<Note>) {
+    let path = path.key("environment");
+    let Some(Node { value: Value::List(items), .. }) = service.get("environment") else { return };
+    for (index, item) in items.iter().enumerate() {
+        if let Value::Str(name) = &item.value
+            && !name.is_empty()
+            && misread(name).is_none()
+            && !name.contains('=')
+            && lookup(name).is_none()
+        {
+            let kind = NoteKind::PassedUnset(name.clone());
+            notes.push(Note { at: item.at, path: path.index(index).to_string(), kind });
+        }
     }
 }
 

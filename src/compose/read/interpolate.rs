@@ -51,6 +51,8 @@ pub enum NoteKind {
     Invisible(char),
     /// A variable that is set nowhere and has no default.
     VariableUnset(String),
+    /// A variable that a service is to be given as it is set, and that is not.
+    PassedUnset(String),
     /// A number, date or boolean that becomes another text.
     ValueChanged { written: String, becomes: String },
     /// An entry that docker drops or takes for another one, and how to write it.

@@ -180,7 +180,7 @@ impl<'a> Loader<'a> {
         schema::drop_twice(&mut tree.root, &twice);
         self.sink.stage();
         schema::drop_unset(&mut tree.root);
-        entries::find(&tree.root, &mut self.notes);
+        entries::find(&tree.root, self.options.environment, &mut self.notes);
         find_ignored(&tree.root, &mut self.ignored);
         let mut decoder = Decoder {
             port_count: &mut self.ports,

@@ -231,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn a_network_without_addresses_is_not_compared() {
+        let network = |driver: &str| api::Network {
+            name: Some("a_n".into()),
+            driver: Some(driver.into()),
+            ..Default::default()
+        };
+        assert!(is_without_addresses(&network("")));
+        assert!(!is_without_addresses(&network("overlay")));
+        assert!(!is_without_addresses(&api::Network::default()));
+    }
+
+    #[test]
     fn a_network_keeps_what_it_was_made_with() {
         let options = |entries: &[(&str, &str)]| Some(map(entries).into_iter().collect());
         let ipam = |subnet: &str| {
