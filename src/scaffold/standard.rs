@@ -78,7 +78,7 @@ fn of_function<'h>(
 ) -> Option<(&'h String, &'h String, &'static Standard)> {
     let plugin = plugin_for(function).filter(|_| is_of_backups(&function.name))?;
     let plugin = Standard::find(plugin.strip_prefix("std:")?).ok()?;
-    let (service, image) = hints.services.get_key_value(&store_of(function, hints)?)?;
+    let (service, image) = hints.services.get_key_value(&store_of(function, &hints.services)?)?;
     Some((service, image, plugin))
 }
 

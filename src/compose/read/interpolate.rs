@@ -161,7 +161,8 @@ fn walk(
             *filled = MOST_FILLED - left;
             // What is there to be merged by hand is used where it is copied to.
             let aside = path.section().starts_with("x-");
-            kinds.retain(|kind| !(aside && matches!(kind, NoteKind::VariableUnset(_))));
+            let left_out = aside || notes.len() > MOST_NOTES;
+            kinds.retain(|kind| !(left_out && matches!(kind, NoteKind::VariableUnset(_))));
             notes.extend(kinds.into_iter().map(|kind| Note {
                 at: node.at,
                 path: path.to_string(),
@@ -251,6 +252,11 @@ fn matches(pattern: &str, path: &str) -> bool {
     pattern.split('.').all(|p| parts.next().is_some_and(|part| p == "*" || p == part))
         && parts.next().is_none()
 }
+
+/// What is noted of so many values and variables is noted of no more: a file with
+/// more of them has one cause.
+pub const MOST_NOTES: usize = 10_000;
+const MOST_NOTES_OF_A_VALUE: usize = 100;
 
 /// Why a value cannot be interpolated.
 #[derive(Debug, PartialEq, Eq)]
@@ -368,7 +374,10 @@ fn resolve(
         };
     }
     Ok(lookup(expression).unwrap_or_else(|| {
-        notes.push(NoteKind::VariableUnset(expression.to_owned()));
+        let note = NoteKind::VariableUnset(expression.to_owned());
+        if notes.len() < MOST_NOTES_OF_A_VALUE && !notes.contains(&note) {
+            notes.push(note);
+        }
         String::new()
     }))
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::compose::problem::{Path, Spot};
 
 use super::{
-    interpolate::{Note, NoteKind, TagEffect},
+    interpolate::{MOST_NOTES, Note, NoteKind, TagEffect},
     yaml::{Map, Marks, Node, Value},
 };
 
@@ -57,6 +57,7 @@ fn node(node_: &Node, path: Path<'_>, seen: &mut Seen<'_>) {
         seen.notes.push(Note { at, path: path.to_string(), kind });
     }
     if let Some(written) = seen.changed.get(&node_.at)
+        && seen.notes.len() < MOST_NOTES
         && is_text(&path.keys())
     {
         let becomes = node_.value.print().unwrap_or_default();

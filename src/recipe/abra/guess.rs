@@ -95,7 +95,7 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     }
     if !is_local && guess.service.is_none() {
         let main = ["app", "web"].into_iter().find(|key| hints.services.contains_key(*key));
-        guess.service = stores::service(function, hints)
+        guess.service = stores::service(function, &hints.services)
             .or_else(|| main.map(str::to_owned))
             .or_else(|| hints.services.keys().next().cloned());
     }

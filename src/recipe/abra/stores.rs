@@ -1,6 +1,8 @@
 //! Which database a function for backups is about, as its text tells.
 
-use super::{Function, Hints};
+use std::collections::BTreeMap;
+
+use super::Function;
 
 /// What a function's text tells of a database, with the plugin for it. Images of
 /// services begin with the same words.
@@ -32,17 +34,17 @@ fn database(function: &Function) -> Option<&'static (&'static [&'static str], &'
     DATABASES.iter().find(|(words, _)| words.iter().any(|word| body.contains(word)))
 }
 
-/// The service whose database a function for backups saves or puts back: its image
-/// tells, else the function's text or name, else its key. None where the database is
+/// The service, of keys with their images, whose database a function for backups saves
+/// or puts back: its image tells, else the function's text or name, else its key. None where the database is
 /// a file of the app's.
-pub fn service(function: &Function, hints: &Hints) -> Option<String> {
+pub fn service(function: &Function, services: &BTreeMap<String, String>) -> Option<String> {
     let (words, plugin) = database(function).filter(|_| is_of_backups(&function.name))?;
     if *plugin == "std:sqlite" {
         return None;
     }
-    let keys = || hints.services.keys();
+    let keys = || services.keys();
     let is_store = |key: &&String| {
-        let image = hints.services[*key].rsplit('/').next().unwrap_or_default();
+        let image = services[*key].rsplit('/').next().unwrap_or_default();
         words.iter().any(|word| image.starts_with(word))
     };
     let between = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
@@ -91,8 +93,8 @@ mod tests {
             ("set_password() { mysql; }", &[("app", ""), ("db", "mariadb")], None),
         ] {
             let own = |(key, image): &(&str, &str)| ((*key).to_owned(), (*image).to_owned());
-            let hints = Hints { services: services.iter().map(own).collect(), ..Hints::default() };
-            let found = service(&functions(script)[0], &hints);
+            let services = services.iter().map(own).collect();
+            let found = service(&functions(script)[0], &services);
             assert_eq!(found.as_deref(), expected, "{script}");
         }
     }
