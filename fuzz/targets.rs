@@ -102,7 +102,11 @@ fn load(texts: &[&str], files: &OneFile<'_>, interpolate: bool) -> Option<Config
 /// All that is done with files that are right.
 fn use_it(config: &Config, files: &OneFile<'_>) {
     let stack = StackName::new("wiki_example_org").expect("a stack's name");
-    let options = LintOptions { stack: Some(&stack), checkout: Some(Path::new(FOLDER)) };
+    let options = LintOptions {
+        stack: Some(&stack),
+        checkout: Some(Path::new(FOLDER)),
+        ..LintOptions::default()
+    };
     let findings = config.lint(&options);
     assert!(findings.is_sorted());
     let _ = config.to_stack(&stack, files);

@@ -23,6 +23,8 @@ use crate::{
 
 use super::{App, Context, Error, plugins::Plugins};
 
+const SAMPLE: &str = ".env.sample";
+
 /// Loads an app: settings, recipe, compose files, engine.
 ///
 /// `version` beats the pin in the settings (`TYPE=recipe:1.2.0`); without
@@ -63,7 +65,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let (mut stack, mut warnings, findings) =
         with_config(&checkout, &env, &variables, &sources, |config, warnings, files| {
             let stack = config.to_stack(&name, files)?;
-            Ok((stack, warnings, lint(&config, &name, &checkout)))
+            Ok((stack, warnings, lint(&config, &name, &checkout, &variables)))
         })?;
     disown_foreign_volumes(&mut stack);
     let rivals = env.rival_recipes();
@@ -113,8 +115,29 @@ pub(super) fn with_config<T>(
 }
 
 /// What lint says of an app's files.
-pub(super) fn lint(config: &Config, name: &StackName, checkout: &Checkout) -> Vec<Finding> {
-    config.lint(&LintOptions { stack: Some(name), checkout: Some(checkout.path()) })
+pub(super) fn lint(
+    config: &Config,
+    name: &StackName,
+    checkout: &Checkout,
+    variables: &BTreeMap<String, String>,
+) -> Vec<Finding> {
+    let names: Vec<String> = variables.keys().cloned().collect();
+    config.lint(&LintOptions {
+        stack: Some(name),
+        checkout: Some(checkout.path()),
+        variables: &names,
+        optional: &of_sample(checkout),
+    })
+}
+
+/// Variables of the recipe's sample: where the settings lack one that they need, that
+/// is said as a setting that is missing, and those that are commented out are optional.
+fn of_sample(checkout: &Checkout) -> Vec<String> {
+    let sample = checkout.sample().ok().flatten();
+    let sample = sample.and_then(|text| EnvFile::parse(SAMPLE, &text).ok()).unwrap_or_default();
+    let mut names = sample.commented_keys();
+    names.extend(sample.values().into_iter().map(|(key, _)| key));
+    names
 }
 
 /// Loads an app as it was deployed last, for what works with what runs: the pin

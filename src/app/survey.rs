@@ -122,7 +122,7 @@ impl Survey<'_> {
             }
         };
         let loaded = load::with_config(checkout, env, &variables, &sources, |config, _, files| {
-            let findings = load::lint(&config, name, checkout);
+            let findings = load::lint(&config, name, checkout, &variables);
             Ok(recipe::lint::with_refusals(config.to_stack(name, files), findings))
         });
         let (stack, findings) = loaded

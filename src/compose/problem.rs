@@ -50,6 +50,27 @@ impl<'a> Path<'a> {
         }
     }
 
+    /// The keys from the first to the last, positions left out.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys = match self {
+            Path::Root => vec![],
+            Path::Key(parent, _) | Path::Index(parent, _) => parent.keys(),
+        };
+        if let Path::Key(_, key) = self {
+            keys.push(*key);
+        }
+        keys
+    }
+
+    /// The first key.
+    pub fn section(&self) -> &str {
+        match self {
+            Path::Root => "",
+            Path::Key(Path::Root, key) => key,
+            Path::Key(parent, _) | Path::Index(parent, _) => parent.section(),
+        }
+    }
+
     /// The path as docker's cast table writes it: `services.app.ports.[].target`.
     pub fn pattern(&self) -> String {
         match self {

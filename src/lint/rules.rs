@@ -54,6 +54,9 @@ rules! {
     PORT_TAKEN: Error "port-taken",
         "a port of the ingress network can be published once",
         "publish it once, by one service";
+    SUBNETS_OVERLAP: Error "subnets-overlap",
+        "swarm gives addresses to one of two networks that overlap; tasks on the other stay `new`, without a word",
+        "give each network a subnet of its own, or none, for swarm to choose";
     SWARM_REFUSES: Error "swarm-refuses",
         "the engine refuses the service, after networks and configs of the stack were made",
         "correct it as the message says";
@@ -87,6 +90,9 @@ rules! {
     END_ROLLED_BACK: Warning "end-rolled-back",
         "swarm takes the end of a task for a failed update, also with exit code 0, and goes back",
         "remove `failure_action: rollback`, or use `mode: replicated-job`";
+    ENTRY_MISREAD: Warning "entry-misread",
+        "in lists only `=` parts a name from its value, blanks are part of the name, and docker drops a host without an address",
+        "write `NAME=value`, and `HOST:ADDRESS` for a host";
     ENV_FILE_RAW: Warning "env-file-raw",
         "docker takes a line of an environment file as it is: blanks and comments at its end and `${NAME}` are part of the value",
         "write the plain value, or use `environment`";
@@ -111,6 +117,9 @@ rules! {
     MERGE_LOSES: Warning "merge-loses",
         "docker's merge tells ports apart by the published number, secrets and configs by their source, and takes the later of two definitions",
         "give the whole list or definition in one file only, and do not change that service in another one";
+    MODE_ODD: Warning "mode-odd",
+        "without a leading zero, the mode of a secret or config is a decimal number, which stands for other permissions",
+        "write it in octal, such as `0440`";
     ONE_LETTER_VOLUME: Warning "one-letter-volume",
         "docker takes `v:/v` for one path on a Windows drive",
         "give the volume a name of two letters or more";
@@ -153,9 +162,18 @@ rules! {
     UNPINNED_IMAGE: Warning "unpinned-image",
         "what runs depends on the day it was pulled, and nobody can go back",
         "name a version";
+    UNUSED_DEFINITION: Warning "unused-definition",
+        "docker makes no network or volume, and mounts no secret or config, that no service uses",
+        "name it at the service that needs it, or remove it";
     UPDATE_PAUSES: Warning "update-pauses",
         "with `failure_action: pause`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before all the same",
         "use `failure_action: rollback`, so that docker does so, too";
+    VALUE_CHANGED: Warning "value-changed",
+        "without quotes, `022`, `1.10`, `1e3` and `2024-01-01` are numbers and dates, which docker writes in its own way",
+        "put it in quotes";
+    VARIABLE_UNSET: Warning "variable-unset",
+        "docker says nothing of a variable that is set nowhere: it becomes an empty text",
+        "set it, or write `${NAME:-}` where it may be empty";
     BEYOND_DOCKER: Info "beyond-docker",
         "`docker stack` refuses this form of the Compose specification; potluck takes it",
         "write docker's own form, where the file is for both";

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Checkout, ComponentRef,
-    abra::{Function, functions},
+    abra::{functions, is_of_backups, plugin_for},
 };
 use crate::{
     compose::{Source, Stack, StackService},
@@ -20,13 +20,6 @@ const PATH: &str = "backupbot.backup.path";
 const VOLUMES: &str = "backupbot.backup.volumes.";
 /// How a component names the role that it exports.
 const ROLE: &[u8] = b"potluck:recipe/backup@";
-/// What a function's text tells of a database, with the plugin for it.
-const DATABASES: &[(&[&str], &str)] = &[
-    (&["mysql", "mariadb"], "std:mariadb"),
-    (&["pg_dump", "pg_restore", "psql", "postgres"], "std:postgres"),
-    (&["redis", "valkey"], "std:redis"),
-    (&["sqlite"], "std:sqlite"),
-];
 
 /// Whether a plugin of the recipe backs the app up: labels are then left to it.
 pub fn has_plugin(checkout: &Checkout) -> bool {
@@ -147,11 +140,9 @@ impl Labels<'_> {
 /// Functions that abra ran for a backup. `covered` says whether something else
 /// makes one.
 pub fn abra_functions(text: &str, covered: bool) -> Vec<Finding> {
-    let of_backups =
-        |name: &str| ["abra_backup", "abra_restore"].iter().any(|p| name.starts_with(p));
     functions(text)
         .iter()
-        .filter(|function| of_backups(&function.name))
+        .filter(|function| is_of_backups(&function.name))
         .map(|function| {
             let message = format!("nothing runs `{}`: `abra.sh` is only read", function.name);
             let mut finding = Finding::new(&rules::ABRA_SH_BACKUP, message)
@@ -165,12 +156,6 @@ pub fn abra_functions(text: &str, covered: bool) -> Vec<Finding> {
             finding
         })
         .collect()
-}
-
-fn plugin_for(function: &Function) -> Option<&'static str> {
-    let body = function.body.to_lowercase();
-    let tells = |words: &[&str]| words.iter().any(|word| body.contains(word));
-    DATABASES.iter().find(|(words, _)| tells(words)).map(|(_, plugin)| *plugin)
 }
 
 fn own(service: &StackService) -> impl Iterator<Item = (&str, &str)> {

@@ -24,6 +24,7 @@ use crate::{
 
 /// Stands for an app's stack. Its length is that of a usual domain.
 const STACK: &str = "app_example_org";
+const DOMAIN: &str = "app.example.org";
 /// Longer names of secrets leave too little of Docker's 64 bytes for the stack
 /// and the version (abra's rule R015, which asks for 12, less strict).
 const LONGEST_SECRET: usize = 20;
@@ -37,6 +38,7 @@ pub fn lint(checkout: &Checkout) -> Vec<Finding> {
     let mut lint = Lint::of(checkout);
     let sample = lint.sample();
     let services = lint.compose(&sample);
+    lint.unused();
     lint.exports();
     lint.functions();
     lint.plugins(services.as_ref());
@@ -102,7 +104,14 @@ pub fn with_refusals(
     match stack {
         Ok(stack) => (Some(stack), findings),
         Err(Problems(problems)) => {
-            findings.extend(problems.into_iter().map(Finding::from));
+            let problems = problems.into_iter().map(Finding::from);
+            // Said of the same name already, with how long it may be.
+            let is_long = |it: &Finding| it.code == rules::NAME_TOO_LONG.code;
+            let long: BTreeSet<_> =
+                findings.iter().filter(|it| is_long(it)).map(|it| it.path.clone()).collect();
+            let is_said =
+                |it: &Finding| it.message.contains("; swarm allows ") && long.contains(&it.path);
+            findings.extend(problems.filter(|it| !is_said(it)));
             (None, findings)
         }
     }
@@ -131,6 +140,8 @@ struct Lint<'a> {
     said: BTreeSet<(&'static str, String, String)>,
     /// What the files call secrets that a plugin may be granted.
     secrets: BTreeSet<String>,
+    /// Of each reading of files, their names and what none of their services used.
+    readings: Vec<(BTreeSet<String>, BTreeSet<String>)>,
 }
 
 impl<'a> Lint<'a> {
@@ -140,6 +151,7 @@ impl<'a> Lint<'a> {
             findings: BTreeSet::new(),
             said: BTreeSet::new(),
             secrets: BTreeSet::new(),
+            readings: Vec::new(),
         }
     }
 
@@ -261,7 +273,9 @@ impl<'a> Lint<'a> {
                 .map(str::to_owned)
                 .or_else(|| exports.get(key).cloned())
                 .or_else(|| optional.get(key).cloned())
-                .or_else(|| key.starts_with("SECRET_").then(|| "v1".to_owned())),
+                .or_else(|| key.starts_with("SECRET_").then(|| "v1".to_owned()))
+                // Each app has one.
+                .or_else(|| (key == "DOMAIN").then(|| DOMAIN.to_owned())),
         };
         let files = self.checkout.files();
         let options = LoadOptions {
@@ -274,12 +288,23 @@ impl<'a> Lint<'a> {
             profiles: &BTreeSet::from(["*".to_owned()]),
         };
         let name = StackName::new(STACK).ok()?;
-        let lint = LintOptions { stack: Some(&name), checkout: Some(self.checkout.path()) };
+        let mut variables: Vec<String> = sample.values().into_iter().map(|(key, _)| key).collect();
+        variables.extend(exports.keys().chain(optional.keys()).cloned());
+        let lint = LintOptions {
+            stack: Some(&name),
+            checkout: Some(self.checkout.path()),
+            variables: &variables,
+            optional: &sample.commented_keys(),
+        };
         let (stack, findings) = match compose::load(sources, &options) {
             Ok((config, _)) => with_refusals(config.to_stack(&name, &files), config.lint(&lint)),
             Err(problems) => with_refusals(Err(problems), Vec::new()),
         };
         drop(files);
+        let unused = findings.iter().filter(|it| it.code == rules::UNUSED_DEFINITION.code);
+        let unused = unused.filter_map(|it| it.path.clone()).collect();
+        let names = sources.iter().map(|source| source.name.clone()).collect();
+        self.readings.push((names, unused));
         for finding in findings {
             self.add_capped(finding, severity);
         }
@@ -298,6 +323,30 @@ impl<'a> Lint<'a> {
         }
         finding.severity = finding.severity.max(worst);
         self.add(finding);
+    }
+
+    /// What a file defines for its overlays or for plugins is used.
+    fn unused(&mut self) {
+        let plugins = self.checkout.manifest.plugins.iter();
+        let granted: BTreeSet<String> = plugins
+            .flat_map(|plugin| &plugin.grants)
+            .filter_map(|grant| match grant {
+                Grant::Secret(name) => Some(format!("secrets.{name}")),
+                _ => None,
+            })
+            .collect();
+        let readings = &self.readings;
+        self.findings.retain(|finding| {
+            let (Some(path), Some(position)) = (&finding.path, &finding.position) else {
+                return true;
+            };
+            finding.code != rules::UNUSED_DEFINITION.code
+                || !granted.contains(path)
+                    && readings
+                        .iter()
+                        .filter(|(names, _)| names.contains(&position.file))
+                        .all(|(_, unused)| unused.contains(path))
+        });
     }
 
     /// Exports of `abra.sh` that count for nothing.

@@ -32,7 +32,7 @@ use super::{
     diff::{Names, comparable, comparable_task},
     error::{FailedService, Problem},
     state::{
-        self, Look, State, classify, condition, ending,
+        self, Look, State, addresses, classify, condition, ending,
         ports::{self, Taken},
         reached::Reached,
         since::Since,
@@ -49,6 +49,8 @@ const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(5
 const REJECTED_PATIENCE: Duration = Duration::from_secs(30);
 /// An image that is not there twice will not be there the third time.
 const MISSING_IMAGE_TIMES: usize = 2;
+/// Until the networks of tasks that are not placed are looked at.
+const ALLOCATION: Duration = Duration::from_secs(5);
 /// Until swarm has made the tasks of an update.
 const NEW_TASKS: Duration = Duration::from_secs(2);
 /// A service that ends this often more, once nothing else is left to wait for,
@@ -193,6 +195,9 @@ impl Watch<'_> {
         let mut shown = String::new();
         let mut good_since: Option<Instant> = None;
         let mut stuck_since: Option<Instant> = None;
+        let mut waiting_since: Option<Instant> = None;
+        // Why it waits, once that was asked for.
+        let (mut asked, mut not_placed) = (false, String::new());
         let mut pause = POLL[0];
         loop {
             let (state, goes_back) =
@@ -200,7 +205,20 @@ impl Watch<'_> {
                     Ok(seen) => seen,
                     Err(problem) => return Outcome::Failed(problem),
                 };
-            let text = state.to_string();
+            if matches!(state, State::Waiting { .. }) {
+                let since = *waiting_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= ALLOCATION && !asked {
+                    asked = true;
+                    not_placed = not_allocated(self.engine, self.target).await.unwrap_or_default();
+                }
+            } else {
+                (waiting_since, asked) = (None, false);
+                not_placed.clear();
+            }
+            let text = match not_placed.as_str() {
+                "" => state.to_string(),
+                why => format!("{state}: {why}"),
+            };
             // Between two ends of a service that keeps ending there is nothing
             // new to say.
             let news = crashes.seen.is_empty() || !is_on_its_way(&state);
@@ -453,13 +471,11 @@ async fn explain(
         | Problem::Refused(_)
         | Problem::Unreachable(_) => return (None, Vec::new()),
     };
-    if matches!(
-        state,
-        State::Rejected { .. }
-            | State::Held { .. }
-            | State::Waiting { .. }
-            | State::Preparing { .. }
-    ) {
+    // Some may have no addresses while others prepare.
+    if matches!(state, State::Waiting { .. } | State::Preparing { .. }) {
+        return (not_allocated(engine, target).await, Vec::new());
+    }
+    if matches!(state, State::Rejected { .. } | State::Held { .. }) {
         return (None, Vec::new());
     }
     let read = async {
@@ -496,6 +512,16 @@ async fn explain(
         Err(_) => Err(format!("no answer within {} s", LOG_PATIENCE.as_secs())),
     };
     (cause, lines.unwrap_or_else(|why| vec![format!("(the log could not be read: {why})")]))
+}
+
+/// Why swarm has no addresses for its tasks, if that is known: the wait goes on, or has
+/// failed, without it.
+async fn not_allocated(engine: &dyn Engine, target: &Target) -> Option<String> {
+    let read = async {
+        let tasks = engine.tasks(&target.id).await?;
+        addresses::why_missing(engine, &target.spec, &tasks).await
+    };
+    timeout(LOG_PATIENCE, read).await.ok()?.ok()?
 }
 
 fn task_has_failed(task: &api::Task) -> bool {

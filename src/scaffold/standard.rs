@@ -5,7 +5,10 @@
 
 use std::fmt::Write;
 
-use crate::recipe::{abra::Hints, standard::Standard};
+use crate::recipe::{
+    abra::{Function, Hints, is_of_backups, plugin_for, store_of},
+    standard::Standard,
+};
 
 /// Images by the last part of their names, and the plugin for what they hold. Those
 /// that keep the contract of the upstream image only: the plugins rely on it.
@@ -34,13 +37,26 @@ pub struct Suggestion {
     pub recipe_yml: String,
 }
 
-/// What fits the recipe's services, by their keys.
-pub fn suggestions(hints: &Hints) -> Vec<Suggestion> {
+/// What fits the recipe's services, by their keys: as their images tell, else the
+/// functions of `abra.sh` for backups.
+pub fn suggestions<'a>(
+    hints: &Hints,
+    functions: impl IntoIterator<Item = &'a Function>,
+) -> Vec<Suggestion> {
     let fitting = hints.services.iter().filter_map(|(service, image)| {
         let plugin = Standard::find(of_image(image)?).ok()?;
         Some((service, image, plugin))
     });
-    let fitting: Vec<_> = fitting.collect();
+    let mut fitting: Vec<_> = fitting.collect();
+    for function in functions {
+        if let Some((service, image, plugin)) = of_function(function, hints)
+            && !fitting
+                .iter()
+                .any(|(other, _, known)| *other == service || known.name == plugin.name)
+        {
+            fitting.push((service, image, plugin));
+        }
+    }
     let suggestion = |&(service, image, plugin): &(&String, &String, &'static Standard)| {
         let alone = fitting.iter().filter(|(_, _, other)| other.name == plugin.name).count() == 1;
         // Two of a kind need names that tell them apart.
@@ -53,6 +69,17 @@ pub fn suggestions(hints: &Hints) -> Vec<Suggestion> {
         }
     };
     fitting.iter().map(suggestion).collect()
+}
+
+/// The service that a function for backups is about, and the plugin instead of it.
+fn of_function<'h>(
+    function: &Function,
+    hints: &'h Hints,
+) -> Option<(&'h String, &'h String, &'static Standard)> {
+    let plugin = plugin_for(function).filter(|_| is_of_backups(&function.name))?;
+    let plugin = Standard::find(plugin.strip_prefix("std:")?).ok()?;
+    let (service, image) = hints.services.get_key_value(&store_of(function, &hints.services)?)?;
+    Some((service, image, plugin))
 }
 
 /// The plugin for what an image holds.
@@ -141,7 +168,7 @@ mod tests {
     #[test]
     fn an_entry_can_be_copied() {
         let services = [("app", "wordpress:6"), ("db", "mariadb:10.6"), ("cache", "redis:7")];
-        let found = suggestions(&hints(&services, &["db_password", "db_root_password"]));
+        let found = suggestions(&hints(&services, &["db_password", "db_root_password"]), []);
         let entries: Vec<&str> = found.iter().map(|s| s.recipe_yml.as_str()).collect();
         assert_eq!(
             entries,
@@ -160,8 +187,26 @@ mod tests {
     #[test]
     fn two_of_a_kind_have_names_of_their_own() {
         let services = [("db", "postgres:15"), ("other", "postgres:15")];
-        let found = suggestions(&hints(&services, &[]));
+        let found = suggestions(&hints(&services, &[]), []);
         let names: Vec<_> = found.iter().map(|s| s.recipe_yml.lines().next().unwrap()).collect();
         assert_eq!(names, ["- name: db", "- name: other"]);
+    }
+
+    #[test]
+    fn a_function_for_backups_tells_where_no_image_does() {
+        use crate::recipe::abra::functions;
+        let script = "abra_backup_db() { _abra_backup_mysql \"db\" \"app\"; }\n\
+                      abra_restore_db() { mysql; }\nset_password() { psql; }";
+        let found = |image: &str| {
+            let hints = hints(&[("app", "busybox:1"), ("db", image)], &[]);
+            let found = suggestions(&hints, &functions(script));
+            let told = found.iter().map(|it| (it.service.clone(), it.plugin.name));
+            told.collect::<Vec<_>>()
+        };
+        for image in ["", "busybox:1", "mariadb:11"] {
+            assert_eq!(found(image), [("db".to_owned(), "mariadb")], "{image}");
+        }
+        // The image knows better than the function.
+        assert_eq!(found("postgres:16"), [("db".to_owned(), "postgres")]);
     }
 }

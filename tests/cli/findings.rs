@@ -276,3 +276,53 @@ fn a_blank_at_an_end_of_a_name_is_told_with_the_variable_that_brings_it() {
     );
     assert_eq!(found["fix"], "take the blank out of NET where that is set");
 }
+
+/// What is said of one cause by each command that reads the files.
+#[test]
+fn a_variable_that_is_set_nowhere_is_told_with_the_one_that_was_meant() {
+    let lab = Lab::new();
+    lab.write(
+        "s.yml",
+        "services: {a: {image: 'x:1', environment: {P: '${DB_PASSWROD}', H: '${HOME}'}}}",
+    );
+    let run = lab.command().env("DB_PASSWORD", "x").args(["stack", "lint", "-c", "s.yml"]).unwrap();
+    let shown = String::from_utf8(run.stdout).unwrap();
+    let warning = "warning[variable-unset]: s.yml:1:47: services.a.environment.P: the variable \
+                   `DB_PASSWROD` is set nowhere and has no default: it is empty\n  fix: did you \
+                   mean `DB_PASSWORD`?\n";
+    assert!(shown.contains(warning), "{shown}");
+    assert_eq!(shown.matches("variable-unset").count(), 1, "{shown}");
+
+    // Potluck sets some of them itself, and a sample lists what may be left out.
+    let lab = Lab::new();
+    lab.write(
+        "r/compose.yml",
+        "services:\n  app:\n    image: potluck-test/busybox:1\n    environment:\n      A: \
+         ${DOMAIN}${STACK_NAME}\n      B: ${OPTIONAL}\n      C: ${ADMIN_MIAL}\n      D: ${CONF}\n",
+    );
+    lab.write("r/.env.sample", "TYPE=r\nDOMAIN=u.example\nADMIN_MAIL=a@b.c\n#OPTIONAL=x\n");
+    lab.write("r/abra.sh", "export CONF=v1\n");
+    let new = ["app", "new", "./r", "--server", "simulated", "--domain", "u.example", "-q"];
+    assert_eq!(lab.run(&new).code, 0);
+    for command in [&["recipe", "lint", "./r"], &["app", "check", "u.example"]] {
+        let run = lab.run(command);
+        assert_eq!(run.code, 0, "{run}");
+        let warning = "compose.yml:7:10: services.app.environment.C: the variable `ADMIN_MIAL`";
+        assert!(run.stdout.contains(warning), "{run}");
+        assert!(run.stdout.contains("did you mean `ADMIN_MAIL`?"), "{run}");
+        assert_eq!(run.stdout.matches("variable-unset").count(), 1, "{run}");
+    }
+    assert_eq!(lab.run(&["app", "deploy", "u.example", "-n", "--strict"]).code, 1);
+    assert_eq!(lab.run(&["app", "deploy", "u.example", "-n"]).code, 0);
+}
+
+#[test]
+fn a_name_that_is_too_long_is_one_finding() {
+    let lab = Lab::new();
+    let name = "a".repeat(70);
+    lab.write("s.yml", &format!("services: {{{name}: {{image: 'x:1'}}}}"));
+    let report = failing(&lab, &["stack", "lint", "-c", "s.yml", "wiki", "--json"]);
+    let long = |code: &&str| matches!(*code, "name-too-long" | "compose-invalid");
+    let found = codes(&report).into_iter().filter(long).collect::<Vec<_>>();
+    assert_eq!(found, ["name-too-long"], "{report}");
+}

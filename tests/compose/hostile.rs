@@ -32,7 +32,7 @@ fn read(files: &[String]) -> Result<(), Problems> {
     };
     let (config, _) = compose::load(&sources, &options)?;
     let stack = StackName::new("stack").unwrap();
-    config.lint(&LintOptions { stack: Some(&stack), checkout: None });
+    config.lint(&LintOptions { stack: Some(&stack), ..LintOptions::default() });
     config.to_yaml();
     config.to_stack(&stack, &Disk)?;
     Ok(())

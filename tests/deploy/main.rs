@@ -2,6 +2,7 @@
 
 mod apps;
 mod migrations;
+mod networks;
 mod on_call;
 mod others_hand;
 mod ownership;

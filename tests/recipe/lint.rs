@@ -160,6 +160,25 @@ fn an_overlay_is_read_with_the_values_that_the_sample_comments_out() {
 }
 
 #[test]
+fn what_an_overlay_or_a_plugin_uses_is_no_definition_too_many() {
+    let base = "services: {app: {image: 'x:1'}}\nvolumes: {data: , lost: }\n\
+                secrets: {key: {external: true}, other: {external: true}}\n";
+    let overlay = "services: {app: {volumes: ['data:/d']}}\nnetworks: {mail: }\n";
+    let plugin = "plugins: [{name: p, component: p.wasm, grants: [\"secret: key\"]}]";
+    let unused: Vec<_> = linted(&[
+        ("compose.yml", base),
+        ("compose.mail.yml", overlay),
+        (".env.sample", "TYPE=wiki\n"),
+        ("recipe.yml", plugin),
+    ])
+    .into_iter()
+    .filter(|finding| finding.code == "unused-definition")
+    .map(|finding| finding.path.unwrap())
+    .collect();
+    assert_eq!(unused, ["networks.mail", "volumes.lost", "secrets.other"]);
+}
+
+#[test]
 fn an_overlay_does_not_repeat_what_the_base_has() {
     let overlay = "services: {app: {deploy: {labels: {a: b}}}}";
     let findings = linted(&[

@@ -37,7 +37,7 @@ Examples:
   potluck recipe port ./my-recipe
   potluck recipe port nextcloud --output ./nextcloud-plugin
 
-Where the image of a service tells, the plugin of potluck's own that saves and puts
+Where the image of a service or a function for backups tells, the plugin of potluck's own that saves and puts
 back its data is named.
 
 JSON: {plugin, folder, exports, left_out, missed, functions, recipe_yml, standard:
@@ -121,7 +121,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let checkout = super::look(session, &args.recipe, &Version::Newest)?;
     if !checkout.exists("abra.sh") {
         let mut failure = Failure::new(format!("the recipe {} has no abra.sh", checkout.recipe));
-        let standard = scaffold::suggestions(&hints(&checkout));
+        let standard = scaffold::suggestions(&hints(&checkout), []);
         failure.hints.extend(standard.iter().map(fits));
         return Err(failure);
     }
@@ -132,7 +132,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     let hints = hints(&checkout);
     let port = scaffold::port(&name, &script, &hints)?;
-    let standard = scaffold::suggestions(&hints);
+    let standard = scaffold::suggestions(&hints, port.stubs.iter().map(|stub| &stub.function));
     let folder = args.output.clone().unwrap_or_else(|| match Path::new(&args.recipe) {
         recipe if recipe.is_dir() => recipe.join("plugins").join(name.as_str()),
         _ => PathBuf::from(name.as_str()),
@@ -237,9 +237,10 @@ fn report<'a>(
 /// What is said of a plugin that fits.
 fn fits(suggestion: &Suggestion) -> String {
     let Suggestion { service, image, plugin, .. } = suggestion;
-    let (service, image) = (clean(service), clean(image));
+    let service = clean(service);
+    let image = if image.is_empty() { String::new() } else { format!(" ({})", clean(image)) };
     format!(
-        "`{plugin}` saves and puts back the data of the service {service} ({image}), see \
+        "`{plugin}` saves and puts back the data of the service {service}{image}, see \
          `potluck plugin inspect {plugin}`"
     )
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    files::{Disk, FilesArg, takes},
+    files::{Disk, FilesArg, takes, warn_of_idle},
     target::TargetArg,
 };
 
@@ -108,6 +108,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             None => session.ui.warn(&warning.message),
         }
     }
+    warn_of_idle(&config, &args.stack, &session.ui);
     let options = StackOptions {
         prune: args.prune,
         resolve_image: match args.resolve_image {

@@ -10,10 +10,11 @@ use std::{
 };
 
 use crate::{
-    cli::{arguments::StrictArg, failure::Failure, session::Session},
+    cli::{arguments::StrictArg, failure::Failure, session::Session, ui::Ui},
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
     lint::{Finding, Strictness, blocking},
+    recipe::lint::with_refusals,
     text::line,
 };
 
@@ -63,7 +64,7 @@ impl FilesArg {
     ) -> Result<(Config, Vec<Warning>), Failure> {
         let (config, warnings) = self.read(session, interpolate)??;
         if self.strict.strictness() == Strictness::Warnings {
-            refuse(&config.lint(&LintOptions { stack, checkout: None }))?;
+            refuse(&find(&config, stack))?;
         }
         Ok((config, warnings))
     }
@@ -79,12 +80,10 @@ impl FilesArg {
         stack: Option<&StackName>,
     ) -> Result<Vec<Finding>, Failure> {
         let found = self.read(session, true)?.map(|(config, _)| {
-            let mut findings = config.lint(&LintOptions { stack, checkout: None });
-            if let Some(stack) = stack {
-                let refusals = config.to_stack(stack, &Disk).err();
-                findings.extend(refusals.into_iter().flat_map(|p| p.0).map(Finding::from));
-                findings.sort();
-            }
+            let findings = find(&config, stack);
+            let Some(stack) = stack else { return findings };
+            let (_, mut findings) = with_refusals(config.to_stack(stack, &Disk), findings);
+            findings.sort();
             findings
         });
         Ok(found.unwrap_or_else(|problems| problems.0.into_iter().map(Finding::from).collect()))
@@ -139,6 +138,12 @@ fn source(session: &Session, file: &Path) -> Result<Source, Failure> {
     Ok(Source { name, text })
 }
 
+fn find(config: &Config, stack: Option<&StackName>) -> Vec<Finding> {
+    let variables: Vec<String> =
+        env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    config.lint(&LintOptions { stack, variables: &variables, ..LintOptions::default() })
+}
+
 /// What `${NAME}` stands for.
 fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
@@ -158,6 +163,15 @@ pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
         "swarm cannot run this stack, so nothing was sent:",
         &refused.iter().collect::<Vec<_>>(),
     ))
+}
+
+/// Warns of services that will not run, as no node takes their tasks. Docker sends
+/// them all the same.
+pub fn warn_of_idle(config: &Config, stack: &StackName, ui: &Ui) {
+    for finding in config.never_running(stack) {
+        let (found, fix) = (finding.to_string(), finding.fix.unwrap_or_default());
+        ui.warn(format_args!("this will not run: {} (fix: {})", line(&found), line(&fix)));
+    }
 }
 
 fn refuse(findings: &[Finding]) -> Result<(), Failure> {

@@ -6,17 +6,21 @@ use crate::{compose::model::Dict, lint::rules};
 
 /// Read from the service, with who reads them.
 const OF_SERVICES: &[(&str, &str)] = &[
-    ("backupbot.", "what makes backups"),
-    ("caddy", "the Caddy proxy"),
-    ("coop-cloud.", "abra and potluck"),
-    ("traefik.", "Traefik"),
+    ("backupbot.", "what makes backups looks"),
+    ("caddy", "the Caddy proxy looks"),
+    ("coop-cloud.", "abra and potluck look"),
+    ("diun.", "Diun's provider for swarm looks"),
+    ("sablier.", "Sablier looks"),
+    ("shepherd.", "Shepherd looks"),
+    ("swarm.cronjob.", "swarm-cronjob looks"),
+    ("traefik.", "Traefik looks"),
 ];
 /// Read from the containers.
 const OF_CONTAINERS: &[(&str, &str)] = &[
-    ("autoheal", "autoheal"),
-    ("com.centurylinklabs.watchtower.", "Watchtower"),
-    ("com.datadoghq.ad.", "the Datadog agent"),
-    ("ofelia.", "Ofelia"),
+    ("autoheal", "autoheal looks"),
+    ("com.centurylinklabs.watchtower.", "Watchtower looks"),
+    ("com.datadoghq.ad.", "the Datadog agent looks"),
+    ("ofelia.", "Ofelia looks"),
 ];
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
@@ -32,7 +36,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
                 continue;
             }
             let message =
-                format!("nobody reads `{label}` here: in a swarm {reader} looks at `{there}` only");
+                format!("nobody reads `{label}` here: in a swarm {reader} at `{there}` only");
             let (at, path) = (subject.spot(here), subject.path(here));
             findings.push(&rules::LABEL_UNREAD, at, path, message).fix =
                 Some(format!("move it to `{there}`"));

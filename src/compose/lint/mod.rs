@@ -6,11 +6,14 @@
 mod environment;
 mod ignored;
 mod labels;
+mod modes;
 mod network;
 mod notes;
+mod placement;
 mod refused;
 mod service;
 mod storage;
+mod subnets;
 mod tasks;
 mod templates;
 mod update;
@@ -34,6 +37,10 @@ pub struct LintOptions<'a> {
     pub stack: Option<&'a StackName>,
     /// The recipe's private copy, which is gone after a deploy.
     pub checkout: Option<&'a Path>,
+    /// Variables that are set, for the name that was meant.
+    pub variables: &'a [String],
+    /// Variables that may as well not be set.
+    pub optional: &'a [String],
 }
 
 /// Collects findings.
@@ -110,8 +117,17 @@ impl Config {
     /// What cannot run of a stack, half of which would be made by then: what the engine
     /// is certain to refuse, and what would take it down.
     pub fn refusals(&self, stack: &StackName) -> Vec<Finding> {
-        let mut all = self.lint(&LintOptions { stack: Some(stack), checkout: None });
+        let mut all = self.lint(&LintOptions { stack: Some(stack), ..LintOptions::default() });
         all.retain(|finding| finding.certain);
+        all
+    }
+
+    /// What swarm takes of a stack and no node will run, although the rest of it may.
+    pub fn never_running(&self, stack: &StackName) -> Vec<Finding> {
+        const RULES: [&str; 3] =
+            [rules::TASK_REFUSED.code, rules::BAD_CONSTRAINT.code, rules::SUBNETS_OVERLAP.code];
+        let mut all = self.lint(&LintOptions { stack: Some(stack), ..LintOptions::default() });
+        all.retain(|finding| !finding.certain && RULES.contains(&finding.code));
         all
     }
 
@@ -123,7 +139,9 @@ impl Config {
             environment::check(subject, &mut findings);
             ignored::check(subject, &mut findings);
             labels::check(subject, &mut findings);
+            modes::check(subject, &mut findings);
             network::check(subject, &mut findings);
+            placement::check(subject, &mut findings);
             refused::check(subject, &mut findings);
             service::check(subject, options, &mut findings);
             storage::check(subject, options, &mut findings);
@@ -133,7 +151,8 @@ impl Config {
         }
         network::check_taken(&self.file, &mut findings);
         refused::check_networks(&self.file, &mut findings);
-        notes::check(&self.notes, &mut findings);
+        subnets::check(&self.file, &mut findings);
+        notes::check(&self.notes, options, &mut findings);
         for (at, message) in &self.odd {
             findings.push(&rules::COMPOSE_ODD, *at, String::new(), message);
         }

@@ -1,23 +1,42 @@
 //! Where docker reads something else than what is written, or loses it.
 
-use super::Findings;
+use std::collections::HashSet;
+
+use super::{Findings, LintOptions};
 use crate::{
     compose::{
         problem::Spot,
         read::{
             blanks::Blank,
-            interpolate::{Note, NoteKind},
+            interpolate::{Note, NoteKind, TagEffect},
         },
     },
-    lint::rules,
+    hint::nearest,
+    lint::{Severity, rules},
 };
 
-pub fn check(notes: &[Note], findings: &mut Findings<'_>) {
+pub fn check(notes: &[Note], options: &LintOptions<'_>, findings: &mut Findings<'_>) {
+    let mut said = HashSet::new();
     for note in notes {
         // The tag is the cause.
         let tagged = |other: &Note| {
-            matches!(other.kind, NoteKind::TagIgnored { .. }) && other.path == note.path
+            matches!(&other.kind, NoteKind::TagIgnored { effect, .. }
+                if !matches!(effect, TagEffect::Text(_)))
+                && other.path == note.path
         };
+        // An alias copies a value, and its place.
+        let once = match &note.kind {
+            NoteKind::VariableUnset(name) => Some(name),
+            NoteKind::ValueChanged { written, .. } => Some(written),
+            _ => None,
+        };
+        if once.is_some_and(|text| !said.insert((note.at, text))) {
+            continue;
+        }
+        if let NoteKind::VariableUnset(name) | NoteKind::PassedUnset(name) = &note.kind {
+            variable_unset(name, note, options, findings);
+            continue;
+        }
         if matches!(note.kind, NoteKind::NotReplaced { .. }) && notes.iter().any(tagged) {
             continue;
         }
@@ -69,10 +88,19 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
             &rules::MERGE_LOSES,
             format!("this replaces the definition at {} as a whole and loses {what}", place(*base)),
         ),
-        NoteKind::TagIgnored { tag, is_unsafe, text } => {
-            let effect = match text {
-                Some(text) => format!("the value is the text `{text}`"),
-                None => "the value merges into what the files before say, which stays".to_owned(),
+        NoteKind::TagIgnored { tag, is_unsafe, effect } => {
+            let effect = match effect {
+                TagEffect::Text(text) => format!("the value is the text `{text}`"),
+                TagEffect::Joins => {
+                    "the value merges into what the files before say, which stays".to_owned()
+                }
+                TagEffect::Replaces => {
+                    "the value replaces what the files before say, as it would without".to_owned()
+                }
+                TagEffect::Nothing => {
+                    "nothing replaces nothing, and what the files before say stays".to_owned()
+                }
+                TagEffect::Alone => "the value is taken as it stands".to_owned(),
             };
             let rule = if *is_unsafe { &rules::TAG_UNSAFE } else { &rules::TAG_IGNORED };
             (rule, format!("docker ignores `{tag}`: {effect}"))
@@ -89,9 +117,54 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
             format!("it holds the character U+{:04X}, which nobody sees", u32::from(*c)),
         ),
         NoteKind::BlankAtEdge(blank) => (&rules::BLANK_AT_EDGE, blank.message.clone()),
+        NoteKind::VariableUnset(_) | NoteKind::PassedUnset(_) => return,
+        NoteKind::ValueChanged { written, becomes } => (
+            &rules::VALUE_CHANGED,
+            format!("without quotes, `{written}` is no text: what arrives is `{becomes}`"),
+        ),
+        NoteKind::EntryMisread { what, .. } => (&rules::ENTRY_MISREAD, what.clone()),
+        NoteKind::Unused(effect) => {
+            (&rules::UNUSED_DEFINITION, format!("no service uses it: {effect}"))
+        }
     };
     let finding = findings.push(rule, note.at, note.path.clone(), message);
-    if let NoteKind::BlankAtEdge(Blank { variable: Some(variable), .. }) = &note.kind {
-        finding.fix = Some(format!("take the blank out of {variable} where that is set"));
+    match &note.kind {
+        NoteKind::BlankAtEdge(Blank { variable: Some(variable), .. }) => {
+            finding.fix = Some(format!("take the blank out of {variable} where that is set"));
+        }
+        NoteKind::ValueChanged { written, .. } => {
+            finding.fix = Some(format!("write \"{written}\""))
+        }
+        NoteKind::EntryMisread { instead, .. } => finding.fix = Some(format!("write `{instead}`")),
+        // What its author wants is what happens.
+        NoteKind::TagIgnored { tag, effect: TagEffect::Replaces, .. } if tag == "!override" => {
+            finding.severity = Severity::Info;
+            finding.fix = Some("remove the tag".to_owned());
+        }
+        _ => {}
     }
+}
+
+fn variable_unset(
+    name: &String,
+    note: &Note,
+    options: &LintOptions<'_>,
+    findings: &mut Findings<'_>,
+) {
+    // Of an app, the version of a secret that is missing is said as that.
+    let is_told = options.checkout.is_some() && name.starts_with("SECRET_");
+    if is_told || options.optional.contains(name) {
+        return;
+    }
+    let passed = matches!(note.kind, NoteKind::PassedUnset(_));
+    let message = match passed {
+        true => format!("the variable `{name}` is set nowhere: the service does not get it"),
+        false => format!("the variable `{name}` is set nowhere and has no default: it is empty"),
+    };
+    let finding = findings.push(&rules::VARIABLE_UNSET, note.at, note.path.clone(), message);
+    finding.fix = Some(match nearest(name, options.variables.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if passed => format!("set it, or write `{name}=VALUE`"),
+        None => format!("set it, or write `${{{name}:-}}` where it may be empty"),
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Findings, LintOptions, Subject, templates::tells_tasks_apart};
+use super::{Findings, LintOptions, Subject, tasks, templates::tells_tasks_apart};
 use crate::compose::value::volumes::Mount;
 use crate::{
     compose::model::{File, Placed},
@@ -89,6 +89,10 @@ fn bind(
 fn anonymous(subject: Subject<'_>, placed: &Placed<Mount>, findings: &mut Findings<'_>) {
     let (target, path) = (&placed.it.target, subject.path("volumes"));
     if target.get(1..2) == Some(":") {
+        // Of a volume that the file has, more is said there.
+        if subject.file.volumes.contains_key(&target[..1]) && tasks::is_checked(subject) {
+            return;
+        }
         let message = format!("docker takes `{target}` for one path on a Windows drive");
         findings.push(&rules::ONE_LETTER_VOLUME, placed.at, path, message);
     } else {

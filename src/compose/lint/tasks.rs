@@ -128,13 +128,18 @@ const LOG_OPTIONS: &[&str] = &[
 type Refusal = (String, String);
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
-    if subject.service.deploy.replicas == Some(0) || is_of_windows(subject.service) {
+    if !is_checked(subject) {
         return;
     }
     for (key, why) in refusals(subject.file, subject.service) {
         let (at, path) = (subject.spot(&key), subject.path(&key));
         findings.push(&rules::TASK_REFUSED, at, path, why);
     }
+}
+
+/// Whether it has tasks, and Linux nodes run them.
+pub(super) fn is_checked(subject: Subject<'_>) -> bool {
+    subject.service.deploy.replicas != Some(0) && !is_of_windows(subject.service)
 }
 
 /// Whether its nodes are no Linux nodes.

@@ -39,7 +39,8 @@ fn found(files: &[&str]) -> Vec<Finding> {
     let (config, _) = load(&sources, &options).unwrap();
     let stack = crate::home::StackName::new("app_example_org").unwrap();
     let checkout = Path::new("/recipe");
-    let options = LintOptions { stack: Some(&stack), checkout: Some(checkout) };
+    let options =
+        LintOptions { stack: Some(&stack), checkout: Some(checkout), ..LintOptions::default() };
     config.lint(&options)
 }
 
@@ -148,8 +149,8 @@ fn each_finding_has_its_rule() {
     ] {
         let text = format!("services: {{a: {{{service}}}}}\nvolumes: {{data: }}");
         let mut found = codes(&[&text]);
-        // What is taken beyond docker is always told.
-        found.retain(|code| *code != "beyond-docker");
+        // What is taken beyond docker is always told; the volume is not for all.
+        found.retain(|code| !matches!(*code, "beyond-docker" | "unused-definition"));
         assert_eq!(found, [expected], "{service}");
     }
 }
@@ -177,7 +178,9 @@ fn what_is_fine_is_left_alone() {
         let text = format!("services: {{a: {{{GOOD}, {service}}}}}\n{shared}");
         let found = codes(&[&text]);
         assert!(
-            found.iter().all(|code| *code == "update-pauses-by-default"),
+            found
+                .iter()
+                .all(|code| matches!(*code, "update-pauses-by-default" | "unused-definition")),
             "{service}: {found:?}"
         );
     }
@@ -395,7 +398,27 @@ fn tags_that_docker_ignores_are_told() {
         ),
         (
             "services: {a: {command: !override [d]}}",
-            "tag-ignored 1.yml:1:35: services.a.command: docker ignores `!override`: the value merges into what the files before say, which stays",
+            "tag-ignored 1.yml:1:35: services.a.command: docker ignores `!override`: the value replaces what the files before say, as it would without",
+        ),
+        (
+            "services: {a: {command: !reset []}}",
+            "tag-ignored 1.yml:1:32: services.a.command: docker ignores `!reset`: nothing replaces nothing, and what the files before say stays",
+        ),
+        (
+            "services: {a: {environment: !override {Q: x}}}",
+            "tag-ignored 1.yml:1:39: services.a.environment: docker ignores `!override`: the value merges into what the files before say, which stays",
+        ),
+        (
+            "services: {a: {dns: !override [1.1.1.1]}}",
+            "tag-ignored 1.yml:1:31: services.a.dns: docker ignores `!override`: the value merges into what the files before say, which stays",
+        ),
+        (
+            "services: {a: {networks: {n: {aliases: !override [x]}}}}",
+            "tag-unsafe 1.yml:1:50: services.a.networks.n.aliases: docker ignores `!override`: the value replaces what the files before say, as it would without",
+        ),
+        (
+            "networks: {n: !override {internal: true}}",
+            "tag-ignored 1.yml:1:25: networks.n: docker ignores `!override`: the value replaces what the files before say, as it would without",
         ),
         (
             "services: {a: {user: !env z}}",
@@ -405,7 +428,12 @@ fn tags_that_docker_ignores_are_told() {
         assert_eq!(of(&wanted, &[base, over]), [expected], "{over}");
     }
     let alone = "services: {a: {ports: !override ['80:80'], user: !!str y}}";
-    assert_eq!(of(&["tag-ignored", "tag-unsafe"], &[alone]).len(), 1, "{alone}");
+    assert_eq!(
+        of(&["tag-ignored", "tag-unsafe"], &[alone]),
+        [
+            "tag-ignored 0.yml:1:33: services.a.ports: docker ignores `!override`: the value is taken as it stands"
+        ],
+    );
 }
 
 #[test]
@@ -481,4 +509,268 @@ fn a_blank_at_an_end_of_a_name_is_told_with_its_variable() {
     let found = found(&[text]);
     let finding = found.iter().find(|finding| finding.code == "blank-at-edge").unwrap();
     assert_eq!(finding.fix.as_deref(), Some("take the blank out of NET where that is set"));
+}
+
+#[test]
+fn variables_that_are_set_nowhere_are_told_with_the_name_that_was_meant() {
+    let text = "x-all: &all {A: '$ASIDE'}\nservices: {a: {user: '${NOPE:-x}${NOPE-}$$NOPE', \
+                environment: {<<: *all, B: 'x ${DB_PASSWROD}', C: '$COMMENTED$ASIDE'}}, \
+                b: {environment: *all}, \
+                c: {environment: [DB_PASSWROD, COMMENTED, 'X=', DB_PASSWORD]}}";
+    let sources = [Source { name: "0.yml".into(), text: text.into() }];
+    let options = LoadOptions {
+        working_dir: Path::new("/recipe"),
+        home_dir: None,
+        environment: &|name| (name == "DB_PASSWORD").then(|| "x".into()),
+        files: &OneFile,
+        interpolate: true,
+        profiles: &std::collections::BTreeSet::new(),
+    };
+    let (config, _) = load(&sources, &options).unwrap();
+    let (variables, optional) = (["DB_PASSWORD".to_owned()], ["COMMENTED".to_owned()]);
+    let options =
+        LintOptions { variables: &variables, optional: &optional, ..LintOptions::default() };
+    let mut all = config.lint(&options);
+    all.retain(|finding| finding.code == "variable-unset");
+    let said: Vec<String> =
+        all.iter().map(|it| format!("{it} ({})", it.fix.as_deref().unwrap())).collect();
+    let usual = "set it, or write `${ASIDE:-}` where it may be empty";
+    assert_eq!(
+        said,
+        [
+            format!(
+                "0.yml:1:17: services.a.environment.A: the variable `ASIDE` is set nowhere and has no default: it is empty ({usual})"
+            ),
+            "0.yml:2:77: services.a.environment.B: the variable `DB_PASSWROD` is set nowhere and has no default: it is empty (did you mean `DB_PASSWORD`?)".to_owned(),
+            format!(
+                "0.yml:2:100: services.a.environment.C: the variable `ASIDE` is set nowhere and has no default: it is empty ({usual})"
+            ),
+            "0.yml:2:164: services.c.environment[0]: the variable `DB_PASSWROD` is set nowhere: the service does not get it (did you mean `DB_PASSWORD`?)".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn values_that_become_another_text_are_told() {
+    let told = |text: &str| of(&["value-changed"], &[text]);
+    for (written, becomes) in [
+        ("022", "18"),
+        ("1.10", "1.1"),
+        ("1.0", "1"),
+        ("1e3", "1000"),
+        ("0x1F", "31"),
+        ("1_000", "1000"),
+        ("2024-01-01", "2024-01-01 00:00:00 +0000 UTC"),
+    ] {
+        for service in ["environment", "labels", "sysctls"] {
+            let text = format!("services: {{a: {{{service}: {{K: {written}}}}}}}");
+            assert_eq!(
+                told(&text),
+                [format!(
+                    "value-changed 0.yml:1:{}: services.a.{service}.K: without quotes, `{written}` is no text: what arrives is `{becomes}`",
+                    22 + service.len()
+                )]
+            );
+        }
+    }
+    let deploy = "services: {a: {deploy: {labels: {v: 1.10}}}}\nnetworks: {n: {labels: {v: 010}, driver_opts: {o: 08.0}}}";
+    assert_eq!(told(deploy).len(), 3, "{:?}", told(deploy));
+    for same in ["1000", "-1", "1.5", "yes", "on", "'022'", "\"1.10\"", "1.2.3", "~", "08:30"] {
+        let text = format!("services: {{a: {{environment: {{K: {same}}}}}}}");
+        assert_eq!(told(&text), Vec::<String>::new());
+    }
+    // Where docker wants a number.
+    let mode =
+        "services: {a: {secrets: [{source: s, mode: 0400}]}}\nsecrets: {s: {external: true}}";
+    assert_eq!(told(mode), Vec::<String>::new());
+    let twice = "x: &e {K: 022}\nservices: {a: {environment: *e}, b: {environment: *e}}";
+    assert_eq!(told(&twice.replace("x:", "x-e:")).len(), 1);
+}
+
+#[test]
+fn decimal_modes_are_told() {
+    let told = |mode: &str| {
+        let text = format!(
+            "services: {{a: {{configs: [{{source: c, mode: {mode}}}]}}}}\nconfigs: {{c: {{external: true}}}}"
+        );
+        let all = found(&[&text]).into_iter().filter(|it| it.code == "mode-odd");
+        all.map(|it| format!("{it} ({})", it.fix.as_deref().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("440"),
+        [
+            "0.yml:1:26: services.a.configs: the mode 440 of `c` is a decimal number: in octal, it is 0670, rw-rwx--- (write `mode: 0440`)"
+        ]
+    );
+    assert_eq!(
+        told("04444"),
+        [
+            "0.yml:1:26: services.a.configs: the mode 04444 of `c` has bits that are no permissions (write a mode up to `0777`)"
+        ]
+    );
+    for right in ["0440", "0o400", "288", "256", "0"] {
+        assert_eq!(told(right), Vec::<String>::new(), "{right}");
+    }
+}
+
+#[test]
+fn overlapping_subnets_are_told() {
+    let told = |networks: &str, service: &str| {
+        let text = format!("services: {{a: {{{service}}}}}\nnetworks: {{{networks}}}");
+        of(&["subnets-overlap"], &[&text])
+    };
+    let net =
+        |name: &str, subnet: &str| format!("{name}: {{ipam: {{config: [{{subnet: {subnet}}}]}}}}");
+    let two = format!("{}, {}", net("n", "10.199.0.0/24"), net("m", "10.199.0.0/16"));
+    assert_eq!(
+        told(&two, "networks: [n, m]"),
+        [
+            "subnets-overlap 0.yml:2:12: networks.n.ipam.config: its subnet 10.199.0.0/24 overlaps 10.199.0.0/16 of the network `m`: swarm gives addresses to one of them, and no task on the other starts"
+        ]
+    );
+    // Docker makes only networks that are used.
+    assert_eq!(told(&two, "networks: [n]"), Vec::<String>::new());
+    let apart = format!("{}, {}", net("n", "10.199.0.0/24"), net("m", "10.199.1.0/24"));
+    assert_eq!(told(&apart, "networks: [n, m]"), Vec::<String>::new());
+}
+
+#[test]
+fn entries_that_docker_drops_or_misreads_are_told() {
+    let told = |service: &str| {
+        let all = found(&[&format!("services: {{a: {{{service}}}}}")]);
+        let all = all.into_iter().filter(|it| it.code == "entry-misread");
+        all.map(|it| format!("{}: {} ({})", it.path.unwrap(), it.message, it.fix.unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let no_value = |text: &str| format!("`{text}` is a name without a value: only `=` parts them");
+    for (service, path, message, fix) in [
+        ("environment: ['C: d']", "environment[0]", no_value("C: d"), "C=d"),
+        ("labels: ['a: b']", "labels[0]", no_value("a: b"), "a=b"),
+        ("sysctls: ['net.x: 1']", "sysctls[0]", no_value("net.x: 1"), "net.x=1"),
+        (
+            "deploy: {labels: ['traefik.enable : true']}",
+            "deploy.labels[0]",
+            no_value("traefik.enable : true"),
+            "traefik.enable=true",
+        ),
+        (
+            "environment: ['A = b']",
+            "environment[0]",
+            "the name is `A `, blanks included".into(),
+            "A=b",
+        ),
+        (
+            "environment: {'A ': b}",
+            "environment.A ",
+            "the name is `A `, blanks included".into(),
+            "A",
+        ),
+        (
+            "extra_hosts: [db.local]",
+            "extra_hosts[0]",
+            "docker drops `db.local`: it names no address".into(),
+            "db.local:ADDRESS",
+        ),
+        (
+            "extra_hosts: {db.local: }",
+            "extra_hosts.db.local",
+            "docker drops `db.local`: it names no address".into(),
+            "db.local:ADDRESS",
+        ),
+    ] {
+        assert_eq!(told(service), [format!("services.a.{path}: {message} (write `{fix}`)")]);
+    }
+    for right in [
+        "environment: [A=b, A, 'A= b', 'A=b: c']",
+        "environment: {A: 'b: c'}",
+        "labels: ['a.b=Host(`x`) && Path: y']",
+        "extra_hosts: ['db:1.2.3.4', 'db=1.2.3.4', 'db:::1']",
+    ] {
+        assert_eq!(told(right), Vec::<String>::new(), "{right}");
+    }
+}
+
+#[test]
+fn definitions_that_no_service_uses_are_told() {
+    let used = "services: {a: {networks: [n], volumes: ['data:/d'], secrets: [s], configs: [c], \
+                credential_spec: {config: k}}, b: {profiles: [p], volumes: ['more:/d']}}\n\
+                networks: {n: , default: }\nvolumes: {data: , more: }\nsecrets: {s: {external: true}}\n\
+                configs: {c: {external: true}, k: {external: true}}";
+    assert_eq!(of(&["unused-definition"], &[used]), Vec::<String>::new());
+    let unused = "services: {a: {networks: [n]}}\n\
+                  networks: {n: , m: {attachable: true}, e: {external: true}, default: }\n\
+                  volumes: {data: , out: {external: true}}\nsecrets: {s: {external: true}}\n\
+                  configs: {c: {external: true}}";
+    assert_eq!(
+        of(&["unused-definition"], &[unused]),
+        [
+            "unused-definition 0.yml:2:17: networks.m: no service uses it: docker does not make it",
+            "unused-definition 0.yml:2:61: networks.default: no service uses it: docker does not make it",
+            "unused-definition 0.yml:3:11: volumes.data: no service uses it: docker does not make it",
+            "unused-definition 0.yml:4:11: secrets.s: no service uses it: no task gets it",
+            "unused-definition 0.yml:5:11: configs.c: no service uses it: no task gets it",
+        ]
+    );
+}
+
+#[test]
+fn constraints_that_hold_nowhere_are_told() {
+    let told = |constraints: &str| {
+        let text =
+            format!("services: {{a: {{deploy: {{placement: {{constraints: [{constraints}]}}}}}}}}");
+        let all = found(&[&text]).into_iter().filter(|it| it.code == "bad-constraint");
+        all.map(|it| it.message).collect::<Vec<_>>()
+    };
+    for (constraints, message) in [
+        (
+            "node.role == manger",
+            "`node.role == manger`: nodes are managers or workers: no node fits, and no task starts",
+        ),
+        (
+            "node.role != manger",
+            "`node.role != manger`: nodes are managers or workers: every node fits",
+        ),
+        (
+            "node.platform.arch == amd64",
+            "`node.platform.arch == amd64`: nodes call it `x86_64`: no node fits, and no task starts",
+        ),
+        (
+            "node.role == worker, node.role==manager",
+            "`node.role == worker` and `node.role==manager` hold on no node at once: no task starts",
+        ),
+        ("node.rol == manager", "swarm does not know `node.rol`: no node fits, and no task starts"),
+    ] {
+        assert_eq!(told(constraints), [message]);
+    }
+    assert_eq!(told("node.role == Manager, node.hostname != a"), Vec::<String>::new());
+}
+
+#[test]
+fn labels_that_tools_for_services_read_are_told_below_labels() {
+    for (label, reader) in [
+        ("swarm.cronjob.enable", "swarm-cronjob looks"),
+        ("diun.enable", "Diun's provider for swarm looks"),
+        ("shepherd.enable", "Shepherd looks"),
+        ("sablier.enable", "Sablier looks"),
+        ("coop-cloud.x.timeout", "abra and potluck look"),
+    ] {
+        let text = format!("services: {{a: {{labels: {{{label}: 'true'}}}}}}");
+        assert_eq!(
+            of(&["label-unread"], &[&text]),
+            [format!(
+                "label-unread 0.yml:1:16: services.a.labels: nobody reads `{label}` here: in a swarm {reader} at `deploy.labels` only"
+            )]
+        );
+    }
+}
+
+#[test]
+fn one_cause_is_told_once() {
+    let text = "services: {a: {volumes: ['v:/v']}}\nvolumes: {v: }";
+    let wanted = ["one-letter-volume", "task-refused", "anonymous-volume", "unused-definition"];
+    let told = of(&wanted, &[text]);
+    assert!(told.len() == 1 && told[0].starts_with("task-refused"), "{told:?}");
+    let stopped = "services: {a: {volumes: ['v:/v'], deploy: {replicas: 0}}}\nvolumes: {v: }";
+    let told = of(&wanted, &[stopped]);
+    assert!(told.len() == 1 && told[0].starts_with("one-letter-volume"), "{told:?}");
 }

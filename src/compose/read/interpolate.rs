@@ -44,8 +44,8 @@ pub enum NoteKind {
     NotReplaced { base: Spot },
     /// A definition that replaces another one, with what the other one had.
     DefinitionReplaced { what: String, base: Spot },
-    /// A YAML tag that docker ignores; for a scalar, the text that it becomes.
-    TagIgnored { tag: String, is_unsafe: bool, text: Option<String> },
+    /// A YAML tag that docker ignores, and what becomes of the value.
+    TagIgnored { tag: String, is_unsafe: bool, effect: TagEffect },
     /// Quotes that become part of a value, and where.
     QuotesKept(String),
     /// A line of an environment file that is not read as it looks.
@@ -54,6 +54,31 @@ pub enum NoteKind {
     Invisible(char),
     /// A name with a blank at its start or end.
     BlankAtEdge(Blank),
+    /// A variable that is set nowhere and has no default.
+    VariableUnset(String),
+    /// A variable that a service is to be given as it is set, and that is not.
+    PassedUnset(String),
+    /// A number, date or boolean that becomes another text.
+    ValueChanged { written: String, becomes: String },
+    /// An entry that docker drops or takes for another one, and how to write it.
+    EntryMisread { what: String, instead: String },
+    /// A definition that no service uses, and what docker does with it.
+    Unused(&'static str),
+}
+
+/// What becomes of a value whose tag docker ignores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagEffect {
+    /// It is this text.
+    Text(String),
+    /// It is added to what the files before say.
+    Joins,
+    /// It replaces that.
+    Replaces,
+    /// It is empty, and that stays.
+    Nothing,
+    /// There is nothing before it.
+    Alone,
 }
 
 /// Casts that docker does, only where substitution changed the text.
@@ -139,6 +164,10 @@ fn walk(
             let mut left = MOST_FILLED - *filled;
             let outcome = substitute(text, lookup, &mut kinds, &mut left);
             *filled = MOST_FILLED - left;
+            // What is there to be merged by hand is used where it is copied to.
+            let aside = path.section().starts_with("x-");
+            let left_out = aside || notes.len() > MOST_NOTES;
+            kinds.retain(|kind| !(left_out && matches!(kind, NoteKind::VariableUnset(_))));
             notes.extend(kinds.into_iter().map(|kind| Note {
                 at: node.at,
                 path: path.to_string(),
@@ -245,6 +274,11 @@ fn matches(pattern: &str, path: &str) -> bool {
     pattern.split('.').all(|p| parts.next().is_some_and(|part| p == "*" || p == part))
         && parts.next().is_none()
 }
+
+/// What is noted of so many values and variables is noted of no more: a file with
+/// more of them has one cause.
+pub const MOST_NOTES: usize = 10_000;
+const MOST_NOTES_OF_A_VALUE: usize = 100;
 
 /// Why a value cannot be interpolated.
 #[derive(Debug, PartialEq, Eq)]
@@ -361,7 +395,13 @@ fn resolve(
             }),
         };
     }
-    Ok(lookup(expression).unwrap_or_default())
+    Ok(lookup(expression).unwrap_or_else(|| {
+        let note = NoteKind::VariableUnset(expression.to_owned());
+        if notes.len() < MOST_NOTES_OF_A_VALUE && !notes.contains(&note) {
+            notes.push(note);
+        }
+        String::new()
+    }))
 }
 
 fn malformed(rest: &str) -> Invalid {

@@ -14,11 +14,11 @@ use crate::compose::{
 };
 
 use super::{
-    extends, include,
+    entries, extends, include,
     interpolate::{self, Note, NoteKind},
     merge, oddities, older,
     others::Others,
-    profiles,
+    profiles, unused,
     yaml::{self, Map, Node, Value},
 };
 
@@ -87,9 +87,10 @@ pub fn load(
             Some(base) => merge::merge(base, file, &mut loader.notes),
         }
     }
-    let Loader { texts, sink, ignored, odd, notes, newest, .. } = loader;
+    let Loader { texts, sink, ignored, odd, mut notes, newest, .. } = loader;
     sink.finish(&texts)?;
     let mut file = merged.unwrap_or_default();
+    unused::find(&file, &mut notes);
     profiles::select(&mut file, options.profiles);
     let mut found = [ignored, odd.clone()].concat();
     found.sort();
@@ -179,6 +180,7 @@ impl<'a> Loader<'a> {
         schema::drop_twice(&mut tree.root, &twice);
         self.sink.stage();
         schema::drop_unset(&mut tree.root);
+        entries::find(&tree.root, self.options.environment, &mut self.notes);
         find_ignored(&tree.root, &mut self.ignored);
         let mut decoder = Decoder {
             port_count: &mut self.ports,
@@ -201,10 +203,10 @@ impl<'a> Loader<'a> {
     pub fn tree(&mut self, source: Source, place: &Place) -> Option<Tree> {
         let index = self.texts.push(source);
         let text = self.texts.text(index).to_owned();
-        let (root, tags) = yaml::read_with_tags(&text, index, &mut self.sink)?;
+        let (root, marks) = yaml::read_with_marks(&text, index, &mut self.sink)?;
         let Node { value: Value::Map(mut root), at } = root else { return None };
         let version = self.version_of(&root, at, place)?;
-        oddities::find(&root, &text, tags, index > 0 && place.file.is_none(), &mut self.notes);
+        oddities::find(&root, &text, marks, index > 0 && place.file.is_none(), &mut self.notes);
         older::move_keys(&mut root, &mut self.notes);
         self.sink.stage();
         schema::check_forbidden(&root, &mut self.sink);

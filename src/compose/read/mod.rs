@@ -1,6 +1,7 @@
 //! From the text of files to the model: YAML, interpolation, files that name others, merging.
 
 pub(crate) mod blanks;
+pub(crate) mod entries;
 pub(crate) mod env;
 pub(crate) mod extends;
 pub(crate) mod include;
@@ -12,4 +13,5 @@ pub(crate) mod oddities;
 pub(crate) mod older;
 pub(crate) mod others;
 pub(crate) mod profiles;
+pub(crate) mod unused;
 pub(crate) mod yaml;

@@ -131,6 +131,8 @@ struct Reader<'s> {
     /// Tags that YAML does not know, `!reset`, which change nothing but the type
     /// of a scalar.
     tags: Vec<(Spot, String)>,
+    /// Numbers, dates and booleans that print otherwise than they are written.
+    changed: HashMap<Spot, String>,
     /// Where the root ended, counted in characters.
     ended: Option<usize>,
 }
@@ -143,16 +145,20 @@ fn leads_on(text: &str, end: usize, place: usize) -> bool {
 /// Reads the first document, without a word on its tags.
 #[cfg(test)]
 pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
-    read_with_tags(text, file, sink).map(|(root, _)| root)
+    read_with_marks(text, file, sink).map(|(root, _)| root)
 }
 
-/// Reads the first document, and the places of tags that YAML does not know. None after a problem that left no tree; other
+/// What a tree does not tell of the text.
+pub struct Marks {
+    /// Tags of a kind that YAML does not know.
+    pub tags: Vec<(Spot, String)>,
+    /// As they are written, numbers, dates and booleans that print otherwise.
+    pub changed: HashMap<Spot, String>,
+}
+
+/// Reads the first document, and what is odd in its text. None after a problem that left no tree; other
 /// problems (duplicate keys) are reported and reading goes on.
-pub fn read_with_tags(
-    text: &str,
-    file: u32,
-    sink: &mut Sink,
-) -> Option<(Node, Vec<(Spot, String)>)> {
+pub fn read_with_marks(text: &str, file: u32, sink: &mut Sink) -> Option<(Node, Marks)> {
     let start = Spot { file, line: 1, column: 1 };
     if text.len() > LARGEST_FILE {
         sink.push(start, "", format!("the file is larger than {LARGEST_FILE} bytes"));
@@ -170,6 +176,7 @@ pub fn read_with_tags(
         expanded: 0,
         root: None,
         tags: vec![],
+        changed: HashMap::new(),
         ended: None,
     };
     for next in Parser::new_from_str_with_options(text, options) {
@@ -202,7 +209,7 @@ pub fn read_with_tags(
         sink.push(root.at, "", message);
         return None;
     }
-    Some((root, reader.tags))
+    Some((root, Marks { tags: reader.tags, changed: reader.changed }))
 }
 
 impl Reader<'_> {
@@ -224,6 +231,11 @@ impl Reader<'_> {
                 let Some((value, merge)) = self.scalar(&text, style, tag.as_deref(), at) else {
                     return false;
                 };
+                if !matches!(value, Value::Str(_) | Value::Null)
+                    && value.print().is_some_and(|printed| printed != *text)
+                {
+                    self.changed.insert(at, text.to_string());
+                }
                 let weight = NODE_WEIGHT + text.len();
                 self.finish(Built { node: Node { value, at }, merge, weight, depth: 1 }, anchor)
             }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Function;
+use super::{Function, stores};
 use crate::home::Grant;
 
 /// What is known of a recipe beside the function.
@@ -95,7 +95,9 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     }
     if !is_local && guess.service.is_none() {
         let main = ["app", "web"].into_iter().find(|key| hints.services.contains_key(*key));
-        guess.service = main.map(str::to_owned).or_else(|| hints.services.keys().next().cloned());
+        guess.service = stores::service(function, &hints.services)
+            .or_else(|| main.map(str::to_owned))
+            .or_else(|| hints.services.keys().next().cloned());
     }
     guess.grants.extend(guess.service.clone().map(Grant::Exec));
     if is_local {

@@ -5,6 +5,7 @@
 //! and ends a task whose check fails later; so *running* here means *running
 //! and healthy* wherever there is a check.
 
+pub(crate) mod addresses;
 pub(crate) mod condition;
 pub(crate) mod ending;
 pub(crate) mod ports;

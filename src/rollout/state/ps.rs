@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    condition, ending, ports, replicas, state_of,
+    addresses, condition, ending, ports, replicas, state_of,
     task::{is_wanted, slot_of, unplaced},
     wanted::wants_tasks,
 };
@@ -160,6 +160,12 @@ async fn cause(
 ) -> Result<Option<String>, EngineError> {
     if let Some(reason) = unplaced(task) {
         return Ok(Some(ports::why_unplaced(engine, service, tasks, reason).await?));
+    }
+    let spec = service.spec.as_ref().filter(|_| state_of(task) == api::TaskState::NEW);
+    if let Some(spec) = spec
+        && let Some(why) = addresses::why_missing(engine, spec, std::slice::from_ref(task)).await?
+    {
+        return Ok(Some(why));
     }
     let ended = state_of(task) > api::TaskState::RUNNING;
     let told = if ended { Some(task) } else { failed };

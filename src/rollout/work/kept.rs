@@ -22,8 +22,20 @@ const VXLAN: &str = "com.docker.network.driver.overlay.vxlanid_list";
 /// Warnings, in the order of the stack.
 pub(in crate::rollout) fn warnings(stack: &Stack, live: &Live) -> Vec<String> {
     let mut warnings = Vec::new();
+    let used = stack.networks.keys().chain(&stack.external_networks);
+    for name in used {
+        let named = |found: &&api::Network| found.name.as_ref() == Some(name);
+        if live.networks.iter().filter(named).any(is_without_addresses) {
+            warnings.push(format!(
+                "network `{name}` exists, but swarm has not allocated it: its subnet overlaps that \
+                 of another network, or none is left. No task on it starts until it is removed and \
+                 made with another one"
+            ));
+        }
+    }
     for (name, wanted) in &stack.networks {
         let found = live.networks.iter().find(|found| found.name.as_ref() == Some(name));
+        let found = found.filter(|found| !is_without_addresses(found));
         let differs = found.map(|found| of_network(wanted, found)).unwrap_or_default();
         if !differs.is_empty() {
             warnings.push(format!(
@@ -50,6 +62,12 @@ pub(in crate::rollout) fn warnings(stack: &Stack, live: &Live) -> Vec<String> {
         format!("whether volumes have the options that the files give them is not known: {error}")
     }));
     warnings
+}
+
+/// Swarm gives a network its driver with its addresses: until then, what is shown of it
+/// says nothing of what was asked for.
+fn is_without_addresses(network: &api::Network) -> bool {
+    network.driver.as_deref() == Some("")
 }
 
 fn of_network(wanted: &api::NetworkCreateRequest, found: &api::Network) -> Vec<String> {
@@ -210,6 +228,18 @@ mod tests {
         );
         assert_eq!(of_volume(&volume(Some("nfs"), &[("a", "1")], false), &found).len(), 0);
         assert_eq!(of_volume(&volume(None, &[], true), &found).len(), 0, "somebody else's");
+    }
+
+    #[test]
+    fn a_network_without_addresses_is_not_compared() {
+        let network = |driver: &str| api::Network {
+            name: Some("a_n".into()),
+            driver: Some(driver.into()),
+            ..Default::default()
+        };
+        assert!(is_without_addresses(&network("")));
+        assert!(!is_without_addresses(&network("overlay")));
+        assert!(!is_without_addresses(&api::Network::default()));
     }
 
     #[test]
