@@ -56,6 +56,8 @@ pub(super) struct Due {
     pub plugins: Vec<(String, Hooks)>,
     pub migrations: Migrations,
     pub transition: Transition,
+    /// Whether what runs now comes back when the deploy fails.
+    pub back: bool,
     /// Names to claim before anything is made.
     pub missing: Vec<(Kind, String)>,
     /// What the deploy is made from; kept when it went well.
@@ -185,10 +187,10 @@ pub(super) async fn prepare(
         return Err(Error::DetachedMigration { after });
     }
 
+    let back = rollout.goes_back(&live).await?;
     if !work.is_empty() {
-        let back = rollout.goes_back(&live).await?;
         plan.on_failure = Some(match options.detach {
-            true => unwatched(app, version::way_back(app), &live),
+            true => unwatched(app, version::way_back(app), &live, back),
             false => on_failure(back, &migrations),
         });
     }
@@ -202,6 +204,7 @@ pub(super) async fn prepare(
         plugins,
         migrations,
         transition,
+        back,
         missing: reviewed.missing,
         record: Record { fingerprint },
     };
@@ -327,9 +330,13 @@ fn on_failure(back: bool, migrations: &Migrations) -> String {
 }
 
 /// What becomes of them when nobody waits for them, and what to type to go back.
-fn unwatched(app: &App, back: Option<String>, live: &Live) -> String {
+fn unwatched(app: &App, way_back: Option<String>, live: &Live, back: bool) -> String {
     let name = &app.entry.name;
-    let back = match back {
+    let swarm = match back || live.services.is_empty() {
+        true => "swarm does what `failure_action` says",
+        false => "what ran before has not come up, so swarm does not put it back",
+    };
+    let back = match way_back {
         _ if live.services.is_empty() => format!("`potluck app undeploy {name}` removes them"),
         Some(back) => format!("`{back}` goes back"),
         None => format!(
@@ -337,8 +344,8 @@ fn unwatched(app: &App, back: Option<String>, live: &Live) -> String {
         ),
     };
     format!(
-        "nobody watches the services (--detach): swarm does what `failure_action` says; `potluck app \
-         ps {name}` shows how they do; {back}"
+        "nobody watches the services (--detach): {swarm}; `potluck app ps {name}` shows how they do; \
+         {back}"
     )
 }
 

@@ -32,7 +32,7 @@ use super::{
     diff::{Names, comparable, comparable_task},
     error::{FailedService, Problem},
     state::{
-        self, Look, State, classify, condition, ending,
+        self, Look, State, classify, condition, ending, made_of,
         ports::{self, Taken},
         reached::Reached,
         since::Since,
@@ -291,7 +291,8 @@ impl Watch<'_> {
         let same = service.spec.as_ref().map(|s| comparable(s, &names))
             == Some(comparable(&self.target.spec, &names));
         if !same {
-            return match state::from_update(&service, &tasks) {
+            let new = made_of(self.target.spec.task_template.as_ref(), &tasks);
+            return match state::from_update(&service, &new) {
                 Some(
                     state @ (State::RollingBack { .. }
                     | State::RolledBack { .. }

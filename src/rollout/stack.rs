@@ -118,7 +118,7 @@ pub async fn deploy_stack(
     let changed = !work.is_empty();
     let mut reached = Reached::default();
     if changed {
-        reached = rollout.carry_out(&live, &work, options.detach).await?.reached;
+        reached = rollout.carry_out(&live, &work, false, options.detach).await?.reached;
         rollout.prune(&work).await;
     } else if !options.detach {
         reached = rollout.check_running(&work).await?;

@@ -585,6 +585,44 @@ async fn a_first_deploy_that_crashes_ends_before_its_time_whatever_failure_actio
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_deploy_that_failed_the_next_names_its_own_cause_and_goes_back_to_nothing() {
+    // At times the first one's task runs, for all that one look tells.
+    let compose = PLAIN
+        .replace("UPDATE", "update_config: {monitor: 2s, failure_action: rollback}")
+        .replace("image: BUSYBOX", "image: ${IMAGE:-BUSYBOX}");
+    let Some(on) =
+        OnCall::with_settings("second", &compose, "CMD=sleep 1; exit 3\nIMAGE=\n").await
+    else {
+        return;
+    };
+    let first = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    refused(&first, 1, &["failing: exited with code 3"]);
+    let action = || {
+        let format = "{{.Spec.UpdateConfig.FailureAction}}";
+        docker(&["service", "inspect", "--format", format, &format!("{}_app", on.stack)])
+    };
+    for (setting, cause) in [
+        ("CMD=nosuchprogram", "exited with code 127"),
+        ("IMAGE=potluck-none:1", "No such image: potluck-none:1"),
+    ] {
+        good(&on.run(&["app", "config", "APP", "--set", setting]));
+        let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+        refused(&failed, 1, &["If it fails: what was started stays", cause]);
+        for wrong in ["code 3", "going back", "went back"] {
+            assert!(!failed.stderr.contains(wrong), "{wrong}: {failed}");
+        }
+        let ps = on.run(&["app", "ps", "APP"]);
+        assert!(ps.stdout.contains(cause), "{ps}");
+        assert_eq!(action(), "rollback\n");
+    }
+    good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 1000", "--set", "IMAGE="]));
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    assert_eq!(action(), "rollback\n");
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
+    assert!(again.code == 0 && again.stderr.contains("up to date"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_from_before_a_driver_that_keeps_nothing_are_called_old() {
     let compose = PLAIN.replace(
         "    stop_grace_period",

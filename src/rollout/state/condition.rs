@@ -17,8 +17,8 @@ use crate::{
 };
 
 use super::{
-    Failing, Look, State, classify, ended_badly, ending, restarts_after, slot_of, task::state_of,
-    wanted::is_held,
+    Failing, Look, State, classify, ended_badly, ending, made_of, restarts_after, slot_of,
+    task::state_of, wanted::is_held,
 };
 
 /// Failures that are longer ago are history.
@@ -163,6 +163,19 @@ pub(crate) fn crash_loop(
         })
 }
 
+/// Whether a service has come to what it is to do: its tasks run, and none has failed
+/// in its place before it had run for a while, or they ended well.
+pub(crate) fn came_up(service: &api::Service, tasks: &[api::Task], now: Timestamp) -> bool {
+    let spec = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let condition = of_service(service, tasks, &[], now);
+    matches!(condition, Condition::Well | Condition::Stopped)
+        && !made_of(spec, tasks)
+            .into_iter()
+            .filter(|task| state_of(task) == api::TaskState::RUNNING)
+            .filter(|task| since(task).is_some_and(|at| age(at, now) < CALM))
+            .any(|task| !failures_lately(service, task, tasks, now).is_empty())
+}
+
 fn since(task: &api::Task) -> Option<Timestamp> {
     task.status.as_ref()?.timestamp.as_deref()?.parse().ok()
 }
@@ -191,6 +204,14 @@ mod tests {
     }
 
     fn look(policy: &str, tasks: &[Value]) -> Condition {
+        look_with(policy, tasks, |service, tasks, now| of_service(service, tasks, &[], now))
+    }
+
+    fn look_with<T>(
+        policy: &str,
+        tasks: &[Value],
+        judge: impl Fn(&api::Service, &[api::Task], Timestamp) -> T,
+    ) -> T {
         let service: api::Service = serde_json::from_value(json!({
             "ID": "s",
             "Spec": {
@@ -203,7 +224,7 @@ mod tests {
         .unwrap();
         let tasks: Vec<api::Task> =
             tasks.iter().map(|task| serde_json::from_value(task.clone()).unwrap()).collect();
-        of_service(&service, &tasks, &[], Timestamp::from_second(1_000_000).unwrap())
+        judge(&service, &tasks, Timestamp::from_second(1_000_000).unwrap())
     }
 
     #[test]
@@ -223,6 +244,16 @@ mod tests {
             (vec![t(1, "complete", 19), t(2, "complete", 9), t(3, "running", 1)], Failing),
         ] {
             assert_eq!(look("any", &tasks), condition, "{tasks:?}");
+        }
+        for (tasks, came_up) in [
+            (vec![t(1, "running", 5)], true),
+            (vec![t(1, "ready", 1)], false),
+            (vec![t(1, "failed", 9), t(2, "ready", 1)], false),
+            // Once may be the first of many.
+            (vec![t(1, "failed", 9), t(2, "running", 1)], false),
+            (vec![t(1, "failed", 90), t(2, "running", 70)], true),
+        ] {
+            assert_eq!(look_with("any", &tasks, super::came_up), came_up, "{tasks:?}");
         }
         let mut other = t(2, "failed", 9);
         other["CreatedAt"] = json!(Timestamp::from_second(1_000_000 - 12).unwrap().to_string());
