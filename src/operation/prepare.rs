@@ -11,7 +11,7 @@ use crate::{
     app::{
         App, Component, Context, Error, checks,
         questions::in_one_line,
-        reach, reaching, survey,
+        reach, reaching,
         takeover::{self, Asking},
         version,
     },
@@ -21,7 +21,7 @@ use crate::{
         self,
         consent::{self, Agreed},
     },
-    lint::Finding,
+    lint::{Finding, Severity, rules},
     plugin::{Hooks, Role, Transition},
     rollout::{
         Change, ChangeAction, ChangeKind, Place, Plan, drivers, external,
@@ -136,12 +136,8 @@ pub(super) async fn prepare(
     let lint = checks::lint(app, options.strictness);
     external::fit(&subject(app), lint.stopping)?;
     let mut lint = lint.warnings;
+    lint.extend(unplanned(app, &live));
     let version = version::change(app)?;
-    if version.is_some() || app.lock.recipe.is_none() {
-        // What docker or abra would deploy is deployed; a new version may need it.
-        let missing = survey::missing_settings(&app.env, &app.checkout);
-        lint.extend(missing.iter().map(ToString::to_string));
-    }
     let reviewed = takeover::review(context, app, &work, asking).await?;
     if reviewed.took {
         live = rollout.live().await?;
@@ -194,6 +190,7 @@ pub(super) async fn prepare(
             false => on_failure(back, &migrations),
         });
     }
+    plan.warnings.extend(rollout.shared_ports(&work).await?);
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
@@ -222,6 +219,14 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
     checks::missing(&entry.name, checkout, stack, &survey, live, &Place::of(&**engine))
 }
 
+/// What the settings say wrongly of secrets that are there all the same.
+fn unplanned(app: &App, live: &Live) -> Vec<String> {
+    let survey = secrets::survey(&app.stack, &app.env, &app.sources);
+    let found = checks::all_unplanned(&app.entry.name, &app.checkout, &survey, Some(live));
+    let warnings = found.into_iter().filter(|finding| finding.severity == Severity::Warning);
+    warnings.map(|finding| finding.to_string()).collect()
+}
+
 /// That nothing of this was found; the error has all else that stops the deploy,
 /// as far as the live state is known.
 fn none_of(
@@ -237,6 +242,10 @@ fn none_of(
     all.extend(external::reserved(&app.stack));
     all.extend(checks::lint(app, options.strictness).stopping);
     all.extend(live.map(|live| missing(app, live)).unwrap_or_default());
+    // What merely may be wrong is said along, as `app check` does.
+    let missing_settings = rules::SETTING_MISSING.code;
+    all.extend(app.findings.iter().filter(|f| f.code == missing_settings).cloned());
+    checks::without_repeats(&mut all);
     Ok(external::fit(&subject(app), all)?)
 }
 

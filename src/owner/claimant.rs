@@ -23,6 +23,8 @@ pub(crate) struct Claimant {
     /// The record that this folder made or took over, whatever recipe the settings
     /// name: for what works with what runs and asks nothing of the recipe.
     pub made: Option<String>,
+    /// The version that this folder deployed last.
+    pub deployed: Option<String>,
     /// How the settings name the recipe: `TYPE=wiki:1.0.0` is `("TYPE", "1.0.0")`.
     pub written: Option<(String, Option<String>)>,
 }
@@ -43,6 +45,7 @@ impl Claimant {
             earlier: lock.recipe.is_some() && lock.owner.is_none(),
             stack,
             made: None,
+            deployed: lock.recipe.as_ref().and_then(|pin| pin.released()).cloned(),
             written: env.recipe_key().map(|key| (key.to_owned(), version.flatten())),
         })
     }
@@ -74,6 +77,8 @@ impl Claimant {
             return None;
         }
         let (key, version) = self.written.clone()?;
+        // A version beside another recipe's name is that recipe's.
+        let version = version.map(|version| self.deployed.clone().unwrap_or(version));
         Some(Mixup {
             app: self.app.clone(),
             key,

@@ -14,7 +14,7 @@ use crate::{
     engine::{
         Distribution, Engine, Scope,
         api::ServiceSpecUpdateConfigFailureActionEnum as FailureAction,
-        docker_config::DockerConfig, label,
+        docker_config::DockerConfig, label, node_ports,
     },
     progress::Sink,
 };
@@ -30,7 +30,7 @@ use super::{
     },
     state::{
         State, condition,
-        ports::{Published, published},
+        ports::{self, Published, published},
         reached::Reached,
         since::Since,
         wanted::is_job,
@@ -186,6 +186,35 @@ impl Rollout<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is known of ports of nodes that are new with this deploy and that another
+    /// service has. Swarm takes both and looks for nodes with room for each, so it is
+    /// no mistake by itself.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn shared_ports(&self, work: &Work) -> Result<Vec<String>, Error> {
+        let mut warnings = Vec::new();
+        let own = format!("{}_", self.stack.name);
+        for service in work.services.iter().filter(|service| service.action != Action::Keep) {
+            let before = service.before.as_ref();
+            let had = before.and_then(|it| it.spec.as_ref()).map(node_ports).unwrap_or_default();
+            let id = before.and_then(|before| before.id.as_deref()).unwrap_or_default();
+            for port in node_ports(&service.spec) {
+                if port.port <= 0 || had.contains(&port) {
+                    continue;
+                }
+                // What is wrong within the stack is lint's.
+                if let Some((_, holder)) = self.engine.port_holder(&[port], id).await?
+                    && !holder.starts_with(&own)
+                {
+                    let nodes = self.engine.nodes().await?.len();
+                    warnings.push(ports::shared(port, &service.key, &holder, nodes));
+                }
+            }
+        }
+        Ok(warnings)
     }
 
     /// Sends what differs and waits until it runs; what follows when it does not is
@@ -348,12 +377,29 @@ fn unreturning(work: &Work) -> Work {
 
 /// Option, else the stack's own timeout label on any service, else the default.
 pub(crate) fn timeout(stack: &Stack, option: Option<Duration>) -> Duration {
-    let key = format!("coop-cloud.{}.timeout", stack.name);
     let from_label = || {
-        stack.services.iter().find_map(|s| {
-            let seconds: u64 = label(s.spec.labels.as_ref(), &key)?.trim().parse().ok()?;
-            (seconds > 0).then(|| Duration::from_secs(seconds))
-        })
+        let seconds = timeout_labels(stack).find_map(|(_, label)| seconds(label));
+        seconds.map(Duration::from_secs)
     };
     option.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+/// The first timeout label that says nothing, with its service, where none says
+/// something.
+pub(crate) fn odd_timeout(stack: &Stack) -> Option<(&str, &str)> {
+    let mut labels = timeout_labels(stack).peekable();
+    let first = labels.peek().copied()?;
+    labels.all(|(_, label)| seconds(label).is_none()).then_some(first)
+}
+
+fn timeout_labels(stack: &Stack) -> impl Iterator<Item = (&str, &str)> {
+    let key = format!("coop-cloud.{}.timeout", stack.name);
+    let labels = stack.services.iter().filter_map(move |service| {
+        Some((&*service.key, label(service.spec.labels.as_ref(), &key)?.trim()))
+    });
+    labels.filter(|(_, label)| !label.is_empty())
+}
+
+fn seconds(label: &str) -> Option<u64> {
+    label.parse().ok().filter(|seconds| *seconds > 0)
 }

@@ -108,6 +108,9 @@ pub async fn deploy_stack(
     for message in &work.warnings {
         progress.warn(message.clone());
     }
+    for message in rollout.shared_ports(&work).await? {
+        progress.warn(message);
+    }
     if options.detach {
         // Tasks that are being replaced may still need them, or swarm's own
         // rollback; a later deploy finds them again.

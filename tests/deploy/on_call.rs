@@ -590,8 +590,7 @@ async fn after_a_deploy_that_failed_the_next_names_its_own_cause_and_goes_back_t
     let compose = PLAIN
         .replace("UPDATE", "update_config: {monitor: 2s, failure_action: rollback}")
         .replace("image: BUSYBOX", "image: ${IMAGE:-BUSYBOX}");
-    let Some(on) =
-        OnCall::with_settings("second", &compose, "CMD=sleep 1; exit 3\nIMAGE=\n").await
+    let Some(on) = OnCall::with_settings("second", &compose, "CMD=sleep 1; exit 3\nIMAGE=\n").await
     else {
         return;
     };

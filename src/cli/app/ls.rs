@@ -26,7 +26,8 @@ Examples:
   potluck app ls --server swarm.example.org --status
 
 PINNED is the version that the settings name, for the next deploy; DEPLOYED what was
-deployed last, by the lock file; NEWEST the newest release of the recipe here.
+handed to the server last, by the lock file, or nothing where --status finds that the app
+is not deployed; NEWEST the newest release of the recipe here.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
@@ -59,7 +60,7 @@ struct Row {
     recipe: Option<String>,
     /// The version the settings pin.
     version: Option<String>,
-    /// The version, or commit, that was deployed last.
+    /// The version, or commit, that was handed to the server last.
     deployed: Option<String>,
     /// The newest release of the recipe, as it is here.
     newest: Option<String>,
@@ -110,7 +111,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
-            row.status = Some(status(&home, entry, &stacks));
+            let status = status(&home, entry, &stacks);
+            row.status = Some(status);
+            if status == NOT_DEPLOYED {
+                // The lock file tells what was, for the data that it left.
+                row.deployed = None;
+            }
         }
     }
     show(args, session, rows.into_iter().map(|(_, row)| row).collect())
@@ -124,10 +130,11 @@ fn recipe_of(
     Ok(home.env(entry)?.recipe_pin()?)
 }
 
-/// What was deployed last; a lock file that can't be read is said.
+/// What was deployed last, or begun to be: a deploy that nobody waited for, or that
+/// failed and was not undone, is what runs. A lock file that can't be read is said.
 fn deployed_version(session: &Session, home: &Home, entry: &AppEntry) -> Option<String> {
     match home.lock_file(entry) {
-        Ok(lock) => lock.recipe.as_ref().and_then(RecipePin::name).cloned(),
+        Ok(lock) => lock.begun.or(lock.recipe).as_ref().and_then(RecipePin::name).cloned(),
         Err(error) => {
             super::warn_of(session, &error);
             None
@@ -163,6 +170,8 @@ fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
     entry.stack(&home.salvage(entry).ok()?.env).ok()
 }
 
+const NOT_DEPLOYED: &str = "not deployed";
+
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
     match (stacks.get(&entry.server), stack(home, entry)) {
         (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
@@ -170,7 +179,7 @@ fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> &'static str {
             Some(Condition::Starting) => "starting",
             Some(Condition::Stopped) => "stopped",
             Some(Condition::Failing) => "failing",
-            None => "not deployed",
+            None => NOT_DEPLOYED,
         },
         _ => "unknown",
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Failing, Look, State, classify, ended_badly, ending, made_of, restarts_after, slot_of,
+    Failing, Look, State, classify, ended_badly, ending, made_of, ports, restarts_after, slot_of,
     task::state_of, wanted::is_held,
 };
 
@@ -59,6 +59,11 @@ pub(crate) fn of_service(
         changed: false,
     });
     match state {
+        State::Rejected { reason, .. }
+            if ports::is_about_ports(&reason) && ports::are_being_freed(service, tasks) =>
+        {
+            Condition::Starting
+        }
         State::Running { .. } if crash_loop(service, tasks, now).is_some() => Condition::Failing,
         State::Running { .. } | State::Completed { .. } => Condition::Well,
         State::Stopped => Condition::Stopped,
@@ -207,6 +212,17 @@ mod tests {
         look_with(policy, tasks, |service, tasks, now| of_service(service, tasks, &[], now))
     }
 
+    /// Of a service that publishes a port of the node.
+    fn look_at_port(tasks: &[Value]) -> Condition {
+        look_with("any", tasks, |service, tasks, now| {
+            let mut service = service.clone();
+            let ports = json!({"Ports": [{"PublishedPort": 80, "PublishMode": "host"}]});
+            let spec = service.spec.get_or_insert_default();
+            spec.endpoint_spec = serde_json::from_value(ports).unwrap();
+            of_service(&service, tasks, &[], now)
+        })
+    }
+
     fn look_with<T>(
         policy: &str,
         tasks: &[Value],
@@ -269,6 +285,17 @@ mod tests {
             assert_eq!(failures_lately(&service, &tasks[0], &tasks, now).len(), failed);
         }
         assert_eq!(look("none", &[task(1, "complete", 5, "none")]), Well);
+        // A stop-first update: the old task takes its time to free the port of its node.
+        let mut waits = task(2, "pending", 1, "any");
+        waits["DesiredState"] = json!("running");
+        waits["Status"]["Err"] =
+            json!("no suitable node (host-mode port already in use on 1 node)");
+        waits["NodeID"] = json!("");
+        let mut old = task(1, "running", 90, "any");
+        old["Spec"]["ContainerSpec"]["Image"] = json!("older");
+        old["DesiredState"] = json!("shutdown");
+        assert_eq!(look_at_port(&[waits.clone(), old]), Starting);
+        assert_eq!(look_at_port(&[waits]), Failing);
         assert_eq!(look("none", &[task(1, "failed", 5000, "none")]), Failing);
     }
 

@@ -63,6 +63,11 @@ pub(crate) fn was_unhealthy(task: &api::Task) -> bool {
     error_of(task).is_some_and(|error| error.contains("unhealthy container"))
 }
 
+/// Whether a task ended with exit code 0 and belongs to a service that may end so.
+pub(crate) fn ended_as_it_may(task: &api::Task) -> bool {
+    state_of(task) == TaskState::COMPLETE && !super::restarts_after(task)
+}
+
 /// Why swarm stopped an update, by the task that its message names, or by the
 /// newest that failed. `new` are the tasks that the update made: a rollback's message
 /// may name one of the spec before, which is not why.
@@ -156,6 +161,10 @@ mod tests {
         assert_eq!(told(message, &ended), "a new task ended: its program ended (exit code 0)");
         // What a node refused never came to fail.
         let refused = [task("abc0", "rejected", "No such image: x:1", 0)];
+        let mut job = task("abc3", "complete", "", 0);
+        assert!(!ended_as_it_may(&job), "it is to stay");
+        job.spec = serde_json::from_value(json!({"RestartPolicy": {"Condition": "none"}})).unwrap();
+        assert!(ended_as_it_may(&job));
         let of_the_spec_before = "rollback paused due to failure of task abc1";
         assert_eq!(told(of_the_spec_before, &refused), "a new task ended: No such image: x:1");
     }

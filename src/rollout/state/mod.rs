@@ -333,11 +333,17 @@ fn job(look: &Look<'_>, mode: &api::ServiceSpecMode, ours: &[&api::Task]) -> Opt
     if let Some(reason) = active.iter().find_map(|task| unplaced(task)) {
         return Some(State::Rejected { reason: reason.to_owned(), times: 1 });
     }
+    let template = look.service.spec.as_ref().and_then(|s| s.task_template.as_ref());
+    let restarts = Restarts::of(template);
     let mut failures = failures(&tasks, look.ended_before);
+    if failures.is_empty() && active.is_empty() {
+        // Swarm starts no other, so what ended before still counts.
+        failures = self::failures(&tasks, &BTreeSet::new());
+        failures.retain(|last| !restarts.again(state_of(last), failures_in(slot_of(last), &tasks)));
+    }
     failures.retain(|task| state_of(task) != TaskState::COMPLETE);
     if let Some(last) = failures.last() {
-        let template = look.service.spec.as_ref().and_then(|s| s.task_template.as_ref());
-        return Some(failed(last, &failures, &Restarts::of(template)));
+        return Some(failed(last, &failures, &restarts));
     }
     Some(State::Starting { running: done, wanted })
 }
