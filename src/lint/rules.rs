@@ -286,12 +286,12 @@ rules! {
     SERVER_UNAVAILABLE: Error "server-unavailable",
         "whether the secrets are there is not known",
         "see `potluck server ls`, or pass `--offline`";
-    SETTING_MISSING: Warning "setting-missing",
-        "the recipe's sample has a setting that the app has not",
-        "set it with `potluck app config`";
     SETTINGS_INVALID: Error "settings-invalid",
         "the app's settings cannot be read",
         "correct them with `potluck app config`";
+    SETTING_MISSING: Warning "setting-missing",
+        "the recipe's sample has a setting that the app has not",
+        "set it with `potluck app config`";
     SETTINGS_ODD: Warning "settings-odd",
         "a setting will not be read as it looks",
         "correct it with `potluck app config`";
