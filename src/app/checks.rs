@@ -3,10 +3,10 @@
 
 use crate::{
     compose::Stack,
-    home::AppName,
-    lint::{Finding, Strictness, blocking, rules},
+    home::{AppName, EnvFile},
+    lint::{Finding, Position, Severity, Strictness, blocking, rules},
     recipe::{self, Checkout},
-    rollout::{Place, external, live::Live},
+    rollout::{Place, external, live::Live, run::odd_timeout},
     secrets::{self, Survey},
 };
 
@@ -35,6 +35,91 @@ pub(crate) fn missing(
             .path(format!("secret {}", plan.name));
         Some(finding.fix(format!("run `{command}`")))
     })
+}
+
+/// Secrets that cannot be planned for: errors, but of those that are there, as nothing
+/// has to be made of them.
+pub(crate) fn all_unplanned(
+    app: &AppName,
+    checkout: &Checkout,
+    survey: &Survey,
+    live: Option<&Live>,
+) -> Vec<Finding> {
+    let present = |name: &str| live.is_some_and(|live| live.has_secret(name));
+    let found = survey.unplanned.iter().map(|(full_name, secret)| {
+        let mut finding = unplanned(app, checkout, &secret.error);
+        if present(full_name) {
+            finding.severity = Severity::Warning;
+        }
+        finding
+    });
+    found.collect()
+}
+
+/// Leaves out settings that are missing where the finding about their secret says so.
+pub(crate) fn without_repeats(findings: &mut Vec<Finding>) {
+    let secrets = findings.iter().filter(|f| f.code == rules::SECRET_VERSION_MISSING.code);
+    let said: Vec<String> = secrets.filter_map(|finding| finding.path.clone()).collect();
+    findings.retain(|finding| {
+        finding.code != rules::SETTING_MISSING.code
+            || !finding.path.as_ref().is_some_and(|path| said.contains(path))
+    });
+}
+
+/// Makes errors of settings that are missing where the compose files cannot be
+/// deployed: they may be why.
+pub(crate) fn blame_settings(findings: &mut [Finding]) {
+    if findings.iter().any(|finding| finding.code == rules::COMPOSE_INVALID.code) {
+        let missing = findings.iter_mut().filter(|f| f.code == rules::SETTING_MISSING.code);
+        missing.for_each(|finding| finding.severity = Severity::Error);
+    }
+}
+
+const SAMPLE: &str = ".env.sample";
+
+/// Settings that the recipe's sample has and the app lacks.
+pub(crate) fn missing_settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
+    let mut findings = settings(env, checkout);
+    findings.retain(|finding| finding.code == rules::SETTING_MISSING.code);
+    findings
+}
+
+/// What is odd about the settings, or missing that the recipe's sample has.
+pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
+    let invalid = |position: Position, message: String| {
+        vec![Finding::new(&rules::SAMPLE_INVALID, message).at(position)]
+    };
+    let text = match checkout.sample() {
+        Ok(text) => text.unwrap_or_default(),
+        Err(error) => return invalid(Position::file(SAMPLE), error.to_string()),
+    };
+    let sample = match EnvFile::parse(SAMPLE, &text) {
+        Ok(sample) => sample,
+        Err(e) => return invalid(Position::line(SAMPLE, e.line), e.message),
+    };
+    let mut findings: Vec<Finding> = sample
+        .values()
+        .into_iter()
+        // Either key names the recipe.
+        .filter(|(key, _)| !matches!(key.as_str(), "TYPE" | "RECIPE"))
+        .filter(|(key, _)| env.get(key).is_none())
+        .map(|(key, value)| {
+            let message = format!("not in the settings; the recipe's sample has `{key}={value}`");
+            Finding::new(&rules::SETTING_MISSING, message).path(key)
+        })
+        .collect();
+    let odd = env.oddities();
+    findings.extend(odd.map(|(at, message)| Finding::new(&rules::SETTINGS_ODD, message).at(at)));
+    findings
+}
+
+/// What the app's own stack says that a deploy will not read as it looks.
+pub(crate) fn of_stack(stack: &Stack) -> Option<Finding> {
+    let (service, written) = odd_timeout(stack)?;
+    let message =
+        format!("`{written}` is no number of seconds above 0, so a deploy waits for 5 minutes");
+    let label = format!("services.{service}.deploy.labels.coop-cloud.{}.timeout", stack.name);
+    Some(Finding::new(&rules::TIMEOUT_INVALID, message).path(label))
 }
 
 /// Why a secret cannot be planned for, as a finding about the settings.
@@ -121,6 +206,22 @@ pub(crate) fn lint(app: &App, strictness: Strictness) -> Linted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_setting_is_an_error_where_the_files_cannot_be_deployed() {
+        let missing = || Finding::new(&rules::SETTING_MISSING, "x").path("PORT");
+        let mut well = [missing(), Finding::new(&rules::UNPINNED_IMAGE, "x")];
+        blame_settings(&mut well);
+        assert_eq!(well[0].severity, Severity::Warning);
+        let mut broken = [missing(), Finding::new(&rules::COMPOSE_INVALID, "x")];
+        blame_settings(&mut broken);
+        assert_eq!(broken[0].severity, Severity::Error);
+        let mut twice =
+            vec![missing(), Finding::new(&rules::SECRET_VERSION_MISSING, "x").path("PORT")];
+        without_repeats(&mut twice);
+        assert_eq!(twice.len(), 1);
+        assert_eq!(twice[0].code, rules::SECRET_VERSION_MISSING.code);
+    }
 
     #[test]
     fn the_line_to_add_is_the_sample_s() {

@@ -240,7 +240,7 @@ impl Hint for Error {
             Error::GrantsChanged { .. } => Some("run the command again".into()),
             Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {
                 true => format!(
-                    "to go back all the same, add --downgrade; to stay with what runs, \
+                    "to go back all the same, add --downgrade; to stay with what was deployed, \
                      `potluck app deploy {} {}`",
                     downgrade.app, downgrade.before
                 ),

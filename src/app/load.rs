@@ -21,7 +21,7 @@ use crate::{
     secrets,
 };
 
-use super::{App, Context, Error, plugins::Plugins};
+use super::{App, Context, Error, checks, plugins::Plugins};
 
 const SAMPLE: &str = ".env.sample";
 
@@ -85,6 +85,8 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         engine,
     };
     app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
+    app.findings.extend(checks::of_stack(&app.stack));
+    app.findings.extend(checks::missing_settings(&app.env, &app.checkout));
     Ok(app)
 }
 

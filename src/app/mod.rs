@@ -41,7 +41,7 @@ pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down, scale_up};
-pub use survey::survey;
+pub use survey::{load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
 
 /// What every operation on an app needs. Made once per command.

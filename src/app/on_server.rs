@@ -30,7 +30,7 @@ impl OnServer {
     /// An app that is not there, a stack's name that cannot be read or is none,
     /// an endpoint that is none.
     pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
-        let Salvaged { env, lock, broken } = home.salvage(entry)?;
+        let Salvaged { env, lock, broken, whole: _ } = home.salvage(entry)?;
         let claimant = Claimant::of_what_runs(entry, &env, &lock)?;
         let stack = claimant.stack.clone();
         let endpoint = home.endpoint(&entry.server)?;

@@ -168,7 +168,7 @@ impl std::fmt::Display for ReachWish {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Downgrade {
     pub app: String,
-    /// What is deployed.
+    /// What was deployed last: it may be undeployed since, and its data stays.
     pub before: String,
     pub after: String,
     /// Whether git has that name: a plain folder has but the one version.
@@ -181,8 +181,8 @@ impl fmt::Display for Downgrade {
         let Downgrade { app, before, after, .. } = self;
         write!(
             f,
-            "{app} runs {before}, and {after} is older; data that {before} migrated may be unusable \
-             for {after}"
+            "{before} of {app} was deployed last, and {after} is older; data that {before} migrated \
+             may be unusable for {after}"
         )
     }
 }

@@ -7,16 +7,14 @@ use crate::{
     engine,
     hint::Hint,
     home::{self, AppEntry, EnvFile, LockFile, StackName},
-    lint::{Finding, Position, Rule, Severity, rules},
+    lint::{Finding, Rule, Severity, rules},
     owner::{Claimant, Confined},
     recipe::{self, Checkout, Store, Version},
-    rollout::{Place, drivers, external, live::Live},
+    rollout::{self, Place, Subject, drivers, external, live::Live},
     secrets,
 };
 
-use super::{Context, Error, checks, load};
-
-const SAMPLE: &str = ".env.sample";
+use super::{App, Context, Error, checks, load};
 
 /// What keeps an app from being deployed, and what will not be read as it looks,
 /// errors first. `offline` asks no server.
@@ -28,9 +26,44 @@ pub async fn survey(
 ) -> Vec<Finding> {
     let mut survey = Survey { context, entry, findings: Vec::new() };
     survey.run(version, offline).await;
+    checks::without_repeats(&mut survey.findings);
+    checks::blame_settings(&mut survey.findings);
     survey.findings.sort();
     survey.findings.dedup();
     survey.findings
+}
+
+/// Loads an app for a deploy: where its files or settings keep it from that, the error
+/// says all that does, the cause first.
+///
+/// # Errors
+/// As [`load()`].
+pub async fn load_to_deploy(
+    context: &Context,
+    entry: &AppEntry,
+    version: &Version,
+) -> Result<App, Error> {
+    let error = match load::load(context, entry, version).await {
+        Err(
+            error @ (Error::Compose(_)
+            | Error::Home(home::Error::Env(_))
+            | Error::Recipe(recipe::Error::Io { .. })),
+        ) => error,
+        loaded => return loaded,
+    };
+    let mut found = survey(context, entry, version, false).await;
+    found.retain(|finding| finding.severity == Severity::Error);
+    let is_said = |finding: &Finding| match &error {
+        // With the lines of the files, where that is all.
+        Error::Compose(_) => finding.code == rules::COMPOSE_INVALID.code,
+        Error::Home(_) => found.len() == 1,
+        _ => false,
+    };
+    if found.iter().all(is_said) {
+        return Err(error);
+    }
+    let subject = Subject::App(entry.name.to_string());
+    Err(rollout::Error::Unfit { subject, findings: found }.into())
 }
 
 struct Survey<'a> {
@@ -42,31 +75,39 @@ struct Survey<'a> {
 impl Survey<'_> {
     async fn run(&mut self, version: &Version, offline: bool) {
         let Some((env, lock)) = self.settings() else { return };
+        let engine = match offline {
+            true => None,
+            false => self.keep(self.engine(&env, &lock)),
+        };
+        let mixup = match &engine {
+            Some(engine) => self.keep(engine.recorded_mixup().await.map_err(Error::from)),
+            None => None,
+        };
+        let reached = mixup.is_some();
+        if let Some(mixup) = mixup.flatten() {
+            // What another recipe lacks is beside the point.
+            let finding = Finding::new(&rules::OTHER_RECIPE, mixup.to_string());
+            self.findings.push(finding.fix(mixup.correct()));
+            return;
+        }
+        let engine = engine.filter(|_| reached);
         let Some(checkout) = self.checkout(&env, version).await else { return };
-        self.findings.extend(of_sample(&env, &checkout));
+        self.findings.extend(checks::settings(&env, &checkout));
         self.findings.extend(recipe::lint::components(&checkout));
         let Some(name) = self.keep(load::stack_name(self.entry, &env)) else { return };
         let Some((sources, stack)) = self.stack(&env, &name, &checkout) else { return };
         self.findings.extend(recipe::lint::without_app_service(&stack, &sources));
         self.findings.extend(external::reserved(&stack));
+        self.findings.extend(checks::of_stack(&stack));
 
         let app = &self.entry.name;
         let survey = secrets::survey(&stack, &env, &sources);
-        let unplanned = survey.unplanned.values();
-        let unplanned: Vec<Finding> =
-            unplanned.map(|secret| checks::unplanned(app, &checkout, &secret.error)).collect();
-        // That the sample has it is the same mistake.
-        self.findings.retain(|missing| {
-            missing.code != rules::SETTING_MISSING.code
-                || !unplanned.iter().any(|finding| finding.path == missing.path)
-        });
-        self.findings.extend(unplanned);
-        if offline {
-            return;
-        }
-        let Some(engine) = self.keep(self.engine(&env, &lock)) else { return };
-        let live = Live::read(&engine, &stack).await.map_err(Error::from);
-        let Some(live) = self.keep(live) else { return };
+        let live = match &engine {
+            Some(engine) => self.keep(Live::read(engine, &stack).await.map_err(Error::from)),
+            None => None,
+        };
+        self.findings.extend(checks::all_unplanned(app, &checkout, &survey, live.as_ref()));
+        let (Some(engine), Some(live)) = (engine, live) else { return };
         let place = Place::of(&engine);
         let missing = checks::missing(app, &checkout, &stack, &survey, &live, &place);
         self.findings.extend(missing);
@@ -79,11 +120,10 @@ impl Survey<'_> {
     /// on with: what that line sets would be missing.
     fn settings(&mut self) -> Option<(EnvFile, LockFile)> {
         let salvaged = self.keep(self.context.home.salvage(self.entry).map_err(Error::from))?;
-        let whole = !salvaged.broken.iter().any(|error| matches!(error, home::Error::Env(_)));
         for error in salvaged.broken {
             self.findings.push(of_error(&error.into()));
         }
-        whole.then_some((salvaged.env, salvaged.lock))
+        salvaged.whole.then_some((salvaged.env, salvaged.lock))
     }
 
     async fn checkout(&mut self, env: &EnvFile, version: &Version) -> Option<Checkout> {
@@ -154,7 +194,15 @@ fn of_error(error: &Error) -> Finding {
         Error::Recipe(_) | Error::NoRecipe { .. } => &rules::RECIPE_UNAVAILABLE,
         _ => &rules::SETTINGS_INVALID,
     };
-    of_hinting(rule, error)
+    let mut finding = of_hinting(rule, error);
+    if let Error::Home(error) = error
+        && let Some(position) = error.position()
+    {
+        // By their lines they sort as the file has them.
+        finding.message = error.without_position();
+        finding.position = Some(position);
+    }
+    finding
 }
 
 fn of_hinting(rule: &'static Rule, error: &Error) -> Finding {
@@ -163,40 +211,4 @@ fn of_hinting(rule: &'static Rule, error: &Error) -> Finding {
         Some(hint) => finding.fix(hint),
         None => finding,
     }
-}
-
-/// Settings that the recipe's sample has and the app lacks.
-pub(crate) fn missing_settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
-    let mut findings = of_sample(env, checkout);
-    findings.retain(|finding| finding.code == rules::SETTING_MISSING.code);
-    findings
-}
-
-/// What the settings lack that the recipe's sample has.
-fn of_sample(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
-    let invalid = |position: Position, message: String| {
-        vec![Finding::new(&rules::SAMPLE_INVALID, message).at(position)]
-    };
-    let text = match checkout.sample() {
-        Ok(text) => text.unwrap_or_default(),
-        Err(error) => return invalid(Position::file(SAMPLE), error.to_string()),
-    };
-    let sample = match EnvFile::parse(SAMPLE, &text) {
-        Ok(sample) => sample,
-        Err(e) => return invalid(Position::line(SAMPLE, e.line), e.message),
-    };
-    let mut findings: Vec<Finding> = sample
-        .values()
-        .into_iter()
-        // Either key names the recipe.
-        .filter(|(key, _)| !matches!(key.as_str(), "TYPE" | "RECIPE"))
-        .filter(|(key, _)| env.get(key).is_none())
-        .map(|(key, value)| {
-            let message = format!("not in the settings; the recipe's sample has `{key}={value}`");
-            Finding::new(&rules::SETTING_MISSING, message).path(key)
-        })
-        .collect();
-    let odd = env.warnings().into_iter();
-    findings.extend(odd.map(|message| Finding::new(&rules::SETTINGS_ODD, message)));
-    findings
 }

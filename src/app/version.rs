@@ -168,7 +168,7 @@ pub(crate) fn change(app: &App) -> Result<Option<Change>, Error> {
     let mut details = vec![format!("version: {before} → {after}")];
     if is_older(&before, &after) {
         details.push(format!(
-            "{after} is older than {before}, which is deployed: without a question it needs \
+            "{after} is older than {before}, which was deployed last: without a question it needs \
              --downgrade"
         ));
     }

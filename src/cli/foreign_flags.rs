@@ -68,6 +68,14 @@ pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
         None if !FREE.iter().any(|free| is_of(&command, free)) => {
             error.remove(ContextKind::Suggested);
         }
+        // Commands of plugins know no flags.
+        None if flag.starts_with("--") && is_of(&command, "app cmd") => {
+            let tip = format!(
+                "a command takes its arguments in their order, without their names; to pass \
+                 '{flag}' as a value, use '-- {flag}'"
+            );
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        }
         None => {}
     }
 }
@@ -125,6 +133,8 @@ mod tests {
         assert!(text.contains("unexpected argument '-Z'") && !text.contains("tip:"), "{text}");
         let text = said("potluck app cmd a.example reset -Z");
         assert!(text.contains("tip: to pass '-Z' as a value, use '-- -Z'"), "{text}");
+        let text = said("potluck app cmd a.example greet --who=x");
+        assert!(text.contains("in their order, without their names"), "{text}");
         let text = said("potluck app deploy a.example --detahc");
         assert!(text.contains("'--detach'"), "{text}");
     }

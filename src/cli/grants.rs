@@ -13,6 +13,8 @@ use std::{
 };
 
 use super::{
+    exit::Exit,
+    failure::Failure,
     prompt,
     ui::{BOLD, DIM, Ui, clean},
 };
@@ -38,11 +40,18 @@ pub struct Answers {
     plan: PlanQuestion,
     /// Whether a plan was agreed to.
     go: AtomicBool,
+    /// Whether a question was left without an answer.
+    left: AtomicBool,
 }
 
 impl Answers {
     pub fn new(ui: &Arc<Ui>, plan: PlanQuestion) -> Arc<Self> {
-        Arc::new(Answers { ui: Arc::clone(ui), plan, go: AtomicBool::new(false) })
+        Arc::new(Answers {
+            ui: Arc::clone(ui),
+            plan,
+            go: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+        })
     }
 
     /// Whether a plan was agreed to, so that something may have been changed.
@@ -52,7 +61,19 @@ impl Answers {
 
     /// A question that is left without an answer is answered with no.
     fn ask(&self, question: &str, default: bool) -> bool {
-        prompt::confirm(&self.ui, question, default).unwrap_or(false)
+        prompt::confirm(&self.ui, question, default).unwrap_or_else(|_| {
+            self.left.store(true, Ordering::Relaxed);
+            false
+        })
+    }
+
+    /// How a command ends: one whose question was left, by Ctrl-C say, was interrupted,
+    /// and not refused for want of consent.
+    pub fn ended(&self, failure: Failure) -> Failure {
+        match failure.exit == Exit::NEEDS_CONSENT && self.left.load(Ordering::Relaxed) {
+            true => Failure::interrupted("interrupted: nothing of the app was changed"),
+            false => failure,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     AppEntry, AppGuard, AppName, EnvFile, Error, Home, LockFile, ServerName, StackName,
     folder::{names_in, read_yaml, write_yaml},
     names::InvalidName,
-    write::{Existing, Readers, read_bytes, read_text, remove_file, write_whole},
+    write::{Existing, Readers, as_text, read_bytes, read_text, remove_file, write_whole},
 };
 use crate::hint::nearest;
 
@@ -20,6 +20,8 @@ pub struct Salvaged {
     pub lock: LockFile,
     /// What could not be read.
     pub broken: Vec<Error>,
+    /// Whether the settings could be read whole.
+    pub whole: bool,
 }
 
 impl AppEntry {
@@ -118,12 +120,17 @@ impl Home {
         };
         let text = String::from_utf8_lossy(&bytes);
         let (env, left_out) = EnvFile::salvage(&path.display().to_string(), &text, "STACK_NAME")?;
-        let mut broken: Vec<Error> = left_out.into_iter().map(Error::from).collect();
+        let mut broken: Vec<Error> = match as_text(&path, &bytes) {
+            Ok(_) => left_out.into_iter().map(Error::from).collect(),
+            // Its lines are none, so what is wrong with them says nothing.
+            Err(error) => vec![error],
+        };
+        let whole = broken.is_empty();
         let lock = self.lock_file(app).unwrap_or_else(|error| {
             broken.push(error);
             LockFile::default()
         });
-        Ok(Salvaged { env, lock, broken })
+        Ok(Salvaged { env, lock, broken, whole })
     }
 
     pub fn env_path(&self, app: &AppEntry) -> PathBuf {

@@ -38,6 +38,8 @@ pub enum Error {
     /// Of a file of the operator, with its line where that is known.
     #[error("{path}: {message}", path = .path.display())]
     Invalid { path: PathBuf, message: String },
+    #[error("{path}: it is not UTF-8 text (byte {byte})", path = .path.display())]
+    NotText { path: PathBuf, byte: usize },
     /// A YAML file of the operator that cannot be read; its line, counted from 1,
     /// where that is known.
     #[error("{path}: {message}", path = .path.display())]
@@ -69,13 +71,25 @@ fn list(apps: &[AppName]) -> String {
 }
 
 impl Error {
+    /// The message without the place, where [`Error::position`] tells it.
+    pub fn without_position(&self) -> String {
+        match self {
+            Error::Yaml { message, .. } | Error::Invalid { message, .. } => message.clone(),
+            Error::NotText { byte, .. } => format!("it is not UTF-8 text (byte {byte})"),
+            Error::Env(error) => error.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// The place in a file of the operator that it is about.
     pub fn position(&self) -> Option<Position> {
         match self {
             Error::Yaml { path, line, .. } => {
                 Some(Position::line(path.display().to_string(), line.unwrap_or(0)))
             }
-            Error::Invalid { path, .. } => Some(Position::file(path.display().to_string())),
+            Error::Invalid { path, .. } | Error::NotText { path, .. } => {
+                Some(Position::file(path.display().to_string()))
+            }
             Error::Env(error) => Some(Position::line(&error.file, error.line)),
             _ => None,
         }
@@ -110,6 +124,9 @@ impl Hint for Error {
             }
             Error::NoRecipe(app) => {
                 Some(format!("add `TYPE=RECIPE` with `potluck app config {app}`"))
+            }
+            Error::NotText { path, .. } => {
+                Some(format!("save {} as UTF-8 text, or bring it back from a copy", path.display()))
             }
             Error::Yaml { path, line, .. } => Some(correct(&path.display().to_string(), *line)),
             Error::Env(e) => e.hint(),

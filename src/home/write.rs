@@ -57,10 +57,13 @@ pub(crate) fn write_state(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// A whole file as text.
 pub(super) fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(read_bytes(path)?).map_err(|e| Error::Invalid {
-        path: path.into(),
-        message: format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to() + 1),
-    })
+    Ok(as_text(path, &read_bytes(path)?)?.to_owned())
+}
+
+/// The bytes of a file as text.
+pub(super) fn as_text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Error> {
+    std::str::from_utf8(bytes)
+        .map_err(|e| Error::NotText { path: path.into(), byte: e.valid_up_to() + 1 })
 }
 
 /// A whole file.

@@ -289,6 +289,9 @@ rules! {
     NETWORK_MISSING: Error "network-missing",
         "a service does not start without its networks",
         "create it with `docker network create --driver overlay --attachable`";
+    OTHER_RECIPE: Error "other-recipe",
+        "the settings name another recipe than the one that is deployed",
+        "correct it with `potluck app config`";
     RECIPE_UNAVAILABLE: Error "recipe-unavailable",
         "without its recipe an app cannot be deployed",
         "correct `TYPE` in the settings, or add the recipe";
@@ -304,15 +307,18 @@ rules! {
     SERVER_UNAVAILABLE: Error "server-unavailable",
         "whether the secrets are there is not known",
         "see `potluck server ls`, or pass `--offline`";
-    SETTING_MISSING: Error "setting-missing",
-        "the recipe's sample has a setting that the app has not",
-        "set it with `potluck app config`";
     SETTINGS_INVALID: Error "settings-invalid",
         "the app's settings cannot be read",
         "correct them with `potluck app config`";
+    SETTING_MISSING: Warning "setting-missing",
+        "the recipe's sample has a setting that the app has not",
+        "set it with `potluck app config`";
     SETTINGS_ODD: Warning "settings-odd",
         "a setting will not be read as it looks",
         "correct it with `potluck app config`";
+    TIMEOUT_INVALID: Warning "timeout-invalid",
+        "a deploy waits 5 minutes where the stack's timeout label is no number of seconds",
+        "set it to a whole number of seconds above 0, or pass `--timeout`";
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::{
     app::{App, Context, Error},
     compose::Stack,
+    home::LockFile,
     owner::Confined,
     rollout::{
         Subject,
         live::Live,
-        run::{Images, OnFailure, Rollout, timeout},
+        run::{Before, Images, OnFailure, Rollout, timeout},
         send::auths::SendAuth,
         work::{Jobs, Policy, Prune, ResolveImage, Work, contents::Marks},
     },
@@ -52,8 +53,18 @@ pub(super) fn rollout<'a>(
             secrets: Marks::Content,
         },
         limit: timeout(&app.stack, options.timeout),
-        on_failure: OnFailure::GoBack { known_good: app.lock.recipe.is_some() },
+        on_failure: OnFailure::GoBack(before(&app.lock)),
         subject: subject(app),
+    }
+}
+
+/// What the lock file knows of what runs: that it came up, or that a deploy was begun
+/// that has not ended well.
+fn before(lock: &LockFile) -> Before {
+    match (&lock.begun, &lock.recipe) {
+        (Some(_), _) => Before::Attempt,
+        (None, Some(_)) => Before::Good,
+        (None, None) => Before::Foreign,
     }
 }
 

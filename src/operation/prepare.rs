@@ -11,7 +11,7 @@ use crate::{
     app::{
         App, Component, Context, Error, checks,
         questions::in_one_line,
-        reach, reaching, survey,
+        reach, reaching,
         takeover::{self, Asking},
         version,
     },
@@ -21,7 +21,7 @@ use crate::{
         self,
         consent::{self, Agreed},
     },
-    lint::Finding,
+    lint::{Finding, Severity, rules},
     plugin::{Hooks, Role, Transition},
     rollout::{
         Change, ChangeAction, ChangeKind, Place, Plan, drivers, external,
@@ -56,6 +56,8 @@ pub(super) struct Due {
     pub plugins: Vec<(String, Hooks)>,
     pub migrations: Migrations,
     pub transition: Transition,
+    /// Whether what runs now comes back when the deploy fails.
+    pub back: bool,
     /// Names to claim before anything is made.
     pub missing: Vec<(Kind, String)>,
     /// What the deploy is made from; kept when it went well.
@@ -135,12 +137,8 @@ pub(super) async fn prepare(
     let lint = checks::lint(app, options.strictness);
     external::fit(&subject(app), lint.stopping)?;
     let mut lint = lint.warnings;
+    lint.extend(unplanned(app, &live));
     let version = version::change(app)?;
-    if version.is_some() || app.lock.recipe.is_none() {
-        // What docker or abra would deploy is deployed; a new version may need it.
-        let missing = survey::missing_settings(&app.env, &app.checkout);
-        lint.extend(missing.iter().map(ToString::to_string));
-    }
     let reviewed = takeover::review(context, app, &work, asking).await?;
     if reviewed.took {
         live = rollout.live().await?;
@@ -186,13 +184,14 @@ pub(super) async fn prepare(
         return Err(Error::DetachedMigration { after });
     }
 
+    let back = rollout.goes_back(&live).await?;
     if !work.is_empty() {
-        let back = rollout.goes_back(&live).await?;
         plan.on_failure = Some(match options.detach {
-            true => unwatched(app, version::way_back(app), &live),
+            true => unwatched(app, version::way_back(app), &live, back),
             false => on_failure(back, &migrations),
         });
     }
+    plan.warnings.extend(rollout.shared_ports(&work).await?);
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
@@ -204,6 +203,7 @@ pub(super) async fn prepare(
         plugins,
         migrations,
         transition,
+        back,
         missing: reviewed.missing,
         record: Record { fingerprint },
     };
@@ -221,6 +221,14 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
     checks::missing(&entry.name, checkout, stack, &survey, live, &Place::of(&**engine))
 }
 
+/// What the settings say wrongly of secrets that are there all the same.
+fn unplanned(app: &App, live: &Live) -> Vec<String> {
+    let survey = secrets::survey(&app.stack, &app.env, &app.sources);
+    let found = checks::all_unplanned(&app.entry.name, &app.checkout, &survey, Some(live));
+    let warnings = found.into_iter().filter(|finding| finding.severity == Severity::Warning);
+    warnings.map(|finding| finding.to_string()).collect()
+}
+
 /// That nothing of this was found; the error has all else that stops the deploy,
 /// as far as the live state is known.
 fn none_of(
@@ -236,6 +244,10 @@ fn none_of(
     all.extend(external::reserved(&app.stack));
     all.extend(checks::lint(app, options.strictness).stopping);
     all.extend(live.map(|live| missing(app, live)).unwrap_or_default());
+    // What merely may be wrong is said along, as `app check` does.
+    let missing_settings = rules::SETTING_MISSING.code;
+    all.extend(app.findings.iter().filter(|f| f.code == missing_settings).cloned());
+    checks::without_repeats(&mut all);
     Ok(external::fit(&subject(app), all)?)
 }
 
@@ -329,9 +341,13 @@ fn on_failure(back: bool, migrations: &Migrations) -> String {
 }
 
 /// What becomes of them when nobody waits for them, and what to type to go back.
-fn unwatched(app: &App, back: Option<String>, live: &Live) -> String {
+fn unwatched(app: &App, way_back: Option<String>, live: &Live, back: bool) -> String {
     let name = &app.entry.name;
-    let back = match back {
+    let swarm = match back || live.services.is_empty() {
+        true => "swarm does what `failure_action` says",
+        false => "what ran before has not come up, so swarm does not put it back",
+    };
+    let back = match way_back {
         _ if live.services.is_empty() => format!("`potluck app undeploy {name}` removes them"),
         Some(back) => format!("`{back}` goes back"),
         None => format!(
@@ -339,8 +355,8 @@ fn unwatched(app: &App, back: Option<String>, live: &Live) -> String {
         ),
     };
     format!(
-        "nobody watches the services (--detach): swarm does what `failure_action` says; `potluck app \
-         ps {name}` shows how they do; {back}"
+        "nobody watches the services (--detach): {swarm}; `potluck app ps {name}` shows how they do; \
+         {back}"
     )
 }
 

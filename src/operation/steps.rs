@@ -46,6 +46,8 @@ pub(super) struct Steps<'a> {
     pub migrations: Migrations,
     pub transition: Transition,
     pub images: Images,
+    /// Whether what runs now comes back when the deploy fails, as the plan says.
+    pub back: bool,
     /// What the deploy is made from; kept when it went well.
     pub record: Record,
 }
@@ -98,8 +100,10 @@ impl Steps<'_> {
             work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
         }
 
-        let applied =
-            rollout.carry_out(&live, &work, options.detach).await.inspect_err(|error| {
+        let applied = rollout
+            .carry_out(&live, &work, self.back, options.detach)
+            .await
+            .inspect_err(|error| {
                 let touched =
                     matches!(error, RolloutError::Failed(_) | RolloutError::UndoFailed { .. });
                 progress.as_before = !touched;

@@ -23,6 +23,9 @@ pub(crate) struct Claimant {
     /// The record that this folder made or took over, whatever recipe the settings
     /// name: for what works with what runs and asks nothing of the recipe.
     pub made: Option<String>,
+    /// The version that this folder deployed last, where it did; a recipe without
+    /// versions has none.
+    pub deployed: Option<Option<String>>,
     /// How the settings name the recipe: `TYPE=wiki:1.0.0` is `("TYPE", "1.0.0")`.
     pub written: Option<(String, Option<String>)>,
 }
@@ -43,6 +46,7 @@ impl Claimant {
             earlier: lock.recipe.is_some() && lock.owner.is_none(),
             stack,
             made: None,
+            deployed: lock.recipe.as_ref().map(|pin| pin.released().cloned()),
             written: env.recipe_key().map(|key| (key.to_owned(), version.flatten())),
         })
     }
@@ -74,6 +78,8 @@ impl Claimant {
             return None;
         }
         let (key, version) = self.written.clone()?;
+        // A version beside another recipe's name is that recipe's.
+        let version = version.and_then(|version| self.deployed.clone().unwrap_or(Some(version)));
         Some(Mixup {
             app: self.app.clone(),
             key,
@@ -137,5 +143,35 @@ impl Claimant {
     fn stack_is_foreign(&self, reason: String, hint: String) -> Error {
         let what = format!("the stack `{}`", self.stack);
         Error::Foreign(Box::new(Foreign { what, reason, hint: Some(hint) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::{ServerName, lock_file::RecipePin};
+
+    #[test]
+    fn a_version_is_of_the_recipe_that_it_stands_beside() {
+        let app = AppName::new("blog.example").unwrap();
+        let entry = AppEntry { name: app, server: ServerName::new("here").unwrap() };
+        let owner =
+            Owner { app: "blog.example".into(), recipe: "wordpress".into(), id: String::new() };
+        let release = |version: Option<&str>| RecipePin {
+            version: version.map(str::to_owned),
+            ..RecipePin::default()
+        };
+        for (written, deployed, version) in [
+            ("wiki:0.1.0", Some(release(Some("1.0.0+6"))), Some("1.0.0+6")),
+            ("wiki:0.1.0", Some(release(None)), None),
+            ("wiki", Some(release(Some("1.0.0+6"))), None),
+            // Another folder deployed it: a slip of the pen keeps its version.
+            ("wordpres:1.0.0", None, Some("1.0.0")),
+        ] {
+            let env = EnvFile::parse("f", &format!("TYPE={written}\n")).unwrap();
+            let lock = LockFile { recipe: deployed, ..LockFile::default() };
+            let mixup = Claimant::new(&entry, &env, &lock).unwrap().mixup(&owner).unwrap();
+            assert_eq!(mixup.version.as_deref(), version, "{written}");
+        }
     }
 }

@@ -130,7 +130,9 @@ pub fn without_app_service(stack: &Stack, sources: &[Source]) -> Option<Finding>
 /// Warnings that `app new` and the plan of a deploy say, too: they are about what
 /// an app lacks as long as it lives, where most are about how a file is written.
 pub fn is_said_always(finding: &Finding) -> bool {
-    finding.code == rules::NO_APP_SERVICE.code
+    [&rules::NO_APP_SERVICE, &rules::SETTING_MISSING, &rules::TIMEOUT_INVALID]
+        .iter()
+        .any(|rule| rule.code == finding.code)
 }
 
 struct Lint<'a> {
@@ -186,8 +188,8 @@ impl<'a> Lint<'a> {
                 return EnvFile::default();
             }
         };
-        for warning in sample.warnings() {
-            self.add(in_sample(&rules::SAMPLE_ODD, warning));
+        for (position, message) in sample.oddities() {
+            self.add(Finding::new(&rules::SAMPLE_ODD, message).at(position));
         }
         let fix = format!("write `TYPE={}` in its first line", self.checkout.recipe);
         match sample.recipe_pin() {

@@ -32,7 +32,7 @@ use super::{
     diff::{Names, comparable, comparable_task},
     error::{FailedService, Problem},
     state::{
-        self, Look, State, addresses, classify, condition, ending,
+        self, Look, State, addresses, classify, condition, ending, made_of,
         ports::{self, Taken},
         reached::Reached,
         since::Since,
@@ -56,6 +56,10 @@ const NEW_TASKS: Duration = Duration::from_secs(2);
 /// A service that ends this often more, once nothing else is left to wait for,
 /// will not come.
 const CRASHES_ALONE: usize = 4;
+/// What a service that may end needs for an update.
+const ENDED_IN_UPDATE: &str = "swarm takes the end of a task for a failed update, also with exit \
+                               code 0: remove `failure_action` from `update_config`, or use \
+                               `mode: replicated-job`";
 const LOG_LINES: u64 = 10;
 const LOG_LINE_LIMIT: usize = 500;
 /// Only who has a failure to explain waits for it, and a busy manager is slow.
@@ -263,7 +267,11 @@ impl Watch<'_> {
                 stuck_since = None;
             }
             if self.group.stop.load(Ordering::Relaxed) {
-                return Outcome::Abandoned;
+                // What was seen to fail is no less so for another that failed first.
+                return match state {
+                    State::Failing(_) => Outcome::Failed(Problem::Stuck(state)),
+                    _ => Outcome::Abandoned,
+                };
             }
             if Instant::now() >= ending {
                 return Outcome::Failed(Problem::Late { state, limit: self.limit });
@@ -309,7 +317,8 @@ impl Watch<'_> {
         let same = service.spec.as_ref().map(|s| comparable(s, &names))
             == Some(comparable(&self.target.spec, &names));
         if !same {
-            return match state::from_update(&service, &tasks) {
+            let new = made_of(self.target.spec.task_template.as_ref(), &tasks);
+            return match state::from_update(&service, &new) {
                 Some(
                     state @ (State::RollingBack { .. }
                     | State::RolledBack { .. }
@@ -499,6 +508,11 @@ async fn explain(
             && let Ok(Some(output)) = engine.health_output(id).await
         {
             cause = Some(format!("its health check printed: {}", clean(output.trim())));
+        }
+        if let (State::RolledBack { .. } | State::Paused { .. }, Some(task)) = (state, last)
+            && ending::ended_as_it_may(task)
+        {
+            cause = Some(ENDED_IN_UPDATE.to_owned());
         }
         // Not what the state says anyway.
         let cause = cause.filter(|cause| !state.to_string().contains(cause.as_str()));

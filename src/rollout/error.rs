@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     hint::Hint,
-    lint::Finding,
+    lint::{Finding, Severity},
     text::{line, line_of},
 };
 
@@ -184,7 +184,9 @@ impl fmt::Display for Problem {
 fn indented(findings: &[Finding]) -> String {
     let mut lines = Vec::new();
     for finding in findings {
-        let head = format!("{} [{}]", line_of(&finding.to_string(), FINDING), finding.code);
+        let warning = if finding.severity == Severity::Warning { "warning: " } else { "" };
+        let head =
+            format!("{warning}{} [{}]", line_of(&finding.to_string(), FINDING), finding.code);
         lines.push(format!("  {head}"));
         let fix = finding.fix.as_ref();
         lines.extend(fix.map(|fix| format!("    fix: {}", line_of(fix, FINDING))));

@@ -99,6 +99,10 @@ impl Live {
             .filter_map(|s| s.spec.as_ref()?.task_template.as_ref()?.container_spec.as_ref())
     }
 
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|s| s.spec.as_ref().and_then(|s| s.name.as_deref()) == Some(name))
+    }
+
     pub fn names(&self) -> Names {
         Names {
             networks: self

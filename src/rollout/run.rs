@@ -7,10 +7,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future;
+use jiff::Timestamp;
 
 use crate::{
     compose::Stack,
-    engine::{Distribution, Engine, Scope, api, docker_config::DockerConfig, label},
+    engine::{
+        Distribution, Engine, Scope,
+        api::ServiceSpecUpdateConfigFailureActionEnum as FailureAction,
+        docker_config::DockerConfig, label, node_ports,
+    },
     progress::Sink,
 };
 
@@ -24,11 +29,10 @@ use super::{
         auths::{Auths, SendAuth},
     },
     state::{
-        State,
-        ports::{Published, published},
+        State, condition,
+        ports::{self, Published, published},
         reached::Reached,
         since::Since,
-        state_of,
         wanted::is_job,
     },
     undo,
@@ -58,11 +62,22 @@ pub(crate) struct Rollout<'a> {
 /// What happens when services do not come to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnFailure {
-    /// What ran before comes back: a version that is known to have come up, or
-    /// else whatever runs when the deploy begins.
-    GoBack { known_good: bool },
+    /// What ran before comes back, where it is any good.
+    GoBack(Before),
     /// Swarm does what the compose file tells it (`failure_action`).
     Leave,
+}
+
+/// What is known of what runs before the deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It has come up.
+    Good,
+    /// It is of a deploy that failed, or that nobody saw the end of: good if all of it
+    /// has come up since.
+    Attempt,
+    /// Somebody else deployed it: good if any of it has come up.
+    Foreign,
 }
 
 /// What registries say of images. Asked once per deploy: an answer may take
@@ -173,15 +188,48 @@ impl Rollout<'_> {
         Ok(())
     }
 
-    /// Sends what differs and waits until it runs; what follows when it does
-    /// not is [`OnFailure`]'s. Returns what was sent.
+    /// What is known of ports of nodes that are new with this deploy and that another
+    /// service has. Swarm takes both and looks for nodes with room for each, so it is
+    /// no mistake by itself.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn shared_ports(&self, work: &Work) -> Result<Vec<String>, Error> {
+        let mut warnings = Vec::new();
+        let own = format!("{}_", self.stack.name);
+        for service in work.services.iter().filter(|service| service.action != Action::Keep) {
+            let before = service.before.as_ref();
+            let had = before.and_then(|it| it.spec.as_ref()).map(node_ports).unwrap_or_default();
+            let id = before.and_then(|before| before.id.as_deref()).unwrap_or_default();
+            for port in node_ports(&service.spec) {
+                if port.port <= 0 || had.contains(&port) {
+                    continue;
+                }
+                // What is wrong within the stack is lint's.
+                if let Some((_, holder)) = self.engine.port_holder(&[port], id).await?
+                    && !holder.starts_with(&own)
+                {
+                    let nodes = self.engine.nodes().await?.len();
+                    warnings.push(ports::shared(port, &service.key, &holder, nodes));
+                }
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// Sends what differs and waits until it runs; what follows when it does not is
+    /// [`OnFailure`]'s, with `back` as [`Self::goes_back`] said it. Returns what was
+    /// sent.
     pub async fn carry_out(
         &self,
         live: &Live,
         work: &Work,
+        back: bool,
         detach: bool,
     ) -> Result<Applied, Error> {
-        let back = self.goes_back(live).await?;
+        let held = (!back && self.on_failure != OnFailure::Leave).then(|| unreturning(work));
+        let asked = work;
+        let work = held.as_ref().unwrap_or(asked);
         let mut applied = self.send(live, work).await?;
         let mut services = std::mem::take(&mut applied.refused);
         if services.is_empty() && !detach {
@@ -189,6 +237,14 @@ impl Rollout<'_> {
             match self.wait(work, &applied).await {
                 Ok(reached) => applied.reached = reached,
                 Err(late) => services = late,
+            }
+        }
+        if held.is_some() && !detach {
+            if let Err(error) = undo::tell_to_return(self.engine, &applied.sent, asked).await {
+                if services.is_empty() {
+                    return Err(error.into());
+                }
+                self.progress.warn(format!("`failure_action` is not the recipe's: {error}"));
             }
         }
         if services.is_empty() {
@@ -212,10 +268,10 @@ impl Rollout<'_> {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed(Fate::Undone))),
             OnFailure::Leave => Err(Error::Failed(failed(Fate::Stays))),
             // There is nothing good to go back to.
-            OnFailure::GoBack { .. } if !back || applied.sent.is_empty() => {
+            OnFailure::GoBack(_) if !back || applied.sent.is_empty() => {
                 Err(Error::Failed(failed(Fate::Stays)))
             }
-            OnFailure::GoBack { .. } => match self.go_back(&applied).await {
+            OnFailure::GoBack(_) => match self.go_back(&applied).await {
                 Ok(()) => Err(Error::RolledBack(failed(Fate::Undone))),
                 Err(undo) => {
                     Err(Error::UndoFailed { failed: failed(Fate::Unknown), undo: undo.into() })
@@ -229,22 +285,26 @@ impl Rollout<'_> {
     /// # Errors
     /// What the engine says.
     pub async fn goes_back(&self, live: &Live) -> Result<bool, Error> {
-        Ok(!live.services.is_empty()
-            && match self.on_failure {
-                OnFailure::GoBack { known_good } => known_good || self.runs(live).await?,
-                OnFailure::Leave => false,
-            })
+        if live.services.is_empty() {
+            return Ok(false);
+        }
+        Ok(match self.on_failure {
+            OnFailure::GoBack(Before::Good) => true,
+            OnFailure::GoBack(Before::Attempt) => self.came_up(live).await?.all(|up| up),
+            OnFailure::GoBack(Before::Foreign) => self.came_up(live).await?.any(|up| up),
+            OnFailure::Leave => false,
+        })
     }
 
-    /// Whether any of the services that are there has a task that runs.
-    async fn runs(&self, live: &Live) -> Result<bool, Error> {
-        for id in live.services.values().filter_map(|service| service.id.as_deref()) {
-            let tasks = self.engine.tasks(id).await?;
-            if tasks.iter().any(|task| state_of(task) == api::TaskState::RUNNING) {
-                return Ok(true);
-            }
+    /// Of each service that is there whether it has come up.
+    async fn came_up(&self, live: &Live) -> Result<impl Iterator<Item = bool>, Error> {
+        let now = Timestamp::now();
+        let mut up = Vec::new();
+        for service in live.services.values() {
+            let tasks = self.engine.tasks(service.id.as_deref().unwrap_or_default()).await?;
+            up.push(condition::came_up(service, &tasks, now));
         }
-        Ok(false)
+        Ok(up.into_iter())
     }
 
     /// Brings back what ran before, and waits until it runs.
@@ -318,14 +378,47 @@ fn taken(applied: &Applied, fate: Fate) -> Box<[Taken]> {
     all.into()
 }
 
+/// The same, but swarm does not put back what ran before where that is no good: it
+/// would end what was started, and the cause would be that of the spec before. As
+/// with what is just made, the tasks are given time to come.
+fn unreturning(work: &Work) -> Work {
+    let mut work = work.clone();
+    for service in work.services.iter_mut().filter(|service| service.before.is_some()) {
+        if let (Some(update), false) =
+            (service.spec.update_config.as_mut(), service.action == Action::Keep)
+            && update.failure_action == Some(FailureAction::ROLLBACK)
+        {
+            update.failure_action = Some(FailureAction::CONTINUE);
+        }
+    }
+    work
+}
+
 /// Option, else the stack's own timeout label on any service, else the default.
 pub(crate) fn timeout(stack: &Stack, option: Option<Duration>) -> Duration {
-    let key = format!("coop-cloud.{}.timeout", stack.name);
     let from_label = || {
-        stack.services.iter().find_map(|s| {
-            let seconds: u64 = label(s.spec.labels.as_ref(), &key)?.trim().parse().ok()?;
-            (seconds > 0).then(|| Duration::from_secs(seconds))
-        })
+        let seconds = timeout_labels(stack).find_map(|(_, label)| seconds(label));
+        seconds.map(Duration::from_secs)
     };
     option.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+/// The first timeout label that says nothing, with its service, where none says
+/// something.
+pub(crate) fn odd_timeout(stack: &Stack) -> Option<(&str, &str)> {
+    let mut labels = timeout_labels(stack).peekable();
+    let first = labels.peek().copied()?;
+    labels.all(|(_, label)| seconds(label).is_none()).then_some(first)
+}
+
+fn timeout_labels(stack: &Stack) -> impl Iterator<Item = (&str, &str)> {
+    let key = format!("coop-cloud.{}.timeout", stack.name);
+    let labels = stack.services.iter().filter_map(move |service| {
+        Some((&*service.key, label(service.spec.labels.as_ref(), &key)?.trim()))
+    });
+    labels.filter(|(_, label)| !label.is_empty())
+}
+
+fn seconds(label: &str) -> Option<u64> {
+    label.parse().ok().filter(|seconds| *seconds > 0)
 }

@@ -108,6 +108,9 @@ pub async fn deploy_stack(
     for message in &work.warnings {
         progress.warn(message.clone());
     }
+    for message in rollout.shared_ports(&work).await? {
+        progress.warn(message);
+    }
     if options.detach {
         // Tasks that are being replaced may still need them, or swarm's own
         // rollback; a later deploy finds them again.
@@ -118,7 +121,7 @@ pub async fn deploy_stack(
     let changed = !work.is_empty();
     let mut reached = Reached::default();
     if changed {
-        reached = rollout.carry_out(&live, &work, options.detach).await?.reached;
+        reached = rollout.carry_out(&live, &work, false, options.detach).await?.reached;
         rollout.prune(&work).await;
     } else if !options.detach {
         reached = rollout.check_running(&work).await?;

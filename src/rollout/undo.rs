@@ -9,7 +9,10 @@ use tokio::time::{Instant, sleep};
 use crate::{
     engine::{
         self, Engine,
-        api::{self, ServiceUpdateStatusStateEnum as Update},
+        api::{
+            self, ServiceSpecUpdateConfigFailureActionEnum as FailureAction,
+            ServiceUpdateStatusStateEnum as Update,
+        },
     },
     progress::Sink,
 };
@@ -19,6 +22,7 @@ use super::{
     diff::{Names, comparable},
     send::apply::{Sent, version_of},
     state::since::Since,
+    work::Work,
 };
 
 const TRIES: usize = 3;
@@ -92,6 +96,48 @@ async fn bring_back(
         }
     }
     unreachable!("the last attempt returns")
+}
+
+/// Gives services the `failure_action` that they ask for, where they were sent with
+/// another. No task changes by it.
+///
+/// # Errors
+/// What the engine says.
+pub(crate) async fn tell_to_return(
+    engine: &dyn Engine,
+    sent: &[Sent],
+    asked: &Work,
+) -> Result<(), engine::Error> {
+    let returns = |spec: &api::ServiceSpec| failure_action(spec) == Some(FailureAction::ROLLBACK);
+    let held = sent.iter().filter(|sent| {
+        let mut asked = asked.services.iter().filter(|service| service.key == sent.key);
+        asked.any(|service| returns(&service.spec)) && !returns(&sent.spec)
+    });
+    for service in held {
+        for attempt in 1.. {
+            let live = match engine.service(&service.id).await {
+                // Whoever waited for it has said so.
+                Err(error) if error.is_not_found() => break,
+                live => live?,
+            };
+            let Some(mut spec) = live.spec.clone() else { break };
+            if failure_action(&spec) != failure_action(&service.spec) {
+                break;
+            }
+            spec.update_config.get_or_insert_default().failure_action =
+                Some(FailureAction::ROLLBACK);
+            match engine.update_service(&service.id, version_of(&live), spec, None).await {
+                Ok(()) => break,
+                Err(engine::Error::OutOfSequence { .. }) if attempt < TRIES => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn failure_action(spec: &api::ServiceSpec) -> Option<FailureAction> {
+    spec.update_config.as_ref().and_then(|update| update.failure_action)
 }
 
 /// The service, once swarm has ended a rollback that it began by itself: an update

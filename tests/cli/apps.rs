@@ -213,14 +213,14 @@ fn check_finds_what_is_missing() {
     assert_snapshot!(lab.run(&["app", "check", "t.example"]), @r"
     exit code 1
     --- stdout
-    error[setting-missing]: TITLE: not in the settings; the recipe's sample has `TITLE=`
-      fix: set it with `potluck app config`
     error[secret-missing]: secret mail_password: not on the server
       fix: run `potluck app secret insert t.example mail_password`
     error[secret-missing]: secret token: not on the server
       fix: run `potluck app secret generate t.example`
+    warning[setting-missing]: TITLE: not in the settings; the recipe's sample has `TITLE=`
+      fix: set it with `potluck app config`
     --- stderr
-    Found 3 errors.
+    Found 2 errors, 1 warning.
     ");
 
     lab.run(&["app", "config", "t.example", "--set", "TITLE=x", "-q"]);

@@ -152,7 +152,11 @@ fn nothing_that_is_wrong_hides_another() {
     // All files that are not there, all lines that cannot be read.
     std::fs::write(&file, format!("{env}COMPOSE_FILE=one.yml:two.yml\n")).unwrap();
     let report = failing(&lab, &["app", "check", "t.example", "--json"]);
-    assert_eq!(codes(&report), ["compose-unreadable"; 2], "{report}");
+    assert_eq!(
+        codes(&report),
+        ["server-unavailable", "compose-unreadable", "compose-unreadable"],
+        "{report}"
+    );
     std::fs::write(&file, format!("{env}A='\nB C\n")).unwrap();
     let report = failing(&lab, &["app", "check", "t.example", "--json"]);
     assert_eq!(codes(&report), ["settings-invalid"; 2], "{report}");
@@ -194,6 +198,154 @@ fn a_deploy_says_all_that_stops_it() {
     for code in ["name-reserved", "port-taken"] {
         assert!(codes(&lint).contains(&code), "{code}: {lint}");
     }
+}
+
+/// The tiny app, without these lines of its settings, and with these ones.
+fn settings(lab: &Lab, without: &[&str], with: &str) {
+    let file = lab.path("potluck/servers/simulated/t.example.env");
+    let env = std::fs::read_to_string(&file).unwrap();
+    let kept = env.lines().filter(|line| !without.iter().any(|key| line.starts_with(key)));
+    std::fs::write(&file, kept.map(|line| format!("{line}\n")).collect::<String>() + with).unwrap();
+}
+
+#[test]
+fn check_and_deploy_find_the_same_settings_missing_in_the_same_words() {
+    let lab = Lab::with_tiny_app();
+    assert_eq!(lab.run(&["app", "secret", "generate", "t.example", "-q"]).code, 0);
+    lab.run_with(&["app", "secret", "insert", "t.example", "mail_password"], b"x\n");
+    assert_eq!(lab.run(&["app", "deploy", "t.example", "-n"]).code, 0);
+    settings(&lab, &["TITLE"], "");
+    let words = "TITLE: not in the settings; the recipe's sample has `TITLE=`";
+    let check = lab.run(&["app", "check", "t.example"]);
+    assert_eq!(check.code, 0, "{check}");
+    assert!(check.stdout.contains(&format!("warning[setting-missing]: {words}")), "{check}");
+    let deploy = lab.run(&["app", "deploy", "t.example", "-n", "--force"]);
+    assert_eq!(deploy.code, 0, "{deploy}");
+    assert!(deploy.stderr.contains(&format!("warning: {words}")), "{deploy}");
+    let strict =
+        failing(&lab, &["app", "deploy", "t.example", "-n", "--force", "--strict", "--json"]);
+    assert!(codes(&strict).contains(&"setting-missing"), "{strict}");
+}
+
+#[test]
+fn a_deploy_whose_files_cannot_be_read_says_all_that_check_says_the_cause_first() {
+    let lab = Lab::with_tiny_app();
+    let compose = std::fs::read_to_string(lab.path("tiny/compose.yml")).unwrap();
+    let port = "  app:\n    ports: [{target: 80, published: '${PORT}'}]\n";
+    lab.write("tiny/compose.yml", &compose.replacen("  app:\n", port, 1));
+    let sample = std::fs::read_to_string(lab.path("tiny/.env.sample")).unwrap();
+    lab.write("tiny/.env.sample", &format!("{sample}PORT=8080\n"));
+    settings(&lab, &["TITLE", "SECRET_TOKEN_VERSION"], "");
+    let check = failing(&lab, &["app", "check", "t.example", "--json"]);
+    let deploy = failing(&lab, &["app", "deploy", "t.example", "-n", "--json"]);
+    for report in [&check, &deploy] {
+        assert_eq!(
+            codes(report),
+            ["setting-missing", "setting-missing", "setting-missing", "compose-invalid"],
+            "{report}"
+        );
+    }
+    let said = lab.run(&["app", "deploy", "t.example", "-n"]).stderr;
+    let (cause, effect) = (said.find("PORT: not in the settings"), said.find("needs a number"));
+    assert!(cause.is_some() && cause < effect, "{said}");
+
+    // Where nothing else is wrong, the lines of the file are shown.
+    let broken = compose.replacen("  app:\n", "  app:\n    networks: [nowhere]\n", 1);
+    lab.write("tiny/compose.yml", &broken);
+    settings(&lab, &[], "PORT=1\nTITLE=\nSECRET_TOKEN_VERSION=v1\n");
+    let said = lab.run(&["app", "deploy", "t.example", "-n"]).stderr;
+    assert!(said.contains("networks: [nowhere]"), "{said}");
+
+    // Beside what stops it, what may be wrong.
+    lab.write("tiny/compose.yml", &compose);
+    settings(&lab, &["TITLE"], "");
+    let deploy = failing(&lab, &["app", "deploy", "t.example", "-n", "--json"]);
+    assert_eq!(codes(&deploy), ["secret-missing", "secret-missing", "setting-missing"], "{deploy}");
+    let said = lab.run(&["app", "deploy", "t.example", "-n"]).stderr;
+    assert!(said.contains("warning: TITLE: not in the settings"), "{said}");
+}
+
+#[test]
+fn a_compose_file_that_is_not_there_has_the_same_fix_everywhere() {
+    let lab = Lab::with_tiny_app();
+    settings(&lab, &[], "COMPOSE_FILE=compose.nope.yml\n");
+    let check = failing(&lab, &["app", "check", "t.example", "--json"]);
+    let deploy = failing(&lab, &["app", "deploy", "t.example", "-n", "--json"]);
+    for key in ["position", "message", "fix"] {
+        assert_eq!(check["findings"][0][key], deploy["error"]["findings"][0][key], "{deploy}");
+    }
+    assert_eq!(codes(&check), ["compose-unreadable"]);
+    let said = lab.run(&["app", "deploy", "t.example", "-n"]).stderr;
+    assert!(said.contains("compose.nope.yml") && said.contains("COMPOSE_FILE"), "{said}");
+}
+
+#[test]
+fn settings_that_are_no_text_are_one_finding_and_lines_come_in_their_order() {
+    let lab = Lab::with_tiny_app();
+    let file = lab.path("potluck/servers/simulated/t.example.env");
+    let env = std::fs::read(&file).unwrap();
+    std::fs::write(&file, [&b"\xff\xfe\n\x80 1\n\x81 2\n"[..], &env].concat()).unwrap();
+    let check = failing(&lab, &["app", "check", "t.example", "--json"]);
+    assert_eq!(codes(&check), ["settings-invalid"], "{check}");
+    let deploy = lab.run(&["app", "deploy", "t.example", "-n"]);
+    let check = lab.run(&["app", "check", "t.example"]);
+    for said in [&deploy.stderr, &check.stdout] {
+        assert!(said.contains("it is not UTF-8 text (byte 1)"), "{said}");
+        assert!(said.contains("as UTF-8 text, or bring it back"), "{said}");
+    }
+
+    let lines: String = (1..13).map(|n| format!("line {n}\n")).collect();
+    std::fs::write(&file, lines.as_bytes()).unwrap();
+    for command in ["check", "deploy"] {
+        let report = failing(&lab, &["app", command, "t.example", "--json"]);
+        let findings = report["findings"].as_array().or(report["error"]["findings"].as_array());
+        let places = findings.unwrap().iter().map(|f| f["position"].as_str().unwrap());
+        let numbers: Vec<&str> = places.map(|place| place.rsplit(':').next().unwrap()).collect();
+        assert_eq!(numbers.len(), 12, "{report}");
+        assert_eq!((numbers[1], numbers[9], numbers[11]), ("2", "10", "12"), "{report}");
+    }
+}
+
+#[test]
+fn a_timeout_that_is_no_number_is_said() {
+    let lab = Lab::with_tiny_app();
+    let compose = std::fs::read_to_string(lab.path("tiny/compose.yml")).unwrap();
+    let clock = "services:\n  clock:\n    image: potluck-test/busybox:1\n    deploy: {labels: \
+                 ['coop-cloud.${STACK_NAME}.timeout=${TIMEOUT}']}\n";
+    lab.write("tiny/compose.yml", &compose.replacen("services:\n", clock, 1));
+    assert_eq!(lab.run(&["app", "secret", "generate", "t.example", "-q"]).code, 0);
+    lab.run_with(&["app", "secret", "insert", "t.example", "mail_password"], b"x\n");
+    for (written, odd) in [("soon", true), ("0", true), ("", false), ("120", false)] {
+        settings(&lab, &["TIMEOUT"], &format!("TIMEOUT={written}\n"));
+        let words = format!("`{written}` is no number of seconds above 0");
+        let check = lab.run(&["app", "check", "t.example"]);
+        assert_eq!(check.code, 0, "{check}");
+        assert_eq!(check.stdout.contains(&words), odd, "{check}");
+        assert_eq!(check.stdout.contains("warning[timeout-invalid]"), odd, "{check}");
+        let deploy = lab.run(&["app", "deploy", "t.example", "-n", "--force"]);
+        assert_eq!(deploy.code, 0, "{deploy}");
+        assert_eq!(deploy.stderr.contains(&words), odd, "{deploy}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_there_need_not_be_made() {
+    let lab = Lab::with_tiny_app();
+    settings(&lab, &["SECRET_TOKEN_VERSION"], "SECRET_TOKEN_VERSION=v1 # length=abc\n");
+    lab.run_with(&["app", "secret", "insert", "t.example", "mail_password"], b"x\n");
+    let check = failing(&lab, &["app", "check", "t.example", "--json"]);
+    assert!(codes(&check).contains(&"secret-setting-invalid"), "{check}");
+    let deploy = failing(&lab, &["app", "deploy", "t.example", "-n", "--json"]);
+    assert!(codes(&deploy).contains(&"secret-setting-invalid"), "{deploy}");
+    settings(&lab, &["SECRET_TOKEN_VERSION"], "SECRET_TOKEN_VERSION=v1\n");
+    assert_eq!(lab.run(&["app", "secret", "generate", "t.example", "-q"]).code, 0);
+    settings(&lab, &["SECRET_TOKEN_VERSION"], "SECRET_TOKEN_VERSION=v1 # length=abc\n");
+    let check = lab.run(&["app", "check", "t.example"]);
+    assert_eq!(check.code, 0, "{check}");
+    assert!(check.stdout.contains("warning[secret-setting-invalid]"), "{check}");
+    let deploy = lab.run(&["app", "deploy", "t.example", "-n"]);
+    assert_eq!(deploy.code, 0, "{deploy}");
+    assert!(deploy.stderr.contains("abc"), "{deploy}");
 }
 
 #[test]

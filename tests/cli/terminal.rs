@@ -173,6 +173,29 @@ fn at_a_terminal_a_deletion_is_asked_for() {
     assert!(!env.exists(), "{seen}");
 }
 
+#[test]
+fn at_a_terminal_a_question_that_is_left_is_no_answer() {
+    if !has_script() {
+        return;
+    }
+    let lab = Lab::with_tiny_app();
+    for arguments in [
+        &["app", "secret", "generate", "t.example", "-q"][..],
+        &["app", "secret", "insert", "t.example", "mail_password", "-q"],
+    ] {
+        assert_eq!(lab.run_with(arguments, b"x\n").code, 0);
+    }
+    for (typed, code, words) in [
+        ("\u{3}", 130, "interrupted: nothing of the app was changed"),
+        ("\u{1b}", 130, "interrupted: nothing of the app was changed"),
+        ("n\r", 6, "was not agreed to; nothing was changed"),
+    ] {
+        let (ended, seen) = when_asked(&lab, "app deploy t.example", "Go ahead?", || {}, typed);
+        assert_eq!(ended, code, "{seen}");
+        assert!(seen.contains(words), "{words}: {seen}");
+    }
+}
+
 /// A recipe of one version, whose plugin says something in its `check`; the tag
 /// moves to what was written last.
 fn recipe_with_plugin(lab: &Lab, says: &str) {

@@ -585,6 +585,143 @@ async fn a_first_deploy_that_crashes_ends_before_its_time_whatever_failure_actio
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_deploy_that_failed_the_next_names_its_own_cause_and_goes_back_to_nothing() {
+    // At times the first one's task runs, for all that one look tells.
+    let compose = PLAIN
+        .replace("UPDATE", "update_config: {monitor: 2s, failure_action: rollback}")
+        .replace("image: BUSYBOX", "image: ${IMAGE:-BUSYBOX}");
+    let Some(on) = OnCall::with_settings("second", &compose, "CMD=sleep 1; exit 3\nIMAGE=\n").await
+    else {
+        return;
+    };
+    let first = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    refused(&first, 1, &["failing: exited with code 3"]);
+    let action = || {
+        let format = "{{.Spec.UpdateConfig.FailureAction}}";
+        docker(&["service", "inspect", "--format", format, &format!("{}_app", on.stack)])
+    };
+    for (setting, cause) in [
+        ("CMD=nosuchprogram", "exited with code 127"),
+        ("IMAGE=potluck-none:1", "No such image: potluck-none:1"),
+    ] {
+        good(&on.run(&["app", "config", "APP", "--set", setting]));
+        let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+        refused(&failed, 1, &["If it fails: what was started stays", cause]);
+        for wrong in ["code 3", "going back", "went back"] {
+            assert!(!failed.stderr.contains(wrong), "{wrong}: {failed}");
+        }
+        let ps = on.run(&["app", "ps", "APP"]);
+        assert!(ps.stdout.contains(cause), "{ps}");
+        assert_eq!(action(), "rollback\n");
+    }
+    good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 1000", "--set", "IMAGE="]));
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    assert_eq!(action(), "rollback\n");
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
+    assert!(again.code == 0 && again.stderr.contains("up to date"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_failed_is_in_the_error_also_when_it_is_said_again() {
+    let compose = r#"
+services:
+  never:
+    image: BUSYBOX
+    command: ["sh", "-c", "exit 3"]
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}}
+  job:
+    image: BUSYBOX
+    command: ["sh", "-c", "exit 7"]
+    deploy: {mode: replicated-job, endpoint_mode: dnsrr, restart_policy: {condition: none}}
+  app:
+    image: BUSYBOX
+    command: [sleep, "3600"]
+    stop_grace_period: 0s
+    deploy: {endpoint_mode: dnsrr}
+"#;
+    let Some(on) = OnCall::new("both", compose).await else { return };
+    let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    assert_eq!(failed.code, 1, "{failed}");
+    assert!(failed.stderr.contains("exited with code"), "{failed}");
+    eventually("both ended", || async {
+        let rows = on.json(&["app", "ps", "APP", "--json"]);
+        let rows = rows.as_array().unwrap();
+        (rows.iter().filter(|row| row["state"] == "failed").count() == 2).then_some(())
+    })
+    .await;
+    let again = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    let (_, error) = again.stderr.split_once("error:").unwrap();
+    refused(&again, 1, &[]);
+    for word in ["never: failing: exited with code 3", "job: failing: exited with code 7"] {
+        assert!(error.contains(word), "{word}: {again}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_swarm_takes_for_a_failed_update_names_what_to_change() {
+    let compose = PLAIN.replace(
+        "UPDATE",
+        "restart_policy: {condition: none}, update_config: {monitor: 3s, failure_action: rollback}",
+    );
+    let Some(on) = OnCall::with_settings("ended", &compose, "CMD=sleep 1\n").await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 2"]));
+    let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    refused(&failed, 4, &["(exit code 0)", "remove `failure_action`", "`mode: replicated-job`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_are_told_apart_as_logs_takes_them() {
+    let compose = PLAIN.replace("UPDATE", "replicas: 2");
+    let Some(on) = OnCall::new("slots", &compose).await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    let ps = on.run(&["app", "ps", "APP"]);
+    for place in ["app.1 ", "app.2 "] {
+        assert!(ps.stdout.contains(place), "{place}: {ps}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
+    let port = 28_481;
+    // It takes its time to stop.
+    let compose = format!(
+        "services:\n  app:\n    image: BUSYBOX\n    command: [sh, -c, \"echo ${{NEW}}; exec sleep \
+         3600\"]\n    stop_grace_period: 8s\n    ports: [{{target: 80, published: {port}, mode: \
+         host}}]\n    deploy: {{endpoint_mode: dnsrr, update_config: {{monitor: 1s}}}}\n"
+    );
+    let Some(on) = OnCall::with_settings("frees", &compose, "NEW=1\n").await else { return };
+    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "config", "APP", "--set", "NEW=2"]));
+    good(&on.run(&["app", "deploy", "APP", "-n", "--detach"]));
+    eventually("a task that waits for the port", || async {
+        let ps = on.run(&["app", "ps", "APP"]);
+        ps.stdout.contains("waiting for the old task to free port").then_some(())
+    })
+    .await;
+    assert_eq!(on.status(), "starting");
+    eventually("the new task", || async { (on.status() == "deployed").then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_the_node_that_another_app_has_is_in_the_plan() {
+    let port = 28_482;
+    let published = format!("    ports: [{{target: 80, published: {port}, mode: host}}]\n");
+    let compose = PLAIN.replace("UPDATE", "replicas: 1") + &published;
+    let Some(holder) = OnCall::new("holder", &compose).await else { return };
+    good(&holder.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    let plan = holder.run(&["app", "deploy", "APP", "--dry-run", "--force"]);
+    assert!(!plan.stderr.contains("(`mode: host`)"), "its own: {plan}");
+    let Some(other) = OnCall::new("wants", &compose).await else { return };
+    let plan = other.run(&["app", "deploy", "APP", "--dry-run"]);
+    let told = format!(
+        "app: port {port}/tcp (`mode: host`) is published by the service `{}_app`, too",
+        holder.stack
+    );
+    assert!(plan.stderr.contains(&told), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_from_before_a_driver_that_keeps_nothing_are_called_old() {
     let compose = PLAIN.replace(
         "    stop_grace_period",

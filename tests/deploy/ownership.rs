@@ -345,6 +345,14 @@ fn the_simulated_server_keeps_the_same_record() {
     good(&lab.run(&["app", "config", "t.example", "--set", "TYPE=other"]));
     let refusal = lab.run(&["app", "deploy", "t.example", "-n"]);
     refused(&refusal, 6, &["with the recipe tiny", "--takeover"]);
+    // What the other recipe lacks is beside the point.
+    let check = lab.run(&["app", "check", "t.example", "--json"]);
+    assert_eq!(check.code, 1, "{check}");
+    let report: serde_json::Value = serde_json::from_str(&check.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{report}");
+    assert_eq!(findings[0]["code"], "other-recipe", "{report}");
+    assert!(findings[0]["fix"].as_str().unwrap().ends_with("--set TYPE=tiny`"), "{report}");
     good(&lab.run(&["app", "ps", "t.example"]));
     // What this folder deployed it can take down, however the recipe is spelled.
     let undeployed = lab.run(&["app", "undeploy", "t.example", "--yes"]);

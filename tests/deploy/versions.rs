@@ -79,7 +79,9 @@ fn going_back_is_asked_for() {
     good(&lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "-n"]));
     let run = lab.run(&["app", "deploy", "d.example", "1.0.0+1.36", "-n"]);
     assert_eq!(run.code, 6, "{run}");
-    for words in ["d.example runs 2.0.0+1.37, and 1.0.0+1.36 is older", "--downgrade"] {
+    for words in
+        ["2.0.0+1.37 of d.example was deployed last, and 1.0.0+1.36 is older", "--downgrade"]
+    {
         assert!(run.stderr.contains(words), "{words}: {run}");
     }
     assert_eq!(app(&lab)["deployed"], "2.0.0+1.37");
@@ -106,7 +108,7 @@ fn an_upgrade_that_was_cut_off_is_not_gone_back_from_by_itself() {
     lab.write("potluck/servers/simulated/d.example.lock.yml", &cut_off);
     let run = lab.run(&["app", "deploy", "d.example", "-n"]);
     assert_eq!(run.code, 6, "{run}");
-    assert!(run.stderr.contains("d.example runs 2.0.0+1.37"), "{run}");
+    assert!(run.stderr.contains("2.0.0+1.37 of d.example was deployed last"), "{run}");
 
     // Going on with it is no question, and ends it.
     let shown = lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "--dry-run"]);
@@ -114,6 +116,22 @@ fn an_upgrade_that_was_cut_off_is_not_gone_back_from_by_itself() {
     good(&lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "-n"]));
     assert!(!lock(&lab).contains("begun"), "{}", lock(&lab));
     assert_eq!(app(&lab)["deployed"], "2.0.0+1.37");
+}
+
+#[test]
+fn what_nobody_waited_for_is_what_runs_and_what_was_taken_off_is_not() {
+    let lab = lab();
+    good(&lab.run(&["app", "deploy", "d.example", "2.0.0+1.37", "-n", "--detach"]));
+    assert_eq!(app(&lab)["deployed"], "2.0.0+1.37");
+    good(&lab.run(&["app", "undeploy", "d.example", "--yes"]));
+    let row = lab.json(&["app", "ls", "--status", "--json"])[0].clone();
+    assert_eq!(row["status"], "not deployed", "{row}");
+    assert_eq!(row["deployed"], serde_json::Value::Null, "{row}");
+    // Its data is there still.
+    let run = lab.run(&["app", "deploy", "d.example", "1.0.0+1.36", "-n"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("was deployed last"), "{run}");
+    assert!(!run.stderr.contains(" runs "), "{run}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `potluck app cmd`
 
-use std::io::{BufRead, Read};
+use std::{
+    io::{BufRead, Read},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -17,7 +20,7 @@ use crate::{
     },
     hint::nearest,
     hooks::{self, Guarding},
-    plugin::{CommandSpec, Hooks, Role},
+    plugin::{CommandSpec, Hooks, Parameter, Role},
     recipe::abra,
 };
 
@@ -76,9 +79,8 @@ struct Ran {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let operating = session
-        .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
-        .granting(&args.grants);
+    let answers = Answers::new(&session.ui, PlanQuestion::Yes);
+    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
     let (known, ran) = wait("interrupted: the command may have been at work", async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
@@ -108,7 +110,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             None => None,
         };
         Ok((known, ran))
-    })?;
+    })
+    .map_err(|failure| answers.ended(failure))?;
     drop(operating);
 
     if let Some(ran) = ran {
@@ -196,7 +199,20 @@ fn abra_hint(app: &App, known: &[(usize, Known)], name: &str, given: &[String]) 
 
 /// Whether the arguments fit, counted.
 fn check(spec: &CommandSpec, arguments: &[String]) -> Result<(), Failure> {
-    let open: Vec<_> = spec.parameters.iter().filter(|parameter| !parameter.secret).collect();
+    check_of(spec, |parameter| !parameter.secret, arguments)
+}
+
+/// The same, where secrets stand among the arguments.
+pub(in crate::cli) fn check_whole(spec: &CommandSpec, arguments: &[String]) -> Result<(), Failure> {
+    check_of(spec, |_| true, arguments)
+}
+
+fn check_of(
+    spec: &CommandSpec,
+    is_open: impl Fn(&Parameter) -> bool,
+    arguments: &[String],
+) -> Result<(), Failure> {
+    let open: Vec<_> = spec.parameters.iter().filter(|parameter| is_open(parameter)).collect();
     let given = arguments.len().min(open.len());
     let missing = open[given..].iter().filter(|parameter| parameter.required);
     let missing: Vec<String> = missing.map(|parameter| parameter.name.to_uppercase()).collect();
@@ -208,8 +224,9 @@ fn check(spec: &CommandSpec, arguments: &[String]) -> Result<(), Failure> {
     } else {
         return Ok(());
     };
-    let mut failure = Failure::usage(wrong).hint(format!("it is used as `{}`", usage(spec)));
-    let secrets: Vec<_> = spec.parameters.iter().filter(|p| p.secret).collect();
+    let used = usage_of(spec, &is_open);
+    let mut failure = Failure::usage(wrong).hint(format!("it is used as `{used}`"));
+    let secrets: Vec<_> = spec.parameters.iter().filter(|p| !is_open(p)).collect();
     if missing.is_empty() && !secrets.is_empty() {
         let names: Vec<_> = secrets.iter().map(|p| format!("`{}`", p.name)).collect();
         failure = failure.hint(format!(
@@ -271,8 +288,12 @@ fn secret(session: &Session, name: &str) -> Result<String, Failure> {
 
 /// `reset-password USER [LENGTH]`; secrets are not typed here.
 fn usage(spec: &CommandSpec) -> String {
+    usage_of(spec, |parameter| !parameter.secret)
+}
+
+fn usage_of(spec: &CommandSpec, is_open: impl Fn(&Parameter) -> bool) -> String {
     let mut text = spec.name.clone();
-    for parameter in spec.parameters.iter().filter(|parameter| !parameter.secret) {
+    for parameter in spec.parameters.iter().filter(|parameter| is_open(parameter)) {
         let name = parameter.name.to_uppercase();
         text.push_str(&if parameter.required { format!(" {name}") } else { format!(" [{name}]") });
     }
@@ -282,7 +303,6 @@ fn usage(spec: &CommandSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::Parameter;
 
     fn spec(required: &[bool]) -> CommandSpec {
         CommandSpec {
@@ -340,5 +360,10 @@ mod tests {
             assert_eq!(check(&spec, &vec![String::new(); given]).is_ok(), fits, "{given}");
         }
         assert_eq!(usage(&spec), "reset USER");
+        // A plugin that is run by itself is handed them as it takes them.
+        for (given, fits) in [(1, false), (2, true), (3, false)] {
+            let given = vec![String::new(); given];
+            assert_eq!(check_whole(&spec, &given).is_ok(), fits, "{given:?}");
+        }
     }
 }

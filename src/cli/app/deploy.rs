@@ -113,12 +113,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         downgrade: args.downgrade,
     };
     let report = wait(INTERRUPTED, async {
-        let mut app = app::load(&operating.context, &entry, &options.version).await?;
+        let mut app = app::load_to_deploy(&operating.context, &entry, &options.version).await?;
         Ok(match &guard {
             Some(guard) => operation::deploy(&operating.context, guard, &mut app, &options).await?,
             None => operation::plan(&operating.context, &mut app, &options).await?,
         })
     })
+    .map_err(|failure| answers.ended(failure))
     .map_err(|failure| match failure.exit {
         // What the plugins may do may have been written down: that changes no app.
         Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),

@@ -30,7 +30,8 @@ Examples:
   potluck app ls --server swarm.example.org --status
 
 PINNED is the version that the settings name, for the next deploy; DEPLOYED what was
-deployed last, by the lock file; NEWEST the newest release of the recipe here.
+handed to the server last, by the lock file, or nothing where --status finds that the app
+is not deployed; NEWEST the newest release of the recipe here.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
@@ -64,7 +65,7 @@ struct Row {
     recipe: Option<String>,
     /// The version the settings pin.
     version: Option<String>,
-    /// The version, or commit, that was deployed last.
+    /// The version, or commit, that was handed to the server last.
     deployed: Option<String>,
     /// The newest release of the recipe, as it is here.
     newest: Option<String>,
@@ -110,7 +111,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             server: entry.server.to_string(),
             recipe: recipe.as_ref().map(ToString::to_string),
             version,
-            deployed: lock.recipe.as_ref().and_then(RecipePin::name).cloned(),
+            // One that was begun and that nobody waited for, or that failed and was not
+            // undone, is what runs.
+            deployed: lock
+                .begun
+                .as_ref()
+                .or(lock.recipe.as_ref())
+                .and_then(RecipePin::name)
+                .cloned(),
             newest: recipe.and_then(|recipe| newest.of(session, &recipe)),
             status: None,
             without: None,
@@ -130,6 +138,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let (status, mut without) = status(&home, entry, &stacks);
             without.retain(|service| !row.resting.contains(service));
             (row.status, row.without) = (Some(status), Some(without));
+            if status == NOT_DEPLOYED {
+                // The lock file tells what was, for the data that it left.
+                row.deployed = None;
+            }
         }
     }
     show(args, session, rows.into_iter().map(|(_, row)| row).collect())
@@ -143,7 +155,7 @@ fn recipe_of(
     Ok(home.env(entry)?.recipe_pin()?)
 }
 
-/// What was deployed last; a lock file that can't be read is said.
+/// A lock file that can't be read is said.
 fn lock_file(session: &Session, home: &Home, entry: &AppEntry) -> LockFile {
     home.lock_file(entry).unwrap_or_else(|error| {
         super::warn_of(session, &error);
@@ -179,6 +191,8 @@ fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
     entry.stack(&home.salvage(entry).ok()?.env).ok()
 }
 
+const NOT_DEPLOYED: &str = "not deployed";
+
 /// How an app does, and which of its services were scaled to 0.
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<String>) {
     match (stacks.get(&entry.server), stack(home, entry)) {
@@ -192,7 +206,7 @@ fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<
                 };
                 (status, without.clone())
             }
-            None => ("not deployed", Vec::new()),
+            None => (NOT_DEPLOYED, Vec::new()),
         },
         _ => ("unknown", Vec::new()),
     }

@@ -16,6 +16,7 @@ mod undeploy;
 
 use clap::Subcommand;
 
+pub(in crate::cli) use cmd::check_whole;
 pub(in crate::cli) use ps::trouble;
 
 use super::{

@@ -18,9 +18,9 @@ use crate::{
 ///
 /// One line per task: what runs or is to run, and the last that ended where none
 /// runs. A task that swarm keeps starting anew shows how often those before it
-/// failed in the last ten minutes, and why. A service without tasks has a line, too.
-/// Exit code 1 when the app is not
-/// deployed.
+/// failed in the last ten minutes, and why. A service without tasks has a line, too;
+/// of one that is to have several, each task has its number, as `app logs` takes it.
+/// Exit code 1 when the app is not deployed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {service, task, slot, node, state, desired, health, image,
@@ -60,7 +60,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let mut table = Table::new(&["SERVICE", "STATE", "HEALTH", "SINCE", "NODE", "IMAGE", "ERROR"]);
     for row in &rows {
         table.row([
-            row.service.as_str(),
+            row.place().as_str(),
             &row.state,
             row.health.unwrap_or("-"),
             &row.since.as_deref().map_or_else(|| "-".into(), when),
@@ -74,7 +74,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.ui.hint(format_args!(
             "`potluck app logs {} {}` shows what it wrote, if it was started",
             entry.name,
-            clean(&row.service)
+            clean(&row.place())
         ));
     }
     Ok(Exit::DONE)

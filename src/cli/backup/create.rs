@@ -1,5 +1,7 @@
 //! `potluck backup create`
 
+use std::sync::Arc;
+
 use indicatif::HumanBytes;
 
 use crate::{
@@ -39,14 +41,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let guard = home.guard_app(&entry, "a backup")?;
-    let operating = session
-        .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
-        .granting(&args.grants);
+    let answers = Answers::new(&session.ui, PlanQuestion::Yes);
+    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         Ok(backup::create(&operating.context, &guard, &app, &options).await?)
-    })?;
+    })
+    .map_err(|failure| answers.ended(failure))?;
     drop(operating);
     if args.json.json {
         session.ui.json(&report)?;

@@ -1,5 +1,7 @@
 //! `potluck backup restore`
 
+use std::sync::Arc;
+
 use indicatif::HumanBytes;
 
 use crate::{
@@ -55,9 +57,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let guard = home.guard_app(&entry, "a restore")?;
-    let operating = session
-        .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
-        .granting(&args.grants);
+    let answers = Answers::new(&session.ui, PlanQuestion::Yes);
+    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
     let options = super::options();
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
     let report = wait_cancelling(&options.cancel, async {
@@ -67,7 +68,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         operating.pause();
         agree(args, &session.ui, &restore.plan)?;
         Ok(restore.run(context, &guard, &mut app, &options).await?)
-    })?;
+    })
+    .map_err(|failure| answers.ended(failure))?;
     drop(operating);
     if args.json.json {
         session.ui.json(&report)?;

@@ -11,6 +11,7 @@ use super::test::yaml;
 use crate::{
     app,
     cli::{
+        app::check_whole,
         arguments::{AppArg, GrantArg, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
@@ -100,9 +101,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Some(app) => {
             let (app, server) = (app.clone(), args.server.clone());
             let entry = session.app(&home, &AppArg { app, server })?;
-            let operating = session
-                .context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?
-                .granting(&args.grants);
+            let answers = Answers::new(&session.ui, PlanQuestion::Yes);
+            let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
             let ran = wait("interrupted: the hook may have been at work", async {
                 let context = &operating.context;
                 let app = app::load_deployed(context, &entry).await?;
@@ -113,7 +113,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                     return Err(unknown(&args.component, names));
                 };
                 call(args, earlier.as_ref(), &plugin, surroundings).await
-            })?;
+            })
+            .map_err(|failure| answers.ended(failure))?;
             show(args, session, ran, Some(operating))
         }
         None => {
@@ -191,6 +192,12 @@ async fn call(
         line = named.in_order(&hooks.command_specs().await?)?;
     }
     let (hook, with) = read(&line)?;
+    if let Hook::Run { name, arguments } = &hook
+        && hooks.plays(Role::Commands)
+        && let Some(spec) = hooks.command_specs().await?.iter().find(|spec| spec.name == *name)
+    {
+        check_whole(spec, arguments)?;
+    }
     let mut secret = secret_arguments(&mut hooks, &hook).await?;
     secret.extend(secrets_in(&with));
     let outcome = hook.call(&mut hooks).await;

@@ -25,7 +25,7 @@ use std::{
     ops::Range,
 };
 
-use crate::hint::Hint;
+use crate::{hint::Hint, lint::Position};
 
 /// Longest file, in bytes.
 pub const MAX_FILE: usize = 1 << 20;
@@ -47,7 +47,8 @@ pub struct EnvFile {
     name: String,
     text: String,
     entries: Vec<Entry>,
-    warnings: Vec<String>,
+    /// With their lines.
+    oddities: Vec<(usize, String)>,
 }
 
 /// One assignment, active or commented out.
@@ -188,18 +189,22 @@ impl EnvFile {
                 };
                 total += value.len();
                 for other in unset {
-                    file.warn(format!(
-                        "{name}:{number}: `{}` refers to `{other}`, which has no value before it",
-                        found.key
-                    ));
+                    file.warn(
+                        number,
+                        format!(
+                            "`{}` refers to `{other}`, which has no value before it",
+                            found.key
+                        ),
+                    );
                 }
                 if let Some(before) = newest.get(&found.key)
                     && !syntax::mentions(&text[found.raw.clone()], &found.key)
                 {
-                    file.warn(format!(
-                        "{name}:{number}: `{}` replaces the value of line {}",
-                        found.key, file.entries[*before].line
-                    ));
+                    let before = file.entries[*before].line;
+                    file.warn(
+                        number,
+                        format!("`{}` replaces the value of line {before}", found.key),
+                    );
                 }
                 newest.insert(found.key.clone(), file.entries.len());
             }
@@ -214,8 +219,8 @@ impl EnvFile {
                 modifiers,
             });
         }
-        if let Some(rivals) = file.rival_recipes() {
-            file.warn(rivals);
+        if let Some((number, rivals)) = file.rivals() {
+            file.warn(number, rivals);
         }
         Ok(file)
     }
@@ -296,12 +301,20 @@ impl EnvFile {
     /// What is odd but not wrong: unknown modifiers, a key assigned twice
     /// without referring to itself, a reference to a key without a value.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+        let told =
+            |(number, message): &(usize, String)| format!("{}:{number}: {message}", self.name);
+        self.oddities.iter().map(told).collect()
     }
 
-    fn warn(&mut self, warning: String) {
-        if self.warnings.len() < MAX_WARNINGS {
-            self.warnings.push(warning);
+    /// The same, with the places apart.
+    pub fn oddities(&self) -> impl Iterator<Item = (Position, &str)> {
+        let place = |number| Position::line(&self.name, number);
+        self.oddities.iter().map(move |(number, message)| (place(*number), message.as_str()))
+    }
+
+    fn warn(&mut self, number: usize, warning: String) {
+        if self.oddities.len() < MAX_WARNINGS {
+            self.oddities.push((number, warning));
         }
     }
 
@@ -325,12 +338,11 @@ impl EnvFile {
             if KNOWN_MODIFIERS.contains(&name) {
                 modifiers.insert(name.to_owned(), value.to_owned());
             } else if only_pairs && !found.commented {
-                self.warn(format!(
-                    "{}:{number}: `{name}` is not a modifier of `{}`; known are {}",
-                    self.name,
-                    found.key,
-                    KNOWN_MODIFIERS.join(", ")
-                ));
+                let known = KNOWN_MODIFIERS.join(", ");
+                self.warn(
+                    number,
+                    format!("`{name}` is not a modifier of `{}`; known are {known}", found.key),
+                );
             }
         }
         modifiers

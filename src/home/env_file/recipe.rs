@@ -61,14 +61,20 @@ impl EnvFile {
 
     /// That `RECIPE` and `TYPE` name different recipes or versions, and which counts.
     pub fn rival_recipes(&self) -> Option<String> {
+        self.rivals().map(|(line, message)| format!("{}:{line}: {message}", self.name))
+    }
+
+    /// The same, with its line apart.
+    pub(super) fn rivals(&self) -> Option<(usize, String)> {
         let mut entries = self.recipe_entries();
         let (counts, other) = (entries.next()?, entries.next()?);
         let (value, ignored) = (counts.value.trim(), other.value.trim());
         (value != ignored).then(|| {
-            format!(
-                "{}:{}: `{}={value}` counts; remove line {}, `{}={ignored}`, which is ignored",
-                self.name, counts.line, counts.key, other.line, other.key
-            )
+            let message = format!(
+                "`{}={value}` counts; remove line {}, `{}={ignored}`, which is ignored",
+                counts.key, other.line, other.key
+            );
+            (counts.line, message)
         })
     }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Failing, Look, State, classify, ended_badly, ending, restarts_after, slot_of,
+    Failing, Look, State, classify, ended_badly, ending, made_of, ports, restarts_after, slot_of,
     task::state_of,
     wanted::{is_held, wants_tasks},
 };
@@ -60,6 +60,11 @@ pub(crate) fn of_service(
         changed: false,
     });
     match state {
+        State::Rejected { reason, .. }
+            if ports::is_about_ports(&reason) && ports::are_being_freed(service, tasks) =>
+        {
+            Condition::Starting
+        }
         State::Running { .. } if crash_loop(service, tasks, now).is_some() => Condition::Failing,
         State::Running { .. } | State::Completed { .. } => Condition::Well,
         State::Stopped => Condition::Stopped,
@@ -175,6 +180,19 @@ pub(crate) fn crash_loop(
         })
 }
 
+/// Whether a service has come to what it is to do: its tasks run, and none has failed
+/// in its place before it had run for a while, or they ended well.
+pub(crate) fn came_up(service: &api::Service, tasks: &[api::Task], now: Timestamp) -> bool {
+    let spec = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let condition = of_service(service, tasks, &[], now);
+    matches!(condition, Condition::Well | Condition::Stopped)
+        && !made_of(spec, tasks)
+            .into_iter()
+            .filter(|task| state_of(task) == api::TaskState::RUNNING)
+            .filter(|task| since(task).is_some_and(|at| age(at, now) < CALM))
+            .any(|task| !failures_lately(service, task, tasks, now).is_empty())
+}
+
 fn since(task: &api::Task) -> Option<Timestamp> {
     task.status.as_ref()?.timestamp.as_deref()?.parse().ok()
 }
@@ -203,6 +221,25 @@ mod tests {
     }
 
     fn look(policy: &str, tasks: &[Value]) -> Condition {
+        look_with(policy, tasks, |service, tasks, now| of_service(service, tasks, &[], now))
+    }
+
+    /// Of a service that publishes a port of the node.
+    fn look_at_port(tasks: &[Value]) -> Condition {
+        look_with("any", tasks, |service, tasks, now| {
+            let mut service = service.clone();
+            let ports = json!({"Ports": [{"PublishedPort": 80, "PublishMode": "host"}]});
+            let spec = service.spec.get_or_insert_default();
+            spec.endpoint_spec = serde_json::from_value(ports).unwrap();
+            of_service(&service, tasks, &[], now)
+        })
+    }
+
+    fn look_with<T>(
+        policy: &str,
+        tasks: &[Value],
+        judge: impl Fn(&api::Service, &[api::Task], Timestamp) -> T,
+    ) -> T {
         let service: api::Service = serde_json::from_value(json!({
             "ID": "s",
             "Spec": {
@@ -215,7 +252,7 @@ mod tests {
         .unwrap();
         let tasks: Vec<api::Task> =
             tasks.iter().map(|task| serde_json::from_value(task.clone()).unwrap()).collect();
-        of_service(&service, &tasks, &[], Timestamp::from_second(1_000_000).unwrap())
+        judge(&service, &tasks, Timestamp::from_second(1_000_000).unwrap())
     }
 
     #[test]
@@ -236,6 +273,16 @@ mod tests {
         ] {
             assert_eq!(look("any", &tasks), condition, "{tasks:?}");
         }
+        for (tasks, came_up) in [
+            (vec![t(1, "running", 5)], true),
+            (vec![t(1, "ready", 1)], false),
+            (vec![t(1, "failed", 9), t(2, "ready", 1)], false),
+            // Once may be the first of many.
+            (vec![t(1, "failed", 9), t(2, "running", 1)], false),
+            (vec![t(1, "failed", 90), t(2, "running", 70)], true),
+        ] {
+            assert_eq!(look_with("any", &tasks, super::came_up), came_up, "{tasks:?}");
+        }
         let mut other = t(2, "failed", 9);
         other["CreatedAt"] = json!(Timestamp::from_second(1_000_000 - 12).unwrap().to_string());
         let tasks: Vec<api::Task> =
@@ -250,6 +297,17 @@ mod tests {
             assert_eq!(failures_lately(&service, &tasks[0], &tasks, now).len(), failed);
         }
         assert_eq!(look("none", &[task(1, "complete", 5, "none")]), Well);
+        // A stop-first update: the old task takes its time to free the port of its node.
+        let mut waits = task(2, "pending", 1, "any");
+        waits["DesiredState"] = json!("running");
+        waits["Status"]["Err"] =
+            json!("no suitable node (host-mode port already in use on 1 node)");
+        waits["NodeID"] = json!("");
+        let mut old = task(1, "running", 90, "any");
+        old["Spec"]["ContainerSpec"]["Image"] = json!("older");
+        old["DesiredState"] = json!("shutdown");
+        assert_eq!(look_at_port(&[waits.clone(), old]), Starting);
+        assert_eq!(look_at_port(&[waits]), Failing);
         assert_eq!(look("none", &[task(1, "failed", 5000, "none")]), Failing);
     }
 

@@ -63,17 +63,25 @@ pub(crate) fn was_unhealthy(task: &api::Task) -> bool {
     error_of(task).is_some_and(|error| error.contains("unhealthy container"))
 }
 
+/// Whether a task ended with exit code 0 and belongs to a service that may end so.
+pub(crate) fn ended_as_it_may(task: &api::Task) -> bool {
+    state_of(task) == TaskState::COMPLETE && !super::restarts_after(task)
+}
+
 /// Why swarm stopped an update, by the task that its message names, or by the
-/// newest that failed.
-pub(crate) fn of_update(message: &str, tasks: &[api::Task]) -> String {
-    let named = tasks
+/// newest that failed. `new` are the tasks that the update made: a rollback's message
+/// may name one of the spec before, which is not why.
+pub(crate) fn of_update(message: &str, new: &[&api::Task]) -> String {
+    let named = new
         .iter()
-        .find(|task| task.id.as_deref().is_some_and(|id| !id.is_empty() && message.contains(id)));
+        .find(|t| t.id.as_deref().is_some_and(|id| !id.is_empty() && message.contains(id)));
     let newest = || {
-        let failed = tasks.iter().filter(|task| state_of(task) == TaskState::FAILED);
+        let failed = new
+            .iter()
+            .filter(|task| matches!(state_of(task), TaskState::FAILED | TaskState::REJECTED));
         failed.max_by_key(|task| task.version.as_ref().and_then(|version| version.index))
     };
-    let cause = named.or_else(newest).and_then(cause);
+    let cause = named.or_else(newest).and_then(|task| cause(task));
     cause.map_or_else(
         || "a new task ended too early".to_owned(),
         |cause| format!("a new task {}", told(&cause)),
@@ -140,13 +148,24 @@ mod tests {
             task("abc1", "failed", "task: non-zero exit (3)", 3),
             task("abc2", "failed", "task: non-zero exit (4)", 4),
         ];
-        assert_eq!(of_update(message, &tasks), "a new task exited with code 3");
-        assert_eq!(of_update("rollback completed", &tasks), "a new task exited with code 4");
-        assert_eq!(of_update(message, &[]), "a new task ended too early");
+        let told = |message: &str, tasks: &[api::Task]| {
+            of_update(message, &tasks.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(told(message, &tasks), "a new task exited with code 3");
+        assert_eq!(told("rollback completed", &tasks), "a new task exited with code 4");
+        assert_eq!(told(message, &[]), "a new task ended too early");
         let sick = "task: non-zero exit (137): dockerexec: unhealthy container";
         let sick = [task("abc1", "failed", sick, 137)];
-        assert_eq!(of_update(message, &sick), "a new task ended: its health check failed");
+        assert_eq!(told(message, &sick), "a new task ended: its health check failed");
         let ended = [task("abc1", "complete", "", 0)];
-        assert_eq!(of_update(message, &ended), "a new task ended: its program ended (exit code 0)");
+        assert_eq!(told(message, &ended), "a new task ended: its program ended (exit code 0)");
+        // What a node refused never came to fail.
+        let refused = [task("abc0", "rejected", "No such image: x:1", 0)];
+        let mut job = task("abc3", "complete", "", 0);
+        assert!(!ended_as_it_may(&job), "it is to stay");
+        job.spec = serde_json::from_value(json!({"RestartPolicy": {"Condition": "none"}})).unwrap();
+        assert!(ended_as_it_may(&job));
+        let of_the_spec_before = "rollback paused due to failure of task abc1";
+        assert_eq!(told(of_the_spec_before, &refused), "a new task ended: No such image: x:1");
     }
 }

@@ -162,23 +162,36 @@ pub(crate) struct Look<'a> {
     pub changed: bool,
 }
 
+impl Look<'_> {
+    /// Of some tasks those that this operation made.
+    fn new<'a>(&self, tasks: &[&'a api::Task]) -> Vec<&'a api::Task> {
+        let is_old =
+            |task: &&&api::Task| task.id.as_ref().is_some_and(|id| self.ended_before.contains(id));
+        tasks.iter().filter(|task| !is_old(task)).copied().collect()
+    }
+}
+
+/// The tasks that were made of a template.
+pub(crate) fn made_of<'a>(
+    template: Option<&api::TaskSpec>,
+    tasks: &'a [api::Task],
+) -> Vec<&'a api::Task> {
+    let wanted = template.map(comparable_task);
+    tasks.iter().filter(|task| task.spec.as_ref().map(comparable_task) == wanted).collect()
+}
+
 /// Tells the state of a service whose live spec is the wanted one.
 pub(crate) fn classify(look: &Look<'_>) -> State {
     let spec = look.service.spec.as_ref();
     let template = spec.and_then(|s| s.task_template.as_ref());
-    let current = template.map(comparable_task);
-    let ours: Vec<&api::Task> = look
-        .tasks
-        .iter()
-        .filter(|task| task.spec.as_ref().map(comparable_task) == current)
-        .collect();
+    let ours = made_of(template, look.tasks);
     let mode = spec.and_then(|s| s.mode.as_ref());
     let restarts = Restarts::of(template);
     let done = if restarts.may_end() { completed(&ours) } else { 0 };
     let wanted_at_all = mode.and_then(|mode| mode.replicated.as_ref().map(|_| replicas(mode)));
     // Swarm takes the end of a task for a failure of the update, however it ended.
     let all_done = done > 0 && wanted_at_all.is_some_and(|wanted| done >= wanted);
-    match from_update(look.service, look.tasks) {
+    match from_update(look.service, &look.new(&ours)) {
         Some(State::RolledBack { .. } | State::RollingBack { .. }) if !look.changed => {}
         Some(State::Paused { .. }) if all_done => {}
         Some(state) => return state,
@@ -259,11 +272,11 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
     }
 }
 
-/// What swarm itself says of the update. Every update of a service resets it,
-/// so what is there belongs to the live spec.
-pub(crate) fn from_update(service: &api::Service, tasks: &[api::Task]) -> Option<State> {
+/// What swarm itself says of the update, which made the `new` tasks. Every update of a
+/// service resets it, so what is there belongs to the live spec.
+pub(crate) fn from_update(service: &api::Service, new: &[&api::Task]) -> Option<State> {
     let status = service.update_status.as_ref()?;
-    let message = || of_update(status.message.as_deref().unwrap_or_default(), tasks);
+    let message = || of_update(status.message.as_deref().unwrap_or_default(), new);
     match status.state? {
         Update::PAUSED | Update::ROLLBACK_PAUSED => Some(State::Paused { message: message() }),
         Update::ROLLBACK_STARTED => Some(State::RollingBack { message: message() }),
@@ -321,11 +334,17 @@ fn job(look: &Look<'_>, mode: &api::ServiceSpecMode, ours: &[&api::Task]) -> Opt
     if let Some(reason) = active.iter().find_map(|task| unplaced(task)) {
         return Some(State::Rejected { reason: reason.to_owned(), times: 1 });
     }
+    let template = look.service.spec.as_ref().and_then(|s| s.task_template.as_ref());
+    let restarts = Restarts::of(template);
     let mut failures = failures(&tasks, look.ended_before);
+    if failures.is_empty() && active.is_empty() {
+        // Swarm starts no other, so what ended before still counts.
+        failures = self::failures(&tasks, &BTreeSet::new());
+        failures.retain(|last| !restarts.again(state_of(last), failures_in(slot_of(last), &tasks)));
+    }
     failures.retain(|task| state_of(task) != TaskState::COMPLETE);
     if let Some(last) = failures.last() {
-        let template = look.service.spec.as_ref().and_then(|s| s.task_template.as_ref());
-        return Some(failed(last, &failures, &Restarts::of(template)));
+        return Some(failed(last, &failures, &restarts));
     }
     Some(State::Starting { running: done, wanted })
 }

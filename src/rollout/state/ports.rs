@@ -75,6 +75,15 @@ pub(crate) async fn taken(
     })
 }
 
+/// Whether a port that a service wants is held by its own task that is about to end,
+/// as in the middle of an update with `order: stop-first`; pure.
+pub(crate) fn are_being_freed(service: &api::Service, tasks: &[api::Task]) -> bool {
+    let Some(spec) = &service.spec else { return false };
+    let port = node_ports(spec).into_iter().next();
+    let taken = port.and_then(|NodePort { port, .. }| by_own(port, spec, tasks));
+    matches!(taken, Some(Taken::ByOldTask { .. }))
+}
+
 /// Which of the service's own tasks has the port.
 fn by_own(port: i64, spec: &api::ServiceSpec, tasks: &[api::Task]) -> Option<Taken> {
     use api::ServiceSpecUpdateConfigOrderEnum as Order;
@@ -115,6 +124,19 @@ pub(crate) async fn why_unplaced(
         Taken::Unknown => reason.to_owned(),
         taken => taken.to_string(),
     })
+}
+
+/// That a port of the node is one that another service has, in words for a plan.
+pub(crate) fn shared(port: NodePort, key: &str, holder: &str, nodes: usize) -> String {
+    let outcome = match nodes {
+        1 => "it cannot start until that one is gone",
+        _ => "it only starts on a node that does not run that one",
+    };
+    let NodePort { port, protocol } = port;
+    format!(
+        "{key}: port {port}/{protocol} (`mode: host`) is published by the service `{holder}`, too: \
+         {outcome}"
+    )
 }
 
 /// The port that a container could not have, by the engine's own words: somebody

@@ -1,5 +1,7 @@
 //! What of a stack runs right now, as data.
 
+use std::collections::BTreeSet;
+
 use futures_util::future;
 use jiff::Timestamp;
 
@@ -49,6 +51,20 @@ pub struct TaskRow {
     pub cause: Option<String>,
     /// When the task came into this state, RFC 3339.
     pub since: Option<String>,
+    /// Whether the service is to have several tasks, told apart by their slots.
+    #[serde(skip)]
+    pub several: bool,
+}
+
+impl TaskRow {
+    /// The service, and which of its tasks where it has several: `app.2`, as `app logs`
+    /// takes it.
+    pub fn place(&self) -> String {
+        match self.slot {
+            Some(slot) if self.several => format!("{}.{slot}", self.service),
+            _ => self.service.clone(),
+        }
+    }
 }
 
 /// The tasks of a stack: what runs or is to run, and with `all` also what ended; a
@@ -98,6 +114,10 @@ pub(crate) async fn tasks(
         if of_service.is_empty() {
             of_service.push(without_tasks(&key, service));
         }
+        let slots: BTreeSet<i64> = of_service.iter().filter_map(|row| row.slot).collect();
+        let mode = service.spec.as_ref().and_then(|spec| spec.mode.as_ref());
+        let several = slots.len() > 1 || mode.is_some_and(|mode| replicas(mode) > 1);
+        of_service.iter_mut().for_each(|row| row.several = several);
         of_service.sort_by(|a, b| a.slot.cmp(&b.slot).then_with(|| b.since.cmp(&a.since)));
         rows.extend(of_service);
     }
@@ -142,6 +162,7 @@ fn without_tasks(key: &str, service: &api::Service) -> TaskRow {
         failures: 0,
         cause: Some(cause.to_owned()),
         since: None,
+        several: false,
     }
 }
 
@@ -212,6 +233,7 @@ fn row(key: &str, task: &api::Task, nodes: &[api::Node], health: Option<&'static
         failures: 0,
         cause: None,
         since: status.and_then(|s| s.timestamp.clone()),
+        several: false,
     }
 }
 
@@ -260,6 +282,17 @@ mod tests {
             assert_eq!((row.state.as_str(), row.cause.as_deref()), (state, Some(cause)));
             assert_eq!((row.image.as_str(), row.task), ("a:1", None));
         }
+    }
+
+    #[test]
+    fn tasks_of_a_service_are_told_apart_where_there_may_be_several() {
+        let mut row = without_tasks("app", &service(json!({"Replicated": {"Replicas": 2}}), &[]));
+        row.slot = Some(2);
+        assert_eq!(row.place(), "app");
+        row.several = true;
+        assert_eq!(row.place(), "app.2");
+        row.slot = None;
+        assert_eq!(row.place(), "app");
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(crate) struct Policy {
 }
 
 /// Everything to send, and everything to remove afterwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Work {
     pub networks: Vec<api::NetworkCreateRequest>,
     pub secrets: Vec<api::SecretSpec>,

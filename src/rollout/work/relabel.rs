@@ -12,7 +12,7 @@ use crate::{
 use super::contents::CONTENT_LABEL;
 
 /// Objects whose labels are to change: id, version, spec.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Relabel {
     pub configs: Vec<(String, u64, api::ConfigSpec)>,
     pub secrets: Vec<(String, u64, api::SecretSpec)>,

@@ -95,6 +95,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                  insert {secret} < {file}`"
             ));
         }
+        (LineEnd::Blank, _) => {
+            session.ui.warn("the value is nothing but line breaks and blanks");
+            let secret = format!("{} {} {}", entry.name, plan.name, plan.version);
+            session
+                .ui
+                .hint(format_args!("`potluck app secret rm {}` removes it", secret.trim_end()));
+        }
         (LineEnd::LeftOff, _) => {
             session.ui.say("Left off the line break at the end; `--file` stores a file as it is.");
         }
@@ -115,6 +122,18 @@ enum LineEnd {
     None,
     Kept,
     LeftOff,
+    /// There is nothing before it.
+    Blank,
+}
+
+impl LineEnd {
+    fn of(value: &[u8], one_line: LineEnd) -> Self {
+        match value {
+            _ if value.iter().all(u8::is_ascii_whitespace) && !value.is_empty() => LineEnd::Blank,
+            _ if is_one_line(value) => one_line,
+            _ => LineEnd::None,
+        }
+    }
 }
 
 /// The same secret in another version, for example the next.
@@ -131,13 +150,14 @@ fn read(args: &Args, session: &Session) -> Result<Given, Failure> {
     if let Some(path) = &args.file {
         let reading = |e: io::Error| Failure::io(format!("reading {}", path.display()), &e);
         let value = read_all(File::open(path).map_err(reading)?).map_err(reading)?;
-        let line_end = if is_one_line(&value) { LineEnd::Kept } else { LineEnd::None };
+        let line_end = LineEnd::of(&value, LineEnd::Kept);
         return Ok(Given { value, line_end });
     }
     if session.ui.is_interactive() {
         let typed = prompt::hidden(&session.ui, &format!("Value of {}:", args.name))?;
         let value = Zeroizing::new(typed.as_bytes().to_vec());
-        return Ok(Given { value, line_end: LineEnd::None });
+        let line_end = LineEnd::of(&value, LineEnd::None);
+        return Ok(Given { value, line_end });
     }
     if io::stdin().is_terminal() {
         return Err(Failure::usage("no value is given")
@@ -145,7 +165,7 @@ fn read(args: &Args, session: &Session) -> Result<Given, Failure> {
     }
     let mut value =
         read_all(io::stdin().lock()).map_err(|e| Failure::io("reading standard input", &e))?;
-    let line_end = if is_one_line(&value) { LineEnd::LeftOff } else { LineEnd::None };
+    let line_end = LineEnd::of(&value, LineEnd::LeftOff);
     strip_line_end(&mut value);
     Ok(Given { value, line_end })
 }
@@ -178,6 +198,19 @@ fn is_one_line(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nothing_but_blanks_is_told_from_a_line() {
+        for (given, end) in [
+            ("\n\n", LineEnd::Blank),
+            (" \n", LineEnd::Blank),
+            ("a\n", LineEnd::LeftOff),
+            ("a\n\n", LineEnd::None),
+            ("", LineEnd::None),
+        ] {
+            assert_eq!(LineEnd::of(given.as_bytes(), LineEnd::LeftOff), end, "{given:?}");
+        }
+    }
 
     #[test]
     fn only_a_single_line_loses_its_end() {
