@@ -233,6 +233,25 @@ fn a_store_is_left_to_a_plugin_of_potlucks_own() {
 }
 
 #[test]
+fn a_function_for_backups_ran_where_its_database_is() {
+    let lab = Lab::new();
+    for image in ["${IMAGE:-busybox:1}", "mariadb:11"] {
+        let services =
+            format!("services:\n  app: {{image: 'busybox:1'}}\n  db: {{image: '{image}'}}\n");
+        lab.write("r/compose.yml", &services);
+        lab.write("r/abra.sh", "abra_backup_db() {\n  _abra_backup_mysql \"db\" \"app\"\n}\n");
+        let run =
+            lab.run(&["recipe", "port", "./r", "--output", &format!("p{}", image.len()), "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let function = &report["functions"][0];
+        assert_eq!(function["service"], "db", "{report}");
+        assert_eq!(function["grants"], serde_json::json!(["exec: db"]), "{report}");
+        let fits = &report["standard"][0];
+        assert_eq!((&fits["service"], &fits["component"]), (&"db".into(), &"std:mariadb".into()));
+    }
+}
+
+#[test]
 fn what_counts_for_nothing_in_abra_sh_is_named() {
     let lab = Lab::new();
     lab.write("plain/compose.yml", "services:\n  app:\n    image: nginx:1\n");

@@ -37,8 +37,8 @@ Examples:
   potluck recipe port ./my-recipe
   potluck recipe port nextcloud --output ./nextcloud-plugin
 
-Where the image of a service or a function for backups tells, the plugin of potluck's own that saves and puts
-back its data is named.
+Where the image of a service or a function for backups tells, the plugin of
+potluck's own that saves and puts back its data is named.
 
 JSON: {plugin, folder, exports, left_out, missed, functions, recipe_yml, standard:
 [{service, image, component, recipe_yml}]}; an export

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     home::StackName,
-    lint::{Finding, Position, Rule, rules},
+    lint::{Finding, Position, Rule, Severity, rules},
 };
 
 /// What the files are for.
@@ -127,7 +127,9 @@ impl Config {
         const RULES: [&str; 3] =
             [rules::TASK_REFUSED.code, rules::BAD_CONSTRAINT.code, rules::SUBNETS_OVERLAP.code];
         let mut all = self.lint(&LintOptions { stack: Some(stack), ..LintOptions::default() });
-        all.retain(|finding| !finding.certain && RULES.contains(&finding.code));
+        all.retain(|finding| {
+            !finding.certain && finding.severity == Severity::Error && RULES.contains(&finding.code)
+        });
         all
     }
 

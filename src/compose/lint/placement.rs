@@ -2,12 +2,11 @@
 //! `manager/constraint`): all of them must hold, and overlays append theirs.
 
 use super::{Findings, Subject};
-use crate::lint::rules;
+use crate::lint::{Severity, rules};
 
 const KEY: &str = "deploy.placement.constraints";
 /// How Docker's platforms are called, and how nodes call them.
-const ARCHITECTURES: &[(&str, &str)] =
-    &[("386", "i386"), ("amd64", "x86_64"), ("arm", "armv7l"), ("arm64", "aarch64")];
+const ARCHITECTURES: &[(&str, &str)] = &[("amd64", "x86_64"), ("arm64", "aarch64")];
 
 /// `KEY == VALUE`, or `!=`.
 struct Constraint<'a> {
@@ -32,13 +31,16 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let constraints = &subject.service.deploy.constraints;
     let all: Vec<Constraint<'_>> =
         constraints.iter().filter_map(|text| Constraint::parse(text)).collect();
-    let mut push = |message: String, fix: String| {
+    let mut push = |message: String, fix: String, severity: Severity| {
         let (at, path) = (subject.spot(KEY), subject.path(KEY));
-        findings.push(&rules::BAD_CONSTRAINT, at, path, message).fix = Some(fix);
+        let finding = findings.push(&rules::BAD_CONSTRAINT, at, path, message);
+        (finding.fix, finding.severity) = (Some(fix), severity);
     };
     for constraint in &all {
         if let Some((why, fix)) = impossible(constraint) {
-            push(format!("`{}`: {why}", constraint.text), fix);
+            // It runs where one is excluded that there is not.
+            let severity = if constraint.equal { Severity::Error } else { Severity::Warning };
+            push(format!("`{}`: {why}", constraint.text), fix, severity);
         }
     }
     for (index, constraint) in all.iter().enumerate() {
@@ -47,7 +49,8 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
                 "`{}` and `{}` hold on no node at once: no task starts",
                 other.text, constraint.text
             );
-            push(message, "keep one of them: overlays append theirs".to_owned());
+            let fix = "keep one of them: overlays append theirs".to_owned();
+            push(message, fix, Severity::Error);
         }
     }
 }

@@ -743,6 +743,15 @@ fn constraints_that_hold_nowhere_are_told() {
         assert_eq!(told(constraints), [message]);
     }
     assert_eq!(told("node.role == Manager, node.hostname != a"), Vec::<String>::new());
+    let severity = |constraint: &str| {
+        let text =
+            format!("services: {{a: {{deploy: {{placement: {{constraints: [{constraint}]}}}}}}}}");
+        let all = found(&[&text]).into_iter().find(|it| it.code == "bad-constraint");
+        all.unwrap().severity
+    };
+    use crate::lint::Severity;
+    assert_eq!(severity("node.role == manger"), Severity::Error);
+    assert_eq!(severity("node.role != manger"), Severity::Warning);
 }
 
 #[test]
