@@ -76,10 +76,12 @@ pub(crate) fn of_update(message: &str, new: &[&api::Task]) -> String {
         .iter()
         .find(|t| t.id.as_deref().is_some_and(|id| !id.is_empty() && message.contains(id)));
     let newest = || {
-        let failed = new
-            .iter()
-            .filter(|task| matches!(state_of(task), TaskState::FAILED | TaskState::REJECTED));
-        failed.max_by_key(|task| task.version.as_ref().and_then(|version| version.index))
+        let ended = new.iter().filter(|task| super::ended_badly(task));
+        // One that failed says more than one that ended with 0.
+        ended.max_by_key(|task| {
+            let index = task.version.as_ref().and_then(|version| version.index);
+            (state_of(task) != TaskState::COMPLETE, index)
+        })
     };
     let cause = named.or_else(newest).and_then(|task| cause(task));
     cause.map_or_else(
@@ -159,6 +161,10 @@ mod tests {
         assert_eq!(told(message, &sick), "a new task ended: its health check failed");
         let ended = [task("abc1", "complete", "", 0)];
         assert_eq!(told(message, &ended), "a new task ended: its program ended (exit code 0)");
+        let zero = "a new task ended: its program ended (exit code 0)";
+        assert_eq!(told("rollback completed", &ended), zero);
+        let both = [task("abc9", "complete", "", 9), tasks[0].clone()];
+        assert_eq!(told("rollback completed", &both), "a new task exited with code 3");
         // What a node refused never came to fail.
         let refused = [task("abc0", "rejected", "No such image: x:1", 0)];
         let mut job = task("abc3", "complete", "", 0);
