@@ -510,7 +510,7 @@ async fn explain(
             cause = Some(format!("its health check printed: {}", clean(output.trim())));
         }
         if let (State::RolledBack { .. } | State::Paused { .. }, Some(task)) = (state, last)
-            && ending::ended_as_it_may(task)
+            && state::ended_as_it_may(task)
         {
             cause = Some(ENDED_IN_UPDATE.to_owned());
         }

@@ -239,13 +239,14 @@ impl Rollout<'_> {
                 Err(late) => services = late,
             }
         }
-        if held.is_some() && !detach {
-            if let Err(error) = undo::tell_to_return(self.engine, &applied.sent, asked).await {
-                if services.is_empty() {
-                    return Err(error.into());
-                }
-                self.progress.warn(format!("`failure_action` is not the recipe's: {error}"));
+        if held.is_some()
+            && !detach
+            && let Err(error) = undo::tell_to_return(self.engine, &applied.sent, asked).await
+        {
+            if services.is_empty() {
+                return Err(error.into());
             }
+            self.progress.warn(format!("`failure_action` is not the recipe's: {error}"));
         }
         if services.is_empty() {
             return Ok(applied);

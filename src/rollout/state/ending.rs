@@ -63,11 +63,6 @@ pub(crate) fn was_unhealthy(task: &api::Task) -> bool {
     error_of(task).is_some_and(|error| error.contains("unhealthy container"))
 }
 
-/// Whether a task ended with exit code 0 and belongs to a service that may end so.
-pub(crate) fn ended_as_it_may(task: &api::Task) -> bool {
-    state_of(task) == TaskState::COMPLETE && !super::restarts_after(task)
-}
-
 /// Why swarm stopped an update, by the task that its message names, or by the
 /// newest that failed. `new` are the tasks that the update made: a rollback's message
 /// may name one of the spec before, which is not why.
@@ -76,10 +71,17 @@ pub(crate) fn of_update(message: &str, new: &[&api::Task]) -> String {
         .iter()
         .find(|t| t.id.as_deref().is_some_and(|id| !id.is_empty() && message.contains(id)));
     let newest = || {
-        let failed = new
-            .iter()
-            .filter(|task| matches!(state_of(task), TaskState::FAILED | TaskState::REJECTED));
-        failed.max_by_key(|task| task.version.as_ref().and_then(|version| version.index))
+        let ended = new.iter().filter(|task| {
+            matches!(
+                state_of(task),
+                TaskState::FAILED | TaskState::REJECTED | TaskState::COMPLETE | TaskState::ORPHANED
+            )
+        });
+        // One that failed says more than one that ended with 0.
+        ended.max_by_key(|task| {
+            let index = task.version.as_ref().and_then(|version| version.index);
+            (state_of(task) != TaskState::COMPLETE, index)
+        })
     };
     let cause = named.or_else(newest).and_then(|task| cause(task));
     cause.map_or_else(
@@ -159,12 +161,12 @@ mod tests {
         assert_eq!(told(message, &sick), "a new task ended: its health check failed");
         let ended = [task("abc1", "complete", "", 0)];
         assert_eq!(told(message, &ended), "a new task ended: its program ended (exit code 0)");
+        let zero = "a new task ended: its program ended (exit code 0)";
+        assert_eq!(told("rollback completed", &ended), zero);
+        let both = [task("abc9", "complete", "", 9), tasks[0].clone()];
+        assert_eq!(told("rollback completed", &both), "a new task exited with code 3");
         // What a node refused never came to fail.
         let refused = [task("abc0", "rejected", "No such image: x:1", 0)];
-        let mut job = task("abc3", "complete", "", 0);
-        assert!(!ended_as_it_may(&job), "it is to stay");
-        job.spec = serde_json::from_value(json!({"RestartPolicy": {"Condition": "none"}})).unwrap();
-        assert!(ended_as_it_may(&job));
         let of_the_spec_before = "rollback paused due to failure of task abc1";
         assert_eq!(told(of_the_spec_before, &refused), "a new task ended: No such image: x:1");
     }

@@ -164,7 +164,7 @@ pub(crate) struct Look<'a> {
 
 impl Look<'_> {
     /// Of some tasks those that this operation made.
-    fn new<'a>(&self, tasks: &[&'a api::Task]) -> Vec<&'a api::Task> {
+    fn made_now<'a>(&self, tasks: &[&'a api::Task]) -> Vec<&'a api::Task> {
         let is_old =
             |task: &&&api::Task| task.id.as_ref().is_some_and(|id| self.ended_before.contains(id));
         tasks.iter().filter(|task| !is_old(task)).copied().collect()
@@ -191,7 +191,7 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
     let wanted_at_all = mode.and_then(|mode| mode.replicated.as_ref().map(|_| replicas(mode)));
     // Swarm takes the end of a task for a failure of the update, however it ended.
     let all_done = done > 0 && wanted_at_all.is_some_and(|wanted| done >= wanted);
-    match from_update(look.service, &look.new(&ours)) {
+    match from_update(look.service, &look.made_now(&ours)) {
         Some(State::RolledBack { .. } | State::RollingBack { .. }) if !look.changed => {}
         Some(State::Paused { .. }) if all_done => {}
         Some(state) => return state,
@@ -421,6 +421,11 @@ fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize
 pub(crate) fn restarts_after(task: &api::Task) -> bool {
     let may_end = task.job_iteration.is_some() || Restarts::of(task.spec.as_ref()).may_end();
     state_of(task) != TaskState::COMPLETE || !may_end
+}
+
+/// Whether a task ended with exit code 0 and belongs to a service that may end so.
+pub(crate) fn ended_as_it_may(task: &api::Task) -> bool {
+    state_of(task) == TaskState::COMPLETE && !restarts_after(task)
 }
 
 fn failed(last: &api::Task, failures: &[&api::Task], restarts: &Restarts) -> State {

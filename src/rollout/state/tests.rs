@@ -261,3 +261,14 @@ fn what_may_end_and_ended_well_is_completed() {
     let one = [on("a", "n1", "complete", "shutdown"), on("b", "n2", "running", "running")];
     assert_eq!(look(&global, &one).to_string(), "1/1 running");
 }
+
+#[test]
+fn only_what_may_end_ends_as_it_may() {
+    for (condition, state, may) in
+        [("none", "complete", true), ("any", "complete", false), ("none", "failed", false)]
+    {
+        let task = task("t", 1, state, "shutdown", &json!({"Condition": condition}));
+        let task: api::Task = serde_json::from_value(task).unwrap();
+        assert_eq!(ended_as_it_may(&task), may, "{condition} {state}");
+    }
+}
