@@ -103,7 +103,7 @@ fn shorten(path: &Path) {
 fn typed(lab: &Lab, said: &str, before: &str) -> String {
     let (_, after) = said.split_once(before).unwrap_or_else(|| panic!("no {before:?} in {said}"));
     let command = after.split('`').nth(1).unwrap();
-    command.replace("[LAB]", &lab.path("").display().to_string().trim_end_matches('/'))
+    command.replace("[LAB]", lab.path("").display().to_string().trim_end_matches('/'))
 }
 
 /// A type of damage, what it does, and what a backup says of it.

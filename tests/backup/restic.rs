@@ -24,7 +24,7 @@ use potluck::{
         },
         volume::Folder,
     },
-    engine::{self, Stream},
+    engine::{self, Stream, VolumesFolder, Writers},
     progress::{Event, Sink},
 };
 
@@ -304,6 +304,63 @@ async fn a_restore_that_stops_half_way_changes_nothing() {
     drop(staged);
     assert_eq!(fs::read_to_string(volume.join("a")).unwrap(), "one");
     assert_eq!(fs::read_dir(volume.parent().unwrap()).unwrap().count(), 1);
+}
+
+/// As after SIGKILL between two volumes' exchanges: one has the new content, the old of
+/// it lies beside, and what was to go into the other lies beside that.
+#[tokio::test]
+async fn a_restore_that_is_killed_between_two_volumes_is_completed_by_the_next() {
+    const DIES: &str = "POTLUCK_TEST_DIES_BETWEEN";
+    let names = ["a", "b"];
+    let open = |volumes: &Path, name: &str| {
+        let folder = VolumesFolder { path: volumes.to_owned(), writers: Writers::Containers };
+        Folder::open(&folder, name, "read").unwrap()
+    };
+    let stage = |volumes: &Path, set: &SetId| {
+        names.map(|name| {
+            let staged = open(volumes, name).stage(set).unwrap();
+            let beside = volumes.join(name).join(format!(".potluck-restore-{set}"));
+            fs::write(beside.join("new"), name).unwrap();
+            staged
+        })
+    };
+    if let Some(volumes) = std::env::var_os(DIES) {
+        let volumes = Path::new(&volumes);
+        let facts = open(volumes, "a").check(&[]).unwrap();
+        let [a, _b] = stage(volumes, &set());
+        let _swapped = a.swap(&facts).unwrap();
+        std::process::abort();
+    }
+    let lab = Lab::new().await;
+    for name in names {
+        fs::write(lab.volume(name).join("old"), name).unwrap();
+    }
+    let facts = names.map(|name| lab.open(name).check(&[]).unwrap());
+    let name = "restic::a_restore_that_is_killed_between_two_volumes_is_completed_by_the_next";
+    let killed = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(DIES, lab.volumes())
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.code(), None, "{killed:?}");
+    let content = |name: &str| {
+        let all = fs::read_dir(lab.volumes().join(name).join("_data")).unwrap();
+        all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let beside = |name: &str| fs::read_dir(lab.volumes().join(name)).unwrap().count() - 1;
+    assert_eq!(names.map(content), [["new"], ["old"]]);
+    assert_eq!(names.map(beside), [1, 1]);
+    for name in names {
+        assert_eq!(lab.open(name).left_behind().len(), 1, "{name}: a backup tells of it");
+    }
+
+    let again: SetId = "20261122T000000Z-0a0b0c".parse().unwrap();
+    for (staged, facts) in stage(&lab.volumes(), &again).into_iter().zip(&facts) {
+        assert_eq!(staged.swept().len(), 1);
+        staged.swap(facts).unwrap().finish().unwrap();
+    }
+    assert_eq!(names.map(content), [["new"], ["new"]]);
+    assert_eq!(names.map(beside), [0, 0]);
 }
 
 #[tokio::test]

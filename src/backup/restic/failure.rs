@@ -125,16 +125,17 @@ fn is_damaged(stderr: &str) -> Option<String> {
         let broken =
             ["ciphertext verification failed", "not found in repository", "not found in index"];
         let cut = ["unexpected EOF", "invalid data returned", "hash does not match", "wrong data"];
-        if gone {
+        let cut = of_a_pack && cut.iter().any(|so| said.contains(so));
+        if gone || cut {
             let name =
                 said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
+            let what = if gone { "missing" } else { "cut off, or other than it was" };
             return Some(match name {
-                Some(name) => format!("its pack file {name} is missing"),
-                None => "a pack file of it is missing".to_owned(),
+                Some(name) => format!("its pack file {name} is {what}"),
+                None => format!("a pack file of it is {what}"),
             });
         }
-        let is = broken.iter().any(|so| said.contains(so))
-            || of_a_pack && cut.iter().any(|so| said.contains(so));
+        let is = broken.iter().any(|so| said.contains(so));
         is.then(|| retries::shortened(said.trim_start_matches("Fatal: ")))
     })
 }
@@ -370,9 +371,14 @@ mod tests {
         let refused = of(
             "Save(<lock/b47c6a3898>) returned error, retrying after 552.330144ms: open /srv/restic/locks/b47c-tmp-3230475089: read-only file system",
         );
+        let cut = of(
+            "Load(<data/6e6d37d9ba>, 300050, 0) returned error, retrying after 1.080381816s: ReadFull: unexpected EOF",
+        );
         for code in [1, 130] {
             assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
             assert_eq!(told(code, &refused, true), "read only read-only file system");
+            let cut_off = "its pack file 6e6d37d9ba is cut off, or other than it was";
+            assert_eq!(told(code, &cut, true), format!("damaged {cut_off}"));
             assert_eq!(told(code, &missing, false), "interrupted");
         }
         // Without it, the same after ten tries.

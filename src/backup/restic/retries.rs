@@ -18,7 +18,7 @@ const TRIES: u32 = 2;
 
 /// What a folder of this machine answers now and will in a minute.
 const LASTING: &[&str] =
-    &["no such file or directory", "read-only file system", "permission denied"];
+    &["no such file or directory", "read-only file system", "permission denied", "unexpected EOF"];
 
 /// Looks at what a run of restic says while it runs.
 pub(super) struct Watch {
@@ -118,6 +118,8 @@ mod tests {
     /// Recorded from restic 0.14.0.
     const MISSING: &str = "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 552.330144ms: open /r/data/b9/b9ccf50d85b5aa7d826bfd9ca200179acb9688c5e8cba93fe88dd6752d01b261: no such file or directory\n";
 
+    const CUT_OFF: &str = "Load(<data/6e6d37d9ba>, 300050, 0) returned error, retrying after 1.080381816s: ReadFull: unexpected EOF\n";
+
     #[test]
     fn what_cannot_change_is_tried_twice_in_a_folder_and_as_often_as_restic_likes_elsewhere() {
         let busy = "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 1s: 503\n";
@@ -125,6 +127,7 @@ mod tests {
             (true, [MISSING, MISSING], true),
             (false, [MISSING, MISSING], false),
             (true, [MISSING, busy], false),
+            (true, [CUT_OFF, CUT_OFF], true),
             (true, [busy, busy], false),
             (true, ["no such file or directory\n", MISSING], false),
         ] {
