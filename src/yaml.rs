@@ -101,7 +101,7 @@ mod tests {
             Second,
         }
         for (text, expected) in [
-            ("three: 1\n", "no key `three` here; there is `one`, `two`"),
+            ("three: 1\n", "unknown key `three`: expected `one`, `two`"),
             ("one: first\n", "the key `two` is missing"),
             ("one: third\n", "unknown value `third`: expected `first`, `second`"),
             ("two: 1\n---\ntwo: 1\n", "a second document"),
@@ -118,7 +118,7 @@ mod tests {
         for (text, expected) in [
             ("a: []\na: []\n", &["line 2", "duplicate key `a`"][..]),
             ("a: &a [*a]\n", &["line 1", "alias of itself"]),
-            ("a:\n- -3\n", &["line 2", "not negative"]),
+            ("a:\n- -3\n", &["line 2", "expected a non-negative integer"]),
             ("a: 3\n", &["line 1", "a list"]),
             ("3\n", &["line 1", "`key: value`"]),
         ] {

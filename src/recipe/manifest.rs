@@ -276,7 +276,7 @@ plugins:
             ),
             (one("  sha256: abc\n"), &["line 4", "64"]),
             (one("  limits: {memory: 3}\n"), &["line 4", "memory"]),
-            (one("  limits: {memory_mib: -3}\n"), &["line 4", "a whole number"]),
+            (one("  limits: {memory_mib: -3}\n"), &["line 4", "a non-negative integer"]),
             (one("  limits: {memory_mib: 9999999}\n"), &["line 4", "between 1 and 2048"]),
             (one("  limits:\n    timeout_seconds: 0\n"), &["line 5", "between 1 and 86400"]),
             (one("  limits: []\n"), &["line 4"]),
