@@ -117,7 +117,11 @@ pub(crate) fn check_flags(context: &Context, app: &App, reaches: &Reaches) -> Re
                 Some(service) => format!("the service `{service}` does not ask for it"),
                 None => "no service of the recipe asks for it".into(),
             },
-            nearest: nearest(&given.to_string(), &known).cloned(),
+            // Another service that asks for just this is more like it than any name.
+            nearest: match reaches.iter().find(|(_, all)| all.contains(&given.reach)) {
+                Some((service, _)) => Some(format!("{service} {}", given.reach)),
+                None => nearest(&given.to_string(), &known).cloned(),
+            },
             reach: Box::new(given.clone()),
         });
     }
