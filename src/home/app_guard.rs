@@ -14,6 +14,9 @@ use super::{AppEntry, Error, Holder, Home};
 
 /// Bytes of what a holder writes of itself.
 const LONGEST: u64 = 4096;
+/// Bytes that it fills at least, with blanks: written over those of the holder before,
+/// since a file that gets shorter first keeps the command waiting for the file system.
+const FILLED: usize = 256;
 
 /// That this process is the one that changes an app: who holds one may. Let go when
 /// dropped and when the process ends, however it ends.
@@ -59,8 +62,15 @@ impl Home {
         let holder =
             Holder { doing: doing.to_owned(), pid: std::process::id(), since: Timestamp::now() };
         let text = serde_json::to_string(&holder).map_err(|e| failed("writing", e.into()))?;
-        file.set_len(0).map_err(|e| failed("writing", e))?;
-        file.write_all(text.as_bytes()).map_err(|e| failed("writing", e))?;
+        let text = format!("{text:<FILLED$}");
+        let mut write = || {
+            file.write_all(text.as_bytes())?;
+            match file.metadata()?.len() > text.len() as u64 {
+                true => file.set_len(text.len() as u64),
+                false => Ok(()),
+            }
+        };
+        write().map_err(|e| failed("writing", e))?;
         Ok(AppGuard { app: app.clone(), _file: file })
     }
 }
@@ -75,6 +85,22 @@ fn holder(path: &Path) -> Option<Holder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_holder_before_wrote_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let entry =
+            AppEntry { name: "a.example".parse().unwrap(), server: "here".parse().unwrap() };
+        let path = home.state().join("locks/here/a.example");
+        for before in ["", "{}", &"x".repeat(3 * FILLED)] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, before).unwrap();
+            let held = home.guard_app(&entry, "a backup").unwrap();
+            assert_eq!(holder(&path).unwrap().doing, "a backup", "{before}");
+            drop(held);
+        }
+    }
 
     #[test]
     fn an_app_is_changed_by_one_at_a_time() {
