@@ -18,6 +18,7 @@ campaign: ## Run what is too long for `make test`: make campaign NAME.
 
 # The names after `campaign` are no targets of their own.
 ifeq (campaign,$(firstword $(MAKECMDGOALS)))
+.PHONY: $(filter-out campaign,$(MAKECMDGOALS))
 $(eval $(filter-out campaign,$(MAKECMDGOALS)):;@:)
 endif
 
