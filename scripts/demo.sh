@@ -83,7 +83,9 @@ fi
 say "1. a server and an app"
 run potluck server add here --local
 if [ -e "$POTLUCK_DIR/servers/here/$domain.env" ]; then
-    warn "$domain is there already from an earlier run; going on with it"
+    warn "$domain exists already from an earlier run; continuing with it"
+    # That run may have been in a clone that is gone: the recipe is this one's.
+    ln -sfn "$root/recipes-examples/wordpress" "$POTLUCK_DIR/recipes/wordpress"
 else
     run potluck app new recipes-examples/wordpress --server here --domain "$domain" --no-input \
         --set "COMPOSE_FILE=compose.yml:$overlay" --set "PORT=$port" --set "SITE_URL=http://$domain:$port" \
