@@ -77,27 +77,19 @@ pub(crate) fn blame_settings(findings: &mut [Finding]) {
 
 const SAMPLE: &str = ".env.sample";
 
-/// Settings that the recipe's sample has and the app lacks.
-pub(crate) fn missing_settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
-    let mut findings = settings(env, checkout);
-    findings.retain(|finding| finding.code == rules::SETTING_MISSING.code);
-    findings
+/// The settings of the recipe's sample, or what is wrong with it.
+pub(crate) fn sample(checkout: &Checkout) -> Result<EnvFile, Box<Finding>> {
+    let invalid = |position: Position, message: String| {
+        Box::new(Finding::new(&rules::SAMPLE_INVALID, message).at(position))
+    };
+    let text = checkout.sample().map_err(|e| invalid(Position::file(SAMPLE), e.to_string()))?;
+    EnvFile::parse(SAMPLE, &text.unwrap_or_default())
+        .map_err(|e| invalid(Position::line(SAMPLE, e.line), e.message))
 }
 
-/// What is odd about the settings, or missing that the recipe's sample has.
-pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
-    let invalid = |position: Position, message: String| {
-        vec![Finding::new(&rules::SAMPLE_INVALID, message).at(position)]
-    };
-    let text = match checkout.sample() {
-        Ok(text) => text.unwrap_or_default(),
-        Err(error) => return invalid(Position::file(SAMPLE), error.to_string()),
-    };
-    let sample = match EnvFile::parse(SAMPLE, &text) {
-        Ok(sample) => sample,
-        Err(e) => return invalid(Position::line(SAMPLE, e.line), e.message),
-    };
-    let mut findings: Vec<Finding> = sample
+/// Settings that the sample has and the app lacks.
+pub(crate) fn missing_settings(env: &EnvFile, sample: &EnvFile) -> Vec<Finding> {
+    sample
         .values()
         .into_iter()
         // Either key names the recipe.
@@ -107,7 +99,16 @@ pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
             let message = format!("not in the settings; the recipe's sample has `{key}={value}`");
             Finding::new(&rules::SETTING_MISSING, message).path(key)
         })
-        .collect();
+        .collect()
+}
+
+/// What is odd about the settings, or missing that the recipe's sample has.
+pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
+    let sample = match sample(checkout) {
+        Ok(sample) => sample,
+        Err(invalid) => return vec![*invalid],
+    };
+    let mut findings = missing_settings(env, &sample);
     let odd = env.oddities();
     findings.extend(odd.map(|(at, message)| Finding::new(&rules::SETTINGS_ODD, message).at(at)));
     findings

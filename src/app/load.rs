@@ -23,8 +23,6 @@ use crate::{
 
 use super::{App, Context, Error, checks, plugins::Plugins};
 
-const SAMPLE: &str = ".env.sample";
-
 /// Loads an app: settings, recipe, compose files, engine.
 ///
 /// `version` beats the pin in the settings (`TYPE=recipe:1.2.0`); without
@@ -62,10 +60,12 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let name = stack_name(entry, &env)?;
     let variables = variables(entry, &env, &name, &checkout)?;
     let sources = checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default())?;
+    // What is wrong with it, `app check` says.
+    let sample = checks::sample(&checkout).unwrap_or_default();
     let (mut stack, mut warnings, findings) =
         with_config(&checkout, &env, &variables, &sources, |config, warnings, files| {
             let stack = config.to_stack(&name, files)?;
-            Ok((stack, warnings, lint(&config, &name, &checkout, &variables)))
+            Ok((stack, warnings, lint(&config, &name, &checkout, &variables, &sample)))
         })?;
     disown_foreign_volumes(&mut stack);
     let rivals = env.rival_recipes();
@@ -86,7 +86,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     };
     app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
     app.findings.extend(checks::of_stack(&app.stack));
-    app.findings.extend(checks::missing_settings(&app.env, &app.checkout));
+    app.findings.extend(checks::missing_settings(&app.env, &sample));
     Ok(app)
 }
 
@@ -122,21 +122,20 @@ pub(super) fn lint(
     name: &StackName,
     checkout: &Checkout,
     variables: &BTreeMap<String, String>,
+    sample: &EnvFile,
 ) -> Vec<Finding> {
     let names: Vec<String> = variables.keys().cloned().collect();
     config.lint(&LintOptions {
         stack: Some(name),
         checkout: Some(checkout.path()),
         variables: &names,
-        optional: &of_sample(checkout),
+        optional: &of_sample(sample),
     })
 }
 
 /// Variables of the recipe's sample: where the settings lack one that they need, that
 /// is said as a setting that is missing, and those that are commented out are optional.
-fn of_sample(checkout: &Checkout) -> Vec<String> {
-    let sample = checkout.sample().ok().flatten();
-    let sample = sample.and_then(|text| EnvFile::parse(SAMPLE, &text).ok()).unwrap_or_default();
+fn of_sample(sample: &EnvFile) -> Vec<String> {
     let mut names = sample.commented_keys();
     names.extend(sample.values().into_iter().map(|(key, _)| key));
     names

@@ -161,8 +161,9 @@ impl Survey<'_> {
                 return None;
             }
         };
+        let sample = checks::sample(checkout).unwrap_or_default();
         let loaded = load::with_config(checkout, env, &variables, &sources, |config, _, files| {
-            let findings = load::lint(&config, name, checkout, &variables);
+            let findings = load::lint(&config, name, checkout, &variables, &sample);
             Ok(recipe::lint::with_refusals(config.to_stack(name, files), findings))
         });
         let (stack, findings) = loaded
