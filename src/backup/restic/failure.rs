@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    /// Recorded from restic 0.14.0: what counts stands above the trace of its stack.
+    /// Recorded from restic 0.14.0: the cause is printed before the stack trace.
     #[test]
     fn a_trace_hides_nothing() {
         let trace = "github.com/restic/restic/internal/backend/local.(*Local).Save\n\tgithub.com/restic/restic/internal/backend/local/local.go:170\n".repeat(8)

@@ -11,7 +11,7 @@ use crate::{
     text::line,
 };
 
-/// A line longer than this is none of restic's about a try.
+/// No message of restic about another try is longer than this.
 const LONGEST_LINE: usize = 4 * 1024;
 /// So many times the same answer is enough.
 const TRIES: u32 = 2;

@@ -116,7 +116,7 @@ pub fn find(
     let behind = last.and(variables.last()).filter(|name| {
         written.ends_with(ends) && lookup(name).is_some_and(|v| v.ends_with(is_blank))
     });
-    // What stands in the file itself is an invisible character already.
+    // An invisible character of the file itself is reported by its own rule.
     let is_said =
         |c: Option<char>, variable: Option<_>| variable.is_none() && c.is_none_or(is_invisible);
     if is_said(first, before) && is_said(last, behind) {

@@ -56,7 +56,7 @@ pub async fn silence(engine: &dyn Engine, service: &str) -> Result<Silence, Erro
 }
 
 /// The log driver of a service, if nothing can be read back from it: the lines that
-/// are shown were then written by tasks from before the driver was changed.
+/// are shown were written by earlier tasks, before the driver was changed.
 pub fn unreadable_driver(service: &api::Service) -> Option<&str> {
     let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
     let driver = template.and_then(|task| task.log_driver.as_ref()?.name.as_deref());
