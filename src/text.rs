@@ -44,8 +44,8 @@ pub fn line_of(text: &str, most: usize) -> Cow<'_, str> {
 
 /// Whether there is nothing to clean in a line, by its bytes alone: quickly said of
 /// nearly all text.
-pub fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+pub fn is_plain(text: impl AsRef<[u8]>) -> bool {
+    text.as_ref().iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// The text with its line breaks and tabs, each line as [`line_of`] shows it.

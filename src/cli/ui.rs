@@ -267,7 +267,11 @@ impl Ui {
 /// Each line of a text as it is printed; tabs stay.
 fn all_painted(text: &str) -> Cow<'_, str> {
     // What we print of files is long, and nearly always plain.
-    if text.split('\n').all(|line| line.len() <= LINE && text::is_plain(line)) {
+    if text
+        .as_bytes()
+        .split(|byte| *byte == b'\n')
+        .all(|line| line.len() <= LINE && text::is_plain(line))
+    {
         return Cow::Borrowed(text);
     }
     let line = |line: &str| {

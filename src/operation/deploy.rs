@@ -92,7 +92,7 @@ async fn run(
         // That it still runs is looked at all the same.
         let mut reached = Reached::default();
         if !options.detach {
-            reached = rollout.check_running(&work).await?;
+            reached = rollout.check_running(&live, &work).await?;
         }
         keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false, reached));

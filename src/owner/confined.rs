@@ -840,6 +840,12 @@ impl Engine for Confined {
         Ok(tasks)
     }
 
+    async fn labelled_tasks(&self, scope: Scope<'_>) -> Result<Vec<api::Task>, Error> {
+        // They name their services by id alone, and give no right to their logs and
+        // containers, as those of `tasks` do.
+        self.inner.labelled_tasks(scope).await
+    }
+
     async fn port_holder(
         &self,
         ports: &[NodePort],

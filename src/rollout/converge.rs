@@ -191,10 +191,6 @@ struct Watch<'a> {
 impl Watch<'_> {
     async fn run(&self, ending: Instant) -> Outcome {
         let mut ended_before = None;
-        let mut read = match &self.target.since {
-            Since::Read(service) => Some((**service).clone()),
-            _ => None,
-        };
         let mut crashes = Crashes::default();
         let mut shown = String::new();
         let mut good_since: Option<Instant> = None;
@@ -204,11 +200,10 @@ impl Watch<'_> {
         let (mut asked, mut not_placed) = (false, String::new());
         let mut pause = POLL[0];
         loop {
-            let (state, goes_back) =
-                match self.look(read.take(), &mut ended_before, &mut crashes).await {
-                    Ok(seen) => seen,
-                    Err(problem) => return Outcome::Failed(problem),
-                };
+            let (state, goes_back) = match self.look(&mut ended_before, &mut crashes).await {
+                Ok(seen) => seen,
+                Err(problem) => return Outcome::Failed(problem),
+            };
             if matches!(state, State::Waiting { .. }) {
                 let since = *waiting_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= ALLOCATION && !asked {
@@ -288,11 +283,9 @@ impl Watch<'_> {
         Outcome::Converged(state)
     }
 
-    /// The state, and whether swarm undoes the update by itself when it fails. `read` is
-    /// the service, where it is known already.
+    /// The state, and whether swarm undoes the update by itself when it fails.
     async fn look(
         &self,
-        read: Option<api::Service>,
         ended_before: &mut Option<BTreeSet<String>>,
         crashes: &mut Crashes,
     ) -> Result<(State, bool), Problem> {
@@ -301,15 +294,12 @@ impl Watch<'_> {
             e => Problem::Unreachable(e.to_string()),
         };
         let id = &self.target.id;
-        let service = async {
-            match read {
-                Some(service) => Ok(service),
-                None => self.engine.service(id).await,
-            }
-        };
-        let (service, tasks, nodes) =
-            futures_util::try_join!(service, self.engine.tasks(id), self.group.nodes(self.engine))
-                .map_err(unreachable)?;
+        let (service, tasks, nodes) = futures_util::try_join!(
+            self.engine.service(id),
+            self.engine.tasks(id),
+            self.group.nodes(self.engine)
+        )
+        .map_err(unreachable)?;
         let ended_before =
             ended_before.get_or_insert_with(|| self.target.since.ended_before(&tasks));
         let goes_back = self.swarm_goes_back(&service);

@@ -9,6 +9,7 @@ use crate::{
 
 use super::{
     diff::Names,
+    glance::Glance,
     state::{self, is_paused},
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Live {
     pub volumes: Vec<Volume>,
     /// Why they are not known: nothing is sent to them, so that stops no deploy.
     pub unseen_volumes: Option<String>,
+    /// The tasks of its services, where they were asked for along.
+    pub glance: Glance,
 }
 
 impl Live {
@@ -74,6 +77,7 @@ impl Live {
             same_secrets,
             volumes,
             unseen_volumes,
+            glance: Glance::default(),
         })
     }
 

@@ -7,6 +7,7 @@ mod diff;
 pub(crate) mod drivers;
 mod error;
 pub(crate) mod external;
+mod glance;
 pub(crate) mod live;
 mod place;
 mod plan;

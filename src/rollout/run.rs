@@ -16,13 +16,14 @@ use crate::{
         api::ServiceSpecUpdateConfigFailureActionEnum as FailureAction,
         docker_config::DockerConfig, label, node_ports,
     },
-    progress::Sink,
+    progress::{Event, Sink},
 };
 
 use super::{
     Error,
     converge::{Target, converge},
     error::{Failed, FailedService, Fate, Problem, Subject, Taken},
+    glance::Glance,
     live::Live,
     send::{
         apply::{self, Applied, Sent},
@@ -91,7 +92,11 @@ impl Rollout<'_> {
     /// What is there now, and whether file secrets that somebody else made have
     /// the contents that are wanted.
     pub async fn live(&self) -> Result<Live, Error> {
-        let mut live = Live::read(self.engine, self.stack).await?;
+        let (mut live, glance) = futures_util::try_join!(
+            Live::read(self.engine, self.stack),
+            Glance::take(self.engine, &self.stack.name),
+        )?;
+        live.glance = glance;
         let asked: Vec<(&str, String)> = contents::unproven(&self.stack.secrets, &live);
         let answers = asked
             .iter()
@@ -318,8 +323,26 @@ impl Rollout<'_> {
     }
 
     /// Looks that everything runs, where nothing has to be sent.
-    pub async fn check_running(&self, work: &Work) -> Result<Reached, Error> {
+    pub async fn check_running(&self, live: &Live, work: &Work) -> Result<Reached, Error> {
+        if let Some(reached) = self.all_run(live, work) {
+            return Ok(reached);
+        }
         self.wait(work, &Applied::default()).await.map_err(|s| Error::Failed(self.failed(s)))
+    }
+
+    /// What all services came to, where a glance shows that.
+    fn all_run(&self, live: &Live, work: &Work) -> Option<Reached> {
+        let mut reached = Reached::default();
+        let mut seen = Vec::new();
+        for service in &work.services {
+            let state = live.glance.good(service.before.as_ref()?)?;
+            reached.add(&service.key, &state);
+            seen.push((service.key.clone(), state.to_string()));
+        }
+        for (service, state) in seen {
+            self.progress.event(Event::Service { service, state });
+        }
+        Some(reached)
     }
 
     /// Removes what is wanted no more; to be called when the rest is known to
@@ -359,11 +382,7 @@ impl Rollout<'_> {
                 key: kept.key.clone(),
                 id: before.id.clone()?,
                 spec: before.spec.clone()?,
-                since: match applied.sent.is_empty() {
-                    true => Since::Read(Box::new(before.clone())),
-                    // The sending may have taken a while.
-                    false => Since::Unchanged,
-                },
+                since: Since::Unchanged,
             })
         }));
         converge(self.engine, &targets, self.limit, self.progress).await

@@ -124,7 +124,7 @@ pub async fn deploy_stack(
         reached = rollout.carry_out(&live, &work, false, options.detach).await?.reached;
         rollout.prune(&work).await;
     } else if !options.detach {
-        reached = rollout.check_running(&work).await?;
+        reached = rollout.check_running(&live, &work).await?;
     }
     Ok(StackReport {
         stack: stack.name.to_string(),

@@ -82,21 +82,21 @@ fn leaf(value: &Value) -> String {
     }
 }
 
+const WORDS_OF_YAML_1_1: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+
 /// Plain where every reader sees a string, else in double quotes.
 fn text(text: &str) -> String {
-    let word = |c: char| c.is_ascii_alphanumeric() || "_./-@=+ :,".contains(c);
-    let safe = !text.is_empty()
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.'))
-        && text.chars().all(word)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
+    let bytes = text.as_bytes();
+    let safe = matches!(bytes.first(), Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'/' | b'_' | b'.'))
+        && bytes.iter().all(|byte| {
+            byte.is_ascii_alphanumeric() || b"_./-@=+ :,".contains(byte)
+        })
+        && !matches!(bytes.last(), Some(b' ' | b':'))
+        && !bytes.windows(2).any(|pair| pair == b": ")
         && scalar::resolve(text) == Scalar::Str
         // Strings that YAML 1.1 takes for something else.
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-        )
-        && !(text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(':'));
+        && !WORDS_OF_YAML_1_1.iter().any(|word| text.eq_ignore_ascii_case(word))
+        && !(bytes[0].is_ascii_digit() && bytes.contains(&b':'));
     if safe {
         return text.to_owned();
     }

@@ -18,6 +18,10 @@ pub fn select(file: &mut File, on: &BTreeSet<String>) {
             || on.contains("*")
             || service.profiles.iter().any(|profile| on.contains(profile))
     };
+    // Nearly always; what follows makes the whole tree anew.
+    if file.services.values().all(stays) {
+        return;
+    }
     let (stay, off): (BTreeMap<_, _>, BTreeMap<_, _>) =
         std::mem::take(&mut file.services).into_iter().partition(|(_, service)| stays(service));
     keep(&mut file.secrets, &off, &stay, |service| {

@@ -361,6 +361,17 @@ impl Engine for Simulated {
             .await
     }
 
+    async fn labelled_tasks(&self, scope: Scope<'_>) -> Result<Vec<api::Task>, Error> {
+        self.change(|state, _| {
+            let services = state.services.iter().filter(|service| {
+                let labels = service.spec().and_then(|spec| spec.labels.as_ref());
+                in_scope(scope, |label| labels?.get(label))
+            });
+            Ok(services.flat_map(|service| service.tasks.iter().rev().cloned()).collect())
+        })
+        .await
+    }
+
     async fn nodes(&self) -> Result<Vec<api::Node>, Error> {
         self.change(|_, _| {
             Ok(vec![api::Node {

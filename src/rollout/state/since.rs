@@ -10,8 +10,6 @@ use crate::engine::{Engine, Error, api};
 pub(crate) enum Since {
     /// It has it for longer, and only has to run.
     Unchanged,
-    /// The same, and this was read a moment ago: the first look need not ask again.
-    Read(Box<api::Service>),
     /// It was just made.
     Created,
     /// It was just sent. Tasks of the same spec may have ended before, in an earlier
@@ -29,13 +27,13 @@ impl Since {
     }
 
     pub fn is_change(&self) -> bool {
-        !matches!(self, Since::Unchanged | Since::Read(_))
+        !matches!(self, Since::Unchanged)
     }
 
     /// Tasks whose end is no failure of this attempt, as seen at the first look.
     pub fn ended_before(&self, tasks: &[api::Task]) -> BTreeSet<String> {
         match self {
-            Since::Unchanged | Since::Read(_) => ended(tasks),
+            Since::Unchanged => ended(tasks),
             Since::Created => BTreeSet::new(),
             Since::Updated { ended } => ended.clone(),
         }
