@@ -1,7 +1,8 @@
 #!/bin/sh
 # This potluck against another one, paired: `benches/against.sh OTHER`, where
 # OTHER is the program of an earlier commit. An unchanged `app deploy` of two
-# services, and `stack config` of 200. Each has a folder and a stack of its own.
+# services, `stack config` of 200, and the first hook of a program that starts (its
+# plugins compiled before). Each has a folder and a stack of its own.
 set -eu
 . "$(dirname "$0")/lib.sh"
 other=${1:?usage: benches/against.sh OTHER}
@@ -61,3 +62,12 @@ pair "unchanged deploy" "this" this_deploy "the other" other_deploy
 this_config() { "$potluck" stack config -c "$work/large.yml"; }
 other_config() { "$other" stack config -c "$work/large.yml"; }
 pair "stack config of 200 services" "this" this_config "the other" other_config
+for one in this other; do
+    POTLUCK_DIR=$work/$one-hooks
+    export POTLUCK_DIR
+    case $one in this) program=$potluck ;; *) program=$other ;; esac
+    simulated_wordpress hooks.example "$program"
+done
+this_hook() { POTLUCK_DIR=$work/this-hooks "$potluck" app cmd hooks.example; }
+other_hook() { POTLUCK_DIR=$work/other-hooks "$other" app cmd hooks.example; }
+pair "process start to the answer of the first hook" "this" this_hook "the other" other_hook

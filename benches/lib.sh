@@ -20,6 +20,29 @@ new_repositories() {
     sync
 }
 
+# simulated_wordpress APP POTLUCK...: the example recipe with its plugins, deployed on the
+# simulated server by this command.
+simulated_wordpress() {
+    app=$1
+    shift
+    set -- "$@" app
+    folder=$POTLUCK_DIR/state/simulated/simulated
+    mkdir -p "$folder"
+    cat >"$folder/script.yml" <<'YAML'
+exec:
+  - command: [php]
+    answers:
+      - contains: wp_install
+        stdout: '{"installed": false, "upgraded": false, "moved_from": null, "locale_failed": false}'
+YAML
+    "$@" new "$root/recipes-examples/wordpress" --server simulated --domain "$app" --no-input \
+        --set COMPOSE_FILE=compose.yml >/dev/null 2>&1
+    "$@" secret generate "$app" >/dev/null 2>&1
+    "$@" deploy "$app" --no-input \
+        --grant 'database exec: db' --grant 'database secret: db_password' \
+        --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
+}
+
 need_release() { (cd "$root" && cargo build --quiet --release --locked); }
 
 # Milliseconds of wall time that a command takes; its output goes to a log,

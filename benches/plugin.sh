@@ -10,23 +10,7 @@ trap 'rm -rf "$work"' EXIT
 need_release
 "$root/plugins/build.sh"
 app=bench.example.org
-"$potluck" app new "$root/recipes-examples/wordpress" --server simulated --domain "$app" --no-input \
-    --set COMPOSE_FILE=compose.yml >/dev/null 2>&1
-"$potluck" app secret generate "$app" >/dev/null 2>&1
-"$potluck" app deploy "$app" --no-input --dry-run \
-    --grant 'database exec: db' --grant 'database secret: db_password' \
-    --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
-mkdir -p "$POTLUCK_DIR/state/simulated/simulated"
-cat >"$POTLUCK_DIR/state/simulated/simulated/script.yml" <<'YAML'
-exec:
-  - command: [php]
-    answers:
-      - contains: wp_install
-        stdout: '{"installed": false, "upgraded": false, "moved_from": null, "locale_failed": false}'
-YAML
-"$potluck" app deploy "$app" --no-input \
-    --grant 'database exec: db' --grant 'database secret: db_password' \
-    --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
+simulated_wordpress "$app" "$potluck"
 
 cached() { "$potluck" app cmd "$app"; }
 cold() { "$potluck" app cmd "$app"; }

@@ -9,6 +9,9 @@ use crate::{hint::Hint, home::RecipeName};
 pub enum Error {
     #[error("no recipe is called `{recipe}`")]
     Unknown { recipe: RecipeName, nearest: Option<RecipeName> },
+    /// A link to a folder that was moved or removed.
+    #[error("the recipe `{recipe}` is a link to {folder}, which does not exist")]
+    FolderGone { recipe: RecipeName, folder: String },
     #[error("the recipe `{recipe}` has no version `{version}`")]
     UnknownVersion { recipe: RecipeName, version: String, releases: Releases },
     /// The name is taken by a recipe from elsewhere.
@@ -146,6 +149,10 @@ impl Hint for Error {
                  its folder"
                     .into(),
             ),
+            Error::FolderGone { recipe, .. } => Some(format!(
+                "bring the folder back, or in potluck's folder run `ln -sfn FOLDER recipes/{recipe}`, \
+                 where FOLDER is its new place"
+            )),
             Error::UnknownVersion { recipe, version, releases } => {
                 Some(releases.instead_of(recipe, version))
             }

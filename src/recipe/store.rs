@@ -249,7 +249,15 @@ impl Store {
 
     fn existing(&self, recipe: &RecipeName) -> Result<PathBuf, Error> {
         let place = self.place(recipe);
-        if place.is_dir() { Ok(place) } else { Err(self.unknown(recipe)) }
+        if place.is_dir() {
+            return Ok(place);
+        }
+        Err(match fs::read_link(&place) {
+            Ok(folder) => {
+                Error::FolderGone { recipe: recipe.clone(), folder: folder.display().to_string() }
+            }
+            Err(_) => self.unknown(recipe),
+        })
     }
 
     /// Folders with their links resolved; a name that is not here but is a

@@ -195,6 +195,20 @@ fn a_plain_folder_is_linked_and_read_as_it_is() {
 }
 
 #[test]
+fn a_linked_folder_that_is_gone_is_named() {
+    let place = Place::new();
+    let folder = place.path("static");
+    write(&folder, "compose.yml", "one");
+    place.store.add(folder.to_str().unwrap()).unwrap();
+    fs::rename(&folder, place.path("moved")).unwrap();
+    let error = place.store.checkout(&recipe("static"), &Version::Newest).unwrap_err();
+    let expected =
+        format!("the recipe `static` is a link to {}, which does not exist", folder.display());
+    assert_eq!(error.to_string(), expected);
+    assert!(error.hint().unwrap().contains("`ln -sfn FOLDER recipes/static`"));
+}
+
+#[test]
 fn what_building_a_plugin_leaves_in_a_recipe_is_no_part_of_it() {
     let place = Place::new();
     let folder = place.path("static");
