@@ -5,15 +5,27 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant},
+    owner::lease::Holder,
     plugin::grants::Reason,
     rollout,
     text::line,
 };
 
 use super::questions::{Ambiguous, ReachWish, Wish};
+
+/// An app that another operation has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub app: String,
+    pub holder: Holder,
+    /// When it last renewed its lease, by its own clock.
+    pub renewed: Timestamp,
+}
 
 /// Why an operation on an app failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +45,14 @@ pub enum Error {
     Secrets(#[from] crate::secrets::Error),
     #[error(transparent)]
     Rollout(rollout::Error),
+    /// Exit code 5: another operation is at work on the app, here or elsewhere.
+    #[error("{}: {}", .0.app, .0.holder)]
+    Taken(Box<Taken>),
+    #[error("the lease `{name}` cannot be read: {reason}")]
+    BadLease { name: String, reason: String },
+    /// Exit code 6: somebody else changed the app between the plan and its first step.
+    #[error("{app} was changed by someone else meanwhile, and the plan with it; nothing was done")]
+    PlanChanged { app: String },
     #[error(transparent)]
     Name(#[from] crate::home::names::InvalidName),
     /// Exit code 6: plugins want what was not granted, or services what was not
@@ -238,6 +258,17 @@ impl Hint for Error {
                 Some(to_agree(wishes, reach, ambiguous))
             }
             Error::GrantsChanged { .. } => Some("run the command again".into()),
+            Error::Taken(taken) => Some(format!(
+                "wait until it has ended, or pass `--lock-wait 10m`. It last said that it runs at \
+                 {}; `potluck app unlock {} --reason TEXT` ends it by force",
+                taken.renewed.strftime("%H:%M:%S UTC"),
+                taken.app
+            )),
+            Error::BadLease { name, .. } => Some(format!(
+                "use the newest potluck; if nobody is at work on the app, `docker config rm {name}` \
+                 removes it"
+            )),
+            Error::PlanChanged { .. } => Some("run the command again, and look at its plan".into()),
             Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {
                 true => format!(
                     "to go back all the same, add --downgrade; to stay with what was deployed, \

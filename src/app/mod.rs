@@ -17,14 +17,14 @@ pub(crate) mod survey;
 pub(crate) mod takeover;
 pub(crate) mod version;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     compose::{Source, Stack, Warning},
     engine::docker_config::DockerConfig,
     home::{AppEntry, EnvFile, GivenGrant, GivenReach, Home, LockFile, StackName},
     lint::Finding,
-    owner::Confined,
+    owner::{Confined, lease::Operator},
     plugin::Runtime,
     progress::Sink,
     recipe::Checkout,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use checks::reserved_findings;
-pub use error::{Error, Left, MigrationFailed};
+pub use error::{Error, Left, MigrationFailed, Taken};
 pub use half_restored::half_restored;
 pub use load::{load, load_deployed, names_secrets, recipe_of, stack_name};
 pub use on_server::{Leaving, OnServer, ps};
@@ -57,6 +57,10 @@ pub struct Context {
     pub grants: Vec<GivenGrant>,
     /// What services may reach, as given on the command line.
     pub reaches: Vec<GivenReach>,
+    /// Who runs this command.
+    pub operator: Operator,
+    /// How long to wait for another operation on the app.
+    pub lock_wait: Duration,
 }
 
 /// Answers for the person at the terminal.
@@ -74,6 +78,12 @@ pub trait Consent: Send + Sync {
     }
     /// Shall the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
+    /// The same of a plan that is another one than was agreed to, because somebody else
+    /// changed the app meanwhile. Not unless somebody says so.
+    fn changed_plan(&self, plan: &Plan) -> bool {
+        let _ = plan;
+        false
+    }
 }
 
 /// One app, loaded: its settings, its recipe at one version, its stack.

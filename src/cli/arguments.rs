@@ -141,6 +141,14 @@ impl std::str::FromStr for Flag {
     }
 }
 
+/// For commands that change an app.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LockArg {
+    /// Wait this long for another operation on the app to end, 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub lock_wait: Duration,
+}
+
 /// For commands that lint, or deploy what lint looks at.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct StrictArg {

@@ -294,10 +294,11 @@ fn exit_of_rollout(error: &crate::rollout::Error) -> Exit {
 fn exit_of_operation(error: &crate::app::Error) -> Exit {
     use crate::app::{Error, Left};
     match error {
-        Error::Home(crate::home::Error::Locked { .. }) => Exit::LOCKED,
+        Error::Home(crate::home::Error::Locked { .. }) | Error::Taken(_) => Exit::LOCKED,
         Error::NeedsConsent { .. }
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)
+        | Error::PlanChanged { .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
         Error::BadGrant { .. } | Error::BadReach { .. } => Exit::USAGE,
         Error::Rollout(error) => exit_of_rollout(error),

@@ -1,12 +1,12 @@
 //! What a command works with: the operator's folder, the terminal, and what an
 //! operation needs. Nothing is opened before a command asks for it.
 
-use std::{env, future::Future, path::PathBuf, sync::Arc};
+use std::{env, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    arguments::{AppArg, GrantArg},
+    arguments::{AppArg, GrantArg, LockArg},
     failure::Failure,
     grants::Answers,
     progress::Renderer,
@@ -16,6 +16,8 @@ use crate::{
     app::Context,
     engine::{self, Engine, docker_config::DockerConfig},
     home::{AppEntry, Home, ServerName},
+    operation,
+    owner::lease::Operator,
     plugin::Runtime,
     recipe::Store,
 };
@@ -102,6 +104,8 @@ impl Session {
             consent: answers,
             grants: Vec::new(),
             reaches: Vec::new(),
+            operator: operator(),
+            lock_wait: Duration::ZERO,
         };
         Ok(Operating { context, renderer })
     }
@@ -119,6 +123,13 @@ impl Operating {
     pub fn granting(mut self, arg: &GrantArg) -> Self {
         self.context.grants = arg.grants();
         self.context.reaches = arg.reaches();
+        self
+    }
+
+    /// Waiting for another operation on the app for as long as the command line says.
+    #[must_use]
+    pub fn waiting(mut self, arg: &LockArg) -> Self {
+        self.context.lock_wait = arg.lock_wait;
         self
     }
 
@@ -195,7 +206,11 @@ pub fn wait_cancelling<T>(
 /// What the work ends with.
 pub fn wait_uninterrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = runtime()?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(async {
+        let result = work.await;
+        operation::release_dropped().await;
+        result
+    });
     // A thread may still be waiting for standard input: nobody needs it now.
     runtime.shutdown_background();
     result
@@ -206,6 +221,16 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::io("starting up failed", &e))
+}
+
+/// Who runs this program, for whoever finds an app taken.
+pub fn operator() -> Operator {
+    // Shown and never relied on.
+    let unknown = |_| "an unknown".to_owned();
+    Operator {
+        user: whoami::account().unwrap_or_else(unknown),
+        host: whoami::hostname().unwrap_or_else(unknown),
+    }
 }
 
 /// The user's home directory.

@@ -52,6 +52,9 @@ pub enum Error {
     /// Somebody else changed the service since it was read.
     #[error("the service `{service}` was changed by someone else in the meantime")]
     OutOfSequence { service: String },
+    /// Another operation has the app now: this one stops before its next change.
+    #[error("the lease of `{stack}` is lost: this operation changes nothing more")]
+    LeaseLost { stack: String },
     /// The engine understood and said no.
     #[error("the engine refused to {action}: {message}")]
     Refused { action: String, message: String },
@@ -110,6 +113,11 @@ impl Hint for Error {
                     .into(),
             ),
             Error::OutOfSequence { .. } => Some("run the command again".into()),
+            Error::LeaseLost { .. } => Some(
+                "someone broke the lease, another operation took it over, or the connection was lost \
+                 for too long: look at what runs, then run the command again"
+                    .into(),
+            ),
             Error::Foreign(foreign) => foreign.hint.clone(),
             _ => None,
         }

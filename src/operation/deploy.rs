@@ -10,18 +10,19 @@
 //! to run, those that ran before get their old spec back ([`crate::rollout`]); on
 //! a first deploy they are left as they are, to be looked at.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
     app::{App, Context, Error},
     engine::Kind,
     home::AppGuard,
-    rollout::{Plan, Reached},
+    rollout::{Plan, Reached, run::Rollout},
 };
 
 use super::{
     DeployOptions, DeployReport,
     app_rollout::{Wanted, rollout},
+    lease::{Lease, leased},
     prepare::{Prepared, prepare},
     steps::Steps,
 };
@@ -86,8 +87,56 @@ async fn run(
 ) -> Result<(Plan, bool, Reached), Error> {
     let wanted = Wanted::of(app);
     let rollout = rollout(context, app, &wanted, options);
-    let Prepared { plan, live, work, images, due } =
-        prepare(context, &rollout, Some(guard), app, options).await?;
+    let prepared = prepare(context, &rollout, Some(guard), app, options).await?;
+    if prepared.due.is_some() && !context.consent.plan(&prepared.plan) {
+        return Err(Error::Declined { app: app.entry.name.to_string() });
+    }
+    // What changes nothing needs no lease; the deploy of a restore has that of the restore.
+    if prepared.due.is_none() || app.engine.is_fenced() {
+        return carry_out(context, guard, app, options, &rollout, prepared, None).await;
+    }
+    let (engine, name) = (Arc::clone(&app.engine), app.entry.name.clone());
+    leased(context, &engine, &name, "a deploy", async |lease| {
+        let prepared = anew(context, guard, app, options, &rollout, prepared).await?;
+        carry_out(context, guard, app, options, &rollout, prepared, Some(lease)).await
+    })
+    .await
+}
+
+/// Looks again, now that nobody else changes the app: another plan than the one that was
+/// agreed to is asked about anew.
+async fn anew(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    options: &DeployOptions,
+    rollout: &Rollout<'_>,
+    prepared: Prepared,
+) -> Result<Prepared, Error> {
+    if rollout.live().await?.is_same(&prepared.live) {
+        return Ok(prepared);
+    }
+    let agreed = prepared.plan;
+    // Its plugins end before others of the same names start.
+    drop(prepared.due);
+    let prepared = prepare(context, rollout, Some(guard), app, options).await?;
+    match prepared.plan == agreed || prepared.due.is_none() {
+        true => Ok(prepared),
+        false if context.consent.changed_plan(&prepared.plan) => Ok(prepared),
+        false => Err(Error::PlanChanged { app: app.entry.name.to_string() }),
+    }
+}
+
+async fn carry_out(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    options: &DeployOptions,
+    rollout: &Rollout<'_>,
+    prepared: Prepared,
+    lease: Option<&Lease>,
+) -> Result<(Plan, bool, Reached), Error> {
+    let Prepared { plan, live, work, images, due } = prepared;
     let Some(due) = due else {
         // That it still runs is looked at all the same.
         let mut reached = Reached::default();
@@ -97,13 +146,10 @@ async fn run(
         keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false, reached));
     };
-    if !context.consent.plan(&plan) {
-        return Err(Error::Declined { app: app.entry.name.to_string() });
-    }
     keep_record(context, guard, app, &due.missing).await?;
     let steps = Steps {
         context,
-        rollout: &rollout,
+        rollout,
         guard,
         app,
         options,
@@ -113,6 +159,7 @@ async fn run(
         images,
         back: due.back,
         record: due.record,
+        lease,
     };
     let reached = steps.run(live, work).await?;
     Ok((plan, true, reached))

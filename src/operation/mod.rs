@@ -5,6 +5,7 @@
 
 mod app_rollout;
 mod deploy;
+mod lease;
 mod migrate;
 mod options;
 mod prepare;
@@ -13,5 +14,6 @@ mod steps;
 mod undeploy;
 
 pub use deploy::{deploy, plan};
+pub use lease::{Lease, leased, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};

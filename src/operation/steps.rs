@@ -27,6 +27,7 @@ use crate::{
 
 use super::{
     DeployOptions, app_rollout,
+    lease::Lease,
     migrate::{Migrations, Stopped},
     record::Record,
 };
@@ -50,6 +51,8 @@ pub(super) struct Steps<'a> {
     pub back: bool,
     /// What the deploy is made from; kept when it went well.
     pub record: Record,
+    /// None where a restore has it.
+    pub lease: Option<&'a Lease>,
 }
 
 /// How far a deploy came.
@@ -88,8 +91,9 @@ impl Steps<'_> {
         mut work: Work,
         progress: &mut Progress,
     ) -> Result<Reached, Error> {
-        let Steps { context, rollout, options, .. } = *self;
+        let Steps { context, rollout, options, lease, .. } = *self;
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
+            confirm(lease).await?;
             context.progress.step(format!("{name}: before-deploy"));
             progress.called.push(name.clone());
             plugin.before_deploy(&self.transition).await?;
@@ -100,6 +104,7 @@ impl Steps<'_> {
             work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
         }
 
+        confirm(lease).await?;
         let applied = rollout
             .carry_out(&live, &work, self.back, options.detach)
             .await
@@ -118,6 +123,7 @@ impl Steps<'_> {
             }
             return Ok(applied.reached);
         }
+        confirm(lease).await?;
         if let Err(stopped) =
             self.migrations.run(context, self.guard, self.app, &mut self.plugins).await
         {
@@ -138,6 +144,7 @@ impl Steps<'_> {
             // out.
             self.record.write(context, &self.app.entry)?;
         }
+        confirm(lease).await?;
         rollout.prune(&work).await;
         Ok(applied.reached)
     }
@@ -169,6 +176,7 @@ impl Steps<'_> {
     /// The hooks that need running services, and a last look at these.
     async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
+            confirm(self.lease).await?;
             self.context.progress.step(format!("{name}: after-deploy"));
             plugin.after_deploy(&self.transition).await.inspect_err(|_| {
                 let message = "the services are kept; the next deploy runs the hook again";
@@ -261,5 +269,13 @@ impl Steps<'_> {
                 self.context.progress.warn(format!("{name}: after the deploy failed: {error}"));
             }
         }
+    }
+}
+
+/// That the app is still this operation's, as a step begins.
+async fn confirm(lease: Option<&Lease>) -> Result<(), Error> {
+    match lease {
+        Some(lease) => Ok(lease.confirm().await?),
+        None => Ok(()),
     }
 }

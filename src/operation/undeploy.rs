@@ -19,7 +19,10 @@ use crate::{
     secrets::{self, SecretPlan, StoredSecret},
 };
 
-use super::record::Record;
+use super::{
+    lease::{Lease, leased},
+    record::Record,
+};
 
 /// Swarm removes the containers of a service that is gone within seconds.
 const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +40,12 @@ pub async fn undeploy(
     leaving: &Leaving,
     timeout: Duration,
 ) -> Result<(), Error> {
+    let (engine, app) = (leaving.engine(), &leaving.on_server.entry.name);
+    let work = async |_: &Lease| take_off(context, leaving, timeout).await;
+    leased(context, engine, app, "an undeploy", work).await
+}
+
+async fn take_off(context: &Context, leaving: &Leaving, timeout: Duration) -> Result<(), Error> {
     let engine = leaving.engine();
     let OnServer { entry, stack, .. } = &leaving.on_server;
     let scope = Scope::Stack(stack);
@@ -150,6 +159,11 @@ pub async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says; then some may be gone.
 pub async fn remove(context: &Context, _: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
+    let (engine, app) = (leaving.engine(), &leaving.on_server.entry.name);
+    leased(context, engine, app, "a removal", async |_: &Lease| clear(context, leaving).await).await
+}
+
+async fn clear(context: &Context, leaving: &Leaving) -> Result<(), Error> {
     let engine = leaving.engine();
     let leftovers = leftovers(leaving).await?;
     Record::remove(context, &leaving.on_server.entry)?;

@@ -19,6 +19,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{
     claimant::Claimant,
+    fence::Fence,
     mixup::Mixup,
     others::Others,
     record::{self, Owned, Owner, Record, Unreadable},
@@ -29,6 +30,7 @@ use crate::{
         LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume, api,
         label,
     },
+    home::StackName,
     secrets::APP_LABEL,
 };
 
@@ -75,6 +77,8 @@ pub struct Confined {
     state: Mutex<Option<State>>,
     /// Containers, tasks and sessions of the app that were told of.
     seen: std::sync::Mutex<HashSet<String>>,
+    /// That of the operation that changes it.
+    fence: std::sync::Mutex<Option<Arc<dyn Fence>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,7 +113,39 @@ pub(crate) struct Wanted {
 
 impl Confined {
     pub(crate) fn new(inner: Arc<dyn Engine>, claimant: Claimant) -> Self {
-        Confined { inner, claimant, state: Mutex::default(), seen: std::sync::Mutex::default() }
+        Confined {
+            inner,
+            claimant,
+            state: Mutex::default(),
+            seen: std::sync::Mutex::default(),
+            fence: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Lets changes through only as long as this says so.
+    pub(crate) fn fence(&self, fence: Option<Arc<dyn Fence>>) {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = fence;
+    }
+
+    /// Whether an operation has it.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.fence.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    pub(crate) fn stack(&self) -> &StackName {
+        &self.claimant.stack
+    }
+
+    fn may_change(&self) -> Result<(), Error> {
+        match &*self.fence.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(fence) => fence.may_change(),
+            None => Ok(()),
+        }
+    }
+
+    /// The swarm itself, for what potluck keeps there of its own.
+    pub(crate) fn beneath(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.inner)
     }
 
     /// The swarm without the check, to look at what runs: also where nothing is
@@ -435,6 +471,7 @@ impl Confined {
     /// Writes the record; made where there is none.
     async fn write(&self, state: &mut State) -> Result<(), Error> {
         for _ in 0..TRIES {
+            self.may_change()?;
             // Each time: what somebody else wrote meanwhile may name them still.
             let owned = Arc::make_mut(&mut state.owned);
             state.gone.iter().for_each(|(kind, name)| owned.drop_name(*kind, name));
@@ -707,6 +744,7 @@ impl Engine for Confined {
     ) -> Result<String, Error> {
         let name = spec.name.clone().unwrap_or_default();
         self.claim_one(Kind::Service, &name).await?;
+        self.may_change()?;
         let result = self.inner.create_service(spec, auth).await;
         self.made(Kind::Service, &name, result).await
     }
@@ -719,11 +757,13 @@ impl Engine for Confined {
         auth: Option<&RegistryAuth>,
     ) -> Result<(), Error> {
         self.own(Kind::Service, id).await?;
+        self.may_change()?;
         self.inner.update_service(id, version, spec, auth).await
     }
 
     async fn remove_service(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Service, id).await?;
+        self.may_change()?;
         self.inner.remove_service(id).await?;
         self.removed(Kind::Service, name).await
     }
@@ -742,12 +782,14 @@ impl Engine for Confined {
     async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error> {
         let name = request.name.clone();
         self.claim_one(Kind::Network, &name).await?;
+        self.may_change()?;
         let result = self.inner.create_network(request).await;
         self.made(Kind::Network, &name, result).await
     }
 
     async fn remove_network(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Network, id).await?;
+        self.may_change()?;
         self.inner.remove_network(id).await?;
         self.removed(Kind::Network, name).await
     }
@@ -770,6 +812,7 @@ impl Engine for Confined {
             return Err(self.foreign(Kind::Secret, &name, &reason));
         }
         let claimed = self.owned().await?.has_name(Kind::Secret, &name);
+        self.may_change()?;
         let result = self.inner.create_secret(spec).await;
         let id = self.made(Kind::Secret, &name, result).await?;
         if !claimed {
@@ -780,6 +823,7 @@ impl Engine for Confined {
 
     async fn remove_secret(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Secret, id).await?;
+        self.may_change()?;
         self.inner.remove_secret(id).await?;
         self.removed(Kind::Secret, name).await
     }
@@ -791,6 +835,7 @@ impl Engine for Confined {
         spec: api::SecretSpec,
     ) -> Result<(), Error> {
         self.own(Kind::Secret, id).await?;
+        self.may_change()?;
         self.inner.update_secret(id, version, spec).await
     }
 
@@ -813,12 +858,14 @@ impl Engine for Confined {
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
         let name = spec.name.clone().unwrap_or_default();
         self.claim_one(Kind::Config, &name).await?;
+        self.may_change()?;
         let result = self.inner.create_config(spec).await;
         self.made(Kind::Config, &name, result).await
     }
 
     async fn remove_config(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Config, id).await?;
+        self.may_change()?;
         self.inner.remove_config(id).await?;
         self.removed(Kind::Config, name).await
     }
@@ -830,6 +877,7 @@ impl Engine for Confined {
         spec: api::ConfigSpec,
     ) -> Result<(), Error> {
         self.own(Kind::Config, id).await?;
+        self.may_change()?;
         self.inner.update_config(id, version, spec).await
     }
 
@@ -878,6 +926,7 @@ impl Engine for Confined {
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         self.told_of(Kind::Container, container)?;
+        self.may_change()?;
         let session = self.inner.exec(container, exec).await?;
         self.seen().insert(session.id.clone());
         Ok(session)
@@ -895,6 +944,7 @@ impl Engine for Confined {
         tar: bytes::Bytes,
     ) -> Result<(), Error> {
         self.told_of(Kind::Container, container)?;
+        self.may_change()?;
         self.inner.put_archive(container, folder, tar).await
     }
 
@@ -944,11 +994,13 @@ impl Engine for Confined {
         labels: BTreeMap<String, String>,
     ) -> Result<Volume, Error> {
         self.claim_one(Kind::Volume, name).await?;
+        self.may_change()?;
         self.inner.create_volume(name, labels).await
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), Error> {
         self.own_name(Kind::Volume, name).await?;
+        self.may_change()?;
         self.inner.remove_volume(name).await?;
         self.removed(Kind::Volume, name.to_owned()).await
     }

@@ -9,6 +9,8 @@
 
 mod claimant;
 mod confined;
+mod fence;
+pub mod lease;
 mod mixup;
 mod others;
 mod record;
@@ -17,6 +19,7 @@ mod reserved;
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
 pub(crate) use confined::{Standing, Wanted};
+pub(crate) use fence::Fence;
 pub use mixup::Mixup;
-pub(crate) use record::{KIND_LABEL, Owned};
+pub(crate) use record::{KIND_LABEL, Owned, Unreadable};
 pub(crate) use reserved::reserved;

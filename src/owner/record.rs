@@ -187,10 +187,15 @@ pub(crate) enum Unreadable {
     Broken(String),
 }
 
-/// The name of a stack's record. A stack's name that leaves no room is cut and
-/// told apart by its digest.
+/// The name of a stack's record.
 pub(crate) fn name(stack: &StackName) -> String {
-    let (head, tail) = ("potluck.", ".owner");
+    own_name(stack, ".owner")
+}
+
+/// The name of a config that potluck keeps for a stack. A stack's name that leaves no
+/// room is cut and told apart by its digest.
+pub(super) fn own_name(stack: &StackName, tail: &str) -> String {
+    let head = "potluck.";
     let room = LONGEST_NAME - head.len() - tail.len();
     let stack = stack.as_str();
     if stack.len() <= room {

@@ -11,7 +11,7 @@
 pub(crate) mod data;
 pub mod put_back;
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -35,6 +35,7 @@ use crate::{
     engine::{Engine, Scope},
     home::AppGuard,
     hooks::{self, Guarding},
+    operation::{self, Lease},
     plugin::{Finding, Hooks, Role},
     text::line,
 };
@@ -250,12 +251,28 @@ impl Restore {
     /// Until services stop, the app is as it was. A failure after that says
     /// what was left; running the restore again is always possible.
     pub async fn run(
+        self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+    ) -> Result<RestoreReport, Error> {
+        let (engine, name) = (Arc::clone(&app.engine), app.entry.name.clone());
+        operation::leased(context, &engine, &name, "a restore", async |_: &Lease| {
+            self.run_alone(context, guard, app, options).await
+        })
+        .await
+    }
+
+    async fn run_alone(
         mut self,
         context: &Context,
         guard: &AppGuard,
         app: &mut App,
         options: &Options,
     ) -> Result<RestoreReport, Error> {
+        // As they are now that nobody else changes them.
+        self.services = Services::look(app, &self.items).await?;
         let began = Instant::now();
         let cancel = &options.cancel;
         // With what was agreed to while it was prepared.

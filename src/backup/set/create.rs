@@ -31,6 +31,7 @@ use crate::{
     },
     home::AppGuard,
     hooks::{self, Guarding},
+    operation::{self, Lease},
     plugin::{Hooks, Role},
     progress::Event,
 };
@@ -72,6 +73,19 @@ pub struct ItemReport {
 /// Whatever kept one item from being taken whole; then there is no set.
 /// [`Error::AfterBackup`] when there is one, but its last hook failed.
 pub async fn create(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    options: &Options,
+) -> Result<SetReport, Error> {
+    let name = &app.entry.name;
+    operation::leased(context, &app.engine, name, "a backup", async |_: &Lease| {
+        create_alone(context, guard, app, options).await
+    })
+    .await
+}
+
+async fn create_alone(
     context: &Context,
     guard: &AppGuard,
     app: &App,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     app,
     cli::{
-        arguments::{AppArg, GrantArg, JsonArg, StrictArg, duration},
+        arguments::{AppArg, GrantArg, JsonArg, LockArg, StrictArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion, show_plan},
@@ -45,6 +45,9 @@ services that have ended well, `stopped` those without replicas.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
+
+    #[command(flatten)]
+    lock: LockArg,
 
     /// The recipe's version, a release or a commit [default: what the settings pin]
     #[arg(value_name = "VERSION")]
@@ -101,7 +104,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let guard = if args.dry_run { None } else { Some(home.guard_app(&entry, "a deploy")?) };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);
-    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
+    let operating =
+        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = DeployOptions {
         version: args.version.clone().map_or(Version::Newest, Version::Named),
         timeout: args.timeout,

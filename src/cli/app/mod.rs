@@ -13,6 +13,7 @@ mod rm;
 mod run;
 mod secret;
 mod undeploy;
+mod unlock;
 
 use clap::Subcommand;
 
@@ -57,6 +58,7 @@ pub enum Command {
     Run(run::Args),
     Cmd(cmd::Args),
     Rm(rm::Args),
+    Unlock(unlock::Args),
     #[command(subcommand)]
     Secret(secret::Command),
 }
@@ -75,6 +77,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Cmd(args) => cmd::run(args, session),
         Command::Secret(command) => secret::run(command, session),
         Command::Rm(args) => rm::run(args, session),
+        Command::Unlock(args) => unlock::run(args, session),
     }
 }
 

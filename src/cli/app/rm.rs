@@ -3,7 +3,7 @@
 use crate::{
     app::{self, Context, Leaving},
     cli::{
-        arguments::AppArg,
+        arguments::{AppArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -28,6 +28,9 @@ Without a terminal, --yes is needed; else the exit code is 6.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
+
+    #[command(flatten)]
+    lock: LockArg,
 
     /// Don't ask
     #[arg(short, long)]
@@ -58,7 +61,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             return Err(Failure::interrupted("nothing was changed"));
         }
     }
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     let cleaned = wait("interrupted: some of the app may be removed already", async {
         Ok(clean_up(&operating.context, &guard).await)
     })?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Leaving,
     cli::{
-        arguments::{AppArg, duration},
+        arguments::{AppArg, LockArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -31,6 +31,9 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
+    #[command(flatten)]
+    lock: LockArg,
+
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
@@ -44,7 +47,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let guard = home.guard_app(&entry, "an undeploy")?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     wait("interrupted: some of the app may be stopped already", async {
         // First, so that the question comes after what cannot be done.
         let app = Leaving::load(&operating.context, &entry).await?;

@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 use crate::{
     app, backup,
     cli::{
-        arguments::{AppArg, GrantArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg, LockArg},
         exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
@@ -31,6 +31,9 @@ pub struct Args {
     app: AppArg,
 
     #[command(flatten)]
+    lock: LockArg,
+
+    #[command(flatten)]
     grants: GrantArg,
 
     #[command(flatten)]
@@ -42,7 +45,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let guard = home.guard_app(&entry, "a backup")?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
-    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
+    let operating =
+        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
         let app = app::load_deployed(&operating.context, &entry).await?;

@@ -8,7 +8,7 @@ use crate::{
     app,
     backup::{self, RestorePlan, Which},
     cli::{
-        arguments::{AppArg, GrantArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -38,6 +38,9 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
+    #[command(flatten)]
+    lock: LockArg,
+
     /// The backup, or the beginning of its name [default: the newest]
     #[arg(value_name = "BACKUP")]
     backup: Option<String>,
@@ -58,7 +61,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let guard = home.guard_app(&entry, "a restore")?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
-    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
+    let operating =
+        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = super::options();
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
     let report = wait_cancelling(&options.cancel, async {

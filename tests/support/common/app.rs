@@ -18,6 +18,7 @@ use potluck::{
     },
     hooks,
     operation::{self, DeployOptions, DeployReport},
+    owner::lease::Operator,
     plugin::{Command, Runtime, StackServices},
     progress::{Event, Sink},
     recipe::{Store, Version},
@@ -145,6 +146,8 @@ impl TestApp {
             consent: Arc::new(Yes),
             grants: Vec::new(),
             reaches: Vec::new(),
+            operator: Operator { user: "anna".into(), host: "here".into() },
+            lock_wait: Duration::ZERO,
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

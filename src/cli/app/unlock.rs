@@ -1,0 +1,66 @@
+//! `potluck app unlock`
+
+use crate::{
+    cli::{
+        arguments::{AppArg, JsonArg},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        prompt,
+        session::{Session, operator, wait},
+    },
+    operation,
+};
+
+/// End the operation that has an app, by force.
+///
+/// One operation at a time changes an app, from whichever machine. One that died frees
+/// the app by itself: the next command sees within a minute that nobody renews its
+/// lease. This is for one that is still alive and that you cannot reach. It stops before
+/// its next change; what it has done so far stays. Look at the app afterwards.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app unlock wiki.example.org --reason 'the laptop of anna is lost'
+
+JSON: {app, ended}; `ended` is {operation, doing, user, host, pid, since}, or null where
+no operation had the app.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// Why, for whoever started the operation
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let on_server = super::on_server(session, &home, &entry)?;
+    if !args.yes && session.ui.is_interactive() {
+        let question =
+            format!("End the operation that has {}? What it has done stays.", entry.name);
+        if !prompt::confirm(&session.ui, &question, false)? {
+            return Err(Failure::interrupted("nothing was changed"));
+        }
+    }
+    let ended = wait("interrupted: the operation may be ended already", async {
+        Ok(operation::unlock(&on_server.engine, &operator(), &args.reason).await?)
+    })?;
+    if args.json.json {
+        session.ui.json(&serde_json::json!({"app": entry.name.as_str(), "ended": ended}))?;
+        return Ok(Exit::DONE);
+    }
+    match ended {
+        Some(holder) => session.ui.say(format_args!("Ended: {holder}.")),
+        None => session.ui.say(format_args!("No operation has {}.", entry.name)),
+    }
+    Ok(Exit::DONE)
+}

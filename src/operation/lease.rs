@@ -1,0 +1,369 @@
+//! One operation at a time changes an app, on whichever machine it was begun.
+//!
+//! The lease is a config on the swarm ([`crate::owner::lease`]), made atomically, renewed
+//! by version every [`RENEW`], and removed by id. A process that missed its renewals for
+//! [`STOP`] changes nothing more ([`Fence`]); another one takes the lease over only when
+//! it saw the same version for [`STALE`] by its own monotonic clock. The holder's clock
+//! runs on while it is stopped (SIGSTOP, a suspended laptop), so that of two processes
+//! never both go on. What remains is a request that was sent before: it may still arrive,
+//! and fails where it names a version that the other has changed since.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    app::{Context, Error, Taken},
+    engine::{self, Engine},
+    home::{AppName, StackName},
+    owner::{
+        Confined, Fence, Unreadable,
+        lease::{self as kept, Holder, Operator},
+    },
+};
+
+/// Between two renewals.
+const RENEW: Duration = Duration::from_secs(15);
+/// Without a renewal for this long the holder stops.
+const STOP: Duration = Duration::from_secs(45);
+/// Without a renewal for this long the lease may be taken over.
+const STALE: Duration = Duration::from_secs(60);
+/// Between two looks at somebody else's lease.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the end of a process waits for its leases to be removed.
+const LAST: Duration = Duration::from_secs(3);
+
+/// Does what changes an app, under its lease.
+///
+/// # Errors
+/// [`Error::Taken`] while another operation has it, and what the work ends with.
+pub async fn leased<T, E: From<Error>>(
+    context: &Context,
+    engine: &Confined,
+    app: &AppName,
+    doing: &str,
+    work: impl AsyncFnOnce(&Lease) -> Result<T, E>,
+) -> Result<T, E> {
+    let lease = Lease::take(context, engine, app, doing).await?;
+    let outcome = work(&lease).await;
+    engine.fence(None);
+    if let Err(error) = lease.release().await {
+        context.progress.warn(format!(
+            "{app}: its lease is not released, which keeps others waiting for a minute: {error}"
+        ));
+    }
+    outcome
+}
+
+/// That this process may change an app. Let go with [`Lease::release`]; when it is only
+/// dropped, as by Ctrl-C, [`release_dropped`] does it.
+#[derive(Debug)]
+pub struct Lease {
+    state: Arc<State>,
+    renewing: JoinHandle<()>,
+    released: bool,
+}
+
+struct State {
+    engine: Arc<dyn Engine>,
+    stack: StackName,
+    holder: Holder,
+    /// The config's id.
+    config: String,
+    /// The config's version, and when it was last known to be ours.
+    renewed: Mutex<(u64, Instant)>,
+    /// Somebody else broke it or took it over.
+    lost: AtomicBool,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("stack", &self.stack).field("holder", &self.holder).finish()
+    }
+}
+
+impl State {
+    fn renewed(&self) -> (u64, Instant) {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads it back: its version, if it is still ours.
+    async fn read(&self) -> Result<Option<u64>, engine::Error> {
+        let asked = Instant::now();
+        let found = match self.engine.config(&kept::name(&self.stack)).await {
+            Ok(config) => kept::Lease::read(&config).ok(),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        let ours = found.filter(|it| it.config == self.config && it.broken.is_none());
+        let version = ours.map(|it| it.version);
+        match version {
+            Some(version) => {
+                *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = (version, asked);
+            }
+            None => self.lost.store(true, Ordering::Relaxed),
+        }
+        Ok(version)
+    }
+
+    /// Renews it by version.
+    async fn renew(&self) -> Result<(), engine::Error> {
+        let (version, _) = self.renewed();
+        let spec = kept::spec(&self.stack, &self.holder, Timestamp::now(), None);
+        match self.engine.update_config(&self.config, version, spec).await {
+            Ok(()) | Err(engine::Error::OutOfSequence { .. }) => self.read().await.map(drop),
+            Err(error) if error.is_not_found() => self.read().await.map(drop),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn remove(&self) -> Result<(), engine::Error> {
+        match self.engine.remove_config(&self.config).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Fence for State {
+    fn may_change(&self) -> Result<(), engine::Error> {
+        let (_, renewed) = self.renewed();
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost || renewed.elapsed() >= STOP {
+            return Err(engine::Error::LeaseLost { stack: self.stack.to_string() });
+        }
+        Ok(())
+    }
+}
+
+impl Lease {
+    /// Takes the lease of an app, waiting for another operation to end for as long as the
+    /// command line says, and in any case as long as it takes to know that its holder is
+    /// dead.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] while another operation has it, and what the engine says.
+    async fn take(
+        context: &Context,
+        confined: &Confined,
+        app: &AppName,
+        doing: &str,
+    ) -> Result<Lease, Error> {
+        let engine = confined.beneath();
+        let stack = confined.stack();
+        let holder = holder(&context.operator, doing)?;
+        let (began, wait) = (Instant::now(), context.lock_wait);
+        let mut watched: Option<(String, u64, Instant)> = None;
+        let mut told = false;
+        loop {
+            let asked = Instant::now();
+            let spec = kept::spec(stack, &holder, Timestamp::now(), None);
+            match engine.create_config(spec).await {
+                Ok(config) => {
+                    let state = State {
+                        engine,
+                        stack: stack.clone(),
+                        holder,
+                        config,
+                        renewed: Mutex::new((0, asked)),
+                        lost: AtomicBool::new(false),
+                    };
+                    let lease = Lease::begin(state);
+                    // The version to renew it by.
+                    lease.confirm().await?;
+                    confined.fence(Some(Arc::clone(&lease.state) as Arc<dyn Fence>));
+                    return Ok(lease);
+                }
+                Err(engine::Error::Exists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let Some(other) = look(&*engine, stack).await? else { continue };
+            let since = match &watched {
+                Some((config, version, since))
+                    if (config, *version) == (&other.config, other.version) =>
+                {
+                    *since
+                }
+                _ => asked,
+            };
+            watched = Some((other.config.clone(), other.version, since));
+            if since.elapsed() >= STALE {
+                context.progress.warn(format!(
+                    "{}: {}, but has not renewed its lease since: taking over",
+                    app, other.holder
+                ));
+                let by = context.operator.to_string();
+                end(&*engine, stack, &other, &by).await?;
+                continue;
+            }
+            // Clocks differ, so this only says whether it is worth a look.
+            let silent = Timestamp::now().duration_since(other.renewed).unsigned_abs() >= STALE;
+            let patience = if silent { wait.max(STALE + 2 * LOOK) } else { wait };
+            if began.elapsed() >= patience {
+                return Err(Error::Taken(Box::new(Taken {
+                    app: app.to_string(),
+                    holder: other.holder,
+                    renewed: other.renewed,
+                })));
+            }
+            if !told {
+                told = true;
+                context.progress.warn(format!(
+                    "{}: waiting, because {}{}",
+                    app,
+                    other.holder,
+                    if silent { "; it seems to be dead, which takes a minute to know" } else { "" }
+                ));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn begin(state: State) -> Lease {
+        let state = Arc::new(state);
+        let renewed = Arc::clone(&state);
+        let renewing = tokio::spawn(async move {
+            loop {
+                sleep(RENEW).await;
+                while renewed.may_change().is_ok() && renewed.renew().await.is_err() {
+                    sleep(LOOK).await;
+                }
+                if renewed.may_change().is_err() {
+                    return;
+                }
+            }
+        });
+        Lease { state, renewing, released: false }
+    }
+
+    /// Asks the swarm whether it is still ours; to be done as each step begins.
+    ///
+    /// # Errors
+    /// [`engine::Error::LeaseLost`], and what the engine says.
+    pub async fn confirm(&self) -> Result<(), engine::Error> {
+        self.state.may_change()?;
+        self.state.read().await?;
+        self.state.may_change()
+    }
+
+    /// Lets it go.
+    ///
+    /// # Errors
+    /// What the engine says; it is stale in a minute then.
+    pub async fn release(mut self) -> Result<(), engine::Error> {
+        self.renewing.abort();
+        self.state.remove().await?;
+        self.released = true;
+        Ok(())
+    }
+}
+
+/// Leases that were dropped before they were released.
+static DROPPED: Mutex<Vec<Arc<State>>> = Mutex::new(Vec::new());
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewing.abort();
+        if !self.released {
+            DROPPED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.state));
+        }
+    }
+}
+
+/// Releases what Ctrl-C or an error dropped; to be called before the process ends.
+pub async fn release_dropped() {
+    let dropped = std::mem::take(&mut *DROPPED.lock().unwrap_or_else(PoisonError::into_inner));
+    for state in dropped {
+        // The next operation finds out that its holder is gone.
+        let _ = timeout(LAST, state.remove()).await;
+    }
+}
+
+/// The lease that somebody else has.
+async fn look(engine: &dyn Engine, stack: &StackName) -> Result<Option<kept::Lease>, Error> {
+    let config = match engine.config(&kept::name(stack)).await {
+        Ok(config) => config,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    kept::Lease::read(&config).map(Some).map_err(|why| Error::BadLease {
+        name: kept::name(stack),
+        reason: match why {
+            Unreadable::Newer => "a newer potluck wrote it".into(),
+            Unreadable::Broken(reason) => reason,
+        },
+    })
+}
+
+/// Ends the operation that has an app, on whichever machine it runs: it changes nothing
+/// more from then on. Returns whose it was; none where no operation has it.
+///
+/// # Errors
+/// What the engine says.
+pub async fn unlock(
+    engine: &Confined,
+    operator: &Operator,
+    reason: &str,
+) -> Result<Option<Holder>, Error> {
+    let (beneath, stack) = (engine.beneath(), engine.stack());
+    engine.require().await?;
+    let Some(other) = look(&*beneath, stack).await? else { return Ok(None) };
+    end(&*beneath, stack, &other, &format!("{operator}: {reason}")).await?;
+    // One that was renewed at that moment is still there.
+    match look(&*beneath, stack).await? {
+        Some(still) if still.config == other.config => {
+            end(&*beneath, stack, &still, &format!("{operator}: {reason}")).await?;
+        }
+        _ => {}
+    }
+    Ok(Some(other.holder))
+}
+
+/// Ends somebody else's lease: by version first, so that of a renewal at the same moment
+/// one fails; then by id.
+async fn end(
+    engine: &dyn Engine,
+    stack: &StackName,
+    other: &kept::Lease,
+    by: &str,
+) -> Result<(), Error> {
+    let spec = kept::spec(stack, &other.holder, other.renewed, Some(by));
+    match engine.update_config(&other.config, other.version, spec).await {
+        Ok(()) => {}
+        // It was renewed or ended: look again.
+        Err(engine::Error::OutOfSequence { .. }) => return Ok(()),
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    match engine.remove_config(&other.config).await {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn holder(operator: &Operator, doing: &str) -> Result<Holder, Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| engine::Error::Io {
+        action: "reading the operating system's randomness".into(),
+        source: error.into(),
+    })?;
+    Ok(Holder {
+        operation: hex::encode(random),
+        doing: doing.to_owned(),
+        user: operator.user.clone(),
+        host: operator.host.clone(),
+        pid: std::process::id(),
+        since: Timestamp::now(),
+    })
+}
