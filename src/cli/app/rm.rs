@@ -69,7 +69,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     drop(operating);
     match cleaned {
         Ok(()) => {}
-        Err(error @ app::Error::StillDeployed { .. }) => return Err(error.into()),
+        Err(error @ (app::Error::StillDeployed { .. } | app::Error::Taken(_))) => {
+            return Err(error.into());
+        }
         Err(error) if args.force => session.ui.warn(format_args!(
             "what {} has on {} is not removed: {error}",
             entry.name, entry.server
