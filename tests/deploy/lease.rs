@@ -1,7 +1,11 @@
 //! One operation at a time changes an app, on whichever machine it was begun: two
 //! operators with two folders, on the real swarm.
 
-use crate::support::{cli::Lab, common::*, operator::*};
+use crate::support::{
+    cli::Lab,
+    common::{app::*, *},
+    operator::*,
+};
 
 use std::{
     process::{Child, Command, Output, Stdio},
@@ -186,7 +190,8 @@ async fn a_plan_that_someone_else_changed_meanwhile_is_asked_about_anew() {
         app.context.consent = Arc::new(Meanwhile { service: service.clone(), again });
         app.set("VALUE", "2");
         let outcome = app.try_deploy(&DeployOptions::default()).await;
-        let has = docker(&["service", "inspect", &service]).contains("OTHER=1");
+        let has = docker(&["service", "inspect", "--format", "{{json .Spec}}", &service])
+            .contains("OTHER=1");
         match again {
             false => {
                 assert!(matches!(outcome, Err(Error::PlanChanged { .. })), "{outcome:?}");
