@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use crate::{
     home::{Grant, Reach, lock_file::PluginPin},
     owner::Mixup,
-    plugin::grants::{Reason, sentence},
+    plugin::grants::{Question, Reason, sentence},
     text::line,
 };
 
@@ -27,10 +27,7 @@ pub(crate) fn in_one_line(question: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     pub plugin: String,
-    pub grants: Vec<Grant>,
-    /// What it was given earlier.
-    pub before: BTreeSet<Grant>,
-    pub reason: Reason,
+    pub question: Question,
     /// What the component is: `std:postgres`, or its path in the recipe.
     pub component: String,
     /// Its digest, 64 hex digits.
@@ -55,7 +52,7 @@ pub struct Ambiguous {
 impl Wish {
     /// Why a plugin asks that the recipe does not list, up to what it asks for.
     pub fn stands_in(&self) -> Option<String> {
-        let because = match self.grants.is_empty() {
+        let because = match self.question.wanted.is_empty() {
             true => "the recipe has backup labels",
             false => "the recipe's backup labels have hooks",
         };
@@ -63,16 +60,11 @@ impl Wish {
         self.is_implied.then(|| format!("{because}; potluck's {plugin} needs permission to"))
     }
 
-    /// What it asks for and was not given.
-    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| !self.before.contains(grant))
-    }
-
     /// What happened to the component, where that is why there is something to
     /// agree to.
     pub fn change(&self) -> Option<String> {
         let agreed = self.agreed.as_ref()?;
-        match self.reason {
+        match self.question.reason {
             Reason::ChangedInPlace => Some(format!(
                 "its component changed although the version is still {}: {} → {}",
                 self.version,
@@ -96,11 +88,12 @@ impl fmt::Display for Wish {
             Some(why) => write!(f, "  {why}")?,
             None => write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?,
         }
-        if self.grants.is_empty() {
+        if self.question.wanted.is_empty() {
             return write!(f, " run, with no access to anything");
         }
-        for grant in &self.grants {
-            let mark = match (self.before.is_empty(), self.before.contains(grant)) {
+        for grant in &self.question.wanted {
+            let mark = match (self.question.before.is_empty(), self.question.before.contains(grant))
+            {
                 (true, _) => "",
                 (false, true) => ", as before",
                 (false, false) => ", new",
@@ -108,7 +101,9 @@ impl fmt::Display for Wish {
             let grant = format!("{} ({grant}{mark})", sentence(grant));
             write!(f, "\n    {}", line(&grant))?;
         }
-        for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
+        for grant in
+            self.question.before.iter().filter(|grant| !self.question.wanted.contains(grant))
+        {
             let grant = format!("{} ({grant})", sentence(grant));
             write!(f, "\n    no longer {}", line(&grant))?;
         }

@@ -90,7 +90,7 @@ impl Consent for Answers {
             Some(why) => self.ui.line(format_args!("{}:", capitalised(&why))),
             None => self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:")),
         }
-        for line in grant_lines(&wish.grants, &wish.before) {
+        for line in grant_lines(&wish.question.wanted, &wish.question.before) {
             self.ui.line(clean(&line));
         }
         self.ask("Allow this?", false)
@@ -143,7 +143,7 @@ fn capitalised(sentence: &str) -> String {
 }
 
 /// One line per grant, saying what is new and what is no longer wanted.
-fn grant_lines(wanted: &[Grant], before: &BTreeSet<Grant>) -> Vec<String> {
+fn grant_lines(wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> Vec<String> {
     let mut lines = Vec::new();
     if wanted.is_empty() {
         lines.push("  - run, with no access to anything".into());
@@ -212,13 +212,13 @@ pub fn show_reach(ui: &Ui, rows: &[ReachRow]) {
 mod tests {
     use super::*;
 
-    fn grants(grants: &[&str]) -> Vec<Grant> {
+    fn grants(grants: &[&str]) -> BTreeSet<Grant> {
         grants.iter().map(|g| g.parse().unwrap()).collect()
     }
 
     #[test]
     fn a_widening_shows_what_is_new() {
-        let before = grants(&["exec: db", "exec: app"]).into_iter().collect();
+        let before = grants(&["exec: db", "exec: app"]);
         let lines = grant_lines(&grants(&["exec: db", "secret: key"]), &before);
         let exec = |service: &str| sentence(&Grant::Exec(service.into()));
         assert_eq!(
