@@ -8,6 +8,7 @@ mod half_restored;
 mod load;
 pub(crate) mod names;
 mod on_server;
+pub mod permission;
 pub(crate) mod plugins;
 pub(crate) mod questions;
 pub mod reach;

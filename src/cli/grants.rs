@@ -4,13 +4,12 @@
 //! but a grant is never given: the command ends with exit code 6 and lists what
 //! `--grant` would have to say.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
+
+use serde::Serialize;
 
 use super::{
     exit::Exit,
@@ -19,9 +18,11 @@ use super::{
     ui::{BOLD, DIM, Ui, clean},
 };
 use crate::{
-    app::{Consent, Downgrade, ReachWish, Takeover, Wish},
+    app::{
+        Consent, Downgrade, ReachWish, Takeover, Wish,
+        permission::{Permission, told},
+    },
     home::Grant,
-    plugin::grants::sentence,
     rollout::{Change, ChangeAction, ChangeKind, Plan, ReachRow},
 };
 
@@ -67,6 +68,12 @@ impl Answers {
         })
     }
 
+    fn wanted(&self, lines: &[String]) {
+        for line in lines {
+            self.ui.line(format_args!("  - {}", clean(line)));
+        }
+    }
+
     /// How a command ends: one whose question was left, by Ctrl-C say, was interrupted,
     /// and not refused for want of consent.
     pub fn ended(&self, failure: Failure) -> Failure {
@@ -90,9 +97,7 @@ impl Consent for Answers {
             Some(why) => self.ui.line(format_args!("{}:", capitalised(&why))),
             None => self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:")),
         }
-        for line in grant_lines(&wish.question.wanted, &wish.question.before) {
-            self.ui.line(clean(&line));
-        }
+        self.wanted(&wish.lines());
         self.ask("Allow this?", false)
     }
 
@@ -120,9 +125,7 @@ impl Consent for Answers {
         }
         let service = clean(&wish.service);
         self.ui.line(format_args!("The service {BOLD}{service}{BOLD:#} wants to:"));
-        for line in wish.lines() {
-            self.ui.line(format_args!("  - {}", clean(&line)));
-        }
+        self.wanted(&wish.lines());
         self.ask("Allow this?", false)
     }
 
@@ -142,24 +145,17 @@ fn capitalised(sentence: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// One line per grant, saying what is new and what is no longer wanted.
-fn grant_lines(wanted: &BTreeSet<Grant>, before: &BTreeSet<Grant>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if wanted.is_empty() {
-        lines.push("  - run, with no access to anything".into());
+/// A grant in JSON.
+#[derive(Serialize)]
+pub struct GrantRow {
+    pub grant: String,
+    pub meaning: String,
+}
+
+impl From<&Grant> for GrantRow {
+    fn from(grant: &Grant) -> Self {
+        GrantRow { grant: grant.to_string(), meaning: grant.meaning() }
     }
-    for grant in wanted {
-        let mark = match (before.is_empty(), before.contains(grant)) {
-            (true, _) => "",
-            (false, true) => ", as before",
-            (false, false) => ", new",
-        };
-        lines.push(format!("  - {} ({grant}{mark})", sentence(grant)));
-    }
-    for grant in before.iter().filter(|grant| !wanted.contains(grant)) {
-        lines.push(format!("  - no longer {} ({grant})", sentence(grant)));
-    }
-    lines
 }
 
 /// The plan for people, on standard error.
@@ -203,31 +199,7 @@ pub fn show_reach(ui: &Ui, rows: &[ReachRow]) {
             "agreed" => ", agreed to",
             _ => "",
         };
-        let line = format!("{meaning} ({reach}{state})");
+        let line = told(meaning, reach, state);
         ui.say(format_args!("  {BOLD}{}{BOLD:#}: {}", clean(service), clean(&line)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grants(grants: &[&str]) -> BTreeSet<Grant> {
-        grants.iter().map(|g| g.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_widening_shows_what_is_new() {
-        let before = grants(&["exec: db", "exec: app"]);
-        let lines = grant_lines(&grants(&["exec: db", "secret: key"]), &before);
-        let exec = |service: &str| sentence(&Grant::Exec(service.into()));
-        assert_eq!(
-            lines,
-            [
-                format!("  - {} (exec: db, as before)", exec("db")),
-                "  - store the secret `key`, once for each version (secret: key, new)".into(),
-                format!("  - no longer {} (exec: app)", exec("app")),
-            ]
-        );
     }
 }
