@@ -18,11 +18,8 @@ use crate::{
         ui::clean,
     },
     home::EnvFile,
-    recipe::{
-        Checkout, Version,
-        abra::{Hints, LeftOut},
-    },
-    scaffold::{self, Name, Port, Suggestion},
+    recipe::{Checkout, Version, abra::LeftOut},
+    scaffold::{self, Hints, Name, Port, Suggestion},
 };
 
 /// Begin a plugin from the functions of a recipe's abra.sh.

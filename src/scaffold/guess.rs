@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Function, stores};
-use crate::home::Grant;
+use crate::{
+    home::Grant,
+    recipe::abra::{Function, store_of},
+};
 
 /// What is known of a recipe beside the function.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +97,7 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     }
     if !is_local && guess.service.is_none() {
         let main = ["app", "web"].into_iter().find(|key| hints.services.contains_key(*key));
-        guess.service = stores::service(function, &hints.services)
+        guess.service = store_of(function, &hints.services)
             .or_else(|| main.map(str::to_owned))
             .or_else(|| hints.services.keys().next().cloned());
     }
@@ -277,7 +279,8 @@ fn remarks(words: &[&str], guess: &mut Guess) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::functions, *};
+    use super::*;
+    use crate::recipe::abra::functions;
 
     fn hints() -> Hints {
         let services =
