@@ -11,6 +11,7 @@ mod contents;
 mod exec;
 mod files;
 mod logs;
+pub(crate) mod pattern;
 mod script;
 mod state;
 mod store;
@@ -31,7 +32,6 @@ use futures_util::{
 };
 use sha2::{Digest, Sha256};
 
-pub(crate) use script::fits;
 pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
