@@ -7,7 +7,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use crate::{
+    bounded,
     home::{BackupSettings, Home, ServerName},
     progress::Sink,
 };
@@ -192,18 +193,22 @@ fn make_password(path: &Path) -> io::Result<()> {
 /// `KEY=value` lines; blank lines and comments are skipped, one pair of quotes
 /// around a value is taken off, as systemd does. No error shows a value.
 fn read_environment(path: &Path) -> Result<Vec<(OsString, OsString)>, Error> {
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_ENVIRONMENT + 1).read_to_string(&mut text))
-        .map_err(Error::io("reading", path))?;
+    let reading = Error::io("reading", path);
     let bad = |line: usize, reason: &str| Error::EnvironmentFile {
         path: path.to_owned(),
         line,
         reason: reason.into(),
     };
-    if text.len() as u64 > LONGEST_ENVIRONMENT {
-        return Err(bad(0, "it is larger than 64 KiB"));
-    }
+    let read = File::open(path).and_then(|file| bounded::read(file, LONGEST_ENVIRONMENT));
+    let bytes = match read {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if bounded::is_too_large(&error) => return Err(bad(0, &error.to_string())),
+        Err(error) => return Err(reading(error)),
+    };
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(reading(io::Error::new(io::ErrorKind::InvalidData, error))),
+    };
     let mut variables = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();

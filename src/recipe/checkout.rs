@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,7 @@ use cap_std::{ambient_authority, fs::Dir};
 use tempfile::TempDir;
 
 use super::{ComponentRef, Error, Manifest, abra, inside::leaves};
-use crate::{compose, home::RecipeName};
+use crate::{bounded, compose, home::RecipeName};
 
 /// Longest file that is read at once, in bytes; a component is the largest.
 const MAX_READ: u64 = 64 << 20;
@@ -97,13 +97,7 @@ impl Checkout {
         if facts.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut content = Vec::new();
-        file.take(MAX_READ + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > MAX_READ {
-            let message = format!("it is larger than {} MiB", MAX_READ >> 20);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
-        Ok(content)
+        bounded::read(file, MAX_READ)
     }
 
     /// A plugin's component.

@@ -5,11 +5,12 @@
 use std::{
     env,
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
 use crate::{
+    bounded,
     cli::{arguments::StrictArg, failure::Failure, session::Session, ui::Ui},
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
@@ -128,7 +129,7 @@ fn source(session: &Session, file: &Path) -> Result<Source, Failure> {
         if !session.ui.takes_input() {
             return Err(Failure::usage("`-c -` reads standard input, which --no-input forbids"));
         }
-        ("stdin".to_owned(), bounded(io::stdin().lock()))
+        ("stdin".to_owned(), bounded::read(io::stdin().lock(), LARGEST_FILE))
     } else {
         (file.display().to_string(), Disk::open(file))
     };
@@ -203,7 +204,7 @@ pub struct Disk;
 
 impl Disk {
     fn open(path: &Path) -> io::Result<Vec<u8>> {
-        bounded(File::open(path)?)
+        bounded::read(File::open(path)?, LARGEST_FILE)
     }
 }
 
@@ -211,14 +212,4 @@ impl compose::Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         Disk::open(path)
     }
-}
-
-fn bounded(file: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        let message = format!("it is larger than {} MiB", LARGEST_FILE >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
 }
