@@ -7,7 +7,6 @@ use crate::{
     cli::{
         app::secret,
         arguments::{Assignment, JsonArg},
-        exit::Exit,
         failure::{Failure, Outcome},
         prompt, recipe,
         session::Session,
@@ -111,21 +110,20 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             ))
         })?;
     }
-    if args.json.json {
-        session.ui.json(&Created {
-            app: entry.name.to_string(),
-            server: entry.server.to_string(),
-            recipe: recipe.to_string(),
-            version: checkout.version.clone(),
-            env_file: path.display().to_string(),
-        })?;
-    } else {
+    let created = Created {
+        app: entry.name.to_string(),
+        server: entry.server.to_string(),
+        recipe: recipe.to_string(),
+        version: checkout.version.clone(),
+        env_file: path.display().to_string(),
+    };
+    session.report(&created, &args.json, |_| {
         // What cannot be read yet may have secrets.
         let needs_secrets =
             !args.secrets && app::names_secrets(&entry, &env, &checkout).unwrap_or(true);
         next_steps(session, &entry, needs_secrets);
-    }
-    Ok(Exit::DONE)
+        Ok(())
+    })
 }
 
 /// As the person names it.

@@ -9,7 +9,6 @@ use crate::{
     backup::{self, RestorePlan, Which},
     cli::{
         arguments::{AppArg, GrantArg, JsonArg},
-        exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         prompt,
@@ -71,21 +70,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
     .map_err(|failure| answers.ended(failure))?;
     drop(operating);
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    session.ui.say(format_args!(
-        "Restored {} from {}: {} in {:.1} s.",
-        report.app,
-        report.set,
-        HumanBytes(report.bytes),
-        report.seconds
-    ));
-    for check in &report.checks {
-        session.ui.say(format_args!("  checked: {}", clean(check)));
-    }
-    Ok(Exit::DONE)
+    session.report(&report, &args.json, |report| {
+        session.ui.say(format_args!(
+            "Restored {} from {}: {} in {:.1} s.",
+            report.app,
+            report.set,
+            HumanBytes(report.bytes),
+            report.seconds
+        ));
+        for check in &report.checks {
+            session.ui.say(format_args!("  checked: {}", clean(check)));
+        }
+        Ok(())
+    })
 }
 
 /// Shows what would happen; asks where data would be lost.

@@ -8,8 +8,7 @@ use crate::{
     app::{self, permission::told},
     cli::{
         arguments::{AppArg, JsonArg},
-        exit::Exit,
-        failure::Outcome,
+        failure::{Failure, Outcome},
         grants::{Answers, GrantRow, PlanQuestion},
         session::{Session, wait},
         ui::{BOLD, clean},
@@ -88,17 +87,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ));
     }
     let reports: Vec<Report> = plugins.iter().map(|plugin| report(plugin, version)).collect();
-    if args.json.json {
-        session.ui.json(&reports)?;
-        return Ok(Exit::DONE);
-    }
-    if reports.is_empty() {
-        session.ui.say(format_args!("The recipe of {} has no plugins.", entry.name));
-    }
-    for report in &reports {
-        session.ui.out_lines(text(report).trim_end())?;
-    }
-    for (service, lines) in reach_by_service(&reach) {
+    session.report(&reports, &args.json, |reports| {
+        if reports.is_empty() {
+            session.ui.say(format_args!("The recipe of {} has no plugins.", entry.name));
+        }
+        for report in reports {
+            session.ui.out_lines(text(report).trim_end())?;
+        }
+        show_reach(session, &reach)
+    })
+}
+
+fn show_reach(session: &Session, reach: &[ReachRow]) -> Result<(), Failure> {
+    for (service, lines) in reach_by_service(reach) {
         session.ui.out(format_args!("{BOLD}{}{BOLD:#} reaches beyond the app", clean(service)))?;
         for row in lines {
             let state = match row.state {
@@ -110,7 +111,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             session.ui.out(format_args!("  {}", clean(&line)))?;
         }
     }
-    Ok(Exit::DONE)
+    Ok(())
 }
 
 fn reach_by_service(rows: &[ReachRow]) -> BTreeMap<&str, Vec<&ReachRow>> {

@@ -9,7 +9,6 @@ use crate::{
     app::permission::told,
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::{Failure, Outcome},
         grants::GrantRow,
         recipe,
@@ -130,17 +129,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         Ok(reports)
     })?;
-    if args.json.json {
-        session.ui.json(&reports)?;
-        return Ok(Exit::DONE);
-    }
-    if reports.is_empty() {
-        session.ui.say(format_args!("The recipe {} has no plugins.", args.what));
-    }
-    for report in &reports {
-        show(session, report)?;
-    }
-    Ok(Exit::DONE)
+    session.report(&reports, &args.json, |reports| {
+        if reports.is_empty() {
+            session.ui.say(format_args!("The recipe {} has no plugins.", args.what));
+        }
+        for report in reports {
+            show(session, report)?;
+        }
+        Ok(())
+    })
 }
 
 /// Whether there is something that is no folder, and so no recipe.

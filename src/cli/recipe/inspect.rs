@@ -9,7 +9,6 @@ use crate::{
     },
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::{Failure, Outcome},
         grants::GrantRow,
         session::Session,
@@ -102,12 +101,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             })
             .collect(),
     };
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    show(session, &report)?;
-    Ok(Exit::DONE)
+    session.report(&report, &args.json, |report| {
+        show(session, report)?;
+        Ok(())
+    })
 }
 
 fn show(session: &Session, report: &Report) -> Result<(), Failure> {

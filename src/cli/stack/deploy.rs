@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     cli::{
         arguments::{JsonArg, duration},
-        exit::Exit,
         failure::Outcome,
         progress::Renderer,
         session::{Session, wait},
@@ -129,12 +128,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     });
     renderer.finish();
     let report = report?;
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    let (name, seconds) = (&report.stack, report.seconds);
-    session.ui.say(match (report.changed, args.detach) {
+    session.report(&report, &args.json, |report| {
+        let (name, seconds) = (&report.stack, report.seconds);
+        session.ui.say(match (report.changed, args.detach) {
         (false, true) => format!("{name} is up to date ({seconds:.1} s)."),
         (false, false) => {
             let told = report.reached.told("is up to date", " and running");
@@ -149,5 +145,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             format!("{name} {told} ({seconds:.1} s).")
         }
     });
-    Ok(Exit::DONE)
+        Ok(())
+    })
 }
