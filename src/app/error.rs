@@ -75,8 +75,6 @@ pub enum Error {
     OtherRecipe { mixup: Box<crate::owner::Mixup> },
     #[error("{app}'s settings name no recipe")]
     NoRecipe { app: String },
-    #[error("{app}'s settings: {message}")]
-    BadSetting { app: String, message: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
     #[error("{app} is not deployed: there is nothing to take off its server")]

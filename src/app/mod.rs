@@ -35,13 +35,13 @@ use crate::{
 pub use checks::reserved_findings;
 pub use error::{Error, Left, MigrationFailed};
 pub use half_restored::half_restored;
-pub use load::{load, load_deployed, names_secrets, recipe_of, stack_name};
+pub use load::{load, load_deployed, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
-pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
+pub use questions::{Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
-pub use scale::{Stopped, bring_back, scale_down, scale_up};
+pub use scale::{Stopped, bring_back, scale_down};
 pub use survey::{load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
 

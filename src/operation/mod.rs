@@ -14,4 +14,4 @@ mod undeploy;
 
 pub use deploy::{deploy, plan};
 pub use options::{DeployOptions, DeployReport};
-pub use undeploy::{Leftovers, leftovers, remove, undeploy};
+pub use undeploy::{remove, undeploy};

@@ -22,7 +22,7 @@ mod tree;
 mod written_grant;
 
 pub use checkout::Checkout;
-pub use error::{Error, Unreadable};
+pub use error::Error;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;
 pub use standard::Standard;

@@ -19,7 +19,7 @@ use include_dir::Dir;
 
 use crate::plugin::Role;
 pub use error::Error;
-pub use guess::{Guess, Hints};
+pub use guess::Hints;
 pub use name::Name;
 pub use port::{Port, port};
 pub use standard::{Suggestion, suggestions};

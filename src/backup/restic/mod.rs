@@ -151,15 +151,6 @@ impl Restic {
         self.repository.command(verb)
     }
 
-    /// Opens the repository: proves that it is there and that the password fits.
-    ///
-    /// # Errors
-    /// [`Error::NoRepository`], [`Error::WrongPassword`], or restic's failure.
-    pub async fn open(&self) -> Result<(), Error> {
-        let arguments = ["cat".into(), "config".into(), "--no-lock".into()];
-        self.answer("open the repository", &arguments, 64 * 1024, QUESTION).await.map(drop)
-    }
-
     /// Makes the repository. restic refuses when there is one.
     pub async fn init(&self) -> Result<(), Error> {
         self.answer("make the repository", &["init".into()], 64 * 1024, CHANGE).await.map(drop)

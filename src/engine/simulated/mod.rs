@@ -100,11 +100,6 @@ impl Simulated {
         self.set_source(Source::Inline(script));
     }
 
-    /// From now on happens what the file says; nothing special without one.
-    pub fn set_script_file(&self, path: PathBuf) {
-        self.set_source(Source::File(path));
-    }
-
     fn set_source(&self, source: Source) {
         *self.script.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = source;
     }
