@@ -15,6 +15,8 @@ use crate::{bounded, compose, home::RecipeName};
 /// Longest file that is read at once, in bytes; a component is the largest.
 const MAX_READ: u64 = 64 << 20;
 const MANIFEST: &str = "recipe.yml";
+/// The recipe's sample of an app's settings.
+pub const SAMPLE: &str = ".env.sample";
 /// Read when the settings name no compose files, in this order.
 const COMPOSE_FILES: [&str; 2] = ["compose.yml", "compose.yaml"];
 
@@ -194,7 +196,7 @@ impl Checkout {
     /// # Errors
     /// As [`Checkout::read`], and for what is not UTF-8.
     pub fn sample(&self) -> Result<Option<String>, Error> {
-        self.optional(".env.sample")
+        self.optional(SAMPLE)
     }
 
     /// What `abra.sh` exports, `X_VERSION=v1`: read as data, never run.

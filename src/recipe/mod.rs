@@ -21,7 +21,7 @@ mod git;
 mod tree;
 mod written_grant;
 
-pub use checkout::Checkout;
+pub use checkout::{Checkout, SAMPLE};
 pub use error::Error;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;

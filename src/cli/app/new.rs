@@ -16,7 +16,7 @@ use crate::{
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
     recipe::{
-        Checkout, Version,
+        Checkout, SAMPLE, Version,
         lint::{is_said_always, lint},
     },
 };
@@ -181,7 +181,7 @@ fn settings(
     checkout: &Checkout,
 ) -> Result<EnvFile, Failure> {
     let sample = checkout.sample()?.unwrap_or_default();
-    let mut env = EnvFile::parse(".env.sample", &sample)?;
+    let mut env = EnvFile::parse(SAMPLE, &sample)?;
     let pinned = match &checkout.version {
         Some(version) => format!("{}:{version}", checkout.recipe),
         None => checkout.recipe.to_string(),
@@ -230,7 +230,7 @@ fn remember_sample(
     env: &EnvFile,
     checkout: &Checkout,
 ) -> Result<(), Failure> {
-    let sample = EnvFile::parse(".env.sample", &checkout.sample()?.unwrap_or_default())?;
+    let sample = EnvFile::parse(SAMPLE, &checkout.sample()?.unwrap_or_default())?;
     let copied = app::copied(env, &sample);
     if copied.is_empty() {
         return Ok(());
