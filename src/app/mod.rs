@@ -42,7 +42,7 @@ pub use questions::{Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down};
-pub use survey::{load_to_deploy, survey};
+pub use survey::{Server, load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
 
 /// What every operation on an app needs. Made once per command.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     exit::Exit,
     failure::Failure,
-    prompt,
+    prompt::{self, Enter},
     ui::{BOLD, DIM, Ui, clean},
 };
 use crate::{
@@ -61,8 +61,8 @@ impl Answers {
     }
 
     /// A question that is left without an answer is answered with no.
-    fn ask(&self, question: &str, default: bool) -> bool {
-        prompt::confirm(&self.ui, question, default).unwrap_or_else(|_| {
+    fn ask(&self, question: &str, enter: Enter) -> bool {
+        prompt::confirm(&self.ui, question, enter).unwrap_or_else(|_| {
             self.left.store(true, Ordering::Relaxed);
             false
         })
@@ -98,7 +98,7 @@ impl Consent for Answers {
             None => self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:")),
         }
         self.wanted(&wish.lines());
-        self.ask("Allow this?", false)
+        self.ask("Allow this?", Enter::No)
     }
 
     fn downgrade(&self, downgrade: &Downgrade) -> bool {
@@ -106,7 +106,7 @@ impl Consent for Answers {
             return false;
         }
         self.ui.warn(downgrade);
-        self.ask("Go back to the older release?", false)
+        self.ask("Go back to the older release?", Enter::No)
     }
 
     fn takeover(&self, takeover: &Takeover) -> bool {
@@ -116,7 +116,7 @@ impl Consent for Answers {
         for line in takeover.to_string().lines() {
             self.ui.line(line);
         }
-        self.ask(&format!("Take this over as {}?", takeover.app), false)
+        self.ask(&format!("Take this over as {}?", takeover.app), Enter::No)
     }
 
     fn reach(&self, wish: &ReachWish) -> bool {
@@ -126,7 +126,7 @@ impl Consent for Answers {
         let service = clean(&wish.service);
         self.ui.line(format_args!("The service {BOLD}{service}{BOLD:#} wants to:"));
         self.wanted(&wish.lines());
-        self.ask("Allow this?", false)
+        self.ask("Allow this?", Enter::No)
     }
 
     fn plan(&self, plan: &Plan) -> bool {
@@ -134,7 +134,7 @@ impl Consent for Answers {
         let go = self.plan == PlanQuestion::Yes
             || plan.changes.is_empty()
             || !self.ui.is_interactive()
-            || self.ask("Go ahead?", true);
+            || self.ask("Go ahead?", Enter::Yes);
         self.go.fetch_or(go, Ordering::Relaxed);
         go
     }

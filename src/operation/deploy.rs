@@ -111,7 +111,7 @@ async fn run(
         migrations: due.migrations,
         transition: due.transition,
         images,
-        back: due.back,
+        way_back: due.way_back,
         record: due.record,
     };
     let reached = steps.run(live, work).await?;

@@ -68,7 +68,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let findings = wait("interrupted", async {
-        Ok(app::survey(&operating.context, &entry, &version, args.offline).await)
+        let server = if args.offline { app::Server::LeftAlone } else { app::Server::Asked };
+        Ok(app::survey(&operating.context, &entry, &version, server).await)
     })?;
     drop(operating);
 

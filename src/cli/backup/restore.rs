@@ -116,7 +116,7 @@ fn agree(args: &Args, ui: &Ui, plan: &RestorePlan) -> Result<(), Failure> {
         .hint("pass `--yes`"));
     }
     let question = format!("Replace what {} has now?", plan.app);
-    if prompt::confirm(ui, &question, false)? {
+    if prompt::confirm(ui, &question, prompt::Enter::No)? {
         Ok(())
     } else {
         Err(Failure::interrupted("nothing was changed"))

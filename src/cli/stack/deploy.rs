@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    files::{Disk, FilesArg, takes, warn_of_idle},
+    files::{Disk, FilesArg, Variables, takes, warn_of_idle},
     target::TargetArg,
 };
 
@@ -98,7 +98,7 @@ enum When {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let (config, warnings) = args.files.load(session, Some(&args.stack), true)?;
+    let (config, warnings) = args.files.load(session, Some(&args.stack), Variables::Replaced)?;
     let stack = config.to_stack(&args.stack, &Disk)?;
     takes(&config, &args.stack)?;
     for warning in &warnings {

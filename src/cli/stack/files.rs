@@ -51,6 +51,13 @@ pub struct FilesArg {
 /// The files, or what is wrong with them.
 type Loaded = Result<(Config, Vec<Warning>), Problems>;
 
+/// What becomes of `${NAME}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variables {
+    Replaced,
+    AsWritten,
+}
+
 impl FilesArg {
     /// Reads, interpolates, merges and checks the files; under `--strict` as the
     /// stack of that name, where there is one.
@@ -61,9 +68,9 @@ impl FilesArg {
         &self,
         session: &Session,
         stack: Option<&StackName>,
-        interpolate: bool,
+        variables: Variables,
     ) -> Result<(Config, Vec<Warning>), Failure> {
-        let (config, warnings) = self.read(session, interpolate)??;
+        let (config, warnings) = self.read(session, variables)??;
         if self.strict.strictness() == Strictness::Warnings {
             refuse(&find(&config, stack))?;
         }
@@ -80,7 +87,7 @@ impl FilesArg {
         session: &Session,
         stack: Option<&StackName>,
     ) -> Result<Vec<Finding>, Failure> {
-        let found = self.read(session, true)?.map(|(config, _)| {
+        let found = self.read(session, Variables::Replaced)?.map(|(config, _)| {
             let findings = find(&config, stack);
             let Some(stack) = stack else { return findings };
             let (_, mut findings) = with_refusals(config.to_stack(stack, &Disk), findings);
@@ -94,7 +101,7 @@ impl FilesArg {
         self.strict.strictness()
     }
 
-    fn read(&self, session: &Session, interpolate: bool) -> Result<Loaded, Failure> {
+    fn read(&self, session: &Session, variables: Variables) -> Result<Loaded, Failure> {
         let sources = self.files.iter().map(|file| source(session, file));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let working_dir = self.working_dir()?;
@@ -109,7 +116,7 @@ impl FilesArg {
             home_dir: home_dir.as_deref(),
             environment: &variable,
             files: &Disk,
-            interpolate,
+            interpolate: variables == Variables::Replaced,
             profiles: &profiles,
         };
         Ok(compose::load(&sources, &options))
