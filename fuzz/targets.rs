@@ -169,7 +169,7 @@ fn environment_file(text: &str) {
     // The form of an app's settings.
     let Ok(mut file) = EnvFile::parse("app.env", text) else { return };
     assert_eq!(file.to_text(), text);
-    let _ = (file.warnings(), file.commented_values(), file.recipe_pin(), file.recipe_source());
+    let _ = (file.warnings(), file.commented_values(), file.recipe_pin());
     let mut total = 0;
     for (key, value) in file.values() {
         assert_eq!(file.get(&key), Some(value.as_str()));

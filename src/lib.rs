@@ -18,6 +18,7 @@
 
 pub mod app;
 pub mod backup;
+mod bounded;
 pub mod cli;
 pub mod compose;
 pub mod engine;

@@ -1,14 +1,11 @@
 //! Reading files that somebody else may have put there: a pipe never ends, a
 //! device never stops, and a file may be larger than memory.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use rustix::fs::OFlags;
+
+use crate::bounded;
 
 /// The bytes of a regular file; links are followed.
 ///
@@ -28,13 +25,7 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::new();
-    // It may grow while it is read.
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("it is longer than {most} bytes")));
-    }
-    Ok(bytes)
+    bounded::read(file, most)
 }
 
 #[cfg(test)]
@@ -54,7 +45,7 @@ mod tests {
         assert_eq!(said(&at("file"), 5), Ok(b"12345".to_vec()));
         assert_eq!(said(&at("link"), 5), Ok(b"12345".to_vec()));
         for (path, most, wanted) in [
-            (at("file"), 4, "it is longer than 4 bytes"),
+            (at("file"), 4, "it is larger than 4 bytes"),
             (at("pipe"), 5, "it is not a regular file"),
             ("/dev/zero".into(), 5, "it is not a regular file"),
             (folder.path().into(), 5, "is a directory"),

@@ -5,7 +5,7 @@ use crate::{
     compose::Stack,
     home::{AppName, EnvFile},
     lint::{Finding, Position, Severity, Strictness, blocking, rules},
-    recipe::{self, Checkout},
+    recipe::{self, Checkout, SAMPLE},
     rollout::{Place, external, live::Live, run::odd_timeout},
     secrets::{self, Survey},
 };
@@ -74,8 +74,6 @@ pub(crate) fn blame_settings(findings: &mut [Finding]) {
         missing.for_each(|finding| finding.severity = Severity::Error);
     }
 }
-
-const SAMPLE: &str = ".env.sample";
 
 /// The settings of the recipe's sample, or what is wrong with it.
 pub(crate) fn sample(checkout: &Checkout) -> Result<EnvFile, Box<Finding>> {

@@ -95,8 +95,6 @@ pub enum Error {
     OtherRecipe { mixup: Box<crate::owner::Mixup> },
     #[error("{app}'s settings name no recipe")]
     NoRecipe { app: String },
-    #[error("{app}'s settings: {message}")]
-    BadSetting { app: String, message: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
     #[error("{app} is not deployed: there is nothing to take off its server")]
@@ -194,13 +192,15 @@ fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
 /// another.
 fn to_agree(wishes: &[Wish], reach: &[ReachWish], ambiguous: &[Ambiguous]) -> String {
     let flag = |wish: &Wish, grant: &Grant| format!("--grant '{} {grant}'", wish.plugin);
-    let mut flags: Vec<String> =
-        wishes.iter().flat_map(|wish| wish.missing().map(|grant| flag(wish, grant))).collect();
+    let mut flags: Vec<String> = wishes
+        .iter()
+        .flat_map(|wish| wish.question.missing().map(|grant| flag(wish, grant)))
+        .collect();
     let of_service = |wish: &ReachWish| -> Vec<String> {
         wish.missing().map(|reach| format!("--grant '{} {reach}'", wish.service)).collect()
     };
     flags.extend(reach.iter().flat_map(of_service));
-    let look = wishes.iter().any(|wish| wish.reason == Reason::ChangedInPlace);
+    let look = wishes.iter().any(|wish| wish.question.reason == Reason::ChangedInPlace);
     if flags.is_empty() || look {
         return "run the command in a terminal and agree".into();
     }

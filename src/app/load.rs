@@ -185,13 +185,16 @@ fn disown_foreign_volumes(stack: &mut Stack) {
 ///
 /// # Errors
 /// Settings that name none, or something that is no recipe's name.
-pub fn recipe_of(entry: &AppEntry, env: &EnvFile) -> Result<(RecipeName, Option<String>), Error> {
+pub(super) fn recipe_of(
+    entry: &AppEntry,
+    env: &EnvFile,
+) -> Result<(RecipeName, Option<String>), Error> {
     let pin = env.recipe_pin().map_err(home::Error::from)?;
     pin.ok_or_else(|| Error::NoRecipe { app: entry.name.to_string() })
 }
 
 /// The stack's name: the app's, unless the settings say otherwise.
-pub fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
+pub(super) fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, Error> {
     Ok(entry.stack(env)?)
 }
 

@@ -8,6 +8,7 @@ mod half_restored;
 mod load;
 pub(crate) mod names;
 mod on_server;
+pub mod permission;
 pub(crate) mod plugins;
 pub(crate) mod questions;
 pub mod reach;
@@ -34,14 +35,14 @@ use crate::{
 pub use checks::reserved_findings;
 pub use error::{Error, Left, MigrationFailed, Taken};
 pub use half_restored::half_restored;
-pub use load::{load, load_deployed, names_secrets, recipe_of, stack_name};
+pub use load::{load, load_deployed, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
-pub use questions::{Ambiguous, Downgrade, ReachWish, Takeover, Wish};
+pub use questions::{Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
-pub use scale::{Stopped, bring_back, scale_down, scale_up};
-pub use survey::{load_to_deploy, survey};
+pub use scale::{Stopped, bring_back, scale_down};
+pub use survey::{Server, load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
 
 /// What every operation on an app needs. Made once per command.

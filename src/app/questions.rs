@@ -5,11 +5,14 @@ use std::{collections::BTreeSet, fmt};
 use crate::{
     home::{Grant, Reach, lock_file::PluginPin},
     owner::Mixup,
-    plugin::grants::{Reason, sentence},
+    plugin::grants::{Question, Reason},
     text::line,
 };
 
-use super::{names::short, reach};
+use super::{
+    names::short,
+    permission::{self, NOTHING},
+};
 
 /// A question of several lines, where there is room for one: the first line begins
 /// the sentence, the others are its list.
@@ -27,10 +30,7 @@ pub(crate) fn in_one_line(question: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     pub plugin: String,
-    pub grants: Vec<Grant>,
-    /// What it was given earlier.
-    pub before: BTreeSet<Grant>,
-    pub reason: Reason,
+    pub question: Question,
     /// What the component is: `std:postgres`, or its path in the recipe.
     pub component: String,
     /// Its digest, 64 hex digits.
@@ -55,7 +55,7 @@ pub struct Ambiguous {
 impl Wish {
     /// Why a plugin asks that the recipe does not list, up to what it asks for.
     pub fn stands_in(&self) -> Option<String> {
-        let because = match self.grants.is_empty() {
+        let because = match self.question.wanted.is_empty() {
             true => "the recipe has backup labels",
             false => "the recipe's backup labels have hooks",
         };
@@ -63,16 +63,18 @@ impl Wish {
         self.is_implied.then(|| format!("{because}; potluck's {plugin} needs permission to"))
     }
 
-    /// What it asks for and was not given.
-    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(|grant| !self.before.contains(grant))
+    /// One line each, saying what is new and what is no longer wanted.
+    pub fn lines(&self) -> Vec<String> {
+        let Question { wanted, before, .. } = &self.question;
+        let nothing = wanted.is_empty().then(|| NOTHING.to_owned());
+        nothing.into_iter().chain(permission::asked(wanted, before)).collect()
     }
 
     /// What happened to the component, where that is why there is something to
     /// agree to.
     pub fn change(&self) -> Option<String> {
         let agreed = self.agreed.as_ref()?;
-        match self.reason {
+        match self.question.reason {
             Reason::ChangedInPlace => Some(format!(
                 "its component changed although the version is still {}: {} → {}",
                 self.version,
@@ -96,23 +98,10 @@ impl fmt::Display for Wish {
             Some(why) => write!(f, "  {why}")?,
             None => write!(f, "  {}{} wants to", line(&self.plugin), line(&changed))?,
         }
-        if self.grants.is_empty() {
-            return write!(f, " run, with no access to anything");
+        if self.question.wanted.is_empty() {
+            return write!(f, " {NOTHING}");
         }
-        for grant in &self.grants {
-            let mark = match (self.before.is_empty(), self.before.contains(grant)) {
-                (true, _) => "",
-                (false, true) => ", as before",
-                (false, false) => ", new",
-            };
-            let grant = format!("{} ({grant}{mark})", sentence(grant));
-            write!(f, "\n    {}", line(&grant))?;
-        }
-        for grant in self.before.iter().filter(|grant| !self.grants.contains(grant)) {
-            let grant = format!("{} ({grant})", sentence(grant));
-            write!(f, "\n    no longer {}", line(&grant))?;
-        }
-        Ok(())
+        self.lines().iter().try_for_each(|told| write!(f, "\n    {}", line(told)))
     }
 }
 
@@ -130,30 +119,13 @@ pub struct ReachWish {
 impl ReachWish {
     /// What is new.
     pub fn missing(&self) -> impl Iterator<Item = &Reach> {
-        self.reach.iter().filter(|reach| !self.is_before(reach))
-    }
-
-    fn is_before(&self, reach: &Reach) -> bool {
-        self.before.iter().any(|before| before.covers(reach))
+        let is_before = |reach: &Reach| self.before.iter().any(|before| before.covers(reach));
+        self.reach.iter().filter(move |reach| !is_before(reach))
     }
 
     /// One line each, saying what is new and what is no longer wanted.
     pub fn lines(&self) -> Vec<String> {
-        let mark = |reach: &Reach| match (self.before.is_empty(), self.is_before(reach)) {
-            (true, _) => "",
-            (false, true) => ", as before",
-            (false, false) => ", new",
-        };
-        let wanted = self
-            .reach
-            .iter()
-            .map(|reach| format!("{} ({reach}{})", reach::sentence(reach), mark(reach)));
-        let gone = self
-            .before
-            .iter()
-            .filter(|before| !self.reach.contains(before))
-            .map(|before| format!("no longer {} ({before})", reach::sentence(before)));
-        wanted.chain(gone).collect()
+        permission::asked(&self.reach, &self.before)
     }
 }
 

@@ -42,7 +42,7 @@ fn facts<'a>(context: &Context, app: &'a App, live: &Live) -> Result<Facts<'a>, 
     let sample = app.checkout.sample()?.unwrap_or_default();
     // One that cannot be read has no values, but whoever wrote it may not gain by
     // that: nothing of the settings counts as the operator's then.
-    let hosts = match EnvFile::parse(".env.sample", &sample) {
+    let hosts = match EnvFile::parse(recipe::SAMPLE, &sample) {
         Ok(sample) => reach::hosts(&app.env, &sample, &app.lock.sample),
         Err(_) => BTreeSet::new(),
     };
@@ -172,7 +172,7 @@ pub(crate) fn rows(lock: &LockFile, reaches: &Reaches) -> Vec<ReachRow> {
 /// when its files cannot be read with these settings: nobody can say then.
 pub fn recipe_reach(checkout: &Checkout) -> Option<Vec<(Option<String>, ReachRow)>> {
     let sample = checkout.sample().ok().flatten().unwrap_or_default();
-    let sample = EnvFile::parse(".env.sample", &sample).unwrap_or_default();
+    let sample = EnvFile::parse(recipe::SAMPLE, &sample).unwrap_or_default();
     let domain = sample.get("DOMAIN").unwrap_or_default();
     // What a sample comments out is for the operator to write.
     let offered = sample.commented_values();

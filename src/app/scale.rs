@@ -78,24 +78,8 @@ pub async fn scale_down(
 }
 
 /// Brings services back, in the reverse of the order in which they were
-/// stopped, and waits until they run.
-///
-/// # Errors
-/// [`crate::rollout::Error::Failed`] with what keeps a service from running.
-pub async fn scale_up(
-    context: &Context,
-    app: &App,
-    stopped: &Stopped,
-    limit: Duration,
-) -> Result<(), Error> {
-    for service in stopped.services.iter().rev() {
-        start_again(context, app, service, limit).await?;
-    }
-    Ok(())
-}
-
-/// As [`scale_up`], but one service that fails keeps no other from being
-/// started. Returns the keys of those that failed, and why.
+/// stopped, and waits until they run. One service that fails keeps no other from
+/// being started. Returns the keys of those that failed, and why.
 pub async fn bring_back(
     context: &Context,
     app: &App,

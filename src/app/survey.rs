@@ -16,16 +16,23 @@ use crate::{
 
 use super::{App, Context, Error, checks, load};
 
+/// Whether a survey asks the app's server, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Asked,
+    LeftAlone,
+}
+
 /// What keeps an app from being deployed, and what will not be read as it looks,
-/// errors first. `offline` asks no server.
+/// errors first.
 pub async fn survey(
     context: &Context,
     entry: &AppEntry,
     version: &Version,
-    offline: bool,
+    server: Server,
 ) -> Vec<Finding> {
     let mut survey = Survey { context, entry, findings: Vec::new() };
-    survey.run(version, offline).await;
+    survey.run(version, server).await;
     checks::without_repeats(&mut survey.findings);
     checks::blame_settings(&mut survey.findings);
     survey.findings.sort();
@@ -51,7 +58,7 @@ pub async fn load_to_deploy(
         ) => error,
         loaded => return loaded,
     };
-    let mut found = survey(context, entry, version, false).await;
+    let mut found = survey(context, entry, version, Server::Asked).await;
     found.retain(|finding| finding.severity == Severity::Error);
     let is_said = |finding: &Finding| match &error {
         // With the lines of the files, where that is all.
@@ -73,11 +80,11 @@ struct Survey<'a> {
 }
 
 impl Survey<'_> {
-    async fn run(&mut self, version: &Version, offline: bool) {
+    async fn run(&mut self, version: &Version, server: Server) {
         let Some((env, lock)) = self.settings() else { return };
-        let engine = match offline {
-            true => None,
-            false => self.keep(self.engine(&env, &lock)),
+        let engine = match server {
+            Server::LeftAlone => None,
+            Server::Asked => self.keep(self.engine(&env, &lock)),
         };
         let mixup = match &engine {
             Some(engine) => self.keep(engine.recorded_mixup().await.map_err(Error::from)),

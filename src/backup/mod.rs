@@ -27,5 +27,5 @@ pub use restore::{Restore, RestorePlan, RestoreReport, prepare};
 pub use set::create::{ItemReport, SetReport, create};
 pub use set::manifest::Manifest;
 pub use set::snapshots::{Listed, Which, snapshots};
-pub use set::{ItemKind, ItemName, SetId, SetSummary};
+pub use set::{ItemKind, SetId, SetSummary};
 pub use volume::user::VolumeUser;

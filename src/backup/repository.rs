@@ -6,9 +6,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    fs::{self, File},
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,11 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use crate::{
-    home::{BackupSettings, Home, ServerName},
+    bounded,
+    home::{
+        self, BackupSettings, Home, ServerName,
+        write::{Existing, Readers, write_whole},
+    },
     progress::Sink,
 };
 
@@ -176,34 +180,39 @@ fn private_folder(path: &Path) -> io::Result<()> {
 
 /// 256 bits from the operating system, as hex.
 fn make_password(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        private_folder(folder)?;
-    }
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
     let password = Zeroizing::new(hex::encode(bytes.as_slice()));
-    // Never over a password that somebody else made in the meantime.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(password.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+    let line = Zeroizing::new(format!("{}\n", password.as_str()));
+    // Whole or not at all, and never over a password that somebody else made in the
+    // meantime.
+    write_whole(path, line.as_bytes(), Existing::Keep, Readers::Owner).map_err(
+        |error| match error {
+            home::Error::Io { source, .. } => source,
+            error => io::Error::other(error),
+        },
+    )
 }
 
 /// `KEY=value` lines; blank lines and comments are skipped, one pair of quotes
 /// around a value is taken off, as systemd does. No error shows a value.
 fn read_environment(path: &Path) -> Result<Vec<(OsString, OsString)>, Error> {
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_ENVIRONMENT + 1).read_to_string(&mut text))
-        .map_err(Error::io("reading", path))?;
+    let reading = Error::io("reading", path);
     let bad = |line: usize, reason: &str| Error::EnvironmentFile {
         path: path.to_owned(),
         line,
         reason: reason.into(),
     };
-    if text.len() as u64 > LONGEST_ENVIRONMENT {
-        return Err(bad(0, "it is larger than 64 KiB"));
-    }
+    let read = File::open(path).and_then(|file| bounded::read(file, LONGEST_ENVIRONMENT));
+    let bytes = match read {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if bounded::is_too_large(&error) => return Err(bad(0, &error.to_string())),
+        Err(error) => return Err(reading(error)),
+    };
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(reading(io::Error::new(io::ErrorKind::InvalidData, error))),
+    };
     let mut variables = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
@@ -291,6 +300,13 @@ mod tests {
         repository.prepare(true, &heard).unwrap();
         assert_eq!(fs::read_to_string(&repository.password_file).unwrap(), made);
         assert_eq!(heard.0.lock().unwrap().len(), 1, "warned once");
+        let beside = repository.password_file.parent().unwrap();
+        let files = || fs::read_dir(beside).unwrap().count();
+        let before = files();
+        let again = make_password(&repository.password_file).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&repository.password_file).unwrap(), made);
+        assert_eq!(files(), before, "nothing is left beside it");
 
         fs::remove_file(&repository.password_file).unwrap();
         fs::create_dir_all(&repository.location).unwrap();

@@ -177,11 +177,19 @@ impl Failure {
 
     /// What an operation's error says one by one, and where.
     fn with_operation(self, error: crate::app::Error) -> Self {
-        use crate::{app::Error, rollout::Error as RolloutError};
+        use crate::app::Error;
         match error {
-            Error::Rollout(RolloutError::Unfit { findings, .. }) => Failure { findings, ..self },
+            Error::Rollout(error) => self.with_rollout(error),
             Error::Compose(problems) => self.with_problems(&problems),
             Error::Home(error) => Failure { position: error.position().map(Box::new), ..self },
+            _ => self,
+        }
+    }
+
+    /// What keeps files from being deployed, one by one.
+    fn with_rollout(self, error: crate::rollout::Error) -> Self {
+        match error {
+            crate::rollout::Error::Unfit { findings, .. } => Failure { findings, ..self },
             _ => self,
         }
     }
@@ -274,12 +282,8 @@ impl From<crate::app::Error> for Failure {
 
 impl From<crate::rollout::Error> for Failure {
     fn from(error: crate::rollout::Error) -> Self {
-        use crate::rollout::Error;
-        let mut failure = Failure::of(&error).exit(exit_of_rollout(&error));
-        if let Error::Unfit { findings, .. } = error {
-            failure.findings = findings;
-        }
-        failure
+        let failure = Failure::of(&error).exit(exit_of_rollout(&error));
+        failure.with_rollout(error)
     }
 }
 

@@ -4,24 +4,25 @@
 //! but a grant is never given: the command ends with exit code 6 and lists what
 //! `--grant` would have to say.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
+
+use serde::Serialize;
 
 use super::{
     exit::Exit,
     failure::Failure,
-    prompt,
+    prompt::{self, Enter},
     ui::{BOLD, DIM, Ui, clean},
 };
 use crate::{
-    app::{Consent, Downgrade, ReachWish, Takeover, Wish},
+    app::{
+        Consent, Downgrade, ReachWish, Takeover, Wish,
+        permission::{Permission, told},
+    },
     home::Grant,
-    plugin::grants::sentence,
     rollout::{Change, ChangeAction, ChangeKind, Plan, ReachRow},
 };
 
@@ -60,11 +61,17 @@ impl Answers {
     }
 
     /// A question that is left without an answer is answered with no.
-    fn ask(&self, question: &str, default: bool) -> bool {
-        prompt::confirm(&self.ui, question, default).unwrap_or_else(|_| {
+    fn ask(&self, question: &str, enter: Enter) -> bool {
+        prompt::confirm(&self.ui, question, enter).unwrap_or_else(|_| {
             self.left.store(true, Ordering::Relaxed);
             false
         })
+    }
+
+    fn wanted(&self, lines: &[String]) {
+        for line in lines {
+            self.ui.line(format_args!("  - {}", clean(line)));
+        }
     }
 
     /// How a command ends: one whose question was left, by Ctrl-C say, was interrupted,
@@ -90,10 +97,8 @@ impl Consent for Answers {
             Some(why) => self.ui.line(format_args!("{}:", capitalised(&why))),
             None => self.ui.line(format_args!("The plugin {BOLD}{plugin}{BOLD:#} wants to:")),
         }
-        for line in grant_lines(&wish.grants, &wish.before) {
-            self.ui.line(clean(&line));
-        }
-        self.ask("Allow this?", false)
+        self.wanted(&wish.lines());
+        self.ask("Allow this?", Enter::No)
     }
 
     fn downgrade(&self, downgrade: &Downgrade) -> bool {
@@ -101,7 +106,7 @@ impl Consent for Answers {
             return false;
         }
         self.ui.warn(downgrade);
-        self.ask("Go back to the older release?", false)
+        self.ask("Go back to the older release?", Enter::No)
     }
 
     fn takeover(&self, takeover: &Takeover) -> bool {
@@ -111,7 +116,7 @@ impl Consent for Answers {
         for line in takeover.to_string().lines() {
             self.ui.line(line);
         }
-        self.ask(&format!("Take this over as {}?", takeover.app), false)
+        self.ask(&format!("Take this over as {}?", takeover.app), Enter::No)
     }
 
     fn reach(&self, wish: &ReachWish) -> bool {
@@ -120,10 +125,8 @@ impl Consent for Answers {
         }
         let service = clean(&wish.service);
         self.ui.line(format_args!("The service {BOLD}{service}{BOLD:#} wants to:"));
-        for line in wish.lines() {
-            self.ui.line(format_args!("  - {}", clean(&line)));
-        }
-        self.ask("Allow this?", false)
+        self.wanted(&wish.lines());
+        self.ask("Allow this?", Enter::No)
     }
 
     fn plan(&self, plan: &Plan) -> bool {
@@ -131,7 +134,7 @@ impl Consent for Answers {
         let go = self.plan == PlanQuestion::Yes
             || plan.changes.is_empty()
             || !self.ui.is_interactive()
-            || self.ask("Go ahead?", true);
+            || self.ask("Go ahead?", Enter::Yes);
         self.go.fetch_or(go, Ordering::Relaxed);
         go
     }
@@ -142,24 +145,17 @@ fn capitalised(sentence: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// One line per grant, saying what is new and what is no longer wanted.
-fn grant_lines(wanted: &[Grant], before: &BTreeSet<Grant>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if wanted.is_empty() {
-        lines.push("  - run, with no access to anything".into());
+/// A grant in JSON.
+#[derive(Serialize)]
+pub struct GrantRow {
+    pub grant: String,
+    pub meaning: String,
+}
+
+impl From<&Grant> for GrantRow {
+    fn from(grant: &Grant) -> Self {
+        GrantRow { grant: grant.to_string(), meaning: grant.meaning() }
     }
-    for grant in wanted {
-        let mark = match (before.is_empty(), before.contains(grant)) {
-            (true, _) => "",
-            (false, true) => ", as before",
-            (false, false) => ", new",
-        };
-        lines.push(format!("  - {} ({grant}{mark})", sentence(grant)));
-    }
-    for grant in before.iter().filter(|grant| !wanted.contains(grant)) {
-        lines.push(format!("  - no longer {} ({grant})", sentence(grant)));
-    }
-    lines
 }
 
 /// The plan for people, on standard error.
@@ -203,31 +199,7 @@ pub fn show_reach(ui: &Ui, rows: &[ReachRow]) {
             "agreed" => ", agreed to",
             _ => "",
         };
-        let line = format!("{meaning} ({reach}{state})");
+        let line = told(meaning, reach, state);
         ui.say(format_args!("  {BOLD}{}{BOLD:#}: {}", clean(service), clean(&line)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grants(grants: &[&str]) -> Vec<Grant> {
-        grants.iter().map(|g| g.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_widening_shows_what_is_new() {
-        let before = grants(&["exec: db", "exec: app"]).into_iter().collect();
-        let lines = grant_lines(&grants(&["exec: db", "secret: key"]), &before);
-        let exec = |service: &str| sentence(&Grant::Exec(service.into()));
-        assert_eq!(
-            lines,
-            [
-                format!("  - {} (exec: db, as before)", exec("db")),
-                "  - store the secret `key`, once for each version (secret: key, new)".into(),
-                format!("  - no longer {} (exec: app)", exec("app")),
-            ]
-        );
     }
 }

@@ -13,11 +13,19 @@ use zeroize::Zeroizing;
 use super::{failure::Failure, ui::Ui};
 use crate::text::line;
 
-/// Yes or no; Enter means `default`.
+/// What Enter alone answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enter {
+    Yes,
+    No,
+}
+
+/// Whether the answer is yes.
 ///
 /// # Errors
 /// When the question was left with Escape or Ctrl-C.
-pub fn confirm(ui: &Ui, question: &str, default: bool) -> Result<bool, Failure> {
+pub fn confirm(ui: &Ui, question: &str, enter: Enter) -> Result<bool, Failure> {
+    let default = enter == Enter::Yes;
     ui.bars().suspend(|| Confirm::new(&line(question)).with_default(default).prompt()).map_err(left)
 }
 

@@ -3,11 +3,13 @@
 
 use std::{env, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    arguments::{AppArg, GrantArg, LockArg},
-    failure::Failure,
+    arguments::{AppArg, GrantArg, JsonArg, LockArg},
+    exit::Exit,
+    failure::{Failure, Outcome},
     grants::Answers,
     progress::Renderer,
     ui::Ui,
@@ -88,6 +90,24 @@ impl Session {
             self.ui.warn(&error);
             DockerConfig::default()
         })
+    }
+
+    /// What came of a command: as JSON where that is asked for, else as `show` tells
+    /// it to a person.
+    ///
+    /// # Errors
+    /// What `show` ends in; when it cannot be written.
+    pub fn report<T: Serialize>(
+        &self,
+        report: &T,
+        json: &JsonArg,
+        show: impl FnOnce(&T) -> Result<(), Failure>,
+    ) -> Outcome {
+        match json.json {
+            true => self.ui.json(report)?,
+            false => show(report)?,
+        }
+        Ok(Exit::DONE)
     }
 
     /// What an operation on an app needs.

@@ -4,13 +4,14 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Write},
+    io::Write,
     path::Path,
 };
 
 use jiff::Timestamp;
 
 use super::{AppEntry, Error, Holder, Home};
+use crate::bounded;
 
 /// Bytes of what a holder writes of itself.
 const LONGEST: u64 = 4096;
@@ -77,9 +78,8 @@ impl Home {
 
 /// None where it has not written that yet, or is of an older potluck.
 fn holder(path: &Path) -> Option<Holder> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    let text = bounded::read(File::open(path).ok()?, LONGEST).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 #[cfg(test)]

@@ -33,8 +33,6 @@ pub enum Error {
     StackTaken { app: AppName, stack: StackName, other: AppName },
     #[error("the server `{server}` still has apps: {}", list(.apps))]
     ServerInUse { server: ServerName, apps: Vec<AppName> },
-    #[error("the app `{0}` names no recipe: its settings have neither `RECIPE=` nor `TYPE=`")]
-    NoRecipe(AppName),
     /// Of a file of the operator, with its line where that is known.
     #[error("{path}: {message}", path = .path.display())]
     Invalid { path: PathBuf, message: String },
@@ -44,8 +42,6 @@ pub enum Error {
     /// where that is known.
     #[error("{path}: {message}", path = .path.display())]
     Yaml { path: PathBuf, line: Option<usize>, message: String },
-    #[error("{path} is outside of {root}", path = .path.display(), root = .root.display())]
-    Outside { path: PathBuf, root: PathBuf },
     /// Exit code 5.
     #[error("{app}: {}", .holder.as_ref().map_or_else(
         || "another potluck command is changing it".to_owned(), ToString::to_string))]
@@ -121,9 +117,6 @@ impl Hint for Error {
             }
             Error::StackTaken { .. } => {
                 Some("choose another domain, or a stack of its own: `--set STACK_NAME=NAME`".into())
-            }
-            Error::NoRecipe(app) => {
-                Some(format!("add `TYPE=RECIPE` with `potluck app config {app}`"))
             }
             Error::NotText { path, .. } => {
                 Some(format!("save {} as UTF-8 text, or bring it back from a copy", path.display()))

@@ -1,8 +1,10 @@
 //! `<domain>.lock.yml`: what an app is pinned to and what its plugins may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use super::Grant;
 
 /// Pins and grants of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -92,6 +94,18 @@ pub struct PluginPin {
     /// a tag which moved is told from an old release; at most [`EARLIER`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<AgreedVersion>,
+}
+
+impl PluginPin {
+    /// What was given. A line that is no grant gives nothing.
+    pub fn given(&self) -> BTreeSet<Grant> {
+        self.grants.iter().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Lines that are no grants.
+    pub fn unreadable(&self) -> impl Iterator<Item = &String> {
+        self.grants.iter().filter(|line| line.parse::<Grant>().is_err())
+    }
 }
 
 /// Versions of the recipe that are remembered beside the one agreed to last.

@@ -86,29 +86,6 @@ impl Home {
         self.root.join("state")
     }
 
-    /// Writes a file that only its owner may read, in a folder that only its
-    /// owner may enter. `path` is below [`Home::root`].
-    ///
-    /// # Errors
-    /// [`Error::Outside`] for a path elsewhere; [`Error::Io`].
-    pub fn write_private(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        // [`Home::backup`] hands out absolute paths, also of a relative home.
-        let absolute = |path: &Path| {
-            std::path::absolute(path).map_err(|source| Error::Io {
-                action: "resolving",
-                path: path.into(),
-                source,
-            })
-        };
-        let inside = absolute(path)?.strip_prefix(absolute(&self.root)?).is_ok_and(|rest| {
-            rest.components().all(|part| matches!(part, std::path::Component::Normal(_)))
-        });
-        if !inside {
-            return Err(Error::Outside { path: path.into(), root: self.root.clone() });
-        }
-        write::write_whole(path, bytes, write::Existing::Replace, write::Readers::Owner)
-    }
-
     /// The memory of one plugin of one app. The plugin's name comes from a
     /// recipe and becomes a file name, so it is checked as one.
     ///

@@ -193,20 +193,6 @@ fn a_link_in_a_folder_that_others_filled_is_not_followed() {
 }
 
 #[test]
-fn private_files_are_private_and_inside() {
-    let (folder, home) = home();
-    let path = home.state().join("backups/s/password");
-    home.write_private(&path, b"x").unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let mode = fs::metadata(path.parent().unwrap()).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
-    for outside in ["/etc/x", "../x"] {
-        let path = folder.path().join(outside);
-        assert!(matches!(home.write_private(&path, b"x"), Err(Error::Outside { .. })));
-    }
-}
-
-#[test]
 fn backup_settings_are_whole_paths() {
     let (folder, home) = home();
     let own = home.backup(&server("simulated")).unwrap();

@@ -2,12 +2,13 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use super::Error;
+use crate::bounded;
 
 /// Longest file of settings that is read, in bytes.
 pub(super) const MAX_READ: u64 = 1 << 20;
@@ -73,13 +74,10 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     if file.metadata().map_err(reading)?.is_dir() {
         return Err(reading(io::ErrorKind::IsADirectory.into()));
     }
-    let mut bytes = Vec::new();
-    file.take(MAX_READ + 1).read_to_end(&mut bytes).map_err(reading)?;
-    if bytes.len() as u64 > MAX_READ {
-        let message = format!("it is longer than {MAX_READ} bytes");
-        return Err(Error::Invalid { path: path.into(), message });
-    }
-    Ok(bytes)
+    bounded::read(file, MAX_READ).map_err(|error| match bounded::is_too_large(&error) {
+        true => Error::Invalid { path: path.into(), message: error.to_string() },
+        false => reading(error),
+    })
 }
 
 /// Writes a file so that whoever reads it sees the old bytes or the new ones:

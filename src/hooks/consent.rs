@@ -14,7 +14,7 @@ use crate::{
         self, AppGuard, GivenGrant, Grant, LockFile,
         lock_file::{PluginPin, RecipePin},
     },
-    plugin::grants::{self, Claims, Decision, Known, Reason},
+    plugin::grants::{self, Claims, Decision, Known},
     recipe::ComponentRef,
     rollout::{Change, ChangeAction, ChangeKind},
     secrets,
@@ -29,18 +29,8 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &[GivenGrant]) 
     let claims = claims(app, components);
     let wish = |component: &Component| {
         let name = &component.entry.name;
-        let agreed = app.lock.plugins.get(name);
-        let identity = component.entry.component.to_string();
-        let wanted = wanted(component);
-        let held = held(app, component);
-        let decision = grants::decide(grants::Request {
-            wanted: &wanted,
-            component: &identity,
-            digest: &component.sha256,
-            agreed,
-            held,
-        });
-        match decision {
+        let asking = Asking::of(app, component);
+        match grants::decide(asking.request()) {
             Decision::Granted(_) => None,
             Decision::Ask(question)
                 if question.answered_by(&grants::beforehand(flags, name, &claims)) =>
@@ -49,18 +39,13 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &[GivenGrant]) 
             }
             Decision::Ask(question) => Some(Wish {
                 plugin: name.clone(),
-                before: match question.reason {
-                    Reason::Replaced => BTreeSet::new(),
-                    _ => given(&app.lock, name),
-                },
-                grants: wanted.into_iter().collect(),
-                reason: question.reason,
-                component: identity,
+                question,
                 sha256: component.sha256.clone(),
                 version: version(app),
                 is_implied: !app.checkout.manifest.plugins.iter().any(|p| p.name == *name),
-                agreed: agreed.cloned(),
-                held: held.map(str::to_owned),
+                agreed: asking.agreed.cloned(),
+                held: asking.held.map(str::to_owned),
+                component: asking.identity,
             }),
         }
     };
@@ -76,16 +61,43 @@ fn claims<'a>(app: &'a App, components: &'a [Component]) -> Claims<'a> {
             claims.entry(grant.clone()).or_default().insert(&component.entry.name);
         }
     }
-    for name in app.lock.plugins.keys() {
-        for grant in given(&app.lock, name) {
+    for (name, agreed) in &app.lock.plugins {
+        for grant in agreed.given() {
             claims.entry(grant).or_default().insert(name);
         }
     }
     claims
 }
 
-fn wanted(component: &Component) -> BTreeSet<Grant> {
-    component.entry.grants.iter().cloned().collect()
+/// What the rules look at, for one plugin of an app.
+struct Asking<'a> {
+    wanted: BTreeSet<Grant>,
+    identity: String,
+    digest: &'a str,
+    agreed: Option<&'a PluginPin>,
+    held: Option<&'a str>,
+}
+
+impl<'a> Asking<'a> {
+    fn of(app: &'a App, component: &'a Component) -> Self {
+        Asking {
+            wanted: component.entry.grants.iter().cloned().collect(),
+            identity: component.entry.component.to_string(),
+            digest: &component.sha256,
+            agreed: app.lock.plugins.get(&component.entry.name),
+            held: held(app, component),
+        }
+    }
+
+    fn request(&self) -> grants::Request<'_> {
+        grants::Request {
+            wanted: &self.wanted,
+            component: &self.identity,
+            digest: self.digest,
+            agreed: self.agreed,
+            held: self.held,
+        }
+    }
 }
 
 fn version(app: &App) -> String {
@@ -227,12 +239,6 @@ fn pin(app: &App) -> RecipePin {
     }
 }
 
-pub(crate) fn given(lock: &LockFile, plugin: &str) -> BTreeSet<Grant> {
-    // A line that is no grant gives nothing.
-    let texts = lock.plugins.get(plugin).into_iter().flat_map(|l| &l.grants);
-    texts.filter_map(|text| text.parse().ok()).collect()
-}
-
 /// Asks for what was not given yet, neither earlier nor on the command line.
 /// `reach` is what services would reach and was refused.
 ///
@@ -251,16 +257,9 @@ pub(crate) fn decide(
         return Err(Error::NeedsConsent { wishes: refused, reach, ambiguous });
     }
     let agreed = |component: &Component| {
-        let agreed = app.lock.plugins.get(&component.entry.name);
-        let request = grants::Request {
-            wanted: &wanted(component),
-            component: &component.entry.component.to_string(),
-            digest: &component.sha256,
-            agreed,
-            held: held(app, component),
-        };
-        let last = agreed.and_then(|agreed| last(app, agreed));
-        (component.entry.name.clone(), grants::pin(&request, last, pin(app)))
+        let asking = Asking::of(app, component);
+        let last = asking.agreed.and_then(|agreed| last(app, agreed));
+        (component.entry.name.clone(), grants::pin(&asking.request(), last, pin(app)))
     };
     Ok(components.iter().map(agreed).collect())
 }
@@ -276,7 +275,9 @@ fn ambiguous(
     let claims = claims(app, components);
     let nameless = context.grants.iter().filter(|given| given.plugin.is_none());
     nameless
-        .filter(|given| refused.iter().any(|wish| wish.missing().any(|g| *g == given.grant)))
+        .filter(|given| {
+            refused.iter().any(|wish| wish.question.missing().any(|g| *g == given.grant))
+        })
         .filter_map(|given| {
             let plugins = claims.get(&given.grant).filter(|by| by.len() > 1)?;
             let plugins = plugins.iter().map(|&name| name.to_owned()).collect();

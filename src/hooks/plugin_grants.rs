@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::{
     app::{App, Error},
-    home::Grant,
+    home::{Grant, lock_file::PluginPin},
     plugin::grants::Reason,
 };
 
-use super::consent::{given, wishes};
+use super::consent::wishes;
 
 /// What one plugin of an app asks for and has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,24 +52,24 @@ impl PluginGrants {
 pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
     let components = app.components()?;
     let wishes = wishes(app, &components, &[]);
-    let agreed_sha256 = |plugin: &str| app.lock.plugins.get(plugin).map(|l| l.sha256.clone());
     let mut all: Vec<PluginGrants> = components
         .iter()
         .map(|component| {
             let name = &component.entry.name;
             let wish = wishes.iter().find(|wish| wish.plugin == *name);
             let held = wish.and_then(|wish| wish.held.clone());
+            let lock = app.lock.plugins.get(name);
             PluginGrants {
                 plugin: name.clone(),
                 component: Some(component.entry.component.to_string()),
                 sha256: component.sha256.clone(),
-                agreed_sha256: held.or_else(|| agreed_sha256(name)),
+                agreed_sha256: held.or_else(|| lock.map(|lock| lock.sha256.clone())),
                 asked: component.entry.grants.iter().cloned().collect(),
-                given: given(&app.lock, name),
-                unreadable: unreadable(app, name),
+                given: lock.map(PluginPin::given).unwrap_or_default(),
+                unreadable: lock.map(unreadable).unwrap_or_default(),
                 in_recipe: true,
                 agreed: wish.is_none(),
-                changed_in_place: wish.is_some_and(|w| w.reason == Reason::ChangedInPlace),
+                changed_in_place: wish.is_some_and(|w| w.question.reason == Reason::ChangedInPlace),
             }
         })
         .collect();
@@ -83,8 +83,8 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
                 sha256: lock.sha256.clone(),
                 agreed_sha256: Some(lock.sha256.clone()),
                 asked: BTreeSet::new(),
-                given: given(&app.lock, name),
-                unreadable: unreadable(app, name),
+                given: lock.given(),
+                unreadable: unreadable(lock),
                 in_recipe: false,
                 agreed: false,
                 changed_in_place: false,
@@ -94,7 +94,6 @@ pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
     Ok(all)
 }
 
-fn unreadable(app: &App, plugin: &str) -> Vec<String> {
-    let lines = app.lock.plugins.get(plugin).into_iter().flat_map(|lock| &lock.grants);
-    lines.filter(|line| line.parse::<Grant>().is_err()).cloned().collect()
+fn unreadable(lock: &PluginPin) -> Vec<String> {
+    lock.unreadable().cloned().collect()
 }

@@ -157,7 +157,7 @@ async fn carry_out(
         migrations: due.migrations,
         transition: due.transition,
         images,
-        back: due.back,
+        way_back: due.way_back,
         record: due.record,
         lease,
     };

@@ -16,4 +16,4 @@ mod undeploy;
 pub use deploy::{deploy, plan};
 pub use lease::{Lease, leased, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
-pub use undeploy::{Leftovers, leftovers, remove, undeploy};
+pub use undeploy::{remove, undeploy};

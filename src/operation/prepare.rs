@@ -26,7 +26,7 @@ use crate::{
     rollout::{
         Change, ChangeAction, ChangeKind, Place, Plan, drivers, external,
         live::Live,
-        run::{Images, Rollout},
+        run::{Images, Rollout, WayBack},
         work::Work,
     },
     secrets,
@@ -57,7 +57,7 @@ pub(super) struct Due {
     pub migrations: Migrations,
     pub transition: Transition,
     /// Whether what runs now comes back when the deploy fails.
-    pub back: bool,
+    pub way_back: WayBack,
     /// Names to claim before anything is made.
     pub missing: Vec<(Kind, String)>,
     /// What the deploy is made from; kept when it went well.
@@ -184,11 +184,11 @@ pub(super) async fn prepare(
         return Err(Error::DetachedMigration { after });
     }
 
-    let back = rollout.goes_back(&live).await?;
+    let way_back = rollout.way_back(&live).await?;
     if !work.is_empty() {
         plan.on_failure = Some(match options.detach {
-            true => unwatched(app, version::way_back(app), &live, back),
-            false => on_failure(back, &migrations),
+            true => unwatched(app, version::way_back(app), &live, way_back),
+            false => on_failure(way_back, &migrations),
         });
     }
     plan.warnings.extend(rollout.shared_ports(&work).await?);
@@ -203,7 +203,7 @@ pub(super) async fn prepare(
         plugins,
         migrations,
         transition,
-        back,
+        way_back,
         missing: reviewed.missing,
         record: Record { fingerprint },
     };
@@ -329,8 +329,8 @@ fn add_hooks(
 }
 
 /// What happens to the services if the deploy fails.
-fn on_failure(back: bool, migrations: &Migrations) -> String {
-    if !back {
+fn on_failure(way_back: WayBack, migrations: &Migrations) -> String {
+    if way_back == WayBack::Closed {
         return "what was started stays, to be looked at".into();
     }
     let back = "the services get back what they run now";
@@ -341,13 +341,13 @@ fn on_failure(back: bool, migrations: &Migrations) -> String {
 }
 
 /// What becomes of them when nobody waits for them, and what to type to go back.
-fn unwatched(app: &App, way_back: Option<String>, live: &Live, back: bool) -> String {
+fn unwatched(app: &App, command: Option<String>, live: &Live, way_back: WayBack) -> String {
     let name = &app.entry.name;
-    let swarm = match back || live.services.is_empty() {
+    let swarm = match way_back == WayBack::Open || live.services.is_empty() {
         true => "swarm does what `failure_action` says",
         false => "what ran before has not come up, so swarm does not put it back",
     };
-    let back = match way_back {
+    let back = match command {
         _ if live.services.is_empty() => format!("`potluck app undeploy {name}` removes them"),
         Some(back) => format!("`{back}` goes back"),
         None => format!(

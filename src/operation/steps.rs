@@ -17,7 +17,7 @@ use crate::{
         Error as RolloutError, FailedService, Problem, Reached,
         converge::{Target, converge},
         live::{Live, by_name},
-        run::{Images, Rollout},
+        run::{Images, Rollout, WayBack},
         send::apply::Applied,
         state::since::Since,
         wants_tasks,
@@ -48,7 +48,7 @@ pub(super) struct Steps<'a> {
     pub transition: Transition,
     pub images: Images,
     /// Whether what runs now comes back when the deploy fails, as the plan says.
-    pub back: bool,
+    pub way_back: WayBack,
     /// What the deploy is made from; kept when it went well.
     pub record: Record,
     /// None where a restore has it.
@@ -106,7 +106,7 @@ impl Steps<'_> {
 
         confirm(lease).await?;
         let applied = rollout
-            .carry_out(&live, &work, self.back, options.detach)
+            .carry_out(&live, &work, self.way_back, options.detach)
             .await
             .inspect_err(|error| {
                 let touched =

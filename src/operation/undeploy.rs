@@ -125,7 +125,7 @@ async fn before_remove(context: &Context, app: &App) {
 
 /// What [`remove`] removes from the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Leftovers {
+struct Leftovers {
     pub secrets: Vec<String>,
     /// On the node that the server's endpoint speaks for.
     pub volumes: Vec<String>,
@@ -135,7 +135,7 @@ pub struct Leftovers {
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says.
-pub async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
+async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
     let engine = leaving.engine();
     let OnServer { entry, stack, .. } = &leaving.on_server;
     let (services, volumes) =

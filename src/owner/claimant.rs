@@ -2,7 +2,10 @@
 
 use crate::{
     engine::{Error, Foreign},
-    home::{AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName, names::InvalidName},
+    home::{
+        AppEntry, AppName, EnvFile, LockFile, RecipeName, StackName, lock_file::RecipePin,
+        names::InvalidName,
+    },
     text::line,
 };
 
@@ -23,9 +26,8 @@ pub(crate) struct Claimant {
     /// The record that this folder made or took over, whatever recipe the settings
     /// name: for what works with what runs and asks nothing of the recipe.
     pub made: Option<String>,
-    /// The version that this folder deployed last, where it did; a recipe without
-    /// versions has none.
-    pub deployed: Option<Option<String>>,
+    /// The recipe that this folder deployed last, where it did.
+    pub deployed: Option<RecipePin>,
     /// How the settings name the recipe: `TYPE=wiki:1.0.0` is `("TYPE", "1.0.0")`.
     pub written: Option<(String, Option<String>)>,
 }
@@ -46,7 +48,7 @@ impl Claimant {
             earlier: lock.recipe.is_some() && lock.owner.is_none(),
             stack,
             made: None,
-            deployed: lock.recipe.as_ref().map(|pin| pin.released().cloned()),
+            deployed: lock.recipe.clone(),
             written: env.recipe_key().map(|key| (key.to_owned(), version.flatten())),
         })
     }
@@ -79,7 +81,10 @@ impl Claimant {
         }
         let (key, version) = self.written.clone()?;
         // A version beside another recipe's name is that recipe's.
-        let version = version.and_then(|version| self.deployed.clone().unwrap_or(Some(version)));
+        let version = version.and_then(|version| match &self.deployed {
+            Some(deployed) => deployed.released().cloned(),
+            None => Some(version),
+        });
         Some(Mixup {
             app: self.app.clone(),
             key,

@@ -47,10 +47,8 @@ pub struct Question {
     pub reason: Reason,
     /// All that would hold then.
     pub wanted: BTreeSet<Grant>,
-    /// Asked for and not given yet.
-    pub new: BTreeSet<Grant>,
-    /// Given earlier and not asked for any more.
-    pub dropped: BTreeSet<Grant>,
+    /// What this component was given earlier.
+    pub before: BTreeSet<Grant>,
 }
 
 /// Why there is something to ask.
@@ -72,38 +70,33 @@ pub fn decide(request: Request<'_>) -> Decision {
     let standard = |component: &str| component.starts_with("std:");
     let replaced = !standard(component)
         && agreed.and_then(|lock| lock.component.as_deref()).is_some_and(standard);
-    // What one of potluck's was given, another component was not. A line that no
-    // longer reads as a grant was never given.
-    let given: BTreeSet<Grant> = agreed
-        .filter(|_| !replaced)
-        .map(|lock| lock.grants.iter().filter_map(|line| line.parse().ok()).collect())
-        .unwrap_or_default();
-    let new: BTreeSet<Grant> = wanted.difference(&given).cloned().collect();
+    // What one of potluck's was given, another component was not.
+    let before = agreed.filter(|_| !replaced).map(PluginPin::given).unwrap_or_default();
     let reason = match agreed {
         // What asks for nothing can do nothing.
         None if wanted.is_empty() => None,
         None => Some(Reason::FirstUse),
         Some(_) if held.is_some_and(|held| held != digest) => Some(Reason::ChangedInPlace),
-        Some(_) if new.is_empty() => None,
+        Some(_) if wanted.is_subset(&before) => None,
         Some(_) if replaced => Some(Reason::Replaced),
         Some(_) => Some(Reason::Widened),
     };
     match reason {
         None => Decision::Granted(wanted.clone()),
-        Some(reason) => Decision::Ask(Question {
-            reason,
-            wanted: wanted.clone(),
-            new,
-            dropped: given.difference(wanted).cloned().collect(),
-        }),
+        Some(reason) => Decision::Ask(Question { reason, wanted: wanted.clone(), before }),
     }
 }
 
 impl Question {
+    /// Asked for and not given yet.
+    pub fn missing(&self) -> impl Iterator<Item = &Grant> {
+        self.wanted.difference(&self.before)
+    }
+
     /// Whether grants given beforehand (`--grant`) answer it with yes. A
     /// component that changed in place is never agreed to without a look.
     pub fn answered_by(&self, given: &BTreeSet<Grant>) -> bool {
-        self.reason != Reason::ChangedInPlace && self.new.is_subset(given)
+        self.reason != Reason::ChangedInPlace && self.missing().all(|grant| given.contains(grant))
     }
 }
 
@@ -406,8 +399,7 @@ mod tests {
         let question = |reason| Question {
             reason,
             wanted: set(&["exec: app", "exec: db"]),
-            new: set(&["exec: app"]),
-            dropped: BTreeSet::new(),
+            before: set(&["exec: db"]),
         };
         assert!(question(Reason::Widened).answered_by(&set(&["exec: app", "secret: x"])));
         assert!(!question(Reason::Widened).answered_by(&set(&["exec: db"])));

@@ -36,7 +36,7 @@ pub use runtime::limits::{self, Limits};
 pub use runtime::machine::Machine;
 pub use runtime::raised::PluginLimits;
 pub use runtime::{Plugin, Runtime};
-pub use settings::{Settings, SettingsRead};
+pub use settings::Settings;
 pub use types::*;
 
 /// What an instance sees of the world.

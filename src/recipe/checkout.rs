@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -10,11 +10,13 @@ use cap_std::{ambient_authority, fs::Dir};
 use tempfile::TempDir;
 
 use super::{ComponentRef, Error, Manifest, abra, inside::leaves};
-use crate::{compose, home::RecipeName};
+use crate::{bounded, compose, home::RecipeName};
 
 /// Longest file that is read at once, in bytes; a component is the largest.
 const MAX_READ: u64 = 64 << 20;
 const MANIFEST: &str = "recipe.yml";
+/// The recipe's sample of an app's settings.
+pub const SAMPLE: &str = ".env.sample";
 /// Read when the settings name no compose files, in this order.
 const COMPOSE_FILES: [&str; 2] = ["compose.yml", "compose.yaml"];
 
@@ -97,13 +99,7 @@ impl Checkout {
         if facts.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut content = Vec::new();
-        file.take(MAX_READ + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > MAX_READ {
-            let message = format!("it is larger than {} MiB", MAX_READ >> 20);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
-        Ok(content)
+        bounded::read(file, MAX_READ)
     }
 
     /// A plugin's component.
@@ -200,7 +196,7 @@ impl Checkout {
     /// # Errors
     /// As [`Checkout::read`], and for what is not UTF-8.
     pub fn sample(&self) -> Result<Option<String>, Error> {
-        self.optional(".env.sample")
+        self.optional(SAMPLE)
     }
 
     /// What `abra.sh` exports, `X_VERSION=v1`: read as data, never run.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Checkout, Error,
+    Checkout, Error, SAMPLE,
     abra::{LeftOut, Reason},
     backups,
 };
@@ -28,7 +28,6 @@ const DOMAIN: &str = "app.example.org";
 /// Longer names of secrets leave too little of Docker's 64 bytes for the stack
 /// and the version (abra's rule R015, which asks for 12, less strict).
 const LONGEST_SECRET: usize = 20;
-const SAMPLE: &str = ".env.sample";
 const MANIFEST: &str = "recipe.yml";
 /// Overlays beyond these are not read.
 const MAX_OVERLAYS: usize = 64;

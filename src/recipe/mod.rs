@@ -21,8 +21,8 @@ mod git;
 mod tree;
 mod written_grant;
 
-pub use checkout::Checkout;
-pub use error::{Error, Unreadable};
+pub use checkout::{Checkout, SAMPLE};
+pub use error::Error;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;
 pub use standard::Standard;

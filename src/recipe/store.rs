@@ -88,14 +88,6 @@ impl Store {
         Ok(name)
     }
 
-    /// As [`Store::add`], under a name of its own.
-    ///
-    /// # Errors
-    /// As [`Store::add`].
-    pub fn add_as(&self, name: &RecipeName, source: &str) -> Result<(), Error> {
-        self.add_resolved(name, &self.resolve(Source::parse(source)?)?)
-    }
-
     /// Takes out a recipe that was just taken in: the link, or the whole clone.
     ///
     /// # Errors

@@ -38,10 +38,6 @@ impl Release {
             upstream: upstream.into(),
         })
     }
-
-    pub fn tag(&self) -> &str {
-        &self.tag
-    }
 }
 
 impl Ord for Release {

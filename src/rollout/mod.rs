@@ -19,7 +19,7 @@ pub(crate) mod state;
 mod undo;
 pub(crate) mod work;
 
-pub use error::{Error, Failed, FailedService, Fate, Problem, Subject, Taken};
+pub use error::{Error, Failed, FailedService, Problem, Subject, Taken};
 pub use place::Place;
 pub use plan::{Change, ChangeAction, ChangeKind, Plan, ReachRow};
 pub use stack::{

@@ -69,6 +69,13 @@ pub(crate) enum OnFailure {
     Leave,
 }
 
+/// Whether what runs now comes back when the deploy fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WayBack {
+    Open,
+    Closed,
+}
+
 /// What is known of what runs before the deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
@@ -223,16 +230,17 @@ impl Rollout<'_> {
     }
 
     /// Sends what differs and waits until it runs; what follows when it does not is
-    /// [`OnFailure`]'s, with `back` as [`Self::goes_back`] said it. Returns what was
+    /// [`OnFailure`]'s, with `way_back` as [`Self::way_back`] said it. Returns what was
     /// sent.
     pub async fn carry_out(
         &self,
         live: &Live,
         work: &Work,
-        back: bool,
+        way_back: WayBack,
         detach: bool,
     ) -> Result<Applied, Error> {
-        let held = (!back && self.on_failure != OnFailure::Leave).then(|| unreturning(work));
+        let is_closed = way_back == WayBack::Closed;
+        let held = (is_closed && self.on_failure != OnFailure::Leave).then(|| unreturning(work));
         let asked = work;
         let work = held.as_ref().unwrap_or(asked);
         let mut applied = self.send(live, work).await?;
@@ -274,7 +282,7 @@ impl Rollout<'_> {
             OnFailure::Leave if by_swarm => Err(Error::SwarmRolledBack(failed(Fate::Undone))),
             OnFailure::Leave => Err(Error::Failed(failed(Fate::Stays))),
             // There is nothing good to go back to.
-            OnFailure::GoBack(_) if !back || applied.sent.is_empty() => {
+            OnFailure::GoBack(_) if is_closed || applied.sent.is_empty() => {
                 Err(Error::Failed(failed(Fate::Stays)))
             }
             OnFailure::GoBack(_) => match self.go_back(&applied).await {
@@ -290,16 +298,17 @@ impl Rollout<'_> {
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn goes_back(&self, live: &Live) -> Result<bool, Error> {
+    pub async fn way_back(&self, live: &Live) -> Result<WayBack, Error> {
         if live.services.is_empty() {
-            return Ok(false);
+            return Ok(WayBack::Closed);
         }
-        Ok(match self.on_failure {
+        let is_open = match self.on_failure {
             OnFailure::GoBack(Before::Good) => true,
             OnFailure::GoBack(Before::Attempt) => self.came_up(live).await?.all(|up| up),
             OnFailure::GoBack(Before::Foreign) => self.came_up(live).await?.any(|up| up),
             OnFailure::Leave => false,
-        })
+        };
+        Ok(if is_open { WayBack::Open } else { WayBack::Closed })
     }
 
     /// Of each service that is there whether it has come up.

@@ -23,7 +23,7 @@ use super::{
     external,
     live::by_name,
     removal::{self, Doomed, Wait},
-    run::{OnFailure, Rollout, timeout},
+    run::{OnFailure, Rollout, WayBack, timeout},
     send::auths::SendAuth,
     state::{
         ps::{self, key_of},
@@ -121,7 +121,7 @@ pub async fn deploy_stack(
     let changed = !work.is_empty();
     let mut reached = Reached::default();
     if changed {
-        reached = rollout.carry_out(&live, &work, false, options.detach).await?.reached;
+        reached = rollout.carry_out(&live, &work, WayBack::Closed, options.detach).await?.reached;
         rollout.prune(&work).await;
     } else if !options.detach {
         reached = rollout.check_running(&live, &work).await?;

@@ -2,6 +2,7 @@
 //! something, a test that runs without any server, and the SDK beside it.
 
 mod error;
+mod guess;
 mod name;
 mod port;
 mod python;
@@ -18,6 +19,7 @@ use include_dir::Dir;
 
 use crate::plugin::Role;
 pub use error::Error;
+pub use guess::Hints;
 pub use name::Name;
 pub use port::{Port, port};
 pub use standard::{Suggestion, suggestions};

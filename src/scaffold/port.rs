@@ -6,10 +6,15 @@ use std::{
     fmt::Write,
 };
 
-use super::{Error, Files, Language, Name, name::RUST_KEYWORDS, rust};
+use super::{
+    Error, Files, Language, Name,
+    guess::{Guess, Hints, guess},
+    name::RUST_KEYWORDS,
+    rust,
+};
 use crate::{
     home::Grant,
-    recipe::abra::{self, Exports, Function, Guess, Hints},
+    recipe::abra::{self, Exports, Function},
 };
 
 /// What became of an `abra.sh`.
@@ -60,7 +65,7 @@ pub fn port(name: &Name, script: &str, hints: &Hints) -> Result<Port, Error> {
             Stub {
                 command: identifier.replace('_', "-"),
                 identifier,
-                guess: abra::guess(&function, &hints),
+                guess: guess(&function, &hints),
                 function,
             }
         })

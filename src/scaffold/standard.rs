@@ -5,8 +5,9 @@
 
 use std::fmt::Write;
 
+use super::Hints;
 use crate::recipe::{
-    abra::{Function, Hints, is_of_backups, plugin_for, store_of},
+    abra::{Function, is_of_backups, plugin_for, store_of},
     standard::Standard,
 };
 

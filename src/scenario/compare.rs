@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use similar::TextDiff;
 
 use super::file::{Expect, Texts, text};
-use crate::engine::simulated::fits;
+use crate::engine::simulated::pattern::fits;
 
 /// Lines around a difference.
 const CONTEXT: usize = 4;

@@ -17,7 +17,7 @@ use super::{
     file::{Given, HttpRule, On, ServiceRule},
 };
 use crate::{
-    engine::simulated::fits,
+    engine::simulated::pattern::{fits, fits_any, fits_command},
     plugin::{
         Command, FileError, HttpError, HttpRequest, HttpResponse, Memory, Output, Outside,
         RecipeFiles, SecretAccess, SecretError, ServiceError, StackServices,
@@ -109,7 +109,7 @@ impl World {
         let (n, rule) = self.given.services.iter().enumerate().find(|(n, rule)| {
             rule.on() == on
                 && rule.service == service
-                && rule.times.is_none_or(|times| used.get(n).is_none_or(|used| *used < times))
+                && has_answers(rule.times, used.get(n))
                 && fit(rule)
         })?;
         *used.entry(n).or_default() += 1;
@@ -143,8 +143,13 @@ fn service_error(service: &str, error: &str) -> ServiceError {
     }
 }
 
+/// Whether a rule that answers so often has answers left.
+fn has_answers(times: Option<u32>, used: Option<&u32>) -> bool {
+    times.is_none_or(|times| used.is_none_or(|used| *used < times))
+}
+
 fn fits_path(rule: &ServiceRule, path: &str) -> bool {
-    rule.path.as_deref().is_none_or(|pattern| fits(pattern, path))
+    fits_any(rule.path.as_deref(), path)
 }
 
 #[async_trait]
@@ -161,14 +166,8 @@ impl StackServices for World {
         inner.calls.push(call.clone());
         let input = calls::text(&input);
         let rule = self.rule(&mut inner, service, On::Run, |rule| {
-            let arguments = rule.command.as_ref().is_none_or(|patterns| {
-                patterns.len() == command.argv.len()
-                    && patterns.iter().zip(&command.argv).all(|(pattern, text)| fits(pattern, text))
-            });
-            let line = rule.matches.as_ref();
-            arguments
-                && line.is_none_or(|pattern| fits(pattern, &command.argv.join(" ")))
-                && rule.input.as_ref().is_none_or(|pattern| fits(pattern, &input))
+            fits_command(rule.command.as_deref(), rule.matches.as_deref(), &command.argv)
+                && fits_any(rule.input.as_deref(), &input)
         });
         let Some(rule) = rule else { return Err(inner.unanswered(call)) };
         if let Some(error) = &rule.error {
@@ -341,8 +340,8 @@ impl Outside for World {
         let used = &mut inner.http_used;
         let found = self.given.http.iter().enumerate().find(|(n, rule)| {
             fits(&rule.request, &line)
-                && rule.body.as_ref().is_none_or(|pattern| fits(pattern, &body))
-                && rule.times.is_none_or(|times| used.get(n).is_none_or(|used| *used < times))
+                && fits_any(rule.body.as_deref(), &body)
+                && has_answers(rule.times, used.get(n))
         });
         Some(match found {
             Some((n, rule)) => {

@@ -22,7 +22,7 @@ mod versions;
 
 pub use error::Error;
 pub(crate) use plan::written_names;
-pub use plan::{SecretPlan, Survey, Unplanned, find, survey, wanted};
+pub use plan::{SecretPlan, Survey, find, survey, wanted};
 pub use store::{
     APP_LABEL, Generated, MAX_SIZE, Made, StoredSecret, generate, generate_one, insert,
     remove_stored, stored, stored_or,

@@ -66,7 +66,8 @@ impl Charset {
     }
 
     /// The characters.
-    pub fn as_str(&self) -> &str {
+    #[cfg(test)]
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }

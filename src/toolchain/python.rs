@@ -62,6 +62,7 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf, Error> {
         Ok(status) => ended(&program, status, SAID)?,
         Err(source) => return Err(Error::Run { program, source }),
     }
+    // One that is cut short names other inputs: the plugin is built again.
     fs::write(&stamp, inputs)
         .map_err(|source| Error::Run { program: stamp.display().to_string(), source })?;
     Ok(output)

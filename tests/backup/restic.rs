@@ -144,19 +144,18 @@ async fn a_killed_restic_is_a_failure() {
 #[tokio::test]
 async fn a_wrong_password_is_told_apart_from_a_missing_repository() {
     let lab = Lab::new().await;
-    lab.restic.open().await.unwrap();
+    lab.restic.snapshots("potluck").await.unwrap();
 
     let mut wrong = lab.repository.clone();
     wrong.password_file = lab.folder.path().join("wrong");
     fs::write(&wrong.password_file, "not it\n").unwrap();
     let wrong = Restic::new(wrong).await.unwrap();
-    assert!(matches!(wrong.open().await, Err(Error::WrongPassword { .. })));
     assert!(matches!(wrong.snapshots("potluck").await, Err(Error::WrongPassword { .. })));
 
     let mut missing = lab.repository.clone();
     missing.location = lab.folder.path().join("nothing").to_str().unwrap().into();
     let missing = Restic::new(missing).await.unwrap();
-    assert!(matches!(missing.open().await, Err(Error::NoRepository { .. })));
+    assert!(matches!(missing.snapshots("potluck").await, Err(Error::NoRepository { .. })));
 }
 
 #[tokio::test]

@@ -352,7 +352,8 @@ async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app:
     app::scale_down(&app.context, &loaded, &services, limit, &mut stopped).await.unwrap();
     let name = format!("{}_web", app.stack);
     assert!(app.engine.containers(&name).await.unwrap().is_empty());
-    app::scale_up(&app.context, &loaded, &stopped, limit).await.unwrap();
+    let failed = app::bring_back(&app.context, &loaded, &stopped, limit).await;
+    assert!(failed.is_empty(), "{failed:?}");
     assert_eq!(app.engine.containers(&name).await.unwrap().len(), 1);
     let mut forgotten = Stopped::default();
     app::scale_down(&app.context, &loaded, &services, limit, &mut forgotten).await.unwrap();

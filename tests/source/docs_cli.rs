@@ -8,6 +8,7 @@ type Types = &'static [(&'static str, &'static str)];
 
 const FINDING: (&str, &str) = ("lint/mod.rs", "Finding");
 const CHANGE: (&str, &str) = ("rollout/plan.rs", "Change");
+const GRANT: (&str, &str) = ("cli/grants.rs", "GrantRow");
 const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
 const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
 const REACHED: (&str, &str) = ("rollout/state/reached.rs", "Reached");
@@ -22,7 +23,7 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/recipe/inspect.rs", "Report"),
             ("cli/recipe/inspect.rs", "Row"),
             ("cli/recipe/inspect.rs", "Plugin"),
-            ("cli/recipe/inspect.rs", "Grant"),
+            GRANT,
         ],
     ),
     ("recipe lint", &[("cli/recipe/lint.rs", "Report"), FINDING]),
@@ -75,10 +76,13 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/plugin/inspect.rs", "Uses"),
             ("cli/plugin/inspect.rs", "Use"),
             ("cli/plugin/inspect.rs", "LimitsRow"),
-            ("cli/plugin/inspect.rs", "GrantRow"),
+            GRANT,
         ],
     ),
-    ("plugin grants", &[("cli/plugin/grants.rs", "Report"), ("cli/plugin/grants.rs", "Row")]),
+    (
+        "plugin grants",
+        &[("cli/plugin/grants.rs", "Report"), ("cli/plugin/grants.rs", "Row"), GRANT],
+    ),
     (
         "plugin test",
         &[

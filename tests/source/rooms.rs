@@ -37,7 +37,7 @@ const ROOMS: &[&str] = &[
 ];
 
 /// Small, and every room may use them; in this order.
-const LEAVES: &[&str] = &["progress", "lint", "hint", "regular", "text", "yaml"];
+const LEAVES: &[&str] = &["progress", "lint", "hint", "regular", "bounded", "text", "yaml"];
 
 /// Files that are one recursion: what the one begins, the other goes on with.
 const RECURSIONS: &[&[&str]] = &[

@@ -10,8 +10,10 @@ pub fn sentence(reach: &Reach) -> String {
         Way::DockerSocket => {
             "command the node's container engine: anyone who can do that owns the node".into()
         }
-        Way::Host => format!("read and write `{thing}` on the node{}", danger(thing, true)),
-        Way::HostRead => format!("read `{thing}` on the node{}", danger(thing, false)),
+        Way::Host => {
+            format!("read and write `{thing}` on the node{}", danger(thing, Access::Write))
+        }
+        Way::HostRead => format!("read `{thing}` on the node{}", danger(thing, Access::Read)),
         Way::HostNetwork => {
             "use the node's own network: every service that listens on the node only, every port"
                 .into()
@@ -62,10 +64,17 @@ pub fn sentence(reach: &Reach) -> String {
     }
 }
 
-fn danger(path: &str, writes: bool) -> &'static str {
+/// What a mount lets a container do.
+#[derive(PartialEq)]
+enum Access {
+    Read,
+    Write,
+}
+
+fn danger(path: &str, access: Access) -> &'static str {
     if paths::holds_socket(path) {
         ", the container engine's socket included: anyone who has it owns the node"
-    } else if writes && paths::masters_node(path) {
+    } else if access == Access::Write && paths::masters_node(path) {
         ", with which it can take over the node"
     } else {
         ""

@@ -72,13 +72,13 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
             Error::Locked { repository, by: locked_by(&text), unlock: unlock() }
         }
         _ if text.contains("signal interrupt received") && !gave_up => Error::Interrupted,
-        _ if is_full(stderr).is_some() => {
+        _ if let Some(full) = full_disk(stderr) => match full {
             // restic writes what it restores, its cache and what it is about to store elsewhere.
-            match is_full(stderr).flatten().filter(|at| !Path::new(at).starts_with(&repository)) {
-                Some(at) => Error::NoSpace { at, prune: None },
-                None => Error::NoSpace { at: repository, prune: Some(named.prune.clone()) },
+            FullDisk::At(at) if !Path::new(&at).starts_with(&repository) => {
+                Error::NoSpace { at, prune: None }
             }
-        }
+            _ => Error::NoSpace { at: repository, prune: Some(named.prune.clone()) },
+        },
         _ if is_absent(&text) => named.absent(),
         _ if let Some(reason) = is_read_only(stderr) => Error::ReadOnly { repository, reason },
         _ if let Some(reason) = is_damaged(stderr) => Error::Damaged {
@@ -95,14 +95,23 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
     })
 }
 
-/// Whether a disk is full, and where, if that is said.
-fn is_full(stderr: &str) -> Option<Option<String>> {
+/// Where a disk is full.
+#[derive(Debug, PartialEq, Eq)]
+enum FullDisk {
+    At(String),
+    Unsaid,
+}
+
+/// Whether a disk is full.
+fn full_disk(stderr: &str) -> Option<FullDisk> {
     let full = ["no space left on device", "quota exceeded"];
     let said = said(stderr).find(|said| full.iter().any(|full| said.contains(full)))?;
     let before = said.split(": no space").next().unwrap_or_default();
     // "write PATH", behind what was being done.
-    let at = before.rfind(" /").map(|at| before[at + 1..].trim_end_matches(':').to_owned());
-    Some(at)
+    Some(match before.rfind(" /") {
+        Some(at) => FullDisk::At(before[at + 1..].trim_end_matches(':').to_owned()),
+        None => FullDisk::Unsaid,
+    })
 }
 
 /// Why nothing can be written to the repository, not even a lock.

@@ -45,7 +45,10 @@ use self::{
     upload::Source,
 };
 use super::{error::Error, repository::Repository, volume::View};
-use crate::progress::{Silent, Sink};
+use crate::{
+    bounded,
+    progress::{Silent, Sink},
+};
 
 /// A list of snapshots that is longer than this is not read: 64 MiB are about
 /// a hundred thousand snapshots.
@@ -146,15 +149,6 @@ impl Restic {
     /// What to type to have restic do something there by hand.
     pub fn command_of(&self, verb: &str) -> String {
         self.repository.command(verb)
-    }
-
-    /// Opens the repository: proves that it is there and that the password fits.
-    ///
-    /// # Errors
-    /// [`Error::NoRepository`], [`Error::WrongPassword`], or restic's failure.
-    pub async fn open(&self) -> Result<(), Error> {
-        let arguments = ["cat".into(), "config".into(), "--no-lock".into()];
-        self.answer("open the repository", &arguments, 64 * 1024, QUESTION).await.map(drop)
     }
 
     /// Makes the repository. restic refuses when there is one.
@@ -285,19 +279,14 @@ impl Restic {
     /// A small file of a snapshot, whole.
     pub async fn read(&self, snapshot: &str, file: &str, limit: usize) -> Result<Vec<u8>, Error> {
         let mut download = self.dump(snapshot, file).await?;
-        let mut content = Vec::new();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let n = download.read(&mut buffer).await?;
-            if n == 0 {
-                break;
-            }
-            content.extend_from_slice(&buffer[..n]);
-            if content.len() > limit {
-                let message = format!("`{file}` is larger than {limit} bytes");
-                return Err(Error::ResticOutput { action: "read a file".into(), message });
-            }
-        }
+        let odd = |e: std::io::Error| Error::ResticOutput {
+            action: download.action.clone(),
+            message: e.to_string(),
+        };
+        let content = match download.process.stdout.as_mut() {
+            Some(from) => bounded::read_async(from, limit as u64).await.map_err(odd)?,
+            None => Vec::new(),
+        };
         download.finish().await?;
         Ok(content)
     }
@@ -410,14 +399,15 @@ impl Restic {
         let odd = |message: String| Error::ResticOutput { action: action.to_owned(), message };
         // It never says that it began.
         process.begun.cancel();
-        let mut stdout = Vec::new();
-        if let Some(from) = process.stdout.as_mut() {
-            let limit = limit as u64 + 1;
-            from.take(limit).read_to_end(&mut stdout).await.map_err(|e| odd(e.to_string()))?;
-        }
-        if stdout.len() > limit {
-            return Err(odd(format!("it printed more than {limit} bytes")));
-        }
+        let stdout = match process.stdout.as_mut() {
+            Some(from) => bounded::read_async(from, limit as u64).await.map_err(|error| {
+                odd(match bounded::is_too_large(&error) {
+                    true => format!("it printed more than {}", bounded::size(limit as u64)),
+                    false => error.to_string(),
+                })
+            })?,
+            None => Vec::new(),
+        };
         let ended = process.wait().await.map_err(|e| odd(e.to_string()))?;
         judge(&Doing { action, repository: &self.name }, &ended)?;
         Ok(stdout)

@@ -68,21 +68,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let findings = wait("interrupted", async {
-        Ok(app::survey(&operating.context, &entry, &version, args.offline).await)
+        let server = if args.offline { app::Server::LeftAlone } else { app::Server::Asked };
+        Ok(app::survey(&operating.context, &entry, &version, server).await)
     })?;
     drop(operating);
 
     let ok = blocking(&findings, Strictness::Errors).is_empty();
     let app = entry.name.to_string();
-    if args.json.json {
-        let rows = findings.iter().map(|finding| Row { about: about(finding), finding });
-        session.ui.json(&Report { app, ok, findings: rows.collect() })?;
-    } else {
+    let rows = findings.iter().map(|finding| Row { about: about(finding), finding });
+    let report = Report { app, ok, findings: rows.collect() };
+    session.report(&report, &args.json, |Report { app, .. }| {
         findings::show(&session.ui, &findings)?;
         if findings.is_empty() {
             session.ui.say(format_args!("{app} has all that its recipe needs."));
         }
-    }
+        Ok(())
+    })?;
     Ok(if ok { Exit::DONE } else { Exit::FAILED })
 }
 

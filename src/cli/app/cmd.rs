@@ -126,25 +126,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(Exit::DONE);
     }
     let known: Vec<Known> = known.into_iter().map(|(_, command)| command).collect();
-    if args.json.json {
-        session.ui.json(&known)?;
-        return Ok(Exit::DONE);
-    }
-    if known.is_empty() {
-        session.ui.say(format_args!("The recipe of {} brings no commands.", entry.name));
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["COMMAND", "WHAT IT DOES"]);
-    for Known { plugin, spec } in &known {
-        let others = known.iter().filter(|other| other.spec.name == spec.name);
-        let used = match others.count() {
-            1 => usage(spec),
-            _ => format!("{plugin}:{}", usage(spec)),
-        };
-        table.row([used, spec.help.clone()]);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&known, &args.json, |known| {
+        if known.is_empty() {
+            session.ui.say(format_args!("The recipe of {} brings no commands.", entry.name));
+            return Ok(());
+        }
+        let mut table = Table::new(&["COMMAND", "WHAT IT DOES"]);
+        for Known { plugin, spec } in known {
+            let others = known.iter().filter(|other| other.spec.name == spec.name);
+            let used = match others.count() {
+                1 => usage(spec),
+                _ => format!("{plugin}:{}", usage(spec)),
+            };
+            table.row([used, spec.help.clone()]);
+        }
+        table.print(&session.ui)
+    })
 }
 
 /// A command by its name, or by `PLUGIN:NAME` where several plugins have it.

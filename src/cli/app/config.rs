@@ -8,7 +8,7 @@ use crate::{
         arguments::{AppArg, Assignment, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
-        prompt,
+        prompt::{Enter, confirm},
         session::{Session, editor},
     },
     home::EnvFile,
@@ -134,7 +134,7 @@ fn edit(session: &Session, before: &str) -> Result<Option<EnvFile>, Failure> {
             Ok(env) => return Ok(Some(env)),
             Err(error) => {
                 session.ui.fail(&error.into());
-                if !prompt::confirm(&session.ui, "Edit it again? (No drops the changes.)", true)? {
+                if !confirm(&session.ui, "Edit it again? (No drops the changes.)", Enter::Yes)? {
                     return Err(Failure::interrupted("nothing was changed"));
                 }
             }

@@ -135,13 +135,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if args.dry_run {
         show_plan(&session.ui, &report.plan);
     }
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
-    let time = format_args!("{:.1} s", report.seconds).to_string();
-    session.ui.say(match (args.dry_run, report.changed, args.detach) {
+    session.report(&report, &args.json, |report| {
+        let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
+        let time = format_args!("{:.1} s", report.seconds).to_string();
+        session.ui.say(match (args.dry_run, report.changed, args.detach) {
         (true, ..) => "Nothing was changed: this was a dry run.".to_owned(),
         (_, false, _) => format!(
             "{}{version} {} ({time}).",
@@ -157,5 +154,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             format!("{}{version} {told} ({time}).", report.app)
         }
     });
-    Ok(Exit::DONE)
+        Ok(())
+    })
 }

@@ -8,7 +8,6 @@ use crate::{
     app,
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::{Failure, Outcome},
         session::{Session, engine, wait},
         table::Table,
@@ -270,29 +269,27 @@ async fn conditions(
 }
 
 fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    if rows.is_empty() {
-        session.ui.say("There are no apps here yet.");
-        session.ui.hint("`potluck app new` sets one up");
-        return Ok(Exit::DONE);
-    }
-    let mut titles = vec!["APP", "SERVER", "RECIPE", "PINNED", "DEPLOYED", "NEWEST"];
-    if args.status {
-        titles.push("STATUS");
-    }
-    let mut table = Table::new(&titles);
-    for row in rows {
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-        let mut cells = vec![row.app, row.server];
-        cells.extend([row.recipe, row.version, row.deployed, row.newest].map(or_dash));
-        cells.extend(row.status.map(|status| in_words(status, &row.without.unwrap_or_default())));
-        table.row(cells);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        if rows.is_empty() {
+            session.ui.say("There are no apps here yet.");
+            session.ui.hint("`potluck app new` sets one up");
+            return Ok(());
+        }
+        let mut titles = vec!["APP", "SERVER", "RECIPE", "PINNED", "DEPLOYED", "NEWEST"];
+        if args.status {
+            titles.push("STATUS");
+        }
+        let mut table = Table::new(&titles);
+        for row in rows {
+            let or_dash = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
+            let mut cells = vec![row.app.clone(), row.server.clone()];
+            cells.extend([&row.recipe, &row.version, &row.deployed, &row.newest].map(or_dash));
+            let without = row.without.as_deref().unwrap_or_default();
+            cells.extend(row.status.map(|status| in_words(status, without)));
+            table.row(cells);
+        }
+        table.print(&session.ui)
+    })
 }
 
 /// One that is stopped is so as a whole.

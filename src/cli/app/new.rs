@@ -7,7 +7,6 @@ use crate::{
     cli::{
         app::secret,
         arguments::{Assignment, JsonArg},
-        exit::Exit,
         failure::{Failure, Outcome},
         prompt, recipe,
         session::Session,
@@ -17,7 +16,7 @@ use crate::{
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
     recipe::{
-        Checkout, Version,
+        Checkout, SAMPLE, Version,
         lint::{is_said_always, lint},
     },
 };
@@ -111,21 +110,20 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             ))
         })?;
     }
-    if args.json.json {
-        session.ui.json(&Created {
-            app: entry.name.to_string(),
-            server: entry.server.to_string(),
-            recipe: recipe.to_string(),
-            version: checkout.version.clone(),
-            env_file: path.display().to_string(),
-        })?;
-    } else {
+    let created = Created {
+        app: entry.name.to_string(),
+        server: entry.server.to_string(),
+        recipe: recipe.to_string(),
+        version: checkout.version.clone(),
+        env_file: path.display().to_string(),
+    };
+    session.report(&created, &args.json, |_| {
         // What cannot be read yet may have secrets.
         let needs_secrets =
             !args.secrets && app::names_secrets(&entry, &env, &checkout).unwrap_or(true);
         next_steps(session, &entry, needs_secrets);
-    }
-    Ok(Exit::DONE)
+        Ok(())
+    })
 }
 
 /// As the person names it.
@@ -183,7 +181,7 @@ fn settings(
     checkout: &Checkout,
 ) -> Result<EnvFile, Failure> {
     let sample = checkout.sample()?.unwrap_or_default();
-    let mut env = EnvFile::parse(".env.sample", &sample)?;
+    let mut env = EnvFile::parse(SAMPLE, &sample)?;
     let pinned = match &checkout.version {
         Some(version) => format!("{}:{version}", checkout.recipe),
         None => checkout.recipe.to_string(),
@@ -232,7 +230,7 @@ fn remember_sample(
     env: &EnvFile,
     checkout: &Checkout,
 ) -> Result<(), Failure> {
-    let sample = EnvFile::parse(".env.sample", &checkout.sample()?.unwrap_or_default())?;
+    let sample = EnvFile::parse(SAMPLE, &checkout.sample()?.unwrap_or_default())?;
     let copied = app::copied(env, &sample);
     if copied.is_empty() {
         return Ok(());

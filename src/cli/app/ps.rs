@@ -4,7 +4,6 @@ use crate::{
     app::{self, OnServer},
     cli::{
         arguments::{AppArg, JsonArg},
-        exit::Exit,
         failure::Outcome,
         session::{Session, wait},
         table::Table,
@@ -53,31 +52,30 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let rows = wait("interrupted", async {
         Ok(app::ps(engine.readable().await?, &entry.name, &stack, args.all).await?)
     })?;
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["SERVICE", "STATE", "HEALTH", "SINCE", "NODE", "IMAGE", "ERROR"]);
-    for row in &rows {
-        table.row([
-            row.place().as_str(),
-            &row.state,
-            row.health.unwrap_or("-"),
-            &row.since.as_deref().map_or_else(|| "-".into(), when),
-            row.node.as_deref().unwrap_or("-"),
-            &row.image,
-            &trouble(row),
-        ]);
-    }
-    table.print(&session.ui)?;
-    if let Some(row) = rows.iter().find(|row| row.failures > 0) {
-        session.ui.hint(format_args!(
-            "`potluck app logs {} {}` shows what it wrote, if it was started",
-            entry.name,
-            clean(&row.place())
-        ));
-    }
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        let mut table =
+            Table::new(&["SERVICE", "STATE", "HEALTH", "SINCE", "NODE", "IMAGE", "ERROR"]);
+        for row in rows {
+            table.row([
+                row.place().as_str(),
+                &row.state,
+                row.health.unwrap_or("-"),
+                &row.since.as_deref().map_or_else(|| "-".into(), when),
+                row.node.as_deref().unwrap_or("-"),
+                &row.image,
+                &trouble(row),
+            ]);
+        }
+        table.print(&session.ui)?;
+        if let Some(row) = rows.iter().find(|row| row.failures > 0) {
+            session.ui.hint(format_args!(
+                "`potluck app logs {} {}` shows what it wrote, if it was started",
+                entry.name,
+                clean(&row.place())
+            ));
+        }
+        Ok(())
+    })
 }
 
 /// What is wrong, or was in the last minutes.

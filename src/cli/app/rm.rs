@@ -57,7 +57,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             "Delete the secrets, volumes and settings of {} on {}? There is no way back.",
             entry.name, entry.server
         );
-        if !prompt::confirm(&session.ui, &question, false)? {
+        if !prompt::confirm(&session.ui, &question, prompt::Enter::No)? {
             return Err(Failure::interrupted("nothing was changed"));
         }
     }

@@ -85,13 +85,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let engine: &dyn Engine = &*swarm;
         let container = container(engine, &entry, &stack, &args.service).await?;
         let running = engine.exec(&container.id, &exec).await?;
-        let code = if terminal {
-            let _raw = RawTerminal::enter()?;
-            attach(session, engine, running, true).await?
-        } else {
-            attach(session, engine, running, false).await?
-        };
-        Ok(Exit::of_program(code))
+        let raw = terminal.then(RawTerminal::enter).transpose()?;
+        Ok(Exit::of_program(attach(session, engine, running, raw.as_ref()).await?))
     })
 }
 
@@ -128,7 +123,7 @@ async fn attach(
     session: &Session,
     engine: &dyn Engine,
     running: ExecSession,
-    terminal: bool,
+    terminal: Option<&RawTerminal>,
 ) -> Result<i64, Failure> {
     let ExecSession { id, stdin, mut output, exit_code } = running;
     // Input and size end with the program, never the other way round.
@@ -147,7 +142,9 @@ async fn attach(
         std::future::pending::<std::convert::Infallible>().await
     };
     let resizes = async {
-        if terminal && let Ok(mut changes) = signal(SignalKind::window_change()) {
+        if terminal.is_some()
+            && let Ok(mut changes) = signal(SignalKind::window_change())
+        {
             loop {
                 let (rows, columns) = size();
                 // A session that has just ended has no size any more.

@@ -55,7 +55,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         if !args.yes && session.ui.is_interactive() {
             let question =
                 format!("Stop {} on {}? Its volumes and secrets stay.", entry.name, entry.server);
-            if !prompt::confirm(&session.ui, &question, true)? {
+            if !prompt::confirm(&session.ui, &question, prompt::Enter::Yes)? {
                 return Err(Failure::interrupted("nothing was changed"));
             }
         }

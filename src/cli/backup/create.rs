@@ -8,7 +8,6 @@ use crate::{
     app, backup,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
-        exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
@@ -54,22 +53,20 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
     .map_err(|failure| answers.ended(failure))?;
     drop(operating);
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    session.ui.say(format_args!(
-        "Backed up {}: {}, {}, in {:.1} s, to {}{}.",
-        report.app,
-        counted(report.items.len(), "item"),
-        HumanBytes(report.bytes),
-        report.seconds,
-        report.repository,
-        match report.warnings.len() {
-            0 => String::new(),
-            count => format!(", with {}", counted(count, "warning")),
-        }
-    ));
-    session.ui.out(&report.set)?;
-    Ok(Exit::DONE)
+    session.report(&report, &args.json, |report| {
+        session.ui.say(format_args!(
+            "Backed up {}: {}, {}, in {:.1} s, to {}{}.",
+            report.app,
+            counted(report.items.len(), "item"),
+            HumanBytes(report.bytes),
+            report.seconds,
+            report.repository,
+            match report.warnings.len() {
+                0 => String::new(),
+                count => format!(", with {}", counted(count, "warning")),
+            }
+        ));
+        session.ui.out(&report.set)?;
+        Ok(())
+    })
 }

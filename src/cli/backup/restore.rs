@@ -9,7 +9,6 @@ use crate::{
     backup::{self, RestorePlan, Which},
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
-        exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         prompt,
@@ -75,21 +74,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
     .map_err(|failure| answers.ended(failure))?;
     drop(operating);
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    session.ui.say(format_args!(
-        "Restored {} from {}: {} in {:.1} s.",
-        report.app,
-        report.set,
-        HumanBytes(report.bytes),
-        report.seconds
-    ));
-    for check in &report.checks {
-        session.ui.say(format_args!("  checked: {}", clean(check)));
-    }
-    Ok(Exit::DONE)
+    session.report(&report, &args.json, |report| {
+        session.ui.say(format_args!(
+            "Restored {} from {}: {} in {:.1} s.",
+            report.app,
+            report.set,
+            HumanBytes(report.bytes),
+            report.seconds
+        ));
+        for check in &report.checks {
+            session.ui.say(format_args!("  checked: {}", clean(check)));
+        }
+        Ok(())
+    })
 }
 
 /// Shows what would happen; asks where data would be lost.
@@ -123,7 +120,7 @@ fn agree(args: &Args, ui: &Ui, plan: &RestorePlan) -> Result<(), Failure> {
         .hint("pass `--yes`"));
     }
     let question = format!("Replace what {} has now?", plan.app);
-    if prompt::confirm(ui, &question, false)? {
+    if prompt::confirm(ui, &question, prompt::Enter::No)? {
         Ok(())
     } else {
         Err(Failure::interrupted("nothing was changed"))

@@ -6,7 +6,6 @@ use crate::{
     backup::{self, Listed, SetSummary},
     cli::{
         arguments::{AppArg, JsonArg},
-        exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
@@ -46,37 +45,35 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     drop(operating);
     let (complete, broken): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.complete);
     let sets = if listed == Listed::All { sets.iter().collect() } else { complete };
-    if args.json.json {
-        session.ui.json(&sets)?;
-        return Ok(Exit::DONE);
-    }
-    if sets.is_empty() {
-        session.ui.say(format_args!("There are no backups of {} yet.", entry.name));
-        session.ui.hint(format_args!("`potluck backup create {}` takes one", entry.name));
-    } else {
-        print(session, &sets)?;
-    }
-    match listed {
-        _ if broken.is_empty() => {}
-        Listed::Complete => session.ui.hint(format_args!(
-            "{} did not come to the end, or {} still being taken: `potluck backup snapshots {} \
+    session.report(&sets, &args.json, |sets| {
+        if sets.is_empty() {
+            session.ui.say(format_args!("There are no backups of {} yet.", entry.name));
+            session.ui.hint(format_args!("`potluck backup create {}` takes one", entry.name));
+        } else {
+            print(session, sets)?;
+        }
+        match listed {
+            _ if broken.is_empty() => {}
+            Listed::Complete => session.ui.hint(format_args!(
+                "{} did not come to the end, or {} still being taken: `potluck backup snapshots {} \
              --all` lists what is there",
-            counted(broken.len(), "backup"),
-            if broken.len() == 1 { "is" } else { "are" },
-            entry.name
-        )),
-        Listed::All => {
-            for set in broken {
-                if let Some(remove) = &set.remove {
-                    session.ui.hint(format_args!(
-                        "unless {} is still being taken, `{remove}` removes it",
-                        set.id
-                    ));
+                counted(broken.len(), "backup"),
+                if broken.len() == 1 { "is" } else { "are" },
+                entry.name
+            )),
+            Listed::All => {
+                for set in broken {
+                    if let Some(remove) = &set.remove {
+                        session.ui.hint(format_args!(
+                            "unless {} is still being taken, `{remove}` removes it",
+                            set.id
+                        ));
+                    }
                 }
             }
         }
-    }
-    Ok(Exit::DONE)
+        Ok(())
+    })
 }
 
 fn print(session: &Session, sets: &[&SetSummary]) -> Result<(), Failure> {

@@ -93,18 +93,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         roles: plugin.roles().iter().map(ToString::to_string).collect(),
         imports: plugin.imports().to_vec(),
     };
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    session.ui.say(format_args!(
-        "Built {}: {} bytes, sha256 {}, plays {}.",
-        report.component,
-        report.size,
-        &report.sha256[..12],
-        report.roles.join(", ")
-    ));
-    Ok(Exit::DONE)
+    session.report(&report, &args.json, |report| {
+        session.ui.say(format_args!(
+            "Built {}: {} bytes, sha256 {}, plays {}.",
+            report.component,
+            report.size,
+            &report.sha256[..12],
+            report.roles.join(", ")
+        ));
+        Ok(())
+    })
 }
 
 /// What to type to build a new plugin to where its recipe looks for it.

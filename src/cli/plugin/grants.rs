@@ -5,18 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    app,
+    app::{self, permission::told},
     cli::{
         arguments::{AppArg, JsonArg},
-        exit::Exit,
-        failure::Outcome,
-        grants::{Answers, PlanQuestion},
+        failure::{Failure, Outcome},
+        grants::{Answers, GrantRow, PlanQuestion},
         session::{Session, wait},
         ui::{BOLD, clean},
     },
     home::Grant,
     hooks::{self, PluginGrants},
-    plugin::grants::sentence,
     recipe::Version,
     rollout::ReachRow,
 };
@@ -58,8 +56,8 @@ struct Report {
 
 #[derive(Serialize)]
 struct Row {
-    grant: String,
-    meaning: String,
+    #[serde(flatten)]
+    grant: GrantRow,
     asked: bool,
     given: bool,
     effective: bool,
@@ -89,17 +87,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ));
     }
     let reports: Vec<Report> = plugins.iter().map(|plugin| report(plugin, version)).collect();
-    if args.json.json {
-        session.ui.json(&reports)?;
-        return Ok(Exit::DONE);
-    }
-    if reports.is_empty() {
-        session.ui.say(format_args!("The recipe of {} has no plugins.", entry.name));
-    }
-    for report in &reports {
-        session.ui.out_lines(text(report).trim_end())?;
-    }
-    for (service, lines) in reach_by_service(&reach) {
+    session.report(&reports, &args.json, |reports| {
+        if reports.is_empty() {
+            session.ui.say(format_args!("The recipe of {} has no plugins.", entry.name));
+        }
+        for report in reports {
+            session.ui.out_lines(text(report).trim_end())?;
+        }
+        show_reach(session, &reach)
+    })
+}
+
+fn show_reach(session: &Session, reach: &[ReachRow]) -> Result<(), Failure> {
+    for (service, lines) in reach_by_service(reach) {
         session.ui.out(format_args!("{BOLD}{}{BOLD:#} reaches beyond the app", clean(service)))?;
         for row in lines {
             let state = match row.state {
@@ -107,11 +107,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 "new" => "; not agreed to yet",
                 _ => "",
             };
-            let line = format!("  {} ({}{state})", row.meaning, row.reach);
-            session.ui.out(clean(&line))?;
+            let line = told(&row.meaning, &row.reach, state);
+            session.ui.out(format_args!("  {}", clean(&line)))?;
         }
     }
-    Ok(Exit::DONE)
+    Ok(())
 }
 
 fn reach_by_service(rows: &[ReachRow]) -> BTreeMap<&str, Vec<&ReachRow>> {
@@ -126,8 +126,7 @@ fn report(plugin: &PluginGrants, version: &Option<String>) -> Report {
     let effective = plugin.effective();
     let all: BTreeSet<&Grant> = plugin.asked.union(&plugin.given).collect();
     let row = |grant: &Grant| Row {
-        grant: grant.to_string(),
-        meaning: sentence(grant),
+        grant: grant.into(),
         asked: plugin.asked.contains(grant),
         given: plugin.given.contains(grant),
         effective: effective.contains(grant),
@@ -167,13 +166,13 @@ fn text(report: &Report) -> String {
     for row in &report.grants {
         let mark = if row.effective { '*' } else { ' ' };
         let state = match (row.asked, row.given) {
-            (true, true) => "asked, given",
-            (true, false) => "asked, not given",
-            (false, _) if !report.in_recipe => "given",
-            (false, _) => "given, not asked for any more",
+            (true, true) => "; asked, given",
+            (true, false) => "; asked, not given",
+            (false, _) if !report.in_recipe => "; given",
+            (false, _) => "; given, not asked for any more",
         };
-        let (meaning, grant) = (clean(&row.meaning), clean(&row.grant));
-        text.push_str(&format!("  {mark} {meaning} ({grant}; {state})\n"));
+        let line = told(&row.grant.meaning, &row.grant.grant, state);
+        text.push_str(&format!("  {mark} {}\n", clean(&line)));
     }
     for line in &report.unreadable {
         text.push_str(&format!(

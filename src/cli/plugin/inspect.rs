@@ -6,16 +6,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    app::permission::told,
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::{Failure, Outcome},
+        grants::GrantRow,
         recipe,
         session::{Session, wait},
         ui::{BOLD, clean},
     },
-    home::Grant,
-    plugin::{Limits, Plugin, Runtime, grants::sentence, limits, text::clean_line},
+    plugin::{Limits, Plugin, Runtime, limits, text::clean_line},
     recipe::{PluginEntry, Standard, Version},
     regular,
 };
@@ -99,12 +99,6 @@ impl From<Limits> for LimitsRow {
     }
 }
 
-#[derive(Serialize)]
-struct GrantRow {
-    grant: String,
-    meaning: String,
-}
-
 /// A component that is to be looked at.
 struct Candidate {
     name: String,
@@ -135,17 +129,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         Ok(reports)
     })?;
-    if args.json.json {
-        session.ui.json(&reports)?;
-        return Ok(Exit::DONE);
-    }
-    if reports.is_empty() {
-        session.ui.say(format_args!("The recipe {} has no plugins.", args.what));
-    }
-    for report in &reports {
-        show(session, report)?;
-    }
-    Ok(Exit::DONE)
+    session.report(&reports, &args.json, |reports| {
+        if reports.is_empty() {
+            session.ui.say(format_args!("The recipe {} has no plugins.", args.what));
+        }
+        for report in reports {
+            show(session, report)?;
+        }
+        Ok(())
+    })
 }
 
 /// Whether there is something that is no folder, and so no recipe.
@@ -159,7 +151,6 @@ fn report(candidate: Candidate, plugin: &Plugin) -> Result<Report, Failure> {
         Some(entry) => usual.with_raised(&entry.limits).map_err(|e| Failure::of(&e))?,
         None => usual,
     };
-    let row = |grant: &Grant| GrantRow { grant: grant.to_string(), meaning: sentence(grant) };
     let imports = plugin.uses().into_iter();
     Ok(Report {
         name: candidate.name,
@@ -179,7 +170,10 @@ fn report(candidate: Candidate, plugin: &Plugin) -> Result<Report, Failure> {
         },
         limits: limits.into(),
         usual: usual.into(),
-        grants: candidate.entry.as_ref().map(|entry| entry.grants.iter().map(row).collect()),
+        grants: candidate
+            .entry
+            .as_ref()
+            .map(|entry| entry.grants.iter().map(GrantRow::from).collect()),
         options: candidate.entry.map(|entry| entry.options),
     })
 }
@@ -240,7 +234,7 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     line("limits", &limits_line(report.limits, report.usual));
     if let Some(grants) = &report.grants {
         let rows: Vec<String> =
-            grants.iter().map(|row| format!("{} ({})", row.meaning, row.grant)).collect();
+            grants.iter().map(|row| told(&row.meaning, &row.grant, "")).collect();
         line("wants to", &list(&rows));
     }
     match &report.options {

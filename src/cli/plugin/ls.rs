@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::{
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::{Failure, Outcome},
         session::Session,
         table::Table,
@@ -37,19 +36,17 @@ struct Row {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let rows = standard::ALL.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["COMPONENT", "WHAT IT IS FOR"]);
-    for row in &rows {
-        table.row([row.component.as_str(), row.about]);
-    }
-    table.print(&session.ui)?;
-    if rows.iter().any(|row| row.size.is_none()) {
-        session.ui.warn("this potluck was built without some of them; `plugin inspect` tells");
-    }
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        let mut table = Table::new(&["COMPONENT", "WHAT IT IS FOR"]);
+        for row in rows {
+            table.row([row.component.as_str(), row.about]);
+        }
+        table.print(&session.ui)?;
+        if rows.iter().any(|row| row.size.is_none()) {
+            session.ui.warn("this potluck was built without some of them; `plugin inspect` tells");
+        }
+        Ok(())
+    })
 }
 
 fn row(standard: &Standard) -> Result<Row, Failure> {

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::{arguments::JsonArg, exit::Exit, failure::Outcome, session::Session},
+    cli::{arguments::JsonArg, failure::Outcome, session::Session},
     hint::nearest,
     plugin::Role,
     scaffold::{self, Language, Name},
@@ -88,41 +88,40 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let files = scaffold::plugin(language, &args.name, &roles)?;
     files.write(folder)?;
     let ui = &session.ui;
-    if args.json.json {
-        ui.json(&Report {
-            plugin: args.name.as_str(),
-            folder: folder.display().to_string(),
-            language: match language {
-                Language::Rust => "rust",
-                Language::Python => "python",
-            },
-            roles: roles.iter().map(|role| role.name()).collect(),
-            files: files.0.into_keys().collect(),
-        })?;
-        return Ok(Exit::DONE);
-    }
-    ui.say(format_args!("Wrote {}. Next:", folder.display()));
-    ui.say(format_args!("  cd {}", folder.display()));
-    let tests = match language {
-        Language::Rust => "cargo test",
-        Language::Python => "PYTHONPATH=.potluck python3 -m unittest",
+    let report = Report {
+        plugin: args.name.as_str(),
+        folder: folder.display().to_string(),
+        language: match language {
+            Language::Rust => "rust",
+            Language::Python => "python",
+        },
+        roles: roles.iter().map(|role| role.name()).collect(),
+        files: files.0.into_keys().collect(),
     };
-    let mut next = vec![
-        (tests, "run its hooks against a scripted host"),
-        ("potluck plugin build", "make the component"),
-    ];
-    if folder.join("tests").is_dir() {
-        next.push(("potluck plugin test", "play the scenarios in tests/ with it"));
-    }
-    for (command, does) in next {
-        ui.say(format_args!("  {command:<width$}   {does}", width = tests.len().max(20)));
-    }
-    if !toolchain::is_in_recipe(folder) {
-        ui.say(format_args!(
-            "A recipe looks for it in its folder `plugins`: build it there with --output \
+    session.report(&report, &args.json, |_| {
+        ui.say(format_args!("Wrote {}. Next:", folder.display()));
+        ui.say(format_args!("  cd {}", folder.display()));
+        let tests = match language {
+            Language::Rust => "cargo test",
+            Language::Python => "PYTHONPATH=.potluck python3 -m unittest",
+        };
+        let mut next = vec![
+            (tests, "run its hooks against a scripted host"),
+            ("potluck plugin build", "make the component"),
+        ];
+        if folder.join("tests").is_dir() {
+            next.push(("potluck plugin test", "play the scenarios in tests/ with it"));
+        }
+        for (command, does) in next {
+            ui.say(format_args!("  {command:<width$}   {does}", width = tests.len().max(20)));
+        }
+        if !toolchain::is_in_recipe(folder) {
+            ui.say(format_args!(
+                "A recipe looks for it in its folder `plugins`: build it there with --output \
              RECIPE/plugins/{}.wasm.",
-            args.name
-        ));
-    }
-    Ok(Exit::DONE)
+                args.name
+            ));
+        }
+        Ok(())
+    })
 }

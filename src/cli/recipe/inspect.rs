@@ -3,15 +3,17 @@
 use serde::Serialize;
 
 use crate::{
-    app::recipe_reach,
+    app::{
+        permission::{NOTHING, told},
+        recipe_reach,
+    },
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::{Failure, Outcome},
+        grants::GrantRow,
         session::Session,
         ui::{BOLD, clean},
     },
-    plugin::grants::sentence,
     recipe::Version,
     rollout::ReachRow,
 };
@@ -67,13 +69,7 @@ struct Row {
 struct Plugin {
     name: String,
     component: String,
-    grants: Vec<Grant>,
-}
-
-#[derive(Serialize)]
-struct Grant {
-    grant: String,
-    meaning: String,
+    grants: Vec<GrantRow>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -101,20 +97,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             .map(|plugin| Plugin {
                 name: plugin.name.clone(),
                 component: plugin.component.to_string(),
-                grants: plugin
-                    .grants
-                    .iter()
-                    .map(|grant| Grant { grant: grant.to_string(), meaning: sentence(grant) })
-                    .collect(),
+                grants: plugin.grants.iter().map(GrantRow::from).collect(),
             })
             .collect(),
     };
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    show(session, &report)?;
-    Ok(Exit::DONE)
+    session.report(&report, &args.json, |report| {
+        show(session, report)?;
+        Ok(())
+    })
 }
 
 fn show(session: &Session, report: &Report) -> Result<(), Failure> {
@@ -124,7 +114,8 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     for row in &report.reach {
         let overlay = row.overlay.as_deref().map(|o| format!("; with {o}")).unwrap_or_default();
         let yes = if row.needs_yes { "" } else { "; needs no yes" };
-        let line = format!("{}: {} ({}{yes}{overlay})", row.service, row.meaning, row.reach);
+        let line = told(&row.meaning, &row.reach, &format!("{yes}{overlay}"));
+        let line = format!("{}: {line}", row.service);
         session.ui.out(format_args!("  {}", clean(&line)))?;
     }
     if report.reach.is_empty() {
@@ -133,11 +124,11 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     for plugin in &report.plugins {
         let line = format!("the plugin {} ({}) wants to:", plugin.name, plugin.component);
         session.ui.out(clean(&line))?;
-        for Grant { grant, meaning } in &plugin.grants {
-            session.ui.out(format_args!("  {}", clean(&format!("{meaning} ({grant})"))))?;
+        for GrantRow { grant, meaning } in &plugin.grants {
+            session.ui.out(format_args!("  {}", clean(&told(meaning, grant, ""))))?;
         }
         if plugin.grants.is_empty() {
-            session.ui.out("  run, with no access to anything")?;
+            session.ui.out(format_args!("  {NOTHING}"))?;
         }
     }
     Ok(())

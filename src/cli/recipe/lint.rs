@@ -69,13 +69,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ok: blocking(&findings, args.strict.strictness()).is_empty(),
         findings,
     };
-    if args.json.json {
-        session.ui.json(&report)?;
-    } else {
+    session.report(&report, &args.json, |report| {
         findings::show(&session.ui, &report.findings)?;
         if report.findings.is_empty() {
             session.ui.say(format_args!("Nothing is wrong with {}.", report.recipe));
         }
-    }
+        Ok(())
+    })?;
     Ok(if report.ok { Exit::DONE } else { Exit::FAILED })
 }

@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::{
-    arguments::JsonArg, exit::Exit, failure::Outcome, session::Session, table::Table,
-};
+use crate::cli::{arguments::JsonArg, failure::Outcome, session::Session, table::Table};
 
 /// List the recipes in the operator's folder.
 #[derive(Debug, clap::Args)]
@@ -35,20 +33,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         });
         rows.push(Row { name: name.to_string(), newest: versions.first().cloned(), versions });
     }
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    if rows.is_empty() {
-        session.ui.say("There are no recipes yet.");
-        session.ui.hint("`potluck app new` with a recipe's folder or git URL adds one");
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["NAME", "NEWEST", "RELEASES"]);
-    for row in rows {
-        let releases = row.versions.len().to_string();
-        table.row([row.name, row.newest.unwrap_or_else(|| "-".into()), releases]);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        if rows.is_empty() {
+            session.ui.say("There are no recipes yet.");
+            session.ui.hint("`potluck app new` with a recipe's folder or git URL adds one");
+            return Ok(());
+        }
+        let mut table = Table::new(&["NAME", "NEWEST", "RELEASES"]);
+        for row in rows {
+            let newest = row.newest.as_deref().unwrap_or("-");
+            table.row([row.name.as_str(), newest, &row.versions.len().to_string()]);
+        }
+        table.print(&session.ui)
+    })
 }

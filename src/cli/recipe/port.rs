@@ -18,11 +18,8 @@ use crate::{
         ui::clean,
     },
     home::EnvFile,
-    recipe::{
-        Checkout, Version,
-        abra::{Hints, LeftOut},
-    },
-    scaffold::{self, Name, Port, Suggestion},
+    recipe::{Checkout, SAMPLE, Version, abra::LeftOut},
+    scaffold::{self, Hints, Name, Port, Suggestion},
 };
 
 /// Begin a plugin from the functions of a recipe's abra.sh.
@@ -175,8 +172,8 @@ fn hints(checkout: &Checkout) -> Hints {
                     image.clone_into(known);
                 }
             }
-        } else if name == ".env.sample" || name.to_ascii_lowercase().starts_with("readme") {
-            if name == ".env.sample"
+        } else if name == SAMPLE || name.to_ascii_lowercase().starts_with("readme") {
+            if name == SAMPLE
                 && let Ok(sample) = EnvFile::parse(&name, &text)
             {
                 hints.settings.extend(sample.values().into_iter().map(|(key, _)| key));

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::cli::{
     arguments::JsonArg,
-    exit::Exit,
     failure::{Failure, Outcome},
     session::{Session, connect, wait},
     table::Table,
@@ -78,29 +77,26 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         rows.push(row);
     }
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    if rows.is_empty() {
-        session.ui.say("There are no servers yet.");
-        session.ui.hint("`potluck server add --local` adds this machine");
-        return Ok(Exit::DONE);
-    }
-    let mut titles = vec!["NAME", "ENDPOINT", "APPS"];
-    if args.status {
-        titles.extend(["DOCKER", "STATUS"]);
-    }
-    let mut table = Table::new(&titles);
-    for row in rows {
-        let mut cells =
-            vec![row.name, row.endpoint.unwrap_or_else(|| "-".into()), row.apps.to_string()];
-        if args.status {
-            cells.push(row.version.unwrap_or_else(|| "-".into()));
-            cells.push(row.status.unwrap_or_default());
+    session.report(&rows, &args.json, |rows| {
+        if rows.is_empty() {
+            session.ui.say("There are no servers yet.");
+            session.ui.hint("`potluck server add --local` adds this machine");
+            return Ok(());
         }
-        table.row(cells);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+        let mut titles = vec!["NAME", "ENDPOINT", "APPS"];
+        if args.status {
+            titles.extend(["DOCKER", "STATUS"]);
+        }
+        let mut table = Table::new(&titles);
+        for row in rows {
+            let apps = row.apps.to_string();
+            let mut cells = vec![row.name.as_str(), row.endpoint.as_deref().unwrap_or("-"), &apps];
+            if args.status {
+                cells.push(row.version.as_deref().unwrap_or("-"));
+                cells.push(row.status.as_deref().unwrap_or_default());
+            }
+            table.row(cells);
+        }
+        table.print(&session.ui)
+    })
 }

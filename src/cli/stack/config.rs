@@ -2,7 +2,7 @@
 
 use crate::cli::{arguments::JsonArg, exit::Exit, failure::Outcome, session::Session};
 
-use super::files::FilesArg;
+use super::files::{FilesArg, Variables};
 
 /// Print compose files merged, interpolated and checked.
 ///
@@ -30,7 +30,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let (config, _) = args.files.load(session, None, !args.skip_interpolation)?;
+    let variables = match args.skip_interpolation {
+        true => Variables::AsWritten,
+        false => Variables::Replaced,
+    };
+    let (config, _) = args.files.load(session, None, variables)?;
     if args.json.json {
         session.ui.json_exact(&config.to_json())?;
     } else {

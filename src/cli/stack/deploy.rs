@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     cli::{
         arguments::{JsonArg, duration},
-        exit::Exit,
         failure::Outcome,
         progress::Renderer,
         session::{Session, wait},
@@ -15,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    files::{Disk, FilesArg, takes, warn_of_idle},
+    files::{Disk, FilesArg, Variables, takes, warn_of_idle},
     target::TargetArg,
 };
 
@@ -99,7 +98,7 @@ enum When {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let (config, warnings) = args.files.load(session, Some(&args.stack), true)?;
+    let (config, warnings) = args.files.load(session, Some(&args.stack), Variables::Replaced)?;
     let stack = config.to_stack(&args.stack, &Disk)?;
     takes(&config, &args.stack)?;
     for warning in &warnings {
@@ -129,12 +128,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     });
     renderer.finish();
     let report = report?;
-    if args.json.json {
-        session.ui.json(&report)?;
-        return Ok(Exit::DONE);
-    }
-    let (name, seconds) = (&report.stack, report.seconds);
-    session.ui.say(match (report.changed, args.detach) {
+    session.report(&report, &args.json, |report| {
+        let (name, seconds) = (&report.stack, report.seconds);
+        session.ui.say(match (report.changed, args.detach) {
         (false, true) => format!("{name} is up to date ({seconds:.1} s)."),
         (false, false) => {
             let told = report.reached.told("is up to date", " and running");
@@ -149,5 +145,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             format!("{name} {told} ({seconds:.1} s).")
         }
     });
-    Ok(Exit::DONE)
+        Ok(())
+    })
 }

@@ -5,11 +5,12 @@
 use std::{
     env,
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
 use crate::{
+    bounded,
     cli::{arguments::StrictArg, failure::Failure, session::Session, ui::Ui},
     compose::{self, Config, LoadOptions, Problems, Source, Warning, lint::LintOptions},
     home::StackName,
@@ -50,6 +51,13 @@ pub struct FilesArg {
 /// The files, or what is wrong with them.
 type Loaded = Result<(Config, Vec<Warning>), Problems>;
 
+/// What becomes of `${NAME}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variables {
+    Replaced,
+    AsWritten,
+}
+
 impl FilesArg {
     /// Reads, interpolates, merges and checks the files; under `--strict` as the
     /// stack of that name, where there is one.
@@ -60,9 +68,9 @@ impl FilesArg {
         &self,
         session: &Session,
         stack: Option<&StackName>,
-        interpolate: bool,
+        variables: Variables,
     ) -> Result<(Config, Vec<Warning>), Failure> {
-        let (config, warnings) = self.read(session, interpolate)??;
+        let (config, warnings) = self.read(session, variables)??;
         if self.strict.strictness() == Strictness::Warnings {
             refuse(&find(&config, stack))?;
         }
@@ -79,7 +87,7 @@ impl FilesArg {
         session: &Session,
         stack: Option<&StackName>,
     ) -> Result<Vec<Finding>, Failure> {
-        let found = self.read(session, true)?.map(|(config, _)| {
+        let found = self.read(session, Variables::Replaced)?.map(|(config, _)| {
             let findings = find(&config, stack);
             let Some(stack) = stack else { return findings };
             let (_, mut findings) = with_refusals(config.to_stack(stack, &Disk), findings);
@@ -93,7 +101,7 @@ impl FilesArg {
         self.strict.strictness()
     }
 
-    fn read(&self, session: &Session, interpolate: bool) -> Result<Loaded, Failure> {
+    fn read(&self, session: &Session, variables: Variables) -> Result<Loaded, Failure> {
         let sources = self.files.iter().map(|file| source(session, file));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let working_dir = self.working_dir()?;
@@ -108,7 +116,7 @@ impl FilesArg {
             home_dir: home_dir.as_deref(),
             environment: &variable,
             files: &Disk,
-            interpolate,
+            interpolate: variables == Variables::Replaced,
             profiles: &profiles,
         };
         Ok(compose::load(&sources, &options))
@@ -128,7 +136,7 @@ fn source(session: &Session, file: &Path) -> Result<Source, Failure> {
         if !session.ui.takes_input() {
             return Err(Failure::usage("`-c -` reads standard input, which --no-input forbids"));
         }
-        ("stdin".to_owned(), bounded(io::stdin().lock()))
+        ("stdin".to_owned(), bounded::read(io::stdin().lock(), LARGEST_FILE))
     } else {
         (file.display().to_string(), Disk::open(file))
     };
@@ -203,7 +211,7 @@ pub struct Disk;
 
 impl Disk {
     fn open(path: &Path) -> io::Result<Vec<u8>> {
-        bounded(File::open(path)?)
+        bounded::read(File::open(path)?, LARGEST_FILE)
     }
 }
 
@@ -211,14 +219,4 @@ impl compose::Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         Disk::open(path)
     }
-}
-
-fn bounded(file: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        let message = format!("it is larger than {} MiB", LARGEST_FILE >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
 }

@@ -49,13 +49,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let findings = args.files.lint(session, args.stack.as_ref())?;
     let ok = blocking(&findings, args.files.strictness()).is_empty();
     let report = Report { ok, findings };
-    if args.json.json {
-        session.ui.json(&report)?;
-    } else {
+    session.report(&report, &args.json, |report| {
         findings::show(&session.ui, &report.findings)?;
         if report.findings.is_empty() {
             session.ui.say("Nothing is wrong with these files.");
         }
-    }
+        Ok(())
+    })?;
     Ok(if ok { Exit::DONE } else { Exit::FAILED })
 }

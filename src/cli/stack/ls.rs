@@ -3,7 +3,6 @@
 use crate::{
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::Outcome,
         session::{Session, wait},
         table::Table,
@@ -31,14 +30,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let engine = args.target.engine(session)?;
         Ok(rollout::stacks(engine.as_ref()).await?)
     })?;
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["NAME", "SERVICES"]);
-    for row in &rows {
-        table.row([row.stack.as_str(), &row.services.to_string()]);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        let mut table = Table::new(&["NAME", "SERVICES"]);
+        for row in rows {
+            table.row([row.stack.as_str(), &row.services.to_string()]);
+        }
+        table.print(&session.ui)
+    })
 }

@@ -3,7 +3,6 @@
 use crate::{
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::Outcome,
         session::{Session, wait},
         table::Table,
@@ -46,26 +45,23 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let engine = args.target.engine(session)?;
         Ok(rollout::stack_tasks(engine.as_ref(), &args.stack, args.all).await?)
     })?;
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    let mut table =
-        Table::new(&["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"]);
-    for row in &rows {
-        let slot = row.slot.map(|slot| format!(".{slot}")).unwrap_or_default();
-        let task = row.task.as_deref().unwrap_or("-");
-        let since = row.since.as_deref().map(when);
-        table.row([
-            task.get(..12).unwrap_or(task),
-            &format!("{}_{}{slot}", args.stack, row.service),
-            &row.image,
-            row.node.as_deref().unwrap_or("-"),
-            if row.desired.is_empty() { "-" } else { &row.desired },
-            &since.map_or(row.state.clone(), |since| format!("{} since {since}", row.state)),
-            &trouble(row),
-        ]);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        let mut table =
+            Table::new(&["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR"]);
+        for row in rows {
+            let slot = row.slot.map(|slot| format!(".{slot}")).unwrap_or_default();
+            let task = row.task.as_deref().unwrap_or("-");
+            let since = row.since.as_deref().map(when);
+            table.row([
+                task.get(..12).unwrap_or(task),
+                &format!("{}_{}{slot}", args.stack, row.service),
+                &row.image,
+                row.node.as_deref().unwrap_or("-"),
+                if row.desired.is_empty() { "-" } else { &row.desired },
+                &since.map_or(row.state.clone(), |since| format!("{} since {since}", row.state)),
+                &trouble(row),
+            ]);
+        }
+        table.print(&session.ui)
+    })
 }

@@ -3,7 +3,6 @@
 use crate::{
     cli::{
         arguments::JsonArg,
-        exit::Exit,
         failure::Outcome,
         session::{Session, wait},
         table::Table,
@@ -41,26 +40,23 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if rows.is_empty() {
         session.ui.warn(format_args!("nothing found in stack {}", args.stack));
     }
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    if rows.is_empty() {
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"]);
-    for row in &rows {
-        table.row([
-            row.id.get(..12).unwrap_or(&row.id),
-            &row.name,
-            row.mode,
-            &replicas(row),
-            row.image.split('@').next().unwrap_or_default(),
-            &row.ports.join(", "),
-        ]);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new(&["ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"]);
+        for row in rows {
+            table.row([
+                row.id.get(..12).unwrap_or(&row.id),
+                &row.name,
+                row.mode,
+                &replicas(row),
+                row.image.split('@').next().unwrap_or_default(),
+                &row.ports.join(", "),
+            ]);
+        }
+        table.print(&session.ui)
+    })
 }
 
 /// `1/2`, and for a job also how much of it is done.

@@ -1,5 +1,9 @@
 //! Durations as Go's `time.ParseDuration` reads them and `Duration.String`
 //! prints them, in nanoseconds.
+//!
+//! What a person types at the command line is read by jiff (`cli/arguments.rs`), which
+//! takes more (`2d`, `5 m`) and prints otherwise: here what docker refuses has to be
+//! refused, and the swarm's specs have to come out as docker writes them.
 
 const UNITS: &[(&str, u64)] = &[
     ("ns", 1),

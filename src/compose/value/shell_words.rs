@@ -1,5 +1,10 @@
 //! A command line to its words, as google/shlex splits it: quotes, escapes, and
 //! comments that begin a word.
+//!
+//! Docker reads `command` and `entrypoint` with that, and it is no shell: a backslash
+//! in double quotes escapes every character, one before a line's end keeps that, and a
+//! carriage return divides words. The crates that split as a shell does (`shlex`,
+//! `shell-words`) would run other words than docker.
 
 /// Splits the text.
 pub fn split(text: &str) -> Result<Vec<String>, String> {
@@ -69,6 +74,10 @@ mod tests {
             (r"a\ b", vec!["a b"]),
             (r#""a\"b\n""#, vec!["a\"bn"]),
             (r"'a\b'", vec![r"a\b"]),
+            // Where a shell has other words.
+            (r#""$A\d""#, vec!["$Ad"]),
+            ("a\\\nb", vec!["a\nb"]),
+            ("a\rb", vec!["a", "b"]),
         ] {
             assert_eq!(split(text).unwrap(), words, "{text:?}");
         }

@@ -11,15 +11,14 @@ mod credentials;
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    io::{self, Read},
+    fmt, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::Deserialize;
 
-use crate::hint::Hint;
+use crate::{bounded, hint::Hint};
 
 pub use context::{DEFAULT_CONTEXT, Tls, endpoint_of};
 
@@ -115,8 +114,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, E
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let mut bytes = zeroize::Zeroizing::new(Vec::new());
-    file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = zeroize::Zeroizing::new(bounded::read(file, LARGEST_FILE).map_err(failed)?);
     // Docker takes an empty file for none.
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);

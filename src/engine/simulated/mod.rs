@@ -11,6 +11,7 @@ mod contents;
 mod exec;
 mod files;
 mod logs;
+pub(crate) mod pattern;
 mod script;
 mod state;
 mod store;
@@ -31,7 +32,6 @@ use futures_util::{
 };
 use sha2::{Digest, Sha256};
 
-pub(crate) use script::fits;
 pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
@@ -98,11 +98,6 @@ impl Simulated {
     /// From now on this happens.
     pub fn set_script(&self, script: Script) {
         self.set_source(Source::Inline(script));
-    }
-
-    /// From now on happens what the file says; nothing special without one.
-    pub fn set_script_file(&self, path: PathBuf) {
-        self.set_source(Source::File(path));
     }
 
     fn set_source(&self, source: Source) {

@@ -88,7 +88,9 @@ async fn lock(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Writes beside the file and moves it there, so that no reader sees half.
+/// Writes beside the file and moves it there, so that no reader sees half. Unlike what
+/// potluck keeps of real servers it is not synced: each step of a simulation writes it,
+/// and what a power cut takes from a swarm that is none can be played again.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

@@ -288,11 +288,6 @@ impl EnvFile {
         values
     }
 
-    /// The line of a key's last assignment, counted from 1.
-    pub fn line(&self, key: &str) -> Option<usize> {
-        self.active(key).map(|entry| entry.line)
-    }
-
     /// The file's text.
     pub fn to_text(&self) -> String {
         self.text.clone()

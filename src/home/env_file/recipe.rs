@@ -24,8 +24,7 @@ impl EnvFile {
     /// The recipe that `RECIPE=` or `TYPE=` names, and its version if one is
     /// pinned: `TYPE=wordpress:1.2.0+6.4.3`. A recipe named by its git address,
     /// `git.example.org/org/cool-recipe`, is kept under
-    /// `git_example_org_org_cool-recipe`, as by abra; [`EnvFile::recipe_source`]
-    /// has the address.
+    /// `git_example_org_org_cool-recipe`, as by abra.
     ///
     /// # Errors
     /// [`ParseError`] when the value is not a recipe's name.
@@ -45,13 +44,6 @@ impl EnvFile {
             message: e.to_string(),
         })?;
         Ok(Some((name, version.map(str::to_owned))))
-    }
-
-    /// The git address of a recipe that is named by it; none for a plain name.
-    pub fn recipe_source(&self) -> Option<String> {
-        let (source, _) = self.recipe_entries().next()?.recipe_and_version();
-        let path = source.trim_start_matches("https://");
-        path.contains('/').then(|| format!("https://{path}"))
     }
 
     /// The key that names the recipe, `RECIPE` or `TYPE`.

@@ -112,7 +112,8 @@ impl Cache {
             .prefix(".new-")
             .tempfile_in(&self.folder)
             .map_err(failed("write in", &self.folder))?;
-        // Readable and writable by this user alone: tempfile's default.
+        // Readable and writable by this user alone: tempfile's default. It may be
+        // large and is not synced: what a power cut damaged, its checksum tells.
         let path = self.path(digest);
         file.write_all(&self.sum(digest, code))
             .and_then(|()| file.write_all(code))

@@ -45,11 +45,6 @@ pub(in crate::plugin) const MIB: usize = 1 << 20;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// Bytes of all memories that a recipe may ask for.
-pub const MEMORY_CEILING: usize = PluginLimits::MEMORY_CEILING as usize * MIB;
-/// Time for one hook that a recipe may ask for.
-pub const WALL_CEILING: Duration = Duration::from_secs(PluginLimits::TIME_CEILING);
-
 /// How long an epoch is. Short enough that a cancelled hook stops at once for
 /// a person, long enough that the ticking costs nothing.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -374,7 +369,8 @@ mod tests {
             };
             let limits = Limits::for_role(role);
             assert_eq!(times(limits), expected, "{role}");
-            assert!(limits.memory <= MEMORY_CEILING && limits.wall <= WALL_CEILING);
+            assert!((limits.memory / MIB) as u64 <= PluginLimits::MEMORY_CEILING);
+            assert!(limits.wall.as_secs() <= PluginLimits::TIME_CEILING);
         }
         let several = Limits::for_roles(&[Role::MailClient, Role::Migration, Role::Lifecycle]);
         assert_eq!(times(several), (6 * HOUR, 5 * MINUTE));

@@ -57,7 +57,6 @@ struct Parts {
 pub struct Plugin {
     name: Arc<str>,
     digest: Arc<str>,
-    size: usize,
     shape: Arc<Shape>,
     instance: InstancePre<State>,
     roles: Arc<Roles>,
@@ -114,7 +113,6 @@ impl Runtime {
         Ok(Plugin {
             name: name.into(),
             digest: digest.into(),
-            size: component.len(),
             shape: Arc::new(shape),
             instance,
             roles: Arc::new(roles),
@@ -207,11 +205,6 @@ impl Plugin {
     /// sha256 of the component, 64 hex digits.
     pub fn digest(&self) -> &str {
         &self.digest
-    }
-
-    /// Bytes of the component.
-    pub fn size(&self) -> usize {
-        self.size
     }
 
     pub fn roles(&self) -> &BTreeSet<Role> {

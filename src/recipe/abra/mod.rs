@@ -3,7 +3,6 @@
 
 mod exports;
 mod functions;
-mod guess;
 mod reason;
 mod scanner;
 mod script;
@@ -12,6 +11,5 @@ mod value;
 
 pub use exports::{Exports, LeftOut, exports};
 pub use functions::{Function, functions, seen_functions};
-pub use guess::{Guess, Hints, guess};
 pub use reason::Reason;
 pub use stores::{is_of_backups, plugin_for, service as store_of};

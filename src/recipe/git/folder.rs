@@ -15,6 +15,8 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
+use crate::bounded;
+
 /// Opened so that a pipe does not keep us waiting.
 const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
@@ -61,16 +63,7 @@ impl Folder {
     /// The content of a regular file of at most `most` bytes.
     pub fn read(&self, name: impl AsRef<OsStr>, most: u64) -> io::Result<Vec<u8>> {
         let (file, _) = self.file(name)?;
-        let mut content = Vec::new();
-        // It may grow while it is read.
-        file.take(most.saturating_add(1)).read_to_end(&mut content)?;
-        if content.len() as u64 > most {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("it is longer than {most} bytes"),
-            ));
-        }
-        Ok(content)
+        bounded::read(file, most)
     }
 
     /// The same; none where there is no such file.

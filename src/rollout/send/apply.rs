@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    auths::Auths,
+    auths::{Auths, Tasks},
     making::{Made, NETWORK_PATIENCE, POLL, replace_network},
     unpinned,
 };
@@ -160,7 +160,7 @@ async fn send(
     let Some(before) = &service.before else {
         let mut spec = service.spec.clone();
         ids.fill(&mut spec);
-        let auth = auths.for_service(&spec, true);
+        let auth = auths.for_service(&spec, Tasks::New);
         let id = create_service(engine, stack, &mut spec, auth.as_ref()).await?;
         return Ok(sent(id, spec, None, Since::Created));
     };
@@ -171,7 +171,8 @@ async fn send(
         let live = current.spec.clone().unwrap_or_default();
         let spec = over(service.spec.clone(), &live, names, |spec| ids.fill(spec));
         let version = version_of(&current);
-        let auth = auths.for_service(&spec, spec.task_template != live.task_template);
+        let tasks = if spec.task_template == live.task_template { Tasks::Kept } else { Tasks::New };
+        let auth = auths.for_service(&spec, tasks);
         match engine.update_service(&id, version, spec.clone(), auth.as_ref()).await {
             Ok(()) => return Ok(sent(id, spec, before.spec.clone(), since)),
             Err(engine::Error::OutOfSequence { .. }) if attempt < TRIES => {

@@ -34,6 +34,14 @@ pub(crate) struct Auths {
     by_registry: BTreeMap<String, RegistryAuth>,
 }
 
+/// What an update does to a service's tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tasks {
+    /// They are made, or made anew.
+    New,
+    Kept,
+}
+
 impl Auths {
     /// Asks docker's configuration, each registry once.
     ///
@@ -75,9 +83,9 @@ impl Auths {
     }
 
     /// What to send with a service.
-    pub fn for_service(&self, spec: &api::ServiceSpec, task_is_new: bool) -> Option<RegistryAuth> {
+    pub fn for_service(&self, spec: &api::ServiceSpec, tasks: Tasks) -> Option<RegistryAuth> {
         match self.mode {
-            SendAuth::WhereKnown if !task_is_new => None,
+            SendAuth::WhereKnown if tasks == Tasks::Kept => None,
             _ => self.for_lookup(image_of(spec)?),
         }
     }

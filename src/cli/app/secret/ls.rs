@@ -4,7 +4,6 @@ use crate::{
     app,
     cli::{
         arguments::{AppArg, JsonArg},
-        exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
@@ -44,28 +43,25 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Ok(secrets::versions(engine, &entry.name, &app.name, &super::survey(&app)).await?)
     })?;
     drop(operating);
-    if args.json.json {
-        session.ui.json(&rows)?;
-        return Ok(Exit::DONE);
-    }
-    if rows.is_empty() {
-        session.ui.say(format_args!("{} needs no secrets.", entry.name));
-        return Ok(Exit::DONE);
-    }
-    let mut table = Table::new(&["NAME", "VERSION", "STATE", "USED BY", "SINCE"]);
-    for row in rows {
-        let state = match (&row.problem, &row.id) {
-            (Some(problem), _) => problem,
-            (None, Some(_)) if row.current => "stored",
-            (None, Some(_)) => "stored, not in the settings",
-            (None, None) if row.generate => "missing",
-            (None, None) => "missing, to be inserted",
-        };
-        let since = row.created_at.as_deref().map_or_else(|| "-".into(), when);
-        let used_by = if row.used_by.is_empty() { "-".into() } else { row.used_by.join(", ") };
-        let version = if row.version.is_empty() { "-" } else { &row.version };
-        table.row([row.name.as_str(), version, state, &used_by, &since]);
-    }
-    table.print(&session.ui)?;
-    Ok(Exit::DONE)
+    session.report(&rows, &args.json, |rows| {
+        if rows.is_empty() {
+            session.ui.say(format_args!("{} needs no secrets.", entry.name));
+            return Ok(());
+        }
+        let mut table = Table::new(&["NAME", "VERSION", "STATE", "USED BY", "SINCE"]);
+        for row in rows {
+            let state = match (&row.problem, &row.id) {
+                (Some(problem), _) => problem,
+                (None, Some(_)) if row.current => "stored",
+                (None, Some(_)) => "stored, not in the settings",
+                (None, None) if row.generate => "missing",
+                (None, None) => "missing, to be inserted",
+            };
+            let since = row.created_at.as_deref().map_or_else(|| "-".into(), when);
+            let used_by = if row.used_by.is_empty() { "-".into() } else { row.used_by.join(", ") };
+            let version = if row.version.is_empty() { "-" } else { &row.version };
+            table.row([row.name.as_str(), version, state, &used_by, &since]);
+        }
+        table.print(&session.ui)
+    })
 }

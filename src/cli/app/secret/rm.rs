@@ -79,7 +79,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 .hint("pass `--yes`"));
         }
         let question = format!("Remove {what} from {}? There is no way back.", entry.server);
-        if !prompt::confirm(&session.ui, &question, false)? {
+        if !prompt::confirm(&session.ui, &question, prompt::Enter::No)? {
             return Err(Failure::interrupted("nothing was changed"));
         }
     }

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Function, stores};
-use crate::home::Grant;
+use crate::{
+    home::Grant,
+    recipe::abra::{Function, store_of},
+};
 
 /// What is known of a recipe beside the function.
 #[derive(Debug, Clone, Default)]
@@ -67,9 +69,12 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     let text = &function.body;
     let words: Vec<&str> = text.split(is_between).filter(|word| !word.is_empty()).collect();
     let called = how_it_is_called(&function.name, hints);
-    let is_local = called.as_ref().is_some_and(Option::is_none) || runs_abra(&words);
+    let is_local = called == Some(Called::OnOperatorsMachine) || runs_abra(&words);
     let mut guess = Guess {
-        service: called.flatten(),
+        service: match called {
+            Some(Called::In(service)) => Some(service),
+            Some(Called::OnOperatorsMachine) | None => None,
+        },
         is_local,
         grants: BTreeSet::new(),
         settings: settings(text, hints),
@@ -95,7 +100,7 @@ pub fn guess(function: &Function, hints: &Hints) -> Guess {
     }
     if !is_local && guess.service.is_none() {
         let main = ["app", "web"].into_iter().find(|key| hints.services.contains_key(*key));
-        guess.service = stores::service(function, &hints.services)
+        guess.service = store_of(function, &hints.services)
             .or_else(|| main.map(str::to_owned))
             .or_else(|| hints.services.keys().next().cloned());
     }
@@ -118,20 +123,28 @@ fn runs_abra(words: &[&str]) -> bool {
     words.windows(2).any(|pair| pair == ["abra", "app"])
 }
 
-/// Where instructions call it: `abra app cmd DOMAIN SERVICE NAME`, `--local`, or
-/// `POST_DEPLOY_CMDS="SERVICE NAME|…"`. None when they don't, some none for
-/// `--local`.
-fn how_it_is_called(name: &str, hints: &Hints) -> Option<Option<String>> {
+/// Where a function is called.
+#[derive(Debug, PartialEq, Eq)]
+enum Called {
+    /// In a service: `abra app cmd DOMAIN SERVICE NAME`, or
+    /// `POST_DEPLOY_CMDS="SERVICE NAME|…"`.
+    In(String),
+    /// `--local`.
+    OnOperatorsMachine,
+}
+
+/// Where instructions call it; none when they don't.
+fn how_it_is_called(name: &str, hints: &Hints) -> Option<Called> {
     for line in hints.usage.lines() {
         let words: Vec<&str> =
             line.split(|c: char| is_between(c) || c == '=').filter(|w| !w.is_empty()).collect();
         let Some(place) = words.iter().position(|word| *word == name) else { continue };
         if line.contains("--local") || words.contains(&"-l") {
-            return Some(None);
+            return Some(Called::OnOperatorsMachine);
         }
         let before = place.checked_sub(1).and_then(|before| words.get(before));
         if let Some(service) = before.filter(|word| hints.services.contains_key(**word)) {
-            return Some(Some((*service).to_owned()));
+            return Some(Called::In((*service).to_owned()));
         }
     }
     None
@@ -277,7 +290,8 @@ fn remarks(words: &[&str], guess: &mut Guess) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::functions, *};
+    use super::*;
+    use crate::recipe::abra::functions;
 
     fn hints() -> Hints {
         let services =
