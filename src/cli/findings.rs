@@ -1,5 +1,5 @@
-//! How findings are shown: one paragraph each; those that say the same of
-//! several places share one.
+//! How findings are shown: one paragraph each; findings with the same
+//! message for several places share one.
 
 use crate::{
     cli::{

@@ -1,6 +1,6 @@
 //! Flags that people know from abra and docker, and that potluck has under another
-//! name or does not need. clap's own tip, to pass them as a value, is of use only
-//! where a command takes any text.
+//! name or does not need. clap's own tip, to pass them as a value, helps only if
+//! a command takes arbitrary text.
 
 use std::ffi::OsString;
 

@@ -1,8 +1,8 @@
 //! Consent: grants for plugins, and plans, asked for at the terminal.
 //!
-//! With nobody to ask, a plan that was asked for by its command is carried out,
-//! but a grant is never given: the command ends with exit code 6 and lists what
-//! `--grant` would have to say.
+//! If nobody can be asked, a plan is carried out, because its command asked for it, but a
+//! grant is never given: the command ends with exit code 6 and lists the missing
+//! `--grant`s.
 
 use std::{
     collections::BTreeSet,

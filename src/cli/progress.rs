@@ -1,4 +1,4 @@
-//! What an operation says, made visible: a spinner and a line per service on a
+//! Shows what an operation reports: a spinner and a line per service on a
 //! terminal, plain lines whenever something changes elsewhere (logs, cron).
 
 use std::{

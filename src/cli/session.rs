@@ -1,5 +1,5 @@
 //! What a command works with: the operator's folder, the terminal, and what an
-//! operation needs. Nothing is opened before a command asks for it.
+//! operation needs. Nothing is opened before a command needs it.
 
 use std::{env, future::Future, path::PathBuf, sync::Arc};
 

@@ -3,11 +3,10 @@
 //! Everything that is printed goes through here, and text that others wrote (a
 //! recipe, a plugin, an engine, a container) is part of nearly all of it. So each
 //! line is cleaned as a whole ([`crate::text`]) and stays one line: nothing in it
-//! moves the cursor, changes colours or begins a line of its own. Where a text of
-//! several lines is meant, that is said ([`Ui::out_lines`]), and whoever put it
-//! together cleaned its parts.
+//! moves the cursor, changes colours or begins a line of its own. A text of
+//! several lines is printed with [`Ui::out_lines`], and its author has cleaned its parts.
 //!
-//! A closed standard output ends a command quietly; a closed standard error is
+//! If standard output is closed, a command ends without an error; a closed standard error is
 //! ignored. Colours appear only where [`anstream`] finds a terminal that wants
 //! them (`NO_COLOR`, `--color`).
 

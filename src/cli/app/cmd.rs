@@ -24,7 +24,7 @@ use crate::{
     recipe::abra,
 };
 
-/// Run a command that the app's recipe brings along.
+/// Run a command that the app's recipe offers.
 ///
 /// Without NAME, lists the commands. They are part of the recipe's plugins and
 /// run sandboxed, with what the plugins were granted.
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
-    /// What the command takes, behind `--` where it begins with a dash; secret
+    /// The command's arguments, after `--` if one begins with a dash; secret
     /// parameters are asked for, or read from standard input, one line each
     #[arg(value_name = "ARG")]
     arguments: Vec<String>,
@@ -81,7 +81,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
-    let (known, ran) = wait("interrupted: the command may have been at work", async {
+    let (known, ran) = wait("interrupted: the command may have changed something already", async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
         let mut plugins =
@@ -131,7 +131,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(Exit::DONE);
     }
     if known.is_empty() {
-        session.ui.say(format_args!("The recipe of {} brings no commands.", entry.name));
+        session.ui.say(format_args!("The recipe of {} has no commands.", entry.name));
         return Ok(Exit::DONE);
     }
     let mut table = Table::new(&["COMMAND", "WHAT IT DOES"]);
@@ -169,7 +169,7 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
     let failure = Failure::new(format!("the recipe has no command `{name}`"));
     Err(match nearest(command, known.iter().map(|(_, command)| command.spec.name.as_str())) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None if known.is_empty() => failure.hint("the recipe brings no commands"),
+        None if known.is_empty() => failure.hint("the recipe has no commands"),
         None => failure.hint("without a name, `potluck app cmd` lists the commands"),
     })
 }
@@ -225,7 +225,7 @@ fn check_of(
         return Ok(());
     };
     let used = usage_of(spec, &is_open);
-    let mut failure = Failure::usage(wrong).hint(format!("it is used as `{used}`"));
+    let mut failure = Failure::usage(wrong).hint(format!("usage: `{used}`"));
     let secrets: Vec<_> = spec.parameters.iter().filter(|p| !is_open(p)).collect();
     if missing.is_empty() && !secrets.is_empty() {
         let names: Vec<_> = secrets.iter().map(|p| format!("`{}`", p.name)).collect();
@@ -274,8 +274,10 @@ fn secret(session: &Session, name: &str) -> Result<String, Failure> {
     let mut line = String::new();
     let input = std::io::stdin();
     if std::io::IsTerminal::is_terminal(&input) {
-        return Err(Failure::consent(format!("`{name}` has to be asked for"))
-            .hint("pass it on standard input"));
+        return Err(Failure::consent(format!(
+            "`{name}` is secret and has to be entered at a terminal"
+        ))
+        .hint("pass it on standard input"));
     }
     let read = input.lock().take(SECRET_LINE).read_line(&mut line);
     read.map_err(|e| Failure::io("reading standard input", &e))?;
@@ -338,7 +340,7 @@ mod tests {
             let failure = check(spec, &given).unwrap_err();
             (failure.message.unwrap(), failure.hints.join("; "))
         };
-        let used = "it is used as `reset USER LENGTH [USER]`".to_owned();
+        let used = "usage: `reset USER LENGTH [USER]`".to_owned();
         assert_eq!(said(&spec, &[]), ("`reset` needs USER and LENGTH".into(), used.clone()));
         assert_eq!(said(&spec, &["ada"]), ("`reset` needs LENGTH".into(), used.clone()));
         assert_eq!(

@@ -18,7 +18,7 @@ use crate::{
 /// Edit an app's settings.
 ///
 /// Opens the app's environment file in $VISUAL or $EDITOR and reads it again
-/// afterwards; what can't be read is never kept. With --set and --get nothing is
+/// afterwards; changes that can't be read are not saved. With --set and --get nothing is
 /// opened. Changes take effect with the next `potluck app deploy`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\

@@ -29,15 +29,15 @@ Examples:
   potluck app ls
   potluck app ls --server swarm.example.org --status
 
-PINNED is the version that the settings name, for the next deploy; DEPLOYED what was
-handed to the server last, by the lock file, or nothing where --status finds that the app
-is not deployed; NEWEST the newest release of the recipe here.
+PINNED is the version in the settings, for the next deploy. DEPLOYED is the version that
+was last handed to the server, as the lock file records it; it is empty if --status finds
+that the app is not deployed. NEWEST is the newest release in the recipe's local copy.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
-no replicas), `not deployed` or `unknown` (the server does not answer, or the settings
-don't tell the stack), and {without}: services that were scaled to 0 although the files
-deployed last ask for tasks.")]
+no replicas), `not deployed` or `unknown` (the server does not answer, or the stack's name
+cannot be read from the settings), and {without}: services that were scaled to 0 although
+the files deployed last ask for tasks.")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -47,9 +47,9 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     recipe: Option<String>,
 
-    /// Ask the servers which apps are deployed, and how they do
+    /// Ask the servers which apps are deployed, and in what state
     ///
-    /// An app fails when one of its services does: see `potluck app ps`.
+    /// An app is failing if one of its services is: see `potluck app ps`.
     #[arg(long)]
     status: bool,
 

@@ -85,7 +85,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
 fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServer, Failure> {
     let on_server = OnServer::new(home, entry)?;
     for error in &on_server.broken {
-        session.ui.warn(format_args!("{error}; going on without it"));
+        session.ui.warn(format_args!("{error}; continuing without it"));
         tell_hint(session, error);
     }
     Ok(on_server)

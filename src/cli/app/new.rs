@@ -26,7 +26,7 @@ use crate::{
 ///
 /// Copies the recipe's sample of settings to servers/SERVER/DOMAIN.env, with
 /// the recipe's version pinned and the values given here. Nothing is deployed.
-/// What isn't given is asked for at a terminal.
+/// At a terminal, potluck asks for what isn't given.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

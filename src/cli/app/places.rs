@@ -1,4 +1,4 @@
-//! Where the tasks of services run, so that lines of a log tell replicas apart.
+//! Where the tasks of services run, so that lines of a log show from which replica they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -30,7 +30,7 @@ use crate::{
 ///
 /// At a terminal the program gets one, too. Otherwise standard input, output and
 /// error are passed on as they are, so that data can be piped in and out; with
-/// --no-input there is no standard input. The program's exit code is potluck's.
+/// --no-input there is no standard input. potluck ends with the program's exit code.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -13,7 +13,7 @@ use crate::backup::{HANDED_ON, Options};
 ///
 /// Backups are kept in a restic repository: the one in the server's settings
 /// (servers/SERVER/server.yml, `backup:`), else one on this machine in the
-/// operator's folder. What is saved is said by the recipe.
+/// operator's folder. The recipe says what is saved.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

@@ -22,18 +22,18 @@ use crate::{
 
 /// Show what a plugin is, what it takes part in and what it asks for.
 ///
-/// Nothing of the plugin runs. For a recipe, shows each of its plugins and the
+/// The plugin does not run. For a recipe, shows each of its plugins and the
 /// grants that its recipe.yml asks for.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {name, component, sha256, size, wit_version, roles, imports, uses,
 limits, options, grants}. `uses` says what {roles, imports} are for, lists of {name,
 meaning}; `limits` are {memory_mib, timeout_seconds}; a grant is {grant, meaning}.
-`options` and `grants` are null for what no recipe brought along: what a plugin
-asks for is said by the recipe.")]
+`options` and `grants` are null for a component outside of a recipe: it is the recipe
+that says what a plugin asks for.")]
 pub struct Args {
-    /// A component's file, one of potluck's own (`std:postgres`), or a recipe: its
-    /// name, folder or git URL
+    /// A component's file, a plugin of potluck's own (`std:postgres`), or a
+    /// recipe: its name, folder or git URL
     #[arg(value_name = "PATH|STD|RECIPE")]
     what: String,
 

@@ -34,7 +34,7 @@ impl Drop for Added<'_> {
         if let Some((store, name)) = self.recipe.take()
             && let Err(error) = store.take_out(&name)
         {
-            self.session.ui.warn(format_args!("the recipe {name} was added all the same: {error}"));
+            self.session.ui.warn(format_args!("the recipe {name} stays added: {error}"));
         }
     }
 }

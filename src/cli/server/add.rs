@@ -21,7 +21,7 @@ Examples:
   potluck server add --local
       this machine, under the name `default`
   potluck server add swarm.example.org
-      over SSH, as `ssh swarm.example.org` would
+      over SSH, like `ssh swarm.example.org`
   potluck server add lab ssh://admin@10.0.0.5:2222
   potluck server add practice simulated
       a swarm that exists only in a file, to try things out")]
@@ -113,7 +113,7 @@ fn other_endpoint(home: &Home, name: &ServerName, endpoint: &str) -> String {
 fn again(session: &Session, home: &Home, name: &ServerName, endpoint: &str) -> Outcome {
     let known = home.endpoint(name)?;
     if known == endpoint {
-        session.ui.say(format_args!("The server {name} is there already ({known})."));
+        session.ui.say(format_args!("The server {name} exists already ({known})."));
         return Ok(Exit::DONE);
     }
     Err(Failure::new(format!("the server `{name}` exists already, with the endpoint {known}"))

@@ -38,7 +38,7 @@ pub struct FilesArg {
 
     /// Turn on services with this profile; `*` for all; may be repeated
     ///
-    /// Without it, $COMPOSE_PROFILES counts. Services without `profiles` are
+    /// Without it, $COMPOSE_PROFILES is used. Services without `profiles` are
     /// always on.
     #[arg(long = "profile", value_name = "NAME", value_delimiter = ',')]
     profiles: Vec<String>,
@@ -180,7 +180,7 @@ fn refuse(findings: &[Finding]) -> Result<(), Failure> {
         return Ok(());
     }
     let why = format!(
-        "lint has {} finding{} on these files, and --strict takes none:",
+        "lint has {} finding{} on these files, and --strict allows none:",
         stopping.len(),
         if stopping.len() == 1 { "" } else { "s" },
     );

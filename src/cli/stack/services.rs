@@ -16,11 +16,11 @@ use super::target::TargetArg;
 
 /// Show the services of a stack.
 ///
-/// A stack that isn't there is a warning, as with docker.
+/// A stack that doesn't exist is a warning, as with docker.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {service, name, id, mode, running, desired, completed, image,
-ports}; `completed` is null for what is no job.")]
+ports}; `completed` is null for a service that is not a job.")]
 pub struct Args {
     /// The stack's name
     #[arg(value_name = "STACK")]
