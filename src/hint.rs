@@ -1,4 +1,4 @@
-//! What to try next, said by the error that knows.
+//! Hints: what to try next, given by the error itself.
 
 /// An error that may know the next step. Every error type of the library
 /// implements it; an error that wraps another passes the question on, so that

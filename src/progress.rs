@@ -1,4 +1,4 @@
-//! What an operation says while it runs.
+//! What an operation reports while it runs.
 //!
 //! The library reports facts; the command line decides how they look (a
 //! spinner, plain lines, nothing). Events never carry secret values.

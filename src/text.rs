@@ -1,4 +1,4 @@
-//! Text that others wrote, made fit to be shown.
+//! Cleans text that others wrote before it is shown.
 //!
 //! Names and values of recipes, samples and manifests, messages of engines,
 //! registries, git, restic, containers and plugins are read by a person at a
@@ -7,10 +7,9 @@
 //! line that we never wrote; a direction mark makes a line read as another, and a
 //! character without a width makes two names look the same.
 //!
-//! [`line()`] makes one line of foreign text, and says by `�` that something was
-//! there. [`lines`] keeps line breaks: for what is shown as a text of its own,
-//! such as the output of a plugin's command, and for text that we put together of
-//! lines. Both are idempotent.
+//! [`line()`] makes one line of foreign text, and puts `�` where it removed something.
+//! [`lines`] keeps line breaks: it is for separate texts, such as the output of a plugin's
+//! command, and for text that we assembled from lines. Both are idempotent.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! What the reader of YAML says, in words for who wrote the file: its own are
-//! partly for programmers that use the library.
+//! Errors of the YAML reader, in words for the author of the file: its own
+//! words are partly for programmers that use the library.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
-//! Recipes from before plugins say what to back up by `backupbot.*` labels on
-//! their services. `std:backupbot` speaks for them; as plugins see no labels,
-//! the host hands these over as its options.
+//! Recipes that are older than plugins say what to back up in `backupbot.*` labels on their
+//! services. `std:backupbot` serves them; because plugins cannot see labels, the host
+//! passes these as the plugin's options.
 
 use std::collections::{BTreeMap, BTreeSet};
 

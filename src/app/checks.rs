@@ -1,5 +1,5 @@
-//! What must be right of an app before its deploy begins; pure. `app check` finds the
-//! same.
+//! What must be right about an app before its deploy begins; pure. `app check` finds
+//! the same problems.
 
 use crate::{
     compose::Stack,
@@ -118,7 +118,7 @@ pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
 pub(crate) fn of_stack(stack: &Stack) -> Option<Finding> {
     let (service, written) = odd_timeout(stack)?;
     let message =
-        format!("`{written}` is no number of seconds above 0, so a deploy waits for 5 minutes");
+        format!("`{written}` is not a number of seconds above 0, so a deploy waits for 5 minutes");
     let label = format!("services.{service}.deploy.labels.coop-cloud.{}.timeout", stack.name);
     Some(Finding::new(&rules::TIMEOUT_INVALID, message).path(label))
 }

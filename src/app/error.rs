@@ -1,7 +1,7 @@
 //! Why an operation on an app failed.
 //!
-//! The variants that the command line tells apart by exit code say so; all
-//! others end in 1.
+//! Variants with an exit code of their own say so; all others end with
+//! 1.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub enum Error {
         /// What was given on the command line without saying to whom.
         ambiguous: Vec<Ambiguous>,
     },
-    #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
+    #[error("the grants of {app} changed while you were being asked; no plugin was run")]
     GrantsChanged { app: String },
     /// Exit code 6: an older release than the one that runs.
     #[error("{0}")]
@@ -79,7 +79,7 @@ pub enum Error {
     BadSetting { app: String, message: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
-    #[error("{app} is not deployed: there is nothing to take off its server")]
+    #[error("{app} is not deployed: there is nothing to remove from its server")]
     NothingToUndeploy { app: String },
     #[error("{app} is still deployed")]
     StillDeployed { app: String },
@@ -147,11 +147,12 @@ impl fmt::Display for MigrationFailed {
             line(step)
         )?;
         match left {
-            Left::Back => f.write_str("the previous version is back and runs"),
+            Left::Back => f.write_str("the previous version is running again"),
             Left::PartlyMigrated => f.write_str(
-                "the new version runs on data that is migrated in part: the old one cannot run on it",
+                "the new version runs on partly migrated data; the old version cannot use this \
+                 data",
             ),
-            Left::NotBack(undo) => write!(f, "going back failed as well: {}", line(undo)),
+            Left::NotBack(undo) => write!(f, "rolling back failed as well: {}", line(undo)),
         }
     }
 }
@@ -240,11 +241,11 @@ impl Hint for Error {
             Error::GrantsChanged { .. } => Some("run the command again".into()),
             Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {
                 true => format!(
-                    "to go back all the same, add --downgrade; to stay with what was deployed, \
+                    "to go back anyway, add --downgrade; to stay with what was deployed, \
                      `potluck app deploy {} {}`",
                     downgrade.app, downgrade.before
                 ),
-                false => "to go back all the same, add --downgrade".to_owned(),
+                false => "to go back anyway, add --downgrade".to_owned(),
             }),
             Error::NeedsTakeover(takeover) => Some(match &takeover.mixup {
                 Some(mixup) => format!(

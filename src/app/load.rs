@@ -2,8 +2,8 @@
 //!
 //! What `${NAME}` stands for in a compose file comes from the app's settings
 //! and from the recipe's `abra.sh`, never from the environment of the process:
-//! the same folder deploys the same stack wherever it is run. Where both have
-//! a key, the settings win, with one exception that recipes rely on: versions
+//! the same folder deploys the same stack on every machine. If both have a
+//! key, the settings win, with one exception that recipes rely on: versions
 //! of configs (`*_VERSION`, but not `SECRET_*`) come from `abra.sh`, as they
 //! must change with the files they name.
 
@@ -155,8 +155,8 @@ pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, E
     match load(context, entry, &Version::Named(version.clone())).await {
         Err(Error::Recipe(recipe::Error::UnknownVersion { recipe, .. })) => {
             context.progress.warn(format!(
-                "{version}, which was deployed, is not in the recipe `{recipe}` any more: going on \
-                 with what the settings say"
+                "{version}, which was deployed, is not in the recipe `{recipe}` any more: \
+                 continuing with the version in the settings"
             ));
             load(context, entry, &Version::Newest).await
         }

@@ -1,5 +1,6 @@
-//! One app, loaded once: its settings, its recipe at one version, its stack, the
-//! swarm as it may use it; what it reaches, its plugins, and what of it runs. It starts no plugin.
+//! One app, loaded once: its settings, its recipe at one version, its stack, and the swarm
+//! confined to the app; also what it reaches, its plugins, and which of its services run.
+//! This room starts no plugin.
 
 pub(crate) mod backupbot;
 pub(crate) mod checks;

@@ -1,5 +1,5 @@
-//! An app as its server knows it, for what must work when its recipe, its
-//! settings or its lock file cannot be read: the stack's name is enough.
+//! An app as its server knows it, for commands that must work when its
+//! recipe, its settings or its lock file cannot be read: the stack's name is enough.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ impl Leaving {
         let on_server = OnServer::new(&context.home, entry)?;
         if let Some(mixup) = on_server.engine.recorded_mixup().await? {
             context.progress.warn(format!(
-                "{mixup}, so hooks (`before-remove`) do not run; going on with what the server \
-                 knows of the stack `{}` ({})",
+                "{mixup}, so hooks (`before-remove`) do not run; continuing with what the \
+                 server knows of the stack `{}` ({})",
                 on_server.stack,
                 mixup.correct()
             ));
@@ -76,7 +76,7 @@ impl Leaving {
                 }
                 context.progress.warn(format!(
                     "the app's recipe or settings cannot be read, so hooks (`before-remove`) do \
-                     not run; going on with what the server knows of the stack `{}`: {}",
+                     not run; continuing with what the server knows of the stack `{}`: {}",
                     on_server.stack,
                     with_hint(&error)
                 ));

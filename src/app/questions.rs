@@ -1,4 +1,4 @@
-//! What is asked of the operator before something is done.
+//! The questions that the operator is asked before something is done.
 
 use std::{collections::BTreeSet, fmt};
 

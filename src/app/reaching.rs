@@ -1,6 +1,5 @@
-//! Agreeing to what an app reaches beyond itself: what is known when it is
-//! computed, what of it was not agreed to, and where that is written down. What
-//! it is says [`super::reach`].
+//! Consent to what an app reaches beyond itself: which reach was not
+//! agreed to yet, and where consent is recorded. [`super::reach`] computes the reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! Stopping services and bringing them back, for a restore.
 //!
-//! Swarm has no pause: a service is stopped by asking for no tasks. What it
-//! asked for before is remembered in [`Stopped`]; should potluck be killed in
-//! between, the next `app deploy` sees the difference and puts it back.
+//! Swarm has no pause: a service is stopped by asking for no tasks. The previous number is
+//! kept in [`Stopped`]; if potluck is killed in between, the next `app deploy` sees the
+//! difference and restores it.
 
 use std::time::Duration;
 

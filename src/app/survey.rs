@@ -1,6 +1,5 @@
-//! Everything that is wrong with an app, found at once: as far as its settings can
-//! be read, then its recipe, its files, and what its server has. What cannot be
-//! read hides only what depends on it.
+//! Finds all problems of an app at once: in its settings, its recipe, its files,
+//! and on its server. A part that cannot be read hides only the problems of what depends on it.
 
 use crate::{
     compose::{Source, Stack},

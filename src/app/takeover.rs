@@ -1,6 +1,6 @@
-//! What an app's stack is to have, held against what is there and whose it is.
+//! Compares what an app's stack needs with what exists and who owns it.
 //!
-//! The namespace label is believed here alone: in the question whether to take over
+//! The namespace label is believed only here: in the question whether to take over
 //! a stack that docker, abra or an unknown folder deployed.
 
 use crate::{
@@ -126,7 +126,10 @@ fn takeover(app: &App, found: &Owned) -> Takeover {
 
 fn to_be_taken_over(app: &App, found: &Owned) -> String {
     let objects = takeover(app, found).objects.join(", ");
-    format!("to be taken over, as they are not recorded as {}'s: {objects}", app.entry.name)
+    format!(
+        "a takeover is needed, because these are not recorded as {}'s: {objects}",
+        app.entry.name
+    )
 }
 
 fn ask(context: &Context, question: Takeover, agreed: bool) -> Result<(), Error> {

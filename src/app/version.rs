@@ -1,11 +1,11 @@
 //! Which version of a recipe is deployed, and which the settings pin.
 //!
-//! The version that was deployed is written into the settings, as abra does, so
-//! that the next plain deploy does not go back by itself. Going back to an older
-//! release is asked for: data that a newer one migrated may be lost on it.
+//! The version that was deployed is written into the settings, as abra does, so that the
+//! next plain deploy does not go back to an older version. Going back needs consent,
+//! because the older release may be unable to use data that the newer one migrated.
 //!
-//! A recipe without releases in git, a plain folder, has the version that its
-//! label `coop-cloud.<stack>.version` says.
+//! A recipe without releases in git, a plain folder, has the version in its
+//! label `coop-cloud.<stack>.version`.
 
 use crate::{
     compose::Stack,
@@ -168,8 +168,8 @@ pub(crate) fn change(app: &App) -> Result<Option<Change>, Error> {
     let mut details = vec![format!("version: {before} → {after}")];
     if is_older(&before, &after) {
         details.push(format!(
-            "{after} is older than {before}, which was deployed last: without a question it needs \
-             --downgrade"
+            "{after} is older than {before}, which was deployed last: where you cannot be asked, \
+             pass --downgrade"
         ));
     }
     if app.checkout.version.is_some() {

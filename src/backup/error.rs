@@ -1,6 +1,6 @@
 //! What goes wrong with backups. Errors name the app's own words (set, item,
-//! volume, dump); the hint says what to do, because a backup that failed is
-//! usually read by someone who is in a hurry.
+//! volume, dump); the hint says what to do, because someone who reads the
+//! error of a failed backup is usually in a hurry.
 
 use std::path::PathBuf;
 
@@ -120,9 +120,11 @@ pub enum Error {
     /// The command of a dump failed, or what carries its output did.
     #[error("the dump `{item}` failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
     Dump { item: String, service: String, reason: String, stderr: String },
-    #[error("putting the dump `{item}` back failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
+    #[error("restoring the dump `{item}` failed in the service `{service}`: \
+             {}{}", line(.reason), tail(.stderr))]
     PutBack { item: String, service: String, reason: String, stderr: String },
-    #[error("`{label}` of the service `{service}` failed, its data is as it was: {}{}", line(.reason), tail(.stderr))]
+    #[error("`{label}` of the service `{service}` failed, its data is unchanged: \
+             {}{}", line(.reason), tail(.stderr))]
     LabelHook { label: &'static str, service: String, reason: String, stderr: String },
     #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
     Produce { plugin: String, item: String, reason: String },
@@ -176,7 +178,7 @@ pub enum Error {
     /// Volumes are files of the machine that the engine runs on.
     #[error("the volumes of {endpoint} are not on this machine")]
     NotHere { endpoint: String },
-    #[error("the recipe names an item to back up that cannot be: {reason}")]
+    #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
     #[error("no complete backup of {app} is in the repository")]
@@ -192,7 +194,7 @@ pub enum Error {
     #[error("the backup {set} was taken of {found}, not of {app}")]
     OtherApp { set: SetId, found: String, app: String },
     /// The set has an item that the app, as it is now, cannot take back.
-    #[error("`{item}` of the backup {set} cannot be put back: {reason}")]
+    #[error("`{item}` of the backup {set} cannot be restored: {reason}")]
     NoPlaceFor { set: SetId, item: String, reason: String },
     #[error("the data is restored, but {count} of the app's own checks failed: {names}", count = .failed.len(), names = .failed.join(", "))]
     Verify { failed: Vec<String> },
@@ -337,7 +339,7 @@ impl Hint for Error {
                     .into(),
             ),
             Error::RepositoryGone { record, .. } => Some(format!(
-                "is its disk mounted? Where a new one is wanted all the same, remove {record}"
+                "is its disk mounted? To make a new one anyway, remove {record}"
             )),
             Error::WrongPassword { own: true, password_file, repository } => Some(format!(
                 "put the password that the repository was made with back into {}; without it its \
@@ -366,8 +368,8 @@ impl Hint for Error {
                  snapshots APP` lists them"
             )),
             Error::PacksMissing { repair, .. } => Some(format!(
-                "`{repair}` takes what is missing out of its index, so that the next `potluck backup \
-                 create` stores it again; older backups that need it stay broken"
+                "`{repair}` removes the missing files from its index, so that the next `potluck \
+                 backup create` stores them again; older backups that need them stay broken"
             )),
             Error::PasswordFile { path, .. } => {
                 Some(format!("put the password into {} and `chmod 600` it", path.display()))
@@ -389,7 +391,7 @@ impl Hint for Error {
                     .into(),
             ),
             Error::Volume { reason, .. } if reason.contains("plain folders") => Some(
-                "save the place that it leads to by other means, and name the app's other volumes \
+                "save the files that it leads to by other means, and name the app's other volumes \
                  with `std:files` in recipe.yml"
                     .into(),
             ),

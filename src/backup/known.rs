@@ -1,5 +1,5 @@
-//! Which repository holds an app's sets: so that one that is not there, its disk not
-//! mounted say, is not taken for one that was never made.
+//! Remembers which repository holds an app's sets, so that a missing repository (its
+//! disk is not mounted, for example) is not mistaken for one that was never created.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What every backup command is given by its caller, and small things that
-//! all of them share.
+//! The options of every backup command, and small functions that all of
+//! them share.
 
 use std::{
     ffi::OsString,

@@ -215,7 +215,7 @@ fn read_environment(path: &Path) -> Result<Vec<(OsString, OsString)>, Error> {
         let key = key.trim();
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if key.is_empty() || !key.chars().all(plain) {
-            return Err(bad(number, "what stands before `=` is no variable's name"));
+            return Err(bad(number, "the text before `=` is not the name of a variable"));
         }
         if key.starts_with("RESTIC_PASSWORD") || key.starts_with("RESTIC_REPOSITORY") {
             return Err(bad(

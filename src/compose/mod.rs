@@ -1,4 +1,4 @@
-//! From compose files to what a swarm is asked for; pure.
+//! From compose files to specs for a swarm; pure.
 //!
 //! text → interpolation → schema → merge → model → swarm spec, in that order
 //! and with docker's rules (docker/cli, `cli/compose/{loader,interpolation,
@@ -200,7 +200,7 @@ impl Config {
         convert::convert(self, name, files)
     }
 
-    /// The merged files as `docker stack config` shows them.
+    /// Prints the merged files as `docker stack config` does.
     pub fn to_yaml(&self) -> String {
         print::emit::emit(&self.to_json())
     }

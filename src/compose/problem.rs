@@ -1,4 +1,4 @@
-//! Where a thing stands in the files, and what is wrong with it.
+//! The position of something in the files, and what is wrong with it.
 //!
 //! Every stage works with [`Spot`]s and reports to a [`Sink`]; the names of the
 //! files and the excerpts are added once, at the end. All problems that a stage

@@ -1,4 +1,4 @@
-//! What can go wrong between potluck and a swarm.
+//! Errors between potluck and a swarm.
 
 use std::fmt;
 

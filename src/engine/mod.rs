@@ -1,7 +1,7 @@
-//! What a swarm can do, as a trait, and the two that do it.
+//! What a swarm can do, as a trait, with its two implementations.
 //!
-//! The trait speaks in swarm's own terms ([`api`] is Docker's API model) and
-//! stays small. It knows nothing of recipes, apps or plugins. [`swarm`] speaks
+//! The trait uses swarm's own terms ([`api`] is Docker's API model) and
+//! stays small. It knows nothing of recipes, apps or plugins. [`swarm`] talks
 //! to Docker; [`simulated`] keeps a swarm in memory, or in a file, with the
 //! same state machine. One conformance suite (`tests/engine/main.rs`)
 //! runs against both, so that the simulation cannot drift from the truth.

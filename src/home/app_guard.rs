@@ -1,6 +1,5 @@
-//! One command at a time changes an app, among those that share this folder on
-//! this machine. Two operators on two machines are kept apart by the swarm, not
-//! here.
+//! Ensures that only one command at a time changes an app, among those that share this
+//! folder on this machine. Between two machines, only the swarm's version numbers protect.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,4 +1,4 @@
-//! `servers/<server>/<domain>.env` and what stands beside it.
+//! `servers/<server>/<domain>.env` and the files beside it.
 
 use std::{
     io,

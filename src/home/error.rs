@@ -1,4 +1,4 @@
-//! What goes wrong in the operator's folder.
+//! Errors in the operator's folder.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{hint::Hint, lint::Position};
 
-/// What goes wrong in the operator's folder. Every variant names the file, the
+/// Errors in the operator's folder. Every variant names the file, the
 /// app or the server that it is about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,5 +1,5 @@
-//! Leave to use one capability on one thing, as `recipe.yml` asks for it and
-//! the lock file records it.
+//! A grant: permission to use one capability on one object, as `recipe.yml`
+//! asks for it and the lock file records it.
 
 use std::{fmt, str::FromStr};
 
@@ -55,7 +55,7 @@ impl Grant {
             reason: reason.into(),
         };
         if thing.is_empty() {
-            return Err(invalid(&format!("nothing is named after the colon; {WRITTEN}")));
+            return Err(invalid(&format!("the name after the colon is missing; {WRITTEN}")));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         match capability.trim() {

@@ -1,6 +1,6 @@
 //! `state/memory/<server>/<app>/<plugin>.json`: small facts a plugin keeps
-//! between runs. What a plugin may keep is bounded, since it is the recipe's
-//! code that decides; nothing here is secret and nothing here is precious.
+//! between runs. The amount is limited, because the recipe's code decides
+//! what to keep; nothing here is secret, and losing it does no harm.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! Names, parsed once at the edge and correct ever after.
+//! Names, parsed once on input and valid from then on.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! What a service of a recipe reaches beyond its own app, as the plan shows it
-//! and the lock file records what was agreed to.
+//! and as the lock file records consent.
 //!
 //! Its text, `host: /srv/x`, is one line whatever a recipe writes: characters
 //! that could end a line, hide, or end a quotation in a shell are written as
@@ -190,9 +190,9 @@ impl FromStr for Reach {
             return Err(invalid(&format!("expected one of {}", words.join(", "))));
         };
         match (way.names_something(), thing) {
-            (true, "") => Err(invalid("nothing is named after the colon")),
+            (true, "") => Err(invalid("the name after the colon is missing")),
             (false, "") => Ok(Reach::alone(way)),
-            (false, _) => Err(invalid(&format!("nothing is named after `{word}`"))),
+            (false, _) => Err(invalid(&format!("the name after `{word}` is missing"))),
             (true, thing) if thing.chars().all(|c| is_plain(c) || c == SHORTENED) => {
                 Ok(Reach { way, thing: thing.to_owned() })
             }

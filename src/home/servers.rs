@@ -1,4 +1,4 @@
-//! `servers/<server>/`: which servers there are, and what is said of each.
+//! `servers/<server>/`: the list of servers, and the settings of each.
 
 use std::{
     fs, io,

@@ -1,5 +1,5 @@
-//! What an app's plugins may do: what they ask for beyond what was agreed to, who
-//! agrees to it, and where that is written down. The rules are those of
+//! Consent for an app's plugins: which grants they ask for that were not agreed
+//! to yet, who agrees, and where consent is recorded. The rules are those of
 //! [`crate::plugin::grants`].
 
 use std::collections::BTreeSet;

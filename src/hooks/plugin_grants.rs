@@ -1,4 +1,4 @@
-//! What an app's plugins ask for and what they were given, to be looked at.
+//! What an app's plugins ask for and were granted, for display.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Taking back what an app's plugins and services were given.
+//! Revokes grants of an app's plugins and services.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
     /// Neither a plugin nor a service has that name and holds something.
-    #[error("no plugin `{holder}` was given anything")]
+    #[error("no plugin `{holder}` has grants")]
     UnknownHolder { holder: String, nearest: Option<String> },
     #[error("`{holder}` was not given `{grant}`")]
     NotGiven { holder: String, grant: String, nearest: Option<String> },

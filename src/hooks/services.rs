@@ -285,7 +285,7 @@ async fn collect(
     }?;
     let code = exit_code.await.map_err(engine_error)?;
     let exit_code = i32::try_from(code)
-        .map_err(|_| ServiceError::Engine(format!("the exit code {code} makes no sense")))?;
+        .map_err(|_| ServiceError::Engine(format!("the exit code {code} is invalid")))?;
     Ok(Output { exit_code, stdout, stderr, truncated })
 }
 

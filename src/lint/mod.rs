@@ -1,4 +1,4 @@
-//! Findings: what is wrong, or soon will be, with files that can be read.
+//! Findings: problems, present or future, in files that can be read.
 //!
 //! [`crate::compose::lint`] finds what is wrong with compose files,
 //! [`crate::recipe::lint`] what is wrong between a recipe's files, `app check`

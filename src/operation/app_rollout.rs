@@ -1,4 +1,4 @@
-//! What bringing an app's stack onto its swarm means.
+//! How an app's stack is rolled out to its swarm.
 
 use std::sync::Arc;
 

@@ -5,10 +5,10 @@
 //! migrations → lock file → `after-deploy` → verify → record → prune. What comes after
 //! the plan is in [`super::steps`].
 //!
-//! Nothing on the swarm changes before the plan was agreed to, and nothing is
-//! removed before the new state has proved itself. When services do not come
-//! to run, those that ran before get their old spec back ([`crate::rollout`]); on
-//! a first deploy they are left as they are, to be looked at.
+//! Nothing on the swarm changes before the plan was agreed to, and nothing is removed
+//! before the new state has proved itself. If services fail to start, those that ran before
+//! get their previous spec back ([`crate::rollout`]); on a first deploy they are kept as
+//! they are, so that the operator can look into them.
 
 use std::time::Instant;
 

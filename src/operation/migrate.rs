@@ -1,9 +1,8 @@
 //! Data migrations of an upgrade. Plugins are asked for their steps before
 //! anything changes; the steps run when the services of the new version run.
 //!
-//! Each step that is done goes into the lock file at once, so that an upgrade
-//! that failed or was cut off goes on where it was: a step does not run twice in
-//! the same upgrade.
+//! Each completed step is recorded in the lock file at once, so that an upgrade that failed
+//! or was interrupted continues there: a step does not run twice in the same upgrade.
 
 use crate::{
     app::{App, Context, Error},
@@ -103,7 +102,8 @@ impl Migrations {
             && to.after.as_ref() != Some(after)
         {
             warnings.push(format!(
-                "an upgrade from {before} to {after} ended half-way in its migration: the data may not fit another version"
+                "an upgrade from {before} to {after} was interrupted in its migration: the data \
+                 may not fit another version"
             ));
         }
         warnings

@@ -1,4 +1,4 @@
-//! How an app is deployed, and what came of it.
+//! The options of a deploy, and its result.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! What a deploy is going to do, found out before the first step: the one plan
+//! Finds out what a deploy is going to do, before the first step: the one plan
 //! that a dry run shows, that the operator agrees to, and that is carried out.
 //!
-//! A dry run asks nothing and writes nothing; what is not agreed to yet, and what
-//! cannot be known before it is, are warnings of its plan. Else both go the same
-//! way, plugins' checks and their plans of migrations included.
+//! A dry run asks nothing and writes nothing; missing consent, and what cannot be known
+//! without it, become warnings in its plan. Otherwise both do the same, including plugins'
+//! checks and their plans of migrations.
 
 use std::collections::BTreeSet;
 
@@ -331,9 +331,9 @@ fn add_hooks(
 /// What happens to the services if the deploy fails.
 fn on_failure(back: bool, migrations: &Migrations) -> String {
     if !back {
-        return "what was started stays, to be looked at".into();
+        return "the services that were started are kept, so that you can look into them".into();
     }
-    let back = "the services get back what they run now";
+    let back = "the services return to what they run now";
     match migrations.first_without_return() {
         Some(step) => format!("{back}; after the migration `{step}` the new version stays"),
         None => back.into(),
@@ -345,7 +345,7 @@ fn unwatched(app: &App, way_back: Option<String>, live: &Live, back: bool) -> St
     let name = &app.entry.name;
     let swarm = match back || live.services.is_empty() {
         true => "swarm does what `failure_action` says",
-        false => "what ran before has not come up, so swarm does not put it back",
+        false => "the previous version never ran, so swarm does not go back to it",
     };
     let back = match way_back {
         _ if live.services.is_empty() => format!("`potluck app undeploy {name}` removes them"),
@@ -355,7 +355,8 @@ fn unwatched(app: &App, way_back: Option<String>, live: &Live, back: bool) -> St
         ),
     };
     format!(
-        "nobody watches the services (--detach): {swarm}; `potluck app ps {name}` shows how they do; \
+        "potluck does not watch the services (--detach): {swarm}; `potluck app ps {name}` shows \
+         how they do; \
          {back}"
     )
 }

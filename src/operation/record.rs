@@ -1,5 +1,5 @@
-//! `state/deployed/<server>/<app>.json`: what the last good deploy was made
-//! of, so that one that would change nothing can skip the hooks. Losing it
+//! `state/deployed/<server>/<app>.json`: the inputs of the last successful
+//! deploy, so that a deploy that would change nothing can skip the hooks. Losing it
 //! costs one run of the hooks.
 
 use std::path::PathBuf;

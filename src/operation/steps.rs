@@ -1,8 +1,8 @@
 //! The steps of a deploy that was agreed to: `before-deploy` → apply →
 //! converge → migrations → lock file → `after-deploy` → verify → record → prune.
 //!
-//! Whatever fails from `before-deploy` on, plugins whose `before-deploy` was
-//! called hear of it.
+//! If `before-deploy` or a later step fails, each plugin whose
+//! `before-deploy` was called receives `deploy-failed`.
 
 use std::time::Duration;
 
@@ -258,7 +258,7 @@ impl Steps<'_> {
                 Ok::<(), Error>(())
             };
             if let Err(error) = told.await {
-                self.context.progress.warn(format!("{name}: after the deploy failed: {error}"));
+                self.context.progress.warn(format!("{name}: `deploy-failed` failed: {error}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Taking an app off the swarm, and removing what is left of it.
+//! Removes an app from its swarm, and everything that is left of it.
 
 use std::time::Duration;
 
@@ -97,7 +97,8 @@ async fn before_remove(context: &Context, app: &App) {
             .partition(|component| wishes.iter().any(|w| w.plugin == component.entry.name));
         for component in refused {
             warn(format!(
-                "before-remove of `{}` was not run: it is not agreed to, see `potluck plugin \
+                "before-remove of `{}` was not run: its grants are not agreed to, see `potluck \
+                 plugin \
                  grants {}`",
                 component.entry.name, app.entry.name
             ));
@@ -208,7 +209,7 @@ async fn say_unknown(context: &Context, leaving: &Leaving) -> Result<(), Error> 
         .collect();
     if !names.is_empty() {
         context.progress.warn(format!(
-            "without its recipe it is not known whose these secrets are, so they stay: {}",
+            "without the recipe it is unknown which secrets are the app's, so these are kept: {}",
             names.join(", ")
         ));
     }

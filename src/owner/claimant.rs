@@ -1,4 +1,4 @@
-//! Who asks for a stack, and what the operator's own files say of it; pure.
+//! The app that claims a stack, and what the operator's own files say about it; pure.
 
 use crate::{
     engine::{Error, Foreign},

@@ -1,12 +1,11 @@
-//! A swarm as one app may use it: the check of ownership, in the one place
-//! through which every operation on an app goes.
+//! A swarm confined to one app: the check of ownership, in the one place
+//! that every operation on an app passes through.
 //!
-//! What changes, runs in, reads the logs or the volumes of an object asks the
-//! app's record first. Lists of the app's stack show what the record has and
-//! leave out the rest, whatever its labels say; lists of the whole swarm come
-//! through, as names there have to be compared. Volumes and the record itself
-//! are written before what they name is made, so that a crash in between leaves
-//! nothing that nobody owns.
+//! Every call that changes an object, runs a program in it, or reads its logs or volumes
+//! consults the app's record first. Lists of the app's stack show only what the record has,
+//! whatever labels say; lists of the whole swarm are passed through, because names in them
+//! have to be compared. The record is written before the objects that it names are created,
+//! so that a crash in between leaves nothing without an owner.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},

@@ -1,5 +1,5 @@
-//! Settings that name another recipe than the one that is deployed: a slip of the
-//! pen, or the wish to move the app; pure.
+//! Settings that name another recipe than the one that is deployed: by mistake,
+//! or because the app is to be moved; pure.
 
 use std::fmt;
 

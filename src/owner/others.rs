@@ -1,5 +1,5 @@
-//! What other stacks of the swarm have, so that no app takes a name of theirs;
-//! pure once it is read.
+//! What other stacks of the swarm own, so that no app takes one of their
+//! names; pure once it is read.
 //!
 //! Names on a swarm are flat: the stack `wiki` could call a volume
 //! `example_org_data` and so mean that of the stack `wiki_example_org`.

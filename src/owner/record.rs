@@ -1,12 +1,11 @@
 //! The record of what an app owns on a swarm: one config a stack,
 //! `potluck.<stack>.owner`; pure.
 //!
-//! A config's name is unique on a swarm, so of two that make the record at once
-//! one succeeds. Its content, which swarm never changes, says whose the stack
-//! is; what is owned changes with every deploy and so is a label, which is
-//! updated by version. It bears no stack's label: docker neither lists it with
-//! the stack nor removes it. What is read was perhaps written by someone else:
-//! it gives names and ids to compare with, nothing more.
+//! A config's name is unique on a swarm, so if two commands create the record at once, one
+//! succeeds. Its content, which swarm never changes, says who owns the stack; the list of
+//! owned objects changes with every deploy, so it is a label, which is updated by version.
+//! It has no stack label: docker neither lists it with the stack nor removes it. Somebody
+//! else may have written it: its names and ids are only used for comparisons.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,5 +1,5 @@
-//! Names and labels that no recipe may set, because docker or potluck believes
-//! them; pure, on the converted specs, so that no spelling gets around it.
+//! Names and labels that no recipe may set, because docker or potluck trusts
+//! them; pure, checked on the converted specs, so that no spelling avoids the check.
 
 use std::collections::HashMap;
 

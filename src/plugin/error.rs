@@ -1,7 +1,7 @@
-//! What goes wrong with a plugin.
+//! Errors of plugins.
 //!
-//! Every error of a hook names the plugin, its role and the hook. Text that
-//! comes from a plugin has been made fit for a terminal before it gets here.
+//! Every error of a hook names the plugin, its role and the hook. Text from
+//! a plugin has been cleaned before it gets here.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{hint::Hint, home::Grant};
 
-/// What goes wrong with a plugin.
+/// Errors of plugins.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -33,7 +33,7 @@ pub enum Error {
     #[error("the plugin `{plugin}` is damaged: {message}")]
     Damaged { plugin: String, message: String },
     /// The compiler took too much for it.
-    #[error("the plugin `{plugin}` was not compiled: that reached its limit of {exceeded}")]
+    #[error("the plugin `{plugin}` was not compiled: compiling reached its limit of {exceeded}")]
     Compile { plugin: String, exceeded: Exceeded },
     #[error("the plugin `{plugin}` wants `{interface}`, which potluck does not offer")]
     ForeignImport { plugin: String, interface: String },

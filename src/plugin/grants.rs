@@ -1,9 +1,9 @@
-//! Who may do what: what a plugin asks for, compared with what was given.
+//! Compares what a plugin asks for with what was granted.
 //!
-//! Grants are given for one component, by digest. The effective grants are
-//! those asked for now that were given; whatever is new is asked, and so is a
-//! component that changed although its recipe's version did not, and one of the
-//! recipe's in the place of one that comes with potluck.
+//! Grants are given for one component, by digest. The effective grants are those that are
+//! asked for now and were given. The operator is asked about new ones, about a component
+//! that changed although its recipe's version did not, and about a component of the recipe
+//! that replaces one that comes with potluck.
 
 use std::collections::{BTreeMap, BTreeSet};
 

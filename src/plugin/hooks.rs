@@ -1,8 +1,8 @@
 //! One running instance, and what every call of a hook has in common: the
-//! limits, the timeout, and what is said when it does not end well.
+//! limits, the timeout, and the error when it fails.
 //!
-//! A hook that traps, is stopped or is cancelled leaves the instance in no
-//! known state: it is broken from then on, and further hooks say so.
+//! A hook that traps, is stopped or is cancelled leaves the instance in an
+//! unknown state: it is broken from then on, and further hooks fail with an error that says so.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

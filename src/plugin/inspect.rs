@@ -61,7 +61,7 @@ const USES: [(&str, &str); 9] = [
     ("secrets", "stores the secrets that are granted; reads none back"),
     ("services", "programs, files and logs of the services that are granted"),
     ("tools", "clock, randomness, hashes of passwords, key pairs"),
-    (WASI_NAME, "closed, but for a clock and randomness; what it prints is log"),
+    (WASI_NAME, "closed, except for a clock and randomness; its output goes to the log"),
 ];
 const WASI_NAME: &str = "WASI";
 

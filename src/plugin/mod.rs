@@ -1,10 +1,10 @@
-//! Hooks: WebAssembly components that play roles, run with what was granted
-//! and nothing else.
+//! Hooks: WebAssembly components that play roles, and run with what was
+//! granted and nothing else.
 //!
 //! [`Runtime`] compiles and caches; a [`Plugin`] is a compiled component and
 //! what its type says; [`Hooks`] is one running instance with its
 //! [`Surroundings`]. The swarm is reached only through [`StackServices`], which
-//! whoever starts a plugin has already confined to one stack.
+//! the caller has already confined to one stack.
 //!
 //! To read: [`types`], then `runtime` (load and start), `hooks` (what every
 //! call has in common), `roles/` (the calls), `host/` (what a plugin can ask

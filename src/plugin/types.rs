@@ -50,8 +50,8 @@ impl Role {
     pub fn sentence(self) -> &'static str {
         match self {
             Role::Lifecycle => "is called around each deploy, and before a removal",
-            Role::Migration => "says the steps of an upgrade's data migration, and runs them",
-            Role::Backup => "says what a backup holds, which volumes too, and checks restores",
+            Role::Migration => "lists the steps of an upgrade's data migration, and runs them",
+            Role::Backup => "says what a backup holds, volumes included, and checks restores",
             Role::SsoProvider => "gives other apps clients to sign in with",
             Role::SsoClient => "changes settings and overlays, for signing in elsewhere",
             Role::MailProvider => "gives other apps accounts to send mail through",

@@ -1,5 +1,5 @@
-//! What a recipe says of backups that no backup will do, found before the first
-//! one: labels that `std:backupbot` refuses or leaves out, and functions of
+//! What a recipe says about backups but no backup will do, found before the
+//! first one: labels that `std:backupbot` refuses or leaves out, and functions of
 //! `abra.sh`, which nothing runs.
 
 use std::collections::BTreeSet;
@@ -87,8 +87,8 @@ impl Labels<'_> {
                 let names: Vec<_> =
                     said.iter().map(|(service, _)| format!("`{}`", service.key)).collect();
                 let message = format!(
-                    "{} have `{ENABLED}`: it counts for the whole app, and all of its volumes are \
-                     backed up as soon as one says yes",
+                    "{} have `{ENABLED}`: it applies to the whole app: all of its volumes are \
+                     backed up as soon as one service says yes",
                     names.join(" and ")
                 );
                 let agree = said.iter().map(|(_, on)| *on).collect::<BTreeSet<_>>().len() == 1;

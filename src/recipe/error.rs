@@ -1,8 +1,8 @@
-//! What goes wrong with recipes.
+//! Errors of recipes.
 
 use crate::{hint::Hint, home::RecipeName};
 
-/// What goes wrong with recipes. Every variant names the recipe, the file or
+/// Errors of recipes. Every variant names the recipe, the file or
 /// the address that it is about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,14 +12,14 @@ pub enum Error {
     #[error("the recipe `{recipe}` has no version `{version}`")]
     UnknownVersion { recipe: RecipeName, version: String, releases: Releases },
     /// The name is taken by a recipe from elsewhere.
-    #[error("a recipe called `{recipe}` is here already, from {origin}")]
+    #[error("a recipe called `{recipe}` exists already, from {origin}")]
     Exists { recipe: RecipeName, origin: String },
-    #[error("`{given}` is no place to get a recipe from: {reason}")]
+    #[error("`{given}` cannot be the source of a recipe: {reason}")]
     Source { given: String, reason: String },
     #[error("{action}: {message}")]
     Git { action: String, message: String },
     /// A repository that is not read as data.
-    #[error("the git repository in {path} is not read: {why}")]
+    #[error("the git repository in {path} cannot be read: {why}")]
     Repository { path: String, why: Unreadable },
     #[error("`{path}` leaves the recipe's folder")]
     Outside { path: String },

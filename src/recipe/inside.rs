@@ -1,4 +1,4 @@
-//! Paths of a recipe that lead out of it; pure.
+//! Checks that paths of a recipe do not lead out of it; pure.
 
 use std::path::{Component, Path};
 

@@ -122,7 +122,7 @@ pub fn without_app_service(stack: &Stack, sources: &[Source]) -> Option<Finding>
     if stack.services.iter().any(|service| service.key == "app") {
         return None;
     }
-    let message = "no service is called `app`: hooks, labels and other recipes count on it";
+    let message = "no service is called `app`: hooks, labels and other recipes expect it";
     let position = sources.first().map(|source| Position::file(&source.name));
     Some(Finding::new(&rules::NO_APP_SERVICE, message).at(position))
 }
@@ -460,7 +460,8 @@ impl<'a> Lint<'a> {
                 if let Grant::Secret(secret) = grant
                     && !self.secrets.contains(secret)
                 {
-                    let message = format!("it asks for `{grant}`, but no secret is called so");
+                    let message =
+                        format!("it asks for `{grant}`, but the recipe has no secret of this name");
                     let known: Vec<_> = self.secrets.iter().map(String::as_str).collect();
                     let fix = match known.is_empty() {
                         true => "the recipe has no secrets of an app's own".to_owned(),
@@ -471,7 +472,9 @@ impl<'a> Lint<'a> {
                 if let Grant::Exec(service) = grant
                     && !services.contains(service)
                 {
-                    let message = format!("it asks for `{grant}`, but no service is called so");
+                    let message = format!(
+                        "it asks for `{grant}`, but the recipe has no service of this name"
+                    );
                     let known: Vec<_> = services.iter().map(String::as_str).collect();
                     let fix = format!("the services are {}", known.join(", "));
                     let rule = &rules::GRANT_UNKNOWN_SERVICE;

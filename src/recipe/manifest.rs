@@ -1,7 +1,7 @@
 //! `recipe.yml`: the plugins of a recipe, their options and the grants they want.
 //!
-//! Read strictly: a key that is not known is an error that names it, since a
-//! misspelt `grants` would otherwise ask for nothing and say nothing.
+//! It is read strictly: an unknown key is an error that names it, because a
+//! misspelt `grants` would otherwise silently ask for nothing.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 

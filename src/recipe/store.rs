@@ -1,10 +1,9 @@
 //! Recipes on this machine: clones of git repositories and linked folders, and
 //! private checkouts of one version of one of them.
 //!
-//! A clone is shared by all operations, with abra too, so nothing here ever
-//! touches its working files: versions are read from git's objects. Whoever made
-//! it, and wherever it lies, git never runs in it: what it holds is copied as
-//! data into a repository of ours, and read there.
+//! A clone is shared by all operations, with abra too, so nothing here ever touches its
+//! working files: versions are read from git's objects. Wherever it comes from, git never
+//! runs in it: its objects are copied as data into a repository of ours, and read there.
 
 use std::{
     fs, io,

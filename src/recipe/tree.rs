@@ -1,5 +1,5 @@
-//! Copies one version of a recipe into a private folder, within bounds and
-//! without ever writing outside of it, whatever the names and links in it are.
+//! Copies one version of a recipe into a private folder, within limits,
+//! and never writes outside of it, whatever the names and links in it are.
 
 use std::{
     ffi::OsStr,

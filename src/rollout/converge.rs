@@ -1,10 +1,10 @@
-//! Waits until services run what was sent, and tells what keeps them from it.
+//! Waits until services run what was sent, and says what prevents them.
 //!
-//! Success is verified, not assumed: the live spec must be ours, every wanted
-//! task must run (which includes its health check, see [`super::state`]) and
-//! stay so through the monitor window, and swarm must be done with the update.
-//! Services are watched side by side; one that cannot come ends the wait for
-//! the others. A service that was not changed costs no wait when it runs.
+//! Success is verified, not assumed: the live spec must be ours, every wanted task must run
+//! (which includes its health check, see [`super::state`]) and keep running through the
+//! monitor window, and swarm must have finished the update. Services are watched side by
+//! side; one that cannot start ends the wait for the others. A service that was not changed
+//! needs no wait if it runs.
 
 use std::{
     collections::BTreeSet,
@@ -57,7 +57,7 @@ const NEW_TASKS: Duration = Duration::from_secs(2);
 /// will not come.
 const CRASHES_ALONE: usize = 4;
 /// What a service that may end needs for an update.
-const ENDED_IN_UPDATE: &str = "swarm takes the end of a task for a failed update, also with exit \
+const ENDED_IN_UPDATE: &str = "swarm treats the end of a task as a failed update, even with exit \
                                code 0: remove `failure_action` from `update_config`, or use \
                                `mode: replicated-job`";
 const LOG_LINES: u64 = 10;

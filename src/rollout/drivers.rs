@@ -1,5 +1,5 @@
-//! Drivers that a stack asks for and no node has: swarm takes such a service and
-//! places no task of it until a node has the driver (moby/swarmkit,
+//! Drivers that a stack asks for but no node has: swarm accepts such a service
+//! but places no task of it until a node has the driver (moby/swarmkit,
 //! `manager/scheduler/filter.go`, `PluginFilter`).
 
 use std::collections::{BTreeMap, BTreeSet};

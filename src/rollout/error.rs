@@ -1,7 +1,7 @@
-//! Why bringing a stack onto a swarm, or taking it off, failed.
+//! Why deploying a stack to a swarm, or removing it, failed.
 //!
-//! The variants that the command line tells apart by exit code say so; all
-//! others end in 1.
+//! Variants with an exit code of their own say so; all others end with
+//! 1.
 
 use std::{fmt, time::Duration};
 
@@ -16,7 +16,7 @@ use super::state::State;
 /// Bytes of a finding in the list of those that stop a deploy.
 const FINDING: usize = 2000;
 
-/// Why bringing a stack onto a swarm, or taking it off, failed.
+/// Why deploying a stack to a swarm, or removing it, failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -28,16 +28,16 @@ pub enum Error {
     #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
     Unfit { subject: Subject, findings: Vec<Finding> },
     /// Exit code 4: it failed and the old version is back.
-    #[error("{0}\nthe previous version is back and runs")]
+    #[error("{0}\nthe previous version is running again")]
     RolledBack(Failed),
     /// Exit code 4: the update failed and swarm itself went back.
-    #[error("{0}\nswarm put back what these services ran before")]
+    #[error("{0}\nswarm returned these services to what they ran before")]
     SwarmRolledBack(Failed),
     /// It failed and nothing was undone.
     #[error("{0}")]
     Failed(Failed),
     /// The swarm took none of what was sent.
-    #[error("{0}\nnothing was changed: what ran before runs on")]
+    #[error("{0}\nnothing was changed: the previous version keeps running")]
     Untouched(Failed),
     /// A service of another stack, or of none, publishes a port.
     #[error(
@@ -45,7 +45,7 @@ pub enum Error {
     )]
     PortHeld { port: String, service: String, holder: String },
     /// It failed, and so did going back.
-    #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
+    #[error("{failed}\nrolling back failed as well: {}", line(.undo))]
     UndoFailed { failed: Failed, undo: Box<str> },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
@@ -158,7 +158,7 @@ impl fmt::Display for Taken {
             (true, Fate::Stays) => "was made, and stays",
             (true, Fate::Unknown) => "was made",
             (false, Fate::Undone) => "was updated, and is put back",
-            (false, Fate::Stays) => "was updated, and stays so",
+            (false, Fate::Stays) => "was updated, and stays updated",
             (false, Fate::Unknown) => "was updated",
         })
     }
@@ -230,7 +230,7 @@ impl Hint for Error {
             Error::PortHeld { holder, .. } => Some(format!(
                 "publish another port, or take it from `{holder}` first; `docker service inspect --pretty {holder}` shows what it is"
             )),
-            Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
+            Error::NoStack { .. } => Some("`potluck stack ls` lists the stacks".into()),
             _ => None,
         }
     }
@@ -261,15 +261,15 @@ mod tests {
             (
                 Error::RolledBack(failed(Fate::Undone)),
                 "  new: was made, and is removed again\n  old: was updated, and is put back\n\
-                 the previous version is back and runs",
+                 the previous version is running again",
             ),
             (
                 Error::Failed(failed(Fate::Stays)),
-                "  new: was made, and stays\n  old: was updated, and stays so",
+                "  new: was made, and stays\n  old: was updated, and stays updated",
             ),
             (
                 Error::UndoFailed { failed: failed(Fate::Unknown), undo: "old: gone".into() },
-                "  new: was made\n  old: was updated\ngoing back failed as well: old: gone",
+                "  new: was made\n  old: was updated\nrolling back failed as well: old: gone",
             ),
         ] {
             assert_eq!(error.to_string(), format!("{head}{tail}"));

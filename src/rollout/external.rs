@@ -1,5 +1,5 @@
 //! What must be right on the swarm before a rollout begins; pure. Docker finds these
-//! out service by service, half-way through.
+//! problems one service at a time, in the middle of a deploy.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What of an app is on the swarm right now, read in one go.
+//! What an app has on the swarm right now, read at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Taking services, and what they used, off a swarm.
+//! Removes services, and what they used, from a swarm.
 
 use std::time::Duration;
 

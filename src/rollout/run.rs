@@ -1,5 +1,5 @@
-//! Bringing one stack onto a swarm: the part that deploying an app and
-//! deploying plain compose files have in common.
+//! Rolls out one stack: the part that apps and plain compose files
+//! have in common.
 //!
 //! live state → images → work → apply → converge → (go back) → prune. What
 //! surrounds it (consent, hooks, records) is the caller's.
@@ -246,7 +246,9 @@ impl Rollout<'_> {
             if services.is_empty() {
                 return Err(error.into());
             }
-            self.progress.warn(format!("`failure_action` is not the recipe's: {error}"));
+            self.progress.warn(format!(
+                "`failure_action` could not be set back to the recipe's value: {error}"
+            ));
         }
         if services.is_empty() {
             return Ok(applied);

@@ -1,7 +1,7 @@
 //! Stacks of plain compose files, as `docker stack` has them: no recipe, no
 //! settings, no hooks, no questions. Applying is the same as for apps
-//! ([`super::run`]); what differs is that nothing goes back by itself beyond
-//! what the compose file tells swarm, as docker does nothing either.
+//! ([`super::run`]); except that nothing is rolled back beyond what the
+//! compose file tells swarm, as in docker.
 
 use std::{
     collections::BTreeMap,

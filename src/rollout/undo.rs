@@ -1,6 +1,6 @@
-//! Going back after a deploy that failed: services that ran before get their
-//! previous spec, services that came new with this version go again. Configs
-//! and secrets made for it stay; the next good deploy collects them.
+//! Rolls back after a failed deploy: services that ran before get their previous spec,
+//! services that are new in this version are removed. Configs and secrets made for it are
+//! kept; the next successful deploy removes them.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Folders for new plugins, in Rust or Python: sources that build as they are, hooks that do
-//! something, a test that runs without any server, and the SDK beside it.
+//! Folders for new plugins, in Rust or Python: sources that build without changes, working
+//! hooks, a test that runs without any server, and the SDK beside it.
 
 mod error;
 mod name;

@@ -70,15 +70,13 @@ pub(super) fn refused(name: &Name, language: Language) -> Option<&'static str> {
     let name = name.as_str();
     match language {
         Language::Rust if has(RUST_KEYWORDS, name) => Some("it is a keyword of Rust"),
-        Language::Rust if has(CRATES, name) => {
-            Some("Rust's own crates and the SDK's are called so")
-        }
+        Language::Rust if has(CRATES, name) => Some("a crate of Rust or of the SDK has this name"),
         Language::Python if has(PYTHON_KEYWORDS, name) => Some("it is a keyword of Python"),
         Language::Python if has(PYTHON_MODULES, &name.replace('-', "_")) => {
-            Some("a module of Python or of the SDK is called so, and would be hidden by it")
+            Some("it would hide the module of this name, of Python or of the SDK")
         }
         Language::Python if name == "setup" || name == "conftest" || name.starts_with("test-") => {
-            Some("a module that is called so is taken for a test")
+            Some("a module of this name is taken for a test")
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Which of potluck's own plugins fit a recipe's services, as their images tell; pure.
 //!
-//! Where a database's data lies and how it is dumped is the same in every recipe: a
-//! port of its functions would write anew what comes with potluck.
+//! Where a database keeps its data and how it is dumped is the same in every
+//! recipe: porting its functions would rewrite what comes with potluck.
 
 use std::fmt::Write;
 

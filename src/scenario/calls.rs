@@ -1,5 +1,5 @@
-//! What a plugin asked of the world, as the values that a scenario's `calls`
-//! are compared with and that a recording holds.
+//! The calls of a plugin, as the values that a scenario's `calls` are
+//! compared with and that a recording contains.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};

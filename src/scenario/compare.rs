@@ -1,4 +1,4 @@
-//! What was expected beside what came of it.
+//! Compares expected with actual results.
 
 use serde_json::{Map, Value};
 use similar::TextDiff;

@@ -1,4 +1,4 @@
-//! Where a component that is played comes from.
+//! Where the component of a scenario comes from.
 
 use std::{
     borrow::Cow,
@@ -14,7 +14,7 @@ use crate::{
     regular,
 };
 
-/// Where a component that is played comes from.
+/// Where the component of a scenario comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Component {
     File {

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario, apart from what it is there to find out.
+//! Errors in a scenario itself, as opposed to the failures that it finds.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub enum Error {
     /// The hook takes other arguments.
     #[error("wrong arguments for `{hook}`: {message}")]
     Arguments { hook: String, message: String },
-    #[error("{} does not read: {source}", path.display())]
+    #[error("{} cannot be read: {source}", path.display())]
     Recipe {
         path: PathBuf,
         #[source]

@@ -1,5 +1,5 @@
-//! What stands in a scenario's file. Read strictly: a misspelt key would
-//! otherwise expect nothing, and say nothing.
+//! The content of a scenario's file. It is read strictly: a misspelt key
+//! would otherwise silently expect nothing.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -261,7 +261,7 @@ impl Given {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn time(&self) -> Result<u64, Error> {
-        let bad = |given: &Value| Error::Invalid(format!("`now` is no time: {given}"));
+        let bad = |given: &Value| Error::Invalid(format!("`now` is not a time: {given}"));
         match &self.now {
             None => Ok(1_767_225_600),
             Some(Value::Number(seconds)) => {

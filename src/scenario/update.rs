@@ -1,9 +1,9 @@
-//! A scenario's file with other expectations, the rest as it was.
+//! Updates the expectations in a scenario's file and keeps the rest.
 //!
-//! The lines of `expect` are exchanged where they stand, so that comments and the
-//! author's way of writing stay. What comes of it is read again and has to say
-//! what is meant: a file that is written in another way than most (`steps` on one
-//! line, anchors) gets its `steps` written anew, or is refused.
+//! The lines of `expect` are replaced in place, so that comments and the author's
+//! formatting are kept. The result is parsed again and must have the intended meaning: in a
+//! file with unusual formatting (`steps` on one line, anchors) the whole `steps` are
+//! rewritten, or the file is refused.
 
 use serde_json::{Map, Value};
 
@@ -34,7 +34,7 @@ pub fn update(text: &str, expects: &[Option<Map<String, Value>>]) -> Result<Stri
 }
 
 fn refused() -> Error {
-    Error::Invalid("its file is written in a way that an update would lose".into())
+    Error::Invalid("an update would lose the way in which its file is written".into())
 }
 
 fn read(text: &str) -> Result<Value, Error> {

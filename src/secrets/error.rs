@@ -1,4 +1,4 @@
-//! What goes wrong with secrets. No variant holds a value.
+//! Errors of secrets. No variant holds a value.
 
 use crate::hint::Hint;
 

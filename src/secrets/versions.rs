@@ -1,5 +1,5 @@
 //! All versions of an app's secrets: those that its settings ask for, and those
-//! that its swarm has, with who uses them.
+//! that its swarm has, with the services that use them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

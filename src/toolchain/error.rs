@@ -22,7 +22,7 @@ pub enum Error {
     #[error("{program} failed: {status}")]
     Failed { program: String, status: std::process::ExitStatus },
     /// It said why on standard error: nothing is to be added.
-    #[error("{program} failed, and said why")]
+    #[error("{program} failed for the reason that it printed")]
     Said { program: String },
     #[error("{program} built no component")]
     NoComponent { program: String, hint: String },

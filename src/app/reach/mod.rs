@@ -1,15 +1,14 @@
 //! What a stack reaches beyond its own app; pure.
 //!
-//! It is read from the converted specs, after interpolation, `extends`, merge
-//! and conversion, never from the files: what the swarm would be sent is what
-//! counts, in whatever way it was written. Where something can be told from the
-//! specs alone it is; what needs a look at the other stacks of the server comes
-//! in as [`Neighbour`]s. In doubt something is a reach: a question too many is
-//! answered once.
+//! It is computed from the converted specs, after interpolation, `extends`, merge and
+//! conversion, never from the files: only what the swarm would receive counts, however it
+//! was written. Most reach is computed from the specs alone; facts about the other stacks
+//! of the server are passed in as [`Neighbour`]s. When in doubt, something counts as reach:
+//! one question too many is answered only once.
 //!
-//! [`specs`] reads mounts, capabilities, networks, volumes and drivers, [`routes`]
-//! what a reverse proxy would be told, [`rule`] its rules; [`words`] says each in
-//! one sentence.
+//! [`specs`] reads mounts, capabilities, networks, volumes and drivers, [`routes`] the
+//! labels for reverse proxies, [`rule`] the rules in these; [`words`] describes each reach
+//! in one sentence.
 
 mod paths;
 mod routes;

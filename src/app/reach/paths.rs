@@ -1,4 +1,4 @@
-//! Paths of a node: written in one way, and which of them hold an engine's socket.
+//! Paths of a node: brought into one form, and which of them contain an engine's socket.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a reverse proxy would be told: the labels of Traefik 1 to 3, of
+//! What a service tells reverse proxies: the labels of Traefik 1 to 3, of
 //! caddy-docker-proxy, Interlock and Docker Flow, and the variables of
 //! nginx-proxy.
 

@@ -1,9 +1,9 @@
 //! Rules of Traefik's routers: which hosts they match (Traefik 2 and 3,
 //! `pkg/muxer`; Traefik 1, `provider/label`).
 //!
-//! A rule is an expression of functions with `&&`, `||`, `!` and brackets. What
-//! matters is on which hosts it may be true. A condition that says nothing of
-//! hosts is true on any; what cannot be read is taken as it is written.
+//! A rule is an expression of functions with `&&`, `||`, `!` and brackets. This module
+//! finds the hosts for which it may be true. A condition that does not mention hosts is
+//! true for any host; a part that cannot be parsed is kept literally.
 
 use std::collections::BTreeSet;
 

@@ -2,8 +2,8 @@
 //!
 //! Up to 0.16 every failure is exit code 1 and only the text differs; since
 //! 0.17 there are codes 10 (no repository), 11 (locked) and, since 0.17.1, 12
-//! (wrong password). A code that is not known is a failure, as restic's
-//! documentation (`075_scripting.rst`) asks.
+//! (wrong password). An unknown code is a failure, as restic's
+//! documentation (`075_scripting.rst`) demands.
 
 use std::path::{Path, PathBuf};
 
@@ -129,7 +129,7 @@ fn is_damaged(stderr: &str) -> Option<String> {
         if gone || cut {
             let name =
                 said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
-            let what = if gone { "missing" } else { "cut off, or other than it was" };
+            let what = if gone { "missing" } else { "cut off or changed" };
             return Some(match name {
                 Some(name) => format!("its pack file {name} is {what}"),
                 None => format!("a pack file of it is {what}"),
@@ -377,7 +377,7 @@ mod tests {
         for code in [1, 130] {
             assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
             assert_eq!(told(code, &refused, true), "read only read-only file system");
-            let cut_off = "its pack file 6e6d37d9ba is cut off, or other than it was";
+            let cut_off = "its pack file 6e6d37d9ba is cut off or changed";
             assert_eq!(told(code, &cut, true), format!("damaged {cut_off}"));
             assert_eq!(told(code, &missing, false), "interrupted");
         }

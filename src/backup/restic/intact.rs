@@ -1,6 +1,6 @@
-//! Whether a repository has the files that its index names. restic stores nothing that
-//! its index knows: where such a file is gone, it makes backups that look like any
-//! other and cannot be restored.
+//! Checks whether a repository has the files that its index names. restic does not store
+//! data again that its index lists: if such a file is missing, it creates backups that look
+//! normal but cannot be restored.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 

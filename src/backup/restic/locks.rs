@@ -1,8 +1,8 @@
 //! Locks that other runs of restic left, or hold.
 //!
-//! Which lock is dead is restic's own rule (`restic unlock`): its process is gone
-//! from this host, or it was not refreshed for half an hour. That is tried once;
-//! a lock of a living process is never removed, only waited for.
+//! restic's own rule (`restic unlock`) decides which lock is stale: its process no longer
+//! runs on this host, or it was not refreshed for half an hour. Removing stale locks is
+//! tried once; the lock of a running process is never removed, only waited for.
 
 use std::{
     ffi::OsString,
@@ -51,9 +51,8 @@ impl Restic {
         match self.past_locks(limit, progress, &work).await {
             Err(error @ (Error::NoSpace { .. } | Error::ReadOnly { .. })) => {
                 self.lockless.store(true, Ordering::Relaxed);
-                progress.warn(format!(
-                    "{error}: reading it without a lock, so nothing may prune it meanwhile"
-                ));
+                progress
+                    .warn(format!("{error}: reading it without a lock; do not prune it meanwhile"));
                 work().await
             }
             done => done,
@@ -85,7 +84,8 @@ impl Restic {
             unlocked = true;
             if self.unlock().await? {
                 progress.warn(format!(
-                    "removed what a dead restic left: the repository was locked {by}"
+                    "removed the stale lock of a restic that no longer runs: the repository was \
+                     locked {by}"
                 ));
             } else {
                 progress.step(format!("waiting: the repository is locked {by}"));

@@ -1,7 +1,7 @@
 //! restic as a process: what potluck asks of it, from 0.14 on.
 //!
-//! The child gets a clean environment: what the caller hands on, the
-//! repository's own variables, and restic's. Neither the repository (it may
+//! The child gets a clean environment: the variables that the caller
+//! passes on, the repository's own, and restic's. Neither the repository (it may
 //! hold credentials) nor the password is ever an argument. Answers are read
 //! from `--json`; how a run ended is judged in `failure.rs`; how it is
 //! stopped is `process.rs`.

@@ -1,5 +1,5 @@
 //! What restic prints under `--json`, as far as potluck reads it. Unknown
-//! fields and message types are skipped: every version has more of them.
+//! fields and message types are skipped, because newer versions add more of them.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub struct Summary {
     /// without a word.
     #[serde(skip)]
     pub vanished: Vanished,
-    /// Why what was stored may be no dump of the form that its name says.
+    /// Why what was stored may not be a dump of the form that its name says.
     #[serde(skip)]
     pub doubt: Option<String>,
 }

@@ -4,14 +4,13 @@
 //! pipe were simply closed when something fails, it would store half a dump.
 //! So a run that is not finished is interrupted first, and its input stays open
 //! until it is gone. An interrupt (unlike a kill) also lets restic remove its
-//! lock. This holds when a future is dropped, too: a task of its own keeps the
+//! lock. This holds when a future is dropped, too: a separate task owns the
 //! child.
 //!
-//! There is one moment in which an interrupt does leave a lock: up to 0.15,
-//! restic writes its lock, waits 200 ms to see whether somebody else did so,
-//! too, and only then remembers it (`cmd/restic/lock.go`). A dump that fails at
-//! once falls right into it. So a backup is interrupted only after it has said
-//! that it began.
+//! There is one moment in which an interrupt does leave a lock: up to 0.15, restic writes
+//! its lock, waits 200 ms to see whether somebody else did so, too, and only then remembers
+//! it (`cmd/restic/lock.go`). A dump that fails at once would hit exactly this moment. So a
+//! backup is interrupted only after restic has reported that it began.
 
 use std::{
     collections::VecDeque,

@@ -1,8 +1,8 @@
-//! What restic tries again. It does so ten times, or for a quarter of an hour from 0.16
-//! on, with growing pauses and no option against it (`internal/backend/retry`), which
-//! is right for a store that may answer in a second. It looks like a hang, so each
-//! try is told; and of a folder of this machine the answer stays what it was, so a
-//! run that only asks again there is given up.
+//! What restic tries again. It does so ten times, or for a quarter of an hour from 0.16 on,
+//! with growing pauses and no option against it (`internal/backend/retry`), which is right
+//! for a remote store that may answer a second later. It looks like a hang, so each try is
+//! reported; the answer of a folder on this machine does not change, so there a run that
+//! only repeats a request is aborted.
 
 use std::sync::Arc;
 

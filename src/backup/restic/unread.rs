@@ -1,6 +1,6 @@
-//! What restic could not read of a folder: its exit code 3 says only that there
-//! was something. A file that vanished is no fault, apps make and remove files
-//! all the time; one that could not be read is.
+//! What restic could not read in a folder: its exit code 3 says only that there was
+//! something. A file that vanished is not an error, because apps create and remove files
+//! all the time; a file that could not be read is.
 
 use serde::Deserialize;
 

@@ -1,5 +1,5 @@
-//! The parts of a restore: volumes beside the live ones, services stopped and
-//! started in the right order, dumps and produced items put back.
+//! The parts of a restore: volumes are restored beside the live ones,
+//! services stopped and started in the right order, dumps and items of plugins restored.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -67,7 +67,7 @@ impl Restoring<'_> {
                 let left = left.display();
                 self.context
                     .progress
-                    .warn(format!("removed {left}, left by a restore that was cut off"));
+                    .warn(format!("removed {left}, left by an interrupted restore"));
             }
             // One that was empty has no snapshot: an empty folder takes its place.
             if let Some(snapshot) = &item.snapshot {
@@ -294,7 +294,7 @@ impl Services {
                 app::scale_down(context, app, &stores, STOP, data_stopped).await?;
                 Ok(())
             };
-            unless_cancelled(cancel, "the app is as it was", stopping).await
+            unless_cancelled(cancel, "the app is unchanged", stopping).await
         };
         match outcome {
             Ok(()) => Ok(stopped),
@@ -383,7 +383,7 @@ impl StoppedApp {
         }
         match keys(&failed) {
             services if services.is_empty() => because,
-            services => not_started(app, "its data is as it was", services, because),
+            services => not_started(app, "its data is unchanged", services, because),
         }
     }
 }

@@ -1,12 +1,11 @@
-//! `backup restore`: an app's data back from a set, also when nothing of the
-//! app is left on the server.
+//! `backup restore`: restores an app's data from a set, even if nothing of
+//! the app is left on the server.
 //!
-//! Everything that can fail for reasons of the repository happens first, while
-//! the app still runs: volumes are restored beside the live ones. Then services
-//! stop, volumes change places, data stores start, dumps go in, the rest
-//! starts, and the app's own checks have the last word. Plugins that take
-//! items back do so when everything runs, because all they can reach is
-//! running services. `data.rs` does the parts.
+//! Everything that can fail for reasons of the repository happens first, while the app
+//! still runs: volumes are restored beside the live ones. Then services stop, volumes are
+//! exchanged, databases start, dumps are loaded, the rest starts, and the app's own checks
+//! run last. Plugins restore their items when everything runs, because they can only reach
+//! running services. `data.rs` implements the parts.
 
 pub(crate) mod data;
 pub mod put_back;
@@ -41,7 +40,7 @@ use crate::{
 
 /// What cancelling before anything changed leaves.
 const UNCHANGED: &str = "nothing was changed";
-const UNCHANGED_DATA: &str = "its data is as it was";
+const UNCHANGED_DATA: &str = "its data is unchanged";
 
 /// What a restore will do, for the person who decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -247,7 +246,7 @@ impl Restore {
     /// Carries the plan out.
     ///
     /// # Errors
-    /// Until services stop, the app is as it was. A failure after that says
+    /// Until services stop, the app is unchanged. A failure after that says
     /// what was left; running the restore again is always possible.
     pub async fn run(
         mut self,

@@ -1,5 +1,5 @@
-//! An item held against the same one of the last backup: a dump can be whole and
-//! still be of the wrong, or an emptied, database. Only a warning, because data
+//! Compares an item with the same item of the last backup: a complete dump can still come
+//! from the wrong database, or from an emptied one. This is only a warning, because data
 //! may be deleted for good reasons.
 
 use indicatif::HumanBytes;

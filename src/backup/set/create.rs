@@ -1,12 +1,11 @@
 //! `backup create`: one set of one app.
 //!
-//! settings → `before-backup` → items → manifest → `after-backup`, which runs
-//! whatever happened since `before-backup`. The settings come first because
-//! storing them also proves the repository and its password before the app
-//! hears of a backup; every run of restic costs half a second for deriving its
-//! key, so none is made only to look. The manifest is stored last, so that
-//! whatever stops this in between leaves a set that nobody is offered; its
-//! snapshots are forgotten right away where that is possible.
+//! settings → `before-backup` → items → manifest → `after-backup`, which always runs once
+//! `before-backup` has run. The settings come first because storing them also proves the
+//! repository and its password before the app is told about a backup; every run of restic
+//! spends half a second on deriving its key, so no run is made just to check. The manifest
+//! is stored last, so that an interruption leaves a set that is never offered for restore;
+//! its snapshots are forgotten right away if possible.
 
 use std::time::{Duration, Instant};
 
@@ -234,7 +233,7 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
             taking.restic.init().await?;
             context.progress.event(Event::Done {
                 name: "repository".into(),
-                detail: format!("made at {repository}, as there was none"),
+                detail: format!("made at {repository}, because there was none"),
             });
             stored(context, taking).await
         }

@@ -1,10 +1,10 @@
-//! Sets: all snapshots of one backup of one app, found again by their tags.
+//! Sets: all snapshots of one backup of one app, identified by their tags.
 //!
-//! Every snapshot carries `potluck`, `app:<app>`, `set:<id>` and `item:<item>`.
-//! The manifest snapshot comes last and says in its tags how many others there
-//! are, and which items have none because they are empty, so that a list of
-//! snapshots is enough to tell a complete set from an incomplete one. restic splits the values of `--tag` at commas, therefore
-//! nothing that goes into a tag may hold one.
+//! Every snapshot carries `potluck`, `app:<app>`, `set:<id>` and `item:<item>`. The
+//! manifest snapshot comes last and says in its tags how many others there are, and which
+//! items have none because they are empty, so that a list of snapshots is enough to tell a
+//! complete set from an incomplete one. restic splits the values of `--tag` at commas, so
+//! no value of a tag may contain one.
 
 pub(crate) mod compare;
 pub(crate) mod create;

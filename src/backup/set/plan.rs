@@ -1,5 +1,5 @@
-//! What a backup of an app takes: what its plugins name, checked against the
-//! app; all its volumes where no plugin plays the role.
+//! What a backup of an app contains: the items that its plugins name,
+//! checked against the app; all its volumes if no plugin plays the role.
 
 use std::collections::BTreeSet;
 

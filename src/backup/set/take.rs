@@ -80,7 +80,7 @@ impl Taking<'_> {
                 if let Some(doubt) = &summary.doubt {
                     let name = &planned.name;
                     let message =
-                        format!("`{name}` of the service `{service}` may be no dump: {doubt}");
+                        format!("`{name}` of the service `{service}` may not be a dump: {doubt}");
                     self.warnings.add(&**self.progress, message);
                 }
                 Some(summary)
@@ -96,7 +96,7 @@ impl Taking<'_> {
                     .plugin
                     .and_then(|index| hooks.get_mut(index))
                     .map(|(name, hooks)| (name.as_str(), hooks))
-                    .ok_or_else(|| Error::BadItem { reason: "nobody produces it".into() })?;
+                    .ok_or_else(|| Error::BadItem { reason: "no plugin produces it".into() })?;
                 Some(self.custom(label, &planned.name, plugin, hooks, &mut meter).await?)
             }
         };
@@ -157,8 +157,8 @@ impl Taking<'_> {
         for left in folder.left_behind() {
             let left = left.display();
             let message = format!(
-                "{left} is left by a restore that was cut off: the next restore of this volume \
-                 removes it, or `rm -r {left}`; a backup does not have it"
+                "{left} was left by an interrupted restore: the next restore of this volume \
+                 removes it, or `rm -r {left}`; it is not in the backup"
             );
             self.warnings.add(&**self.progress, message);
         }
@@ -178,8 +178,9 @@ impl Taking<'_> {
                 Err(Error::Damaged { reason, .. }) if !anew => {
                     anew = true;
                     let volume = folder.volume();
-                    let said =
-                        format!("the volume `{volume}` is read as if for the first time: {reason}");
+                    let said = format!(
+                        "the volume `{volume}` is read completely, not only what changed: {reason}"
+                    );
                     self.warnings.add(&**self.progress, said);
                     self.forget_item(label).await?;
                 }
@@ -253,7 +254,7 @@ impl Taking<'_> {
             let volume = folder.volume();
             self.warnings.add(
                 &**self.progress,
-                format!("`{}` of the volume `{volume}` may be no dump: {reason}", line(&path)),
+                format!("`{}` of the volume `{volume}` may not be a dump: {reason}", line(&path)),
             );
         }
         Ok(())

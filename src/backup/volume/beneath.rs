@@ -1,12 +1,11 @@
-//! Files below a folder that somebody else writes, by descriptor.
+//! Files in a folder that somebody else writes, accessed by descriptor.
 //!
-//! A path is walked anew at each use, and a container that swaps a folder for
-//! a link in between leads root out of its volume. So below a volume there are
-//! no paths here: each folder is opened once, from the descriptor of the one
-//! above it, by a call that follows no link, crosses no mount and does not
-//! leave (`openat2`, Linux 5.6), and everything else is done to descriptors.
-//! What is renamed or removed is named by such a descriptor and one name; the
-//! kernel follows no link there.
+//! A path is resolved anew at each use, and a container that swaps a folder for a link in
+//! between leads root out of its volume. So this module uses no paths inside a volume: each
+//! folder is opened once, from the descriptor of the one above it, by a call that follows
+//! no link, crosses no mount and does not leave (`openat2`, Linux 5.6), and everything else
+//! is done to descriptors. What is renamed or removed is named by such a descriptor and one
+//! name; the kernel follows no link there.
 
 use std::{
     ffi::{CStr, CString},
@@ -201,7 +200,7 @@ fn back(error: io::Error, undone: io::Result<()>) -> io::Error {
     match undone {
         Ok(()) => error,
         Err(second) => io::Error::other(format!(
-            "{error}; and taking the first step back failed, too: {second} \
+            "{error}; and undoing the first step failed, too: {second} \
              (the previous content is called {ASIDE})"
         )),
     }

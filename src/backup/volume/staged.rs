@@ -1,9 +1,9 @@
-//! A restored folder beside a volume, and how it takes the volume's place.
+//! A restored folder beside a volume, and how it replaces the volume's content.
 //!
-//! In three steps, so that what fails is taken back: [`Staged`] is filled,
-//! [`Staged::swap`] exchanges it for what the volume holds, and only when all
-//! volumes of a restore are exchanged does [`Swapped::finish`] remove what they
-//! held; [`Swapped::undo`] brings it back instead.
+//! In three steps, so that a failure can be undone: [`Staged`] is filled; [`Staged::swap`]
+//! exchanges it with the volume's content; only when all volumes of a restore are
+//! exchanged, [`Swapped::finish`] removes the previous content, or [`Swapped::undo`]
+//! restores it.
 
 use std::{
     io,
@@ -49,7 +49,7 @@ impl Folder {
         match beneath::folder(&self.home, DATA) {
             // Crossing into another file system.
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
-                let reason = "it is a mount of its own, which cannot be exchanged";
+                let reason = "it is a separate mount, which cannot be exchanged";
                 return Err(self.bad("restored", reason));
             }
             opened => drop(opened.map_err(bad)?),
@@ -257,7 +257,7 @@ impl Swapped {
         beneath::remove_all(&self.staged.folder.home, &self.name).map_err(|e| {
             let Folder { volumes, volume, .. } = &self.staged.folder;
             let left = volumes.join(volume).join(&self.name);
-            self.staged.folder.bad("tidied", format!("{} is left: {e}", left.display()))
+            self.staged.folder.bad("tidied", format!("{} was not removed: {e}", left.display()))
         })
     }
 }

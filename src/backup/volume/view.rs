@@ -1,6 +1,6 @@
 //! How restic sees a volume: through a mount that only that one run has.
 //!
-//! restic walks by path, whatever folder it is started in, and runs as root;
+//! restic resolves paths, whatever folder it is started in, and runs as root;
 //! the container that writes the volume may swap a folder for a link at any
 //! moment. So the volume's folder, as an open descriptor, is cloned into a
 //! mount on which the kernel follows no symbolic link (`nosymfollow`, Linux
@@ -8,17 +8,16 @@
 //! made between `fork` and `exec`: no other process sees it, and it is gone with
 //! restic, also after a crash of either.
 //!
-//! It lies where the volume lies, so that snapshots have the paths they always
-//! had and find their parents; and the folder with all volumes is covered by
+//! It is mounted at the volume's own path, so that snapshots keep their paths
+//! and find their parents; and the folder with all volumes is covered by
 //! an empty one, so that restic sees no other volume.
 //!
-//! A simulated engine's volumes need none of it ([`Writers`](crate::engine::Writers)):
-//! restic is only started in the open folder.
+//! A simulated engine's volumes do not need this ([`Writers`](crate::engine::Writers)):
+//! restic is simply started in the open folder.
 //!
-//! `pre_exec` rather than a helper program: it needs no second copy of
-//! potluck to be found and trusted, and `Command` still owns pipes, signals
-//! and exit code. What runs there is limited to bare system calls on what was
-//! made ready before.
+//! `pre_exec` rather than a helper program: no second copy of potluck has to be found and
+//! trusted, and `Command` still owns pipes, signals and exit code. The code there is
+//! limited to bare system calls on values that were prepared before.
 
 use std::{
     ffi::{CStr, CString},

@@ -1,8 +1,8 @@
-//! The model to what a swarm is asked for (docker/cli, `compose/convert`).
+//! Converts the model to specs for a swarm (docker/cli, `compose/convert`).
 //!
-//! `Placement`, `Resources`, `Privileges` and `EndpointSpec` are always there:
-//! a 20.10 manager crashes on a spec without the first, and a missing one of
-//! the others would restart tasks of a service that docker deployed.
+//! `Placement`, `Resources`, `Privileges` and `EndpointSpec` are always present: a 20.10
+//! manager crashes on a spec without the first, and a spec without one of the others would
+//! restart the tasks of a service that docker deployed.
 
 mod deploy;
 mod mounts;

@@ -327,7 +327,7 @@ impl Converter<'_> {
         }
         let value = word(text);
         if value.is_none() {
-            let message = format!("`{text}` is not known here");
+            let message = format!("unknown value `{text}`");
             self.sink.hint(service.spot(path), path, message, format!("use {words}"));
         }
         value

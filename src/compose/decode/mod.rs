@@ -1,6 +1,6 @@
-//! A checked tree to typed values, as docker's loader does it (docker/cli,
-//! `compose/loader`). The schema has been checked; what it leaves open (sizes,
-//! dates where text is wanted, numbers out of range) is reported here.
+//! Turns a checked tree into typed values, as docker's loader does (docker/cli,
+//! `compose/loader`). The schema has been checked; what it does not check (sizes, dates
+//! where text is expected, numbers out of range) is reported here.
 
 mod cluster;
 mod deploy;

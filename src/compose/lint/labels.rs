@@ -1,5 +1,5 @@
-//! Labels that nobody reads where they stand: proxies and backups look at a
-//! service's own labels, under `deploy`, others at those of its containers.
+//! Labels in a place where nothing reads them: proxies and backups read a
+//! service's own labels, under `deploy`, other tools read those of its containers.
 
 use super::{Findings, Subject};
 use crate::{compose::model::Dict, lint::rules};

@@ -1,7 +1,7 @@
-//! What docker says nothing about and an operator would want to know: keys that
-//! swarm ignores, settings that hurt, and places where docker reads something
-//! else than the author wrote. A file with findings deploys as docker would
-//! deploy it; only errors, which swarm itself would refuse, stop an app's deploy.
+//! Problems that docker does not report and that an operator would want to know: keys that
+//! swarm ignores, settings that cause problems, and places where docker reads something
+//! else than the author meant. A file with findings deploys as docker would deploy it; only
+//! errors, which swarm itself would refuse, stop an app's deploy.
 
 mod environment;
 mod ignored;

@@ -1,4 +1,4 @@
-//! Placement constraints that are well formed and can hold on no node (moby/swarmkit,
+//! Placement constraints that are well formed but that no node can satisfy (moby/swarmkit,
 //! `manager/constraint`): all of them must hold, and overlays append theirs.
 
 use super::{Findings, Subject};
@@ -46,7 +46,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     for (index, constraint) in all.iter().enumerate() {
         if let Some(other) = all[..index].iter().find(|other| excludes(other, constraint)) {
             let message = format!(
-                "`{}` and `{}` hold on no node at once: no task starts",
+                "no node can satisfy both `{}` and `{}`: no task starts",
                 other.text, constraint.text
             );
             let fix = "keep one of them: overlays append theirs".to_owned();

@@ -67,7 +67,7 @@ fn check_replicas(subject: Subject<'_>, findings: &mut Findings<'_>) {
         return;
     };
     let key = "deploy.replicas";
-    let message = format!("{replicas} replicas take the managers down");
+    let message = format!("{replicas} replicas exhaust the managers' memory");
     let rule = &rules::TOO_MANY_REPLICAS;
     findings.push(rule, subject.spot(key), subject.path(key), message).certain =
         replicas > MOST_REPLICAS;
@@ -83,7 +83,7 @@ fn check_placement(subject: Subject<'_>, findings: &mut Findings<'_>) {
                 (true, format!("`{constraint}` has no operator, `==` or `!=`: swarm refuses it"))
             }
             Some((_, "")) => {
-                (true, format!("`{constraint}` compares with nothing: swarm refuses it"))
+                (true, format!("`{constraint}` has no value to compare with: swarm refuses it"))
             }
             Some((key, _)) if !is_node_key(key) => {
                 (false, format!("swarm does not know `{key}`: no node fits, and no task starts"))

@@ -1,11 +1,11 @@
-//! What swarm takes and every node refuses: the service is made, and none of its
-//! tasks ever runs. The engine checks a container only where it starts (moby,
+//! Services that swarm accepts but every node refuses: the service is created,
+//! but none of its tasks ever runs. The engine checks a container only where it starts (moby,
 //! `daemon/container.go`, `daemon/volume/local`, `daemon/logger`; opencontainers/runc),
-//! so a deploy would wait for its deadline to find it out. Each was tried on an engine.
+//! so a deploy would notice only when its deadline passes. Each case was tried on an engine.
 //!
-//! Only what no Linux node takes, whatever its kernel, plugins and images. A service of
-//! no replicas has no tasks, and is left alone. A plain stack is deployed all the same,
-//! as its other services may run.
+//! This covers only what every Linux node refuses, whatever its kernel, plugins and images.
+//! A service without replicas has no tasks, and is not checked. A plain stack is deployed
+//! nevertheless, because its other services may run.
 
 use std::{collections::BTreeMap, net::IpAddr};
 

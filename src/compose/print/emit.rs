@@ -1,4 +1,4 @@
-//! Values as YAML that every reader takes back for the same values.
+//! Writes values as YAML that every reader parses to the same values.
 
 use std::fmt::Write as _;
 

@@ -1,9 +1,8 @@
 //! Values that name something and begin or end with a blank.
 //!
-//! Docker keeps such a blank, and so does potluck: the network `proxy ` is not the
-//! network `proxy`, and what fails then says so in a way that hides the cause. It
-//! mostly comes from a variable, out of a file with Windows line ends or with a
-//! blank behind a value.
+//! Docker keeps such a blank, and so does potluck: the network `proxy ` is not the network
+//! `proxy`, and the error that follows hides the cause. Such a blank usually comes from a
+//! variable, read from a file with Windows line ends or with a blank after a value.
 
 use crate::compose::problem::Path;
 
@@ -162,7 +161,7 @@ fn called(c: char) -> String {
         '\n' => "a line break".into(),
         '\r' => "a carriage return, of a file with Windows line ends".into(),
         '\u{a0}' => "a no-break space".into(),
-        c => format!("the character U+{:04X}, which nobody sees", u32::from(c)),
+        c => format!("the invisible character U+{:04X}", u32::from(c)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Entries of lists and mappings that docker drops, or takes for a name that nobody
-//! means: `- "KEY: value"`, `- KEY = value`, a host without its address.
+//! Entries of lists and mappings that docker drops, or takes for a name that was
+//! not meant: `- "KEY: value"`, `- KEY = value`, a host without its address.
 
 use crate::compose::problem::{Path, Spot};
 

@@ -1,12 +1,11 @@
 //! `${NAME}` in values, with docker's grammar (docker/cli, `compose/template`
 //! and `compose/loader/interpolate.go`).
 //!
-//! The grammar is one regular expression,
-//! `\$(?i:(\$)|(N)|{(N)}|())` with `N = [_a-z][_a-z0-9]*(?::?[-?][^}]*)?`, so
-//! that the operator also works without braces, defaults do not nest, and `:+`
-//! does not exist. Operators are looked for as substrings, `:-` and `-` before
-//! `:?` and `?`: `${V:?set me - please}` never fails. Where docker's reading is
-//! surely not what the author meant, a [`Note`] says so.
+//! The grammar is one regular expression, `\$(?i:(\$)|(N)|{(N)}|())` with `N =
+//! [_a-z][_a-z0-9]*(?::?[-?][^}]*)?`, so that the operator also works without braces,
+//! defaults do not nest, and `:+` does not exist. Operators are looked for as substrings,
+//! `:-` and `-` before `:?` and `?`: `${V:?set me - please}` never fails. If docker's
+//! reading is surely not what the author meant, a [`Note`] says so.
 
 use crate::compose::problem::{Path, Sink, Spot};
 

@@ -1,6 +1,5 @@
-//! What docker's merge ([`super::merge`]) loses without a word: entries that it
-//! takes for the same, values of an overlay that replace nothing, and what a
-//! second definition leaves out.
+//! What docker's merge ([`super::merge`]) loses silently: entries that it considers the
+//! same, values of an overlay that replace nothing, and what a second definition omits.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Overlays on a base, with docker's rules (docker/cli, `compose/loader/
 //! merge.go`, on top of mergo): a value that is "not given" — zero, false,
 //! empty — never replaces one that is; lists are appended except where a key
-//! tells entries apart; mappings merge per key. Some of it is surely not meant
-//! (`healthcheck.test` is appended), but files that work today rely on it.
+//! tells entries apart; mappings merge per key. Some of this is surely not
+//! intended (`healthcheck.test` is appended), but files that work today rely on it.
 
 use std::collections::BTreeMap;
 

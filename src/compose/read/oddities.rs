@@ -1,5 +1,5 @@
-//! What looks like something else in the text of a file: YAML tags that docker
-//! ignores, characters that nobody sees, and values that become another text.
+//! Misleading text in a file: YAML tags that docker ignores, invisible
+//! characters, and values that become another text.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
-//! Keys of a service that newer files write below `deploy`: `mem_limit` and its
-//! like. Docker refuses them in a stack; what they ask of a swarm is what the newer
-//! key asks, so they are moved there before anything else looks at the file, with
-//! the place where they stand. Of a file that has both, the two must say the same.
+//! Keys of a service that newer files write below `deploy`: `mem_limit` and its like.
+//! Docker refuses them in a stack; they mean the same for a swarm as the newer keys, so
+//! they are moved there, with their position, before anything else reads the file. If a
+//! file has both, their values must be equal.
 
 use crate::compose::problem::{Path, Spot};
 

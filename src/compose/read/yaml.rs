@@ -1,8 +1,8 @@
-//! Text to a tree in which every node knows its place.
+//! Parses text to a tree in which every node knows its position.
 //!
 //! Scalars follow yaml.v3 ([`crate::compose::value::scalar`]). Only the first document counts,
 //! as in docker. Duplicate keys are errors, merge keys (`<<`) are applied, and
-//! everything is bounded: bytes, depth, and what aliases expand to, so that no
+//! everything is limited: bytes, depth, and the expansion of aliases, so that no
 //! file can exhaust memory.
 
 use std::collections::{HashMap, HashSet};
@@ -280,7 +280,7 @@ impl Reader<'_> {
             }
             Event::Alias(id) => {
                 let Some((node, weight, depth)) = self.anchors.get(&id).cloned() else {
-                    self.sink.push(at, "", "the alias stands inside what it refers to");
+                    self.sink.push(at, "", "the alias is inside the value that it refers to");
                     return false;
                 };
                 self.grow(weight, at) && self.finish(Built { node, merge: false, weight, depth }, 0)

@@ -218,7 +218,7 @@ impl Checker<'_> {
                 self.sink.hint(
                     node.at,
                     path,
-                    format!("`{text}` is not known here"),
+                    format!("unknown value `{text}`"),
                     format!("use one of {}", list(words)),
                 );
             }
@@ -324,7 +324,7 @@ impl Checker<'_> {
         let hint = foreign::instead(key)
             .map(str::to_owned)
             .or_else(|| nearest(key, known).map(|near| format!("did you mean `{near}`?")));
-        self.sink.fault(at, path, "this key is not known here".into(), hint);
+        self.sink.fault(at, path, "unknown key".into(), hint);
     }
 
     fn dict(&mut self, map: &Map, keys: Keys, rule: &Rule, others: Others, path: Path<'_>) {

@@ -1,9 +1,9 @@
-//! What the docker program was told on this machine: contexts, which name
-//! engines, and credentials for registries. Read only, so that whoever works
-//! with docker need not say anything twice.
+//! docker's own configuration on this machine: contexts, which name engines, and
+//! credentials for registries. It is only read, so that users of docker need not configure
+//! anything twice.
 //!
-//! The folder is `~/.docker` or `$DOCKER_CONFIG`; what is not there is as good
-//! as empty. Formats: docker/cli, `cli/config/configfile/file.go`,
+//! The folder is `~/.docker` or `$DOCKER_CONFIG`; a missing file counts as
+//! empty. Formats: docker/cli, `cli/config/configfile/file.go`,
 //! `cli/context/store`.
 
 mod context;

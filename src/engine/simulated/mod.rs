@@ -1,11 +1,10 @@
 //! A swarm in memory, or in a file, with the same state machine as the real
 //! one.
 //!
-//! It serves tests, and `--server simulated` where there is no Docker.
-//! Services, tasks, updates and rollbacks move one step with every look at them
-//! (`tick.rs`); the rules of a manager are in `state.rs`; what fails and what
-//! programs answer is told by a [`Script`]. Volumes are real folders, so that
-//! backups can work on them.
+//! It serves tests, and `--server simulated` where there is no Docker. Services, tasks,
+//! updates and rollbacks advance one step each time that they are read (`tick.rs`); the
+//! rules of a manager are in `state.rs`; a [`Script`] says what fails and what programs
+//! answer. Volumes are real folders, so that backups can work on them.
 
 mod contents;
 mod exec;

@@ -1,4 +1,4 @@
-//! What a simulated swarm is told to do: which tasks fail and how, and what
+//! The script of a simulated swarm: which tasks fail and how, and what
 //! programs in containers answer.
 //!
 //! ```yaml
@@ -20,7 +20,7 @@
 //!         stdout: "{}"
 //! ```
 //!
-//! The first rule that fits counts. Patterns know `*` for any text. A service
+//! The first rule that matches counts. In patterns `*` stands for any text. A service
 //! is matched by its full name or by its name within the stack; files are
 //! `volume:path`, the volume named either way, too.
 

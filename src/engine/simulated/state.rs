@@ -1,5 +1,5 @@
-//! The objects of a simulated swarm and the rules by which a manager takes or
-//! refuses them (moby/swarmkit, `manager/controlapi`).
+//! The objects of a simulated swarm and the rules by which a manager accepts
+//! or refuses them (moby/swarmkit, `manager/controlapi`).
 
 use std::collections::BTreeMap;
 

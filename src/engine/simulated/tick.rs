@@ -1,9 +1,9 @@
 //! One step of the swarm's logical clock.
 //!
-//! Every look at services, tasks or containers moves every service one step,
-//! so that a caller who polls sees all states in order and a test never
-//! sleeps. The order of things is that of moby/swarmkit
-//! (`manager/orchestrator/update`, `…/restart`), without its delays.
+//! Every call that reads services, tasks or containers advances every service by one step,
+//! so that a caller that polls sees all states in order and a test never sleeps. The order
+//! of things is that of moby/swarmkit (`manager/orchestrator/update`, `…/restart`), without
+//! its delays.
 
 use super::{
     script::{Script, Subject, TaskRule},

@@ -1,7 +1,7 @@
 //! Docker Swarm through bollard.
 //!
-//! [`SwarmEngine::connect`] contacts nobody: the first call does. A unix
-//! socket is opened anew for each call, as that costs nothing; over SSH one
+//! [`SwarmEngine::connect`] opens no connection: the first call does. A
+//! unix socket is opened anew for each call, because that is cheap; over SSH one
 //! connection is shared by all calls (`ssh.rs`). Errors are translated in
 //! `call.rs`, where every plain call also gets its time limit; streams have
 //! one only until their first answer.

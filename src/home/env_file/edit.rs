@@ -1,4 +1,4 @@
-//! Changing a file without touching what was not meant.
+//! Changes one assignment in a file without touching the rest.
 
 use super::{EnvFile, ParseError, Quoting, syntax};
 

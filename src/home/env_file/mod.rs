@@ -6,13 +6,13 @@
 //! kept as it was read, and an assignment replaces only the bytes of one value.
 //! Rules from abra: `pkg/envfile`, and the recipes it was read with.
 //!
-//! - An assignment stands on one line. `'…'` is literal; `"…"` knows `\n \r \t
+//! - An assignment is on one line. `'…'` is literal; `"…"` knows `\n \r \t
 //!   \" \\ \$` and expands; a bare value expands, and ends at ` #`.
 //! - `$KEY`, `${KEY}`, `${KEY-default}` and `${KEY:-default}` take the value
 //!   that the key has *so far*; a key without one is empty, with a warning. A
 //!   `$` before anything else is itself.
-//! - A file, a value and all values together are bounded, so that doubling
-//!   lines (`A=$A$A`) end in an error instead of in all the memory there is.
+//! - A file, a value and all values together are limited, so that doubling
+//!   lines (`A=$A$A`) end in an error instead of exhausting memory.
 
 mod edit;
 mod recipe;

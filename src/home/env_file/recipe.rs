@@ -1,5 +1,5 @@
 //! Which recipe the settings name: `RECIPE=recipe[:version]`, or `TYPE=` in older
-//! abra. Where both do, `RECIPE` counts.
+//! abra. If both are set, `RECIPE` counts.
 
 use super::{Entry, EnvFile, ParseError};
 use crate::home::names::RecipeName;

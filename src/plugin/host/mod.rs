@@ -1,11 +1,11 @@
 //! What a plugin can ask of the host: one file per capability.
 //!
-//! Each file holds a capability whole, in three moments: `link` puts it into
-//! the linker; `validate`, where it needs grants, says whether one makes sense
-//! for an app, without running anything; and every call begins with
-//! [`State::prepare`] (or [`State::call`], where no grant is needed) and looks
-//! at its arguments. Nothing is checked anywhere else, so that an adapter for an
-//! older version of an interface ([`older`]) has only to call the newest one.
+//! Each file holds one complete capability, with three parts: `link` adds it to the linker;
+//! `validate`, if it needs grants, checks whether a grant makes sense for an app, without
+//! running anything; and every call begins with [`State::prepare`] (or [`State::call`],
+//! where no grant is needed) and looks at its arguments. Nothing is checked anywhere else,
+//! so that an adapter for an older version of an interface ([`older`]) has only to call the
+//! newest one.
 
 pub mod app;
 pub mod bytes;

@@ -1,6 +1,6 @@
 //! `recipe-files`: the recipe's own files, read only. No grant is needed, since
-//! the plugin comes out of the same folder; that no path and no link leaves it
-//! is kept by [`RecipeFiles`](crate::plugin::RecipeFiles).
+//! the plugin comes out of the same folder; [`RecipeFiles`](crate::plugin::RecipeFiles)
+//! ensures that no path and no link leaves it.
 
 use wasmtime::component::{HasSelf, Linker};
 

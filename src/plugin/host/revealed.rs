@@ -1,7 +1,7 @@
-//! Secret values that a plugin has seen, taken out of everything it says.
+//! Removes secret values that a plugin has seen from everything it says.
 //!
 //! Best effort: a plugin that wants to give a secret away can encode it. This
-//! is for the careless one that logs what it sends.
+//! is for a careless plugin that logs what it sends.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,6 +1,6 @@
 //! `services`: programs, files and logs of the app's own services, each granted
-//! by name with `exec: SERVICE`. The stack's borders are kept by
-//! [`StackServices`](crate::plugin::StackServices).
+//! by name with `exec: SERVICE`. [`StackServices`](crate::plugin::StackServices)
+//! confines them to the stack.
 
 use std::time::Duration;
 

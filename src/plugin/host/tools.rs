@@ -107,7 +107,7 @@ impl State {
                 self.account.computing().spend(time)?;
                 done.map_err(|message| format_err!("{message}"))
             }
-            Err(error) => Err(format_err!("the work was broken off: {error}")),
+            Err(error) => Err(format_err!("the work was interrupted: {error}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `backup`: what to save, how to put it back, whether it works.
+//! `backup`: what to save, how to restore it, and whether the result works.
 
 use std::collections::BTreeSet;
 
@@ -173,7 +173,7 @@ impl Hooks {
         {
             let message = format!(
                 "{name:?} is not a plain name: letters, digits, `.`, `_` and `-`, \
-                 beginning with none of the last two or a dot"
+                 beginning with a letter or a digit"
             );
             return Err(self.answer(call, message));
         }

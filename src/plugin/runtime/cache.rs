@@ -1,11 +1,10 @@
-//! Compiled code kept between runs.
+//! A cache of compiled code.
 //!
-//! An entry is named by the component's sha256 and by the engine's
-//! configuration and version, and begins with the sha256 of that name and of the
-//! code that follows, so that an entry that was damaged, or renamed, is compiled
-//! anew instead of run. Whoever
-//! can write here runs code as this user; so the folder is private, and what is
-//! not this user's alone is not used.
+//! An entry is named by the component's sha256 and by the engine's configuration and
+//! version, and begins with the sha256 of that name and of the code that follows, so that
+//! an entry that was damaged, or renamed, is compiled anew instead of run. Anyone who can
+//! write here can run code as this user; so the folder is private, and entries that others
+//! can write are not used.
 
 use std::{
     fs::{self, OpenOptions},
@@ -76,7 +75,7 @@ impl Cache {
 
     /// An entry that is this user's alone and undamaged, checksum included.
     fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
-        let foreign = |what: &str| io::Error::other(format!("{what} is not this user's alone"));
+        let foreign = |what: &str| io::Error::other(format!("other users can use {what}"));
         if !private(&fs::symlink_metadata(&self.folder)?, libc_mode::DIRECTORY) {
             return Err(foreign("the folder"));
         }

@@ -1,12 +1,11 @@
 //! Compiling a component, and giving up on one that takes too much.
 //!
-//! A component of some kilobytes can keep the compiler at work for hours: what
-//! it does with one function grows with the function's variables times its
-//! branches, and nothing that can be counted beforehand tells such a function from
-//! CPython's interpreter. The compiler cannot be stopped either. So it works on a
-//! thread of its own, which is left alone when it takes too long or too much
-//! memory; it ends with the process, as it does at Ctrl-C. Until then it is in the
-//! way of what the same process compiles next, so the command had better end.
+//! A component of some kilobytes can keep the compiler at work for hours: what it does with
+//! one function grows with the function's variables times its branches, and nothing that
+//! can be counted beforehand tells such a function from CPython's interpreter. The compiler
+//! cannot be stopped either. So it works on a thread of its own, which is abandoned if it
+//! takes too long or too much memory; it ends with the process, as at Ctrl-C. Until then it
+//! slows down further compilations in the same process, so the command should end.
 
 use std::{
     fs,

@@ -1,9 +1,9 @@
-//! How large a component becomes.
+//! How many definitions a component has once it is instantiated.
 //!
 //! A component may instantiate components that it holds, and these others: a few
 //! kilobytes of thirty levels, each with two instances of the one below, are a
-//! thousand million instances. The compiler writes them all out, so they are
-//! counted before it sees them.
+//! thousand million instances. The compiler expands all of them, so they are
+//! counted before it runs.
 
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,

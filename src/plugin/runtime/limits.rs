@@ -1,4 +1,4 @@
-//! What a plugin may use up: defaults for each role, the ceiling to which a
+//! What a plugin may consume: defaults for each role, the ceiling to which a
 //! recipe may raise them, and the account kept while a hook runs.
 //!
 //! Sources: `wasmtime` counts memories, tables and instances through

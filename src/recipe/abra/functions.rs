@@ -1,4 +1,4 @@
-//! The functions of a shell script, for a person to write anew.
+//! The functions of a shell script, for a person to rewrite.
 
 use super::script;
 

@@ -1,5 +1,5 @@
-//! The commands of a shell script, and where they stand: always run, in a block
-//! or a condition, in a function. Nothing is run.
+//! The commands of a shell script, and their context: always run, in a block or
+//! a condition, or in a function. Nothing is run.
 
 use super::scanner::Scanner;
 

@@ -1,4 +1,4 @@
-//! Which database a function for backups is about, as its text tells.
+//! Which database a function for backups is about, judging by its text.
 
 use std::collections::BTreeMap;
 

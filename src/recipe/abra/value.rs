@@ -1,4 +1,4 @@
-//! What a word of a shell script stands for, where that needs no shell.
+//! The value of a word of a shell script, if no shell is needed to compute it.
 
 use super::reason::Reason;
 

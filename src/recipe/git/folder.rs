@@ -1,6 +1,6 @@
 //! A folder that somebody else filled, by descriptor: every name is opened by
 //! itself, below the folder that is held open, and no link is followed. So
-//! nothing that it holds, and nobody who changes it meanwhile, leads elsewhere.
+//! neither its content nor someone who changes it meanwhile can lead elsewhere.
 
 use std::{
     ffi::{OsStr, OsString},

@@ -1,11 +1,10 @@
 //! A repository that somebody else made, as data: git never runs in it.
 //!
-//! A repository's configuration names programs (`core.sshCommand`, filters,
-//! hooks), other folders (`include.path`, alternates, `core.worktree`) and
-//! servers (partial clones fetch what is missing). Of all that nothing is read
-//! but the address of `origin`, as a text. References and objects are copied,
-//! as regular files and within bounds, into a repository of ours; packs are
-//! indexed anew and everything is checked there by `git fsck`.
+//! A repository's configuration names programs (`core.sshCommand`, filters, hooks), other
+//! folders (`include.path`, alternates, `core.worktree`) and servers (partial clones fetch
+//! what is missing). Of all that, only the address of `origin` is read, as text. References
+//! and objects are copied, as regular files and within limits, into a repository of ours;
+//! packs are indexed anew and everything is checked there by `git fsck`.
 
 use std::{
     ffi::OsStr,

@@ -2,8 +2,8 @@
 //! prompts, no helpers, no submodules; bounded in time, memory and output.
 //!
 //! It runs in repositories that we made only ([`Repository`]). What others made
-//! is read as data first ([`foreign`]). The person's own configuration counts
-//! where something is fetched (credentials, proxies, keys), and only there.
+//! is read as data first ([`foreign`]). The user's own configuration is used
+//! only for fetching (credentials, proxies, keys).
 
 use std::{
     io::{BufReader, Read},
@@ -226,7 +226,7 @@ fn last_words(stderr: &[u8]) -> String {
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let told = |prefix: &&str| lines.iter().find_map(|line| line.strip_prefix(*prefix));
     let message = ["fatal: ", "error: "].iter().find_map(told);
-    let message = message.or(lines.last().copied()).unwrap_or("git failed without a word");
+    let message = message.or(lines.last().copied()).unwrap_or("git failed without a message");
     // A hostile server chooses these words.
     text::line_of(message, 500).into_owned()
 }

@@ -1,6 +1,6 @@
 //! The references of a repository, read as data: HEAD, branches, tags and what
 //! was fetched from `origin` (gitrepository-layout(5), git-pack-refs(1)). What
-//! git would not take for a reference is left out, and so are references that
+//! git would not accept as a reference is skipped, and so are references that
 //! change what others mean (`refs/replace`).
 
 use std::{collections::BTreeMap, io};

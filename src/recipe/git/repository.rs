@@ -1,5 +1,5 @@
 //! A bare repository that we made from somebody else's, in a private folder
-//! that goes with it or in the cache.
+//! that is removed with it, or in the cache.
 
 use std::{
     fs, io,

@@ -1,7 +1,7 @@
 //! Tells whether a live service is what the recipe asks for; pure.
 //!
 //! Both specs are brought into one comparable form: ids become names, what
-//! swarm adds by itself goes, and Go's zero values count as absent, as they do
+//! swarm adds by itself is removed, and Go's zero values count as absent, as they do
 //! in swarm's own storage. Whatever compares equal is not sent, so being too
 //! strict here costs restarts and being too lax hides changes; the few zeros
 //! that mean something are listed in [`MEANINGFUL_ZERO`]. Sources: moby,
@@ -332,7 +332,7 @@ fn named(
         }
     }
     if lines.len() == start {
-        lines.push(format!("{word}s: other order"));
+        lines.push(format!("{word}s: order changed"));
     }
 }
 
@@ -356,7 +356,7 @@ fn shown(
     let same = same.map(&text).filter(|text| before.contains(text));
     lines.extend(same.map(|text| format!("{word} {text}: changed")));
     if lines.len() == start {
-        lines.push(format!("{word}s: other order"));
+        lines.push(format!("{word}s: order changed"));
     }
 }
 

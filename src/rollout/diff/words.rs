@@ -1,6 +1,6 @@
-//! Fields of a service spec and their values as a compose file would write them,
-//! where that is short to say; pure. What a spec leaves out is named by what it
-//! means (swarmkit, `api/defaults/service.go`), never as nothing.
+//! Fields of a service spec and their values, in a compose file's words where these are
+//! short; pure. An omitted value is shown as the default that it stands for (swarmkit,
+//! `api/defaults/service.go`), never as nothing.
 
 use serde_json::Value;
 

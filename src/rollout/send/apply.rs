@@ -1,5 +1,5 @@
 //! Carries out [`Work`]: networks, secrets and configs first, then services,
-//! side by side; leftovers only later, when the deploy is known to be good.
+//! side by side; leftovers are removed later, after the deploy has succeeded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

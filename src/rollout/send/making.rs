@@ -1,5 +1,5 @@
-//! Networks, secrets and configs: made before any service is sent, and taken away
-//! again where one of them, or every service, is refused.
+//! Networks, secrets and configs: created before any service is sent, and removed
+//! again if one of them, or every service, is refused.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Why tasks stay `new`: swarm places none before it has addresses for it, and says
-//! nowhere but in a manager's own log when it finds none (moby/swarmkit,
+//! Why tasks stay `new`: swarm places no task before it has addresses for it, and
+//! if it finds none, it says so only in a manager's own log (moby/swarmkit,
 //! `manager/allocator`).
 
 use crate::engine::{Engine, Error, Scope, api};

@@ -1,10 +1,9 @@
-//! How services do, to whoever looks at any moment: `app ps` and `app ls --status`
-//! judge by this one rule.
+//! The condition of services at any moment: `app ps` and `app ls --status` use
+//! this one rule.
 //!
 //! A deploy judges what it sees from its beginning to its end ([`crate::rollout::state`]).
-//! One look sees a service that crashes again and again mostly between two
-//! crashes, so here failures of the last minutes count until a task has held out
-//! for a while.
+//! A single look at a service that crashes again and again usually falls between two
+//! crashes, so here failures of the last minutes count until a task has run for a while.
 
 use std::{collections::BTreeSet, time::Duration};
 

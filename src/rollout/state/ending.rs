@@ -1,7 +1,7 @@
 //! How a task ended, in words for people; pure.
 //!
-//! Swarm's own words name a task by an id that nobody can look up any more, and
-//! give 137 for a container that it stopped itself.
+//! Swarm's own words name a task by an id that can no longer be looked up, and
+//! report exit code 137 for a container that swarm itself stopped.
 
 use crate::engine::api::{self, TaskState};
 

@@ -1,5 +1,5 @@
-//! What state a service is in, read off its spec, tasks, nodes and health;
-//! pure. How long a state may last is for [`super::converge`] to decide.
+//! The state of a service, computed from its spec, tasks, nodes and
+//! health; pure. [`super::converge`] decides how long a state may last.
 //!
 //! Swarm calls a task `running` only when its health check has passed once,
 //! and ends a task whose check fails later; so *running* here means *running
@@ -138,10 +138,10 @@ impl fmt::Display for State {
             State::Rejected { reason, .. } => write!(f, "rejected: {reason}"),
             State::Paused { message } => write!(f, "{message}, so swarm paused the update"),
             State::RollingBack { message } => {
-                write!(f, "{message}, so swarm is going back to what ran before")
+                write!(f, "{message}, so swarm is rolling back to what ran before")
             }
             State::RolledBack { message } => {
-                write!(f, "{message}, so swarm went back to what ran before")
+                write!(f, "{message}, so swarm rolled back to what ran before")
             }
         }
     }

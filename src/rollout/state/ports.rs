@@ -1,8 +1,8 @@
 //! Who holds a port that a task cannot have.
 //!
-//! Swarm says on how many nodes a port is taken, and neither which nor by whom.
+//! Swarm says on how many nodes a port is taken, but not on which, nor by whom.
 //! Ports that every node listens on (`ingress`) are refused by the manager, which
-//! names the service; these are those of single nodes (`mode: host`).
+//! names the service; this module is about ports of single nodes (`mode: host`).
 
 use std::fmt;
 

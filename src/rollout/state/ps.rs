@@ -1,4 +1,4 @@
-//! What of a stack runs right now, as data.
+//! Which tasks of a stack run right now, as data.
 
 use std::collections::BTreeSet;
 
@@ -143,7 +143,7 @@ fn without_tasks(key: &str, service: &api::Service) -> TaskRow {
     let everywhere = mode.global.is_some() || mode.global_job.is_some();
     let (wanted, cause) = match (wants_tasks(&spec), everywhere) {
         (false, false) => (0, "scaled to 0"),
-        (false, true) => (0, "stopped for a restore that has not come to its end"),
+        (false, true) => (0, "stopped for a restore that did not finish"),
         (true, true) => (0, "no node fits its constraints"),
         (true, false) => (replicas(&mode), "swarm has made no task yet"),
     };
@@ -274,7 +274,7 @@ mod tests {
                 json!({"Global": {}}),
                 vec![nowhere],
                 "0/0",
-                "stopped for a restore that has not come to its end",
+                "stopped for a restore that did not finish",
             ),
             (json!({"Replicated": {"Replicas": 2}}), vec![], "0/2", "swarm has made no task yet"),
         ] {

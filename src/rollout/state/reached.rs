@@ -1,4 +1,4 @@
-//! What services came to in a deploy, in words for people; pure.
+//! The result of a deploy for its services, in words for people; pure.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Whether a service is to run anywhere at all; pure.
+//! Whether a service should run anywhere; pure.
 
 use crate::engine::api;
 

@@ -1,12 +1,12 @@
 //! Configs and file secrets, which swarm cannot change; pure.
 //!
-//! An object whose content is the same keeps its name, whoever made it, so
-//! that a stack can be taken over from docker or abra and given back. One
-//! whose content changed gets a successor named by content,
-//! `<name>_<first 8 of sha256>`, and services move to it.
+//! An object whose content is the same keeps its name, whoever made it, so that a stack can
+//! be taken over from docker or abra and given back. If the content changed, a new object
+//! is created whose name depends on the content, `<name>_<first 8 of sha256>`, and services
+//! are switched to it.
 //!
 //! Swarm gives back the contents of configs, never those of secrets: an app's
-//! bear a digest, of others the manager is asked whether they are the same
+//! secrets have a label with a digest; for others, the manager is asked whether they are the same
 //! ([`crate::engine::Engine::secret_matches`]).
 
 use std::collections::BTreeMap;
@@ -132,7 +132,8 @@ fn place_secrets(wanted: &BTreeMap<String, api::SecretSpec>, live: &Live, marks:
             Some(None) if live.same_secrets.get(name) != Some(&false) => {
                 if !live.same_secrets.contains_key(name) {
                     placed.warnings.push(format!(
-                        "the secret `{name}` was made by another tool, so whether its file changed since cannot be seen; it is used as it is"
+                        "the secret `{name}` was made by another tool, so whether its file \
+                         changed since is unknown; it is used unchanged"
                     ));
                 }
                 name.clone()

@@ -1,9 +1,9 @@
-//! What of a network or a volume that exists swarm keeps as it is, whatever the
-//! files say of it now; pure.
+//! Properties of an existing network or volume that swarm does not change,
+//! whatever the files say now; pure.
 //!
-//! Swarm makes a network once, and each node a volume when its first task needs it.
-//! Both stay as they were made, and docker says nothing of it. Values are named only
-//! where they cannot be somebody's password.
+//! Swarm creates a network once, and each node creates a volume when its first task needs
+//! it. Neither changes afterwards, and docker does not report it. Values are named only if
+//! they cannot be a password.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,7 +59,7 @@ pub(in crate::rollout) fn warnings(stack: &Stack, live: &Live) -> Vec<String> {
         }
     }
     warnings.extend(live.unseen_volumes.iter().map(|error| {
-        format!("whether volumes have the options that the files give them is not known: {error}")
+        format!("it is unknown whether the volumes have the options in the files: {error}")
     }));
     warnings
 }

@@ -1,5 +1,5 @@
-//! Labels of configs and file secrets that are there already: the one thing of
-//! them that swarm changes; pure.
+//! Labels of existing configs and file secrets, the only part of them that
+//! swarm can change; pure.
 
 use std::collections::{BTreeMap, HashMap};
 

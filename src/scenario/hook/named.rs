@@ -1,5 +1,5 @@
 //! A command whose arguments are named, `name=reset user=ada`, as those of other
-//! hooks are. The plugin itself says in which order it takes them.
+//! hooks are. The plugin itself declares their order.
 
 use crate::plugin::{CommandSpec, Parameter};
 

@@ -1,4 +1,4 @@
-//! What hooks answer, as a scenario expects it; and what of it nobody should see.
+//! Results of hooks, as a scenario expects them; and which parts of them are secret.
 
 use serde_json::{Map, Value, json};
 

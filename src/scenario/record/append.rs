@@ -1,5 +1,5 @@
-//! A recording behind earlier ones: one scenario with a step for each hook, whose
-//! world is what all of them saw.
+//! Appends a recording to earlier ones: one scenario with a step for each hook,
+//! whose world is the union of what all of them saw.
 
 use std::{io, path::Path};
 
@@ -40,10 +40,10 @@ impl Earlier {
         let value = crate::yaml::document(text).map_err(Error::Invalid)?;
         match value {
             Value::Object(_) if yaml(&value)? != text => {
-                Err(Error::Invalid("it is not as it was recorded".into()))
+                Err(Error::Invalid("it was edited after it was recorded".into()))
             }
             Value::Object(map) => Ok(Earlier(map)),
-            _ => Err(Error::Invalid("it is no scenario".into())),
+            _ => Err(Error::Invalid("it is not a scenario".into())),
         }
     }
 
@@ -58,7 +58,10 @@ impl Earlier {
         if passed(&played(plugin, &document).await?) {
             return Ok(());
         }
-        Err(Error::Invalid(format!("it comes out otherwise with the plugin `{}`", plugin.name())))
+        Err(Error::Invalid(format!(
+            "replaying it with the plugin `{}` gives a different result",
+            plugin.name()
+        )))
     }
 
     fn is_of(&self, given: &Map<String, Value>) -> Result<(), Error> {
@@ -87,7 +90,9 @@ impl Earlier {
         if passed(&again) || passed(&played(plugin, &document).await?) {
             return Ok(document);
         }
-        Err(Error::Invalid("behind what was recorded before, it comes out otherwise".into()))
+        Err(Error::Invalid(
+            "after the steps recorded earlier, replaying it gives a different result".into(),
+        ))
     }
 
     /// Both worlds as one, and the steps one behind the other.
@@ -100,7 +105,7 @@ impl Earlier {
         };
         let said = |key: &str| new.get("given").and_then(|given| given.get(key));
         let Some(world) = given.as_object_mut() else {
-            return Err(Error::Invalid("it has no world".into()));
+            return Err(Error::Invalid("its `given` is not a mapping".into()));
         };
         for key in LISTS {
             if let Some(Value::Array(more)) = said(key) {

@@ -1,4 +1,4 @@
-//! Placeholders for the secrets that went by.
+//! Replaces secrets in a recording by placeholders.
 
 use serde_json::{Map, Value};
 

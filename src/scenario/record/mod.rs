@@ -1,5 +1,5 @@
-//! From a real run to a scenario: what a plugin asked and was told is listened
-//! to, and written down with placeholders for the secrets that went by.
+//! From a real run to a scenario: records the calls of a plugin and their
+//! answers, with placeholders for secrets.
 
 mod append;
 mod hide;

@@ -1,6 +1,6 @@
 //! Addresses that stay closed unless a grant names them literally.
 //!
-//! A plugin with leave to talk to `https://sso.example.org` must not reach the
+//! A plugin that may talk to `https://sso.example.org` must not reach the
 //! machine itself, its neighbours or a cloud's metadata service because a name
 //! server says so. Source: the IANA special-purpose address registries
 //! (RFC 6890 and its updates).

@@ -1,5 +1,5 @@
-//! Metadata services of clouds. They hand credentials of the machine to whoever
-//! asks from it, at addresses that are the same everywhere, and some of these
+//! Metadata services of clouds. They give credentials of the machine to any
+//! program on it that asks, at addresses that are the same everywhere, and some of these
 //! look like any public address.
 //!
 //! Sources: the clouds' own documents, and cloud-init's data sources

@@ -1,4 +1,4 @@
-//! One request as it goes out, and what a redirection makes of it.
+//! One outgoing request, and the request that follows from a redirection.
 
 use reqwest::{
     Method,
@@ -63,7 +63,7 @@ impl Next {
                 return invalid(format!("{name:?} is not a header with a plain value"));
             };
             if OURS.contains(&name) {
-                return invalid(format!("the header `{name}` is the host's to set"));
+                return invalid(format!("only the host sets the header `{name}`"));
             }
             headers.append(name, value);
         }
