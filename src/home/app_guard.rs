@@ -14,11 +14,11 @@ use super::{AppEntry, Error, Holder, Home};
 /// Bytes of what a holder writes of itself.
 const LONGEST: u64 = 4096;
 /// Bytes that it fills at least, with blanks: written over those of the holder before,
-/// since a file that gets shorter first keeps the command waiting for the file system.
+/// because shortening a file first makes the command wait for the file system.
 const FILLED: usize = 256;
 
-/// That this process is the one that changes an app: who holds one may. Let go when
-/// dropped and when the process ends, however it ends.
+/// Proof that this process may change an app. Released when dropped, and when the
+/// process ends, however it ends.
 #[derive(Debug)]
 pub struct AppGuard {
     app: AppEntry,
@@ -33,8 +33,8 @@ impl AppGuard {
 }
 
 impl Home {
-    /// Claims the app for this process without waiting; `doing` is for whoever finds it taken:
-    /// `a deploy`, `a backup`.
+    /// Claims the app for this process without waiting; `doing` is shown to others that find
+    /// it taken: `a deploy`, `a backup`.
     ///
     /// # Errors
     /// [`Error::Locked`] while another command holds it.
@@ -74,7 +74,7 @@ impl Home {
     }
 }
 
-/// None where it has not written that yet, or is of an older potluck.
+/// None if it has not written that yet, or is an older potluck.
 fn holder(path: &Path) -> Option<Holder> {
     let mut text = String::new();
     File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;

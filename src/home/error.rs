@@ -60,7 +60,7 @@ pub enum Error {
     Name(#[from] InvalidName),
 }
 
-/// As many names as a person reads.
+/// At most as many names as a person reads.
 fn list(apps: &[AppName]) -> String {
     const SHOWN: usize = 5;
     let shown: Vec<_> = apps.iter().take(SHOWN).map(AppName::as_str).collect();

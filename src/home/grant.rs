@@ -43,7 +43,7 @@ impl Grant {
         }
     }
 
-    /// Builds a grant from its two halves, as they stand in `recipe.yml`.
+    /// Builds a grant from its two halves, as written in `recipe.yml`.
     ///
     /// # Errors
     /// [`InvalidGrant`] for an unknown capability or a malformed thing.
@@ -114,7 +114,7 @@ impl FromStr for Grant {
     }
 }
 
-/// What stands before the colon, and behind it.
+/// The text before the colon, and after it.
 fn halves(text: &str) -> Result<(&str, &str), InvalidGrant> {
     let no_colon = || format!("it has no colon; {WRITTEN}");
     text.split_once(':').ok_or_else(|| InvalidGrant { given: text.into(), reason: no_colon() })

@@ -48,7 +48,7 @@ impl MemoryFile {
     /// Keeps a fact; an empty value forgets it.
     ///
     /// # Errors
-    /// [`Error::Memory`] naming the bound that was hit; [`Error::Busy`] when
+    /// [`Error::Memory`] naming the limit that was reached; [`Error::Busy`] when
     /// another process holds the memory for long; [`Error::Io`].
     pub fn set(&self, key: &str, value: &str) -> Result<(), Error> {
         if key.is_empty() || key.len() > MAX_KEY {

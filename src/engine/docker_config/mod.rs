@@ -23,10 +23,10 @@ use crate::hint::Hint;
 
 pub use context::{DEFAULT_CONTEXT, Tls, endpoint_of};
 
-/// Larger than any configuration that people or programs write.
+/// Largest configuration; larger than any that people or programs write.
 const LARGEST_FILE: u64 = 4 << 20;
 
-/// Why docker's configuration is of no use.
+/// Why docker's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -90,7 +90,7 @@ impl fmt::Debug for DockerConfig {
 }
 
 impl DockerConfig {
-    /// Reads the folder; one that is not there is empty.
+    /// Reads the folder; a missing one counts as empty.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Syntax`].
@@ -107,7 +107,7 @@ impl DockerConfig {
     }
 }
 
-/// A JSON file; none when it is not there.
+/// A JSON file; none if it is missing.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let failed = |source| Error::Read { path: path.into(), source };
     let file = match std::fs::File::open(path) {

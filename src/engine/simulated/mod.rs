@@ -44,7 +44,7 @@ use store::Store;
 /// The endpoint that names a simulated swarm.
 pub const ENDPOINT: &str = "simulated";
 
-/// A swarm that is not there.
+/// A simulated swarm.
 #[derive(Debug)]
 pub struct Simulated {
     store: Store,
@@ -99,7 +99,7 @@ impl Simulated {
         self.set_source(Source::Inline(script));
     }
 
-    /// From now on happens what the file says; nothing special without one.
+    /// From now on the file is followed; without one, nothing special happens.
     pub fn set_script_file(&self, path: PathBuf) {
         self.set_source(Source::File(path));
     }
@@ -139,7 +139,7 @@ impl Simulated {
         self.store.change(|state| change(state, &script)).await
     }
 
-    /// Looks, after the clock has moved one step.
+    /// Reads the state, after the clock has advanced one step.
     async fn look<T>(
         &self,
         look: impl FnOnce(&State, &Script) -> Result<T, Error>,

@@ -70,12 +70,12 @@ pub struct ExecRule {
     pub stdin_file: Option<String>,
     /// Standard output begins with this text,
     pub stdout: String,
-    /// goes on with this file of a volume,
+    /// continues with this file of a volume,
     pub stdout_file: Option<String>,
     /// and ends with what came in through standard input.
     pub echo: bool,
-    /// Or all of the output by what came in: the first answer that fits. Input
-    /// that none fits is answered like a command that no rule fits.
+    /// Or all of the output by what came in: the first answer that fits. If
+    /// none matches the input, it is answered like a command without a rule.
     pub answers: Vec<Answer>,
     pub stderr: String,
     pub exit_code: i64,

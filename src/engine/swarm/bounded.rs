@@ -22,7 +22,7 @@ pub(super) fn is_stream(path: &str) -> bool {
     ["/logs", "/archive", "/start", "/attach"].iter().any(|end| path.ends_with(end))
 }
 
-/// A connection that brings so many bytes and no more.
+/// A connection that delivers at most so many bytes.
 #[derive(Debug)]
 pub(super) struct Bounded<S> {
     inner: S,

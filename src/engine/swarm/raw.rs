@@ -123,7 +123,7 @@ pub(super) fn unix(
     }
 }
 
-/// Docker's filters, as they stand in a query.
+/// Docker's filters, in the form for a query.
 pub(super) fn filters(filters: &HashMap<String, Vec<String>>) -> String {
     let json = serde_json::json!(filters).to_string();
     url::form_urlencoded::byte_serialize(json.as_bytes()).collect()

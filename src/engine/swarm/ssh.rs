@@ -141,7 +141,7 @@ pub(super) fn connect(endpoint: &str, target: Target) -> Result<(Docker, Raw), E
         .map_err(|error| call::unreachable(endpoint, &error))
 }
 
-/// The master connection and what its programs said on standard error.
+/// The master connection and the standard error of its programs.
 struct Tunnel {
     target: Target,
     master: tokio::sync::Mutex<Option<Master>>,

@@ -116,8 +116,8 @@ impl EnvFile {
         Self::read(name, text, |_, error| Err(error))
     }
 
-    /// Reads what can be read and leaves out the other lines, for what has to
-    /// work with a broken file; with what was left out.
+    /// Reads the valid lines and skips the others, for commands that have to
+    /// work with a broken file; also returns the errors.
     ///
     /// # Errors
     /// [`ParseError`] where the value of `needed` depends on a line that is left
@@ -144,8 +144,8 @@ impl EnvFile {
         }
     }
 
-    /// `wrong` is told of each line that cannot be read, and says whether to go
-    /// on without it.
+    /// `wrong` is called for each invalid line, and says whether to continue
+    /// without it.
     fn read(
         name: &str,
         text: &str,
@@ -323,8 +323,8 @@ impl EnvFile {
         self.entries.iter().rev().find(|entry| !entry.commented && entry.key == key)
     }
 
-    /// `length=32 charset=hex` in the comment behind a value. Prose is let be:
-    /// unknown words count as modifiers only where the whole comment is pairs.
+    /// `length=32 charset=hex` in the comment behind a value. Prose is
+    /// ignored: unknown words count as modifiers only if the whole comment consists of pairs.
     fn read_modifiers(
         &mut self,
         number: usize,

@@ -37,7 +37,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, Range<usize>)> +
     })
 }
 
-/// Whether a line begins as an assignment of this key does, however it goes on.
+/// Whether a line begins like an assignment of this key, whatever follows.
 pub(super) fn begins_with_key(line: &str, key: &str) -> bool {
     let line = line.trim_start();
     let line = match line.strip_prefix("export") {
