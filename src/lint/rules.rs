@@ -10,7 +10,7 @@ pub struct Rule {
     pub severity: Severity,
     /// Why it matters.
     pub reason: &'static str,
-    /// What to do, unless a finding knows better.
+    /// What to do, unless a finding has a fix of its own.
     pub fix: &'static str,
 }
 
@@ -169,7 +169,7 @@ rules! {
         "name it at the service that needs it, or remove it";
     UPDATE_PAUSES: Warning "update-pauses",
         "with `failure_action: pause`, docker leaves a failed update half done; `potluck app \
-         deploy` puts back what ran before anyway",
+         deploy` restores the previous version anyway",
         "use `failure_action: rollback`, so that docker does so, too";
     VALUE_CHANGED: Warning "value-changed",
         "without quotes, `022`, `1.10`, `1e3` and `2024-01-01` are numbers and dates, which docker writes in its own way",
@@ -200,7 +200,8 @@ rules! {
         "`restart` has no effect beside `deploy.restart_policy`",
         "remove `restart`";
     UPDATE_PAUSES_BY_DEFAULT: Info "update-pauses-by-default",
-        "without `failure_action`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before",
+        "without `failure_action`, docker leaves a failed update half done; `potluck app deploy` \
+         restores the previous version",
         "for docker, set `deploy.update_config.failure_action: rollback`";
     VOLUME_NOT_PINNED: Info "volume-not-pinned",
         "a local volume exists separately on each node: a task that moves starts with an empty one",
@@ -322,7 +323,7 @@ rules! {
         "a setting will not be read as it looks",
         "correct it with `potluck app config`";
     TIMEOUT_INVALID: Warning "timeout-invalid",
-        "a deploy waits 5 minutes where the stack's timeout label is no number of seconds",
+        "a deploy waits 5 minutes where the stack's timeout label is not a number of seconds",
         "set it to a whole number of seconds above 0, or pass `--timeout`";
 }
 

@@ -14,7 +14,7 @@ use crate::{
     engine::{IMAGE_LABEL, api},
 };
 
-/// Swarm keeps them in 32 bits, and what is beyond becomes another number.
+/// Swarm stores them in 32 bits, and larger values become another number.
 const MOST_RETRIES: i64 = i32::MAX as i64;
 
 impl Converter<'_> {

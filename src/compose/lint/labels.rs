@@ -4,7 +4,7 @@
 use super::{Findings, Subject};
 use crate::{compose::model::Dict, lint::rules};
 
-/// Read from the service, with who reads them.
+/// Labels that are read from the service, and by which tool.
 const OF_SERVICES: &[(&str, &str)] = &[
     ("backupbot.", "what makes backups looks"),
     ("caddy", "the Caddy proxy looks"),

@@ -124,7 +124,7 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
         NoteKind::VariableUnset(_) | NoteKind::PassedUnset(_) => return,
         NoteKind::ValueChanged { written, becomes } => (
             &rules::VALUE_CHANGED,
-            format!("without quotes, `{written}` is no text: what arrives is `{becomes}`"),
+            format!("without quotes, `{written}` is not text: it becomes `{becomes}`"),
         ),
         NoteKind::EntryMisread { what, .. } => (&rules::ENTRY_MISREAD, what.clone()),
         NoteKind::Unused(effect) => {

@@ -5,7 +5,7 @@ use super::{Findings, Subject};
 use crate::lint::{Severity, rules};
 
 const KEY: &str = "deploy.placement.constraints";
-/// How Docker's platforms are called, and how nodes call them.
+/// Names of Docker's platforms, and the names that nodes use for them.
 const ARCHITECTURES: &[(&str, &str)] = &[("amd64", "x86_64"), ("arm64", "aarch64")];
 
 /// `KEY == VALUE`, or `!=`.
@@ -55,7 +55,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Why the value can be that of no node.
+/// Why no node can have this value.
 fn impossible(constraint: &Constraint<'_>) -> Option<(String, String)> {
     let Constraint { key, equal, value, .. } = constraint;
     let effect = if *equal { "no node fits, and no task starts" } else { "every node fits" };

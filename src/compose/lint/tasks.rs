@@ -21,7 +21,7 @@ const LEAST_MEMORY: i64 = 6 << 20;
 /// Bytes that Linux keeps of a host's name.
 const LONGEST_HOSTNAME: usize = 64;
 
-/// Of Linux, without `CAP_`; which of them a node has is its kernel's affair.
+/// Capabilities of Linux, without `CAP_`; which of them a node supports depends on its kernel.
 const CAPABILITIES: &[&str] = &[
     "AUDIT_CONTROL",
     "AUDIT_READ",
@@ -66,8 +66,8 @@ const CAPABILITIES: &[&str] = &[
     "WAKE_ALARM",
 ];
 
-/// Without `SIG` (moby/sys, `signal/signal_linux.go`); those of real time are told by
-/// their number.
+/// Without `SIG` (moby/sys, `signal/signal_linux.go`); real-time signals are given by
+/// number.
 const SIGNALS: &[&str] = &[
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
     "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP",
@@ -124,7 +124,7 @@ const LOG_OPTIONS: &[&str] = &[
     "tag",
 ];
 
-/// A key of a service, and why no node takes what it says.
+/// A key of a service, and why no node accepts its value.
 type Refusal = (String, String);
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
@@ -142,7 +142,7 @@ pub(super) fn is_checked(subject: Subject<'_>) -> bool {
     subject.service.deploy.replicas != Some(0) && !is_of_windows(subject.service)
 }
 
-/// Whether its nodes are no Linux nodes.
+/// Whether it is for nodes that do not run Linux.
 fn is_of_windows(service: &Service) -> bool {
     let named = |constraint: &String| constraint.to_lowercase().contains("windows");
     service.deploy.constraints.iter().any(named)

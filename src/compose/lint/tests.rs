@@ -582,7 +582,8 @@ fn values_that_become_another_text_are_told() {
             assert_eq!(
                 told(&text),
                 [format!(
-                    "value-changed 0.yml:1:{}: services.a.{service}.K: without quotes, `{written}` is no text: what arrives is `{becomes}`",
+                    "value-changed 0.yml:1:{}: services.a.{service}.K: without quotes, \
+                     `{written}` is not text: it becomes `{becomes}`",
                     22 + service.len()
                 )]
             );
@@ -619,9 +620,8 @@ fn decimal_modes_are_told() {
     );
     assert_eq!(
         told("04444"),
-        [
-            "0.yml:1:26: services.a.configs: the mode 04444 of `c` has bits that are no permissions (write a mode up to `0777`)"
-        ]
+        ["0.yml:1:26: services.a.configs: the mode 04444 of `c` has bits that are not \
+             permissions (write a mode up to `0777`)"]
     );
     for right in ["0440", "0o400", "288", "256", "0"] {
         assert_eq!(told(right), Vec::<String>::new(), "{right}");

@@ -6,11 +6,11 @@
 
 use crate::compose::problem::Path;
 
-/// A blank that is no part of what was meant.
+/// A blank that was not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blank {
     pub message: String,
-    /// Of the variables, the one that brought it.
+    /// The variable that it comes from.
     pub variable: Option<String>,
 }
 
@@ -97,8 +97,8 @@ const NAMES: &[&[&str]] = &[
     &["configs", "*", "template_driver"],
 ];
 
-/// What there is to say of a value that [`is_odd`]. It was written as `written`, with
-/// these variables, in order.
+/// The note about a value that [`is_odd`]. It was written as `written`, with these
+/// variables, in order.
 pub fn find(
     value: &str,
     written: &str,
@@ -144,7 +144,7 @@ pub fn is_odd(value: &str, path: Path<'_>) -> bool {
         && NAMES.iter().any(|parts| is_at(path, parts))
 }
 
-/// Whether a character shows nothing, or looks like a blank and is none.
+/// Whether a character is invisible, or looks like a blank but is not one.
 pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
         | '\u{2060}'..='\u{206f}' | '\u{3000}' | '\u{feff}')

@@ -20,7 +20,7 @@ fn entries<T>(list: &[Placed<T>]) -> impl Iterator<Item = Entry<'_, T>> {
     list.iter().map(|placed| Entry { at: placed.at, it: &placed.it })
 }
 
-/// Everything that merging `over` into `base` loses.
+/// Notes everything that is lost when `over` is merged into `base`.
 pub fn find(base: &File, over: &File, notes: &mut Vec<Note>) {
     for (name, service) in &over.services {
         if let Some(present) = base.services.get(name) {
@@ -60,8 +60,8 @@ impl Losses<'_> {
         });
     }
 
-    /// Of entries with one key the last one stays. Whether that loses something
-    /// `lost` tells; it is told, too, whether one file holds both.
+    /// Of entries with the same key the last one is kept. `lost` says whether
+    /// this loses something; it is told whether both are in one file.
     fn keyed<T, K: Ord>(
         &mut self,
         key: &str,

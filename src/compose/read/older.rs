@@ -64,8 +64,8 @@ pub fn move_keys(root: &mut Map, notes: &mut Vec<Note>) {
     }
 }
 
-/// Makes `cpus` of the time that a container may run in each period, where it comes
-/// out exact.
+/// Computes `cpus` from the time that a container may run in each period, if the
+/// quotient is exact.
 fn quota(keys: &mut Map) {
     let number = |key: &str| match keys.get(key).map(|node| &node.value) {
         Some(Value::Int(number)) => Some(*number),
@@ -105,7 +105,7 @@ fn is_unlimited(node: &Node) -> bool {
     }
 }
 
-/// Whether the value is in its new place: it was put there, or is there already.
+/// Whether the value is in its new place: it was put there now or before.
 fn put(keys: &mut Map, at: Spot, path: &[&str], value: Node) -> bool {
     let Some((key, below)) = path.split_first() else { return false };
     if below.is_empty() {
