@@ -25,8 +25,8 @@ pub fn clean_line(text: &str, max: usize) -> String {
     line
 }
 
-/// A grant as a guest names it, fit to be shown: names that could be granted are
-/// short and plain, and stay as they are.
+/// A grant as a guest names it, cleaned for display: names that could be granted
+/// are short and plain, and do not change.
 pub fn grant(grant: &Grant) -> Grant {
     let thing = |thing: &str| clean_line(thing, THING);
     match grant {

@@ -41,7 +41,7 @@ impl recipe_files::Host for State {
     }
 }
 
-/// A path that says where it leads: relative, without `.` and `..`.
+/// A plain path: relative, without `.` and `..`.
 fn plain(path: &str) -> bool {
     path.is_empty()
         || (!path.contains('\0')

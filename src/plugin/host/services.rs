@@ -139,7 +139,7 @@ pub fn checked(command: Command) -> Result<Command, String> {
     Ok(command)
 }
 
-/// A path that says where it leads: absolute, without `.` and `..`.
+/// A plain path: absolute, without `.` and `..`.
 fn absolute(path: &str) -> Result<(), String> {
     let plain = (2..=PATH).contains(&path.len())
         && path.starts_with('/')

@@ -21,8 +21,8 @@ const MANY: usize = 200;
 const SHORT: usize = 2048;
 /// Bytes of a setting's value.
 const VALUE: usize = 64 << 10;
-/// Settings that say what the app is: a plugin that could set them could put
-/// itself in another's place.
+/// Settings that identify the app: a plugin that could set them could
+/// impersonate another app.
 const FIXED: [&str; 5] = ["TYPE", "RECIPE", "DOMAIN", "STACK_NAME", "COMPOSE_FILE"];
 
 impl Hooks {

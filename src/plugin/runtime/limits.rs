@@ -23,15 +23,15 @@ pub use super::raised::InvalidLimit;
 use super::raised::PluginLimits;
 use crate::plugin::types::Role;
 
-/// What an instance may use up.
+/// What an instance may consume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of linear memory, all memories together.
     pub memory: usize,
     /// Time for one hook, host calls included.
     pub wall: Duration,
-    /// Time that one hook may compute, by itself or in `tools`; what it waits for
-    /// is not included.
+    /// Time that one hook may compute, by itself or in `tools`; waiting is not
+    /// included.
     pub compute: Duration,
     /// Bytes that one host call may hand to the guest.
     pub output: usize,
@@ -50,8 +50,8 @@ pub const MEMORY_CEILING: usize = PluginLimits::MEMORY_CEILING as usize * MIB;
 /// Time for one hook that a recipe may ask for.
 pub const WALL_CEILING: Duration = Duration::from_secs(PluginLimits::TIME_CEILING);
 
-/// How long an epoch is. Short enough that a cancelled hook stops at once for
-/// a person, long enough that the ticking costs nothing.
+/// How long an epoch is. Short enough that a cancelled hook seems to stop at
+/// once, long enough that the ticking costs nothing.
 pub const TICK: Duration = Duration::from_millis(10);
 /// Elements of all tables together: CPython's component has about 30 000.
 const TABLE_ELEMENTS: usize = 200_000;
@@ -182,7 +182,7 @@ impl fmt::Display for Exceeded {
 // So that it travels through wasmtime's errors and is found again there.
 impl std::error::Error for Exceeded {}
 
-/// What one instance has used; the hook's part begins anew with every hook.
+/// What one instance has used; the counts per hook begin anew with every hook.
 #[derive(Debug)]
 pub struct Account {
     limits: Limits,
@@ -255,8 +255,8 @@ impl Computing {
         }
     }
 
-    /// Runs a guest. It computes while it is polled and waits between, and each
-    /// epoch ends a poll; so no pattern of host calls hides what it computes.
+    /// Runs a guest. It computes while it is polled and waits in between, and
+    /// each epoch ends a poll; so no pattern of host calls hides computing time.
     pub async fn within<T>(
         &self,
         running: impl Future<Output = wasmtime::Result<T>>,
@@ -274,15 +274,15 @@ impl Computing {
     }
 }
 
-/// Processor time of this thread so far: on a busy machine, others' work is not
-/// the guest's.
+/// Processor time of this thread so far: on a busy machine, the time of other
+/// processes does not count.
 pub fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     // Never negative.
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// What becomes of a log line.
+/// What to do with a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logged {
     Yes,

@@ -44,7 +44,7 @@ const ADDRESSES: [IpAddr; 15] = [
     v6(0xfd00, 0xa9fe, 0xa9fe, 0, 1),
 ];
 
-/// Names that lead there, without a dot at the end.
+/// Names of metadata services, without a dot at the end.
 const NAMES: [&str; 11] = [
     "metadata",
     "metadata.google.internal",

@@ -31,7 +31,7 @@ use crate::{
     plugin::{HttpError, HttpRequest, HttpResponse, Surroundings, bindings::http},
 };
 
-/// Redirects of one request: what browsers allow is for people.
+/// Redirects of one request: browsers allow more, for people.
 const REDIRECTS: usize = 5;
 /// Time for one request, redirects included, unless the guest says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -101,7 +101,7 @@ impl State {
         self.http.get_or_insert_with(|| Client::new(grants, outside))
     }
 
-    /// What the guest and the operator are told of an address that stays closed.
+    /// The error about a closed address, for the guest and the operator.
     fn closed(&mut self, closed: Closed) -> HttpError {
         let message = closed.to_string();
         self.refused(closed.grant(), || format!("was denied an address: {message}"));

@@ -70,7 +70,7 @@ impl Next {
         Ok(Next { method, url, headers, body: request.body.into() })
     }
 
-    /// As others than this module see it. Values that are not ASCII are the
+    /// The form for other modules. Values that are not ASCII are the
     /// guest's own text.
     pub fn plain(&self) -> HttpRequest {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
