@@ -21,7 +21,7 @@ const VOLUMES: &str = "backupbot.backup.volumes.";
 /// How a component names the role that it exports.
 const ROLE: &[u8] = b"potluck:recipe/backup@";
 
-/// Whether a plugin of the recipe backs the app up: labels are then left to it.
+/// Whether a plugin of the recipe backs up the app: then labels are not checked.
 pub fn has_plugin(checkout: &Checkout) -> bool {
     checkout.manifest.plugins.iter().any(|plugin| match plugin.component {
         ComponentRef::Standard(standard) if standard.name == "backupbot" => false,

@@ -42,16 +42,16 @@ pub enum Error {
 /// The versions that a recipe has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Releases {
-    /// A folder without git has but one, without a name.
+    /// A folder without git has only one version, without a name.
     NoGit,
     /// Newest first.
     Known(Vec<String>),
 }
 
 impl Releases {
-    /// What to type where the recipe has no such version.
+    /// The hint if the recipe has no such version.
     fn instead_of(&self, recipe: &RecipeName, wanted: &str) -> String {
-        /// As many as a person reads.
+        /// At most as many as a person reads.
         const SHOWN: usize = 5;
         let Releases::Known(known) = self else {
             return "it is a folder without git, which has no versions: leave the version out, in \

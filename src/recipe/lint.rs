@@ -96,7 +96,7 @@ fn of_unreadable(error: Error) -> Finding {
     }
 }
 
-/// What docker refuses of files beside what lint finds in them.
+/// What docker refuses in files, together with what lint finds in them.
 pub fn with_refusals(
     stack: Result<Stack, Problems>,
     mut findings: Vec<Finding>,
@@ -117,7 +117,7 @@ pub fn with_refusals(
     }
 }
 
-/// That a stack has no service `app`, which is the same for a recipe and for an app.
+/// The finding that a stack has no service `app`, the same for a recipe and for an app.
 pub fn without_app_service(stack: &Stack, sources: &[Source]) -> Option<Finding> {
     if stack.services.iter().any(|service| service.key == "app") {
         return None;
@@ -127,8 +127,8 @@ pub fn without_app_service(stack: &Stack, sources: &[Source]) -> Option<Finding>
     Some(Finding::new(&rules::NO_APP_SERVICE, message).at(position))
 }
 
-/// Warnings that `app new` and the plan of a deploy say, too: they are about what
-/// an app lacks as long as it lives, where most are about how a file is written.
+/// Warnings that `app new` and the plan of a deploy show, too: they are about
+/// permanent defects of an app, while most others are about how a file is written.
 pub fn is_said_always(finding: &Finding) -> bool {
     [&rules::NO_APP_SERVICE, &rules::SETTING_MISSING, &rules::TIMEOUT_INVALID]
         .iter()
@@ -138,9 +138,9 @@ pub fn is_said_always(finding: &Finding) -> bool {
 struct Lint<'a> {
     checkout: &'a Checkout,
     findings: BTreeSet<Finding>,
-    /// What was said of which path, or place: overlays repeat what the base has.
+    /// The findings so far by path or position, because overlays repeat those of the base.
     said: BTreeSet<(&'static str, String, String)>,
-    /// What the files call secrets that a plugin may be granted.
+    /// The names of secrets that a plugin may be granted.
     secrets: BTreeSet<String>,
     /// Of each reading of files, their names and what none of their services used.
     readings: Vec<(BTreeSet<String>, BTreeSet<String>)>,
@@ -313,7 +313,7 @@ impl<'a> Lint<'a> {
         stack
     }
 
-    /// Adds a finding as at most this bad, unless it was said already.
+    /// Adds a finding with at most this severity, unless it was reported already.
     fn add_capped(&mut self, mut finding: Finding, worst: Severity) {
         let place = match (&finding.path, &finding.position) {
             (Some(path), _) => path.clone(),
@@ -327,7 +327,7 @@ impl<'a> Lint<'a> {
         self.add(finding);
     }
 
-    /// What a file defines for its overlays or for plugins is used.
+    /// Drops findings about unused definitions that an overlay or a plugin uses.
     fn unused(&mut self) {
         let plugins = self.checkout.manifest.plugins.iter();
         let granted: BTreeSet<String> = plugins
@@ -351,7 +351,7 @@ impl<'a> Lint<'a> {
         });
     }
 
-    /// Exports of `abra.sh` that count for nothing.
+    /// Exports of `abra.sh` that are ignored.
     fn exports(&mut self) {
         // What cannot be read was said with the compose files.
         let Ok(exports) = self.checkout.abra_exports() else { return };
@@ -366,7 +366,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// What no backup will do; nothing of labels where a plugin makes the backups.
+    /// What no backup will do; labels are skipped if a plugin makes the backups.
     fn backups(&mut self, stack: &Stack, sources: &[Source], by_plugin: bool, worst: Severity) {
         if !by_plugin {
             for finding in backups::labels(stack, sources) {

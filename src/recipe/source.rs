@@ -12,7 +12,7 @@ pub enum Source {
     Git(String),
     /// A folder on this machine.
     Folder(PathBuf),
-    /// A recipe that is here already.
+    /// A recipe that exists here already.
     Name(RecipeName),
 }
 

@@ -8,7 +8,7 @@
 use super::Error;
 use crate::hint::nearest;
 
-/// What stands before their names in `recipe.yml`.
+/// The prefix of their names in `recipe.yml`.
 pub const SCHEME: &str = "std";
 
 /// Made by `build.rs`: file names without `.wasm`, and components.

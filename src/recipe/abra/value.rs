@@ -4,7 +4,7 @@ use super::reason::Reason;
 
 /// Longest value, in bytes.
 const MAX_VALUE: usize = 64 << 10;
-/// `${A:-${B:-…}}` deeper than this is left to a shell.
+/// `${A:-${B:-…}}` nested deeper than this is not computed.
 const MAX_NESTING: usize = 20;
 
 /// The text that a word stands for. `lookup` knows the variables so far.

@@ -15,7 +15,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
-/// Opened so that a pipe does not keep us waiting.
+/// Flags that prevent waiting for a pipe.
 const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
@@ -145,7 +145,7 @@ impl Folder {
         file.sync_all()
     }
 
-    /// Gives a file in this folder another name, in place of whatever has it.
+    /// Renames a file in this folder, replacing any file of that name.
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (single(from.as_ref())?, single(to.as_ref())?);
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)

@@ -36,7 +36,7 @@ pub(in crate::recipe) enum Kind {
     Repository(Folder),
 }
 
-/// Looks at a folder without opening anything that lies elsewhere.
+/// Inspects a folder without opening anything outside of it.
 pub(in crate::recipe) fn kind(place: &Path) -> Result<Kind, Unreadable> {
     let folder = Folder::open(place)?;
     match folder.kind(".git")? {
@@ -120,7 +120,7 @@ pub(super) fn shallow(git_dir: &Folder) -> Result<Option<String>, Unreadable> {
     }
 }
 
-/// Objects that lie in another repository: a name of a folder, not data.
+/// Whether objects are kept in another repository, which is only named.
 fn refuse_alternates(objects: &Folder) -> Result<(), Unreadable> {
     let info = match objects.folder("info") {
         Ok(info) => info,
@@ -164,7 +164,7 @@ fn loose(objects: &Folder, into: &Path, left: &mut u64) -> Result<(), Unreadable
 }
 
 /// Hands each pack to git as a stream, as if it were fetched: its index, which
-/// nobody checks against the pack, is made anew.
+/// git does not check against the pack, is rebuilt.
 fn packs(objects: &Folder, into: &Path, left: &mut u64) -> Result<(), Unreadable> {
     let folder = match objects.folder("pack") {
         Ok(folder) => folder,

@@ -39,7 +39,7 @@ const MAX_OUTPUT: u64 = 16 << 20;
 /// Longest file that git may write, in bytes.
 const MAX_FILE: u64 = 2 << 30;
 
-/// Variables by which whoever started us could make git look elsewhere, or run
+/// Variables of the environment that could make git look elsewhere, or run
 /// something. Those behind the line are `git rev-parse --local-env-vars`, which
 /// git's own hooks have set.
 const FOREIGN: [&str; 24] = [
@@ -70,7 +70,7 @@ const FOREIGN: [&str; 24] = [
     "GIT_QUARANTINE_PATH",
 ];
 
-/// What no command of ours does, whatever the configuration says.
+/// Options that apply to all our git commands, whatever the configuration says.
 const SETTINGS: [&str; 24] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -175,8 +175,8 @@ pub(super) fn run(mut command: Command, action: &str, limit: Duration) -> Result
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 
-/// Bounds what git and its children write into one file: a pack that a server
-/// sends is one, and nothing else says how long it may be.
+/// Limits the size of each file that git and its children write: for a pack
+/// that a server sends, nothing else limits its length.
 fn bound(child: &Child) {
     let most = Rlimit { current: Some(MAX_FILE), maximum: Some(MAX_FILE) };
     // One that has ended already writes nothing more.
@@ -220,7 +220,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<bool, String> {
     }
 }
 
-/// What git complained of, without its progress and advice.
+/// The error message of git, without its progress and advice.
 fn last_words(stderr: &[u8]) -> String {
     let said = String::from_utf8_lossy(stderr);
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
