@@ -16,7 +16,7 @@ impl Name {
         &self.0
     }
 
-    /// The name most like a text.
+    /// The valid name that is most similar to a text.
     pub fn like(text: &str) -> Self {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let text: String = text.chars().map(plain).take(LONGEST - "plugin-".len()).collect();
@@ -32,7 +32,7 @@ pub(super) const RUST_KEYWORDS: &str = "\
     final fn for gen if impl in let loop macro match mod move mut override priv pub ref return \
     self static struct super trait true try type typeof unsafe unsized use virtual where while \
     yield";
-/// Crates that a plugin in Rust cannot be called as: the compiler's own, and the SDK.
+/// Crate names that a plugin in Rust cannot have: the compiler's own, and the SDK.
 const CRATES: &str = "alloc core potluck potluck-sdk proc-macro std test";
 /// Python's keywords (`keyword.kwlist` in lower case).
 const PYTHON_KEYWORDS: &str = "\
@@ -64,7 +64,7 @@ const PYTHON_MODULES: &str = "\
     venv warnings wave weakref webbrowser winreg winsound wit_world wsgiref xdrlib xml \
     xmlrpc zipapp zipfile zipimport zlib zoneinfo";
 
-/// Why a plugin in a language cannot be called so, if it cannot.
+/// Why a plugin in a language cannot have this name, if it cannot.
 pub(super) fn refused(name: &Name, language: Language) -> Option<&'static str> {
     let has = |list: &str, name: &str| list.split_ascii_whitespace().any(|word| word == name);
     let name = name.as_str();

@@ -26,7 +26,7 @@ const IMAGES: [(&str, &str); 11] = [
     ("valkey", "redis"),
 ];
 
-/// A service, and the plugin that saves and puts back what it holds.
+/// A service, and the plugin that saves and restores its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     pub service: String,
@@ -37,8 +37,8 @@ pub struct Suggestion {
     pub recipe_yml: String,
 }
 
-/// What fits the recipe's services, by their keys: as their images tell, else the
-/// functions of `abra.sh` for backups.
+/// Standard plugins for the recipe's services, by their keys: judged by their
+/// images, else by the functions of `abra.sh` for backups.
 pub fn suggestions<'a>(
     hints: &Hints,
     functions: impl IntoIterator<Item = &'a Function>,

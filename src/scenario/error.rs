@@ -14,10 +14,10 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// It does not say what a scenario says.
+    /// It is not a valid scenario.
     #[error("{0}")]
     Invalid(String),
-    /// No hook of the plugin is called so.
+    /// No hook of the plugin has this name.
     #[error("the plugin has no hook `{name}`")]
     UnknownHook { name: String, hint: String },
     /// Two roles of the plugin have a hook of that name.

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::{Error, file::MAX_STEPS};
 use crate::yaml;
 
-/// The text with other expectations: one for each step, of a scenario without
-/// `steps` its one; none where the step's own stays. An empty one expects nothing.
+/// The text with new expectations, one for each step (a scenario without
+/// `steps` has one step); none keeps the step's own. An empty one expects nothing.
 ///
 /// # Errors
 /// [`Error::Invalid`] when the file is written in a way that cannot be kept.
@@ -123,7 +123,7 @@ fn steps_in_place(
 /// of the key's lines, or at its end.
 fn with_key(text: &str, depth: usize, key: &str, block: &str) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    // What stands behind, between this key and the next one, is not its own.
+    // The text after it, up to the next key, does not belong to it.
     let behind = |lines: &[&str]| {
         let is_own =
             |line: &&str| !is_aside(line) || !line.trim().is_empty() && indent(line) > depth;

@@ -11,12 +11,12 @@ use crate::scenario::file::read_text;
 /// What was recorded before.
 pub struct Earlier(Map<String, Value>);
 
-/// What has to be the same in all of them.
+/// Keys that must be equal in all of them.
 const SAME: [&str; 7] = ["app", "stack", "recipe", "version", "server", "options", "grants"];
-/// What each of them adds to.
+/// Keys that each of them extends.
 const LISTS: [&str; 2] = ["services", "http"];
 const TEXTS: [&str; 2] = ["settings", "files"];
-/// What a step leaves for those after it.
+/// Keys that a step passes on to later ones.
 const KEPT: [&str; 2] = ["memory", "secrets"];
 /// What a scenario without `steps` says of its one.
 const STEP: [&str; 3] = ["call", "with", "expect"];
@@ -34,7 +34,7 @@ impl Earlier {
         }
     }
 
-    /// As it was written: what a person changed since then would be lost.
+    /// Only unedited recordings, because edits would be lost.
     fn parse(text: &str) -> Result<Self, Error> {
         Scenario::parse(text)?;
         let value = crate::yaml::document(text).map_err(Error::Invalid)?;
@@ -72,8 +72,8 @@ impl Earlier {
         }
     }
 
-    /// With the hook of another recording as its last step, played to see that
-    /// everything comes out as it did.
+    /// With the hook of another recording as its last step, played to check
+    /// that the results are the same.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it does not; what keeps it from being played.
@@ -156,7 +156,7 @@ fn steps(document: &mut Value) -> &mut [Value] {
     document.get_mut("steps").and_then(Value::as_array_mut).map_or(&mut [], Vec::as_mut_slice)
 }
 
-/// What is kept is all there is in the one world, and not what one hook saw of it.
+/// Adds all values that the world has, not only those that one hook saw.
 fn settle(document: &mut Value, played: &[Played]) {
     for (step, played) in steps(document).iter_mut().zip(played) {
         for key in KEPT {
