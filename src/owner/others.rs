@@ -16,9 +16,9 @@ use super::record::{KIND_LABEL, OWNER_KIND, Owned, Record};
 /// The stacks beside one.
 #[derive(Debug, Default)]
 pub(super) struct Others {
-    /// Recorded ones: whose they are, and what they own.
+    /// Recorded stacks: their owners, and what they own.
     records: Vec<(String, Owned)>,
-    /// Names of stacks, and whose they are, for people.
+    /// Names of stacks, and their owners, for people.
     stacks: BTreeMap<String, String>,
     /// All services of the swarm.
     pub services: Vec<api::Service>,
@@ -56,7 +56,7 @@ impl Others {
         Ok(others)
     }
 
-    /// Who else has, or would have, an object of this name.
+    /// Which other stack has, or would have, an object of this name.
     pub fn holder(&self, stack: &StackName, kind: Kind, name: &str) -> Option<&str> {
         let recorded = self.records.iter().find(|(_, owned)| owned.has_name(kind, name));
         let below = |stack: &str| name.strip_prefix(stack).is_some_and(|r| r.starts_with('_'));

@@ -24,7 +24,7 @@ pub enum Error {
     Engine(#[from] crate::engine::Error),
     #[error(transparent)]
     Docker(#[from] crate::engine::docker_config::Error),
-    /// What stops a deploy before it begins, all of it.
+    /// All reasons that stop a deploy before it begins.
     #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
     Unfit { subject: Subject, findings: Vec<Finding> },
     /// Exit code 4: it failed and the old version is back.
@@ -33,10 +33,10 @@ pub enum Error {
     /// Exit code 4: the update failed and swarm itself went back.
     #[error("{0}\nswarm returned these services to what they ran before")]
     SwarmRolledBack(Failed),
-    /// It failed and nothing was undone.
+    /// It failed, and nothing was rolled back.
     #[error("{0}")]
     Failed(Failed),
-    /// The swarm took none of what was sent.
+    /// The swarm accepted nothing of what was sent.
     #[error("{0}\nnothing was changed: the previous version keeps running")]
     Untouched(Failed),
     /// A service of another stack, or of none, publishes a port.
@@ -53,7 +53,7 @@ pub enum Error {
     TimedOut { what: String, limit: Duration },
 }
 
-/// Whose deploy it is, for messages.
+/// What is deployed, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     App(String),
@@ -80,7 +80,7 @@ pub struct Failed {
     pub taken: Box<[Taken]>,
 }
 
-/// A service that the swarm took while it refused another one of the same deploy.
+/// A service that the swarm accepted while it refused another one of the same deploy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taken {
     /// The key in the compose file.
@@ -90,12 +90,12 @@ pub struct Taken {
     pub fate: Fate,
 }
 
-/// What became of what the swarm took.
+/// What happened to the services that the swarm accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// It is as before the deploy.
+    /// It was returned to the state before the deploy.
     Undone,
-    /// It stays as it was sent.
+    /// It keeps what was sent.
     Stays,
     /// Undoing it failed, for one service at least.
     Unknown,
@@ -117,7 +117,7 @@ pub struct FailedService {
 /// Why a service does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// It came to a state that does not get better by waiting.
+    /// It is in a state that waiting cannot improve.
     Stuck(State),
     /// The deadline passed in this state.
     Late { state: State, limit: Duration },
@@ -125,7 +125,7 @@ pub enum Problem {
     ChangedElsewhere,
     /// Somebody else removed the service.
     Gone,
-    /// The swarm did not take it.
+    /// The swarm refused it.
     Refused(String),
     /// The swarm could not be asked any more.
     Unreachable(String),
@@ -157,7 +157,7 @@ impl fmt::Display for Taken {
             (true, Fate::Undone) => "was made, and is removed again",
             (true, Fate::Stays) => "was made, and stays",
             (true, Fate::Unknown) => "was made",
-            (false, Fate::Undone) => "was updated, and is put back",
+            (false, Fate::Undone) => "was updated, and is rolled back",
             (false, Fate::Stays) => "was updated, and stays updated",
             (false, Fate::Unknown) => "was updated",
         })
@@ -260,7 +260,7 @@ mod tests {
         for (error, tail) in [
             (
                 Error::RolledBack(failed(Fate::Undone)),
-                "  new: was made, and is removed again\n  old: was updated, and is put back\n\
+                "  new: was made, and is removed again\n  old: was updated, and is rolled back\n\
                  the previous version is running again",
             ),
             (

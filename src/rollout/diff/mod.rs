@@ -24,7 +24,7 @@ pub(crate) struct Names {
 }
 
 /// Keys whose zero differs from their absence: pointers in Docker's API whose
-/// default is another value.
+/// default is not zero.
 const MEANINGFUL_ZERO: &[&str] = &[
     "Init",
     "StopGracePeriod",
@@ -336,8 +336,8 @@ fn named(
     }
 }
 
-/// What comes and goes of a list whose items can be shown whole. Items that differ
-/// in what is not shown are named as changed.
+/// Added and removed items of a list whose items can be shown. Items that differ
+/// only in hidden parts are shown as changed.
 fn shown(
     before: &Value,
     after: &Value,
@@ -360,7 +360,7 @@ fn shown(
     }
 }
 
-/// What a first deploy brings that an image's name does not say: mounts,
+/// What a first deploy brings beside the image: mounts,
 /// capabilities, networks, secrets, configs and ports, one line each.
 pub(crate) fn contents(spec: &api::ServiceSpec, names: &Names) -> Vec<String> {
     const TOLD: &[&str] = &["mount", "capability", "network", "secret", "config", "port"];

@@ -6,7 +6,7 @@ use crate::engine::{Engine, Error, Scope, api};
 
 use super::task::{is_wanted, state_of};
 
-/// Why a service's tasks are not allocated, where one waits for that.
+/// Why a service's tasks are not allocated, if one is waiting for that.
 ///
 /// # Errors
 /// What the engine says.

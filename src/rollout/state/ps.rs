@@ -67,7 +67,7 @@ impl TaskRow {
     }
 }
 
-/// The tasks of a stack: what runs or is to run, and with `all` also what ended; a
+/// The tasks of a stack that run or will run, with `all` also those that ended; a
 /// slot whose newest task ended shows that one. None where there is no such stack.
 pub(crate) async fn tasks(
     engine: &dyn Engine,
@@ -136,7 +136,7 @@ fn is_made_good(service: &api::Service, task: &api::Task, tasks: &[api::Task]) -
         .any(|other| other.spec.as_ref().map(comparable_task) == wanted)
 }
 
-/// The row of a service that has nothing to show: else nobody would see it.
+/// The row of a service without tasks, which would otherwise not be shown.
 fn without_tasks(key: &str, service: &api::Service) -> TaskRow {
     let spec = service.spec.clone().unwrap_or_default();
     let mode = spec.mode.clone().unwrap_or_default();

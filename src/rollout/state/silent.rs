@@ -9,17 +9,17 @@ use super::{
     wanted::wants_tasks,
 };
 
-/// How the engine begins what kept a container from starting.
+/// The beginning of the engine's message if a container cannot start.
 const NOT_STARTED: &str = "starting container failed";
 
 /// Drivers whose logs the engine can read back
 /// (docs.docker.com, *Configure logging drivers*).
 const READABLE: [&str; 3] = ["json-file", "local", "journald"];
 
-/// Why nothing of a service's log is shown.
+/// Why no log of a service is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Silence {
-    /// Its log driver keeps nothing that could be read.
+    /// Its log driver keeps no log that can be read.
     Driver(String),
     /// None of its tasks was ever started, and swarm's reason.
     NeverStarted(Option<String>),

@@ -64,8 +64,8 @@ pub(in crate::rollout) fn warnings(stack: &Stack, live: &Live) -> Vec<String> {
     warnings
 }
 
-/// Swarm gives a network its driver with its addresses: until then, what is shown of it
-/// says nothing of what was asked for.
+/// Swarm assigns a network's driver together with its addresses: until then, its
+/// displayed properties do not show what was requested.
 fn is_without_addresses(network: &api::Network) -> bool {
     network.driver.as_deref() == Some("")
 }
@@ -87,7 +87,7 @@ fn of_network(wanted: &api::NetworkCreateRequest, found: &api::Network) -> Vec<S
         configs.filter_map(|config| config.subnet.clone()).collect()
     };
     let (has, asks) = (subnets(&found.ipam), subnets(&wanted.ipam));
-    // Without a word of the files, the subnet is swarm's choice.
+    // If the files do not name one, swarm chooses the subnet.
     if !asks.is_empty() && asks.iter().any(|subnet| !has.contains(subnet)) {
         differ(&mut differs, "subnet", &has.join(", "), &asks.join(", "));
     }
@@ -114,14 +114,14 @@ fn of_volume(wanted: &StackVolume, found: &Volume) -> Vec<String> {
     differs
 }
 
-/// Says of one value that it is another.
+/// Warns about one value that differs.
 fn differ(differs: &mut Vec<String>, key: &str, found: &str, wanted: &str) {
     if found != wanted {
         differs.push(format!("with `{key}: {found}` (the files have `{wanted}`)"));
     }
 }
 
-/// Says of options or labels which are others.
+/// Warns about options or labels that differ.
 fn entries(
     differs: &mut Vec<String>,
     kind: &str,
