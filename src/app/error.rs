@@ -42,7 +42,7 @@ pub enum Error {
         wishes: Vec<Wish>,
         /// What services would reach beyond the app.
         reach: Vec<ReachWish>,
-        /// What was given on the command line without saying to whom.
+        /// Grants on the command line without a plugin's name.
         ambiguous: Vec<Ambiguous>,
     },
     #[error("the grants of {app} changed while you were being asked; no plugin was run")]
@@ -97,7 +97,7 @@ pub enum Error {
     },
 }
 
-/// What the swarm says is one error, whoever asked it.
+/// Errors of the swarm are one error, whatever asked for it.
 impl From<rollout::Error> for Error {
     fn from(error: rollout::Error) -> Self {
         match error {
@@ -125,7 +125,7 @@ pub struct MigrationFailed {
 /// How a failed migration leaves the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
-    /// What ran before is back, on data it can run on.
+    /// The previous version is running again, on data that it can use.
     Back,
     /// The new version runs on data that is migrated in part, because the old
     /// one cannot run on it.
@@ -171,8 +171,8 @@ fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
     format!("{what}:\n{}", plugins.chain(services).collect::<Vec<_>>().join("\n"))
 }
 
-/// The flags to add, each with its plugin: a nameless one could come to mean
-/// another.
+/// The flags to add, each with its plugin: without a name, a flag could
+/// later apply to another plugin.
 fn to_agree(wishes: &[Wish], reach: &[ReachWish], ambiguous: &[Ambiguous]) -> String {
     let flag = |wish: &Wish, grant: &Grant| format!("--grant '{} {grant}'", wish.plugin);
     let mut flags: Vec<String> =
@@ -203,7 +203,7 @@ impl MigrationFailed {
         match left {
             Left::Back => again,
             Left::PartlyMigrated => format!(
-                "{again}, or `potluck backup restore {app}` brings back the data of an earlier backup"
+                "{again}, or `potluck backup restore {app}` restores the data of an earlier backup"
             ),
             Left::NotBack(_) => format!("{again}; `potluck app ps {app}` shows what runs"),
         }

@@ -3,7 +3,7 @@
 
 use crate::home::{AppName, lock_file::LockFile};
 
-/// What there is to say of the app's data; nothing where no restore was cut off.
+/// The warning about the app's data; none if no restore was interrupted.
 pub fn half_restored(app: &AppName, lock: &LockFile) -> Option<String> {
     lock.restoring.as_ref().map(|set| {
         format!(

@@ -45,7 +45,7 @@ pub use scale::{Stopped, bring_back, scale_down, scale_up};
 pub use survey::{load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
 
-/// What every operation on an app needs. Made once per command.
+/// What every operation on an app needs. Created once per command.
 pub struct Context {
     pub home: Home,
     pub runtime: Runtime,
@@ -64,16 +64,16 @@ pub struct Context {
 pub trait Consent: Send + Sync {
     /// May the plugin have what it asks for?
     fn grants(&self, wish: &Wish) -> bool;
-    /// Shall an older release go over a newer one?
+    /// May an older release replace a newer one?
     fn downgrade(&self, downgrade: &Downgrade) -> bool;
-    /// Shall the app take over what only labels call its own?
+    /// May the app take over objects that are its own only by their labels?
     fn takeover(&self, takeover: &Takeover) -> bool;
-    /// May the service reach what it asks for? Not unless somebody says so.
+    /// May the service reach what it asks for? The default is no.
     fn reach(&self, wish: &ReachWish) -> bool {
         let _ = wish;
         false
     }
-    /// Shall the plan be carried out?
+    /// May the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
 }
 
@@ -94,6 +94,6 @@ pub struct App {
     pub findings: Vec<Finding>,
     /// Its plugins: see [`App::components`].
     pub plugins: plugins::Plugins,
-    /// The swarm as this app may use it.
+    /// The swarm, confined to this app.
     pub engine: Arc<Confined>,
 }

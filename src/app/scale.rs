@@ -44,7 +44,7 @@ impl Stopped {
 
 /// Stops services (by key), one after the other as given, and waits until
 /// their containers are gone. Services that are not deployed are passed over.
-/// `stopped` knows after a failure, too, what is to be brought back.
+/// Even after a failure, `stopped` lists what must be started again.
 ///
 /// # Errors
 /// Containers that are still there after `limit`, and what the engine says.
@@ -94,8 +94,8 @@ pub async fn scale_up(
     Ok(())
 }
 
-/// As [`scale_up`], but one service that fails keeps no other from being
-/// started. Returns the keys of those that failed, and why.
+/// As [`scale_up`], but if one service fails, the others are started
+/// nevertheless. Returns the keys of those that failed, and why.
 pub async fn bring_back(
     context: &Context,
     app: &App,

@@ -15,8 +15,8 @@ use crate::{
 
 use super::{App, Context, Error, checks, load};
 
-/// What keeps an app from being deployed, and what will not be read as it looks,
-/// errors first. `offline` asks no server.
+/// What prevents a deploy of an app, and what will be read differently than it
+/// looks, errors first. With `offline`, no server is contacted.
 pub async fn survey(
     context: &Context,
     entry: &AppEntry,
@@ -32,8 +32,8 @@ pub async fn survey(
     survey.findings
 }
 
-/// Loads an app for a deploy: where its files or settings keep it from that, the error
-/// says all that does, the cause first.
+/// Loads an app for a deploy: if its files or settings prevent that, the error lists
+/// all problems, the cause first.
 ///
 /// # Errors
 /// As [`load()`].
@@ -115,8 +115,8 @@ impl Survey<'_> {
         self.findings.extend(found);
     }
 
-    /// Settings and lock file. Settings with a line that cannot be read are not gone
-    /// on with: what that line sets would be missing.
+    /// Settings and lock file. Settings with an unreadable line are not used
+    /// further, because what that line sets would be missing.
     fn settings(&mut self) -> Option<(EnvFile, LockFile)> {
         let salvaged = self.keep(self.context.home.salvage(self.entry).map_err(Error::from))?;
         for error in salvaged.broken {
@@ -181,7 +181,7 @@ impl Survey<'_> {
         Ok(Confined::new(engine, Claimant::new(self.entry, env, lock)?))
     }
 
-    /// What was read; else that it cannot be is a finding.
+    /// What was read; if reading fails, that becomes a finding.
     fn keep<T>(&mut self, read: Result<T, Error>) -> Option<T> {
         read.map_err(|error| self.findings.push(of_error(&error))).ok()
     }

@@ -42,8 +42,8 @@ pub async fn plan(
     Ok(report(app, plan, false, Reached::default(), started))
 }
 
-/// Brings the swarm to what the app's recipe and settings ask for, and proves
-/// that it runs.
+/// Deploys what the app's recipe and settings ask for, and waits until it
+/// runs.
 ///
 /// # Errors
 /// [`crate::rollout::Error::RolledBack`] when it failed and the previous version is back,
@@ -89,7 +89,7 @@ async fn run(
     let Prepared { plan, live, work, images, due } =
         prepare(context, &rollout, Some(guard), app, options).await?;
     let Some(due) = due else {
-        // That it still runs is looked at all the same.
+        // Whether it still runs is checked nevertheless.
         let mut reached = Reached::default();
         if !options.detach {
             reached = rollout.check_running(&work).await?;
@@ -118,8 +118,8 @@ async fn run(
     Ok((plan, true, reached))
 }
 
-/// Claims names on the swarm, and writes into the lock file which record says
-/// so.
+/// Claims names on the swarm, and stores the record's id in the lock
+/// file.
 async fn keep_record(
     context: &Context,
     guard: &AppGuard,

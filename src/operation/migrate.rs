@@ -25,7 +25,7 @@ struct Planned {
     step: Step,
 }
 
-/// A step that did not come to its end.
+/// A step that failed.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     /// `plugin: id`.
@@ -36,11 +36,11 @@ pub(crate) struct Stopped {
 }
 
 impl Migrations {
-    /// Asks the plugins for their steps. There are none unless one version takes
-    /// the place of another.
+    /// Asks the plugins for their steps. There are none unless the version
+    /// changes.
     ///
     /// # Errors
-    /// A plugin that fails, or whose answer makes no sense.
+    /// A plugin that fails, or whose answer is invalid.
     pub async fn plan(
         context: &Context,
         lock: &LockFile,
@@ -90,7 +90,7 @@ impl Migrations {
         })
     }
 
-    /// What the operator should know besides.
+    /// Further warnings for the operator.
     pub fn warnings(&self, lock: &LockFile, to: &Transition) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.steps.iter().any(|planned| !planned.step.reversible) {
@@ -112,7 +112,7 @@ impl Migrations {
     /// Runs the steps.
     ///
     /// # Errors
-    /// The first step that failed; those behind it were not begun.
+    /// The first step that failed; later ones were not begun.
     pub async fn run(
         &self,
         context: &Context,
@@ -148,7 +148,7 @@ impl Migrations {
         })
     }
 
-    /// Writes down how far it came.
+    /// Records the progress.
     fn note(
         &self,
         context: &Context,
