@@ -13,7 +13,7 @@ use crate::{
 
 use super::error::Error;
 
-/// Writes down that a set of the app is in this repository.
+/// Records that a set of the app is in this repository.
 ///
 /// # Errors
 /// [`Error::Home`].
@@ -21,8 +21,8 @@ pub(super) fn remember(context: &Context, app: &AppEntry, repository: &str) -> R
     Ok(write_state(&path(context, app), repository.as_bytes())?)
 }
 
-/// Where it is written that a set of the app is in this repository; none where it is
-/// not.
+/// The file that records that a set of the app is in this repository; none if there
+/// is none.
 ///
 /// # Errors
 /// [`Error::Home`].

@@ -17,14 +17,14 @@ use crate::backup::error::Error;
 pub(super) struct Named {
     /// Without credentials.
     pub repository: String,
-    /// What to type to remove dead locks.
+    /// The command that removes stale locks.
     pub unlock: String,
-    /// What to type to see all that is damaged.
+    /// The command that shows all damage.
     pub check: String,
     /// What to type, with ids behind it, to make space.
     pub prune: String,
     pub password_file: PathBuf,
-    /// It is the one that potluck makes where server.yml names none.
+    /// It is the default one, because server.yml names none.
     pub own: bool,
 }
 
@@ -116,7 +116,7 @@ fn is_read_only(stderr: &str) -> Option<String> {
     })
 }
 
-/// What the text says of data that is not there, or not what was stored.
+/// What the text says about missing or changed data.
 fn is_damaged(stderr: &str) -> Option<String> {
     said(stderr).find_map(|said| {
         let of_a_pack = said.contains("<data/") || said.contains("/data/");
@@ -140,7 +140,7 @@ fn is_damaged(stderr: &str) -> Option<String> {
     })
 }
 
-/// What restic says itself, without names of files that an app chose.
+/// restic's own words, without names of files that an app chose.
 fn said(stderr: &str) -> impl Iterator<Item = &str> {
     let lines = stderr.lines().map(|said| said.trim_start_matches("\u{1b}[2K").trim());
     lines.filter(|said| !said.contains("\"item\":"))
@@ -200,8 +200,8 @@ fn readable(stderr: &str) -> String {
     lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
-/// Whether a line is of the trace that old versions print below an error: a function's
-/// name, or where it is called.
+/// Whether a line belongs to the stack trace that old versions print below an error: a
+/// function's name, or its position.
 fn is_of_a_stack(line: &str) -> bool {
     let function = ["github.com/", "main.", "runtime.", "golang.org/"];
     line.starts_with('\t') || !line.contains(' ') && function.iter().any(|of| line.starts_with(of))

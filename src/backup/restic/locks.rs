@@ -13,16 +13,16 @@ use std::{
 use super::{CHANGE, Restic};
 use crate::{backup::error::Error, progress::Sink};
 
-/// How long the lock of a living process is waited for.
+/// How long to wait for the lock of a running process.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(120);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(3);
 
 impl Restic {
-    /// Does something that takes a lock, past locks that are in its way.
+    /// Runs something that takes a lock, and handles existing locks.
     ///
     /// # Errors
-    /// [`Error::Locked`] when a living process still has its lock after `limit`.
+    /// [`Error::Locked`] if a running process still holds its lock after `limit`.
     pub async fn past_locks<T, F: Future<Output = Result<T, Error>>>(
         &self,
         limit: Duration,
@@ -36,9 +36,8 @@ impl Restic {
         done
     }
 
-    /// Reads something, without a lock where the repository cannot be written: its disk
-    /// is full, say, and what is there is needed all the more. From then on, nothing
-    /// that is read takes a lock.
+    /// Reads something; without a lock if the repository cannot be written, for example
+    /// because its disk is full. From then on, reads take no lock.
     ///
     /// # Errors
     /// As [`Restic::past_locks`].
@@ -59,7 +58,7 @@ impl Restic {
         }
     }
 
-    /// What keeps a run that only reads from taking a lock.
+    /// The reason why a run that only reads cannot take a lock.
     pub(super) fn lock_free(&self) -> Option<OsString> {
         self.lockless.load(Ordering::Relaxed).then(|| "--no-lock".into())
     }
@@ -93,8 +92,8 @@ impl Restic {
         }
     }
 
-    /// Removes dead locks by restic's own rule; whether there were any. restic 0.14
-    /// says that it removed some in any case, so they are counted.
+    /// Removes stale locks by restic's own rule, and returns whether there were
+    /// any. restic 0.14 always says that it removed some, so they are counted.
     async fn unlock(&self) -> Result<bool, Error> {
         let before = self.locks().await?;
         self.answer("remove dead locks", &["unlock".into()], 64 * 1024, CHANGE).await?;

@@ -45,7 +45,7 @@ pub(super) struct Process {
     /// Taken when it is closed.
     pub stdin: Option<ChildStdin>,
     pub stdout: Option<ChildStdout>,
-    /// To be cancelled when restic has said that it began; see above.
+    /// Cancelled once restic has reported that it began; see above.
     pub begun: CancellationToken,
     signal: Arc<Alive>,
     /// Tells the keeper that the run was interrupted, so that it begins to count.
@@ -63,7 +63,7 @@ pub(super) struct Ended {
     pub stderr: String,
     /// What all of it says of single files.
     pub unread: Unread,
-    /// It was interrupted, because it tried again what can not change.
+    /// It was interrupted because it retried something that cannot change.
     pub gave_up: bool,
 }
 

@@ -50,7 +50,7 @@ pub struct SetReport {
     pub seconds: f64,
     /// Id of the manifest's snapshot; restic up to 0.16 tells its first digits.
     pub manifest: String,
-    /// What went through, and should be looked at.
+    /// Warnings of a successful backup.
     pub warnings: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ pub struct ItemReport {
 /// Takes a set of the app.
 ///
 /// # Errors
-/// Whatever kept one item from being taken whole; then there is no set.
+/// What prevented one item from being saved completely; then there is no set.
 /// [`Error::AfterBackup`] when there is one, but its last hook failed.
 pub async fn create(
     context: &Context,
@@ -177,7 +177,7 @@ async fn take(
     }
     for (name, plugin) in hooks.iter_mut() {
         context.progress.step(format!("{name}: before-backup"));
-        // Counted before it runs: one that failed half-way has to be ended, too.
+        // Counted before it runs: one that failed has to be ended, too.
         *begun += 1;
         plugin.before_backup().await?;
     }
@@ -241,8 +241,8 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     }
 }
 
-/// Past locks that are in the way: whatever comes later meets none, or one that
-/// somebody took meanwhile.
+/// Handles existing locks first: later calls find none, or one that was taken
+/// meanwhile.
 async fn stored(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     let work = || settings(context, taking);
     taking.restic.past_locks(LOCK_LIMIT, &*context.progress, work).await

@@ -11,7 +11,7 @@ use super::{ItemKind, ItemName, SetId};
 
 /// Name of the file in the manifest's snapshot.
 pub const FILE: &str = "manifest.json";
-/// A manifest that is larger is none of ours.
+/// Largest manifest; a larger one is not potluck's.
 pub const LIMIT: usize = 4 * 1024 * 1024;
 /// The only form there is so far.
 const FORMAT: u32 = 1;
@@ -34,7 +34,7 @@ pub struct Manifest {
     /// When the set was begun.
     pub created: Timestamp,
     pub items: Vec<Item>,
-    /// What was warned of while it was taken: who restores it is to know.
+    /// The warnings at the time of the backup, to be shown before a restore.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -62,8 +62,8 @@ pub struct Item {
     pub plugin: Option<String>,
 }
 
-/// What restic does not know of a volume: it stores what is in a folder, not
-/// the folder itself.
+/// Facts about a volume that restic does not store: it saves the content of
+/// a folder, not the folder itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeFacts {
     /// Docker's name of it when it was taken.

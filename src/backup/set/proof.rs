@@ -16,7 +16,7 @@ const HEAD: usize = 1024;
 /// How far from its end the mark of an end may be: recipes add lines of their own.
 const TAIL: usize = 64 * 1024;
 
-/// What a name says of how a file begins.
+/// How a file with such a name begins.
 const NAMES: &[(&str, &[u8])] = &[
     ("gz", GZIP),
     ("tgz", GZIP),
@@ -72,8 +72,8 @@ impl Proof {
         }
     }
 
-    /// What its name says and its first bytes don't, as a sentence about "it". No failure:
-    /// a name may be wrong, and the dump whole.
+    /// Why its first bytes do not match its name, as a sentence about "it". This is not a
+    /// failure: the name may be wrong and the dump complete.
     pub fn doubt(&self, name: &str) -> Option<String> {
         let (_, ending) = name.rsplit_once('.')?;
         let ending = ending.to_ascii_lowercase();
@@ -91,7 +91,7 @@ impl Proof {
     /// At the end of the dump.
     ///
     /// # Errors
-    /// Why it is not whole, as a sentence about "it".
+    /// Why it is not complete, as a sentence about "it".
     pub fn end(self) -> Result<(), String> {
         match self.0 {
             State::Few(few) if few.is_empty() => Err("it is empty".into()),
@@ -232,9 +232,9 @@ const FORMS: &[Form] = &[
     },
 ];
 
-/// The end of all databases, and a checksum of 8 bytes. `redis-cli --rdb -` leaves
-/// the 40 hexadecimal digits behind them that mark the end of a transfer: it cuts
-/// them off a file, and cannot of a pipe (redis, `redis-cli.c`, `getRDB`).
+/// The end of all databases, and a checksum of 8 bytes. `redis-cli --rdb -` leaves after
+/// them the 40 hexadecimal digits that mark the end of a transfer: it removes them from a
+/// file, but cannot do so from a pipe (redis, `redis-cli.c`, `getRDB`).
 fn redis_snapshot(content: &Content) -> Result<(), &'static str> {
     const MARK: usize = 40;
     let ends = |bytes: &[u8]| bytes.iter().rev().nth(8) == Some(&0xff);

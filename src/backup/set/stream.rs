@@ -22,7 +22,7 @@ use crate::{
 /// How much of a dump's standard error an error shows.
 const STDERR_SHOWN: usize = 4 * 1024;
 
-/// A program that says nothing for this long is given up.
+/// A program that prints nothing for this long is aborted.
 const SILENCE: Duration = Duration::from_secs(30 * 60);
 
 /// What a dump is, for messages.

@@ -28,9 +28,9 @@ use crate::{
     text::line,
 };
 
-/// Between a plugin that produces and restic that reads.
+/// Size of the pipe between a plugin that produces an item and restic.
 const PIPE: usize = 256 * 1024;
-/// How often a folder is read of which all files vanish.
+/// How often to read a folder if all of its files vanish.
 const TRIES: usize = 3;
 
 /// What taking any item needs.
@@ -231,7 +231,7 @@ impl Taking<'_> {
         }
     }
 
-    /// Forgets what a run stored that restic itself calls not whole: an item has one
+    /// Forgets a snapshot that restic itself calls incomplete: an item has only one
     /// snapshot.
     async fn forget_item(&self, label: Label<'_>) -> Result<(), Error> {
         let all = self.restic.snapshots(&label.tags.join(",")).await?;
@@ -240,8 +240,8 @@ impl Taking<'_> {
         self.restic.past_locks(LOCK_LIMIT, &**self.progress, forget).await
     }
 
-    /// Files that are named one by one are mostly dumps that a label's hook wrote,
-    /// and how it went is known only to the hook.
+    /// Files that are named one by one are usually dumps that a label's hook
+    /// wrote, and only the hook knows whether they are complete.
     async fn tell_unproved(&self, folder: &Folder, paths: &[String]) -> Result<(), Error> {
         let (looked, paths) = (folder.clone(), paths.to_vec());
         let looking = tokio::task::spawn_blocking(move || looked.unproved(&paths));

@@ -41,7 +41,7 @@ pub(in crate::backup) async fn folder(
     Folder::open(&volumes, &volume.name, verb)
 }
 
-/// Why a volume is more than a folder of the engine's, if it is. Agreeing to what
+/// Why a volume is not just a plain folder of the engine, if so. Consent to what
 /// the app reaches changes nothing here: a mount is there only while a container
 /// has it, and a restore could not exchange it for a new folder.
 fn odd(live: &engine::Volume) -> Option<String> {

@@ -162,9 +162,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Which of these paths are files whose own bytes say that they are no whole
-    /// dump, and why. What is no plain file, or too large to be read twice, is not
-    /// looked into.
+    /// Which of these paths are incomplete dumps, judging by their own bytes, and why.
+    /// Anything but a plain file, and files that are too large to be read twice, are not
+    /// checked.
     pub fn unproved(&self, paths: &[String]) -> Vec<(String, String)> {
         let reason = |path: &String| self.prove(path).err().map(|reason| (path.clone(), reason));
         paths.iter().filter_map(reason).collect()
@@ -200,7 +200,7 @@ impl Folder {
         }
     }
 
-    /// Whether a path is missing now. One that cannot be looked at is not.
+    /// Whether a path is missing now. A path that cannot be checked counts as present.
     pub fn is_missing(&self, path: &str) -> bool {
         self.place(path).is_ok_and(|place| !place.exists && place.obstacle.is_none())
     }
@@ -237,7 +237,7 @@ impl Folder {
         Ok(place)
     }
 
-    /// Mounts below what is to be read: a view of it is without them.
+    /// Mounts below a path that is to be read: the view does not contain them.
     fn mounts_below(&self, paths: &[String]) -> io::Result<Vec<PathBuf>> {
         let root = fs::canonicalize(self.path())?;
         let table = fs::read_to_string("/proc/self/mountinfo")?;
@@ -297,7 +297,7 @@ impl Folder {
 struct Place {
     path: String,
     exists: bool,
-    /// What stands where a folder above it should be, and what it is.
+    /// The name that should be a folder but is not, and what it is.
     obstacle: Option<(String, &'static str)>,
 }
 

@@ -59,8 +59,8 @@ pub struct View {
 #[derive(Debug)]
 enum How {
     Mounted(Mounted),
-    /// As it is, with the open folder as the one to start in: nobody else
-    /// writes there, and an operator without root's rights can do that.
+    /// Without a mount: restic starts in the open folder. Nobody else
+    /// writes there, and this needs no root.
     Plain(OwnedFd),
 }
 
@@ -81,7 +81,7 @@ struct Mounted {
 /// Why there is no view.
 #[derive(Debug)]
 pub enum NoView {
-    /// The kernel, or whoever started us, does not allow it.
+    /// The kernel, or our environment, does not allow it.
     Refused { step: &'static str, source: io::Error },
     /// Something restic needs lies among the volumes, which it cannot see.
     Covered(PathBuf),
@@ -152,7 +152,7 @@ impl View {
         let no_pipe = |source| NoView::Refused { step: "making a pipe", source };
         let (mut failed, report) = io::pipe().map_err(no_pipe)?;
         // A child that is there has written, or never will: nothing is waited
-        // for, whoever still holds the other end.
+        // for, even if something still holds the other end.
         fcntl_setfl(&failed, OFlags::NONBLOCK).map_err(|e| no_pipe(e.into()))?;
         let how = self.how;
         let enter = move || enter(&how, &report);
