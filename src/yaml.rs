@@ -10,8 +10,8 @@ pub fn message(error: &Error) -> String {
     error.without_snippet().render_with_formatter(&Plain)
 }
 
-/// A document as it is, where what is read as text can be written back as text: `y`
-/// and `no` are no truth.
+/// A document whose plain texts stay texts, so that they can be written back: `y`
+/// and `no` are not booleans.
 ///
 /// # Errors
 /// The sentence with its line.

@@ -46,7 +46,7 @@ pub fn show(ui: &Ui, findings: &[Finding]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Findings that differ in their place only, in the order of the first of each.
+/// Findings that differ only in their position, in the order of the first of each.
 fn paragraphs(findings: &[Finding]) -> Vec<Vec<&Finding>> {
     let mut all: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {

@@ -168,7 +168,7 @@ fn start_log(verbose: u8) {
         .init();
 }
 
-/// Writes traces, each a line: what they tell of is others' text, too.
+/// Writes traces, each as one line, because they may contain foreign text.
 struct Traces;
 
 impl std::io::Write for Traces {

@@ -60,7 +60,7 @@ pub struct Args {
 /// Bytes of a secret on standard input.
 const SECRET_LINE: u64 = 64 << 10;
 
-/// A command and who brings it.
+/// A command and its plugin.
 #[derive(Serialize)]
 struct Known {
     plugin: String,
@@ -174,8 +174,8 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
     })
 }
 
-/// What someone who types it as for abra, `app cmd APP SERVICE FUNCTION`, has to
-/// know.
+/// A hint for people who type abra's form, `app cmd APP SERVICE
+/// FUNCTION`.
 fn abra_hint(app: &App, known: &[(usize, Known)], name: &str, given: &[String]) -> Option<String> {
     let service = app.stack.services.iter().any(|service| service.key == name);
     let first = given.first().filter(|_| service);
@@ -245,8 +245,8 @@ fn number(arguments: usize) -> String {
     }
 }
 
-/// The arguments with secrets in their places. Secrets end where the open
-/// arguments do: an optional one behind a missing argument cannot be given.
+/// The arguments with secrets in their places. An optional secret after a
+/// missing argument cannot be given.
 fn complete(
     session: &Session,
     spec: &CommandSpec,
@@ -266,7 +266,7 @@ fn complete(
     Ok(arguments)
 }
 
-/// From a prompt without an echo, or the next line of standard input.
+/// Reads it from a prompt without an echo, or from the next line of standard input.
 fn secret(session: &Session, name: &str) -> Result<String, Failure> {
     if session.ui.is_interactive() {
         return Ok(prompt::hidden(&session.ui, &format!("{name}:"))?.to_string());

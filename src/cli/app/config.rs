@@ -114,7 +114,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// The text after the editor, once it can be read; none when it is as before.
+/// The text after editing, once it can be parsed; none if it has not changed.
 fn edit(session: &Session, before: &str) -> Result<Option<EnvFile>, Failure> {
     let scratch = tempfile::Builder::new()
         .prefix("potluck-")
@@ -142,7 +142,7 @@ fn edit(session: &Session, before: &str) -> Result<Option<EnvFile>, Failure> {
     }
 }
 
-/// `editor` may hold arguments, so a shell takes it apart, as git does.
+/// `editor` may contain arguments, so a shell parses it, as in git.
 fn open_editor(editor: &str, file: &Path) -> Result<(), Failure> {
     let status = Command::new("sh")
         .arg("-c")

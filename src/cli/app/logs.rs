@@ -108,7 +108,7 @@ fn since(text: &str) -> Result<i64, String> {
 }
 
 impl Args {
-    /// The arguments by which lines that were written may be left out.
+    /// The arguments that may hide existing lines.
     fn hides(&self) -> Option<&'static str> {
         match (self.since, self.tail.0) {
             (Some(_), Some(0)) => Some("--since and --tail 0"),
@@ -249,7 +249,7 @@ impl Source {
         Source { key, style, lines, head: None }
     }
 
-    /// Lines as they come, without those that were read already.
+    /// New lines, without those that were read already.
     fn without(
         key: String,
         style: Mark,

@@ -71,7 +71,7 @@ struct Row {
     newest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
-    /// Services that run nowhere and should.
+    /// Services that should run but have no tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     without: Option<Vec<String>>,
     /// Services that need not run.
@@ -155,7 +155,7 @@ fn recipe_of(
     Ok(home.env(entry)?.recipe_pin()?)
 }
 
-/// A lock file that can't be read is said.
+/// Warns about a lock file that can't be read.
 fn lock_file(session: &Session, home: &Home, entry: &AppEntry) -> LockFile {
     home.lock_file(entry).unwrap_or_else(|error| {
         super::warn_of(session, &error);
@@ -186,14 +186,14 @@ impl Newest {
     }
 }
 
-/// The app's stack, also where the rest of its settings can't be read.
+/// The app's stack, even if the rest of its settings can't be read.
 fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
     entry.stack(&home.salvage(entry).ok()?.env).ok()
 }
 
 const NOT_DEPLOYED: &str = "not deployed";
 
-/// How an app does, and which of its services were scaled to 0.
+/// The state of an app, and which of its services were scaled to 0.
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<String>) {
     match (stacks.get(&entry.server), stack(home, entry)) {
         (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
@@ -219,7 +219,7 @@ struct Found {
     without: Vec<String>,
 }
 
-/// How the apps' stacks do, per server; none for a server that doesn't answer.
+/// The state of the apps' stacks, per server; none for a server that doesn't answer.
 type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Found>>>;
 
 /// Asks each server for the stacks of its apps.
@@ -295,7 +295,7 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// One that is stopped is so as a whole.
+/// A stopped app has no separate list of services.
 fn in_words(status: &str, without: &[String]) -> String {
     if without.is_empty() || status == "stopped" {
         return status.to_owned();

@@ -78,7 +78,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     }
 }
 
-/// The app as its server knows it; what can't be read of its files is said.
+/// The app as its server knows it; warns about files that can't be read.
 ///
 /// # Errors
 /// As [`OnServer::new`].
@@ -91,7 +91,7 @@ fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServe
     Ok(on_server)
 }
 
-/// Something that can't be read and is not needed, with what to do about it.
+/// Warns about something that can't be read and is not needed, with a hint.
 fn warn_of(session: &Session, error: &impl Hint) {
     session.ui.warn(error);
     tell_hint(session, error);

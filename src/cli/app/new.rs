@@ -175,7 +175,7 @@ fn which_domain(args: &Args, session: &Session) -> Result<AppName, Failure> {
     }
 }
 
-/// The sample with what is known of this app.
+/// The sample, with the values for this app.
 fn settings(
     args: &Args,
     session: &Session,
@@ -225,7 +225,7 @@ fn settings(
     Ok(env)
 }
 
-/// Writes down which values are the sample's, not the operator's.
+/// Records which values come from the sample, not from the operator.
 fn remember_sample(
     home: &Home,
     entry: &AppEntry,
@@ -243,7 +243,7 @@ fn remember_sample(
     Ok(home.write_lock_file(&guard, &lock)?)
 }
 
-/// Writes down that the stack's name is the operator's own word.
+/// Records that the operator chose the stack's name.
 pub(super) fn confirm_stack(
     home: &Home,
     entry: &AppEntry,
@@ -258,7 +258,7 @@ pub(super) fn confirm_stack(
     Ok(home.write_lock_file(&guard, &lock)?)
 }
 
-/// What would stop a deploy of this recipe: better known now than then.
+/// Checks what would stop a deploy of this recipe, so that it is known before.
 fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
     let findings = lint(checkout);
     let mistakes = blocking(&findings, Strictness::Errors);

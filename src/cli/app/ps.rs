@@ -80,7 +80,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// What is wrong, or was in the last minutes.
+/// What is wrong, or was wrong in the last minutes.
 pub(in crate::cli) fn trouble(row: &TaskRow) -> String {
     let cause = row.cause.as_deref().or(row.error.as_deref());
     match (row.failures, cause) {

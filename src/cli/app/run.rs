@@ -184,7 +184,7 @@ fn size() -> (u16, u16) {
     }
 }
 
-/// Programs in the container draw for the terminal that is here.
+/// Programs in the container need the type of the local terminal.
 fn terminal_name(terminal: bool) -> Vec<(String, String)> {
     match std::env::var("TERM") {
         Ok(name) if terminal => vec![("TERM".into(), name)],
@@ -192,7 +192,7 @@ fn terminal_name(terminal: bool) -> Vec<(String, String)> {
     }
 }
 
-/// Every key goes to the program as it is, Ctrl-C too, until this is dropped.
+/// Passes every key to the program unchanged, even Ctrl-C, until this is dropped.
 struct RawTerminal {
     before: Termios,
 }

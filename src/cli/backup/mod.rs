@@ -37,7 +37,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     }
 }
 
-/// What restic may see of our environment.
+/// The variables of our environment that restic may see.
 fn options() -> Options {
     let environment =
         HANDED_ON.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();

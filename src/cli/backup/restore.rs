@@ -100,10 +100,10 @@ fn agree(args: &Args, ui: &Ui, plan: &RestorePlan) -> Result<(), Failure> {
     };
     list("stops meanwhile:", &plan.stops);
     list("replaces the volumes:", &plan.replaces);
-    list("makes the volumes:", &plan.makes);
+    list("creates the volumes:", &plan.makes);
     let dumps: Vec<String> =
         plan.puts_back.iter().map(|(item, service)| format!("{item} into {service}")).collect();
-    list("puts back:", &dumps);
+    list("restores the dumps:", &dumps);
     if plan.deploys {
         ui.say("  deploys the services that don't run");
     }

@@ -107,7 +107,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// What to type to build a new plugin to where its recipe looks for it.
+/// The command that builds a new plugin to the place where its recipe expects it.
 pub(in crate::cli) fn step(folder: &Path, name: &str) -> String {
     let build = format!("potluck plugin build {}", folder.display());
     if toolchain::is_in_recipe(folder) {

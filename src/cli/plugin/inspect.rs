@@ -105,12 +105,12 @@ struct GrantRow {
     meaning: String,
 }
 
-/// A component that is to be looked at.
+/// A component to be inspected.
 struct Candidate {
     name: String,
     component: String,
     bytes: Cow<'static, [u8]>,
-    /// What the recipe says of it, if it is a recipe's.
+    /// What the recipe says about it, if it belongs to one.
     entry: Option<PluginEntry>,
 }
 
@@ -148,7 +148,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Whether there is something that is no folder, and so no recipe.
+/// Whether the path exists but is not a folder, and so not a recipe.
 fn is_neither(path: &Path) -> bool {
     path.exists() && !path.is_dir()
 }

@@ -128,7 +128,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
 }
 
-/// What the file for a recording holds already: nothing, or recordings.
+/// The current content of the file for a recording: nothing, or recordings.
 fn earlier(file: &Path) -> Result<Option<Earlier>, Failure> {
     Earlier::read(file).map_err(|error| match error {
         scenario::Error::Invalid(message) => {
@@ -147,7 +147,7 @@ fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
     }
 }
 
-/// The component in a scenario's world; an empty one when none was named.
+/// The component with a scenario; with an empty one if none was named.
 async fn scripted(args: &Args, runtime: &Runtime) -> Result<(Plugin, Surroundings), Failure> {
     let component = Component::named(&args.component, Path::new(""))?;
     let (component, defaults) = scenario::find::placed(component)?;
@@ -270,8 +270,8 @@ fn show(args: &Args, session: &Session, ran: Ran, operating: Option<Operating>) 
     }
 }
 
-/// Writes what was recorded; whether there is something to write. The hook did run
-/// either way.
+/// Writes the recording, if there is one. The hook did run either
+/// way.
 fn keep(
     session: &Session,
     file: &Path,

@@ -84,16 +84,16 @@ struct Row {
     scenario: String,
     about: Option<String>,
     passed: bool,
-    /// Whether its file expects what came out from now on.
+    /// Whether its file was updated to the actual results.
     updated: bool,
-    /// What kept it from being played.
+    /// Why it could not be played.
     error: Option<String>,
     #[serde(skip)]
     hint: Option<String>,
-    /// Whether another scenario told that already.
+    /// Whether another scenario reported that already.
     #[serde(skip)]
     is_told: bool,
-    /// Where a server would do otherwise.
+    /// Where a server would behave differently.
     warnings: Vec<String>,
     steps: Vec<StepRow>,
 }
@@ -146,7 +146,7 @@ struct Bench {
     plugins: HashMap<String, Result<Plugin, Obstacle>>,
 }
 
-/// What keeps a scenario from being played, or its file from being updated.
+/// Why a scenario cannot be played, or its file cannot be updated.
 #[derive(Clone)]
 struct Obstacle {
     message: String,
@@ -289,8 +289,8 @@ impl From<Played> for StepRow {
     }
 }
 
-/// Writes into a scenario's file what to expect from now on; one that cannot be
-/// written keeps no other from being played.
+/// Writes the new expectations into a scenario's file; if that fails, the other
+/// scenarios are still played.
 fn rewrite(path: &Path, expects: &[Option<Map<String, Value>>]) -> Result<(), Obstacle> {
     let text = scenario::update(&read_text(path)?, expects)?;
     write::write_whole(path, text.as_bytes(), Existing::Replace, Readers::Shared).map_err(|error| {
@@ -298,7 +298,7 @@ fn rewrite(path: &Path, expects: &[Option<Map<String, Value>>]) -> Result<(), Ob
     })
 }
 
-/// What to expect from now on of each step that came out otherwise.
+/// The new expectation of each step whose result differs.
 fn corrected(scenario: &Scenario, played: &[Played]) -> Vec<Option<Map<String, Value>>> {
     let steps = scenario.steps.iter().zip(played);
     steps.map(|(step, played)| (!played.passed()).then(|| played.corrected(&step.expect))).collect()

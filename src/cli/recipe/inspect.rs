@@ -58,7 +58,7 @@ struct Row {
     reach: String,
     meaning: String,
     needs_yes: bool,
-    /// The overlay that brings it, where the sample leaves that off.
+    /// The overlay that it comes from, if the sample does not list it.
     overlay: Option<String>,
 }
 

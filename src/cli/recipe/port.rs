@@ -147,8 +147,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     show(session, name.as_str(), &folder, &port, &standard)
 }
 
-/// What the recipe says beside its abra.sh. It is only for guessing, so what
-/// can't be read says nothing.
+/// What the recipe says beside its abra.sh. It is only used for guessing, so
+/// unreadable parts are skipped.
 fn hints(checkout: &Checkout) -> Hints {
     #[derive(Deserialize)]
     struct Compose {
@@ -234,13 +234,13 @@ fn report<'a>(
     }
 }
 
-/// What is said of a plugin that fits.
+/// The message about a plugin that fits.
 fn fits(suggestion: &Suggestion) -> String {
     let Suggestion { service, image, plugin, .. } = suggestion;
     let service = clean(service);
     let image = if image.is_empty() { String::new() } else { format!(" ({})", clean(image)) };
     format!(
-        "`{plugin}` saves and puts back the data of the service {service}{image}, see \
+        "`{plugin}` saves and restores the data of the service {service}{image}, see \
          `potluck plugin inspect {plugin}`"
     )
 }

@@ -18,7 +18,7 @@ use crate::{
     text::line,
 };
 
-/// Beyond what the reader of YAML takes, and far beyond what swarm takes as the
+/// More than the YAML reader accepts, and far more than swarm accepts as the
 /// content of a config or secret.
 const LARGEST_FILE: u64 = 16 << 20;
 
@@ -51,8 +51,8 @@ pub struct FilesArg {
 type Loaded = Result<(Config, Vec<Warning>), Problems>;
 
 impl FilesArg {
-    /// Reads, interpolates, merges and checks the files; under `--strict` as the
-    /// stack of that name, where there is one.
+    /// Reads, interpolates, merges and checks the files; with `--strict` as the
+    /// stack of that name, if there is one.
     ///
     /// # Errors
     /// Files that can't be read, and everything that is wrong with them.
@@ -69,8 +69,8 @@ impl FilesArg {
         Ok((config, warnings))
     }
 
-    /// Everything that is wrong with the files, what docker refuses included; as
-    /// the stack of that name, where there is one.
+    /// All problems of the files, including what docker refuses; as the stack of
+    /// that name, if there is one.
     ///
     /// # Errors
     /// Files that can't be read.
@@ -149,11 +149,11 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// That the engine is not certain to refuse the stack, half of which would be made
-/// by then.
+/// Fails if the engine is certain to refuse the stack, because half of it would be
+/// created by then.
 ///
 /// # Errors
-/// All that it refuses.
+/// All reasons.
 pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
     let refused = config.refusals(stack);
     if refused.is_empty() {
@@ -165,8 +165,8 @@ pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
     ))
 }
 
-/// Warns of services that will not run, as no node takes their tasks. Docker sends
-/// them all the same.
+/// Warns of services that will not run because no node accepts their tasks. Docker
+/// sends them nevertheless.
 pub fn warn_of_idle(config: &Config, stack: &StackName, ui: &Ui) {
     for finding in config.never_running(stack) {
         let (found, fix) = (finding.to_string(), finding.fix.unwrap_or_default());

@@ -63,7 +63,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// `1/2`, and for a job also how much of it is done.
+/// `1/2`, and for a job also how many tasks are done.
 fn replicas(row: &ServiceRow) -> String {
     let running = format!("{}/{}", row.running, row.desired);
     match row.completed {

@@ -12,7 +12,7 @@ use crate::{
     home::ServerName,
 };
 
-/// The engine that a command speaks to.
+/// The engine that a command uses.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 pub struct TargetArg {

@@ -93,7 +93,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Makes what a new app needs, and says so.
+/// Generates the secrets that a new app needs, and reports it.
 ///
 /// # Errors
 /// When the server doesn't answer or refuses.

@@ -110,7 +110,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// A value, and what became of a line break at the end of its only line.
+/// A value, and how a line break at the end of its only line was handled.
 struct Given {
     value: Zeroizing<Vec<u8>>,
     line_end: LineEnd,
