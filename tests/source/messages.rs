@@ -242,6 +242,6 @@ fn an_old_word_is_seen() {
         assert!(old_word_of_a_message(text).is_none(), "{text}");
     }
     let code = "/// A file that\n/// is not there.\nfn x() {}\n// why\n//\n// else\n";
-    let expected = ["A file that is not there. ", "", "why ", "else "];
+    let expected = ["A file that is not there. ", "why ", "else "];
     assert_eq!(runs(code, comment), expected);
 }
