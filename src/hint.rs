@@ -1,31 +1,31 @@
-//! What to try next, said by the error that knows.
+//! Hints: what to try next, given by the error itself.
 
-/// An error that may know the next step. Every error type of the library
-/// implements it; an error that wraps another passes the question on, so that
-/// the hint of the innermost cause reaches the person at the terminal.
+/// An error that may know the next step. Every error type of the library implements this;
+/// an error that wraps another one returns that one's hint, so that the hint of the
+/// innermost cause reaches the operator.
 pub trait Hint: std::error::Error {
-    /// One imperative sentence, or a command to type; none when nothing better
-    /// than the message can be said.
+    /// One imperative sentence, or a command to type; none if there is nothing
+    /// to add to the message.
     fn hint(&self) -> Option<String> {
         None
     }
 
-    /// Whether the line breaks of its message are its own: it has a layout, and
-    /// made one line of everything in it that others wrote. The message of any
-    /// other error is one line, whatever is in it.
+    /// Whether its message has line breaks of its own: it has a layout, and has reduced
+    /// each foreign text in it to one line. The message of any other error is printed as
+    /// one line.
     fn is_laid_out(&self) -> bool {
         false
     }
 }
 
-/// The name that was most likely meant: one that two slips make of another (a letter
-/// more, less or changed, or two that changed places; one slip in a short name), or else
-/// the shortest that begins with what was given.
+/// The name that was most likely meant: one that differs by at most two slips (a letter
+/// more, less or changed, or two letters swapped; one slip in a short name), or else the
+/// shortest name that begins with the given text.
 pub fn nearest<'a, T: AsRef<str> + ?Sized>(
     given: &str,
     known: impl IntoIterator<Item = &'a T>,
 ) -> Option<&'a T> {
-    /// What is shorter begins too many names.
+    /// Shorter texts are the beginning of too many names.
     const BEGINNING: usize = 3;
     let slips = |name: &str| {
         let slips = strsim::damerau_levenshtein(given, name);

@@ -1,11 +1,10 @@
 //! potluck deploys recipes to Docker Swarm, keeps their secrets, runs their
 //! hooks as sandboxed WebAssembly components and backs them up with restic.
 //!
-//! The library never prints, never reads the environment or the home
-//! directory, and never exits: only [`cli`] does. What a long operation wants
-//! to say goes through [`progress`]; what went wrong is a typed error with a
-//! [`hint`]; what is odd about somebody's files is a finding of [`lint`]; what
-//! others wrote is made fit to be shown by [`text`].
+//! The library never prints, never reads the environment or the home directory, and never
+//! exits: only [`cli`] does. Long operations report through [`progress`]; failures are
+//! typed errors with a [`hint`]; problems in files are findings of [`lint`]; [`text`]
+//! cleans foreign text before it is shown.
 //!
 //! Dependencies point down this list:
 //!
@@ -13,7 +12,7 @@
 //! cli → backup → operation → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
 //! ```
 //!
-//! `tests/source/rooms.rs` holds them to it; `docs/architecture.md` says in which order to
+//! `tests/source/rooms.rs` enforces this order; `docs/architecture.md` says in which order to
 //! read the rooms.
 
 pub mod app;

@@ -1,4 +1,4 @@
-//! What an operation says while it runs.
+//! What an operation reports while it runs.
 //!
 //! The library reports facts; the command line decides how they look (a
 //! spinner, plain lines, nothing). Events never carry secret values.
@@ -11,7 +11,7 @@ use std::fmt;
 pub enum Event {
     /// A step of the operation began: `lint`, `hooks before-deploy`, `converge`.
     Step { name: String },
-    /// The step is done; `detail` says what came of it.
+    /// The step is done; `detail` says with what result.
     Done { name: String, detail: String },
     /// A service is in this state now, `2/2 running, healthy` or `pulling`.
     Service { service: String, state: String },
@@ -54,7 +54,7 @@ impl dyn Sink + '_ {
         self.event(Event::Step { name: name.into() });
     }
 
-    /// Says what does not stop the operation ([`Event::Warning`]).
+    /// Reports a problem that does not stop the operation ([`Event::Warning`]).
     pub fn warn(&self, message: impl Into<String>) {
         self.event(Event::Warning { message: message.into() });
     }

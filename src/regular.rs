@@ -10,8 +10,8 @@ use crate::bounded;
 /// The bytes of a regular file; links are followed.
 ///
 /// # Errors
-/// What opening and reading ends in; for what is no regular file, and for one of
-/// more than `most` bytes.
+/// Errors of opening and reading; also for anything but a regular file, and for
+/// a file of more than `most` bytes.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new()
         .read(true)

@@ -1,4 +1,4 @@
-//! Text that others wrote, made fit to be shown.
+//! Cleans text that others wrote before it is shown.
 //!
 //! Names and values of recipes, samples and manifests, messages of engines,
 //! registries, git, restic, containers and plugins are read by a person at a
@@ -7,17 +7,16 @@
 //! line that we never wrote; a direction mark makes a line read as another, and a
 //! character without a width makes two names look the same.
 //!
-//! [`line()`] makes one line of foreign text, and says by `�` that something was
-//! there. [`lines`] keeps line breaks: for what is shown as a text of its own,
-//! such as the output of a plugin's command, and for text that we put together of
-//! lines. Both are idempotent.
+//! [`line()`] makes one line of foreign text, and puts `�` where it removed something.
+//! [`lines`] keeps line breaks: it is for separate texts, such as the output of a plugin's
+//! command, and for text that we assembled from lines. Both are idempotent.
 
 use std::borrow::Cow;
 
 /// Bytes of one foreign text among ours.
 pub const LONGEST: usize = 1000;
 
-/// What stands for something that is not shown.
+/// The replacement for something that is not shown.
 const MARK: char = '\u{fffd}';
 
 /// One line of at most [`LONGEST`] bytes, `…` behind it when there was more.
@@ -42,8 +41,8 @@ pub fn line_of(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// Whether there is nothing to clean in a line, by its bytes alone: quickly said of
-/// nearly all text.
+/// Whether a line needs no cleaning, judging by its bytes alone: a quick check that
+/// is true for nearly all text.
 pub fn is_plain(text: impl AsRef<[u8]>) -> bool {
     text.as_ref().iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -60,9 +59,9 @@ fn tabbed(line: &str, most: usize) -> String {
     parts.join("\t")
 }
 
-/// The text without control characters, escape sequences and what is not seen,
-/// line breaks and tabs excepted; nothing replaces them. No more is read
-/// once it is longer than `enough`.
+/// The text without control characters, escape sequences and invisible characters, except
+/// line breaks and tabs; they are removed without a replacement. Reading stops once the
+/// result is longer than `enough`.
 pub fn stripped(text: &str, enough: usize) -> String {
     walk(text, enough, None)
 }
@@ -130,8 +129,8 @@ fn skip_parameters(chars: &mut Chars<'_>) {
 }
 
 /// Direction marks, breaks of lines and paragraphs, annotations, fillers, joiners
-/// and all else that has no width of its own, tags, which spell a text that nobody
-/// sees, and code points that are no characters (Unicode: Default_Ignorable, Cf,
+/// and all else that has no width of its own, tags, which spell invisible text,
+/// and code points that are not characters (Unicode: Default_Ignorable, Cf,
 /// Zl, Zp, noncharacters).
 pub fn is_hidden(c: char) -> bool {
     matches!(
@@ -164,7 +163,7 @@ pub fn is_hidden(c: char) -> bool {
     ) || (c as u32) & 0xfffe == 0xfffe
 }
 
-/// Chooses between two forms of the character before it, as in emoji: left out
+/// Chooses between two forms of the character before it, as in emoji: removed
 /// without a mark.
 fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}')

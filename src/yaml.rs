@@ -1,5 +1,5 @@
-//! What the reader of YAML says, in words for who wrote the file: its own are
-//! partly for programmers that use the library.
+//! Errors of the YAML reader, in words for the author of the file: its own
+//! words are partly for programmers that use the library.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ pub fn message(error: &Error) -> String {
     error.without_snippet().render_with_formatter(&Plain)
 }
 
-/// A document as it is, where what is read as text can be written back as text: `y`
-/// and `no` are no truth.
+/// A document whose plain texts stay texts, so that they can be written back: `y`
+/// and `no` are not booleans.
 ///
 /// # Errors
 /// The sentence with its line.

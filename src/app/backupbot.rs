@@ -1,6 +1,6 @@
-//! Recipes from before plugins say what to back up by `backupbot.*` labels on
-//! their services. `std:backupbot` speaks for them; as plugins see no labels,
-//! the host hands these over as its options.
+//! Recipes that are older than plugins say what to back up in `backupbot.*` labels on their
+//! services. `std:backupbot` serves them; because plugins cannot see labels, the host
+//! passes these as the plugin's options.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,8 @@ use crate::{
 
 const NAME: &str = "backupbot";
 const PREFIX: &str = "backupbot.";
-/// The one label that the host itself acts on: the interface has no hook for the
-/// moment before a restore, and `plan` only reads.
+/// The only label that the host itself acts on: the interface has no hook that
+/// runs before a restore, and `plan` only reads.
 pub(crate) const BEFORE_RESTORE: &str = "backupbot.restore.pre-hook";
 /// Labels whose value is run in the service that carries them.
 const COMMANDS: [&str; 4] = [
@@ -26,7 +26,7 @@ const COMMANDS: [&str; 4] = [
     "backupbot.restore.post-hook",
 ];
 
-/// What `std:backupbot` is told of the stack.
+/// What `std:backupbot` is told about the stack.
 #[derive(Serialize)]
 struct Labelled<'a> {
     services: BTreeMap<&'a str, Service<'a>>,
@@ -41,8 +41,8 @@ struct Service<'a> {
     mounts: BTreeMap<&'a str, &'a str>,
 }
 
-/// The plugin that a recipe with such labels needs where none of its own speaks for
-/// backups.
+/// The plugin for a recipe that has such labels but no plugin of its own with the
+/// backup role.
 pub(crate) fn implied(stack: &Stack) -> Option<PluginEntry> {
     let labelled = stack.services.iter().any(|service| labels(service).next().is_some());
     if !labelled {
@@ -62,7 +62,7 @@ pub(crate) fn implied(stack: &Stack) -> Option<PluginEntry> {
     })
 }
 
-/// Hands `std:backupbot` the labels; leaves other plugins as they are.
+/// Passes the labels to `std:backupbot`; does not change other plugins.
 pub(crate) fn add_labels(entry: &mut PluginEntry, stack: &Stack) {
     if !is_backupbot(entry) {
         return;

@@ -1,5 +1,5 @@
-//! What must be right of an app before its deploy begins; pure. `app check` finds the
-//! same.
+//! What must be right about an app before its deploy begins; pure. `app check` finds
+//! the same problems.
 
 use crate::{
     compose::Stack,
@@ -12,7 +12,7 @@ use crate::{
 
 use super::App;
 
-/// What the app takes from its server, and is not there.
+/// What the app needs from its server and does not exist there.
 pub(crate) fn missing(
     app: &AppName,
     checkout: &Checkout,
@@ -37,8 +37,8 @@ pub(crate) fn missing(
     })
 }
 
-/// Secrets that cannot be planned for: errors, but of those that are there, as nothing
-/// has to be made of them.
+/// Secrets that cannot be planned: errors, except for those that exist already,
+/// because these need not be generated.
 pub(crate) fn all_unplanned(
     app: &AppName,
     checkout: &Checkout,
@@ -56,7 +56,7 @@ pub(crate) fn all_unplanned(
     found.collect()
 }
 
-/// Leaves out settings that are missing where the finding about their secret says so.
+/// Drops findings about missing settings if the finding about their secret says the same.
 pub(crate) fn without_repeats(findings: &mut Vec<Finding>) {
     let secrets = findings.iter().filter(|f| f.code == rules::SECRET_VERSION_MISSING.code);
     let said: Vec<String> = secrets.filter_map(|finding| finding.path.clone()).collect();
@@ -66,8 +66,8 @@ pub(crate) fn without_repeats(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Makes errors of settings that are missing where the compose files cannot be
-/// deployed: they may be why.
+/// Turns missing settings into errors if the compose files cannot be deployed,
+/// because they may be the cause.
 pub(crate) fn blame_settings(findings: &mut [Finding]) {
     if findings.iter().any(|finding| finding.code == rules::COMPOSE_INVALID.code) {
         let missing = findings.iter_mut().filter(|f| f.code == rules::SETTING_MISSING.code);
@@ -100,7 +100,7 @@ pub(crate) fn missing_settings(env: &EnvFile, sample: &EnvFile) -> Vec<Finding> 
         .collect()
 }
 
-/// What is odd about the settings, or missing that the recipe's sample has.
+/// Unusual settings, and settings that the recipe's sample has but the app lacks.
 pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
     let sample = match sample(checkout) {
         Ok(sample) => sample,
@@ -112,11 +112,11 @@ pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
     findings
 }
 
-/// What the app's own stack says that a deploy will not read as it looks.
+/// Parts of the app's own stack that a deploy reads differently than they look.
 pub(crate) fn of_stack(stack: &Stack) -> Option<Finding> {
     let (service, written) = odd_timeout(stack)?;
     let message =
-        format!("`{written}` is no number of seconds above 0, so a deploy waits for 5 minutes");
+        format!("`{written}` is not a number of seconds above 0, so a deploy waits for 5 minutes");
     let label = format!("services.{service}.deploy.labels.coop-cloud.{}.timeout", stack.name);
     Some(Finding::new(&rules::TIMEOUT_INVALID, message).path(label))
 }
@@ -139,8 +139,8 @@ pub(crate) fn unplanned(app: &AppName, checkout: &Checkout, error: &secrets::Err
         .fix(format!("add the line `{line}` to the settings (`potluck app config {app}`)"))
 }
 
-/// The line that a sample has for a key, with what it says beside it; one that is
-/// commented out, too.
+/// The line for a key in a sample, with its comment; also one that is commented
+/// out.
 fn sample_line(sample: &str, key: &str) -> Option<String> {
     sample.lines().find_map(|line| {
         let line = line.trim().trim_start_matches(['#', ' ']);
@@ -150,7 +150,7 @@ fn sample_line(sample: &str, key: &str) -> Option<String> {
     })
 }
 
-/// What a recipe sets of that with its sample's settings.
+/// The same for a recipe with its sample's settings.
 pub fn reserved_findings(checkout: &Checkout) -> Vec<Finding> {
     let stacks = recipe::lint::sample_stacks(checkout);
     let mut found: Vec<Finding> =
@@ -160,10 +160,9 @@ pub fn reserved_findings(checkout: &Checkout) -> Vec<Finding> {
     found
 }
 
-/// Findings about a recipe's sample settings and its conventions. They matter
-/// to whoever makes a new app of it; this app has settings of its own, its
-/// compose files were read with these, and what docker or abra deploys must
-/// deploy here.
+/// Findings about a recipe's sample settings and its conventions. They matter to someone
+/// who creates a new app from it; this app has settings of its own, with which its compose
+/// files were read, and potluck must deploy whatever docker or abra would.
 const ABOUT_NEW_APPS: &[&str] = &[
     rules::SAMPLE_MISSING.code,
     rules::SAMPLE_INVALID.code,
@@ -175,16 +174,16 @@ const ABOUT_NEW_APPS: &[&str] = &[
     rules::SECRET_WITHOUT_KEY.code,
 ];
 
-/// What is wrong with an app's recipe and with its files as the app reads them.
+/// Problems in an app's recipe, and in its files with the app's settings.
 #[derive(Debug, Default)]
 pub(crate) struct Linted {
     /// What stops a deploy.
     pub stopping: Vec<Finding>,
-    /// What does not, and is said in its plan.
+    /// Findings that do not stop a deploy and are shown in its plan.
     pub warnings: Vec<String>,
 }
 
-/// Looks at the recipe itself, and at the files as this app reads them.
+/// Checks the recipe itself, and its files with this app's settings.
 pub(crate) fn lint(app: &App, strictness: Strictness) -> Linted {
     let (about_new_apps, mut findings): (Vec<Finding>, Vec<Finding>) =
         recipe::lint::lint(&app.checkout)

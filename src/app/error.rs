@@ -1,7 +1,7 @@
 //! Why an operation on an app failed.
 //!
-//! The variants that the command line tells apart by exit code say so; all
-//! others end in 1.
+//! Variants with an exit code of their own say so; all others end with
+//! 1.
 
 use std::fmt;
 
@@ -62,10 +62,10 @@ pub enum Error {
         wishes: Vec<Wish>,
         /// What services would reach beyond the app.
         reach: Vec<ReachWish>,
-        /// What was given on the command line without saying to whom.
+        /// Grants on the command line without a plugin's name.
         ambiguous: Vec<Ambiguous>,
     },
-    #[error("what the plugins of {app} may do was changed meanwhile; nothing of them was run")]
+    #[error("the grants of {app} changed while you were being asked; no plugin was run")]
     GrantsChanged { app: String },
     /// Exit code 6: an older release than the one that runs.
     #[error("{0}")]
@@ -97,7 +97,7 @@ pub enum Error {
     NoRecipe { app: String },
     #[error("{app} is not deployed")]
     NotDeployed { app: String },
-    #[error("{app} is not deployed: there is nothing to take off its server")]
+    #[error("{app} is not deployed: there is nothing to remove from its server")]
     NothingToUndeploy { app: String },
     #[error("{app} is still deployed")]
     StillDeployed { app: String },
@@ -115,7 +115,7 @@ pub enum Error {
     },
 }
 
-/// What the swarm says is one error, whoever asked it.
+/// Errors of the swarm are one error, whatever asked for it.
 impl From<rollout::Error> for Error {
     fn from(error: rollout::Error) -> Self {
         match error {
@@ -143,7 +143,7 @@ pub struct MigrationFailed {
 /// How a failed migration leaves the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
-    /// What ran before is back, on data it can run on.
+    /// The previous version is running again, on data that it can use.
     Back,
     /// The new version runs on data that is migrated in part, because the old
     /// one cannot run on it.
@@ -165,11 +165,12 @@ impl fmt::Display for MigrationFailed {
             line(step)
         )?;
         match left {
-            Left::Back => f.write_str("the previous version is back and runs"),
+            Left::Back => f.write_str("the previous version is running again"),
             Left::PartlyMigrated => f.write_str(
-                "the new version runs on data that is migrated in part: the old one cannot run on it",
+                "the new version runs on partly migrated data; the old version cannot use this \
+                 data",
             ),
-            Left::NotBack(undo) => write!(f, "going back failed as well: {}", line(undo)),
+            Left::NotBack(undo) => write!(f, "rolling back failed as well: {}", line(undo)),
         }
     }
 }
@@ -188,8 +189,8 @@ fn needed(wishes: &[Wish], reach: &[ReachWish]) -> String {
     format!("{what}:\n{}", plugins.chain(services).collect::<Vec<_>>().join("\n"))
 }
 
-/// The flags to add, each with its plugin: a nameless one could come to mean
-/// another.
+/// The flags to add, each with its plugin: without a name, a flag could
+/// later apply to another plugin.
 fn to_agree(wishes: &[Wish], reach: &[ReachWish], ambiguous: &[Ambiguous]) -> String {
     let flag = |wish: &Wish, grant: &Grant| format!("--grant '{} {grant}'", wish.plugin);
     let mut flags: Vec<String> = wishes
@@ -222,7 +223,7 @@ impl MigrationFailed {
         match left {
             Left::Back => again,
             Left::PartlyMigrated => format!(
-                "{again}, or `potluck backup restore {app}` brings back the data of an earlier backup"
+                "{again}, or `potluck backup restore {app}` restores the data of an earlier backup"
             ),
             Left::NotBack(_) => format!("{again}; `potluck app ps {app}` shows what runs"),
         }
@@ -271,11 +272,11 @@ impl Hint for Error {
             Error::PlanChanged { .. } => Some("run the command again, and look at its plan".into()),
             Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {
                 true => format!(
-                    "to go back all the same, add --downgrade; to stay with what was deployed, \
+                    "to go back anyway, add --downgrade; to stay with what was deployed, \
                      `potluck app deploy {} {}`",
                     downgrade.app, downgrade.before
                 ),
-                false => "to go back all the same, add --downgrade".to_owned(),
+                false => "to go back anyway, add --downgrade".to_owned(),
             }),
             Error::NeedsTakeover(takeover) => Some(match &takeover.mixup {
                 Some(mixup) => format!(

@@ -1,14 +1,14 @@
-//! Data that a restore left half there: whoever deploys, backs up or looks at the app
-//! is told, until a restore is complete or a deploy takes the data as it is.
+//! Partly restored data: anyone who deploys, backs up or looks at the app is told
+//! about it, until a restore is complete or a deploy accepts the data.
 
 use crate::home::{AppName, lock_file::LockFile};
 
-/// What there is to say of the app's data; nothing where no restore was cut off.
+/// The warning about the app's data; none if no restore was interrupted.
 pub fn half_restored(app: &AppName, lock: &LockFile) -> Option<String> {
     lock.restoring.as_ref().map(|set| {
         format!(
-            "a restore of the backup {set} did not come to its end: the data may be half of it \
-             and half of what was there before; `potluck backup restore {app} {set}` completes it"
+            "a restore of the backup {set} did not finish: some of the data may come from the \
+             backup, the rest is unchanged; `potluck backup restore {app} {set}` completes it"
         )
     })
 }
@@ -24,7 +24,7 @@ mod tests {
         assert_eq!(half_restored(&app, &lock), None);
         lock.restoring = Some("20260101T000000Z-0a0b0c".into());
         let told = half_restored(&app, &lock).unwrap();
-        assert!(told.contains("the backup 20260101T000000Z-0a0b0c did not come to its end"));
+        assert!(told.contains("the backup 20260101T000000Z-0a0b0c did not finish"));
         assert!(told.contains("`potluck backup restore wiki.example.org 20260101T000000Z-0a0b0c`"));
     }
 }

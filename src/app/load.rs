@@ -2,8 +2,8 @@
 //!
 //! What `${NAME}` stands for in a compose file comes from the app's settings
 //! and from the recipe's `abra.sh`, never from the environment of the process:
-//! the same folder deploys the same stack wherever it is run. Where both have
-//! a key, the settings win, with one exception that recipes rely on: versions
+//! the same folder deploys the same stack on every machine. If both have a
+//! key, the settings win, with one exception that recipes rely on: versions
 //! of configs (`*_VERSION`, but not `SECRET_*`) come from `abra.sh`, as they
 //! must change with the files they name.
 
@@ -29,8 +29,8 @@ use super::{App, Context, Error, checks, plugins::Plugins};
 /// either it is the newest.
 ///
 /// # Errors
-/// Settings that name no recipe, a recipe or version that is not there, compose
-/// files that are wrong, an engine that does not answer.
+/// Settings that name no recipe, a recipe or version that does not exist,
+/// invalid compose files, an engine that does not answer.
 pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Result<App, Error> {
     let env = context.home.env(entry)?;
     let lock = context.home.lock_file(entry)?;
@@ -133,17 +133,18 @@ pub(super) fn lint(
     })
 }
 
-/// Variables of the recipe's sample: where the settings lack one that they need, that
-/// is said as a setting that is missing, and those that are commented out are optional.
+/// Variables of the recipe's sample: if the settings lack one that the files need, it
+/// is reported as a missing setting; those that are commented out are optional.
 fn of_sample(sample: &EnvFile) -> Vec<String> {
     let mut names = sample.commented_keys();
     names.extend(sample.values().into_iter().map(|(key, _)| key));
     names
 }
 
-/// Loads an app as it was deployed last, for what works with what runs: the pin
-/// in the settings is that of the next deploy. What was never deployed is loaded
-/// as [`load`] does it; so is, with a warning, what is not in the recipe any more.
+/// Loads an app at the version that was deployed last, for commands that work with the
+/// running app: the pin in the settings is for the next deploy. An app that was never
+/// deployed is loaded as [`load`] does; so is, with a warning, one whose deployed version
+/// is no longer in the recipe.
 ///
 /// # Errors
 /// As [`load`].
@@ -155,8 +156,8 @@ pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, E
     match load(context, entry, &Version::Named(version.clone())).await {
         Err(Error::Recipe(recipe::Error::UnknownVersion { recipe, .. })) => {
             context.progress.warn(format!(
-                "{version}, which was deployed, is not in the recipe `{recipe}` any more: going on \
-                 with what the settings say"
+                "{version}, which was deployed, is not in the recipe `{recipe}` any more: \
+                 continuing with the version in the settings"
             ));
             load(context, entry, &Version::Newest).await
         }
@@ -172,8 +173,8 @@ pub(super) fn wanted_version(given: &Version, pin: Option<String>) -> Version {
     }
 }
 
-/// A volume of another name than the stack's is not the app's, whether the file
-/// calls it external or not: it is used, and neither backed up nor replaced.
+/// A volume whose name does not begin with the stack's is not the app's,
+/// whether the file calls it external or not: it is used, but neither backed up nor replaced.
 fn disown_foreign_volumes(stack: &mut Stack) {
     let prefix = format!("{}_", stack.name);
     for volume in stack.volumes.iter_mut().filter(|volume| !volume.name.starts_with(&prefix)) {
@@ -198,7 +199,7 @@ pub(super) fn stack_name(entry: &AppEntry, env: &EnvFile) -> Result<StackName, E
     Ok(entry.stack(env)?)
 }
 
-/// Whether the app needs secrets of its own; asks no server.
+/// Whether the app needs secrets of its own; does not contact a server.
 ///
 /// # Errors
 /// Files of the recipe that cannot be read with these settings.

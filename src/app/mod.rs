@@ -1,5 +1,6 @@
-//! One app, loaded once: its settings, its recipe at one version, its stack, the
-//! swarm as it may use it; what it reaches, its plugins, and what of it runs. It starts no plugin.
+//! One app, loaded once: its settings, its recipe at one version, its stack, and the swarm
+//! confined to the app; also what it reaches, its plugins, and which of its services run.
+//! This room starts no plugin.
 
 pub(crate) mod backupbot;
 pub(crate) mod checks;
@@ -45,7 +46,7 @@ pub use scale::{Stopped, bring_back, scale_down};
 pub use survey::{Server, load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
 
-/// What every operation on an app needs. Made once per command.
+/// What every operation on an app needs. Created once per command.
 pub struct Context {
     pub home: Home,
     pub runtime: Runtime,
@@ -68,16 +69,16 @@ pub struct Context {
 pub trait Consent: Send + Sync {
     /// May the plugin have what it asks for?
     fn grants(&self, wish: &Wish) -> bool;
-    /// Shall an older release go over a newer one?
+    /// May an older release replace a newer one?
     fn downgrade(&self, downgrade: &Downgrade) -> bool;
-    /// Shall the app take over what only labels call its own?
+    /// May the app take over objects that are its own only by their labels?
     fn takeover(&self, takeover: &Takeover) -> bool;
-    /// May the service reach what it asks for? Not unless somebody says so.
+    /// May the service reach what it asks for? The default is no.
     fn reach(&self, wish: &ReachWish) -> bool {
         let _ = wish;
         false
     }
-    /// Shall the plan be carried out?
+    /// May the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
     /// The same of a plan that is another one than was agreed to, because somebody else
     /// changed the app meanwhile. Not unless somebody says so.
@@ -104,6 +105,6 @@ pub struct App {
     pub findings: Vec<Finding>,
     /// Its plugins: see [`App::components`].
     pub plugins: plugins::Plugins,
-    /// The swarm as this app may use it.
+    /// The swarm, confined to this app.
     pub engine: Arc<Confined>,
 }

@@ -1,4 +1,4 @@
-//! How what has a long name or none is called.
+//! Short names for objects and ids whose names are long or missing.
 
 /// A version that has no name.
 pub(crate) const UNRELEASED: &str = "unreleased";

@@ -1,5 +1,5 @@
-//! An app as its server knows it, for what must work when its recipe, its
-//! settings or its lock file cannot be read: the stack's name is enough.
+//! An app as its server knows it, for commands that must work when its
+//! recipe, its settings or its lock file cannot be read: the stack's name is enough.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct OnServer {
     pub entry: AppEntry,
     pub stack: StackName,
     pub engine: Arc<Confined>,
-    /// What of the operator's files could not be read.
+    /// The operator's files that could not be read.
     pub broken: Vec<home::Error>,
 }
 
@@ -27,8 +27,8 @@ impl OnServer {
     /// From the operator's files, as far as they can be read.
     ///
     /// # Errors
-    /// An app that is not there, a stack's name that cannot be read or is none,
-    /// an endpoint that is none.
+    /// An unknown app, a stack's name that cannot be read or is invalid, an
+    /// invalid endpoint.
     pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
         let Salvaged { env, lock, broken, whole: _ } = home.salvage(entry)?;
         let claimant = Claimant::of_what_runs(entry, &env, &lock)?;
@@ -40,7 +40,7 @@ impl OnServer {
     }
 }
 
-/// An app that is to go: whole where its files can be read.
+/// An app that is to be removed; fully loaded if its files can be read.
 pub struct Leaving {
     pub on_server: OnServer,
     /// None where the recipe or the settings cannot be read.
@@ -48,8 +48,8 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// Loads what was deployed last; where that fails, warns of what cannot be
-    /// done then, and goes on with what the server says.
+    /// Loads what was deployed last; if that fails, warns about what will be
+    /// skipped, and continues with what the server says.
     ///
     /// # Errors
     /// As [`OnServer::new`].
@@ -57,8 +57,8 @@ impl Leaving {
         let on_server = OnServer::new(&context.home, entry)?;
         if let Some(mixup) = on_server.engine.recorded_mixup().await? {
             context.progress.warn(format!(
-                "{mixup}, so hooks (`before-remove`) do not run; going on with what the server \
-                 knows of the stack `{}` ({})",
+                "{mixup}, so hooks (`before-remove`) do not run; continuing with what the \
+                 server knows of the stack `{}` ({})",
                 on_server.stack,
                 mixup.correct()
             ));
@@ -76,7 +76,7 @@ impl Leaving {
                 }
                 context.progress.warn(format!(
                     "the app's recipe or settings cannot be read, so hooks (`before-remove`) do \
-                     not run; going on with what the server knows of the stack `{}`: {}",
+                     not run; continuing with what the server knows of the stack `{}`: {}",
                     on_server.stack,
                     with_hint(&error)
                 ));
@@ -91,8 +91,8 @@ impl Leaving {
     }
 }
 
-/// The tasks of an app: what runs or is to run, and with `all` also what ended.
-/// A slot whose newest task ended shows that one.
+/// The tasks of an app: those that run or will run, with `all` also those that
+/// ended. A slot whose newest task ended shows that one.
 ///
 /// # Errors
 /// [`Error::NotDeployed`], and what the engine says.

@@ -37,7 +37,7 @@ impl Component {
     /// The roles that its type says. Nothing is compiled.
     ///
     /// # Errors
-    /// Bytes that are no component.
+    /// Bytes that are not a component.
     pub fn roles(&self) -> Result<BTreeSet<Role>, plugin::Error> {
         plugin::exported_roles(&self.entry.name, &self.bytes)
     }
@@ -48,12 +48,12 @@ impl Component {
 pub struct Plugins(OnceLock<Arc<[Component]>>);
 
 impl App {
-    /// The app's plugins, in the order of `recipe.yml`; after them the one that
-    /// speaks for `backupbot.*` labels, where they are all there is. Read at the first
-    /// call, so that what was agreed to is what runs.
+    /// The app's plugins, in the order of `recipe.yml`; after them the one for
+    /// `backupbot.*` labels, if nothing else makes backups. Read once, at the first call,
+    /// so that the component that runs is the one that was agreed to.
     ///
     /// # Errors
-    /// Components that are not there, or not those that `recipe.yml` pins.
+    /// Components that are missing, or not those that `recipe.yml` pins.
     pub fn components(&self) -> Result<Arc<[Component]>, Error> {
         if let Some(components) = self.plugins.0.get() {
             return Ok(Arc::clone(components));
@@ -89,8 +89,8 @@ fn read(app: &App, entry: &PluginEntry) -> Result<Component, Error> {
     Ok(Component { entry, bytes, sha256, loaded: OnceCell::new() })
 }
 
-/// The plugin for `backupbot.*` labels, where the recipe has them and nothing that
-/// speaks for its backups.
+/// The plugin for `backupbot.*` labels, if the recipe has such labels and no
+/// plugin with the backup role.
 pub(crate) fn missing(app: &App, listed: &[Component]) -> Option<PluginEntry> {
     let plays = |c: &Component| c.roles().is_ok_and(|roles| roles.contains(&Role::Backup));
     let speaks = |c: &Component| backupbot::is_named(&c.entry) || plays(c);

@@ -1,4 +1,4 @@
-//! What is asked of the operator before something is done.
+//! The questions that the operator is asked before something is done.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -37,7 +37,7 @@ pub struct Wish {
     pub sha256: String,
     /// The recipe's version, or its commit.
     pub version: String,
-    /// Whether the recipe does not list it: labels for backups stand for it.
+    /// Whether the recipe does not list it, but has labels for backups that need it.
     pub is_implied: bool,
     /// What was agreed to earlier.
     pub agreed: Option<PluginPin>,
@@ -45,7 +45,7 @@ pub struct Wish {
     pub held: Option<String>,
 }
 
-/// A grant given beforehand that more than one plugin may have been meant with.
+/// A grant given beforehand that could be meant for more than one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ambiguous {
     pub grant: Grant,
@@ -70,8 +70,8 @@ impl Wish {
         nothing.into_iter().chain(permission::asked(wanted, before)).collect()
     }
 
-    /// What happened to the component, where that is why there is something to
-    /// agree to.
+    /// How the component changed, if that is the reason for
+    /// asking.
     pub fn change(&self) -> Option<String> {
         let agreed = self.agreed.as_ref()?;
         match self.question.reason {
@@ -159,8 +159,8 @@ impl fmt::Display for Downgrade {
     }
 }
 
-/// A stack, or some of its objects, that only labels call the app's: to be
-/// agreed to before it is taken over.
+/// A stack, or some of its objects, that are the app's only by their
+/// labels: consent is needed before they are taken over.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Takeover {
     pub app: String,

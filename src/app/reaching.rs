@@ -1,6 +1,5 @@
-//! Agreeing to what an app reaches beyond itself: what is known when it is
-//! computed, what of it was not agreed to, and where that is written down. What
-//! it is says [`super::reach`].
+//! Consent to what an app reaches beyond itself: which reach was not
+//! agreed to yet, and where consent is recorded. [`super::reach`] computes the reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +39,7 @@ pub(crate) async fn of_app(context: &Context, app: &App, live: &Live) -> Result<
 
 fn facts<'a>(context: &Context, app: &'a App, live: &Live) -> Result<Facts<'a>, Error> {
     let sample = app.checkout.sample()?.unwrap_or_default();
-    // One that cannot be read has no values, but whoever wrote it may not gain by
+    // One that cannot be read has no values, but its author may not gain by
     // that: nothing of the settings counts as the operator's then.
     let hosts = match EnvFile::parse(recipe::SAMPLE, &sample) {
         Ok(sample) => reach::hosts(&app.env, &sample, &app.lock.sample),
@@ -88,8 +87,8 @@ pub(crate) fn wishes(lock: &LockFile, reaches: &Reaches, flags: &[GivenReach]) -
         .collect()
 }
 
-/// Looks at what was agreed to on the command line: what no service reaches is a
-/// mistake, and is said before anything runs.
+/// Checks the consent on the command line: a reach that no service has is a
+/// mistake, and is reported before anything runs.
 pub(crate) fn check_flags(context: &Context, app: &App, reaches: &Reaches) -> Result<(), Error> {
     let covers = |given: &GivenReach, service: &str, reach: &Reach| {
         given.service.as_deref().is_none_or(|named| named == service) && given.reach.covers(reach)
@@ -167,9 +166,9 @@ pub(crate) fn rows(lock: &LockFile, reaches: &Reaches) -> Vec<ReachRow> {
     reaches.iter().flat_map(|(service, all)| all.iter().map(move |r| row(service, r))).collect()
 }
 
-/// What a recipe would reach with its sample's settings, for an app of the domain
-/// that these name; the overlay that brings it, where it is one that is off. None
-/// when its files cannot be read with these settings: nobody can say then.
+/// What a recipe would reach with its sample's settings, for an app of the domain that
+/// these name; with the overlay that it comes from, if that is not in use. None if its
+/// files cannot be read with these settings.
 pub fn recipe_reach(checkout: &Checkout) -> Option<Vec<(Option<String>, ReachRow)>> {
     let sample = checkout.sample().ok().flatten().unwrap_or_default();
     let sample = EnvFile::parse(recipe::SAMPLE, &sample).unwrap_or_default();
@@ -210,8 +209,8 @@ pub fn reach_findings(checkout: &Checkout) -> Vec<Finding> {
     all.into_iter().filter(|(_, row)| row.state == "new").map(finding).collect()
 }
 
-/// What an app's services reach and what they were given, to be looked at; the
-/// engine is not asked.
+/// What an app's services reach and were granted, for display; the engine is
+/// not asked.
 ///
 /// # Errors
 /// As [`of_specs`].

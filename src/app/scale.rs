@@ -1,8 +1,8 @@
 //! Stopping services and bringing them back, for a restore.
 //!
-//! Swarm has no pause: a service is stopped by asking for no tasks. What it
-//! asked for before is remembered in [`Stopped`]; should potluck be killed in
-//! between, the next `app deploy` sees the difference and puts it back.
+//! Swarm has no pause: a service is stopped by asking for no tasks. The previous number is
+//! kept in [`Stopped`]; if potluck is killed in between, the next `app deploy` sees the
+//! difference and restores it.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Stopped {
 
 /// Stops services (by key), one after the other as given, and waits until
 /// their containers are gone. Services that are not deployed are passed over.
-/// `stopped` knows after a failure, too, what is to be brought back.
+/// Even after a failure, `stopped` lists what must be started again.
 ///
 /// # Errors
 /// Containers that are still there after `limit`, and what the engine says.
@@ -78,8 +78,8 @@ pub async fn scale_down(
 }
 
 /// Brings services back, in the reverse of the order in which they were
-/// stopped, and waits until they run. One service that fails keeps no other from
-/// being started. Returns the keys of those that failed, and why.
+/// stopped, and waits until they run. If one service fails, the others are started
+/// nevertheless. Returns the keys of those that failed, and why.
 pub async fn bring_back(
     context: &Context,
     app: &App,

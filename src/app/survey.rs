@@ -1,6 +1,5 @@
-//! Everything that is wrong with an app, found at once: as far as its settings can
-//! be read, then its recipe, its files, and what its server has. What cannot be
-//! read hides only what depends on it.
+//! Finds all problems of an app at once: in its settings, its recipe, its files,
+//! and on its server. A part that cannot be read hides only the problems of what depends on it.
 
 use crate::{
     compose::{Source, Stack},
@@ -23,8 +22,8 @@ pub enum Server {
     LeftAlone,
 }
 
-/// What keeps an app from being deployed, and what will not be read as it looks,
-/// errors first.
+/// What prevents a deploy of an app, and what will be read differently than it
+/// looks, errors first.
 pub async fn survey(
     context: &Context,
     entry: &AppEntry,
@@ -40,8 +39,8 @@ pub async fn survey(
     survey.findings
 }
 
-/// Loads an app for a deploy: where its files or settings keep it from that, the error
-/// says all that does, the cause first.
+/// Loads an app for a deploy: if its files or settings prevent that, the error lists
+/// all problems, the cause first.
 ///
 /// # Errors
 /// As [`load()`].
@@ -123,8 +122,8 @@ impl Survey<'_> {
         self.findings.extend(found);
     }
 
-    /// Settings and lock file. Settings with a line that cannot be read are not gone
-    /// on with: what that line sets would be missing.
+    /// Settings and lock file. Settings with an unreadable line are not used
+    /// further, because what that line sets would be missing.
     fn settings(&mut self) -> Option<(EnvFile, LockFile)> {
         let salvaged = self.keep(self.context.home.salvage(self.entry).map_err(Error::from))?;
         for error in salvaged.broken {
@@ -189,7 +188,7 @@ impl Survey<'_> {
         Ok(Confined::new(engine, Claimant::new(self.entry, env, lock)?))
     }
 
-    /// What was read; else that it cannot be is a finding.
+    /// What was read; if reading fails, that becomes a finding.
     fn keep<T>(&mut self, read: Result<T, Error>) -> Option<T> {
         read.map_err(|error| self.findings.push(of_error(&error))).ok()
     }

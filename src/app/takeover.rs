@@ -1,6 +1,6 @@
-//! What an app's stack is to have, held against what is there and whose it is.
+//! Compares what an app's stack needs with what exists and who owns it.
 //!
-//! The namespace label is believed here alone: in the question whether to take over
+//! The namespace label is believed only here: in the question whether to take over
 //! a stack that docker, abra or an unknown folder deployed.
 
 use crate::{
@@ -15,16 +15,16 @@ use super::{App, Context, Error, questions::Takeover};
 /// What comes of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asking {
-    /// It is put, unless it was answered with yes beforehand; then the record on
-    /// the server changes.
+    /// The question is asked, unless it was answered with yes beforehand; then
+    /// the record on the server changes.
     Asked { agreed: bool },
     /// It is only shown, as a warning of the plan; nothing on the server changes.
     Shown,
 }
 
-/// Sees to it that the stack is the app's before anything else is looked at:
-/// takes over what an earlier potluck deployed from this folder, and asks once
-/// before it takes over what something else did. Returns what the plan says of it.
+/// Ensures that the stack is the app's before anything else is checked: takes over what an
+/// earlier potluck deployed from this folder, and asks once before it takes over anything
+/// else. Returns what the plan says about it.
 ///
 /// # Errors
 /// [`Error::NeedsTakeover`]; [`crate::engine::Error::Foreign`] for what is
@@ -67,18 +67,18 @@ pub(crate) async fn is_unknown(engine: &Confined) -> Result<bool, Error> {
     Ok(engine.standing().await? == Standing::Free)
 }
 
-/// What a look at the names that a deploy wants came to.
+/// The result of checking the names that a deploy needs.
 pub(crate) struct Reviewed {
     /// Names to claim before anything is made.
     pub missing: Vec<(Kind, String)>,
-    /// Whether objects were taken over, so that the live state reads otherwise.
+    /// Whether objects were taken over, so that the live state has to be read again.
     pub took: bool,
     /// What the plan says of it.
     pub warning: Option<String>,
 }
 
-/// Holds the names that a deploy wants against what is there, and asks before it
-/// takes over single objects that bear one.
+/// Compares the names that a deploy needs with existing objects, and asks before
+/// it takes over single objects that have one of them.
 ///
 /// # Errors
 /// As [`enter`].
@@ -126,7 +126,10 @@ fn takeover(app: &App, found: &Owned) -> Takeover {
 
 fn to_be_taken_over(app: &App, found: &Owned) -> String {
     let objects = takeover(app, found).objects.join(", ");
-    format!("to be taken over, as they are not recorded as {}'s: {objects}", app.entry.name)
+    format!(
+        "a takeover is needed, because these are not recorded as {}'s: {objects}",
+        app.entry.name
+    )
 }
 
 fn ask(context: &Context, question: Takeover, agreed: bool) -> Result<(), Error> {
@@ -149,8 +152,8 @@ fn say(context: &Context, app: &App, found: &Owned) {
     });
 }
 
-/// Everything that bears a name of the stack's own. What bears another name
-/// and is there already is used, not owned.
+/// Everything whose name is the stack's own. An existing object with
+/// another name is used, not owned.
 fn wanted(app: &App, work: &Work) -> Vec<Wanted> {
     let prefix = format!("{}_", app.name);
     let own = |name: &str| name.starts_with(&prefix);

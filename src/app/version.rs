@@ -1,11 +1,11 @@
 //! Which version of a recipe is deployed, and which the settings pin.
 //!
-//! The version that was deployed is written into the settings, as abra does, so
-//! that the next plain deploy does not go back by itself. Going back to an older
-//! release is asked for: data that a newer one migrated may be lost on it.
+//! The version that was deployed is written into the settings, as abra does, so that the
+//! next plain deploy does not go back to an older version. Going back needs consent,
+//! because the older release may be unable to use data that the newer one migrated.
 //!
-//! A recipe without releases in git, a plain folder, has the version that its
-//! label `coop-cloud.<stack>.version` says.
+//! A recipe without releases in git, a plain folder, has the version in its
+//! label `coop-cloud.<stack>.version`.
 
 use crate::{
     compose::Stack,
@@ -46,9 +46,9 @@ fn version_label<'a>(
     (!found.is_empty()).then(|| found.to_owned())
 }
 
-/// From what to what the deploy goes. A first deploy comes from nothing; a version
-/// that has no name is still one. What no lock file tells, as another tool
-/// deployed it, the label of what runs does.
+/// The versions before and after the deploy. A first deploy has no version before; a
+/// version without a name still counts as one. If no lock file knows the version, because
+/// another tool deployed it, the label of the running services does.
 pub(crate) fn transition(app: &App, live: &Live) -> Transition {
     let deployed = app.lock.recipe.as_ref();
     let before = || {
@@ -70,13 +70,13 @@ pub(crate) fn transition(app: &App, live: &Live) -> Transition {
     }
 }
 
-/// Whether nobody knows from what to what it goes.
+/// Whether the versions before and after are unknown.
 pub(crate) fn is_unknown(transition: &Transition) -> bool {
     transition.after.as_deref() == Some(UNRELEASED)
 }
 
-/// What was deployed last, and what is to be; none where there is no difference,
-/// or nothing to compare.
+/// The version that was deployed last, and the one to be deployed; none if they
+/// are equal, or nothing can be compared.
 fn step(app: &App) -> Option<(String, String)> {
     let deployed = app.lock.recipe.as_ref()?;
     let wanted = pinned(app);
@@ -103,8 +103,8 @@ fn step(app: &App) -> Option<(String, String)> {
     (stayed.is_none() && wanted.version.is_none() && before != after).then_some((before, after))
 }
 
-/// What to type to have the version back that was deployed last; none where that is
-/// not another one, or has no name to type.
+/// The command that goes back to the version that was deployed last; none if that
+/// is the same, or has no name.
 pub(crate) fn way_back(app: &App) -> Option<String> {
     let (before, after) = step(app)?;
     let deployed = app.lock.recipe.as_ref()?;
@@ -113,8 +113,8 @@ pub(crate) fn way_back(app: &App) -> Option<String> {
     Some(format!("potluck app deploy {} {version}{downgrade}", app.entry.name))
 }
 
-/// Releases whose notes matter to whoever goes from one version to another, oldest
-/// first: those that come after the one, and the other itself.
+/// Releases whose notes matter for a change from one version to another, oldest
+/// first: those after the first one, up to the second.
 fn releases_between(before: &str, after: &str, all: Vec<String>) -> Vec<String> {
     let Some(to) = Release::parse(after) else { return Vec::new() };
     let from = Release::parse(before).filter(|from| *from < to);
@@ -168,8 +168,8 @@ pub(crate) fn change(app: &App) -> Result<Option<Change>, Error> {
     let mut details = vec![format!("version: {before} → {after}")];
     if is_older(&before, &after) {
         details.push(format!(
-            "{after} is older than {before}, which was deployed last: without a question it needs \
-             --downgrade"
+            "{after} is older than {before}, which was deployed last: where you cannot be asked, \
+             pass --downgrade"
         ));
     }
     if app.checkout.version.is_some() {

@@ -1,6 +1,6 @@
 //! What goes wrong with backups. Errors name the app's own words (set, item,
-//! volume, dump); the hint says what to do, because a backup that failed is
-//! usually read by someone who is in a hurry.
+//! volume, dump); the hint says what to do, because someone who reads the
+//! error of a failed backup is usually in a hurry.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::{hint::Hint, text::line};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Files were there, and all of them were gone before they could be read.
+    /// There were files, but all of them vanished before they could be read.
     #[error("restic failed to {what}: all files vanished before they were read")]
     AllVanished { what: String },
     #[error(transparent)]
@@ -45,10 +45,10 @@ pub enum Error {
     #[error("there is no restic repository at {repository}")]
     NoRepository {
         repository: String,
-        /// It is the one that potluck makes where server.yml names none.
+        /// It is the default one, because server.yml names none.
         own: bool,
     },
-    /// It held sets of the app, and is not there now.
+    /// It held sets of the app, but no longer exists.
     #[error("the restic repository at {repository}, which holds backups of {app}, does not exist")]
     RepositoryGone {
         repository: String,
@@ -60,7 +60,7 @@ pub enum Error {
     WrongPassword {
         repository: String,
         password_file: PathBuf,
-        /// It is the one that potluck makes where server.yml names none.
+        /// It is the default one, because server.yml names none.
         own: bool,
     },
     #[error("the restic repository at {repository} is locked {}", line(.by))]
@@ -68,45 +68,45 @@ pub enum Error {
         repository: String,
         /// Who has the lock, and since when.
         by: String,
-        /// What to type to remove dead locks.
+        /// The command that removes stale locks.
         unlock: String,
     },
     #[error("the disk of {at} has no space left")]
     NoSpace {
         /// The repository, or what restic wrote elsewhere.
         at: String,
-        /// What to type to make space in the repository; none when it is elsewhere.
+        /// The command that frees space in the repository; none if it is elsewhere.
         prune: Option<String>,
     },
     #[error("the restic repository at {repository} cannot be written: {reason}")]
     ReadOnly { repository: String, reason: String },
-    /// What was stored cannot be read.
+    /// The stored data cannot be read.
     #[error("restic failed to {what}: the repository at {repository} is damaged: {}", line(.reason))]
     Damaged {
         what: String,
         repository: String,
         reason: String,
-        /// What to type to see all that is damaged.
+        /// The command that shows all damage.
         check: String,
     },
-    /// The repository's index names files that are not there as it says, so that
-    /// restic would not store again what was in them.
+    /// The repository's index names files that are missing or changed, so that
+    /// restic would not store their data again.
     #[error("the repository at {repository} is damaged: {}", missing_packs(*.count, .example))]
     PacksMissing {
         repository: String,
         count: usize,
         /// The name of one, shortened.
         example: String,
-        /// What to type to have the index name what is there.
+        /// The command that repairs the index.
         repair: String,
     },
     /// restic's exit code 3: it read only a part of what it was given.
     #[error("restic could not read everything of {what}: {message}")]
     Partial { what: String, message: String },
-    /// restic was told to stop, by us or from the terminal.
+    /// restic was interrupted, by us or from the terminal.
     #[error("restic was interrupted")]
     Interrupted,
-    /// Every other end of restic, unknown exit codes included.
+    /// Every other failure of restic, unknown exit codes included.
     #[error("restic failed to {action} (exit code {code}): {message}")]
     Restic { action: String, code: i32, message: String },
     #[error("restic said something unexpected when asked to {action}: {message}")]
@@ -117,18 +117,20 @@ pub enum Error {
     #[error("{path}:{line}: {reason}", path = .path.display())]
     EnvironmentFile { path: PathBuf, line: usize, reason: String },
 
-    /// The command of a dump failed, or what carries its output did.
+    /// The command of a dump failed, or the transport of its output did.
     #[error("the dump `{item}` failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
     Dump { item: String, service: String, reason: String, stderr: String },
-    #[error("putting the dump `{item}` back failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
+    #[error("restoring the dump `{item}` failed in the service `{service}`: \
+             {}{}", line(.reason), tail(.stderr))]
     PutBack { item: String, service: String, reason: String, stderr: String },
-    #[error("`{label}` of the service `{service}` failed, its data is as it was: {}{}", line(.reason), tail(.stderr))]
+    #[error("`{label}` of the service `{service}` failed, its data is unchanged: \
+             {}{}", line(.reason), tail(.stderr))]
     LabelHook { label: &'static str, service: String, reason: String, stderr: String },
     #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
     Produce { plugin: String, item: String, reason: String },
     #[error("no running task of the service `{service}` is on this machine")]
     NotRunning { service: String },
-    /// What failed may have needed services that run nowhere.
+    /// The failure may be due to services without replicas.
     #[error("{}\n{}", laid_out(.source), scaled_to_none(.services))]
     Stopped {
         #[source]
@@ -140,12 +142,12 @@ pub enum Error {
     },
     #[error("the volume `{volume}` cannot be {verb}: {reason}")]
     Volume { volume: String, verb: &'static str, reason: String },
-    /// What was a folder when the set was taken is something else now.
+    /// A folder at the time of the backup is something else now.
     #[error(
         "`{path}` of the volume `{volume}` cannot be restored: `{at}` in it is {what} now, not a folder"
     )]
     Misplaced { volume: String, path: String, at: String, what: &'static str },
-    /// restic cannot be shown a volume without what its links lead to.
+    /// restic cannot be given a view of the volume that excludes the targets of its links.
     #[error("the volume `{volume}` cannot be shown to restic safely: {step} failed: {source}")]
     NoView {
         volume: String,
@@ -155,7 +157,7 @@ pub enum Error {
     },
     #[error("restic needs {path}, which lies among the volumes and is hidden while the volume `{volume}` is saved", path = .path.display())]
     Covered { volume: String, path: PathBuf },
-    /// What others than the app's services write while it is restored.
+    /// Programs other than the app's services could write to the volume during a restore.
     #[error("the volume `{volume}` is also used by {}, which a restore would not stop", .users.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     UsedByOthers {
         volume: String,
@@ -168,7 +170,7 @@ pub enum Error {
     NotStarted {
         app: String,
         services: Vec<String>,
-        /// What is with the data, as a sentence.
+        /// The state of the data, as a sentence.
         data: &'static str,
         #[source]
         source: Box<Error>,
@@ -176,7 +178,7 @@ pub enum Error {
     /// Volumes are files of the machine that the engine runs on.
     #[error("the volumes of {endpoint} are not on this machine")]
     NotHere { endpoint: String },
-    #[error("the recipe names an item to back up that cannot be: {reason}")]
+    #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
     #[error("no complete backup of {app} is in the repository")]
@@ -191,13 +193,13 @@ pub enum Error {
     Manifest { set: SetId, reason: String },
     #[error("the backup {set} was taken of {found}, not of {app}")]
     OtherApp { set: SetId, found: String, app: String },
-    /// The set has an item that the app, as it is now, cannot take back.
-    #[error("`{item}` of the backup {set} cannot be put back: {reason}")]
+    /// The set has an item that the app in its current version cannot restore.
+    #[error("`{item}` of the backup {set} cannot be restored: {reason}")]
     NoPlaceFor { set: SetId, item: String, reason: String },
     #[error("the data is restored, but {count} of the app's own checks failed: {names}", count = .failed.len(), names = .failed.join(", "))]
     Verify { failed: Vec<String> },
 
-    /// A restore failed when the app's data was half there.
+    /// A restore failed after it had changed a part of the app's data.
     #[error("{}\nthe data is half restored, so {} stays stopped", laid_out(.source), line(&.services.join(", ")))]
     LeftStopped {
         services: Vec<String>,
@@ -205,7 +207,7 @@ pub enum Error {
         source: Box<Error>,
     },
 
-    /// The backup went through, but a hook that ends it did not.
+    /// The backup is complete, but a hook that runs at its end failed.
     #[error(
         "the backup {set} is complete, but `after-backup` of the plugin `{plugin}` failed: {source}"
     )]
@@ -236,7 +238,7 @@ fn missing_packs(count: usize, example: &str) -> String {
     )
 }
 
-/// What a failed program wrote last, on lines of its own, and nobody else's.
+/// The last output of a failed program, each line marked as its own.
 fn tail(stderr: &str) -> String {
     stderr.trim().lines().map(|said| format!("\n    | {}", line(said))).collect()
 }
@@ -337,7 +339,7 @@ impl Hint for Error {
                     .into(),
             ),
             Error::RepositoryGone { record, .. } => Some(format!(
-                "is its disk mounted? Where a new one is wanted all the same, remove {record}"
+                "is its disk mounted? To make a new one anyway, remove {record}"
             )),
             Error::WrongPassword { own: true, password_file, repository } => Some(format!(
                 "put the password that the repository was made with back into {}; without it its \
@@ -366,8 +368,8 @@ impl Hint for Error {
                  snapshots APP` lists them"
             )),
             Error::PacksMissing { repair, .. } => Some(format!(
-                "`{repair}` takes what is missing out of its index, so that the next `potluck backup \
-                 create` stores it again; older backups that need it stay broken"
+                "`{repair}` removes the missing files from its index, so that the next `potluck \
+                 backup create` stores them again; older backups that need them stay broken"
             )),
             Error::PasswordFile { path, .. } => {
                 Some(format!("put the password into {} and `chmod 600` it", path.display()))
@@ -389,7 +391,7 @@ impl Hint for Error {
                     .into(),
             ),
             Error::Volume { reason, .. } if reason.contains("plain folders") => Some(
-                "save the place that it leads to by other means, and name the app's other volumes \
+                "save the files that it leads to by other means, and name the app's other volumes \
                  with `std:files` in recipe.yml"
                     .into(),
             ),

@@ -1,5 +1,5 @@
-//! Which repository holds an app's sets: so that one that is not there, its disk not
-//! mounted say, is not taken for one that was never made.
+//! Remembers which repository holds an app's sets, so that a missing repository (its
+//! disk is not mounted, for example) is not mistaken for one that was never created.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::{
 
 use super::error::Error;
 
-/// Writes down that a set of the app is in this repository.
+/// Records that a set of the app is in this repository.
 ///
 /// # Errors
 /// [`Error::Home`].
@@ -21,8 +21,8 @@ pub(super) fn remember(context: &Context, app: &AppEntry, repository: &str) -> R
     Ok(write_state(&path(context, app), repository.as_bytes())?)
 }
 
-/// Where it is written that a set of the app is in this repository; none where it is
-/// not.
+/// The file that records that a set of the app is in this repository; none if there
+/// is none.
 ///
 /// # Errors
 /// [`Error::Home`].

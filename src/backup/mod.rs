@@ -1,13 +1,12 @@
-//! Backup sets: taken, listed, put back, through restic.
+//! Creates, lists and restores backup sets, with restic.
 //!
-//! A set is the snapshots of one backup of one app (`set/`), complete once
-//! its manifest (`set/manifest.rs`) is stored, which happens last. Bytes flow from
-//! a command in a service straight into restic (`set/stream.rs`) or are read by
-//! restic from a volume's folder (`volume/`); never through potluck's memory
-//! as a whole, never through a temporary file. What fails half-way leaves no
-//! snapshot behind that could be taken for a good one.
+//! A set is the snapshots of one backup of one app (`set/`), complete once its manifest
+//! (`set/manifest.rs`) is stored, which happens last. Bytes flow from a command in a
+//! service straight into restic (`set/stream.rs`) or are read by restic from a volume's
+//! folder (`volume/`); potluck never holds a whole dump in memory or in a temporary file. A
+//! backup that fails leaves no snapshot that could be mistaken for a complete one.
 //!
-//! Read `set/create.rs` and `set/take.rs` for the way there, `restore/` for the way back.
+//! Read `set/create.rs` and `set/take.rs` for backups, `restore/` for restores.
 
 mod error;
 mod known;

@@ -1,5 +1,5 @@
-//! What every backup command is given by its caller, and small things that
-//! all of them share.
+//! The options of every backup command, and small functions that all of
+//! them share.
 
 use std::{
     ffi::OsString,
@@ -25,13 +25,13 @@ pub struct Options {
     /// The caller's variables named in [`super::HANDED_ON`], for restic and
     /// what it starts.
     pub environment: Vec<(OsString, OsString)>,
-    /// Cancelled on Ctrl-C: the command then tidies up and ends in
-    /// [`Error::Cancelled`]. Dropping its future instead ends restic, too, but
-    /// leaves out `after-backup` and the incomplete set.
+    /// Cancelled on Ctrl-C: the command then cleans up and ends with [`Error::Cancelled`].
+    /// Dropping its future instead ends restic, too, but skips `after-backup` and leaves
+    /// the incomplete set.
     pub cancel: CancellationToken,
 }
 
-/// What to do about a password that is not there.
+/// What to do if there is no password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// Makes one, for a new repository of our own.
@@ -40,8 +40,8 @@ pub(super) enum Missing {
     Refused,
 }
 
-/// restic with a server's repository. Whether that is there, and whether the
-/// password fits, the first question to it will tell.
+/// restic with a server's repository. The first call shows whether the
+/// repository exists and the password is right.
 ///
 /// # Errors
 /// [`Error::NoRepository`], [`Error::PasswordFile`], [`Error::ResticMissing`], ….
@@ -88,7 +88,7 @@ pub(super) async fn unless_cancelled<T>(
     }
 }
 
-/// Says how far a step is, not too often.
+/// Reports the progress of a step, at a limited rate.
 pub(super) struct Meter<'a> {
     sink: &'a dyn Sink,
     step: String,

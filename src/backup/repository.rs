@@ -38,7 +38,7 @@ pub const HANDED_ON: &[&str] = &[
     "no_proxy",
 ];
 
-/// An environment file is a handful of lines.
+/// The largest environment file: it is a handful of lines.
 const LONGEST_ENVIRONMENT: u64 = 64 * 1024;
 
 /// What restic is started with.
@@ -55,7 +55,7 @@ pub struct Repository {
     pub environment_file: Option<PathBuf>,
     /// restic's cache, and its home.
     pub cache: PathBuf,
-    /// It is the one that potluck makes where server.yml names none.
+    /// It is the default one, because server.yml names none.
     pub own: bool,
 }
 
@@ -74,8 +74,8 @@ impl Repository {
         without_credentials(&self.location)
     }
 
-    /// What to type to have restic do something here by hand. Credentials stay
-    /// out of it: the location is without them, variables are a file's.
+    /// The command line that runs restic here by hand. It contains no
+    /// credentials: they are removed from the location, and variables are read from a file.
     pub fn command(&self, verb: &str) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         let restic = format!(
@@ -117,8 +117,8 @@ impl Repository {
         })
     }
 
-    /// Makes sure that there is a password: looks at the settings' file, or
-    /// makes one where the repository is ours and new.
+    /// Ensures that there is a password: checks the file in the settings,
+    /// or creates one if the repository is potluck's own and new.
     ///
     /// # Errors
     /// [`Error::PasswordFile`].
@@ -147,8 +147,8 @@ impl Repository {
         }
     }
 
-    /// Whether it is a folder of this machine: what is not there now will not be there
-    /// in a second either.
+    /// Whether it is a folder of this machine: a file that is missing now will not
+    /// appear a second later.
     pub(super) fn is_local(&self) -> bool {
         Path::new(self.location.trim_start_matches("local:")).is_absolute()
     }
@@ -165,7 +165,7 @@ fn without_credentials(location: &str) -> String {
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match authority.rsplit_once('@') {
-        // `@` may also stand in a password, hence the last one.
+        // A password may contain `@`, too, hence the last one.
         Some((user, host)) => {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}@{host}{}", &rest[authority.len()..])
@@ -224,7 +224,7 @@ fn read_environment(path: &Path) -> Result<Vec<(OsString, OsString)>, Error> {
         let key = key.trim();
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if key.is_empty() || !key.chars().all(plain) {
-            return Err(bad(number, "what stands before `=` is no variable's name"));
+            return Err(bad(number, "the text before `=` is not the name of a variable"));
         }
         if key.starts_with("RESTIC_PASSWORD") || key.starts_with("RESTIC_REPOSITORY") {
             return Err(bad(

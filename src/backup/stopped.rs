@@ -7,8 +7,8 @@ use crate::{
     rollout::wants_tasks,
 };
 
-/// Adds to an error that a service which does not run can be the cause of which of the
-/// app's services run nowhere.
+/// To an error that a stopped service can cause, adds which of the app's services have
+/// no replicas.
 pub(super) async fn explain(app: &App, error: Error) -> Error {
     let may_be_why = match &error {
         Error::NotRunning { .. } => true,

@@ -1,5 +1,5 @@
-//! What a backup that went through has to say: shown at once, and counted in its
-//! report, where nobody reads everything that went by.
+//! The warnings of a successful backup: shown at once, and counted in its report
+//! for people who did not read the output.
 
 use std::sync::{Mutex, PoisonError};
 

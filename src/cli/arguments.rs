@@ -16,7 +16,7 @@ use crate::{
 pub struct Global {
     /// Folder with servers, apps and recipes [default: ~/.potluck]
     ///
-    /// Without it, $POTLUCK_DIR counts. An existing ~/.abra works as it is.
+    /// Without it, $POTLUCK_DIR is used. An existing ~/.abra works as it is.
     #[arg(long, global = true, value_name = "DIR")]
     pub potluck_dir: Option<PathBuf>,
 
@@ -28,7 +28,7 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
-    /// Show what potluck does on the way; twice for more
+    /// Show more of what potluck does; repeat it for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -72,7 +72,7 @@ pub struct AppArg {
     #[arg(value_name = "APP")]
     pub app: AppName,
 
-    /// The server it is on, if apps of this name are on several
+    /// The app's server, if several servers have an app of this name
     #[arg(long, value_name = "NAME")]
     pub server: Option<ServerName>,
 }
@@ -88,12 +88,12 @@ pub struct JsonArg {
 /// For commands that start an app's plugins.
 #[derive(Debug, Clone, Args)]
 pub struct GrantArg {
-    /// Give a plugin of the recipe this grant, without a question: `PLUGIN exec: SERVICE`,
+    /// Grant this to a plugin of the recipe without being asked: `PLUGIN exec: SERVICE`,
     /// `PLUGIN secret: NAME` or `PLUGIN http: ORIGIN`; may be repeated
     ///
-    /// PLUGIN may be left out where no other plugin asks for the same or was given it.
-    /// A deploy also takes what a service may reach beyond the app, as it was asked
-    /// for: `SERVICE host: PATH`, `SERVICE docker-socket`, …; docs/reach.md lists them.
+    /// PLUGIN can be omitted if no other plugin asks for the same grant or has it. A deploy
+    /// also accepts what a service may reach beyond the app, in the words of the question:
+    /// `SERVICE host: PATH`, `SERVICE docker-socket`, …; docs/reach.md lists them.
     #[arg(long, value_name = "GRANT", requires = "app")]
     pub grant: Vec<Flag>,
 }
@@ -152,7 +152,7 @@ pub struct LockArg {
 /// For commands that lint, or deploy what lint looks at.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct StrictArg {
-    /// Take lint's warnings for errors; docs/lint.md lists them
+    /// Treat lint's warnings as errors; docs/lint.md lists them
     #[arg(long)]
     strict: bool,
 }
@@ -174,7 +174,7 @@ impl std::str::FromStr for Assignment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = text.split_once('=').ok_or("it is written KEY=VALUE")?;
+        let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if key.is_empty() || !key.chars().all(word) || key.starts_with(|c: char| c.is_ascii_digit())
         {

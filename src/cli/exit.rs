@@ -1,4 +1,4 @@
-//! What the process ends with.
+//! The exit codes of the process.
 
 use std::process::ExitCode;
 
@@ -16,11 +16,11 @@ impl Exit {
     pub const USAGE: Exit = Exit(2);
     /// Some of it is done.
     pub const PARTLY: Exit = Exit(3);
-    /// It failed, and what was before is back.
+    /// It failed, and was rolled back.
     pub const ROLLED_BACK: Exit = Exit(4);
-    /// Someone else is at work on the same app.
+    /// Someone else is changing the same app.
     pub const LOCKED: Exit = Exit(5);
-    /// Someone has to agree first, and nobody could be asked.
+    /// Consent is needed, and nobody could be asked.
     pub const NEEDS_CONSENT: Exit = Exit(6);
     /// Ended by Ctrl-C: what shells report for a program that SIGINT ended.
     pub const INTERRUPTED: Exit = Exit(130);

@@ -23,10 +23,10 @@ pub type Outcome = Result<Exit, Failure>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,
-    /// One sentence, in lower case and without a full stop. None when there is
-    /// nothing to say: whoever read our output has gone away.
+    /// One sentence, in lower case and without a full stop. None if there is
+    /// nothing to say, because the reader of our output has gone away.
     pub message: Option<String>,
-    /// Whether the line breaks in it are ours: see [`Hint::is_laid_out`].
+    /// Whether its line breaks are our own: see [`Hint::is_laid_out`].
     pub is_laid_out: bool,
     pub causes: Vec<String>,
     pub hints: Vec<String>,
@@ -34,12 +34,12 @@ pub struct Failure {
     pub findings: Vec<Finding>,
     /// The place that it is about.
     pub position: Option<Box<Position>>,
-    /// For programs, where the message for people is drawn.
+    /// The message for programs, if the one for people has a layout.
     pub plain: Option<Box<Plain>>,
 }
 
-/// What a program is told in place of a message that shows lines of files, with marks
-/// and hints below them.
+/// The message for programs, in place of one that shows lines of files with marks and
+/// hints below them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain {
     pub message: String,
@@ -60,7 +60,7 @@ impl Failure {
         }
     }
 
-    /// With line breaks of its own: everything in it that others wrote is one line.
+    /// With line breaks of its own: each foreign text in it is one line.
     pub fn laid_out(message: impl Into<String>) -> Self {
         Failure { is_laid_out: true, ..Failure::new(message) }
     }
@@ -70,7 +70,7 @@ impl Failure {
         Failure::new(message).exit(Exit::USAGE)
     }
 
-    /// Nobody is there to ask, and doing it unasked is not wanted.
+    /// Consent is needed, and nobody can be asked.
     pub fn consent(message: impl Into<String>) -> Self {
         Failure::new(message).exit(Exit::NEEDS_CONSENT)
     }
@@ -83,7 +83,7 @@ impl Failure {
         failure
     }
 
-    /// Whoever read standard output has had enough: no failure of ours.
+    /// The reader of standard output closed it: not a failure of ours.
     pub fn reader_gone() -> Self {
         Failure { message: None, ..Failure::new("") }.exit(Exit::DONE)
     }
@@ -116,8 +116,8 @@ impl Failure {
         self
     }
 
-    /// What a program is told that asked for JSON; nothing where there is nothing
-    /// to say.
+    /// The error for programs that asked for JSON; none if there is nothing to
+    /// say.
     pub fn report(&self) -> Option<impl Serialize + '_> {
         #[derive(Serialize)]
         struct Report<'a> {
@@ -175,7 +175,7 @@ impl Failure {
         self
     }
 
-    /// What an operation's error says one by one, and where.
+    /// The findings of an operation's error, and their positions.
     fn with_operation(self, error: crate::app::Error) -> Self {
         use crate::app::Error;
         match error {

@@ -1,5 +1,5 @@
-//! How findings are shown: one paragraph each; those that say the same of
-//! several places share one.
+//! How findings are shown: one paragraph each; findings with the same
+//! message for several places share one.
 
 use crate::{
     cli::{
@@ -46,7 +46,7 @@ pub fn show(ui: &Ui, findings: &[Finding]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Findings that differ in their place only, in the order of the first of each.
+/// Findings that differ only in their position, in the order of the first of each.
 fn paragraphs(findings: &[Finding]) -> Vec<Vec<&Finding>> {
     let mut all: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {

@@ -1,6 +1,6 @@
 //! Flags that people know from abra and docker, and that potluck has under another
-//! name or does not need. clap's own tip, to pass them as a value, is of use only
-//! where a command takes any text.
+//! name or does not need. clap's own tip, to pass them as a value, helps only if
+//! a command takes arbitrary text.
 
 use std::ffi::OsString;
 
@@ -9,8 +9,8 @@ use clap::{
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
 
-/// Flags; the command that they are given to, or how it begins; what to do instead.
-/// The first that fits counts.
+/// Flags; the command, or its beginning; what to do instead. The first match
+/// counts.
 const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-C", "--chaos"], "app", "leave it out: a recipe's folder counts as it is"),
     (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),

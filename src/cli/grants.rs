@@ -1,8 +1,8 @@
 //! Consent: grants for plugins, and plans, asked for at the terminal.
 //!
-//! With nobody to ask, a plan that was asked for by its command is carried out,
-//! but a grant is never given: the command ends with exit code 6 and lists what
-//! `--grant` would have to say.
+//! If nobody can be asked, a plan is carried out, because its command asked for it, but a
+//! grant is never given: the command ends with exit code 6 and lists the missing
+//! `--grant`s.
 
 use std::sync::{
     Arc,
@@ -29,7 +29,7 @@ use crate::{
 /// Whether a plan is shown and asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanQuestion {
-    /// Shown, and asked about where someone is there.
+    /// Shown, and asked about if somebody can be asked.
     Ask,
     /// Shown and carried out.
     Yes,
@@ -55,7 +55,7 @@ impl Answers {
         })
     }
 
-    /// Whether a plan was agreed to, so that something may have been changed.
+    /// Whether a plan was agreed to, after which something may have been changed.
     pub fn gave_way(&self) -> bool {
         self.go.load(Ordering::Relaxed)
     }
@@ -74,8 +74,8 @@ impl Answers {
         }
     }
 
-    /// How a command ends: one whose question was left, by Ctrl-C say, was interrupted,
-    /// and not refused for want of consent.
+    /// How a command ends: if its question was left with Ctrl-C or the like, it was
+    /// interrupted, not refused for lack of consent.
     pub fn ended(&self, failure: Failure) -> Failure {
         match failure.exit == Exit::NEEDS_CONSENT && self.left.load(Ordering::Relaxed) {
             true => Failure::interrupted("interrupted: nothing of the app was changed"),

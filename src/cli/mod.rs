@@ -59,7 +59,7 @@ Examples:
   potluck backup create www.example.org
 
 Exit codes:
-  0 done, 1 failed, 2 wrong use, 3 partly done, 4 failed and rolled back,
+  0 done, 1 failed, 2 usage error, 3 partly done, 4 failed and rolled back,
   5 locked by someone else, 6 needs consent, 7 differs"
 )]
 struct Cli {
@@ -168,7 +168,7 @@ fn start_log(verbose: u8) {
         .init();
 }
 
-/// Writes traces, each a line: what they tell of is others' text, too.
+/// Writes traces, each as one line, because they may contain foreign text.
 struct Traces;
 
 impl std::io::Write for Traces {

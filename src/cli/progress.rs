@@ -1,4 +1,4 @@
-//! What an operation says, made visible: a spinner and a line per service on a
+//! Shows what an operation reports: a spinner and a line per service on a
 //! terminal, plain lines whenever something changes elsewhere (logs, cron).
 
 use std::{
@@ -12,7 +12,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use super::ui::{DIM, Ui, clean};
 use crate::progress::{Event, Level, Sink};
 
-/// Redraws of a spinner: smooth to the eye, nothing to the processor.
+/// Redraws of a spinner per second: looks smooth, costs little.
 const TICK: Duration = Duration::from_millis(120);
 
 /// Shows events on standard error.
@@ -36,7 +36,7 @@ struct Service {
 
 struct Transfer {
     bar: Option<ProgressBar>,
-    /// Quarters of the whole that have been told in plain lines.
+    /// Quarters of the total that were reported in plain lines.
     quarters: u64,
 }
 
@@ -45,7 +45,7 @@ impl Renderer {
         Renderer { ui, state: Mutex::default() }
     }
 
-    /// Takes down what is still moving.
+    /// Removes the spinners and bars that are still shown.
     pub fn finish(&self) {
         let mut state = self.lock();
         if let Some(step) = state.step.take() {
@@ -63,7 +63,7 @@ impl Renderer {
         }
     }
 
-    /// What is shown stays right even if a thread died while drawing.
+    /// The state stays valid even if a thread died while drawing.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

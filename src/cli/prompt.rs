@@ -72,7 +72,7 @@ pub fn hidden(ui: &Ui, question: &str) -> Result<Zeroizing<String>, Failure> {
             Password::new(&line(question))
                 .with_display_mode(PasswordDisplayMode::Hidden)
                 .with_custom_confirmation_message("once more:")
-                .with_custom_confirmation_error_message("the two are not the same")
+                .with_custom_confirmation_error_message("the two values differ")
                 .prompt()
         })
         .map(Zeroizing::new)

@@ -1,4 +1,4 @@
-//! What pages, hints and help tell people to type is what the command line takes.
+//! Tests that the command line accepts the commands in pages, hints and help.
 
 use std::{
     ffi::OsString,

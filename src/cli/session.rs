@@ -1,5 +1,5 @@
 //! What a command works with: the operator's folder, the terminal, and what an
-//! operation needs. Nothing is opened before a command asks for it.
+//! operation needs. Nothing is opened before a command needs it.
 
 use std::{env, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ impl Session {
     /// The operator's folder; it need not exist yet.
     ///
     /// # Errors
-    /// When nothing says where it is.
+    /// If its place is unknown.
     pub fn home(&self) -> Result<Home, Failure> {
         // Not clap's `env`: with it set, `potluck` alone wouldn't show the help.
         let variable = || env::var_os("POTLUCK_DIR").map(PathBuf::from);
@@ -78,8 +78,8 @@ impl Session {
         })
     }
 
-    /// What docker was told on this machine. It only adds to what a command
-    /// can do, so a configuration that can't be read is a warning.
+    /// docker's configuration on this machine. It is optional for a
+    /// command, so a configuration that can't be read is a warning.
     pub fn docker_config(&self) -> DockerConfig {
         let folder = env::var_os("DOCKER_CONFIG")
             .filter(|folder| !folder.is_empty())
@@ -138,7 +138,7 @@ pub struct Operating {
 }
 
 impl Operating {
-    /// With what the command line gives to plugins.
+    /// With the grants on the command line.
     #[must_use]
     pub fn granting(mut self, arg: &GrantArg) -> Self {
         self.context.grants = arg.grants();
@@ -153,7 +153,7 @@ impl Operating {
         self
     }
 
-    /// Takes down what moves, before a question is asked.
+    /// Removes spinners and bars before a question is asked.
     pub fn pause(&self) {
         self.renderer.finish();
     }
@@ -165,8 +165,8 @@ impl Drop for Operating {
     }
 }
 
-/// Waits for Ctrl-C, or for what systemd, `timeout` and a closing terminal send
-/// in its place. A signal that cannot be waited for never comes.
+/// Waits for Ctrl-C, or for the signals that systemd, `timeout` and a closing
+/// terminal send instead. Waits for ever for a signal that cannot be registered.
 async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let one = |kind| async move {
@@ -182,10 +182,10 @@ async fn asked_to_end() {
     }
 }
 
-/// Runs what has to wait, until it is done or Ctrl-C ends it.
+/// Runs async work, until it is done or Ctrl-C ends it.
 ///
 /// # Errors
-/// What the work ends with; `interrupted` says what Ctrl-C leaves behind.
+/// The errors of the work; `interrupted` says what Ctrl-C leaves behind.
 pub fn wait<T>(
     interrupted: &str,
     work: impl Future<Output = Result<T, Failure>>,
@@ -198,8 +198,8 @@ pub fn wait<T>(
     })
 }
 
-/// Runs what has to wait; Ctrl-C tells it to tidy up and end, a second one
-/// ends it at once.
+/// Runs async work; Ctrl-C asks it to clean up and end, a second one ends
+/// it at once.
 ///
 /// # Errors
 /// What the work ends with.
@@ -220,7 +220,7 @@ pub fn wait_cancelling<T>(
     })
 }
 
-/// Runs what has to wait and sees to Ctrl-C itself.
+/// Runs async work that handles Ctrl-C itself.
 ///
 /// # Errors
 /// What the work ends with.
@@ -268,18 +268,18 @@ pub fn editor() -> String {
         .unwrap_or_else(|| "vi".into())
 }
 
-/// The engine of a server; to be called where work waits.
+/// The engine of a server; to be called within async work.
 ///
 /// # Errors
-/// When the server's settings can't be read, or its endpoint is none.
+/// When the server's settings can't be read, or its endpoint is invalid.
 pub fn engine(home: &Home, server: &ServerName) -> Result<Arc<dyn Engine>, Failure> {
     connect(home, &home.endpoint(server)?, server)
 }
 
-/// The engine behind an endpoint; to be called where work waits.
+/// The engine behind an endpoint; to be called within async work.
 ///
 /// # Errors
-/// When the endpoint is none.
+/// When the endpoint is invalid.
 pub fn connect(
     home: &Home,
     endpoint: &str,

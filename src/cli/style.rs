@@ -45,8 +45,8 @@ impl fmt::Display for Mark {
     }
 }
 
-/// Four characters for private use that nobody can guess; none, and no styles,
-/// where there is no randomness.
+/// Four private-use characters that cannot be guessed; none, and so no styles,
+/// if there is no randomness.
 fn seal() -> Option<&'static str> {
     static SEAL: OnceLock<Option<String>> = OnceLock::new();
     SEAL.get_or_init(|| {

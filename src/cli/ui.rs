@@ -3,11 +3,10 @@
 //! Everything that is printed goes through here, and text that others wrote (a
 //! recipe, a plugin, an engine, a container) is part of nearly all of it. So each
 //! line is cleaned as a whole ([`crate::text`]) and stays one line: nothing in it
-//! moves the cursor, changes colours or begins a line of its own. Where a text of
-//! several lines is meant, that is said ([`Ui::out_lines`]), and whoever put it
-//! together cleaned its parts.
+//! moves the cursor, changes colours or begins a line of its own. A text of
+//! several lines is printed with [`Ui::out_lines`], and its author has cleaned its parts.
 //!
-//! A closed standard output ends a command quietly; a closed standard error is
+//! If standard output is closed, a command ends without an error; a closed standard error is
 //! ignored. Colours appear only where [`anstream`] finds a terminal that wants
 //! them (`NO_COLOR`, `--color`).
 
@@ -46,7 +45,7 @@ pub enum Talk {
     Normal,
 }
 
-/// Where a command speaks and asks.
+/// Where a command prints and asks.
 #[derive(Debug)]
 pub struct Ui {
     talk: Talk,
@@ -54,10 +53,10 @@ pub struct Ui {
     interactive: bool,
     takes_input: bool,
     stderr_is_terminal: bool,
-    /// Bars and spinners, on standard error. Everything that is written while
-    /// they are up is written through it, so that it doesn't tear them.
+    /// Bars and spinners, on standard error. Everything that is printed while
+    /// they are shown is printed through it, so that the output stays intact.
     bars: MultiProgress,
-    /// Whether standard output has anything of the command's yet.
+    /// Whether the command has printed anything on standard output.
     wrote: AtomicBool,
 }
 
@@ -110,8 +109,8 @@ impl Ui {
         self.write(&painted(&text.to_string(), LINE))
     }
 
-    /// Data of several lines. What others wrote in it is cleaned like all else, but
-    /// keeps its line breaks: it is a text of its own, or was made one line before.
+    /// Data of several lines. Foreign text in it is cleaned, but keeps its line
+    /// breaks: it is a separate text, or was reduced to one line before.
     ///
     /// # Errors
     /// As [`Ui::out`].
@@ -119,8 +118,8 @@ impl Ui {
         self.write(&all_painted(&text.to_string()))
     }
 
-    /// What a command that failed tells a program: one line of JSON, in place of
-    /// the value that it did not come to print.
+    /// The error of a failed command for programs: one line of JSON, in place of
+    /// the value that it could not print.
     pub fn fail_json(&self, failure: &Failure) {
         if self.wrote.load(Ordering::Relaxed) {
             return;
@@ -150,7 +149,7 @@ impl Ui {
         self.write(&text::line_of(text, JSON_TEXT))
     }
 
-    /// Bytes of data as they are.
+    /// Bytes of data, unchanged.
     ///
     /// # Errors
     /// As [`Ui::out`].
@@ -186,8 +185,8 @@ impl Ui {
         self.write(&value.to_string())
     }
 
-    /// The same, where the data is the person's own and must stay what it is: what
-    /// is not to be seen is written as `\u…`.
+    /// The same, for data of the user's own that must not change: invisible
+    /// characters are written as `\u…`.
     ///
     /// # Errors
     /// As [`Ui::out`].
@@ -219,7 +218,7 @@ impl Ui {
         }
     }
 
-    /// A line about something odd that doesn't stop us.
+    /// A warning: a problem that does not stop the command.
     pub fn warn(&self, text: impl Display) {
         self.line(format_args!("{WARNING}warning:{WARNING:#} {text}"));
     }
@@ -298,7 +297,7 @@ fn cleaned(value: &impl Serialize, clean: &dyn Fn(&str) -> String) -> Result<Val
     Ok(walk(serde_json::to_value(value).map_err(unwritable)?, clean))
 }
 
-/// JSON with what is not to be seen as escapes; between texts there is none.
+/// JSON with invisible characters as escapes; there are none between texts.
 fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! From compose files to what a swarm is asked for; pure.
+//! From compose files to specs for a swarm; pure.
 //!
 //! text → interpolation → schema → merge → model → swarm spec, in that order
 //! and with docker's rules (docker/cli, `cli/compose/{loader,interpolation,
@@ -43,12 +43,12 @@ pub struct Source {
 }
 
 /// Reads what compose files refer to: contents of configs and secrets, and
-/// environment files. Whoever implements it decides what may be read.
+/// environment files. The implementation decides what may be read.
 pub trait Files: Sync {
-    /// `path` is as resolved against [`LoadOptions::working_dir`].
+    /// `path` is resolved against [`LoadOptions::working_dir`].
     ///
     /// # Errors
-    /// Whatever reading ended in; `PermissionDenied` for a path that is not allowed.
+    /// Errors of reading; `PermissionDenied` for a path that is not allowed.
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>>;
 
     /// The path as its author knows it, for messages.
@@ -69,7 +69,7 @@ pub struct LoadOptions<'a> {
     pub files: &'a dyn Files,
     pub interpolate: bool,
     /// Services with `profiles` are left out unless one of these is among them;
-    /// `*` stands for all. Docker knows no profiles, so files that it accepts
+    /// `*` stands for all. Docker refuses profiles, so files that it accepts
     /// have none.
     pub profiles: &'a BTreeSet<String>,
 }
@@ -81,11 +81,11 @@ pub struct Config {
     file: model::File,
     texts: problem::Texts,
     notes: Vec<read::interpolate::Note>,
-    /// Docker's warnings, but those of keys that it ignores: lint has its own.
+    /// Docker's warnings, except those about keys that it ignores: lint has its own.
     odd: Vec<(problem::Spot, String)>,
 }
 
-/// Something docker ignores or frowns upon.
+/// Something that docker ignores or warns of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// `compose.yml:12:5`
@@ -133,7 +133,7 @@ impl Hint for Problems {
     }
 }
 
-/// What a stack asks of the swarm. Names are full (`wiki_example_org_db`).
+/// A stack as specs for the swarm. Names are full (`wiki_example_org_db`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
     pub name: StackName,
@@ -154,7 +154,7 @@ pub struct Stack {
     pub services: Vec<StackService>,
 }
 
-/// A service and what is known of it beyond the spec.
+/// A service, with facts beyond its spec.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackService {
     /// The key in the compose file, `db`.
@@ -200,7 +200,7 @@ impl Config {
         convert::convert(self, name, files)
     }
 
-    /// The merged files as `docker stack config` shows them.
+    /// Prints the merged files as `docker stack config` does.
     pub fn to_yaml(&self) -> String {
         print::emit::emit(&self.to_json())
     }

@@ -26,7 +26,7 @@ pub struct File {
     pub extras: Extras,
 }
 
-/// Something that stands at a place.
+/// A value with its position.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Placed<T> {
     pub at: Spot,
@@ -81,7 +81,7 @@ pub struct Service {
     pub pid: String,
     pub ports: Vec<Placed<Port>>,
     pub privileged: bool,
-    /// Left out unless one of them is on; an extension of ours.
+    /// The service is left out unless one of them is active; an extension of ours.
     pub profiles: Vec<String>,
     pub read_only: bool,
     pub restart: String,
@@ -273,8 +273,8 @@ pub struct Volume {
     pub cluster_spec: Option<serde_json::Value>,
 }
 
-/// What a secret or config holds when it comes from no file; an extension of
-/// ours.
+/// The content of a secret or config that does not come from a file; an
+/// extension of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// As written in the compose file.

@@ -1,4 +1,4 @@
-//! Where a thing stands in the files, and what is wrong with it.
+//! The position of something in the files, and what is wrong with it.
 //!
 //! Every stage works with [`Spot`]s and reports to a [`Sink`]; the names of the
 //! files and the excerpts are added once, at the end. All problems that a stage
@@ -9,8 +9,8 @@ use std::fmt;
 use super::{Problem, Problems, Source};
 use crate::text::{line, lines};
 
-/// Problems beyond this number are not listed: a file with so many has one
-/// cause, and the list itself must stay bounded.
+/// Problems beyond this number are not listed: so many have one common
+/// cause, and the list itself must stay limited.
 const MOST_PROBLEMS: usize = 100;
 /// Bytes of a line shown as its excerpt.
 const LONGEST_EXCERPT: usize = 160;
@@ -101,7 +101,7 @@ impl fmt::Display for Path<'_> {
 pub struct Texts(Vec<Source>);
 
 impl Texts {
-    /// Adds a file; its number is the one that spots carry.
+    /// Adds a file; spots refer to it by the returned number.
     pub fn push(&mut self, source: Source) -> u32 {
         self.0.push(source);
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
@@ -132,7 +132,7 @@ impl Texts {
     }
 }
 
-/// One problem before its file is looked up.
+/// One problem, before the name of its file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub at: Spot,
@@ -150,8 +150,8 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Begins a stage: from here on, places that an earlier stage has complained
-    /// about are left in peace, as what follows from one mistake is no other.
+    /// Begins a stage: from here on, problems at places that an earlier stage
+    /// has reported are dropped, because they follow from the same mistake.
     pub fn stage(&mut self) {
         self.settled = self.faults.len();
     }
@@ -191,7 +191,7 @@ impl Sink {
         self.faults.is_empty()
     }
 
-    /// Ends the stage: nothing when nothing is wrong, else all of it, sorted by
+    /// Ends the stage: returns its problems, if any, sorted by
     /// place.
     pub fn finish(mut self, texts: &Texts) -> Result<(), Problems> {
         if self.faults.is_empty() {

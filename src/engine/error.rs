@@ -1,4 +1,4 @@
-//! What can go wrong between potluck and a swarm.
+//! Errors between potluck and a swarm.
 
 use std::fmt;
 
@@ -38,10 +38,10 @@ impl fmt::Display for Kind {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing answers, or the connection broke.
+    /// There is no answer, or the connection broke.
     #[error("cannot reach the Docker engine at {endpoint}: {reason}")]
     Unreachable { endpoint: String, reason: String },
-    /// An engine answers that leads no swarm.
+    /// An engine answers, but it is not a swarm manager.
     #[error("the Docker engine at {endpoint} is not a swarm manager")]
     NotManager { endpoint: String },
     #[error("no {kind} is called `{name}`")]
@@ -58,13 +58,13 @@ pub enum Error {
     /// The engine understood and said no.
     #[error("the engine refused to {action}: {message}")]
     Refused { action: String, message: String },
-    /// The engine's files are not this machine's, or it does not show that they are.
+    /// The engine's files are not on this machine, or it cannot be proved that they are.
     #[error("the volumes of {endpoint} are not on this machine: {reason}")]
     Elsewhere { endpoint: String, reason: String },
     /// An endpoint of a form that is not known.
     #[error("`{endpoint}` is not an endpoint: {reason}")]
     BadEndpoint { endpoint: String, reason: String },
-    /// It is not recorded as the app's on whose behalf it was asked for.
+    /// The object is not recorded as owned by the app that asked for it.
     #[error(transparent)]
     Foreign(Box<Foreign>),
     /// Reading or writing state on this machine.
@@ -87,7 +87,7 @@ pub struct Foreign {
 }
 
 impl Error {
-    /// Whether the thing simply is not there.
+    /// Whether the object simply does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::NotFound { .. })
     }
@@ -127,7 +127,7 @@ impl Hint for Error {
 /// `[user@]host[:port]` as `ssh` takes it.
 fn ssh_arguments(target: &str) -> String {
     match target.rsplit_once(':') {
-        // The colons of an IPv6 address stand in brackets.
+        // The colons of an IPv6 address are in brackets.
         Some((host, port)) if !port.contains(']') => format!("-p {port} {host}"),
         _ => target.to_owned(),
     }

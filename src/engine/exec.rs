@@ -39,8 +39,8 @@ pub struct ExecSession {
     pub stdin: Option<Pin<Box<dyn AsyncWrite + Send>>>,
     /// Ends when the program has closed its outputs.
     pub output: BoxStream<'static, Result<Chunk, Error>>,
-    /// The exit code; resolves after `output` has ended. A program whose end
-    /// cannot be learned is an error, never 0.
+    /// The exit code; resolves after `output` has ended. If it cannot be
+    /// found out, that is an error, never 0.
     pub exit_code: BoxFuture<'static, Result<i64, Error>>,
 }
 

@@ -1,7 +1,7 @@
-//! What a swarm can do, as a trait, and the two that do it.
+//! What a swarm can do, as a trait, with its two implementations.
 //!
-//! The trait speaks in swarm's own terms ([`api`] is Docker's API model) and
-//! stays small. It knows nothing of recipes, apps or plugins. [`swarm`] speaks
+//! The trait uses swarm's own terms ([`api`] is Docker's API model) and
+//! stays small. It knows nothing of recipes, apps or plugins. [`swarm`] talks
 //! to Docker; [`simulated`] keeps a swarm in memory, or in a file, with the
 //! same state machine. One conformance suite (`tests/engine/main.rs`)
 //! runs against both, so that the simulation cannot drift from the truth.
@@ -51,7 +51,7 @@ pub const LARGEST_SECRET: usize = 500 * 1024 - 1;
 /// `manager/controlapi/config.go`).
 pub const LARGEST_CONFIG: usize = 1000 * 1024 - 1;
 
-/// What a label of an object says.
+/// The value of a label of an object.
 pub(crate) fn label<'a>(labels: Option<&'a HashMap<String, String>>, key: &str) -> Option<&'a str> {
     labels?.get(key).map(String::as_str)
 }
@@ -61,9 +61,9 @@ pub(crate) fn label<'a>(labels: Option<&'a HashMap<String, String>>, key: &str) 
 pub enum Scope<'a> {
     /// Everything on the swarm.
     All,
-    /// What carries the label of this stack.
+    /// Objects with the label of this stack.
     Stack(&'a StackName),
-    /// What carries this label with this value.
+    /// Objects that have this label with this value.
     Labelled(&'a str, &'a str),
 }
 
@@ -100,7 +100,7 @@ pub struct RegistryAuth {
 }
 
 impl RegistryAuth {
-    /// The word that there are none: an empty object.
+    /// An empty object, which means that there are no credentials.
     pub fn none() -> Self {
         RegistryAuth { header: "e30=".to_owned() }
     }
@@ -198,7 +198,7 @@ pub fn is_placed(task: &api::Task) -> bool {
 pub struct LogQuery {
     /// Only the last lines; all when none.
     pub tail: Option<u64>,
-    /// Go on with new lines as they come.
+    /// Continue with new lines as they come.
     pub follow: bool,
     /// Only lines since this time, in seconds since 1970-01-01 UTC.
     pub since: Option<i64>,
@@ -215,7 +215,7 @@ pub struct VolumesFolder {
 /// Who writes volumes besides potluck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writers {
-    /// Containers, which may swap what is in a volume while one looks.
+    /// Containers, which may change a volume while it is read.
     Containers,
     /// Nobody: containers are simulated, and the folders are the operator's own.
     Nobody,
@@ -243,7 +243,7 @@ pub enum Stream {
 ///
 /// # Errors
 /// [`Error::BadEndpoint`] for any other form; [`Error::Unreachable`] when there
-/// is no such socket. Whether anybody answers shows at the first call.
+/// is no such socket. The first call shows whether an engine answers.
 pub fn connect(endpoint: &str, state_dir: &Path, server: &str) -> Result<Arc<dyn Engine>, Error> {
     if endpoint == simulated::ENDPOINT {
         let folder = state_dir.join("simulated").join(server);
@@ -313,7 +313,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// `spec.data` is base64, as in Docker's API.
     async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error>;
     async fn remove_secret(&self, id: &str) -> Result<(), Error>;
-    /// Changes labels, the one thing of a secret that can change; `spec` has its
+    /// Changes labels, the only part of a secret that can change; `spec` has its
     /// name and content.
     async fn update_secret(
         &self,
@@ -321,8 +321,8 @@ pub trait Engine: Send + Sync + fmt::Debug {
         version: u64,
         spec: api::SecretSpec,
     ) -> Result<(), Error>;
-    /// Whether a secret's content is that of `spec`, which bears its name;
-    /// changes nothing. None where the manager does not tell.
+    /// Whether a secret's content is that of `spec`, which has the same
+    /// name; changes nothing. None if the manager does not say.
     async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error>;
 
     async fn configs(&self, scope: Scope<'_>) -> Result<Vec<api::Config>, Error>;

@@ -1,6 +1,5 @@
-//! One command at a time changes an app, among those that share this folder on
-//! this machine. Two operators on two machines are kept apart by the swarm, not
-//! here.
+//! Ensures that only one command at a time changes an app, among those that share this
+//! folder on this machine. Between two machines, only the swarm's version numbers protect.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -16,11 +15,11 @@ use crate::bounded;
 /// Bytes of what a holder writes of itself.
 const LONGEST: u64 = 4096;
 /// Bytes that it fills at least, with blanks: written over those of the holder before,
-/// since a file that gets shorter first keeps the command waiting for the file system.
+/// because shortening a file first makes the command wait for the file system.
 const FILLED: usize = 256;
 
-/// That this process is the one that changes an app: who holds one may. Let go when
-/// dropped and when the process ends, however it ends.
+/// Proof that this process may change an app. Released when dropped, and when the
+/// process ends, however it ends.
 #[derive(Debug)]
 pub struct AppGuard {
     app: AppEntry,
@@ -35,8 +34,8 @@ impl AppGuard {
 }
 
 impl Home {
-    /// Claims the app for this process without waiting; `doing` is for whoever finds it taken:
-    /// `a deploy`, `a backup`.
+    /// Claims the app for this process without waiting; `doing` is shown to others that find
+    /// it taken: `a deploy`, `a backup`.
     ///
     /// # Errors
     /// [`Error::Locked`] while another command holds it.
@@ -76,7 +75,7 @@ impl Home {
     }
 }
 
-/// None where it has not written that yet, or is of an older potluck.
+/// None if it has not written that yet, or is an older potluck.
 fn holder(path: &Path) -> Option<Holder> {
     let text = bounded::read(File::open(path).ok()?, LONGEST).ok()?;
     serde_json::from_slice(&text).ok()

@@ -1,4 +1,4 @@
-//! `servers/<server>/<domain>.env` and what stands beside it.
+//! `servers/<server>/<domain>.env` and the files beside it.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ impl AppEntry {
     /// The app's stack: what its settings name, else what follows from its name.
     ///
     /// # Errors
-    /// A name that is none.
+    /// An invalid name.
     pub fn stack(&self, env: &EnvFile) -> Result<StackName, InvalidName> {
         match env.get("STACK_NAME").map(str::trim).filter(|name| !name.is_empty()) {
             Some(name) => StackName::new(name),
@@ -104,8 +104,8 @@ impl Home {
         Ok(EnvFile::parse(&path.display().to_string(), &text)?)
     }
 
-    /// The app's files as far as they can be read, for what has to work when
-    /// they are broken: the stack's name is right, the rest may be missing.
+    /// The app's files as far as they can be read, for commands that have to
+    /// work when they are broken: the stack's name is reliable, the rest may be missing.
     ///
     /// # Errors
     /// [`Error::UnknownApp`], [`Error::Io`]; [`Error::Env`] where what is broken
@@ -156,9 +156,9 @@ impl Home {
         }
     }
 
-    /// That no other app of the server has the stack that this one would have:
-    /// `a.b` and `a_b` would, and long names that begin alike. What another app's
-    /// broken settings name cannot be told, and is passed over.
+    /// Fails if another app of the server has the stack that this one would have: `a.b` and
+    /// `a_b` share one, and so do long names that begin alike. Another app whose settings
+    /// are broken is skipped.
     ///
     /// # Errors
     /// [`Error::StackTaken`], [`Error::UnknownServer`].

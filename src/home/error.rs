@@ -1,4 +1,4 @@
-//! What goes wrong in the operator's folder.
+//! Errors in the operator's folder.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{hint::Hint, lint::Position};
 
-/// What goes wrong in the operator's folder. Every variant names the file, the
+/// Errors in the operator's folder. Every variant names the file, the
 /// app or the server that it is about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,7 +56,7 @@ pub enum Error {
     Name(#[from] InvalidName),
 }
 
-/// As many names as a person reads.
+/// At most as many names as a person reads.
 fn list(apps: &[AppName]) -> String {
     const SHOWN: usize = 5;
     let shown: Vec<_> = apps.iter().take(SHOWN).map(AppName::as_str).collect();

@@ -1,5 +1,5 @@
-//! Leave to use one capability on one thing, as `recipe.yml` asks for it and
-//! the lock file records it.
+//! A grant: permission to use one capability on one object, as `recipe.yml`
+//! asks for it and the lock file records it.
 
 use std::{fmt, str::FromStr};
 
@@ -43,7 +43,7 @@ impl Grant {
         }
     }
 
-    /// Builds a grant from its two halves, as they stand in `recipe.yml`.
+    /// Builds a grant from its two halves, as written in `recipe.yml`.
     ///
     /// # Errors
     /// [`InvalidGrant`] for an unknown capability or a malformed thing.
@@ -55,7 +55,7 @@ impl Grant {
             reason: reason.into(),
         };
         if thing.is_empty() {
-            return Err(invalid(&format!("nothing is named after the colon; {WRITTEN}")));
+            return Err(invalid(&format!("the name after the colon is missing; {WRITTEN}")));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         match capability.trim() {
@@ -114,7 +114,7 @@ impl FromStr for Grant {
     }
 }
 
-/// What stands before the colon, and behind it.
+/// The text before the colon, and after it.
 fn halves(text: &str) -> Result<(&str, &str), InvalidGrant> {
     let no_colon = || format!("it has no colon; {WRITTEN}");
     text.split_once(':').ok_or_else(|| InvalidGrant { given: text.into(), reason: no_colon() })

@@ -12,8 +12,8 @@ use super::Grant;
 pub struct LockFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<RecipePin>,
-    /// What a deploy that has not ended brought to the server, or began to: it was cut
-    /// off, or failed and could not be undone.
+    /// What an unfinished deploy brought to the server, or began to bring: it was
+    /// interrupted, or failed and could not be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<RecipePin>,
     /// The stack's name, where the operator chose it.
@@ -34,15 +34,15 @@ pub struct LockFile {
     /// keys in the compose files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reach: BTreeMap<String, Vec<String>>,
-    /// An upgrade whose data migration began and that has not ended well yet.
+    /// An upgrade whose data migration began and has not succeeded yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
-    /// The backup whose restore began to change data and has not come to its end: it
-    /// was cut off, or failed.
+    /// The backup whose restore began to change data and did not finish: it was
+    /// interrupted, or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restoring: Option<String>,
-    /// Services that the files deployed last ask no tasks for: that they run nowhere
-    /// is as it should be.
+    /// Services for which the files deployed last ask for no tasks, so that having
+    /// none is correct.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resting: Vec<String>,
 }
@@ -53,7 +53,7 @@ pub struct LockFile {
 pub struct RecipePin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The version that the recipe's label said; only where it is no release.
+    /// The version in the recipe's label; only if it is not a release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Full commit id; none for a recipe folder without git.
@@ -90,8 +90,8 @@ pub struct PluginPin {
     pub recipe: Option<RecipePin>,
     /// Grants given, as text (`exec: db`), sorted.
     pub grants: Vec<String>,
-    /// What was agreed to with other versions of the recipe, newest last, so that
-    /// a tag which moved is told from an old release; at most [`EARLIER`].
+    /// Consent for other versions of the recipe, newest last, so that a moved tag
+    /// can be distinguished from an old release; at most [`EARLIER`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<AgreedVersion>,
 }
@@ -121,7 +121,7 @@ pub struct AgreedVersion {
     pub sha256: String,
 }
 
-/// How far the data migration of an upgrade came.
+/// The progress of the data migration of an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Upgrade {
@@ -137,7 +137,7 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// One of which nothing is done.
+    /// One of which no step is done.
     pub fn new(before: &str, after: &str) -> Self {
         Upgrade {
             before: before.into(),

@@ -1,6 +1,6 @@
 //! `state/memory/<server>/<app>/<plugin>.json`: small facts a plugin keeps
-//! between runs. What a plugin may keep is bounded, since it is the recipe's
-//! code that decides; nothing here is secret and nothing here is precious.
+//! between runs. The amount is limited, because the recipe's code decides
+//! what to keep; nothing here is secret, and losing it does no harm.
 
 use std::{
     collections::BTreeMap,
@@ -48,7 +48,7 @@ impl MemoryFile {
     /// Keeps a fact; an empty value forgets it.
     ///
     /// # Errors
-    /// [`Error::Memory`] naming the bound that was hit; [`Error::Busy`] when
+    /// [`Error::Memory`] naming the limit that was reached; [`Error::Busy`] when
     /// another process holds the memory for long; [`Error::Io`].
     pub fn set(&self, key: &str, value: &str) -> Result<(), Error> {
         if key.is_empty() || key.len() > MAX_KEY {

@@ -71,7 +71,7 @@ impl Home {
         self.root.join("cache").join("plugins")
     }
 
-    /// What compiling plugins leaves; may be removed at any time.
+    /// The cache of compiled plugins; may be removed at any time.
     pub fn plugin_builds(&self) -> PathBuf {
         self.root.join("cache").join("builds")
     }

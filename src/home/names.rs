@@ -1,4 +1,4 @@
-//! Names, parsed once at the edge and correct ever after.
+//! Names, parsed once on input and valid from then on.
 
 use std::fmt;
 
@@ -80,7 +80,7 @@ name_type! {
 }
 
 name_type! {
-    /// Prefix of everything that an app owns on a swarm, `wiki_example_org`.
+    /// Prefix of all objects that an app owns on a swarm, `wiki_example_org`.
     /// Docker itself refuses only blanks and quotes; swarm then refuses the
     /// services, whose names allow letters, digits, `-` and `_`
     /// (moby/swarmkit, `manager/controlapi/common.go`).

@@ -1,5 +1,5 @@
 //! What a service of a recipe reaches beyond its own app, as the plan shows it
-//! and the lock file records what was agreed to.
+//! and as the lock file records consent.
 //!
 //! Its text, `host: /srv/x`, is one line whatever a recipe writes: characters
 //! that could end a line, hide, or end a quotation in a shell are written as
@@ -23,7 +23,7 @@ macro_rules! kinds {
         }
 
         impl Way {
-            /// All of them, the gravest first.
+            /// All of them, the most serious first.
             pub const ALL: &[Way] = &[$(Way::$name),*];
 
             /// As written before the colon.
@@ -42,7 +42,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The engine's socket: whoever has it owns the machine.
+    /// The engine's socket, which gives full control of the machine.
     DockerSocket "docker-socket" alone,
     /// A path of the node, read and written.
     Host "host" thing,
@@ -62,7 +62,7 @@ kinds! {
     Route "route" thing,
     /// A router or service of a reverse proxy that isn't the stack's own.
     Router "router" thing,
-    /// A name on a shared network that others may mean somebody else by.
+    /// A name on a shared network that others may use for another service.
     Alias "alias" thing,
     /// A volume of a plugin, or of another machine.
     VolumeDriver "volume-driver" thing,
@@ -128,8 +128,8 @@ impl Reach {
         !matches!(self.way, Way::Port | Way::Network)
     }
 
-    /// Whether whoever agreed to `self` agreed to `other`: writing a path of the
-    /// node includes reading it.
+    /// Whether consent to `self` includes `other`: writing a path of the node
+    /// includes reading it.
     pub fn covers(&self, other: &Reach) -> bool {
         self == other
             || (self.way == Way::Host && other.way == Way::HostRead && self.thing == other.thing)
@@ -141,7 +141,7 @@ impl Reach {
     }
 }
 
-/// Writes what could be mistaken so that it cannot.
+/// Escapes characters that could be mistaken.
 fn canonical(thing: &str) -> String {
     let last = thing.chars().count().saturating_sub(1);
     let mut text = String::new();
@@ -161,7 +161,7 @@ fn canonical(thing: &str) -> String {
     text
 }
 
-/// What needs no escape: what is visible in ASCII, but for quotes.
+/// Characters that need no escape: visible ASCII, except quotes.
 fn is_plain(c: char) -> bool {
     c == ' ' || (c.is_ascii_graphic() && !matches!(c, '\'' | '"'))
 }
@@ -190,9 +190,9 @@ impl FromStr for Reach {
             return Err(invalid(&format!("expected one of {}", words.join(", "))));
         };
         match (way.names_something(), thing) {
-            (true, "") => Err(invalid("nothing is named after the colon")),
+            (true, "") => Err(invalid("the name after the colon is missing")),
             (false, "") => Ok(Reach::alone(way)),
-            (false, _) => Err(invalid(&format!("nothing is named after `{word}`"))),
+            (false, _) => Err(invalid(&format!("the name after `{word}` is missing"))),
             (true, thing) if thing.chars().all(|c| is_plain(c) || c == SHORTENED) => {
                 Ok(Reach { way, thing: thing.to_owned() })
             }

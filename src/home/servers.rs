@@ -1,4 +1,4 @@
-//! `servers/<server>/`: which servers there are, and what is said of each.
+//! `servers/<server>/`: the list of servers, and the settings of each.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::hint::nearest;
 
-/// The server that is always there and runs nothing.
+/// The server that always exists and runs nothing.
 pub const SIMULATED: &str = "simulated";
 /// abra's name for the machine that it runs on.
 const LOCAL: &str = "default";
@@ -20,8 +20,8 @@ const LOCAL: &str = "default";
 pub const LOCAL_ENDPOINT: &str = "unix:///var/run/docker.sock";
 
 impl Home {
-    /// Servers that have a folder, sorted. Hidden folders and those whose name
-    /// cannot be a server's are somebody else's.
+    /// Servers that have a folder, sorted. Hidden folders and those with an
+    /// invalid name are skipped.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -12,12 +12,12 @@ use crate::bounded;
 
 /// Longest file of settings that is read, in bytes.
 pub(super) const MAX_READ: u64 = 1 << 20;
-/// What a new file may be read by; the process's umask takes from it.
+/// The mode of a new file, reduced by the process's umask.
 const SHARED: u32 = 0o666;
 /// For what only its owner may read.
 const PRIVATE: u32 = 0o600;
 
-/// What to do when the file is there already.
+/// What to do if the file exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// Through a symbolic link: a team may keep its files elsewhere and link them
@@ -29,7 +29,7 @@ pub enum Existing {
     Keep,
 }
 
-/// Who may read a file that is made anew.
+/// Who may read a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
     Shared,
@@ -80,7 +80,7 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Writes a file so that whoever reads it sees the old bytes or the new ones:
+/// Writes a file so that readers see either the old bytes or the new ones:
 /// to a temporary name beside it, synced, then renamed. Keeps an existing
 /// file's mode, and makes the folder.
 ///

@@ -14,7 +14,7 @@ use crate::{
     secrets::{self, SecretPlan},
 };
 
-/// The secrets of one app: those that its recipe has it make.
+/// The secrets of one app, as its recipe defines them.
 pub(crate) struct AppSecrets {
     engine: Arc<dyn Engine>,
     app: AppName,
@@ -45,8 +45,8 @@ impl SecretAccess for AppSecrets {
         )))
     }
 
-    /// Stores a secret that is not there yet. One that is there cannot change:
-    /// its version in the settings has to be raised first.
+    /// Stores a new secret. An existing one cannot change: its version in the
+    /// settings has to be raised first.
     async fn put(&self, name: &str, value: Zeroizing<String>) -> Result<(), SecretError> {
         let plan = self.find(name)?;
         let stored = secrets::insert(&*self.engine, &self.app, plan, value.as_bytes()).await;
@@ -81,7 +81,7 @@ impl Memory for AppMemory {
     }
 }
 
-/// The files of the recipe's version at hand.
+/// The recipe's files at the loaded version.
 pub(crate) struct AppFiles(pub Arc<Checkout>);
 
 impl RecipeFiles for AppFiles {

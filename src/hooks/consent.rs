@@ -1,5 +1,5 @@
-//! What an app's plugins may do: what they ask for beyond what was agreed to, who
-//! agrees to it, and where that is written down. The rules are those of
+//! Consent for an app's plugins: which grants they ask for that were not agreed
+//! to yet, who agrees, and where consent is recorded. The rules are those of
 //! [`crate::plugin::grants`].
 
 use std::collections::BTreeSet;
@@ -20,11 +20,11 @@ use crate::{
     secrets,
 };
 
-/// What is to be written into the lock file after consent was given.
+/// What consent adds to the lock file.
 pub(crate) type Agreed = Vec<(String, PluginPin)>;
 
-/// What each plugin asks for beyond what it was given; `flags` are grants given
-/// on the command line. The rules are [`grants::decide`]'s.
+/// What each plugin asks for beyond its grants; `flags` are grants on the
+/// command line. The rules are in [`grants::decide`].
 pub(crate) fn wishes(app: &App, components: &[Component], flags: &[GivenGrant]) -> Vec<Wish> {
     let claims = claims(app, components);
     let wish = |component: &Component| {
@@ -52,8 +52,8 @@ pub(crate) fn wishes(app: &App, components: &[Component], flags: &[GivenGrant]) 
     components.iter().filter_map(wish).collect()
 }
 
-/// Who asks for what, or was given it: a plugin that the recipe calls otherwise
-/// now is still the one that a flag may be meant for.
+/// Which plugins ask for what, or have it: a flag may still be meant for a
+/// plugin that the recipe has renamed.
 fn claims<'a>(app: &'a App, components: &'a [Component]) -> Claims<'a> {
     let mut claims = Claims::new();
     for component in components {
@@ -105,8 +105,8 @@ fn version(app: &App) -> String {
     version.clone().or(commit.as_deref().map(short)).unwrap_or_else(|| UNRELEASED.into())
 }
 
-/// Components that are others than those agreed to, as lines of a plan: also
-/// where a new version of the recipe, or one without versions, needs no consent.
+/// Components that differ from those agreed to, as lines of a plan: also if
+/// a new version of the recipe, or a recipe without versions, needs no consent.
 pub(crate) fn changed_components(app: &App, components: &[Component]) -> Vec<Change> {
     let change = |component: &Component| {
         let agreed = app.lock.plugins.get(&component.entry.name)?;
@@ -133,9 +133,9 @@ pub(crate) fn changed_components(app: &App, components: &[Component]) -> Vec<Cha
     components.iter().filter_map(change).collect()
 }
 
-/// Looks at grants given on the command line: one that no plugin asks for is a
-/// mistake, and is said before anything runs; with the name that was meant where
-/// its plugin, service or secret is not there.
+/// Checks the grants on the command line: one that no plugin asks for is a mistake, and is
+/// reported before anything runs; with a suggestion if its plugin, service or secret does
+/// not exist.
 pub(crate) fn check_flags(
     context: &Context,
     app: &App,
@@ -188,11 +188,11 @@ pub(crate) fn check_flags(
     Err(Error::BadGrant { grant: Box::new(given.clone()), reason, nearest })
 }
 
-/// Looks at grants given on the command line, for an operation that does much
+/// Checks the grants on the command line, for an operation that does a lot
 /// before it starts its plugins.
 ///
 /// # Errors
-/// [`Error::BadGrant`], components that are not there.
+/// [`Error::BadGrant`], missing components.
 pub fn check_grants(context: &Context, app: &App) -> Result<(), Error> {
     if let Some(given) = context.reaches.first() {
         return Err(Error::BadReach {
@@ -212,21 +212,21 @@ fn named(plugin: Option<&impl std::fmt::Display>, grant: &impl std::fmt::Display
     }
 }
 
-/// A standard plugin changes with potluck, not with the recipe: whoever brought
-/// a new potluck here brought it.
+/// A standard plugin changes with potluck, not with the recipe: it came with a
+/// potluck that the operator installed.
 fn standard(component: &Component) -> bool {
     matches!(component.entry.component, ComponentRef::Standard(_))
 }
 
-/// The digest that was agreed to with the recipe at hand: not with the one that
-/// was deployed last, as a deploy may fail after consent.
+/// The digest that was agreed to with the loaded recipe, not with the one that
+/// was deployed last, because a deploy may fail after consent.
 fn held<'a>(app: &'a App, component: &Component) -> Option<&'a str> {
     let agreed = app.lock.plugins.get(&component.entry.name).filter(|_| !standard(component))?;
     grants::held(agreed, last(app, agreed), &pin(app))
 }
 
-/// The recipe with which a plugin was agreed to last. A lock file of a potluck that
-/// wrote none down has only the last deploy.
+/// The recipe with which a plugin was agreed to last. The lock file of an older
+/// potluck has only the last deploy.
 fn last<'a>(app: &'a App, agreed: &'a PluginPin) -> Option<&'a RecipePin> {
     if agreed.component.is_some() { agreed.recipe.as_ref() } else { app.lock.recipe.as_ref() }
 }
@@ -239,8 +239,8 @@ fn pin(app: &App) -> RecipePin {
     }
 }
 
-/// Asks for what was not given yet, neither earlier nor on the command line.
-/// `reach` is what services would reach and was refused.
+/// Asks for grants that were given neither earlier nor on the command line.
+/// `reach` is what services would reach and what was refused.
 ///
 /// # Errors
 /// [`Error::NeedsConsent`] with everything that was not agreed to.
@@ -264,8 +264,8 @@ pub(crate) fn decide(
     Ok(components.iter().map(agreed).collect())
 }
 
-/// Flags without a plugin's name that would have agreed to something, were they not
-/// perhaps meant for another plugin.
+/// Flags without a plugin's name that had no effect because they could be meant for
+/// another plugin.
 fn ambiguous(
     context: &Context,
     app: &App,
@@ -286,18 +286,18 @@ fn ambiguous(
         .collect()
 }
 
-/// By what right consent is written down.
+/// How the lock file may be written.
 #[derive(Debug, Clone, Copy)]
 pub enum Guarding<'a> {
     /// Who calls changes the app.
     Held(&'a AppGuard),
-    /// Who calls changes nothing of the app, and claims it only while consent is
-    /// written down.
+    /// The caller does not change the app, and claims it only while consent is
+    /// recorded.
     WhileWriting,
 }
 
-/// Asks for consent where there is none yet, and writes it to the lock file: as
-/// it is then, since an answer may take its time.
+/// Asks for missing consent, and records it in the lock file, which is read
+/// again then, because an answer may take long.
 pub(crate) fn agree(
     context: &Context,
     app: &App,
@@ -341,9 +341,8 @@ pub(crate) fn agree(
     Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
-/// Writes what was agreed to into the lock file's model; whether that changed it.
-/// A plugin that the recipe does not have at this version keeps nothing but the
-/// memory of what it was.
+/// Records consent in the lock file's model, and returns whether that changed it.
+/// Of a plugin that the recipe lacks at this version, only the history is kept.
 pub(crate) fn record(lock: &mut LockFile, agreed: &Agreed) -> bool {
     let before = lock.plugins.clone();
     for plugin in lock.plugins.values_mut() {

@@ -1,5 +1,5 @@
-//! Running an app's plugins: which there are, what was granted them, and what they
-//! reach of the app's own stack while they run.
+//! Runs an app's plugins: which plugins it has, what they were granted, and what
+//! they can reach in the app's own stack while they run.
 
 mod access;
 mod archive;

@@ -1,4 +1,4 @@
-//! What an app's plugins ask for and what they were given, to be looked at.
+//! What an app's plugins ask for and were granted, for display.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{
 
 use super::consent::wishes;
 
-/// What one plugin of an app asks for and has.
+/// What one plugin of an app asks for, and its grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginGrants {
     pub plugin: String,
@@ -18,24 +18,24 @@ pub struct PluginGrants {
     pub component: Option<String>,
     /// Of the component that the recipe has now, 64 hex digits.
     pub sha256: String,
-    /// Of the component that was agreed to; where that was with this very version
-    /// of the recipe, of that one.
+    /// Of the component that was agreed to; the one for this version of the
+    /// recipe, if there is one.
     pub agreed_sha256: Option<String>,
     pub asked: BTreeSet<Grant>,
     pub given: BTreeSet<Grant>,
-    /// Lines of the lock file that are no grants, and give nothing.
+    /// Lines of the lock file that are not valid grants, and are ignored.
     pub unreadable: Vec<String>,
     /// Whether the recipe has it. One that only the lock file still knows does
     /// not run.
     pub in_recipe: bool,
-    /// Whether it would run as it is, or be asked about first.
+    /// Whether it would run without a question.
     pub agreed: bool,
     /// Whether the component changed although the recipe's version did not.
     pub changed_in_place: bool,
 }
 
 impl PluginGrants {
-    /// What it can use now: nothing before all it asks for is agreed to.
+    /// What it can use now: nothing until everything it asks for is agreed to.
     pub fn effective(&self) -> BTreeSet<Grant> {
         match self.agreed {
             true => self.asked.intersection(&self.given).cloned().collect(),
@@ -48,7 +48,7 @@ impl PluginGrants {
 /// then those that only the lock file still knows.
 ///
 /// # Errors
-/// Components that are not there or not those that `recipe.yml` pins.
+/// Components that are missing, or not those that `recipe.yml` pins.
 pub fn plugin_grants(app: &App) -> Result<Vec<PluginGrants>, Error> {
     let components = app.components()?;
     let wishes = wishes(app, &components, &[]);

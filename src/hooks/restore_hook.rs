@@ -11,13 +11,13 @@ use crate::{
     plugin::Command,
 };
 
-/// For what runs before a restore.
+/// The label for what runs before a restore.
 const HOOK: Duration = Duration::from_secs(60 * 60);
-/// How the plugin runs them, too.
+/// The plugin runs commands in the same way.
 const RUNNER: &str = include_str!("../../plugins/std/backupbot/src/runner.sh");
 
-/// What runs in a service before its app is restored, and whether the plugin
-/// may run anything there.
+/// A command that runs in a service before its app is restored, and whether
+/// the plugin may run commands there.
 pub(crate) struct RestoreHook {
     pub label: &'static str,
     pub service: String,
@@ -30,7 +30,7 @@ pub(crate) struct RestoreHook {
 /// As with the commands of a dump, the plugin's grants count.
 ///
 /// # Errors
-/// Components that are not there.
+/// Missing components.
 pub(crate) fn before_restore(app: &App) -> Result<Vec<RestoreHook>, Error> {
     let components = app.components()?;
     let Some(spokesman) = components.iter().find(|c| is_backupbot(&c.entry)) else {

@@ -1,4 +1,4 @@
-//! Taking back what an app's plugins and services were given.
+//! Revokes grants of an app's plugins and services.
 
 use std::str::FromStr;
 
@@ -10,8 +10,8 @@ use crate::{
 /// Why nothing was taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
-    /// Neither a plugin nor a service has that name and holds something.
-    #[error("no plugin `{holder}` was given anything")]
+    /// No plugin or service of that name has grants.
+    #[error("no plugin `{holder}` has grants")]
     UnknownHolder { holder: String, nearest: Option<String> },
     #[error("`{holder}` was not given `{grant}`")]
     NotGiven { holder: String, grant: String, nearest: Option<String> },
@@ -37,9 +37,9 @@ impl Hint for RevokeError {
     }
 }
 
-/// Takes grants out of the lock file's model, and says which, in words. Without a
-/// holder, a plugin or a service, everybody loses everything; without grants the holder
-/// does. All or nothing: a mistake in one leaves the others.
+/// Removes grants from the lock file's model, and returns which, in words. Without a holder
+/// (a plugin or a service), all lose everything; without grants the holder does. All or
+/// nothing: if one is wrong, none is removed.
 ///
 /// # Errors
 /// A holder or a grant that the lock file does not have.
@@ -88,7 +88,7 @@ pub fn revoke(
     Ok(grants.iter().map(|grant| format!("`{grant}` of `{holder}`")).collect())
 }
 
-/// Takes back what a service may reach.
+/// Revokes what a service may reach.
 fn revoke_reach(
     lock: &mut LockFile,
     service: &str,
@@ -108,8 +108,8 @@ fn revoke_reach(
     })
 }
 
-/// Whether a line of the lock file is what was named: the same grant, however it is
-/// written, or the same text, which somebody's hand may have made something else of.
+/// Whether a line of the lock file matches: the same grant in any spelling, or the
+/// same text, which may have been edited by hand into something invalid.
 fn is(line: &str, named: &str) -> bool {
     let grant = |text: &str| text.parse::<Grant>().ok();
     line == named || grant(line).is_some_and(|line| grant(named) == Some(line))

@@ -80,10 +80,10 @@ impl AppServices {
 
 /// The container of the newest running task of a service (by full name) on the
 /// node that the engine speaks for. Containers of tasks that are being shut
-/// down run for a while still; they are passed over.
+/// down still run for a while; they are skipped.
 ///
 /// # Errors
-/// What the engine says; a service that is not there has no container.
+/// What the engine says; a service that does not exist has no container.
 pub async fn running_container(
     engine: &dyn Engine,
     service: &str,
@@ -245,8 +245,8 @@ impl LastLines {
     }
 }
 
-/// Feeds the input while it takes the output: a program may fill one before it
-/// has read all of the other.
+/// Writes the input while it reads the output: a program may fill the one
+/// before it has read all of the other.
 async fn collect(
     session: engine::ExecSession,
     input: Vec<u8>,
@@ -285,7 +285,7 @@ async fn collect(
     }?;
     let code = exit_code.await.map_err(engine_error)?;
     let exit_code = i32::try_from(code)
-        .map_err(|_| ServiceError::Engine(format!("the exit code {code} makes no sense")))?;
+        .map_err(|_| ServiceError::Engine(format!("the exit code {code} is invalid")))?;
     Ok(Output { exit_code, stdout, stderr, truncated })
 }
 

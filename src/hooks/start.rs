@@ -20,7 +20,7 @@ use super::{
 ///
 /// # Errors
 /// [`Error::BadGrant`], [`Error::NeedsConsent`], [`Error::GrantsChanged`], components
-/// that are not there or do not load.
+/// that are missing or cannot be loaded.
 pub async fn start(
     context: &Context,
     app: &App,
@@ -62,8 +62,8 @@ pub async fn prepare(
     Ok(Some((plugin.clone(), surroundings)))
 }
 
-/// Starts components that play one of these roles and whose grants, all those
-/// they want, are agreed to.
+/// Starts components that play one of these roles and all of whose grants are
+/// agreed to.
 pub(crate) async fn start_components(
     context: &Context,
     app: &App,
@@ -84,8 +84,8 @@ pub(crate) async fn start_components(
     Ok(started)
 }
 
-/// Puts a new instance in the place of one that trapped or was cut off: hooks
-/// that end what another one began have to run then, too.
+/// Replaces an instance that trapped or was interrupted: hooks that end what
+/// an earlier one began have to run then, too.
 ///
 /// # Errors
 /// As [`start`], consent aside: the plugin has run in this operation.

@@ -1,4 +1,4 @@
-//! Findings: what is wrong, or soon will be, with files that can be read.
+//! Findings: problems, present or future, in files that can be read.
 //!
 //! [`crate::compose::lint`] finds what is wrong with compose files,
 //! [`crate::recipe::lint`] what is wrong between a recipe's files, `app check`
@@ -17,7 +17,7 @@ pub use rules::Rule;
 pub enum Severity {
     /// It cannot be deployed, or swarm will refuse it.
     Error,
-    /// It works, but surely not as meant, or not for long.
+    /// It works, but probably not as intended, or not for long.
     Warning,
     /// Worth knowing.
     Info,
@@ -79,17 +79,18 @@ pub struct Finding {
     pub path: Option<String>,
     /// That of its rule, `start-first-volume`.
     pub code: &'static str,
-    /// What is the matter, and why it matters.
+    /// What is wrong, and why it matters.
     pub message: String,
     /// What to do about it.
     pub fix: Option<String>,
-    /// Whether the engine is certain to refuse it, or cannot bear it: then nothing is sent at all.
+    /// Whether the engine is certain to refuse it, or would be exhausted by it: then
+    /// nothing is sent at all.
     #[serde(skip)]
     pub certain: bool,
 }
 
 impl Finding {
-    /// What a rule found, with the rule's severity and fix.
+    /// A finding of a rule, with the rule's severity and fix.
     pub fn new(rule: &'static Rule, message: impl Into<String>) -> Self {
         Finding {
             severity: rule.severity,

@@ -10,7 +10,7 @@ pub struct Rule {
     pub severity: Severity,
     /// Why it matters.
     pub reason: &'static str,
-    /// What to do, unless a finding knows better.
+    /// What to do, unless a finding has a fix of its own.
     pub fix: &'static str,
 }
 
@@ -55,7 +55,8 @@ rules! {
         "a port of the ingress network can be published once",
         "publish it once, by one service";
     SUBNETS_OVERLAP: Error "subnets-overlap",
-        "swarm gives addresses to one of two networks that overlap; tasks on the other stay `new`, without a word",
+        "swarm gives addresses to one of two networks that overlap; tasks on the other stay \
+         `new`, and swarm does not say why",
         "give each network a subnet of its own, or none, for swarm to choose";
     SWARM_REFUSES: Error "swarm-refuses",
         "the engine refuses the service, after networks and configs of the stack were made",
@@ -71,7 +72,7 @@ rules! {
         "correct the number";
     ANONYMOUS_VOLUME: Warning "anonymous-volume",
         "every task gets a new one: what was written is left behind at each update",
-        "name the volume, or use a mount of type `tmpfs` for what may go";
+        "name the volume, or use a mount of type `tmpfs` for data that may be lost";
     BLANK_AT_EDGE: Warning "blank-at-edge",
         "a blank at the start or the end of a name is part of it: docker looks for something else than was meant",
         "write it without that blank";
@@ -85,10 +86,11 @@ rules! {
         "swarm starts all services at once, whatever `depends_on` says",
         "let the service wait for what it needs, or fail and be restarted";
     DOCKER_SOCKET_EXPOSED: Warning "docker-socket-exposed",
-        "who breaks into a service that is reached from outside and holds the Docker socket owns the machine; read-only does not help",
+        "anyone who breaks into a service that is reachable from outside and has the Docker \
+         socket controls the machine; read-only does not help",
         "give the socket to a proxy that filters requests, and the service a network to it";
     END_ROLLED_BACK: Warning "end-rolled-back",
-        "swarm takes the end of a task for a failed update, also with exit code 0, and goes back",
+        "swarm treats the end of a task as a failed update, even with exit code 0, and rolls back",
         "remove `failure_action: rollback`, or use `mode: replicated-job`";
     ENTRY_MISREAD: Warning "entry-misread",
         "in lists only `=` parts a name from its value, blanks are part of the name, and docker drops a host without an address",
@@ -106,14 +108,14 @@ rules! {
         "swarm ignores the key",
         "remove it";
     INVISIBLE_CHARACTER: Warning "invisible-character",
-        "a character that nobody sees is part of a name or a value",
+        "an invisible character is part of a name or a value",
         "write it again without that character";
     LABEL_UNREAD: Warning "label-unread",
         "in a swarm, proxies and backups read `deploy.labels`; what looks at containers reads `labels`",
         "move it to where it is read";
     LOGGING_OPTIONS_LOST: Warning "logging-options-lost",
-        "docker drops options of an overlay when the file before names a driver without options",
-        "give the first file's `logging` an option, too";
+        "docker drops options of an overlay when the earlier file names a driver without options",
+        "give `logging` of the earlier file an option, too";
     MERGE_LOSES: Warning "merge-loses",
         "docker's merge tells ports apart by the published number, secrets and configs by their source, and takes the later of two definitions",
         "give the whole list or definition in one file only, and do not change that service in another one";
@@ -125,7 +127,7 @@ rules! {
         "give the volume a name of two letters or more";
     OVERLAY_WITHOUT_EFFECT: Warning "overlay-without-effect",
         "in an overlay, false, zero and an empty value replace nothing",
-        "take the value out of the file before";
+        "remove the value from the earlier file";
     PLAIN_SECRET: Warning "plain-secret",
         "anyone who may look at the service or the process reads its environment",
         "use a secret, and the variable that names its file, often the same name with `_FILE`";
@@ -166,7 +168,8 @@ rules! {
         "docker makes no network or volume, and mounts no secret or config, that no service uses",
         "name it at the service that needs it, or remove it";
     UPDATE_PAUSES: Warning "update-pauses",
-        "with `failure_action: pause`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before all the same",
+        "with `failure_action: pause`, docker leaves a failed update half done; `potluck app \
+         deploy` restores the previous version anyway",
         "use `failure_action: rollback`, so that docker does so, too";
     VALUE_CHANGED: Warning "value-changed",
         "without quotes, `022`, `1.10`, `1e3` and `2024-01-01` are numbers and dates, which docker writes in its own way",
@@ -181,10 +184,11 @@ rules! {
         "swarm does not make the folder, and refuses the task on a node that lacks it",
         "name the node in `deploy.placement.constraints`, or use a volume";
     DOCKER_SOCKET: Info "docker-socket",
-        "who reaches the Docker socket owns the machine; read-only does not help",
+        "anyone who can use the Docker socket controls the machine; read-only does not help",
         "give the socket to a proxy that filters requests";
     NO_HEALTHCHECK: Info "no-healthcheck",
-        "without a health check, started counts as working, unless the image has one",
+        "without a health check, swarm counts a task as working once it has started, unless the \
+         image has one",
         "add a `healthcheck`";
     NO_MEMORY_LIMIT: Info "no-memory-limit",
         "one service that leaks takes the whole node down",
@@ -196,7 +200,8 @@ rules! {
         "`restart` has no effect beside `deploy.restart_policy`",
         "remove `restart`";
     UPDATE_PAUSES_BY_DEFAULT: Info "update-pauses-by-default",
-        "without `failure_action`, docker leaves a failed update half done; `potluck app deploy` puts back what ran before",
+        "without `failure_action`, docker leaves a failed update half done; `potluck app deploy` \
+         restores the previous version",
         "for docker, set `deploy.update_config.failure_action: rollback`";
     VOLUME_NOT_PINNED: Info "volume-not-pinned",
         "a local volume exists separately on each node: a task that moves starts with an empty one",
@@ -229,7 +234,7 @@ rules! {
         "the recipe's plugins are not known",
         "correct it as the message says";
     NAME_RESERVED: Error "name-reserved",
-        "by some names and labels docker and potluck tell whose an object is",
+        "docker and potluck use some names and labels to tell which stack or app owns an object",
         "remove it; labels of your own need another prefix";
     SAMPLE_INVALID: Error "sample-invalid",
         "a new app's settings are a copy of the sample",
@@ -244,7 +249,8 @@ rules! {
         "`abra.sh` is read as data: nothing runs its functions for backups",
         "use a plugin, or `backupbot.backup.pre-hook` and `backupbot.restore.post-hook` labels";
     ABRA_SH_EXPORT: Warning "abra-sh-export",
-        "`abra.sh` is read as data: exports in functions and conditions count for nothing, nor do values that a shell computes",
+        "`abra.sh` is read as data: exports in functions and conditions are ignored, and so are \
+         values that a shell would compute",
         "export it at the top, with a plain value; one that only the function uses can stay";
     BACKUP_LABELS: Warning "backup-labels",
         "`backupbot.*` labels count for the app as a whole, and only with `backupbot.backup`",
@@ -256,7 +262,7 @@ rules! {
         "a plugin asks for a secret that the compose files don't have",
         "name one of the recipe's secrets";
     NO_APP_SERVICE: Warning "no-app-service",
-        "hooks, labels and other recipes count on a service `app`",
+        "hooks, labels and other recipes expect a service `app`",
         "call the main service `app`";
     SAMPLE_ODD: Warning "sample-odd",
         "a setting of the sample will not be read as it looks",
@@ -299,25 +305,25 @@ rules! {
         "a service that asks for a secret does not start without it",
         "store it with `potluck app secret generate` or `insert`";
     SECRET_SETTING_INVALID: Error "secret-setting-invalid",
-        "the settings say how a secret is called and made",
+        "the settings say what a secret is called and how it is made",
         "correct it with `potluck app config`";
     SECRET_VERSION_MISSING: Error "secret-version-missing",
         "the name of a secret ends in its version, which the settings must have",
         "add the line to the settings with `potluck app config`";
     SERVER_UNAVAILABLE: Error "server-unavailable",
-        "whether the secrets are there is not known",
+        "it is unknown whether the secrets exist",
         "see `potluck server ls`, or pass `--offline`";
     SETTINGS_INVALID: Error "settings-invalid",
         "the app's settings cannot be read",
         "correct them with `potluck app config`";
     SETTING_MISSING: Warning "setting-missing",
-        "the recipe's sample has a setting that the app has not",
+        "the recipe's sample has a setting that the app lacks",
         "set it with `potluck app config`";
     SETTINGS_ODD: Warning "settings-odd",
         "a setting will not be read as it looks",
         "correct it with `potluck app config`";
     TIMEOUT_INVALID: Warning "timeout-invalid",
-        "a deploy waits 5 minutes where the stack's timeout label is no number of seconds",
+        "a deploy waits 5 minutes where the stack's timeout label is not a number of seconds",
         "set it to a whole number of seconds above 0, or pass `--timeout`";
 }
 

@@ -1,4 +1,4 @@
-//! What bringing an app's stack onto its swarm means.
+//! How an app's stack is rolled out to its swarm.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 
 use super::DeployOptions;
 
-/// What a rollout is of; the rest of the app changes as consent is written down.
+/// The parts of the app that a rollout needs; the rest changes when consent is recorded.
 pub(super) struct Wanted {
     engine: Arc<Confined>,
     stack: Arc<Stack>,
@@ -30,9 +30,9 @@ impl Wanted {
     }
 }
 
-/// What applying an app's stack means. Services that do not come up get their
-/// old specs back; credentials go along where there are any, so that every node
-/// can pull from a private registry.
+/// The options for applying an app's stack. Services that fail to start get their old specs
+/// back; credentials are sent if there are any, so that every node can pull from a private
+/// registry.
 pub(super) fn rollout<'a>(
     context: &'a Context,
     app: &App,
@@ -58,8 +58,8 @@ pub(super) fn rollout<'a>(
     }
 }
 
-/// What the lock file knows of what runs: that it came up, or that a deploy was begun
-/// that has not ended well.
+/// What the lock file knows about the running version: that it ran successfully, or
+/// that a deploy was begun and has not succeeded.
 fn before(lock: &LockFile) -> Before {
     match (&lock.begun, &lock.recipe) {
         (Some(_), _) => Before::Attempt,
@@ -72,7 +72,7 @@ pub(super) fn subject(app: &App) -> Subject {
     Subject::App(app.entry.name.to_string())
 }
 
-/// What has to be done; what is wanted no more goes only where it is the app's.
+/// What has to be done; objects that are no longer needed are removed only if they are the app's.
 pub(super) async fn work(
     rollout: &Rollout<'_>,
     app: &App,

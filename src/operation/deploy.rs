@@ -5,10 +5,10 @@
 //! migrations → lock file → `after-deploy` → verify → record → prune. What comes after
 //! the plan is in [`super::steps`].
 //!
-//! Nothing on the swarm changes before the plan was agreed to, and nothing is
-//! removed before the new state has proved itself. When services do not come
-//! to run, those that ran before get their old spec back ([`crate::rollout`]); on
-//! a first deploy they are left as they are, to be looked at.
+//! Nothing on the swarm changes before the plan was agreed to, and nothing is removed
+//! before the new state has proved itself. If services fail to start, those that ran before
+//! get their previous spec back ([`crate::rollout`]); on a first deploy they are kept as
+//! they are, so that the operator can look into them.
 
 use std::{sync::Arc, time::Instant};
 
@@ -43,8 +43,8 @@ pub async fn plan(
     Ok(report(app, plan, false, Reached::default(), started))
 }
 
-/// Brings the swarm to what the app's recipe and settings ask for, and proves
-/// that it runs.
+/// Deploys what the app's recipe and settings ask for, and waits until it
+/// runs.
 ///
 /// # Errors
 /// [`crate::rollout::Error::RolledBack`] when it failed and the previous version is back,
@@ -138,7 +138,7 @@ async fn carry_out(
 ) -> Result<(Plan, bool, Reached), Error> {
     let Prepared { plan, live, work, images, due } = prepared;
     let Some(due) = due else {
-        // That it still runs is looked at all the same.
+        // Whether it still runs is checked nevertheless.
         let mut reached = Reached::default();
         if !options.detach {
             reached = rollout.check_running(&live, &work).await?;
@@ -165,8 +165,8 @@ async fn carry_out(
     Ok((plan, true, reached))
 }
 
-/// Claims names on the swarm, and writes into the lock file which record says
-/// so.
+/// Claims names on the swarm, and stores the record's id in the lock
+/// file.
 async fn keep_record(
     context: &Context,
     guard: &AppGuard,

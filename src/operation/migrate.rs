@@ -1,9 +1,8 @@
 //! Data migrations of an upgrade. Plugins are asked for their steps before
 //! anything changes; the steps run when the services of the new version run.
 //!
-//! Each step that is done goes into the lock file at once, so that an upgrade
-//! that failed or was cut off goes on where it was: a step does not run twice in
-//! the same upgrade.
+//! Each completed step is recorded in the lock file at once, so that an upgrade that failed
+//! or was interrupted continues there: a step does not run twice in the same upgrade.
 
 use crate::{
     app::{App, Context, Error},
@@ -26,7 +25,7 @@ struct Planned {
     step: Step,
 }
 
-/// A step that did not come to its end.
+/// A step that failed.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     /// `plugin: id`.
@@ -37,11 +36,11 @@ pub(crate) struct Stopped {
 }
 
 impl Migrations {
-    /// Asks the plugins for their steps. There are none unless one version takes
-    /// the place of another.
+    /// Asks the plugins for their steps. There are none unless the version
+    /// changes.
     ///
     /// # Errors
-    /// A plugin that fails, or whose answer makes no sense.
+    /// A plugin that fails, or whose answer is invalid.
     pub async fn plan(
         context: &Context,
         lock: &LockFile,
@@ -91,7 +90,7 @@ impl Migrations {
         })
     }
 
-    /// What the operator should know besides.
+    /// Further warnings for the operator.
     pub fn warnings(&self, lock: &LockFile, to: &Transition) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.steps.iter().any(|planned| !planned.step.reversible) {
@@ -103,7 +102,8 @@ impl Migrations {
             && to.after.as_ref() != Some(after)
         {
             warnings.push(format!(
-                "an upgrade from {before} to {after} ended half-way in its migration: the data may not fit another version"
+                "an upgrade from {before} to {after} was interrupted in its migration: the data \
+                 may not fit another version"
             ));
         }
         warnings
@@ -112,7 +112,7 @@ impl Migrations {
     /// Runs the steps.
     ///
     /// # Errors
-    /// The first step that failed; those behind it were not begun.
+    /// The first step that failed; later ones were not begun.
     pub async fn run(
         &self,
         context: &Context,
@@ -148,7 +148,7 @@ impl Migrations {
         })
     }
 
-    /// Writes down how far it came.
+    /// Records the progress.
     fn note(
         &self,
         context: &Context,

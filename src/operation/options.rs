@@ -1,4 +1,4 @@
-//! How an app is deployed, and what came of it.
+//! The options of a deploy, and its result.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct DeployOptions {
     pub detach: bool,
     /// Send services to the swarm even when nothing changed.
     pub force: bool,
-    /// What lint may find before it stops the deploy.
+    /// Which findings of lint stop the deploy.
     pub strictness: Strictness,
     /// Part of a restore: migrations and `after-deploy` are left out, because
     /// the data that they work on is about to come back; a later deploy runs
@@ -38,9 +38,9 @@ pub struct DeployReport {
     pub stack: String,
     pub version: Option<String>,
     pub plan: Plan,
-    /// False after a dry run, or when nothing had to change.
+    /// False after a dry run, or if nothing had to change.
     pub changed: bool,
-    /// What the services came to; nothing of those that nobody looked at.
+    /// The results of the services; without those that were not watched.
     #[serde(flatten)]
     pub reached: Reached,
     pub seconds: f64,

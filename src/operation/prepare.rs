@@ -1,9 +1,9 @@
-//! What a deploy is going to do, found out before the first step: the one plan
+//! Finds out what a deploy is going to do, before the first step: the one plan
 //! that a dry run shows, that the operator agrees to, and that is carried out.
 //!
-//! A dry run asks nothing and writes nothing; what is not agreed to yet, and what
-//! cannot be known before it is, are warnings of its plan. Else both go the same
-//! way, plugins' checks and their plans of migrations included.
+//! A dry run asks nothing and writes nothing; missing consent, and what cannot be known
+//! without it, become warnings in its plan. Otherwise both do the same, including plugins'
+//! checks and their plans of migrations.
 
 use std::collections::BTreeSet;
 
@@ -39,33 +39,33 @@ use super::{
     record::{self, Record},
 };
 
-/// A deploy that was looked at whole.
+/// A deploy that is completely prepared.
 pub(super) struct Prepared {
     pub plan: Plan,
     pub live: Live,
     pub work: Work,
     pub images: Images,
-    /// None where nothing differs from the last good deploy.
+    /// None if nothing differs from the last successful deploy.
     pub due: Option<Due>,
 }
 
-/// What a deploy that does something needs besides.
+/// What a deploy with changes needs besides.
 pub(super) struct Due {
     /// Of the roles `lifecycle` and `migration`, in the order of `recipe.yml`,
     /// started.
     pub plugins: Vec<(String, Hooks)>,
     pub migrations: Migrations,
     pub transition: Transition,
-    /// Whether what runs now comes back when the deploy fails.
+    /// Whether the previous version is restored if the deploy fails.
     pub way_back: WayBack,
     /// Names to claim before anything is made.
     pub missing: Vec<(Kind, String)>,
-    /// What the deploy is made from; kept when it went well.
+    /// The inputs of the deploy; recorded if it succeeds.
     pub record: Record,
 }
 
-/// Finds out what a deploy has to do, and asks for what is not agreed to yet; without
-/// a guard it asks and writes nothing.
+/// Finds out what a deploy has to do, and asks for missing consent; without a guard
+/// it asks nothing and writes nothing.
 ///
 /// # Errors
 /// What the checks find, [`Error::NeedsConsent`] and its like.
@@ -123,7 +123,7 @@ pub(super) async fn prepare(
         && reach::missing(&own_reach, &app.lock.reach).is_empty();
     if work.is_empty() && settled && !options.force {
         if !context.reaches.is_empty() {
-            // A mistake is one also where nothing has to be agreed to.
+            // A mistake is an error even if no consent is needed.
             reaching::check_flags(context, app, &reaching::of_app(context, app, &live).await?)?;
         }
         let mut plan = work.plan();
@@ -210,9 +210,9 @@ pub(super) async fn prepare(
     Ok(Prepared { plan, live, work, images, due: Some(due) })
 }
 
-/// What the app takes from its server, and is not there.
+/// What the app needs from its server and does not exist there.
 fn missing(app: &App, live: &Live) -> Vec<Finding> {
-    // Why a secret is not there is asked only where one is not.
+    // The reason is only looked up if a secret is missing.
     let survey = match external::has_all_secrets(&app.stack, live) {
         true => secrets::Survey::default(),
         false => secrets::survey(&app.stack, &app.env, &app.sources),
@@ -221,7 +221,7 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
     checks::missing(&entry.name, checkout, stack, &survey, live, &Place::of(&**engine))
 }
 
-/// What the settings say wrongly of secrets that are there all the same.
+/// Errors in the settings of secrets that exist nevertheless.
 fn unplanned(app: &App, live: &Live) -> Vec<String> {
     let survey = secrets::survey(&app.stack, &app.env, &app.sources);
     let found = checks::all_unplanned(&app.entry.name, &app.checkout, &survey, Some(live));
@@ -229,8 +229,8 @@ fn unplanned(app: &App, live: &Live) -> Vec<String> {
     warnings.map(|finding| finding.to_string()).collect()
 }
 
-/// That nothing of this was found; the error has all else that stops the deploy,
-/// as far as the live state is known.
+/// Fails if any of this was found; the error also has everything else that stops
+/// the deploy, as far as the live state is known.
 fn none_of(
     found: Vec<Finding>,
     app: &App,
@@ -251,7 +251,7 @@ fn none_of(
     Ok(external::fit(&subject(app), all)?)
 }
 
-/// Asks for what was not agreed to yet, and writes down what is.
+/// Asks for missing consent, and records it.
 fn agree(
     context: &Context,
     guard: &AppGuard,
@@ -273,7 +273,7 @@ fn agree(
     Ok(())
 }
 
-/// What a dry run would have to ask for.
+/// What a deploy would ask, as warnings of a dry run.
 struct Open {
     /// Plugins that may not run yet.
     plugins: Vec<String>,
@@ -331,21 +331,21 @@ fn add_hooks(
 /// What happens to the services if the deploy fails.
 fn on_failure(way_back: WayBack, migrations: &Migrations) -> String {
     if way_back == WayBack::Closed {
-        return "what was started stays, to be looked at".into();
+        return "the services that were started are kept, so that you can look into them".into();
     }
-    let back = "the services get back what they run now";
+    let back = "the services return to what they run now";
     match migrations.first_without_return() {
         Some(step) => format!("{back}; after the migration `{step}` the new version stays"),
         None => back.into(),
     }
 }
 
-/// What becomes of them when nobody waits for them, and what to type to go back.
+/// What happens to the services if potluck does not wait for them, and how to go back.
 fn unwatched(app: &App, command: Option<String>, live: &Live, way_back: WayBack) -> String {
     let name = &app.entry.name;
     let swarm = match way_back == WayBack::Open || live.services.is_empty() {
         true => "swarm does what `failure_action` says",
-        false => "what ran before has not come up, so swarm does not put it back",
+        false => "the previous version never ran, so swarm does not go back to it",
     };
     let back = match command {
         _ if live.services.is_empty() => format!("`potluck app undeploy {name}` removes them"),
@@ -355,12 +355,13 @@ fn unwatched(app: &App, command: Option<String>, live: &Live, way_back: WayBack)
         ),
     };
     format!(
-        "nobody watches the services (--detach): {swarm}; `potluck app ps {name}` shows how they do; \
+        "potluck does not watch the services (--detach): {swarm}; `potluck app ps {name}` shows \
+         how they do; \
          {back}"
     )
 }
 
-/// Why no migration is in the plan where one may be expected.
+/// Why the plan has no migration although one may be expected.
 fn unknown_migrations(
     plugins: &[(String, Hooks)],
     unstarted: &[(String, BTreeSet<Role>)],
@@ -386,7 +387,7 @@ fn unknown_migrations(
     warnings
 }
 
-/// What a deploy starts on; the restore itself knows.
+/// The warning if a deploy starts with partly restored data, unless a restore deploys.
 fn half_restored(app: &App, options: &DeployOptions) -> Option<String> {
     let told = crate::app::half_restored(&app.entry.name, &app.lock);
     told.filter(|_| !options.restoring)

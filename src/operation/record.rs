@@ -1,5 +1,5 @@
-//! `state/deployed/<server>/<app>.json`: what the last good deploy was made
-//! of, so that one that would change nothing can skip the hooks. Losing it
+//! `state/deployed/<server>/<app>.json`: the inputs of the last successful
+//! deploy, so that a deploy that would change nothing can skip the hooks. Losing it
 //! costs one run of the hooks.
 
 use std::path::PathBuf;
@@ -22,8 +22,8 @@ pub(crate) struct Record {
     pub fingerprint: String,
 }
 
-/// A digest of what hooks can see beyond the stack itself, which is compared
-/// with the live one anyway: settings, recipe and plugins.
+/// A digest of what hooks can see (settings, recipe and plugins), without
+/// the stack itself, which is compared with the live one anyway.
 pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
     let plugins: Vec<_> = components
         .iter()
@@ -43,7 +43,7 @@ pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
 }
 
 impl Record {
-    /// None when there is none, or when it cannot be understood.
+    /// None if there is none, or if it cannot be parsed.
     pub fn read(context: &Context, app: &AppEntry) -> Result<Option<Self>, Error> {
         let bytes = read_state(&path(context, app))?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))

@@ -1,8 +1,8 @@
 //! The steps of a deploy that was agreed to: `before-deploy` → apply →
 //! converge → migrations → lock file → `after-deploy` → verify → record → prune.
 //!
-//! Whatever fails from `before-deploy` on, plugins whose `before-deploy` was
-//! called hear of it.
+//! If `before-deploy` or a later step fails, each plugin whose
+//! `before-deploy` was called receives `deploy-failed`.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use super::{
     record::Record,
 };
 
-/// Services ran a moment ago; a hook may have restarted one.
+/// How long to wait for services that ran a moment ago; a hook may have restarted one.
 const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A deploy that was agreed to.
@@ -47,9 +47,9 @@ pub(super) struct Steps<'a> {
     pub migrations: Migrations,
     pub transition: Transition,
     pub images: Images,
-    /// Whether what runs now comes back when the deploy fails, as the plan says.
+    /// Whether the previous version is restored if the deploy fails, as the plan says.
     pub way_back: WayBack,
-    /// What the deploy is made from; kept when it went well.
+    /// The inputs of the deploy; recorded if it succeeds.
     pub record: Record,
     /// None where a restore has it.
     pub lease: Option<&'a Lease>,
@@ -59,7 +59,7 @@ pub(super) struct Steps<'a> {
 struct Progress {
     /// Plugins whose `before-deploy` was called.
     called: Vec<String>,
-    /// Whether the services run, or run again, as they did before.
+    /// Whether the services run as before, perhaps again.
     as_before: bool,
 }
 
@@ -67,7 +67,7 @@ impl Steps<'_> {
     /// Goes all the steps.
     ///
     /// # Errors
-    /// The step that failed, after plugins were told of it.
+    /// The step that failed, after plugins have received `deploy-failed`.
     pub async fn run(mut self, live: Live, work: Work) -> Result<Reached, Error> {
         let mut progress = Progress { called: Vec::new(), as_before: true };
         self.begin()?;
@@ -149,8 +149,8 @@ impl Steps<'_> {
         Ok(applied.reached)
     }
 
-    /// A migration failed: where the old version can still run on the data, it
-    /// comes back.
+    /// Handles a failed migration: if the old version can still use the data,
+    /// it is restored.
     async fn stopped(&self, stopped: Stopped, applied: &Applied, progress: &mut Progress) -> Error {
         let left = if stopped.reversible {
             match self.rollout.go_back(applied).await {
@@ -173,7 +173,7 @@ impl Steps<'_> {
         }))
     }
 
-    /// The hooks that need running services, and a last look at these.
+    /// Runs the hooks that need running services, then checks the services again.
     async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
         for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
             confirm(self.lease).await?;
@@ -219,8 +219,8 @@ impl Steps<'_> {
         }
     }
 
-    /// Writes down what is about to be brought to the server, so that whoever comes
-    /// after a crash does not take what was deployed before for what runs.
+    /// Records what is about to be sent to the server, so that after a crash the
+    /// version deployed before is not mistaken for the running one.
     fn begin(&mut self) -> Result<(), Error> {
         if self.options.restoring {
             return Ok(());
@@ -229,7 +229,7 @@ impl Steps<'_> {
         Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?)
     }
 
-    /// What was begun is undone, or done.
+    /// Records that the begun deploy was undone, or is complete.
     fn end(&mut self) -> Result<(), Error> {
         match self.app.lock.begun.take() {
             Some(_) => Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?),
@@ -237,8 +237,8 @@ impl Steps<'_> {
         }
     }
 
-    /// Writes down that this version is what runs, on data that is migrated:
-    /// whatever hooks say of it, an upgrade to the next one starts from here.
+    /// Records that this version runs on migrated data: even if hooks fail
+    /// afterwards, an upgrade to the next version starts from here.
     fn arrive(&mut self) -> Result<(), Error> {
         let app = &mut *self.app;
         app.lock.recipe = Some(version::pinned(app));
@@ -255,8 +255,8 @@ impl Steps<'_> {
         Ok(self.context.home.write_lock_file(self.guard, &app.lock)?)
     }
 
-    /// Calls `deploy-failed`. An instance that broke is replaced by a new one: a
-    /// maintenance mode has to end then, too.
+    /// Calls `deploy-failed`. A broken instance is replaced by a new one,
+    /// because the hook may have to end a maintenance mode.
     async fn tell(&mut self, progress: Progress) {
         let Progress { called, as_before } = progress;
         for (name, plugin) in self.plugins.iter_mut().filter(|(name, _)| called.contains(name)) {
@@ -266,7 +266,7 @@ impl Steps<'_> {
                 Ok::<(), Error>(())
             };
             if let Err(error) = told.await {
-                self.context.progress.warn(format!("{name}: after the deploy failed: {error}"));
+                self.context.progress.warn(format!("{name}: `deploy-failed` failed: {error}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Taking an app off the swarm, and removing what is left of it.
+//! Removes an app from its swarm, and everything that is left of it.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ use super::{
 const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
 
-/// Removes the stack's services, networks and configs; volumes and secrets
-/// stay. The plugins' `before-remove` runs first; should it fail, that is a
-/// warning, as the app is to go.
+/// Removes the stack's services, networks and configs; volumes and secrets are kept. The
+/// plugins' `before-remove` runs first; if it fails, that is only a warning, because the
+/// app is to be removed.
 ///
 /// # Errors
 /// [`Error::NothingToUndeploy`], tasks or networks that do not end within `timeout`.
@@ -88,7 +88,7 @@ async fn take_off(context: &Context, leaving: &Leaving, timeout: Duration) -> Re
     Ok(settled?)
 }
 
-/// Only for plugins that were agreed to: removing an app asks for no grants.
+/// Only for plugins that were agreed to: removing an app does not ask for grants.
 async fn before_remove(context: &Context, app: &App) {
     let warn = |message: String| context.progress.warn(message);
     let run = async {
@@ -106,7 +106,8 @@ async fn before_remove(context: &Context, app: &App) {
             .partition(|component| wishes.iter().any(|w| w.plugin == component.entry.name));
         for component in refused {
             warn(format!(
-                "before-remove of `{}` was not run: it is not agreed to, see `potluck plugin \
+                "before-remove of `{}` was not run: its grants are not agreed to, see `potluck \
+                 plugin \
                  grants {}`",
                 component.entry.name, app.entry.name
             ));
@@ -157,7 +158,7 @@ async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
 /// There is no way back.
 ///
 /// # Errors
-/// [`Error::StillDeployed`], and what the engine says; then some may be gone.
+/// [`Error::StillDeployed`], and what the engine says; then some may be removed already.
 pub async fn remove(context: &Context, _: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
     let (engine, app) = (leaving.engine(), &leaving.on_server.entry.name);
     leased(context, engine, app, "a removal", async |_: &Lease| clear(context, leaving).await).await
@@ -190,7 +191,7 @@ async fn remove_volume(engine: &dyn Engine, name: &str, deadline: Instant) -> Re
     }
 }
 
-/// The app's secrets: those that say so, and those that its recipe uses or, where
+/// The app's secrets: those with its label, and those that its recipe uses or, if
 /// that cannot be read, that its record names.
 async fn stored(leaving: &Leaving) -> Result<Vec<StoredSecret>, Error> {
     let OnServer { entry, stack, .. } = &leaving.on_server;
@@ -203,13 +204,13 @@ async fn stored(leaving: &Leaving) -> Result<Vec<StoredSecret>, Error> {
     Ok(secrets::stored_or(engine, &entry.name, recorded).await?)
 }
 
-/// The secrets that the recipe uses; none where that cannot be told.
+/// The secrets that the recipe uses; none if that is unknown.
 fn planned(leaving: &Leaving) -> Option<Vec<SecretPlan>> {
     let app = leaving.app.as_ref()?;
     secrets::wanted(&app.stack, &app.env, &app.sources).ok()
 }
 
-/// Names secrets that may be the app's and that only its recipe could tell.
+/// Warns about secrets that may be the app's; only its recipe could say.
 async fn say_unknown(context: &Context, leaving: &Leaving) -> Result<(), Error> {
     let prefix = format!("{}_", leaving.on_server.stack);
     let names: Vec<String> = leaving
@@ -222,7 +223,7 @@ async fn say_unknown(context: &Context, leaving: &Leaving) -> Result<(), Error> 
         .collect();
     if !names.is_empty() {
         context.progress.warn(format!(
-            "without its recipe it is not known whose these secrets are, so they stay: {}",
+            "without the recipe it is unknown which secrets are the app's, so these are kept: {}",
             names.join(", ")
         ));
     }

@@ -1,4 +1,4 @@
-//! Who asks for a stack, and what the operator's own files say of it; pure.
+//! The app that claims a stack, and what the operator's own files say about it; pure.
 
 use crate::{
     engine::{Error, Foreign},
@@ -15,20 +15,20 @@ use super::{mixup::Mixup, record::Owner};
 #[derive(Debug, Clone)]
 pub(crate) struct Claimant {
     pub app: AppName,
-    /// None where the settings name none: then only the app's name is compared.
+    /// None if the settings name none: then only the app's name is compared.
     pub recipe: Option<RecipeName>,
     pub stack: StackName,
-    /// Whether the stack's name follows from the app's, or is the operator's own
-    /// word: a sample of settings says nothing.
+    /// Whether the stack's name follows from the app's, or was chosen by the
+    /// operator: a name from the sample does not count.
     pub named: bool,
-    /// Whether this folder deployed the app with a potluck that kept no record.
+    /// Whether this folder deployed the app with an older potluck, without a record.
     pub earlier: bool,
     /// The record that this folder made or took over, whatever recipe the settings
-    /// name: for what works with what runs and asks nothing of the recipe.
+    /// name: for commands that work with what runs and do not need the recipe.
     pub made: Option<String>,
-    /// The recipe that this folder deployed last, where it did.
+    /// The recipe that this folder deployed last, if any.
     pub deployed: Option<RecipePin>,
-    /// How the settings name the recipe: `TYPE=wiki:1.0.0` is `("TYPE", "1.0.0")`.
+    /// The key and value that name the recipe: `TYPE=wiki:1.0.0` is `("TYPE", "1.0.0")`.
     pub written: Option<(String, Option<String>)>,
 }
 
@@ -36,7 +36,7 @@ impl Claimant {
     /// From the operator's files.
     ///
     /// # Errors
-    /// A stack's name that is none.
+    /// An invalid stack name.
     pub fn new(entry: &AppEntry, env: &EnvFile, lock: &LockFile) -> Result<Self, InvalidName> {
         let stack = entry.stack(env)?;
         let named = stack == entry.name.stack() || lock.stack.as_deref() == Some(stack.as_str());
@@ -53,8 +53,8 @@ impl Claimant {
         })
     }
 
-    /// As [`Claimant::new`], for what must work however the settings spell the
-    /// recipe: the record that this folder's own deploy left is the app's.
+    /// As [`Claimant::new`], for commands that must work whatever recipe the
+    /// settings name: the record of this folder's own deploy is the app's.
     ///
     /// # Errors
     /// As [`Claimant::new`].
@@ -66,14 +66,14 @@ impl Claimant {
         Ok(Claimant { made: lock.owner.clone(), ..Self::new(entry, env, lock)? })
     }
 
-    /// Whether a record is this app's: also one that a colleague's folder made.
+    /// Whether a record is this app's, even if a colleague's folder made it.
     pub fn is(&self, owner: &Owner) -> bool {
         owner.app == self.app.as_str()
             && (self.made.as_ref() == Some(&owner.id)
                 || self.recipe.as_ref().is_none_or(|recipe| owner.recipe == recipe.as_str()))
     }
 
-    /// What the settings say where the record has another recipe.
+    /// The mismatch, if the record has another recipe than the settings.
     pub fn mixup(&self, owner: &Owner) -> Option<Mixup> {
         let recipe = self.recipe.as_ref().filter(|recipe| owner.recipe != recipe.as_str())?;
         if owner.app != self.app.as_str() {
@@ -123,7 +123,7 @@ impl Claimant {
         self.stack_is_foreign(reason, hint)
     }
 
-    /// The stack is there, and nothing but its label says whose it is.
+    /// The stack exists, and only its labels say who owns it.
     pub fn unrecorded(&self) -> Error {
         let app = &self.app;
         self.stack_is_foreign(
@@ -132,7 +132,7 @@ impl Claimant {
         )
     }
 
-    /// The stack's name is one that nobody chose.
+    /// The operator did not choose the stack's name.
     pub fn unnamed(&self) -> Error {
         let Claimant { app, stack, .. } = self;
         self.stack_is_foreign(

@@ -1,12 +1,11 @@
-//! A swarm as one app may use it: the check of ownership, in the one place
-//! through which every operation on an app goes.
+//! A swarm confined to one app: the check of ownership, in the one place
+//! that every operation on an app passes through.
 //!
-//! What changes, runs in, reads the logs or the volumes of an object asks the
-//! app's record first. Lists of the app's stack show what the record has and
-//! leave out the rest, whatever its labels say; lists of the whole swarm come
-//! through, as names there have to be compared. Volumes and the record itself
-//! are written before what they name is made, so that a crash in between leaves
-//! nothing that nobody owns.
+//! Every call that changes an object, runs a program in it, or reads its logs or volumes
+//! consults the app's record first. Lists of the app's stack show only what the record has,
+//! whatever labels say; lists of the whole swarm are passed through, because names in them
+//! have to be compared. The record is written before the objects that it names are created,
+//! so that a crash in between leaves nothing without an owner.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -34,28 +33,28 @@ use crate::{
     secrets::APP_LABEL,
 };
 
-/// Somebody else changing the record again and again is reported.
+/// Number of attempts if somebody else keeps changing the record; then it is an error.
 const TRIES: usize = 5;
 
-/// How an app stands to the stack of its name.
+/// The relation of an app to the stack of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// The swarm has nothing of that name.
     Free,
     /// Recorded as this app's.
     Ours,
-    /// Deployed from this folder by a potluck that kept no record.
+    /// Deployed from this folder by an older potluck, without a record.
     Earlier,
-    /// It is there, and only labels say whose it is.
+    /// It exists, and only labels say who owns it.
     Unrecorded,
     /// Recorded as another's.
     Other(Owner),
-    /// Not recorded, and of a name that the operator did not choose.
+    /// Not recorded, with a name that the operator did not choose.
     Unnamed,
 }
 
 impl State {
-    /// What is owned, to be changed: the record has to be written then.
+    /// The owned objects, for changes: the record has to be written afterwards.
     fn owned_mut(&mut self) -> &mut Owned {
         self.changed = true;
         Arc::make_mut(&mut self.owned)
@@ -69,13 +68,13 @@ impl Standing {
     }
 }
 
-/// A swarm as one app may use it.
+/// A swarm, confined to one app.
 #[derive(Debug)]
 pub struct Confined {
     inner: Arc<dyn Engine>,
     claimant: Claimant,
     state: Mutex<Option<State>>,
-    /// Containers, tasks and sessions of the app that were told of.
+    /// Known containers, tasks and sessions of the app.
     seen: std::sync::Mutex<HashSet<String>>,
     /// That of the operation that changes it.
     fence: std::sync::Mutex<Option<Arc<dyn Fence>>>,
@@ -92,12 +91,12 @@ struct State {
     changed: bool,
 }
 
-/// What a deploy is to have, held against what is there.
+/// What a deploy needs, compared with what exists.
 #[derive(Debug, Default)]
 pub(crate) struct Review {
-    /// Names of which there is nothing yet.
+    /// Names without an existing object.
     pub missing: Vec<(Kind, String)>,
-    /// What bears a wanted name and is not recorded as the app's.
+    /// Objects with a needed name that are not recorded as the app's.
     pub strangers: Owned,
 }
 
@@ -106,8 +105,8 @@ pub(crate) struct Review {
 pub(crate) struct Wanted {
     pub kind: Kind,
     pub name: String,
-    /// Made outside of the deploy (a secret): what is there is taken as it is,
-    /// unless it is another's.
+    /// Created outside of the deploy (a secret): an existing one is used
+    /// unless it belongs to another app.
     pub made_outside: bool,
 }
 
@@ -148,11 +147,11 @@ impl Confined {
         Arc::clone(&self.inner)
     }
 
-    /// The swarm without the check, to look at what runs: also where nothing is
+    /// The swarm without the check, to read what runs: also if nothing is
     /// recorded yet.
     ///
     /// # Errors
-    /// [`Error::Foreign`] where the stack is recorded as another's.
+    /// [`Error::Foreign`] if the stack is recorded as another app's.
     pub async fn readable(&self) -> Result<&dyn Engine, Error> {
         match self.standing().await? {
             Standing::Other(owner) => Err(self.claimant.belongs_to(&owner)),
@@ -160,12 +159,12 @@ impl Confined {
         }
     }
 
-    /// How the app stands to its stack. Asks the swarm once.
+    /// The relation of the app to its stack. Asks the swarm once.
     pub(crate) async fn standing(&self) -> Result<Standing, Error> {
         Ok(self.state().await?.standing.clone())
     }
 
-    /// That the stack is this app's, or nobody's.
+    /// Fails unless the stack is this app's, or has no owner.
     ///
     /// # Errors
     /// [`Error::Foreign`].
@@ -176,7 +175,7 @@ impl Confined {
     /// What the app owns.
     ///
     /// # Errors
-    /// [`Error::Foreign`] where the stack is another's.
+    /// [`Error::Foreign`] if the stack is another app's.
     pub(crate) async fn owned(&self) -> Result<Arc<Owned>, Error> {
         let state = self.state().await?;
         match &state.standing {
@@ -187,7 +186,7 @@ impl Confined {
         }
     }
 
-    /// What the settings say where the app's record has another recipe.
+    /// The mismatch, if the app's record has another recipe than the settings.
     pub(crate) fn mixup(&self, owner: &Owner) -> Option<Mixup> {
         self.claimant.mixup(owner)
     }
@@ -198,13 +197,13 @@ impl Confined {
         Ok(state.record.as_ref().and_then(|record| self.claimant.mixup(&record.owner)))
     }
 
-    /// The record's id, once there is one: to be kept in the app's lock file.
+    /// The record's id, if there is one; to be stored in the app's lock file.
     pub(crate) async fn record_id(&self) -> Result<Option<String>, Error> {
         Ok(self.state().await?.record.as_ref().map(|record| record.owner.id.clone()))
     }
 
-    /// What bears the stack's name and is not recorded, for the question whether
-    /// to take it over.
+    /// Unrecorded objects with the stack's name, for the question whether to
+    /// take them over.
     pub(crate) async fn found(&self) -> Result<Owned, Error> {
         self.look().await
     }
@@ -220,10 +219,10 @@ impl Confined {
         Ok(())
     }
 
-    /// Holds what a deploy is to have against what is there.
+    /// Compares what a deploy needs with what exists.
     ///
     /// # Errors
-    /// [`Error::Foreign`] for what is another's.
+    /// [`Error::Foreign`] for another app's objects.
     pub(crate) async fn review(&self, wanted: &[Wanted]) -> Result<Review, Error> {
         let owned = self.owned().await?;
         let (others, networks, secrets) = futures_util::try_join!(
@@ -278,9 +277,9 @@ impl Confined {
         Ok(review)
     }
 
-    /// Writes down that these names are the app's, before anything is made under
-    /// them; makes the record where there is none. What [`Confined::review`] did
-    /// not find to be missing must not be claimed.
+    /// Records that these names are the app's, before anything is created under them;
+    /// creates the record if there is none. Only names that [`Confined::review`] found to
+    /// be missing may be claimed.
     ///
     /// # Errors
     /// [`Error::Foreign`] when somebody else made the record in the meantime.
@@ -298,7 +297,7 @@ impl Confined {
         Ok(())
     }
 
-    /// Brings the record up to date with what was made and removed.
+    /// Updates the record with what was created and removed.
     ///
     /// # Errors
     /// What the engine says.
@@ -326,13 +325,13 @@ impl Confined {
         Ok(())
     }
 
-    /// Removes the record: of an app of which nothing is left.
+    /// Removes the record of an app, once nothing else is left of it.
     ///
     /// # Errors
     /// What the engine says.
     pub(crate) async fn release(&self) -> Result<(), Error> {
         let record = self.state().await?.record.take();
-        // Whoever asks next asks the swarm.
+        // The next caller reads it from the swarm.
         *self.state.lock().await = None;
         let Some(record) = record else { return Ok(()) };
         match self.inner.remove_config(&record.config).await {
@@ -354,7 +353,7 @@ impl Confined {
         Ok(())
     }
 
-    /// What is known of the stack; read from the swarm when it is first asked for.
+    /// The state of the stack; read from the swarm on first use.
     async fn state(&self) -> Result<MappedMutexGuard<'_, State>, Error> {
         let mut guard = self.state.lock().await;
         if guard.is_none() {
@@ -425,8 +424,8 @@ impl Confined {
         })
     }
 
-    /// What bears the stack's label. Secrets that were made for this app before
-    /// it was first deployed are no sign of another's.
+    /// Objects with the stack's label. Secrets that were made for this app
+    /// before its first deploy do not indicate another owner.
     async fn look(&self) -> Result<Owned, Error> {
         let scope = Scope::Stack(&self.claimant.stack);
         let (services, networks, secrets, configs, volumes) = futures_util::try_join!(
@@ -468,7 +467,7 @@ impl Confined {
         }
     }
 
-    /// Writes the record; made where there is none.
+    /// Writes the record; creates it if there is none.
     async fn write(&self, state: &mut State) -> Result<(), Error> {
         for _ in 0..TRIES {
             self.may_change()?;
@@ -527,14 +526,14 @@ impl Confined {
         })
     }
 
-    /// An object is known to be the app's; the record says so at the next
-    /// [`Confined::settle`].
+    /// Notes that an object is the app's; the record is updated at the
+    /// next [`Confined::settle`].
     async fn note(&self, kind: Kind, name: &str, id: &str) -> Result<(), Error> {
         self.state().await?.owned_mut().put(kind, name, id);
         Ok(())
     }
 
-    /// That an object, by its id, is the app's: its name.
+    /// Checks that the object with this id is the app's, and returns its name.
     async fn own(&self, kind: Kind, id: &str) -> Result<String, Error> {
         let owned = self.owned().await?;
         if let Some(name) = owned.name_of(kind, id) {
@@ -554,7 +553,7 @@ impl Confined {
         }
     }
 
-    /// That a name is the app's.
+    /// Checks that a name is the app's.
     async fn own_name(&self, kind: Kind, name: &str) -> Result<(), Error> {
         let owned = self.owned().await?;
         if owned.has_name(kind, name) { Ok(()) } else { Err(self.unrecorded(kind, name)) }
@@ -606,7 +605,7 @@ impl Confined {
         if self.seen().contains(id) { Ok(()) } else { Err(self.unrecorded(kind, id)) }
     }
 
-    /// Before something is made: its name is claimed, as by a deploy.
+    /// Claims a name before something is created, as a deploy does.
     async fn claim_one(&self, kind: Kind, name: &str) -> Result<(), Error> {
         let owned = self.owned().await?;
         if owned.has_name(kind, name) {
@@ -620,7 +619,7 @@ impl Confined {
         self.claim(&review.missing).await
     }
 
-    /// Notes what came of making something.
+    /// Notes the result of creating something.
     async fn made(
         &self,
         kind: Kind,
@@ -696,7 +695,7 @@ impl There {
         Self::new(Some(&volume.name), Some(&volume.name), Some(&labels))
     }
 
-    /// Whose it says that it is, where that is not the claimant's.
+    /// The owner in its labels, if that is not the claimant.
     fn of_another(&self, claimant: &Claimant) -> Option<String> {
         let other = |label: &Option<String>, own: &str| label.clone().filter(|found| found != own);
         let app = other(&self.app, claimant.app.as_str()).map(|app| format!("the app {app}"));

@@ -1,5 +1,5 @@
-//! Settings that name another recipe than the one that is deployed: a slip of the
-//! pen, or the wish to move the app; pure.
+//! Settings that name another recipe than the one that is deployed: by mistake,
+//! or because the app is to be moved; pure.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{
     text::line,
 };
 
-/// What the settings say, and what the server has on record.
+/// The recipe in the settings, and the one in the server's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mixup {
     pub app: AppName,
@@ -30,7 +30,7 @@ impl fmt::Display for Mixup {
 }
 
 impl Mixup {
-    /// What to type where it is a mistake.
+    /// The command that corrects a mistake.
     pub fn correct(&self) -> String {
         let Mixup { app, key, version, deployed, .. } = self;
         // Only what can be a recipe's name is offered to a shell.

@@ -2,8 +2,8 @@
 //!
 //! Labels prove nothing: a recipe, another operator or another tool may have set
 //! them, and those of networks and volumes never change. So each stack has a
-//! record ([`record`]), and an app works with its swarm only through
-//! [`Confined`], which asks it. The namespace label is believed in one place:
+//! record ([`record`]), and an app uses its swarm only through
+//! [`Confined`], which consults it. The namespace label is believed in one place:
 //! the question whether to take over a stack that docker, abra or an unknown
 //! folder deployed.
 

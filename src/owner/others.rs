@@ -1,5 +1,5 @@
-//! What other stacks of the swarm have, so that no app takes a name of theirs;
-//! pure once it is read.
+//! What other stacks of the swarm own, so that no app takes one of their
+//! names; pure once it is read.
 //!
 //! Names on a swarm are flat: the stack `wiki` could call a volume
 //! `example_org_data` and so mean that of the stack `wiki_example_org`.
@@ -16,9 +16,9 @@ use super::record::{KIND_LABEL, OWNER_KIND, Owned, Record};
 /// The stacks beside one.
 #[derive(Debug, Default)]
 pub(super) struct Others {
-    /// Recorded ones: whose they are, and what they own.
+    /// Recorded stacks: their owners, and what they own.
     records: Vec<(String, Owned)>,
-    /// Names of stacks, and whose they are, for people.
+    /// Names of stacks, and their owners, for people.
     stacks: BTreeMap<String, String>,
     /// All services of the swarm.
     pub services: Vec<api::Service>,
@@ -56,7 +56,7 @@ impl Others {
         Ok(others)
     }
 
-    /// Who else has, or would have, an object of this name.
+    /// Which other stack has, or would have, an object of this name.
     pub fn holder(&self, stack: &StackName, kind: Kind, name: &str) -> Option<&str> {
         let recorded = self.records.iter().find(|(_, owned)| owned.has_name(kind, name));
         let below = |stack: &str| name.strip_prefix(stack).is_some_and(|r| r.starts_with('_'));

@@ -1,12 +1,11 @@
 //! The record of what an app owns on a swarm: one config a stack,
 //! `potluck.<stack>.owner`; pure.
 //!
-//! A config's name is unique on a swarm, so of two that make the record at once
-//! one succeeds. Its content, which swarm never changes, says whose the stack
-//! is; what is owned changes with every deploy and so is a label, which is
-//! updated by version. It bears no stack's label: docker neither lists it with
-//! the stack nor removes it. What is read was perhaps written by someone else:
-//! it gives names and ids to compare with, nothing more.
+//! A config's name is unique on a swarm, so if two commands create the record at once, one
+//! succeeds. Its content, which swarm never changes, says who owns the stack; the list of
+//! owned objects changes with every deploy, so it is a label, which is updated by version.
+//! It has no stack label: docker neither lists it with the stack nor removes it. Somebody
+//! else may have written it: its names and ids are only used for comparisons.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +19,7 @@ use crate::{
 };
 
 /// Marks configs that potluck itself keeps on the swarm (an owner record): they
-/// are never collected as leftovers.
+/// are never removed as leftovers.
 pub(crate) const KIND_LABEL: &str = "org.potluck.kind";
 /// Its value on owner records.
 pub(crate) const OWNER_KIND: &str = "owner";
@@ -33,13 +32,13 @@ const LONGEST_NAME: usize = 64;
 /// Longest record that is read, in bytes: an app of hundreds of services.
 const MAX_RECORD: usize = 256 * 1024;
 
-/// Whose a stack is. Never changes while the record is there.
+/// The owner of a stack. Never changes while the record exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Owner {
     pub app: String,
     /// The recipe's name.
     pub recipe: String,
-    /// Tells this record from one that was made after it was removed.
+    /// Distinguishes this record from one that was made after it was removed.
     pub id: String,
 }
 
@@ -50,7 +49,7 @@ struct Content {
     owner: Owner,
 }
 
-/// What is owned: names, each with its id. No id yet: it is about to be made.
+/// The owned objects: names, each with its id. Without an id, the object is about to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Owned {
@@ -62,12 +61,12 @@ pub(crate) struct Owned {
     secrets: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     configs: BTreeMap<String, String>,
-    /// A volume has no id: the node where it was seen.
+    /// For a volume, which has no id: the node where it was seen.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     volumes: BTreeMap<String, String>,
 }
 
-/// A name without an id: about to be made.
+/// A name without an id: about to be created.
 const CLAIMED: &str = "";
 
 impl Owned {
@@ -93,8 +92,8 @@ impl Owned {
         }
     }
 
-    /// Whether an object that is there is owned. The id decides; a name counts
-    /// as long as what was made under it has not told its id.
+    /// Whether an existing object is owned. The id decides; a name counts as
+    /// long as the id of its object is unknown.
     pub fn has(&self, kind: Kind, name: &str, id: &str) -> bool {
         self.of(kind)
             .and_then(|all| all.get(name))
@@ -111,12 +110,12 @@ impl Owned {
         all.find(|(_, known)| *known == id).map(|(name, _)| name.as_str())
     }
 
-    /// Whether a name is claimed and nothing made under it is known.
+    /// Whether a name is claimed and the id of its object is unknown.
     pub fn claimed(&self, kind: Kind, name: &str) -> bool {
         self.of(kind).and_then(|all| all.get(name)).is_some_and(|known| known == CLAIMED)
     }
 
-    /// Claims a name; whether it was not known yet.
+    /// Claims a name, and returns whether it is new.
     pub fn claim(&mut self, kind: Kind, name: &str) -> bool {
         let known = self.has_name(kind, name);
         if !known {
@@ -155,7 +154,7 @@ impl Owned {
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    /// Takes over what `other` has and this has not.
+    /// Adds what only `other` has.
     pub fn merge(&mut self, other: &Owned) {
         for kind in [Kind::Service, Kind::Network, Kind::Secret, Kind::Config, Kind::Volume] {
             let (Some(mine), Some(others)) = (self.of_mut(kind), other.of(kind)) else { continue };
@@ -179,7 +178,7 @@ pub(crate) struct Record {
     pub owned: Owned,
 }
 
-/// Why a config that bears the record's name is none that is understood.
+/// Why a config with the record's name cannot be read as a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     /// A newer potluck wrote it.
@@ -208,7 +207,7 @@ pub(super) fn own_name(stack: &StackName, tail: &str) -> String {
 
 impl Record {
     /// # Errors
-    /// What is no record of a form that is understood.
+    /// Anything but a record in a known format.
     pub fn read(config: &api::Config) -> Result<Self, Unreadable> {
         let broken = |reason: &str| Unreadable::Broken(reason.to_owned());
         let spec = config.spec.as_ref().ok_or_else(|| broken("it has no specification"))?;

@@ -1,5 +1,5 @@
-//! Names and labels that no recipe may set, because docker or potluck believes
-//! them; pure, on the converted specs, so that no spelling gets around it.
+//! Names and labels that no recipe may set, because docker or potluck trusts
+//! them; pure, checked on the converted specs, so that no spelling avoids the check.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use crate::{
     engine::{IMAGE_LABEL, STACK_LABEL, api},
 };
 
-/// How labels begin that are docker's or potluck's own.
+/// Prefixes of labels that belong to docker or potluck.
 const LABELS: [&str; 3] = ["com.docker.", "org.potluck.", "potluck."];
-/// How names of potluck's own objects begin.
+/// Prefix of names of potluck's own objects.
 const NAMES: &str = "potluck.";
 
-/// What of a stack is reserved: ``service `app`: label `com.docker.…` ``, sorted.
+/// The reserved names and labels in a stack: ``service `app`: label `com.docker.…` ``, sorted.
 pub(crate) fn reserved(stack: &Stack) -> Vec<String> {
     let mut found = Vec::new();
     let mut labels = |what: &str, labels: Option<&HashMap<String, String>>| {
@@ -60,7 +60,7 @@ pub(crate) fn reserved(stack: &Stack) -> Vec<String> {
     found
 }
 
-/// Every name by which the stack has or takes an object.
+/// Every name that the stack uses for an object.
 fn names<'a>(stack: &'a Stack) -> Vec<(&'static str, &'a str)> {
     let mut names: Vec<(&'static str, &'a str)> = Vec::new();
     let mut add = |kind, all: Vec<&'a String>| {

@@ -1,9 +1,9 @@
-//! What `bindgen!` makes of `wit/`: the interfaces that every plugin may
+//! What `bindgen!` generates from `wit/`: the interfaces that every plugin may
 //! import, once, and one world for each role that shares them.
 //!
 //! A component rarely plays every role, so that no single world fits; the
-//! roles' worlds hold nothing but their export. A later version of the
-//! interface has here what changed in it; the rest is [`shared`]'s.
+//! roles' worlds hold nothing but their export. For a later version of
+//! the interface, this holds only what changed in it; the rest is in [`shared`].
 
 /// The imports of 0.1.0, and the interfaces that hold only types.
 pub mod shared {

@@ -1,7 +1,7 @@
-//! What goes wrong with a plugin.
+//! Errors of plugins.
 //!
-//! Every error of a hook names the plugin, its role and the hook. Text that
-//! comes from a plugin has been made fit for a terminal before it gets here.
+//! Every error of a hook names the plugin, its role and the hook. Text from
+//! a plugin has been cleaned before it gets here.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{hint::Hint, home::Grant};
 
-/// What goes wrong with a plugin.
+/// Errors of plugins.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,11 +29,11 @@ pub enum Error {
     NotComponent { plugin: String, what: &'static str, hint: &'static str },
     #[error("the plugin `{plugin}` has {size} bytes, more than the {limit} allowed")]
     TooLarge { plugin: String, size: usize, limit: usize },
-    /// Looks like a component and is broken.
+    /// It looks like a component but is damaged.
     #[error("the plugin `{plugin}` is damaged: {message}")]
     Damaged { plugin: String, message: String },
-    /// The compiler took too much for it.
-    #[error("the plugin `{plugin}` was not compiled: that reached its limit of {exceeded}")]
+    /// Compiling it exceeded a limit.
+    #[error("the plugin `{plugin}` was not compiled: compiling reached its limit of {exceeded}")]
     Compile { plugin: String, exceeded: Exceeded },
     #[error("the plugin `{plugin}` wants `{interface}`, which potluck does not offer")]
     ForeignImport { plugin: String, interface: String },
@@ -58,7 +58,7 @@ pub enum Error {
         message: String,
         hint: Option<String>,
         retryable: bool,
-        /// What it was refused before it failed.
+        /// What it was denied before it failed.
         denied: BTreeSet<Grant>,
     },
     #[error(
@@ -83,7 +83,7 @@ pub enum Error {
         "the hook `{hook}` of the plugin `{plugin}` ({role}) asks for `{grant}`, which is not granted"
     )]
     Denied { plugin: String, role: Role, hook: &'static str, grant: Grant },
-    /// A result that makes no sense.
+    /// An invalid result.
     #[error("the hook `{hook}` of the plugin `{plugin}` ({role}) answered wrongly: {message}")]
     Answer { plugin: String, role: Role, hook: &'static str, message: String },
     /// The other end of `produce` or `consume` broke.
@@ -175,7 +175,7 @@ fn missing(plugin: &str, lines: &str) -> String {
     )
 }
 
-/// What is said of an error inside wasmtime: the innermost cause, on one line.
+/// The message of an error inside wasmtime: the innermost cause, on one line.
 pub fn cause(error: &wasmtime::Error) -> String {
     let cause = match error.downcast_ref::<Exceeded>() {
         Some(exceeded) => format!("it reached its limit of {exceeded}"),

@@ -1,9 +1,9 @@
-//! Who may do what: what a plugin asks for, compared with what was given.
+//! Compares what a plugin asks for with what was granted.
 //!
-//! Grants are given for one component, by digest. The effective grants are
-//! those asked for now that were given; whatever is new is asked, and so is a
-//! component that changed although its recipe's version did not, and one of the
-//! recipe's in the place of one that comes with potluck.
+//! Grants are given for one component, by digest. The effective grants are those that are
+//! asked for now and were given. The operator is asked about new ones, about a component
+//! that changed although its recipe's version did not, and about a component of the recipe
+//! that replaces one that comes with potluck.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// What is known when it is decided.
+/// The facts for the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// What `recipe.yml` asks for.
     pub wanted: &'a BTreeSet<Grant>,
-    /// What the component at hand is: `std:postgres`, or its path in the recipe.
+    /// What the current component is: `std:postgres`, or its path in the recipe.
     pub component: &'a str,
     /// Its digest, 64 hex digits.
     pub digest: &'a str,
@@ -37,7 +37,7 @@ pub struct Request<'a> {
 pub enum Decision {
     /// Nothing new: these grants hold.
     Granted(BTreeSet<Grant>),
-    /// To be asked: see [`Question::answered_by`]; [`pin`] makes what the lock file keeps.
+    /// The question, if any: see [`Question::answered_by`]; [`pin`] builds the lock file's entry.
     Ask(Question),
 }
 
@@ -47,20 +47,20 @@ pub struct Question {
     pub reason: Reason,
     /// All that would hold then.
     pub wanted: BTreeSet<Grant>,
-    /// What this component was given earlier.
+    /// What this component was granted earlier.
     pub before: BTreeSet<Grant>,
 }
 
-/// Why there is something to ask.
+/// The reason for the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The plugin is new to this app.
     FirstUse,
     /// It asks for more than it has.
     Widened,
-    /// Another component under the same version: a tag that moved, or worse.
+    /// Another component under the same version: a tag was moved, or worse.
     ChangedInPlace,
-    /// A component of the recipe's, where one of potluck's was agreed to.
+    /// A component of the recipe, although one of potluck's was agreed to.
     Replaced,
 }
 
@@ -94,15 +94,15 @@ impl Question {
     }
 
     /// Whether grants given beforehand (`--grant`) answer it with yes. A
-    /// component that changed in place is never agreed to without a look.
+    /// component that changed in place always needs a person's answer.
     pub fn answered_by(&self, given: &BTreeSet<Grant>) -> bool {
         self.reason != Reason::ChangedInPlace && self.missing().all(|grant| given.contains(grant))
     }
 }
 
-/// The digest of the component that was agreed to with the recipe at hand. `last`
-/// is the recipe of the lock entry. A folder without versions is being worked on:
-/// its components may change.
+/// The digest of the component that was agreed to with the current recipe. `last` is the
+/// recipe of the lock entry. A folder without versions is under development: its components
+/// may change.
 pub fn held<'a>(
     agreed: &'a PluginPin,
     last: Option<&RecipePin>,
@@ -121,7 +121,7 @@ fn same(one: &RecipePin, other: &RecipePin) -> bool {
 }
 
 /// The lock entry of a plugin that got all it asked for, with this recipe; `last`
-/// is the recipe of the entry from before.
+/// is the recipe of the previous entry.
 pub fn pin(request: &Request<'_>, last: Option<&RecipePin>, recipe: RecipePin) -> PluginPin {
     let mut earlier = request.agreed.map(|lock| lock.earlier.clone()).unwrap_or_default();
     let before = request.agreed.zip(last.and_then(|last| last.version.clone()));
@@ -143,9 +143,9 @@ pub fn pin(request: &Request<'_>, last: Option<&RecipePin>, recipe: RecipePin) -
 /// Which plugins of an app ask for a grant, or were given it.
 pub type Claims<'a> = BTreeMap<Grant, BTreeSet<&'a str>>;
 
-/// What was given beforehand to one plugin: with its name, or without any where
-/// the grant can be meant for no other. A grant that stands in somebody's crontab
-/// must not become another plugin's that turns up one day.
+/// The grants given beforehand to one plugin: with its name, or without a name if no other
+/// plugin can be meant. A grant in somebody's crontab must not apply to another plugin that
+/// is added later.
 pub fn beforehand(given: &[GivenGrant], plugin: &str, claims: &Claims<'_>) -> BTreeSet<Grant> {
     let its_own = |grant: &Grant| claims.get(grant).is_some_and(|by| by.iter().eq([&plugin]));
     given
@@ -173,7 +173,7 @@ pub fn sentence(grant: &Grant) -> String {
     }
 }
 
-/// What an app has that a grant can be for.
+/// The services and secrets of an app that a grant can be for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
     /// Keys in the compose files.
@@ -181,14 +181,14 @@ pub struct Known {
     pub secrets: BTreeSet<String>,
 }
 
-/// A grant for something that is not there.
+/// A grant for something that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the app has no {kind} `{name}`")]
 pub struct Unknown {
     /// `service`, `secret`.
     pub kind: &'static str,
     pub name: String,
-    /// The name most like it, if any is.
+    /// The most similar name, if any.
     pub nearest: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! One running instance, and what every call of a hook has in common: the
-//! limits, the timeout, and what is said when it does not end well.
+//! limits, the timeout, and the error when it fails.
 //!
-//! A hook that traps, is stopped or is cancelled leaves the instance in no
-//! known state: it is broken from then on, and further hooks say so.
+//! A hook that traps, is stopped or is cancelled leaves the instance in an
+//! unknown state: it is broken from then on, and further hooks fail with an error that says so.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::home::Grant;
 const MESSAGE: usize = 4096;
 /// Frames of a backtrace that are shown: a runaway recursion has thousands.
 const FRAMES: usize = 20;
-/// Bytes of a frame: names of functions are the guest's to choose.
+/// Bytes of a frame: the guest chooses names of functions.
 const FRAME: usize = 300;
 
 /// One instance of a plugin, for one operation on one app.
@@ -34,9 +34,9 @@ pub struct Hooks {
     pub(super) plugin: String,
     pub(super) store: Store<State>,
     pub(super) guests: Arc<Guests>,
-    /// Of all hooks of the runtime.
+    /// The turns of all hooks of the runtime.
     pub(super) turns: Arc<Semaphore>,
-    /// Of commands that were listed: which arguments are secret.
+    /// Which arguments of the listed commands are secret.
     pub(super) secret_arguments: BTreeMap<String, Vec<bool>>,
     broken: bool,
 }
@@ -49,7 +49,7 @@ pub(super) struct Call {
     limit: Duration,
 }
 
-/// What a call of a guest's function gives, in wasmtime's terms.
+/// The result of calling a guest's function, in wasmtime's terms.
 type Outcome<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Hooks {
@@ -68,7 +68,7 @@ impl Hooks {
         &self.plugin
     }
 
-    /// Whether a hook ended in a way after which no other can be called.
+    /// Whether a hook failed so that no other can be called.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
@@ -88,8 +88,8 @@ impl Hooks {
         }
     }
 
-    /// A hook begins. Until [`Hooks::end`] says that it ended well, the
-    /// instance counts as broken: a caller may drop the hook's future.
+    /// Begins a hook. Until [`Hooks::end`] confirms its success, the
+    /// instance counts as broken, because a caller may drop the hook's future.
     pub(super) fn begin(&mut self, role: Role, hook: &'static str) -> Result<Call, Error> {
         if self.broken {
             return Err(Error::Broken { plugin: self.plugin.clone(), hook });
@@ -100,7 +100,7 @@ impl Hooks {
         Ok(Call { role, hook, limit: self.store.data().account.limits().wall })
     }
 
-    /// The hook's answer, or an error that says what happened.
+    /// Ends a hook: returns its answer, or an error that says what happened.
     pub(super) fn end<T>(&mut self, call: Call, outcome: Outcome<T>) -> Result<T, Error> {
         match outcome {
             Ok(Ok(value)) => {
@@ -119,7 +119,7 @@ impl Hooks {
         Error::NotPlayed { plugin: self.plugin.clone(), role, hook }
     }
 
-    /// An answer that makes no sense.
+    /// An invalid answer.
     pub(super) fn answer(&self, call: Call, message: String) -> Error {
         let Call { role, hook, .. } = call;
         let message = self.line(&message);
@@ -195,7 +195,7 @@ pub(super) async fn within<T>(
     }
 }
 
-/// The limit that an error came from, if it did.
+/// The limit that caused an error, if one did.
 fn exceeded(error: &wasmtime::Error) -> Option<Exceeded> {
     if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
         return Some(exceeded.clone());

@@ -13,8 +13,8 @@ use super::{Error, Role};
 /// The newest version of the interface.
 pub const WIT_VERSION: &str = "0.2.0";
 const PACKAGE: &str = "potluck:recipe/";
-/// Interfaces of ours that a component may import. A version of `wit/` holds
-/// only what changed in it.
+/// potluck's interfaces that a component may import. A version of `wit/`
+/// holds only what changed in it.
 const IMPORTS: [(&str, &[&str]); 14] = [
     ("app", &["0.1.0"]),
     ("bytes", &["0.1.0"]),
@@ -46,12 +46,12 @@ fn versions(role: Role) -> &'static [&'static str] {
     }
 }
 
-/// Packages of WASI 0.2 that are there, with everything denied.
+/// Packages of WASI 0.2 that are provided, with everything denied.
 const WASI: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
-/// What a component can do with what it imports: ours that hold functions, each
-/// with a sentence, and WASI.
+/// What a component can do with its imports: potluck's interfaces with
+/// functions, each with a sentence, and WASI.
 const USES: [(&str, &str); 9] = [
     ("app", "reads all of the app's settings, and its own options"),
     ("http", "sends requests to the origins that are granted"),
@@ -61,7 +61,7 @@ const USES: [(&str, &str); 9] = [
     ("secrets", "stores the secrets that are granted; reads none back"),
     ("services", "programs, files and logs of the services that are granted"),
     ("tools", "clock, randomness, hashes of passwords, key pairs"),
-    (WASI_NAME, "closed, but for a clock and randomness; what it prints is log"),
+    (WASI_NAME, "closed, except for a clock and randomness; its output goes to the log"),
 ];
 const WASI_NAME: &str = "WASI";
 
@@ -91,7 +91,7 @@ pub struct Shape {
     pub wasi: bool,
 }
 
-/// Refuses what is not a binary component, and says what it is.
+/// Refuses anything but a binary component, and says what it is.
 ///
 /// # Errors
 /// [`Error::NotComponent`]
@@ -210,7 +210,7 @@ pub fn exported_roles(plugin: &str, bytes: &[u8]) -> Result<BTreeSet<Role>, Erro
 
 /// Whose interface a name is.
 enum Origin<'a> {
-    /// With the versions that may be imported; none for what may not be.
+    /// The versions that may be imported; none for a forbidden import.
     Ours {
         version: &'a str,
         versions: Option<&'static [&'static str]>,

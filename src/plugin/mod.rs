@@ -1,10 +1,10 @@
-//! Hooks: WebAssembly components that play roles, run with what was granted
-//! and nothing else.
+//! Hooks: WebAssembly components that play roles, and run with what was
+//! granted and nothing else.
 //!
 //! [`Runtime`] compiles and caches; a [`Plugin`] is a compiled component and
 //! what its type says; [`Hooks`] is one running instance with its
 //! [`Surroundings`]. The swarm is reached only through [`StackServices`], which
-//! whoever starts a plugin has already confined to one stack.
+//! the caller has already confined to one stack.
 //!
 //! To read: [`types`], then `runtime` (load and start), `hooks` (what every
 //! call has in common), `roles/` (the calls), `host/` (what a plugin can ask
@@ -39,7 +39,7 @@ pub use runtime::{Plugin, Runtime};
 pub use settings::Settings;
 pub use types::*;
 
-/// What an instance sees of the world.
+/// Everything that an instance can access.
 pub struct Surroundings {
     pub facts: Facts,
     /// The app's environment file, after interpolation.
@@ -56,8 +56,8 @@ pub struct Surroundings {
     pub outside: Arc<dyn Outside>,
 }
 
-/// Commands inside the running services of one stack. Grants are checked by
-/// the caller; the stack's borders here.
+/// Commands inside the running services of one stack. The caller checks
+/// grants; the implementation confines calls to the stack.
 #[async_trait]
 pub trait StackServices: Send + Sync {
     async fn run(
@@ -98,8 +98,8 @@ pub trait SecretAccess: Send + Sync {
     async fn put(&self, name: &str, value: zeroize::Zeroizing<String>) -> Result<(), SecretError>;
 }
 
-/// The recipe's own files. The caller hands over plain relative paths; links
-/// that lead out of the recipe are for the implementation to refuse.
+/// The recipe's own files. The caller passes plain relative paths; the
+/// implementation refuses links that lead out of the recipe.
 pub trait RecipeFiles: Send + Sync {
     fn read(&self, path: &str) -> Result<Vec<u8>, FileError>;
     /// Sorted; names of folders end in `/`. The recipe itself is the empty path.
@@ -112,7 +112,7 @@ pub trait Memory: Send + Sync {
     fn set(&self, key: &str, value: &str) -> Result<(), String>;
 }
 
-/// What lies outside of the swarm and of the operator's files: time, randomness
+/// Everything outside of the swarm and the operator's files: time, randomness
 /// and the network. [`Machine`] gives the real ones.
 #[async_trait]
 pub trait Outside: Send + Sync {
@@ -121,9 +121,9 @@ pub trait Outside: Send + Sync {
     /// Fills the buffer; the error says why there is no randomness.
     fn random(&self, buffer: &mut [u8]) -> Result<(), String>;
     /// The answer to one request to a granted origin, redirects not followed;
-    /// none leaves it to the network.
+    /// with none, the request goes to the network.
     async fn answer(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpError>>;
-    /// Addresses of a name; the machine's resolver says.
+    /// Addresses of a name, from the machine's resolver.
     async fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
         Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
     }
@@ -139,6 +139,6 @@ pub trait Outside: Send + Sync {
     fn authorities(&self) -> Option<Vec<Vec<u8>>> {
         None
     }
-    /// Hears what the plugin was told in the end, redirects followed.
+    /// Is told the final answer, after redirects.
     fn answered(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpError>);
 }

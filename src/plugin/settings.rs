@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// The app's settings, which remember what was read of them. Clones remember it
-/// together.
+/// The app's settings, which remember what was read. Clones share this
+/// memory.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     values: Arc<Vec<(String, String)>>,

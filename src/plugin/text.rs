@@ -1,9 +1,9 @@
-//! Text of plugins made fit for a terminal, by [`crate::text`].
+//! Cleans the text of plugins for a terminal, with [`crate::text`].
 //!
 //! A plugin's log lines, failures and names are printed where an operator
 //! reads them. Escape sequences could move the cursor, set the window's title
 //! or hide what was said before; direction marks can make a line read as
-//! another. All of that is taken out; line breaks and tabs stay.
+//! another. All of that is removed; line breaks and tabs are kept.
 
 use crate::{home::Grant, text::stripped};
 
@@ -25,8 +25,8 @@ pub fn clean_line(text: &str, max: usize) -> String {
     line
 }
 
-/// A grant as a guest names it, fit to be shown: names that could be granted are
-/// short and plain, and stay as they are.
+/// A grant as a guest names it, cleaned for display: names that could be granted
+/// are short and plain, and do not change.
 pub fn grant(grant: &Grant) -> Grant {
     let thing = |thing: &str| clean_line(thing, THING);
     match grant {

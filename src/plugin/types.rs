@@ -50,8 +50,8 @@ impl Role {
     pub fn sentence(self) -> &'static str {
         match self {
             Role::Lifecycle => "is called around each deploy, and before a removal",
-            Role::Migration => "says the steps of an upgrade's data migration, and runs them",
-            Role::Backup => "says what a backup holds, which volumes too, and checks restores",
+            Role::Migration => "lists the steps of an upgrade's data migration, and runs them",
+            Role::Backup => "says what a backup holds, volumes included, and checks restores",
             Role::SsoProvider => "gives other apps clients to sign in with",
             Role::SsoClient => "changes settings and overlays, for signing in elsewhere",
             Role::MailProvider => "gives other apps accounts to send mail through",
@@ -97,7 +97,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// As an engine takes it, without a terminal; the time limit is the caller's.
+    /// In the engine's form, without a terminal; the caller applies the time limit.
     pub fn exec(&self, stdin: bool) -> Exec {
         Exec {
             argv: self.argv.clone(),
@@ -155,7 +155,7 @@ pub struct HttpResponse {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// The grant that is missing, or why the address stays closed.
+    /// The missing grant, or why the address is closed.
     #[error("{0}")]
     Denied(String),
     #[error("there was no answer in time")]
@@ -192,7 +192,7 @@ pub enum FileError {
     TooLarge(usize),
 }
 
-/// A text that no debug output shows and no memory keeps.
+/// A text that debug output does not show, and whose memory is cleared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(pub Zeroizing<String>);
 
@@ -218,7 +218,7 @@ pub struct Step {
     pub reversible: bool,
 }
 
-/// What an app needs of a provider so that people sign in there.
+/// What an app needs from a provider so that people can sign in there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     /// The stack of the app that asks.
@@ -232,7 +232,7 @@ pub struct ClientRequest {
     pub public: bool,
 }
 
-/// What a provider gives an app so that people sign in there.
+/// What a provider gives an app so that people can sign in there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     pub issuer: String,
@@ -242,7 +242,7 @@ pub struct Client {
     pub groups_claim: Option<String>,
 }
 
-/// How a mail relay wants to be spoken to.
+/// The encryption of a mail relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
     None,
@@ -293,7 +293,7 @@ pub enum BackupItem {
         /// Reads the dump from standard input.
         put_back: Command,
     },
-    /// The plugin writes it in `produce` and takes it back in `consume`.
+    /// The plugin writes it in `produce` and restores it in `consume`.
     Custom { name: String },
 }
 

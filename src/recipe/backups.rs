@@ -1,5 +1,5 @@
-//! What a recipe says of backups that no backup will do, found before the first
-//! one: labels that `std:backupbot` refuses or leaves out, and functions of
+//! What a recipe says about backups but no backup will do, found before the
+//! first one: labels that `std:backupbot` refuses or leaves out, and functions of
 //! `abra.sh`, which nothing runs.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ const VOLUMES: &str = "backupbot.backup.volumes.";
 /// How a component names the role that it exports.
 const ROLE: &[u8] = b"potluck:recipe/backup@";
 
-/// Whether a plugin of the recipe backs the app up: labels are then left to it.
+/// Whether a plugin of the recipe backs up the app: then labels are not checked.
 pub fn has_plugin(checkout: &Checkout) -> bool {
     checkout.manifest.plugins.iter().any(|plugin| match plugin.component {
         ComponentRef::Standard(standard) if standard.name == "backupbot" => false,
@@ -87,8 +87,8 @@ impl Labels<'_> {
                 let names: Vec<_> =
                     said.iter().map(|(service, _)| format!("`{}`", service.key)).collect();
                 let message = format!(
-                    "{} have `{ENABLED}`: it counts for the whole app, and all of its volumes are \
-                     backed up as soon as one says yes",
+                    "{} have `{ENABLED}`: it applies to the whole app: all of its volumes are \
+                     backed up as soon as one service says yes",
                     names.join(" and ")
                 );
                 let agree = said.iter().map(|(_, on)| *on).collect::<BTreeSet<_>>().len() == 1;

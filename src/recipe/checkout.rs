@@ -29,14 +29,14 @@ pub struct Checkout {
     /// Full commit id; none for a linked folder's working files.
     pub commit: Option<String>,
     pub manifest: Manifest,
-    /// Why there is no manifest, of a recipe that is only looked at.
+    /// Why there is no manifest, for a recipe that is only inspected.
     manifest_error: Option<Error>,
     /// Reads cannot leave it, symbolic links included.
     files: Dir,
     folder: TempDir,
 }
 
-/// What a checkout is of; its files are in the folder already.
+/// The source of a checkout; its files are in the folder already.
 pub(super) struct Facts {
     pub recipe: RecipeName,
     pub version: Option<String>,
@@ -52,7 +52,7 @@ impl Checkout {
         let mut checkout =
             Checkout { recipe, version, commit, manifest, manifest_error, files, folder };
         // A recipe may have none. One that cannot be read is something else than
-        // none: its plugins would be left out without a word.
+        // none: its plugins would be left out silently.
         let none = checkout.files.symlink_metadata(MANIFEST);
         if !none.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             match checkout.text(MANIFEST).and_then(|text| Manifest::parse(&text)) {

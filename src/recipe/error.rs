@@ -1,8 +1,8 @@
-//! What goes wrong with recipes.
+//! Errors of recipes.
 
 use crate::{hint::Hint, home::RecipeName};
 
-/// What goes wrong with recipes. Every variant names the recipe, the file or
+/// Errors of recipes. Every variant names the recipe, the file or
 /// the address that it is about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,14 +15,14 @@ pub enum Error {
     #[error("the recipe `{recipe}` has no version `{version}`")]
     UnknownVersion { recipe: RecipeName, version: String, releases: Releases },
     /// The name is taken by a recipe from elsewhere.
-    #[error("a recipe called `{recipe}` is here already, from {origin}")]
+    #[error("a recipe called `{recipe}` exists already, from {origin}")]
     Exists { recipe: RecipeName, origin: String },
-    #[error("`{given}` is no place to get a recipe from: {reason}")]
+    #[error("`{given}` cannot be the source of a recipe: {reason}")]
     Source { given: String, reason: String },
     #[error("{action}: {message}")]
     Git { action: String, message: String },
     /// A repository that is not read as data.
-    #[error("the git repository in {path} is not read: {why}")]
+    #[error("the git repository in {path} cannot be read: {why}")]
     Repository { path: String, why: Unreadable },
     #[error("`{path}` leaves the recipe's folder")]
     Outside { path: String },
@@ -45,16 +45,16 @@ pub enum Error {
 /// The versions that a recipe has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Releases {
-    /// A folder without git has but one, without a name.
+    /// A folder without git has only one version, without a name.
     NoGit,
     /// Newest first.
     Known(Vec<String>),
 }
 
 impl Releases {
-    /// What to type where the recipe has no such version.
+    /// The hint if the recipe has no such version.
     fn instead_of(&self, recipe: &RecipeName, wanted: &str) -> String {
-        /// As many as a person reads.
+        /// At most as many as a person reads.
         const SHOWN: usize = 5;
         let Releases::Known(known) = self else {
             return "it is a folder without git, which has no versions: leave the version out, in \

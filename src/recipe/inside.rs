@@ -1,8 +1,8 @@
-//! Paths of a recipe that lead out of it; pure.
+//! Checks that paths of a recipe do not lead out of it; pure.
 
 use std::path::{Component, Path};
 
-/// Whether a path leaves by its own words; links are cap-std's part.
+/// Whether a path leaves the recipe by its own components; cap-std handles links.
 pub(super) fn leaves(path: &Path) -> bool {
     let mut depth = 0_usize;
     for part in path.components() {

@@ -95,7 +95,7 @@ fn of_unreadable(error: Error) -> Finding {
     }
 }
 
-/// What docker refuses of files beside what lint finds in them.
+/// What docker refuses in files, together with what lint finds in them.
 pub fn with_refusals(
     stack: Result<Stack, Problems>,
     mut findings: Vec<Finding>,
@@ -116,18 +116,18 @@ pub fn with_refusals(
     }
 }
 
-/// That a stack has no service `app`, which is the same for a recipe and for an app.
+/// The finding that a stack has no service `app`, the same for a recipe and for an app.
 pub fn without_app_service(stack: &Stack, sources: &[Source]) -> Option<Finding> {
     if stack.services.iter().any(|service| service.key == "app") {
         return None;
     }
-    let message = "no service is called `app`: hooks, labels and other recipes count on it";
+    let message = "no service is called `app`: hooks, labels and other recipes expect it";
     let position = sources.first().map(|source| Position::file(&source.name));
     Some(Finding::new(&rules::NO_APP_SERVICE, message).at(position))
 }
 
-/// Warnings that `app new` and the plan of a deploy say, too: they are about what
-/// an app lacks as long as it lives, where most are about how a file is written.
+/// Warnings that `app new` and the plan of a deploy show, too: they are about
+/// permanent defects of an app, while most others are about how a file is written.
 pub fn is_said_always(finding: &Finding) -> bool {
     [&rules::NO_APP_SERVICE, &rules::SETTING_MISSING, &rules::TIMEOUT_INVALID]
         .iter()
@@ -137,9 +137,9 @@ pub fn is_said_always(finding: &Finding) -> bool {
 struct Lint<'a> {
     checkout: &'a Checkout,
     findings: BTreeSet<Finding>,
-    /// What was said of which path, or place: overlays repeat what the base has.
+    /// The findings so far by path or position, because overlays repeat those of the base.
     said: BTreeSet<(&'static str, String, String)>,
-    /// What the files call secrets that a plugin may be granted.
+    /// The names of secrets that a plugin may be granted.
     secrets: BTreeSet<String>,
     /// Of each reading of files, their names and what none of their services used.
     readings: Vec<(BTreeSet<String>, BTreeSet<String>)>,
@@ -312,7 +312,7 @@ impl<'a> Lint<'a> {
         stack
     }
 
-    /// Adds a finding as at most this bad, unless it was said already.
+    /// Adds a finding with at most this severity, unless it was reported already.
     fn add_capped(&mut self, mut finding: Finding, worst: Severity) {
         let place = match (&finding.path, &finding.position) {
             (Some(path), _) => path.clone(),
@@ -326,7 +326,7 @@ impl<'a> Lint<'a> {
         self.add(finding);
     }
 
-    /// What a file defines for its overlays or for plugins is used.
+    /// Drops findings about unused definitions that an overlay or a plugin uses.
     fn unused(&mut self) {
         let plugins = self.checkout.manifest.plugins.iter();
         let granted: BTreeSet<String> = plugins
@@ -350,7 +350,7 @@ impl<'a> Lint<'a> {
         });
     }
 
-    /// Exports of `abra.sh` that count for nothing.
+    /// Exports of `abra.sh` that are ignored.
     fn exports(&mut self) {
         // What cannot be read was said with the compose files.
         let Ok(exports) = self.checkout.abra_exports() else { return };
@@ -365,7 +365,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// What no backup will do; nothing of labels where a plugin makes the backups.
+    /// What no backup will do; labels are skipped if a plugin makes the backups.
     fn backups(&mut self, stack: &Stack, sources: &[Source], by_plugin: bool, worst: Severity) {
         if !by_plugin {
             for finding in backups::labels(stack, sources) {
@@ -459,7 +459,8 @@ impl<'a> Lint<'a> {
                 if let Grant::Secret(secret) = grant
                     && !self.secrets.contains(secret)
                 {
-                    let message = format!("it asks for `{grant}`, but no secret is called so");
+                    let message =
+                        format!("it asks for `{grant}`, but the recipe has no secret of this name");
                     let known: Vec<_> = self.secrets.iter().map(String::as_str).collect();
                     let fix = match known.is_empty() {
                         true => "the recipe has no secrets of an app's own".to_owned(),
@@ -470,7 +471,9 @@ impl<'a> Lint<'a> {
                 if let Grant::Exec(service) = grant
                     && !services.contains(service)
                 {
-                    let message = format!("it asks for `{grant}`, but no service is called so");
+                    let message = format!(
+                        "it asks for `{grant}`, but the recipe has no service of this name"
+                    );
                     let known: Vec<_> = services.iter().map(String::as_str).collect();
                     let fix = format!("the services are {}", known.join(", "));
                     let rule = &rules::GRANT_UNKNOWN_SERVICE;

@@ -1,7 +1,7 @@
 //! `recipe.yml`: the plugins of a recipe, their options and the grants they want.
 //!
-//! Read strictly: a key that is not known is an error that names it, since a
-//! misspelt `grants` would otherwise ask for nothing and say nothing.
+//! It is read strictly: an unknown key is an error that names it, because a
+//! misspelt `grants` would otherwise silently ask for nothing.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// Plugins one recipe may have.
 const MAX_PLUGINS: usize = 32;
-/// Grants of one plugin: more than anybody would read before agreeing.
+/// Most grants of one plugin; more than anybody would read before agreeing.
 const MAX_GRANTS: usize = 32;
 /// Longest `recipe.yml`, in bytes.
 const MAX_LENGTH: usize = 256 << 10;
@@ -202,7 +202,7 @@ fn component(written: &str) -> Result<ComponentRef, String> {
     Ok(ComponentRef::Path(written.into()))
 }
 
-/// For what is told as part of a line's error.
+/// For errors that are part of a line's error.
 fn with_hint(error: impl Hint + fmt::Display) -> String {
     match error.hint() {
         Some(hint) => format!("{error}; {hint}"),

@@ -12,7 +12,7 @@ pub enum Source {
     Git(String),
     /// A folder on this machine.
     Folder(PathBuf),
-    /// A recipe that is here already.
+    /// A recipe that exists here already.
     Name(RecipeName),
 }
 
@@ -47,7 +47,7 @@ impl Source {
                 return Err(refused("its host or user begins with a dash"));
             }
             if url.password().is_some() {
-                return Err(refused("a password does not belong into a URL"));
+                return Err(refused("a URL must not hold a password"));
             }
             return Ok(Source::Git(given.into()));
         }

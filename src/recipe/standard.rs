@@ -1,14 +1,14 @@
 //! The plugins that come with potluck, `component: std:postgres`.
 //!
-//! They are guests like any other: confined in the same sandbox, with the
-//! grants that the operator gave, under the digest that was agreed to. Only
-//! their bytes come with potluck itself (`build.rs`), so that a recipe needs no
-//! code for what most recipes need. `docs/std-plugins.md` holds their options.
+//! They are guests like any other: confined in the same sandbox, with the grants that the
+//! operator gave, under the digest that was agreed to. Only their bytes come with potluck
+//! itself (`build.rs`), so that a recipe needs no code for common tasks.
+//! `docs/std-plugins.md` holds their options.
 
 use super::Error;
 use crate::hint::nearest;
 
-/// What stands before their names in `recipe.yml`.
+/// The prefix of their names in `recipe.yml`.
 pub const SCHEME: &str = "std";
 
 /// Made by `build.rs`: file names without `.wasm`, and components.

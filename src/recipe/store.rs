@@ -1,10 +1,9 @@
 //! Recipes on this machine: clones of git repositories and linked folders, and
 //! private checkouts of one version of one of them.
 //!
-//! A clone is shared by all operations, with abra too, so nothing here ever
-//! touches its working files: versions are read from git's objects. Whoever made
-//! it, and wherever it lies, git never runs in it: what it holds is copied as
-//! data into a repository of ours, and read there.
+//! A clone is shared by all operations, with abra too, so nothing here ever touches its
+//! working files: versions are read from git's objects. Wherever it comes from, git never
+//! runs in it: its objects are copied as data into a repository of ours, and read there.
 
 use std::{
     fs, io,
@@ -75,8 +74,8 @@ impl Store {
         Ok(recipes)
     }
 
-    /// Takes a recipe in: clones a git address or a folder that is a git
-    /// repository, links any other folder. A name must be here already. Adding
+    /// Adds a recipe: clones a git address or a folder that is a git
+    /// repository, links any other folder. A name must exist here already. Adding
     /// a clone again fetches what is new.
     ///
     /// # Errors
@@ -88,7 +87,7 @@ impl Store {
         Ok(name)
     }
 
-    /// Takes out a recipe that was just taken in: the link, or the whole clone.
+    /// Removes a recipe that was just added: the link, or the whole clone.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -157,7 +156,7 @@ impl Store {
     }
 
     /// As [`Store::checkout`], of a recipe whose manifest may be wrong
-    /// ([`Checkout::manifest_error`]): for finding all that is wrong with it.
+    /// ([`Checkout::manifest_error`]): to find all of its problems.
     ///
     /// # Errors
     /// As [`Store::checkout`], but for the manifest.
@@ -191,8 +190,8 @@ impl Store {
         }
     }
 
-    /// A private copy of one version of a recipe that need not be here, and is
-    /// not taken in: of a folder's own files, or of a clone made for this once.
+    /// A private copy of one version of a recipe that need not exist here and
+    /// is not added: of a folder's own files, or of a temporary clone.
     ///
     /// # Errors
     /// As [`Store::add`] and [`Store::checkout`].
@@ -206,7 +205,7 @@ impl Store {
     /// As [`Store::add`] and [`Store::examine`].
     pub fn examine_source(&self, source: &str, version: &Version) -> Result<Checkout, Error> {
         let source = match Source::parse(source)? {
-            // A recipe that is here, even where a folder is called so, too.
+            // A recipe that exists here, even if a folder has the same name.
             Source::Name(name) if self.place(&name).is_dir() => {
                 return self.examine(&name, version);
             }
@@ -232,7 +231,7 @@ impl Store {
         self.folder.join(recipe.as_str())
     }
 
-    /// A recipe that is not here, with the one here that was perhaps meant.
+    /// An unknown recipe, with the one that was probably meant.
     fn unknown(&self, recipe: &RecipeName) -> Error {
         let here = self.list().unwrap_or_default();
         let nearest = nearest(recipe.as_str(), &here).cloned();
@@ -252,8 +251,8 @@ impl Store {
         })
     }
 
-    /// Folders with their links resolved; a name that is not here but is a
-    /// folder's counts as that folder.
+    /// Folders with their links resolved; an unknown name that is also the
+    /// name of a folder counts as that folder.
     fn resolve(&self, source: Source) -> Result<Source, Error> {
         match source {
             Source::Folder(folder) => Ok(Source::Folder(Source::canonical(&folder)?)),
@@ -399,7 +398,7 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('-') && !name.contains("..") && name.chars().all(plain)
 }
 
-/// Where a clone came from, as its configuration says; none for what is no clone.
+/// Where a clone came from, as its configuration says; none if it is not a clone.
 fn origin(place: &Path) -> Result<Option<String>, Error> {
     match git::kind(place).map_err(|why| why.at(place))? {
         Kind::Repository(git_dir) => git::origin(&git_dir),

@@ -1,5 +1,5 @@
-//! Copies one version of a recipe into a private folder, within bounds and
-//! without ever writing outside of it, whatever the names and links in it are.
+//! Copies one version of a recipe into a private folder, within limits,
+//! and never writes outside of it, whatever the names and links in it are.
 
 use std::{
     ffi::OsStr,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::home::RecipeName;
 
-/// Larger recipes carry something that belongs elsewhere.
+/// Largest recipe; larger ones contain something that does not belong there.
 const MAX_BYTES: u64 = 200 << 20;
 const MAX_FILES: usize = 20_000;
 const MAX_DEPTH: usize = 64;
@@ -47,7 +47,7 @@ impl<'a> Budget<'a> {
     }
 }
 
-/// Whether a commit's files are within bounds.
+/// Whether a commit's files are within the limits.
 pub(super) fn is_small(
     repository: &Path,
     commit: &str,
@@ -91,8 +91,8 @@ pub(super) fn from_git(
     Ok(())
 }
 
-/// Folders that are no part of a recipe: what building a plugin inside of it
-/// leaves, which may be gigabytes.
+/// Folders that are not part of a recipe: build output of a plugin inside
+/// it, which may be gigabytes.
 const LEFT: &[&str] = &[".venv", "__pycache__", "node_modules"];
 /// Marks a folder whose files can be made again (<https://bford.info/cachedir/>);
 /// cargo writes it into `target`.
@@ -102,8 +102,8 @@ fn is_left(name: &OsStr, folder: &Folder) -> io::Result<bool> {
     Ok(LEFT.iter().any(|left| name == *left) || folder.kind(CACHE)? == Some(FileType::RegularFile))
 }
 
-/// A folder's files into `into`, which is empty; links stay links, and what is no
-/// part of a recipe stays behind.
+/// A folder's files into `into`, which is empty; links stay links, and what is
+/// not part of a recipe is skipped.
 pub(super) fn from_folder(folder: &Path, into: &Dir, mut budget: Budget<'_>) -> Result<(), Error> {
     let shown = |path: &Path| folder.join(path).display().to_string();
     let failed = |path: &Path| {

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 pub struct Release {
     tag: String,
     numbers: Vec<u64>,
-    /// Behind a `-`: `rc1` of `1.0.0-rc1+2`; before the release itself.
+    /// After a `-`: `rc1` of `1.0.0-rc1+2`; before the release itself.
     preview: Option<String>,
     upstream: String,
 }

@@ -13,7 +13,7 @@ use crate::home::{Grant, grant::InvalidGrant};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WrittenGrant {
     Text(String),
-    /// Capabilities and things. More than one is somebody's slip.
+    /// Capabilities and objects. More than one is a mistake.
     Pairs(Vec<(String, String)>),
 }
 

@@ -1,10 +1,10 @@
-//! Waits until services run what was sent, and tells what keeps them from it.
+//! Waits until services run what was sent, and says what prevents them.
 //!
-//! Success is verified, not assumed: the live spec must be ours, every wanted
-//! task must run (which includes its health check, see [`super::state`]) and
-//! stay so through the monitor window, and swarm must be done with the update.
-//! Services are watched side by side; one that cannot come ends the wait for
-//! the others. A service that was not changed costs no wait when it runs.
+//! Success is verified, not assumed: the live spec must be ours, every wanted task must run
+//! (which includes its health check, see [`super::state`]) and keep running through the
+//! monitor window, and swarm must have finished the update. Services are watched side by
+//! side; one that cannot start ends the wait for the others. A service that was not changed
+//! needs no wait if it runs.
 
 use std::{
     collections::BTreeSet,
@@ -42,27 +42,27 @@ use super::{
 
 /// Swarm's own default of `update_config.monitor`.
 const DEFAULT_MONITOR: Duration = Duration::from_secs(5);
-/// Between two looks at first; doubles up to the second value.
+/// Interval between two polls; doubles up to the second value.
 const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(500)];
 /// No node fits, or a node refuses: other tasks may still be leaving, so it
 /// gets this long to change.
 const REJECTED_PATIENCE: Duration = Duration::from_secs(30);
-/// An image that is not there twice will not be there the third time.
+/// Attempts to pull a missing image before giving up.
 const MISSING_IMAGE_TIMES: usize = 2;
 /// Until the networks of tasks that are not placed are looked at.
 const ALLOCATION: Duration = Duration::from_secs(5);
-/// Until swarm has made the tasks of an update.
+/// Time for swarm to create the tasks of an update.
 const NEW_TASKS: Duration = Duration::from_secs(2);
-/// A service that ends this often more, once nothing else is left to wait for,
-/// will not come.
+/// A service that ends this many times more, once there is nothing else to
+/// wait for, will not start.
 const CRASHES_ALONE: usize = 4;
-/// What a service that may end needs for an update.
-const ENDED_IN_UPDATE: &str = "swarm takes the end of a task for a failed update, also with exit \
+/// The hint for updates of a service that may end.
+const ENDED_IN_UPDATE: &str = "swarm treats the end of a task as a failed update, even with exit \
                                code 0: remove `failure_action` from `update_config`, or use \
                                `mode: replicated-job`";
 const LOG_LINES: u64 = 10;
 const LOG_LINE_LIMIT: usize = 500;
-/// Only who has a failure to explain waits for it, and a busy manager is slow.
+/// Deadline for reading logs; only used after a failure, and a busy manager is slow.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A service to wait for.
@@ -75,7 +75,7 @@ pub(crate) struct Target {
     pub since: Since,
 }
 
-/// Waits for all targets; returns what they came to.
+/// Waits for all targets; returns their results.
 pub(crate) async fn converge(
     engine: &dyn Engine,
     targets: &[Target],
@@ -117,17 +117,17 @@ pub(crate) async fn converge(
 enum Outcome {
     Converged(State),
     Failed(Problem),
-    /// Another service failed; this one was on its way.
+    /// Another service failed while this one was still starting.
     Abandoned,
 }
 
-/// What the watches of one deploy know of each other.
+/// State that the watches of one deploy share.
 struct Group {
-    /// One has failed: the others need not go on.
+    /// One has failed: the others need not continue.
     stop: AtomicBool,
     /// Whether any of them was just sent.
     changes: bool,
-    /// How many may still come to run without help: neither converged nor
+    /// How many may still start by themselves: neither converged nor
     /// ending again and again.
     coming: AtomicUsize,
     /// The swarm's nodes, and when they were asked for: one answer serves all watches
@@ -162,7 +162,7 @@ struct Crashes {
 
 impl Crashes {
     /// Whether the service ends again and again although everything else that
-    /// it could be waiting for, its database say, has come.
+    /// it could be waiting for, such as its database, runs.
     fn are_final(&mut self, group: &Group) -> bool {
         if self.seen.is_empty() {
             return false;
@@ -227,7 +227,7 @@ impl Watch<'_> {
             }
             match &state {
                 // Swarm needs a moment to make the tasks of an update; until then those
-                // of the same spec from before are all there is.
+                // of the same spec from an earlier attempt are all there is.
                 State::Completed { .. } => {
                     let since = *good_since.get_or_insert_with(Instant::now);
                     if !self.target.since.is_change() || since.elapsed() >= NEW_TASKS {
@@ -386,16 +386,16 @@ impl Watch<'_> {
         since.elapsed() >= monitor(&self.target.spec)
     }
 
-    /// Whether a service fails again and again although nothing changes that it could
-    /// be waiting for: more of it tells nothing new.
+    /// Whether a service fails again and again although nothing that it could be
+    /// waiting for changes, so that waiting longer is useless.
     fn keeps_failing(&self, state: &State) -> bool {
         !self.group.changes
             && matches!(state, State::Failing(failing) if failing.times >= condition::AGAIN)
     }
 
-    /// Swarm does where the spec says so, and only while it works on an update: what
-    /// was just made has nothing to go back to, and what failed after the watch of the
-    /// update was over stays as it is.
+    /// Swarm does where the spec says so, and only while it works on an update: a new
+    /// service has nothing to go back to, and a failure after the monitor window is not
+    /// rolled back.
     fn swarm_goes_back(&self, live: &api::Service) -> bool {
         use api::{
             ServiceSpecUpdateConfigFailureActionEnum as Action,
@@ -436,8 +436,8 @@ fn monitor(spec: &api::ServiceSpec) -> Duration {
         .map_or(DEFAULT_MONITOR, Duration::from_nanos)
 }
 
-/// Whether waiting cannot help. Where swarm will go back by itself, its end is
-/// waited for, so that two do not undo at once.
+/// Whether waiting cannot help. If swarm rolls back by itself, its end is
+/// waited for, so that two rollbacks do not collide.
 fn is_final(state: &State, swarm_goes_back: bool) -> bool {
     match state {
         State::Paused { .. } | State::RolledBack { .. } => true,
@@ -455,9 +455,8 @@ fn is_missing_image(reason: &str) -> bool {
     reason.contains("no such image") || reason.contains("manifest unknown")
 }
 
-/// Why the newest task of our spec ended, where the state does not say so
-/// itself, and the last lines it wrote, or why these cannot be had: the failure
-/// is known without them.
+/// Why the newest task of our spec ended, if the state does not say so
+/// itself, and its last lines, or why these cannot be read.
 async fn explain(
     engine: &dyn Engine,
     target: &Target,

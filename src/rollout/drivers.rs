@@ -1,5 +1,5 @@
-//! Drivers that a stack asks for and no node has: swarm takes such a service and
-//! places no task of it until a node has the driver (moby/swarmkit,
+//! Drivers that a stack asks for but no node has: swarm accepts such a service
+//! but places no task of it until a node has the driver (moby/swarmkit,
 //! `manager/scheduler/filter.go`, `PluginFilter`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,10 @@ use crate::{
 /// What kind of plugin a driver is, in the engine's words, and its name.
 type Driver = (&'static str, String);
 
-/// What each engine has, so that nobody has to be asked.
+/// Drivers that every engine has, so that nodes need not be asked.
 const ALWAYS: &[(&str, &str)] = &[("Log", "json-file"), ("Log", "none"), ("Volume", "local")];
 
-/// Drivers that no node has of those that tell what they have.
+/// Drivers that no node has, among the nodes that report theirs.
 ///
 /// # Errors
 /// What the engine says. Nodes are asked for only where the stack has a driver that

@@ -1,7 +1,7 @@
-//! Why bringing a stack onto a swarm, or taking it off, failed.
+//! Why deploying a stack to a swarm, or removing it, failed.
 //!
-//! The variants that the command line tells apart by exit code say so; all
-//! others end in 1.
+//! Variants with an exit code of their own say so; all others end with
+//! 1.
 
 use std::{fmt, time::Duration};
 
@@ -16,7 +16,7 @@ use super::state::State;
 /// Bytes of a finding in the list of those that stop a deploy.
 const FINDING: usize = 2000;
 
-/// Why bringing a stack onto a swarm, or taking it off, failed.
+/// Why deploying a stack to a swarm, or removing it, failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,20 +24,20 @@ pub enum Error {
     Engine(#[from] crate::engine::Error),
     #[error(transparent)]
     Docker(#[from] crate::engine::docker_config::Error),
-    /// What stops a deploy before it begins, all of it.
+    /// All reasons that stop a deploy before it begins.
     #[error("{subject} cannot be deployed:\n{}", indented(.findings))]
     Unfit { subject: Subject, findings: Vec<Finding> },
     /// Exit code 4: it failed and the old version is back.
-    #[error("{0}\nthe previous version is back and runs")]
+    #[error("{0}\nthe previous version is running again")]
     RolledBack(Failed),
     /// Exit code 4: the update failed and swarm itself went back.
-    #[error("{0}\nswarm put back what these services ran before")]
+    #[error("{0}\nswarm returned these services to what they ran before")]
     SwarmRolledBack(Failed),
-    /// It failed and nothing was undone.
+    /// It failed, and nothing was rolled back.
     #[error("{0}")]
     Failed(Failed),
-    /// The swarm took none of what was sent.
-    #[error("{0}\nnothing was changed: what ran before runs on")]
+    /// The swarm accepted nothing of what was sent.
+    #[error("{0}\nnothing was changed: the previous version keeps running")]
     Untouched(Failed),
     /// A service of another stack, or of none, publishes a port.
     #[error(
@@ -45,7 +45,7 @@ pub enum Error {
     )]
     PortHeld { port: String, service: String, holder: String },
     /// It failed, and so did going back.
-    #[error("{failed}\ngoing back failed as well: {}", line(.undo))]
+    #[error("{failed}\nrolling back failed as well: {}", line(.undo))]
     UndoFailed { failed: Failed, undo: Box<str> },
     #[error("there is no stack `{stack}` on this server")]
     NoStack { stack: String },
@@ -53,7 +53,7 @@ pub enum Error {
     TimedOut { what: String, limit: Duration },
 }
 
-/// Whose deploy it is, for messages.
+/// What is deployed, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     App(String),
@@ -80,7 +80,7 @@ pub struct Failed {
     pub taken: Box<[Taken]>,
 }
 
-/// A service that the swarm took while it refused another one of the same deploy.
+/// A service that the swarm accepted while it refused another one of the same deploy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taken {
     /// The key in the compose file.
@@ -90,12 +90,12 @@ pub struct Taken {
     pub fate: Fate,
 }
 
-/// What became of what the swarm took.
+/// What happened to the services that the swarm accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// It is as before the deploy.
+    /// It was returned to the state before the deploy.
     Undone,
-    /// It stays as it was sent.
+    /// It keeps what was sent.
     Stays,
     /// Undoing it failed, for one service at least.
     Unknown,
@@ -117,7 +117,7 @@ pub struct FailedService {
 /// Why a service does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// It came to a state that does not get better by waiting.
+    /// It is in a state that waiting cannot improve.
     Stuck(State),
     /// The deadline passed in this state.
     Late { state: State, limit: Duration },
@@ -125,7 +125,7 @@ pub enum Problem {
     ChangedElsewhere,
     /// Somebody else removed the service.
     Gone,
-    /// The swarm did not take it.
+    /// The swarm refused it.
     Refused(String),
     /// The swarm could not be asked any more.
     Unreachable(String),
@@ -157,8 +157,8 @@ impl fmt::Display for Taken {
             (true, Fate::Undone) => "was made, and is removed again",
             (true, Fate::Stays) => "was made, and stays",
             (true, Fate::Unknown) => "was made",
-            (false, Fate::Undone) => "was updated, and is put back",
-            (false, Fate::Stays) => "was updated, and stays so",
+            (false, Fate::Undone) => "was updated, and is rolled back",
+            (false, Fate::Stays) => "was updated, and stays updated",
             (false, Fate::Unknown) => "was updated",
         })
     }
@@ -230,7 +230,7 @@ impl Hint for Error {
             Error::PortHeld { holder, .. } => Some(format!(
                 "publish another port, or take it from `{holder}` first; `docker service inspect --pretty {holder}` shows what it is"
             )),
-            Error::NoStack { .. } => Some("`potluck stack ls` shows which there are".into()),
+            Error::NoStack { .. } => Some("`potluck stack ls` lists the stacks".into()),
             _ => None,
         }
     }
@@ -260,16 +260,16 @@ mod tests {
         for (error, tail) in [
             (
                 Error::RolledBack(failed(Fate::Undone)),
-                "  new: was made, and is removed again\n  old: was updated, and is put back\n\
-                 the previous version is back and runs",
+                "  new: was made, and is removed again\n  old: was updated, and is rolled back\n\
+                 the previous version is running again",
             ),
             (
                 Error::Failed(failed(Fate::Stays)),
-                "  new: was made, and stays\n  old: was updated, and stays so",
+                "  new: was made, and stays\n  old: was updated, and stays updated",
             ),
             (
                 Error::UndoFailed { failed: failed(Fate::Unknown), undo: "old: gone".into() },
-                "  new: was made\n  old: was updated\ngoing back failed as well: old: gone",
+                "  new: was made\n  old: was updated\nrolling back failed as well: old: gone",
             ),
         ] {
             assert_eq!(error.to_string(), format!("{head}{tail}"));

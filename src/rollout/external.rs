@@ -1,5 +1,5 @@
 //! What must be right on the swarm before a rollout begins; pure. Docker finds these
-//! out service by service, half-way through.
+//! problems one service at a time, in the middle of a deploy.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::{
 
 use super::{Error, diff::PREDEFINED_NETWORKS, error::Subject, live::Live, place::Place};
 
-/// What the stack takes from the swarm and is not there. `explain` says of a
-/// secret, by its full name, more than that: whose it is, and how it is made.
+/// External objects of the stack that do not exist on the swarm. `explain`
+/// adds more about a secret, by its full name: whose it is, and how it is made.
 pub(crate) fn external(
     stack: &Stack,
     live: &Live,
@@ -62,7 +62,7 @@ fn no_secret(full_name: &str, place: &Place) -> Finding {
         .fix(place.secret(full_name))
 }
 
-/// Names and labels by which docker or potluck tells whose an object is.
+/// Names and labels by which docker or potluck recognises the owner of an object.
 pub(crate) fn reserved(stack: &Stack) -> Vec<Finding> {
     let found = owner::reserved(stack).into_iter();
     found
@@ -73,7 +73,7 @@ pub(crate) fn reserved(stack: &Stack) -> Vec<Finding> {
         .collect()
 }
 
-/// That nothing stops the deploy; where something does, all that does is said.
+/// Fails if anything stops the deploy; the error lists all of it.
 ///
 /// # Errors
 /// [`Error::Unfit`].

@@ -1,4 +1,4 @@
-//! What of an app is on the swarm right now, read in one go.
+//! What an app has on the swarm right now, read at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(crate) struct Live {
     pub same_secrets: BTreeMap<String, bool>,
     /// Volumes of the node that the engine speaks for, where the stack has any.
     pub volumes: Vec<Volume>,
-    /// Why they are not known: nothing is sent to them, so that stops no deploy.
+    /// Why they are unknown; this does not stop a deploy, because nothing is sent to them.
     pub unseen_volumes: Option<String>,
     /// The tasks of its services, where they were asked for along.
     pub glance: Glance,
@@ -166,8 +166,8 @@ impl Live {
     }
 }
 
-/// Whether a volume's options are the files' business: what they call external, and
-/// nothing more, is as somebody else made it.
+/// Whether the files define a volume's options: an external volume without options
+/// was defined by somebody else.
 pub(super) fn is_compared(volume: &StackVolume) -> bool {
     !volume.external || volume.driver.is_some() || !volume.driver_opts.is_empty()
 }
@@ -185,8 +185,8 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// Fills ids into a spec that refers by name. A name without an id stays:
-    /// the swarm then says what it misses.
+    /// Fills ids into a spec that refers by name. A name without an id is
+    /// kept: the swarm then reports what is missing.
     pub fn fill(&self, spec: &mut api::ServiceSpec) {
         let Some(task) = spec.task_template.as_mut() else { return };
         for network in task.networks.iter_mut().flatten() {

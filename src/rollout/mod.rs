@@ -1,5 +1,5 @@
-//! One stack onto a swarm: what is there, what differs, sending it, waiting until it
-//! runs, going back, taking it off; and stacks of plain compose files. It knows
+//! Rolls out one stack to a swarm: reads what exists, compares, sends what differs,
+//! waits until it runs, rolls back, removes it; also stacks of plain compose files. It knows
 //! nothing of apps, recipes or plugins.
 
 pub(crate) mod converge;

@@ -1,5 +1,5 @@
-//! What to type to make what a deploy takes from its server; pure. Docker's own
-//! commands do it, but for a simulated server: there a stack has to.
+//! The commands that create the objects which a deploy expects on its server;
+//! pure. These are docker's own commands, except on a simulated server, where a stack creates them.
 
 /// Where something is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Taking services, and what they used, off a swarm.
+//! Removes services, and what they used, from a swarm.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::{
 
 /// Swarm removes the containers of a service that is gone within seconds.
 const CONTAINER_PATIENCE: Duration = Duration::from_secs(20);
-/// Swarm takes the tasks of a job back as soon as it looks.
+/// How soon swarm ends the tasks of a job.
 const JOB_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(250);
 
@@ -64,7 +64,7 @@ impl Doomed {
         timeout: Duration,
     ) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
-        // Swarm lets a job that works go on without its service. Who does not wait gets
+        // Swarm lets a running job continue without its service. Who does not wait gets
         // what docker does.
         let stopped = if wait == Wait::ForTasks { &self.jobs[..] } else { &[] };
         for id in stopped {
@@ -101,7 +101,7 @@ pub(crate) fn jobs(services: &[api::Service]) -> Vec<String> {
     jobs.filter_map(|job| job.id.clone()).collect()
 }
 
-/// Has swarm end the tasks of a job, and waits until it is about to.
+/// Makes swarm end the tasks of a job, and waits until it has begun.
 async fn stop_job(engine: &dyn Engine, id: &str, deadline: Instant) -> Result<(), Error> {
     let live = match engine.service(id).await {
         Ok(live) => live,
@@ -124,8 +124,8 @@ async fn stop_job(engine: &dyn Engine, id: &str, deadline: Instant) -> Result<()
 }
 
 /// Containers that have ended hold their volumes until swarm removes them; who
-/// removes a volume by hand next should not be told that it is in use. It is
-/// not worth failing for.
+/// removes a volume by hand next should not be told that it is in use. Errors
+/// of this are ignored.
 async fn wait_containers_gone(
     engine: &dyn Engine,
     services: &[(String, String)],

@@ -1,5 +1,5 @@
-//! Bringing one stack onto a swarm: the part that deploying an app and
-//! deploying plain compose files have in common.
+//! Rolls out one stack: the part that apps and plain compose files
+//! have in common.
 //!
 //! live state → images → work → apply → converge → (go back) → prune. What
 //! surrounds it (consent, hooks, records) is the caller's.
@@ -44,7 +44,7 @@ use super::{
 /// recipes write into their timeout label.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// One stack on its way to a swarm.
+/// One stack that is rolled out to a swarm.
 pub(crate) struct Rollout<'a> {
     pub engine: &'a dyn Engine,
     pub stack: &'a Stack,
@@ -60,36 +60,36 @@ pub(crate) struct Rollout<'a> {
     pub subject: Subject,
 }
 
-/// What happens when services do not come to run.
+/// What happens if services fail to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnFailure {
-    /// What ran before comes back, where it is any good.
+    /// The previous version is restored, if it ever ran.
     GoBack(Before),
     /// Swarm does what the compose file tells it (`failure_action`).
     Leave,
 }
 
-/// Whether what runs now comes back when the deploy fails.
+/// Whether the previous version is restored if the deploy fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WayBack {
     Open,
     Closed,
 }
 
-/// What is known of what runs before the deploy.
+/// What is known about the version before the deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
     /// It has come up.
     Good,
-    /// It is of a deploy that failed, or that nobody saw the end of: good if all of it
-    /// has come up since.
+    /// It is from a deploy that failed, or whose end was not seen: usable if all of it
+    /// has started since.
     Attempt,
-    /// Somebody else deployed it: good if any of it has come up.
+    /// Somebody else deployed it: usable if any of it has started.
     Foreign,
 }
 
-/// What registries say of images. Asked once per deploy: an answer may take
-/// seconds to fail to come.
+/// The registries' answers about images. Asked once per deploy, because a
+/// registry that does not answer costs seconds.
 pub(crate) struct Images {
     found: BTreeMap<String, Distribution>,
     warnings: Vec<String>,
@@ -148,7 +148,7 @@ impl Rollout<'_> {
     /// Sends what differs.
     ///
     /// # Errors
-    /// As long as nothing was changed; what services met with is in the answer.
+    /// Only as long as nothing was changed; later failures of services are in the result.
     pub async fn send(&self, live: &Live, work: &Work) -> Result<Applied, Error> {
         self.progress.step("apply");
         self.look_for_ports(work).await?;
@@ -161,7 +161,7 @@ impl Rollout<'_> {
         apply::apply(self.engine, self.stack, (work, live), &auths, self.progress).await
     }
 
-    /// That no other service publishes a port that is new with this deploy: swarm would
+    /// Fails if another service publishes a port that is new with this deploy: swarm would
     /// say so only when networks, configs and other services were sent.
     async fn look_for_ports(&self, work: &Work) -> Result<(), Error> {
         let sent: Vec<&ServiceWork> =
@@ -202,7 +202,7 @@ impl Rollout<'_> {
 
     /// What is known of ports of nodes that are new with this deploy and that another
     /// service has. Swarm takes both and looks for nodes with room for each, so it is
-    /// no mistake by itself.
+    /// not a mistake by itself.
     ///
     /// # Errors
     /// What the engine says.
@@ -259,7 +259,9 @@ impl Rollout<'_> {
             if services.is_empty() {
                 return Err(error.into());
             }
-            self.progress.warn(format!("`failure_action` is not the recipe's: {error}"));
+            self.progress.warn(format!(
+                "`failure_action` could not be set back to the recipe's value: {error}"
+            ));
         }
         if services.is_empty() {
             return Ok(applied);
@@ -294,7 +296,7 @@ impl Rollout<'_> {
         }
     }
 
-    /// Whether what runs now comes back when the deploy fails.
+    /// Whether the previous version is restored if the deploy fails.
     ///
     /// # Errors
     /// What the engine says.
@@ -311,7 +313,7 @@ impl Rollout<'_> {
         Ok(if is_open { WayBack::Open } else { WayBack::Closed })
     }
 
-    /// Of each service that is there whether it has come up.
+    /// For each existing service, whether it has started successfully.
     async fn came_up(&self, live: &Live) -> Result<impl Iterator<Item = bool>, Error> {
         let now = Timestamp::now();
         let mut up = Vec::new();
@@ -322,16 +324,16 @@ impl Rollout<'_> {
         Ok(up.into_iter())
     }
 
-    /// Brings back what ran before, and waits until it runs.
+    /// Restores the previous version, and waits until it runs.
     ///
     /// # Errors
-    /// What could not be brought back, for people.
+    /// What could not be restored, for people.
     pub async fn go_back(&self, applied: &Applied) -> Result<(), String> {
         self.progress.step("roll back");
         undo::undo(self.engine, &applied.sent, self.limit, self.progress).await
     }
 
-    /// Looks that everything runs, where nothing has to be sent.
+    /// Checks that everything runs, if nothing has to be sent.
     pub async fn check_running(&self, live: &Live, work: &Work) -> Result<Reached, Error> {
         if let Some(reached) = self.all_run(live, work) {
             return Ok(reached);
@@ -354,8 +356,8 @@ impl Rollout<'_> {
         Some(reached)
     }
 
-    /// Removes what is wanted no more; to be called when the rest is known to
-    /// be good.
+    /// Removes what is no longer needed; to be called once the rest
+    /// runs.
     pub async fn prune(&self, work: &Work) {
         if !work.stale.is_empty() {
             self.progress.step("prune");
@@ -372,7 +374,7 @@ impl Rollout<'_> {
         }
     }
 
-    /// Waits for what was sent, and looks that the rest runs.
+    /// Waits for what was sent, and checks that the rest runs.
     async fn wait(&self, work: &Work, applied: &Applied) -> Result<Reached, Vec<FailedService>> {
         let mut targets: Vec<Target> = applied
             .sent
@@ -398,7 +400,7 @@ impl Rollout<'_> {
     }
 }
 
-/// What the swarm took, by service.
+/// What the swarm accepted, by service.
 fn taken(applied: &Applied, fate: Fate) -> Box<[Taken]> {
     let taken =
         |sent: &Sent| Taken { service: sent.key.clone(), is_new: sent.before.is_none(), fate };
@@ -407,9 +409,9 @@ fn taken(applied: &Applied, fate: Fate) -> Box<[Taken]> {
     all.into()
 }
 
-/// The same, but swarm does not put back what ran before where that is no good: it
-/// would end what was started, and the cause would be that of the spec before. As
-/// with what is just made, the tasks are given time to come.
+/// The same, but swarm does not roll back to a version that never ran: it would stop the
+/// new tasks, and report the cause of the previous spec. As for new services, the tasks get
+/// time to start.
 fn unreturning(work: &Work) -> Work {
     let mut work = work.clone();
     for service in work.services.iter_mut().filter(|service| service.before.is_some()) {

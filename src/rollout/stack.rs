@@ -1,7 +1,7 @@
 //! Stacks of plain compose files, as `docker stack` has them: no recipe, no
 //! settings, no hooks, no questions. Applying is the same as for apps
-//! ([`super::run`]); what differs is that nothing goes back by itself beyond
-//! what the compose file tells swarm, as docker does nothing either.
+//! ([`super::run`]); except that nothing is rolled back beyond what the
+//! compose file tells swarm, as in docker.
 
 use std::{
     collections::BTreeMap,
@@ -58,19 +58,18 @@ pub struct StackReport {
     pub plan: Plan,
     /// False when nothing had to change.
     pub changed: bool,
-    /// What the services came to; nothing of those that nobody looked at.
+    /// The results of the services; without those that were not watched.
     #[serde(flatten)]
     pub reached: Reached,
     pub seconds: f64,
 }
 
-/// Brings the swarm to what the files ask for and, unless it is told not to,
-/// waits until it runs.
+/// Deploys what the files ask for and, unless `detach` is set, waits until
+/// it runs.
 ///
 /// # Errors
-/// [`Error::Failed`], [`Error::SwarmRolledBack`], what the files take from the
-/// swarm and is not there, credentials that cannot be had, and what the engine
-/// says.
+/// [`Error::Failed`], [`Error::SwarmRolledBack`], missing external objects,
+/// credentials that cannot be read, and what the engine says.
 pub async fn deploy_stack(
     engine: &dyn Engine,
     stack: &Stack,
@@ -205,7 +204,7 @@ pub struct ServiceRow {
     pub running: u64,
     /// For a global service and for jobs: the tasks that swarm wants now.
     pub desired: u64,
-    /// Tasks of a job that came to their end well.
+    /// Tasks of a job that ended with exit code 0.
     pub completed: Option<u64>,
     /// With digest, where it is known.
     pub image: String,
@@ -216,7 +215,7 @@ pub struct ServiceRow {
 /// The services of a stack, by name.
 ///
 /// # Errors
-/// What the engine says. No services is no error: so it is with docker.
+/// What the engine says. No services is not an error, as with docker.
 pub async fn stack_services(
     engine: &dyn Engine,
     stack: &StackName,

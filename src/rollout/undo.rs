@@ -1,6 +1,6 @@
-//! Going back after a deploy that failed: services that ran before get their
-//! previous spec, services that came new with this version go again. Configs
-//! and secrets made for it stay; the next good deploy collects them.
+//! Rolls back after a failed deploy: services that ran before get their previous spec,
+//! services that are new in this version are removed. Configs and secrets made for it are
+//! kept; the next successful deploy removes them.
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ use super::{
 };
 
 const TRIES: usize = 3;
-/// What ran before may take longer to come up than the operator gave the new
-/// version to fail.
+/// Minimum deadline: the previous version may take longer to start than the
+/// operator's timeout for the new one.
 const SHORTEST: Duration = Duration::from_secs(120);
 /// Between two looks at a rollback of swarm's own.
 const POLL: Duration = Duration::from_millis(300);
 
-/// Brings back what was before, and waits until it runs.
+/// Restores the previous state, and waits until it runs.
 ///
 /// # Errors
-/// What could not be brought back, for people.
+/// What could not be restored, for people.
 pub(crate) async fn undo(
     engine: &dyn Engine,
     sent: &[Sent],
@@ -116,7 +116,7 @@ pub(crate) async fn tell_to_return(
     for service in held {
         for attempt in 1.. {
             let live = match engine.service(&service.id).await {
-                // Whoever waited for it has said so.
+                // The caller that waited for it has reported that.
                 Err(error) if error.is_not_found() => break,
                 live => live?,
             };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::Name;
 use crate::hint::Hint;
 
-/// Why a scaffold was not written. Nothing is half written.
+/// Why a scaffold was not written. Nothing is partly written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is there is never written over.
+    /// Existing files are never overwritten.
     #[error("{} exists already", path.display())]
     Exists { path: PathBuf },
     #[error("{action} {}: {source}", path.display())]

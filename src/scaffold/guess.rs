@@ -8,13 +8,13 @@ use crate::{
     recipe::abra::{Function, store_of},
 };
 
-/// What is known of a recipe beside the function.
+/// Facts about a recipe beside the function.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
     /// Keys of the services and the images they run, tags left out.
     pub services: BTreeMap<String, String>,
-    /// Text that says how functions are called: the README, the sample of
-    /// settings.
+    /// Text that shows how functions are called: the README, the sample
+    /// of settings.
     pub usage: String,
     /// Keys that `.env.sample` and the exports of `abra.sh` have.
     pub settings: BTreeSet<String>,
@@ -25,8 +25,8 @@ pub struct Hints {
 /// A guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guess {
-    /// The service that abra runs the function in; none when it runs on the
-    /// operator's machine (`--local`), or nothing says where.
+    /// The service that abra runs the function in; none if it runs on the
+    /// operator's machine (`--local`), or the place is unknown.
     pub service: Option<String>,
     /// Whether it runs on the operator's machine, with all their rights.
     pub is_local: bool,
@@ -37,13 +37,13 @@ pub struct Guess {
     pub secrets: BTreeSet<String>,
     /// How many arguments it reads, `$1` and so on.
     pub parameters: usize,
-    /// Whether it hands all of its arguments on, `"$@"`.
+    /// Whether it passes on all of its arguments, `"$@"`.
     pub takes_more: bool,
-    /// What a plugin cannot do as it is written.
+    /// What a plugin cannot do in this way.
     pub remarks: Vec<String>,
 }
 
-/// Programs of data stores, and what their services' images are called.
+/// Programs of databases, and the names of their services' images.
 const CLIENTS: [(&str, &[&str]); 8] = [
     ("psql", &["postgres", "pgvector", "postgis"]),
     ("pg_dump", &["postgres", "pgvector", "postgis"]),
@@ -203,7 +203,7 @@ fn abras_own(text: &str, guess: &mut Guess) {
         ("TARGET", "it is the service that abra ran the function in, or `local`"),
     ] {
         if variables.contains(name) && !guess.settings.contains(name) {
-            guess.remarks.push(format!("`{name}` is no setting: {instead}"));
+            guess.remarks.push(format!("`{name}` is not a setting: {instead}"));
         }
     }
     if guess.takes_more {
@@ -215,7 +215,7 @@ fn abras_own(text: &str, guess: &mut Guess) {
     }
 }
 
-/// What the recipe does not have under this name.
+/// Names that the recipe does not define.
 fn unknown(text: &str, hints: &Hints, guess: &mut Guess) {
     let of_no_recipe = |name: &str| OF_NO_RECIPE.split_whitespace().any(|other| other == name);
     let is_setting = |name: &String| {

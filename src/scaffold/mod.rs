@@ -1,5 +1,5 @@
-//! Folders for new plugins, in Rust or Python: sources that build as they are, hooks that do
-//! something, a test that runs without any server, and the SDK beside it.
+//! Folders for new plugins, in Rust or Python: sources that build without changes, working
+//! hooks, a test that runs without any server, and the SDK beside it.
 
 mod error;
 mod guess;
@@ -34,7 +34,7 @@ pub enum Language {
 /// A new plugin that plays these roles; at least one.
 ///
 /// # Errors
-/// [`Error::Name`] for what the language has taken.
+/// [`Error::Name`] for a name that is reserved in the language.
 pub fn plugin(language: Language, name: &Name, roles: &BTreeSet<Role>) -> Result<Files, Error> {
     check(name, language)?;
     Ok(match language {
@@ -59,8 +59,8 @@ impl Files {
         self.0.insert(path.into(), text.into());
     }
 
-    /// Writes all of them into a folder that does not exist yet, at once: it is
-    /// there whole, or not at all.
+    /// Writes all of them into a folder that does not exist yet, at once: it
+    /// exists completely, or not at all.
     ///
     /// # Errors
     /// [`Error::Exists`], [`Error::Io`].
@@ -107,7 +107,7 @@ expect:
   log: [\"info: app.example.org runs for the first time\"]
 ";
 
-/// What the `recipe.yml` around a new plugin says of it.
+/// The entry of a new plugin in the `recipe.yml` around it.
 fn wanted(name: &Name) -> String {
     format!("plugins:\n  - name: {name}\n    component: plugins/{name}.wasm\n    grants: []\n")
 }

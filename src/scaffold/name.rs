@@ -16,7 +16,7 @@ impl Name {
         &self.0
     }
 
-    /// The name most like a text.
+    /// The valid name that is most similar to a text.
     pub fn like(text: &str) -> Self {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let text: String = text.chars().map(plain).take(LONGEST - "plugin-".len()).collect();
@@ -32,7 +32,7 @@ pub(super) const RUST_KEYWORDS: &str = "\
     final fn for gen if impl in let loop macro match mod move mut override priv pub ref return \
     self static struct super trait true try type typeof unsafe unsized use virtual where while \
     yield";
-/// Crates that a plugin in Rust cannot be called as: the compiler's own, and the SDK.
+/// Crate names that a plugin in Rust cannot have: the compiler's own, and the SDK.
 const CRATES: &str = "alloc core potluck potluck-sdk proc-macro std test";
 /// Python's keywords (`keyword.kwlist` in lower case).
 const PYTHON_KEYWORDS: &str = "\
@@ -64,21 +64,19 @@ const PYTHON_MODULES: &str = "\
     venv warnings wave weakref webbrowser winreg winsound wit_world wsgiref xdrlib xml \
     xmlrpc zipapp zipfile zipimport zlib zoneinfo";
 
-/// Why a plugin in a language cannot be called so, if it cannot.
+/// Why a plugin in a language cannot have this name, if it cannot.
 pub(super) fn refused(name: &Name, language: Language) -> Option<&'static str> {
     let has = |list: &str, name: &str| list.split_ascii_whitespace().any(|word| word == name);
     let name = name.as_str();
     match language {
         Language::Rust if has(RUST_KEYWORDS, name) => Some("it is a keyword of Rust"),
-        Language::Rust if has(CRATES, name) => {
-            Some("Rust's own crates and the SDK's are called so")
-        }
+        Language::Rust if has(CRATES, name) => Some("a crate of Rust or of the SDK has this name"),
         Language::Python if has(PYTHON_KEYWORDS, name) => Some("it is a keyword of Python"),
         Language::Python if has(PYTHON_MODULES, &name.replace('-', "_")) => {
-            Some("a module of Python or of the SDK is called so, and would be hidden by it")
+            Some("it would hide the module of this name, of Python or of the SDK")
         }
         Language::Python if name == "setup" || name == "conftest" || name.starts_with("test-") => {
-            Some("a module that is called so is taken for a test")
+            Some("a module of this name is taken for a test")
         }
         _ => None,
     }

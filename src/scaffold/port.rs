@@ -22,7 +22,7 @@ use crate::{
 pub struct Port {
     /// Its exports, which need no port.
     pub exports: Exports,
-    /// What looks like a function, by its line, and is not among the stubs.
+    /// Lines that look like a function but have no stub.
     pub missed: Vec<(usize, String)>,
     pub stubs: Vec<Stub>,
     /// The plugin; none without functions.
@@ -51,7 +51,7 @@ pub struct Stub {
 /// Makes a plugin called `name` of a script's functions.
 ///
 /// # Errors
-/// [`Error::Name`] for what Rust has taken.
+/// [`Error::Name`] for a name that is reserved in Rust.
 pub fn port(name: &Name, script: &str, hints: &Hints) -> Result<Port, Error> {
     super::check(name, Language::Rust)?;
     let exports = abra::exports(script);
@@ -103,7 +103,7 @@ fn every_command_is_listed_and_known() {
 
 /// Names that mean something else where stubs are called.
 const TAKEN: [&str; 4] = ["arguments", "name", "run", "specs"];
-/// How many arguments more may be given to what takes any number.
+/// How many optional arguments a stub has for a function that takes any number.
 const MORE: usize = 8;
 
 fn identifier(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! Which of potluck's own plugins fit a recipe's services, as their images tell; pure.
 //!
-//! Where a database's data lies and how it is dumped is the same in every recipe: a
-//! port of its functions would write anew what comes with potluck.
+//! Where a database keeps its data and how it is dumped is the same in every
+//! recipe: porting its functions would rewrite what comes with potluck.
 
 use std::fmt::Write;
 
@@ -27,7 +27,7 @@ const IMAGES: [(&str, &str); 11] = [
     ("valkey", "redis"),
 ];
 
-/// A service, and the plugin that saves and puts back what it holds.
+/// A service, and the plugin that saves and restores its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     pub service: String,
@@ -38,8 +38,8 @@ pub struct Suggestion {
     pub recipe_yml: String,
 }
 
-/// What fits the recipe's services, by their keys: as their images tell, else the
-/// functions of `abra.sh` for backups.
+/// Standard plugins for the recipe's services, by their keys: judged by their
+/// images, else by the functions of `abra.sh` for backups.
 pub fn suggestions<'a>(
     hints: &Hints,
     functions: impl IntoIterator<Item = &'a Function>,

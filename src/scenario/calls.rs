@@ -1,12 +1,12 @@
-//! What a plugin asked of the world, as the values that a scenario's `calls`
-//! are compared with and that a recording holds.
+//! The calls of a plugin, as the values that a scenario's `calls` are
+//! compared with and that a recording contains.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use crate::plugin::{Command, HttpRequest};
 
-/// Before bytes that are not text.
+/// Prefix of bytes that are not text.
 const BASE64: &str = "base64:";
 
 pub fn run(service: &str, command: &Command, input: &[u8]) -> Value {
@@ -75,7 +75,7 @@ pub fn text(bytes: &[u8]) -> String {
     }
 }
 
-/// Bytes as a scenario means them.
+/// Parses bytes in a scenario.
 pub fn bytes(text: &str) -> Vec<u8> {
     let decoded = text.strip_prefix(BASE64).and_then(|encoded| STANDARD.decode(encoded).ok());
     decoded.unwrap_or_else(|| text.as_bytes().to_vec())

@@ -1,4 +1,4 @@
-//! What was expected beside what came of it.
+//! Compares expected with actual results.
 
 use serde_json::{Map, Value};
 use similar::TextDiff;
@@ -9,10 +9,10 @@ use crate::engine::simulated::pattern::fits;
 /// Lines around a difference.
 const CONTEXT: usize = 4;
 
-/// How much of a map is meant.
+/// Which keys of a map are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
-    /// What is not said is not compared.
+    /// Omitted keys are not compared.
     Said,
     All,
 }
@@ -32,7 +32,7 @@ pub fn difference(expect: &Expect, actual: &Map<String, Value>) -> Option<String
     Some(shown.map(|line| format!("{line}\n")).collect())
 }
 
-/// Both sides with what is not compared left out and what fits made equal.
+/// Both sides, without what is not compared and with matching parts made equal.
 fn sides(expect: &Expect, actual: &Map<String, Value>) -> (Value, Value) {
     let mut wanted = Map::new();
     let mut found = Map::new();
@@ -126,12 +126,12 @@ fn show(value: &Value) -> String {
     if value.as_object().is_some_and(Map::is_empty) {
         return String::new();
     }
-    // What cannot be written as YAML is shown all the same.
+    // What cannot be written as YAML is shown nevertheless.
     serde_saphyr::to_string(value).unwrap_or_else(|_| format!("{value:#}\n"))
 }
 
-/// What to expect of something that came out like this: what was said where it
-/// fits, and what was found where not. Says everything when nothing was said.
+/// The updated expectation: the written one where it matches, else the actual
+/// value. If nothing was expected, everything is written.
 pub fn corrected(expect: &Expect, actual: &Map<String, Value>) -> Map<String, Value> {
     let said = said(expect);
     let outcome = |key: &str| matches!(key, "result" | "failure");
@@ -210,7 +210,7 @@ fn keep(expected: &Value, found: &Value) -> Value {
     }
 }
 
-/// Puts `*` for every text that came out otherwise the second time.
+/// Writes `*` for every text that differs in the second run.
 pub fn loosened(first: &Value, second: &Value) -> Value {
     match (first, second) {
         (Value::Object(a), Value::Object(b)) => a

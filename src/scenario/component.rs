@@ -1,4 +1,4 @@
-//! Where a component that is played comes from.
+//! Where the component of a scenario comes from.
 
 use std::{
     borrow::Cow,
@@ -14,13 +14,13 @@ use crate::{
     regular,
 };
 
-/// Where a component that is played comes from.
+/// Where the component of a scenario comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Component {
     File {
         path: PathBuf,
-        /// The folder of the recipe that it lies in, if it was found as part of
-        /// one: no link leads out of it, as on a server.
+        /// The folder of the recipe that contains it, if any: links must not
+        /// lead out of it, as on a server.
         recipe: Option<PathBuf>,
     },
     /// One that comes with potluck.
@@ -61,7 +61,7 @@ impl Component {
         }
     }
 
-    /// Whether something is there; what is no file is refused when it is read.
+    /// Whether the path exists; anything but a file is refused when it is read.
     pub fn is_there(&self) -> bool {
         match self {
             Component::File { path, .. } => path.symlink_metadata().is_ok(),
@@ -70,7 +70,7 @@ impl Component {
     }
 
     /// A source in the plugin's folder that was changed after the component was
-    /// built. What cannot be looked at is not newer.
+    /// built. What cannot be read counts as older.
     pub fn newer_source(&self, folder: &Path) -> Option<PathBuf> {
         let Component::File { path, .. } = self else { return None };
         let built = fs::metadata(path).and_then(|found| found.modified()).ok()?;

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario, apart from what it is there to find out.
+//! Errors in a scenario itself, as opposed to the failures that it finds.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// It does not say what a scenario says.
+    /// It is not a valid scenario.
     #[error("{0}")]
     Invalid(String),
-    /// No hook of the plugin is called so.
+    /// No hook of the plugin has this name.
     #[error("the plugin has no hook `{name}`")]
     UnknownHook { name: String, hint: String },
     /// Two roles of the plugin have a hook of that name.
@@ -26,7 +26,7 @@ pub enum Error {
     /// The hook takes other arguments.
     #[error("wrong arguments for `{hook}`: {message}")]
     Arguments { hook: String, message: String },
-    #[error("{} does not read: {source}", path.display())]
+    #[error("{} cannot be read: {source}", path.display())]
     Recipe {
         path: PathBuf,
         #[source]

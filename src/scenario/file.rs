@@ -1,5 +1,5 @@
-//! What stands in a scenario's file. Read strictly: a misspelt key would
-//! otherwise expect nothing, and say nothing.
+//! The content of a scenario's file. It is read strictly: a misspelt key
+//! would otherwise silently expect nothing.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,11 +14,11 @@ const MAX_LENGTH: u64 = 4 << 20;
 /// Steps of one scenario.
 pub(super) const MAX_STEPS: usize = 100;
 
-/// Texts as they stand in the file, `1.10` and `yes` too; none where nothing
-/// stands there.
+/// Texts as written in the file, even `1.10` and `yes`; none for an empty
+/// value.
 pub type Texts = BTreeMap<String, Option<String>>;
 
-/// A world, and what happens in it.
+/// A world, and the steps in it.
 #[derive(Debug, Clone, Default)]
 pub struct Scenario {
     /// What it shows, in a sentence.
@@ -30,7 +30,7 @@ pub struct Scenario {
     pub steps: Vec<Step>,
 }
 
-/// A hook that is called, and what should come of it.
+/// A hook that is called, and the expected result.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -44,7 +44,7 @@ pub struct Step {
     pub expect: Expect,
 }
 
-/// What is there when the hook is called.
+/// The world when the hook is called.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Given {
@@ -135,7 +135,7 @@ pub struct HttpRule {
     pub times: Option<u32>,
 }
 
-/// What should come of it. What is not said is not compared; `*` stands for any
+/// The expected result. Omitted keys are not compared; `*` stands for any
 /// text.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -208,7 +208,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// What would be found out only when it is too late.
+    /// Checks that would otherwise fail too late.
     fn check(&self) -> Result<(), Error> {
         self.given.granted()?;
         self.given.time()?;
@@ -261,7 +261,7 @@ impl Given {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn time(&self) -> Result<u64, Error> {
-        let bad = |given: &Value| Error::Invalid(format!("`now` is no time: {given}"));
+        let bad = |given: &Value| Error::Invalid(format!("`now` is not a time: {given}"));
         match &self.now {
             None => Ok(1_767_225_600),
             Some(Value::Number(seconds)) => {

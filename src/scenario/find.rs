@@ -1,7 +1,7 @@
 //! Which scenarios belong to which component.
 //!
 //! - a recipe's folder: `plugins/NAME/tests/*.yml` for each plugin that its
-//!   `recipe.yml` lists, and the component that stands there, `std:` included;
+//!   `recipe.yml` lists, and the component that is listed there, `std:` included;
 //! - a plugin's folder: `tests/*.yml`, and the one `.wasm` in it, or
 //!   `../NAME.wasm`;
 //! - a component: `tests/*.yml` or `NAME/tests/*.yml` beside it;

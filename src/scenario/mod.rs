@@ -1,5 +1,5 @@
-//! Scenarios: a world for a plugin, written down in a file, one of its hooks
-//! called in it, and what should come of that.
+//! Scenarios: a file that describes a world for a plugin, the hook that is
+//! called in it, and the expected result.
 //!
 //! ```yaml
 //! about: the first deploy creates the administrator
@@ -18,12 +18,12 @@
 //!   log: ["info: created the administrator ada@example.org"]
 //! ```
 //!
-//! The real component runs in the real host; only what lies outside of the
-//! sandbox is the scenario's. There is no server and no folder of an operator.
+//! The real component runs in the real host; the scenario replaces only
+//! what is outside of the sandbox. There is no server and no folder of an operator.
 //! `docs/plugins.md` describes the file.
 //!
-//! To read: [`mod@file`] (what stands in one), `hook` (calling), [`World`] (what is
-//! scripted), `compare` (what came of it), [`record`] (from a real run to a
+//! To read: [`mod@file`] (the content of one), `hook` (calling), [`World`] (what is
+//! scripted), `compare` (the result), [`record`] (from a real run to a
 //! file), [`find`] (which files belong to which component).
 
 mod calls;

@@ -12,7 +12,7 @@ use crate::{
     recipe::manifest::PluginLimits,
 };
 
-/// What a scenario that does not say otherwise takes from the recipe.
+/// What a scenario takes from the recipe by default.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
     pub grants: BTreeSet<Grant>,
@@ -27,11 +27,11 @@ pub struct Played {
     pub call: String,
     /// `result` or `failure`, `calls`, `log`, `memory`, `secrets`.
     pub actual: Map<String, Value>,
-    /// What was expected beside what came, where they differ.
+    /// The difference between expected and actual results, if any.
     pub difference: Option<String>,
-    /// What the plugin asked for and the scenario does not answer.
+    /// Calls of the plugin that the scenario does not answer.
     pub unanswered: Vec<Value>,
-    /// Secrets whose value the plugin was told, which it is not on a server.
+    /// Secrets whose value the plugin got, which is not possible on a server.
     pub revealed: BTreeSet<String>,
 }
 
@@ -40,16 +40,16 @@ impl Played {
         self.difference.is_none() && self.unanswered.is_empty()
     }
 
-    /// What to expect of this from now on.
+    /// The updated expectation.
     pub fn corrected(&self, expect: &file::Expect) -> Map<String, Value> {
         compare::corrected(expect, &self.actual)
     }
 }
 
-/// Plays all steps; after one whose hook did not end well, the rest fails, too.
+/// Plays all steps; after one whose hook failed, the rest fails, too.
 ///
 /// # Errors
-/// What keeps the scenario from being played at all.
+/// Why the scenario cannot be played at all.
 pub async fn play(
     plugin: &Plugin,
     scenario: &Scenario,
@@ -121,7 +121,7 @@ pub fn surroundings(
     })
 }
 
-/// What came of a hook, in the order in which people read it.
+/// The result of a hook, in the order in which people read it.
 pub(super) fn actual(
     outcome: &Result<Value, plugin::Error>,
     happened: Happened,

@@ -1,17 +1,17 @@
-//! A scenario's file with other expectations, the rest as it was.
+//! Updates the expectations in a scenario's file and keeps the rest.
 //!
-//! The lines of `expect` are exchanged where they stand, so that comments and the
-//! author's way of writing stay. What comes of it is read again and has to say
-//! what is meant: a file that is written in another way than most (`steps` on one
-//! line, anchors) gets its `steps` written anew, or is refused.
+//! The lines of `expect` are replaced in place, so that comments and the author's
+//! formatting are kept. The result is parsed again and must have the intended meaning: in a
+//! file with unusual formatting (`steps` on one line, anchors) the whole `steps` are
+//! rewritten, or the file is refused.
 
 use serde_json::{Map, Value};
 
 use super::{Error, file::MAX_STEPS};
 use crate::yaml;
 
-/// The text with other expectations: one for each step, of a scenario without
-/// `steps` its one; none where the step's own stays. An empty one expects nothing.
+/// The text with new expectations, one for each step (a scenario without
+/// `steps` has one step); none keeps the step's own. An empty one expects nothing.
 ///
 /// # Errors
 /// [`Error::Invalid`] when the file is written in a way that cannot be kept.
@@ -34,7 +34,7 @@ pub fn update(text: &str, expects: &[Option<Map<String, Value>>]) -> Result<Stri
 }
 
 fn refused() -> Error {
-    Error::Invalid("its file is written in a way that an update would lose".into())
+    Error::Invalid("an update would lose the way in which its file is written".into())
 }
 
 fn read(text: &str) -> Result<Value, Error> {
@@ -123,7 +123,7 @@ fn steps_in_place(
 /// of the key's lines, or at its end.
 fn with_key(text: &str, depth: usize, key: &str, block: &str) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    // What stands behind, between this key and the next one, is not its own.
+    // The text after it, up to the next key, does not belong to it.
     let behind = |lines: &[&str]| {
         let is_own =
             |line: &&str| !is_aside(line) || !line.trim().is_empty() && indent(line) > depth;

@@ -25,7 +25,7 @@ use crate::{
     progress::{Event, Sink},
 };
 
-/// What a scenario gives, and what became of it.
+/// What a scenario gives, and the state during its run.
 pub struct World {
     given: Given,
     now: Duration,
@@ -58,7 +58,7 @@ pub struct Happened {
     pub memory: BTreeMap<String, String>,
     /// Those that have a value now.
     pub secrets: BTreeMap<String, String>,
-    /// Names of those whose value the plugin was told: no server does that.
+    /// Names of secrets whose value the plugin got, which no server reveals.
     pub revealed: BTreeSet<String>,
 }
 
@@ -116,7 +116,7 @@ impl World {
         Some(rule.clone())
     }
 
-    /// What a service does that need not be scripted: it succeeds.
+    /// Calls of a service that need no script: they succeed.
     fn simple(&self, service: &str, on: On, call: Value) -> Result<(), ServiceError> {
         let mut inner = self.lock();
         inner.calls.push(call);

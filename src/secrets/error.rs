@@ -1,4 +1,4 @@
-//! What goes wrong with secrets. No variant holds a value.
+//! Errors of secrets. No variant holds a value.
 
 use crate::hint::Hint;
 
@@ -42,7 +42,7 @@ fn in_version(version: &str, stored: &[String]) -> String {
     }
 }
 
-/// What is longer was not read to its end.
+/// A longer value was not read completely.
 fn of_size(size: usize, max: usize) -> String {
     match size {
         0 => "is empty".into(),

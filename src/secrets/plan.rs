@@ -12,7 +12,7 @@ use crate::{
     home::EnvFile,
 };
 
-/// Longest password that is made; longer ones are a typing mistake.
+/// Longest generated password; a larger length is a typing mistake.
 const MAX_LENGTH: usize = 4096;
 /// Of a password whose charset is given and whose length is not.
 const DEFAULT_LENGTH: usize = 32;
@@ -31,8 +31,8 @@ pub struct SecretPlan {
     /// The key of the settings that holds the version.
     pub key: Option<String>,
     pub shape: Shape,
-    /// False when its value has to be inserted: `generate=false`, or nobody
-    /// knows what it should look like because no key versions it.
+    /// False when its value has to be inserted: `generate=false`, or no key
+    /// has its version, so that its form is unknown.
     pub generate: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Survey {
     pub unplanned: BTreeMap<String, Unplanned>,
 }
 
-/// A secret that the settings do not say enough of.
+/// A secret for which the settings say too little.
 #[derive(Debug)]
 pub struct Unplanned {
     /// Without stack and version, `db_password`.
@@ -247,9 +247,9 @@ fn plan(
     })
 }
 
-/// Secrets' names and the keys that hold their versions. What a compose file
-/// writes, `${STACK_NAME}_db_password_${SECRET_DB_PW_VERSION}`, says more than
-/// the key's own name.
+/// Secrets' names and the keys that hold their versions. The text in a compose file,
+/// `${STACK_NAME}_db_password_${SECRET_DB_PW_VERSION}`, is more reliable than the key's own
+/// name.
 fn version_keys(env: &EnvFile, sources: &[Source]) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
     let settings = env.values();
@@ -290,7 +290,7 @@ pub(crate) fn written_names(text: &str) -> Vec<(String, String)> {
         let before = &text[..at];
         let word = |c: char| is_word(c) || c == '-';
         let Some(end) = before.rfind(|c| !word(c)) else { continue };
-        // What stands before it must be the stack's name, `${STACK_NAME}`.
+        // The text before it must be the stack's name, `${STACK_NAME}`.
         if let Some(name) = before[end..].strip_prefix("}_")
             && !name.is_empty()
             && key.starts_with("SECRET_")

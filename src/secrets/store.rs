@@ -50,8 +50,8 @@ pub struct StoredSecret {
     pub full_name: String,
 }
 
-/// Makes the secrets that are missing; keeps those that exist. Those made
-/// before something fails stay, and a second run goes on from there.
+/// Generates the secrets that are missing; keeps those that exist. After
+/// a failure, the secrets made so far are kept, and a second run continues from there.
 ///
 /// # Errors
 /// [`Error::Engine`], [`Error::Random`].
@@ -79,7 +79,7 @@ pub async fn generate(
     Ok(made)
 }
 
-/// Makes one secret, also one that `generate` would leave to be inserted.
+/// Generates one secret, even one that `generate` would leave to be inserted.
 ///
 /// # Errors
 /// [`Error::Exists`], [`Error::Engine`], [`Error::Random`].
@@ -153,8 +153,8 @@ pub async fn stored(
     stored_or(engine, app, planned).await
 }
 
-/// The same, with another word on the secrets that say nothing themselves:
-/// `unlabelled` is given their full names.
+/// The same, with another rule for secrets without a label: `unlabelled`
+/// is called with their full names.
 ///
 /// # Errors
 /// [`Error::Engine`].
@@ -188,8 +188,8 @@ pub(super) fn stored_among<'a>(
     secrets
 }
 
-/// `<stack>_<name>_<version>`, where a version has no `_` of its own: what has
-/// more may belong to a stack whose name begins as ours.
+/// `<stack>_<name>_<version>`, where a version has no `_` of its own: a longer
+/// name may belong to a stack whose name begins like ours.
 pub(super) fn is_version_of(full_name: &str, stack: &StackName, name: &str) -> bool {
     full_name
         .strip_prefix(stack.as_str())

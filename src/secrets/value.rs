@@ -45,7 +45,7 @@ impl Charset {
     /// Reads `charset=alnum,safespecial`: names joined with commas.
     ///
     /// # Errors
-    /// The name that is not known.
+    /// The unknown name.
     pub fn parse(names: &str) -> Result<Self, String> {
         let mut characters = String::new();
         for name in names.split(',').map(str::trim) {
@@ -75,7 +75,7 @@ impl Charset {
 /// A new value.
 ///
 /// # Errors
-/// [`Error::Random`] when the system has no randomness to give.
+/// [`Error::Random`] if the system provides no randomness.
 pub fn make(shape: &Shape) -> Result<Zeroizing<String>, Error> {
     match shape {
         Shape::Password { length, charset } => password(*length, charset),

@@ -1,5 +1,5 @@
 //! All versions of an app's secrets: those that its settings ask for, and those
-//! that its swarm has, with who uses them.
+//! that its swarm has, with the services that use them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub struct SecretVersion {
     pub id: Option<String>,
     /// Full names of the services that have it.
     pub used_by: Vec<String>,
-    /// Why it cannot be made, where the settings are the reason.
+    /// Why it cannot be generated, if the settings are the reason.
     pub problem: Option<String>,
 }
 
@@ -139,8 +139,8 @@ pub fn find_version<'a>(
     }
 }
 
-/// Name and version of a stored secret. Of the names that the recipe has, the
-/// longest that fits: `db_password_v1` is no version of `db`.
+/// Name and version of a stored secret. Of the recipe's names, the longest
+/// that matches: `db_password_v1` is not a version of `db`.
 fn parts<'a>(full_name: &'a str, stack: &StackName, names: &BTreeSet<&str>) -> (&'a str, &'a str) {
     let rest = full_name.strip_prefix(stack.as_str()).and_then(|rest| rest.strip_prefix('_'));
     let rest = rest.unwrap_or(full_name);

@@ -18,11 +18,11 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// It ended in a way that it does not say why by itself.
+    /// It failed without saying why.
     #[error("{program} failed: {status}")]
     Failed { program: String, status: std::process::ExitStatus },
-    /// It said why on standard error: nothing is to be added.
-    #[error("{program} failed, and said why")]
+    /// It said why on standard error: there is nothing to add.
+    #[error("{program} failed for the reason that it printed")]
     Said { program: String },
     #[error("{program} built no component")]
     NoComponent { program: String, hint: String },

@@ -1,5 +1,5 @@
-//! What a component in Python is made of, as one digest: the module is run when it is
-//! made, and may read any file in its folder, so all of them count.
+//! The inputs of a component in Python, as one digest: the module is run while it is
+//! built, and may read any file in its folder, so all of them count.
 
 use std::{
     fs::{self, File},

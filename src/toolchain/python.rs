@@ -1,5 +1,5 @@
-//! Python, with componentize-py: the SDK's own `python -m potluck build` knows
-//! how, and says what is missing.
+//! Python, with componentize-py: the SDK's own `python -m potluck build` does
+//! the work, and says what is missing.
 
 use std::{
     fs, io,

@@ -1,5 +1,5 @@
-//! Rust, for `wasm32-unknown-unknown`: no WASI gets in, so a component imports
-//! nothing but potluck's interface. `plugins/build.sh` does the same for the
+//! Rust, for `wasm32-unknown-unknown`: it has no WASI, so a component imports
+//! only potluck's interface. `plugins/build.sh` does the same for the
 //! plugins of this repository.
 
 use std::{

@@ -1,12 +1,12 @@
-//! Where cargo builds plugins: in one folder for all of them, so that what they
-//! share, which is nearly all that takes time, is compiled once and not once for
-//! each plugin, or anew for one that was moved.
+//! Where cargo builds plugins: in one folder for all of them, so that their common
+//! dependencies, which take nearly all of the time, are compiled once, and not again for
+//! each plugin or for one that was moved.
 //!
-//! Cargo tells the outputs of two packages of one name apart by nothing but their
-//! name: whichever was built last is there, and cargo calls it fresh for both. So
-//! it is written down whose is there, and what cargo knows of another's is removed
-//! first; compiling the plugin's own crate again takes less than a second. A lock
-//! keeps other builds out until the component was read.
+//! Cargo distinguishes the outputs of two packages only by their names: the output of the
+//! last build is there, and cargo considers it fresh for both. So this records which
+//! plugin's output is there, and first removes cargo's records of another one; compiling
+//! the plugin's own crate again takes less than a second. A lock blocks other builds until
+//! the component has been read.
 
 use std::{
     fs::{self, File},

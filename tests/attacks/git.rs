@@ -366,7 +366,7 @@ fn the_address_of_origin_is_not_included() {
         APP,
         "--server=simulated",
     ]);
-    assert!(run.stderr.contains("is here already, from this folder"), "{run}");
+    assert!(run.stderr.contains("exists already, from this folder"), "{run}");
 }
 
 #[test]

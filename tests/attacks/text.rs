@@ -278,8 +278,11 @@ configs: {}
         };
         let others: Vec<_> = lines[plan + 1..].iter().filter(|line| !begun(line)).collect();
         let fails = match deployed {
-            false => "If it fails: what was started stays, to be looked at.",
-            true => "If it fails: the services get back what they run now.",
+            false => {
+                "If it fails: the services that were started are kept, so that you can look into \
+                 them."
+            }
+            true => "If it fails: the services return to what they run now.",
         };
         assert_eq!(others, [&fails, &"Nothing was changed: this was a dry run."]);
     }

@@ -475,7 +475,7 @@ async fn a_restore_that_is_killed_is_completed_by_the_next_one() {
         assert_eq!(ended.status.code(), None, "{killed:?}: {ended:?}");
 
         // The app goes on with its own data, or whoever looks is told.
-        let half = "did not come to its end: the data may be half of it";
+        let half = "did not finish: some of the data may come from the backup";
         let hint = format!("`potluck backup restore {name} 2");
         let dry = ["app", "deploy", &name, "--dry-run"];
         for looks in [&["app", "ls", "--status"][..], &["app", "ps", &name], &dry] {

@@ -449,9 +449,9 @@ async fn a_dump_that_does_not_prove_itself_leaves_no_snapshot() {
     let lab = Lab::new().await;
     let cut_off = "--\n-- PostgreSQL database dump\n--\nCREATE TABLE t ();\n".as_bytes();
     for (dump, expected) in [
-        (GZIP_OF_NOTHING, "nothing in its gzip stream"),
+        (GZIP_OF_NOTHING, "its gzip stream is empty"),
         (&GZIP_OF_NOTHING[..10], "gzip stream is cut off"),
-        (cut_off, "no whole dump of pg_dump"),
+        (cut_off, "not a complete dump of pg_dump"),
     ] {
         let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
         let output = vec![chunk(Stream::Stdout, dump.to_vec())];

@@ -189,11 +189,11 @@ fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
     // As large as a dump that is worth a comparison, and not what its name says.
     let warnings = backup(&[b'x'; 8192]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].ends_with("it does not begin as the name `.gz` says"), "{warnings:?}");
+    assert!(warnings[0].ends_with("it does not begin like a `.gz` file"), "{warnings:?}");
     let warnings = backup(GZIP_OF_NOTHING);
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].contains("`dump.gz` of the volume"), "{warnings:?}");
-    assert!(warnings[0].ends_with("there is nothing in its gzip stream"), "{warnings:?}");
+    assert!(warnings[0].ends_with("its gzip stream is empty"), "{warnings:?}");
     assert!(warnings[1].contains("has 20 B only, 8.00 KiB in the last backup"), "{warnings:?}");
 
     let said = run(&["backup", "create", "t.example"]).stderr;
@@ -207,7 +207,7 @@ fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
     let list = String::from_utf8(run(&["backup", "snapshots", "t.example"]).stdout).unwrap();
     assert!(list.lines().nth(1).unwrap().ends_with("volume/content; 1 warning"), "{list}");
     let told = "warning: when this backup was taken: `dump.gz` of the volume `t_example_content` \
-                may be no dump: it is empty";
+                may not be a dump: it is empty";
     let restored = lab.run(&["backup", "restore", "t.example", "--yes"]);
     assert_eq!(restored.code, 0, "{restored}");
     assert!(restored.stderr.contains(told), "{restored}");
@@ -228,7 +228,7 @@ fn a_backup_of_half_restored_data_says_so_ever_after() {
     let whole = fs::read_to_string(&lock).unwrap();
     fs::write(&lock, format!("{whole}restoring: 20260101T000000Z-0a0b0c\n")).unwrap();
 
-    let told = "a restore of the backup 20260101T000000Z-0a0b0c did not come to its end";
+    let told = "a restore of the backup 20260101T000000Z-0a0b0c did not finish";
     let taken = lab.json(&["backup", "create", "t.example", "--json"]);
     let warnings = taken["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 1, "{taken}");
@@ -270,8 +270,8 @@ fn an_incomplete_backup_is_listed_with_what_removes_it() {
 
     let plain = lab.run(&["backup", "snapshots", "t.example"]);
     assert_eq!(plain.stdout.lines().count(), 2, "{plain}");
-    let told = "hint: 1 backup did not come to the end, or is still being taken: `potluck backup \
-                snapshots t.example --all` lists what is there";
+    let told = "hint: 1 backup did not finish, or is still being taken: `potluck backup \
+                snapshots t.example --all` lists them";
     assert!(plain.stderr.contains(told), "{plain}");
     let all = lab.run(&["backup", "snapshots", "t.example", "--all"]);
     assert!(all.stdout.contains("incomplete") && all.stderr.contains(" removes it"), "{all}");

@@ -24,7 +24,7 @@ fn servers_come_and_go() {
     assert_snapshot!(lab.run(&["server", "add", "practice", "simulated"]), @r"
     exit code 0
     --- stderr
-    The server practice is there already (simulated).
+    The server practice exists already (simulated).
     ");
     assert_snapshot!(lab.run(&["server", "add", "practice", "ssh://other"]), @r"
     exit code 1
@@ -165,7 +165,7 @@ fn an_unknown_recipe_is_named() {
     assert_snapshot!(lab.run(&["app", "new", "./none", "--domain", "x.org", "--server=simulated"]), @r"
     exit code 1
     --- stderr
-    error: `./none` is no place to get a recipe from: No such file or directory (os error 2)
+    error: `./none` cannot be the source of a recipe: No such file or directory (os error 2)
     hint: a recipe comes from an `https://`, `ssh://` or `file://` URL, `user@host:path`, or a folder written with a slash, `./wordpress`
     ");
 }
@@ -331,7 +331,7 @@ fn an_app_lives_and_dies_on_the_simulated_server() {
           secret t_example_mail_password_v1: added
           secret t_example_token_v1: added
           network: + t_example_default
-    If it fails: what was started stays, to be looked at.
+    If it fails: the services that were started are kept, so that you can look into them.
     Nothing was changed: this was a dry run.
     ");
     let run = lab.run(&["app", "deploy", "t.example", "-n"]);
@@ -486,7 +486,7 @@ fn hints_can_be_typed() {
     assert_snapshot!(lab.run(&["app", "undeploy", "p.example", "--yes"]), @r"
     exit code 1
     --- stderr
-    error: p.example is not deployed: there is nothing to take off its server
+    error: p.example is not deployed: there is nothing to remove from its server
     hint: `potluck app ls --status` shows what is deployed; `potluck app rm p.example` removes its settings, and what secrets and volumes are left
     ");
     assert_snapshot!(lab.run(&["app", "deploy", "p.example", "3.0.0"]), @r"

@@ -317,7 +317,7 @@ fn a_timeout_that_is_no_number_is_said() {
     lab.run_with(&["app", "secret", "insert", "t.example", "mail_password"], b"x\n");
     for (written, odd) in [("soon", true), ("0", true), ("", false), ("120", false)] {
         settings(&lab, &["TIMEOUT"], &format!("TIMEOUT={written}\n"));
-        let words = format!("`{written}` is no number of seconds above 0");
+        let words = format!("`{written}` is not a number of seconds above 0");
         let check = lab.run(&["app", "check", "t.example"]);
         assert_eq!(check.code, 0, "{check}");
         assert_eq!(check.stdout.contains(&words), odd, "{check}");
@@ -359,7 +359,7 @@ fn a_command_that_fails_prints_json_where_that_was_asked_for() {
     let error = &report["error"];
     assert_eq!(
         error["message"],
-        "bad.yml:1:16: services.a.imgae: this key is not known here (and 1 more, see `findings`)"
+        "bad.yml:1:16: services.a.imgae: unknown key (and 1 more, see `findings`)"
     );
     assert_eq!((&error["file"], &error["line"]), (&json!("bad.yml"), &json!(1)), "{error}");
     assert_eq!((&error["column"], &error["exit_code"]), (&json!(16), &json!(1)), "{error}");
@@ -426,7 +426,7 @@ fn a_blank_at_an_end_of_a_name_is_told_with_the_variable_that_brings_it() {
         found["message"],
         "`proxy` ends with a space, which comes from NET: docker keeps it, as part of the value"
     );
-    assert_eq!(found["fix"], "take the blank out of NET where that is set");
+    assert_eq!(found["fix"], "remove the blank where NET is set");
 }
 
 /// What is said of one cause by each command that reads the files.

@@ -117,7 +117,7 @@ fn what_was_given_is_shown_compared_and_taken_back() {
     assert_eq!(run.code, 0, "{run}");
     assert!(run.stderr.contains("hello"), "{run}");
     let shown = lab.run(&["plugin", "grants", APP]);
-    assert!(shown.stdout.contains("helper runs with what is marked"), "{shown}");
+    assert!(shown.stdout.contains("helper runs with the grants that are marked"), "{shown}");
     assert!(
         shown.stdout.contains(
             "* run programs in the service `app`, restart it, read its log, and read and write \
@@ -150,7 +150,7 @@ fn what_was_given_is_shown_compared_and_taken_back() {
     let run = lab.run(&["plugin", "revoke", APP]);
     assert!(run.stderr.contains("Revoked everything of `helper`."), "{run}");
     let run = lab.run(&["plugin", "revoke", APP]);
-    assert!(run.stderr.contains("No plugin of t.example was given anything."), "{run}");
+    assert!(run.stderr.contains("No plugin of t.example has grants."), "{run}");
 }
 
 fn deploy_version(lab: &Lab, version: &str, more: &[&str]) -> Run {
@@ -406,7 +406,7 @@ fn what_only_the_lock_file_knows_is_shown_as_that() {
     let gone = "helper does not run: the recipe has no such plugin\n";
     assert!(shown.stdout.contains(gone), "{shown}");
     assert!(shown.stdout.contains("(exec: app; given)"), "{shown}");
-    assert!(shown.stdout.contains("`exce app` in the lock file is no grant"), "{shown}");
+    assert!(shown.stdout.contains("`exce app` in the lock file is not a valid grant"), "{shown}");
     let grants = lab.json(&["plugin", "grants", APP, "--json"]);
     assert_eq!((&grants[0]["in_recipe"], &grants[1]["in_recipe"]), (&true.into(), &false.into()));
     assert_eq!(grants[1]["grants"][0]["effective"], false, "{grants}");
@@ -427,7 +427,7 @@ fn an_undeploy_says_what_it_left_out() {
     assert_eq!(lab.run(&["plugin", "revoke", APP, "helper"]).code, 0);
     let run = lab.run(&["app", "undeploy", APP, "-n"]);
     assert_eq!(run.code, 0, "{run}");
-    let warning = "warning: before-remove of `helper` was not run: it is not agreed to";
+    let warning = "warning: before-remove of `helper` was not run: its grants are not agreed to";
     assert!(run.stderr.contains(warning), "{run}");
 }
 

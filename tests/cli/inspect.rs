@@ -44,7 +44,7 @@ fn what_a_plugin_may_do_is_read_in_one_screen() {
       roles     lifecycle: is called around each deploy, and before a removal
                 sso-client: changes settings and overlays, for signing in elsewhere
       uses      services: programs, files and logs of the services that are granted
-                WASI: closed, but for a clock and randomness; what it prints is log
+                WASI: closed, except for a clock and randomness; its output goes to the log
       limits    memory 512 MiB (the recipe's; usually 256 MiB), time for a hook 15 min
       options   service: "app"
     "#);

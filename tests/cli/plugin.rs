@@ -304,7 +304,7 @@ fn wrong_use_says_what_is_right() {
         (&["inspect", "none.wasm"], 1, "reading none.wasm"),
         (&["inspect", "/dev/null"], 1, "it is not a regular file"),
         (&["test", "admin/tests"], 2, "there are no scenarios in"),
-        (&["test", "admin", "--filter", "no-such"], 2, "no scenario fits the filter"),
+        (&["test", "admin", "--filter", "no-such"], 2, "no scenario matches the filter"),
     ] {
         let run = lab.run(&[&["plugin"][..], arguments].concat());
         assert_eq!(run.code, code, "{run}");

@@ -220,7 +220,7 @@ fn a_hook_runs_for_an_app_as_it_stands() {
     // What somebody wrote is never written over.
     lab.write("r.yml", &format!("# mine\n{recorded}"));
     let run = lab.run(&arguments);
-    assert!(run.code == 2 && run.stderr.contains("it is not as it was recorded"), "{run}");
+    assert!(run.code == 2 && run.stderr.contains("it was edited after it was recorded"), "{run}");
     let run = lab.run(&["plugin", "run", "admn", "check", "--app", "t.example"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.stderr.contains("did you mean `admin`"), "{run}");
@@ -302,7 +302,7 @@ fn hooks_that_are_recorded_one_after_the_other_are_steps_of_one_scenario() {
     lab.write("both.yml", &recorded.replace("result: \"2\"", "result: \"3\""));
     assert_eq!(lab.run(&test).code, 1);
     let run = record(&["check"], "t.example");
-    assert!(run.code == 1 && run.stderr.contains("it comes out otherwise with"), "{run}");
+    assert!(run.code == 1 && run.stderr.contains("replaying it with the plugin"), "{run}");
 
     // Another app's run is refused before anything happens.
     lab.write("both.yml", &recorded);

@@ -39,7 +39,7 @@ fn secrets_are_made_once() {
     assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
     exit code 0
     --- stderr
-    Kept token: there already.
+    Kept token: already stored.
     warning: mail_password does not exist and cannot be generated
     hint: insert it with `potluck app secret insert t.example mail_password`
     ");

@@ -286,7 +286,7 @@ fn at_a_terminal_consent_does_not_bring_back_what_was_revoked_meanwhile() {
     let everything = || left = revoke(&[]);
     let (code, seen) = when_asked(&lab, "app cmd t.example", "Allow this?", everything, "y\r");
     assert_eq!(code, 1, "{seen}");
-    let said = "what the plugins of t.example may do was changed meanwhile";
+    let said = "the grants of t.example changed while you were being asked";
     assert!(seen.contains(said) && seen.contains("run the command again"), "{seen}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), left);
     assert!(!left.contains("exec"), "{left}");

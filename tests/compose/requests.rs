@@ -111,13 +111,13 @@ const REFUSED_BY_SWARM: &[&str] = &[
     "is of one node",
     "is empty, which swarm refuses",
     "is not a name that swarm allows",
-    "is not known here",
+    "unknown value `",
     "is not a propagation",
     "is out of range: at most",
     "no service of a swarm can be on the network",
     "is a network of the engine's own",
     "is for networks of the engine's own",
-    "an entry names no `discrete_resource_spec`",
+    "an entry has no `discrete_resource_spec`",
 ];
 
 const DEPLOY: [&str; 5] = ["stack", "deploy", "--resolve-image", "never", "--detach"];

@@ -109,7 +109,7 @@ async fn a_failed_update_ends_with_the_old_version_back() {
     assert!(matches!(error, Error::Rollout(rollout::Error::RolledBack(_))), "{error}");
     let text = error.to_string();
     assert!(text.contains("exited with code 3") && text.contains("it hurts"), "{text}");
-    assert!(text.contains("the previous version is back"), "{text}");
+    assert!(text.contains("the previous version is running again"), "{text}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
 }
 
@@ -127,7 +127,7 @@ async fn an_update_that_the_engine_refuses_changes_nothing_and_says_why() {
     let text = error.to_string();
     assert!(text.contains("\n  web: the engine refused it: "), "{text}");
     assert!(text.contains("mode change"), "{text}");
-    assert!(text.contains("nothing was changed: what ran before runs on"), "{text}");
+    assert!(text.contains("nothing was changed: the previous version keeps running"), "{text}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
     // A port that another app has.
     let port = common::ports() + 7;
@@ -569,7 +569,7 @@ async fn a_deploy_that_is_refused_in_part_says_what_was_changed_and_puts_it_back
     assert!(
         text.ends_with(
             "\n  extra: was made, and is removed again\n  worker: was updated, and is put \
-             back\nthe previous version is back and runs"
+             back\nthe previous version is running again"
         ),
         "{text}"
     );

@@ -14,7 +14,7 @@ use std::{
 
 use potluck::{
     app::{Consent, Downgrade, Error, Takeover, Wish},
-    engine::{Engine, Scope, api},
+    engine::{Scope, api},
     home::StackName,
     operation::DeployOptions,
     rollout::Plan,

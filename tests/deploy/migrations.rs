@@ -114,7 +114,7 @@ async fn upgrade(app: &TestApp) -> Option<Upgrade> {
 /// What `deploy-failed` of the plugin `other` was called with.
 fn told(app: &TestApp) -> Vec<String> {
     let warnings = app.heard.warnings();
-    let of_other = |w: &String| w.starts_with("other: after the deploy failed");
+    let of_other = |w: &String| w.starts_with("other: `deploy-failed` failed");
     let word = |w: String| w.rsplit(' ').next().unwrap().to_owned();
     warnings.into_iter().filter(of_other).map(word).collect()
 }
@@ -165,7 +165,7 @@ async fn a_step_that_fails_brings_the_old_version_back_and_what_was_done_is_not_
     for part in [
         &format!("from {V1} to {V2} failed in its migration"),
         "run-reindex was told to fail",
-        "the previous version is back and runs",
+        "the previous version is running again",
         "tell it otherwise; then `potluck app deploy",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -197,7 +197,11 @@ async fn after_a_step_without_return_the_new_version_stays_and_the_upgrade_goes_
     // Whoever goes back to the old version is warned, and nothing is forgotten.
     let old = DeployOptions { version: Version::Named(V1.into()), ..within(60) };
     let report = app.try_deploy(&old).await.unwrap();
-    assert!(report.plan.warnings.iter().any(|w| w.contains("half-way")), "{:?}", report.plan);
+    assert!(
+        report.plan.warnings.iter().any(|w| w.contains("interrupted in its migration")),
+        "{:?}",
+        report.plan
+    );
     assert_eq!(version(&app).await, V1);
     assert!(upgrade(&app).await.unwrap().irreversible);
 

@@ -169,16 +169,19 @@ async fn an_app_goes_back_whatever_the_file_says_and_says_so_before() {
         let compose = PLAIN.replace("UPDATE", update);
         let Some(on) = OnCall::new("back", &compose).await else { return };
         let first = on.run(&["app", "deploy", "APP", "-n"]);
-        assert!(first.stderr.contains("If it fails: what was started stays"), "{first}");
+        assert!(
+            first.stderr.contains("If it fails: the services that were started are kept"),
+            "{first}"
+        );
         good(&first);
         good(&on.run(&["app", "config", "APP", "--set", "CMD=echo boom; exit 3"]));
         let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "40s"]);
         assert_eq!(failed.code, 4, "{update}: {failed}");
         for word in [
-            "If it fails: the services get back what they run now.",
+            "If it fails: the services return to what they run now.",
             "exited with code 3",
             "boom",
-            "the previous version is back and runs",
+            "the previous version is running again",
         ] {
             assert!(failed.stderr.contains(word), "{update}: {word}: {failed}");
         }
@@ -358,7 +361,7 @@ services:
     let times: Vec<&str> = four.stdout.lines().map(|l| l.split(' ').nth(2).unwrap()).collect();
     assert!(times.len() == 4 && times.is_sorted(), "{four}");
     for (service, code, why) in [
-        ("mute", 1, "its log driver `none` keeps nothing"),
+        ("mute", 1, "its log driver `none` keeps no log"),
         ("nowhere", 1, "none of its tasks was started: no suitable node"),
         ("quiet", 0, "it has written nothing"),
     ] {
@@ -606,7 +609,7 @@ async fn after_a_deploy_that_failed_the_next_names_its_own_cause_and_goes_back_t
     ] {
         good(&on.run(&["app", "config", "APP", "--set", setting]));
         let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
-        refused(&failed, 1, &["If it fails: what was started stays", cause]);
+        refused(&failed, 1, &["If it fails: the services that were started are kept", cause]);
         for wrong in ["code 3", "going back", "went back"] {
             assert!(!failed.stderr.contains(wrong), "{wrong}: {failed}");
         }
@@ -735,7 +738,7 @@ async fn lines_from_before_a_driver_that_keeps_nothing_are_called_old() {
     good(&on.run(&["app", "deploy", "APP", "-n"]));
     let logs = on.run(&["app", "logs", "APP", "app"]);
     assert!(logs.code == 0 && logs.stdout.contains("old"), "{logs}");
-    let told = "these lines of `app` are of earlier tasks: its log driver `none` keeps nothing";
+    let told = "these lines of `app` are from earlier tasks: its log driver `none` keeps no log";
     assert!(logs.stderr.contains(told), "{logs}");
 }
 
@@ -759,13 +762,15 @@ async fn a_plan_that_nobody_watches_says_how_to_look_and_to_go_back() {
     let Some(on) = OnCall::new("unwatched", &compose).await else { return };
     let first = on.run(&["app", "deploy", "APP", "-n", "--detach"]);
     good(&first);
-    for word in ["nobody watches", "app ps", &format!("`potluck app undeploy {}`", on.domain)] {
+    for word in
+        ["potluck does not watch", "app ps", &format!("`potluck app undeploy {}`", on.domain)]
+    {
         assert!(first.stderr.contains(word), "{word}: {first}");
     }
     good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", "CMD=exit 3"]));
     let second = on.run(&["app", "deploy", "APP", "-n", "--detach"]);
-    for word in ["nobody watches", "to go back, change the settings or the recipe back"] {
+    for word in ["potluck does not watch", "to go back, change the settings or the recipe back"] {
         assert!(second.stderr.contains(word), "{word}: {second}");
     }
 }

@@ -131,7 +131,7 @@ async fn a_stack_that_docker_deployed_is_taken_over_once_without_a_restart() {
         refused(&lab.run(arguments), 1, &["no record on the server", "potluck app deploy"]);
     }
     let shown = lab.run(&["app", "deploy", &domain, "--dry-run"]);
-    assert!(shown.stderr.contains("to be taken over"), "{shown}");
+    assert!(shown.stderr.contains("a takeover is needed"), "{shown}");
     assert!(engine.config(&format!("potluck.{stack}.owner")).await.is_err(), "a dry run wrote");
 
     let taken = lab.run(&["app", "deploy", &domain, "-n", "--takeover"]);

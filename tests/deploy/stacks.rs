@@ -509,7 +509,7 @@ async fn a_stack_that_is_refused_in_part_says_what_stays_changed() {
     let stderr = String::from_utf8_lossy(&failed.stderr);
     assert_eq!(failed.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("\n  a: the engine refused it: "), "{stderr}");
-    assert!(stderr.contains("\n  b: was updated, and stays so\n"), "{stderr}");
+    assert!(stderr.contains("\n  b: was updated, and stays updated\n"), "{stderr}");
     assert!(stderr.contains("\n  c: was made, and stays\n"), "{stderr}");
     assert!(!stderr.contains("nothing was changed"), "{stderr}");
     let services = bench.engine.services(Scope::Stack(&bench.stack)).await.unwrap();

@@ -27,7 +27,10 @@ async fn it_takes_the_compiler_too_long() {
     }
     let limits = CompileLimits { time: Duration::from_secs(1), ..CompileLimits::default() };
     let said = refused(limits).await;
-    assert_eq!(said, "the plugin `slow` was not compiled: that reached its limit of time (1 s)");
+    assert_eq!(
+        said,
+        "the plugin `slow` was not compiled: compiling reached its limit of time (1 s)"
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -40,6 +43,6 @@ async fn it_takes_the_compiler_too_much_memory() {
     let said = refused(limits).await;
     assert_eq!(
         said,
-        "the plugin `slow` was not compiled: that reached its limit of memory (64 MiB)"
+        "the plugin `slow` was not compiled: compiling reached its limit of memory (64 MiB)"
     );
 }

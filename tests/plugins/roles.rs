@@ -254,9 +254,9 @@ async fn connecting_gives_changes_and_the_secret_is_not_logged() {
 #[tokio::test]
 async fn changes_are_checked() {
     for (options, problem) in [
-        (json!({"settings": [["STACK_NAME", "other"]]}), "not a plugin's to change"),
-        (json!({"settings": [["TYPE", "evil"]]}), "not a plugin's to change"),
-        (json!({"settings": [["DOMAIN", null]]}), "not a plugin's to change"),
+        (json!({"settings": [["STACK_NAME", "other"]]}), "plugins cannot change the setting"),
+        (json!({"settings": [["TYPE", "evil"]]}), "plugins cannot change the setting"),
+        (json!({"settings": [["DOMAIN", null]]}), "plugins cannot change the setting"),
         (json!({"settings": [["A B", "x"]]}), "not the name of a setting"),
         (json!({"settings": [["A", "x\nTYPE=evil"]]}), "not one line"),
         (json!({"settings": [["A", "1"], ["A", "2"]]}), "changed twice"),

@@ -214,7 +214,7 @@ fn a_store_is_left_to_a_plugin_of_potlucks_own() {
          labels:\n        backupbot.backup.pre-hook: mysqldump\nsecrets: {db_password: {external: \
          true}}\n",
     );
-    let fits = "`std:mariadb` saves and puts back the data of the service db (mariadb:10.6)";
+    let fits = "`std:mariadb` saves and restores the data of the service db (mariadb:10.6)";
     let run = lab.run(&["recipe", "port", "./blog"]);
     assert!(run.code == 1 && run.stderr.contains(fits), "{run}");
     lab.write("blog/abra.sh", "export A=1\n");

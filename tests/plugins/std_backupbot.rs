@@ -59,7 +59,7 @@ fn labels_alone_make_a_backup_with_hooks_that_were_granted() {
     on.sh("app", "echo salt >/data/live; touch /cache/refuse");
     let refused = on.run(&["backup", "restore", app, "--yes"], b"");
     assert_eq!(refused.code, 1, "{refused}");
-    let said = "`backupbot.restore.pre-hook` of the service `app` failed, its data is as it was";
+    let said = "`backupbot.restore.pre-hook` of the service `app` failed, its data is unchanged";
     assert!(refused.stderr.contains(said), "{refused}");
     assert_eq!(on.sh("app", "cat /data/live /cache/asked"), "salt\nasked");
 

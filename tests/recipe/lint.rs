@@ -106,7 +106,7 @@ fn a_grant_for_a_secret_that_is_not_there_is_told() {
     let wrong = findings.iter().find(|f| f.code == "grant-unknown-secret").unwrap();
     assert_eq!(
         wrong.message,
-        "plugin `p`: it asks for `secret: db_pasword`, but no secret is called so"
+        "plugin `p`: it asks for `secret: db_pasword`, but the recipe has no secret of this name"
     );
     assert_eq!(wrong.fix.as_deref(), Some("the secrets are db_password"));
 }

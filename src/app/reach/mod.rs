@@ -1,15 +1,14 @@
 //! What a stack reaches beyond its own app; pure.
 //!
-//! It is read from the converted specs, after interpolation, `extends`, merge
-//! and conversion, never from the files: what the swarm would be sent is what
-//! counts, in whatever way it was written. Where something can be told from the
-//! specs alone it is; what needs a look at the other stacks of the server comes
-//! in as [`Neighbour`]s. In doubt something is a reach: a question too many is
-//! answered once.
+//! It is computed from the converted specs, after interpolation, `extends`, merge and
+//! conversion, never from the files: only what the swarm would receive counts, however it
+//! was written. Most reach is computed from the specs alone; facts about the other stacks
+//! of the server are passed in as [`Neighbour`]s. When in doubt, something counts as reach:
+//! one question too many is answered only once.
 //!
-//! [`specs`] reads mounts, capabilities, networks, volumes and drivers, [`routes`]
-//! what a reverse proxy would be told, [`rule`] its rules; [`words`] says each in
-//! one sentence.
+//! [`specs`] reads mounts, capabilities, networks, volumes and drivers, [`routes`] the
+//! labels for reverse proxies, [`rule`] the rules in these; [`words`] describes each reach
+//! in one sentence.
 
 mod paths;
 mod routes;
@@ -42,7 +41,7 @@ pub const STACK: &str = "stack";
 /// What each service reaches, by its key in the compose files.
 pub type Reaches = BTreeMap<String, BTreeSet<Reach>>;
 
-/// What is known beside the specs.
+/// Facts beside the specs.
 #[derive(Debug, Clone, Default)]
 pub struct Facts<'a> {
     /// The app's own domain. Its subdomains are its own, too.
@@ -51,8 +50,8 @@ pub struct Facts<'a> {
     pub hosts: BTreeSet<String>,
     /// Networks that need no yes.
     pub shared_networks: Vec<String>,
-    /// Where the recipe lies for this operation; what is mounted from there is
-    /// named relative to it.
+    /// The recipe's folder during this operation; mounts from there are named
+    /// relative to it.
     pub checkout: Option<&'a Path>,
     /// Services of other stacks.
     pub neighbours: Vec<Neighbour>,
@@ -61,14 +60,14 @@ pub struct Facts<'a> {
     pub registries: BTreeSet<String>,
 }
 
-/// A live service of another stack, as far as it matters here.
+/// A live service of another stack, with the facts that matter here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Neighbour {
     /// Empty for a service of no stack.
     pub stack: String,
     /// Full name, `wiki_example_org_db`.
     pub name: String,
-    /// Names of its networks, and what it is called there.
+    /// Names of its networks, and its names on them.
     pub networks: BTreeMap<String, BTreeSet<String>>,
     pub labels: BTreeMap<String, String>,
 }
@@ -108,8 +107,8 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
-    /// Whether an object of this name is the stack's: it carries the stack's
-    /// prefix, and no other stack's whose name is longer (`a_b` beside `a`).
+    /// Whether an object of this name is the stack's: it has the stack's
+    /// prefix, and not that of another stack with a longer name (`a_b` beside `a`).
     fn has(&self, name: &str) -> bool {
         let of = |stack: &str| name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('_'));
         let longer = |other: &Neighbour| other.stack.len() > self.stack.len() && of(&other.stack);
@@ -159,8 +158,8 @@ pub fn registries<'a>(services: impl IntoIterator<Item = &'a api::Service>) -> B
     specs.filter_map(specs::registry).collect()
 }
 
-/// Hosts in settings that the operator put in: those whose value isn't the
-/// sample's, neither today's nor, by its digest, that which the app was made of.
+/// Hosts in settings that the operator put in: those whose value differs
+/// from today's sample and, judging by its digest, from the sample that the app was created from.
 pub fn hosts(
     settings: &EnvFile,
     sample: &EnvFile,
@@ -175,8 +174,8 @@ pub fn hosts(
         .collect()
 }
 
-/// Values of new settings that name hosts and that nobody but the sample chose,
-/// as digests: for the app's lock file.
+/// Values of new settings that name hosts and that come from the sample, as
+/// digests: for the app's lock file.
 pub fn copied(settings: &EnvFile, sample: &EnvFile) -> BTreeMap<String, String> {
     settings
         .values()
@@ -207,7 +206,7 @@ pub fn missing(reaches: &Reaches, given: &BTreeMap<String, Vec<String>>) -> Reac
         .collect()
 }
 
-/// What a service was allowed. A line that is no reach allows nothing.
+/// What a service was allowed. An invalid line allows nothing.
 pub fn agreed(given: &BTreeMap<String, Vec<String>>, service: &str) -> BTreeSet<Reach> {
     given.get(service).into_iter().flatten().filter_map(|line| line.parse().ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! Paths of a node: written in one way, and which of them hold an engine's socket.
+//! Paths of a node: brought into one form, and which of them contain an engine's socket.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ const MASTERS: &[&str] =
     &["/boot", "/dev", "/etc", "/lib", "/opt", "/proc", "/root", "/sys", "/usr", "/var/lib"];
 
 /// A path without `.`, `..` and doubled slashes, as the kernel walks it where
-/// there are no links. Paths of Windows stay as they are.
+/// there are no links. Paths of Windows are kept.
 pub fn tidy(path: &str) -> String {
     if !path.starts_with('/') {
         return path.to_owned();
@@ -47,8 +47,8 @@ pub fn tidy(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// A tidy path as it is shown: what lies in the recipe's own private copy is named
-/// from there, as that is elsewhere each time.
+/// A tidy path as it is shown: paths in the recipe's private copy are relative to
+/// it, because the copy's place differs each time.
 pub fn shown(path: &str, checkout: Option<&Path>) -> String {
     let inside = checkout.and_then(|folder| Path::new(path).strip_prefix(folder).ok());
     match inside {
@@ -81,7 +81,7 @@ pub fn holds_socket(path: &str) -> bool {
     path == "/var" || path.starts_with("/run/user/") || SOCKETS.iter().any(|socket| below(socket))
 }
 
-/// Whether whoever writes below a tidy path can take over the node.
+/// Whether anyone who can write below a tidy path can take over the node.
 pub fn masters_node(path: &str) -> bool {
     let below = |folder: &str| {
         path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,4 +1,4 @@
-//! What a reverse proxy would be told: the labels of Traefik 1 to 3, of
+//! What a service tells reverse proxies: the labels of Traefik 1 to 3, of
 //! caddy-docker-proxy, Interlock and Docker Flow, and the variables of
 //! nginx-proxy.
 
@@ -15,7 +15,7 @@ use crate::{
     yaml,
 };
 
-/// Parts of Traefik that are nobody's business but the operator's; the others
+/// Parts of Traefik that only the operator may use; the others
 /// (`noop@internal`) do nothing.
 const INTERNAL: &[&str] = &["api", "dashboard", "rest", "prometheus", "ping"];
 /// Variables of nginx-proxy and its companion.
@@ -24,7 +24,7 @@ const NGINX: &[&str] =
 /// Labels that hold a list of hosts.
 const LISTS: &[&str] = &["com.docker.lb.hosts", "interlock.hostname", "com.df.servicedomain"];
 
-/// What all of the stack's labels define, and what is left to judge.
+/// What all of the stack's labels define, and what is still to be judged.
 pub struct Routes<'a> {
     facts: &'a Facts<'a>,
     own: Own<'a>,
@@ -241,8 +241,8 @@ impl<'a> Routes<'a> {
 }
 
 /// Whether a host is the app's, or one that the operator put into the settings.
-/// What is no plain name (a template that the node fills in, a list that is
-/// split later) may come to be another's.
+/// Anything but a plain name (a template that the node fills in, a list
+/// that is split later) may become another app's host.
 pub fn is_own(host: &str, facts: &Facts<'_>) -> bool {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
     if !host.chars().all(plain) {
@@ -255,9 +255,8 @@ pub fn is_own(host: &str, facts: &Facts<'_>) -> bool {
     (!domain.is_empty() && under) || facts.hosts.contains(host)
 }
 
-/// Hosts that somebody wrote down as such: names apart by commas, blanks and
-/// quotes. The host of an e-mail address or of a URL (a relay, a provider) is
-/// named for another reason.
+/// Hosts that are written as such: names separated by commas, blanks and quotes. The host
+/// of an e-mail address or of a URL (a relay, a provider) is named for another reason.
 pub fn typed_hosts(text: &str) -> BTreeSet<String> {
     let apart = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '`' | '"' | '\'' | '|');
     let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '*');

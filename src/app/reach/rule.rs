@@ -1,19 +1,19 @@
 //! Rules of Traefik's routers: which hosts they match (Traefik 2 and 3,
 //! `pkg/muxer`; Traefik 1, `provider/label`).
 //!
-//! A rule is an expression of functions with `&&`, `||`, `!` and brackets. What
-//! matters is on which hosts it may be true. A condition that says nothing of
-//! hosts is true on any; what cannot be read is taken as it is written.
+//! A rule is an expression of functions with `&&`, `||`, `!` and brackets. This module
+//! finds the hosts for which it may be true. A condition that does not mention hosts is
+//! true for any host; a part that cannot be parsed is kept literally.
 
 use std::collections::BTreeSet;
 
-/// Where a rule may be true.
+/// The hosts for which a rule may be true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     Any,
     /// Some of them patterns.
     Only(BTreeSet<Host>),
-    /// Nothing limits it but these, and beside them it is true anywhere.
+    /// It names these hosts, but may be true for any other one, too.
     AnyAnd(BTreeSet<Host>),
 }
 
@@ -24,7 +24,7 @@ pub enum Host {
     Name(String),
     /// A regular expression.
     Pattern(String),
-    /// A rule that nobody here can read.
+    /// A rule that cannot be parsed.
     Unread(String),
 }
 
@@ -68,7 +68,7 @@ pub fn hosts_of_old(rule: &str) -> BTreeSet<Host> {
     found
 }
 
-/// Brackets deeper than this are no rule of a person's.
+/// Brackets deeper than this are not in any rule written by a person.
 const DEEPEST: usize = 32;
 
 struct Parser<'a> {
@@ -190,8 +190,7 @@ fn and(one: Hosts, other: Hosts) -> Hosts {
 }
 
 /// Whether a pattern matches nothing but subdomains of a domain, or itself. Only
-/// what can be seen at once is believed: no alternatives, and the domain at an
-/// anchored end.
+/// simple patterns are accepted: no alternatives, and the domain at an anchored end.
 pub fn is_within(pattern: &str, domain: &str) -> bool {
     let escaped = domain.replace('.', "\\.");
     // Traefik 2: `{sub:[a-z]+}.example.org`, literal outside the braces.

@@ -12,7 +12,7 @@ use crate::{
     home::{Reach, Way},
 };
 
-/// What containers have by themselves (moby, `oci/caps/defaults.go`).
+/// What containers have by default (moby, `oci/caps/defaults.go`).
 const DEFAULT_CAPABILITIES: &[&str] = &[
     "AUDIT_WRITE",
     "CHOWN",
@@ -36,8 +36,8 @@ const LOCAL_LOGS: &[&str] = &["", "json-file", "local", "none", "journald"];
 const MAIN_SERVICE: &str = "app";
 /// Open files that the engine gives containers anyway.
 const OPEN_FILES: i64 = 1_048_576;
-/// What swarm fills into names and paths that holds no slash and that no recipe
-/// decides.
+/// Templates whose value contains no slash and is not chosen by the
+/// recipe.
 const HARMLESS_TEMPLATES: &[&str] = &[
     ".Service.ID",
     ".Service.Name",
@@ -136,7 +136,7 @@ pub fn service(
     found
 }
 
-/// What the stack makes or takes that no service refers to.
+/// What the stack creates or uses without a service that refers to it.
 pub fn unused(stack: &Stack, own: Own<'_>, said: &Reaches) -> BTreeSet<Reach> {
     let mut found = BTreeSet::new();
     let secrets = stack.secrets.keys().chain(&stack.external_secrets).map(String::as_str);
@@ -205,7 +205,7 @@ fn mounted(
     }
 }
 
-/// A path of the node. The socket of an engine is worth the whole node.
+/// A path of the node. The socket of an engine counts as the whole node.
 fn host(source: &str, read_only: bool, facts: &Facts<'_>) -> Reach {
     if has_open_template(source) {
         // A label may bring `..`: it can be any path.
@@ -327,10 +327,10 @@ fn networks(
     }
 }
 
-/// Whether others on a shared network may mean somebody else by a name. What the
-/// recipe calls itself there has to be its own; its service's key, which docker
-/// adds, may not be what a neighbour on this network calls a service that isn't
-/// there: the neighbour's own question for it would be answered by us.
+/// Whether others on a shared network may mean another service by a name. The names that
+/// the recipe chooses there have to be its own. The service's key, which docker adds as a
+/// name, must not be the name of a neighbour's service that is not on this network: the
+/// neighbour's requests would reach us.
 fn shadows(
     service: &StackService,
     network: &str,
@@ -405,7 +405,7 @@ fn ports(spec: &api::ServiceSpec, found: &mut BTreeSet<Reach>) {
     }
 }
 
-/// The registry of a service's image; none for an image's bare id.
+/// The registry of a service's image; none for a bare image id.
 pub fn registry(spec: &api::ServiceSpec) -> Option<String> {
     let image = spec.task_template.as_ref()?.container_spec.as_ref()?.image.as_deref()?;
     Image::parse(image).map(|image| image.domain)
@@ -421,8 +421,8 @@ fn is_address(key: &str) -> bool {
     PARTS.iter().any(|part| key.contains(part))
 }
 
-/// A driver with its options, sorted. What may be a secret is told apart by a
-/// digest.
+/// A driver with its options, sorted. Values that may be secret are replaced
+/// by a digest.
 fn with_options<'a, K, V>(driver: &str, options: impl IntoIterator<Item = (&'a K, &'a V)>) -> String
 where
     K: AsRef<str> + ?Sized + 'a,

@@ -55,7 +55,7 @@ fn lines(reaches: &Reaches) -> String {
     reaches.iter().map(line).collect::<Vec<_>>().join(" | ")
 }
 
-/// Of a service `app` with these lines, and of what stands beside it.
+/// Of a service `app` with these lines, and of the values beside it.
 fn of(service: &str, beside: &str) -> String {
     let service = service.replace('\n', "\n    ");
     let text = format!("services:\n  app:\n    image: a\n    {service}\n{beside}\n");

@@ -1,4 +1,4 @@
-//! Each reach in one sentence, for the person who decides on it.
+//! Describes each reach in one sentence, for the person who decides about it.
 
 use super::paths;
 use crate::home::{Reach, Way};
@@ -40,7 +40,8 @@ pub fn sentence(reach: &Reach) -> String {
         }
         Way::Alias => match thing.split_once('/') {
             Some((network, name)) => format!(
-                "be called `{name}` on the network `{network}`, where others may mean somebody else"
+                "be called `{name}` on the network `{network}`, where others may mean another \
+                 service by it"
             ),
             None => format!("be called `{thing}` on a shared network"),
         },
@@ -51,7 +52,9 @@ pub fn sentence(reach: &Reach) -> String {
         Way::SecretDriver => format!("take secrets from the driver `{thing}`"),
         Way::CredentialSpec => format!("act as the account of the credential spec `{thing}`"),
         Way::Registry => {
-            format!("run an image from {thing}, where none of its images came from so far")
+            format!(
+                "run an image from {thing}, a registry that none of its images came from so far"
+            )
         }
         Way::Sysctl => format!("set the kernel parameter {thing} of its containers"),
         Way::Ulimit => format!("raise the limit {thing} of its containers"),

@@ -2,8 +2,8 @@
 //!
 //! Up to 0.16 every failure is exit code 1 and only the text differs; since
 //! 0.17 there are codes 10 (no repository), 11 (locked) and, since 0.17.1, 12
-//! (wrong password). A code that is not known is a failure, as restic's
-//! documentation (`075_scripting.rst`) asks.
+//! (wrong password). An unknown code is a failure, as restic's
+//! documentation (`075_scripting.rst`) demands.
 
 use std::path::{Path, PathBuf};
 
@@ -17,14 +17,14 @@ use crate::backup::error::Error;
 pub(super) struct Named {
     /// Without credentials.
     pub repository: String,
-    /// What to type to remove dead locks.
+    /// The command that removes stale locks.
     pub unlock: String,
-    /// What to type to see all that is damaged.
+    /// The command that shows all damage.
     pub check: String,
     /// What to type, with ids behind it, to make space.
     pub prune: String,
     pub password_file: PathBuf,
-    /// It is the one that potluck makes where server.yml names none.
+    /// It is the default one, because server.yml names none.
     pub own: bool,
 }
 
@@ -125,7 +125,7 @@ fn is_read_only(stderr: &str) -> Option<String> {
     })
 }
 
-/// What the text says of data that is not there, or not what was stored.
+/// What the text says about missing or changed data.
 fn is_damaged(stderr: &str) -> Option<String> {
     said(stderr).find_map(|said| {
         let of_a_pack = said.contains("<data/") || said.contains("/data/");
@@ -138,7 +138,7 @@ fn is_damaged(stderr: &str) -> Option<String> {
         if gone || cut {
             let name =
                 said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
-            let what = if gone { "missing" } else { "cut off, or other than it was" };
+            let what = if gone { "missing" } else { "cut off or changed" };
             return Some(match name {
                 Some(name) => format!("its pack file {name} is {what}"),
                 None => format!("a pack file of it is {what}"),
@@ -149,7 +149,7 @@ fn is_damaged(stderr: &str) -> Option<String> {
     })
 }
 
-/// What restic says itself, without names of files that an app chose.
+/// restic's own words, without names of files that an app chose.
 fn said(stderr: &str) -> impl Iterator<Item = &str> {
     let lines = stderr.lines().map(|said| said.trim_start_matches("\u{1b}[2K").trim());
     lines.filter(|said| !said.contains("\"item\":"))
@@ -209,8 +209,8 @@ fn readable(stderr: &str) -> String {
     lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
-/// Whether a line is of the trace that old versions print below an error: a function's
-/// name, or where it is called.
+/// Whether a line belongs to the stack trace that old versions print below an error: a
+/// function's name, or its position.
 fn is_of_a_stack(line: &str) -> bool {
     let function = ["github.com/", "main.", "runtime.", "golang.org/"];
     line.starts_with('\t') || !line.contains(' ') && function.iter().any(|of| line.starts_with(of))
@@ -386,7 +386,7 @@ mod tests {
         for code in [1, 130] {
             assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
             assert_eq!(told(code, &refused, true), "read only read-only file system");
-            let cut_off = "its pack file 6e6d37d9ba is cut off, or other than it was";
+            let cut_off = "its pack file 6e6d37d9ba is cut off or changed";
             assert_eq!(told(code, &cut, true), format!("damaged {cut_off}"));
             assert_eq!(told(code, &missing, false), "interrupted");
         }

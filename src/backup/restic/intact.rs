@@ -1,6 +1,6 @@
-//! Whether a repository has the files that its index names. restic stores nothing that
-//! its index knows: where such a file is gone, it makes backups that look like any
-//! other and cannot be restored.
+//! Checks whether a repository has the files that its index names. restic does not store
+//! data again that its index lists: if such a file is missing, it creates backups that look
+//! normal but cannot be restored.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
@@ -12,16 +12,15 @@ use super::{
 };
 use crate::backup::error::Error;
 
-/// Of what restic says; the rest of a longer line is skipped.
+/// Longest line of restic's output; the rest is skipped.
 const LONGEST_LINE: u64 = 64 * 1024;
-/// What follows the look at all files: reading what is in them takes as long as the
-/// repository is large.
+/// The output that follows the check of all files: reading their contents takes
+/// time in proportion to the repository's size.
 const NEXT: &[u8] = b"check snapshots";
 
 impl Restic {
-    /// Lists the files of the repository and holds them against its index, by name and
-    /// size: as long as `restic check` takes for its first part. What is in the files is
-    /// not read.
+    /// Lists the files of the repository and compares them with its index, by name and
+    /// size; this takes as long as the first part of `restic check`. The contents are not read.
     ///
     /// # Errors
     /// [`Error::PacksMissing`], and restic's failures.

@@ -1,8 +1,8 @@
 //! Locks that other runs of restic left, or hold.
 //!
-//! Which lock is dead is restic's own rule (`restic unlock`): its process is gone
-//! from this host, or it was not refreshed for half an hour. That is tried once;
-//! a lock of a living process is never removed, only waited for.
+//! restic's own rule (`restic unlock`) decides which lock is stale: its process no longer
+//! runs on this host, or it was not refreshed for half an hour. Removing stale locks is
+//! tried once; the lock of a running process is never removed, only waited for.
 
 use std::{
     ffi::OsString,
@@ -13,16 +13,16 @@ use std::{
 use super::{CHANGE, Restic};
 use crate::{backup::error::Error, progress::Sink};
 
-/// How long the lock of a living process is waited for.
+/// How long to wait for the lock of a running process.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(120);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(3);
 
 impl Restic {
-    /// Does something that takes a lock, past locks that are in its way.
+    /// Runs something that takes a lock, and handles existing locks.
     ///
     /// # Errors
-    /// [`Error::Locked`] when a living process still has its lock after `limit`.
+    /// [`Error::Locked`] if a running process still holds its lock after `limit`.
     pub async fn past_locks<T, F: Future<Output = Result<T, Error>>>(
         &self,
         limit: Duration,
@@ -36,9 +36,8 @@ impl Restic {
         done
     }
 
-    /// Reads something, without a lock where the repository cannot be written: its disk
-    /// is full, say, and what is there is needed all the more. From then on, nothing
-    /// that is read takes a lock.
+    /// Reads something; without a lock if the repository cannot be written, for example
+    /// because its disk is full. From then on, reads take no lock.
     ///
     /// # Errors
     /// As [`Restic::past_locks`].
@@ -51,16 +50,15 @@ impl Restic {
         match self.past_locks(limit, progress, &work).await {
             Err(error @ (Error::NoSpace { .. } | Error::ReadOnly { .. })) => {
                 self.lockless.store(true, Ordering::Relaxed);
-                progress.warn(format!(
-                    "{error}: reading it without a lock, so nothing may prune it meanwhile"
-                ));
+                progress
+                    .warn(format!("{error}: reading it without a lock; do not prune it meanwhile"));
                 work().await
             }
             done => done,
         }
     }
 
-    /// What keeps a run that only reads from taking a lock.
+    /// The reason why a run that only reads cannot take a lock.
     pub(super) fn lock_free(&self) -> Option<OsString> {
         self.lockless.load(Ordering::Relaxed).then(|| "--no-lock".into())
     }
@@ -85,7 +83,8 @@ impl Restic {
             unlocked = true;
             if self.unlock().await? {
                 progress.warn(format!(
-                    "removed what a dead restic left: the repository was locked {by}"
+                    "removed the stale lock of a restic that no longer runs: the repository was \
+                     locked {by}"
                 ));
             } else {
                 progress.step(format!("waiting: the repository is locked {by}"));
@@ -93,8 +92,8 @@ impl Restic {
         }
     }
 
-    /// Removes dead locks by restic's own rule; whether there were any. restic 0.14
-    /// says that it removed some in any case, so they are counted.
+    /// Removes stale locks by restic's own rule, and returns whether there were
+    /// any. restic 0.14 always says that it removed some, so they are counted.
     async fn unlock(&self) -> Result<bool, Error> {
         let before = self.locks().await?;
         self.answer("remove dead locks", &["unlock".into()], 64 * 1024, CHANGE).await?;

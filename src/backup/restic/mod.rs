@@ -1,7 +1,7 @@
 //! restic as a process: what potluck asks of it, from 0.14 on.
 //!
-//! The child gets a clean environment: what the caller hands on, the
-//! repository's own variables, and restic's. Neither the repository (it may
+//! The child gets a clean environment: the variables that the caller
+//! passes on, the repository's own, and restic's. Neither the repository (it may
 //! hold credentials) nor the password is ever an argument. Answers are read
 //! from `--json`; how a run ended is judged in `failure.rs`; how it is
 //! stopped is `process.rs`.
@@ -53,7 +53,7 @@ use crate::{
 /// A list of snapshots that is longer than this is not read: 64 MiB are about
 /// a hundred thousand snapshots.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;
-/// For questions that are answered at once by a store that answers at all.
+/// For calls that a reachable store answers at once.
 const QUESTION: Duration = Duration::from_secs(120);
 /// `forget` and `init` write; a remote store may be slow.
 const CHANGE: Duration = Duration::from_secs(600);
@@ -70,9 +70,9 @@ pub struct Restic {
     tracker: TaskTracker,
     /// Locks are waited for here (`locks.rs`), not by restic.
     waits: AtomicBool,
-    /// What is read is not locked, because the repository cannot be written.
+    /// Reads take no lock, because the repository cannot be written.
     lockless: AtomicBool,
-    /// Hears of what restic tries again.
+    /// Is told about restic's retries.
     sink: Arc<dyn Sink>,
 }
 
@@ -86,7 +86,7 @@ impl std::fmt::Debug for Restic {
     }
 }
 
-/// What a snapshot is made with.
+/// The properties of a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub struct Label<'a> {
     /// Always the same for a server, so that restic finds the snapshot before
@@ -130,7 +130,7 @@ impl Restic {
         Ok(restic)
     }
 
-    /// Says there what restic tries again.
+    /// Reports restic's retries there.
     #[must_use]
     pub fn telling(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sink = sink;
@@ -146,7 +146,7 @@ impl Restic {
         &self.name.repository
     }
 
-    /// What to type to have restic do something there by hand.
+    /// The command line that runs restic there by hand.
     pub fn command_of(&self, verb: &str) -> String {
         self.repository.command(verb)
     }
@@ -203,8 +203,8 @@ impl Restic {
         self.folder(self.backup_arguments(label), view, paths, exclude)
     }
 
-    /// The same, without the snapshot before: all files are read. Where that one is
-    /// damaged, restic calls every other backup one that is not whole.
+    /// The same, without the previous snapshot: all files are read. If the previous
+    /// snapshot is damaged, restic reports every backup based on it as incomplete.
     pub async fn backup_folder_anew(
         &self,
         label: Label<'_>,
@@ -291,7 +291,7 @@ impl Restic {
         Ok(content)
     }
 
-    /// Waits until every run that was interrupted is gone, so that its lock is.
+    /// Waits until every interrupted run has ended, so that its lock is gone.
     pub async fn settle(&self) {
         self.tracker.close();
         // A run is killed after its grace; this only bounds the wait for it.
@@ -338,7 +338,7 @@ impl Restic {
         Process::start(command, &self.tracker, self.watch()).map_err(|source| self.missing(source))
     }
 
-    /// Starts restic where it sees one volume, and of the volumes only that.
+    /// Starts restic in a view of one volume, without the others.
     fn start_in(&self, view: View, command: Command) -> Result<Process, Error> {
         let volume = view.volume().to_owned();
         let refused = |no| Error::no_view(&volume, no);
@@ -422,7 +422,8 @@ pub struct Download {
 }
 
 impl Download {
-    /// The next bytes; 0 at the end. The end proves nothing: see [`Download::finish`].
+    /// The next bytes; 0 at the end. The end alone is no proof of success: see
+    /// [`Download::finish`].
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         let odd = |message: String| Error::ResticOutput { action: self.action.clone(), message };
         match self.process.stdout.as_mut() {
@@ -439,7 +440,7 @@ impl Download {
         judge(&doing, &ended)
     }
 
-    /// The bytes as a reader, for who wants one; [`Download::finish`] afterwards.
+    /// The bytes as a reader; call [`Download::finish`] afterwards.
     pub fn reader(&mut self) -> Option<impl AsyncRead + Unpin + Send + 'static> {
         self.process.stdout.take()
     }

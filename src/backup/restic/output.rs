@@ -1,5 +1,5 @@
 //! What restic prints under `--json`, as far as potluck reads it. Unknown
-//! fields and message types are skipped: every version has more of them.
+//! fields and message types are skipped, because newer versions add more of them.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -48,16 +48,16 @@ pub struct Summary {
     /// Bytes that were new to the repository.
     #[serde(default, rename = "data_added")]
     pub added: u64,
-    /// What was gone when it was to be read; restic 0.18 passes over most of it
-    /// without a word.
+    /// Files that vanished before they were read; restic 0.18 skips most of
+    /// them silently.
     #[serde(skip)]
     pub vanished: Vanished,
-    /// Why what was stored may be no dump of the form that its name says.
+    /// Why what was stored may not be a dump of the form that its name says.
     #[serde(skip)]
     pub doubt: Option<String>,
 }
 
-/// restic's version, for what only newer ones can do.
+/// restic's version, for features that only newer ones have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     pub major: u32,

@@ -4,14 +4,13 @@
 //! pipe were simply closed when something fails, it would store half a dump.
 //! So a run that is not finished is interrupted first, and its input stays open
 //! until it is gone. An interrupt (unlike a kill) also lets restic remove its
-//! lock. This holds when a future is dropped, too: a task of its own keeps the
+//! lock. This holds when a future is dropped, too: a separate task owns the
 //! child.
 //!
-//! There is one moment in which an interrupt does leave a lock: up to 0.15,
-//! restic writes its lock, waits 200 ms to see whether somebody else did so,
-//! too, and only then remembers it (`cmd/restic/lock.go`). A dump that fails at
-//! once falls right into it. So a backup is interrupted only after it has said
-//! that it began.
+//! There is one moment in which an interrupt does leave a lock: up to 0.15, restic writes
+//! its lock, waits 200 ms to see whether somebody else did so, too, and only then remembers
+//! it (`cmd/restic/lock.go`). A dump that fails at once would hit exactly this moment. So a
+//! backup is interrupted only after restic has reported that it began.
 
 use std::{
     collections::VecDeque,
@@ -46,7 +45,7 @@ pub(super) struct Process {
     /// Taken when it is closed.
     pub stdin: Option<ChildStdin>,
     pub stdout: Option<ChildStdout>,
-    /// To be cancelled when restic has said that it began; see above.
+    /// Cancelled once restic has reported that it began; see above.
     pub begun: CancellationToken,
     signal: Arc<Alive>,
     /// Tells the keeper that the run was interrupted, so that it begins to count.
@@ -64,7 +63,7 @@ pub(super) struct Ended {
     pub stderr: String,
     /// What all of it says of single files.
     pub unread: Unread,
-    /// It was interrupted, because it tried again what can not change.
+    /// It was interrupted because it retried something that cannot change.
     pub gave_up: bool,
 }
 

@@ -1,8 +1,8 @@
-//! What restic tries again. It does so ten times, or for a quarter of an hour from 0.16
-//! on, with growing pauses and no option against it (`internal/backend/retry`), which
-//! is right for a store that may answer in a second. It looks like a hang, so each
-//! try is told; and of a folder of this machine the answer stays what it was, so a
-//! run that only asks again there is given up.
+//! What restic tries again. It does so ten times, or for a quarter of an hour from 0.16 on,
+//! with growing pauses and no option against it (`internal/backend/retry`), which is right
+//! for a remote store that may answer a second later. It looks like a hang, so each try is
+//! reported; the answer of a folder on this machine does not change, so there a run that
+//! only repeats a request is aborted.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ const LONGEST_LINE: usize = 4 * 1024;
 /// So many times the same answer is enough.
 const TRIES: u32 = 2;
 
-/// What a folder of this machine answers now and will in a minute.
+/// Answers of a folder on this machine that will not change.
 const LASTING: &[&str] =
     &["no such file or directory", "read-only file system", "permission denied", "unexpected EOF"];
 
-/// Looks at what a run of restic says while it runs.
+/// Watches the output of a run of restic.
 pub(super) struct Watch {
     sink: Arc<dyn Sink>,
     /// The repository is a folder of this machine.
@@ -40,7 +40,7 @@ impl Watch {
         Watch { sink, local, line: Vec::new(), lasting: 0 }
     }
 
-    /// Reads the next bytes of standard error; whether the run is to be given up now.
+    /// Reads the next bytes of standard error; whether the run is to be aborted now.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let before = self.gave_up();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {

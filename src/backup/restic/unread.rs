@@ -1,10 +1,10 @@
-//! What restic could not read of a folder: its exit code 3 says only that there
-//! was something. A file that vanished is no fault, apps make and remove files
-//! all the time; one that could not be read is.
+//! What restic could not read in a folder: its exit code 3 says only that there was
+//! something. A file that vanished is not an error, because apps create and remove files
+//! all the time; a file that could not be read is.
 
 use serde::Deserialize;
 
-/// A message longer than this is none that restic prints about a file.
+/// Longest message that restic prints about a file.
 const LONGEST_LINE: usize = 64 * 1024;
 /// How many names are kept; the rest is counted.
 const KEPT: usize = 10_000;
@@ -14,12 +14,12 @@ const ABSENT: i64 = 2;
 /// Errors that a run printed about single files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Unread {
-    /// What was no longer there, as restic names it.
+    /// Files that vanished, as restic names them.
     vanished: Vec<String>,
     vanished_count: u64,
     /// Of these restic (0.14) does not say what went wrong.
     unclear: Vec<String>,
-    /// What is there and could not be read, and unclear ones beyond the kept.
+    /// Files that exist but could not be read, and unclear ones beyond the kept number.
     failed: u64,
     /// The line that is not at its end yet.
     line: Vec<u8>,
@@ -79,14 +79,14 @@ impl Unread {
         }
     }
 
-    /// Whether all that went wrong is of something that is there and that restic does not
-    /// name: of 0.14, and said by newer ones, that is the tree of the snapshot before.
+    /// Whether all errors are about something that exists but that restic does not name:
+    /// for 0.14 and some newer versions, that is the tree of the previous snapshot.
     pub fn is_of_the_one_before(&self, gone: impl Fn(&str) -> bool) -> bool {
         self.failed == 0 && self.unclear.iter().any(|name| !gone(name))
     }
 
-    /// The vanished ones when that is all that went wrong. `gone` looks for
-    /// something of which restic said nothing.
+    /// The vanished files, if nothing else went wrong. `gone` checks
+    /// whether a path that restic did not explain is missing.
     pub fn forgiven(&self, gone: impl Fn(&str) -> bool) -> Option<Vanished> {
         let all = self.failed == 0
             && self.vanished_count + self.unclear.len() as u64 > 0

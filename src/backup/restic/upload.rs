@@ -80,7 +80,7 @@ impl Upload {
     /// Hands bytes to restic; waits while it is busy.
     ///
     /// # Errors
-    /// restic's own failure, when it ended instead of reading on.
+    /// restic's own failure, if it ended before it had read everything.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let stdin = self.process.as_mut().and_then(|p| p.stdin.as_mut());
         let Some(stdin) = stdin else {

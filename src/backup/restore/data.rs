@@ -1,5 +1,5 @@
-//! The parts of a restore: volumes beside the live ones, services stopped and
-//! started in the right order, dumps and produced items put back.
+//! The parts of a restore: volumes are restored beside the live ones,
+//! services stopped and started in the right order, dumps and items of plugins restored.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -67,7 +67,7 @@ impl Restoring<'_> {
                 let left = left.display();
                 self.context
                     .progress
-                    .warn(format!("removed {left}, left by a restore that was cut off"));
+                    .warn(format!("removed {left}, left by an interrupted restore"));
             }
             // One that was empty has no snapshot: an empty folder takes its place.
             if let Some(snapshot) = &item.snapshot {
@@ -79,8 +79,8 @@ impl Restoring<'_> {
         Ok(staged)
     }
 
-    /// What labels ask for while the app still runs. A service that does not is
-    /// passed over, which is said: its data comes back all the same.
+    /// Runs what labels ask for while the app still runs. A service that does
+    /// not run is skipped with a warning: its data is restored nevertheless.
     pub async fn before_restore(&self, app: &App) -> Result<(), Error> {
         let services = AppServices::of(app);
         for RestoreHook { label, service, command, grant, granted } in hooks::before_restore(app)? {
@@ -115,9 +115,8 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Puts all volumes into their places, or none: what fails half-way is taken
-    /// back. Removing the old content takes as long as it is large, so this is
-    /// not for the async threads.
+    /// Exchanges all volumes, or none: a failure is undone. Removing the old
+    /// content can take long, so this does not run on the async threads.
     pub async fn commit_all(
         &self,
         app: &App,
@@ -158,7 +157,7 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Puts all dumps back, each when its service is ready.
+    /// Restores all dumps, each once its service is ready.
     pub async fn put_back_all(
         &self,
         app: &App,
@@ -212,9 +211,9 @@ impl Restoring<'_> {
     }
 }
 
-/// Finds a place for all volumes of a set before anything stops, and changes
-/// nothing: each is a folder of this machine that nobody else writes, and has
-/// the folders that its paths lead through.
+/// Checks the places for all volumes of a set before anything stops, and changes nothing:
+/// each must be a folder of this machine that nobody else writes, and must have the folders
+/// that its paths lead through.
 pub(in crate::backup) async fn check_volumes(
     app: &App,
     items: &[(Item, Planned)],
@@ -241,7 +240,7 @@ fn labels(app: &App, volume: &StackVolume) -> std::collections::BTreeMap<String,
     labels
 }
 
-/// What of the app runs when a restore begins.
+/// Which services run when a restore begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backup) struct Services {
     /// Every service is deployed and asks for tasks.
@@ -267,15 +266,15 @@ impl Services {
                 None => whole = false,
             }
         }
-        // Nothing to put back: nothing has to stop.
+        // There is nothing to restore, so nothing has to stop.
         if items.is_empty() {
             running.clear();
         }
         Ok(Services { whole, running })
     }
 
-    /// Stops what runs, data stores last, and tells what was what. When that
-    /// does not work, or is cancelled, everything is brought back.
+    /// Stops what runs, databases last, and returns what was stopped. If
+    /// that fails, or is cancelled, everything is started again.
     pub async fn stop(
         &self,
         context: &Context,
@@ -294,7 +293,7 @@ impl Services {
                 app::scale_down(context, app, &stores, STOP, data_stopped).await?;
                 Ok(())
             };
-            unless_cancelled(cancel, "the app is as it was", stopping).await
+            unless_cancelled(cancel, "the app is unchanged", stopping).await
         };
         match outcome {
             Ok(()) => Ok(stopped),
@@ -302,8 +301,8 @@ impl Services {
         }
     }
 
-    /// Starts what takes dumps back, and nothing else; returns what is still
-    /// stopped. A stack that was not whole is deployed for that.
+    /// Starts the services that receive dumps, and nothing else; returns
+    /// what is still stopped. An incomplete stack is deployed for that.
     pub async fn start_data(
         &self,
         context: &Context,
@@ -364,7 +363,7 @@ fn not_started(app: &App, data: &'static str, services: Vec<String>, because: Er
     Error::NotStarted { app, services, data, source: Box::new(because) }
 }
 
-/// Services that were stopped, by when they start again.
+/// Stopped services, by when they are started again.
 #[derive(Debug, Default)]
 pub(in crate::backup) struct StoppedApp {
     pub apps: Stopped,
@@ -372,7 +371,7 @@ pub(in crate::backup) struct StoppedApp {
 }
 
 impl StoppedApp {
-    /// Starts everything again after a failure that left the data as it was,
+    /// Starts everything again after a failure that did not change the data,
     /// and returns that failure, with the services that did not start.
     pub async fn bring_back(self, context: &Context, app: &App, because: Error) -> Error {
         context.progress.step("start services");
@@ -383,7 +382,7 @@ impl StoppedApp {
         }
         match keys(&failed) {
             services if services.is_empty() => because,
-            services => not_started(app, "its data is as it was", services, because),
+            services => not_started(app, "its data is unchanged", services, because),
         }
     }
 }

@@ -1,12 +1,11 @@
-//! `backup restore`: an app's data back from a set, also when nothing of the
-//! app is left on the server.
+//! `backup restore`: restores an app's data from a set, even if nothing of
+//! the app is left on the server.
 //!
-//! Everything that can fail for reasons of the repository happens first, while
-//! the app still runs: volumes are restored beside the live ones. Then services
-//! stop, volumes change places, data stores start, dumps go in, the rest
-//! starts, and the app's own checks have the last word. Plugins that take
-//! items back do so when everything runs, because all they can reach is
-//! running services. `data.rs` does the parts.
+//! Everything that can fail for reasons of the repository happens first, while the app
+//! still runs: volumes are restored beside the live ones. Then services stop, volumes are
+//! exchanged, databases start, dumps are loaded, the rest starts, and the app's own checks
+//! run last. Plugins restore their items when everything runs, because they can only reach
+//! running services. `data.rs` implements the parts.
 
 pub(crate) mod data;
 pub mod put_back;
@@ -40,11 +39,11 @@ use crate::{
     text::line,
 };
 
-/// What cancelling before anything changed leaves.
+/// The error when a restore is cancelled before anything changed.
 const UNCHANGED: &str = "nothing was changed";
-const UNCHANGED_DATA: &str = "its data is as it was";
+const UNCHANGED_DATA: &str = "its data is unchanged";
 
-/// What a restore will do, for the person who decides.
+/// The plan of a restore, for the person who decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RestorePlan {
     pub set: SetId,
@@ -59,7 +58,7 @@ pub struct RestorePlan {
     pub stops: Vec<String>,
     /// Docker's names of the volumes whose content is replaced.
     pub replaces: Vec<String>,
-    /// Docker's names of the volumes that are gone and made again.
+    /// Docker's names of the volumes that are missing and will be created.
     pub makes: Vec<String>,
     /// Whether the app has any data that would be lost.
     pub loses_data: bool,
@@ -155,9 +154,8 @@ async fn read_manifest(
     Ok(manifest)
 }
 
-/// Finds for every item of the set the one that the app would take today: it
-/// says where the data belongs, or how it is put back. Settings stay as the
-/// operator has them.
+/// Finds for every item of the set the one that the app would take today: that
+/// item says where the data belongs, or how it is restored. Settings are not changed.
 fn match_items(manifest: &Manifest, planned: Vec<Planned>) -> Result<Vec<(Item, Planned)>, Error> {
     manifest
         .items
@@ -228,7 +226,7 @@ fn describe(
     plan
 }
 
-/// What was warned of when the set was taken: its data may be less than its name says.
+/// The warnings at the time of the backup: the data may be incomplete.
 fn told_then(manifest: &Manifest) -> Vec<String> {
     const SHOWN: usize = 10;
     let mut told: Vec<String> = manifest
@@ -248,7 +246,7 @@ impl Restore {
     /// Carries the plan out.
     ///
     /// # Errors
-    /// Until services stop, the app is as it was. A failure after that says
+    /// Until services stop, the app is unchanged. A failure after that says
     /// what was left; running the restore again is always possible.
     pub async fn run(
         self,
@@ -286,7 +284,7 @@ impl Restore {
         let asking = restoring.before_restore(app);
         unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
         let data = stores(&self.items);
-        // Whoever comes after a crash is to know whose data it is.
+        // After a crash it must be known from which set the data is.
         app.lock.restoring = Some(self.plan.set.to_string());
         context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
         let stopped = match self.services.stop(context, app, &data, cancel).await {
@@ -336,7 +334,7 @@ impl Restore {
     }
 }
 
-/// Writes down that the app's data is of one piece.
+/// Records that the app's data is completely restored.
 fn settled(context: &Context, guard: &AppGuard, app: &mut App) -> Result<(), Error> {
     if app.lock.restoring.take().is_some() {
         context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
@@ -355,8 +353,8 @@ fn stores(items: &[(Item, Planned)]) -> BTreeSet<String> {
         .collect()
 }
 
-/// An app whose data is half there is not started: a web application on an
-/// empty database offers its installation page to whoever comes first.
+/// An app with partly restored data is not started: a web application on
+/// an empty database would offer its installation page to any visitor.
 fn left_stopped(error: Error, services: Vec<&str>) -> Error {
     if services.is_empty() {
         return error;

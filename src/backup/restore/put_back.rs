@@ -1,4 +1,4 @@
-//! A dump's way back: from restic straight into the standard input of a
+//! Restores a dump: from restic straight into the standard input of a
 //! command in a service.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! An item held against the same one of the last backup: a dump can be whole and
-//! still be of the wrong, or an emptied, database. Only a warning, because data
+//! Compares an item with the same item of the last backup: a complete dump can still come
+//! from the wrong database, or from an emptied one. This is only a warning, because data
 //! may be deleted for good reasons.
 
 use indicatif::HumanBytes;
@@ -14,9 +14,9 @@ use crate::{
     home::AppName,
 };
 
-/// Less than this part of what it was is worth a word.
+/// A warning is given below this part of the previous size.
 const PART: u64 = 10;
-/// What was smaller than this may shrink to anything.
+/// Items that were smaller than this may shrink without a warning.
 const SMALL: u64 = 4096;
 
 /// The manifest of the newest complete set, if there is one.
@@ -36,7 +36,7 @@ pub(in crate::backup) async fn last(
     }
 }
 
-/// What to say of each item that is a small part of what it was.
+/// The warnings for items that are much smaller than before.
 pub(in crate::backup) fn shrunk(now: &[Item], last: &Manifest) -> Vec<String> {
     let same = |item: &&Item, old: &&Item| item.name == old.name && item.kind == old.kind;
     now.iter()

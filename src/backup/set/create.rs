@@ -1,12 +1,11 @@
 //! `backup create`: one set of one app.
 //!
-//! settings → `before-backup` → items → manifest → `after-backup`, which runs
-//! whatever happened since `before-backup`. The settings come first because
-//! storing them also proves the repository and its password before the app
-//! hears of a backup; every run of restic costs half a second for deriving its
-//! key, so none is made only to look. The manifest is stored last, so that
-//! whatever stops this in between leaves a set that nobody is offered; its
-//! snapshots are forgotten right away where that is possible.
+//! settings → `before-backup` → items → manifest → `after-backup`, which always runs once
+//! `before-backup` has run. The settings come first because storing them also proves the
+//! repository and its password before the app is told about a backup; every run of restic
+//! spends half a second on deriving its key, so no run is made just to check. The manifest
+//! is stored last, so that an interruption leaves a set that is never offered for restore;
+//! its snapshots are forgotten right away if possible.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +51,7 @@ pub struct SetReport {
     pub seconds: f64,
     /// Id of the manifest's snapshot; restic up to 0.16 tells its first digits.
     pub manifest: String,
-    /// What went through, and should be looked at.
+    /// Warnings of a successful backup.
     pub warnings: Vec<String>,
 }
 
@@ -70,7 +69,7 @@ pub struct ItemReport {
 /// Takes a set of the app.
 ///
 /// # Errors
-/// Whatever kept one item from being taken whole; then there is no set.
+/// What prevented one item from being saved completely; then there is no set.
 /// [`Error::AfterBackup`] when there is one, but its last hook failed.
 pub async fn create(
     context: &Context,
@@ -192,7 +191,7 @@ async fn take(
     }
     for (name, plugin) in hooks.iter_mut() {
         context.progress.step(format!("{name}: before-backup"));
-        // Counted before it runs: one that failed half-way has to be ended, too.
+        // Counted before it runs: one that failed has to be ended, too.
         *begun += 1;
         plugin.before_backup().await?;
     }
@@ -248,7 +247,7 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
             taking.restic.init().await?;
             context.progress.event(Event::Done {
                 name: "repository".into(),
-                detail: format!("made at {repository}, as there was none"),
+                detail: format!("made at {repository}, because there was none"),
             });
             stored(context, taking).await
         }
@@ -256,8 +255,8 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     }
 }
 
-/// Past locks that are in the way: whatever comes later meets none, or one that
-/// somebody took meanwhile.
+/// Handles existing locks first: later calls find none, or one that was taken
+/// meanwhile.
 async fn stored(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     let work = || settings(context, taking);
     taking.restic.past_locks(LOCK_LIMIT, &*context.progress, work).await

@@ -1,8 +1,8 @@
 //! The manifest of a set: what is in it, which snapshot holds what, and what
 //! the app was when it was taken. Stored last, as `manifest.json`.
 //!
-//! It holds no commands and no secrets: how a dump is put back is asked of the
-//! recipe's plugin when it is put back.
+//! It holds no commands and no secrets: how a dump is restored is asked of the
+//! recipe's plugin at that time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::{ItemKind, ItemName, SetId};
 
 /// Name of the file in the manifest's snapshot.
 pub const FILE: &str = "manifest.json";
-/// A manifest that is larger is none of ours.
+/// Largest manifest; a larger one is not potluck's.
 pub const LIMIT: usize = 4 * 1024 * 1024;
 /// The only form there is so far.
 const FORMAT: u32 = 1;
@@ -34,7 +34,7 @@ pub struct Manifest {
     /// When the set was begun.
     pub created: Timestamp,
     pub items: Vec<Item>,
-    /// What was warned of while it was taken: who restores it is to know.
+    /// The warnings at the time of the backup, to be shown before a restore.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -62,8 +62,8 @@ pub struct Item {
     pub plugin: Option<String>,
 }
 
-/// What restic does not know of a volume: it stores what is in a folder, not
-/// the folder itself.
+/// Facts about a volume that restic does not store: it saves the content of
+/// a folder, not the folder itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeFacts {
     /// Docker's name of it when it was taken.
@@ -117,10 +117,7 @@ impl Manifest {
         // The form first: a newer one may differ in everything else.
         let form: Form = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         if form.format != FORMAT {
-            return Err(format!(
-                "it has the form {}, and this potluck reads only {FORMAT}",
-                form.format
-            ));
+            return Err(format!("its format is {}; this potluck reads only {FORMAT}", form.format));
         }
         let manifest: Manifest = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         if manifest.set != *set {
@@ -132,7 +129,7 @@ impl Manifest {
                 return Err(format!("`{}` names no snapshot", item.name));
             }
             if (item.kind == ItemKind::Volume) != item.volume.is_some() {
-                return Err(format!("`{}` says nothing of its volume", item.name));
+                return Err(format!("`{}` does not describe its volume", item.name));
             }
             if item.kind != ItemKind::Volume && id.is_none() {
                 return Err(format!("`{}` has no snapshot", item.name));
@@ -190,7 +187,7 @@ mod tests {
                     plugin: Some("wiki".into()),
                 },
             ],
-            warnings: vec!["`dump.gz` of the volume `data` may be no dump: it is empty".into()],
+            warnings: vec!["`dump.gz` of the volume `data` may not be a dump: it is empty".into()],
         }
     }
 
@@ -207,11 +204,11 @@ mod tests {
         let good = String::from_utf8(example().to_json()).unwrap();
         let set = example().set;
         for (from, to, reason) in [
-            ("\"format\": 1", "\"format\": 2", "it has the form 2"),
+            ("\"format\": 1", "\"format\": 2", "its format is 2"),
             ("3fa9c1", "000000", "it belongs to the set 20261121T203015Z-000000"),
             ("abab", "../x", "`wiki.sql` names no snapshot"),
             ("wiki.sql", "a,b", "cannot name an item"),
-            ("\"kind\": \"dump\"", "\"kind\": \"volume\"", "says nothing of its volume"),
+            ("\"kind\": \"dump\"", "\"kind\": \"volume\"", "does not describe its volume"),
         ] {
             let bad = good.replace(from, to);
             assert_ne!(bad, good, "{from} is not in the example");

@@ -1,10 +1,10 @@
-//! Sets: all snapshots of one backup of one app, found again by their tags.
+//! Sets: all snapshots of one backup of one app, identified by their tags.
 //!
-//! Every snapshot carries `potluck`, `app:<app>`, `set:<id>` and `item:<item>`.
-//! The manifest snapshot comes last and says in its tags how many others there
-//! are, and which items have none because they are empty, so that a list of
-//! snapshots is enough to tell a complete set from an incomplete one. restic splits the values of `--tag` at commas, therefore
-//! nothing that goes into a tag may hold one.
+//! Every snapshot carries `potluck`, `app:<app>`, `set:<id>` and `item:<item>`. The
+//! manifest snapshot comes last and says in its tags how many others there are, and which
+//! items have none because they are empty, so that a list of snapshots is enough to tell a
+//! complete set from an incomplete one. restic splits the values of `--tag` at commas, so
+//! no value of a tag may contain one.
 
 pub(crate) mod compare;
 pub(crate) mod create;
@@ -32,8 +32,8 @@ pub const MANIFEST: &str = "manifest";
 /// The tag of an item that holds nothing, at the manifest's snapshot: restic makes
 /// none of an empty folder.
 const EMPTY: &str = "empty";
-/// The tag that says, at the manifest's snapshot, how often was warned while the set was
-/// taken. What was said is in the manifest.
+/// The tag that says, at the manifest's snapshot, the number of warnings while the set
+/// was taken. The texts are in the manifest.
 const WARNINGS: &str = "warnings";
 
 /// Name of a set: when it was begun, in UTC, and six random digits,
@@ -244,9 +244,9 @@ pub struct SetSummary {
     /// Whether it can be restored: it has its manifest and every snapshot that
     /// the manifest counts.
     pub complete: bool,
-    /// How often was warned while it was taken; the plan of its restore says of what.
+    /// The number of warnings while it was taken; the plan of its restore shows them.
     pub warnings: usize,
-    /// What to type to remove what an interrupted backup left; none for a complete one.
+    /// The command that removes an incomplete set; none for a complete one.
     pub remove: Option<String>,
     /// Full id of the manifest's snapshot.
     #[serde(skip)]
@@ -259,7 +259,7 @@ pub struct SetSummary {
 }
 
 /// The sets among snapshots, newest first. Snapshots without our tags, or with
-/// tags that nobody of us made, are left out.
+/// malformed ones, are left out.
 pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
     let mut sets: BTreeMap<SetId, SetSummary> = BTreeMap::new();
     let mut expected: BTreeMap<SetId, usize> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! What a backup of an app takes: what its plugins name, checked against the
-//! app; all its volumes where no plugin plays the role.
+//! What a backup of an app contains: the items that its plugins name,
+//! checked against the app; all its volumes if no plugin plays the role.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
     plugin::{BackupItem, Command, Hooks},
 };
 
-/// One item to take, or to put back.
+/// One item to save, or to restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backup) struct Planned {
     pub name: ItemName,
@@ -39,9 +39,8 @@ impl Planned {
     }
 }
 
-/// Asks the plugins and checks what they say: dumps first, then volumes, then
-/// what plugins produce, so that a dump is never newer than the files it
-/// speaks of.
+/// Asks the plugins and checks their answers: dumps first, then volumes, then
+/// items of plugins, so that a dump is never newer than the files that it refers to.
 pub(in crate::backup) async fn ask(
     app: &App,
     hooks: &mut [(String, Hooks)],

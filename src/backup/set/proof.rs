@@ -1,10 +1,9 @@
-//! Whether a dump is whole, as far as its own bytes tell.
+//! Checks whether a dump is complete, as far as its own bytes show.
 //!
-//! An exit code proves little: that of a pipe is its last program's, and a
-//! shell inside another one hides what failed. But what databases dump has an
-//! end of its own, and so has what `gzip` writes, with a checksum. A dump that
-//! begins like one of these has to end like it; one of no known form is
-//! believed when there is anything in it.
+//! An exit code proves little: the exit code of a pipe is that of its last program, and a
+//! shell inside another one hides a failure. But the dumps of databases have a defined end,
+//! and so has the output of `gzip`, with a checksum. A dump that begins like one of these
+//! forms must end like it; a dump of an unknown form is accepted if it is not empty.
 
 use std::{io::Write, mem};
 
@@ -17,7 +16,7 @@ const HEAD: usize = 1024;
 /// How far from its end the mark of an end may be: recipes add lines of their own.
 const TAIL: usize = 64 * 1024;
 
-/// What a name says of how a file begins.
+/// How a file with such a name begins.
 const NAMES: &[(&str, &[u8])] = &[
     ("gz", GZIP),
     ("tgz", GZIP),
@@ -73,8 +72,8 @@ impl Proof {
         }
     }
 
-    /// What its name says and its first bytes don't, as a sentence about "it". No failure:
-    /// a name may be wrong, and the dump whole.
+    /// Why its first bytes do not match its name, as a sentence about "it". This is not a
+    /// failure: the name may be wrong and the dump complete.
     pub fn doubt(&self, name: &str) -> Option<String> {
         let (_, ending) = name.rsplit_once('.')?;
         let ending = ending.to_ascii_lowercase();
@@ -86,22 +85,20 @@ impl Proof {
             // What is broken is told as such.
             State::Broken(_) => true,
         };
-        (!is_so).then(|| format!("it does not begin as the name `.{ending}` says"))
+        (!is_so).then(|| format!("it does not begin like a `.{ending}` file"))
     }
 
     /// At the end of the dump.
     ///
     /// # Errors
-    /// Why it is not whole, as a sentence about "it".
+    /// Why it is not complete, as a sentence about "it".
     pub fn end(self) -> Result<(), String> {
         match self.0 {
             State::Few(few) if few.is_empty() => Err("it is empty".into()),
             State::Few(_) => Ok(()),
             State::Plain(content) => content.end(),
             State::Gzip(decoder) => match decoder.finish() {
-                Ok(content) if content.bytes == 0 => {
-                    Err("there is nothing in its gzip stream".into())
-                }
+                Ok(content) if content.bytes == 0 => Err("its gzip stream is empty".into()),
                 Ok(content) => content.end(),
                 Err(_) => Err("its gzip stream is cut off".into()),
             },
@@ -147,7 +144,7 @@ impl Content {
         let Some(form) = FORMS.iter().find(|form| (form.begins)(&self.head)) else {
             return Ok(());
         };
-        (form.whole)(self).map_err(|reason| format!("it is no whole {}: {reason}", form.name))
+        (form.whole)(self).map_err(|reason| format!("it is not a complete {}: {reason}", form.name))
     }
 
     fn ends_with_line(&self, line: &str) -> Result<(), &'static str> {
@@ -211,7 +208,7 @@ const FORMS: &[Form] = &[
         name: "xz stream",
         begins: |head| head.starts_with(b"\xfd7zXZ\0"),
         whole: |content| match content.bytes {
-            32 => Err("there is nothing in it"),
+            32 => Err("it holds no data"),
             _ if content.tail.ends_with(b"YZ") => Ok(()),
             _ => Err("its end is missing"),
         },
@@ -220,7 +217,7 @@ const FORMS: &[Form] = &[
         name: "bzip2 stream",
         begins: |head| head.starts_with(b"BZh"),
         whole: |content| match content.bytes {
-            14 => Err("there is nothing in it"),
+            14 => Err("it holds no data"),
             _ => Ok(()),
         },
     },
@@ -229,15 +226,15 @@ const FORMS: &[Form] = &[
         begins: |head| head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]),
         whole: |content| match content.bytes {
             // Header, one empty block, perhaps a checksum.
-            ..=13 => Err("there is nothing in it"),
+            ..=13 => Err("it holds no data"),
             _ => Ok(()),
         },
     },
 ];
 
-/// The end of all databases, and a checksum of 8 bytes. `redis-cli --rdb -` leaves
-/// the 40 hexadecimal digits behind them that mark the end of a transfer: it cuts
-/// them off a file, and cannot of a pipe (redis, `redis-cli.c`, `getRDB`).
+/// The end of all databases, and a checksum of 8 bytes. `redis-cli --rdb -` leaves after
+/// them the 40 hexadecimal digits that mark the end of a transfer: it removes them from a
+/// file, but cannot do so from a pipe (redis, `redis-cli.c`, `getRDB`).
 fn redis_snapshot(content: &Content) -> Result<(), &'static str> {
     const MARK: usize = 40;
     let ends = |bytes: &[u8]| bytes.iter().rev().nth(8) == Some(&0xff);
@@ -309,16 +306,16 @@ mod tests {
             (b"x".to_vec(), "whole"),
             (b"rows of a form that nobody knows".to_vec(), "whole"),
             (POSTGRES.into(), "whole"),
-            (cut(POSTGRES), "no whole dump of pg_dump"),
+            (cut(POSTGRES), "not a complete dump of pg_dump"),
             (MARIADB.into(), "whole"),
-            (cut(MARIADB), "no whole dump of mysqldump"),
+            (cut(MARIADB), "not a complete dump of mysqldump"),
             (format!("{SQLITE}COMMIT;\n").into(), "whole"),
             (format!("{SQLITE}ROLLBACK; -- due to errors\n").into(), "because of errors"),
-            (SQLITE.into(), "no whole dump of sqlite3"),
+            (SQLITE.into(), "not a complete dump of sqlite3"),
             (rdb(b"\xff"), "whole"),
-            (rdb(b""), "no whole snapshot of Redis"),
+            (rdb(b""), "not a complete snapshot of Redis"),
             ([rdb(b"\xff"), vec![b'0'; 40]].concat(), "whole"),
-            ([rdb(b""), vec![b'0'; 40]].concat(), "no whole snapshot of Redis"),
+            ([rdb(b""), vec![b'0'; 40]].concat(), "not a complete snapshot of Redis"),
             (b"SQLite format 3\0".to_vec(), "shorter than its header"),
         ] {
             for piece in [1, 7, 4096] {
@@ -360,13 +357,13 @@ mod tests {
         for (dump, expected) in [
             (whole.clone(), "whole"),
             ([gzip(b"a"), gzip(b"b")].concat(), "whole"),
-            (gzip(b""), "nothing in its gzip stream"),
+            (gzip(b""), "its gzip stream is empty"),
             (whole[..whole.len() - 9].to_vec(), "gzip stream is cut off"),
             (whole[..whole.len() - 3].to_vec(), "gzip stream is cut off"),
             (whole[..whole.len() / 2].to_vec(), "gzip stream is cut off"),
             (whole[..10].to_vec(), "gzip stream is cut off"),
             (flipped, "gzip stream"),
-            (gzip(half), "no whole dump of pg_dump"),
+            (gzip(half), "not a complete dump of pg_dump"),
         ] {
             for piece in [1, 32 * 1024] {
                 let said = judged(&dump, piece);
@@ -384,7 +381,7 @@ mod tests {
             "28b52ffd240001000099e9d851",
         ] {
             let said = judged(&hex::decode(empty).unwrap(), 4096);
-            assert!(said.contains("nothing in it"), "{said}");
+            assert!(said.contains("it holds no data"), "{said}");
         }
     }
 }

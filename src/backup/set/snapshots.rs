@@ -96,7 +96,7 @@ pub(in crate::backup) fn pick(
                 return Ok(set);
             }
             let reason = match set.manifest {
-                None => "its backup did not come to its end",
+                None => "its backup did not finish",
                 Some(_) => "snapshots of it are gone from the repository",
             };
             Err(Error::Incomplete { set: set.id, reason: reason.into() })

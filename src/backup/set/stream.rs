@@ -1,9 +1,9 @@
-//! The output of a program in a service, carried straight into restic.
+//! Passes the output of a program in a service straight into restic.
 //!
 //! Nothing is stored on the way and memory stays constant: a piece is read
 //! when restic has taken the one before. restic is allowed to see the end of
-//! its input only after the program is known to have ended with 0 and what it
-//! said is whole (`proof.rs`); in every other case it is interrupted first, and no
+//! its input only after the program has ended with exit code 0 and its output
+//! is complete (`proof.rs`); in every other case it is interrupted first, and no
 //! snapshot exists.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::{
 /// How much of a dump's standard error an error shows.
 const STDERR_SHOWN: usize = 4 * 1024;
 
-/// A program that says nothing for this long is given up.
+/// A program that prints nothing for this long is aborted.
 const SILENCE: Duration = Duration::from_secs(30 * 60);
 
 /// What a dump is, for messages.
@@ -60,17 +60,17 @@ pub async fn store(
     let error = match outcome {
         Err(Broken::Restic(error)) => error,
         Err(Broken::Silent) => {
-            failed(format!("it said nothing for {} minutes", SILENCE.as_secs() / 60), stderr)
+            failed(format!("it printed nothing for {} minutes", SILENCE.as_secs() / 60), stderr)
         }
         Err(Broken::Engine(error)) => failed(error.to_string(), stderr),
         Ok(()) => match exit_code.await {
             Err(error) => failed(error.to_string(), stderr),
             Ok(0) if upload.written() == 0 => {
-                failed("it ended well but wrote nothing".into(), stderr)
+                failed("it succeeded but wrote nothing".into(), stderr)
             }
             Ok(0) => match proof.end() {
                 Ok(()) => return Ok(Summary { doubt, ..upload.finish().await? }),
-                Err(reason) => failed(format!("its command ended well, but {reason}"), stderr),
+                Err(reason) => failed(format!("its command succeeded, but {reason}"), stderr),
             },
             Ok(code) => failed(format!("its command ended with exit code {code}"), stderr),
         },

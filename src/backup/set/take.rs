@@ -28,9 +28,9 @@ use crate::{
     text::line,
 };
 
-/// Between a plugin that produces and restic that reads.
+/// Size of the pipe between a plugin that produces an item and restic.
 const PIPE: usize = 256 * 1024;
-/// How often a folder is read of which all files vanish.
+/// How often to read a folder if all of its files vanish.
 const TRIES: usize = 3;
 
 /// What taking any item needs.
@@ -80,7 +80,7 @@ impl Taking<'_> {
                 if let Some(doubt) = &summary.doubt {
                     let name = &planned.name;
                     let message =
-                        format!("`{name}` of the service `{service}` may be no dump: {doubt}");
+                        format!("`{name}` of the service `{service}` may not be a dump: {doubt}");
                     self.warnings.add(&**self.progress, message);
                 }
                 Some(summary)
@@ -96,7 +96,7 @@ impl Taking<'_> {
                     .plugin
                     .and_then(|index| hooks.get_mut(index))
                     .map(|(name, hooks)| (name.as_str(), hooks))
-                    .ok_or_else(|| Error::BadItem { reason: "nobody produces it".into() })?;
+                    .ok_or_else(|| Error::BadItem { reason: "no plugin produces it".into() })?;
                 Some(self.custom(label, &planned.name, plugin, hooks, &mut meter).await?)
             }
         };
@@ -157,8 +157,8 @@ impl Taking<'_> {
         for left in folder.left_behind() {
             let left = left.display();
             let message = format!(
-                "{left} is left by a restore that was cut off: the next restore of this volume \
-                 removes it, or `rm -r {left}`; a backup does not have it"
+                "{left} was left by an interrupted restore: the next restore of this volume \
+                 removes it, or `rm -r {left}`; it is not in the backup"
             );
             self.warnings.add(&**self.progress, message);
         }
@@ -178,8 +178,9 @@ impl Taking<'_> {
                 Err(Error::Damaged { reason, .. }) if !anew => {
                     anew = true;
                     let volume = folder.volume();
-                    let said =
-                        format!("the volume `{volume}` is read as if for the first time: {reason}");
+                    let said = format!(
+                        "the volume `{volume}` is read completely, not only what changed: {reason}"
+                    );
                     self.warnings.add(&**self.progress, said);
                     self.forget_item(label).await?;
                 }
@@ -230,7 +231,7 @@ impl Taking<'_> {
         }
     }
 
-    /// Forgets what a run stored that restic itself calls not whole: an item has one
+    /// Forgets a snapshot that restic itself calls incomplete: an item has only one
     /// snapshot.
     async fn forget_item(&self, label: Label<'_>) -> Result<(), Error> {
         let all = self.restic.snapshots(&label.tags.join(",")).await?;
@@ -239,8 +240,8 @@ impl Taking<'_> {
         self.restic.past_locks(LOCK_LIMIT, &**self.progress, forget).await
     }
 
-    /// Files that are named one by one are mostly dumps that a label's hook wrote,
-    /// and how it went is known only to the hook.
+    /// Files that are named one by one are usually dumps that a label's hook
+    /// wrote, and only the hook knows whether they are complete.
     async fn tell_unproved(&self, folder: &Folder, paths: &[String]) -> Result<(), Error> {
         let (looked, paths) = (folder.clone(), paths.to_vec());
         let looking = tokio::task::spawn_blocking(move || looked.unproved(&paths));
@@ -253,7 +254,7 @@ impl Taking<'_> {
             let volume = folder.volume();
             self.warnings.add(
                 &**self.progress,
-                format!("`{}` of the volume `{volume}` may be no dump: {reason}", line(&path)),
+                format!("`{}` of the volume `{volume}` may not be a dump: {reason}", line(&path)),
             );
         }
         Ok(())

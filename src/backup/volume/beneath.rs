@@ -1,12 +1,11 @@
-//! Files below a folder that somebody else writes, by descriptor.
+//! Files in a folder that somebody else writes, accessed by descriptor.
 //!
-//! A path is walked anew at each use, and a container that swaps a folder for
-//! a link in between leads root out of its volume. So below a volume there are
-//! no paths here: each folder is opened once, from the descriptor of the one
-//! above it, by a call that follows no link, crosses no mount and does not
-//! leave (`openat2`, Linux 5.6), and everything else is done to descriptors.
-//! What is renamed or removed is named by such a descriptor and one name; the
-//! kernel follows no link there.
+//! A path is resolved anew at each use, and a container that swaps a folder for a link in
+//! between leads root out of its volume. So this module uses no paths inside a volume: each
+//! folder is opened once, from the descriptor of the one above it, by a call that follows
+//! no link, crosses no mount and does not leave (`openat2`, Linux 5.6), and everything else
+//! is done to descriptors. What is renamed or removed is named by such a descriptor and one
+//! name; the kernel follows no link there.
 
 use std::{
     ffi::{CStr, CString},
@@ -24,7 +23,7 @@ use rustix::{
     io::Errno,
 };
 
-/// Nothing is followed and nothing is left.
+/// Links are not followed, and the folder is not left.
 const INSIDE: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS)
@@ -33,11 +32,11 @@ const INSIDE: ResolveFlags = ResolveFlags::BENEATH
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// So many folders of a tree are open at once while it is removed.
 const DEEPEST: usize = 48;
-/// How often a folder is emptied that fills again.
+/// How often to empty a folder that fills again.
 const PASSES: usize = 8;
 /// How many folders that lie too deep are brought up before that is given up.
 const MOST_MOVED: usize = 1_000_000;
-/// What takes two steps where names cannot be exchanged lies here in between.
+/// Temporary name for file systems that cannot exchange two names in one step.
 pub(super) const ASIDE: &str = ".potluck-previous";
 
 /// A folder named inside another one.
@@ -51,10 +50,10 @@ pub(super) fn folder_or_mount(parent: impl AsFd, name: &str) -> io::Result<Owned
     Ok(openat2(parent, name, FOLDER, Mode::empty(), inside)?)
 }
 
-/// A plain file, to be read; none where the name is something else. What it is
-/// is asked of a descriptor that opens nothing, and that very thing is opened
-/// then: a container that swaps the file for a device or a pipe must not have its
-/// driver opened by root.
+/// A plain file, to be read; none where the name is something else. Its kind is read
+/// through a descriptor that does not open it, and then exactly this file is opened: a
+/// container that swaps the file for a device or a pipe must not have its driver opened by
+/// root.
 pub(super) fn plain_file(parent: impl AsFd, name: &str) -> io::Result<Option<File>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = match openat2(parent, name, flags, Mode::empty(), INSIDE) {
@@ -95,7 +94,7 @@ pub(super) fn is_folder(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
-/// Makes a folder that nobody else looks into yet, and opens it.
+/// Creates a folder that nobody else can enter yet, and opens it.
 pub(super) fn make(parent: impl AsFd, name: &str) -> io::Result<OwnedFd> {
     let parent = parent.as_fd();
     mkdirat(parent, name, Mode::RWXU)?;
@@ -135,7 +134,7 @@ pub(super) fn names_with(folder: impl AsFd, prefix: &str) -> io::Result<Vec<Stri
     Ok(names)
 }
 
-/// A folder that nobody else claims meanwhile. Whoever is killed gives it up.
+/// A folder with a lock; the lock ends with its process.
 #[derive(Debug)]
 pub(super) struct Claim(OwnedFd);
 
@@ -176,9 +175,9 @@ pub(super) fn by_kernel(a: Named<'_>, b: Named<'_>) -> Result<(), Errno> {
     renameat_with(a.folder, a.name, b.folder, b.name, RenameFlags::EXCHANGE)
 }
 
-/// Exchanges two names of one file system: `ours`, which nobody else reaches,
-/// and `theirs`. In one step where the file system can; else in three renames,
-/// of which a failed one is taken back.
+/// Exchanges two names of one file system: `ours`, which nobody else can reach, and
+/// `theirs`. In one step if the file system supports it; else in three renames, which are
+/// undone if one fails.
 pub(super) fn exchange(with: Exchange, ours: Named<'_>, theirs: Named<'_>) -> io::Result<()> {
     match with(ours, theirs) {
         // `EINVAL` is a file system without it, the others a kernel.
@@ -201,7 +200,7 @@ fn back(error: io::Error, undone: io::Result<()>) -> io::Error {
     match undone {
         Ok(()) => error,
         Err(second) => io::Error::other(format!(
-            "{error}; and taking the first step back failed, too: {second} \
+            "{error}; and undoing the first step failed, too: {second} \
              (the previous content is called {ASIDE})"
         )),
     }
@@ -211,7 +210,7 @@ pub(super) fn rename(from: Named<'_>, to: Named<'_>) -> io::Result<()> {
     Ok(renameat(from.folder, from.name, to.folder, to.name)?)
 }
 
-/// Renames only where nothing has the new name.
+/// Renames only if the new name is free.
 pub(super) fn rename_new(from: Named<'_>, to: Named<'_>) -> io::Result<()> {
     match renameat_with(from.folder, from.name, to.folder, to.name, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename(from, to),
@@ -245,11 +244,11 @@ pub(super) fn remove_all(parent: impl AsFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// Where what lies too deep is brought up to.
+/// The folder to which too deep entries are moved.
 struct Up<'a> {
     top: BorrowedFd<'a>,
-    /// How the names there begin: of a number that whoever filled the tree could
-    /// not know, as they could have taken the names.
+    /// How the names there begin: with a random number, because the author of
+    /// the tree could have used known names.
     prefix: String,
 }
 
@@ -370,7 +369,7 @@ mod tests {
             assert_eq!(fs::read_to_string(at("ours/new")).unwrap(), "old");
             assert!(!at("ours").join(ASIDE).exists());
 
-            // What fails half-way leaves what was.
+            // After a failure the previous content is kept.
             let missing = Named { name: "missing", ..ours };
             assert!(exchange(with, missing, theirs).is_err());
             assert!(exchange(broken, ours, theirs).is_err());

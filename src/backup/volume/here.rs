@@ -1,7 +1,7 @@
 //! Where a volume's files are on this machine, and who else writes them.
 //!
-//! The engine is asked, and not simply believed: a mount point counts only
-//! where the engine proves to be this machine's ([`Engine::volumes_folder`])
+//! The engine's answer is not simply believed: a mount point counts only
+//! if the engine provably runs on this machine ([`Engine::volumes_folder`])
 //! and only as the folder in which such an engine keeps that volume.
 
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ pub(in crate::backup) async fn folder(
     Folder::open(&volumes, &volume.name, verb)
 }
 
-/// Why a volume is more than a folder of the engine's, if it is. Agreeing to what
+/// Why a volume is not just a plain folder of the engine, if so. Consent to what
 /// the app reaches changes nothing here: a mount is there only while a container
 /// has it, and a restore could not exchange it for a new folder.
 fn odd(live: &engine::Volume) -> Option<String> {
@@ -54,8 +54,8 @@ fn odd(live: &engine::Volume) -> Option<String> {
     // `type`, `o` and `device` make it a mount of another place.
     let (option, value) = live.options.iter().next()?;
     Some(format!(
-        "it was made with the driver option {option:?} = {value:?}, so that its files are not in \
-         the volume but where that leads; only volumes that are plain folders are"
+        "it was made with the driver option {option:?} = {value:?}, so its files are not in the \
+         volume but where that option leads; only volumes that are plain folders are"
     ))
 }
 

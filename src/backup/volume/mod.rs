@@ -1,15 +1,15 @@
 //! Volumes as folders of this machine: checked before they are read, replaced
 //! in one step when they are restored.
 //!
-//! Whoever runs in a container that mounts a volume writes it while we look, so
-//! everything below it goes by descriptor (`beneath.rs`), and restic sees it
+//! A program in a container that mounts a volume may write to it while we read,
+//! so everything inside it is accessed by descriptor (`beneath.rs`), and restic sees it
 //! through a mount of its own (`view.rs`).
 //!
-//! A restore never writes into a volume. It writes a whole new folder beside
-//! it, where no container reaches, and exchanges the two when everything is
-//! there (`staged.rs`): whatever happens in between, the volume holds either
-//! all of the old or all of the new. Docker's volumes leave room for that: the
-//! data is in `…/<volume>/_data`, and `…/<volume>` belongs to nobody else.
+//! A restore never writes into a volume. It writes a whole new folder beside it, which no
+//! container can reach, and exchanges the two once everything is complete (`staged.rs`):
+//! whatever happens in between, the volume holds either all of the old data or all of the
+//! new. The layout of Docker's volumes allows that: the data is in `…/<volume>/_data`, and
+//! nothing else uses `…/<volume>`.
 
 pub(crate) mod here;
 pub(crate) mod user;
@@ -77,7 +77,7 @@ impl Folder {
         let bad = |reason: String| Error::Volume { volume: volume.into(), verb, reason };
         let failed = |e: io::Error| bad(plain(&e, &volumes.join(volume)));
         if !is_name(volume) {
-            return Err(bad("its name is no name of a folder".into()));
+            return Err(bad("its name is not valid as the name of a folder".into()));
         }
         let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // Above the volumes, links are the operator's own.
@@ -132,7 +132,7 @@ impl Folder {
         }
         if let Some(below) = self.mounts_below(paths).map_err(|e| bad(e.to_string()))?.first() {
             return Err(bad(format!(
-                "{} is a mount of its own inside the volume, which a backup would miss",
+                "{} is a separate mount inside the volume, which a backup would miss",
                 below.display()
             )));
         }
@@ -162,9 +162,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Which of these paths are files whose own bytes say that they are no whole
-    /// dump, and why. What is no plain file, or too large to be read twice, is not
-    /// looked into.
+    /// Which of these paths are incomplete dumps, judging by their own bytes, and why.
+    /// Anything but a plain file, and files that are too large to be read twice, are not
+    /// checked.
     pub fn unproved(&self, paths: &[String]) -> Vec<(String, String)> {
         let reason = |path: &String| self.prove(path).err().map(|reason| (path.clone(), reason));
         paths.iter().filter_map(reason).collect()
@@ -200,7 +200,7 @@ impl Folder {
         }
     }
 
-    /// Whether a path is missing now. One that cannot be looked at is not.
+    /// Whether a path is missing now. A path that cannot be checked counts as present.
     pub fn is_missing(&self, path: &str) -> bool {
         self.place(path).is_ok_and(|place| !place.exists && place.obstacle.is_none())
     }
@@ -237,7 +237,7 @@ impl Folder {
         Ok(place)
     }
 
-    /// Mounts below what is to be read: a view of it is without them.
+    /// Mounts below a path that is to be read: the view does not contain them.
     fn mounts_below(&self, paths: &[String]) -> io::Result<Vec<PathBuf>> {
         let root = fs::canonicalize(self.path())?;
         let table = fs::read_to_string("/proc/self/mountinfo")?;
@@ -297,14 +297,17 @@ impl Folder {
 struct Place {
     path: String,
     exists: bool,
-    /// What stands where a folder above it should be, and what it is.
+    /// The name that should be a folder but is not, and what it is.
     obstacle: Option<(String, &'static str)>,
 }
 
 impl Place {
     fn wrong(&self) -> Option<String> {
         let (at, what) = self.obstacle.as_ref()?;
-        Some(format!("`{}` does not lead through folders only: `{at}` is {what}", self.path))
+        Some(format!(
+            "`{}` leads through something that is not a folder: `{at}` is {what}",
+            self.path
+        ))
     }
 }
 

@@ -1,9 +1,9 @@
-//! A restored folder beside a volume, and how it takes the volume's place.
+//! A restored folder beside a volume, and how it replaces the volume's content.
 //!
-//! In three steps, so that what fails is taken back: [`Staged`] is filled,
-//! [`Staged::swap`] exchanges it for what the volume holds, and only when all
-//! volumes of a restore are exchanged does [`Swapped::finish`] remove what they
-//! held; [`Swapped::undo`] brings it back instead.
+//! In three steps, so that a failure can be undone: [`Staged`] is filled; [`Staged::swap`]
+//! exchanges it with the volume's content; only when all volumes of a restore are
+//! exchanged, [`Swapped::finish`] removes the previous content, or [`Swapped::undo`]
+//! restores it.
 
 use std::{
     io,
@@ -26,8 +26,8 @@ use crate::backup::{error::Error, set::SetId};
 const PREFIX: &str = ".potluck-restore-";
 
 impl Folder {
-    /// What restores that were cut off left beside the data; none while one is under
-    /// way. What cannot be looked at is not worth failing for.
+    /// What interrupted restores left beside the data; nothing while a restore is
+    /// running. Errors while looking are ignored.
     pub fn left_behind(&self) -> Vec<PathBuf> {
         let look = || {
             // A restore that is under way has the claim.
@@ -39,17 +39,17 @@ impl Folder {
     }
 
     /// Where a set is restored to before it takes its place: beside the data,
-    /// where no container reaches. What restores that were cut off left there is
-    /// removed, and told by [`Staged::swept`].
+    /// where no container reaches. What interrupted restores left there is
+    /// removed, and reported by [`Staged::swept`].
     ///
     /// # Errors
-    /// [`Error::Volume`], also where another restore of the volume is under way.
+    /// [`Error::Volume`], also if another restore of the volume is running.
     pub fn stage(&self, set: &SetId) -> Result<Staged, Error> {
         let bad = |e: io::Error| self.bad("restored", e);
         match beneath::folder(&self.home, DATA) {
             // Crossing into another file system.
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
-                let reason = "it is a mount of its own, which cannot be exchanged";
+                let reason = "it is a separate mount, which cannot be exchanged";
                 return Err(self.bad("restored", reason));
             }
             opened => drop(opened.map_err(bad)?),
@@ -78,7 +78,7 @@ pub struct Staged {
     name: Option<String>,
     swept: Vec<PathBuf>,
     exchange: Exchange,
-    /// That no other restore takes this one's folder for one that was cut off.
+    /// Lock that prevents another restore from treating this folder as left over.
     _claim: Claim,
 }
 
@@ -92,7 +92,7 @@ impl Staged {
         self.folder.view_of(&self.content, name, Access::Write)
     }
 
-    /// What restores that were cut off had left, and is removed now.
+    /// What interrupted restores had left and was removed now.
     pub fn swept(&self) -> &[PathBuf] {
         &self.swept
     }
@@ -143,7 +143,7 @@ pub struct Swapped {
 /// One thing that changed places.
 #[derive(Debug)]
 struct Move {
-    /// In the staging folder: what was new, and is old now.
+    /// In the staging folder, now with the old content.
     ours: (OwnedFd, String),
     /// In the volume.
     theirs: (OwnedFd, String),
@@ -236,7 +236,7 @@ impl Swapped {
                 let Folder { volumes, volume, .. } = &self.staged.folder;
                 let kept = volumes.join(volume).join(&self.name);
                 let reason = format!(
-                    "the previous content could not be put back: {e} (it is in {})",
+                    "the previous content could not be restored: {e} (it is in {})",
                     kept.display()
                 );
                 self.staged.folder.bad("restored", reason)
@@ -248,7 +248,7 @@ impl Swapped {
     /// Removes the old content.
     ///
     /// # Errors
-    /// [`Error::Volume`]; the new content is in its place all the same.
+    /// [`Error::Volume`]; the new content is in place nevertheless.
     pub fn finish(self) -> Result<(), Error> {
         self.remove()
     }
@@ -257,13 +257,13 @@ impl Swapped {
         beneath::remove_all(&self.staged.folder.home, &self.name).map_err(|e| {
             let Folder { volumes, volume, .. } = &self.staged.folder;
             let left = volumes.join(volume).join(&self.name);
-            self.staged.folder.bad("tidied", format!("{} is left: {e}", left.display()))
+            self.staged.folder.bad("tidied", format!("{} was not removed: {e}", left.display()))
         })
     }
 }
 
-/// Paths without those that lie below another one: each would be exchanged
-/// twice, and come out old.
+/// Paths without those below another one, which would be exchanged twice
+/// and end up with the old content.
 fn outermost(paths: &[String]) -> Vec<&str> {
     let parts: Vec<(&str, Vec<&str>)> =
         paths.iter().map(|path| (path.as_str(), relative(path).unwrap_or_default())).collect();

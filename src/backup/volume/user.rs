@@ -1,4 +1,4 @@
-//! Who uses a volume while it is to be read or put back.
+//! Who uses a volume that is to be read or restored.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! How restic sees a volume: through a mount that only that one run has.
 //!
-//! restic walks by path, whatever folder it is started in, and runs as root;
+//! restic resolves paths, whatever folder it is started in, and runs as root;
 //! the container that writes the volume may swap a folder for a link at any
 //! moment. So the volume's folder, as an open descriptor, is cloned into a
 //! mount on which the kernel follows no symbolic link (`nosymfollow`, Linux
@@ -8,17 +8,16 @@
 //! made between `fork` and `exec`: no other process sees it, and it is gone with
 //! restic, also after a crash of either.
 //!
-//! It lies where the volume lies, so that snapshots have the paths they always
-//! had and find their parents; and the folder with all volumes is covered by
+//! It is mounted at the volume's own path, so that snapshots keep their paths
+//! and find their parents; and the folder with all volumes is covered by
 //! an empty one, so that restic sees no other volume.
 //!
-//! A simulated engine's volumes need none of it ([`Writers`](crate::engine::Writers)):
-//! restic is only started in the open folder.
+//! A simulated engine's volumes do not need this ([`Writers`](crate::engine::Writers)):
+//! restic is simply started in the open folder.
 //!
-//! `pre_exec` rather than a helper program: it needs no second copy of
-//! potluck to be found and trusted, and `Command` still owns pipes, signals
-//! and exit code. What runs there is limited to bare system calls on what was
-//! made ready before.
+//! `pre_exec` rather than a helper program: no second copy of potluck has to be found and
+//! trusted, and `Command` still owns pipes, signals and exit code. The code there is
+//! limited to bare system calls on values that were prepared before.
 
 use std::{
     ffi::{CStr, CString},
@@ -60,8 +59,8 @@ pub struct View {
 #[derive(Debug)]
 enum How {
     Mounted(Mounted),
-    /// As it is, with the open folder as the one to start in: nobody else
-    /// writes there, and an operator without root's rights can do that.
+    /// Without a mount: restic starts in the open folder. Nobody else
+    /// writes there, and this needs no root.
     Plain(OwnedFd),
 }
 
@@ -82,7 +81,7 @@ struct Mounted {
 /// Why there is no view.
 #[derive(Debug)]
 pub enum NoView {
-    /// The kernel, or whoever started us, does not allow it.
+    /// The kernel, or our environment, does not allow it.
     Refused { step: &'static str, source: io::Error },
     /// Something restic needs lies among the volumes, which it cannot see.
     Covered(PathBuf),
@@ -153,7 +152,7 @@ impl View {
         let no_pipe = |source| NoView::Refused { step: "making a pipe", source };
         let (mut failed, report) = io::pipe().map_err(no_pipe)?;
         // A child that is there has written, or never will: nothing is waited
-        // for, whoever still holds the other end.
+        // for, even if something still holds the other end.
         fcntl_setfl(&failed, OFlags::NONBLOCK).map_err(|e| no_pipe(e.into()))?;
         let how = self.how;
         let enter = move || enter(&how, &report);

@@ -18,12 +18,11 @@ use crate::{
 
 /// Check an app's settings and secrets against its recipe.
 ///
-/// Finds settings that the recipe's sample has and the app hasn't, settings that
-/// can't be understood, files that can't be deployed with them, plugins without
-/// their component, and secrets, configs and networks that are missing on the
-/// server. Exit code 1 when something that is needed is missing or wrong. A setting
-/// that is missing is a warning, here and in the plan of a deploy, and an error of both
-/// where the files can't be deployed without it.
+/// Finds settings that the recipe's sample has and the app lacks, settings that can't be
+/// understood, files that can't be deployed with them, plugins without their component, and
+/// secrets, configs and networks that are missing on the server. Exit code 1 when something
+/// that is needed is missing or wrong. A missing setting is a warning, here and in the plan
+/// of a deploy; it is an error if the files can't be deployed without it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 docs/lint.md lists the codes.

@@ -24,7 +24,7 @@ use crate::{
     recipe::abra,
 };
 
-/// Run a command that the app's recipe brings along.
+/// Run a command that the app's recipe offers.
 ///
 /// Without NAME, lists the commands. They are part of the recipe's plugins and
 /// run sandboxed, with what the plugins were granted.
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
-    /// What the command takes, behind `--` where it begins with a dash; secret
+    /// The command's arguments, after `--` if one begins with a dash; secret
     /// parameters are asked for, or read from standard input, one line each
     #[arg(value_name = "ARG")]
     arguments: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Args {
 /// Bytes of a secret on standard input.
 const SECRET_LINE: u64 = 64 << 10;
 
-/// A command and who brings it.
+/// A command and its plugin.
 #[derive(Serialize)]
 struct Known {
     plugin: String,
@@ -81,7 +81,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
-    let (known, ran) = wait("interrupted: the command may have been at work", async {
+    let (known, ran) = wait("interrupted: the command may have changed something already", async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
         let mut plugins =
@@ -128,7 +128,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let known: Vec<Known> = known.into_iter().map(|(_, command)| command).collect();
     session.report(&known, &args.json, |known| {
         if known.is_empty() {
-            session.ui.say(format_args!("The recipe of {} brings no commands.", entry.name));
+            session.ui.say(format_args!("The recipe of {} has no commands.", entry.name));
             return Ok(());
         }
         let mut table = Table::new(&["COMMAND", "WHAT IT DOES"]);
@@ -166,13 +166,13 @@ fn find<'a>(known: &'a [(usize, Known)], name: &str) -> Result<(usize, &'a Known
     let failure = Failure::new(format!("the recipe has no command `{name}`"));
     Err(match nearest(command, known.iter().map(|(_, command)| command.spec.name.as_str())) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None if known.is_empty() => failure.hint("the recipe brings no commands"),
+        None if known.is_empty() => failure.hint("the recipe has no commands"),
         None => failure.hint("without a name, `potluck app cmd` lists the commands"),
     })
 }
 
-/// What someone who types it as for abra, `app cmd APP SERVICE FUNCTION`, has to
-/// know.
+/// A hint for people who type abra's form, `app cmd APP SERVICE
+/// FUNCTION`.
 fn abra_hint(app: &App, known: &[(usize, Known)], name: &str, given: &[String]) -> Option<String> {
     let service = app.stack.services.iter().any(|service| service.key == name);
     let first = given.first().filter(|_| service);
@@ -222,7 +222,7 @@ fn check_of(
         return Ok(());
     };
     let used = usage_of(spec, &is_open);
-    let mut failure = Failure::usage(wrong).hint(format!("it is used as `{used}`"));
+    let mut failure = Failure::usage(wrong).hint(format!("usage: `{used}`"));
     let secrets: Vec<_> = spec.parameters.iter().filter(|p| !is_open(p)).collect();
     if missing.is_empty() && !secrets.is_empty() {
         let names: Vec<_> = secrets.iter().map(|p| format!("`{}`", p.name)).collect();
@@ -242,8 +242,8 @@ fn number(arguments: usize) -> String {
     }
 }
 
-/// The arguments with secrets in their places. Secrets end where the open
-/// arguments do: an optional one behind a missing argument cannot be given.
+/// The arguments with secrets in their places. An optional secret after a
+/// missing argument cannot be given.
 fn complete(
     session: &Session,
     spec: &CommandSpec,
@@ -263,7 +263,7 @@ fn complete(
     Ok(arguments)
 }
 
-/// From a prompt without an echo, or the next line of standard input.
+/// Reads it from a prompt without an echo, or from the next line of standard input.
 fn secret(session: &Session, name: &str) -> Result<String, Failure> {
     if session.ui.is_interactive() {
         return Ok(prompt::hidden(&session.ui, &format!("{name}:"))?.to_string());
@@ -271,8 +271,10 @@ fn secret(session: &Session, name: &str) -> Result<String, Failure> {
     let mut line = String::new();
     let input = std::io::stdin();
     if std::io::IsTerminal::is_terminal(&input) {
-        return Err(Failure::consent(format!("`{name}` has to be asked for"))
-            .hint("pass it on standard input"));
+        return Err(Failure::consent(format!(
+            "`{name}` is secret and has to be entered at a terminal"
+        ))
+        .hint("pass it on standard input"));
     }
     let read = input.lock().take(SECRET_LINE).read_line(&mut line);
     read.map_err(|e| Failure::io("reading standard input", &e))?;
@@ -335,7 +337,7 @@ mod tests {
             let failure = check(spec, &given).unwrap_err();
             (failure.message.unwrap(), failure.hints.join("; "))
         };
-        let used = "it is used as `reset USER LENGTH [USER]`".to_owned();
+        let used = "usage: `reset USER LENGTH [USER]`".to_owned();
         assert_eq!(said(&spec, &[]), ("`reset` needs USER and LENGTH".into(), used.clone()));
         assert_eq!(said(&spec, &["ada"]), ("`reset` needs LENGTH".into(), used.clone()));
         assert_eq!(

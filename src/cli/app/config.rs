@@ -18,7 +18,7 @@ use crate::{
 /// Edit an app's settings.
 ///
 /// Opens the app's environment file in $VISUAL or $EDITOR and reads it again
-/// afterwards; what can't be read is never kept. With --set and --get nothing is
+/// afterwards; changes that can't be read are not saved. With --set and --get nothing is
 /// opened. Changes take effect with the next `potluck app deploy`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -114,7 +114,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// The text after the editor, once it can be read; none when it is as before.
+/// The text after editing, once it can be parsed; none if it has not changed.
 fn edit(session: &Session, before: &str) -> Result<Option<EnvFile>, Failure> {
     let scratch = tempfile::Builder::new()
         .prefix("potluck-")
@@ -142,7 +142,7 @@ fn edit(session: &Session, before: &str) -> Result<Option<EnvFile>, Failure> {
     }
 }
 
-/// `editor` may hold arguments, so a shell takes it apart, as git does.
+/// `editor` may contain arguments, so a shell parses it, as in git.
 fn open_editor(editor: &str, file: &Path) -> Result<(), Failure> {
     let status = Command::new("sh")
         .arg("-c")

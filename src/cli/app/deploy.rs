@@ -15,17 +15,17 @@ use crate::{
     recipe::Version,
 };
 
-/// Deploy an app, or bring it to its newest settings.
+/// Deploy an app, or update it to its current settings.
 ///
-/// Shows what would change, asks, changes it, and waits until every service
-/// runs our specification and is healthy, or has ended with 0 where it may end.
-/// A service that doesn't come up is reported with its state and its last log
-/// lines, and what ran before comes back, whatever the recipe's `failure_action`
-/// says. The plan says so beforehand.
+/// Shows what would change, asks, changes it, and waits until every service runs the new
+/// specification and is healthy, or has ended with exit code 0 if it is allowed to end. If
+/// a service doesn't start, its state and last log lines are shown, and the previous
+/// version is restored, whatever the recipe's `failure_action` says. The plan says so
+/// beforehand.
 ///
-/// A recipe's plugins run only with what you granted them. The first time, and
-/// whenever a plugin wants more, you are asked. So you are for what a service
-/// reaches beyond the app (docs/reach.md).
+/// A recipe's plugins run only with what you granted them. You are asked the first time,
+/// and whenever a plugin wants more; likewise for what a service reaches beyond the app
+/// (docs/reach.md).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -34,14 +34,14 @@ Examples:
   potluck app deploy wiki.example.org 1.3.0+6.4.5
   potluck app deploy wiki.example.org -n --grant 'wiki exec: app' --grant 'wiki exec: db'
 
-With --no-input the plan is carried out without a question. Grants that weren't
-given then end the command with exit code 6 and the flags to pass. A deploy that
-failed and was rolled back ends with exit code 4.
+With --no-input the plan is carried out without a question. If a grant is missing,
+the command ends with exit code 6 and names the flags to pass. A deploy that failed
+and was rolled back ends with exit code 4.
 
 JSON: {app, stack, version, plan: {changes, warnings, reach, on_failure},
 changed, completed, stopped, seconds}; a change is {kind, name, action, details}, a reach
 {service, reach, meaning, state}, its state `agreed`, `new` or `shown`; `completed` are
-services that have ended well, `stopped` those without replicas.")]
+services that ended with exit code 0, `stopped` those without replicas.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
 
-    /// Send all services to the swarm, also those that are as they should be
+    /// Send all services to the swarm, even those that have not changed
     #[arg(long)]
     force: bool,
 

@@ -36,10 +36,11 @@ const LINE: usize = 16_000;
 
 /// Show what an app's services write.
 ///
-/// Lines of several services are shown in the order of their time, each with the
-/// name of its service in front, and the number of the replica (or the node) where
-/// there are several. Of a service without any, standard error says why; where one was asked for that has no log at all, as its driver keeps none
-/// or it was never started, the exit code is 1.
+/// Lines of several services are sorted by time. Each begins with the name of its service
+/// and, if the service has several tasks, the number of the replica or the node. If a
+/// service has no lines, standard error says why. If the service that you named has no log
+/// at all, because its driver keeps none or because it was never started, the exit code is
+/// 1.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -48,8 +49,8 @@ Examples:
   potluck app logs wiki.example.org --since 2h --timestamps
 
 JSON: one object per line, {service, slot, node, task, stream, time, line}; `slot` is the
-number of the replica, null for a global service; `slot` and `node` are null where swarm
-knows the task no more.")]
+number of the replica, null for a global service; `slot` and `node` are null if swarm
+no longer knows the task.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -58,7 +59,7 @@ pub struct Args {
     #[arg(value_name = "SERVICE")]
     service: Option<String>,
 
-    /// Go on with new lines as they come, until Ctrl-C
+    /// Show new lines as they come, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
 
@@ -107,7 +108,7 @@ fn since(text: &str) -> Result<i64, String> {
 }
 
 impl Args {
-    /// The arguments by which lines that were written may be left out.
+    /// The arguments that may hide existing lines.
     fn hides(&self) -> Option<&'static str> {
         match (self.since, self.tail.0) {
             (Some(_), Some(0)) => Some("--since and --tail 0"),
@@ -179,8 +180,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             if shown.contains(&key) {
                 if let Some(driver) = rollout::unreadable_driver(&engine.service(&id).await?) {
                     session.ui.warn(format_args!(
-                        "these lines of `{key}` are of earlier tasks: its log driver `{}` keeps \
-                         nothing that can be read here",
+                        "these lines of `{key}` are from earlier tasks: its log driver `{}` \
+                         keeps no log that potluck can read",
                         clean(driver)
                     ));
                 }
@@ -248,7 +249,7 @@ impl Source {
         Source { key, style, lines, head: None }
     }
 
-    /// Lines as they come, without those that were read already.
+    /// New lines, without those that were read already.
     fn without(
         key: String,
         style: Mark,

@@ -28,15 +28,15 @@ Examples:
   potluck app ls
   potluck app ls --server swarm.example.org --status
 
-PINNED is the version that the settings name, for the next deploy; DEPLOYED what was
-handed to the server last, by the lock file, or nothing where --status finds that the app
-is not deployed; NEWEST the newest release of the recipe here.
+PINNED is the version in the settings, for the next deploy. DEPLOYED is the version that
+was last handed to the server, as the lock file records it; it is empty if --status finds
+that the app is not deployed. NEWEST is the newest release in the recipe's local copy.
 
 JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
-no replicas), `not deployed` or `unknown` (the server does not answer, or the settings
-don't tell the stack), and {without}: services that were scaled to 0 although the files
-deployed last ask for tasks.")]
+no replicas), `not deployed` or `unknown` (the server does not answer, or the stack's name
+cannot be read from the settings), and {without}: services that were scaled to 0 although
+the files deployed last ask for tasks.")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -46,9 +46,9 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     recipe: Option<String>,
 
-    /// Ask the servers which apps are deployed, and how they do
+    /// Ask the servers which apps are deployed, and in what state
     ///
-    /// An app fails when one of its services does: see `potluck app ps`.
+    /// An app is failing if one of its services is: see `potluck app ps`.
     #[arg(long)]
     status: bool,
 
@@ -70,7 +70,7 @@ struct Row {
     newest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
-    /// Services that run nowhere and should.
+    /// Services that should run but have no tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     without: Option<Vec<String>>,
     /// Services that need not run.
@@ -154,7 +154,7 @@ fn recipe_of(
     Ok(home.env(entry)?.recipe_pin()?)
 }
 
-/// A lock file that can't be read is said.
+/// Warns about a lock file that can't be read.
 fn lock_file(session: &Session, home: &Home, entry: &AppEntry) -> LockFile {
     home.lock_file(entry).unwrap_or_else(|error| {
         super::warn_of(session, &error);
@@ -185,14 +185,14 @@ impl Newest {
     }
 }
 
-/// The app's stack, also where the rest of its settings can't be read.
+/// The app's stack, even if the rest of its settings can't be read.
 fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
     entry.stack(&home.salvage(entry).ok()?.env).ok()
 }
 
 const NOT_DEPLOYED: &str = "not deployed";
 
-/// How an app does, and which of its services were scaled to 0.
+/// The state of an app, and which of its services were scaled to 0.
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<String>) {
     match (stacks.get(&entry.server), stack(home, entry)) {
         (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
@@ -218,7 +218,7 @@ struct Found {
     without: Vec<String>,
 }
 
-/// How the apps' stacks do, per server; none for a server that doesn't answer.
+/// The state of the apps' stacks, per server; none for a server that doesn't answer.
 type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Found>>>;
 
 /// Asks each server for the stacks of its apps.
@@ -292,7 +292,7 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
     })
 }
 
-/// One that is stopped is so as a whole.
+/// A stopped app has no separate list of services.
 fn in_words(status: &str, without: &[String]) -> String {
     if without.is_empty() || status == "stopped" {
         return status.to_owned();

@@ -81,20 +81,20 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     }
 }
 
-/// The app as its server knows it; what can't be read of its files is said.
+/// The app as its server knows it; warns about files that can't be read.
 ///
 /// # Errors
 /// As [`OnServer::new`].
 fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServer, Failure> {
     let on_server = OnServer::new(home, entry)?;
     for error in &on_server.broken {
-        session.ui.warn(format_args!("{error}; going on without it"));
+        session.ui.warn(format_args!("{error}; continuing without it"));
         tell_hint(session, error);
     }
     Ok(on_server)
 }
 
-/// Something that can't be read and is not needed, with what to do about it.
+/// Warns about something that can't be read and is not needed, with a hint.
 fn warn_of(session: &Session, error: &impl Hint) {
     session.ui.warn(error);
     tell_hint(session, error);

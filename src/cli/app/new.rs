@@ -25,7 +25,7 @@ use crate::{
 ///
 /// Copies the recipe's sample of settings to servers/SERVER/DOMAIN.env, with
 /// the recipe's version pinned and the values given here. Nothing is deployed.
-/// What isn't given is asked for at a terminal.
+/// At a terminal, potluck asks for what isn't given.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -173,7 +173,7 @@ fn which_domain(args: &Args, session: &Session) -> Result<AppName, Failure> {
     }
 }
 
-/// The sample with what is known of this app.
+/// The sample, with the values for this app.
 fn settings(
     args: &Args,
     session: &Session,
@@ -223,7 +223,7 @@ fn settings(
     Ok(env)
 }
 
-/// Writes down which values are the sample's, not the operator's.
+/// Records which values come from the sample, not from the operator.
 fn remember_sample(
     home: &Home,
     entry: &AppEntry,
@@ -241,7 +241,7 @@ fn remember_sample(
     Ok(home.write_lock_file(&guard, &lock)?)
 }
 
-/// Writes down that the stack's name is the operator's own word.
+/// Records that the operator chose the stack's name.
 pub(super) fn confirm_stack(
     home: &Home,
     entry: &AppEntry,
@@ -256,7 +256,7 @@ pub(super) fn confirm_stack(
     Ok(home.write_lock_file(&guard, &lock)?)
 }
 
-/// What would stop a deploy of this recipe: better known now than then.
+/// Checks what would stop a deploy of this recipe, so that it is known before.
 fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
     let findings = lint(checkout);
     let mistakes = blocking(&findings, Strictness::Errors);

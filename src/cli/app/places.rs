@@ -1,4 +1,4 @@
-//! Where the tasks of services run, so that lines of a log tell replicas apart.
+//! Where the tasks of services run, so that lines of a log show from which replica they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub(super) struct Places<'a> {
 
 struct Service {
     id: String,
-    /// By task; none for one that swarm knows no more.
+    /// By task; none for one that swarm no longer knows.
     tasks: BTreeMap<String, Option<Place>>,
     several: bool,
 }
@@ -73,7 +73,7 @@ impl<'a> Places<'a> {
         widths.max().unwrap_or_else(|| key.chars().count())
     }
 
-    /// The place of a task of a service; one that came meanwhile is asked for once.
+    /// The place of a task of a service; a new task is looked up once.
     ///
     /// # Errors
     /// What the engine says.

@@ -13,12 +13,12 @@ use crate::{
     rollout::TaskRow,
 };
 
-/// Show an app's services and how they do.
+/// Show an app's services and their state.
 ///
-/// One line per task: what runs or is to run, and the last that ended where none
-/// runs. A task that swarm keeps starting anew shows how often those before it
-/// failed in the last ten minutes, and why. A service without tasks has a line, too;
-/// of one that is to have several, each task has its number, as `app logs` takes it.
+/// Shows one line per task: the tasks that run or will run, or the last one that ended if
+/// none runs. If swarm keeps restarting a task, its line says how often earlier ones failed
+/// in the last ten minutes, and why. A service without tasks has a line, too. If a service
+/// has several replicas, each line has the number of its replica, as `app logs` accepts it.
 /// Exit code 1 when the app is not deployed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -78,7 +78,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
-/// What is wrong, or was in the last minutes.
+/// What is wrong, or was wrong in the last minutes.
 pub(in crate::cli) fn trouble(row: &TaskRow) -> String {
     let cause = row.cause.as_deref().or(row.error.as_deref());
     match (row.failures, cause) {

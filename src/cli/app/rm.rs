@@ -16,8 +16,8 @@ use crate::{
 
 /// Remove an app for good: its secrets, its volumes, its settings.
 ///
-/// Refuses while the app is deployed. Backups stay where they are. Where the
-/// recipe can't be read, secrets that only it could tell stay, and are named.
+/// Refuses while the app is deployed. Backups are kept. If the recipe can't
+/// be read, secrets that only it could name are kept, and listed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -73,13 +73,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             return Err(error.into());
         }
         Err(error) if args.force => session.ui.warn(format_args!(
-            "what {} has on {} is not removed: {error}",
+            "what {} has on {} was not removed: {error}",
             entry.name, entry.server
         )),
         Err(error) => {
-            return Err(
-                Failure::from(error).hint("`--force` removes the settings here all the same")
-            );
+            return Err(Failure::from(error).hint("`--force` removes the settings here anyway"));
         }
     }
     home.remove_app(&entry)?;

@@ -30,7 +30,7 @@ use crate::{
 ///
 /// At a terminal the program gets one, too. Otherwise standard input, output and
 /// error are passed on as they are, so that data can be piped in and out; with
-/// --no-input there is no standard input. The program's exit code is potluck's.
+/// --no-input there is no standard input. potluck ends with the program's exit code.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -181,7 +181,7 @@ fn size() -> (u16, u16) {
     }
 }
 
-/// Programs in the container draw for the terminal that is here.
+/// Programs in the container need the type of the local terminal.
 fn terminal_name(terminal: bool) -> Vec<(String, String)> {
     match std::env::var("TERM") {
         Ok(name) if terminal => vec![("TERM".into(), name)],
@@ -189,7 +189,7 @@ fn terminal_name(terminal: bool) -> Vec<(String, String)> {
     }
 }
 
-/// Every key goes to the program as it is, Ctrl-C too, until this is dropped.
+/// Passes every key to the program unchanged, even Ctrl-C, until this is dropped.
 struct RawTerminal {
     before: Termios,
 }

@@ -15,13 +15,13 @@ use crate::{
     operation,
 };
 
-/// Stop an app and take it off its server, keeping its data.
+/// Stop an app and remove it from its server, keeping its data.
 ///
 /// Removes the app's services, networks and configs. Its volumes, secrets and
-/// settings stay, so that `potluck app deploy` brings it back as it was.
+/// settings are kept, so that `potluck app deploy` brings it back unchanged.
 ///
-/// This works with a recipe or settings that cannot be read, too: then hooks
-/// (`before-remove`) do not run, which is said.
+/// This also works if the recipe or the settings cannot be read; hooks
+/// (`before-remove`) do not run then, and a warning says so.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -1,14 +1,16 @@
 //! `potluck app unlock`
 
+use serde::Serialize;
+
 use crate::{
     cli::{
         arguments::{AppArg, JsonArg},
-        exit::Exit,
         failure::{Failure, Outcome},
-        prompt,
+        prompt::{self, Enter},
         session::{Session, operator, wait},
     },
     operation,
+    owner::lease::Holder,
 };
 
 /// End the operation that has an app, by force.
@@ -40,6 +42,12 @@ pub struct Args {
     json: JsonArg,
 }
 
+#[derive(Serialize)]
+struct Report {
+    app: String,
+    ended: Option<Holder>,
+}
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
@@ -47,20 +55,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if !args.yes && session.ui.is_interactive() {
         let question =
             format!("End the operation that has {}? What it has done stays.", entry.name);
-        if !prompt::confirm(&session.ui, &question, false)? {
+        if !prompt::confirm(&session.ui, &question, Enter::No)? {
             return Err(Failure::interrupted("nothing was changed"));
         }
     }
     let ended = wait("interrupted: the operation may be ended already", async {
         Ok(operation::unlock(&on_server.engine, &operator(), &args.reason).await?)
     })?;
-    if args.json.json {
-        session.ui.json(&serde_json::json!({"app": entry.name.as_str(), "ended": ended}))?;
-        return Ok(Exit::DONE);
-    }
-    match ended {
-        Some(holder) => session.ui.say(format_args!("Ended: {holder}.")),
-        None => session.ui.say(format_args!("No operation has {}.", entry.name)),
-    }
-    Ok(Exit::DONE)
+    let report = Report { app: entry.name.to_string(), ended };
+    session.report(&report, &args.json, |report| {
+        match &report.ended {
+            Some(holder) => session.ui.say(format_args!("Ended: {holder}.")),
+            None => session.ui.say(format_args!("No operation has {}.", report.app)),
+        }
+        Ok(())
+    })
 }

@@ -18,7 +18,7 @@ use crate::{
 /// Back up an app.
 ///
 /// Saves the volumes and dumps that the recipe names, while the app runs. A
-/// backup counts only when all of it was taken: a dump that fails leaves none.
+/// backup counts only if every part of it succeeded: if a dump fails, there is no backup.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: {set, app, repository, items, bytes, seconds, manifest, warnings}; an item is

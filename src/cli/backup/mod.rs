@@ -13,7 +13,7 @@ use crate::backup::{HANDED_ON, Options};
 ///
 /// Backups are kept in a restic repository: the one in the server's settings
 /// (servers/SERVER/server.yml, `backup:`), else one on this machine in the
-/// operator's folder. What is saved is said by the recipe.
+/// operator's folder. The recipe says what is saved.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,
@@ -37,7 +37,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     }
 }
 
-/// What restic may see of our environment.
+/// The variables of our environment that restic may see.
 fn options() -> Options {
     let environment =
         HANDED_ON.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();

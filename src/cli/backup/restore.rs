@@ -19,17 +19,16 @@ use crate::{
 
 /// Restore an app's data from a backup.
 ///
-/// Brings the app back as it was, also when nothing of it is left on its server
-/// but its secrets. Services that hold the data stop meanwhile. What the app
-/// has now in the places that are restored is lost.
+/// Restores the app even if only its secrets are left on its server. Services
+/// that use the data are stopped meanwhile. The current data in the restored places is lost.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck backup restore wiki.example.org
   potluck backup restore wiki.example.org 20261121T2015
 
-Where there is data that would be replaced and nobody can be asked, --yes is
-needed; else the exit code is 6. Exit code 3 when the data is restored but the
+If data would be replaced and nobody can be asked, --yes is needed; else the exit
+code is 6. Exit code 3 when the data is restored but the
 app's own checks fail.
 
 JSON: {set, app, bytes, seconds, checks}.")]
@@ -102,10 +101,10 @@ fn agree(args: &Args, ui: &Ui, plan: &RestorePlan) -> Result<(), Failure> {
     };
     list("stops meanwhile:", &plan.stops);
     list("replaces the volumes:", &plan.replaces);
-    list("makes the volumes:", &plan.makes);
+    list("creates the volumes:", &plan.makes);
     let dumps: Vec<String> =
         plan.puts_back.iter().map(|(item, service)| format!("{item} into {service}")).collect();
-    list("puts back:", &dumps);
+    list("restores the dumps:", &dumps);
     if plan.deploys {
         ui.say("  deploys the services that don't run");
     }

@@ -18,9 +18,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {id, app, time, version, bytes, items, empty, complete, warnings,
-remove, snapshots}; empty are the items without files, warnings is how many there
-were while it was taken, remove is what to type to remove one that is not complete,
-snapshots are restic's ids.")]
+remove, snapshots}; `empty` lists the items without files, `warnings` is the number of
+warnings while it was taken, `remove` is the command that removes an incomplete one,
+`snapshots` are restic's ids.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -55,8 +55,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         match listed {
             _ if broken.is_empty() => {}
             Listed::Complete => session.ui.hint(format_args!(
-                "{} did not come to the end, or {} still being taken: `potluck backup snapshots {} \
-             --all` lists what is there",
+                "{} did not finish, or {} still being taken: `potluck backup snapshots {} \
+             --all` lists them",
                 counted(broken.len(), "backup"),
                 if broken.len() == 1 { "is" } else { "are" },
                 entry.name

@@ -31,9 +31,9 @@ Examples:
   potluck plugin build
   potluck plugin build plugins/wiki --output ./wiki/plugins/wiki.wasm
 
-What plugins in Rust depend on is compiled once for all of them, in the operator's
+Dependencies of plugins in Rust are compiled once for all plugins, in the operator's
 folder (cache/builds), unless CARGO_TARGET_DIR or cargo's settings name a folder. A
-plugin in Python whose files did not change is not built again.
+plugin in Python is only built if its files changed.
 
 WEB_RUSTC names another Rust compiler that has its library's source, for
 toolchains without the target wasm32-unknown-unknown [default: /usr/bin/rustc].
@@ -105,7 +105,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
-/// What to type to build a new plugin to where its recipe looks for it.
+/// The command that builds a new plugin to the place where its recipe expects it.
 pub(in crate::cli) fn step(folder: &Path, name: &str) -> String {
     let build = format!("potluck plugin build {}", folder.display());
     if toolchain::is_in_recipe(folder) {

@@ -19,10 +19,10 @@ use crate::{
     rollout::ReachRow,
 };
 
-/// Show what an app's plugins ask for, and what they and its services were given.
+/// Show what an app's plugins ask for, and what they and its services were granted.
 ///
-/// A plugin runs only when everything that its recipe asks for was agreed to,
-/// for this very component. Nothing of the plugin runs for this.
+/// A plugin runs only if you agreed to everything that its recipe asks for,
+/// for this exact component. This command runs no plugin.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -30,8 +30,8 @@ Examples:
   potluck plugin grants blog.example.org --json
 
 JSON: a list of {plugin, component, version, sha256, agreed_sha256, in_recipe, agreed,
-changed_in_place, grants, unreadable}; `version` is the recipe's, as the settings have
-it; a grant is {grant, meaning, asked, given, effective}.")]
+changed_in_place, grants, unreadable}; `version` is the recipe's version in the
+settings; a grant is {grant, meaning, asked, given, effective}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -148,7 +148,7 @@ fn report(plugin: &PluginGrants, version: &Option<String>) -> Report {
 fn text(report: &Report) -> String {
     let state = match report {
         Report { in_recipe: false, .. } => "does not run: the recipe has no such plugin",
-        Report { agreed: true, .. } => "runs with what is marked",
+        Report { agreed: true, .. } => "runs with the grants that are marked",
         Report { changed_in_place: true, .. } => {
             "does not run: its component changed under the same version; agree in a terminal"
         }
@@ -176,7 +176,7 @@ fn text(report: &Report) -> String {
     }
     for line in &report.unreadable {
         text.push_str(&format!(
-            "    `{}` in the lock file is no grant: it gives nothing\n",
+            "    `{}` in the lock file is not a valid grant and is ignored\n",
             clean(line)
         ));
     }

@@ -22,18 +22,18 @@ use crate::{
 
 /// Show what a plugin is, what it takes part in and what it asks for.
 ///
-/// Nothing of the plugin runs. For a recipe, shows each of its plugins and the
+/// The plugin does not run. For a recipe, shows each of its plugins and the
 /// grants that its recipe.yml asks for.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {name, component, sha256, size, wit_version, roles, imports, uses,
 limits, options, grants}. `uses` says what {roles, imports} are for, lists of {name,
 meaning}; `limits` are {memory_mib, timeout_seconds}; a grant is {grant, meaning}.
-`options` and `grants` are null for what no recipe brought along: what a plugin
-asks for is said by the recipe.")]
+`options` and `grants` are null for a component outside of a recipe: it is the recipe
+that says what a plugin asks for.")]
 pub struct Args {
-    /// A component's file, one of potluck's own (`std:postgres`), or a recipe: its
-    /// name, folder or git URL
+    /// A component's file, a plugin of potluck's own (`std:postgres`), or a
+    /// recipe: its name, folder or git URL
     #[arg(value_name = "PATH|STD|RECIPE")]
     what: String,
 
@@ -99,12 +99,12 @@ impl From<Limits> for LimitsRow {
     }
 }
 
-/// A component that is to be looked at.
+/// A component to be inspected.
 struct Candidate {
     name: String,
     component: String,
     bytes: Cow<'static, [u8]>,
-    /// What the recipe says of it, if it is a recipe's.
+    /// What the recipe says about it, if it belongs to one.
     entry: Option<PluginEntry>,
 }
 
@@ -140,7 +140,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
-/// Whether there is something that is no folder, and so no recipe.
+/// Whether the path exists but is not a folder, and so not a recipe.
 fn is_neither(path: &Path) -> bool {
     path.exists() && !path.is_dir()
 }

@@ -43,7 +43,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         table.print(&session.ui)?;
         if rows.iter().any(|row| row.size.is_none()) {
-            session.ui.warn("this potluck was built without some of them; `plugin inspect` tells");
+            session.ui.warn(
+                "this potluck was built without some of them; `plugin inspect` says how \
+                 to build it with them",
+            );
         }
         Ok(())
     })

@@ -13,7 +13,7 @@ use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-/// Look at and make the plugins that recipes bring along; say what they may do.
+/// Create, build, test and inspect plugins of recipes; manage their grants.
 ///
 /// A plugin is a WebAssembly component that plays one or more roles: it takes
 /// part in deploys, decides what a backup holds, or offers commands. It reaches

@@ -15,10 +15,10 @@ use crate::{
     toolchain,
 };
 
-/// Begin a plugin.
+/// Create a plugin.
 ///
-/// Makes a folder with a crate in Rust, or a module in Python, that builds as it
-/// is, hooks that do something, a test that runs without any server, and the SDK.
+/// Creates a folder with a crate in Rust, or a module in Python: working hooks,
+/// a test that runs without any server, and the SDK. It builds without changes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language)]
     language: Option<Language>,
 
-    /// The folder to make [default: NAME]
+    /// The folder to create [default: NAME]
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
 

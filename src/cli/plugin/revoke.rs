@@ -10,12 +10,11 @@ use crate::{
     hooks,
 };
 
-/// Take back what an app's plugins and services were given.
+/// Revoke grants of an app's plugins and services.
 ///
-/// Without PLUGIN, all of them lose everything; without GRANT, that plugin or
-/// service does.
-/// A plugin doesn't run with less than it asks for: the next command that needs
-/// it asks again, or ends with exit code 6 where nobody can be asked.
+/// Without PLUGIN, all of them lose all grants; without GRANT, that plugin or service does.
+/// A plugin doesn't run with less than it asks for: the next command that needs it asks
+/// again, or ends with exit code 6 where nobody can be asked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -30,9 +29,8 @@ pub struct Args {
     #[arg(value_name = "PLUGIN")]
     plugin: Option<String>,
 
-    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`; what a service may reach,
-    /// `host: PATH`; or a line of the lock file
-    /// as it is, should it be none of these
+    /// `exec: SERVICE`, `secret: NAME` or `http: ORIGIN`; what a service may reach, `host:
+    /// PATH`; or a line of the lock file, word for word, if it is none of these
     #[arg(value_name = "GRANT", requires = "plugin")]
     grants: Vec<String>,
 }
@@ -45,7 +43,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let revoked = hooks::revoke(&mut lock, args.plugin.as_deref(), &args.grants)
         .map_err(|error| Failure::from(error).exit(Exit::USAGE))?;
     if revoked.is_empty() {
-        session.ui.say(format_args!("No plugin of {} was given anything.", entry.name));
+        session.ui.say(format_args!("No plugin of {} has grants.", entry.name));
         return Ok(Exit::DONE);
     }
     home.write_lock_file(&guard, &lock)?;

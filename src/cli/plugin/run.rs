@@ -34,8 +34,8 @@ use crate::{
 
 /// Run one hook of a plugin, and show what it does.
 ///
-/// In the world of a scenario, without any server; or for a real app, whose
-/// services the hook then reaches with what the plugin was granted.
+/// Runs the hook with the answers of a scenario, without any server; or for
+/// a real app, whose services it then reaches as far as the plugin's grants allow.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -46,15 +46,15 @@ Examples:
   potluck plugin run wiki commands.run name=reset-password user=ada --app wiki.example.org
   potluck plugin run wiki commands.run list-users --app wiki.example.org --record users.yml
 
-HOOK is a hook's name, with its role where two roles have one of that name.
-Arguments are NAME=VALUE, as in a scenario's `with`, those that are no text in
-JSON; of commands.run they are the command's name and its parameters, or just the
-command and what it takes.
+HOOK is the name of a hook, with its role if two roles have a hook of that name.
+Arguments are NAME=VALUE, as in a scenario's `with`; values that are not text are
+written as JSON. For commands.run they are the command's name and its parameters, or
+just the command followed by its arguments.
 
-What --record writes holds the settings that the plugin asked for, and placeholders
-for the secrets that it was given. One that it changed first, or encoded, it may
-still hold: read it before you share it. Recorded into a file with a recording of
-the same app and plugin, the hook becomes its next step.
+--record writes the settings that the plugin asked for, and placeholders for the
+secrets that it was given. A secret that the plugin changed or encoded may still be in
+the file: read it before you share it. If the file holds a recording of the same app
+and plugin, the hook becomes its next step.
 
 JSON: {result or failure, calls, log}.")]
 pub struct Args {
@@ -75,15 +75,15 @@ pub struct Args {
     #[arg(long, value_name = "APP", conflicts_with = "scenario")]
     app: Option<AppName>,
 
-    /// The server that the app is on, if apps of this name are on several
+    /// The app's server, if several servers have an app of this name
     #[arg(long, value_name = "NAME", requires = "app")]
     server: Option<ServerName>,
 
-    /// Run it in the world of this scenario
+    /// Run it with what this scenario gives and answers
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
 
-    /// Write a scenario in which the hook does the same, or add it to one
+    /// Record what happens as a scenario, or as the next step of one
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -103,7 +103,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let entry = session.app(&home, &AppArg { app, server })?;
             let answers = Answers::new(&session.ui, PlanQuestion::Yes);
             let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
-            let ran = wait("interrupted: the hook may have been at work", async {
+            let ran = wait("interrupted: the hook may have changed something already", async {
                 let context = &operating.context;
                 let app = app::load_deployed(context, &entry).await?;
                 let Some((plugin, surroundings)) =
@@ -128,7 +128,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
 }
 
-/// What the file for a recording holds already: nothing, or recordings.
+/// The current content of the file for a recording: nothing, or recordings.
 fn earlier(file: &Path) -> Result<Option<Earlier>, Failure> {
     Earlier::read(file).map_err(|error| match error {
         scenario::Error::Invalid(message) => {
@@ -147,7 +147,7 @@ fn unknown<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
     }
 }
 
-/// The component in a scenario's world; an empty one when none was named.
+/// The component with a scenario; with an empty one if none was named.
 async fn scripted(args: &Args, runtime: &Runtime) -> Result<(Plugin, Surroundings), Failure> {
     let component = Component::named(&args.component, Path::new(""))?;
     let (component, defaults) = scenario::find::placed(component)?;
@@ -270,8 +270,8 @@ fn show(args: &Args, session: &Session, ran: Ran, operating: Option<Operating>) 
     }
 }
 
-/// Writes what was recorded; whether there is something to write. The hook did run
-/// either way.
+/// Writes the recording, if there is one. The hook did run either
+/// way.
 fn keep(
     session: &Session,
     file: &Path,
@@ -288,7 +288,7 @@ fn keep(
     write::write_whole(file, recording.text.as_bytes(), Existing::Replace, Readers::Shared)?;
     ui.say(format_args!("Wrote {}.", file.display()));
     if !recording.is_same {
-        ui.warn("played again, the scenario comes out otherwise: look through it");
+        ui.warn("replaying the scenario gives a different result: look through it");
     }
     if recording.all_settings {
         ui.warn("it holds all settings, as the plugin reads them all: look through it");

@@ -25,8 +25,8 @@ use crate::{
 /// Test a plugin with scenarios, without any server.
 ///
 /// A scenario is a file that says what is given (settings, secrets, what
-/// services and origins answer), which hook is called, and what should come of
-/// it. The component itself runs, sandboxed as on a server.
+/// services and origins answer), which hook is called, and what is
+/// expected. The component itself runs, sandboxed as on a server.
 ///
 /// PATH is a plugin's folder with tests/*.yml, a component with such a folder
 /// beside it, a recipe's folder with plugins/NAME/tests/*.yml, or one scenario.
@@ -40,11 +40,11 @@ Examples:
 Grants, options and limits that a scenario doesn't give are those of the
 recipe.yml around the plugin. Ends with exit code 1 when a scenario failed.
 
---update changes nothing but `expect`, of each step that came out otherwise.
+--update changes only `expect`, in the steps whose result differs.
 
-A value of a secret that a scenario tells the plugin is worth a warning: on a
-server potluck has no copy, and the call fails. So is a component that is older
-than its sources.
+A scenario that gives the plugin the value of a secret causes a warning: on a server
+potluck has no copy, and the call fails. A component that is older than its sources
+causes one, too.
 
 JSON: {passed, failed, updated, scenarios}; a scenario is {plugin, scenario, about, passed,
 updated, error, warnings, steps}, a step {call, passed, difference, unanswered, actual}.")]
@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(value_name = "PATH", default_value = ".")]
     path: PathBuf,
 
-    /// Only scenarios whose name or description holds this
+    /// Only scenarios whose name or description contains this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
 
@@ -61,8 +61,8 @@ pub struct Args {
     #[arg(long, value_name = "COMPONENT")]
     component: Option<String>,
 
-    /// Write what came out into the scenarios that failed, where everything that
-    /// the plugin asked had an answer
+    /// Write the actual results into the scenarios that failed, if every call of
+    /// the plugin had an answer
     #[arg(long)]
     update: bool,
 
@@ -84,16 +84,16 @@ struct Row {
     scenario: String,
     about: Option<String>,
     passed: bool,
-    /// Whether its file expects what came out from now on.
+    /// Whether its file was updated to the actual results.
     updated: bool,
-    /// What kept it from being played.
+    /// Why it could not be played.
     error: Option<String>,
     #[serde(skip)]
     hint: Option<String>,
-    /// Whether another scenario told that already.
+    /// Whether another scenario reported that already.
     #[serde(skip)]
     is_told: bool,
-    /// Where a server would do otherwise.
+    /// Where a server would behave differently.
     warnings: Vec<String>,
     steps: Vec<StepRow>,
 }
@@ -126,7 +126,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Ok(rows)
     })?;
     if rows.is_empty() {
-        return Err(Failure::usage("no scenario fits the filter"));
+        return Err(Failure::usage("no scenario matches the filter"));
     }
     let passed = rows.iter().filter(|row| row.passed).count();
     let updated = rows.iter().filter(|row| row.updated).count();
@@ -146,7 +146,7 @@ struct Bench {
     plugins: HashMap<String, Result<Plugin, Obstacle>>,
 }
 
-/// What keeps a scenario from being played, or its file from being updated.
+/// Why a scenario cannot be played, or its file cannot be updated.
 #[derive(Clone)]
 struct Obstacle {
     message: String,
@@ -289,8 +289,8 @@ impl From<Played> for StepRow {
     }
 }
 
-/// Writes into a scenario's file what to expect from now on; one that cannot be
-/// written keeps no other from being played.
+/// Writes the new expectations into a scenario's file; if that fails, the other
+/// scenarios are still played.
 fn rewrite(path: &Path, expects: &[Option<Map<String, Value>>]) -> Result<(), Obstacle> {
     let text = scenario::update(&read_text(path)?, expects)?;
     write::write_whole(path, text.as_bytes(), Existing::Replace, Readers::Shared).map_err(|error| {
@@ -298,7 +298,7 @@ fn rewrite(path: &Path, expects: &[Option<Map<String, Value>>]) -> Result<(), Ob
     })
 }
 
-/// What to expect from now on of each step that came out otherwise.
+/// The new expectation of each step whose result differs.
 fn corrected(scenario: &Scenario, played: &[Played]) -> Vec<Option<Map<String, Value>>> {
     let steps = scenario.steps.iter().zip(played);
     steps.map(|(step, played)| (!played.passed()).then(|| played.corrected(&step.expect))).collect()

@@ -18,19 +18,18 @@ use crate::{
     rollout::ReachRow,
 };
 
-/// Show what a recipe may do, before anything of it is made.
+/// Show what a recipe may do, before you create an app from it.
 ///
-/// Its services and what they reach beyond their app, with the settings of its
-/// sample and with each overlay that these leave off; its plugins and the grants
-/// that they ask for. Nothing is added to the operator's folder, and nothing of
-/// the recipe runs.
+/// Shows what its services reach beyond their app, with the settings of its sample and with
+/// each overlay that these leave out, and its plugins with the grants that they ask for.
+/// Nothing is added to the operator's folder, and nothing of the recipe runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck recipe inspect wordpress
   potluck recipe inspect ./my-recipe --json
 
-docs/reach.md says what each means.
+docs/reach.md explains each kind of reach.
 
 JSON: {recipe, version, reach, plugins}; a reach is {service, reach, meaning, needs_yes,
 overlay}, a plugin {name, component, grants}, a grant {grant, meaning}.")]
@@ -61,7 +60,7 @@ struct Row {
     reach: String,
     meaning: String,
     needs_yes: bool,
-    /// The overlay that brings it, where the sample leaves that off.
+    /// The overlay that it comes from, if the sample does not list it.
     overlay: Option<String>,
 }
 

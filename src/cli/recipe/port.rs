@@ -22,36 +22,36 @@ use crate::{
     scaffold::{self, Hints, Name, Port, Suggestion},
 };
 
-/// Begin a plugin from the functions of a recipe's abra.sh.
+/// Create a plugin from the functions of a recipe's abra.sh.
 ///
-/// Reads abra.sh without running it. Its exports need no port: they are read as
-/// data. For each function the new plugin, in Rust, has a command that is yet to
-/// be written, with the function's text, where it ran and which grants it seems
-/// to need. Without functions nothing is written.
+/// Reads abra.sh without running it. Its exports need no port: they are read as data. The
+/// new plugin, in Rust, has an unfinished command for each function, with the function's
+/// text, where it ran and which grants it seems to need. Without functions nothing is
+/// written.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck recipe port ./my-recipe
   potluck recipe port nextcloud --output ./nextcloud-plugin
 
-Where the image of a service or a function for backups tells, the plugin of
-potluck's own that saves and puts back its data is named.
+If a service's image or a function for backups shows that one of potluck's own
+plugins can save and restore the service's data, that plugin is named.
 
 JSON: {plugin, folder, exports, left_out, missed, functions, recipe_yml, standard:
 [{service, image, component, recipe_yml}]}; an export
-that is left out is {name, line, reason}, what looks like a function and was not
-read as one {name, line}, a function {name, line, command, service, local, grants,
+that is left out is {name, line, reason}, what looks like a function but was not
+read as one is {name, line}, a function is {name, line, command, service, local, grants,
 settings, secrets, remarks}. Without functions, folder and recipe_yml are null.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
     #[arg(value_name = "RECIPE")]
     recipe: String,
 
-    /// What the plugin is called [default: as the recipe]
+    /// What the plugin is called [default: the recipe's name]
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
 
-    /// The folder to make [default: plugins/NAME in the recipe's folder, else
+    /// The folder to create [default: plugins/NAME in the recipe's folder, else
     /// NAME here]
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -144,8 +144,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     show(session, name.as_str(), &folder, &port, &standard)
 }
 
-/// What the recipe says beside its abra.sh. It is only for guessing, so what
-/// can't be read says nothing.
+/// What the recipe says beside its abra.sh. It is only used for guessing, so
+/// unreadable parts are skipped.
 fn hints(checkout: &Checkout) -> Hints {
     #[derive(Deserialize)]
     struct Compose {
@@ -231,13 +231,13 @@ fn report<'a>(
     }
 }
 
-/// What is said of a plugin that fits.
+/// The message about a plugin that fits.
 fn fits(suggestion: &Suggestion) -> String {
     let Suggestion { service, image, plugin, .. } = suggestion;
     let service = clean(service);
     let image = if image.is_empty() { String::new() } else { format!(" ({})", clean(image)) };
     format!(
-        "`{plugin}` saves and puts back the data of the service {service}{image}, see \
+        "`{plugin}` saves and restores the data of the service {service}{image}, see \
          `potluck plugin inspect {plugin}`"
     )
 }

@@ -10,13 +10,13 @@ use crate::{
     toolchain,
 };
 
-/// A recipe that was just taken in; taken out again when dropped, unless it is kept.
+/// A recipe that was just added; removed again when dropped, unless it is kept.
 #[must_use = "the recipe is taken out again when this is dropped"]
 pub struct Added<'a> {
     session: &'a Session,
     /// None where it was here already, or is kept.
     recipe: Option<(Store, RecipeName)>,
-    /// What is said of it then.
+    /// The message then.
     said: String,
 }
 
@@ -34,13 +34,13 @@ impl Drop for Added<'_> {
         if let Some((store, name)) = self.recipe.take()
             && let Err(error) = store.take_out(&name)
         {
-            self.session.ui.warn(format_args!("the recipe {name} was added all the same: {error}"));
+            self.session.ui.warn(format_args!("the recipe {name} stays added: {error}"));
         }
     }
 }
 
-/// The recipe that is meant. A folder or URL is taken into the operator's folder
-/// first, and stays there if what comes of it is kept.
+/// The recipe that is meant. A folder or URL is first added to the operator's
+/// folder, and stays there if it is kept.
 ///
 /// # Errors
 /// When there is no such recipe, with the nearest name as a hint; when it
@@ -66,8 +66,8 @@ pub fn take_in<'a>(session: &'a Session, given: &str) -> Result<(RecipeName, Add
     Ok((name, added))
 }
 
-/// A copy of the recipe that is meant, to look at: nothing is added to the
-/// operator's folder.
+/// A copy of the recipe that is meant, for inspection: nothing is added to
+/// the operator's folder.
 ///
 /// # Errors
 /// As [`take_in`].
@@ -99,7 +99,7 @@ fn looked_at(
     })
 }
 
-/// A plugin's folder is no recipe, though it may lie in one.
+/// A plugin's folder is not a recipe, though it may be inside one.
 fn no_plugin(given: &str) -> Result<(), Failure> {
     let folder = Path::new(given);
     if !toolchain::is_plugin(folder) {

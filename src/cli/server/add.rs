@@ -21,7 +21,7 @@ Examples:
   potluck server add --local
       this machine, under the name `default`
   potluck server add swarm.example.org
-      over SSH, as `ssh swarm.example.org` would
+      over SSH, like `ssh swarm.example.org`
   potluck server add lab ssh://admin@10.0.0.5:2222
   potluck server add practice simulated
       a swarm that exists only in a file, to try things out")]
@@ -74,8 +74,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Who answers; none when it is not to be asked. The endpoint is checked for its
-/// form in any case.
+/// The engine that answers; none with `--offline`. The form of the endpoint is
+/// always checked.
 async fn ask(
     home: &Home,
     endpoint: &str,
@@ -98,8 +98,8 @@ async fn ask(
     })
 }
 
-/// What there is to do about a server of this name with another endpoint: abra's
-/// have a folder, and no `server.yml` in it.
+/// The hint about a server of this name with another endpoint: abra's servers
+/// have a folder without a `server.yml`.
 fn other_endpoint(home: &Home, name: &ServerName, endpoint: &str) -> String {
     let file = format!("servers/{name}/server.yml");
     let change = match home.root().join(&file).exists() {
@@ -109,11 +109,11 @@ fn other_endpoint(home: &Home, name: &ServerName, endpoint: &str) -> String {
     format!("choose another name, or {change}")
 }
 
-/// Adding what is there already, as it is, is done already.
+/// Adding an existing server with the same endpoint succeeds.
 fn again(session: &Session, home: &Home, name: &ServerName, endpoint: &str) -> Outcome {
     let known = home.endpoint(name)?;
     if known == endpoint {
-        session.ui.say(format_args!("The server {name} is there already ({known})."));
+        session.ui.say(format_args!("The server {name} exists already ({known})."));
         return Ok(Exit::DONE);
     }
     Err(Failure::new(format!("the server `{name}` exists already, with the endpoint {known}"))

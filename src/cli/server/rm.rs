@@ -7,7 +7,7 @@ use crate::{
 
 /// Forget a server.
 ///
-/// Nothing changes on the server itself. A server that still has apps in the
+/// The server itself does not change. A server that still has apps in the
 /// operator's folder is not removed.
 #[derive(Debug, clap::Args)]
 pub struct Args {

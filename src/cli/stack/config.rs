@@ -6,8 +6,8 @@ use super::files::{FilesArg, Variables};
 
 /// Print compose files merged, interpolated and checked.
 ///
-/// The same as docker stack config prints. All that is wrong is shown at once,
-/// each with its line. Needs no server.
+/// Prints the same as docker stack config. All errors are shown at once, each
+/// with its line. Needs no server.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -21,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     files: FilesArg,
 
-    /// Leave ${NAME} as it is
+    /// Leave ${NAME} unchanged
     #[arg(long)]
     skip_interpolation: bool,
 

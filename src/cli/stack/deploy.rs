@@ -18,16 +18,15 @@ use super::{
     target::TargetArg,
 };
 
-/// Deploy compose files as a stack, or bring a stack to what they say now.
+/// Deploy compose files as a stack, or update a stack to them.
 ///
-/// The swarm gets what docker stack deploy would send; what has not changed is
-/// not sent again, except jobs, which run at each deploy. A config or a secret
-/// whose file changed, which ends such a deploy in docker, gets a successor that
-/// services move to.
+/// Sends the swarm what docker stack deploy would send, except what has not changed; jobs
+/// are always sent, and run at each deploy. A config or secret whose file changed, which is
+/// an error in docker, is replaced by a new one, and its services are updated.
 ///
-/// Waits until every service runs and stays up, unless told to --detach. When
-/// one doesn't, the command ends with exit code 1, and with 4 where swarm put
-/// back what ran before (`failure_action: rollback`); nothing else is undone.
+/// Without --detach, waits until every service runs and keeps running. If one doesn't, the
+/// command ends with exit code 1, or with 4 if swarm rolled back to what ran before
+/// (`failure_action: rollback`); nothing else is undone.
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "up")]
 #[command(after_long_help = "\
@@ -43,7 +42,7 @@ pub struct Args {
     #[command(flatten)]
     files: FilesArg,
 
-    /// The stack's name, which becomes the prefix of all it owns
+    /// The stack's name, which becomes the prefix of all its objects
     #[arg(value_name = "STACK")]
     stack: StackName,
 
@@ -51,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     prune: bool,
 
-    /// When to ask registries what a tag stands for
+    /// When to ask registries for the digest of a tag
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     resolve_image: When,
 
@@ -91,9 +90,9 @@ enum When {
     /// At every deploy.
     #[default]
     Always,
-    /// When the image is written otherwise than before.
+    /// When the image's name in the files changed.
     Changed,
-    /// Each node finds out by itself.
+    /// Each node resolves it by itself.
     Never,
 }
 

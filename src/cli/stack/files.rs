@@ -19,7 +19,7 @@ use crate::{
     text::line,
 };
 
-/// Beyond what the reader of YAML takes, and far beyond what swarm takes as the
+/// More than the YAML reader accepts, and far more than swarm accepts as the
 /// content of a config or secret.
 const LARGEST_FILE: u64 = 16 << 20;
 
@@ -39,7 +39,7 @@ pub struct FilesArg {
 
     /// Turn on services with this profile; `*` for all; may be repeated
     ///
-    /// Without it, $COMPOSE_PROFILES counts. Services without `profiles` are
+    /// Without it, $COMPOSE_PROFILES is used. Services without `profiles` are
     /// always on.
     #[arg(long = "profile", value_name = "NAME", value_delimiter = ',')]
     profiles: Vec<String>,
@@ -59,8 +59,8 @@ pub enum Variables {
 }
 
 impl FilesArg {
-    /// Reads, interpolates, merges and checks the files; under `--strict` as the
-    /// stack of that name, where there is one.
+    /// Reads, interpolates, merges and checks the files; with `--strict` as the
+    /// stack of that name, if there is one.
     ///
     /// # Errors
     /// Files that can't be read, and everything that is wrong with them.
@@ -77,8 +77,8 @@ impl FilesArg {
         Ok((config, warnings))
     }
 
-    /// Everything that is wrong with the files, what docker refuses included; as
-    /// the stack of that name, where there is one.
+    /// All problems of the files, including what docker refuses; as the stack of
+    /// that name, if there is one.
     ///
     /// # Errors
     /// Files that can't be read.
@@ -157,11 +157,11 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// That the engine is not certain to refuse the stack, half of which would be made
-/// by then.
+/// Fails if the engine is certain to refuse the stack, because half of it would be
+/// created by then.
 ///
 /// # Errors
-/// All that it refuses.
+/// All reasons.
 pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
     let refused = config.refusals(stack);
     if refused.is_empty() {
@@ -173,8 +173,8 @@ pub fn takes(config: &Config, stack: &StackName) -> Result<(), Failure> {
     ))
 }
 
-/// Warns of services that will not run, as no node takes their tasks. Docker sends
-/// them all the same.
+/// Warns of services that will not run because no node accepts their tasks. Docker
+/// sends them nevertheless.
 pub fn warn_of_idle(config: &Config, stack: &StackName, ui: &Ui) {
     for finding in config.never_running(stack) {
         let (found, fix) = (finding.to_string(), finding.fix.unwrap_or_default());
@@ -188,7 +188,7 @@ fn refuse(findings: &[Finding]) -> Result<(), Failure> {
         return Ok(());
     }
     let why = format!(
-        "lint has {} finding{} on these files, and --strict takes none:",
+        "lint has {} finding{} on these files, and --strict allows none:",
         stopping.len(),
         if stopping.len() == 1 { "" } else { "s" },
     );

@@ -12,8 +12,8 @@ use super::files::FilesArg;
 
 /// Check compose files for what docker refuses, ignores or hides.
 ///
-/// Finds what swarm will refuse, keys that it ignores, and settings that hurt
-/// later, each with its place and a fix. Needs no server. Exit code 1 when there
+/// Finds what swarm will refuse, keys that it ignores, and settings that
+/// cause problems later, each with its place and a fix. Needs no server. Exit code 1 when there
 /// is an error; with --strict a warning does, too.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -29,8 +29,8 @@ pub struct Args {
     #[command(flatten)]
     files: FilesArg,
 
-    /// The stack's name: checks names with it in front, and what the files refer
-    /// to
+    /// The stack's name; with it, full names and what the files refer to are
+    /// checked, too
     #[arg(value_name = "NAME")]
     stack: Option<StackName>,
 

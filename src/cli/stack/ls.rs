@@ -14,7 +14,7 @@ use super::target::TargetArg;
 
 /// List the stacks of a swarm.
 ///
-/// Also those of apps: a stack is everything that carries the same label.
+/// Lists those of apps, too: a stack is everything that has the same stack label.
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "list", after_long_help = "JSON: a list of {stack, services}.")]
 pub struct Args {

@@ -16,9 +16,9 @@ use super::{failure::Outcome, session::Session};
 
 /// Work with compose files as docker stack does.
 ///
-/// Any compose file, without a recipe and without settings: variables come from
-/// the environment, paths resolve against the first file's folder, as with the
-/// docker command of the same name.
+/// They take any compose file, without a recipe and without settings: variables come from
+/// the environment, paths are relative to the first file's folder, as with the docker
+/// command of the same name.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,
@@ -30,8 +30,8 @@ Examples:
   potluck stack services blog
   potluck stack rm blog
 
-The engine is the one that docker would speak to; --host, --context and --server
-name another."
+The engine is the one that docker would use; --host, --context and --server name
+another one."
 )]
 pub enum Command {
     Config(config::Args),

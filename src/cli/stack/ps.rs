@@ -18,7 +18,7 @@ use super::target::TargetArg;
 
 /// Show the tasks of a stack.
 ///
-/// What runs or is to run, and the last that ended where none runs. Exit code 1
+/// Shows the tasks that run or will run, or the last one that ended if none runs. Exit code 1
 /// when there is no such stack.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\

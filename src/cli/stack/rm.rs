@@ -18,9 +18,9 @@ use super::target::TargetArg;
 
 /// Remove stacks: services, networks, configs and secrets.
 ///
-/// Everything that carries the stack's label goes, except volumes. A stack that
-/// isn't there is a warning, as with docker. Waits until the containers are gone,
-/// unless told to --detach.
+/// Everything that has the stack's label is removed, except volumes. A stack that doesn't
+/// exist is a warning, as with docker. Without --detach, waits until the containers are
+/// gone.
 #[derive(Debug, clap::Args)]
 #[command(visible_aliases = ["remove", "down"])]
 pub struct Args {
@@ -51,7 +51,7 @@ pub struct Args {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let renderer = Renderer::new(Arc::clone(&session.ui));
-    let result = wait("interrupted: some of it is gone", async {
+    let result = wait("interrupted: some of the stack is already removed", async {
         let engine = args.target.engine(session)?;
         let mut failures: Vec<Failure> = Vec::new();
         // One that can't be removed keeps no other one.

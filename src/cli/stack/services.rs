@@ -15,11 +15,11 @@ use super::target::TargetArg;
 
 /// Show the services of a stack.
 ///
-/// A stack that isn't there is a warning, as with docker.
+/// A stack that doesn't exist is a warning, as with docker.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {service, name, id, mode, running, desired, completed, image,
-ports}; `completed` is null for what is no job.")]
+ports}; `completed` is null for a service that is not a job.")]
 pub struct Args {
     /// The stack's name
     #[arg(value_name = "STACK")]
@@ -59,7 +59,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })
 }
 
-/// `1/2`, and for a job also how much of it is done.
+/// `1/2`, and for a job also how many tasks are done.
 fn replicas(row: &ServiceRow) -> String {
     let running = format!("{}/{}", row.running, row.desired);
     match row.completed {

@@ -1,5 +1,5 @@
-//! Which engine a stack command speaks to: the one that docker would, or a
-//! server of the operator's folder.
+//! Which engine a stack command uses: the same as docker, or a server of
+//! the operator's folder.
 
 use std::{env, sync::Arc};
 
@@ -12,14 +12,14 @@ use crate::{
     home::ServerName,
 };
 
-/// The engine that a command speaks to.
+/// The engine that a command uses.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 pub struct TargetArg {
     /// The engine's endpoint: unix:///path/to/socket, ssh://host, tcp://host:port
     /// without TLS
     ///
-    /// Without any of the three, docker's order counts: $DOCKER_HOST,
+    /// Without any of the three, docker's order applies: $DOCKER_HOST,
     /// $DOCKER_CONTEXT, the context that `docker context use` chose, the local
     /// socket.
     #[arg(short = 'H', long, value_name = "ENDPOINT")]

@@ -1,8 +1,8 @@
-//! The model to what a swarm is asked for (docker/cli, `compose/convert`).
+//! Converts the model to specs for a swarm (docker/cli, `compose/convert`).
 //!
-//! `Placement`, `Resources`, `Privileges` and `EndpointSpec` are always there:
-//! a 20.10 manager crashes on a spec without the first, and a missing one of
-//! the others would restart tasks of a service that docker deployed.
+//! `Placement`, `Resources`, `Privileges` and `EndpointSpec` are always present: a 20.10
+//! manager crashes on a spec without the first, and a spec without one of the others would
+//! restart the tasks of a service that docker deployed.
 
 mod deploy;
 mod mounts;
@@ -68,8 +68,8 @@ impl Converter<'_> {
         }
     }
 
-    /// An unsigned number up to `most`; beyond it a problem, never another number:
-    /// swarm would do what nobody wrote.
+    /// An unsigned number up to `most`; a larger one is a problem and is never
+    /// changed, because swarm would then do something that nobody wrote.
     fn number(&mut self, service: &Service, value: u64, most: i64, path: Path<'_>) -> Option<i64> {
         let number = i64::try_from(value).ok().filter(|number| *number <= most);
         if number.is_none() {
@@ -84,7 +84,7 @@ impl Converter<'_> {
         if name.is_empty() { format!("{}_{key}", self.stack) } else { name.to_owned() }
     }
 
-    /// Labels with the one by which docker finds what belongs to a stack.
+    /// Labels, with the one that marks what belongs to a stack for docker.
     fn labels(&self, labels: &Dict) -> HashMap<String, String> {
         let mut labels: HashMap<String, String> =
             labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -130,7 +130,7 @@ impl Converter<'_> {
     }
 }
 
-/// None for nothing, as Go's `omitempty` leaves it out.
+/// None for an empty value, which Go's `omitempty` leaves out.
 fn some<T: Default + PartialEq>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
 }

@@ -14,7 +14,7 @@ use crate::{
     engine::{IMAGE_LABEL, api},
 };
 
-/// Swarm keeps them in 32 bits, and what is beyond becomes another number.
+/// Swarm stores them in 32 bits, and larger values become another number.
 const MOST_RETRIES: i64 = i32::MAX as i64;
 
 impl Converter<'_> {
@@ -327,7 +327,7 @@ impl Converter<'_> {
         }
         let value = word(text);
         if value.is_none() {
-            let message = format!("`{text}` is not known here");
+            let message = format!("unknown value `{text}`");
             self.sink.hint(service.spot(path), path, message, format!("use {words}"));
         }
         value

@@ -1,5 +1,5 @@
 //! `x-cluster-spec` of volumes (docker/cli, `compose/types.ClusterVolumeSpec`).
-//! Docker reads and shows it, and makes nothing of it; so it is kept as shown.
+//! Docker parses and prints it, but does not use it; so it is kept as printed.
 
 use serde_json::{Map as Json, Value as Shown, json};
 

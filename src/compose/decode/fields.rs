@@ -30,7 +30,7 @@ fn printed(node: &Node) -> String {
 }
 
 impl Decoder<'_> {
-    /// Text; dates are no text, though the schema takes them for it.
+    /// Text; dates are not text, though the schema accepts them as such.
     pub fn text(&mut self, node: &Node, path: Path<'_>) -> String {
         match &node.value {
             Value::Str(text) => text.clone(),
@@ -49,7 +49,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The text of a key, empty when it is not there.
+    /// The text of a key, empty if it is missing.
     pub fn text_at(&mut self, map: &Map, key: &str, path: Path<'_>) -> String {
         map.get(key).map_or_else(String::new, |node| self.text(node, path.key(key)))
     }

@@ -1,4 +1,4 @@
-//! Where the keys of a service stand.
+//! The positions of a service's keys.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! A checked tree to typed values, as docker's loader does it (docker/cli,
-//! `compose/loader`). The schema has been checked; what it leaves open (sizes,
-//! dates where text is wanted, numbers out of range) is reported here.
+//! Turns a checked tree into typed values, as docker's loader does (docker/cli,
+//! `compose/loader`). The schema has been checked; what it does not check (sizes, dates
+//! where text is expected, numbers out of range) is reported here.
 
 mod cluster;
 mod deploy;
@@ -23,17 +23,17 @@ use super::{
     schema::Version,
 };
 
-/// What decoding needs besides the tree, and where it reports to.
+/// What decoding needs besides the tree, and where it reports problems.
 pub struct Decoder<'a> {
     pub sink: &'a mut Sink,
     /// Positions and texts of what docker warns of.
     pub warnings: &'a mut Vec<(Spot, String)>,
-    /// What is not read as it looks.
+    /// Values that are read differently than they look.
     pub notes: &'a mut Vec<Note>,
     pub lookup: Lookup<'a>,
     pub files: &'a dyn Files,
     pub working_dir: &'a FilePath,
-    /// The file stands in another folder than those given to the load.
+    /// The file is in another folder than those given to the load.
     pub elsewhere: bool,
     pub home_dir: Option<&'a FilePath>,
     /// Ports of all services so far, ranges expanded.

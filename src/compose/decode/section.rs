@@ -180,7 +180,7 @@ impl Decoder<'_> {
         Some(Content::Variable { name, value })
     }
 
-    /// What an object holds comes from one place.
+    /// The content of an object must come from one source.
     fn check_source(&mut self, kind: &str, map: &Map, at: Spot, path: Path<'_>) {
         let given: Vec<&str> = ["content", "environment", "file", "driver", "external"]
             .into_iter()

@@ -1,10 +1,10 @@
-//! Labels that nobody reads where they stand: proxies and backups look at a
-//! service's own labels, under `deploy`, others at those of its containers.
+//! Labels in a place where nothing reads them: proxies and backups read a
+//! service's own labels, under `deploy`, other tools read those of its containers.
 
 use super::{Findings, Subject};
 use crate::{compose::model::Dict, lint::rules};
 
-/// Read from the service, with who reads them.
+/// Labels that are read from the service, and by which tool.
 const OF_SERVICES: &[(&str, &str)] = &[
     ("backupbot.", "what makes backups looks"),
     ("caddy", "the Caddy proxy looks"),

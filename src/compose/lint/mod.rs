@@ -1,7 +1,7 @@
-//! What docker says nothing about and an operator would want to know: keys that
-//! swarm ignores, settings that hurt, and places where docker reads something
-//! else than the author wrote. A file with findings deploys as docker would
-//! deploy it; only errors, which swarm itself would refuse, stop an app's deploy.
+//! Problems that docker does not report and that an operator would want to know: keys that
+//! swarm ignores, settings that cause problems, and places where docker reads something
+//! else than the author meant. A file with findings deploys as docker would deploy it; only
+//! errors, which swarm itself would refuse, stop an app's deploy.
 
 mod environment;
 mod ignored;
@@ -33,13 +33,13 @@ use crate::{
 /// What the files are for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LintOptions<'a> {
-    /// Names are measured with this prefix; without one, as they are.
+    /// The prefix of full names; without one, only the names themselves are measured.
     pub stack: Option<&'a StackName>,
     /// The recipe's private copy, which is gone after a deploy.
     pub checkout: Option<&'a Path>,
-    /// Variables that are set, for the name that was meant.
+    /// Variables that are set, for suggestions.
     pub variables: &'a [String],
-    /// Variables that may as well not be set.
+    /// Variables that may be missing.
     pub optional: &'a [String],
 }
 
@@ -83,8 +83,8 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Where `deploy.update_config.order` was last given; where that was not,
-    /// the nearest place above.
+    /// Where `deploy.update_config.order` was last given, else the nearest
+    /// place above.
     fn spot(&self, key: &str) -> Spot {
         let mut key = key;
         loop {
@@ -114,15 +114,15 @@ impl Subject<'_> {
 }
 
 impl Config {
-    /// What cannot run of a stack, half of which would be made by then: what the engine
-    /// is certain to refuse, and what would take it down.
+    /// Problems that would leave half of a stack: what the engine is certain to refuse,
+    /// and what would exhaust it.
     pub fn refusals(&self, stack: &StackName) -> Vec<Finding> {
         let mut all = self.lint(&LintOptions { stack: Some(stack), ..LintOptions::default() });
         all.retain(|finding| finding.certain);
         all
     }
 
-    /// What swarm takes of a stack and no node will run, although the rest of it may.
+    /// Services that swarm accepts but no node will run, although the rest of the stack may.
     pub fn never_running(&self, stack: &StackName) -> Vec<Finding> {
         const RULES: [&str; 3] =
             [rules::TASK_REFUSED.code, rules::BAD_CONSTRAINT.code, rules::SUBNETS_OVERLAP.code];

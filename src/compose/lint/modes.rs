@@ -20,7 +20,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
                 )
             } else if mode > 0o777 {
                 (
-                    format!("the mode 0{mode:o} of `{source}` has bits that are no permissions"),
+                    format!("the mode 0{mode:o} of `{source}` has bits that are not permissions"),
                     "write a mode up to `0777`".to_owned(),
                 )
             } else {
@@ -31,7 +31,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// What was meant by a number whose decimal digits are permissions of a file.
+/// The mode that was meant by a number whose decimal digits are file permissions.
 fn meant(mode: u32) -> Option<String> {
     let digits = format!("{mode:03}");
     let octal = u32::from_str_radix(&digits, 8).ok().filter(|octal| *octal <= 0o777)?;

@@ -8,7 +8,7 @@ use crate::{
     lint::rules,
 };
 
-/// Where databases listen. None of them is meant to be met from outside.
+/// Ports of databases, none of which should be reachable from outside.
 const DATABASES: &[(u32, &str)] = &[
     (1433, "SQL Server"),
     (2379, "etcd"),

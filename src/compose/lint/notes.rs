@@ -1,4 +1,4 @@
-//! Where docker reads something else than what is written, or loses it.
+//! Where docker misreads or loses what is written.
 
 use std::collections::HashSet;
 
@@ -71,7 +71,8 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
         ),
         NoteKind::LoggingOptionsLost => (
             &rules::LOGGING_OPTIONS_LOST,
-            "docker drops these options: the file before names a driver without options".to_owned(),
+            "docker drops these options: the earlier file names a driver without options"
+                .to_owned(),
         ),
         NoteKind::EntryLost { what, kept } => (
             &rules::MERGE_LOSES,
@@ -82,7 +83,10 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
         ),
         NoteKind::NotReplaced { base } => (
             &rules::OVERLAY_WITHOUT_EFFECT,
-            format!("false, zero and nothing replace nothing: what {} says stays", place(*base)),
+            format!(
+                "false, zero and empty values replace nothing: the value in {} is kept",
+                place(*base)
+            ),
         ),
         NoteKind::DefinitionReplaced { what, base } => (
             &rules::MERGE_LOSES,
@@ -91,16 +95,16 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
         NoteKind::TagIgnored { tag, is_unsafe, effect } => {
             let effect = match effect {
                 TagEffect::Text(text) => format!("the value is the text `{text}`"),
-                TagEffect::Joins => {
-                    "the value merges into what the files before say, which stays".to_owned()
-                }
+                TagEffect::Joins => "the value is merged into that of the earlier files".to_owned(),
                 TagEffect::Replaces => {
-                    "the value replaces what the files before say, as it would without".to_owned()
+                    "the value replaces that of the earlier files, as it would without the tag"
+                        .to_owned()
                 }
                 TagEffect::Nothing => {
-                    "nothing replaces nothing, and what the files before say stays".to_owned()
+                    "an empty value replaces nothing: the value of the earlier files is kept"
+                        .to_owned()
                 }
-                TagEffect::Alone => "the value is taken as it stands".to_owned(),
+                TagEffect::Alone => "the value is taken literally".to_owned(),
             };
             let rule = if *is_unsafe { &rules::TAG_UNSAFE } else { &rules::TAG_IGNORED };
             (rule, format!("docker ignores `{tag}`: {effect}"))
@@ -114,13 +118,13 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
         NoteKind::EnvFileRaw(what) => (&rules::ENV_FILE_RAW, what.clone()),
         NoteKind::Invisible(c) => (
             &rules::INVISIBLE_CHARACTER,
-            format!("it holds the character U+{:04X}, which nobody sees", u32::from(*c)),
+            format!("it holds the invisible character U+{:04X}", u32::from(*c)),
         ),
         NoteKind::BlankAtEdge(blank) => (&rules::BLANK_AT_EDGE, blank.message.clone()),
         NoteKind::VariableUnset(_) | NoteKind::PassedUnset(_) => return,
         NoteKind::ValueChanged { written, becomes } => (
             &rules::VALUE_CHANGED,
-            format!("without quotes, `{written}` is no text: what arrives is `{becomes}`"),
+            format!("without quotes, `{written}` is not text: it becomes `{becomes}`"),
         ),
         NoteKind::EntryMisread { what, .. } => (&rules::ENTRY_MISREAD, what.clone()),
         NoteKind::Unused(effect) => {
@@ -130,7 +134,7 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
     let finding = findings.push(rule, note.at, note.path.clone(), message);
     match &note.kind {
         NoteKind::BlankAtEdge(Blank { variable: Some(variable), .. }) => {
-            finding.fix = Some(format!("take the blank out of {variable} where that is set"));
+            finding.fix = Some(format!("remove the blank where {variable} is set"));
         }
         NoteKind::ValueChanged { written, .. } => {
             finding.fix = Some(format!("write \"{written}\""))

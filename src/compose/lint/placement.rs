@@ -1,11 +1,11 @@
-//! Placement constraints that are well formed and can hold on no node (moby/swarmkit,
+//! Placement constraints that are well formed but that no node can satisfy (moby/swarmkit,
 //! `manager/constraint`): all of them must hold, and overlays append theirs.
 
 use super::{Findings, Subject};
 use crate::lint::{Severity, rules};
 
 const KEY: &str = "deploy.placement.constraints";
-/// How Docker's platforms are called, and how nodes call them.
+/// Names of Docker's platforms, and the names that nodes use for them.
 const ARCHITECTURES: &[(&str, &str)] = &[("amd64", "x86_64"), ("arm64", "aarch64")];
 
 /// `KEY == VALUE`, or `!=`.
@@ -46,7 +46,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     for (index, constraint) in all.iter().enumerate() {
         if let Some(other) = all[..index].iter().find(|other| excludes(other, constraint)) {
             let message = format!(
-                "`{}` and `{}` hold on no node at once: no task starts",
+                "no node can satisfy both `{}` and `{}`: no task starts",
                 other.text, constraint.text
             );
             let fix = "keep one of them: overlays append theirs".to_owned();
@@ -55,7 +55,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Why the value can be that of no node.
+/// Why no node can have this value.
 fn impossible(constraint: &Constraint<'_>) -> Option<(String, String)> {
     let Constraint { key, equal, value, .. } = constraint;
     let effect = if *equal { "no node fits, and no task starts" } else { "every node fits" };

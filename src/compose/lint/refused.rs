@@ -1,7 +1,7 @@
 //! What the engine is certain to refuse when the service is made, which is after
 //! the networks, secrets and configs of the stack (moby/swarmkit,
-//! `manager/controlapi/service.go`; moby, `daemon/cluster`). Each was tried on an
-//! engine.
+//! `manager/controlapi/service.go`; moby, `daemon/cluster`). Each case was tried
+//! on an engine.
 
 use super::{Findings, Subject, network::LAST_PORT, templates};
 use crate::compose::value::size;
@@ -37,7 +37,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     }
     let counted = deploy.reservations.iter().flat_map(|it| &it.generic_resources);
     if counted.into_iter().any(Option::is_none) {
-        let message = "an entry names no `discrete_resource_spec`".into();
+        let message = "an entry has no `discrete_resource_spec`".into();
         refuse("deploy.resources.reservations.generic_resources", message);
     }
     if let Some(policy) = &deploy.restart_policy {

@@ -6,11 +6,11 @@ use crate::{compose::model::HealthCheck, lint::rules};
 
 /// Longest name of a service, prefix included.
 const LONGEST_SERVICE: usize = 63;
-/// Of one service; an app with more is none for potluck, but a typo.
+/// Replicas of one service; a larger number is a typo.
 const MANY_REPLICAS: u64 = 10_000;
 /// A task takes kilobytes, in the memory of each manager and in its log.
 const MOST_REPLICAS: u64 = 1_000_000;
-/// Tags that move on by design.
+/// Tags that move by design.
 const MOVING_TAGS: &[&str] = &[
     "beta", "canary", "dev", "develop", "edge", "latest", "lts", "main", "master", "nightly",
     "release", "rolling", "stable", "testing", "unstable",
@@ -50,7 +50,7 @@ fn check_health(subject: Subject<'_>, findings: &mut Findings<'_>) {
     findings.rule(rule, subject.spot("healthcheck"), subject.path("healthcheck"));
 }
 
-/// Whether a test holds a second beginning, as merging leaves it.
+/// Whether a test contains a second `CMD`, left by merging.
 fn is_doubled(check: &HealthCheck) -> bool {
     check.test.iter().skip(1).any(|word| matches!(word.as_str(), "CMD" | "CMD-SHELL" | "NONE"))
 }
@@ -67,7 +67,7 @@ fn check_replicas(subject: Subject<'_>, findings: &mut Findings<'_>) {
         return;
     };
     let key = "deploy.replicas";
-    let message = format!("{replicas} replicas take the managers down");
+    let message = format!("{replicas} replicas exhaust the managers' memory");
     let rule = &rules::TOO_MANY_REPLICAS;
     findings.push(rule, subject.spot(key), subject.path(key), message).certain =
         replicas > MOST_REPLICAS;
@@ -83,7 +83,7 @@ fn check_placement(subject: Subject<'_>, findings: &mut Findings<'_>) {
                 (true, format!("`{constraint}` has no operator, `==` or `!=`: swarm refuses it"))
             }
             Some((_, "")) => {
-                (true, format!("`{constraint}` compares with nothing: swarm refuses it"))
+                (true, format!("`{constraint}` has no value to compare with: swarm refuses it"))
             }
             Some((key, _)) if !is_node_key(key) => {
                 (false, format!("swarm does not know `{key}`: no node fits, and no task starts"))

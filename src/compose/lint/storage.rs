@@ -126,7 +126,7 @@ fn named(subject: Subject<'_>, placed: &Placed<Mount>, findings: &mut Findings<'
     }
 }
 
-/// Whether the author thought of the node: a task everywhere, or constraints.
+/// Whether the author considered nodes: a task on each, or constraints.
 fn is_pinned(subject: Subject<'_>) -> bool {
     subject.is_global() || !subject.service.deploy.constraints.is_empty()
 }
@@ -138,8 +138,8 @@ pub fn is_on_every_node(path: &str) -> bool {
         })
 }
 
-/// Whether a volume is kept on its node, as far as the files tell: what drives
-/// an external one is not known.
+/// Whether a volume is local to its node, as far as the files show: the driver
+/// of an external one is unknown.
 fn is_local(file: &File, name: &str) -> bool {
     file.volumes.get(name).is_some_and(|volume| {
         let kind = volume.driver_opts.as_ref().and_then(|options| options.get("type"));

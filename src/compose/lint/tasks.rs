@@ -1,11 +1,11 @@
-//! What swarm takes and every node refuses: the service is made, and none of its
-//! tasks ever runs. The engine checks a container only where it starts (moby,
+//! Services that swarm accepts but every node refuses: the service is created,
+//! but none of its tasks ever runs. The engine checks a container only where it starts (moby,
 //! `daemon/container.go`, `daemon/volume/local`, `daemon/logger`; opencontainers/runc),
-//! so a deploy would wait for its deadline to find it out. Each was tried on an engine.
+//! so a deploy would notice only when its deadline passes. Each case was tried on an engine.
 //!
-//! Only what no Linux node takes, whatever its kernel, plugins and images. A service of
-//! no replicas has no tasks, and is left alone. A plain stack is deployed all the same,
-//! as its other services may run.
+//! This covers only what every Linux node refuses, whatever its kernel, plugins and images.
+//! A service without replicas has no tasks, and is not checked. A plain stack is deployed
+//! nevertheless, because its other services may run.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -21,7 +21,7 @@ const LEAST_MEMORY: i64 = 6 << 20;
 /// Bytes that Linux keeps of a host's name.
 const LONGEST_HOSTNAME: usize = 64;
 
-/// Of Linux, without `CAP_`; which of them a node has is its kernel's affair.
+/// Capabilities of Linux, without `CAP_`; which of them a node supports depends on its kernel.
 const CAPABILITIES: &[&str] = &[
     "AUDIT_CONTROL",
     "AUDIT_READ",
@@ -66,8 +66,8 @@ const CAPABILITIES: &[&str] = &[
     "WAKE_ALARM",
 ];
 
-/// Without `SIG` (moby/sys, `signal/signal_linux.go`); those of real time are told by
-/// their number.
+/// Without `SIG` (moby/sys, `signal/signal_linux.go`); real-time signals are given by
+/// number.
 const SIGNALS: &[&str] = &[
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
     "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP",
@@ -124,7 +124,7 @@ const LOG_OPTIONS: &[&str] = &[
     "tag",
 ];
 
-/// A key of a service, and why no node takes what it says.
+/// A key of a service, and why no node accepts its value.
 type Refusal = (String, String);
 
 pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
@@ -142,7 +142,7 @@ pub(super) fn is_checked(subject: Subject<'_>) -> bool {
     subject.service.deploy.replicas != Some(0) && !is_of_windows(subject.service)
 }
 
-/// Whether its nodes are no Linux nodes.
+/// Whether it is for nodes that do not run Linux.
 fn is_of_windows(service: &Service) -> bool {
     let named = |constraint: &String| constraint.to_lowercase().contains("windows");
     service.deploy.constraints.iter().any(named)

@@ -58,8 +58,8 @@ pub fn tells_tasks_apart(text: &str) -> bool {
     templates(text).any(|template| template.contains(".Task."))
 }
 
-/// Why swarm is certain to refuse a text that it fills in; nothing is said of what
-/// only swarm can tell.
+/// Why swarm is certain to refuse a text with templates; cases that only swarm can
+/// decide are not reported.
 pub fn broken(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some((_, begun)) = rest.split_once("{{") {
@@ -139,7 +139,7 @@ fn dict<'a>(key: &'static str, dict: &'a Dict) -> Vec<(&'static str, &'a str)> {
     dict.values().map(|text| (key, text.as_str())).collect()
 }
 
-/// What stands between `{{` and `}}`.
+/// The text between `{{` and `}}`.
 fn templates(text: &str) -> impl Iterator<Item = &str> {
     text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}").map(|(inside, _)| inside))
 }

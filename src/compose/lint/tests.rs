@@ -355,17 +355,22 @@ fn what_a_merge_loses_is_told_with_both_places() {
             "services: {a: {read_only: true, environment: {A: x}, command: [c], ports: [80]}}",
             "services: {a: {read_only: false, environment: {A: ''}, command: [], ports: []}}",
             vec![
-                "overlay-without-effect 1.yml:1:16: services.a.read_only: false, zero and nothing replace nothing: what 0.yml:1:16 says stays",
-                "overlay-without-effect 1.yml:1:48: services.a.environment.A: false, zero and nothing replace nothing: what 0.yml:1:47 says stays",
-                "overlay-without-effect 1.yml:1:56: services.a.command: false, zero and nothing replace nothing: what 0.yml:1:54 says stays",
-                "overlay-without-effect 1.yml:1:69: services.a.ports: false, zero and nothing replace nothing: what 0.yml:1:68 says stays",
+                "overlay-without-effect 1.yml:1:16: services.a.read_only: false, zero and empty \
+                 values replace nothing: the value in 0.yml:1:16 is kept",
+                "overlay-without-effect 1.yml:1:48: services.a.environment.A: false, zero and \
+                 empty values replace nothing: the value in 0.yml:1:47 is kept",
+                "overlay-without-effect 1.yml:1:56: services.a.command: false, zero and empty \
+                 values replace nothing: the value in 0.yml:1:54 is kept",
+                "overlay-without-effect 1.yml:1:69: services.a.ports: false, zero and empty \
+                 values replace nothing: the value in 0.yml:1:68 is kept",
             ],
         ),
         (
             "services: {a: {deploy: {update_config: {delay: 5s}}}}",
             "services: {a: {deploy: {update_config: {delay: 0s}}}}",
             vec![
-                "overlay-without-effect 1.yml:1:41: services.a.deploy.update_config.delay: false, zero and nothing replace nothing: what 0.yml:1:41 says stays",
+                "overlay-without-effect 1.yml:1:41: services.a.deploy.update_config.delay: false, \
+                 zero and empty values replace nothing: the value in 0.yml:1:41 is kept",
             ],
         ),
         // What is replaced as it looks.
@@ -386,11 +391,13 @@ fn tags_that_docker_ignores_are_told() {
     for (over, expected) in [
         (
             "services: {a: {ports: !reset []}}",
-            "tag-unsafe 1.yml:1:30: services.a.ports: docker ignores `!reset`: the value merges into what the files before say, which stays",
+            "tag-unsafe 1.yml:1:30: services.a.ports: docker ignores `!reset`: the value is \
+             merged into that of the earlier files",
         ),
         (
             "services: {a: {ports: !override ['81:80']}}",
-            "tag-unsafe 1.yml:1:33: services.a.ports: docker ignores `!override`: the value merges into what the files before say, which stays",
+            "tag-unsafe 1.yml:1:33: services.a.ports: docker ignores `!override`: the value is \
+             merged into that of the earlier files",
         ),
         (
             "services: {a: {environment: {P: !reset null}}}",
@@ -398,27 +405,33 @@ fn tags_that_docker_ignores_are_told() {
         ),
         (
             "services: {a: {command: !override [d]}}",
-            "tag-ignored 1.yml:1:35: services.a.command: docker ignores `!override`: the value replaces what the files before say, as it would without",
+            "tag-ignored 1.yml:1:35: services.a.command: docker ignores `!override`: the value \
+             replaces that of the earlier files, as it would without the tag",
         ),
         (
             "services: {a: {command: !reset []}}",
-            "tag-ignored 1.yml:1:32: services.a.command: docker ignores `!reset`: nothing replaces nothing, and what the files before say stays",
+            "tag-ignored 1.yml:1:32: services.a.command: docker ignores `!reset`: an empty value \
+             replaces nothing: the value of the earlier files is kept",
         ),
         (
             "services: {a: {environment: !override {Q: x}}}",
-            "tag-ignored 1.yml:1:39: services.a.environment: docker ignores `!override`: the value merges into what the files before say, which stays",
+            "tag-ignored 1.yml:1:39: services.a.environment: docker ignores `!override`: the \
+             value is merged into that of the earlier files",
         ),
         (
             "services: {a: {dns: !override [1.1.1.1]}}",
-            "tag-ignored 1.yml:1:31: services.a.dns: docker ignores `!override`: the value merges into what the files before say, which stays",
+            "tag-ignored 1.yml:1:31: services.a.dns: docker ignores `!override`: the value is \
+             merged into that of the earlier files",
         ),
         (
             "services: {a: {networks: {n: {aliases: !override [x]}}}}",
-            "tag-unsafe 1.yml:1:50: services.a.networks.n.aliases: docker ignores `!override`: the value replaces what the files before say, as it would without",
+            "tag-unsafe 1.yml:1:50: services.a.networks.n.aliases: docker ignores `!override`: \
+             the value replaces that of the earlier files, as it would without the tag",
         ),
         (
             "networks: {n: !override {internal: true}}",
-            "tag-ignored 1.yml:1:25: networks.n: docker ignores `!override`: the value replaces what the files before say, as it would without",
+            "tag-ignored 1.yml:1:25: networks.n: docker ignores `!override`: the value replaces \
+             that of the earlier files, as it would without the tag",
         ),
         (
             "services: {a: {user: !env z}}",
@@ -430,9 +443,8 @@ fn tags_that_docker_ignores_are_told() {
     let alone = "services: {a: {ports: !override ['80:80'], user: !!str y}}";
     assert_eq!(
         of(&["tag-ignored", "tag-unsafe"], &[alone]),
-        [
-            "tag-ignored 0.yml:1:33: services.a.ports: docker ignores `!override`: the value is taken as it stands"
-        ],
+        ["tag-ignored 0.yml:1:33: services.a.ports: docker ignores `!override`: the value is \
+             taken literally"],
     );
 }
 
@@ -462,7 +474,8 @@ fn what_looks_like_something_else_is_told() {
         (
             "user: \"x\u{a0}\"",
             vec![
-                "invisible-character 0.yml:1:22: services.a.user: it holds the character U+00A0, which nobody sees",
+                "invisible-character 0.yml:1:22: services.a.user: it holds the invisible \
+                 character U+00A0",
             ],
         ),
         ("environment: {A: '\"x\"', B: größe}", vec![]),
@@ -495,7 +508,9 @@ fn a_blank_at_an_end_of_a_name_is_told_with_its_variable() {
                 format!(
                     "blank-at-edge 0.yml:1:36: services.a.user: `proxy` begins with a space and ends with a space, which comes from NET: {kept}"
                 ),
-                "invisible-character 0.yml:1:55: services.a.hostname: it holds the character U+00A0, which nobody sees".to_owned(),
+                "invisible-character 0.yml:1:55: services.a.hostname: it holds the invisible \
+                 character U+00A0"
+                    .to_owned(),
             ],
         ),
         (
@@ -508,7 +523,7 @@ fn a_blank_at_an_end_of_a_name_is_told_with_its_variable() {
     let text = "services: {a: {image: x}}\nnetworks: {n: {external: true, name: $NET}}";
     let found = found(&[text]);
     let finding = found.iter().find(|finding| finding.code == "blank-at-edge").unwrap();
-    assert_eq!(finding.fix.as_deref(), Some("take the blank out of NET where that is set"));
+    assert_eq!(finding.fix.as_deref(), Some("remove the blank where NET is set"));
 }
 
 #[test]
@@ -567,7 +582,8 @@ fn values_that_become_another_text_are_told() {
             assert_eq!(
                 told(&text),
                 [format!(
-                    "value-changed 0.yml:1:{}: services.a.{service}.K: without quotes, `{written}` is no text: what arrives is `{becomes}`",
+                    "value-changed 0.yml:1:{}: services.a.{service}.K: without quotes, \
+                     `{written}` is not text: it becomes `{becomes}`",
                     22 + service.len()
                 )]
             );
@@ -604,9 +620,8 @@ fn decimal_modes_are_told() {
     );
     assert_eq!(
         told("04444"),
-        [
-            "0.yml:1:26: services.a.configs: the mode 04444 of `c` has bits that are no permissions (write a mode up to `0777`)"
-        ]
+        ["0.yml:1:26: services.a.configs: the mode 04444 of `c` has bits that are not \
+             permissions (write a mode up to `0777`)"]
     );
     for right in ["0440", "0o400", "288", "256", "0"] {
         assert_eq!(told(right), Vec::<String>::new(), "{right}");
@@ -736,7 +751,8 @@ fn constraints_that_hold_nowhere_are_told() {
         ),
         (
             "node.role == worker, node.role==manager",
-            "`node.role == worker` and `node.role==manager` hold on no node at once: no task starts",
+            "no node can satisfy both `node.role == worker` and `node.role==manager`: no task \
+             starts",
         ),
         ("node.rol == manager", "swarm does not know `node.rol`: no node fits, and no task starts"),
     ] {

@@ -17,7 +17,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// What two tasks at once cannot share.
+/// Resources that two tasks cannot share.
 fn check_start_first(subject: Subject<'_>, key: &str, findings: &mut Findings<'_>) {
     let service = subject.service;
     let written = service.volumes.iter().map(|placed| &placed.it).find(|mount| {

@@ -1,4 +1,4 @@
-//! Values as YAML that every reader takes back for the same values.
+//! Writes values as YAML that every reader parses to the same values.
 
 use std::fmt::Write as _;
 
@@ -108,7 +108,7 @@ fn text(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            // Read back as what it is, and not to be seen as anything else.
+            // Must be parsed back as the same text, and not look like anything else.
             c if c.is_control() || is_hidden(c) => {
                 let _ = match c as u32 {
                     code @ ..=0xffff => write!(out, "\\u{code:04x}"),

@@ -1,4 +1,4 @@
-//! The merged files as `docker stack config` shows them (docker/cli,
+//! Prints the merged files as `docker stack config` does (docker/cli,
 //! `compose/types`, its `yaml` tags): what is "not given" is left out.
 
 pub(crate) mod emit;

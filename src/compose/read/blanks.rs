@@ -1,17 +1,16 @@
 //! Values that name something and begin or end with a blank.
 //!
-//! Docker keeps such a blank, and so does potluck: the network `proxy ` is not the
-//! network `proxy`, and what fails then says so in a way that hides the cause. It
-//! mostly comes from a variable, out of a file with Windows line ends or with a
-//! blank behind a value.
+//! Docker keeps such a blank, and so does potluck: the network `proxy ` is not the network
+//! `proxy`, and the error that follows hides the cause. Such a blank usually comes from a
+//! variable, read from a file with Windows line ends or with a blank after a value.
 
 use crate::compose::problem::Path;
 
-/// A blank that is no part of what was meant.
+/// A blank that was not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blank {
     pub message: String,
-    /// Of the variables, the one that brought it.
+    /// The variable that it comes from.
     pub variable: Option<String>,
 }
 
@@ -98,8 +97,8 @@ const NAMES: &[&[&str]] = &[
     &["configs", "*", "template_driver"],
 ];
 
-/// What there is to say of a value that [`is_odd`]. It was written as `written`, with
-/// these variables, in order.
+/// The note about a value that [`is_odd`]. It was written as `written`, with these
+/// variables, in order.
 pub fn find(
     value: &str,
     written: &str,
@@ -145,7 +144,7 @@ pub fn is_odd(value: &str, path: Path<'_>) -> bool {
         && NAMES.iter().any(|parts| is_at(path, parts))
 }
 
-/// Whether a character shows nothing, or looks like a blank and is none.
+/// Whether a character is invisible, or looks like a blank but is not one.
 pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
         | '\u{2060}'..='\u{206f}' | '\u{3000}' | '\u{feff}')
@@ -162,7 +161,7 @@ fn called(c: char) -> String {
         '\n' => "a line break".into(),
         '\r' => "a carriage return, of a file with Windows line ends".into(),
         '\u{a0}' => "a no-break space".into(),
-        c => format!("the character U+{:04X}, which nobody sees", u32::from(c)),
+        c => format!("the invisible character U+{:04X}", u32::from(c)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Entries of lists and mappings that docker drops, or takes for a name that nobody
-//! means: `- "KEY: value"`, `- KEY = value`, a host without its address.
+//! Entries of lists and mappings that docker drops, or takes for a name that was
+//! not meant: `- "KEY: value"`, `- KEY = value`, a host without its address.
 
 use crate::compose::problem::{Path, Spot};
 
@@ -65,7 +65,7 @@ fn pairs(map: &Map, key: &str, path: Path<'_>, notes: &mut Vec<Note>) {
     }
 }
 
-/// `- NAME`, which passes a variable on that is not there.
+/// `- NAME`, which passes on a variable that does not exist.
 fn passed(service: &Map, lookup: Lookup<'_>, path: Path<'_>, notes: &mut Vec<Note>) {
     let path = path.key("environment");
     let Some(Node { value: Value::List(items), .. }) = service.get("environment") else { return };
@@ -82,8 +82,8 @@ fn passed(service: &Map, lookup: Lookup<'_>, path: Path<'_>, notes: &mut Vec<Not
     }
 }
 
-/// What docker makes of an item, where that is not what it looks like; and how to
-/// write it.
+/// How docker reads an item that looks like something else; and how to write
+/// it.
 fn misread(text: &str) -> Option<(String, String)> {
     if let Some((name, value)) = text.split_once('=') {
         return is_padded(name).then(|| {

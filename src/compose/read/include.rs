@@ -132,7 +132,7 @@ impl Uniter<'_> {
                     self.sink.hint(
                         self.at,
                         section_path.key(&name),
-                        "this is here already, and `include` brings another one",
+                        "this is defined already, and `include` brings a second definition",
                         "to change what is included, use `extends` or an overlay file",
                     );
                 }

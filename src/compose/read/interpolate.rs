@@ -1,12 +1,11 @@
 //! `${NAME}` in values, with docker's grammar (docker/cli, `compose/template`
 //! and `compose/loader/interpolate.go`).
 //!
-//! The grammar is one regular expression,
-//! `\$(?i:(\$)|(N)|{(N)}|())` with `N = [_a-z][_a-z0-9]*(?::?[-?][^}]*)?`, so
-//! that the operator also works without braces, defaults do not nest, and `:+`
-//! does not exist. Operators are looked for as substrings, `:-` and `-` before
-//! `:?` and `?`: `${V:?set me - please}` never fails. Where docker's reading is
-//! surely not what the author meant, a [`Note`] says so.
+//! The grammar is one regular expression, `\$(?i:(\$)|(N)|{(N)}|())` with `N =
+//! [_a-z][_a-z0-9]*(?::?[-?][^}]*)?`, so that the operator also works without braces,
+//! defaults do not nest, and `:+` does not exist. Operators are looked for as substrings,
+//! `:-` and `-` before `:?` and `?`: `${V:?set me - please}` never fails. If docker's
+//! reading is surely not what the author meant, a [`Note`] says so.
 
 use crate::compose::problem::{Path, Sink, Spot};
 
@@ -18,7 +17,7 @@ use super::{
 /// Looks a variable up.
 pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
-/// Something docker reads otherwise than it looks.
+/// Something that docker reads differently than it looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub at: Spot,
@@ -40,7 +39,7 @@ pub enum NoteKind {
     LoggingOptionsLost,
     /// An entry of a list that docker's merge takes for another one.
     EntryLost { what: String, kept: Spot },
-    /// A value of an overlay that replaces nothing; where the one stands that stays.
+    /// A value of an overlay that replaces nothing, and the position of the value that is kept.
     NotReplaced { base: Spot },
     /// A definition that replaces another one, with what the other one had.
     DefinitionReplaced { what: String, base: Spot },
@@ -56,7 +55,7 @@ pub enum NoteKind {
     BlankAtEdge(Blank),
     /// A variable that is set nowhere and has no default.
     VariableUnset(String),
-    /// A variable that a service is to be given as it is set, and that is not.
+    /// A variable that a service should receive from the environment, and that is not set.
     PassedUnset(String),
     /// A number, date or boolean that becomes another text.
     ValueChanged { written: String, becomes: String },
@@ -66,12 +65,12 @@ pub enum NoteKind {
     Unused(&'static str),
 }
 
-/// What becomes of a value whose tag docker ignores.
+/// How docker treats a value whose tag it ignores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagEffect {
     /// It is this text.
     Text(String),
-    /// It is added to what the files before say.
+    /// It is added to the value of the earlier files.
     Joins,
     /// It replaces that.
     Replaces,
@@ -206,7 +205,7 @@ fn blank_at_edge(
     Some(Note { at, path: path.to_string(), kind: NoteKind::BlankAtEdge(blank) })
 }
 
-/// What a value is not that docker wants there.
+/// The type that docker expects there and that a value does not have.
 #[derive(Debug, PartialEq, Eq)]
 struct Uncast {
     value: String,
@@ -215,8 +214,8 @@ struct Uncast {
 }
 
 impl Uncast {
-    /// What is wrong with a value that was written as `text`. Of an empty one the
-    /// cause is told: the variable.
+    /// What is wrong with a value that was written as `text`. For an empty value
+    /// the cause is named: the variable.
     fn explain(self, key: &str, text: &str, lookup: Lookup<'_>) -> (String, Option<String>) {
         let Uncast { value, wanted, not } = self;
         if !value.is_empty() {
@@ -275,8 +274,8 @@ fn matches(pattern: &str, path: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// What is noted of so many values and variables is noted of no more: a file with
-/// more of them has one cause.
+/// No more than this number of notes is kept: so many have one common
+/// cause.
 pub const MOST_NOTES: usize = 10_000;
 const MOST_NOTES_OF_A_VALUE: usize = 100;
 
@@ -287,9 +286,9 @@ pub struct Invalid {
     pub hint: String,
 }
 
-/// Most bytes that all values together may have once variables are filled in: of
-/// a few kilobytes that repeat a long variable come gigabytes. What is no value in
-/// the end counts as well, as it was put together.
+/// Most bytes that all values together may have once variables are filled in: a few
+/// kilobytes that repeat a long variable could become gigabytes. Values that are dropped
+/// later count as well, because they were built.
 const MOST_FILLED: usize = 16 << 20;
 
 /// Replaces all variables of one value; `left` are the bytes that may still come.

@@ -23,8 +23,8 @@ use super::{
 };
 
 /// Keys of services that docker says it ignores (docker/cli,
-/// `compose/types.UnsupportedProperties`). It says so of `restart`, too, but uses
-/// it: that is not repeated here.
+/// `compose/types.UnsupportedProperties`). It says the same about `restart`, but
+/// uses it, so this is not repeated here.
 const UNSUPPORTED: &[&str] = &[
     "build",
     "cgroupns_mode",

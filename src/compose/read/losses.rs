@@ -1,6 +1,5 @@
-//! What docker's merge ([`super::merge`]) loses without a word: entries that it
-//! takes for the same, values of an overlay that replace nothing, and what a
-//! second definition leaves out.
+//! What docker's merge ([`super::merge`]) loses silently: entries that it considers the
+//! same, values of an overlay that replace nothing, and what a second definition omits.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +20,7 @@ fn entries<T>(list: &[Placed<T>]) -> impl Iterator<Item = Entry<'_, T>> {
     list.iter().map(|placed| Entry { at: placed.at, it: &placed.it })
 }
 
-/// Everything that merging `over` into `base` loses.
+/// Notes everything that is lost when `over` is merged into `base`.
 pub fn find(base: &File, over: &File, notes: &mut Vec<Note>) {
     for (name, service) in &over.services {
         if let Some(present) = base.services.get(name) {
@@ -61,8 +60,8 @@ impl Losses<'_> {
         });
     }
 
-    /// Of entries with one key the last one stays. Whether that loses something
-    /// `lost` tells; it is told, too, whether one file holds both.
+    /// Of entries with the same key the last one is kept. `lost` says whether
+    /// this loses something; it is told whether both are in one file.
     fn keyed<T, K: Ord>(
         &mut self,
         key: &str,

@@ -1,8 +1,8 @@
 //! Overlays on a base, with docker's rules (docker/cli, `compose/loader/
 //! merge.go`, on top of mergo): a value that is "not given" — zero, false,
 //! empty — never replaces one that is; lists are appended except where a key
-//! tells entries apart; mappings merge per key. Some of it is surely not meant
-//! (`healthcheck.test` is appended), but files that work today rely on it.
+//! tells entries apart; mappings merge per key. Some of this is surely not
+//! intended (`healthcheck.test` is appended), but files that work today rely on it.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +56,8 @@ fn put<T: Default + PartialEq>(base: &mut T, over: T) {
     }
 }
 
-/// A pointer to a number, as in Go: nothing keeps, nothing there takes, and
-/// zero only replaces nothing.
+/// A pointer to a number, as in Go: a missing one keeps the base's, and
+/// zero only replaces a missing one.
 fn put_some<T: Default + PartialEq>(base: &mut Option<T>, over: Option<T>) {
     if let Some(value) = over
         && (base.is_none() || value != T::default())
@@ -82,8 +82,8 @@ fn deep<T>(base: &mut Option<T>, over: Option<T>, merge: impl FnOnce(&mut T, T))
     }
 }
 
-/// Entries told apart by a key, the overlay's replacing the base's, the whole
-/// sorted by it; a base that has no list keeps the overlay's as written.
+/// Entries are distinguished by a key: the overlay's replace the base's, and
+/// the result is sorted by it; if the base has no list, the overlay's is kept as written.
 fn keyed<T, K: Ord>(base: &mut Vec<T>, over: Vec<T>, given: bool, key: impl Fn(&T) -> K) {
     if !given {
         base.extend(over);

@@ -1,5 +1,5 @@
-//! What looks like something else in the text of a file: YAML tags that docker
-//! ignores, characters that nobody sees, and values that become another text.
+//! Misleading text in a file: YAML tags that docker ignores, invisible
+//! characters, and values that become another text.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use super::{
     yaml::{Map, Marks, Node, Value},
 };
 
-/// Keys of services whose lists an overlay appends to; what stays there stays
-/// open, granted or mounted.
+/// Keys of services whose lists an overlay appends to; entries that remain
+/// there stay open, granted or mounted.
 const UNSAFE: &[&str] = &["ports", "cap_add", "devices", "networks", "privileged", "volumes"];
 
 /// Notes what is odd in a file. `overlays` says whether the file is an overlay over
@@ -86,7 +86,7 @@ fn stays(path: Path<'_>) -> bool {
     matches!(path.keys()[..], ["services", _, key, ..] if UNSAFE.contains(&key))
 }
 
-/// What docker's merge makes of a value whose tag it does not know.
+/// How docker's merge treats a value whose tag it does not know.
 fn effect(value: &Value, keys: &[&str], overlays: bool) -> TagEffect {
     let is_empty = match value {
         Value::List(items) => items.is_empty(),

@@ -1,7 +1,7 @@
-//! Keys of a service that newer files write below `deploy`: `mem_limit` and its
-//! like. Docker refuses them in a stack; what they ask of a swarm is what the newer
-//! key asks, so they are moved there before anything else looks at the file, with
-//! the place where they stand. Of a file that has both, the two must say the same.
+//! Keys of a service that newer files write below `deploy`: `mem_limit` and its like.
+//! Docker refuses them in a stack; they mean the same for a swarm as the newer keys, so
+//! they are moved there, with their position, before anything else reads the file. If a
+//! file has both, their values must be equal.
 
 use crate::compose::problem::{Path, Spot};
 
@@ -64,8 +64,8 @@ pub fn move_keys(root: &mut Map, notes: &mut Vec<Note>) {
     }
 }
 
-/// Makes `cpus` of the time that a container may run in each period, where it comes
-/// out exact.
+/// Computes `cpus` from the time that a container may run in each period, if the
+/// quotient is exact.
 fn quota(keys: &mut Map) {
     let number = |key: &str| match keys.get(key).map(|node| &node.value) {
         Some(Value::Int(number)) => Some(*number),
@@ -105,7 +105,7 @@ fn is_unlimited(node: &Node) -> bool {
     }
 }
 
-/// Whether the value is in its new place: it was put there, or is there already.
+/// Whether the value is in its new place: it was put there now or before.
 fn put(keys: &mut Map, at: Spot, path: &[&str], value: Node) -> bool {
     let Some((key, below)) = path.split_first() else { return false };
     if below.is_empty() {

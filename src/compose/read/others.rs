@@ -1,5 +1,5 @@
-//! Files that compose files name by `include` and `extends`. How many there are
-//! and how large they are together is bounded.
+//! Files that compose files name by `include` and `extends`. Their number and
+//! their total size are limited.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ impl Others {
 /// Where a file is that another one names; an error for what is no file.
 pub fn locate(folder: &Path, path: &str) -> Result<std::path::PathBuf, String> {
     if path.contains("://") || path.starts_with("git@") || path.starts_with("oci:") {
-        return Err(format!("`{path}` is no file: only files can be read here"));
+        return Err(format!("`{path}` is not a file; only files can be read here"));
     }
     if path.is_empty() {
         return Err("the path is empty".into());

@@ -10,8 +10,8 @@ pub fn parse(text: &str) -> BTreeSet<String> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Takes out the services whose profiles are off, and the secrets and configs
-/// that only they use. All others stay, used or not, as docker makes them all.
+/// Removes the services whose profiles are not active, and the secrets and
+/// configs that only they use. All others are kept, used or not, because docker creates them all.
 pub fn select(file: &mut File, on: &BTreeSet<String>) {
     let stays = |service: &Service| {
         service.profiles.is_empty()
@@ -34,7 +34,7 @@ pub fn select(file: &mut File, on: &BTreeSet<String>) {
     file.services = stay;
 }
 
-/// Keeps the objects that a service uses that stays, or that none uses.
+/// Keeps the objects that a remaining service uses, or that none uses.
 fn keep(
     objects: &mut BTreeMap<String, FileObject>,
     off: &BTreeMap<String, Service>,

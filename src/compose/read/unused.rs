@@ -1,5 +1,5 @@
-//! Definitions that no service uses: a reference that was forgotten, more often than
-//! a definition too many.
+//! Definitions that no service uses: usually a forgotten reference rather than a
+//! superfluous definition.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
-//! Text to a tree in which every node knows its place.
+//! Parses text to a tree in which every node knows its position.
 //!
 //! Scalars follow yaml.v3 ([`crate::compose::value::scalar`]). Only the first document counts,
 //! as in docker. Duplicate keys are errors, merge keys (`<<`) are applied, and
-//! everything is bounded: bytes, depth, and what aliases expand to, so that no
+//! everything is limited: bytes, depth, and the expansion of aliases, so that no
 //! file can exhaust memory.
 
 use std::collections::{HashMap, HashSet};
@@ -131,24 +131,24 @@ struct Reader<'s> {
     /// Tags that YAML does not know, `!reset`, which change nothing but the type
     /// of a scalar.
     tags: Vec<(Spot, String)>,
-    /// Numbers, dates and booleans that print otherwise than they are written.
+    /// Numbers, dates and booleans that are printed differently than they are written.
     changed: HashMap<Spot, String>,
     /// Where the root ended, counted in characters.
     ended: Option<usize>,
 }
 
-/// Whether something stands between the end of the root and a later place.
+/// Whether there is something between the end of the root and a later place.
 fn leads_on(text: &str, end: usize, place: usize) -> bool {
     text.chars().take(place).skip(end).any(|c| !c.is_whitespace())
 }
 
-/// Reads the first document, without a word on its tags.
+/// Reads the first document, without notes about its tags.
 #[cfg(test)]
 pub fn read(text: &str, file: u32, sink: &mut Sink) -> Option<Node> {
     read_with_marks(text, file, sink).map(|(root, _)| root)
 }
 
-/// What a tree does not tell of the text.
+/// Properties of the text that a tree does not contain.
 pub struct Marks {
     /// Tags of a kind that YAML does not know.
     pub tags: Vec<(Spot, String)>,
@@ -156,8 +156,8 @@ pub struct Marks {
     pub changed: HashMap<Spot, String>,
 }
 
-/// Reads the first document, and what is odd in its text. None after a problem that left no tree; other
-/// problems (duplicate keys) are reported and reading goes on.
+/// Reads the first document, and what is odd in its text. None after a problem that
+/// prevented a tree; other problems (duplicate keys) are reported and reading continues.
 pub fn read_with_marks(text: &str, file: u32, sink: &mut Sink) -> Option<(Node, Marks)> {
     let start = Spot { file, line: 1, column: 1 };
     if text.len() > LARGEST_FILE {
@@ -222,7 +222,7 @@ impl Reader<'_> {
         }
     }
 
-    /// False when reading cannot go on.
+    /// False if reading cannot continue.
     fn take(&mut self, event: Event<'_>, span: Span) -> bool {
         let at = self.spot(span.start.line(), span.start.col());
         match event {
@@ -280,7 +280,7 @@ impl Reader<'_> {
             }
             Event::Alias(id) => {
                 let Some((node, weight, depth)) = self.anchors.get(&id).cloned() else {
-                    self.sink.push(at, "", "the alias stands inside what it refers to");
+                    self.sink.push(at, "", "the alias is inside the value that it refers to");
                     return false;
                 };
                 self.grow(weight, at) && self.finish(Built { node, merge: false, weight, depth }, 0)
@@ -420,8 +420,8 @@ impl Reader<'_> {
     }
 }
 
-/// Finds numbers that JSON has no word for; docker's schema check fails on them
-/// wherever they stand.
+/// Finds numbers that JSON cannot express; docker's schema check fails on them
+/// everywhere.
 pub fn reject_odd_numbers(root: &Map, sink: &mut Sink) {
     for entry in &root.0 {
         odd_numbers(&entry.value, Path::Root.key(&entry.key), sink);

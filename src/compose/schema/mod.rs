@@ -43,8 +43,8 @@ pub enum Rule {
     Dict(Keys, &'static Rule, Others),
     /// Only from this minor version on.
     Since(u8, &'static Rule),
-    /// Of the Compose specification: docker refuses it, and it is taken here as
-    /// its meaning for swarm is clear. Stands behind docker's own alternatives.
+    /// Of the Compose specification: docker refuses it, but potluck accepts it
+    /// because its meaning for swarm is clear. Listed after docker's own alternatives.
     Beyond(&'static Rule),
 }
 
@@ -146,7 +146,7 @@ pub fn check_forbidden(root: &Map, sink: &mut Sink) {
 }
 
 /// Checks a file against the schema of its version. Notes what docker would
-/// refuse; returns where items are that are in their list once more.
+/// refuse; returns the positions of duplicate items in lists.
 pub fn check(
     root: &Map,
     at: Spot,
@@ -159,7 +159,7 @@ pub fn check(
     checker.twice
 }
 
-/// Takes out items that are in their list once more: the same twice is the same.
+/// Removes duplicate items from lists: the same item twice means the same as once.
 pub fn drop_twice(root: &mut Map, twice: &[Spot]) {
     if !twice.is_empty() {
         drop_items(root, twice);
@@ -218,7 +218,7 @@ impl Checker<'_> {
                 self.sink.hint(
                     node.at,
                     path,
-                    format!("`{text}` is not known here"),
+                    format!("unknown value `{text}`"),
                     format!("use one of {}", list(words)),
                 );
             }
@@ -324,7 +324,7 @@ impl Checker<'_> {
         let hint = foreign::instead(key)
             .map(str::to_owned)
             .or_else(|| nearest(key, known).map(|near| format!("did you mean `{near}`?")));
-        self.sink.fault(at, path, "this key is not known here".into(), hint);
+        self.sink.fault(at, path, "unknown key".into(), hint);
     }
 
     fn dict(&mut self, map: &Map, keys: Keys, rule: &Rule, others: Others, path: Path<'_>) {
@@ -354,8 +354,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Docker refuses an item that is in a list twice; here it is there once, where it
-    /// may be left out.
+    /// Docker refuses a duplicate item in a list; here it counts once, if it may be
+    /// left out.
     fn twice(&mut self, items: &[Node], path: Path<'_>, may_go: bool) {
         // Of variables and files of variables the last one counts.
         let last = matches!(path, Path::Key(_, "environment" | "env_file"));
@@ -420,10 +420,10 @@ impl Keys {
     }
 }
 
-/// Whether a key without a value is one that might as well not be there, as
+/// Whether a key without a value means the same as a missing one, because
 /// `docker compose config` writes `command: null` for every service. A service
 /// without its image has no meaning, and neither has a mount without its target; in
-/// maps whose keys the file chooses, a key without a value is one that is empty.
+/// maps whose keys the file chooses, a key without a value means an empty value.
 fn is_unset(entry: &Entry, path: Path<'_>) -> bool {
     if entry.value.value != Value::Null || entry.key.starts_with("x-") || entry.key == "image" {
         return false;
@@ -448,8 +448,8 @@ fn is_unset(entry: &Entry, path: Path<'_>) -> bool {
 /// Maps in which the file chooses the keys.
 const OWN_KEYS: &[&str] = &["labels", "options", "args", "additional_contexts", "extra_hosts"];
 
-/// Takes out the keys without a value, once they are checked: what has none is
-/// not given.
+/// Removes the keys without a value, once they are checked: they count as not
+/// given.
 pub fn drop_unset(root: &mut Map) {
     drop_below(root, Path::Root);
 }

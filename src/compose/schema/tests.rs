@@ -153,9 +153,9 @@ fn all_problems_come_at_once_with_hints() {
     assert_eq!(
         problems(text),
         [
-            "services.a.imag: this key is not known here",
+            "services.a.imag: unknown key",
             "services.a.tty: must be true or false, not a number",
-            "services.a.enviroment: this key is not known here",
+            "services.a.enviroment: unknown key",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! A command line to its words, as google/shlex splits it: quotes, escapes, and
+//! Splits a command line into words, as google/shlex does: quotes, escapes, and
 //! comments that begin a word.
 //!
 //! Docker reads `command` and `entrypoint` with that, and it is no shell: a backslash

@@ -1,9 +1,9 @@
-//! What the docker program was told on this machine: contexts, which name
-//! engines, and credentials for registries. Read only, so that whoever works
-//! with docker need not say anything twice.
+//! docker's own configuration on this machine: contexts, which name engines, and
+//! credentials for registries. It is only read, so that users of docker need not configure
+//! anything twice.
 //!
-//! The folder is `~/.docker` or `$DOCKER_CONFIG`; what is not there is as good
-//! as empty. Formats: docker/cli, `cli/config/configfile/file.go`,
+//! The folder is `~/.docker` or `$DOCKER_CONFIG`; a missing file counts as
+//! empty. Formats: docker/cli, `cli/config/configfile/file.go`,
 //! `cli/context/store`.
 
 mod context;
@@ -22,10 +22,10 @@ use crate::{bounded, hint::Hint};
 
 pub use context::{DEFAULT_CONTEXT, Tls, endpoint_of};
 
-/// Larger than any configuration that people or programs write.
+/// Largest configuration; larger than any that people or programs write.
 const LARGEST_FILE: u64 = 4 << 20;
 
-/// Why docker's configuration is of no use.
+/// Why docker's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -89,7 +89,7 @@ impl fmt::Debug for DockerConfig {
 }
 
 impl DockerConfig {
-    /// Reads the folder; one that is not there is empty.
+    /// Reads the folder; a missing one counts as empty.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Syntax`].
@@ -106,7 +106,7 @@ impl DockerConfig {
     }
 }
 
-/// A JSON file; none when it is not there.
+/// A JSON file; none if it is missing.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let failed = |source| Error::Read { path: path.into(), source };
     let file = match std::fs::File::open(path) {

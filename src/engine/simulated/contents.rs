@@ -145,8 +145,8 @@ fn digest(data: Option<&str>) -> String {
     hex::encode(Sha256::digest(data.unwrap_or_default()))
 }
 
-/// That a secret or config may be made: its name is free, and both name and data
-/// are as the manager wants them.
+/// Checks that a secret or config may be created: its name is free, and the
+/// manager accepts both name and data.
 fn check<'a>(
     kind: Kind,
     name: Option<&str>,

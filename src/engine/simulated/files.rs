@@ -55,7 +55,7 @@ fn is_older(volume: &Path) -> io::Result<bool> {
     Ok(any)
 }
 
-/// Removes what containers kept that run no more.
+/// Removes the files of containers that no longer run.
 pub(super) fn remove_others(volumes: &Path, running: &[String]) -> Result<(), Error> {
     let folder = volumes.join(CONTAINERS);
     let remove = || -> io::Result<()> {
@@ -131,8 +131,12 @@ impl Files {
 
     /// Where the `volume:path` of a rule is.
     pub fn of_rule(&self, file: &str) -> Result<PathBuf, io::Error> {
-        let bad =
-            || io::Error::new(io::ErrorKind::InvalidInput, format!("`{file}` is no volume:path"));
+        let bad = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{file}` is not of the form volume:path"),
+            )
+        };
         let (volume, path) = file.split_once(':').ok_or_else(bad)?;
         let plain = |path: &str| {
             !path.is_empty()

@@ -1,11 +1,10 @@
 //! A swarm in memory, or in a file, with the same state machine as the real
 //! one.
 //!
-//! It serves tests, and `--server simulated` where there is no Docker.
-//! Services, tasks, updates and rollbacks move one step with every look at them
-//! (`tick.rs`); the rules of a manager are in `state.rs`; what fails and what
-//! programs answer is told by a [`Script`]. Volumes are real folders, so that
-//! backups can work on them.
+//! It serves tests, and `--server simulated` where there is no Docker. Services, tasks,
+//! updates and rollbacks advance one step each time that they are read (`tick.rs`); the
+//! rules of a manager are in `state.rs`; a [`Script`] says what fails and what programs
+//! answer. Volumes are real folders, so that backups can work on them.
 
 mod contents;
 mod exec;
@@ -45,7 +44,7 @@ use store::Store;
 /// The endpoint that names a simulated swarm.
 pub const ENDPOINT: &str = "simulated";
 
-/// A swarm that is not there.
+/// A simulated swarm.
 #[derive(Debug)]
 pub struct Simulated {
     store: Store,
@@ -135,7 +134,7 @@ impl Simulated {
         self.store.change(|state| change(state, &script)).await
     }
 
-    /// Looks, after the clock has moved one step.
+    /// Reads the state, after the clock has advanced one step.
     async fn look<T>(
         &self,
         look: impl FnOnce(&State, &Script) -> Result<T, Error>,

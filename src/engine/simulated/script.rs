@@ -1,4 +1,4 @@
-//! What a simulated swarm is told to do: which tasks fail and how, and what
+//! The script of a simulated swarm: which tasks fail and how, and what
 //! programs in containers answer.
 //!
 //! ```yaml
@@ -20,7 +20,7 @@
 //!         stdout: "{}"
 //! ```
 //!
-//! The first rule that fits counts. Patterns know `*` for any text. A service
+//! The first rule that matches counts. In patterns `*` stands for any text. A service
 //! is matched by its full name or by its name within the stack; files are
 //! `volume:path`, the volume named either way, too.
 
@@ -72,12 +72,12 @@ pub struct ExecRule {
     pub stdin_file: Option<String>,
     /// Standard output begins with this text,
     pub stdout: String,
-    /// goes on with this file of a volume,
+    /// continues with this file of a volume,
     pub stdout_file: Option<String>,
     /// and ends with what came in through standard input.
     pub echo: bool,
-    /// Or all of the output by what came in: the first answer that fits. Input
-    /// that none fits is answered like a command that no rule fits.
+    /// Or all of the output by what came in: the first answer that fits. If
+    /// none matches the input, it is answered like a command without a rule.
     pub answers: Vec<Answer>,
     pub stderr: String,
     pub exit_code: i64,

@@ -1,5 +1,5 @@
-//! The objects of a simulated swarm and the rules by which a manager takes or
-//! refuses them (moby/swarmkit, `manager/controlapi`).
+//! The objects of a simulated swarm and the rules by which a manager accepts
+//! or refuses them (moby/swarmkit, `manager/controlapi`).
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) struct State {
     pub configs: Vec<api::Config>,
     /// Labels by name.
     pub volumes: BTreeMap<String, BTreeMap<String, String>>,
-    /// How those are made that are more than a folder, by name.
+    /// Drivers and options of those that are not plain folders, by name.
     #[serde(default)]
     pub volume_drivers: BTreeMap<String, VolumeDriver>,
 }
@@ -41,7 +41,7 @@ pub(super) struct VolumeDriver {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Service {
     pub object: api::Service,
-    /// What a rollback goes back to.
+    /// The spec that a rollback restores.
     pub previous: Option<api::ServiceSpec>,
     pub update: Option<Update>,
     /// Oldest first.
@@ -55,7 +55,7 @@ pub(super) struct Update {
     pub paused: bool,
     /// Tasks that count as failures.
     pub failed: Vec<String>,
-    /// How many steps all has been well: the monitor window.
+    /// The number of steps without a failure: the monitor window.
     pub quiet: u32,
 }
 
@@ -341,7 +341,7 @@ impl State {
         using.map(Service::name).collect()
     }
 
-    /// Makes a volume as a task's mount asks for it; one that exists stays as it is.
+    /// Makes a volume as a task's mount asks for it; an existing one does not change.
     pub fn mount_volume(&mut self, name: &str, mount: &api::Mount) {
         if self.volumes.contains_key(name) {
             return;

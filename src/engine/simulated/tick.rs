@@ -1,9 +1,9 @@
 //! One step of the swarm's logical clock.
 //!
-//! Every look at services, tasks or containers moves every service one step,
-//! so that a caller who polls sees all states in order and a test never
-//! sleeps. The order of things is that of moby/swarmkit
-//! (`manager/orchestrator/update`, `…/restart`), without its delays.
+//! Every call that reads services, tasks or containers advances every service by one step,
+//! so that a caller that polls sees all states in order and a test never sleeps. The order
+//! of things is that of moby/swarmkit (`manager/orchestrator/update`, `…/restart`), without
+//! its delays.
 
 use super::{
     script::{Script, Subject, TaskRule},
@@ -18,7 +18,7 @@ use api::{
     TaskSpecRestartPolicyConditionEnum as Condition, TaskState,
 };
 
-/// How many steps all must be well until an update is complete.
+/// The number of steps without a failure until an update is complete.
 const MONITOR_STEPS: u32 = 2;
 
 /// How many ended tasks a slot keeps (`TaskHistoryRetentionLimit`).
@@ -68,7 +68,7 @@ fn is_job(spec: &api::ServiceSpec) -> bool {
         .is_some_and(|mode| mode.replicated_job.is_some() || mode.global_job.is_some())
 }
 
-/// What the next state of a task is, or none when it stays as it is.
+/// The next state of a task, or none if it does not change.
 fn next_status(task: &api::Task, rule: Option<&TaskRule>, job: bool) -> Option<api::TaskStatus> {
     let to = |state: TaskState, message: &str| api::TaskStatus {
         timestamp: now(),
@@ -367,7 +367,7 @@ fn should_start(service: &Service, slot: Option<i64>, paused: bool) -> bool {
     restart && (attempts == 0 || (ended.count() as i64) <= attempts)
 }
 
-/// Lets the tasks of a slot go that are out of date or have ended.
+/// Releases the tasks of a slot that are out of date or have ended.
 fn stop_old(service: &mut Service, slot: Option<i64>) -> bool {
     let current = service.spec().and_then(|spec| spec.task_template.clone());
     let mut changed = false;

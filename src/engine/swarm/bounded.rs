@@ -1,9 +1,9 @@
-//! A connection that gives up on an answer without end.
+//! A connection that gives up on an endless answer.
 //!
-//! bollard reads an answer into memory whatever its length, and an engine may
-//! be somebody else's. A unix socket is opened anew for each call, so what one
-//! connection may bring bounds one answer; streams (logs, archives, programs)
-//! are read piece by piece and have no bound.
+//! bollard reads an answer into memory whatever its length, and an engine may be somebody
+//! else's. A unix socket is opened anew for each call, so the limit on a connection limits
+//! one answer; streams (logs, archives, programs) are read piece by piece and have no
+//! limit.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ pub(super) fn is_stream(path: &str) -> bool {
     ["/logs", "/archive", "/start", "/attach"].iter().any(|end| path.ends_with(end))
 }
 
-/// A connection that brings so many bytes and no more.
+/// A connection that delivers at most so many bytes.
 #[derive(Debug)]
 pub(super) struct Bounded<S> {
     inner: S,

@@ -111,7 +111,7 @@ pub(super) fn translate(endpoint: &str, about: &About, error: Bollard) -> Error 
     }
 }
 
-/// A connection that failed, with the innermost reason.
+/// The error of a failed connection, with the innermost reason.
 pub(super) fn unreachable(endpoint: &str, error: &Bollard) -> Error {
     let reason = match error {
         Bollard::SocketNotFoundError(path) => format!("there is no socket at {path}"),
@@ -147,12 +147,12 @@ fn refusal(endpoint: &str, about: &About, code: u16, message: String) -> Error {
     {
         return Error::Exists { kind: about.kind, name: name() };
     }
-    // A service that asks for a network or secret that is not there is refused
-    // with the same code as one that is not there itself.
+    // A service that asks for a missing network or secret is refused with the
+    // same code as a missing service.
     let itself_missing = match about.verb {
         Verb::Create => false,
         Verb::Update => message.starts_with("service ") || message.contains("No such"),
-        // Reading a file that is not there says "Could not find the file".
+        // Reading a missing file says "Could not find the file".
         Verb::Run | Verb::Read | Verb::Write => !message.contains("the file"),
         _ => true,
     };
@@ -179,7 +179,7 @@ fn plain(message: &str) -> String {
     kept
 }
 
-/// An id or name that can stand in a path of the API as it is. bollard does
+/// An id or name that needs no escaping in a path of the API. bollard does
 /// not escape, so a name with `/` or `?` would call something else.
 pub(super) fn checked(kind: Kind, name: &str) -> Result<&str, Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');

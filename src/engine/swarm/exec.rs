@@ -26,7 +26,7 @@ use crate::engine::{Chunk, Error, Exec, ExecSession, Kind, Stream};
 /// each of Docker's frames over several reads.
 const READ_BUFFER: usize = 256 * 1024;
 
-/// How long a program may go on after it has closed its outputs.
+/// How long a program may continue after it has closed its outputs.
 const LINGER: Duration = Duration::from_secs(60);
 
 /// Between two tries to set a terminal's first size, and how many there are.
@@ -118,8 +118,8 @@ pub(super) async fn start(
     Ok(ExecSession { id: created.id, stdin, output, exit_code: exit_code.boxed() })
 }
 
-/// Asks until the program is gone. Its outputs close a moment before the
-/// engine notes its end.
+/// Asks until the program has ended. Its outputs close a moment before
+/// the engine notices its end.
 async fn exit_code(docker: Docker, endpoint: String, id: String) -> Result<i64, Error> {
     let about = About::new(Verb::Inspect, Kind::Container, &id);
     let ask = async {

@@ -1,9 +1,9 @@
-//! Whether an engine is this machine's, and where it keeps its volumes.
+//! Proves whether an engine runs on this machine, and where it keeps its volumes.
 //!
 //! What an engine says of paths is a claim. A socket may lead anywhere (a
 //! forwarded one, a proxy), and an engine without root's rights (rootless) may
 //! name a folder that it could not read itself, for root to read. So the claim
-//! is held against what the kernel knows: the process at the other end of the
+//! is checked against what the kernel knows: the process at the other end of the
 //! socket has the database of exactly these volumes open, as every Docker
 //! engine does for as long as it runs (moby, `volume/service/store.go`), and is
 //! root of this machine.
@@ -44,8 +44,9 @@ impl SwarmEngine {
         }
         let volumes = root.join("volumes");
         let peer = UnixStream::connect(socket).await.and_then(|stream| stream.peer_cred());
-        let peer =
-            peer.map_err(|e| elsewhere(format!("its socket does not say whose it is: {e}")))?;
+        let peer = peer.map_err(|e| {
+            elsewhere(format!("its socket does not tell which process serves it: {e}"))
+        })?;
         let socket = PathBuf::from(socket);
         let looked = {
             let volumes = volumes.clone();

@@ -1,7 +1,7 @@
 //! Docker Swarm through bollard.
 //!
-//! [`SwarmEngine::connect`] contacts nobody: the first call does. A unix
-//! socket is opened anew for each call, as that costs nothing; over SSH one
+//! [`SwarmEngine::connect`] opens no connection: the first call does. A
+//! unix socket is opened anew for each call, because that is cheap; over SSH one
 //! connection is shared by all calls (`ssh.rs`). Errors are translated in
 //! `call.rs`, where every plain call also gets its time limit; streams have
 //! one only until their first answer.
@@ -31,19 +31,19 @@ use raw::Raw;
 #[derive(Debug)]
 pub struct SwarmEngine {
     docker: Docker,
-    /// For what bollard's model doesn't read right.
+    /// For answers that bollard's model misreads.
     raw: Raw,
     /// As the operator wrote it.
     endpoint: String,
 }
 
 impl SwarmEngine {
-    /// Gets ready to speak to `unix:///path/to/socket` or
-    /// `ssh://[user@]host[:port]`. Must be called within a tokio runtime.
+    /// Prepares to use `unix:///path/to/socket` or `ssh://[user@]host[:port]`. Must be
+    /// called within a tokio runtime.
     ///
     /// # Errors
     /// [`Error::BadEndpoint`], or [`Error::Unreachable`] when there is no such
-    /// socket. Everything else shows at the first call.
+    /// socket. Other errors appear at the first call.
     pub fn connect(endpoint: &str) -> Result<Self, Error> {
         let bad = |reason: &str| Error::BadEndpoint {
             endpoint: endpoint.to_owned(),
@@ -71,11 +71,11 @@ impl SwarmEngine {
         Ok(Self { docker, raw, endpoint: endpoint.to_owned() })
     }
 
-    /// Gets ready to speak to `tcp://host:port`, where anybody on the way reads
-    /// along.
+    /// Prepares to use `tcp://host:port`, where anyone on the network path can
+    /// read the traffic.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] for what is no address.
+    /// [`Error::Unreachable`] for an invalid address.
     pub fn connect_unprotected(endpoint: &str) -> Result<Self, Error> {
         let limit = call::LIMIT.as_secs();
         let docker = Docker::connect_with_http(endpoint, limit, bollard::API_DEFAULT_VERSION)

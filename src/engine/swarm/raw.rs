@@ -4,8 +4,8 @@
 //! (moby, `api/types/swarm/container.go`); bollard's model, made from Docker's
 //! API description, reads it under `HealthCheck`. Go's reader takes either, so
 //! writing works; on reading the health check would be lost, and with it every
-//! comparison of specs. So these answers are read here, the key is put right,
-//! and only then are they taken for the model.
+//! comparison of specs. So these answers are parsed here, the key is
+//! corrected, and only then are they converted to the model.
 
 use std::{
     collections::HashMap,
@@ -123,7 +123,7 @@ pub(super) fn unix(
     }
 }
 
-/// Docker's filters, as they stand in a query.
+/// Docker's filters, in the form for a query.
 pub(super) fn filters(filters: &HashMap<String, Vec<String>>) -> String {
     let json = serde_json::json!(filters).to_string();
     url::form_urlencoded::byte_serialize(json.as_bytes()).collect()

@@ -68,7 +68,9 @@ impl Target {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or("the port is odd")?)),
+            Some((host, port)) => {
+                (host, Some(port.strip_prefix(':').ok_or("the port is invalid")?))
+            }
             None => match rest.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
                 None => (rest, None),
@@ -139,7 +141,7 @@ pub(super) fn connect(endpoint: &str, target: Target) -> Result<(Docker, Raw), E
         .map_err(|error| call::unreachable(endpoint, &error))
 }
 
-/// The master connection and what its programs said on standard error.
+/// The master connection and the standard error of its programs.
 struct Tunnel {
     target: Target,
     master: tokio::sync::Mutex<Option<Master>>,

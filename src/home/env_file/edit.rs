@@ -1,17 +1,16 @@
-//! Changing a file without touching what was not meant.
+//! Changes one assignment in a file without touching the rest.
 
 use super::{EnvFile, ParseError, Quoting, syntax};
 
 impl EnvFile {
-    /// Assigns a key: in place when it is there (also when commented out),
-    /// else at the end. Keeps everything else byte for byte, the value's
-    /// quoting too where the new value allows it. Earlier assignments of the
-    /// key, which the last one may have built upon
+    /// Assigns a key: in place if it exists (even commented out), else at the end. Keeps
+    /// everything else byte for byte, the value's quoting too where the new value allows
+    /// it. Earlier assignments of the key, which the last one may have built upon
     /// (`COMPOSE_FILE="$COMPOSE_FILE:…"`), are commented out.
     ///
     /// # Errors
     /// [`ParseError`] when `key` cannot be a key or something would become too
-    /// long; the file is then as it was.
+    /// long; the file is then unchanged.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), ParseError> {
         if !syntax::is_valid_key(key) {
             return Err(ParseError {

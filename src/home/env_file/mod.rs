@@ -6,13 +6,13 @@
 //! kept as it was read, and an assignment replaces only the bytes of one value.
 //! Rules from abra: `pkg/envfile`, and the recipes it was read with.
 //!
-//! - An assignment stands on one line. `'…'` is literal; `"…"` knows `\n \r \t
+//! - An assignment is on one line. `'…'` is literal; `"…"` knows `\n \r \t
 //!   \" \\ \$` and expands; a bare value expands, and ends at ` #`.
 //! - `$KEY`, `${KEY}`, `${KEY-default}` and `${KEY:-default}` take the value
 //!   that the key has *so far*; a key without one is empty, with a warning. A
 //!   `$` before anything else is itself.
-//! - A file, a value and all values together are bounded, so that doubling
-//!   lines (`A=$A$A`) end in an error instead of in all the memory there is.
+//! - A file, a value and all values together are limited, so that doubling
+//!   lines (`A=$A$A`) end in an error instead of exhausting memory.
 
 mod edit;
 mod recipe;
@@ -116,8 +116,8 @@ impl EnvFile {
         Self::read(name, text, |_, error| Err(error))
     }
 
-    /// Reads what can be read and leaves out the other lines, for what has to
-    /// work with a broken file; with what was left out.
+    /// Reads the valid lines and skips the others, for commands that have to
+    /// work with a broken file; also returns the errors.
     ///
     /// # Errors
     /// [`ParseError`] where the value of `needed` depends on a line that is left
@@ -144,8 +144,8 @@ impl EnvFile {
         }
     }
 
-    /// `wrong` is told of each line that cannot be read, and says whether to go
-    /// on without it.
+    /// `wrong` is called for each invalid line, and says whether to continue
+    /// without it.
     fn read(
         name: &str,
         text: &str,
@@ -318,8 +318,8 @@ impl EnvFile {
         self.entries.iter().rev().find(|entry| !entry.commented && entry.key == key)
     }
 
-    /// `length=32 charset=hex` in the comment behind a value. Prose is let be:
-    /// unknown words count as modifiers only where the whole comment is pairs.
+    /// `length=32 charset=hex` in the comment behind a value. Prose is
+    /// ignored: unknown words count as modifiers only if the whole comment consists of pairs.
     fn read_modifiers(
         &mut self,
         number: usize,

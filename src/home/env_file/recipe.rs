@@ -1,11 +1,11 @@
 //! Which recipe the settings name: `RECIPE=recipe[:version]`, or `TYPE=` in older
-//! abra. Where both do, `RECIPE` counts.
+//! abra. If both are set, `RECIPE` counts.
 
 use super::{Entry, EnvFile, ParseError};
 use crate::home::names::RecipeName;
 
 impl Entry {
-    /// What stands before the version, and the version.
+    /// The text before the version, and the version.
     fn recipe_and_version(&self) -> (&str, Option<&str>) {
         let value = self.value.trim();
         // A colon before the last slash belongs to `https:` or to a port.
@@ -51,7 +51,8 @@ impl EnvFile {
         self.recipe_entries().next().map(|entry| entry.key.as_str())
     }
 
-    /// That `RECIPE` and `TYPE` name different recipes or versions, and which counts.
+    /// The warning if `RECIPE` and `TYPE` name different recipes or versions, with the one
+    /// that counts.
     pub fn rival_recipes(&self) -> Option<String> {
         self.rivals().map(|(line, message)| format!("{}:{line}: {message}", self.name))
     }
@@ -74,7 +75,7 @@ impl EnvFile {
     /// it.
     ///
     /// # Errors
-    /// As [`EnvFile::set`]; settings that name no recipe stay as they are.
+    /// As [`EnvFile::set`]; settings that name no recipe are not changed.
     pub fn pin(&mut self, version: &str) -> Result<(), ParseError> {
         let named = self
             .recipe_entries()

@@ -37,7 +37,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, Range<usize>)> +
     })
 }
 
-/// Whether a line begins as an assignment of this key does, however it goes on.
+/// Whether a line begins like an assignment of this key, whatever follows.
 pub(super) fn begins_with_key(line: &str, key: &str) -> bool {
     let line = line.trim_start();
     let line = match line.strip_prefix("export") {
@@ -83,7 +83,7 @@ pub(super) fn assignment(text: &str, line: Range<usize>) -> Result<Option<Assign
         return Err("this is not an assignment: expected `KEY=value`".into());
     }
     if !is_valid_key(key) {
-        return Err("what stands before `=` is not a key".into());
+        return Err("the text before `=` is not a key".into());
     }
     let found = value(text, equals + 1, end).map(|(raw, quoting, comment)| Assignment {
         key: key.to_owned(),
@@ -123,7 +123,7 @@ fn value(
     match text[rest..end].chars().next() {
         None => Ok((first..raw_end, quoting, end..end)),
         Some('#') => Ok((first..raw_end, quoting, rest + 1..end)),
-        Some(_) => Err("something stands behind the closing quote".into()),
+        Some(_) => Err("unexpected text after the closing quote".into()),
     }
 }
 

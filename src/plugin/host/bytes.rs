@@ -24,8 +24,8 @@ type Reader = Box<dyn AsyncRead + Send + Unpin>;
 /// One end of a stream: open, or closed with the error that ended it.
 pub struct End<T> {
     stream: Option<T>,
-    /// The error of the host's side, which is the cause of whatever the guest
-    /// makes of it.
+    /// The error of the host's side, which is the cause of the guest's
+    /// error.
     error: Option<std::io::Error>,
 }
 
@@ -55,8 +55,8 @@ impl SinkStream {
         Ok(())
     }
 
-    /// Takes the stream back. With `complete`, what is buffered is flushed and
-    /// the writer is shut down; without, it is dropped as it is.
+    /// Takes the stream back. With `complete`, the buffer is flushed and the
+    /// writer is shut down; without, the writer is dropped.
     pub async fn close(&self, complete: bool) -> std::io::Result<()> {
         let mut end = self.0.lock().await;
         let stream = end.stream.take();

@@ -1,11 +1,11 @@
 //! What a plugin can ask of the host: one file per capability.
 //!
-//! Each file holds a capability whole, in three moments: `link` puts it into
-//! the linker; `validate`, where it needs grants, says whether one makes sense
-//! for an app, without running anything; and every call begins with
-//! [`State::prepare`] (or [`State::call`], where no grant is needed) and looks
-//! at its arguments. Nothing is checked anywhere else, so that an adapter for an
-//! older version of an interface ([`older`]) has only to call the newest one.
+//! Each file holds one complete capability, with three parts: `link` adds it to the linker;
+//! `validate`, if it needs grants, checks whether a grant makes sense for an app, without
+//! running anything; and every call begins with [`State::prepare`] (or [`State::call`],
+//! where no grant is needed) and looks at its arguments. Nothing is checked anywhere else,
+//! so that an adapter for an older version of an interface ([`older`]) has only to call the
+//! newest one.
 
 pub mod app;
 pub mod bytes;
@@ -35,7 +35,7 @@ use super::{
 };
 use crate::home::Grant;
 
-/// Different things that one hook may be refused before no more are told.
+/// Number of different denials in one hook that are reported.
 const DENIALS: usize = 20;
 
 /// One instance's view of the host.
@@ -49,9 +49,9 @@ pub struct State {
     pub wasi: WasiCtx,
     /// Made at the first request.
     pub http: Option<http::Client>,
-    /// What was refused in this hook: the likeliest cause if it fails.
+    /// What was denied in this hook: the likeliest cause if it fails.
     pub denied: BTreeSet<Grant>,
-    /// The guest's last line at the level `error`: a panic's message.
+    /// The guest's last log line of the level `error`: a panic's message.
     pub last_words: Option<String>,
     /// Secret values the guest has seen.
     pub revealed: Revealed,
@@ -103,15 +103,15 @@ impl State {
         self.account.call()
     }
 
-    /// One host call that needs a grant: counts it, and gives the line that is
-    /// missing, if it is.
+    /// One host call that needs a grant: counts it, and returns the missing
+    /// grant, if it is missing.
     fn prepare(&mut self, grant: Grant) -> Result<Result<(), String>, Exceeded> {
         self.call()?;
         Ok(self.granted(grant))
     }
 
-    /// Whether this was granted. If not, the operator is told once per hook,
-    /// and the line that would allow it is for the guest.
+    /// Whether this was granted. If not, the operator is warned once per
+    /// hook, and the guest gets the line that would allow it.
     fn granted(&mut self, grant: Grant) -> Result<(), String> {
         if self.surroundings.grants.contains(&grant) {
             return Ok(());
@@ -129,7 +129,7 @@ impl State {
         }
     }
 
-    /// A line about this plugin for whoever watches.
+    /// A log line about this plugin for the operator.
     fn say(&self, level: crate::progress::Level, message: String) {
         self.surroundings.progress.event(crate::progress::Event::Hook {
             plugin: self.plugin.clone(),
@@ -138,7 +138,7 @@ impl State {
         });
     }
 
-    /// What a guest wrote, fit for a terminal and without the secrets it saw.
+    /// What a guest wrote, cleaned for a terminal and without the secrets that it saw.
     pub fn clean(&self, text: &str) -> String {
         self.revealed.redact(super::text::clean(text))
     }

@@ -1,6 +1,6 @@
-//! Interfaces of older versions: each call is handed to the newest one, and
-//! what comes back is put into the older version's types. Nothing is checked,
-//! counted or limited here, so that nothing can be forgotten.
+//! Interfaces of older versions: each call is passed to the newest one, and the result is
+//! converted to the older version's types. Nothing is checked, counted or limited here, so
+//! that no check can be forgotten.
 
 use wasmtime::component::{HasSelf, Linker};
 

@@ -1,6 +1,6 @@
 //! `recipe-files`: the recipe's own files, read only. No grant is needed, since
-//! the plugin comes out of the same folder; that no path and no link leaves it
-//! is kept by [`RecipeFiles`](crate::plugin::RecipeFiles).
+//! the plugin comes out of the same folder; [`RecipeFiles`](crate::plugin::RecipeFiles)
+//! ensures that no path and no link leaves it.
 
 use wasmtime::component::{HasSelf, Linker};
 
@@ -41,7 +41,7 @@ impl recipe_files::Host for State {
     }
 }
 
-/// A path that says where it leads: relative, without `.` and `..`.
+/// A plain path: relative, without `.` and `..`.
 fn plain(path: &str) -> bool {
     path.is_empty()
         || (!path.contains('\0')

@@ -1,4 +1,4 @@
-//! `report`: lines and progress for whoever watches.
+//! `report`: log lines and progress for the operator.
 
 use wasmtime::component::{HasSelf, Linker};
 

@@ -1,7 +1,7 @@
-//! Secret values that a plugin has seen, taken out of everything it says.
+//! Removes secret values that a plugin has seen from everything it says.
 //!
 //! Best effort: a plugin that wants to give a secret away can encode it. This
-//! is for the careless one that logs what it sends.
+//! is for a careless plugin that logs what it sends.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 use crate::plugin::text;
 
-/// Values this short stand in too much ordinary text to be taken out of it.
+/// Values this short are part of too much ordinary text to be removed from it.
 const SHORT: usize = 4;
 
-/// Of a value with several lines, each is taken out by itself as well: what
-/// comes line by line (stdout) never holds the whole. Shorter ones are common
+/// If a value has several lines, each of these is removed as well, because text that
+/// arrives line by line (stdout) never contains the whole value. Shorter lines are common
 /// text.
 const LINE: usize = 16;
-/// Texts to look for; more cost time in every line that is said.
+/// Number of texts to look for; each costs time in every printed line.
 const MANY: usize = 1000;
 
 /// The values one instance has seen; clones share them.

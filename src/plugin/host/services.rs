@@ -1,6 +1,6 @@
 //! `services`: programs, files and logs of the app's own services, each granted
-//! by name with `exec: SERVICE`. The stack's borders are kept by
-//! [`StackServices`](crate::plugin::StackServices).
+//! by name with `exec: SERVICE`. [`StackServices`](crate::plugin::StackServices)
+//! confines them to the stack.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ pub fn checked(command: Command) -> Result<Command, String> {
     Ok(command)
 }
 
-/// A path that says where it leads: absolute, without `.` and `..`.
+/// A plain path: absolute, without `.` and `..`.
 fn absolute(path: &str) -> Result<(), String> {
     let plain = (2..=PATH).contains(&path.len())
         && path.starts_with('/')

@@ -93,7 +93,7 @@ impl tools::Host for State {
 }
 
 impl State {
-    /// Work of the guest's that the host does for it: it counts as computing.
+    /// Work that the host does for the guest: it counts as the guest's computing time.
     async fn blocking<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -107,7 +107,7 @@ impl State {
                 self.account.computing().spend(time)?;
                 done.map_err(|message| format_err!("{message}"))
             }
-            Err(error) => Err(format_err!("the work was broken off: {error}")),
+            Err(error) => Err(format_err!("the work was interrupted: {error}")),
         }
     }
 }

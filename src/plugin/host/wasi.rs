@@ -26,7 +26,7 @@ use crate::{
 
 /// Bytes that a guest may take from `wasi:random` at once.
 const RANDOM: u64 = 64 << 10;
-/// A line that goes on longer is passed on in pieces.
+/// A longer line is passed on in pieces.
 const LINE: usize = 4096;
 
 /// Not to be combined with `define_unknown_imports_as_traps`, which shadows

@@ -1,5 +1,5 @@
-//! Checks of what plugins answer about signing in, mail and changes: names are
-//! names, URLs are URLs, and nothing asks for what the plugin may not do.
+//! Checks of what plugins answer about signing in, mail and changes: names and
+//! URLs are valid, and no answer asks for what the plugin may not do.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ const MANY: usize = 200;
 const SHORT: usize = 2048;
 /// Bytes of a setting's value.
 const VALUE: usize = 64 << 10;
-/// Settings that say what the app is: a plugin that could set them could put
-/// itself in another's place.
+/// Settings that identify the app: a plugin that could set them could
+/// impersonate another app.
 const FIXED: [&str; 5] = ["TYPE", "RECIPE", "DOMAIN", "STACK_NAME", "COMPOSE_FILE"];
 
 impl Hooks {
@@ -43,7 +43,7 @@ impl Hooks {
                 return wrong(format!("{key:?} is not the name of a setting"));
             }
             if FIXED.contains(&key.as_str()) {
-                return wrong(format!("the setting `{key}` is not a plugin's to change"));
+                return wrong(format!("plugins cannot change the setting `{key}`"));
             }
             if !names.insert(key) {
                 return wrong(format!("the setting `{key}` is changed twice"));

@@ -1,4 +1,4 @@
-//! `backup`: what to save, how to put it back, whether it works.
+//! `backup`: what to save, how to restore it, and whether the result works.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ impl Hooks {
         self.end(call, outcome)
     }
 
-    /// To be called whenever `before_backup` was, also after a failure.
+    /// Must be called whenever `before_backup` was called, even after a failure.
     pub async fn after_backup(&mut self, succeeded: bool) -> Result<(), Error> {
         let (call, outcome) = run!(self, Backup "after-backup", backup, |role, store| {
             role.potluck_recipe_backup().call_after_backup(store, succeeded)
@@ -62,9 +62,8 @@ impl Hooks {
         self.end(call, outcome)
     }
 
-    /// Lets the plugin write an item of its own. The writer is shut down when
-    /// the hook succeeded and dropped as it is when not, so that a reader can
-    /// tell the two apart.
+    /// Lets the plugin write an item of its own. The writer is shut down if
+    /// the hook succeeded and just dropped if it failed, so that a reader can distinguish the two.
     pub async fn produce(
         &mut self,
         item: &str,
@@ -90,7 +89,7 @@ impl Hooks {
         }
     }
 
-    /// Hands the plugin an item of its own back.
+    /// Gives an item of its own back to the plugin.
     pub async fn consume(
         &mut self,
         item: &str,
@@ -173,7 +172,7 @@ impl Hooks {
         {
             let message = format!(
                 "{name:?} is not a plain name: letters, digits, `.`, `_` and `-`, \
-                 beginning with none of the last two or a dot"
+                 beginning with a letter or a digit"
             );
             return Err(self.answer(call, message));
         }

@@ -16,7 +16,7 @@ use crate::plugin::{
     host::State,
 };
 
-/// Where a component keeps the functions, in the version it has them in.
+/// The functions of the role, in the version that the component exports.
 pub enum Indices {
     V0_1(bindings::lifecycle_0_1::RoleIndices),
     V0_2(bindings::lifecycle::RoleIndices),
@@ -44,7 +44,7 @@ impl Indices {
     }
 }
 
-/// The same call in whichever version.
+/// The same call in either version.
 macro_rules! either {
     ($guest:ident, |$role:ident| $call:expr) => {
         match $guest {
@@ -98,7 +98,7 @@ type Outcome = wasmtime::Result<Result<(), Failure>>;
 
 /// The hooks of [`Role::Lifecycle`](crate::plugin::Role::Lifecycle).
 impl Hooks {
-    /// Reads only; fails when the operation must not begin.
+    /// Only reads; fails if the operation must not begin.
     pub async fn check(&mut self, to: &Transition) -> Result<(), Error> {
         let (call, outcome) =
             run!(self, Lifecycle "check", lifecycle, |role, store| role.check(store, to));
@@ -122,8 +122,8 @@ impl Hooks {
     }
 
     /// When a deploy failed after `before_deploy` was called; `restored` says
-    /// whether the services run as they did before. A plugin whose interface has
-    /// no such hook is left alone.
+    /// whether the services run as they did before. Skipped for a plugin whose
+    /// interface has no such hook.
     pub async fn deploy_failed(&mut self, to: &Transition, restored: bool) -> Result<(), Error> {
         let (call, outcome) = run!(self, Lifecycle "deploy-failed", lifecycle, |role, store| {
             role.deploy_failed(store, to, restored)

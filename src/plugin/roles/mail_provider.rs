@@ -14,7 +14,7 @@ impl Hooks {
         self.relay(call, relay)
     }
 
-    /// Removes the account, also one that is not there.
+    /// Removes the account; succeeds if it does not exist.
     pub async fn mail_close_account(&mut self, sender: &str) -> Result<(), Error> {
         let (call, outcome) = run!(self, MailProvider "close-account", mail_provider, |role, store| {
             role.potluck_recipe_mail_provider().call_close_account(store, sender)

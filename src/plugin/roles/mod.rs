@@ -21,7 +21,7 @@ use wasmtime::{
 
 use super::{Role, bindings, host::State};
 
-/// Where a component keeps its roles' functions.
+/// The functions of a component's roles.
 #[derive(Default)]
 pub struct Roles {
     lifecycle: Option<lifecycle::Indices>,

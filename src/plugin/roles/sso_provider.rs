@@ -15,7 +15,7 @@ impl Hooks {
         self.client(call, client, request.public)
     }
 
-    /// Removes a client, also one that is not there.
+    /// Removes a client; succeeds if it does not exist.
     pub async fn sso_unregister(&mut self, client: &str) -> Result<(), Error> {
         let (call, outcome) = run!(self, SsoProvider "unregister", sso_provider, |role, store| {
             role.potluck_recipe_sso_provider().call_unregister(store, client)

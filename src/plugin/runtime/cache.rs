@@ -1,11 +1,10 @@
-//! Compiled code kept between runs.
+//! A cache of compiled code.
 //!
-//! An entry is named by the component's sha256 and by the engine's
-//! configuration and version, and begins with the sha256 of that name and of the
-//! code that follows, so that an entry that was damaged, or renamed, is compiled
-//! anew instead of run. Whoever
-//! can write here runs code as this user; so the folder is private, and what is
-//! not this user's alone is not used.
+//! An entry is named by the component's sha256 and by the engine's configuration and
+//! version, and begins with the sha256 of that name and of the code that follows, so that
+//! an entry that was damaged, or renamed, is compiled anew instead of run. Anyone who can
+//! write here can run code as this user; so the folder is private, and entries that others
+//! can write are not used.
 
 use std::{
     fs::{self, OpenOptions},
@@ -21,8 +20,8 @@ use wasmtime::{Engine, component::Component};
 
 use crate::plugin::Error;
 
-/// Entries kept; the oldest go first. A team has tens of plugins, and an
-/// upgrade of the engine makes them all anew.
+/// Number of entries; the oldest are removed first. A team has tens of
+/// plugins, and an upgrade of the engine compiles all of them again.
 const ENTRIES: usize = 128;
 /// Bytes of an entry: a large component's code is three times its size.
 const ENTRY: u64 = 512 << 20;
@@ -74,9 +73,9 @@ impl Cache {
         sum.chain_update(code).finalize().into()
     }
 
-    /// An entry that is this user's alone and undamaged, checksum included.
+    /// An entry that only this user can access and whose checksum is right.
     fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
-        let foreign = |what: &str| io::Error::other(format!("{what} is not this user's alone"));
+        let foreign = |what: &str| io::Error::other(format!("other users can use {what}"));
         if !private(&fs::symlink_metadata(&self.folder)?, libc_mode::DIRECTORY) {
             return Err(foreign("the folder"));
         }
@@ -100,8 +99,8 @@ impl Cache {
         Ok(code)
     }
 
-    /// Keeps compiled code. Writers may race: each writes a file of its own and
-    /// renames it, and any of them is good.
+    /// Stores compiled code. Writers may race: each writes its own file and
+    /// renames it, and any of these is valid.
     pub fn put(&self, digest: &str, code: &[u8]) -> Result<(), Error> {
         let failed = |action, path: &Path| {
             let path = path.to_owned();
@@ -138,7 +137,7 @@ impl Cache {
     }
 
     /// Removes the oldest entries beyond [`ENTRIES`], and what a crash left.
-    /// Failing at that is no reason to fail.
+    /// Errors of this are ignored.
     fn prune(&self, new: &Path) {
         let Ok(folder) = fs::read_dir(&self.folder) else { return };
         let mut entries: Vec<_> = folder
@@ -156,7 +155,7 @@ impl Cache {
     }
 }
 
-/// The kinds of `st_mode`, so that the check reads as one line.
+/// The kinds of `st_mode`.
 mod libc_mode {
     pub const DIRECTORY: u32 = 0o040_000;
     pub const REGULAR: u32 = 0o100_000;

@@ -1,12 +1,11 @@
 //! Compiling a component, and giving up on one that takes too much.
 //!
-//! A component of some kilobytes can keep the compiler at work for hours: what
-//! it does with one function grows with the function's variables times its
-//! branches, and nothing that can be counted beforehand tells such a function from
-//! CPython's interpreter. The compiler cannot be stopped either. So it works on a
-//! thread of its own, which is left alone when it takes too long or too much
-//! memory; it ends with the process, as it does at Ctrl-C. Until then it is in the
-//! way of what the same process compiles next, so the command had better end.
+//! A component of some kilobytes can keep the compiler at work for hours: what it does with
+//! one function grows with the function's variables times its branches, and nothing that
+//! can be counted beforehand tells such a function from CPython's interpreter. The compiler
+//! cannot be stopped either. So it works on a thread of its own, which is abandoned if it
+//! takes too long or too much memory; it ends with the process, as at Ctrl-C. Until then it
+//! slows down further compilations in the same process, so the command should end.
 
 use std::{
     fs,
@@ -18,12 +17,12 @@ use wasmtime::{Engine, component::Component};
 
 use super::limits::{Exceeded, MIB};
 
-/// What the compiler may take for one component. On one busy core of a small
-/// machine CPython's takes a minute, and 400 MiB.
+/// Limits for compiling one component. On one busy core of a small machine
+/// CPython's takes a minute, and 400 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
     pub time: Duration,
-    /// Bytes by which the process may grow meanwhile, where that can be told.
+    /// Bytes by which the process may grow meanwhile, if that can be measured.
     pub memory: usize,
 }
 
@@ -33,18 +32,18 @@ impl Default for CompileLimits {
     }
 }
 
-/// How often it is looked at.
+/// How often the limits are checked.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Why there is no compiled component.
 pub enum Failed {
     Exceeded(Exceeded),
-    /// It is no good component, or the compiler broke on it.
+    /// It is not a valid component, or the compiler failed.
     Damaged(String),
 }
 
 /// Compiles one component after the other: the compiler itself uses all cores, and
-/// what it takes is the component's own.
+/// so the used memory can be attributed to one component.
 pub struct Compiler {
     limits: CompileLimits,
     turn: Semaphore,
@@ -91,7 +90,7 @@ impl Compiler {
     }
 }
 
-/// Bytes of memory that the process has, where the system tells.
+/// Memory of the process in bytes, if the system says.
 fn resident() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

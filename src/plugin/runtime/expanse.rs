@@ -1,9 +1,9 @@
-//! How large a component becomes.
+//! How many definitions a component has once it is instantiated.
 //!
 //! A component may instantiate components that it holds, and these others: a few
 //! kilobytes of thirty levels, each with two instances of the one below, are a
-//! thousand million instances. The compiler writes them all out, so they are
-//! counted before it sees them.
+//! thousand million instances. The compiler expands all of them, so they are
+//! counted before it runs.
 
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
@@ -19,7 +19,7 @@ const DEFINITIONS: u64 = 100_000;
 pub enum TooWide {
     #[error("its instances have more than {DEFINITIONS} definitions")]
     Definitions,
-    /// Tools that make components never do that, and it can't be counted.
+    /// Tools that build components never do that, and it can't be counted.
     #[error("it instantiates a component that is given to it from outside")]
     Foreign,
 }
@@ -29,8 +29,8 @@ pub enum TooWide {
 struct Frame {
     /// Its definitions so far, with those of its instances.
     definitions: u64,
-    /// What each component that it can name would add; none for those from
-    /// outside.
+    /// The number of definitions of each component that it can name; none
+    /// for those from outside.
     components: Vec<Option<u64>>,
     /// A core module, of which nothing is counted.
     module: bool,

@@ -1,4 +1,4 @@
-//! What a plugin may use up: defaults for each role, the ceiling to which a
+//! What a plugin may consume: defaults for each role, the ceiling to which a
 //! recipe may raise them, and the account kept while a hook runs.
 //!
 //! Sources: `wasmtime` counts memories, tables and instances through
@@ -23,15 +23,15 @@ pub use super::raised::InvalidLimit;
 use super::raised::PluginLimits;
 use crate::plugin::types::Role;
 
-/// What an instance may use up.
+/// What an instance may consume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of linear memory, all memories together.
     pub memory: usize,
     /// Time for one hook, host calls included.
     pub wall: Duration,
-    /// Time that one hook may compute, by itself or in `tools`; what it waits for
-    /// is not included.
+    /// Time that one hook may compute, by itself or in `tools`; waiting is not
+    /// included.
     pub compute: Duration,
     /// Bytes that one host call may hand to the guest.
     pub output: usize,
@@ -45,8 +45,8 @@ pub(in crate::plugin) const MIB: usize = 1 << 20;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// How long an epoch is. Short enough that a cancelled hook stops at once for
-/// a person, long enough that the ticking costs nothing.
+/// How long an epoch is. Short enough that a cancelled hook seems to stop at
+/// once, long enough that the ticking costs nothing.
 pub const TICK: Duration = Duration::from_millis(10);
 /// Elements of all tables together: CPython's component has about 30 000.
 const TABLE_ELEMENTS: usize = 200_000;
@@ -177,7 +177,7 @@ impl fmt::Display for Exceeded {
 // So that it travels through wasmtime's errors and is found again there.
 impl std::error::Error for Exceeded {}
 
-/// What one instance has used; the hook's part begins anew with every hook.
+/// What one instance has used; the counts per hook begin anew with every hook.
 #[derive(Debug)]
 pub struct Account {
     limits: Limits,
@@ -250,8 +250,8 @@ impl Computing {
         }
     }
 
-    /// Runs a guest. It computes while it is polled and waits between, and each
-    /// epoch ends a poll; so no pattern of host calls hides what it computes.
+    /// Runs a guest. It computes while it is polled and waits in between, and
+    /// each epoch ends a poll; so no pattern of host calls hides computing time.
     pub async fn within<T>(
         &self,
         running: impl Future<Output = wasmtime::Result<T>>,
@@ -269,15 +269,15 @@ impl Computing {
     }
 }
 
-/// Processor time of this thread so far: on a busy machine, others' work is not
-/// the guest's.
+/// Processor time of this thread so far: on a busy machine, the time of other
+/// processes does not count.
 pub fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     // Never negative.
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// What becomes of a log line.
+/// What to do with a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logged {
     Yes,

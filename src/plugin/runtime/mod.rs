@@ -33,8 +33,8 @@ use super::{
 
 /// Compiles components and keeps the compiled code.
 ///
-/// Nothing is made before the first component is loaded, so that commands
-/// without plugins pay nothing.
+/// Nothing is created before the first component is loaded, so that
+/// commands without plugins have no cost.
 pub struct Runtime {
     cache: PathBuf,
     compiling: CompileLimits,
@@ -68,7 +68,7 @@ impl Runtime {
     /// `cache` is created with mode 0700 when there is something to keep.
     ///
     /// # Errors
-    /// None now; kept for what an engine may need to check.
+    /// None at present; reserved for checks of the engine.
     pub fn new(cache: &Path) -> Result<Self, Error> {
         let compiling = CompileLimits::default();
         Ok(Runtime { cache: cache.into(), compiling, parts: OnceLock::new() })
@@ -183,7 +183,7 @@ impl Parts {
 }
 
 /// On-demand allocation: a command runs a handful of instances once. Features
-/// that no component needs are off, so that nothing has to be argued about them.
+/// that no component needs are off, so that their safety need not be considered.
 fn config() -> Config {
     let mut config = Config::new();
     config
@@ -264,8 +264,8 @@ impl Plugin {
     }
 }
 
-/// Lets time pass for the engine's guests, from the first one on and as long as
-/// the engine lives.
+/// Advances the epoch for the engine's guests, from the first one on and as
+/// long as the engine exists.
 #[derive(Clone, Default)]
 struct Ticker(Arc<Mutex<bool>>);
 

@@ -10,7 +10,7 @@ pub struct PluginLimits {
     pub timeout_seconds: Option<u64>,
 }
 
-/// A limit in `recipe.yml` that cannot be had.
+/// An invalid limit in `recipe.yml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the limit on {name} is between 1 and {ceiling}, not {given}")]
 pub struct InvalidLimit {

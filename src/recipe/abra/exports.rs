@@ -15,9 +15,9 @@ const MAX_ASSIGNMENTS: usize = 2000;
 /// What a script exports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exports {
-    /// In order; the last of a name wins, at its first place.
+    /// In order; the last one of a name wins, at the position of the first.
     pub settings: Vec<(String, String)>,
-    /// Those that count for nothing, in order of their lines.
+    /// Those that are ignored, in order of their lines.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -30,8 +30,8 @@ pub struct LeftOut {
     pub reason: Reason,
 }
 
-/// The exports of a script that stand outside of functions and conditions, with
-/// values that need no shell.
+/// The exports of a script outside of functions and conditions, with values
+/// that need no shell.
 pub fn exports(text: &str) -> Exports {
     let mut reader = Reader::default();
     for command in &script::read(text).commands {
@@ -59,7 +59,7 @@ struct Reader {
 enum All {
     #[default]
     No,
-    /// It stands where nobody knows whether it is run.
+    /// It is in a place that may not be run.
     Perhaps,
     Yes,
 }

@@ -1,4 +1,4 @@
-//! The functions of a shell script, for a person to write anew.
+//! The functions of a shell script, for a person to rewrite.
 
 use super::script;
 
@@ -16,7 +16,7 @@ pub struct Function {
     pub name: String,
     /// The comment right above it, without its `#`.
     pub comment: Vec<String>,
-    /// What stands between its braces, without common indentation.
+    /// The text between its braces, without common indentation.
     pub body: String,
     /// Line of its name, counted from 1.
     pub line: usize,
@@ -41,8 +41,8 @@ pub fn functions(text: &str) -> Vec<Function> {
     found
 }
 
-/// Lines that begin as a function does, by their line and the name, whatever
-/// stands around them: what [`functions`] has none of may have been misread.
+/// Lines that look like the beginning of a function, with line and name,
+/// whatever the context: those that [`functions`] does not list may have been misread.
 pub fn seen_functions(text: &str) -> Vec<(usize, String)> {
     let name = |line: &str| {
         let line = line.strip_prefix("function ").map_or(line, str::trim_start);

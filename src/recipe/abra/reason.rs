@@ -11,13 +11,13 @@ pub(super) const MAX_EXPORTS: usize = 500;
 pub enum Reason {
     /// Functions are never run.
     Function,
-    /// Nobody knows whether a condition, a loop or a subshell is run.
+    /// A condition, a loop or a subshell may not be run.
     Block,
-    /// Whether it is exported hangs on a `set -a` that is not always run.
+    /// Whether it is exported depends on a `set -a` that is not always run.
     Perhaps,
-    /// Only a shell knows the value.
+    /// Only a shell could compute the value.
     Computed,
-    /// It refers to a name that the script gives no value before.
+    /// It refers to a name without an earlier value in the script.
     Unknown(String),
     TooMany,
 }

@@ -1,7 +1,7 @@
 //! What a shell script is made of below its commands: words with their quotes
 //! and expansions, here-documents, arithmetic. Nothing is run or expanded.
 
-/// `$(…)` within `$(…)` deeper than this is not looked into.
+/// `$(…)` within `$(…)` deeper than this is not parsed.
 const MAX_NESTING: usize = 40;
 /// Arithmetic that is longer is taken for subshells.
 const MAX_ARITHMETIC: usize = 256;
@@ -32,7 +32,7 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(text.as_bytes()))
     }
 
-    /// Goes on, at most to the end.
+    /// Advances, at most to the end.
     pub fn skip(&mut self, bytes: usize) {
         self.at = (self.at + bytes).min(self.text.len());
     }
@@ -195,7 +195,7 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    /// Passes `<`, `>` and what stands with them; whether a file's name follows.
+    /// Passes `<`, `>` and the signs that belong to them; whether a file's name follows.
     pub fn redirection(&mut self, nesting: usize) -> bool {
         if self.starts_with("<(") || self.starts_with(">(") {
             self.skip(2);

@@ -1,11 +1,11 @@
-//! The commands of a shell script, and where they stand: always run, in a block
-//! or a condition, in a function. Nothing is run.
+//! The commands of a shell script, and their context: always run, in a block or
+//! a condition, or in a function. Nothing is run.
 
 use super::scanner::Scanner;
 
 /// How much of a script is read, in bytes; real ones have some kB.
 const MAX_SCRIPT: usize = 1 << 20;
-/// Blocks within blocks beyond these are not told apart.
+/// Blocks nested deeper than this are not distinguished.
 const MAX_BLOCKS: usize = 200;
 
 /// What a script holds, in order.
@@ -38,7 +38,7 @@ pub(super) struct Definition<'a> {
     pub name: &'a str,
     /// The lines right above it that are comments.
     pub comment: Vec<&'a str>,
-    /// What stands between its brackets, or its one compound command.
+    /// The text between its brackets, or its one compound command.
     pub body: &'a str,
     /// Counted from 1.
     pub line: usize,
@@ -346,7 +346,7 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// Takes the words read for the beginning of a function.
+    /// Treats the words read as the beginning of a function.
     fn take_head(&mut self) {
         if let Some(name) = self.words.last() {
             let comment = std::mem::take(&mut self.held);

@@ -1,11 +1,11 @@
-//! Which database a function for backups is about, as its text tells.
+//! Which database a function for backups is about, judging by its text.
 
 use std::collections::BTreeMap;
 
 use super::Function;
 
-/// What a function's text tells of a database, with the plugin for it. Images of
-/// services begin with the same words.
+/// Words in a function's text that indicate a database, with the plugin for it.
+/// Images of services begin with the same words.
 const DATABASES: &[(&[&str], &str)] = &[
     (&["mysql", "mariadb"], "std:mariadb"),
     (&["pg_dump", "pg_restore", "psql", "postgres"], "std:postgres"),
@@ -24,7 +24,7 @@ pub fn is_of_backups(name: &str) -> bool {
     name.starts_with(BACKUP) || name.starts_with(RESTORE)
 }
 
-/// The plugin of potluck's own that does what the function is for.
+/// The standard plugin that does what the function is for.
 pub fn plugin_for(function: &Function) -> Option<&'static str> {
     Some(database(function)?.1)
 }
@@ -34,9 +34,9 @@ fn database(function: &Function) -> Option<&'static (&'static [&'static str], &'
     DATABASES.iter().find(|(words, _)| words.iter().any(|word| body.contains(word)))
 }
 
-/// The service, of keys with their images, whose database a function for backups saves
-/// or puts back: its image tells, else the function's text or name, else its key. None where the database is
-/// a file of the app's.
+/// The service whose database a function for backups saves or restores, out of keys with
+/// their images: judged by its image, else by the function's text or name, else by its key.
+/// None if the database is a file of the app.
 pub fn service(function: &Function, services: &BTreeMap<String, String>) -> Option<String> {
     let (words, plugin) = database(function).filter(|_| is_of_backups(&function.name))?;
     if *plugin == "std:sqlite" {

@@ -1,10 +1,10 @@
-//! What a word of a shell script stands for, where that needs no shell.
+//! The value of a word of a shell script, if no shell is needed to compute it.
 
 use super::reason::Reason;
 
 /// Longest value, in bytes.
 const MAX_VALUE: usize = 64 << 10;
-/// `${A:-${B:-…}}` deeper than this is left to a shell.
+/// `${A:-${B:-…}}` nested deeper than this is not computed.
 const MAX_NESTING: usize = 20;
 
 /// The text that a word stands for. `lookup` knows the variables so far.

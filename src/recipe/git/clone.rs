@@ -21,7 +21,7 @@ pub(in crate::recipe) struct NewClone<'a> {
 }
 
 impl NewClone<'_> {
-    /// Makes it, without any files, and returns the commit that HEAD is on.
+    /// Creates it, without any files, and returns the commit of HEAD.
     ///
     /// # Errors
     /// [`Error::Repository`] for a folder that is not read; [`Error::Git`].
@@ -53,8 +53,8 @@ impl NewClone<'_> {
     }
 }
 
-/// Without files: filters are the person's own programs, and what they do is said
-/// by files of the recipe.
+/// Without files: filters are the user's own programs, and files of the recipe
+/// would control them.
 const OPTIONS: [&str; 7] = [
     "clone",
     "--quiet",
@@ -65,7 +65,7 @@ const OPTIONS: [&str; 7] = [
     "--origin=origin",
 ];
 
-/// Writes a clone's files, with nobody's configuration.
+/// Writes a clone's files, without any configuration.
 ///
 /// # Errors
 /// [`Error::Git`].

@@ -1,6 +1,6 @@
 //! A folder that somebody else filled, by descriptor: every name is opened by
 //! itself, below the folder that is held open, and no link is followed. So
-//! nothing that it holds, and nobody who changes it meanwhile, leads elsewhere.
+//! neither its content nor someone who changes it meanwhile can lead elsewhere.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
 use crate::bounded;
 
-/// Opened so that a pipe does not keep us waiting.
+/// Flags that prevent waiting for a pipe.
 const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
@@ -138,7 +138,7 @@ impl Folder {
         file.sync_all()
     }
 
-    /// Gives a file in this folder another name, in place of whatever has it.
+    /// Renames a file in this folder, replacing any file of that name.
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (single(from.as_ref())?, single(to.as_ref())?);
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)

@@ -1,11 +1,10 @@
 //! A repository that somebody else made, as data: git never runs in it.
 //!
-//! A repository's configuration names programs (`core.sshCommand`, filters,
-//! hooks), other folders (`include.path`, alternates, `core.worktree`) and
-//! servers (partial clones fetch what is missing). Of all that nothing is read
-//! but the address of `origin`, as a text. References and objects are copied,
-//! as regular files and within bounds, into a repository of ours; packs are
-//! indexed anew and everything is checked there by `git fsck`.
+//! A repository's configuration names programs (`core.sshCommand`, filters, hooks), other
+//! folders (`include.path`, alternates, `core.worktree`) and servers (partial clones fetch
+//! what is missing). Of all that, only the address of `origin` is read, as text. References
+//! and objects are copied, as regular files and within limits, into a repository of ours;
+//! packs are indexed anew and everything is checked there by `git fsck`.
 
 use std::{
     ffi::OsStr,
@@ -37,7 +36,7 @@ pub(in crate::recipe) enum Kind {
     Repository(Folder),
 }
 
-/// Looks at a folder without opening anything that lies elsewhere.
+/// Inspects a folder without opening anything outside of it.
 pub(in crate::recipe) fn kind(place: &Path) -> Result<Kind, Unreadable> {
     let folder = Folder::open(place)?;
     match folder.kind(".git")? {
@@ -121,7 +120,7 @@ pub(super) fn shallow(git_dir: &Folder) -> Result<Option<String>, Unreadable> {
     }
 }
 
-/// Objects that lie in another repository: a name of a folder, not data.
+/// Whether objects are kept in another repository, which is only named.
 fn refuse_alternates(objects: &Folder) -> Result<(), Unreadable> {
     let info = match objects.folder("info") {
         Ok(info) => info,
@@ -165,7 +164,7 @@ fn loose(objects: &Folder, into: &Path, left: &mut u64) -> Result<(), Unreadable
 }
 
 /// Hands each pack to git as a stream, as if it were fetched: its index, which
-/// nobody checks against the pack, is made anew.
+/// git does not check against the pack, is rebuilt.
 fn packs(objects: &Folder, into: &Path, left: &mut u64) -> Result<(), Unreadable> {
     let folder = match objects.folder("pack") {
         Ok(folder) => folder,

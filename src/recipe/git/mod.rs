@@ -2,8 +2,8 @@
 //! prompts, no helpers, no submodules; bounded in time, memory and output.
 //!
 //! It runs in repositories that we made only ([`Repository`]). What others made
-//! is read as data first ([`foreign`]). The person's own configuration counts
-//! where something is fetched (credentials, proxies, keys), and only there.
+//! is read as data first ([`foreign`]). The user's own configuration is used
+//! only for fetching (credentials, proxies, keys).
 
 use std::{
     io::{BufReader, Read},
@@ -39,7 +39,7 @@ const MAX_OUTPUT: u64 = 16 << 20;
 /// Longest file that git may write, in bytes.
 const MAX_FILE: u64 = 2 << 30;
 
-/// Variables by which whoever started us could make git look elsewhere, or run
+/// Variables of the environment that could make git look elsewhere, or run
 /// something. Those behind the line are `git rev-parse --local-env-vars`, which
 /// git's own hooks have set.
 const FOREIGN: [&str; 24] = [
@@ -70,7 +70,7 @@ const FOREIGN: [&str; 24] = [
     "GIT_QUARANTINE_PATH",
 ];
 
-/// What no command of ours does, whatever the configuration says.
+/// Options that apply to all our git commands, whatever the configuration says.
 const SETTINGS: [&str; 24] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -175,8 +175,8 @@ pub(super) fn run(mut command: Command, action: &str, limit: Duration) -> Result
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 
-/// Bounds what git and its children write into one file: a pack that a server
-/// sends is one, and nothing else says how long it may be.
+/// Limits the size of each file that git and its children write: for a pack
+/// that a server sends, nothing else limits its length.
 fn bound(child: &Child) {
     let most = Rlimit { current: Some(MAX_FILE), maximum: Some(MAX_FILE) };
     // One that has ended already writes nothing more.
@@ -220,13 +220,13 @@ fn wait(child: &mut Child, limit: Duration) -> Result<bool, String> {
     }
 }
 
-/// What git complained of, without its progress and advice.
+/// The error message of git, without its progress and advice.
 fn last_words(stderr: &[u8]) -> String {
     let said = String::from_utf8_lossy(stderr);
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let told = |prefix: &&str| lines.iter().find_map(|line| line.strip_prefix(*prefix));
     let message = ["fatal: ", "error: "].iter().find_map(told);
-    let message = message.or(lines.last().copied()).unwrap_or("git failed without a word");
+    let message = message.or(lines.last().copied()).unwrap_or("git failed without a message");
     // A hostile server chooses these words.
     text::line_of(message, 500).into_owned()
 }

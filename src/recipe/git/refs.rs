@@ -1,6 +1,6 @@
 //! The references of a repository, read as data: HEAD, branches, tags and what
 //! was fetched from `origin` (gitrepository-layout(5), git-pack-refs(1)). What
-//! git would not take for a reference is left out, and so are references that
+//! git would not accept as a reference is skipped, and so are references that
 //! change what others mean (`refs/replace`).
 
 use std::{collections::BTreeMap, io};
@@ -97,7 +97,7 @@ impl Refs {
     }
 
     /// As git's `HEAD` has it. A branch without a commit, which git would not
-    /// take either when it is no branch, is written as one that is not there.
+    /// take either when it is no branch, is written as a missing one.
     pub fn head_file(&self) -> String {
         match &self.head {
             Head::Commit(id) => format!("{id}\n"),
@@ -183,7 +183,7 @@ fn is_wanted(name: &str) -> bool {
         && is_plain(name)
 }
 
-/// The rules of git-check-ref-format(1); and nothing that is not to be seen.
+/// The rules of git-check-ref-format(1); and no invisible characters.
 pub(super) fn is_plain(name: &str) -> bool {
     let bad = |c: char| {
         c.is_control()

@@ -1,5 +1,5 @@
 //! A bare repository that we made from somebody else's, in a private folder
-//! that goes with it or in the cache.
+//! that is removed with it, or in the cache.
 
 use std::{
     fs, io,
@@ -26,7 +26,7 @@ const IN_USE: Duration = Duration::from_secs(3600);
 /// An entry that nobody reads any more.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 24 * 3600);
 
-/// A repository of ours with what another one held.
+/// A repository of ours with the content of another one.
 #[derive(Debug)]
 pub(in crate::recipe) struct Repository {
     path: PathBuf,
@@ -81,7 +81,7 @@ impl Repository {
         parse
             .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
             .arg(format!("{reference}^{{commit}}"));
-        // A reference that is not there is not an error, and git says no more.
+        // A missing reference is not an error, and git prints nothing more.
         let id = run(parse, "looking for a version", LOCAL).ok()?;
         Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
@@ -96,8 +96,8 @@ impl Repository {
         run(tags, "looking for the commit's release", LOCAL)
     }
 
-    /// Gives what was fetched into this repository since it was copied to the one
-    /// it is a copy of: packs first, then references, each whole or not at all.
+    /// Passes what was fetched into this repository since the copy on to the
+    /// original: packs first, then references, each completely or not at all.
     ///
     /// # Errors
     /// [`Error::Repository`].
@@ -188,10 +188,10 @@ fn give_ref(theirs: &Folder, name: &str, id: &str) -> Result<(), Unreadable> {
 
 /// Copies that were made and checked earlier.
 ///
-/// An entry is named after the place it was copied from, the references there
-/// and the object store's inode and time of change, which nobody else's folder
-/// brings along: so an entry cannot be put here by a folder that is shared.
-/// The folder itself is this user's alone.
+/// An entry is named after the place it was copied from, the references there and the
+/// object store's inode and time of change, which cannot come with a shared folder: so
+/// nobody can plant an entry through a shared folder. Only this user can access the folder
+/// itself.
 #[derive(Debug, Clone)]
 pub(in crate::recipe) struct Cache {
     folder: PathBuf,
@@ -259,8 +259,8 @@ impl Cache {
         Err(io::Error::other(format!("{path} is not a folder that only this user can use (0700)")))
     }
 
-    /// Removes what came before of the same place, and what nobody reads.
-    /// Failing at that is no reason to fail.
+    /// Removes older entries of the same place, and unused ones.
+    /// Errors of this are ignored.
     fn prune(&self, group: &str, new: &Path) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {

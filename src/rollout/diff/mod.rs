@@ -1,7 +1,7 @@
 //! Tells whether a live service is what the recipe asks for; pure.
 //!
 //! Both specs are brought into one comparable form: ids become names, what
-//! swarm adds by itself goes, and Go's zero values count as absent, as they do
+//! swarm adds by itself is removed, and Go's zero values count as absent, as they do
 //! in swarm's own storage. Whatever compares equal is not sent, so being too
 //! strict here costs restarts and being too lax hides changes; the few zeros
 //! that mean something are listed in [`MEANINGFUL_ZERO`]. Sources: moby,
@@ -24,7 +24,7 @@ pub(crate) struct Names {
 }
 
 /// Keys whose zero differs from their absence: pointers in Docker's API whose
-/// default is another value.
+/// default is not zero.
 const MEANINGFUL_ZERO: &[&str] = &[
     "Init",
     "StopGracePeriod",
@@ -332,12 +332,12 @@ fn named(
         }
     }
     if lines.len() == start {
-        lines.push(format!("{word}s: other order"));
+        lines.push(format!("{word}s: order changed"));
     }
 }
 
-/// What comes and goes of a list whose items can be shown whole. Items that differ
-/// in what is not shown are named as changed.
+/// Added and removed items of a list whose items can be shown. Items that differ
+/// only in hidden parts are shown as changed.
 fn shown(
     before: &Value,
     after: &Value,
@@ -356,11 +356,11 @@ fn shown(
     let same = same.map(&text).filter(|text| before.contains(text));
     lines.extend(same.map(|text| format!("{word} {text}: changed")));
     if lines.len() == start {
-        lines.push(format!("{word}s: other order"));
+        lines.push(format!("{word}s: order changed"));
     }
 }
 
-/// What a first deploy brings that an image's name does not say: mounts,
+/// What a first deploy brings beside the image: mounts,
 /// capabilities, networks, secrets, configs and ports, one line each.
 pub(crate) fn contents(spec: &api::ServiceSpec, names: &Names) -> Vec<String> {
     const TOLD: &[&str] = &["mount", "capability", "network", "secret", "config", "port"];

@@ -1,12 +1,12 @@
-//! Fields of a service spec and their values as a compose file would write them,
-//! where that is short to say; pure. What a spec leaves out is named by what it
-//! means (swarmkit, `api/defaults/service.go`), never as nothing.
+//! Fields of a service spec and their values, in a compose file's words where these are
+//! short; pure. An omitted value is shown as the default that it stands for (swarmkit,
+//! `api/defaults/service.go`), never as nothing.
 
 use serde_json::Value;
 
 use crate::compose::value::duration;
 
-/// What absence means, by the end of a field's path; the first that fits counts.
+/// The meaning of an absent value, by the end of a field's path; the first match counts.
 const DEFAULTS: &[(&str, &str)] = &[
     ("FailureAction", "pause"),
     ("Config.Order", "stop-first"),
@@ -131,7 +131,7 @@ fn is_end(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|before| end.starts_with("Config.") || whole(before))
 }
 
-/// As compose files write it, where it comes out even.
+/// As compose files write it, if it is a whole number of a unit.
 fn size(bytes: i64) -> String {
     for (unit, name) in [(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")] {
         if bytes != 0 && bytes % unit == 0 {

@@ -1,5 +1,5 @@
 //! Carries out [`Work`]: networks, secrets and configs first, then services,
-//! side by side; leftovers only later, when the deploy is known to be good.
+//! side by side; leftovers are removed later, after the deploy has succeeded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,11 +36,11 @@ const SIDE_BY_SIDE: usize = 8;
 /// reached; each node then resolves the image by itself. Long, because without
 /// its answer a service may change from a digest to a tag, and so restart.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(20);
-/// Somebody else changing the same service again and again is reported.
+/// Number of attempts if somebody else keeps changing the same service; then it is an error.
 const TRIES: usize = 3;
 
-/// Asks the registries for digests, side by side. What cannot be learned is a
-/// warning, as in docker.
+/// Asks the registries for digests, side by side. A failure is a warning, as
+/// in docker.
 pub(crate) async fn resolve_images(
     engine: &dyn Engine,
     images: &BTreeSet<String>,
@@ -80,17 +80,17 @@ pub(crate) struct Sent {
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
     pub sent: Vec<Sent>,
-    /// Services that the swarm did not take.
+    /// Services that the swarm refused.
     pub refused: Vec<FailedService>,
-    /// What they came to, once that was waited for.
+    /// Their results, once they were waited for.
     pub reached: Reached,
 }
 
 /// Sends everything that is to be created or updated.
 ///
 /// # Errors
-/// Only while no service was touched yet; what a service met with is in the
-/// answer.
+/// Only before the first service is sent; later failures of services are in
+/// the result.
 pub(crate) async fn apply(
     engine: &dyn Engine,
     stack: &Stack,
@@ -188,9 +188,9 @@ pub(crate) fn version_of(service: &api::Service) -> u64 {
     service.version.as_ref().and_then(|v| v.index).unwrap_or(0)
 }
 
-/// The engine lists a network that somebody removed until the last task of the
-/// stack before has left it, but swarm does not know it any more: it is then waited
-/// away and made anew.
+/// The engine still lists a removed network until the last task of the previous stack has
+/// left it, but swarm no longer knows it: then potluck waits until it is gone and creates a
+/// new one.
 async fn create_service(
     engine: &dyn Engine,
     stack: &Stack,
@@ -234,8 +234,8 @@ fn gone_network(message: &str, spec: &api::ServiceSpec) -> Option<String> {
     networks.filter_map(|network| network.target.clone()).find(|target| message.contains(target))
 }
 
-/// Its name: as listed; where the list has lost it by now, that of the one network
-/// of the stack that has no other id.
+/// Its name as listed; if the list no longer has it, that of the only network of
+/// the stack without another id.
 fn name_of_network(
     listed: &[api::Network],
     id: &str,
@@ -255,7 +255,7 @@ fn name_of_network(
     stack.networks.keys().find(|name| !is_there(name)).cloned()
 }
 
-/// Removes what the stack has no use for any more. The deploy has succeeded by
+/// Removes what the stack no longer needs. The deploy has succeeded by
 /// then, so what cannot be removed is a warning.
 pub(crate) async fn prune(engine: &dyn Engine, stale: &Stale, progress: &dyn Sink) {
     let warn = |kind: Kind, name: &str, error: &engine::Error| {

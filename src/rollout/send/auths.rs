@@ -15,14 +15,14 @@ use crate::rollout::{Error, work::image_of};
 /// Which credentials go along.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SendAuth {
-    /// None; the swarm keeps those that it has of a service.
+    /// None; the swarm keeps those that it has for a service.
     Never,
-    /// What is known, with tasks that are made anyway: swarm takes other
-    /// credentials, which may be tokens of a few minutes, for another task and
-    /// would restart it. What a helper cannot say is a warning.
+    /// Known credentials, but only with tasks that are created anyway: swarm treats changed
+    /// credentials, which may be tokens of a few minutes, as a new task and would restart
+    /// it. A failing helper is a warning.
     #[default]
     WhereKnown,
-    /// With every service, and the word that there are none where there are
+    /// With every service, and an explicit empty value if there are
     /// none (`docker stack deploy --with-registry-auth`).
     Always,
 }

@@ -1,5 +1,5 @@
-//! Networks, secrets and configs: made before any service is sent, and taken away
-//! again where one of them, or every service, is refused.
+//! Networks, secrets and configs: created before any service is sent, and removed
+//! again if one of them, or every service, is refused.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::rollout::{
 pub(crate) const NETWORK_PATIENCE: Duration = Duration::from_secs(60);
 pub(in crate::rollout) const POLL: Duration = Duration::from_millis(250);
 
-/// What services refer to, and what of it this deploy made.
+/// The objects that services refer to, and which of them this deploy created.
 #[derive(Debug, Default)]
 pub(in crate::rollout) struct Made {
     pub ids: Ids,
@@ -30,8 +30,8 @@ pub(in crate::rollout) struct Made {
 }
 
 impl Made {
-    /// Makes what is missing. What was made before something was refused is removed
-    /// again: half a stack helps nobody.
+    /// Creates what is missing. If something is refused, what was created before is
+    /// removed again, because half a stack is of no use.
     ///
     /// # Errors
     /// What the engine refuses.
@@ -77,7 +77,7 @@ impl Made {
         Ok(())
     }
 
-    /// Takes away what this deploy made, newest first. The deploy has failed by then,
+    /// Removes what this deploy created, newest first. The deploy has failed by then,
     /// so what cannot be removed is a warning.
     pub async fn unmake(self, engine: &dyn Engine, progress: &dyn Sink) {
         for (kind, name, id) in self.new.into_iter().rev() {
@@ -122,8 +122,8 @@ async fn create_network(
     }
 }
 
-/// Creates a network in place of one that is going, once that has gone; or finds
-/// the one that another service of the stack was given meanwhile.
+/// Replaces a network that is being removed, once it is gone; or finds the one
+/// that was created meanwhile for another service of the stack.
 pub(in crate::rollout) async fn replace_network(
     engine: &dyn Engine,
     request: &api::NetworkCreateRequest,

@@ -1,12 +1,12 @@
-//! Why tasks stay `new`: swarm places none before it has addresses for it, and says
-//! nowhere but in a manager's own log when it finds none (moby/swarmkit,
+//! Why tasks stay `new`: swarm places no task before it has addresses for it, and
+//! if it finds none, it says so only in a manager's own log (moby/swarmkit,
 //! `manager/allocator`).
 
 use crate::engine::{Engine, Error, Scope, api};
 
 use super::task::{is_wanted, state_of};
 
-/// Why a service's tasks are not allocated, where one waits for that.
+/// Why a service's tasks are not allocated, if one is waiting for that.
 ///
 /// # Errors
 /// What the engine says.

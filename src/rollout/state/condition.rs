@@ -1,10 +1,9 @@
-//! How services do, to whoever looks at any moment: `app ps` and `app ls --status`
-//! judge by this one rule.
+//! The condition of services at any moment: `app ps` and `app ls --status` use
+//! this one rule.
 //!
 //! A deploy judges what it sees from its beginning to its end ([`crate::rollout::state`]).
-//! One look sees a service that crashes again and again mostly between two
-//! crashes, so here failures of the last minutes count until a task has held out
-//! for a while.
+//! A single look at a service that crashes again and again usually falls between two
+//! crashes, so here failures of the last minutes count until a task has run for a while.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -22,16 +21,16 @@ use super::{
     wanted::{is_held, wants_tasks},
 };
 
-/// Failures that are longer ago are history.
+/// Older failures are ignored.
 pub(crate) const LATELY: Duration = Duration::from_secs(10 * 60);
-/// A task that has run for so long has come up.
+/// A task that has run for this long has started successfully.
 const CALM: Duration = Duration::from_secs(60);
-/// How many failures in one place are more than waiting for a database.
+/// Number of failures in one place that waiting for a database does not explain.
 pub(crate) const AGAIN: usize = 2;
 /// Services whose tasks are asked for at once.
 const AT_ONCE: usize = 8;
 
-/// How a service, or all of a stack's, do.
+/// The condition of a service, or of all services of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
@@ -39,7 +38,7 @@ pub enum Condition {
     Well,
     /// Tasks are on their way, and none has failed.
     Starting,
-    /// It is to run nowhere, as it has no replicas.
+    /// It should not run, because it has no replicas.
     Stopped,
     Failing,
 }
@@ -81,9 +80,9 @@ pub(crate) fn of_service(
     }
 }
 
-/// How the services of one stack do together, the worst of them; none where there is
-/// none. One without replicas is as its operator wants it, unless it is the main one,
-/// nothing else runs, or a restore stopped it and never came to its end.
+/// The condition of one stack, that of its worst service; none if it has no services. A
+/// service without replicas is as the operator wants it, unless it is the main one, nothing
+/// else runs, or an unfinished restore stopped it.
 ///
 /// # Errors
 /// What the engine says.
@@ -130,8 +129,8 @@ fn is_main(service: &api::Service) -> bool {
     stack.is_some_and(|stack| spec.name.as_deref() == Some(&format!("{stack}_app")))
 }
 
-/// Failures of the last minutes in the place of a task, newest first: ends with 0
-/// are none where the service may end, nor is what was before the last update.
+/// Failures of the last minutes in the place of a task, newest first: ends with
+/// exit code 0 do not count if the service may end, nor do failures before the last update.
 pub(crate) fn failures_lately<'a>(
     service: &api::Service,
     task: &api::Task,
@@ -156,7 +155,7 @@ pub(crate) fn failures_lately<'a>(
         .collect()
 }
 
-/// How a service fails of which a task runs just now, between two crashes.
+/// The failure of a service whose task is running at the moment, between two crashes.
 pub(crate) fn crash_loop(
     service: &api::Service,
     tasks: &[api::Task],
@@ -180,8 +179,8 @@ pub(crate) fn crash_loop(
         })
 }
 
-/// Whether a service has come to what it is to do: its tasks run, and none has failed
-/// in its place before it had run for a while, or they ended well.
+/// Whether a service has reached its goal: its tasks have run for a while without a
+/// failure, or ended with exit code 0.
 pub(crate) fn came_up(service: &api::Service, tasks: &[api::Task], now: Timestamp) -> bool {
     let spec = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
     let condition = of_service(service, tasks, &[], now);
@@ -197,7 +196,7 @@ fn since(task: &api::Task) -> Option<Timestamp> {
     task.status.as_ref()?.timestamp.as_deref()?.parse().ok()
 }
 
-/// None at all where the server's clock is ahead of ours.
+/// Zero if the server's clock is ahead of ours.
 fn age(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(at)).unwrap_or_default()
 }

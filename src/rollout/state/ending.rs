@@ -1,7 +1,7 @@
 //! How a task ended, in words for people; pure.
 //!
-//! Swarm's own words name a task by an id that nobody can look up any more, and
-//! give 137 for a container that it stopped itself.
+//! Swarm's own words name a task by an id that can no longer be looked up, and
+//! report exit code 137 for a container that swarm itself stopped.
 
 use crate::engine::api::{self, TaskState};
 
@@ -10,7 +10,7 @@ use super::{ports::refused_by_node, task::state_of};
 /// Swarm ends a task whose check fails.
 const UNHEALTHY: &str = "its health check failed";
 
-/// Why a task ended; none while it has not, or nobody says.
+/// Why a task ended; none if it has not, or if there is no reason.
 pub(crate) fn cause(task: &api::Task) -> Option<String> {
     let error = error_of(task);
     match (error, state_of(task)) {
@@ -90,7 +90,7 @@ pub(crate) fn of_update(message: &str, new: &[&api::Task]) -> String {
     )
 }
 
-/// A cause as what a task did: `exited with code 3`, `ended: …`.
+/// A cause as a clause about a task: `exited with code 3`, `ended: …`.
 fn told(cause: &str) -> String {
     if cause.starts_with("exited ") {
         return cause.to_owned();

@@ -1,5 +1,5 @@
-//! What state a service is in, read off its spec, tasks, nodes and health;
-//! pure. How long a state may last is for [`super::converge`] to decide.
+//! The state of a service, computed from its spec, tasks, nodes and
+//! health; pure. [`super::converge`] decides how long a state may last.
 //!
 //! Swarm calls a task `running` only when its health check has passed once,
 //! and ends a task whose check fails later; so *running* here means *running
@@ -62,7 +62,7 @@ pub enum State {
         wanted: u64,
         updating: bool,
     },
-    /// It is to run nowhere: it has no replicas, or was stopped for a restore.
+    /// It should not run: it has no replicas, or was stopped for a restore.
     Stopped,
     /// Tasks of a job, or of a service that may end, have all ended well.
     Completed {
@@ -75,7 +75,7 @@ pub enum State {
         reason: String,
         times: usize,
     },
-    /// The old task has not freed what the new one needs.
+    /// The old task still holds what the new one needs.
     Held {
         /// The port of the node.
         port: i64,
@@ -138,10 +138,10 @@ impl fmt::Display for State {
             State::Rejected { reason, .. } => write!(f, "rejected: {reason}"),
             State::Paused { message } => write!(f, "{message}, so swarm paused the update"),
             State::RollingBack { message } => {
-                write!(f, "{message}, so swarm is going back to what ran before")
+                write!(f, "{message}, so swarm is rolling back to what ran before")
             }
             State::RolledBack { message } => {
-                write!(f, "{message}, so swarm went back to what ran before")
+                write!(f, "{message}, so swarm rolled back to what ran before")
             }
         }
     }
@@ -155,10 +155,10 @@ pub(crate) struct Look<'a> {
     pub nodes: &'a [api::Node],
     /// Tasks whose container, on this node, is unhealthy.
     pub unhealthy: &'a BTreeSet<String>,
-    /// Tasks that had ended before this operation: not its failures.
+    /// Tasks that had ended before this operation, whose failures do not count.
     pub ended_before: &'a BTreeSet<String>,
-    /// Whether this operation sent the spec. If not, a rollback that is over
-    /// is how the wanted spec came to be there.
+    /// Whether this operation sent the spec. If not, a completed rollback
+    /// explains why the wanted spec is live.
     pub changed: bool,
 }
 
@@ -273,7 +273,7 @@ pub(crate) fn classify(look: &Look<'_>) -> State {
 }
 
 /// What swarm itself says of the update, which made the `new` tasks. Every update of a
-/// service resets it, so what is there belongs to the live spec.
+/// service resets it, so the present status belongs to the live spec.
 pub(crate) fn from_update(service: &api::Service, new: &[&api::Task]) -> Option<State> {
     let status = service.update_status.as_ref()?;
     let message = || of_update(status.message.as_deref().unwrap_or_default(), new);
@@ -371,8 +371,8 @@ pub(crate) fn ended_badly(task: &api::Task) -> bool {
     )
 }
 
-/// Tasks that ended in this operation, oldest first. For a service that is to
-/// stay, an end with exit code 0 is one, too.
+/// Tasks that ended in this operation, oldest first. For a service that
+/// should keep running, an end with exit code 0 counts, too.
 fn failures<'a>(ours: &[&'a api::Task], ended_before: &BTreeSet<String>) -> Vec<&'a api::Task> {
     let mut ended: Vec<&api::Task> = ours
         .iter()
@@ -394,7 +394,7 @@ fn failures<'a>(ours: &[&'a api::Task], ended_before: &BTreeSet<String>) -> Vec<
     ended
 }
 
-/// Places whose newest task ended with exit code 0, and in which none is to run.
+/// Places whose newest task ended with exit code 0, and in which no task will run.
 fn completed(ours: &[&api::Task]) -> u64 {
     let newest = newest(ours);
     newest.iter().filter(|task| state_of(task) == TaskState::COMPLETE).count() as u64
@@ -417,7 +417,7 @@ fn failures_in(slot: (Option<i64>, Option<&str>), tasks: &[&api::Task]) -> usize
     tasks.iter().filter(|task| ended_badly(task) && slot_of(task) == slot).count()
 }
 
-/// Whether the end of a task is not the proper end of what may end.
+/// Whether the end of a task is a failure.
 pub(crate) fn restarts_after(task: &api::Task) -> bool {
     let may_end = task.job_iteration.is_some() || Restarts::of(task.spec.as_ref()).may_end();
     state_of(task) != TaskState::COMPLETE || !may_end
@@ -449,7 +449,7 @@ fn failed(last: &api::Task, failures: &[&api::Task], restarts: &Restarts) -> Sta
 /// Whether a task that ended is followed by another.
 struct Restarts {
     condition: Option<api::TaskSpecRestartPolicyConditionEnum>,
-    /// None when there is no bound.
+    /// None if there is no limit.
     max_attempts: Option<usize>,
 }
 

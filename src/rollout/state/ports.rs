@@ -1,8 +1,8 @@
 //! Who holds a port that a task cannot have.
 //!
-//! Swarm says on how many nodes a port is taken, and neither which nor by whom.
+//! Swarm says on how many nodes a port is taken, but not on which, nor by whom.
 //! Ports that every node listens on (`ingress`) are refused by the manager, which
-//! names the service; these are those of single nodes (`mode: host`).
+//! names the service; this module is about ports of single nodes (`mode: host`).
 
 use std::fmt;
 
@@ -12,18 +12,18 @@ use crate::engine::{Engine, Error, NodePort, api, is_placed, node_ports, publish
 /// Swarm's words on it (swarmkit, `scheduler/filter.go`).
 const TAKEN: &str = "host-mode port already in use";
 
-/// What keeps a task from its port.
+/// What prevents a task from getting its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// The service's own task that is about to end.
     ByOldTask { port: i64 },
     /// The service's own task that ends only when the new one runs.
     ByStartFirst { port: i64 },
-    /// Other tasks of the service, which are to stay.
+    /// Other tasks of the service, which will keep running.
     ByReplica { port: i64 },
     /// Another service, by its full name.
     ByService { port: i64, service: String },
-    /// Nobody that the swarm knows of wants just this one.
+    /// No other service of the swarm wants exactly this port.
     Unknown,
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn why_unplaced(
     })
 }
 
-/// That a port of the node is one that another service has, in words for a plan.
+/// The warning, for a plan, that another service has a port of the node.
 pub(crate) fn shared(port: NodePort, key: &str, holder: &str, nodes: usize) -> String {
     let outcome = match nodes {
         1 => "it cannot start until that one is gone",
@@ -139,7 +139,7 @@ pub(crate) fn shared(port: NodePort, key: &str, holder: &str, nodes: usize) -> S
     )
 }
 
-/// The port that a container could not have, by the engine's own words: somebody
+/// The port that a container could not get, according to the engine: something
 /// outside of the swarm has it.
 pub(crate) fn refused_by_node(error: &str) -> Option<&str> {
     let between = |before: &str, behind: &str| {
@@ -177,7 +177,7 @@ impl std::fmt::Display for Published {
     }
 }
 
-/// The ports that a service publishes, but for those that swarm chooses.
+/// The ports that a service publishes, except those that swarm chooses.
 pub(crate) fn published(spec: &api::ServiceSpec) -> Vec<Published> {
     published_ports(spec)
         .filter(|(NodePort { port, .. }, _)| *port > 0)

@@ -1,4 +1,4 @@
-//! What of a stack runs right now, as data.
+//! Which tasks of a stack run right now, as data.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ impl TaskRow {
     }
 }
 
-/// The tasks of a stack: what runs or is to run, and with `all` also what ended; a
+/// The tasks of a stack that run or will run, with `all` also those that ended; a
 /// slot whose newest task ended shows that one. None where there is no such stack.
 pub(crate) async fn tasks(
     engine: &dyn Engine,
@@ -136,14 +136,14 @@ fn is_made_good(service: &api::Service, task: &api::Task, tasks: &[api::Task]) -
         .any(|other| other.spec.as_ref().map(comparable_task) == wanted)
 }
 
-/// The row of a service that has nothing to show: else nobody would see it.
+/// The row of a service without tasks, which would otherwise not be shown.
 fn without_tasks(key: &str, service: &api::Service) -> TaskRow {
     let spec = service.spec.clone().unwrap_or_default();
     let mode = spec.mode.clone().unwrap_or_default();
     let everywhere = mode.global.is_some() || mode.global_job.is_some();
     let (wanted, cause) = match (wants_tasks(&spec), everywhere) {
         (false, false) => (0, "scaled to 0"),
-        (false, true) => (0, "stopped for a restore that has not come to its end"),
+        (false, true) => (0, "stopped for a restore that did not finish"),
         (true, true) => (0, "no node fits its constraints"),
         (true, false) => (replicas(&mode), "swarm has made no task yet"),
     };
@@ -274,7 +274,7 @@ mod tests {
                 json!({"Global": {}}),
                 vec![nowhere],
                 "0/0",
-                "stopped for a restore that has not come to its end",
+                "stopped for a restore that did not finish",
             ),
             (json!({"Replicated": {"Replicas": 2}}), vec![], "0/2", "swarm has made no task yet"),
         ] {

@@ -1,18 +1,18 @@
-//! What services came to in a deploy, in words for people; pure.
+//! The result of a deploy for its services, in words for people; pure.
 
 use std::collections::BTreeSet;
 
 use super::State;
 
-/// What services came to when a deploy went well.
+/// The results of the services of a successful deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Reached {
     /// How many have tasks that run.
     #[serde(skip)]
     pub running: usize,
-    /// Those that have ended well, as they may, by their key.
+    /// Those that may end and did so with exit code 0, by their key.
     pub completed: BTreeSet<String>,
-    /// Those that run nowhere, because they have no replicas.
+    /// Those without replicas.
     pub stopped: BTreeSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Why a service has no log; so that nobody takes silence for health.
+//! Why a service has no log, so that silence is not mistaken for health.
 
 use crate::engine::{Engine, Error, api};
 
@@ -9,17 +9,17 @@ use super::{
     wanted::wants_tasks,
 };
 
-/// How the engine begins what kept a container from starting.
+/// The beginning of the engine's message if a container cannot start.
 const NOT_STARTED: &str = "starting container failed";
 
 /// Drivers whose logs the engine can read back
 /// (docs.docker.com, *Configure logging drivers*).
 const READABLE: [&str; 3] = ["json-file", "local", "journald"];
 
-/// Why nothing of a service's log is shown.
+/// Why no log of a service is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Silence {
-    /// Its log driver keeps nothing that could be read.
+    /// Its log driver keeps no log that can be read.
     Driver(String),
     /// None of its tasks was ever started, and swarm's reason.
     NeverStarted(Option<String>),
@@ -31,7 +31,7 @@ impl std::fmt::Display for Silence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Silence::Driver(driver) => {
-                write!(f, "its log driver `{driver}` keeps nothing that can be read here")
+                write!(f, "its log driver `{driver}` keeps no log that potluck can read")
             }
             Silence::NeverStarted(Some(why)) => write!(f, "none of its tasks was started: {why}"),
             Silence::NeverStarted(None) => f.write_str("none of its tasks was started"),
@@ -107,9 +107,9 @@ mod tests {
             (
                 Some("none"),
                 vec![task("running", "")],
-                "its log driver `none` keeps nothing that can be read here",
+                "its log driver `none` keeps no log that potluck can read",
             ),
-            (Some("gelf"), vec![], "its log driver `gelf` keeps nothing that can be read here"),
+            (Some("gelf"), vec![], "its log driver `gelf` keeps no log that potluck can read"),
             (Some("local"), vec![task("running", "")], "it has written nothing"),
             (None, vec![task("running", "")], "it has written nothing"),
             (

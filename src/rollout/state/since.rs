@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::task::state_of;
 use crate::engine::{Engine, Error, api};
 
-/// How a service came to the spec that it is watched with.
+/// When a service got the spec that it is watched with.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Since {
-    /// It has it for longer, and only has to run.
+    /// It had the spec before, and only has to run.
     Unchanged,
     /// It was just made.
     Created,
@@ -18,7 +18,7 @@ pub(crate) enum Since {
 }
 
 impl Since {
-    /// To be asked for right before the service (by id) is sent.
+    /// To be called right before the service (by id) is sent.
     ///
     /// # Errors
     /// What the engine says.

@@ -150,9 +150,12 @@ fn swarms_own_word_on_an_update_counts_first() {
         ("paused", "a new task ended too early, so swarm paused the update"),
         (
             "rollback_started",
-            "a new task ended too early, so swarm is going back to what ran before",
+            "a new task ended too early, so swarm is rolling back to what ran before",
         ),
-        ("rollback_completed", "a new task ended too early, so swarm went back to what ran before"),
+        (
+            "rollback_completed",
+            "a new task ended too early, so swarm rolled back to what ran before",
+        ),
         ("rollback_paused", "a new task ended too early, so swarm paused the update"),
     ] {
         let service = service(json!({"Replicated": {"Replicas": 1}}), any.clone(), Some(update));

@@ -1,4 +1,4 @@
-//! Whether a service is to run anywhere at all; pure.
+//! Whether a service should run anywhere; pure.
 
 use crate::engine::api;
 
@@ -18,7 +18,7 @@ pub fn wants_tasks(spec: &api::ServiceSpec) -> bool {
     jobs.or(replicas).unwrap_or(1) > 0
 }
 
-/// Whether it is one that runs on each node, and a restore stopped it.
+/// Whether it is a global service that a restore stopped.
 pub(crate) fn is_held(spec: &api::ServiceSpec) -> bool {
     let constraints = |task: &api::TaskSpec| task.placement.as_ref()?.constraints.clone();
     let constraints = spec.task_template.as_ref().and_then(constraints);

@@ -1,12 +1,12 @@
 //! Configs and file secrets, which swarm cannot change; pure.
 //!
-//! An object whose content is the same keeps its name, whoever made it, so
-//! that a stack can be taken over from docker or abra and given back. One
-//! whose content changed gets a successor named by content,
-//! `<name>_<first 8 of sha256>`, and services move to it.
+//! An object whose content is the same keeps its name, whatever tool made it, so that a stack can
+//! be taken over from docker or abra and given back. If the content changed, a new object
+//! is created whose name depends on the content, `<name>_<first 8 of sha256>`, and services
+//! are switched to it.
 //!
 //! Swarm gives back the contents of configs, never those of secrets: an app's
-//! bear a digest, of others the manager is asked whether they are the same
+//! secrets have a label with a digest; for others, the manager is asked whether they are the same
 //! ([`crate::engine::Engine::secret_matches`]).
 
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ use crate::rollout::live::Live;
 
 /// The digest of a file secret's content, as swarm never gives contents back.
 /// The file comes with the recipe, which everyone may read, so that its digest
-/// gives nothing away.
+/// reveals nothing.
 pub(crate) const CONTENT_LABEL: &str = "org.potluck.content";
 
-/// Whether secrets that are made bear [`CONTENT_LABEL`].
+/// Whether new secrets get [`CONTENT_LABEL`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Marks {
     #[default]
@@ -35,7 +35,7 @@ pub(crate) enum Marks {
 /// Swarm's longest name for a config or secret, in bytes.
 const LONGEST_NAME: usize = 64;
 
-/// Under which names the wanted objects live, and which are to be made.
+/// The names in use for the wanted objects, and the objects to be created.
 #[derive(Debug, Default)]
 pub(crate) struct Placed {
     /// From the wanted name to the one in use, for those that differ.
@@ -46,7 +46,7 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// The name that a wanted object is in use by.
+    /// The name in use for a wanted object.
     pub fn name_of<'a>(&'a self, wanted: &'a str) -> &'a str {
         self.renamed.get(wanted).map_or(wanted, String::as_str)
     }
@@ -61,7 +61,7 @@ pub(crate) fn place(
     (place_configs(configs, live), place_secrets(secrets, live, marks))
 }
 
-/// Names and ids of secrets that are there and do not say what they hold.
+/// Names and ids of existing secrets without a digest of their content.
 pub(crate) fn unproven<'a>(
     wanted: &'a BTreeMap<String, api::SecretSpec>,
     live: &Live,
@@ -132,7 +132,8 @@ fn place_secrets(wanted: &BTreeMap<String, api::SecretSpec>, live: &Live, marks:
             Some(None) if live.same_secrets.get(name) != Some(&false) => {
                 if !live.same_secrets.contains_key(name) {
                     placed.warnings.push(format!(
-                        "the secret `{name}` was made by another tool, so whether its file changed since cannot be seen; it is used as it is"
+                        "the secret `{name}` was made by another tool, so whether its file \
+                         changed since is unknown; it is used unchanged"
                     ));
                 }
                 name.clone()
@@ -211,7 +212,7 @@ pub(crate) fn is_of(wanted: &str, name: &str) -> bool {
         || digits.is_some_and(|d| d.len() == 8 && d.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// As much of a name as leaves room for the digest.
+/// The name, cut to leave room for the digest.
 fn head(name: &str) -> &str {
     // Names are ASCII; should one not be, it stays whole and swarm says so.
     name.get(..name.len().min(LONGEST_NAME - 9)).unwrap_or(name)

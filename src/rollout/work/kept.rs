@@ -1,9 +1,9 @@
-//! What of a network or a volume that exists swarm keeps as it is, whatever the
-//! files say of it now; pure.
+//! Properties of an existing network or volume that swarm does not change,
+//! whatever the files say now; pure.
 //!
-//! Swarm makes a network once, and each node a volume when its first task needs it.
-//! Both stay as they were made, and docker says nothing of it. Values are named only
-//! where they cannot be somebody's password.
+//! Swarm creates a network once, and each node creates a volume when its first task needs
+//! it. Neither changes afterwards, and docker does not report it. Values are named only if
+//! they cannot be a password.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,13 +59,13 @@ pub(in crate::rollout) fn warnings(stack: &Stack, live: &Live) -> Vec<String> {
         }
     }
     warnings.extend(live.unseen_volumes.iter().map(|error| {
-        format!("whether volumes have the options that the files give them is not known: {error}")
+        format!("it is unknown whether the volumes have the options in the files: {error}")
     }));
     warnings
 }
 
-/// Swarm gives a network its driver with its addresses: until then, what is shown of it
-/// says nothing of what was asked for.
+/// Swarm assigns a network's driver together with its addresses: until then, its
+/// displayed properties do not show what was requested.
 fn is_without_addresses(network: &api::Network) -> bool {
     network.driver.as_deref() == Some("")
 }
@@ -87,7 +87,7 @@ fn of_network(wanted: &api::NetworkCreateRequest, found: &api::Network) -> Vec<S
         configs.filter_map(|config| config.subnet.clone()).collect()
     };
     let (has, asks) = (subnets(&found.ipam), subnets(&wanted.ipam));
-    // Without a word of the files, the subnet is swarm's choice.
+    // If the files do not name one, swarm chooses the subnet.
     if !asks.is_empty() && asks.iter().any(|subnet| !has.contains(subnet)) {
         differ(&mut differs, "subnet", &has.join(", "), &asks.join(", "));
     }
@@ -114,14 +114,14 @@ fn of_volume(wanted: &StackVolume, found: &Volume) -> Vec<String> {
     differs
 }
 
-/// Says of one value that it is another.
+/// Warns about one value that differs.
 fn differ(differs: &mut Vec<String>, key: &str, found: &str, wanted: &str) {
     if found != wanted {
         differs.push(format!("with `{key}: {found}` (the files have `{wanted}`)"));
     }
 }
 
-/// Says of options or labels which are others.
+/// Warns about options or labels that differ.
 fn entries(
     differs: &mut Vec<String>,
     kind: &str,

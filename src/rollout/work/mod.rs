@@ -39,20 +39,20 @@ pub enum ResolveImage {
     Kept,
 }
 
-/// What of a stack that is wanted no more goes after a good deploy.
+/// Which objects of a stack that are no longer needed are removed after a successful deploy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Prune {
     /// Everything that carries the stack's label, except secrets that did not
     /// come from files.
     #[default]
     All,
-    /// Services, and configs and file secrets that have a successor.
+    /// Services, and configs and file secrets that were replaced.
     Services,
-    /// Configs and file secrets that have a successor.
+    /// Configs and file secrets that were replaced.
     Superseded,
 }
 
-/// What becomes of a job that is as it should be.
+/// What happens to an unchanged job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Jobs {
     /// It has run.
@@ -93,7 +93,7 @@ pub(crate) struct ServiceWork {
     pub key: String,
     /// The full name.
     pub name: String,
-    /// References are names still; the image is as it will run.
+    /// References are still names; the image is final.
     pub spec: api::ServiceSpec,
     pub before: Option<api::Service>,
     pub action: Action,
@@ -107,7 +107,7 @@ pub(crate) enum Action {
     Update(Vec<String>),
 }
 
-/// What carries the stack's label and is wanted no more: names and ids.
+/// Objects with the stack's label that are no longer needed: names and ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stale {
     pub services: Vec<(String, String)>,
@@ -129,7 +129,7 @@ impl Stale {
         self.secrets.retain(|(name, _)| stack.secrets.keys().any(|k| contents::is_of(k, name)));
     }
 
-    /// Leaves alone what is not recorded as the app's, whatever its labels say.
+    /// Drops what is not recorded as the app's, whatever its labels say.
     pub fn limit_to_owned(&mut self, owned: &Owned) {
         self.services.retain(|(name, id)| owned.has(Kind::Service, name, id));
         self.networks.retain(|(name, id)| owned.has(Kind::Network, name, id));

@@ -1,5 +1,5 @@
-//! Labels of configs and file secrets that are there already: the one thing of
-//! them that swarm changes; pure.
+//! Labels of existing configs and file secrets, the only part of them that
+//! swarm can change; pure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -64,8 +64,8 @@ fn key(id: &Option<String>, version: &Option<api::ObjectVersion>) -> Option<(Str
     Some((id.clone()?, version.as_ref()?.index?))
 }
 
-/// The labels to send, when they differ from the present ones. Our own mark is
-/// no label of the compose file and stays.
+/// The labels to send, when they differ from the present ones. Our own label
+/// is not in the compose file and is kept.
 fn changed(old: &Labels, wanted: &Labels) -> Option<Labels> {
     let mut labels = wanted.clone().unwrap_or_default();
     if let Some(digest) = label(old.as_ref(), CONTENT_LABEL) {

@@ -1,4 +1,4 @@
-//! What hooks take, as a scenario writes it.
+//! Arguments of hooks, as a scenario writes them.
 
 use serde::Deserialize;
 

@@ -17,7 +17,7 @@ pub use named::NamedCommand;
 use results::{changes, client, item, relay, request};
 pub use results::{masked, secrets_in};
 
-/// The one hook whose arguments may stand in their order.
+/// The only hook whose arguments may be given in their order.
 const RUN: &str = "commands.run";
 /// Bytes of an item that a plugin produces in a scenario.
 const PRODUCED: u64 = 16 << 20;
@@ -113,8 +113,8 @@ const NAMES: [&str; 26] = [
     "commands.run",
 ];
 
-/// Hooks that an older version of their role has not, and the version before
-/// which that is.
+/// Hooks that are missing in older versions of their role, and the version
+/// that introduced them.
 const NEWER: [(&str, &str); 1] = [("lifecycle.deploy-failed", "0.2.0")];
 
 /// Roles, each with the version of the interface that it is played in.

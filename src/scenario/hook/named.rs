@@ -1,5 +1,5 @@
 //! A command whose arguments are named, `name=reset user=ada`, as those of other
-//! hooks are. The plugin itself says in which order it takes them.
+//! hooks are. The plugin itself declares their order.
 
 use crate::plugin::{CommandSpec, Parameter};
 
@@ -13,8 +13,8 @@ pub struct NamedCommand {
 }
 
 impl NamedCommand {
-    /// What a command line names; none for another hook, and where the command and
-    /// its arguments stand in their order.
+    /// What a command line names; none for another hook, and if the command and
+    /// its arguments are given in their order.
     ///
     /// # Errors
     /// [`Error::Arguments`] for an argument without a name among named ones; as
@@ -45,8 +45,8 @@ impl NamedCommand {
         Ok(Some(NamedCommand { name, values }))
     }
 
-    /// The command and its arguments in their order. `arguments=["ada"]` names them
-    /// all at once, as a scenario does, where no parameter is called so.
+    /// The command and its arguments in their order. `arguments=["ada"]` gives them
+    /// all at once, as in a scenario, if no parameter has this name.
     ///
     /// # Errors
     /// [`Error::Arguments`] for what the command does not take, or lacks.

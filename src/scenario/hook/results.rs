@@ -1,4 +1,4 @@
-//! What hooks answer, as a scenario expects it; and what of it nobody should see.
+//! Results of hooks, as a scenario expects them; and which parts of them are secret.
 
 use serde_json::{Map, Value, json};
 
@@ -74,10 +74,10 @@ pub(super) fn changes(changes: &Changes) -> Value {
     Value::Object(map)
 }
 
-/// Keys of what hooks take and give whose values nobody should see.
+/// Keys of arguments and results whose values are secret.
 const SECRET: [&str; 2] = ["client_secret", "password"];
 
-/// A result with `***` in place of what nobody should see.
+/// A result with `***` in place of secret values.
 pub fn masked(mut result: Value) -> Value {
     let hide = |value: &mut Value| {
         if value.is_string() {
@@ -95,7 +95,7 @@ pub fn masked(mut result: Value) -> Value {
     result
 }
 
-/// What nobody should see of arguments or of a result, by its key.
+/// The secret values of arguments or of a result, by key.
 pub fn secrets_in(values: &Map<String, Value>) -> Vec<(String, String)> {
     let own = values.iter().filter(|(key, _)| SECRET.contains(&key.as_str()));
     let changed = values.get("secrets").and_then(Value::as_object).into_iter().flatten();

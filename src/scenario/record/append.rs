@@ -1,5 +1,5 @@
-//! A recording behind earlier ones: one scenario with a step for each hook, whose
-//! world is what all of them saw.
+//! Appends a recording to earlier ones: one scenario with a step for each hook,
+//! whose world is the union of what all of them saw.
 
 use std::{io, path::Path};
 
@@ -11,12 +11,12 @@ use crate::scenario::file::read_text;
 /// What was recorded before.
 pub struct Earlier(Map<String, Value>);
 
-/// What has to be the same in all of them.
+/// Keys that must be equal in all of them.
 const SAME: [&str; 7] = ["app", "stack", "recipe", "version", "server", "options", "grants"];
-/// What each of them adds to.
+/// Keys that each of them extends.
 const LISTS: [&str; 2] = ["services", "http"];
 const TEXTS: [&str; 2] = ["settings", "files"];
-/// What a step leaves for those after it.
+/// Keys that a step passes on to later ones.
 const KEPT: [&str; 2] = ["memory", "secrets"];
 /// What a scenario without `steps` says of its one.
 const STEP: [&str; 3] = ["call", "with", "expect"];
@@ -34,16 +34,16 @@ impl Earlier {
         }
     }
 
-    /// As it was written: what a person changed since then would be lost.
+    /// Only unedited recordings, because edits would be lost.
     fn parse(text: &str) -> Result<Self, Error> {
         Scenario::parse(text)?;
         let value = crate::yaml::document(text).map_err(Error::Invalid)?;
         match value {
             Value::Object(_) if yaml(&value)? != text => {
-                Err(Error::Invalid("it is not as it was recorded".into()))
+                Err(Error::Invalid("it was edited after it was recorded".into()))
             }
             Value::Object(map) => Ok(Earlier(map)),
-            _ => Err(Error::Invalid("it is no scenario".into())),
+            _ => Err(Error::Invalid("it is not a scenario".into())),
         }
     }
 
@@ -58,7 +58,10 @@ impl Earlier {
         if passed(&played(plugin, &document).await?) {
             return Ok(());
         }
-        Err(Error::Invalid(format!("it comes out otherwise with the plugin `{}`", plugin.name())))
+        Err(Error::Invalid(format!(
+            "replaying it with the plugin `{}` gives a different result",
+            plugin.name()
+        )))
     }
 
     fn is_of(&self, given: &Map<String, Value>) -> Result<(), Error> {
@@ -69,8 +72,8 @@ impl Earlier {
         }
     }
 
-    /// With the hook of another recording as its last step, played to see that
-    /// everything comes out as it did.
+    /// With the hook of another recording as its last step, played to check
+    /// that the results are the same.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it does not; what keeps it from being played.
@@ -87,7 +90,9 @@ impl Earlier {
         if passed(&again) || passed(&played(plugin, &document).await?) {
             return Ok(document);
         }
-        Err(Error::Invalid("behind what was recorded before, it comes out otherwise".into()))
+        Err(Error::Invalid(
+            "after the steps recorded earlier, replaying it gives a different result".into(),
+        ))
     }
 
     /// Both worlds as one, and the steps one behind the other.
@@ -100,7 +105,7 @@ impl Earlier {
         };
         let said = |key: &str| new.get("given").and_then(|given| given.get(key));
         let Some(world) = given.as_object_mut() else {
-            return Err(Error::Invalid("it has no world".into()));
+            return Err(Error::Invalid("its `given` is not a mapping".into()));
         };
         for key in LISTS {
             if let Some(Value::Array(more)) = said(key) {
@@ -151,7 +156,7 @@ fn steps(document: &mut Value) -> &mut [Value] {
     document.get_mut("steps").and_then(Value::as_array_mut).map_or(&mut [], Vec::as_mut_slice)
 }
 
-/// What is kept is all there is in the one world, and not what one hook saw of it.
+/// Adds all values that the world has, not only those that one hook saw.
 fn settle(document: &mut Value, played: &[Played]) {
     for (step, played) in steps(document).iter_mut().zip(played) {
         for key in KEPT {

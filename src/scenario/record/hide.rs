@@ -1,8 +1,8 @@
-//! Placeholders for the secrets that went by.
+//! Replaces secrets in a recording by placeholders.
 
 use serde_json::{Map, Value};
 
-/// Values this short stand in too much ordinary text to be replaced in it.
+/// Values this short are part of too much ordinary text to be replaced in it.
 const SHORT: usize = 4;
 
 /// Puts a placeholder in place of every secret, in values and in keys.

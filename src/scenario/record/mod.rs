@@ -1,5 +1,5 @@
-//! From a real run to a scenario: what a plugin asked and was told is listened
-//! to, and written down with placeholders for the secrets that went by.
+//! From a real run to a scenario: records the calls of a plugin and their
+//! answers, with placeholders for secrets.
 
 mod append;
 mod hide;
@@ -26,12 +26,12 @@ use crate::{
 pub use append::Earlier;
 use hide::hide;
 
-/// A hook that ran, and what came of it.
+/// A hook that ran, and its result.
 pub struct Run<'a> {
     pub call: &'a str,
     pub with: &'a Map<String, Value>,
     pub outcome: &'a Result<Value, plugin::Error>,
-    /// What was recorded before, and this is to follow.
+    /// The earlier recording to which this is appended.
     pub earlier: Option<&'a Earlier>,
 }
 
@@ -39,10 +39,10 @@ pub struct Run<'a> {
 pub struct Recording {
     /// Its file.
     pub text: String,
-    /// Whether it came out the same when it was played.
+    /// Whether replaying it gave the same result.
     pub is_same: bool,
-    /// Whether it holds every setting of the app, since the plugin read them all
-    /// and does otherwise without those that it did not name.
+    /// Whether it holds every setting of the app, because the plugin read them
+    /// all and its result depends on some that it did not name.
     pub all_settings: bool,
 }
 
@@ -70,7 +70,7 @@ struct Heard {
     memory: BTreeMap<String, Option<String>>,
     remembered: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
-    /// None for those that could not be had.
+    /// None for those that could not be read.
     secrets: BTreeMap<String, Option<Zeroizing<String>>>,
     stored: BTreeMap<String, Zeroizing<String>>,
 }
@@ -128,11 +128,11 @@ impl Recorder {
         self.lock().log.clone()
     }
 
-    /// A scenario in which the hook comes out as it did. `secret` holds further
-    /// values that must not stand in it, by the name that does.
+    /// A scenario in which the hook gives the same result. `secret` holds
+    /// further values that must not appear in it, by the name that replaces them.
     ///
-    /// Played once more to see that it does; what came out otherwise then (a
-    /// time, something random) is expected to be anything.
+    /// It is replayed to check that; values that differ then (a time,
+    /// something random) match anything.
     ///
     /// # Errors
     /// What keeps it from being played.
@@ -280,7 +280,7 @@ impl Heard {
         revealed.chain(self.stored.iter().map(|(k, v)| (k.clone(), v.to_string())))
     }
 
-    /// What must not be shown, the longest first: one may be part of another.
+    /// Texts that must not be shown, the longest first, because one may be part of another.
     fn hidden(&self, more: &[(String, String)]) -> Vec<(String, String)> {
         let mut hidden: Vec<_> = self.values().chain(more.iter().cloned()).collect();
         hidden.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
@@ -288,7 +288,7 @@ impl Heard {
     }
 }
 
-/// What comes of a document, as a scenario.
+/// The result of playing a document as a scenario.
 async fn played(plugin: &Plugin, document: &Value) -> Result<Vec<Played>, Error> {
     play(plugin, &Scenario::parse(&yaml(document)?)?, &Defaults::default()).await
 }

@@ -227,7 +227,7 @@ async fn a_name_leads_to_this_machine() {
         assert!(message.contains(why), "{host}: {message}");
         assert!(message.contains("stays closed unless `http: http://"), "the author: {message}");
         assert!(error.hint().unwrap().contains("`http: http://"), "the operator: {error:?}");
-        assert!(world.warnings()[0].starts_with("was kept from an address: "), "{error}");
+        assert!(world.warnings()[0].starts_with("was denied an address: "), "{error}");
     }
     assert!(heard.lock().unwrap().is_empty());
 }

@@ -133,7 +133,7 @@ async fn a_place_that_becomes_a_link_while_the_app_stops_brings_the_app_back() {
     assert!(matches!(error, Error::Misplaced { .. }), "{error}");
     assert_eq!(fixture.replicas().await, [1], "the app is brought back");
     let lock = fixture.context.home.lock_file(&fixture.entry).unwrap();
-    assert_eq!(lock.restoring, None, "its data is as it was");
+    assert_eq!(lock.restoring, None, "its data is unchanged");
     assert!(!Path::new("/etc/ok").exists(), "the host was written");
     let beside = fs::read_dir(folder.parent().unwrap()).unwrap().count();
     assert_eq!(beside, 1, "something is left beside the volume");

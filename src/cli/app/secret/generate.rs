@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Print the new values; there is no other time to see them
+    /// Print the new values; they can't be shown later
     #[arg(long)]
     show: bool,
 
@@ -93,7 +93,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Makes what a new app needs, and says so.
+/// Generates the secrets that a new app needs, and reports it.
 ///
 /// # Errors
 /// When the server doesn't answer or refuses.
@@ -130,7 +130,7 @@ fn tell(session: &Session, entry: &AppEntry, made: &Made) {
         ui.say(format_args!("Made {} on {}.", names.join(", "), entry.server));
     }
     if !made.kept.is_empty() {
-        ui.say(format_args!("Kept {}: there already.", made.kept.join(", ")));
+        ui.say(format_args!("Kept {}: already stored.", made.kept.join(", ")));
     }
     if names.is_empty() && made.kept.is_empty() && made.to_insert.is_empty() {
         ui.say(format_args!("{} needs no secrets.", entry.name));

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// The value is read from a file, from standard input, or from a prompt that
 /// doesn't show it; never from the arguments, where others could see it. The
-/// line end behind a single line is left off.
+/// line break after a single line is removed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -110,7 +110,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// A value, and what became of a line break at the end of its only line.
+/// A value, and how a line break at the end of its only line was handled.
 struct Given {
     value: Zeroizing<Vec<u8>>,
     line_end: LineEnd,

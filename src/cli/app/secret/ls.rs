@@ -17,12 +17,12 @@ use crate::{
 /// List an app's secrets: all versions, and which are in use.
 ///
 /// The version that the settings ask for comes first, then others that the server
-/// still has. One that nothing uses can go: `potluck app secret rm APP NAME VERSION`.
+/// still has. `potluck app secret rm APP NAME VERSION` removes one that no service uses.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {name, version, full_name, current, generate, created_at, id, used_by,
 problem}. `current` says whether the settings ask for this version, `generate` whether
-`secret generate` would make it; `created_at` and `id` are null when the server doesn't
+`secret generate` would make it; `created_at` and `id` are null if the server doesn't
 have it; `used_by` lists services; `problem` says why the settings are not enough to
 make it, or is null.")]
 pub struct Args {

@@ -15,11 +15,11 @@ use crate::{
 
 pub use generate::generate_missing;
 
-/// Make and keep an app's secrets.
+/// Generate and manage an app's secrets.
 ///
 /// Secrets are stored on the app's server, which hands them to services and
-/// never gives them back. Which secrets an app has is said by its recipe; their
-/// versions, and how they are made, by the SECRET_*_VERSION settings.
+/// never gives them back. The recipe says which secrets an app has; the
+/// SECRET_*_VERSION settings say which version each has and how it is made.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

@@ -146,7 +146,7 @@ impl Resolver<'_, '_> {
                     if !matches!(entry.key.as_str(), "service" | "file") {
                         let hint = nearest(&entry.key, ["service", "file"]);
                         let hint = hint.map(|near| format!("did you mean `{near}`?"));
-                        let message = "this key is not known here".to_owned();
+                        let message = "unknown key".to_owned();
                         self.loader.sink.fault(entry.at, path.key(&entry.key), message, hint);
                         good = false;
                     } else if !matches!(entry.value.value, Value::Str(_)) {

@@ -82,7 +82,7 @@ fn merge(base: &mut Node, over: Node, way: Way) {
     base.at = at;
 }
 
-/// Two mappings in one. What is no mapping stays, for the schema to refuse.
+/// Merges two mappings. Anything else is kept, and the schema refuses it.
 fn both(base: Value, over: Value, below: Way) -> Value {
     let (mut base, over) = match (base, over) {
         (Value::Map(base), Value::Map(over)) => (base, over),
@@ -146,7 +146,7 @@ fn same(a: &Node, b: &Node) -> bool {
     }
 }
 
-/// `[A=1, B]` as `{A: 1, B: }`. A list of anything else stays one.
+/// `[A=1, B]` as `{A: 1, B: }`. A list of anything else is kept.
 fn pairs(value: Value) -> Value {
     let Value::List(list) = value else { return value };
     if !list.iter().all(|item| matches!(item.value, Value::Str(_))) {

@@ -1,6 +1,6 @@
 //! Addresses that stay closed unless a grant names them literally.
 //!
-//! A plugin with leave to talk to `https://sso.example.org` must not reach the
+//! A plugin that may talk to `https://sso.example.org` must not reach the
 //! machine itself, its neighbours or a cloud's metadata service because a name
 //! server says so. Source: the IANA special-purpose address registries
 //! (RFC 6890 and its updates).
@@ -44,7 +44,7 @@ fn closed_v4(address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
-/// Only global unicast (`2000::/3`) is open, and of that not what is set aside.
+/// Only global unicast (`2000::/3`) is open, except its reserved ranges.
 fn closed_v6(address: Ipv6Addr) -> Option<&'static str> {
     // Forms that carry an IPv4 address lead to that address.
     if let Some(v4) = embedded(address) {
@@ -66,7 +66,7 @@ fn closed_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-/// The address that this one leads to: the IPv4 address inside, if there is one.
+/// The effective address: the embedded IPv4 address, if there is one.
 fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -121,8 +121,8 @@ fn place_among(origin: &str, here: impl Fn() -> Vec<Network>) -> Option<&'static
     })
 }
 
-/// Closed addresses that the grants open by naming them, each at its port: a name
-/// that was granted with another port leads no further than it would alone.
+/// Closed addresses that the grants open by naming them, each at its port: a
+/// grant with another port does not open them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opened {
     addresses: BTreeSet<SocketAddr>,

@@ -19,12 +19,12 @@ use url::{Host, Url};
 use super::{addresses::Opened, networks::Network, next::Next};
 use crate::{home::Grant, plugin::Outside};
 
-/// A connection that takes longer will not come.
+/// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Addresses of one name that are looked at.
+/// Number of addresses of one name that are tried.
 const ANSWERS: usize = 64;
 
-/// The connections of one instance, and what its grants open.
+/// The connections of one instance, and the addresses that its grants open.
 pub struct Client {
     /// By scheme and port, as an address is opened for these.
     ports: BTreeMap<(String, u16), reqwest::Client>,
@@ -35,7 +35,7 @@ pub struct Client {
 /// Why there is no answer.
 pub enum NotSent {
     Closed(Closed),
-    /// The machine's own addresses are not known, so nothing is open.
+    /// The machine's own addresses are unknown, so nothing is open.
     Unknown(io::Error),
     Failed(reqwest::Error),
 }
@@ -113,8 +113,8 @@ fn connecting(names: Checked) -> Result<reqwest::Client, reqwest::Error> {
     builder.dns_resolver(names).build()
 }
 
-/// Asks for a name's addresses and keeps to those that are open. What it gives
-/// is what is connected to: no second answer slips in between.
+/// Resolves a name and keeps only the open addresses. Exactly these are
+/// connected to, so that a second answer cannot replace them.
 pub(super) struct Checked {
     pub opened: Arc<Opened>,
     pub outside: Arc<dyn Outside>,

@@ -1,5 +1,5 @@
-//! Metadata services of clouds. They hand credentials of the machine to whoever
-//! asks from it, at addresses that are the same everywhere, and some of these
+//! Metadata services of clouds. They give credentials of the machine to any
+//! program on it that asks, at addresses that are the same everywhere, and some of these
 //! look like any public address.
 //!
 //! Sources: the clouds' own documents, and cloud-init's data sources
@@ -44,7 +44,7 @@ const ADDRESSES: [IpAddr; 15] = [
     v6(0xfd00, 0xa9fe, 0xa9fe, 0, 1),
 ];
 
-/// Names that lead there, without a dot at the end.
+/// Names of metadata services, without a dot at the end.
 const NAMES: [&str; 11] = [
     "metadata",
     "metadata.google.internal",

@@ -1,8 +1,8 @@
 //! `http`: requests to granted origins, `http: https://sso.example.org`.
 //!
-//! The origin of every request and of every redirect must be granted. Where a
-//! name leads is checked when the connection is made, on the very addresses it
-//! is made to, so that no second answer of a name server slips in between.
+//! The origin of every request and of every redirect must be granted. The addresses of a
+//! name are checked when the connection is made, on exactly the addresses that are
+//! connected to, so that a second answer of the name server cannot bypass the check.
 //! Redirects are followed here; proxies of the environment are not used.
 
 mod addresses;
@@ -31,7 +31,7 @@ use crate::{
     plugin::{HttpError, HttpRequest, HttpResponse, Surroundings, bindings::http},
 };
 
-/// Redirects of one request: what browsers allow is for people.
+/// Redirects of one request: browsers allow more, for people.
 const REDIRECTS: usize = 5;
 /// Time for one request, redirects included, unless the guest says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -101,10 +101,10 @@ impl State {
         self.http.get_or_insert_with(|| Client::new(grants, outside))
     }
 
-    /// What the guest and the operator are told of an address that stays closed.
+    /// The error about a closed address, for the guest and the operator.
     fn closed(&mut self, closed: Closed) -> HttpError {
         let message = closed.to_string();
-        self.refused(closed.grant(), || format!("was kept from an address: {message}"));
+        self.refused(closed.grant(), || format!("was denied an address: {message}"));
         HttpError::Denied(message)
     }
 }

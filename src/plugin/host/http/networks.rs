@@ -14,8 +14,8 @@ use std::{
 
 use if_addrs::IfAddr;
 
-/// Shorter prefixes are no network of neighbours: a tunnel that takes the
-/// world's traffic has such.
+/// Shorter prefixes are not local networks: a tunnel for all traffic has
+/// such a prefix.
 const SHORTEST_V4: u32 = 8;
 const SHORTEST_V6: u32 = 16;
 
@@ -68,8 +68,8 @@ fn bits_v6(mask: Ipv6Addr) -> u32 {
     u128::from(mask).leading_ones()
 }
 
-/// What an address is to a machine with these interfaces; none when it is
-/// nothing to it.
+/// Why an address is local to a machine with these interfaces; none if it
+/// is not.
 pub fn near(networks: &[Network], address: IpAddr) -> Option<&'static str> {
     if networks.iter().any(|network| network.address == address) {
         Some("an address of this machine")

@@ -1,4 +1,4 @@
-//! One request as it goes out, and what a redirection makes of it.
+//! One outgoing request, and the request that follows from a redirection.
 
 use reqwest::{
     Method,
@@ -63,14 +63,14 @@ impl Next {
                 return invalid(format!("{name:?} is not a header with a plain value"));
             };
             if OURS.contains(&name) {
-                return invalid(format!("the header `{name}` is the host's to set"));
+                return invalid(format!("only the host sets the header `{name}`"));
             }
             headers.append(name, value);
         }
         Ok(Next { method, url, headers, body: request.body.into() })
     }
 
-    /// As others than this module see it. Values that are not ASCII are the
+    /// The form for other modules. Values that are not ASCII are the
     /// guest's own text.
     pub fn plain(&self) -> HttpRequest {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
