@@ -130,7 +130,7 @@ async fn an_update_that_the_engine_refuses_changes_nothing_and_says_why() {
     assert!(text.contains("nothing was changed: what ran before runs on"), "{text}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
     // A port that another app has.
-    let port = common::ports() + 7;
+    let port = common::ports();
     let published = format!(
         "services:\n  web:\n    image: BUSYBOX\n    command: [sleep, '1000']\n    ports: ['{port}:80']\n"
     );

@@ -253,19 +253,20 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named_with_who_holds_it() {
-    let Some(one) = OnCall::new("port-one", &listening(28_475, "trap '' TERM; : ${X:-}; ")).await
+    let port = ports();
+    let Some(one) = OnCall::new("port-one", &listening(port, "trap '' TERM; : ${X:-}; ")).await
     else {
         return;
     };
     good(&one.run(&["app", "deploy", "APP", "-n"]));
-    let Some(two) = OnCall::new("port-two", &listening(28_475, "")).await else { return };
+    let Some(two) = OnCall::new("port-two", &listening(port, "")).await else { return };
     let failed = two.run(&["app", "deploy", "APP", "-n", "--timeout", "8s"]);
     assert_eq!(failed.code, 1, "{failed}");
-    let holder = format!("port 28475 is taken by the service `{}_app`", one.stack);
+    let holder = format!("port {port} is taken by the service `{}_app`", one.stack);
     assert!(failed.stderr.contains(&holder), "{failed}");
     assert_eq!(two.status_of(&two.domain), "failing");
     let ps = two.run(&["app", "ps", "APP"]);
-    assert!(ps.stdout.contains("port 28475 is taken"), "{ps}");
+    assert!(ps.stdout.contains(&format!("port {port} is taken")), "{ps}");
     let logs = two.run(&["app", "logs", "APP", "app"]);
     assert!(logs.code == 1 && logs.stderr.contains(&holder), "{logs}");
 
@@ -526,7 +527,8 @@ async fn a_job_is_shown_once_while_it_works_and_when_it_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_a_service_never_gets_from_itself_is_named() {
-    let compose = listening(28_476, ": ${X:-}; ")
+    let port = ports();
+    let compose = listening(port, ": ${X:-}; ")
         .replace("monitor: 2s", "monitor: 2s, order: '${ORDER:-stop-first}'")
         .replace("deploy: {", "deploy: {replicas: '${REPLICAS:-1}', ");
     let Some(on) = OnCall::new("port-self", &compose).await else { return };
@@ -535,8 +537,8 @@ async fn a_port_that_a_service_never_gets_from_itself_is_named() {
     good(&on.run(&["app", "config", "APP", "--set", "REPLICAS=2"]));
     let two = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     assert_eq!(two.code, 4, "{two}");
-    let told = "port 28476 of each fitting node is taken by another task of the service";
-    assert!(two.stderr.contains(told) && !two.stderr.contains("old task"), "{two}");
+    let told = format!("port {port} of each fitting node is taken by another task of the service");
+    assert!(two.stderr.contains(&told) && !two.stderr.contains("old task"), "{two}");
     let check = on.run(&["app", "check", "APP"]).to_string();
     assert!(check.contains("replicas-share-port"), "{check}");
 
@@ -546,15 +548,17 @@ async fn a_port_that_a_service_never_gets_from_itself_is_named() {
     good(&on.run(&["app", "config", "APP", "--set", "X=1"]));
     let first = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     assert_eq!(first.code, 4, "{first}");
-    let told = "port 28476 is taken by the old task, which `order: start-first` ends only";
-    assert!(first.stderr.contains(told) && !first.stderr.contains("to free port"), "{first}");
+    let told =
+        format!("port {port} is taken by the old task, which `order: start-first` ends only");
+    assert!(first.stderr.contains(&told) && !first.stderr.contains("to free port"), "{first}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_shows_the_state_of_what_comes_back() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let taken = listener.local_addr().unwrap().port();
-    let compose = listening(0, "").replace("published: 0", "published: '${PORT:-28477}'");
+    let published = format!("published: '${{PORT:-{}}}'", ports());
+    let compose = listening(0, "").replace("published: 0", &published);
     let Some(on) = OnCall::new("port-back", &compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", &format!("PORT={taken}")]));
@@ -683,7 +687,7 @@ async fn replicas_are_told_apart_as_logs_takes_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
-    let port = 28_481;
+    let port = ports();
     // It takes its time to stop.
     let compose = format!(
         "services:\n  app:\n    image: BUSYBOX\n    command: [sh, -c, \"echo ${{NEW}}; exec sleep \
@@ -705,7 +709,7 @@ async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_of_the_node_that_another_app_has_is_in_the_plan() {
-    let port = 28_482;
+    let port = ports();
     let published = format!("    ports: [{{target: 80, published: {port}, mode: host}}]\n");
     let compose = PLAIN.replace("UPDATE", "replicas: 1") + &published;
     let Some(holder) = OnCall::new("holder", &compose).await else { return };
