@@ -77,24 +77,24 @@ async fn what_may_end_and_ended_well_is_completed_first_time_and_again() {
     let first = on.run(&["app", "deploy", "APP", "-n"]);
     assert_eq!(first.code, 0, "{first}");
     assert!(first.stderr.contains("never: completed"), "{first}");
-    let again = on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]);
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
     assert_eq!(again.code, 0, "{again}");
     assert!(again.stderr.contains("up to date"), "{again}");
     assert_eq!(on.status(), "deployed");
 
     // An update, which swarm calls paused when the task ends within its watch.
     good(&on.run(&["app", "config", "APP", "--set", "WORK=0"]));
-    let updated = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    let updated = on.run(&["app", "deploy", "APP", "-n"]);
     assert_eq!(updated.code, 0, "{updated}");
-    let again = on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]);
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
     assert!(again.code == 0 && again.stderr.contains("up to date"), "{again}");
     assert_eq!(on.status(), "deployed");
 
     // Longer than the watch: it runs, then it has ended.
     good(&on.run(&["app", "config", "APP", "--set", "WORK=5"]));
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     tokio::time::sleep(Duration::from_secs(6)).await;
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     assert_eq!(on.status(), "deployed");
 }
 
@@ -131,8 +131,7 @@ async fn a_plain_stack_with_jobs_completes_first_time_and_again() {
     let deploy = |job: &str| {
         let mut command = lab.command();
         command.args(["stack", "deploy", "-H", &endpoint(), "-c", "compose.yml", stack.as_str()]);
-        command.args(["--timeout", "60s"]).env("JOB", job);
-        let output = command.output().unwrap();
+        let output = command.env("JOB", job).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     for _ in 0..2 {
@@ -619,7 +618,7 @@ async fn after_a_deploy_that_failed_the_next_names_its_own_cause_and_goes_back_t
         assert_eq!(action(), "rollback\n");
     }
     good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 1000", "--set", "IMAGE="]));
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     assert_eq!(action(), "rollback\n");
     let again = on.run(&["app", "deploy", "APP", "-n"]);
     assert!(again.code == 0 && again.stderr.contains("up to date"), "{again}");
@@ -668,7 +667,7 @@ async fn an_end_that_swarm_takes_for_a_failed_update_names_what_to_change() {
         "restart_policy: {condition: none}, update_config: {monitor: 3s, failure_action: rollback}",
     );
     let Some(on) = OnCall::with_settings("ended", &compose, "CMD=sleep 1\n").await else { return };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 2"]));
     let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     refused(&failed, 4, &["(exit code 0)", "remove `failure_action`", "`mode: replicated-job`"]);
@@ -678,7 +677,7 @@ async fn an_end_that_swarm_takes_for_a_failed_update_names_what_to_change() {
 async fn replicas_are_told_apart_as_logs_takes_them() {
     let compose = PLAIN.replace("UPDATE", "replicas: 2");
     let Some(on) = OnCall::new("slots", &compose).await else { return };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     let ps = on.run(&["app", "ps", "APP"]);
     for place in ["app.1 ", "app.2 "] {
         assert!(ps.stdout.contains(place), "{place}: {ps}");
@@ -695,7 +694,7 @@ async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
          host}}]\n    deploy: {{endpoint_mode: dnsrr, update_config: {{monitor: 1s}}}}\n"
     );
     let Some(on) = OnCall::with_settings("frees", &compose, "NEW=1\n").await else { return };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", "NEW=2"]));
     good(&on.run(&["app", "deploy", "APP", "-n", "--detach"]));
     eventually("a task that waits for the port", || async {
@@ -713,7 +712,7 @@ async fn a_port_of_the_node_that_another_app_has_is_in_the_plan() {
     let published = format!("    ports: [{{target: 80, published: {port}, mode: host}}]\n");
     let compose = PLAIN.replace("UPDATE", "replicas: 1") + &published;
     let Some(holder) = OnCall::new("holder", &compose).await else { return };
-    good(&holder.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&holder.run(&["app", "deploy", "APP", "-n"]));
     let plan = holder.run(&["app", "deploy", "APP", "--dry-run", "--force"]);
     assert!(!plan.stderr.contains("(`mode: host`)"), "its own: {plan}");
     let Some(other) = OnCall::new("wants", &compose).await else { return };
@@ -801,7 +800,7 @@ async fn a_side_service_that_was_scaled_to_0_shows_in_the_list_of_apps() {
         let text = on.run(&["app", "ls", "--status"]).stdout;
         (rows[0]["status"].clone(), rows[0]["without"].clone(), text)
     };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     let (status, without, text) = shown();
     assert_eq!((&status, &without), (&json!("deployed"), &json!([])), "{text}");
     assert!(!text.contains("without"), "{text}");
@@ -817,7 +816,7 @@ async fn a_side_service_that_was_scaled_to_0_shows_in_the_list_of_apps() {
     let (_, _, text) = shown();
     assert!(text.contains("deployed, without worker"), "{text}");
 
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     let (status, without, text) = shown();
     assert_eq!((status, without), (json!("deployed"), json!([])), "{text}");
 }
