@@ -415,7 +415,7 @@ services:
     image: BUSYBOX
     command: ["sh", "-c", "${FAST:-sleep 1000}"]
     stop_grace_period: 0s
-    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}, update_config: {monitor: 6s}}
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}, update_config: {monitor: 12s}}
 "#;
     let Some(on) = OnCall::new("twice-back", compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
@@ -664,7 +664,7 @@ services:
 async fn an_end_that_swarm_takes_for_a_failed_update_names_what_to_change() {
     let compose = PLAIN.replace(
         "UPDATE",
-        "restart_policy: {condition: none}, update_config: {monitor: 3s, failure_action: rollback}",
+        "restart_policy: {condition: none}, update_config: {monitor: 60s, failure_action: rollback}",
     );
     let Some(on) = OnCall::with_settings("ended", &compose, "CMD=sleep 1\n").await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
