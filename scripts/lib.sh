@@ -20,7 +20,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # The test programs that wait for the swarm more than they compute, as cargo takes them.
-swarm_tests() { printf -- '--test %s ' deploy backup engine; }
+swarm_tests() { printf -- '--test %s ' deploy backup engine attacks; }
 
 # All others.
 other_tests() {
@@ -30,8 +30,8 @@ other_tests() {
     done
 }
 
-# How many tests of the swarm run at a time, whatever cores there are: SWARM_THREADS, else
-# four for each core, as they use a fifth of one, up to what one engine stands.
+# How many of their tests run at a time: SWARM_THREADS, else four for each core, as each
+# computes for a tenth of its time, up to what one engine keeps up with.
 swarm_threads() {
     threads=${SWARM_THREADS:-$(($(getconf _NPROCESSORS_ONLN) * 4))}
     [ "$threads" -le 12 ] || [ -n "${SWARM_THREADS:-}" ] || threads=12
