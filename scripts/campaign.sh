@@ -34,8 +34,9 @@ crowded() {
     engine
     while [ "$round" -le "$rounds" ]; do
         say "crowded: round $round of $rounds, $threads tests at a time"
-        cargo test --locked --no-fail-fast --test deploy --test backup --test engine \
-            -- --test-threads "$threads" || failed=$((failed + 1))
+        # shellcheck disable=SC2046
+        cargo test --locked --no-fail-fast $(swarm_tests) -- --test-threads "$threads" ||
+            failed=$((failed + 1))
         round=$((round + 1))
     done
     [ "$failed" = 0 ] || die "$failed of $rounds rounds failed"

@@ -18,3 +18,22 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# The test programs that wait for the swarm more than they compute, as cargo takes them.
+swarm_tests() { printf -- '--test %s ' deploy backup engine attacks; }
+
+# All others.
+other_tests() {
+    for main in "$root"/tests/*.rs "$root"/tests/*/main.rs; do
+        name=$(basename "${main%/main.rs}" .rs)
+        case " $(swarm_tests) " in *" $name "*) ;; *) printf -- '--test %s ' "$name" ;; esac
+    done
+}
+
+# How many of their tests run at a time: SWARM_THREADS, else four for each core, as each
+# computes for a tenth of its time, up to what one engine keeps up with.
+swarm_threads() {
+    threads=${SWARM_THREADS:-$(($(getconf _NPROCESSORS_ONLN) * 4))}
+    [ "$threads" -le 12 ] || [ -n "${SWARM_THREADS:-}" ] || threads=12
+    echo "$threads"
+}

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every check and every test. `FAST=1` leaves out what needs an engine, images
-# or a WebAssembly toolchain.
+# or a WebAssembly toolchain. `SWARM_THREADS=N` runs N tests of the swarm at a time,
+# where four for each core are too many or too few.
 #
 # A test that cannot run here says so in a file that is printed, and counted,
 # at the end.
@@ -48,7 +49,25 @@ fi
 
 say "tests"
 status=0
-cargo test --locked --no-fail-fast || status=$?
+if [ -n "${FAST:-}" ]; then
+    cargo test --locked --no-fail-fast || status=$?
+else
+    # Two lanes: while the tests of the swarm wait for it, the others compute.
+    cargo test --locked --no-run
+    trap 'trap - INT TERM; kill 0' INT TERM
+    swarm_log=$cache/swarm-tests.txt
+    # shellcheck disable=SC2046
+    RUST_TEST_THREADS=$(swarm_threads) cargo test --locked --no-fail-fast $(swarm_tests) \
+        >"$swarm_log" 2>&1 &
+    swarm_lane=$!
+    # shellcheck disable=SC2046
+    cargo test --locked --no-fail-fast --lib --bins $(other_tests) || status=$?
+    cargo test --locked --no-fail-fast --doc || status=$?
+    say "tests of the swarm, $(swarm_threads) at a time"
+    tail -n +1 -f --pid=$swarm_lane "$swarm_log"
+    wait $swarm_lane || status=$?
+    trap - INT TERM
+fi
 say "tests of the plugins"
 (cd plugins && cargo test --quiet --locked --no-fail-fast --target-dir "$CARGO_TARGET_DIR/plugins-host") || status=$?
 

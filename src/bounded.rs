@@ -1,5 +1,5 @@
-//! Reading to the end, but no further than a bound: whoever made a file or runs a
-//! program says how much there is, and it may grow while it is read.
+//! Reading to the end, but no further than a bound: the maker of a file decides how much
+//! there is, and it may grow while it is read.
 
 use std::io::{self, Read};
 

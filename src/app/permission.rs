@@ -42,8 +42,8 @@ impl Permission for Reach {
     }
 }
 
-/// `read the secret x (secret: x, new)`: the mark, with what divides it from the text,
-/// stands behind what is written.
+/// `read the secret x (secret: x, new)`: the mark, with its comma, follows what is
+/// written.
 pub fn told(meaning: &str, written: impl Display, mark: &str) -> String {
     format!("{meaning} ({written}{mark})")
 }

@@ -23,13 +23,22 @@ const FILLED: usize = 256;
 #[derive(Debug)]
 pub struct AppGuard {
     app: AppEntry,
-    _file: File,
+    file: File,
 }
 
 impl AppGuard {
     /// The app that it guards.
     pub fn app(&self) -> &AppEntry {
         &self.app
+    }
+}
+
+impl Drop for AppGuard {
+    /// A program that is being started at this moment has a copy of the file until it runs:
+    /// to close ours would not let go.
+    fn drop(&mut self) {
+        // Where this fails, closing the file lets go.
+        let _ = self.file.unlock();
     }
 }
 
@@ -71,7 +80,7 @@ impl Home {
             }
         };
         write().map_err(|e| failed("writing", e))?;
-        Ok(AppGuard { app: app.clone(), _file: file })
+        Ok(AppGuard { app: app.clone(), file })
     }
 }
 
@@ -99,6 +108,19 @@ mod tests {
             assert_eq!(holder(&path).unwrap().doing, "a backup", "{before}");
             drop(held);
         }
+    }
+
+    #[test]
+    fn it_is_let_go_although_a_program_that_is_being_started_has_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let entry =
+            AppEntry { name: "a.example".parse().unwrap(), server: "here".parse().unwrap() };
+        let held = home.guard_app(&entry, "a backup").unwrap();
+        let childs = held.file.try_clone().unwrap();
+        drop(held);
+        home.guard_app(&entry, "a deploy").unwrap();
+        drop(childs);
     }
 
     #[test]

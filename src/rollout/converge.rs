@@ -180,6 +180,38 @@ impl Crashes {
     }
 }
 
+/// What swarm does by itself when an update fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Swarm {
+    /// It goes back, and watches now for a reason.
+    Watches,
+    /// It goes back, if it watches.
+    GoesBack,
+    /// Nothing.
+    LeavesIt,
+}
+
+impl Swarm {
+    /// It goes back where the spec says so, and only while it works on an update: what was
+    /// just made has nothing to go back to, and what failed after the watch of the update
+    /// was over stays as it is.
+    fn of(
+        action: Option<api::ServiceSpecUpdateConfigFailureActionEnum>,
+        update: Option<api::ServiceUpdateStatusStateEnum>,
+    ) -> Self {
+        use api::{
+            ServiceSpecUpdateConfigFailureActionEnum as Action,
+            ServiceUpdateStatusStateEnum as Update,
+        };
+        match (action, update) {
+            (Some(Action::ROLLBACK), Some(Update::UPDATING)) => Swarm::Watches,
+            (_, Some(Update::COMPLETED | Update::ROLLBACK_COMPLETED)) => Swarm::LeavesIt,
+            (Some(Action::ROLLBACK), _) => Swarm::GoesBack,
+            _ => Swarm::LeavesIt,
+        }
+    }
+}
+
 struct Watch<'a> {
     engine: &'a dyn Engine,
     target: &'a Target,
@@ -200,10 +232,11 @@ impl Watch<'_> {
         let (mut asked, mut not_placed) = (false, String::new());
         let mut pause = POLL[0];
         loop {
-            let (state, goes_back) = match self.look(&mut ended_before, &mut crashes).await {
+            let (state, swarm) = match self.look(&mut ended_before, &mut crashes).await {
                 Ok(seen) => seen,
                 Err(problem) => return Outcome::Failed(problem),
             };
+            let goes_back = swarm != Swarm::LeavesIt;
             if matches!(state, State::Waiting { .. }) {
                 let since = *waiting_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= ALLOCATION && !asked {
@@ -227,10 +260,12 @@ impl Watch<'_> {
             }
             match &state {
                 // Swarm needs a moment to make the tasks of an update; until then those
-                // of the same spec from an earlier attempt are all there is.
+                // of the same spec from an earlier attempt are all there is. And it may take
+                // a good end, too, for a failed update.
                 State::Completed { .. } => {
                     let since = *good_since.get_or_insert_with(Instant::now);
-                    if !self.target.since.is_change() || since.elapsed() >= NEW_TASKS {
+                    let made = !self.target.since.is_change() || since.elapsed() >= NEW_TASKS;
+                    if made && swarm != Swarm::Watches {
                         return self.converged(&crashes, state);
                     }
                 }
@@ -283,12 +318,12 @@ impl Watch<'_> {
         Outcome::Converged(state)
     }
 
-    /// The state, and whether swarm undoes the update by itself when it fails.
+    /// The state, and what swarm does by itself if the update fails.
     async fn look(
         &self,
         ended_before: &mut Option<BTreeSet<String>>,
         crashes: &mut Crashes,
-    ) -> Result<(State, bool), Problem> {
+    ) -> Result<(State, Swarm), Problem> {
         let unreachable = |e: engine::Error| match e {
             e if e.is_not_found() => Problem::Gone,
             e => Problem::Unreachable(e.to_string()),
@@ -302,7 +337,7 @@ impl Watch<'_> {
         .map_err(unreachable)?;
         let ended_before =
             ended_before.get_or_insert_with(|| self.target.since.ended_before(&tasks));
-        let goes_back = self.swarm_goes_back(&service);
+        let swarm = self.swarm(&service);
         let names = Names::default();
         let same = service.spec.as_ref().map(|s| comparable(s, &names))
             == Some(comparable(&self.target.spec, &names));
@@ -313,7 +348,7 @@ impl Watch<'_> {
                     state @ (State::RollingBack { .. }
                     | State::RolledBack { .. }
                     | State::Paused { .. }),
-                ) => Ok((state, goes_back)),
+                ) => Ok((state, swarm)),
                 _ => Err(Problem::ChangedElsewhere),
             };
         }
@@ -346,7 +381,7 @@ impl Watch<'_> {
             && !self.group.changes
             && let Some(failing) = condition::crash_loop(&service, &tasks, Timestamp::now())
         {
-            return Ok((State::Failing(failing), goes_back));
+            return Ok((State::Failing(failing), swarm));
         }
         if let State::Failing(failing) = &mut state {
             let ours = self.target.spec.task_template.as_ref().map(comparable_task);
@@ -359,7 +394,7 @@ impl Watch<'_> {
             crashes.seen.extend(of_ours);
             failing.times = failing.times.max(crashes.seen.len());
         }
-        Ok((state, goes_back))
+        Ok((state, swarm))
     }
 
     /// Only a task that is starting can be unhealthy and known to swarm as
@@ -393,19 +428,12 @@ impl Watch<'_> {
             && matches!(state, State::Failing(failing) if failing.times >= condition::AGAIN)
     }
 
-    /// Swarm does where the spec says so, and only while it works on an update: a new
-    /// service has nothing to go back to, and a failure after the monitor window is not
-    /// rolled back.
-    fn swarm_goes_back(&self, live: &api::Service) -> bool {
-        use api::{
-            ServiceSpecUpdateConfigFailureActionEnum as Action,
-            ServiceUpdateStatusStateEnum as Update,
-        };
+    fn swarm(&self, live: &api::Service) -> Swarm {
+        if !matches!(self.target.since, Since::Updated { .. }) {
+            return Swarm::LeavesIt;
+        }
         let action = self.target.spec.update_config.as_ref().and_then(|u| u.failure_action);
-        let update = live.update_status.as_ref().and_then(|status| status.state);
-        action == Some(Action::ROLLBACK)
-            && matches!(self.target.since, Since::Updated { .. })
-            && !matches!(update, Some(Update::COMPLETED | Update::ROLLBACK_COMPLETED))
+        Swarm::of(action, live.update_status.as_ref().and_then(|status| status.state))
     }
 
     fn tell(&self, state: &str) {
@@ -586,6 +614,28 @@ mod tests {
             (rejected("no suitable node", 9), false, false),
         ] {
             assert_eq!(is_final(&state, goes_back), expected, "{state} {goes_back}");
+        }
+    }
+
+    #[test]
+    fn swarm_is_left_to_decide_while_it_watches() {
+        use api::{
+            ServiceSpecUpdateConfigFailureActionEnum as Action,
+            ServiceUpdateStatusStateEnum as Update,
+        };
+        let rollback = Some(Action::ROLLBACK);
+        for (action, update, expected) in [
+            // A good end now may be followed by a rollback.
+            (rollback, Some(Update::UPDATING), Swarm::Watches),
+            (rollback, Some(Update::ROLLBACK_STARTED), Swarm::GoesBack),
+            // It has not begun, or has nothing to do.
+            (rollback, None, Swarm::GoesBack),
+            (rollback, Some(Update::COMPLETED), Swarm::LeavesIt),
+            (rollback, Some(Update::ROLLBACK_COMPLETED), Swarm::LeavesIt),
+            (Some(Action::PAUSE), Some(Update::UPDATING), Swarm::LeavesIt),
+            (None, Some(Update::UPDATING), Swarm::LeavesIt),
+        ] {
+            assert_eq!(Swarm::of(action, update), expected, "{action:?} {update:?}");
         }
     }
 

@@ -223,7 +223,8 @@ async fn a_dump_whose_container_is_killed_leaves_no_set() {
         eventually("the dump to begin", async || fixture.has_reached(5_000_000).then_some(()))
             .await;
         let mut docker = std::process::Command::new("docker");
-        assert!(docker.args(["-H", &endpoint(), "kill", &container]).status().unwrap().success());
+        let killed = docker.args(["-H", &endpoint(), "kill", &container]).output().unwrap();
+        assert!(killed.status.success(), "{killed:?}");
     };
     let (outcome, ()) = tokio::join!(fixture.create(), killing);
     assert!(matches!(outcome, Err(Error::Dump { .. })), "{outcome:?}");

@@ -5,7 +5,7 @@ use crate::support::common;
 use std::{collections::BTreeSet, time::Duration};
 
 use common::{
-    BUSYBOX,
+    BUSYBOX, PATIENCE,
     app::{TestApp, within},
     endpoint,
 };
@@ -130,7 +130,7 @@ async fn an_update_that_the_engine_refuses_changes_nothing_and_says_why() {
     assert!(text.contains("nothing was changed: the previous version keeps running"), "{text}");
     assert_eq!(app.command("web").await, ["sleep", "1000"]);
     // A port that another app has.
-    let port = common::ports() + 7;
+    let port = common::ports();
     let published = format!(
         "services:\n  web:\n    image: BUSYBOX\n    command: [sleep, '1000']\n    ports: ['{port}:80']\n"
     );
@@ -321,23 +321,18 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     let leaving = app.leaving().await;
     let error = operation::remove(&app.context, &app.guard(), &leaving).await.unwrap_err();
     assert!(matches!(error, Error::StillDeployed { .. }));
-    operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60))
-        .await
-        .unwrap();
+    operation::undeploy(&app.context, &app.guard(), &leaving, PATIENCE).await.unwrap();
     let scope = Scope::Stack(&app.stack);
     assert!(app.engine.services(scope).await.unwrap().is_empty());
     assert!(app.engine.networks(scope).await.unwrap().is_empty());
     assert_eq!(app.engine.volumes(scope).await.unwrap().len(), 1);
     assert!(!app.engine.has_containers(&format!("{}_web", app.stack)).await.unwrap());
-    let error =
-        operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60)).await;
+    let error = operation::undeploy(&app.context, &app.guard(), &leaving, PATIENCE).await;
     assert!(matches!(error, Err(Error::NothingToUndeploy { .. })));
     // It comes back at once, networks and all.
     app.deploy().await;
     let leaving = app.leaving().await;
-    operation::undeploy(&app.context, &app.guard(), &leaving, Duration::from_secs(60))
-        .await
-        .unwrap();
+    operation::undeploy(&app.context, &app.guard(), &leaving, PATIENCE).await.unwrap();
     operation::remove(&app.context, &app.guard(), &leaving).await.unwrap();
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
 }
@@ -346,7 +341,7 @@ async fn a_stopped_service_comes_back_and_a_deploy_sees_that_it_was_stopped(app:
     app.compose(SLEEPER);
     app.deploy().await;
     let loaded = app.load().await;
-    let limit = Duration::from_secs(60);
+    let limit = PATIENCE;
     let mut stopped = Stopped::default();
     let services = ["web".to_owned()];
     app::scale_down(&app.context, &loaded, &services, limit, &mut stopped).await.unwrap();
@@ -394,9 +389,9 @@ async fn plugins_reach_running_services_of_their_own_stack() {
     let unknown = services.run("db", &command(&["true"], 5), vec![], 10).await.unwrap_err();
     assert_eq!(unknown, potluck::plugin::ServiceError::Unknown("db".into()));
     let before = services.container("web").await.unwrap();
-    services.restart("web", Duration::from_secs(60)).await.unwrap();
+    services.restart("web", PATIENCE).await.unwrap();
     assert_ne!(services.container("web").await.unwrap().id, before.id);
-    services.wait_ready("web", Duration::from_secs(30)).await.unwrap();
+    services.wait_ready("web", PATIENCE).await.unwrap();
     // A restart is no change of the recipe's.
     assert!(!app.deploy().await.changed);
 }

@@ -5,7 +5,7 @@ use crate::support::common;
 
 use std::{fs, process::Command};
 
-use common::{BUSYBOX, Cleanup, endpoint, real_engine, remove_stack, unique_stack};
+use common::{BUSYBOX, Cleanup, endpoint, real_engine, remove_stack, subnet, unique_stack};
 
 /// Two subnets of the same addresses, of which swarm allocates one.
 const OVERLAP: &str = "
@@ -13,8 +13,8 @@ services:
   both: {image: BUSYBOX, command: [sleep, '1000'], networks: [n, m]}
   mute: {image: BUSYBOX, cap_add: [NONESUCH], deploy: {replicas: 1}}
 networks:
-  n: {ipam: {config: [{subnet: 10.213.77.0/28}]}}
-  m: {ipam: {config: [{subnet: 10.213.77.0/27}]}}
+  n: {ipam: {config: [{subnet: SUBNET.0/28}]}}
+  m: {ipam: {config: [{subnet: SUBNET.0/27}]}}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +23,9 @@ async fn a_network_without_addresses_is_named_by_the_deploy_and_by_ps() {
     let stack = unique_stack("overlap");
     let _cleanup = Cleanup::new(&stack);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("c.yml"), OVERLAP.replace("BUSYBOX", BUSYBOX)).unwrap();
+    let subnet = subnet();
+    let text = OVERLAP.replace("BUSYBOX", BUSYBOX).replace("SUBNET", &subnet);
+    fs::write(folder.path().join("c.yml"), text).unwrap();
     let run = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_potluck"))
             .args(arguments)
@@ -40,11 +42,14 @@ async fn a_network_without_addresses_is_named_by_the_deploy_and_by_ps() {
     assert_eq!(code, Some(0), "{said}");
     // Nothing keeps it from being sent, as docker sends it.
     for warning in [
-        "warning: this will not run: c.yml:4:41: services.mute.cap_add: `NONESUCH` is not a",
-        "warning: this will not run: c.yml:6:3: networks.n.ipam.config: its subnet 10.213.77.0/28 \
-         overlaps 10.213.77.0/27 of the network `m`",
+        "c.yml:4:41: services.mute.cap_add: `NONESUCH` is not a".to_owned(),
+        format!(
+            "c.yml:6:3: networks.n.ipam.config: its subnet {subnet}.0/28 overlaps {subnet}.0/27 of \
+             the network `m`"
+        ),
     ] {
-        assert!(said.contains(warning), "{warning}\n{said}");
+        let warning = format!("warning: this will not run: {warning}");
+        assert!(said.contains(&warning), "{warning}\n{said}");
     }
     let wait = ["stack", "deploy", "-c", "c.yml", "--resolve-image=never", "--timeout=20s"];
     // One of the two has the addresses, whichever swarm took first.

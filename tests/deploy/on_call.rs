@@ -77,24 +77,24 @@ async fn what_may_end_and_ended_well_is_completed_first_time_and_again() {
     let first = on.run(&["app", "deploy", "APP", "-n"]);
     assert_eq!(first.code, 0, "{first}");
     assert!(first.stderr.contains("never: completed"), "{first}");
-    let again = on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]);
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
     assert_eq!(again.code, 0, "{again}");
     assert!(again.stderr.contains("up to date"), "{again}");
     assert_eq!(on.status(), "deployed");
 
     // An update, which swarm calls paused when the task ends within its watch.
     good(&on.run(&["app", "config", "APP", "--set", "WORK=0"]));
-    let updated = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    let updated = on.run(&["app", "deploy", "APP", "-n"]);
     assert_eq!(updated.code, 0, "{updated}");
-    let again = on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]);
+    let again = on.run(&["app", "deploy", "APP", "-n"]);
     assert!(again.code == 0 && again.stderr.contains("up to date"), "{again}");
     assert_eq!(on.status(), "deployed");
 
     // Longer than the watch: it runs, then it has ended.
     good(&on.run(&["app", "config", "APP", "--set", "WORK=5"]));
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     tokio::time::sleep(Duration::from_secs(6)).await;
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "20s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     assert_eq!(on.status(), "deployed");
 }
 
@@ -131,8 +131,7 @@ async fn a_plain_stack_with_jobs_completes_first_time_and_again() {
     let deploy = |job: &str| {
         let mut command = lab.command();
         command.args(["stack", "deploy", "-H", &endpoint(), "-c", "compose.yml", stack.as_str()]);
-        command.args(["--timeout", "60s"]).env("JOB", job);
-        let output = command.output().unwrap();
+        let output = command.env("JOB", job).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     for _ in 0..2 {
@@ -256,19 +255,20 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named_with_who_holds_it() {
-    let Some(one) = OnCall::new("port-one", &listening(28_475, "trap '' TERM; : ${X:-}; ")).await
+    let port = ports();
+    let Some(one) = OnCall::new("port-one", &listening(port, "trap '' TERM; : ${X:-}; ")).await
     else {
         return;
     };
     good(&one.run(&["app", "deploy", "APP", "-n"]));
-    let Some(two) = OnCall::new("port-two", &listening(28_475, "")).await else { return };
+    let Some(two) = OnCall::new("port-two", &listening(port, "")).await else { return };
     let failed = two.run(&["app", "deploy", "APP", "-n", "--timeout", "8s"]);
     assert_eq!(failed.code, 1, "{failed}");
-    let holder = format!("port 28475 is taken by the service `{}_app`", one.stack);
+    let holder = format!("port {port} is taken by the service `{}_app`", one.stack);
     assert!(failed.stderr.contains(&holder), "{failed}");
     assert_eq!(two.status_of(&two.domain), "failing");
     let ps = two.run(&["app", "ps", "APP"]);
-    assert!(ps.stdout.contains("port 28475 is taken"), "{ps}");
+    assert!(ps.stdout.contains(&format!("port {port} is taken")), "{ps}");
     let logs = two.run(&["app", "logs", "APP", "app"]);
     assert!(logs.code == 1 && logs.stderr.contains(&holder), "{logs}");
 
@@ -418,7 +418,7 @@ services:
     image: BUSYBOX
     command: ["sh", "-c", "${FAST:-sleep 1000}"]
     stop_grace_period: 0s
-    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}, update_config: {monitor: 6s}}
+    deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}, update_config: {monitor: 12s}}
 "#;
     let Some(on) = OnCall::new("twice-back", compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
@@ -529,7 +529,8 @@ async fn a_job_is_shown_once_while_it_works_and_when_it_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_a_service_never_gets_from_itself_is_named() {
-    let compose = listening(28_476, ": ${X:-}; ")
+    let port = ports();
+    let compose = listening(port, ": ${X:-}; ")
         .replace("monitor: 2s", "monitor: 2s, order: '${ORDER:-stop-first}'")
         .replace("deploy: {", "deploy: {replicas: '${REPLICAS:-1}', ");
     let Some(on) = OnCall::new("port-self", &compose).await else { return };
@@ -538,8 +539,8 @@ async fn a_port_that_a_service_never_gets_from_itself_is_named() {
     good(&on.run(&["app", "config", "APP", "--set", "REPLICAS=2"]));
     let two = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     assert_eq!(two.code, 4, "{two}");
-    let told = "port 28476 of each fitting node is taken by another task of the service";
-    assert!(two.stderr.contains(told) && !two.stderr.contains("old task"), "{two}");
+    let told = format!("port {port} of each fitting node is taken by another task of the service");
+    assert!(two.stderr.contains(&told) && !two.stderr.contains("old task"), "{two}");
     let check = on.run(&["app", "check", "APP"]).to_string();
     assert!(check.contains("replicas-share-port"), "{check}");
 
@@ -549,15 +550,17 @@ async fn a_port_that_a_service_never_gets_from_itself_is_named() {
     good(&on.run(&["app", "config", "APP", "--set", "X=1"]));
     let first = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     assert_eq!(first.code, 4, "{first}");
-    let told = "port 28476 is taken by the old task, which `order: start-first` ends only";
-    assert!(first.stderr.contains(told) && !first.stderr.contains("to free port"), "{first}");
+    let told =
+        format!("port {port} is taken by the old task, which `order: start-first` ends only");
+    assert!(first.stderr.contains(&told) && !first.stderr.contains("to free port"), "{first}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_shows_the_state_of_what_comes_back() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let taken = listener.local_addr().unwrap().port();
-    let compose = listening(0, "").replace("published: 0", "published: '${PORT:-28477}'");
+    let published = format!("published: '${{PORT:-{}}}'", ports());
+    let compose = listening(0, "").replace("published: 0", &published);
     let Some(on) = OnCall::new("port-back", &compose).await else { return };
     good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", &format!("PORT={taken}")]));
@@ -618,7 +621,7 @@ async fn after_a_deploy_that_failed_the_next_names_its_own_cause_and_goes_back_t
         assert_eq!(action(), "rollback\n");
     }
     good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 1000", "--set", "IMAGE="]));
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     assert_eq!(action(), "rollback\n");
     let again = on.run(&["app", "deploy", "APP", "-n"]);
     assert!(again.code == 0 && again.stderr.contains("up to date"), "{again}");
@@ -664,10 +667,10 @@ services:
 async fn an_end_that_swarm_takes_for_a_failed_update_names_what_to_change() {
     let compose = PLAIN.replace(
         "UPDATE",
-        "restart_policy: {condition: none}, update_config: {monitor: 3s, failure_action: rollback}",
+        "restart_policy: {condition: none}, update_config: {monitor: 60s, failure_action: rollback}",
     );
     let Some(on) = OnCall::with_settings("ended", &compose, "CMD=sleep 1\n").await else { return };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", "CMD=sleep 2"]));
     let failed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     refused(&failed, 4, &["(exit code 0)", "remove `failure_action`", "`mode: replicated-job`"]);
@@ -677,7 +680,7 @@ async fn an_end_that_swarm_takes_for_a_failed_update_names_what_to_change() {
 async fn replicas_are_told_apart_as_logs_takes_them() {
     let compose = PLAIN.replace("UPDATE", "replicas: 2");
     let Some(on) = OnCall::new("slots", &compose).await else { return };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     let ps = on.run(&["app", "ps", "APP"]);
     for place in ["app.1 ", "app.2 "] {
         assert!(ps.stdout.contains(place), "{place}: {ps}");
@@ -686,7 +689,7 @@ async fn replicas_are_told_apart_as_logs_takes_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
-    let port = 28_481;
+    let port = ports();
     // It takes its time to stop.
     let compose = format!(
         "services:\n  app:\n    image: BUSYBOX\n    command: [sh, -c, \"echo ${{NEW}}; exec sleep \
@@ -694,7 +697,7 @@ async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
          host}}]\n    deploy: {{endpoint_mode: dnsrr, update_config: {{monitor: 1s}}}}\n"
     );
     let Some(on) = OnCall::with_settings("frees", &compose, "NEW=1\n").await else { return };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     good(&on.run(&["app", "config", "APP", "--set", "NEW=2"]));
     good(&on.run(&["app", "deploy", "APP", "-n", "--detach"]));
     eventually("a task that waits for the port", || async {
@@ -708,11 +711,11 @@ async fn a_port_that_the_old_task_is_about_to_free_is_no_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_of_the_node_that_another_app_has_is_in_the_plan() {
-    let port = 28_482;
+    let port = ports();
     let published = format!("    ports: [{{target: 80, published: {port}, mode: host}}]\n");
     let compose = PLAIN.replace("UPDATE", "replicas: 1") + &published;
     let Some(holder) = OnCall::new("holder", &compose).await else { return };
-    good(&holder.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&holder.run(&["app", "deploy", "APP", "-n"]));
     let plan = holder.run(&["app", "deploy", "APP", "--dry-run", "--force"]);
     assert!(!plan.stderr.contains("(`mode: host`)"), "its own: {plan}");
     let Some(other) = OnCall::new("wants", &compose).await else { return };
@@ -802,7 +805,7 @@ async fn a_side_service_that_was_scaled_to_0_shows_in_the_list_of_apps() {
         let text = on.run(&["app", "ls", "--status"]).stdout;
         (rows[0]["status"].clone(), rows[0]["without"].clone(), text)
     };
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     let (status, without, text) = shown();
     assert_eq!((&status, &without), (&json!("deployed"), &json!([])), "{text}");
     assert!(!text.contains("without"), "{text}");
@@ -818,7 +821,7 @@ async fn a_side_service_that_was_scaled_to_0_shows_in_the_list_of_apps() {
     let (_, _, text) = shown();
     assert!(text.contains("deployed, without worker"), "{text}");
 
-    good(&on.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]));
+    good(&on.run(&["app", "deploy", "APP", "-n"]));
     let (status, without, text) = shown();
     assert_eq!((status, without), (json!("deployed"), json!([])), "{text}");
 }

@@ -19,15 +19,15 @@ const SLOW: &str = "
 services:
   app:
     image: BUSYBOX
-    command: [sh, -c, \"trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done\"]
-    stop_grace_period: 8s
+    command: [sh, -c, \"trap 'sleep 6; exit 0' TERM; while :; do sleep 0.1; done\"]
+    stop_grace_period: 20s
     networks: [back, front]
     configs: [{source: page, target: /page}]
     deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
   other:
     image: BUSYBOX
-    command: [sh, -c, \"trap 'sleep 2; exit 0' TERM; while :; do sleep 0.1; done\"]
-    stop_grace_period: 8s
+    command: [sh, -c, \"trap 'sleep 5; exit 0' TERM; while :; do sleep 0.1; done\"]
+    stop_grace_period: 20s
     networks: [back]
     deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
 networks: {back: {}, front: {internal: true}}

@@ -91,9 +91,10 @@ fn key(index: usize) -> String {
 
 fn file(services: &[&str]) -> String {
     let mut text = String::from("version: '3.13'\nservices:\n");
+    let port = common::ports();
     for (index, service) in services.iter().enumerate() {
-        let port = |offset: u16| (common::ports() + offset).to_string();
-        let keys = service.replace("PORT", &port(0)).replace("OTHER", &port(1));
+        let keys =
+            service.replace("PORT", &port.to_string()).replace("OTHER", &(port + 1).to_string());
         let command = "command: [sleep, '1000']";
         let name = key(index);
         text += &format!("  {name}:\n    image: {BUSYBOX}\n    {command}\n    {keys}\n");

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{
-    BUSYBOX, Cleanup, endpoint, eventually, ports, real_engine, remove_stack, unique_stack,
+    BUSYBOX, Cleanup, endpoint, eventually, ports, real_engine, remove_stack, subnet, unique_stack,
 };
 use potluck::{
     engine::{Engine, Scope, api},
@@ -135,7 +135,7 @@ services:
   c: {image: BUSYBOX, deploy: {replicas: 0}}
 networks:
   inner: {driver: overlay, attachable: true, internal: true, labels: {a: b}}
-  outer: {driver_opts: {com.docker.network.driver.mtu: '1400'}, ipam: {config: [{subnet: 10.213.SUBNET.0/24}]}}
+  outer: {driver_opts: {com.docker.network.driver.mtu: '1400'}, ipam: {config: [{subnet: SUBNET.0/24}]}}
   named: {name: STACK-named}
 ",
     ),
@@ -213,6 +213,8 @@ secrets: {file: {file: ./page}}
 struct Bench {
     folder: tempfile::TempDir,
     stack: StackName,
+    ports: u16,
+    subnet: String,
     engine: std::sync::Arc<dyn Engine>,
     _cleanup: Cleanup,
 }
@@ -224,7 +226,7 @@ impl Bench {
         let cleanup = Cleanup::new(&stack);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("page"), "content").unwrap();
-        Some(Bench { folder, stack, engine, _cleanup: cleanup })
+        Some(Bench { folder, stack, ports: ports(), subnet: subnet(), engine, _cleanup: cleanup })
     }
 
     fn file(&self, text: &str) -> PathBuf {
@@ -232,8 +234,8 @@ impl Bench {
         let text = text
             .replace("BUSYBOX", BUSYBOX)
             .replace("STACK", self.stack.as_str())
-            .replace("PORT", &(ports() / 10).to_string())
-            .replace("SUBNET", &(std::process::id() % 250).to_string());
+            .replace("PORT", &(self.ports / 10).to_string())
+            .replace("SUBNET", &self.subnet);
         fs::write(&path, text).unwrap();
         path
     }

@@ -169,7 +169,7 @@ impl Operator {
 impl Drop for Operator {
     fn drop(&mut self) {
         self.docker(&["stack", "rm", &self.stack]);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + common::PATIENCE;
         let label = format!("label=com.docker.stack.namespace={}", self.stack);
         while Instant::now() < deadline
             && !self.docker(&["ps", "-aq", "--filter", &label]).stdout.trim().is_empty()

@@ -131,7 +131,7 @@ impl Drop for OnSwarm {
     fn drop(&mut self) {
         docker(&["stack", "rm", &self.stack]);
         let label = format!("label=com.docker.stack.namespace={}", self.stack);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + common::PATIENCE;
         while Instant::now() < deadline
             && !docker(&["ps", "-aq", "--filter", &label]).trim().is_empty()
         {

@@ -8,6 +8,7 @@
 mod alone;
 pub mod app;
 mod forward;
+mod ports;
 pub mod skip;
 
 use std::{
@@ -28,6 +29,7 @@ use potluck::{
 
 pub use alone::{is_alone, this_test, this_test_alone};
 pub use forward::forward;
+pub use ports::{ports, subnet};
 pub use skip::skip;
 
 /// busybox and nothing else: `/bin/sh` and all applets.
@@ -282,10 +284,4 @@ pub async fn running_container(engine: &dyn Engine, service: &str) -> String {
         engine.containers(service).await.unwrap().into_iter().next().map(|found| found.id)
     })
     .await
-}
-
-/// Ports of this process: ten from here on, below those that outgoing
-/// connections use, and other than those of tests that run beside it.
-pub fn ports() -> u16 {
-    20000 + (std::process::id() % 1000) as u16 * 10
 }
