@@ -19,7 +19,11 @@ pub(crate) mod survey;
 pub(crate) mod takeover;
 pub(crate) mod version;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use crate::{
     compose::{Source, Stack, Warning},
@@ -59,8 +63,8 @@ pub struct Context {
     pub grants: Vec<GivenGrant>,
     /// What services may reach, as given on the command line.
     pub reaches: Vec<GivenReach>,
-    /// Who runs this command.
-    pub operator: Operator,
+    /// Who runs this command; asked of the system when an operation needs it.
+    pub operator: LazyLock<Operator>,
     /// How long to wait for another operation on the app.
     pub lock_wait: Duration,
 }

@@ -1,7 +1,13 @@
 //! What a command works with: the operator's folder, the terminal, and what an
 //! operation needs. Nothing is opened before a command needs it.
 
-use std::{env, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    env,
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -124,7 +130,7 @@ impl Session {
             consent: answers,
             grants: Vec::new(),
             reaches: Vec::new(),
-            operator: operator(),
+            operator: LazyLock::new(operator),
             lock_wait: Duration::ZERO,
         };
         Ok(Operating { context, renderer })

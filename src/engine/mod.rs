@@ -342,9 +342,8 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Tasks of one service (by id), newest first, old ones included as long
     /// as swarm keeps them.
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error>;
-    /// Tasks of all services that had the label when swarm made them: those of a service
-    /// that was labelled later are missing. In the order of [`Engine::tasks`].
-    async fn labelled_tasks(&self, scope: Scope<'_>) -> Result<Vec<api::Task>, Error>;
+    /// Tasks of several services (by id), as [`Engine::tasks`].
+    async fn tasks_of(&self, services: &[String]) -> Result<Vec<api::Task>, Error>;
     async fn nodes(&self) -> Result<Vec<api::Node>, Error>;
     /// The full name of a service that holds one of these ports of a node (`mode:
     /// host`), and the port: one with a task there, not one that only wants it.

@@ -16,17 +16,22 @@ use crate::{
     },
 };
 
-use super::DeployOptions;
+use super::{DeployOptions, record::Record};
 
 /// The parts of the app that a rollout needs; the rest changes when consent is recorded.
 pub(super) struct Wanted {
     engine: Arc<Confined>,
     stack: Arc<Stack>,
+    known: Vec<String>,
 }
 
 impl Wanted {
-    pub fn of(app: &App) -> Self {
-        Wanted { engine: Arc::clone(&app.engine), stack: Arc::clone(&app.stack) }
+    /// # Errors
+    /// A record of the last deploy that cannot be read.
+    pub fn of(context: &Context, app: &App) -> Result<Self, Error> {
+        let record = Record::read(context, &app.entry)?;
+        let known = record.map(|record| record.services).unwrap_or_default();
+        Ok(Wanted { engine: Arc::clone(&app.engine), stack: Arc::clone(&app.stack), known })
     }
 }
 
@@ -41,6 +46,7 @@ pub(super) fn rollout<'a>(
 ) -> Rollout<'a> {
     Rollout {
         engine: &*wanted.engine,
+        known: &wanted.known,
         stack: &wanted.stack,
         progress: &*context.progress,
         docker: &context.docker,

@@ -37,7 +37,7 @@ pub async fn plan(
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
-    let wanted = Wanted::of(app);
+    let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
     let plan = prepare(context, &rollout, None, app, options).await?.plan;
     Ok(report(app, plan, false, Reached::default(), started))
@@ -85,7 +85,7 @@ async fn run(
     app: &mut App,
     options: &DeployOptions,
 ) -> Result<(Plan, bool, Reached), Error> {
-    let wanted = Wanted::of(app);
+    let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
     let prepared = prepare(context, &rollout, Some(guard), app, options).await?;
     if prepared.due.is_some() && !context.consent.plan(&prepared.plan) {

@@ -205,7 +205,7 @@ pub(super) async fn prepare(
         transition,
         way_back,
         missing: reviewed.missing,
-        record: Record { fingerprint },
+        record: Record { fingerprint, services: Vec::new() },
     };
     Ok(Prepared { plan, live, work, images, due: Some(due) })
 }

@@ -20,6 +20,9 @@ use crate::{
 pub(crate) struct Record {
     /// See [`fingerprint`].
     pub fingerprint: String,
+    /// Ids of the services, so that the next deploy can look at their tasks at once.
+    #[serde(default)]
+    pub services: Vec<String>,
 }
 
 /// A digest of what hooks can see (settings, recipe and plugins), without

@@ -21,7 +21,7 @@ use crate::{
         send::apply::Applied,
         state::since::Since,
         wants_tasks,
-        work::Work,
+        work::{Action, Work},
     },
 };
 
@@ -142,6 +142,7 @@ impl Steps<'_> {
             self.after_deploy(&work).await?;
             // Without a record, the next deploy runs the hooks that this one left
             // out.
+            self.record.services = ids(&work, &applied);
             self.record.write(context, &self.app.entry)?;
         }
         confirm(lease).await?;
@@ -278,4 +279,11 @@ async fn confirm(lease: Option<&Lease>) -> Result<(), Error> {
         Some(lease) => Ok(lease.confirm().await?),
         None => Ok(()),
     }
+}
+
+/// Ids of the services: of those that were sent, and of those that are kept.
+fn ids(work: &Work, applied: &Applied) -> Vec<String> {
+    let sent = applied.sent.iter().map(|sent| sent.id.clone());
+    let kept = work.services.iter().filter(|service| service.action == Action::Keep);
+    sent.chain(kept.filter_map(|kept| kept.before.as_ref()?.id.clone())).collect()
 }

@@ -887,10 +887,14 @@ impl Engine for Confined {
         Ok(tasks)
     }
 
-    async fn labelled_tasks(&self, scope: Scope<'_>) -> Result<Vec<api::Task>, Error> {
-        // They name their services by id alone, and give no right to their logs and
-        // containers, as those of `tasks` do.
-        self.inner.labelled_tasks(scope).await
+    async fn tasks_of(&self, services: &[String]) -> Result<Vec<api::Task>, Error> {
+        let (mut all, owned) =
+            futures_util::try_join!(self.inner.tasks_of(services), self.owned())?;
+        all.retain(|task| {
+            let service = task.service_id.as_deref().unwrap_or_default();
+            owned.name_of(Kind::Service, service).is_some()
+        });
+        Ok(all)
     }
 
     async fn port_holder(

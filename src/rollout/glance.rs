@@ -1,18 +1,15 @@
-//! One look at services that nothing is sent to, with what was read along with their
-//! specs: where all of them run, the swarm is asked nothing more.
+//! One look at services that nothing is sent to, with what is read at the same time as
+//! their specs: if all of them run, the swarm is asked nothing more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::{
-    engine::{self, Engine, Scope, api},
-    home::StackName,
-};
+use crate::engine::{self, Engine, api};
 
 use super::state::{Look, State, classify, condition};
 
-/// The tasks of a stack and the nodes of its swarm.
+/// The tasks of some services, and the nodes of their swarm.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Glance {
     /// By the id of their service.
@@ -21,22 +18,32 @@ pub(crate) struct Glance {
 }
 
 impl Glance {
+    /// Looks at services by the ids that they had when they were deployed. If one of them
+    /// is gone, nothing is known of any.
+    ///
     /// # Errors
     /// What the engine says.
-    pub async fn take(engine: &dyn Engine, stack: &StackName) -> Result<Self, engine::Error> {
-        let labelled = engine.labelled_tasks(Scope::Stack(stack));
-        let (all, nodes) = futures_util::try_join!(labelled, engine.nodes())?;
-        let mut tasks: BTreeMap<String, Vec<api::Task>> = BTreeMap::new();
+    pub async fn take(engine: &dyn Engine, services: &[String]) -> Result<Self, engine::Error> {
+        if services.is_empty() {
+            return Ok(Glance::default());
+        }
+        let (all, nodes) = match futures_util::try_join!(engine.tasks_of(services), engine.nodes())
+        {
+            Err(error) if error.is_not_found() => return Ok(Glance::default()),
+            answers => answers?,
+        };
+        let mut tasks: BTreeMap<String, Vec<api::Task>> =
+            services.iter().map(|id| (id.clone(), Vec::new())).collect();
         for task in all {
             tasks.entry(task.service_id.clone().unwrap_or_default()).or_default().push(task);
         }
         Ok(Glance { tasks, nodes })
     }
 
-    /// The state of a service that nothing was sent to, if it is good already. None
-    /// where it has to be watched: one whose stack's label is newer than its tasks, say.
+    /// The state of a service that nothing was sent to, if it is good already. None if it
+    /// has to be watched, or is not one of those that were looked at.
     pub fn good(&self, service: &api::Service) -> Option<State> {
-        let tasks: &[api::Task] = self.tasks.get(service.id.as_deref()?).map_or(&[], Vec::as_slice);
+        let tasks = self.tasks.get(service.id.as_deref()?)?;
         let nothing = BTreeSet::new();
         let state = classify(&Look {
             service,

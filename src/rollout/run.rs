@@ -47,6 +47,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 /// One stack that is rolled out to a swarm.
 pub(crate) struct Rollout<'a> {
     pub engine: &'a dyn Engine,
+    /// Ids of its services when they were deployed last, if that is known.
+    pub known: &'a [String],
     pub stack: &'a Stack,
     pub progress: &'a dyn Sink,
     /// Where credentials for registries come from.
@@ -101,7 +103,7 @@ impl Rollout<'_> {
     pub async fn live(&self) -> Result<Live, Error> {
         let (mut live, glance) = futures_util::try_join!(
             Live::read(self.engine, self.stack),
-            Glance::take(self.engine, &self.stack.name),
+            Glance::take(self.engine, self.known),
         )?;
         live.glance = glance;
         let asked: Vec<(&str, String)> = contents::unproven(&self.stack.secrets, &live);

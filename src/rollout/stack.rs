@@ -80,6 +80,7 @@ pub async fn deploy_stack(
     let started = Instant::now();
     let rollout = Rollout {
         engine,
+        known: &[],
         stack,
         progress,
         docker,

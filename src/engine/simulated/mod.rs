@@ -355,13 +355,13 @@ impl Engine for Simulated {
             .await
     }
 
-    async fn labelled_tasks(&self, scope: Scope<'_>) -> Result<Vec<api::Task>, Error> {
+    async fn tasks_of(&self, services: &[String]) -> Result<Vec<api::Task>, Error> {
         self.change(|state, _| {
-            let services = state.services.iter().filter(|service| {
-                let labels = service.spec().and_then(|spec| spec.labels.as_ref());
-                in_scope(scope, |label| labels?.get(label))
-            });
-            Ok(services.flat_map(|service| service.tasks.iter().rev().cloned()).collect())
+            let mut tasks = Vec::new();
+            for service in services {
+                tasks.extend(state.service(service)?.tasks.iter().rev().cloned());
+            }
+            Ok(tasks)
         })
         .await
     }

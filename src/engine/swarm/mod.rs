@@ -84,17 +84,6 @@ impl SwarmEngine {
         Ok(Self { docker, raw, endpoint: endpoint.to_owned() })
     }
 
-    async fn tasks_by(
-        &self,
-        about: About,
-        filters: &HashMap<String, Vec<String>>,
-    ) -> Result<Vec<api::Task>, Error> {
-        let path = format!("/tasks?filters={}", raw::filters(filters));
-        let mut tasks: Vec<api::Task> = self.call(about, self.raw.get(&path)).await?;
-        convert::newest_first(&mut tasks);
-        Ok(tasks)
-    }
-
     /// A client that sends these credentials with its requests. bollard would
     /// encode them with the plain base64 alphabet, which Docker refuses as
     /// soon as a `+` or `/` comes up; so the header is set here.
@@ -325,12 +314,17 @@ impl Engine for SwarmEngine {
     }
 
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
-        let about = About::new(Verb::Inspect, Kind::Service, service);
-        self.tasks_by(about, &filter("service", service.to_owned())).await
+        self.tasks_of(&[service.to_owned()]).await
     }
 
-    async fn labelled_tasks(&self, scope: Scope<'_>) -> Result<Vec<api::Task>, Error> {
-        self.tasks_by(About::list(Kind::Service), &filters(scope)).await
+    async fn tasks_of(&self, services: &[String]) -> Result<Vec<api::Task>, Error> {
+        // By their ids: a label makes swarm look at all tasks that it has.
+        let filters = HashMap::from([("service".to_owned(), services.to_vec())]);
+        let path = format!("/tasks?filters={}", raw::filters(&filters));
+        let about = About::new(Verb::Inspect, Kind::Service, &services.join(", "));
+        let mut tasks: Vec<api::Task> = self.call(about, self.raw.get(&path)).await?;
+        convert::newest_first(&mut tasks);
+        Ok(tasks)
     }
 
     async fn nodes(&self) -> Result<Vec<api::Node>, Error> {

@@ -5,7 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command as Process,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -146,7 +146,7 @@ impl TestApp {
             consent: Arc::new(Yes),
             grants: Vec::new(),
             reaches: Vec::new(),
-            operator: Operator { user: "anna".into(), host: "here".into() },
+            operator: LazyLock::new(|| Operator { user: "anna".into(), host: "here".into() }),
             lock_wait: Duration::ZERO,
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
