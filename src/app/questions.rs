@@ -108,7 +108,7 @@ impl fmt::Display for Wish {
 /// What one service reaches beyond what was agreed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReachWish {
-    /// Its key in the compose files, or [`reach::STACK`].
+    /// Its key in the compose files, or [`super::reach::STACK`].
     pub service: String,
     /// All that needs a yes.
     pub reach: BTreeSet<Reach>,
