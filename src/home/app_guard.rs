@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write,
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -24,9 +25,17 @@ const FILLED: usize = 256;
 pub struct AppGuard {
     app: AppEntry,
     file: File,
+    place: Option<String>,
 }
 
 impl AppGuard {
+    /// Names the lock among those of all machines: who has it knows that each earlier
+    /// holder of this very lock has ended. None where the system does not say which boot
+    /// it is.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
     /// The app that it guards.
     pub fn app(&self) -> &AppEntry {
         &self.app
@@ -80,8 +89,16 @@ impl Home {
             }
         };
         write().map_err(|e| failed("writing", e))?;
-        Ok(AppGuard { app: app.clone(), file })
+        let place = place(&file);
+        Ok(AppGuard { app: app.clone(), file, place })
     }
+}
+
+/// The lock file by its inode, and this boot of this machine by Linux's random id.
+fn place(file: &File) -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let about = file.metadata().ok()?;
+    Some(format!("{}:{:x}:{:x}", boot.trim(), about.dev(), about.ino()))
 }
 
 /// None if it has not written that yet, or is an older potluck.

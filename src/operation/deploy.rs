@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     DeployOptions, DeployReport,
-    app_rollout::{Wanted, rollout},
+    app_rollout::{Wanted, rollout, work},
     lease::{Lease, leased},
     prepare::{Prepared, prepare},
     steps::Steps,
@@ -95,8 +95,8 @@ async fn run(
     if prepared.due.is_none() || app.engine.is_fenced() {
         return carry_out(context, guard, app, options, &rollout, prepared, None).await;
     }
-    let (engine, name) = (Arc::clone(&app.engine), app.entry.name.clone());
-    leased(context, &engine, &name, "a deploy", async |lease| {
+    let engine = Arc::clone(&app.engine);
+    leased(context, &engine, guard, "a deploy", async |lease| {
         let prepared = anew(context, guard, app, options, &rollout, prepared).await?;
         carry_out(context, guard, app, options, &rollout, prepared, Some(lease)).await
     })
@@ -113,16 +113,16 @@ async fn anew(
     rollout: &Rollout<'_>,
     prepared: Prepared,
 ) -> Result<Prepared, Error> {
-    if rollout.live().await?.is_same(&prepared.live) {
-        return Ok(prepared);
+    let live = rollout.live().await?;
+    let work = work(rollout, app, &live, &prepared.images).await?;
+    if work.plan().changes == prepared.work.plan().changes {
+        return Ok(Prepared { live, work, ..prepared });
     }
-    let agreed = prepared.plan;
     // Its plugins end before others of the same names start.
-    drop(prepared.due);
+    drop(prepared);
     let prepared = prepare(context, rollout, Some(guard), app, options).await?;
-    match prepared.plan == agreed || prepared.due.is_none() {
+    match prepared.due.is_none() || context.consent.changed_plan(&prepared.plan) {
         true => Ok(prepared),
-        false if context.consent.changed_plan(&prepared.plan) => Ok(prepared),
         false => Err(Error::PlanChanged { app: app.entry.name.to_string() }),
     }
 }

@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     app::{Context, Error, Taken},
     engine::{self, Engine},
-    home::{AppName, StackName},
+    home::{AppGuard, StackName},
     owner::{
         Confined, Fence, Unreadable,
         lease::{self as kept, Holder, Operator},
@@ -51,16 +51,17 @@ const LAST: Duration = Duration::from_secs(3);
 pub async fn leased<T, E: From<Error>>(
     context: &Context,
     engine: &Confined,
-    app: &AppName,
+    guard: &AppGuard,
     doing: &str,
     work: impl AsyncFnOnce(&Lease) -> Result<T, E>,
 ) -> Result<T, E> {
-    let lease = Lease::take(context, engine, app, doing).await?;
+    let lease = Lease::take(context, engine, guard, doing).await?;
     let outcome = work(&lease).await;
     engine.fence(None);
     if let Err(error) = lease.release().await {
         context.progress.warn(format!(
-            "{app}: its lease is not released, which keeps others waiting for a minute: {error}"
+            "{}: its lease is not released, which keeps others waiting for a minute: {error}",
+            guard.app().name
         ));
     }
     outcome
@@ -157,12 +158,13 @@ impl Lease {
     async fn take(
         context: &Context,
         confined: &Confined,
-        app: &AppName,
+        guard: &AppGuard,
         doing: &str,
     ) -> Result<Lease, Error> {
+        let app = &guard.app().name;
         let engine = confined.beneath();
         let stack = confined.stack();
-        let holder = holder(&context.operator, doing)?;
+        let holder = holder(&context.operator, guard, doing)?;
         let (began, wait) = (Instant::now(), context.lock_wait);
         let mut watched: Option<(String, u64, Instant)> = None;
         let mut told = false;
@@ -198,11 +200,14 @@ impl Lease {
                 _ => asked,
             };
             watched = Some((other.config.clone(), other.version, since));
-            if since.elapsed() >= STALE {
-                context.progress.warn(format!(
-                    "{}: {}, but has not renewed its lease since: taking over",
-                    app, other.holder
-                ));
+            // Only one process has a folder's lock of the app, and that is this one.
+            let ended = other.holder.place.is_some() && other.holder.place == holder.place;
+            if ended || since.elapsed() >= STALE {
+                let why = match ended {
+                    true => "that process has ended",
+                    false => "it has not renewed its lease for a minute",
+                };
+                context.progress.warn(format!("{app}: {}, but {why}: taking over", other.holder));
                 let by = context.operator.to_string();
                 end(&*engine, stack, &other, &by).await?;
                 continue;
@@ -352,7 +357,7 @@ async fn end(
     }
 }
 
-fn holder(operator: &Operator, doing: &str) -> Result<Holder, Error> {
+fn holder(operator: &Operator, guard: &AppGuard, doing: &str) -> Result<Holder, Error> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| engine::Error::Io {
         action: "reading the operating system's randomness".into(),
@@ -365,5 +370,6 @@ fn holder(operator: &Operator, doing: &str) -> Result<Holder, Error> {
         host: operator.host.clone(),
         pid: std::process::id(),
         since: Timestamp::now(),
+        place: guard.place().map(str::to_owned),
     })
 }

@@ -36,13 +36,13 @@ const POLL: Duration = Duration::from_millis(250);
 /// [`Error::NothingToUndeploy`], tasks or networks that do not end within `timeout`.
 pub async fn undeploy(
     context: &Context,
-    _: &AppGuard,
+    guard: &AppGuard,
     leaving: &Leaving,
     timeout: Duration,
 ) -> Result<(), Error> {
-    let (engine, app) = (leaving.engine(), &leaving.on_server.entry.name);
+    let engine = leaving.engine();
     let work = async |_: &Lease| take_off(context, leaving, timeout).await;
-    leased(context, engine, app, "an undeploy", work).await
+    leased(context, engine, guard, "an undeploy", work).await
 }
 
 async fn take_off(context: &Context, leaving: &Leaving, timeout: Duration) -> Result<(), Error> {
@@ -159,9 +159,10 @@ async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says; then some may be removed already.
-pub async fn remove(context: &Context, _: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
-    let (engine, app) = (leaving.engine(), &leaving.on_server.entry.name);
-    leased(context, engine, app, "a removal", async |_: &Lease| clear(context, leaving).await).await
+pub async fn remove(context: &Context, guard: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
+    let engine = leaving.engine();
+    leased(context, engine, guard, "a removal", async |_: &Lease| clear(context, leaving).await)
+        .await
 }
 
 async fn clear(context: &Context, leaving: &Leaving) -> Result<(), Error> {

@@ -57,6 +57,9 @@ pub struct Holder {
     /// Its process there.
     pub pid: u32,
     pub since: Timestamp,
+    /// The lock of the app on that machine, which it has, too: its folder's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 impl fmt::Display for Holder {
@@ -159,6 +162,7 @@ mod tests {
             host: "laptop".into(),
             pid: 7,
             since: "2026-11-26T03:00:00Z".parse().unwrap(),
+            place: Some("b:1:2".into()),
         }
     }
 

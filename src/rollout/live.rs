@@ -81,28 +81,6 @@ impl Live {
         })
     }
 
-    /// Whether nothing of it changed since the other was read. What of a service is in
-    /// motion counts as a change.
-    pub fn is_same(&self, other: &Live) -> bool {
-        let version = |version: Option<&api::ObjectVersion>| version.and_then(|it| it.index);
-        let services = |live: &Live| -> Vec<_> {
-            let versions = live.services.values();
-            versions.map(|it| (it.id.clone(), version(it.version.as_ref()))).collect()
-        };
-        let secrets = |live: &Live| -> BTreeSet<_> {
-            live.secrets.iter().map(|it| (it.id.clone(), version(it.version.as_ref()))).collect()
-        };
-        let configs = |live: &Live| -> BTreeSet<_> {
-            live.configs.iter().map(|it| (it.id.clone(), version(it.version.as_ref()))).collect()
-        };
-        let networks =
-            |live: &Live| -> BTreeSet<_> { live.networks.iter().map(|it| it.id.clone()).collect() };
-        services(self) == services(other)
-            && secrets(self) == secrets(other)
-            && configs(self) == configs(other)
-            && networks(self) == networks(other)
-    }
-
     /// Whether a service of the stack has this config now.
     pub fn uses_config(&self, name: &str) -> bool {
         self.containers().any(|container| {

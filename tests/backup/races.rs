@@ -542,8 +542,8 @@ fn a_link_in_the_place_of_a_volume_is_no_volume() {
     for (name, reason) in [
         ("whole", "a symbolic link is in the place of a folder"),
         ("home", "a symbolic link is in the place of a folder"),
-        ("..", "no name of a folder"),
-        ("a/b", "no name of a folder"),
+        ("..", "its name is not valid as the name of a folder"),
+        ("a/b", "its name is not valid as the name of a folder"),
     ] {
         let error = lab.try_open(name).unwrap_err().to_string();
         assert!(error.contains(reason), "{name}: {error}");

@@ -247,6 +247,16 @@ async fn an_operation_ends_by_force_or_by_ctrl_c_and_frees_the_app() {
     assert!(!first.status.success(), "{}", said(&first));
     assert!(said(&first).contains("the lease of"), "{}", said(&first));
 
+    // The next command from the same folder knows that a killed one has ended.
+    let mut first = two.deploying("VALUE=5").await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(two.is_leased());
+    refused(&two.second.run(&["app", "undeploy", app, "-y"]), 5, &["a deploy by "]);
+    let next = two.first.run(&["backup", "create", app]);
+    assert!(next.stderr.contains("that process has ended: taking over"), "{next}");
+    assert!(!two.is_leased());
+
     let first = two.deploying("VALUE=4").await;
     signal(&first, "-INT");
     let first = first.wait_with_output().unwrap();

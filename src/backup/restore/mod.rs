@@ -255,8 +255,8 @@ impl Restore {
         app: &mut App,
         options: &Options,
     ) -> Result<RestoreReport, Error> {
-        let (engine, name) = (Arc::clone(&app.engine), app.entry.name.clone());
-        operation::leased(context, &engine, &name, "a restore", async |_: &Lease| {
+        let engine = Arc::clone(&app.engine);
+        operation::leased(context, &engine, guard, "a restore", async |_: &Lease| {
             self.run_alone(context, guard, app, options).await
         })
         .await

@@ -77,8 +77,7 @@ pub async fn create(
     app: &App,
     options: &Options,
 ) -> Result<SetReport, Error> {
-    let name = &app.entry.name;
-    operation::leased(context, &app.engine, name, "a backup", async |_: &Lease| {
+    operation::leased(context, &app.engine, guard, "a backup", async |_: &Lease| {
         create_alone(context, guard, app, options).await
     })
     .await
