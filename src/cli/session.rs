@@ -249,7 +249,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::io("starting up failed", &e))
 }
 
-/// Who runs this program, for whoever finds an app taken.
+/// Who runs this program, for anyone who finds an app taken.
 pub fn operator() -> Operator {
     // Shown and never relied on.
     let unknown = |_| "an unknown".to_owned();

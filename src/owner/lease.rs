@@ -19,7 +19,7 @@ use crate::{engine::api, home::StackName, text};
 /// The label's value on leases.
 const LEASE_KIND: &str = "lease";
 const RENEWED_LABEL: &str = "org.potluck.renewed";
-/// Set by whoever ends a lease that is not its own, before it is removed.
+/// Set by an operator who ends the lease of someone else, before it is removed.
 const BROKEN_LABEL: &str = "org.potluck.broken";
 /// The newest form of a lease that is understood.
 const FORMAT: u32 = 1;
@@ -28,7 +28,7 @@ const LONGEST: usize = 4096;
 /// Characters of each of its texts that are shown.
 const SHOWN: usize = 120;
 
-/// Who runs potluck, for whoever finds an app taken.
+/// Who runs potluck, for anyone who finds an app taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// The account.

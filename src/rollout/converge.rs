@@ -192,9 +192,8 @@ enum Swarm {
 }
 
 impl Swarm {
-    /// It goes back where the spec says so, and only while it works on an update: what was
-    /// just made has nothing to go back to, and what failed after the watch of the update
-    /// was over stays as it is.
+    /// It goes back if the spec says so, and only while it works on an update: a new service
+    /// has nothing to go back to, and a failure after the monitor window is not rolled back.
     fn of(
         action: Option<api::ServiceSpecUpdateConfigFailureActionEnum>,
         update: Option<api::ServiceUpdateStatusStateEnum>,

@@ -563,7 +563,7 @@ async fn a_deploy_that_is_refused_in_part_says_what_was_changed_and_puts_it_back
     assert!(text.contains("\n  web: the engine refused it: "), "{text}");
     assert!(
         text.ends_with(
-            "\n  extra: was made, and is removed again\n  worker: was updated, and is put \
+            "\n  extra: was made, and is removed again\n  worker: was updated, and is rolled \
              back\nthe previous version is running again"
         ),
         "{text}"

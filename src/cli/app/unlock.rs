@@ -30,7 +30,7 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
-    /// Why, for whoever started the operation
+    /// The reason
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
