@@ -260,8 +260,9 @@ impl Hint for Error {
             }
             Error::GrantsChanged { .. } => Some("run the command again".into()),
             Error::Taken(taken) => Some(format!(
-                "wait until it has ended, or pass `--lock-wait 10m`. It last said that it runs at \
-                 {}; `potluck app unlock {} --reason TEXT` ends it by force",
+                "wait until it has ended, or pass `--lock-wait 10m`. It last renewed its lease at \
+                 {}: if its process died, a command takes over about a minute later. `potluck app \
+                 unlock {} --reason TEXT` ends it by force",
                 taken.renewed.strftime("%H:%M:%S UTC"),
                 taken.app
             )),

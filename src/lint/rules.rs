@@ -80,7 +80,7 @@ rules! {
         "docker itself warns of it",
         "write it as the message says";
     DATABASE_PUBLISHED: Warning "database-published",
-        "a published port listens on all addresses of every node and passes by most firewalls",
+        "a published port listens on all addresses of every node and bypasses most firewalls",
         "remove the port: services on one network reach all ports of each other";
     DEPENDS_ON: Warning "depends-on",
         "swarm starts all services at once, whatever `depends_on` says",

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     compose::{Source, Stack, StackService},
     lint::{Finding, Position, Rule, Severity, rules},
+    plugin::{Role, exported_roles},
 };
 
 const ENABLED: &str = "backupbot.backup";
@@ -18,8 +19,6 @@ const PREFIX: &str = "backupbot.";
 const COMMAND: &str = "backupbot.backup.command";
 const PATH: &str = "backupbot.backup.path";
 const VOLUMES: &str = "backupbot.backup.volumes.";
-/// How a component names the role that it exports.
-const ROLE: &[u8] = b"potluck:recipe/backup@";
 
 /// Whether a plugin of the recipe backs up the app: then labels are not checked.
 pub fn has_plugin(checkout: &Checkout) -> bool {
@@ -27,7 +26,9 @@ pub fn has_plugin(checkout: &Checkout) -> bool {
         ComponentRef::Standard(standard) if standard.name == "backupbot" => false,
         ref component => checkout
             .component(component)
-            .is_ok_and(|bytes| bytes.windows(ROLE.len()).any(|window| window == ROLE)),
+            .ok()
+            .and_then(|bytes| exported_roles(&plugin.name, &bytes).ok())
+            .is_some_and(|roles| roles.contains(&Role::Backup)),
     })
 }
 

@@ -19,8 +19,6 @@ use crate::{
 const MAX_PLUGINS: usize = 32;
 /// Most grants of one plugin; more than anybody would read before agreeing.
 const MAX_GRANTS: usize = 32;
-/// Longest `recipe.yml`, in bytes.
-const MAX_LENGTH: usize = 256 << 10;
 
 /// A recipe's own description. A recipe without `recipe.yml` has an empty one.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,13 +83,16 @@ struct WrittenPlugin {
 }
 
 impl Manifest {
+    /// Longest `recipe.yml`, in bytes.
+    pub(crate) const MAX_LENGTH: usize = 256 << 10;
+
     /// Reads the text of a `recipe.yml`.
     ///
     /// # Errors
     /// [`Error::Manifest`] with the line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        if text.len() > MAX_LENGTH {
-            return Err(Error::Manifest(format!("it is longer than {MAX_LENGTH} bytes")));
+        if text.len() > Self::MAX_LENGTH {
+            return Err(Error::Manifest(format!("it is longer than {} bytes", Self::MAX_LENGTH)));
         }
         let empty = |line: &str| matches!(line.trim(), "" | "---") || line.trim().starts_with('#');
         if text.lines().all(empty) {

@@ -13,7 +13,10 @@ use std::{
 };
 
 use super::{Component, Defaults, Error, component::stem};
-use crate::recipe::{Manifest, PluginEntry};
+use crate::{
+    recipe::{Manifest, PluginEntry},
+    regular,
+};
 
 /// Scenarios of one component.
 #[derive(Debug, Clone)]
@@ -147,7 +150,8 @@ impl From<&PluginEntry> for Defaults {
 
 fn manifest(folder: &Path) -> Result<Option<Manifest>, Error> {
     let path = folder.join("recipe.yml");
-    let text = match fs::read_to_string(&path) {
+    let read = regular::read(&path, Manifest::MAX_LENGTH as u64);
+    let text = match read.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Error::Io { action: "reading", path, source }),

@@ -37,12 +37,9 @@ impl Decoder<'_> {
             Value::Null => String::new(),
             other => {
                 let message = format!("must be a string, not {}", other.kind());
-                match other.print() {
-                    Some(shown) => {
-                        let hint = format!("write \"{shown}\" in quotes");
-                        self.sink.hint(node.at, path, message, hint);
-                    }
-                    None => self.sink.push(node.at, path, message),
+                match other {
+                    Value::List(_) | Value::Map(_) => self.sink.push(node.at, path, message),
+                    _ => self.sink.hint(node.at, path, message, "write it in quotes"),
                 }
                 String::new()
             }

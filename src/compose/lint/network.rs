@@ -61,7 +61,7 @@ pub fn check(subject: Subject<'_>, findings: &mut Findings<'_>) {
         if ports(service).any(|p| p.target == *port && protocol(p) == "tcp") {
             let message = format!(
                 "port {port}, that of {database}, is published on all addresses of every node, \
-                 past most firewalls"
+                 bypassing most firewalls"
             );
             findings.push(&rules::DATABASE_PUBLISHED, at, path.clone(), message);
         }

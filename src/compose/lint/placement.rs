@@ -22,8 +22,19 @@ impl<'a> Constraint<'a> {
             Some(sides) => (true, sides),
             None => (false, text.split_once("!=")?),
         };
-        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+        let (key, value) = (lowered(key.trim()), value.trim());
         (!value.is_empty()).then_some(Constraint { text, key, equal, value })
+    }
+}
+
+/// A key as swarm compares it: only the name of a label keeps its case (moby/swarmkit,
+/// `manager/constraint/constraint.go`).
+fn lowered(key: &str) -> String {
+    let lower = key.to_ascii_lowercase();
+    let labels = ["node.labels.", "engine.labels."];
+    match labels.iter().find(|labels| lower.starts_with(**labels)) {
+        Some(labels) => format!("{labels}{}", &key[labels.len()..]),
+        None => lower,
     }
 }
 

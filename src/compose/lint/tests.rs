@@ -759,6 +759,9 @@ fn constraints_that_hold_nowhere_are_told() {
         assert_eq!(told(constraints), [message]);
     }
     assert_eq!(told("node.role == Manager, node.hostname != a"), Vec::<String>::new());
+    // Only the names of labels keep their case.
+    assert_eq!(told("node.labels.Zone == a, node.labels.zone == b"), Vec::<String>::new());
+    assert_eq!(told("node.labels.zone == a, Node.Labels.zone == b").len(), 1);
     let severity = |constraint: &str| {
         let text =
             format!("services: {{a: {{deploy: {{placement: {{constraints: [{constraint}]}}}}}}}}");

@@ -390,7 +390,9 @@ fn resolve(
                 } else {
                     format!("the variable {name} must be set: {message}")
                 },
-                hint: format!("set {name} in the environment file"),
+                hint: format!(
+                    "set {name}: in the settings of an app, in the environment of a `stack` command"
+                ),
             }),
         };
     }

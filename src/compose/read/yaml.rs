@@ -386,7 +386,7 @@ impl Reader<'_> {
                 let message = format!("a key must be a string, not {}", key.node.value.kind());
                 let hint = match &key.node.value {
                     Value::Null | Value::List(_) | Value::Map(_) => None,
-                    value => value.print().map(|shown| format!("write \"{shown}\" in quotes")),
+                    _ => Some("write it in quotes".into()),
                 };
                 self.sink.fault(at, "", message, hint);
                 continue;

@@ -250,7 +250,8 @@ impl Checker<'_> {
         let given = node.value.kind();
         let hint = match (&node.value, rule) {
             (Value::Int(_) | Value::Float(_) | Value::Bool(_), _) if accepts(rule, is_text) => {
-                node.value.print().map(|v| format!("write \"{v}\" in quotes"))
+                // The value is no longer as it was written: 0123 is 83.
+                Some("write it in quotes".into())
             }
             (Value::Int(seconds), Rule::Duration) => Some(format!("write `{seconds}s`")),
             (Value::Str(text), _) if accepts(rule, |r| matches!(r, Rule::Flag)) => {

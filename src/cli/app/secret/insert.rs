@@ -26,7 +26,7 @@ use crate::{
 ///
 /// The value is read from a file, from standard input, or from a prompt that
 /// doesn't show it; never from the arguments, where others could see it. The
-/// line break after a single line is removed.
+/// line break after a single line is removed, unless it comes with `--file`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
