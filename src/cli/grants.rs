@@ -138,6 +138,16 @@ impl Consent for Answers {
         self.go.fetch_or(go, Ordering::Relaxed);
         go
     }
+
+    fn changed_plan(&self, plan: &Plan) -> bool {
+        self.ui.warn("someone else changed the app meanwhile; what is to be done now:");
+        show_plan(&self.ui, plan);
+        let go = self.plan == PlanQuestion::Ask
+            && self.ui.is_interactive()
+            && self.ask("Go ahead with this plan?", Enter::No);
+        self.go.fetch_and(go, Ordering::Relaxed);
+        go
+    }
 }
 
 fn capitalised(sentence: &str) -> String {

@@ -2,7 +2,8 @@
 //!
 //! The lease is a config on the swarm ([`crate::owner::lease`]), made atomically, renewed
 //! by version every [`RENEW`], and removed by id. A process that missed its renewals for
-//! [`STOP`] changes nothing more ([`Fence`]); another one takes the lease over only when
+//! [`STOP`] changes nothing more, and before each change it asks the swarm whether the
+//! lease is still its own ([`Fence`]); another one takes the lease over only when
 //! it saw the same version for [`STALE`] by its own monotonic clock. The holder's clock
 //! runs on while it is stopped (SIGSTOP, a suspended laptop), so that of two processes
 //! never both go on. What remains is a request that was sent before: it may still arrive,
@@ -17,10 +18,11 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -39,6 +41,8 @@ const RENEW: Duration = Duration::from_secs(15);
 const STOP: Duration = Duration::from_secs(45);
 /// Without a renewal for this long the lease may be taken over.
 const STALE: Duration = Duration::from_secs(60);
+/// For how long an answer of the swarm that the lease is ours is believed.
+const FRESH: Duration = Duration::from_secs(1);
 /// Between two looks at somebody else's lease.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the end of a process waits for its leases to be removed.
@@ -82,10 +86,33 @@ struct State {
     holder: Holder,
     /// The config's id.
     config: String,
-    /// The config's version, and when it was last known to be ours.
-    renewed: Mutex<(u64, Instant)>,
+    times: Mutex<Times>,
     /// Somebody else broke it or took it over.
     lost: AtomicBool,
+}
+
+/// By [`now`].
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// The config's version.
+    version: u64,
+    /// When it was last renewed.
+    renewed: Duration,
+    /// When the swarm was last asked, and it was ours.
+    confirmed: Option<Duration>,
+}
+
+/// A clock that runs on while the process is stopped and, on Linux, while the machine is
+/// suspended.
+fn now() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 impl fmt::Debug for State {
@@ -95,38 +122,53 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    fn renewed(&self) -> (u64, Instant) {
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads it back: its version, if it is still ours.
-    async fn read(&self) -> Result<Option<u64>, engine::Error> {
-        let asked = Instant::now();
+    /// Whether it may still be ours, as far as this process knows.
+    fn may_hold(&self) -> Result<(), engine::Error> {
+        let silent = now().saturating_sub(self.times().renewed);
+        if self.lost.load(Ordering::Relaxed) || silent >= STOP {
+            return Err(engine::Error::LeaseLost { stack: self.stack.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Asks the swarm whether it is still ours.
+    async fn confirm(&self) -> Result<(), engine::Error> {
+        self.may_hold()?;
+        let asked = now();
         let found = match self.engine.config(&kept::name(&self.stack)).await {
             Ok(config) => kept::Lease::read(&config).ok(),
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error),
         };
-        let ours = found.filter(|it| it.config == self.config && it.broken.is_none());
-        let version = ours.map(|it| it.version);
-        match version {
-            Some(version) => {
-                *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = (version, asked);
+        match found.filter(|it| it.config == self.config && it.broken.is_none()) {
+            Some(ours) => {
+                let mut times = self.times();
+                (times.version, times.confirmed) = (ours.version, Some(asked));
             }
             None => self.lost.store(true, Ordering::Relaxed),
         }
-        Ok(version)
+        self.may_hold()
     }
 
     /// Renews it by version.
     async fn renew(&self) -> Result<(), engine::Error> {
-        let (version, _) = self.renewed();
-        let spec = kept::spec(&self.stack, &self.holder, Timestamp::now(), None);
+        let (asked, version) = (now(), self.times().version);
+        let spec = kept::spec(&self.stack, &self.holder, Timestamp::now());
         match self.engine.update_config(&self.config, version, spec).await {
-            Ok(()) | Err(engine::Error::OutOfSequence { .. }) => self.read().await.map(drop),
-            Err(error) if error.is_not_found() => self.read().await.map(drop),
-            Err(error) => Err(error),
+            Ok(()) => self.times().renewed = asked,
+            // Perhaps an answer was lost: the version is read, and used at the next try.
+            Err(engine::Error::OutOfSequence { .. }) => {
+                self.confirm().await?;
+                return Err(engine::Error::OutOfSequence { service: kept::name(&self.stack) });
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
         }
+        self.confirm().await
     }
 
     async fn remove(&self) -> Result<(), engine::Error> {
@@ -137,14 +179,14 @@ impl State {
     }
 }
 
+#[async_trait]
 impl Fence for State {
-    fn may_change(&self) -> Result<(), engine::Error> {
-        let (_, renewed) = self.renewed();
-        let lost = self.lost.load(Ordering::Relaxed);
-        if lost || renewed.elapsed() >= STOP {
-            return Err(engine::Error::LeaseLost { stack: self.stack.to_string() });
+    async fn may_change(&self) -> Result<(), engine::Error> {
+        let confirmed = self.times().confirmed;
+        match confirmed.is_some_and(|at| now().saturating_sub(at) < FRESH) {
+            true => self.may_hold(),
+            false => self.confirm().await,
         }
-        Ok(())
     }
 }
 
@@ -165,12 +207,12 @@ impl Lease {
         let engine = confined.beneath();
         let stack = confined.stack();
         let holder = holder(&context.operator, guard, doing)?;
-        let (began, wait) = (Instant::now(), context.lock_wait);
-        let mut watched: Option<(String, u64, Instant)> = None;
+        let (began, wait) = (now(), context.lock_wait);
+        let mut watched: Option<(String, u64, Duration)> = None;
         let mut told = false;
         loop {
-            let asked = Instant::now();
-            let spec = kept::spec(stack, &holder, Timestamp::now(), None);
+            let asked = now();
+            let spec = kept::spec(stack, &holder, Timestamp::now());
             match engine.create_config(spec).await {
                 Ok(config) => {
                     let state = State {
@@ -178,44 +220,60 @@ impl Lease {
                         stack: stack.clone(),
                         holder,
                         config,
-                        renewed: Mutex::new((0, asked)),
+                        times: Mutex::new(Times { version: 0, renewed: asked, confirmed: None }),
                         lost: AtomicBool::new(false),
                     };
                     let lease = Lease::begin(state);
                     // The version to renew it by.
                     lease.confirm().await?;
+                    if watched.is_some() {
+                        confined.forget().await;
+                    }
                     confined.fence(Some(Arc::clone(&lease.state) as Arc<dyn Fence>));
                     return Ok(lease);
                 }
                 Err(engine::Error::Exists { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            let Some(other) = look(&*engine, stack).await? else { continue };
+            let Some(other) = look(&*engine, stack).await? else {
+                // It ended in between; or swarm, which compares names without case, means
+                // a config that nobody finds by this name.
+                if now().saturating_sub(began) >= wait.max(LAST) {
+                    return Err(Error::BadLease {
+                        name: kept::name(stack),
+                        reason: "swarm says that it exists, and does not find it".into(),
+                    });
+                }
+                sleep(LOOK / 4).await;
+                continue;
+            };
+            let seen = now();
             let since = match &watched {
                 Some((config, version, since))
                     if (config, *version) == (&other.config, other.version) =>
                 {
                     *since
                 }
-                _ => asked,
+                _ => seen,
             };
             watched = Some((other.config.clone(), other.version, since));
             // Only one process has a folder's lock of the app, and that is this one.
             let ended = other.holder.place.is_some() && other.holder.place == holder.place;
-            if ended || since.elapsed() >= STALE {
+            if ended || seen.saturating_sub(since) >= STALE {
                 let why = match ended {
                     true => "that process has ended",
                     false => "it has not renewed its lease for a minute",
                 };
                 context.progress.warn(format!("{app}: {}, but {why}: taking over", other.holder));
                 let by = context.operator.to_string();
-                end(&*engine, stack, &other, &by).await?;
+                end(&*engine, &other, &by).await?;
+                sleep(LOOK / 4).await;
                 continue;
             }
             // Clocks differ, so this only says whether it is worth a look.
             let silent = Timestamp::now().duration_since(other.renewed).unsigned_abs() >= STALE;
             let patience = if silent { wait.max(STALE + 2 * LOOK) } else { wait };
-            if began.elapsed() >= patience {
+            if seen.saturating_sub(began) >= patience {
                 return Err(Error::Taken(Box::new(Taken {
                     app: app.to_string(),
                     holder: other.holder,
@@ -241,10 +299,10 @@ impl Lease {
         let renewing = tokio::spawn(async move {
             loop {
                 sleep(RENEW).await;
-                while renewed.may_change().is_ok() && renewed.renew().await.is_err() {
+                while renewed.may_hold().is_ok() && renewed.renew().await.is_err() {
                     sleep(LOOK).await;
                 }
-                if renewed.may_change().is_err() {
+                if renewed.may_hold().is_err() {
                     return;
                 }
             }
@@ -257,9 +315,7 @@ impl Lease {
     /// # Errors
     /// [`engine::Error::LeaseLost`], and what the engine says.
     pub async fn confirm(&self) -> Result<(), engine::Error> {
-        self.state.may_change()?;
-        self.state.read().await?;
-        self.state.may_change()
+        self.state.confirm().await
     }
 
     /// Lets it go.
@@ -324,11 +380,11 @@ pub async fn unlock(
     let (beneath, stack) = (engine.beneath(), engine.stack());
     engine.require().await?;
     let Some(other) = look(&*beneath, stack).await? else { return Ok(None) };
-    end(&*beneath, stack, &other, &format!("{operator}: {reason}")).await?;
+    end(&*beneath, &other, &format!("{operator}: {reason}")).await?;
     // One that was renewed at that moment is still there.
     match look(&*beneath, stack).await? {
         Some(still) if still.config == other.config => {
-            end(&*beneath, stack, &still, &format!("{operator}: {reason}")).await?;
+            end(&*beneath, &still, &format!("{operator}: {reason}")).await?;
         }
         _ => {}
     }
@@ -337,14 +393,8 @@ pub async fn unlock(
 
 /// Ends somebody else's lease: by version first, so that of a renewal at the same moment
 /// one fails; then by id.
-async fn end(
-    engine: &dyn Engine,
-    stack: &StackName,
-    other: &kept::Lease,
-    by: &str,
-) -> Result<(), Error> {
-    let spec = kept::spec(stack, &other.holder, other.renewed, Some(by));
-    match engine.update_config(&other.config, other.version, spec).await {
+async fn end(engine: &dyn Engine, other: &kept::Lease, by: &str) -> Result<(), Error> {
+    match engine.update_config(&other.config, other.version, other.ended(by)).await {
         Ok(()) => {}
         // It was renewed or ended: look again.
         Err(engine::Error::OutOfSequence { .. }) => return Ok(()),

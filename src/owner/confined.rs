@@ -135,11 +135,17 @@ impl Confined {
         &self.claimant.stack
     }
 
-    fn may_change(&self) -> Result<(), Error> {
-        match &*self.fence.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(fence) => fence.may_change(),
+    async fn may_change(&self) -> Result<(), Error> {
+        let fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match fence {
+            Some(fence) => fence.may_change().await,
             None => Ok(()),
         }
+    }
+
+    /// Reads the record anew when it is next asked for: someone else may have changed it.
+    pub(crate) async fn forget(&self) {
+        *self.state.lock().await = None;
     }
 
     /// The swarm itself, for what potluck keeps there of its own.
@@ -470,7 +476,7 @@ impl Confined {
     /// Writes the record; creates it if there is none.
     async fn write(&self, state: &mut State) -> Result<(), Error> {
         for _ in 0..TRIES {
-            self.may_change()?;
+            self.may_change().await?;
             // Each time: what somebody else wrote meanwhile may name them still.
             let owned = Arc::make_mut(&mut state.owned);
             state.gone.iter().for_each(|(kind, name)| owned.drop_name(*kind, name));
@@ -743,7 +749,7 @@ impl Engine for Confined {
     ) -> Result<String, Error> {
         let name = spec.name.clone().unwrap_or_default();
         self.claim_one(Kind::Service, &name).await?;
-        self.may_change()?;
+        self.may_change().await?;
         let result = self.inner.create_service(spec, auth).await;
         self.made(Kind::Service, &name, result).await
     }
@@ -756,13 +762,13 @@ impl Engine for Confined {
         auth: Option<&RegistryAuth>,
     ) -> Result<(), Error> {
         self.own(Kind::Service, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.update_service(id, version, spec, auth).await
     }
 
     async fn remove_service(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Service, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.remove_service(id).await?;
         self.removed(Kind::Service, name).await
     }
@@ -781,14 +787,14 @@ impl Engine for Confined {
     async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error> {
         let name = request.name.clone();
         self.claim_one(Kind::Network, &name).await?;
-        self.may_change()?;
+        self.may_change().await?;
         let result = self.inner.create_network(request).await;
         self.made(Kind::Network, &name, result).await
     }
 
     async fn remove_network(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Network, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.remove_network(id).await?;
         self.removed(Kind::Network, name).await
     }
@@ -811,7 +817,7 @@ impl Engine for Confined {
             return Err(self.foreign(Kind::Secret, &name, &reason));
         }
         let claimed = self.owned().await?.has_name(Kind::Secret, &name);
-        self.may_change()?;
+        self.may_change().await?;
         let result = self.inner.create_secret(spec).await;
         let id = self.made(Kind::Secret, &name, result).await?;
         if !claimed {
@@ -822,7 +828,7 @@ impl Engine for Confined {
 
     async fn remove_secret(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Secret, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.remove_secret(id).await?;
         self.removed(Kind::Secret, name).await
     }
@@ -834,7 +840,7 @@ impl Engine for Confined {
         spec: api::SecretSpec,
     ) -> Result<(), Error> {
         self.own(Kind::Secret, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.update_secret(id, version, spec).await
     }
 
@@ -857,14 +863,14 @@ impl Engine for Confined {
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
         let name = spec.name.clone().unwrap_or_default();
         self.claim_one(Kind::Config, &name).await?;
-        self.may_change()?;
+        self.may_change().await?;
         let result = self.inner.create_config(spec).await;
         self.made(Kind::Config, &name, result).await
     }
 
     async fn remove_config(&self, id: &str) -> Result<(), Error> {
         let name = self.own(Kind::Config, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.remove_config(id).await?;
         self.removed(Kind::Config, name).await
     }
@@ -876,7 +882,7 @@ impl Engine for Confined {
         spec: api::ConfigSpec,
     ) -> Result<(), Error> {
         self.own(Kind::Config, id).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.update_config(id, version, spec).await
     }
 
@@ -929,7 +935,7 @@ impl Engine for Confined {
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         self.told_of(Kind::Container, container)?;
-        self.may_change()?;
+        self.may_change().await?;
         let session = self.inner.exec(container, exec).await?;
         self.seen().insert(session.id.clone());
         Ok(session)
@@ -947,7 +953,7 @@ impl Engine for Confined {
         tar: bytes::Bytes,
     ) -> Result<(), Error> {
         self.told_of(Kind::Container, container)?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.put_archive(container, folder, tar).await
     }
 
@@ -997,13 +1003,13 @@ impl Engine for Confined {
         labels: BTreeMap<String, String>,
     ) -> Result<Volume, Error> {
         self.claim_one(Kind::Volume, name).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.create_volume(name, labels).await
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), Error> {
         self.own_name(Kind::Volume, name).await?;
-        self.may_change()?;
+        self.may_change().await?;
         self.inner.remove_volume(name).await?;
         self.removed(Kind::Volume, name.to_owned()).await
     }

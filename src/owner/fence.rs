@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
+
 use crate::engine::Error;
 
 /// Asked right before each change.
+#[async_trait]
 pub(crate) trait Fence: fmt::Debug + Send + Sync {
     /// # Errors
-    /// [`Error::LeaseLost`]. Asks nobody: it must not take longer than the change.
-    fn may_change(&self) -> Result<(), Error>;
+    /// [`Error::LeaseLost`], and what the engine says.
+    async fn may_change(&self) -> Result<(), Error>;
 }

@@ -79,7 +79,7 @@ struct Content {
 }
 
 /// A lease as it is on the swarm.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lease {
     /// The config's id, and the version to change it by.
     pub config: String,
@@ -89,6 +89,8 @@ pub(crate) struct Lease {
     pub renewed: Timestamp,
     /// Who ended it in its holder's place, and why.
     pub broken: Option<String>,
+    /// As it was read: a newer potluck may have written more into it.
+    spec: api::ConfigSpec,
 }
 
 /// The name of a stack's lease.
@@ -97,18 +99,12 @@ pub(crate) fn name(stack: &StackName) -> String {
 }
 
 /// The config that a lease is kept as.
-pub(crate) fn spec(
-    stack: &StackName,
-    holder: &Holder,
-    renewed: Timestamp,
-    broken: Option<&str>,
-) -> api::ConfigSpec {
+pub(crate) fn spec(stack: &StackName, holder: &Holder, renewed: Timestamp) -> api::ConfigSpec {
     let content = Content { format: FORMAT, holder: holder.clone() };
-    let mut labels = HashMap::from([
+    let labels = HashMap::from([
         (KIND_LABEL.to_owned(), LEASE_KIND.to_owned()),
         (RENEWED_LABEL.to_owned(), renewed.to_string()),
     ]);
-    labels.extend(broken.map(|by| (BROKEN_LABEL.to_owned(), by.to_owned())));
     api::ConfigSpec {
         name: Some(name(stack)),
         labels: Some(labels),
@@ -118,6 +114,13 @@ pub(crate) fn spec(
 }
 
 impl Lease {
+    /// The same, marked as ended by someone else.
+    pub fn ended(&self, by: &str) -> api::ConfigSpec {
+        let mut spec = self.spec.clone();
+        spec.labels.get_or_insert_default().insert(BROKEN_LABEL.to_owned(), by.to_owned());
+        spec
+    }
+
     /// # Errors
     /// What is no lease of a form that is understood.
     pub fn read(config: &api::Config) -> Result<Self, Unreadable> {
@@ -146,6 +149,7 @@ impl Lease {
             renewed: renewed.unwrap_or(content.holder.since),
             holder: content.holder,
             broken: label(BROKEN_LABEL).map(|by| text::line_of(by, SHOWN).into_owned()),
+            spec: spec.clone(),
         })
     }
 }
@@ -179,11 +183,13 @@ mod tests {
     fn a_lease_reads_as_it_was_written() {
         let stack = StackName::new("a_example").unwrap();
         let renewed = "2026-11-26T03:00:15Z".parse().unwrap();
-        let spec = spec(&stack, &holder(), renewed, None);
+        let spec = spec(&stack, &holder(), renewed);
         assert_eq!(spec.name.as_deref(), Some("potluck.a_example.lease"));
         let labels = spec.labels.clone().unwrap();
         assert!(!labels.contains_key(crate::engine::STACK_LABEL), "docker would remove it");
         let lease = Lease::read(&config(spec)).unwrap();
+        let ended = Lease::read(&config(lease.ended("bob: lost"))).unwrap();
+        assert_eq!((ended.broken.as_deref(), lease.broken.as_deref()), (Some("bob: lost"), None));
         assert_eq!((lease.holder, lease.renewed, lease.version), (holder(), renewed, 7));
     }
 

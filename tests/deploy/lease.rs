@@ -263,3 +263,39 @@ async fn an_operation_ends_by_force_or_by_ctrl_c_and_frees_the_app() {
     assert_eq!(first.status.code(), Some(130), "{}", said(&first));
     eventually("the lease to be released", || async { (!two.is_leased()).then_some(()) }).await;
 }
+
+/// Makes a config as anyone on the swarm can.
+fn make_config(name: &str, content: &str) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), content).unwrap();
+    docker(&["config", "create", name, file.path().to_str().unwrap()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_someone_else_wrote_keeps_nobody_out_for_good() {
+    let Some(two) = Two::new("lease-odd", &services("1s")).await else { return };
+    let app = two.domain.as_str();
+    two.set(&two.first, "VALUE=2");
+    let name = format!("potluck.{}.lease", two.stack);
+    // A newer potluck may write more into it.
+    let content = r#"{"format":1,"operation":"0","doing":"a deploy","user":"eve\u001b[31m",
+        "host":"there","pid":1,"since":"2026-11-26T03:00:00Z","more":[1]}"#;
+    make_config(&name, content);
+    let unsure = two.first.run(&["app", "unlock", app, "--reason", "odd"]);
+    refused(&unsure, 6, &["needs your consent", "--yes"]);
+    let ended = two.first.run(&["app", "unlock", app, "--reason", "odd", "-y"]);
+    good(&ended);
+    assert!(ended.stderr.contains("Ended: a deploy by eve") && !ended.stderr.contains('\u{1b}'));
+    assert!(!two.is_leased());
+
+    make_config(&name, "no lease");
+    let broken = two.first.run(&["app", "deploy", app, "-n"]);
+    refused(&broken, 1, &["cannot be read", &format!("docker config rm {name}")]);
+    docker(&["config", "rm", &name]);
+    // Swarm compares names without their case.
+    make_config(&name.to_uppercase(), "no lease");
+    let unseen = two.first.run(&["app", "deploy", app, "-n"]);
+    docker(&["config", "rm", &name.to_uppercase()]);
+    refused(&unseen, 1, &["it exists, and does not find it"]);
+    good(&two.first.run(&["app", "deploy", app, "-n"]));
+}

@@ -256,8 +256,8 @@ impl Restore {
         options: &Options,
     ) -> Result<RestoreReport, Error> {
         let engine = Arc::clone(&app.engine);
-        operation::leased(context, &engine, guard, "a restore", async |_: &Lease| {
-            self.run_alone(context, guard, app, options).await
+        operation::leased(context, &engine, guard, "a restore", async |lease: &Lease| {
+            self.run_alone(context, guard, app, options, lease).await
         })
         .await
     }
@@ -268,9 +268,19 @@ impl Restore {
         guard: &AppGuard,
         app: &mut App,
         options: &Options,
+        lease: &Lease,
     ) -> Result<RestoreReport, Error> {
         // As they are now that nobody else changes them.
         self.services = Services::look(app, &self.items).await?;
+        let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
+        let is_there = |wanted: &StackVolume| {
+            !wanted.external && volumes.iter().any(|volume| volume.name == wanted.name)
+        };
+        let loses = !self.services.running.is_empty() || app.stack.volumes.iter().any(is_there);
+        if loses && !self.plan.loses_data {
+            let app = app.entry.name.to_string();
+            return Err(app::Error::PlanChanged { app }.into());
+        }
         let began = Instant::now();
         let cancel = &options.cancel;
         // With what was agreed to while it was prepared.
@@ -294,6 +304,11 @@ impl Restore {
                 return Err(error);
             }
         };
+        if let Err(error) = lease.confirm().await.map_err(app::Error::from) {
+            let error = stopped.bring_back(context, app, error.into()).await;
+            settled(context, guard, app)?;
+            return Err(error);
+        }
         if let Err(error) = restoring.commit_all(app, staged).await {
             let error = stopped.bring_back(context, app, error).await;
             settled(context, guard, app)?;

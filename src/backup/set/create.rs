@@ -77,8 +77,8 @@ pub async fn create(
     app: &App,
     options: &Options,
 ) -> Result<SetReport, Error> {
-    operation::leased(context, &app.engine, guard, "a backup", async |_: &Lease| {
-        create_alone(context, guard, app, options).await
+    operation::leased(context, &app.engine, guard, "a backup", async |lease: &Lease| {
+        create_alone(context, guard, app, options, lease).await
     })
     .await
 }
@@ -88,6 +88,7 @@ async fn create_alone(
     guard: &AppGuard,
     app: &App,
     options: &Options,
+    lease: &Lease,
 ) -> Result<SetReport, Error> {
     let began = Instant::now();
     check_here(app)?;
@@ -105,6 +106,7 @@ async fn create_alone(
     let mut begun = 0;
     let taking = Taking {
         guard,
+        lease,
         app,
         restic: &restic,
         set: &set,
@@ -230,6 +232,8 @@ async fn take(
         items,
         warnings: taking.warnings.all(),
     };
+    // What someone else changed meanwhile would be in it: the set stays incomplete then.
+    taking.lease.confirm().await.map_err(app::Error::from)?;
     let snapshot = store_manifest(context, taking, &manifest).await?;
     Ok((manifest, snapshot))
 }

@@ -23,6 +23,7 @@ use crate::{
     engine::{Engine, Scope, api::TaskState},
     home::{AppGuard, AppName},
     hooks::AppServices,
+    operation::Lease,
     plugin::{Command, Hooks, ServiceError},
     progress::Sink,
     text::line,
@@ -36,6 +37,7 @@ const TRIES: usize = 3;
 /// What taking any item needs.
 pub(in crate::backup) struct Taking<'a> {
     pub guard: &'a AppGuard,
+    pub lease: &'a Lease,
     pub app: &'a App,
     pub restic: &'a Restic,
     pub set: &'a SetId,

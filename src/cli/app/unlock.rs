@@ -52,7 +52,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let on_server = super::on_server(session, &home, &entry)?;
-    if !args.yes && session.ui.is_interactive() {
+    if args.reason.trim().is_empty() {
+        return Err(Failure::usage("the reason is empty"));
+    }
+    if !args.yes {
+        if !session.ui.is_interactive() {
+            let what = format!("ending the operation that has {} needs your consent", entry.name);
+            return Err(Failure::consent(what).hint("pass `--yes`"));
+        }
         let question =
             format!("End the operation that has {}? What it has done stays.", entry.name);
         if !prompt::confirm(&session.ui, &question, Enter::No)? {
