@@ -8,8 +8,8 @@ use super::retries;
 /// So many digits of an id tell a file apart.
 const DIGITS: usize = 10;
 
-/// Snapshot files of a repository that cannot be read. Nobody knows which app and which
-/// backup they belong to.
+/// Snapshot files of a repository that cannot be read. Which app and which backup they
+/// belong to is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// Without credentials.

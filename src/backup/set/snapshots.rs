@@ -37,7 +37,7 @@ pub enum Which {
 pub struct Sets {
     /// Newest first.
     pub sets: Vec<SetSummary>,
-    /// Snapshots that may belong to them, or to others that are not there for that reason.
+    /// Snapshots of unknown sets: some of these, or others that are missing for that reason.
     pub unreadable: Option<Unreadable>,
 }
 

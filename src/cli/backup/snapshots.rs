@@ -57,7 +57,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         match listed {
             _ if broken.is_empty() => {}
-            // Nobody knows whether they are complete.
+            // Whether they are complete is unknown.
             _ if unreadable.is_some() => session.ui.hint(format_args!(
                 "{} of {} may look incomplete because of files that cannot be read{}",
                 counted(broken.len(), "backup"),
