@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::{
+    restic::Unreadable,
     set::SetId,
     volume::{NoView, user::VolumeUser},
 };
@@ -77,6 +78,8 @@ pub enum Error {
         at: String,
         /// The command that frees space in the repository; none if it is elsewhere.
         prune: Option<String>,
+        /// The command that lists backups.
+        list: String,
     },
     #[error("the restic repository at {repository} cannot be written: {reason}")]
     ReadOnly { repository: String, reason: String },
@@ -86,8 +89,16 @@ pub enum Error {
         what: String,
         repository: String,
         reason: String,
-        /// The command that shows all damage.
-        check: String,
+        /// What to do about it, as a hint.
+        remedy: String,
+    },
+    /// What was asked for may be among snapshots that cannot be read.
+    #[error("{unreadable}: {}", may_be_lost(.app, .wanted.as_deref()))]
+    SnapshotsUnreadable {
+        unreadable: Unreadable,
+        app: String,
+        /// The name of the backup that was asked for; none for the newest.
+        wanted: Option<String>,
     },
     /// The repository's index names files that are missing or changed, so that
     /// restic would not store their data again.
@@ -230,6 +241,13 @@ pub enum Error {
     },
 }
 
+fn may_be_lost(app: &str, wanted: Option<&str>) -> String {
+    match wanted {
+        None => format!("the newest backup of {app} may be among them"),
+        Some(wanted) => format!("the backup `{wanted}` of {app} may be among them"),
+    }
+}
+
 fn missing_packs(count: usize, example: &str) -> String {
     let (packs, are) = if count == 1 { ("pack file", "is") } else { ("pack files", "are") };
     format!(
@@ -355,17 +373,19 @@ impl Hint for Error {
                 "wait until that restic is done; if it was killed on another machine, `{unlock}` \
                  removes its lock"
             )),
-            Error::NoSpace { prune: Some(prune), .. } => Some(format!(
-                "free space there; `potluck backup snapshots APP --all` lists backups, and \
+            Error::NoSpace { prune: Some(prune), list, .. } => Some(format!(
+                "free space there; `{list} --all` lists backups, and \
                  `{prune} ID…` removes one by the ids of its snapshots"
             )),
             Error::NoSpace { .. } => Some("free space there".into()),
             Error::ReadOnly { .. } => {
                 Some("mount it for writing, or give this user the right to write there".into())
             }
-            Error::Damaged { check, .. } => Some(format!(
-                "`{check}` shows all that is damaged; an older backup may be whole: `potluck backup \
-                 snapshots APP` lists them"
+            Error::Damaged { remedy, .. } => Some(remedy.clone()),
+            Error::SnapshotsUnreadable { unreadable, app, .. } => Some(format!(
+                "name the backup to restore, `potluck backup restore {app} BACKUP`, of those that \
+                 `potluck backup snapshots {app}` lists; {}",
+                unreadable.hint()
             )),
             Error::PacksMissing { repair, .. } => Some(format!(
                 "`{repair}` removes the missing files from its index, so that the next `potluck \

@@ -25,6 +25,6 @@ pub use repository::{HANDED_ON, Repository};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare};
 pub use set::create::{ItemReport, SetReport, create};
 pub use set::manifest::Manifest;
-pub use set::snapshots::{Listed, Which, snapshots};
+pub use set::snapshots::{Listed, Sets, Which, snapshots};
 pub use set::{ItemKind, SetId, SetSummary};
 pub use volume::user::VolumeUser;

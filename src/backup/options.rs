@@ -12,7 +12,7 @@ use super::{error::Error, repository::Repository, restic::Restic};
 use crate::{
     app::{App, Context},
     engine::Engine,
-    home::ServerName,
+    home::AppEntry,
     progress::{Event, Sink},
 };
 
@@ -40,25 +40,26 @@ pub(super) enum Missing {
     Refused,
 }
 
-/// restic with a server's repository. The first call shows whether the
+/// restic with the repository of an app's server. The first call shows whether the
 /// repository exists and the password is right.
 ///
 /// # Errors
 /// [`Error::NoRepository`], [`Error::PasswordFile`], [`Error::ResticMissing`], ….
 pub(super) async fn find(
     context: &Context,
-    server: &ServerName,
+    app: &AppEntry,
     options: &Options,
     missing: Missing,
 ) -> Result<Restic, Error> {
-    let repository = Repository::of(&context.home, server, &options.environment)?;
+    let repository = Repository::of(&context.home, &app.server, &options.environment)?;
     let own = repository.own;
     if own && missing == Missing::Refused && !repository.is_there() {
         // There is no backup yet; a word about its password would mislead.
         return Err(Error::NoRepository { repository: repository.display(), own });
     }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
-    Ok(Restic::new(repository).await?.telling(context.progress.clone()))
+    let restic = Restic::new(repository).await?.telling(context.progress.clone());
+    Ok(restic.of_app(&app.name))
 }
 
 /// Volumes are read by path: the engine has to be this machine's.

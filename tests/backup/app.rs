@@ -113,7 +113,7 @@ impl Fixture {
     }
 
     async fn sets(&self, listed: Listed) -> Vec<SetSummary> {
-        backup::snapshots(&self.context, &self.entry, listed, &self.options()).await.unwrap()
+        backup::snapshots(&self.context, &self.entry, listed, &self.options()).await.unwrap().sets
     }
 
     async fn restore(&self) -> Result<backup::RestoreReport, Error> {

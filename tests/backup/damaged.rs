@@ -194,7 +194,9 @@ fn a_restore_of_what_is_gone_or_spoiled_says_so_in_a_few_words() {
             "error: restic failed to restore the volume `t_example_content`: the repository at ";
         assert!(error.starts_with(from) && error.contains(told), "{name}: {error}");
         assert!(error.len() < 300, "{name}: {error}");
-        assert!(refused.stderr.contains("an older backup may be whole"), "{name}: {refused}");
+        let others =
+            "an older backup may be whole: `potluck backup snapshots t.example` lists them";
+        assert!(refused.stderr.contains(others), "{name}: {refused}");
         let check = typed(&lab, &refused.stderr, "hint: ");
         assert!(check.ends_with(" check --read-data"), "{name}: {check}");
         // restic itself asks for a pack that is gone ten times.
@@ -282,4 +284,133 @@ fn hints_about_the_default_repository_name_its_files() {
         assert!(refused.stderr.contains(told), "{refused}");
         assert!(!refused.stderr.contains("check `backup.repository`"), "{refused}");
     }
+}
+
+/// The files in a folder of the repository, oldest first.
+fn files(lab: &Lab, folder: &str) -> Vec<PathBuf> {
+    let folder = fs::read_dir(lab.path(OWN).join("repository").join(folder)).unwrap();
+    let mut files: Vec<PathBuf> = folder.map(|file| file.unwrap().path()).collect();
+    files.sort_by_key(|file| fs::metadata(file).unwrap().modified().unwrap());
+    files
+}
+
+/// Cuts files off, and forgets what restic remembers of them.
+fn cut(lab: &Lab, files: &[PathBuf]) {
+    for file in files {
+        fs::OpenOptions::new().write(true).open(writable(file)).unwrap().set_len(10).unwrap();
+    }
+    fs::remove_dir_all(lab.path("potluck/cache/restic")).unwrap();
+}
+
+fn look(lab: &Lab, more: &[&str]) -> Run {
+    lab.run(&[&["backup", "snapshots", "t.example"], more].concat())
+}
+
+/// An app with two backups; the snapshot files of the second, the manifest's last.
+fn twice(lab: &Lab) -> Vec<PathBuf> {
+    good(lab, &["backup", "create", "t.example"]);
+    let first = files(lab, "snapshots");
+    fs::write(page(lab), noise(200_000)).unwrap();
+    good(lab, &["backup", "create", "t.example"]);
+    let mut second = files(lab, "snapshots");
+    second.retain(|file| !first.contains(file));
+    assert_eq!(second.len(), 3, "settings, volume, manifest");
+    second
+}
+
+#[test]
+fn a_backup_whose_snapshots_are_cut_off_does_not_vanish_in_silence() {
+    let lab = app();
+    let second = twice(&lab);
+    let names = lab.json(&["backup", "snapshots", "t.example", "--json"]);
+    let (newer, older) = (names[0]["id"].as_str().unwrap(), names[1]["id"].as_str().unwrap());
+    cut(&lab, &second);
+
+    let listed = look(&lab, &[]);
+    assert_eq!(listed.code, 1, "{listed}");
+    assert!(listed.stdout.contains(older) && !listed.stdout.contains(newer), "{listed}");
+    for words in [
+        "warning: 3 snapshot files (`",
+        "cannot be read: backups of t.example may be missing from this list",
+        "back from a copy of the repository",
+    ] {
+        assert!(listed.stderr.contains(words), "{words}: {listed}");
+    }
+    let check = typed(&lab, &listed.stderr, "hint: ");
+    let done = Command::new("sh").args(["-c", &check]).output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{check}: {done:?}");
+    let json = look(&lab, &["--json"]);
+    assert_eq!(json.code, 1, "{json}");
+    let shown: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(shown.as_array().unwrap().len(), 1, "{json}");
+    assert!(json.stderr.contains("3 snapshot files"), "{json}");
+
+    fs::write(page(&lab), "of now").unwrap();
+    let refused = restore(&lab);
+    assert_eq!(refused.code, 1, "{refused}");
+    let told = "cannot be read: the newest backup of t.example may be among them";
+    assert!(refused.stderr.contains(told), "{refused}");
+    let named = |set: &str| lab.run(&["backup", "restore", "t.example", set, "--yes"]);
+    let lost = named(newer);
+    assert_eq!(lost.code, 1, "{lost}");
+    assert!(lost.stderr.contains(&format!("the backup `{newer}` of t.example may be")), "{lost}");
+    assert_eq!(fs::read_to_string(page(&lab)).unwrap(), "of now");
+    let back = named(older);
+    assert_eq!(back.code, 0, "{back}");
+    assert!(fs::read(page(&lab)).unwrap() == noise(300_000), "what came back differs");
+
+    let taken = create(&lab);
+    assert_eq!(taken.code, 0, "{taken}");
+    let told = "3 snapshot files";
+    assert!(taken.stderr.contains(told), "{taken}");
+
+    cut(&lab, &files(&lab, "snapshots"));
+    let none = look(&lab, &[]);
+    assert_eq!(none.code, 1, "{none}");
+    assert!(none.stderr.contains("No backup of t.example can be read."), "{none}");
+    assert!(!none.to_string().contains("no backups of"), "{none}");
+}
+
+/// The rest of that backup is whole once the file is put back.
+#[test]
+fn what_may_be_a_whole_backup_is_not_offered_for_removal() {
+    let lab = app();
+    let second = twice(&lab);
+    let manifest = &second[2..];
+    let whole = fs::read(&manifest[0]).unwrap();
+    cut(&lab, manifest);
+    let all = look(&lab, &["--all"]);
+    assert_eq!(all.code, 1, "{all}");
+    assert!(all.stdout.contains("incomplete"), "{all}");
+    assert!(!all.stderr.contains(" forget "), "{all}");
+    assert!(all.stderr.contains("1 backup of t.example may look incomplete"), "{all}");
+    let json = look(&lab, &["--all", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(shown[0]["complete"], false, "{json}");
+    assert!(shown[0]["remove"].is_null(), "{json}");
+    let named = shown[0]["id"].as_str().unwrap();
+    let refused = lab.run(&["backup", "restore", "t.example", named, "--yes"]);
+    assert!(refused.stderr.contains("files of its snapshots cannot be read"), "{refused}");
+
+    fs::write(&manifest[0], whole).unwrap();
+    good(&lab, &["backup", "snapshots", "t.example"]);
+    good(&lab, &["backup", "restore", "t.example", "--yes"]);
+    assert!(fs::read(page(&lab)).unwrap() == noise(200_000), "what came back differs");
+}
+
+#[test]
+fn an_index_that_is_cut_off_is_made_anew_with_the_command_of_the_hint() {
+    let lab = app();
+    good(&lab, &["backup", "create", "t.example"]);
+    cut(&lab, &files(&lab, "index"));
+    let mut repair = String::new();
+    for refused in [create(&lab), restore(&lab)] {
+        assert_eq!(refused.code, 1, "{refused}");
+        assert!(refused.stderr.contains("is damaged: its index file "), "{refused}");
+        repair = typed(&lab, &refused.stderr, "hint: ");
+    }
+    let done = Command::new("sh").args(["-c", &repair]).output().unwrap();
+    assert!(done.status.success(), "{repair}: {done:?}");
+    assert_comes_back(&lab);
+    good(&lab, &["backup", "create", "t.example"]);
 }

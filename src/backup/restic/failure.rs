@@ -13,7 +13,7 @@ use super::{process::Ended, retries};
 use crate::backup::error::Error;
 
 /// How errors speak of a repository.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Named {
     /// Without credentials.
     pub repository: String,
@@ -21,8 +21,14 @@ pub(super) struct Named {
     pub unlock: String,
     /// The command that shows all damage.
     pub check: String,
+    /// The same, but for what is in the packs.
+    pub look: String,
+    /// The command that makes the index anew.
+    pub rebuild: String,
     /// What to type, with ids behind it, to make space.
     pub prune: String,
+    /// The command that lists the backups of the app; none without an app.
+    pub list: Option<String>,
     pub password_file: PathBuf,
     /// It is the default one, because server.yml names none.
     pub own: bool,
@@ -31,6 +37,32 @@ pub(super) struct Named {
 impl Named {
     fn absent(&self) -> Error {
         Error::NoRepository { repository: self.repository.clone(), own: self.own }
+    }
+
+    /// The command that lists backups.
+    fn list(&self) -> String {
+        self.list.clone().unwrap_or_else(|| "potluck backup snapshots".into())
+    }
+
+    /// What to do about a damaged file.
+    pub fn remedy(&self, kind: Kind) -> String {
+        let Named { check, look, rebuild, .. } = self;
+        match kind {
+            Kind::Pack => format!(
+                "`{check}` shows all that is damaged; an older backup may be whole: `{}` lists \
+                 them",
+                self.list()
+            ),
+            Kind::Index => format!(
+                "`{rebuild}` makes the index anew from the pack files, which may be whole; then \
+                 try again"
+            ),
+            Kind::Snapshot => format!(
+                "`{look}` shows all that is damaged; put the file back from a copy of the \
+                 repository, or restore another backup: `{}` lists them",
+                self.list()
+            ),
+        }
     }
 
     fn wrong_password(&self) -> Error {
@@ -75,17 +107,21 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
         _ if let Some(full) = full_disk(stderr) => match full {
             // restic writes what it restores, its cache and what it is about to store elsewhere.
             FullDisk::At(at) if !Path::new(&at).starts_with(&repository) => {
-                Error::NoSpace { at, prune: None }
+                Error::NoSpace { at, prune: None, list: named.list() }
             }
-            _ => Error::NoSpace { at: repository, prune: Some(named.prune.clone()) },
+            _ => Error::NoSpace {
+                at: repository,
+                prune: Some(named.prune.clone()),
+                list: named.list(),
+            },
         },
         _ if is_absent(&text) => named.absent(),
         _ if let Some(reason) = is_read_only(stderr) => Error::ReadOnly { repository, reason },
-        _ if let Some(reason) = is_damaged(stderr) => Error::Damaged {
+        _ if let Some((kind, reason)) = is_damaged(stderr) => Error::Damaged {
             what: doing.action.to_owned(),
             repository,
             reason,
-            check: named.check.clone(),
+            remedy: named.remedy(kind),
         },
         _ => Error::Restic {
             action: doing.action.to_owned(),
@@ -125,27 +161,52 @@ fn is_read_only(stderr: &str) -> Option<String> {
     })
 }
 
-/// What the text says about missing or changed data.
-fn is_damaged(stderr: &str) -> Option<String> {
+/// A kind of file in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Pack,
+    Index,
+    Snapshot,
+}
+
+impl Kind {
+    /// Its name in restic's messages, its folder, and what people call it.
+    const ALL: [(Kind, &str, &str, &str); 3] = [
+        (Kind::Pack, "<data/", "/data/", "pack file"),
+        (Kind::Index, "<index/", "/index/", "index file"),
+        (Kind::Snapshot, "<snapshot/", "/snapshots/", "snapshot file"),
+    ];
+}
+
+/// What the text says about missing or changed data, and in what kind of file.
+fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
+    let cut = ["unexpected EOF", "invalid data returned", "hash does not match", "wrong data"];
+    let broken =
+        ["ciphertext verification failed", "not found in repository", "not found in index"];
     said(stderr).find_map(|said| {
-        let of_a_pack = said.contains("<data/") || said.contains("/data/");
-        let gone = of_a_pack
-            && ["no such file or directory", "does not exist"].iter().any(|so| said.contains(so));
-        let broken =
-            ["ciphertext verification failed", "not found in repository", "not found in index"];
-        let cut = ["unexpected EOF", "invalid data returned", "hash does not match", "wrong data"];
-        let cut = of_a_pack && cut.iter().any(|so| said.contains(so));
-        if gone || cut {
-            let name =
-                said.split_once("<data/").and_then(|(_, name)| Some(name.split_once('>')?.0));
-            let what = if gone { "missing" } else { "cut off or changed" };
-            return Some(match name {
-                Some(name) => format!("its pack file {name} is {what}"),
-                None => format!("a pack file of it is {what}"),
-            });
+        let file = Kind::ALL
+            .iter()
+            .find(|(_, angled, folder, _)| said.contains(angled) || said.contains(folder));
+        if let Some((kind, angled, _, called)) = file {
+            let gone = ["no such file or directory", "does not exist"];
+            let gone = gone.iter().any(|so| said.contains(so));
+            let unread = *kind != Kind::Pack && said.contains(broken[0]);
+            if gone || unread || cut.iter().any(|so| said.contains(so)) {
+                let name =
+                    said.split_once(angled).and_then(|(_, name)| Some(name.split_once('>')?.0));
+                let what = if gone { "missing" } else { "cut off or changed" };
+                return Some((
+                    *kind,
+                    match (name, kind) {
+                        (Some(name), _) => format!("its {called} {name} is {what}"),
+                        (None, Kind::Index) => format!("an {called} of it is {what}"),
+                        (None, _) => format!("a {called} of it is {what}"),
+                    },
+                ));
+            }
         }
         let is = broken.iter().any(|so| said.contains(so));
-        is.then(|| retries::shortened(said.trim_start_matches("Fatal: ")))
+        is.then(|| (Kind::Pack, retries::shortened(said.trim_start_matches("Fatal: "))))
     })
 }
 
@@ -254,7 +315,10 @@ mod tests {
         Named {
             repository: "/srv/restic".into(),
             unlock: "restic unlock".into(),
-            check: "restic check".into(),
+            check: "restic check --read-data".into(),
+            look: "restic check".into(),
+            rebuild: "restic rebuild-index".into(),
+            list: Some("potluck backup snapshots t.example".into()),
             prune: "restic forget --prune".into(),
             password_file: "/srv/password".into(),
             own: false,
@@ -279,8 +343,10 @@ mod tests {
             Err(Error::WrongPassword { .. }) => "wrong password".into(),
             Err(Error::Locked { by, .. }) => format!("locked {by}"),
             Err(Error::Partial { message, .. }) => format!("partial {message}"),
-            Err(Error::NoSpace { at, prune: Some(_) }) if at == "/srv/restic" => "no space".into(),
-            Err(Error::NoSpace { at, prune: None }) => format!("no space at {at}"),
+            Err(Error::NoSpace { at, prune: Some(_), .. }) if at == "/srv/restic" => {
+                "no space".into()
+            }
+            Err(Error::NoSpace { at, prune: None, .. }) => format!("no space at {at}"),
             Err(Error::ReadOnly { reason, .. }) => format!("read only {reason}"),
             Err(Error::Damaged { reason, .. }) => format!("damaged {reason}"),
             Err(Error::Interrupted) => "interrupted".into(),
@@ -349,6 +415,48 @@ mod tests {
             (2, "", "2 exit status: 2"),
         ] {
             assert_eq!(kind(code, stderr), expected, "code {code}, {stderr:?}");
+        }
+    }
+
+    /// Recorded from restic 0.14.0, and 0.17's words.
+    #[test]
+    fn each_kind_of_damaged_file_has_its_remedy() {
+        let named = named();
+        let doing = Doing { action: "x", repository: &named };
+        for (stderr, expected, remedy) in [
+            (
+                "Fatal: load <index/33c6615008>: invalid data returned\n",
+                "its index file 33c6615008 is cut off or changed",
+                "`restic rebuild-index` makes the index anew",
+            ),
+            (
+                "Fatal: LoadRaw(<index/33c6615008>): invalid data returned\n",
+                "its index file 33c6615008 is cut off or changed",
+                "`restic rebuild-index` makes the index anew",
+            ),
+            (
+                "Fatal: open /srv/restic/index/33c6: no such file or directory\n",
+                "an index file of it is missing",
+                "`restic rebuild-index` makes the index anew",
+            ),
+            (
+                "Fatal: failed to find snapshot: load <snapshot/152d5b8a53>: invalid data returned\n",
+                "its snapshot file 152d5b8a53 is cut off or changed",
+                "`restic check` shows all that is damaged; put the file back",
+            ),
+            (
+                "load <data/6e6d37d9ba>: wrong data returned\n",
+                "its pack file 6e6d37d9ba is cut off or changed",
+                "`restic check --read-data` shows all that is damaged; an older backup may be whole: `potluck backup snapshots t.example` lists them",
+            ),
+        ] {
+            match judge(&doing, &ended(1 << 8, stderr, false)) {
+                Err(Error::Damaged { reason, remedy: told, .. }) => {
+                    assert_eq!(reason, expected, "{stderr:?}");
+                    assert!(told.starts_with(remedy), "{stderr:?}: {told}");
+                }
+                other => panic!("{stderr:?}: {other:?}"),
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use super::{
     Restic,
     failure::{Doing, judge},
-    output::Version,
     process::Ended,
 };
 use crate::backup::error::Error;
@@ -33,15 +32,11 @@ impl Restic {
         // the index of now does not name them.
         let again = self.missing_packs().await?;
         let Some(example) = again.first() else { return Ok(()) };
-        let repair = match self.version() >= Version::REPAIRS {
-            true => "repair index",
-            false => "rebuild-index",
-        };
         Err(Error::PacksMissing {
             repository: self.name().to_owned(),
             count: again.len(),
             example: example.clone(),
-            repair: self.repository.command(repair),
+            repair: self.rebuild(),
         })
     }
 

@@ -13,6 +13,7 @@ mod output;
 mod process;
 mod retries;
 mod unread;
+mod unreadable;
 mod upload;
 
 use std::{
@@ -36,6 +37,7 @@ pub use locks::LOCK_LIMIT;
 pub use output::{Snapshot, Summary, Version};
 pub(super) use process::Tail;
 pub use unread::Vanished;
+pub use unreadable::Unreadable;
 pub use upload::{Reached, Upload};
 
 use self::{
@@ -47,6 +49,7 @@ use self::{
 use super::{error::Error, repository::Repository, volume::View};
 use crate::{
     bounded,
+    home::AppName,
     progress::{Silent, Sink},
 };
 
@@ -86,6 +89,14 @@ impl std::fmt::Debug for Restic {
     }
 }
 
+/// A list of snapshots.
+#[derive(Debug)]
+pub struct Listing {
+    pub snapshots: Vec<Snapshot>,
+    /// What could be missing from it.
+    pub unreadable: Option<Unreadable>,
+}
+
 /// The properties of a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub struct Label<'a> {
@@ -105,7 +116,10 @@ impl Restic {
             repository: repository.display(),
             unlock: repository.command("unlock"),
             check: repository.command("check --read-data"),
+            look: repository.command("check"),
+            rebuild: String::new(),
             prune: repository.command("forget --prune"),
+            list: None,
             password_file: repository.password_file.clone(),
             own: repository.own,
         });
@@ -119,7 +133,7 @@ impl Restic {
             sink: Arc::new(Silent),
         };
         // No `run`: that would pass options which an old version refuses.
-        let printed = restic.collect("say its version", &["version".into()], 4096).await?;
+        let (printed, _) = restic.collect("say its version", &["version".into()], 4096).await?;
         let printed = String::from_utf8_lossy(&printed).trim().to_owned();
         restic.version = Version::parse(&printed)
             .ok_or_else(|| Error::ResticVersion { printed: printed.chars().take(200).collect() })?;
@@ -127,7 +141,25 @@ impl Restic {
             let Version { major, minor } = restic.version;
             return Err(Error::ResticTooOld { found: format!("{major}.{minor}") });
         }
+        let rebuild = restic.rebuild();
+        restic.name = Arc::new(Named { rebuild, ..Named::clone(&restic.name) });
         Ok(restic)
+    }
+
+    /// Names the app whose backups hints tell to list.
+    #[must_use]
+    pub fn of_app(mut self, app: &AppName) -> Self {
+        let list = Some(format!("potluck backup snapshots {app}"));
+        self.name = Arc::new(Named { list, ..Named::clone(&self.name) });
+        self
+    }
+
+    /// The command that makes the index anew from the pack files.
+    fn rebuild(&self) -> String {
+        self.repository.command(match self.version >= Version::REPAIRS {
+            true => "repair index",
+            false => "rebuild-index",
+        })
     }
 
     /// Reports restic's retries there.
@@ -156,16 +188,32 @@ impl Restic {
         self.answer("make the repository", &["init".into()], 64 * 1024, CHANGE).await.map(drop)
     }
 
-    /// Snapshots that carry all the tags of a comma-separated list.
+    /// The snapshots of [`Restic::listing`] that can be read: for those that this process
+    /// stored itself.
     pub async fn snapshots(&self, tags: &str) -> Result<Vec<Snapshot>, Error> {
+        Ok(self.listing(tags).await?.snapshots)
+    }
+
+    /// Snapshots that carry all the tags of a comma-separated list, and those of the whole
+    /// repository whose tags cannot be read.
+    pub async fn listing(&self, tags: &str) -> Result<Listing, Error> {
         let action = "list the snapshots";
         let arguments =
             ["snapshots".into(), "--json".into(), "--no-lock".into(), "--tag".into(), tags.into()];
-        let json = self.answer(action, &arguments, LONGEST_LIST, QUESTION).await?;
+        let (json, said) = self.answered(action, &arguments, LONGEST_LIST, QUESTION).await?;
+        if let Some(message) = unreadable::no_list(&said) {
+            return Err(Error::ResticOutput { action: action.into(), message });
+        }
         // An empty repository lists `null` in some versions.
         let list: Option<Vec<Snapshot>> = serde_json::from_slice(&json)
             .map_err(|e| Error::ResticOutput { action: action.into(), message: e.to_string() })?;
-        Ok(list.unwrap_or_default())
+        let ids = unreadable::left_out(&said);
+        let unreadable = (!ids.is_empty()).then(|| Unreadable {
+            repository: self.name().to_owned(),
+            ids,
+            check: self.name.look.clone(),
+        });
+        Ok(Listing { snapshots: list.unwrap_or_default(), unreadable })
     }
 
     /// Forgets snapshots; their data stays until a prune.
@@ -370,6 +418,17 @@ impl Restic {
         limit: usize,
         time: Duration,
     ) -> Result<Vec<u8>, Error> {
+        Ok(self.answered(action, arguments, limit, time).await?.0)
+    }
+
+    /// The same, with the end of standard error.
+    async fn answered(
+        &self,
+        action: &str,
+        arguments: &[OsString],
+        limit: usize,
+        time: Duration,
+    ) -> Result<(Vec<u8>, String), Error> {
         match tokio::time::timeout(time, self.collect(action, arguments, limit)).await {
             Ok(answer) => answer,
             Err(_) => Err(Error::TimedOut {
@@ -384,7 +443,7 @@ impl Restic {
         action: &str,
         arguments: &[OsString],
         limit: usize,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(Vec<u8>, String), Error> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::null());
         self.collected(action, self.start(command)?, limit).await
@@ -395,7 +454,7 @@ impl Restic {
         action: &str,
         mut process: Process,
         limit: usize,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(Vec<u8>, String), Error> {
         let odd = |message: String| Error::ResticOutput { action: action.to_owned(), message };
         // It never says that it began.
         process.begun.cancel();
@@ -410,7 +469,7 @@ impl Restic {
         };
         let ended = process.wait().await.map_err(|e| odd(e.to_string()))?;
         judge(&Doing { action, repository: &self.name }, &ended)?;
-        Ok(stdout)
+        Ok((stdout, ended.stderr))
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backup::error::Error;
 
 use super::{
-    failure::{Doing, Named, judge},
+    failure::{Doing, Kind, Named, judge},
     output::{BackupMessage, Summary},
     process::Process,
     unread::Vanished,
@@ -166,7 +166,7 @@ impl Upload {
                         what: self.action.clone(),
                         repository: self.repository.repository.clone(),
                         reason: "the snapshot before this one cannot be read".into(),
-                        check: self.repository.check.clone(),
+                        remedy: self.repository.remedy(Kind::Pack),
                     },
                     false => error,
                 })

@@ -104,7 +104,7 @@ pub async fn prepare(
     check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
     let reading = async {
-        let restic = find(context, &app.entry.server, options, Missing::Refused).await?;
+        let restic = find(context, &app.entry, options, Missing::Refused).await?;
         let manifest = read_manifest(context, &restic, app, which).await?;
         Ok((restic, manifest))
     };

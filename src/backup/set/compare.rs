@@ -5,12 +5,15 @@
 use indicatif::HumanBytes;
 
 use super::{
-    ItemKind,
+    ItemKind, SetSummary,
     manifest::{self, Item, Manifest},
-    snapshots::sets_of,
+    snapshots::{Sets, sets_of},
 };
 use crate::{
-    backup::{error::Error, restic::Restic},
+    backup::{
+        error::Error,
+        restic::{Restic, Unreadable},
+    },
     home::AppName,
 };
 
@@ -19,12 +22,23 @@ const PART: u64 = 10;
 /// Items that were smaller than this may shrink without a warning.
 const SMALL: u64 = 4096;
 
+/// What is known of earlier backups.
+pub(in crate::backup) struct Before {
+    /// The manifest of the newest complete set, if there is one.
+    pub last: Result<Option<Manifest>, Error>,
+    pub unreadable: Option<Unreadable>,
+}
+
+/// Looks for earlier backups.
+pub(in crate::backup) async fn before(restic: &Restic, app: &AppName) -> Before {
+    match sets_of(restic, app).await {
+        Ok(Sets { sets, unreadable }) => Before { last: last(restic, sets).await, unreadable },
+        Err(error) => Before { last: Err(error), unreadable: None },
+    }
+}
+
 /// The manifest of the newest complete set, if there is one.
-pub(in crate::backup) async fn last(
-    restic: &Restic,
-    app: &AppName,
-) -> Result<Option<Manifest>, Error> {
-    let sets = sets_of(restic, app).await?;
+async fn last(restic: &Restic, sets: Vec<SetSummary>) -> Result<Option<Manifest>, Error> {
     let newest = sets.into_iter().find(|set| set.complete);
     let Some((set, snapshot)) = newest.and_then(|set| Some((set.id, set.manifest?))) else {
         return Ok(None);

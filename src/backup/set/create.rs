@@ -98,7 +98,7 @@ async fn create_alone(
     }
     hooks::check_grants(context, app)?;
     let cancel = &options.cancel;
-    let restic = find(context, &app.entry.server, options, Missing::Made).await?;
+    let restic = find(context, &app.entry, options, Missing::Made).await?;
     let set = new_set()?;
     let warnings = Warnings::default();
 
@@ -206,15 +206,19 @@ async fn take(
     // Beside the items: it only reads the repository.
     let last = async {
         taking.restic.check_packs().await?;
-        Ok(compare::last(taking.restic, &app.entry.name).await)
+        Ok(compare::before(taking.restic, &app.entry.name).await)
     };
-    let (mut items, last) = futures_util::try_join!(items, last)?;
-    let said = match last {
+    let (mut items, before) = futures_util::try_join!(items, last)?;
+    let said = match before.last {
         Ok(Some(last)) => compare::shrunk(&items, &last),
         Ok(None) => Vec::new(),
         Err(error) => vec![format!("the last backup cannot be compared with this one: {error}")],
     };
-    for message in said {
+    let lost = before.unreadable.map(|unreadable| {
+        let hint = unreadable.hint();
+        format!("{unreadable}: earlier backups are missing or incomplete ({hint})")
+    });
+    for message in said.into_iter().chain(lost) {
         taking.warnings.add(&*context.progress, message);
     }
     items.push(settings);

@@ -6,7 +6,7 @@ use crate::{
     backup::{
         error::Error,
         options::{Missing, Options, find, unless_cancelled},
-        restic::Restic,
+        restic::{Restic, Unreadable},
         set,
     },
     home::{AppEntry, AppName},
@@ -32,6 +32,15 @@ pub enum Which {
     Named(String),
 }
 
+/// The sets of an app.
+#[derive(Debug, Clone)]
+pub struct Sets {
+    /// Newest first.
+    pub sets: Vec<SetSummary>,
+    /// Snapshots of unknown sets: some of these, or others that are missing for that reason.
+    pub unreadable: Option<Unreadable>,
+}
+
 /// The sets of an app, newest first.
 ///
 /// # Errors
@@ -41,42 +50,48 @@ pub async fn snapshots(
     app: &AppEntry,
     listed: Listed,
     options: &Options,
-) -> Result<Vec<SetSummary>, Error> {
+) -> Result<Sets, Error> {
     let listing = async {
-        let restic = find(context, &app.server, options, Missing::Refused).await?;
-        let mut sets = sets_of(&restic, &app.name).await?;
-        for set in sets.iter_mut().filter(|set| !set.complete) {
+        let restic = find(context, app, options, Missing::Refused).await?;
+        let mut found = sets_of(&restic, &app.name).await?;
+        // What looks like a rest may be a whole set, but for a file that can be put back.
+        let rests = found.sets.iter_mut().filter(|set| !set.complete);
+        for set in rests.filter(|_| found.unreadable.is_none()) {
             // Of 64 digits, restic takes any beginning that is nobody else's.
             let ids = set.snapshots.iter().map(|id| &id[..id.len().min(16)]);
             let ids = ids.collect::<Vec<_>>().join(" ");
             set.remove = Some(restic.command_of(&format!("forget {ids}")));
         }
-        Ok(sets)
+        Ok(found)
     };
-    let mut sets = unless_cancelled(&options.cancel, "nothing was changed", listing).await?;
+    let mut found = unless_cancelled(&options.cancel, "nothing was changed", listing).await?;
     if listed == Listed::Complete {
-        sets.retain(|set| set.complete);
+        found.sets.retain(|set| set.complete);
     }
-    Ok(sets)
+    Ok(found)
 }
 
-pub(in crate::backup) async fn sets_of(
-    restic: &Restic,
-    app: &AppName,
-) -> Result<Vec<SetSummary>, Error> {
-    let found = restic.snapshots(&set::filter(app, None)).await?;
-    let mut sets = set::sets(&found);
+pub(in crate::backup) async fn sets_of(restic: &Restic, app: &AppName) -> Result<Sets, Error> {
+    let found = restic.listing(&set::filter(app, None)).await?;
+    let mut sets = set::sets(&found.snapshots);
     sets.retain(|set| set.app == app.as_str());
-    Ok(sets)
+    Ok(Sets { sets, unreadable: found.unreadable })
 }
 
-/// Picks the set that is meant; only a complete one.
+/// Picks the set that is meant; only a complete one, and the newest only if there cannot
+/// be a newer one.
 pub(in crate::backup) fn pick(
     app: &AppName,
-    sets: Vec<SetSummary>,
+    Sets { sets, unreadable }: Sets,
     which: &Which,
 ) -> Result<SetSummary, Error> {
+    let lost = |unreadable: &Unreadable, wanted: Option<&String>| Error::SnapshotsUnreadable {
+        unreadable: unreadable.clone(),
+        app: app.to_string(),
+        wanted: wanted.cloned(),
+    };
     match which {
+        Which::Latest if let Some(unreadable) = &unreadable => Err(lost(unreadable, None)),
         Which::Latest => sets
             .into_iter()
             .find(|set| set.complete)
@@ -91,11 +106,15 @@ pub(in crate::backup) fn pick(
             if found.len() > 1 {
                 return Err(Error::AmbiguousSet { wanted: wanted.clone(), count: found.len() });
             }
-            let set = found.pop().ok_or_else(unknown)?;
+            let set = found.pop().ok_or_else(|| match &unreadable {
+                Some(unreadable) => lost(unreadable, Some(wanted)),
+                None => unknown(),
+            })?;
             if set.complete {
                 return Ok(set);
             }
             let reason = match set.manifest {
+                _ if unreadable.is_some() => "files of its snapshots cannot be read",
                 None => "its backup did not finish",
                 Some(_) => "snapshots of it are gone from the repository",
             };
@@ -135,7 +154,11 @@ mod tests {
             set("20260102T000000Z-bbbbbb", true),
             set("20260102T000000Z-aaaaaa", true),
         ];
-        let pick = |which: Which| pick(&app, sets.clone(), &which).map(|s| s.id.to_string());
+        let of = |unreadable: Option<Unreadable>, which: Which| {
+            let sets = Sets { sets: sets.clone(), unreadable };
+            super::pick(&app, sets, &which).map(|s| s.id.to_string())
+        };
+        let pick = |which: Which| of(None, which);
         let named = |name: &str| pick(Which::Named(name.into()));
         assert_eq!(pick(Which::Latest).unwrap(), "20260102T000000Z-bbbbbb");
         assert_eq!(named("20260102T000000Z-a").unwrap(), "20260102T000000Z-aaaaaa");
@@ -143,6 +166,24 @@ mod tests {
         assert!(matches!(named("20260103"), Err(Error::Incomplete { .. })));
         assert!(matches!(named("2027"), Err(Error::UnknownSet { .. })));
         assert!(matches!(named(""), Err(Error::UnknownSet { .. })));
-        assert!(matches!(super::pick(&app, Vec::new(), &Which::Latest), Err(Error::NoSet { .. })));
+        let none = Sets { sets: Vec::new(), unreadable: None };
+        assert!(matches!(super::pick(&app, none, &Which::Latest), Err(Error::NoSet { .. })));
+
+        // A newer one may be among what cannot be read.
+        let unreadable = || {
+            Some(Unreadable {
+                repository: "/r".into(),
+                ids: ["152d5b8a53".to_owned()].into(),
+                check: "restic check".into(),
+            })
+        };
+        let named = |name: &str| of(unreadable(), Which::Named(name.into()));
+        let latest = of(unreadable(), Which::Latest);
+        assert!(matches!(latest, Err(Error::SnapshotsUnreadable { wanted: None, .. })));
+        assert_eq!(named("20260102T000000Z-a").unwrap(), "20260102T000000Z-aaaaaa");
+        let lost = named("2027");
+        assert!(matches!(lost, Err(Error::SnapshotsUnreadable { wanted: Some(_), .. })));
+        let Err(Error::Incomplete { reason, .. }) = named("20260103") else { panic!() };
+        assert_eq!(reason, "files of its snapshots cannot be read");
     }
 }

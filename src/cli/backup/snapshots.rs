@@ -6,6 +6,7 @@ use crate::{
     backup::{self, Listed, SetSummary},
     cli::{
         arguments::{AppArg, JsonArg},
+        exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
@@ -39,14 +40,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let listed = if args.all { Listed::All } else { Listed::Complete };
-    let sets = wait_cancelling(&options.cancel, async {
+    let backup::Sets { sets, unreadable } = wait_cancelling(&options.cancel, async {
         Ok(backup::snapshots(&operating.context, &entry, Listed::All, &options).await?)
     })?;
     drop(operating);
     let (complete, broken): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.complete);
     let sets = if listed == Listed::All { sets.iter().collect() } else { complete };
-    session.report(&sets, &args.json, |sets| {
-        if sets.is_empty() {
+    let reported = session.report(&sets, &args.json, |sets| {
+        if sets.is_empty() && unreadable.is_some() {
+            session.ui.say(format_args!("No backup of {} can be read.", entry.name));
+        } else if sets.is_empty() {
             session.ui.say(format_args!("There are no backups of {} yet.", entry.name));
             session.ui.hint(format_args!("`potluck backup create {}` takes one", entry.name));
         } else {
@@ -54,6 +57,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         match listed {
             _ if broken.is_empty() => {}
+            // Whether they are complete is unknown.
+            _ if unreadable.is_some() => session.ui.hint(format_args!(
+                "{} of {} may look incomplete because of files that cannot be read{}",
+                counted(broken.len(), "backup"),
+                entry.name,
+                match listed {
+                    Listed::All => String::new(),
+                    Listed::Complete =>
+                        format!(": `potluck backup snapshots {} --all` lists them", entry.name),
+                }
+            )),
             Listed::Complete => session.ui.hint(format_args!(
                 "{} did not finish, or {} still being taken: `potluck backup snapshots {} \
              --all` lists them",
@@ -73,7 +87,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             }
         }
         Ok(())
-    })
+    })?;
+    let Some(unreadable) = &unreadable else { return Ok(reported) };
+    session.ui.warn(format_args!(
+        "{unreadable}: backups of {} may be missing from this list, or look incomplete",
+        entry.name
+    ));
+    session.ui.hint(unreadable.hint());
+    Ok(Exit::FAILED)
 }
 
 fn print(session: &Session, sets: &[&SetSummary]) -> Result<(), Failure> {
