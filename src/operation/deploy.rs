@@ -13,7 +13,7 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    app::{App, Context, Error},
+    app::{App, Context, Error, half_restored},
     engine::Kind,
     home::AppGuard,
     rollout::{Plan, Reached, run::Rollout},
@@ -138,6 +138,10 @@ async fn carry_out(
 ) -> Result<(Plan, bool, Reached), Error> {
     let Prepared { plan, live, work, images, due } = prepared;
     let Some(due) = due else {
+        // A deploy that changes nothing does not accept such data.
+        if let Some(message) = half_restored(&app.entry.name, &app.lock) {
+            context.progress.warn(message);
+        }
         // Whether it still runs is checked nevertheless.
         let mut reached = Reached::default();
         if !options.detach {

@@ -54,6 +54,15 @@ async fn an_unchanged_deploy_sends_nothing(app: TestApp) {
     assert!(!second.changed);
     assert_eq!(second.plan.changes, vec![]);
     assert_eq!(app.versions().await, before);
+    // Nor does it accept data of a restore that did not finish.
+    let mut lock = app.context.home.lock_file(&app.entry).unwrap();
+    lock.restoring = Some("20260101T000000Z-0a0b0c".into());
+    app.context.home.write_lock_file(&app.guard(), &lock).unwrap();
+    app.heard.forget();
+    assert!(!app.deploy().await.changed);
+    let warned = app.heard.warnings();
+    assert!(warned.iter().any(|it| it.contains("did not finish")), "{warned:?}");
+    assert_eq!(app.context.home.lock_file(&app.entry).unwrap().restoring, lock.restoring);
     // What was asked for explicitly is sent.
     let options = DeployOptions { force: true, ..Default::default() };
     assert!(app.try_deploy(&options).await.unwrap().changed);

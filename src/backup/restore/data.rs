@@ -44,6 +44,15 @@ pub(in crate::backup) struct Restoring<'a> {
     pub set: &'a SetId,
 }
 
+/// What a failed exchange of volumes leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// All volumes have what they had.
+    AsBefore,
+    /// Some have the data of the backup.
+    Mixed,
+}
+
 impl Restoring<'_> {
     /// Restores all volumes beside the live ones, creating those that are
     /// missing as swarm would.
@@ -121,12 +130,15 @@ impl Restoring<'_> {
         &self,
         app: &App,
         staged: Vec<(Staged, VolumeFacts)>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), (Error, Left)> {
         for (staged, facts) in &staged {
             // Again: other containers went on meanwhile, and the app did until
             // it was stopped.
-            here::check_unshared(app, staged.folder().volume()).await?;
-            staged.folder().check_places(facts)?;
+            let checked = async {
+                here::check_unshared(app, staged.folder().volume()).await?;
+                staged.folder().check_places(facts)
+            };
+            checked.await.map_err(|error| (error, Left::AsBefore))?;
         }
         let committing = tokio::task::spawn_blocking(move || {
             let mut swapped = Vec::new();
@@ -137,18 +149,22 @@ impl Restoring<'_> {
                         // One that fails must not keep the others.
                         let undone = swapped.into_iter().rev().map(Swapped::undo);
                         let undone: Vec<Error> = undone.filter_map(Result::err).collect();
-                        return Err(undone.into_iter().next().unwrap_or(error));
+                        return Err(match undone.into_iter().next() {
+                            Some(undo) => (undo, Left::Mixed),
+                            None => (error, Left::AsBefore),
+                        });
                     }
                 }
             }
             Ok(swapped.into_iter().filter_map(|done| done.finish().err()).collect::<Vec<_>>())
         });
         let left = committing.await.unwrap_or_else(|e| {
-            Err(Error::Io {
+            let error = Error::Io {
                 action: "putting the volumes into their places",
                 path: "volumes".into(),
                 source: std::io::Error::other(e),
-            })
+            };
+            Err((error, Left::Mixed))
         })?;
         for error in left {
             let message = format!("the previous content was not removed: {error}");

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use self::data::{Restoring, Services, check_volumes};
+use self::data::{Left, Restoring, Services, check_volumes};
 use super::{
     error::Error,
     options::{Missing, Options, check_here, find, unless_cancelled},
@@ -295,23 +295,25 @@ impl Restore {
         unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
         let data = stores(&self.items);
         // After a crash it must be known from which set the data is.
-        app.lock.restoring = Some(self.plan.set.to_string());
+        let before = app.lock.restoring.replace(self.plan.set.to_string());
         context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
         let stopped = match self.services.stop(context, app, &data, cancel).await {
             Ok(stopped) => stopped,
             Err(error) => {
-                settled(context, guard, app)?;
+                mark(context, guard, app, before)?;
                 return Err(error);
             }
         };
         if let Err(error) = lease.confirm().await.map_err(app::Error::from) {
             let error = stopped.bring_back(context, app, error.into()).await;
-            settled(context, guard, app)?;
+            mark(context, guard, app, before)?;
             return Err(error);
         }
-        if let Err(error) = restoring.commit_all(app, staged).await {
+        if let Err((error, left)) = restoring.commit_all(app, staged).await {
             let error = stopped.bring_back(context, app, error).await;
-            settled(context, guard, app)?;
+            if left == Left::AsBefore {
+                mark(context, guard, app, before)?;
+            }
             return Err(error);
         }
         let apps = self.services.start_data(context, guard, app, &data, stopped).await?;
@@ -347,6 +349,18 @@ impl Restore {
             checks,
         })
     }
+}
+
+/// Writes down what was known before: the set of an earlier restore that did not finish,
+/// whose mark the failure of this one must not clear.
+fn mark(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    restoring: Option<String>,
+) -> Result<(), Error> {
+    app.lock.restoring = restoring;
+    Ok(context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?)
 }
 
 /// Records that the app's data is completely restored.
