@@ -130,7 +130,7 @@ impl Restoring<'_> {
         &self,
         app: &App,
         staged: Vec<(Staged, VolumeFacts)>,
-    ) -> Result<(), (Error, Left)> {
+    ) -> Result<(), Box<(Error, Left)>> {
         for (staged, facts) in &staged {
             // Again: other containers went on meanwhile, and the app did until
             // it was stopped.
@@ -138,7 +138,7 @@ impl Restoring<'_> {
                 here::check_unshared(app, staged.folder().volume()).await?;
                 staged.folder().check_places(facts)
             };
-            checked.await.map_err(|error| (error, Left::AsBefore))?;
+            checked.await.map_err(|error| Box::new((error, Left::AsBefore)))?;
         }
         let committing = tokio::task::spawn_blocking(move || {
             let mut swapped = Vec::new();
@@ -149,10 +149,10 @@ impl Restoring<'_> {
                         // One that fails must not keep the others.
                         let undone = swapped.into_iter().rev().map(Swapped::undo);
                         let undone: Vec<Error> = undone.filter_map(Result::err).collect();
-                        return Err(match undone.into_iter().next() {
+                        return Err(Box::new(match undone.into_iter().next() {
                             Some(undo) => (undo, Left::Mixed),
                             None => (error, Left::AsBefore),
-                        });
+                        }));
                     }
                 }
             }
@@ -164,7 +164,7 @@ impl Restoring<'_> {
                 path: "volumes".into(),
                 source: std::io::Error::other(e),
             };
-            Err((error, Left::Mixed))
+            Err(Box::new((error, Left::Mixed)))
         })?;
         for error in left {
             let message = format!("the previous content was not removed: {error}");

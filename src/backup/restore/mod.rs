@@ -309,7 +309,8 @@ impl Restore {
             mark(context, guard, app, before)?;
             return Err(error);
         }
-        if let Err((error, left)) = restoring.commit_all(app, staged).await {
+        if let Err(failed) = restoring.commit_all(app, staged).await {
+            let (error, left) = *failed;
             let error = stopped.bring_back(context, app, error).await;
             if left == Left::AsBefore {
                 mark(context, guard, app, before)?;
