@@ -35,7 +35,7 @@ async fn fingerprint(engine: &Arc<dyn Engine>, stack: &StackName) -> String {
 
 /// As if the server had been set up anew.
 async fn empty(engine: &Arc<dyn Engine>, stack: &StackName) {
-    docker(&["stack", "rm", stack.as_str()]);
+    docker_stack_rm(stack.as_str());
     docker(&["config", "rm", &format!("potluck.{stack}.owner")]);
     eventually("an empty server", || async {
         let networks = engine.networks(Scope::Stack(stack)).await.unwrap();

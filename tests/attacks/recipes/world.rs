@@ -499,7 +499,7 @@ impl Guest {
     /// Removes what the attack left on the swarm.
     fn remove(&self) {
         self.configs_hold_nothing_from_outside();
-        docker(&["stack", "rm", &self.stack]);
+        common::docker_stack_rm(&self.stack);
         let deadline = Instant::now() + PATIENCE;
         let label = format!("label=com.docker.stack.namespace={}", self.stack);
         while !docker(&["ps", "-aq", "--filter", &label]).trim().is_empty() {

@@ -179,6 +179,21 @@ impl Drop for Cleanup {
     }
 }
 
+/// `docker stack rm`, again while it finds that a task still uses a network.
+pub fn docker_stack_rm(stack: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut remove = Command::new("docker");
+        let output = remove.args(["-H", &endpoint(), "stack", "rm", stack]).output().unwrap();
+        if output.status.success() {
+            return;
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("is in use by task") && Instant::now() < deadline, "{said}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
 /// Removes a stack and waits until its networks and volumes are gone, too.
 pub async fn remove_stack(engine: &dyn Engine, stack: &StackName) {
     let scope = Scope::Stack(stack);
