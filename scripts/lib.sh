@@ -30,10 +30,10 @@ other_tests() {
     done
 }
 
-# How many of their tests run at a time: SWARM_THREADS, else four for each core, as each
+# How many of their tests run at a time: SWARM_THREADS, else three for each core, as each
 # computes for a tenth of its time, up to what one engine keeps up with.
 swarm_threads() {
-    threads=${SWARM_THREADS:-$(($(getconf _NPROCESSORS_ONLN) * 4))}
+    threads=${SWARM_THREADS:-$(($(getconf _NPROCESSORS_ONLN) * 3))}
     [ "$threads" -le 12 ] || [ -n "${SWARM_THREADS:-}" ] || threads=12
     echo "$threads"
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every check and every test. `FAST=1` leaves out what needs an engine, images
 # or a WebAssembly toolchain. `SWARM_THREADS=N` runs N tests of the swarm at a time,
-# where four for each core are too many or too few.
+# where three for each core are too many or too few.
 #
 # A test that cannot run here says so in a file that is printed, and counted,
 # at the end.

@@ -8,7 +8,9 @@ use std::{
     process::{Command, Output},
 };
 
-use common::{BUSYBOX, Cleanup, app::TestApp, endpoint, real_engine, unique_stack};
+use common::{
+    BUSYBOX, Cleanup, app::TestApp, docker_stack_rm, endpoint, real_engine, unique_stack,
+};
 use potluck::engine::Scope;
 use serde_json::Value;
 
@@ -79,7 +81,7 @@ async fn a_deploy_waits_for_the_networks_of_a_stack_that_docker_removed() {
         ids
     };
     let before = ids().await;
-    run("docker", folder.path(), &["stack", "rm", stack.as_str()]);
+    docker_stack_rm(stack.as_str());
     assert_eq!(ids().await, before, "the networks are gone already: nothing was to be waited for");
     let output = run(POTLUCK, folder.path(), &deploy);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -100,7 +102,7 @@ async fn an_app_waits_for_the_networks_of_its_stack_that_docker_removed() {
         networks.into_iter().map(|network| network.id.unwrap()).collect::<Vec<_>>()
     };
     let before = ids().await;
-    run("docker", app.folder.path(), &["stack", "rm", app.stack.as_str()]);
+    docker_stack_rm(app.stack.as_str());
     assert_eq!(ids().await.len(), 2, "nothing was to be waited for");
     assert!(app.deploy().await.changed);
     let after = ids().await;
