@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::{KIND_LABEL, Unreadable, own_name};
+use super::record::{KIND_LABEL, Unreadable, content, own_name};
 use crate::{engine::api, home::StackName, text};
 
 /// The label's value on leases.
@@ -131,15 +131,7 @@ impl Lease {
             return Err(broken("it is too large"));
         }
         let data = STANDARD.decode(data).map_err(|_| broken("its content is not base64"))?;
-        let format = serde_json::from_slice::<serde_json::Value>(&data)
-            .ok()
-            .and_then(|content| content.get("format")?.as_u64())
-            .ok_or_else(|| broken("it names no format"))?;
-        if format > u64::from(FORMAT) {
-            return Err(Unreadable::Newer);
-        }
-        let content: Content =
-            serde_json::from_slice(&data).map_err(|error| broken(&error.to_string()))?;
+        let content: Content = content(&data, FORMAT)?;
         let label = |key| spec.labels.as_ref().and_then(|labels| labels.get(key));
         let renewed = label(RENEWED_LABEL).and_then(|time| time.parse().ok());
         let index = config.version.as_ref().and_then(|version| version.index);

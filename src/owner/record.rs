@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -205,6 +205,22 @@ pub(super) fn own_name(stack: &StackName, tail: &str) -> String {
     format!("{head}{}.{}{tail}", &stack[..room - 9], &digest[..8])
 }
 
+/// What a config of potluck's own holds, in a format up to `newest`.
+///
+/// # Errors
+/// Another format, or none.
+pub(super) fn content<T: DeserializeOwned>(data: &[u8], newest: u32) -> Result<T, Unreadable> {
+    let broken = |reason: &str| Unreadable::Broken(reason.to_owned());
+    let format = serde_json::from_slice::<serde_json::Value>(data)
+        .ok()
+        .and_then(|content| content.get("format")?.as_u64())
+        .ok_or_else(|| broken("it names no format"))?;
+    if format > u64::from(newest) {
+        return Err(Unreadable::Newer);
+    }
+    serde_json::from_slice(data).map_err(|error| broken(&error.to_string()))
+}
+
 impl Record {
     /// # Errors
     /// Anything but a record in a known format.
@@ -217,15 +233,7 @@ impl Record {
         if data.len() > MAX_RECORD {
             return Err(broken("it is too large"));
         }
-        let format = serde_json::from_slice::<serde_json::Value>(&data)
-            .ok()
-            .and_then(|content| content.get("format")?.as_u64())
-            .ok_or_else(|| broken("it names no format"))?;
-        if format > u64::from(FORMAT) {
-            return Err(Unreadable::Newer);
-        }
-        let content: Content =
-            serde_json::from_slice(&data).map_err(|error| broken(&error.to_string()))?;
+        let content: Content = content(&data, FORMAT)?;
         let label = spec.labels.as_ref().and_then(|labels| labels.get(OWNED_LABEL));
         let owned = match label {
             None => Owned::default(),
