@@ -286,7 +286,7 @@ impl Error {
     }
 
     /// For `map_err` on file operations.
-    pub(super) fn io(
+    pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {

@@ -4,16 +4,21 @@
 //! out, telling [`crate::progress`] what happens.
 
 mod app_rollout;
+mod backup;
 mod deploy;
+mod journal;
 mod lease;
 mod migrate;
 mod options;
 mod prepare;
 mod record;
+mod restore;
 mod steps;
 mod undeploy;
 
+pub use backup::{ItemReport, SetReport, back_up};
 pub use deploy::{deploy, plan};
 pub use lease::{Lease, leased, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
+pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
 pub use undeploy::{remove, undeploy};

@@ -10,6 +10,8 @@
 mod claimant;
 mod confined;
 mod fence;
+pub mod history;
+pub mod journal;
 pub mod lease;
 mod mixup;
 mod others;

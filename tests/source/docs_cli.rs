@@ -59,7 +59,7 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app secret ls", &[("secrets/versions.rs", "SecretVersion")]),
     (
         "backup create",
-        &[("backup/set/create.rs", "SetReport"), ("backup/set/create.rs", "ItemReport")],
+        &[("operation/backup.rs", "SetReport"), ("operation/backup.rs", "ItemReport")],
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
     ("backup restore", &[("backup/restore/mod.rs", "RestoreReport")]),

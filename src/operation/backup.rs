@@ -12,25 +12,25 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    ItemKind, ItemName, SetId, compare, facts, item_tags,
-    manifest::{self, Item, Manifest},
-    manifest_tags, plan,
-    take::Taking,
-};
+use super::lease::{Lease, leased};
 use crate::{
     app::{self, App, Context},
     backup::{
-        error::Error,
+        Error,
         known::{known, remember},
         options::{Missing, Options, check_here, find, unless_cancelled},
         restic::{LOCK_LIMIT, Restic},
-        set, stopped,
+        set::{
+            self, ItemKind, ItemName, SetId, compare, facts, item_tags,
+            manifest::{self, Item, Manifest},
+            manifest_tags, plan,
+            take::Taking,
+        },
+        stopped,
         warnings::Warnings,
     },
     home::AppGuard,
     hooks::{self, Guarding},
-    operation::{self, Lease},
     plugin::{Hooks, Role},
     progress::Event,
 };
@@ -71,13 +71,13 @@ pub struct ItemReport {
 /// # Errors
 /// What prevented one item from being saved completely; then there is no set.
 /// [`Error::AfterBackup`] when there is one, but its last hook failed.
-pub async fn create(
+pub async fn back_up(
     context: &Context,
     guard: &AppGuard,
     app: &App,
     options: &Options,
 ) -> Result<SetReport, Error> {
-    operation::leased(context, &app.engine, guard, "a backup", async |lease: &Lease| {
+    leased(context, &app.engine, guard, "a backup", async |lease: &Lease| {
         create_alone(context, guard, app, options, lease).await
     })
     .await
@@ -106,14 +106,13 @@ async fn create_alone(
     let mut begun = 0;
     let taking = Taking {
         guard,
-        lease,
         app,
         restic: &restic,
         set: &set,
         progress: &context.progress,
         warnings: &warnings,
     };
-    let taking = take(context, &taking, &mut hooks, &mut begun);
+    let taking = take(context, &taking, lease, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
     restic.settle().await;
     let ended = end_hooks(context, app, &mut hooks, begun, outcome.is_ok()).await;
@@ -174,6 +173,7 @@ fn new_set() -> Result<SetId, Error> {
 async fn take(
     context: &Context,
     taking: &Taking<'_>,
+    lease: &Lease,
     hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
 ) -> Result<(Manifest, String), Error> {
@@ -237,7 +237,7 @@ async fn take(
         warnings: taking.warnings.all(),
     };
     // What someone else changed meanwhile would be in it: the set stays incomplete then.
-    taking.lease.confirm().await.map_err(app::Error::from)?;
+    lease.confirm().await.map_err(app::Error::from)?;
     let snapshot = store_manifest(context, taking, &manifest).await?;
     Ok((manifest, snapshot))
 }
