@@ -36,6 +36,7 @@ pub(super) struct Journal {
     core: Arc<Core>,
     /// Steps before this one were done before this process took over.
     done: usize,
+    resumed: bool,
 }
 
 struct Core {
@@ -138,7 +139,7 @@ impl Journal {
         let Some(kept) = look(confined).await? else {
             return Err(bad(stack, "it is gone right after it was written".into()));
         };
-        Ok(Self::go_on(confined, lease, kept))
+        Ok(Journal { resumed: false, ..Self::go_on(confined, lease, kept) })
     }
 
     /// Goes on with the one of an operation that did not end.
@@ -152,7 +153,7 @@ impl Journal {
             writing: tokio::sync::Mutex::default(),
         });
         confined.fence(Some(Arc::clone(&core) as Arc<dyn Fence>));
-        Journal { core, done }
+        Journal { core, done, resumed: true }
     }
 
     /// What was decided before the first step.
@@ -168,8 +169,12 @@ impl Journal {
     pub async fn step(&self, name: &str) -> Result<(), Error> {
         self.core.lease.may_change().await?;
         let index = self.core.kept().entry.index(name);
-        debug_assert!(index.is_some(), "{name} is no step of the journal");
         Ok(self.core.reach(|reached| reached.step = reached.step.max(index)).await?)
+    }
+
+    /// Whether another process began it.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// Whether a step was done before this process took over.

@@ -12,6 +12,7 @@ mod migrate;
 mod options;
 mod prepare;
 mod record;
+mod recover;
 mod restore;
 mod steps;
 mod undeploy;

@@ -191,7 +191,7 @@ pub(crate) struct Entry {
 }
 
 /// The kinds of objects that an undone operation removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MadeKind {
     Service,

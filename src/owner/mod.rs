@@ -23,5 +23,5 @@ pub use confined::Confined;
 pub(crate) use confined::{Standing, Wanted};
 pub(crate) use fence::Fence;
 pub use mixup::Mixup;
-pub(crate) use record::{KIND_LABEL, Owned, Unreadable};
+pub(crate) use record::{KIND_LABEL, Owned};
 pub(crate) use reserved::reserved;
