@@ -194,6 +194,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What the engine said, where that is the error.
+    pub(crate) fn of_engine(&self) -> Option<&crate::engine::Error> {
+        match self {
+            Error::Engine(error) => Some(error),
+            Error::Migration(failed) => failed.source.of_engine(),
+            _ => None,
+        }
+    }
+}
+
 /// Errors of the swarm are one error, whatever asked for it.
 impl From<rollout::Error> for Error {
     fn from(error: rollout::Error) -> Self {

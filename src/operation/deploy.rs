@@ -18,6 +18,7 @@ use crate::{
     home::AppGuard,
     owner::journal::{Entry, MadeKind, Marks, Outcome, What},
     plugin::Transition,
+    recipe::Version,
     rollout::{
         Plan, Reached,
         run::{Rollout, WayBack},
@@ -204,6 +205,8 @@ fn entry(
         after,
         pin: Some(version::pinned(app)),
         pinned: app.env.recipe_pin().ok().flatten().and_then(|(_, pin)| pin),
+        named: matches!(options.version, Version::Named(_)),
+        detach: options.detach,
         wanted: Some(record::goal(app, &app.components()?)),
         steps: steps::rows(&due.plugins, &due.migrations, work, options),
         services: recover::services(live.services.values()),

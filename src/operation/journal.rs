@@ -182,6 +182,12 @@ impl Journal {
         self.core.kept().entry.index(name).is_some_and(|index| index < self.done)
     }
 
+    /// Whether a step has begun, here or before.
+    pub fn has_begun(&self, name: &str) -> bool {
+        let kept = self.core.kept();
+        kept.entry.index(name).is_some_and(|index| Some(index) <= kept.reached.step)
+    }
+
     /// Undoing begins: it can only be undone from now on.
     ///
     /// # Errors
@@ -219,6 +225,42 @@ impl Journal {
         let kept = self.core.kept().clone();
         close(&*self.core.engine, &self.core.stack, &kept, &context.operator.to_string(), error)
             .await
+    }
+
+    /// It ended with a result; where that is an error which leaves unknown what was done, it
+    /// stays unfinished, and that is said.
+    ///
+    /// # Errors
+    /// The result's, and what the engine says.
+    pub async fn conclude<T, E: fmt::Display + From<Error>>(
+        self,
+        context: &Context,
+        result: Result<T, E>,
+        of_engine: impl FnOnce(&E) -> Option<&engine::Error>,
+    ) -> Result<T, E> {
+        let error = match result {
+            Ok(done) => {
+                self.end(context, Outcome::Done, None).await?;
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        let app = self.core.kept().entry.app.clone();
+        if of_engine(&error).is_some_and(stays_unfinished) {
+            context.progress.warn(unfinished(&app));
+            return Err(error);
+        }
+        let said = error.to_string();
+        let first = said.lines().next().map(str::to_owned);
+        // Before that point, what fails has put back what it changed.
+        let outcome = match self.is_past_return() {
+            true => Outcome::Failed,
+            false => Outcome::FailedAndUndone,
+        };
+        if let Err(unwritten) = self.end(context, outcome, first).await {
+            context.progress.warn(format!("{}: {unwritten}", unfinished(&app)));
+        }
+        Err(error)
     }
 
     /// It ended, and nothing of the app is left: nor is its history.
@@ -373,6 +415,8 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         after: None,
         pin: None,
         pinned: None,
+        named: false,
+        detach: false,
         set: None,
         wanted: None,
         steps: Vec::new(),
@@ -394,11 +438,16 @@ fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Error> {
     }
 }
 
+/// What to type.
+pub(super) fn unfinished(app: &str) -> String {
+    format!(
+        "the operation is unfinished: `potluck app resume {app}` finishes it, `potluck app abort \
+         {app}` undoes it"
+    )
+}
+
 /// Whether an operation that failed with this may not say so: what it did is not known to
 /// be all undone, and another process finishes or undoes it.
-pub(super) fn stays_unfinished(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Engine(engine::Error::Unreachable { .. } | engine::Error::LeaseLost { .. })
-    )
+pub(super) fn stays_unfinished(error: &engine::Error) -> bool {
+    matches!(error, engine::Error::Unreachable { .. } | engine::Error::LeaseLost { .. })
 }

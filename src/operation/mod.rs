@@ -14,6 +14,7 @@ mod prepare;
 mod record;
 mod recover;
 mod restore;
+mod resume;
 mod steps;
 mod undeploy;
 
@@ -22,4 +23,5 @@ pub use deploy::{deploy, plan};
 pub use lease::{Lease, leased, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
+pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use undeploy::{remove, undeploy};

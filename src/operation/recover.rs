@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::journal::{Journal, stays_unfinished};
+use super::journal::{self, Journal, stays_unfinished};
 
 /// How long what ran before has to come up again.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -155,11 +155,8 @@ pub(super) async fn failed(
 ) -> Error {
     let warn = |message: String| context.progress.warn(message);
     let name = &app.entry.name;
-    if stays_unfinished(&error) {
-        warn(format!(
-            "the operation is unfinished: `potluck app resume {name}` finishes it, `potluck app \
-             abort {name}` undoes it"
-        ));
+    if error.of_engine().is_some_and(stays_unfinished) {
+        warn(journal::unfinished(name.as_str()));
         return error;
     }
     let entry = journal.entry();
@@ -185,10 +182,7 @@ pub(super) async fn failed(
     let said = error.to_string();
     let first = said.lines().next().map(str::to_owned);
     if let Err(unwritten) = journal.end(context, outcome, first).await {
-        warn(format!(
-            "that the operation failed could not be written down: {unwritten}; `potluck app \
-             resume {name}` or `potluck app abort {name}` goes on from there"
-        ));
+        warn(format!("{}: {unwritten}", journal::unfinished(name.as_str())));
     }
     error
 }

@@ -947,6 +947,10 @@ impl Engine for Confined {
         Ok(session)
     }
 
+    async fn has_programs(&self, container: &str) -> Result<bool, Error> {
+        self.inner.has_programs(container).await
+    }
+
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
         self.told_of(Kind::Container, session)?;
         self.inner.resize(session, rows, columns).await

@@ -169,6 +169,12 @@ pub(crate) struct Entry {
     /// The version that the settings pinned before.
     #[serde(default)]
     pub pinned: Option<String>,
+    /// Whether its operator named that version.
+    #[serde(default)]
+    pub named: bool,
+    /// Whether nobody waits for the services.
+    #[serde(default)]
+    pub detach: bool,
     /// The backup set that it makes or restores.
     #[serde(default)]
     pub set: Option<String>,
@@ -403,6 +409,8 @@ mod tests {
             after: Some("2".into()),
             pin: None,
             pinned: None,
+            named: false,
+            detach: false,
             set: None,
             wanted: None,
             steps: vec![

@@ -447,6 +447,11 @@ impl Engine for Simulated {
         ))
     }
 
+    /// Programs answer at once.
+    async fn has_programs(&self, _: &str) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     async fn resize(&self, _: &str, _: u16, _: u16) -> Result<(), Error> {
         Ok(())
     }

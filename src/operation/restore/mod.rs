@@ -17,7 +17,10 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use self::services::Services;
-use super::lease::{Lease, leased};
+use super::{
+    journal::{self, Journal},
+    lease::{Lease, leased},
+};
 use crate::{
     app::{self, App, Context},
     backup::{
@@ -36,6 +39,7 @@ use crate::{
     engine::{Engine, Scope},
     home::AppGuard,
     hooks::{self, Guarding},
+    owner::journal::{self as kept, Entry, Marks, Step, Undo},
     plugin::{Finding, Hooks, Role},
     text::line,
 };
@@ -282,8 +286,47 @@ impl Restore {
             let app = app.entry.name.to_string();
             return Err(app::Error::PlanChanged { app }.into());
         }
+        let begins = Entry {
+            set: Some(self.plan.set.to_string()),
+            before: app.checkout.version.clone(),
+            after: self.plan.version.clone(),
+            steps: steps(),
+            services: self.services.before.clone(),
+            ran: !self.services.running.is_empty(),
+            marks: Marks::of(&app.lock),
+            ..journal::entry_of(lease, &app.entry.name, kept::What::Restore)
+        };
+        let journal = Journal::begin(&app.engine, lease, begins).await?;
+        self.finish(context, guard, app, options, journal).await
+    }
+
+    /// Goes the steps; of a restore that did not end, all of them again.
+    ///
+    /// # Errors
+    /// As [`Restore::run`].
+    pub(in crate::operation) async fn finish(
+        mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        journal: Journal,
+    ) -> Result<RestoreReport, Error> {
+        let done = self.go(context, guard, app, options, &journal).await;
+        journal.conclude(context, done, Error::of_engine).await
+    }
+
+    async fn go(
+        &mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        journal: &Journal,
+    ) -> Result<RestoreReport, Error> {
         let began = Instant::now();
         let cancel = &options.cancel;
+        journal.step(STAGE).await?;
         // With what was agreed to while it was prepared.
         app.lock = context.home.lock_file(&app.entry).map_err(app::Error::from)?;
         let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
@@ -292,9 +335,11 @@ impl Restore {
         self.restic.settle().await;
         let staged = staged?;
 
+        journal.step(BEFORE_RESTORE).await?;
         let asking = restoring.before_restore(app);
         unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
         let data = stores(&self.items);
+        journal.step(STOP).await?;
         // After a crash it must be known from which set the data is.
         let before = app.lock.restoring.replace(self.plan.set.to_string());
         context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
@@ -305,7 +350,7 @@ impl Restore {
                 return Err(error);
             }
         };
-        if let Err(error) = lease.confirm().await.map_err(app::Error::from) {
+        if let Err(error) = journal.step(EXCHANGE).await {
             let error = stopped.bring_back(context, app, error.into()).await;
             mark(context, guard, app, before)?;
             return Err(error);
@@ -318,7 +363,9 @@ impl Restore {
             }
             return Err(error);
         }
+        journal.step(START_DATA).await?;
         let apps = self.services.start_data(context, guard, app, &data, stopped).await?;
+        journal.step(DUMPS).await?;
         let putting = restoring.put_back_all(app, &self.items, &data);
         let put = unless_cancelled(cancel, "its data is half restored, restore it again", putting);
         let put = put.await;
@@ -333,7 +380,9 @@ impl Restore {
         if self.items.iter().all(|(_, place)| place.what != What::Custom) {
             settled(context, guard, app)?;
         }
+        journal.step(START).await?;
         self.services.start_rest(context, app, apps).await?;
+        journal.step(ITEMS).await?;
 
         for (item, place) in &self.items {
             if place.what == What::Custom {
@@ -342,6 +391,7 @@ impl Restore {
             }
         }
         settled(context, guard, app)?;
+        journal.step(AFTER_RESTORE).await?;
         let checks = finish(context, &mut self.hooks, cancel).await?;
         Ok(RestoreReport {
             set: self.plan.set.clone(),
@@ -351,6 +401,33 @@ impl Restore {
             checks,
         })
     }
+}
+
+const STAGE: &str = "volumes beside the live ones";
+const BEFORE_RESTORE: &str = "before-restore";
+const STOP: &str = "stop services";
+const EXCHANGE: &str = "exchange volumes";
+const START_DATA: &str = "start data stores";
+const DUMPS: &str = "restore dumps";
+const START: &str = "start services";
+const ITEMS: &str = "restore the plugins' items";
+const AFTER_RESTORE: &str = "after-restore and checks";
+
+/// The steps of a restore, as its journal has them.
+fn steps() -> Vec<Step> {
+    [
+        (STAGE, Undo::Nothing),
+        (BEFORE_RESTORE, Undo::Nothing),
+        (STOP, Undo::Start),
+        (EXCHANGE, Undo::Never),
+        (START_DATA, Undo::Nothing),
+        (DUMPS, Undo::Nothing),
+        (START, Undo::Nothing),
+        (ITEMS, Undo::Nothing),
+        (AFTER_RESTORE, Undo::Nothing),
+    ]
+    .map(|(name, undo)| Step::new(name, undo))
+    .into()
 }
 
 /// Writes down what was known before: the set of an earlier restore that did not finish,

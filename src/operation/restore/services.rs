@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::{DeployOptions, deploy::deploy};
+use super::super::{DeployOptions, deploy::deploy, recover};
 use crate::{
     app::{self, App, Context, Stopped},
     backup::{
@@ -16,6 +16,7 @@ use crate::{
     },
     engine::{Engine, Scope},
     home::AppGuard,
+    owner::journal::Before,
     rollout::wants_tasks,
 };
 
@@ -23,12 +24,14 @@ use crate::{
 const STOP: Duration = Duration::from_secs(300);
 
 /// Which services run when a restore begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Services {
     /// Every service is deployed and asks for tasks.
     pub whole: bool,
     /// Keys of those that do.
     pub running: Vec<String>,
+    /// All of them, as they are.
+    pub before: Vec<Before>,
 }
 
 impl Services {
@@ -52,7 +55,7 @@ impl Services {
         if items.is_empty() {
             running.clear();
         }
-        Ok(Services { whole, running })
+        Ok(Services { whole, running, before: recover::services(live.iter()) })
     }
 
     /// Stops what runs, databases last, and returns what was stopped. If
