@@ -348,7 +348,8 @@ async fn history_of(engine: &dyn Engine, stack: &StackName) -> Result<Option<His
 pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>), Error> {
     let beneath = engine.beneath();
     let lines = history_of(&*beneath, engine.stack()).await?;
-    let unfinished = look(engine).await?.map(|kept| told(&kept));
+    let open = look(engine).await?.filter(|kept| kept.reached.outcome.is_none());
+    let unfinished = open.map(|kept| told(&kept));
     Ok((lines.map(|history| history.lines).unwrap_or_default(), unfinished))
 }
 

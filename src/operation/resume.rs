@@ -75,6 +75,11 @@ async fn look(on_server: &OnServer) -> Result<Kept, Error> {
     let app = &on_server.entry.name;
     let nothing = || Error::NothingUnfinished { app: app.to_string() };
     let kept = journal::look(&on_server.engine).await?.ok_or_else(nothing)?;
+    if kept.reached.outcome.is_some() {
+        // It ended, and its process only did not come to say so.
+        journal::refuse_unfinished(&on_server.engine, app.as_str()).await?;
+        return Err(nothing());
+    }
     if kept.entry.app != app.as_str() {
         return Err(Error::OtherGoal {
             app: app.to_string(),
@@ -216,7 +221,7 @@ pub async fn abort(
         }
         restore_files(context, guard, &kept.entry)?;
         if undoes(Undo::Tell) {
-            tell(context, guard, &kept).await;
+            tell(context, guard, lease, &kept).await;
         }
         journal.end(context, Outcome::Aborted, None).await?;
         Ok(())
@@ -263,7 +268,7 @@ async fn take(
 
 /// Calls `deploy-failed` of the plugins whose `before-deploy` was called, as far as they can
 /// be had here.
-async fn tell(context: &Context, guard: &AppGuard, kept: &Kept) {
+async fn tell(context: &Context, guard: &AppGuard, lease: &Lease, kept: &Kept) {
     let warn = |message: String| context.progress.warn(message);
     let Entry { pin, before, after, .. } = &kept.entry;
     let transition = Transition { before: before.clone(), after: after.clone() };
@@ -271,6 +276,7 @@ async fn tell(context: &Context, guard: &AppGuard, kept: &Kept) {
     let version = version.map_or(Version::Newest, Version::Named);
     let telling = async {
         let app: App = app::load(context, guard.app(), &version).await?;
+        app.engine.fence(Some(lease.as_fence()));
         let components = app.components()?;
         let wishes = consent::wishes(&app, &components, &[]);
         let agreed = components

@@ -1,18 +1,23 @@
 //! `potluck app`
 
+mod abort;
 mod check;
 mod cmd;
 mod config;
 mod deploy;
+mod history;
 mod logs;
 mod ls;
 mod new;
 mod places;
 mod ps;
+mod resume;
 mod rm;
 mod run;
 mod secret;
+mod show;
 mod undeploy;
+mod unfinished;
 mod unlock;
 
 use clap::Subcommand;
@@ -58,6 +63,10 @@ pub enum Command {
     Run(run::Args),
     Cmd(cmd::Args),
     Rm(rm::Args),
+    History(history::Args),
+    Show(show::Args),
+    Resume(resume::Args),
+    Abort(abort::Args),
     Unlock(unlock::Args),
     #[command(subcommand)]
     Secret(secret::Command),
@@ -77,6 +86,10 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Cmd(args) => cmd::run(args, session),
         Command::Secret(command) => secret::run(command, session),
         Command::Rm(args) => rm::run(args, session),
+        Command::History(args) => history::run(args, session),
+        Command::Show(args) => show::run(args, session),
+        Command::Resume(args) => resume::run(args, session),
+        Command::Abort(args) => abort::run(args, session),
         Command::Unlock(args) => unlock::run(args, session),
     }
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::services::Services;
 use super::{
     journal::{self, Journal},
-    lease::{Lease, leased},
+    lease::{Lease, leased_anyway},
 };
 use crate::{
     app::{self, App, Context},
@@ -39,7 +39,7 @@ use crate::{
     engine::{Engine, Scope},
     home::AppGuard,
     hooks::{self, Guarding},
-    owner::journal::{self as kept, Entry, Marks, Step, Undo},
+    owner::journal::{self as kept, Entry, Marks, Outcome, Step, Undo},
     plugin::{Finding, Hooks, Role},
     text::line,
 };
@@ -261,7 +261,18 @@ impl Restore {
         options: &Options,
     ) -> Result<RestoreReport, Error> {
         let engine = Arc::clone(&app.engine);
-        leased(context, &engine, guard, "a restore", async |lease: &Lease| {
+        leased_anyway(context, &engine, guard, "a restore", async |lease: &Lease| {
+            match journal::look(&engine).await? {
+                // The data of this set takes the place of what that one left.
+                Some(kept)
+                    if kept.entry.what == kept::What::Restore && kept.reached.outcome.is_none() =>
+                {
+                    context.progress.warn(format!("{}; restoring anew", journal::told(&kept)));
+                    let journal = Journal::go_on(&engine, lease, kept);
+                    journal.end(context, Outcome::Failed, None).await?;
+                }
+                _ => journal::refuse_unfinished(&engine, app.entry.name.as_str()).await?,
+            }
             self.run_alone(context, guard, app, options, lease).await
         })
         .await
