@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     journal::{self, Journal},
     lease::{Lease, leased_anyway},
+    unfinished,
 };
 use crate::{
     app::{self, App, Context},
@@ -82,15 +83,15 @@ pub async fn back_up(
     options: &Options,
 ) -> Result<SetReport, Error> {
     leased_anyway(context, &app.engine, guard, "a backup", async |lease: &Lease| {
-        match journal::look(&app.engine).await? {
+        match unfinished::look(&app.engine).await? {
             // One that was killed at 3 am must not keep the next night's from being made.
             Some(kept) if kept.entry.what == What::Backup && kept.reached.outcome.is_none() => {
-                let told = journal::told(&kept);
+                let told = unfinished::told(&kept);
                 context.progress.warn(format!("{told}; ending it first"));
                 let journal = Journal::go_on(&app.engine, lease, kept);
                 end_unfinished(context, guard, app, options, journal).await?;
             }
-            _ => journal::refuse_unfinished(&app.engine, app.entry.name.as_str()).await?,
+            _ => unfinished::refuse_unfinished(&app.engine, app.entry.name.as_str()).await?,
         }
         back_up_alone(context, guard, app, options, lease).await
     })

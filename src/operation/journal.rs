@@ -15,20 +15,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    app::{Context, Error, Unfinished},
+    app::{Context, Error},
     engine::{self, Engine},
     home::{AppName, StackName},
     owner::{
         Confined, Fence,
-        history::{self, History, Line},
         journal::{self as kept, Entry, Journal as Kept, Outcome, Program, Reached},
     },
 };
 
-use super::lease::Lease;
+use super::{
+    lease::Lease,
+    unfinished::{bad, close, gone, history_of, look, refuse_unfinished},
+};
 
-/// Number of attempts if somebody else keeps changing the history; then it is an error.
-const TRIES: usize = 5;
+/// Number of attempts if an answer of the swarm is lost; then it is an error.
+const TRIES: usize = 3;
 
 /// The journal of an operation that runs under its lease.
 #[derive(Debug)]
@@ -142,7 +144,7 @@ impl Journal {
         Ok(Journal { resumed: false, ..Self::go_on(confined, lease, kept) })
     }
 
-    /// Goes on with the one of an operation that did not end.
+    /// Continues that of an operation that did not end.
     pub fn go_on(confined: &Confined, lease: &Lease, kept: Kept) -> Self {
         let done = kept.reached.step.unwrap_or_default();
         let core = Arc::new(Core {
@@ -220,7 +222,7 @@ impl Journal {
         outcome: Outcome,
         error: Option<String>,
     ) -> Result<(), Error> {
-        // First: whoever finds it then writes the line, and does nothing else.
+        // First: anyone who finds it then writes the line, and does nothing else.
         self.core.reach(|reached| reached.outcome = Some(outcome)).await?;
         let kept = self.core.kept().clone();
         close(&*self.core.engine, &self.core.stack, &kept, &context.operator.to_string(), error)
@@ -278,128 +280,6 @@ impl Journal {
     }
 }
 
-/// Writes the line of the history and removes the journal.
-async fn close(
-    engine: &dyn Engine,
-    stack: &StackName,
-    kept: &Kept,
-    by: &str,
-    error: Option<String>,
-) -> Result<(), Error> {
-    let Kept { entry, reached, .. } = kept;
-    let outcome = reached.outcome.unwrap_or(Outcome::Failed);
-    let began_by = format!("{} on {}", entry.user, entry.host);
-    let line = Line {
-        operation: entry.operation.clone(),
-        what: entry.what,
-        user: entry.user.clone(),
-        host: entry.host.clone(),
-        began: entry.began,
-        ended: Timestamp::now(),
-        before: entry.before.clone(),
-        after: entry.after.clone(),
-        set: entry.set.clone(),
-        outcome,
-        step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
-        error,
-        by: (by != began_by).then(|| by.to_owned()),
-    };
-    add_line(engine, stack, line).await?;
-    Ok(gone(engine.remove_config(&kept.config).await)?)
-}
-
-async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<(), Error> {
-    for _ in 0..TRIES {
-        let written = match history_of(engine, stack).await? {
-            None => {
-                let spec = history::spec(stack, Vec::new(), line.clone());
-                engine.create_config(spec).await.map(drop)
-            }
-            Some(known) => {
-                let spec = history::spec(stack, known.lines, line.clone());
-                engine.update_config(&known.config, known.version, spec).await
-            }
-        };
-        match written {
-            Err(engine::Error::OutOfSequence { .. } | engine::Error::Exists { .. }) => {}
-            Err(error) if error.is_not_found() => {}
-            written => return Ok(written?),
-        }
-    }
-    Err(engine::Error::OutOfSequence { service: history::name(stack) }.into())
-}
-
-async fn history_of(engine: &dyn Engine, stack: &StackName) -> Result<Option<History>, Error> {
-    let name = history::name(stack);
-    match engine.config(&name).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(config) => match History::read(&config) {
-            Ok(history) => Ok(Some(history)),
-            Err(why) => Err(Error::BadJournal { name, reason: why.to_string() }),
-        },
-    }
-}
-
-/// What was done to an app, oldest first, and what is unfinished.
-///
-/// # Errors
-/// [`Error::BadJournal`], and what the engine says.
-pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>), Error> {
-    let beneath = engine.beneath();
-    let lines = history_of(&*beneath, engine.stack()).await?;
-    let open = look(engine).await?.filter(|kept| kept.reached.outcome.is_none());
-    let unfinished = open.map(|kept| told(&kept));
-    Ok((lines.map(|history| history.lines).unwrap_or_default(), unfinished))
-}
-
-/// The journal of an operation that did not end.
-pub(super) async fn look(confined: &Confined) -> Result<Option<Kept>, Error> {
-    let name = kept::name(confined.stack());
-    let config = match confined.beneath().config(&name).await {
-        Ok(config) => config,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let kept = Kept::read(&config).map_err(|why| bad(confined.stack(), why.to_string()))?;
-    Ok(Some(kept))
-}
-
-/// Fails where an operation on the app did not end; one that did, and only did not say so,
-/// gets its line of the history.
-///
-/// # Errors
-/// [`Error::Unfinished`], [`Error::BadJournal`], and what the engine says.
-pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<(), Error> {
-    match look(confined).await? {
-        None => Ok(()),
-        Some(kept) if kept.reached.outcome.is_some() => {
-            let by = format!("{} on {}", kept.entry.user, kept.entry.host);
-            close(&*confined.beneath(), confined.stack(), &kept, &by, None).await
-        }
-        Some(kept) => {
-            Err(Error::Unfinished(Box::new(Unfinished { app: app.to_owned(), ..told(&kept) })))
-        }
-    }
-}
-
-/// What people are told of one.
-pub(super) fn told(kept: &Kept) -> Unfinished {
-    let point = kept.entry.point_of_no_return();
-    Unfinished {
-        app: kept.entry.app.clone(),
-        operation: kept.entry.operation.clone(),
-        what: kept.entry.what,
-        told: kept.entry.told(),
-        began: kept.entry.began,
-        steps: kept.entry.steps.clone(),
-        step: kept.reached.step,
-        no_return: point.map(|(_, step)| step.name.clone()),
-        past_return: kept.is_past_return(),
-        aborting: kept.reached.aborting,
-    }
-}
-
 /// What an operation begins with; its steps and what undoing them needs are to be added.
 pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry {
     let holder = lease.holder();
@@ -425,17 +305,6 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         ran: false,
         made: Vec::new(),
         marks: kept::Marks::default(),
-    }
-}
-
-fn bad(stack: &StackName, reason: String) -> Error {
-    Error::BadJournal { name: kept::name(stack), reason }
-}
-
-fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Error> {
-    match result {
-        Err(error) if !error.is_not_found() => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-use super::journal::refuse_unfinished;
+use super::unfinished::refuse_unfinished;
 
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(15);
@@ -211,7 +211,7 @@ impl Fence for State {
         }
     }
 
-    /// Without a journal there is nothing that another process would go on with.
+    /// Without a journal there is nothing that another process would resume.
     async fn starting(&self, _: &str, _: &str) -> Result<(), engine::Error> {
         Ok(())
     }

@@ -17,6 +17,7 @@ mod restore;
 mod resume;
 mod steps;
 mod undeploy;
+mod unfinished;
 
 pub use backup::{ItemReport, SetReport, back_up};
 pub use deploy::{deploy, plan};

@@ -143,7 +143,7 @@ pub(super) fn restore_files(
     Ok(Marks::of(&lock))
 }
 
-/// An operation failed: its journal ends, unless nobody knows what is left of it. One that
+/// An operation failed: its journal ends, unless it is unknown what is left of it. One that
 /// was resumed is undone first, where that is possible.
 pub(super) async fn failed(
     context: &Context,

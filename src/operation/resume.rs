@@ -27,11 +27,12 @@ use super::{
     DeployOptions, DeployReport, RestoreReport, SetReport,
     backup::{back_up_alone, end_unfinished},
     deploy,
-    journal::{self, Journal},
+    journal::Journal,
     lease::{Lease, leased_anyway},
     recover::{restore_files, undo_services},
     restore::prepare_restore,
     undeploy::{finish_removal, finish_undeploy},
+    unfinished::{self as known},
 };
 
 /// How long a program of the operation may still run.
@@ -58,7 +59,7 @@ pub enum Resumed {
 /// # Errors
 /// [`Error::NothingUnfinished`], [`Error::BadJournal`], and what the engine says.
 pub async fn unfinished(on_server: &OnServer) -> Result<Unfinished, Error> {
-    Ok(journal::told(&look(on_server).await?))
+    Ok(known::told(&look(on_server).await?))
 }
 
 /// What was done to an app, oldest first, and what is unfinished.
@@ -67,17 +68,17 @@ pub async fn unfinished(on_server: &OnServer) -> Result<Unfinished, Error> {
 /// [`Error::BadJournal`], and what the engine says.
 pub async fn history(on_server: &OnServer) -> Result<(Vec<Line>, Option<Unfinished>), Error> {
     on_server.engine.require().await?;
-    journal::history(&on_server.engine).await
+    known::history(&on_server.engine).await
 }
 
 async fn look(on_server: &OnServer) -> Result<Kept, Error> {
     on_server.engine.require().await?;
     let app = &on_server.entry.name;
     let nothing = || Error::NothingUnfinished { app: app.to_string() };
-    let kept = journal::look(&on_server.engine).await?.ok_or_else(nothing)?;
+    let kept = known::look(&on_server.engine).await?.ok_or_else(nothing)?;
     if kept.reached.outcome.is_some() {
         // It ended, and its process only did not come to say so.
-        journal::refuse_unfinished(&on_server.engine, app.as_str()).await?;
+        known::refuse_unfinished(&on_server.engine, app.as_str()).await?;
         return Err(nothing());
     }
     if kept.entry.app != app.as_str() {
@@ -238,12 +239,12 @@ async fn take(
     kept: &Kept,
 ) -> Result<Option<Journal>, Error> {
     let app = kept.entry.app.clone();
-    let now = match journal::look(engine).await? {
+    let now = match known::look(engine).await? {
         Some(now) if now.entry.operation == kept.entry.operation => now,
         _ => return Err(Error::PlanChanged { app }),
     };
     if now.reached.outcome.is_some() {
-        journal::refuse_unfinished(engine, &app).await?;
+        known::refuse_unfinished(engine, &app).await?;
         return Ok(None);
     }
     let ending = Instant::now() + PROGRAM_PATIENCE;

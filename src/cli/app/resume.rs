@@ -19,9 +19,9 @@ use crate::{
 /// Finish an operation on an app that did not end.
 ///
 /// A deploy, undeploy, removal, backup or restore whose process was killed, or lost its
-/// server, is unfinished, and other commands that would change the app say so. This goes
-/// on where it stopped, whoever began it and on whichever machine: steps that were done
-/// are not done again, and programs that it started in services are waited for. If it fails
+/// server, is unfinished, and other commands that would change the app say so. This
+/// continues where it stopped, on any machine: steps that were done are not done again, and
+/// programs that it started in services are waited for. If it fails
 /// now, what it changed is undone, as far as that is possible, and it is unfinished no
 /// longer.
 #[derive(Debug, clap::Args)]

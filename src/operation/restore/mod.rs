@@ -20,6 +20,7 @@ use self::services::Services;
 use super::{
     journal::{self, Journal},
     lease::{Lease, leased_anyway},
+    unfinished,
 };
 use crate::{
     app::{self, App, Context},
@@ -262,16 +263,16 @@ impl Restore {
     ) -> Result<RestoreReport, Error> {
         let engine = Arc::clone(&app.engine);
         leased_anyway(context, &engine, guard, "a restore", async |lease: &Lease| {
-            match journal::look(&engine).await? {
+            match unfinished::look(&engine).await? {
                 // The data of this set takes the place of what that one left.
                 Some(kept)
                     if kept.entry.what == kept::What::Restore && kept.reached.outcome.is_none() =>
                 {
-                    context.progress.warn(format!("{}; restoring anew", journal::told(&kept)));
+                    context.progress.warn(format!("{}; restoring anew", unfinished::told(&kept)));
                     let journal = Journal::go_on(&engine, lease, kept);
                     journal.end(context, Outcome::Failed, None).await?;
                 }
-                _ => journal::refuse_unfinished(&engine, app.entry.name.as_str()).await?,
+                _ => unfinished::refuse_unfinished(&engine, app.entry.name.as_str()).await?,
             }
             self.run_alone(context, guard, app, options, lease).await
         })
