@@ -48,6 +48,8 @@ pub struct Unfinished {
     pub past_return: bool,
     /// Whether undoing it has begun.
     pub aborting: bool,
+    /// Whether a process has the app's lease: it is at work, or died within the last minute.
+    pub running: bool,
 }
 
 impl Unfinished {
@@ -71,7 +73,7 @@ impl Unfinished {
 
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} did not end: ", self.told)?;
+        write!(f, "{} {}: ", self.told, if self.running { "is running" } else { "did not end" })?;
         match (self.aborting, self.reached(), self.step) {
             (true, ..) => f.write_str("undoing it was begun"),
             (false, Some(name), Some(index)) => {

@@ -33,6 +33,7 @@ use super::{
     prepare::{Due, Prepared, prepare},
     record, recover,
     steps::{self, Cut, Steps},
+    unfinished::refuse_abandoned,
 };
 
 /// What a deploy would do. Asks and changes nothing.
@@ -96,6 +97,10 @@ async fn run(
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
     let prepared = prepare(context, &rollout, Some(guard), app, options, None).await?;
+    // Before a question that would be for nothing.
+    if prepared.due.is_some() && !app.engine.is_fenced() {
+        refuse_abandoned(&app.engine, app.entry.name.as_str()).await?;
+    }
     if prepared.due.is_some() && !context.consent.plan(&prepared.plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }

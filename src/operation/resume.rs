@@ -59,7 +59,8 @@ pub enum Resumed {
 /// # Errors
 /// [`Error::NothingUnfinished`], [`Error::BadJournal`], and what the engine says.
 pub async fn unfinished(on_server: &OnServer) -> Result<Unfinished, Error> {
-    Ok(known::told(&look(on_server).await?))
+    let running = known::is_held(&on_server.engine).await?;
+    Ok(Unfinished { running, ..known::told(&look(on_server).await?) })
 }
 
 /// What was done to an app, oldest first, and what is unfinished.

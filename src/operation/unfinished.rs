@@ -10,6 +10,7 @@ use crate::{
         Confined,
         history::{self, History, Line},
         journal::{self as kept, Journal as Kept, Outcome},
+        lease,
     },
 };
 
@@ -90,7 +91,10 @@ pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>
     let beneath = engine.beneath();
     let lines = history_of(&*beneath, engine.stack()).await?;
     let open = look(engine).await?.filter(|kept| kept.reached.outcome.is_none());
-    let unfinished = open.map(|kept| told(&kept));
+    let unfinished = match open {
+        Some(kept) => Some(Unfinished { running: is_held(engine).await?, ..told(&kept) }),
+        None => None,
+    };
     Ok((lines.map(|history| history.lines).unwrap_or_default(), unfinished))
 }
 
@@ -124,6 +128,26 @@ pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<
     }
 }
 
+/// The same, unless somebody has the app's lease: that operation is at work.
+///
+/// # Errors
+/// As [`refuse_unfinished`].
+pub(super) async fn refuse_abandoned(confined: &Confined, app: &str) -> Result<(), Error> {
+    if look(confined).await?.is_some() && !is_held(confined).await? {
+        refuse_unfinished(confined, app).await?;
+    }
+    Ok(())
+}
+
+/// Whether somebody has the app's lease.
+pub(super) async fn is_held(confined: &Confined) -> Result<bool, Error> {
+    match confined.beneath().config(&lease::name(confined.stack())).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What people are told of one.
 pub(super) fn told(kept: &Kept) -> Unfinished {
     let point = kept.entry.point_of_no_return();
@@ -138,6 +162,7 @@ pub(super) fn told(kept: &Kept) -> Unfinished {
         no_return: point.map(|(_, step)| step.name.clone()),
         past_return: kept.is_past_return(),
         aborting: kept.reached.aborting,
+        running: false,
     }
 }
 

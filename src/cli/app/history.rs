@@ -28,7 +28,7 @@ Examples:
 JSON: {app, operations, unfinished}; an operation is {operation, what, user, host, began,
 ended, before, after, set, outcome, step, error, by}, its outcome `done`, `failed`,
 `failed-and-undone` or `aborted`; `unfinished` is {app, operation, what, told, began,
-steps, step, no_return, past_return, aborting} or null.")]
+steps, step, no_return, past_return, aborting, running} or null.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
