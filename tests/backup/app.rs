@@ -16,11 +16,11 @@ use common::{
 };
 use potluck::{
     app::Leaving,
-    backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
+    backup::{self, Error, ItemKind, Listed, Options, SetSummary, Which},
     engine::Scope,
     home::{AppGuard, lock_file::Upgrade},
     hooks::AppServices,
-    operation,
+    operation::{self, SetReport},
     plugin::BackupItem,
     progress::Event,
 };
@@ -116,7 +116,7 @@ impl Fixture {
         backup::snapshots(&self.context, &self.entry, listed, &self.options()).await.unwrap().sets
     }
 
-    async fn restore(&self) -> Result<backup::RestoreReport, Error> {
+    async fn restore(&self) -> Result<operation::RestoreReport, Error> {
         let mut app = self.load().await;
         let (options, guard) = (self.options(), self.guard());
         let restore =
