@@ -87,7 +87,7 @@ volumes:
 fn recipe_yml(steps: &str) -> String {
     format!(
         "plugins:\n  - {{name: every, component: plugins/every.wasm, grants: [{{exec: web}}], \
-         options: {{journal: web, steps: [{steps}]}}}}\n"
+         options: {{journal: web, steps: [{steps}]}}}}\n  - {{name: files, component: \"std:files\", options: {{volumes: {{data: }}}}}}\n"
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod apps;
 mod crash;
+mod crash_real;
 mod lease;
 mod migrations;
 mod networks;
