@@ -201,3 +201,11 @@ pub(super) fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Erro
         Ok(()) | Err(_) => Ok(()),
     }
 }
+
+/// What to type.
+pub(super) fn whats_next(app: &str) -> String {
+    format!(
+        "the operation is unfinished: `potluck app resume {app}` finishes it, `potluck app abort \
+         {app}` undoes it"
+    )
+}

@@ -101,7 +101,11 @@ const UNCHANGED: &str = "interrupted: nothing of the app was changed";
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = if args.dry_run { None } else { Some(home.guard_app(&entry, "a deploy")?) };
+    let guard = if args.dry_run {
+        None
+    } else {
+        Some(session.guard(&home, &entry, "a deploy", &args.lock)?)
+    };
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);
     let operating =
