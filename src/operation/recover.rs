@@ -127,7 +127,7 @@ pub(super) fn restore_files(
     let app = guard.app();
     let mut lock = context.home.lock_file(app)?;
     let marks = Marks::of(&lock);
-    if entry.place.is_some() && entry.place.as_deref() != guard.place() {
+    if entry.place.is_none() || entry.place.as_deref() != guard.place() {
         return Ok(marks);
     }
     if entry.marks.clone().put(&mut lock) {

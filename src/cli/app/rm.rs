@@ -69,7 +69,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     drop(operating);
     match cleaned {
         Ok(()) => {}
-        Err(error @ (app::Error::StillDeployed { .. } | app::Error::Taken(_))) => {
+        Err(
+            error @ (app::Error::StillDeployed { .. }
+            | app::Error::Taken(_)
+            | app::Error::Unfinished(_)),
+        ) => {
             return Err(error.into());
         }
         Err(error) if args.force => session.ui.warn(format_args!(
