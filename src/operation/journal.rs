@@ -81,7 +81,11 @@ impl Core {
                     self.lease.may_change().await?;
                     version = self.read().await?.version;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // Perhaps somebody ended the operation, and its journal is gone.
+                    self.read().await?;
+                    return Err(error);
+                }
             }
         }
         // Swarm does not tell the new version.
@@ -93,7 +97,13 @@ impl Core {
 
     async fn read(&self) -> Result<Kept, engine::Error> {
         let name = kept::name(&self.stack);
-        let config = self.engine.config(&name).await?;
+        let config = match self.engine.config(&name).await {
+            // Only those who have the lease remove it.
+            Err(error) if error.is_not_found() => {
+                return Err(engine::Error::LeaseLost { stack: self.stack.to_string() });
+            }
+            config => config?,
+        };
         Kept::read(&config).map_err(|why| engine::Error::Refused {
             action: format!("reading the journal `{name}`"),
             message: why.to_string(),

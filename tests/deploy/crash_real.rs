@@ -12,7 +12,12 @@ use crate::support::{
     operator::{SLEEP, docker, domain, folder, good},
 };
 
-use std::{fs, path::Path, process::Command, sync::atomic::Ordering};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use potluck::home::StackName;
 
@@ -116,18 +121,56 @@ impl World {
     /// Runs a command of the first folder through a socket that kills it at a request;
     /// returns how many requests it came to.
     fn killed(&self, command: &[&str], at: usize, how: Killed) -> (Run, usize) {
+        self.through_socket(at, how, |pid| {
+            self.first.run_telling(command, |id| pid.store(id, Ordering::SeqCst))
+        })
+    }
+
+    fn through_socket(
+        &self,
+        at: usize,
+        how: Killed,
+        run: impl FnOnce(&AtomicU32) -> Run,
+    ) -> (Run, usize) {
         let socket = self.first.path("kill.sock");
         let target = endpoint();
         let target = Path::new(target.strip_prefix("unix://").unwrap());
         let (pid, passed) = killing(&socket, target, at, how);
         let settings = self.first.path("potluck/servers/here/server.yml");
         let before = fs::read_to_string(&settings).unwrap();
-        fs::write(&settings, before.replace(&endpoint(), &format!("unix://{}", socket.display())))
-            .unwrap();
-        assert_ne!(fs::read_to_string(&settings).unwrap(), before);
-        let run = self.first.run_telling(command, |id| pid.store(id, Ordering::SeqCst));
+        let through = before.replace(&endpoint(), &format!("unix://{}", socket.display()));
+        assert_ne!(through, before);
+        fs::write(&settings, through).unwrap();
+        let run = run(&pid);
         fs::write(&settings, before).unwrap();
         (run, passed.load(Ordering::SeqCst))
+    }
+
+    /// Runs a command of the first folder, which is stopped at a request; meanwhile this
+    /// happens, then it continues to its end. None where it does not come to that request.
+    fn stopped(&self, command: &[&str], at: usize, meanwhile: impl FnOnce()) -> Option<Run> {
+        let mut was_stopped = false;
+        let (run, _) = self.through_socket(at, Killed::Stopped, |pid| {
+            self.first.run_telling(command, |id| {
+                pid.store(id, Ordering::SeqCst);
+                // `T` is a stopped process; gone, it came to its end.
+                let state = || {
+                    let text = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+                    let state = text.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+                    state.unwrap_or('Z')
+                };
+                while !['T', 'Z'].contains(&state()) {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                if state() == 'T' {
+                    was_stopped = true;
+                    meanwhile();
+                    let pid = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+                    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+                }
+            })
+        });
+        was_stopped.then_some(run)
     }
 
     /// Runs a command of the first folder, and kills it once its journal is at a step.
@@ -332,4 +375,47 @@ async fn a_restore_is_finished_or_undone() {
         assert_eq!(seen.command, format!("VALUE=1 VERSION={V1} 1"), "{told}");
     };
     crash("crash-restore", By::Step { of: 9 }, ready, command, check).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_stopped_anywhere_overtaken_and_continued_does_nothing_more() {
+    let Some(world) = World::new("crash-stop").await else { return };
+    world.deploy();
+    let app = world.domain.clone();
+    let upgrade = ["app", "deploy", &app, V2, "-n"];
+    let mut outcomes = Vec::new();
+    // The lease is the first request; before it, nothing is overtaken.
+    for at in moments(16).into_iter().filter(|at| *at > 0) {
+        let _ = fs::remove_file(world.first.path("kill.sock"));
+        let _ = fs::remove_file(world.second.path("potluck/state/backups"));
+        world.pull();
+        let mut seen = None;
+        let run = world.stopped(&upgrade, at, || {
+            let unlock = ["app", "unlock", &app, "--yes", "--reason", "it is stopped"];
+            good(&world.second.run(&unlock));
+            let aborted = world.second.run(&["app", "abort", &app, "--yes"]);
+            let is_past = aborted.stderr.contains("cannot be undone any more");
+            let is_none = aborted.stderr.contains("no unfinished operation");
+            assert!(aborted.code == 0 || is_past || is_none, "{aborted}");
+            if is_past {
+                good(&world.second.run(&[&["app", "resume", &app, "--yes"][..], GRANT].concat()));
+            }
+            let history = world.second.json(&["app", "history", &app, "--json"]);
+            seen = Some((world.seen(), history));
+        });
+        let Some(run) = run else { break };
+        assert_ne!(run.code, 0, "{at}: {run}");
+        assert!(run.stderr.contains("lease"), "{at}: {run}");
+        let (before, history) = seen.unwrap();
+        assert_eq!(world.seen(), before, "{at}: {run}");
+        let now = world.second.json(&["app", "history", &app, "--json"]);
+        assert_eq!(now["operations"], history["operations"], "{at}: {run}");
+        assert_eq!(now["unfinished"], serde_json::Value::Null, "{at}: {run}");
+        outcomes.push(format!("{at}: {}", before.command));
+        // For the next: the first folder knows what the second did.
+        let back = ["app", "deploy", &app, V1, "-n", "--downgrade", "--force"];
+        good(&world.first.run(&[&back[..], GRANT].concat()));
+    }
+    println!("crash: crash-stop:\n  {}", outcomes.join("\n  "));
+    assert!(!outcomes.is_empty());
 }

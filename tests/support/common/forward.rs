@@ -12,6 +12,8 @@ use std::{
     thread,
 };
 
+use rustix::process::Signal;
+
 /// Forwards what connects to `socket` to `target`, for as long as this program
 /// runs.
 pub fn forward(socket: &Path, target: &Path) {
@@ -39,6 +41,8 @@ pub enum Killed {
     Before,
     /// The engine has answered, and the client does not hear of it.
     After,
+    /// As `After`, but the client is only stopped, and hears of it when it is continued.
+    Stopped,
 }
 
 /// Forwards as [`forward`] does, and kills the client at one of its requests that change
@@ -70,8 +74,8 @@ pub fn killing(
                         .any(|verb| piece[..read].starts_with(verb));
                     if is_change && passed.fetch_add(1, Ordering::SeqCst) == at {
                         match how {
-                            Killed::Before => return kill(&pid),
-                            Killed::After => dies.store(true, Ordering::SeqCst),
+                            Killed::Before => return signal(&pid, Signal::KILL),
+                            Killed::After | Killed::Stopped => dies.store(true, Ordering::SeqCst),
                         }
                     }
                     if read == 0 || to.write_all(&piece[..read]).is_err() {
@@ -84,8 +88,11 @@ pub fn killing(
             thread::spawn(move || {
                 let mut piece = vec![0; 256 * 1024];
                 while let Ok(read) = from.read(&mut piece) {
-                    if dying.load(Ordering::SeqCst) {
-                        return kill(&killer);
+                    if dying.swap(false, Ordering::SeqCst) {
+                        if how != Killed::Stopped {
+                            return signal(&killer, Signal::KILL);
+                        }
+                        signal(&killer, Signal::STOP);
                     }
                     if read == 0 || to.write_all(&piece[..read]).is_err() {
                         break;
@@ -98,9 +105,9 @@ pub fn killing(
     (pid, count)
 }
 
-fn kill(client: &AtomicU32) {
+fn signal(client: &AtomicU32, signal: Signal) {
     let pid = i32::try_from(client.load(Ordering::SeqCst)).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).expect("it was started");
     // It may have ended by itself.
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    let _ = rustix::process::kill_process(pid, signal);
 }
