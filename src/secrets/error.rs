@@ -30,6 +30,9 @@ pub enum Error {
     Size { name: String, size: usize, max: usize },
     #[error("the secret `{name}` is in use by {}", .services.join(", "))]
     InUse { name: String, services: Vec<String> },
+    /// Of the encrypted copies.
+    #[error(transparent)]
+    Escrow(#[from] Box<super::escrow::Error>),
     #[error("the operating system gives no randomness: {0}")]
     Random(String),
 }
@@ -50,10 +53,17 @@ fn of_size(size: usize, max: usize) -> String {
     }
 }
 
+impl From<super::escrow::Error> for Error {
+    fn from(error: super::escrow::Error) -> Self {
+        Error::Escrow(Box::new(error))
+    }
+}
+
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Engine(e) => e.hint(),
+            Error::Escrow(e) => e.hint(),
             Error::Unknown { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             Error::Unknown { nearest: None, .. } => {
                 Some("`potluck app secret ls` lists the app's secrets".into())
