@@ -1,9 +1,15 @@
 //! `potluck app secret`
 
+mod adopt;
+mod export;
 mod generate;
+mod import;
 mod insert;
 mod ls;
+mod restore;
 mod rm;
+mod rotate;
+mod show;
 
 use clap::Subcommand;
 
@@ -37,13 +43,21 @@ Examples:
   potluck app secret generate wiki.example.org
   potluck app secret insert wiki.example.org smtp_password < password.txt
   potluck app secret ls wiki.example.org
-  potluck app secret rm wiki.example.org smtp_password v1"
+  potluck app secret rm wiki.example.org smtp_password v1
+  potluck app secret show wiki.example.org admin_password
+  potluck app secret rotate wiki.example.org admin_password"
 )]
 pub enum Command {
     Generate(generate::Args),
     Insert(insert::Args),
     Ls(ls::Args),
     Rm(rm::Args),
+    Show(show::Args),
+    Rotate(rotate::Args),
+    Adopt(adopt::Args),
+    Restore(restore::Args),
+    Export(export::Args),
+    Import(import::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -52,6 +66,12 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Insert(args) => insert::run(args, session),
         Command::Ls(args) => ls::run(args, session),
         Command::Rm(args) => rm::run(args, session),
+        Command::Show(args) => show::run(args, session),
+        Command::Rotate(args) => rotate::run(args, session),
+        Command::Adopt(args) => adopt::run(args, session),
+        Command::Restore(args) => restore::run(args, session),
+        Command::Export(args) => export::run(args, session),
+        Command::Import(args) => import::run(args, session),
     }
 }
 
