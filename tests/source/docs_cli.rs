@@ -57,6 +57,7 @@ const COMMANDS: &[(&str, Types)] = &[
         &[("cli/app/secret/generate.rs", "Report"), ("cli/app/secret/generate.rs", "MadeRow")],
     ),
     ("app secret ls", &[("secrets/versions.rs", "SecretVersion")]),
+    ("key ls", &[("cli/key/ls.rs", "Row")]),
     (
         "backup create",
         &[("backup/set/create.rs", "SetReport"), ("backup/set/create.rs", "ItemReport")],
