@@ -444,6 +444,8 @@ fn an_empty_server_gets_its_secrets_back_and_none_is_replaced() {
     good(&run);
     assert!(run.stderr.contains("token is missing on simulated, and a copy is kept"), "{run}");
     assert!(run.stderr.contains("potluck app secret restore t.example"), "{run}");
+    let run = lab.run_with(&["app", "secret", "insert", APP, "mail_password"], b"other");
+    failed(&run, 1, &["a copy of the secret `mail_password` in version v1 is kept", "restore APP"]);
     let run = lab.run(&["app", "secret", "restore", APP]);
     good(&run);
     assert!(run.stderr.contains("Restored mail_password_v1, token_v1 on simulated."), "{run}");

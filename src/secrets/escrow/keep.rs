@@ -76,7 +76,9 @@ impl Keeper {
     /// A folder that cannot be read.
     pub fn has(&self, full_name: &str) -> Result<bool, EscrowError> {
         match &self.0 {
-            Some(keeping) => keeping.folder.has(&Stem::of(full_name, &keeping.stack)?),
+            // What cannot be a file's name is in no file.
+            Some(keeping) => Stem::of(full_name, &keeping.stack)
+                .map_or(Ok(false), |stem| keeping.folder.has(&stem)),
             None => Ok(false),
         }
     }
@@ -262,10 +264,12 @@ pub async fn generate_one(
     Ok(Generated { name: plan.name.clone(), version: plan.version.clone(), value })
 }
 
-/// Stores a value that somebody else made.
+/// Stores a value that somebody else made. A copy of another value, which the swarm lacks, is
+/// not replaced: it may be the last one.
 ///
 /// # Errors
-/// [`Error::Size`], [`Error::Exists`], [`Error::Engine`], [`Error::Escrow`].
+/// [`Error::Size`], [`Error::Exists`], [`Error::KeptOnly`], [`Error::Engine`],
+/// [`Error::Escrow`].
 pub async fn insert(
     engine: &dyn Engine,
     app: &AppName,
@@ -274,6 +278,9 @@ pub async fn insert(
     keeper: &Keeper,
 ) -> Result<(), Error> {
     let SecretPlan { name, version, full_name, .. } = plan;
+    if keeper.has(full_name)? && !store::by_name(engine).await?.contains_key(full_name) {
+        return Err(Error::KeptOnly { name: name.clone(), version: version.clone() });
+    }
     let fits = !value.is_empty() && value.len() <= store::MAX_SIZE;
     let file = if fits { keeper.begin(full_name, value)? } else { None };
     let id = file.as_ref().and_then(|file| file.unfinished.as_deref());
@@ -415,6 +422,8 @@ mod tests {
         let plans = [lab.plan()];
         let again = generate(&*empty, &lab.entry.name, &plans, &lab.keeper()).await.unwrap();
         assert_eq!((again.made.len(), again.to_restore), (0, vec!["token".to_owned()]));
+        let given = insert(&*empty, &lab.entry.name, &lab.plan(), b"new", &lab.keeper()).await;
+        assert!(matches!(given, Err(Error::KeptOnly { .. })), "{given:?}");
         assert_eq!(lab.kept(), *made.made[0].value);
     }
 
