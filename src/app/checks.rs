@@ -1,6 +1,8 @@
 //! What must be right about an app before its deploy begins; pure. `app check` finds
 //! the same problems.
 
+use std::collections::BTreeSet;
+
 use crate::{
     compose::Stack,
     home::{AppName, EnvFile},
@@ -12,21 +14,24 @@ use crate::{
 
 use super::App;
 
-/// What the app needs from its server and does not exist there.
+/// What the app needs from its server and does not exist there; `kept` are the full names
+/// of the secrets of which there is a copy.
 pub(crate) fn missing(
     app: &AppName,
     checkout: &Checkout,
     stack: &Stack,
     survey: &Survey,
-    live: &Live,
-    place: &Place,
+    kept: &BTreeSet<String>,
+    (live, place): (&Live, &Place),
 ) -> Vec<Finding> {
     external::external(stack, live, place, |full_name| {
         if let Some(secret) = survey.unplanned.get(full_name) {
             return Some(unplanned(app, checkout, &secret.error));
         }
         let plan = survey.plans.iter().find(|plan| plan.full_name == full_name)?;
-        let command = if plan.generate {
+        let command = if kept.contains(full_name) {
+            format!("potluck app secret restore {app}")
+        } else if plan.generate {
             format!("potluck app secret generate {app}")
         } else {
             format!("potluck app secret insert {app} {}", plan.name)

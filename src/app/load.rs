@@ -71,6 +71,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let rivals = env.rival_recipes();
     warnings.extend(rivals.map(|message| Warning { message, position: None }));
     let mut app = App {
+        kept: secrets::escrow::kept_names(&context.home, entry, &name),
         entry: entry.clone(),
         env,
         lock,

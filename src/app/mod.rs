@@ -20,7 +20,8 @@ pub(crate) mod takeover;
 pub(crate) mod version;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -67,6 +68,9 @@ pub struct Context {
     pub operator: LazyLock<Operator>,
     /// How long to wait for another operation on the app.
     pub lock_wait: Duration,
+    /// Where the private key is that opens kept secrets, if there is one: read when a
+    /// plugin asks for a secret that was granted to it.
+    pub identity: Option<PathBuf>,
 }
 
 /// Answers for the person at the terminal.
@@ -111,4 +115,6 @@ pub struct App {
     pub plugins: plugins::Plugins,
     /// The swarm, confined to this app.
     pub engine: Arc<Confined>,
+    /// Full names of the secrets of which an encrypted copy is kept.
+    pub kept: BTreeSet<String>,
 }

@@ -10,7 +10,7 @@ use crate::{
     owner::{Claimant, Confined},
     recipe::{self, Checkout, Store, Version},
     rollout::{self, Place, Subject, drivers, external, live::Live},
-    secrets,
+    secrets::{self, escrow},
 };
 
 use super::{App, Context, Error, checks, load};
@@ -115,7 +115,9 @@ impl Survey<'_> {
         self.findings.extend(checks::all_unplanned(app, &checkout, &survey, live.as_ref()));
         let (Some(engine), Some(live)) = (engine, live) else { return };
         let place = Place::of(&engine);
-        let missing = checks::missing(app, &checkout, &stack, &survey, &live, &place);
+        let kept = escrow::kept_names(&self.context.home, self.entry, &name);
+        let found = (&live, &place);
+        let missing = checks::missing(app, &checkout, &stack, &survey, &kept, found);
         self.findings.extend(missing);
         let drivers = drivers::missing(&engine, &stack).await.map_err(Error::from);
         let found = self.keep(drivers).unwrap_or_default();

@@ -141,6 +141,16 @@ impl std::str::FromStr for Flag {
     }
 }
 
+/// For commands that read kept secrets.
+#[derive(Debug, Clone, Args)]
+pub struct IdentityArg {
+    /// The private key: age's own, or an OpenSSH key [default: ~/.config/potluck/identity]
+    ///
+    /// Without it, $POTLUCK_IDENTITY is used, then $XDG_CONFIG_HOME/potluck/identity.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+}
+
 /// For commands that change an app.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LockArg {

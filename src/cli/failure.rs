@@ -240,6 +240,13 @@ impl From<crate::home::Error> for Failure {
     }
 }
 
+impl From<crate::secrets::escrow::Error> for Failure {
+    fn from(error: crate::secrets::escrow::Error) -> Self {
+        let failure = Failure::of(&error);
+        Failure { position: error.position().map(Box::new), ..failure }
+    }
+}
+
 impl From<crate::home::env_file::ParseError> for Failure {
     fn from(error: crate::home::env_file::ParseError) -> Self {
         crate::home::Error::from(error).into()

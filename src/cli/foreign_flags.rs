@@ -38,7 +38,7 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-T", "--tty"], "app cmd", "leave it out: commands have no terminal"),
     (&["-t"], "app run", "potluck's flag is '--no-tty'"),
     (&["-p", "--prune"], "app undeploy", "leave it out: the app leaves nothing but its data"),
-    (&["-p", "--pass"], "app", "leave it out: potluck keeps no copy of a secret"),
+    (&["-p", "--pass"], "app", "leave it out: 'potluck key new' keeps copies of secrets"),
     (&["-m", "--machine"], "", "potluck's flag is '--json'"),
     (&["--format"], "stack", "potluck's flag is '--json'"),
     (&["--no-trunc"], "stack", "leave it out: nothing is cut off"),
@@ -50,7 +50,7 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
 /// Commands whose last argument may be any text.
 const FREE: [&str; 3] = ["app cmd", "app run", "plugin run"];
 /// Where the name of a command begins.
-const ROOMS: [&str; 6] = ["server", "recipe", "app", "backup", "stack", "plugin"];
+const ROOMS: [&str; 7] = ["server", "recipe", "app", "backup", "stack", "plugin", "key"];
 
 /// Puts potluck's flag into an error about one that is unknown.
 pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {

@@ -16,6 +16,7 @@ mod failure;
 mod findings;
 mod foreign_flags;
 mod grants;
+mod key;
 mod plugin;
 mod progress;
 mod prompt;
@@ -84,6 +85,8 @@ enum Command {
     Stack(stack::Command),
     #[command(subcommand)]
     Plugin(plugin::Command),
+    #[command(subcommand)]
+    Key(key::Command),
     Completions(completions::Args),
 }
 
@@ -146,6 +149,7 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Backup(command) => backup::run(command, session),
         Command::Stack(command) => stack::run(command, session),
         Command::Plugin(command) => plugin::run(command, session),
+        Command::Key(command) => key::run(command, session),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), session),
     }
 }

@@ -79,6 +79,22 @@ pub fn hidden(ui: &Ui, question: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(left)
 }
 
+/// A passphrase that exists, typed once.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn passphrase(ui: &Ui, question: &str) -> Result<Zeroizing<String>, Failure> {
+    ui.bars()
+        .suspend(|| {
+            Password::new(&line(question))
+                .with_display_mode(PasswordDisplayMode::Hidden)
+                .without_confirmation()
+                .prompt()
+        })
+        .map(Zeroizing::new)
+        .map_err(left)
+}
+
 fn left(error: InquireError) -> Failure {
     match error {
         InquireError::OperationCanceled | InquireError::OperationInterrupted => {

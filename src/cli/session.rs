@@ -2,6 +2,7 @@
 //! operation needs. Nothing is opened before a command needs it.
 
 use std::{
+    cell::RefCell,
     env,
     future::Future,
     path::PathBuf,
@@ -13,11 +14,12 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    arguments::{AppArg, GrantArg, JsonArg, LockArg},
+    arguments::{AppArg, GrantArg, IdentityArg, JsonArg, LockArg},
     exit::Exit,
     failure::{Failure, Outcome},
     grants::Answers,
     progress::Renderer,
+    prompt,
     ui::Ui,
 };
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
     owner::lease::Operator,
     plugin::Runtime,
     recipe::Store,
+    secrets::escrow::Identity,
 };
 
 /// Between two tries to claim an app.
@@ -129,6 +132,48 @@ impl Session {
         })
     }
 
+    /// Where the private key is that opens kept secrets; it need not exist.
+    ///
+    /// # Errors
+    /// If its place is unknown.
+    pub fn identity_path(&self, arg: &IdentityArg) -> Result<PathBuf, Failure> {
+        arg.identity.clone().or_else(identity_path).ok_or_else(|| {
+            Failure::usage("the home directory is not known").hint("set HOME, or pass `--identity`")
+        })
+    }
+
+    /// The private key that opens kept secrets; asks for its passphrase.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    pub fn identity(&self, arg: &IdentityArg) -> Result<Identity, Failure> {
+        let path = self.identity_path(arg)?;
+        let left = RefCell::new(None);
+        let ask = |question: &str| {
+            let asked = self.ui.is_interactive().then(|| prompt::passphrase(&self.ui, question))?;
+            asked.map_err(|failure| left.replace(Some(failure))).ok()
+        };
+        let read = Identity::read(&path, &ask);
+        match left.take() {
+            // The question was left with Ctrl-C.
+            Some(failure) => Err(failure),
+            None => Ok(read?),
+        }
+    }
+
+    /// The same for commands that do without; none where there is no such file and none
+    /// was named.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn identity_if_any(&self, arg: &IdentityArg) -> Result<Option<Identity>, Failure> {
+        let is_named = arg.identity.is_some();
+        match self.identity_path(arg) {
+            Ok(path) if is_named || path.exists() => self.identity(arg).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// What came of a command: as JSON where that is asked for, else as `show` tells
     /// it to a person.
     ///
@@ -163,6 +208,7 @@ impl Session {
             reaches: Vec::new(),
             operator: LazyLock::new(operator),
             lock_wait: Duration::ZERO,
+            identity: identity_path(),
         };
         Ok(Operating { context, renderer })
     }
@@ -288,6 +334,16 @@ pub fn operator() -> Operator {
         user: whoami::account().unwrap_or_else(unknown),
         host: whoami::hostname().unwrap_or_else(unknown),
     }
+}
+
+/// Where the private key is unless the arguments say otherwise.
+fn identity_path() -> Option<PathBuf> {
+    let given = |name| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    given("POTLUCK_IDENTITY").or_else(|| {
+        let folder = given("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+        let folder = folder.or_else(|| user_home().map(|home| home.join(".config")));
+        folder.map(|folder| folder.join("potluck").join("identity"))
+    })
 }
 
 /// The user's home directory.

@@ -33,6 +33,9 @@ pub enum Error {
     StackTaken { app: AppName, stack: StackName, other: AppName },
     #[error("the server `{server}` still has apps: {}", list(.apps))]
     ServerInUse { server: ServerName, apps: Vec<AppName> },
+    /// A server without apps, in whose folder copies of their secrets are left.
+    #[error("{} holds encrypted copies of secrets", .path.display())]
+    SecretsLeft { path: PathBuf },
     /// Of a file of the operator, with its line where that is known.
     #[error("{path}: {message}", path = .path.display())]
     Invalid { path: PathBuf, message: String },
@@ -114,6 +117,9 @@ impl Hint for Error {
             )),
             Error::ServerInUse { .. } => {
                 Some("remove its apps first, with `potluck app rm`".into())
+            }
+            Error::SecretsLeft { path } => {
+                Some(format!("if no backup needs them, remove {}", path.display()))
             }
             Error::StackTaken { .. } => {
                 Some("choose another domain, or a stack of its own: `--set STACK_NAME=NAME`".into())

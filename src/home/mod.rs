@@ -19,6 +19,7 @@ pub mod write;
 
 mod app_guard;
 mod apps;
+mod kept_secrets;
 mod servers;
 #[cfg(test)]
 mod tests;

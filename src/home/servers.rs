@@ -129,8 +129,8 @@ impl Home {
     /// Removes a server without apps from the folder; nothing on the server.
     ///
     /// # Errors
-    /// [`Error::UnknownServer`], [`Error::ServerInUse`]; [`Error::Io`] when
-    /// the folder holds other files.
+    /// [`Error::UnknownServer`], [`Error::ServerInUse`], [`Error::SecretsLeft`];
+    /// [`Error::Io`] when the folder holds other files.
     pub fn remove_server(&self, name: &ServerName) -> Result<(), Error> {
         self.server(name)?;
         let apps = apps::apps_in(&self.server_folder(name))?;
@@ -140,6 +140,10 @@ impl Home {
         let path = self.server_folder(name);
         if path.is_symlink() {
             return remove_file(path);
+        }
+        // Nothing else knows these values, and backups may need them.
+        if let Some(app) = self.apps_with_secrets()?.into_iter().find(|app| app.server == *name) {
+            return Err(Error::SecretsLeft { path: self.secrets_folder(&app) });
         }
         remove_file(path.join("server.yml"))?;
         match fs::remove_dir(&path) {

@@ -128,6 +128,17 @@ pub fn write_whole(
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(writing)
 }
 
+/// Gives a whole file another name in its folder, in place of what has that name.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    let renaming = |source| Error::Io { action: "renaming", path: from.into(), source };
+    fs::rename(from, to).map_err(renaming)?;
+    let folder = to.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(renaming)
+}
+
 /// Creates a folder and those above it; for [`Readers::Owner`] new ones are
 /// the owner's alone.
 pub(super) fn create_folder(folder: &Path, readers: Readers) -> Result<(), Error> {

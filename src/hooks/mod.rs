@@ -2,6 +2,7 @@
 //! they can reach in the app's own stack while they run.
 
 mod access;
+mod adopt;
 mod archive;
 pub(crate) mod consent;
 mod plugin_grants;
@@ -10,6 +11,7 @@ mod revoke;
 mod services;
 mod start;
 
+pub use adopt::{Adopted, adopt, not_kept};
 pub use consent::{Guarding, check_grants};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub(crate) use restore_hook::{RestoreHook, before_restore};

@@ -128,7 +128,7 @@ fn surroundings(
         grants: entry.grants.iter().cloned().collect(),
         limits,
         services: Arc::new(AppServices::of(app)),
-        secrets: Arc::new(AppSecrets::of(app)?),
+        secrets: Arc::new(AppSecrets::of(context, app)?),
         memory: Arc::new(AppMemory::of(context, app, &entry.name)?),
         files: Arc::new(AppFiles(Arc::clone(&app.checkout))),
         progress: Arc::clone(&context.progress),

@@ -230,7 +230,8 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
         false => secrets::survey(&app.stack, &app.env, &app.sources),
     };
     let App { entry, checkout, stack, engine, .. } = app;
-    checks::missing(&entry.name, checkout, stack, &survey, live, &Place::of(&**engine))
+    let place = Place::of(&**engine);
+    checks::missing(&entry.name, checkout, stack, &survey, &app.kept, (live, &place))
 }
 
 /// Errors in the settings of secrets that exist nevertheless.

@@ -171,7 +171,7 @@ pub enum HttpError {
 pub enum SecretError {
     #[error("the app has no secret `{0}`")]
     Unknown(String),
-    /// Potluck keeps no copy of it; says where it is.
+    /// Potluck cannot read it: no copy is kept, or the operator has no key; says which.
     #[error("{0}")]
     Unavailable(String),
     #[error("the secret `{0}` exists already")]

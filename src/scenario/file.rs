@@ -59,8 +59,8 @@ pub struct Given {
     /// Those in `recipe.yml` when none.
     pub options: Option<Value>,
     /// By their key in the compose file. One without a value is there, but
-    /// potluck has no copy of it, as on every server of today: to tell the value
-    /// of another is worth a warning.
+    /// potluck cannot read it, as where no copy is kept or the operator has no key: to tell
+    /// the value of another is worth a warning.
     pub secrets: Texts,
     pub memory: Texts,
     /// Files of the recipe, by path.

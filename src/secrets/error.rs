@@ -13,6 +13,9 @@ pub enum Error {
     /// Secrets cannot be changed.
     #[error("version {version} of the secret `{name}` already exists")]
     Exists { name: String, version: String },
+    /// The server lacks it, and a copy of a value exists.
+    #[error("a copy of the secret `{name}`{} is kept, which the server lacks", of_version(.version))]
+    KeptOnly { name: String, version: String },
     #[error("the secret `{name}` is not on the server{}", in_version(.version, .stored))]
     NotStored {
         name: String,
@@ -30,8 +33,15 @@ pub enum Error {
     Size { name: String, size: usize, max: usize },
     #[error("the secret `{name}` is in use by {}", .services.join(", "))]
     InUse { name: String, services: Vec<String> },
+    /// Of the encrypted copies.
+    #[error(transparent)]
+    Escrow(#[from] Box<super::escrow::Error>),
     #[error("the operating system gives no randomness: {0}")]
     Random(String),
+}
+
+fn of_version(version: &str) -> String {
+    if version.is_empty() { String::new() } else { format!(" in version {version}") }
 }
 
 fn in_version(version: &str, stored: &[String]) -> String {
@@ -50,10 +60,17 @@ fn of_size(size: usize, max: usize) -> String {
     }
 }
 
+impl From<super::escrow::Error> for Error {
+    fn from(error: super::escrow::Error) -> Self {
+        Error::Escrow(Box::new(error))
+    }
+}
+
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Engine(e) => e.hint(),
+            Error::Escrow(e) => e.hint(),
             Error::Unknown { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             Error::Unknown { nearest: None, .. } => {
                 Some("`potluck app secret ls` lists the app's secrets".into())
@@ -63,6 +80,10 @@ impl Hint for Error {
                  the new value and deploy"
                     .into(),
             ),
+            Error::KeptOnly { name, version } => Some(format!(
+                "`potluck app secret restore APP` puts it back; `potluck app secret rm APP {name} \
+                 {version}` removes the copy, if no data depends on it"
+            )),
             Error::NotStored { .. } => Some("`potluck app secret ls` lists all versions".into()),
             Error::NoVersion { key, .. } => Some(format!("add `{key}=v1` to the settings")),
             Error::Modifier { .. } => Some(

@@ -1,11 +1,10 @@
 //! Secrets on a swarm.
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use zeroize::Zeroizing;
 
-use super::{Error, SecretPlan, make};
+use super::{Error, SecretPlan};
 use crate::{
     engine::{Engine, Error as EngineError, LARGEST_SECRET, Scope, api},
     home::{AppName, StackName},
@@ -14,34 +13,11 @@ use crate::{
 /// Says which app a secret was made for.
 pub const APP_LABEL: &str = "org.potluck.app";
 
+/// Names the encrypted copy of a secret that was written before the secret was made.
+pub const KEPT_LABEL: &str = "org.potluck.kept";
+
 /// Largest value in bytes.
 pub const MAX_SIZE: usize = LARGEST_SECRET;
-
-/// A new value, shown once or never.
-pub struct Generated {
-    pub name: String,
-    pub version: String,
-    pub value: Zeroizing<String>,
-}
-
-impl fmt::Debug for Generated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Generated")
-            .field("name", &self.name)
-            .field("version", &self.version)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What `generate` did.
-#[derive(Debug, Default)]
-pub struct Made {
-    pub made: Vec<Generated>,
-    /// Names of those that exist already.
-    pub kept: Vec<String>,
-    /// Names of those that are missing and have to be inserted.
-    pub to_insert: Vec<String>,
-}
 
 /// A secret on the swarm that belongs to the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,66 +26,27 @@ pub struct StoredSecret {
     pub full_name: String,
 }
 
-/// Generates the secrets that are missing; keeps those that exist. After
-/// a failure, the secrets made so far are kept, and a second run continues from there.
-///
-/// # Errors
-/// [`Error::Engine`], [`Error::Random`].
-pub async fn generate(
-    engine: &dyn Engine,
-    app: &AppName,
-    plans: &[SecretPlan],
-) -> Result<Made, Error> {
-    let present = by_name(engine).await?;
-    let mut made = Made::default();
-    for plan in plans {
-        if present.contains_key(&plan.full_name) {
-            made.kept.push(plan.name.clone());
-        } else if !plan.generate {
-            made.to_insert.push(plan.name.clone());
-        } else {
-            match generate_one(engine, app, plan).await {
-                Ok(generated) => made.made.push(generated),
-                // Somebody else made it since we looked: theirs counts.
-                Err(Error::Exists { name, .. }) => made.kept.push(name),
-                Err(e) => return Err(e),
-            }
-        }
-    }
-    Ok(made)
-}
-
-/// Generates one secret, even one that `generate` would leave to be inserted.
-///
-/// # Errors
-/// [`Error::Exists`], [`Error::Engine`], [`Error::Random`].
-pub async fn generate_one(
-    engine: &dyn Engine,
-    app: &AppName,
-    plan: &SecretPlan,
-) -> Result<Generated, Error> {
-    let value = make(&plan.shape)?;
-    insert(engine, app, plan, value.as_bytes()).await?;
-    Ok(Generated { name: plan.name.clone(), version: plan.version.clone(), value })
-}
-
-/// Stores a value that somebody else made.
+/// Stores a value under its name on the swarm. `kept` names the encrypted copy that was
+/// written before, if there is one.
 ///
 /// # Errors
 /// [`Error::Size`], [`Error::Exists`], [`Error::Engine`].
-pub async fn insert(
+pub(super) async fn create(
     engine: &dyn Engine,
     app: &AppName,
-    plan: &SecretPlan,
+    (name, version, full_name): (&str, &str, &str),
     value: &[u8],
+    kept: Option<&str>,
 ) -> Result<(), Error> {
     if value.is_empty() || value.len() > MAX_SIZE {
         let size = value.len();
-        return Err(Error::Size { name: plan.name.clone(), size, max: MAX_SIZE });
+        return Err(Error::Size { name: name.to_owned(), size, max: MAX_SIZE });
     }
+    let mut labels = HashMap::from([(APP_LABEL.into(), app.to_string())]);
+    labels.extend(kept.map(|id| (KEPT_LABEL.into(), id.to_owned())));
     let spec = api::SecretSpec {
-        name: Some(plan.full_name.clone()),
-        labels: Some(HashMap::from([(APP_LABEL.into(), app.to_string())])),
+        name: Some(full_name.to_owned()),
+        labels: Some(labels),
         // Handed over: the engine owns this copy from here on.
         data: Some(STANDARD.encode(value)),
         ..api::SecretSpec::default()
@@ -117,7 +54,7 @@ pub async fn insert(
     match engine.create_secret(spec).await {
         Ok(_) => Ok(()),
         Err(EngineError::Exists { .. }) => {
-            Err(Error::Exists { name: plan.name.clone(), version: plan.version.clone() })
+            Err(Error::Exists { name: name.to_owned(), version: version.to_owned() })
         }
         Err(e) => Err(e.into()),
     }
@@ -197,7 +134,8 @@ pub(super) fn is_version_of(full_name: &str, stack: &StackName, name: &str) -> b
         .is_some_and(|version| !version.is_empty() && !version.contains('_'))
 }
 
-async fn by_name(engine: &dyn Engine) -> Result<HashMap<String, api::Secret>, Error> {
+/// All secrets of a swarm.
+pub(super) async fn by_name(engine: &dyn Engine) -> Result<HashMap<String, api::Secret>, Error> {
     let secrets = engine.secrets(Scope::All).await?;
     Ok(secrets
         .into_iter()

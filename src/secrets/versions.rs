@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One version of a secret.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SecretVersion {
     /// Without stack and version, `db_password`.
     pub name: String,
@@ -30,6 +30,13 @@ pub struct SecretVersion {
     pub used_by: Vec<String>,
     /// Why it cannot be generated, if the settings are the reason.
     pub problem: Option<String>,
+    /// Whether an encrypted copy is kept: see [`super::escrow`].
+    pub kept: bool,
+    /// Names of those who can read that copy; none when it does not say, as one that age
+    /// itself made.
+    pub readers: Option<Vec<String>>,
+    /// Names of those who were removed from the recipients and could read it.
+    pub rotate_because_of: Vec<String>,
 }
 
 impl SecretVersion {
@@ -63,12 +70,10 @@ pub async fn versions(
             name: name.into(),
             version: version.into(),
             full_name: full_name.into(),
-            current: false,
-            generate: false,
             created_at: secret.and_then(|secret| secret.created_at.clone()),
             used_by: store::users_among(&services, stored.as_deref(), full_name),
             id: stored,
-            problem: None,
+            ..SecretVersion::default()
         }
     };
     let mut all: Vec<SecretVersion> = Vec::new();
@@ -104,7 +109,7 @@ pub async fn versions(
     Ok(all)
 }
 
-/// The version that is meant, which must be on the swarm; without one, the current.
+/// The version that is meant, which must be on the swarm or kept; without one, the current.
 ///
 /// # Errors
 /// [`Error::Unknown`] with the nearest name, [`Error::NotStored`].
@@ -123,7 +128,7 @@ pub fn find_version<'a>(
         None => row.current,
     });
     match meant {
-        Some(row) if row.id.is_some() => Ok(row),
+        Some(row) if row.id.is_some() || row.kept => Ok(row),
         meant => Err(Error::NotStored {
             name: name.into(),
             version: version
@@ -181,10 +186,8 @@ mod tests {
             full_name: format!("a_example_{name}_{version}"),
             current,
             generate: current,
-            created_at: None,
             id: stored.then(|| "id".into()),
-            used_by: vec![],
-            problem: None,
+            ..SecretVersion::default()
         }
     }
 

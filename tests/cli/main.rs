@@ -1,6 +1,7 @@
 //! The program as it is typed: words, exit codes, questions, `--json`.
 
 mod apps;
+mod escrow;
 mod findings;
 mod grants;
 mod help;

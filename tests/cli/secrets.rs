@@ -25,9 +25,9 @@ fn secrets_are_made_once() {
     assert_snapshot!(lab.run(&["app", "secret", "ls", "t.example"]), @r"
     exit code 0
     --- stdout
-    NAME           VERSION  STATE                    USED BY  SINCE
-    mail_password  v1       missing, to be inserted  -        -
-    token          v1       missing                  -        -
+    NAME           VERSION  STATE                    USED BY  SINCE  READABLE BY
+    mail_password  v1       missing, to be inserted  -        -      -
+    token          v1       missing                  -        -      -
     ");
     assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
     exit code 0
@@ -35,6 +35,7 @@ fn secrets_are_made_once() {
     Made token on simulated.
     warning: mail_password does not exist and cannot be generated
     hint: insert it with `potluck app secret insert t.example mail_password`
+    warning: no copy is kept, so it is lost with the server; `potluck key new` makes a key, and later values are kept encrypted for it
     ");
     assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example"]), @r"
     exit code 0
@@ -51,7 +52,8 @@ fn secrets_are_made_once() {
       ],
       "to_insert": [
         "mail_password"
-      ]
+      ],
+      "to_restore": []
     }
     "#);
     assert_snapshot!(lab.run(&["app", "secret", "generate", "t.example", "tokn"]), @r"
@@ -72,7 +74,10 @@ fn secrets_are_made_once() {
         "created_at": null,
         "id": null,
         "used_by": [],
-        "problem": null
+        "problem": null,
+        "kept": false,
+        "readers": null,
+        "rotate_because_of": []
       },
       {
         "name": "token",
@@ -83,7 +88,10 @@ fn secrets_are_made_once() {
         "created_at": "[created_at]",
         "id": "[id]",
         "used_by": [],
-        "problem": null
+        "problem": null,
+        "kept": false,
+        "readers": null,
+        "rotate_because_of": []
       }
     ]
     "#);
@@ -109,6 +117,7 @@ fn a_value_comes_through_standard_input_or_a_file() {
     exit code 0
     --- stderr
     Stored t_example_token_v1 on simulated.
+    warning: no copy is kept, so it is lost with the server; `potluck key new` makes a key, and later values are kept encrypted for it
     Left off the line break at the end; `--file` stores a file as it is.
     ");
     assert_snapshot!(lab.run_with(&[&insert[..], &["token"]].concat(), b"value\n"), @r"
@@ -121,6 +130,7 @@ fn a_value_comes_through_standard_input_or_a_file() {
     exit code 0
     --- stderr
     Stored t_example_token_v2 on simulated.
+    warning: no copy is kept, so it is lost with the server; `potluck key new` makes a key, and later values are kept encrypted for it
     Left off the line break at the end; `--file` stores a file as it is.
     ");
     assert_snapshot!(lab.run_with(&[&insert[..], &["token", "v 3"]].concat(), b"value\n"), @r"
@@ -143,12 +153,14 @@ fn a_value_comes_through_standard_input_or_a_file() {
     exit code 0
     --- stderr
     Stored t_example_token_v5 on simulated.
+    warning: no copy is kept, so it is lost with the server; `potluck key new` makes a key, and later values are kept encrypted for it
     ");
     lab.write("value", "from a file\n");
     assert_snapshot!(lab.run(&[&insert[..], &["mail_password", "--file", "value"]].concat()), @r"
     exit code 0
     --- stderr
     Stored t_example_mail_password_v1 on simulated.
+    warning: no copy is kept, so it is lost with the server; `potluck key new` makes a key, and later values are kept encrypted for it
     warning: the line break at the end of value is part of the secret; few passwords end in one
     hint: to leave it off, run `potluck app secret rm t.example mail_password v1`, then `potluck app secret insert t.example mail_password v1 < value`
     ");
@@ -238,6 +250,7 @@ fn an_old_version_goes_when_nothing_uses_it() {
 #[test]
 fn a_planted_value_appears_nowhere() {
     let lab = Lab::with_tiny_app();
+    assert_eq!(lab.run(&["key", "new", "--name", "anna"]).code, 0);
     let stop = Arc::new(AtomicBool::new(false));
     let watcher = {
         let stop = Arc::clone(&stop);
@@ -259,6 +272,14 @@ fn a_planted_value_appears_nowhere() {
     run(&["-vv", "app", "logs", "t.example"], "");
     run(&["-vv", "backup", "create", "t.example"], "");
     run(&["-vv", "app", "undeploy", "t.example", "-y"], "");
+    run(&["-vv", "app", "secret", "export", "t.example"], "");
+    run(&["-vv", "app", "secret", "restore", "t.example"], "");
+    run(&["-vv", "app", "secret", "adopt", "t.example", "--yes"], "");
+    let other = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
+    run(&["-vv", "key", "add", other, "--name", "ben"], "");
+    run(&["-vv", "key", "ls", "--json"], "");
+    run(&["-vv", "key", "rm", "ben", "--yes"], "");
+    run(&["-vv", "app", "secret", "rotate", "t.example"], "");
     stop.store(true, Ordering::Relaxed);
     let seen = watcher.join().unwrap();
 
@@ -269,6 +290,9 @@ fn a_planted_value_appears_nowhere() {
     }
     assert_eq!(runs[0].code, 0, "{}", runs[0]);
     assert_eq!(runs[6].code, 0, "{}", runs[6]);
+    // It was kept, and shown where that was asked for.
+    let shown = lab.run(&["app", "secret", "show", "t.example", "mail_password", "v1"]);
+    assert_eq!(shown.stdout, PLANTED, "{shown}");
     for (path, content) in lab.files() {
         // What stands for the swarm's own memory.
         if path.to_string_lossy().contains("/state/simulated") {
@@ -331,6 +355,7 @@ fn a_version_that_is_named_needs_none_in_the_settings() {
     exit code 0
     --- stderr
     Stored t_example_mail_password_v1 on simulated.
+    warning: no copy is kept, so it is lost with the server; `potluck key new` makes a key, and later values are kept encrypted for it
     hint: the settings lack `SECRET_MAIL_PASSWORD_VERSION=v1`: add it with `potluck app config t.example --set SECRET_MAIL_PASSWORD_VERSION=v1`
     ");
     let set = "SECRET_MAIL_PASSWORD_VERSION=v1";

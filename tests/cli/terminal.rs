@@ -174,6 +174,36 @@ fn at_a_terminal_a_deletion_is_asked_for() {
 }
 
 #[test]
+fn at_a_terminal_the_passphrase_of_a_key_is_asked_for() {
+    if !has_script() {
+        return;
+    }
+    let lab = Lab::with_tiny_app();
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "geheim", "-C", "me", "-f"])
+        .arg(lab.path("key"))
+        .status();
+    assert!(made.unwrap().success());
+    let public = std::fs::read_to_string(lab.path("key.pub")).unwrap();
+    assert_eq!(lab.run(&["key", "add", public.trim()]).code, 0);
+    let made = lab.run(&["app", "secret", "generate", "t.example", "token", "--show"]);
+    let value = made.stdout.trim().strip_prefix("token ").unwrap();
+    let show = ["app", "secret", "show", "t.example", "token", "--identity", "key"];
+    let run = lab.run(&show);
+    assert!(run.code == 1 && run.stderr.contains("nobody can be asked"), "{run}");
+    for (typed, code, words) in [
+        ("geheim\r", 0, value),
+        ("falsch\r", 1, "the passphrase is wrong"),
+        ("\u{3}", 130, "nothing was done"),
+    ] {
+        let (ended, seen) = when_asked(&lab, &show.join(" "), "Passphrase of", || {}, typed);
+        assert_eq!(ended, code, "{seen}");
+        assert!(seen.contains(words), "{words}: {seen}");
+        assert!(!seen.contains(typed.trim()) || code == 130, "{seen}");
+    }
+}
+
+#[test]
 fn at_a_terminal_a_question_that_is_left_is_no_answer() {
     if !has_script() {
         return;

@@ -3,6 +3,7 @@
 mod apps;
 mod crash;
 mod crash_real;
+mod escrow;
 mod lease;
 mod migrations;
 mod networks;

@@ -9,7 +9,7 @@ use common::real_engine;
 use potluck::{
     engine::{Engine, Scope, simulated::Simulated},
     home::{AppName, StackName},
-    secrets::{self, Charset, Error, SecretPlan, SecretVersion, Shape, Survey},
+    secrets::{self, Charset, Error, Keeper, SecretPlan, SecretVersion, Shape, Survey},
 };
 
 struct Swarm {
@@ -78,7 +78,7 @@ async fn a_second_generate_keeps_what_exists() {
         let engine = swarm.engine.as_ref();
         let mut plans = vec![swarm.plan("a", "v1"), swarm.plan("b", "v1"), swarm.plan("c", "v1")];
         plans[2].generate = false;
-        let first = secrets::generate(engine, &swarm.app, &plans).await.unwrap();
+        let first = secrets::generate(engine, &swarm.app, &plans, &Keeper::none()).await.unwrap();
         assert_eq!(first.made.len(), 2);
         assert!(first.made.iter().all(|made| made.value.len() == 20));
         assert_eq!((first.kept.len(), first.to_insert), (0, vec!["c".to_owned()]));
@@ -86,7 +86,7 @@ async fn a_second_generate_keeps_what_exists() {
         let before: Vec<_> = ids(swarm.rows(&plans).await).collect();
         assert!(before[0].is_some() && before[1].is_some() && before[2].is_none());
 
-        let second = secrets::generate(engine, &swarm.app, &plans).await.unwrap();
+        let second = secrets::generate(engine, &swarm.app, &plans, &Keeper::none()).await.unwrap();
         assert_eq!((second.made.len(), second.kept), (0, vec!["a".to_owned(), "b".to_owned()]));
         let after: Vec<_> = ids(swarm.rows(&plans).await).collect();
         assert_eq!(before, after);
@@ -99,9 +99,10 @@ async fn of_two_that_generate_at_once_one_makes_each_secret() {
     for swarm in Swarm::each("race").await {
         let engine = swarm.engine.as_ref();
         let plans: Vec<_> = (0..5).map(|i| swarm.plan(&format!("s{i}"), "v1")).collect();
+        let keeper = Keeper::none();
         let (one, two) = tokio::join!(
-            secrets::generate(engine, &swarm.app, &plans),
-            secrets::generate(engine, &swarm.app, &plans)
+            secrets::generate(engine, &swarm.app, &plans, &keeper),
+            secrets::generate(engine, &swarm.app, &plans, &keeper)
         );
         let (one, two) = (one.unwrap(), two.unwrap());
         assert_eq!(one.made.len() + two.made.len(), 5);
@@ -117,13 +118,19 @@ async fn an_inserted_secret_cannot_be_changed() {
         let plan = swarm.plan("a", "v1");
         for (value, fits) in [(0, false), (secrets::MAX_SIZE + 1, false), (secrets::MAX_SIZE, true)]
         {
-            let inserted = secrets::insert(engine, &swarm.app, &plan, &vec![b'x'; value]).await;
+            let inserted =
+                secrets::insert(engine, &swarm.app, &plan, &vec![b'x'; value], &Keeper::none())
+                    .await;
             assert_eq!(inserted.is_ok(), fits, "{value} bytes: {inserted:?}");
         }
-        let again = secrets::insert(engine, &swarm.app, &plan, b"planted-value").await.unwrap_err();
+        let again = secrets::insert(engine, &swarm.app, &plan, b"planted-value", &Keeper::none())
+            .await
+            .unwrap_err();
         assert!(matches!(again, Error::Exists { .. }), "{again:?}");
         assert!(!format!("{again:?} {again}").contains("planted"));
-        secrets::insert(engine, &swarm.app, &swarm.plan("a", "v2"), b"\x00\xff").await.unwrap();
+        secrets::insert(engine, &swarm.app, &swarm.plan("a", "v2"), b"\x00\xff", &Keeper::none())
+            .await
+            .unwrap();
         swarm.remove(&plan).await.unwrap();
         let again = swarm.remove(&plan).await.unwrap_err();
         assert!(
@@ -139,12 +146,14 @@ async fn secrets_belong_to_the_app_and_not_to_the_stack() {
     for swarm in Swarm::each("own").await {
         let engine = swarm.engine.as_ref();
         let plan = swarm.plan("a", "v1");
-        secrets::generate_one(engine, &swarm.app, &plan).await.unwrap();
+        secrets::generate_one(engine, &swarm.app, &plan, &Keeper::none()).await.unwrap();
         let stack = engine.secrets(Scope::Stack(&swarm.stack)).await.unwrap();
         assert!(stack.is_empty(), "`docker stack rm` would remove it");
         // One that abra made: no label, another version, and the neighbour's.
         let neighbour = AppName::new("elsewhere.example").unwrap();
-        secrets::insert(engine, &neighbour, &swarm.plan("a_b", "v1"), b"x").await.unwrap();
+        secrets::insert(engine, &neighbour, &swarm.plan("a_b", "v1"), b"x", &Keeper::none())
+            .await
+            .unwrap();
         let unlabelled = potluck::engine::api::SecretSpec {
             name: Some(format!("{}_a_v0", swarm.stack)),
             data: Some("eA==".into()),
@@ -168,9 +177,9 @@ async fn a_secret_in_use_stays() {
     for swarm in Swarm::each("use").await {
         let engine = swarm.engine.as_ref();
         let plan = swarm.plan("a", "v1");
-        secrets::generate_one(engine, &swarm.app, &plan).await.unwrap();
+        secrets::generate_one(engine, &swarm.app, &plan, &Keeper::none()).await.unwrap();
         let newer = swarm.plan("a", "v2");
-        secrets::generate_one(engine, &swarm.app, &newer).await.unwrap();
+        secrets::generate_one(engine, &swarm.app, &newer, &Keeper::none()).await.unwrap();
         let id = swarm.rows(std::slice::from_ref(&plan)).await.remove(0).id;
         let service = format!("{}_app", swarm.stack);
         let service_id = engine.create_service(user_of(&service, &plan, id), None).await.unwrap();

@@ -57,6 +57,7 @@ const COMMANDS: &[(&str, Types)] = &[
         &[("cli/app/secret/generate.rs", "Report"), ("cli/app/secret/generate.rs", "MadeRow")],
     ),
     ("app secret ls", &[("secrets/versions.rs", "SecretVersion")]),
+    ("key ls", &[("cli/key/ls.rs", "Row")]),
     (
         "backup create",
         &[("operation/backup.rs", "SetReport"), ("operation/backup.rs", "ItemReport")],

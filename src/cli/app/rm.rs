@@ -16,8 +16,8 @@ use crate::{
 
 /// Remove an app for good: its secrets, its volumes, its settings.
 ///
-/// Refuses while the app is deployed. Backups are kept. If the recipe can't
-/// be read, secrets that only it could name are kept, and listed.
+/// Refuses while the app is deployed. Backups and encrypted copies of secrets are kept. If
+/// the recipe can't be read, secrets that only it could name are kept, and listed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -86,6 +86,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     home.remove_app(&entry)?;
     session.ui.say(format_args!("Removed {}.", entry.name));
+    let copies = home.secrets_folder(&entry);
+    if copies.is_dir() {
+        session.ui.hint(format_args!(
+            "the encrypted copies of its secrets are left: remove {} when no backup needs them",
+            copies.display()
+        ));
+    }
     Ok(Exit::DONE)
 }
 

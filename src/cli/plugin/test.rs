@@ -42,9 +42,9 @@ recipe.yml around the plugin. Ends with exit code 1 when a scenario failed.
 
 --update changes only `expect`, in the steps whose result differs.
 
-A scenario that gives the plugin the value of a secret causes a warning: on a server
-potluck has no copy, and the call fails. A component that is older than its sources
-causes one, too.
+A scenario that gives the plugin the value of a secret causes a warning: for an app that
+works only where a copy is kept and the operator has a key. A component that is older than
+its sources causes one, too.
 
 JSON: {passed, failed, updated, scenarios}; a scenario is {plugin, scenario, about, passed,
 updated, error, warnings, steps}, a step {call, passed, difference, unanswered, actual}.")]
@@ -216,8 +216,9 @@ impl Bench {
                     .into_iter()
                     .map(|name| {
                         format!(
-                            "it is told the value of the secret `{name}`; on a server potluck \
-                             has no copy, and that call fails (`{name}: null` plays it)"
+                            "it is told the value of the secret `{name}`; on a server that \
+                             call fails unless a copy is kept and the operator has a key \
+                             (`{name}: null` plays it)"
                         )
                     })
                     .collect();

@@ -148,6 +148,7 @@ impl TestApp {
             reaches: Vec::new(),
             operator: LazyLock::new(|| Operator { user: "anna".into(), host: "here".into() }),
             lock_wait: Duration::ZERO,
+            identity: None,
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

@@ -16,23 +16,25 @@ use crate::{
     },
     home::{AppEntry, Home},
     recipe::Version,
-    secrets::{self, Generated, Made},
+    secrets::{self, Generated, Keeper, Made},
     text::line,
 };
 
 /// Make the secrets that an app doesn't have yet.
 ///
-/// Those that exist are kept. The values are made with the operating system's
-/// randomness and go to the server only; with --show they are printed, this
-/// once. Secrets marked `generate=false` are yours to insert.
+/// Those that exist are left unchanged. The values are made with the operating system's
+/// randomness and go to the server and, encrypted for the people that `potluck key ls`
+/// lists, into the folder; with --show they are printed, too. Secrets marked
+/// `generate=false` are yours to insert.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck app secret generate wiki.example.org
   potluck app secret generate wiki.example.org admin_password --show
 
-JSON: {made, kept, to_insert}; `made` is a list of {name, version} and, with --show,
-{value}; the others are lists of names.")]
+JSON: {made, kept, to_insert, to_restore}; `made` is a list of {name, version} and, with
+--show, {value}; the others are lists of names: of secrets that exist, of those to be
+inserted, and of those that the server lacks while an encrypted copy exists.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -41,7 +43,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Print the new values; they can't be shown later
+    /// Print the new values
     #[arg(long)]
     show: bool,
 
@@ -54,6 +56,7 @@ struct Report<'a> {
     made: Vec<MadeRow<'a>>,
     kept: Vec<Cow<'a, str>>,
     to_insert: Vec<Cow<'a, str>>,
+    to_restore: Vec<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +70,7 @@ struct MadeRow<'a> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let made = generate(session, &home, &entry, &args.names)?;
+    let (made, keeper) = generate(session, &home, &entry, &args.names)?;
     if args.json.json {
         let rows = made.made.iter().map(|new| MadeRow {
             name: line(&new.name),
@@ -76,8 +79,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         });
         // Written here, so that no copy of a value is left; names are the recipe's.
         let all = |names| <[String]>::iter(names).map(|name| line(name)).collect();
-        let report =
-            Report { made: rows.collect(), kept: all(&made.kept), to_insert: all(&made.to_insert) };
+        let report = Report {
+            made: rows.collect(),
+            kept: all(&made.kept),
+            to_insert: all(&made.to_insert),
+            to_restore: all(&made.to_restore),
+        };
         let mut text = Zeroizing::new(
             serde_json::to_vec_pretty(&report)
                 .map_err(|e| Failure::new(format!("writing JSON: {e}")))?,
@@ -90,6 +97,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             show(session, &made.made)?;
         }
     }
+    warn_not_kept(session, &made, &keeper);
     Ok(Exit::DONE)
 }
 
@@ -98,9 +106,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 /// # Errors
 /// When the server doesn't answer or refuses.
 pub fn generate_missing(session: &Session, home: &Home, entry: &AppEntry) -> Result<(), Failure> {
-    let made = generate(session, home, entry, &[])?;
+    let (made, keeper) = generate(session, home, entry, &[])?;
     tell(session, entry, &made);
+    warn_not_kept(session, &made, &keeper);
     Ok(())
+}
+
+fn warn_not_kept(session: &Session, made: &Made, keeper: &Keeper) {
+    if !made.made.is_empty() {
+        super::tell_not_kept(session, keeper);
+    }
 }
 
 fn generate(
@@ -108,10 +123,11 @@ fn generate(
     home: &Home,
     entry: &AppEntry,
     names: &[String],
-) -> Result<Made, Failure> {
+) -> Result<(Made, Keeper), Failure> {
     let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some secrets may be made; run it again for the rest", async {
         let app = app::load(&operating.context, entry, &Version::Newest).await?;
+        let keeper = super::keeper(home, &app)?;
         let mut plans = Vec::new();
         for name in names {
             plans.push(super::survey(&app).one(name)?);
@@ -119,7 +135,8 @@ fn generate(
         if names.is_empty() {
             plans = super::survey(&app).complete()?;
         }
-        Ok(secrets::generate(app.engine.as_ref(), &entry.name, &plans).await?)
+        let made = secrets::generate(app.engine.as_ref(), &entry.name, &plans, &keeper).await?;
+        Ok((made, keeper))
     })
 }
 
@@ -132,8 +149,19 @@ fn tell(session: &Session, entry: &AppEntry, made: &Made) {
     if !made.kept.is_empty() {
         ui.say(format_args!("Kept {}: already stored.", made.kept.join(", ")));
     }
-    if names.is_empty() && made.kept.is_empty() && made.to_insert.is_empty() {
+    let none = [&made.kept, &made.to_insert, &made.to_restore];
+    if names.is_empty() && none.iter().all(|names| names.is_empty()) {
         ui.say(format_args!("{} needs no secrets.", entry.name));
+    }
+    for name in &made.to_restore {
+        ui.warn(format_args!("{name} is missing on {}, and a copy is kept", entry.server));
+    }
+    if !made.to_restore.is_empty() {
+        ui.hint(format_args!(
+            "`potluck app secret restore {app}` puts it back; `potluck app secret rm {app} NAME` \
+             removes the copy, if no data depends on it",
+            app = entry.name
+        ));
     }
     for name in &made.to_insert {
         ui.warn(format_args!("{name} does not exist and cannot be generated"));

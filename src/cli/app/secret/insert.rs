@@ -59,7 +59,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let Given { value, line_end } = read(args, session)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let (plan, unset) =
+    let (plan, unset, keeper) =
         wait("interrupted: the secret may be stored; `potluck app secret ls` shows it", async {
             let app = app::load(&operating.context, &entry, &Version::Newest).await?;
             let survey = super::survey(&app);
@@ -67,13 +67,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 Some(version) => in_version(&survey.any_version(&args.name)?, version)?,
                 None => survey.one(&args.name)?,
             };
-            secrets::insert(app.engine.as_ref(), &entry.name, &plan, &value).await?;
+            let keeper = super::keeper(&home, &app)?;
+            secrets::insert(app.engine.as_ref(), &entry.name, &plan, &value, &keeper).await?;
             // What the settings say is what the next deploy takes.
             let unset = plan.key.clone().filter(|key| app.env.get(key).is_none_or(str::is_empty));
-            Ok((plan, unset))
+            Ok((plan, unset, keeper))
         })?;
     drop(operating);
     session.ui.say(format_args!("Stored {} on {}.", plan.full_name, entry.server));
+    super::tell_not_kept(session, &keeper);
     if let Some(key) = unset {
         session.ui.hint(format_args!(
             "the settings lack `{key}={version}`: add it with `potluck app config {app} --set \

@@ -1,16 +1,29 @@
 //! `potluck app secret`
 
+mod adopt;
+mod export;
 mod generate;
+mod import;
 mod insert;
 mod ls;
+mod restore;
 mod rm;
+mod rotate;
+mod show;
 
 use clap::Subcommand;
 
 use crate::{
     app::App,
-    cli::{failure::Outcome, session::Session},
-    secrets::{self, Survey},
+    cli::{
+        failure::{Failure, Outcome},
+        session::Session,
+    },
+    home::Home,
+    secrets::{
+        self, Keeper, SecretVersion, Survey,
+        escrow::{self, Folder, Recipients},
+    },
 };
 
 pub use generate::generate_missing;
@@ -20,6 +33,8 @@ pub use generate::generate_missing;
 /// Secrets are stored on the app's server, which hands them to services and
 /// never gives them back. The recipe says which secrets an app has; the
 /// SECRET_*_VERSION settings say which version each has and how it is made.
+/// Once `potluck key new` was run, a copy of each new one is kept in the folder,
+/// encrypted for the people that `potluck key ls` lists.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,
@@ -28,13 +43,21 @@ Examples:
   potluck app secret generate wiki.example.org
   potluck app secret insert wiki.example.org smtp_password < password.txt
   potluck app secret ls wiki.example.org
-  potluck app secret rm wiki.example.org smtp_password v1"
+  potluck app secret rm wiki.example.org smtp_password v1
+  potluck app secret show wiki.example.org admin_password
+  potluck app secret rotate wiki.example.org admin_password"
 )]
 pub enum Command {
     Generate(generate::Args),
     Insert(insert::Args),
     Ls(ls::Args),
     Rm(rm::Args),
+    Show(show::Args),
+    Rotate(rotate::Args),
+    Adopt(adopt::Args),
+    Restore(restore::Args),
+    Export(export::Args),
+    Import(import::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -43,6 +66,39 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Insert(args) => insert::run(args, session),
         Command::Ls(args) => ls::run(args, session),
         Command::Rm(args) => rm::run(args, session),
+        Command::Show(args) => show::run(args, session),
+        Command::Rotate(args) => rotate::run(args, session),
+        Command::Adopt(args) => adopt::run(args, session),
+        Command::Restore(args) => restore::run(args, session),
+        Command::Export(args) => export::run(args, session),
+        Command::Import(args) => import::run(args, session),
+    }
+}
+
+/// All versions of an app's secrets, and of which a copy is kept.
+///
+/// # Errors
+/// What the engine says; files that cannot be read.
+async fn versions(home: &Home, app: &App) -> Result<Vec<SecretVersion>, Failure> {
+    let (entry, engine) = (&app.entry, app.engine.as_ref());
+    let mut all = secrets::versions(engine, &entry.name, &app.name, &survey(app)).await?;
+    let recipients = Recipients::read(&home.recipients_path())?;
+    escrow::mark_kept(&mut all, &app.name, &Folder::of(home, entry), &recipients)?;
+    Ok(all)
+}
+
+/// Where the app's new secrets are kept.
+///
+/// # Errors
+/// Recipients that cannot be read.
+fn keeper(home: &Home, app: &App) -> Result<Keeper, Failure> {
+    Ok(Keeper::of(home, &app.entry, &app.name)?)
+}
+
+/// Says that no copy of a new secret is kept, where that is so.
+fn tell_not_kept(session: &Session, keeper: &Keeper) {
+    if !keeper.keeps() {
+        session.ui.warn(escrow::NOT_KEPT);
     }
 }
 

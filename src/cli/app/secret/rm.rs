@@ -14,7 +14,7 @@ use crate::{
     secrets::{self, SecretVersion},
 };
 
-/// Remove secrets from an app's server.
+/// Remove secrets from an app's server, and the copies that are kept of them.
 ///
 /// Without VERSION it is the version that the settings ask for. A version that a
 /// service uses can't be removed: deploy the app with another one, or undeploy it
@@ -52,10 +52,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let (app, doomed) = wait("interrupted", async {
+    let (app, keeper, doomed) = wait("interrupted", async {
         let app = app::load(&operating.context, &entry, &Version::Newest).await?;
-        let engine = app.engine.as_ref();
-        let all = secrets::versions(engine, &entry.name, &app.name, &super::survey(&app)).await?;
+        let keeper = super::keeper(&home, &app)?;
+        let all = super::versions(&home, &app).await?;
         let doomed = match &args.name {
             None => all.iter().collect(),
             Some(name) => vec![secrets::find_version(&all, name, args.version.as_deref())?],
@@ -65,8 +65,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let (name, services) = (used.full_name.clone(), used.used_by.clone());
             return Err(secrets::Error::InUse { name, services }.into());
         }
-        let doomed: Vec<_> = doomed.into_iter().filter_map(SecretVersion::stored).collect();
-        Ok((app, doomed))
+        let is_there = |row: &&SecretVersion| row.id.is_some() || row.kept;
+        let doomed: Vec<_> = doomed.into_iter().filter(is_there).cloned().collect();
+        Ok((app, keeper, doomed))
     })?;
     let what = match doomed.as_slice() {
         [one] if args.name.is_some() => format!("the secret {} of {}", one.full_name, entry.name),
@@ -85,9 +86,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let removed = wait("interrupted: some secrets may be removed", async {
         let mut removed = Vec::new();
-        for secret in doomed {
-            secrets::remove_stored(app.engine.as_ref(), &secret).await?;
-            removed.push(secret.full_name);
+        for version in doomed {
+            if let Some(secret) = version.stored() {
+                secrets::remove_stored(app.engine.as_ref(), &secret).await?;
+            }
+            // Last: a copy without its secret is offered for removal again.
+            keeper.forget(&version.full_name)?;
+            removed.push(version.full_name);
         }
         Ok(removed)
     })?;
