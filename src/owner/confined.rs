@@ -25,9 +25,9 @@ use super::{
 };
 use crate::{
     engine::{
-        Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
-        LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume, api,
-        label,
+        Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind,
+        LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume,
+        api, label,
     },
     home::StackName,
     secrets::APP_LABEL,
@@ -928,9 +928,9 @@ impl Engine for Confined {
         self.inner.has_containers(service).await
     }
 
-    async fn health_output(&self, task: &str) -> Result<Option<String>, Error> {
+    async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error> {
         self.told_of(Kind::Task, task)?;
-        self.inner.health_output(task).await
+        self.inner.container_report(task).await
     }
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {

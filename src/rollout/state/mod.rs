@@ -8,6 +8,7 @@
 pub(crate) mod addresses;
 pub(crate) mod condition;
 pub(crate) mod ending;
+pub(crate) mod log;
 pub(crate) mod ports;
 pub(crate) mod ps;
 pub(crate) mod reached;
