@@ -15,6 +15,7 @@ mod mixup;
 mod others;
 mod record;
 mod reserved;
+mod whereabouts;
 
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
@@ -23,3 +24,4 @@ pub(crate) use fence::Fence;
 pub use mixup::Mixup;
 pub(crate) use record::{KIND_LABEL, Owned, Unreadable};
 pub(crate) use reserved::reserved;
+pub(crate) use whereabouts::{Mounted, mounted, volumes};
