@@ -4,6 +4,7 @@ mod check;
 mod cmd;
 mod config;
 mod deploy;
+mod errors;
 mod logs;
 mod ls;
 mod new;
@@ -54,6 +55,7 @@ pub enum Command {
     Deploy(deploy::Args),
     Undeploy(undeploy::Args),
     Ps(ps::Args),
+    Errors(errors::Args),
     Logs(logs::Args),
     Run(run::Args),
     Cmd(cmd::Args),
@@ -72,6 +74,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Deploy(args) => deploy::run(args, session),
         Command::Undeploy(args) => undeploy::run(args, session),
         Command::Ps(args) => ps::run(args, session),
+        Command::Errors(args) => errors::run(args, session),
         Command::Logs(args) => logs::run(args, session),
         Command::Run(args) => run::run(args, session),
         Command::Cmd(args) => cmd::run(args, session),

@@ -6,6 +6,7 @@
 //! and healthy* wherever there is a check.
 
 pub(crate) mod addresses;
+pub(crate) mod cause;
 pub(crate) mod condition;
 pub(crate) mod data;
 pub(crate) mod ending;
