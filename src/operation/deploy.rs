@@ -22,6 +22,7 @@ use crate::{
 use super::{
     DeployOptions, DeployReport,
     app_rollout::{Wanted, rollout, work},
+    data,
     lease::{Lease, leased},
     prepare::{Prepared, prepare},
     steps::Steps,
@@ -146,6 +147,10 @@ async fn carry_out(
         let mut reached = Reached::default();
         if !options.detach {
             reached = rollout.check_running(&live, &work).await?;
+        }
+        if options.leave_data {
+            data::accept(app).await?;
+            app.engine.settle().await?;
         }
         keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false, reached));

@@ -4,6 +4,7 @@
 //! out, telling [`crate::progress`] what happens.
 
 mod app_rollout;
+mod data;
 mod deploy;
 mod lease;
 mod migrate;

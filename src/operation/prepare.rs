@@ -35,6 +35,7 @@ use crate::{
 use super::{
     DeployOptions,
     app_rollout::{subject, work},
+    data,
     migrate::Migrations,
     record::{self, Record},
 };
@@ -192,6 +193,8 @@ pub(super) async fn prepare(
         });
     }
     plan.warnings.extend(rollout.shared_ports(&work).await?);
+    plan.warnings
+        .extend(data::warnings(rollout, app, &live, &work, options, guard.is_none()).await?);
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());

@@ -26,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    DeployOptions, app_rollout,
+    DeployOptions, app_rollout, data,
     lease::Lease,
     migrate::{Migrations, Stopped},
     record::Record,
@@ -114,6 +114,9 @@ impl Steps<'_> {
                 progress.as_before = !touched;
             })?;
         progress.as_before = applied.sent.is_empty();
+        if options.leave_data {
+            data::accept(self.app).await?;
+        }
         if options.detach {
             version::pin(context, self.app, &options.version)?;
             if !progress.called.is_empty() {

@@ -1,4 +1,4 @@
-//! On which node the data of a volume is, by the tasks that mount it; pure.
+//! On which node the data of a volume is, by the tasks that mount it.
 //!
 //! A local volume is a folder of the node where a task first needed it: the engine of
 //! another node knows nothing of it. Swarm keeps a few ended tasks of each place, so it can
@@ -6,7 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::api::{self, MountType, TaskState};
+use super::record::Owned;
+use crate::{
+    engine::{
+        Engine, Error, Kind, Scope,
+        api::{self, MountType, TaskState},
+    },
+    home::StackName,
+};
 
 /// Nodes, by id, on which tasks mount a volume, or mounted it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +58,36 @@ pub(crate) fn mounted(tasks: &[api::Task]) -> BTreeMap<String, Mounted> {
         all.entry(volume).or_default().last = Some(node);
     }
     all
+}
+
+/// The node of each of these volumes of an app: where its tasks mount it, else the one
+/// that the engine speaks for, if that has it.
+///
+/// # Errors
+/// What the engine says.
+pub(super) async fn seen_on(
+    engine: &dyn Engine,
+    stack: &StackName,
+    owned: &Owned,
+    names: &[String],
+) -> Result<BTreeMap<String, String>, Error> {
+    let tasks = async {
+        let services = engine.services(Scope::Stack(stack)).await?;
+        let own = services.into_iter().filter_map(|service| {
+            let (name, id) = (service.spec?.name?, service.id?);
+            owned.has(Kind::Service, &name, &id).then_some(id)
+        });
+        engine.tasks_of(&own.collect::<Vec<_>>()).await
+    };
+    let (manager, volumes, tasks) =
+        futures_util::try_join!(engine.manager(), engine.volumes(Scope::All), tasks)?;
+    let mounted = mounted(&tasks);
+    let node = |name: &String| {
+        let of_tasks = mounted.get(name).and_then(Mounted::node).map(str::to_owned);
+        let is_here = volumes.iter().any(|volume| volume.name == *name);
+        of_tasks.or_else(|| is_here.then(|| manager.node_id.clone()))
+    };
+    Ok(names.iter().filter_map(|name| Some((name.clone(), node(name)?))).collect())
 }
 
 /// Names of the volumes that a task of this form mounts.

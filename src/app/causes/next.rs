@@ -217,7 +217,7 @@ mod tests {
 
     fn image(fault: Fault) -> Cause {
         Cause::Image {
-            image: "registry.example.org/wiki:1@sha256:00".into(),
+            image: format!("registry.example.org/wiki:1@sha256:{}", "0".repeat(64)),
             fault,
             reason: "no".into(),
             node: Some("one".into()),

@@ -82,6 +82,10 @@ pub struct Args {
     #[arg(long)]
     downgrade: bool,
 
+    /// Let services start on other nodes with empty volumes; their data stays where it is
+    #[arg(long)]
+    leave_data: bool,
+
     /// Take over a stack that docker, abra or another folder deployed
     #[arg(long)]
     takeover: bool,
@@ -115,6 +119,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         restoring: false,
         takeover: args.takeover,
         downgrade: args.downgrade,
+        leave_data: args.leave_data,
     };
     let report = wait(INTERRUPTED, async {
         let mut app = app::load_to_deploy(&operating.context, &entry, &options.version).await?;

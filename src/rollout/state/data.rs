@@ -94,7 +94,7 @@ pub(crate) enum RiskKind {
     /// Swarm could start it elsewhere.
     Loose { node: String, constraint: String },
     /// It runs elsewhere already.
-    Apart { node: String, runs: String, constraint: String },
+    Apart { node: String, why: Option<String>, runs: String, constraint: String },
     /// This deploy starts it elsewhere.
     Moves { node: String, why: String },
 }
@@ -123,12 +123,22 @@ impl fmt::Display for Risk {
                  could start it on another one, with an empty volume. To keep it there, add \
                  `{constraint}` to its `deploy.placement.constraints`"
             ),
-            RiskKind::Apart { node, runs, constraint } => write!(
-                f,
-                "{service}: it runs on the node `{runs}`, but the data of its volume `{volume}` was \
-                 recorded on `{node}`. To return it there, add `{constraint}` to its \
-                 `deploy.placement.constraints`"
-            ),
+            RiskKind::Apart { node, why, runs, constraint } => {
+                write!(
+                    f,
+                    "{service}: it runs on the node `{runs}`, but the data of its volume `{volume}` \
+                     was recorded on `{node}`"
+                )?;
+                if let Some(why) = why {
+                    write!(f, ", which {why}")?;
+                }
+                write!(
+                    f,
+                    ". To return it there, add `{constraint}` to its \
+                     `deploy.placement.constraints`; to go on with what is on `{runs}`, pass \
+                     --leave-data"
+                )
+            }
             RiskKind::Moves { node, why } => write!(
                 f,
                 "{service}: the data of its volume `{volume}` is on the node `{node}`, which {why}: \
@@ -144,6 +154,11 @@ pub(crate) struct Brought<'a> {
     pub spec: &'a api::ServiceSpec,
     /// Whether its tasks are made, or made anew.
     pub anew: bool,
+}
+
+/// Whether any of them has data on one node.
+pub(crate) fn has_local_volumes(services: &[Brought<'_>], volumes: &[Volume]) -> bool {
+    services.iter().any(|service| !local_volumes(service.spec, volumes).is_empty())
 }
 
 /// What a deploy means for the data of its services; nothing on a swarm of one node.
@@ -194,25 +209,17 @@ fn risk(
             .or_else(|| excluded(found, &template))
             .map(|unfit: Unfit| unfit.to_string()),
     };
+    let constraint = pin(home, nodes);
+    let now = known.mounted.get(volume).map(|mounted| &mounted.now);
+    if let Some(runs) = now.and_then(|now| (!now.contains(home)).then(|| now.first())?) {
+        let runs = placing::name_of(runs, nodes).to_owned();
+        return Some(RiskKind::Apart { node, why, runs, constraint });
+    }
+    // Where no other node takes it, it waits for that one.
+    let moves = service.anew && others.iter().any(|node| unusable(node).is_none());
     match why {
-        // Where no other node takes it, it waits for that one.
-        Some(why) if service.anew && others.iter().any(|node| unusable(node).is_none()) => {
-            Some(RiskKind::Moves { node, why })
-        }
-        _ if others.is_empty() => None,
-        _ => {
-            let constraint = pin(home, nodes);
-            let now = known.mounted.get(volume).map(|mounted| &mounted.now);
-            let elsewhere = now.and_then(|now| (!now.contains(home)).then(|| now.first())?);
-            Some(match elsewhere {
-                Some(runs) => RiskKind::Apart {
-                    node,
-                    runs: placing::name_of(runs, nodes).to_owned(),
-                    constraint,
-                },
-                None => RiskKind::Loose { node, constraint },
-            })
-        }
+        Some(why) if moves => Some(RiskKind::Moves { node, why }),
+        _ => (!others.is_empty()).then_some(RiskKind::Loose { node, constraint }),
     }
 }
 
