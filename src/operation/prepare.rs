@@ -146,6 +146,8 @@ pub(super) async fn prepare(
         work = super::app_rollout::work(rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
+    // Known before a question is asked that would be for nothing.
+    let data = data::warnings(rollout, app, &live, &work, options, guard.is_none()).await?;
 
     let changed_components = consent::changed_components(app, &components);
     let reaches = reaching::of_app(context, app, &live).await?;
@@ -193,8 +195,7 @@ pub(super) async fn prepare(
         });
     }
     plan.warnings.extend(rollout.shared_ports(&work).await?);
-    plan.warnings
-        .extend(data::warnings(rollout, app, &live, &work, options, guard.is_none()).await?);
+    plan.warnings.extend(data);
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());

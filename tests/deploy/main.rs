@@ -1,6 +1,8 @@
 //! Deploying, looking after and removing apps and stacks.
 
 mod apps;
+mod data;
+mod errors;
 mod lease;
 mod migrations;
 mod networks;

@@ -5,7 +5,7 @@ use crate::{
     compose::value::image::Image,
     home::AppName,
     rollout::state::{
-        cause::{Cause, Ended, How, image::Fault},
+        cause::{Cause, Elsewhere, Ended, How, SHOWN, image::Fault},
         placing::{Unfit, label_of, parsed},
     },
     text::line,
@@ -69,20 +69,7 @@ pub(super) fn next(cause: &Cause, of: &Of<'_>) -> Vec<String> {
             None => format!("{again} starts it with the data that it has"),
         }],
         Cause::Update(_) => vec![format!("correct what made it fail, then {again}"), logs],
-        Cause::Elsewhere(elsewhere) => {
-            let (home, pin) = (line(&elsewhere.home), line(&elsewhere.pin));
-            let stay = format!(
-                "`potluck app deploy {app} --leave-data` accepts that it runs with what is where it \
-                 runs now; the node `{home}` keeps the old volume"
-            );
-            let back = match &elsewhere.unfit {
-                Some(_) => {
-                    format!("bring the node `{home}` back: `docker node ls` shows how it is")
-                }
-                None => format!("add `{pin}` to its `deploy.placement.constraints`, then {again}"),
-            };
-            vec![back, stay]
-        }
+        Cause::Elsewhere(elsewhere) => of_data(elsewhere, app, &again),
     };
     // A simulated server is no docker's.
     let typed = |step: &String| !(of.simulated && step.contains("`docker "));
@@ -149,16 +136,16 @@ fn of_image(image: &str, fault: Fault, node: Option<&str>, of: &Of<'_>) -> Vec<S
 
 fn of_nodes(nodes: &[(String, Option<Unfit>)], reason: &str, again: &str) -> Vec<String> {
     let mut steps = Vec::new();
-    for (name, unfit) in nodes {
+    let mut label = false;
+    for (name, unfit) in nodes.iter().take(SHOWN) {
         let name = line(name);
         let step = match unfit {
-            Some(Unfit::Drained | Unfit::Paused) => Some(format!(
-                "`docker node update --availability active {name}` lets it take tasks"
-            )),
-            Some(Unfit::Down | Unfit::Unknown) => {
-                Some(format!("bring the node `{name}` back: `docker node ls` shows how it is"))
+            Some(Unfit::Drained | Unfit::Paused) => Some(usable(&name)),
+            Some(Unfit::Down | Unfit::Unknown) => Some(bring_back(&name)),
+            // One node is enough.
+            Some(Unfit::Constraint { constraint, .. }) if !label => {
+                labelled(constraint, &name).inspect(|_| label = true)
             }
-            Some(Unfit::Constraint { constraint, .. }) => labelled(constraint, &name),
             _ => None,
         };
         steps.extend(step.filter(|step| !steps.contains(step)));
@@ -167,7 +154,8 @@ fn of_nodes(nodes: &[(String, Option<Unfit>)], reason: &str, again: &str) -> Vec
     let small =
         |unfit: &Option<Unfit>| matches!(unfit, Some(Unfit::Memory { .. } | Unfit::Cpus { .. }));
     if constrained {
-        steps.push(format!("or change its `deploy.placement.constraints`, then {again}"));
+        let or = if steps.is_empty() { "" } else { "or " };
+        steps.push(format!("{or}change its `deploy.placement.constraints`, then {again}"));
     }
     if nodes.iter().any(|(_, unfit)| small(unfit)) || reason.contains("insufficient resources") {
         steps.push(format!("reserve less (`deploy.resources.reservations`), then {again}"));
@@ -176,6 +164,42 @@ fn of_nodes(nodes: &[(String, Option<Unfit>)], reason: &str, again: &str) -> Vec
         steps.push("`docker node ls` shows the nodes of the swarm".to_owned());
     }
     steps
+}
+
+fn of_data(elsewhere: &Elsewhere, app: &AppName, again: &str) -> Vec<String> {
+    let (home, pin) = (line(&elsewhere.home), line(&elsewhere.pin));
+    let leave = format!("`potluck app deploy {app} --leave-data`");
+    let back = match &elsewhere.unfit {
+        None => None,
+        Some(Unfit::Drained | Unfit::Paused) => Some(usable(&home)),
+        Some(Unfit::Gone) => {
+            Some(format!("let the machine of the node `{home}` join the swarm again"))
+        }
+        Some(_) => Some(bring_back(&home)),
+    };
+    let runs = !elsewhere.runs.is_empty();
+    let stay =
+        runs.then(|| format!("add `{pin}` to its `deploy.placement.constraints`, then {again}"));
+    let accept = match runs {
+        true => format!(
+            "or {leave} accepts that it runs with what is where it runs now; the node `{home}` keeps \
+             the old volume"
+        ),
+        false => format!(
+            "or, if the data is lost: let its constraints name another node, then {leave} starts it \
+             there with an empty volume, and `potluck backup restore {app}` restores the data of a \
+             backup"
+        ),
+    };
+    back.into_iter().chain(stay).chain([accept]).collect()
+}
+
+fn usable(node: &str) -> String {
+    format!("`docker node update --availability active {node}` lets it take tasks")
+}
+
+fn bring_back(node: &str) -> String {
+    format!("bring the node `{node}` back: `docker node ls` shows how it is")
 }
 
 /// The command that gives a node the label that a constraint asks for.
@@ -190,7 +214,7 @@ fn labelled(constraint: &str, node: &str) -> Option<String> {
 mod tests {
     use crate::rollout::state::{
         State,
-        cause::{Coming, Elsewhere, Port},
+        cause::{Coming, Port, Then},
     };
 
     use super::*;
@@ -210,7 +234,7 @@ mod tests {
             how,
             message: "exited with code 1".into(),
             times: 1,
-            restarts: true,
+            then: Then::Restarts,
             at: None,
         })
     }
@@ -232,12 +256,12 @@ mod tests {
     #[test]
     fn each_cause_has_something_to_type() {
         let constraint = |text: &str| Unfit::Constraint { constraint: text.into(), has: None };
-        let elsewhere = |unfit: Option<&str>| {
+        let elsewhere = |unfit: Option<Unfit>, runs: &[&str]| {
             Cause::Elsewhere(Elsewhere {
                 volume: "data".into(),
                 home: "one".into(),
-                unfit: unfit.map(str::to_owned),
-                runs: vec!["two".into()],
+                unfit,
+                runs: runs.iter().map(ToString::to_string).collect(),
                 pin: "node.hostname == one".into(),
             })
         };
@@ -292,8 +316,16 @@ mod tests {
             ),
             (unplaced(constraint("node.role == manager")), &["placement.constraints", again]),
             (unplaced(Unfit::Memory { has: 1, wanted: 2 }), &["reserve less"]),
-            (elsewhere(None), &["add `node.hostname == one`", "--leave-data"]),
-            (elsewhere(Some("is down")), &["bring the node `one` back", "--leave-data"]),
+            (elsewhere(None, &["two"]), &["add `node.hostname == one`", "accepts that it runs"]),
+            (
+                elsewhere(Some(Unfit::Drained), &["two"]),
+                &["`docker node update --availability active one`", "add `node.hostname == one`"],
+            ),
+            (
+                elsewhere(Some(Unfit::Down), &[]),
+                &["bring the node `one` back", "--leave-data` starts it there", "backup restore"],
+            ),
+            (elsewhere(Some(Unfit::Gone), &[]), &["join the swarm again", "--leave-data"]),
             (Cause::Refused { by: Vec::new() }, &["mend what the node names", again]),
             (Cause::Update(State::Paused { message: "x".into() }), &[again, logs]),
         ] {

@@ -94,9 +94,9 @@ pub(crate) enum RiskKind {
     /// Swarm could start it elsewhere.
     Loose { node: String, constraint: String },
     /// It runs elsewhere already.
-    Apart { node: String, why: Option<String>, runs: String, constraint: String },
+    Apart { node: String, why: Option<Unfit>, runs: String, constraint: String },
     /// This deploy starts it elsewhere.
-    Moves { node: String, why: String },
+    Moves { node: String, why: Unfit },
 }
 
 impl Risk {
@@ -141,7 +141,7 @@ impl fmt::Display for Risk {
             }
             RiskKind::Moves { node, why } => write!(
                 f,
-                "{service}: the data of its volume `{volume}` is on the node `{node}`, which {why}: \
+                "{service}: the data of its volume `{volume}` is on the node `{node}`, which {why}; \
                  it would start on another node, with an empty volume"
             ),
         }
@@ -204,10 +204,8 @@ fn risk(
         able.iter().filter(|node| node.id.as_deref() != Some(home)).collect();
     let node = placing::name_of(home, nodes).to_owned();
     let why = match nodes.iter().find(|node| node.id.as_deref() == Some(home)) {
-        None => Some("is not in the swarm any more".to_owned()),
-        Some(found) => unusable(found)
-            .or_else(|| excluded(found, &template))
-            .map(|unfit: Unfit| unfit.to_string()),
+        None => Some(Unfit::Gone),
+        Some(found) => unusable(found).or_else(|| excluded(found, &template)),
     };
     let constraint = pin(home, nodes);
     let now = known.mounted.get(volume).map(|mounted| &mounted.now);

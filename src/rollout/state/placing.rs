@@ -11,6 +11,8 @@ use crate::engine::api;
 /// Why no task of a service is placed on a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unfit {
+    /// It left the swarm.
+    Gone,
     Down,
     /// It answers to nobody, and its tasks are not replaced yet.
     Unknown,
@@ -37,6 +39,7 @@ pub(crate) enum Unfit {
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Unfit::Gone => f.write_str("is not in the swarm any more"),
             Unfit::Down => f.write_str("is down"),
             Unfit::Unknown => f.write_str("has not been heard of since the manager started"),
             Unfit::Drained => f.write_str("is drained"),

@@ -26,7 +26,7 @@ use crate::{
 use self::image::Fault;
 use super::{
     Failing, Look, State, classify,
-    condition::crash_loop,
+    condition::running_after,
     data::{Known, local_volumes, pin},
     ended_badly, ending, from_update, made_of,
     placing::{self, Unfit, unfit, unusable},
@@ -36,6 +36,8 @@ use super::{
     wanted::{is_held, wants_tasks},
 };
 
+/// Nodes of which each is named; a screen holds no more.
+pub(crate) const SHOWN: usize = 10;
 /// The beginning of the engine's message if a container cannot start.
 const NOT_STARTED: &str = "starting container failed";
 
@@ -79,10 +81,26 @@ pub struct Ended {
     pub message: String,
     /// How often tasks of this spec ended so, as far as swarm remembers.
     pub times: usize,
-    /// Whether swarm starts another.
-    pub restarts: bool,
+    pub then: Then,
     /// When, RFC 3339.
     pub at: Option<String>,
+}
+
+/// What follows the end of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Swarm starts another.
+    Restarts,
+    /// Another runs, and has not run for long.
+    Runs,
+    /// Nothing.
+    Over,
+}
+
+impl Then {
+    fn of(failing: &Failing) -> Self {
+        if failing.restarts { Then::Restarts } else { Then::Over }
+    }
 }
 
 /// How a task ended.
@@ -125,7 +143,7 @@ pub struct Elsewhere {
     pub volume: String,
     /// The node with the data, and what is wrong with it.
     pub home: String,
-    pub unfit: Option<String>,
+    pub unfit: Option<Unfit>,
     /// The nodes on which it runs.
     pub runs: Vec<String>,
     /// The constraint that keeps it where its data is.
@@ -165,14 +183,17 @@ pub(crate) fn causes(seen: &Seen<'_>) -> Vec<Cause> {
     causes.extend(seen.update(&state));
     match &state {
         State::Stopped => causes.extend(seen.stopped()),
-        State::Failing(failing) => causes.push(seen.failing(failing, template)),
+        State::Failing(failing) => {
+            causes.push(seen.failing(failing, Then::of(failing), template));
+        }
         State::Rejected { reason, .. } => causes.extend(seen.rejected(reason, &ours, template)),
         State::Unhealthy { .. } => causes.push(seen.sick(&state, &ours)),
         State::Waiting { .. } | State::Preparing { .. } | State::Starting { .. } => {
             causes.push(Cause::Coming(seen.coming(state.clone(), &ours)));
         }
-        State::Running { .. } => match crash_loop(service, tasks, *now) {
-            Some(failing) => causes.push(seen.failing(&failing, template)),
+        // One look falls between two crashes more often than not.
+        State::Running { .. } => match running_after(service, tasks, *now, 1) {
+            Some(failing) => causes.push(seen.failing(&failing, Then::Runs, template)),
             None => causes.extend(seen.without_node(template)),
         },
         // The task that made swarm stop says more than swarm.
@@ -224,10 +245,10 @@ impl Seen<'_> {
         }
     }
 
-    fn failing(&self, failing: &Failing, template: Option<&api::TaskSpec>) -> Cause {
+    fn failing(&self, failing: &Failing, then: Then, template: Option<&api::TaskSpec>) -> Cause {
         let task = self.tasks.iter().find(|task| task.id.as_ref() == Some(&failing.task));
         match task {
-            Some(task) => self.ended(task, failing.times, failing.restarts),
+            Some(task) => self.ended(task, failing.times, then),
             // Swarm has forgotten it meanwhile.
             None => self.last_failure(template).unwrap_or_else(|| {
                 Cause::Ended(Ended {
@@ -237,14 +258,14 @@ impl Seen<'_> {
                     how: How::Exited,
                     message: failing.message.clone(),
                     times: failing.times,
-                    restarts: failing.restarts,
+                    then,
                     at: None,
                 })
             }),
         }
     }
 
-    fn ended(&self, task: &api::Task, times: usize, restarts: bool) -> Cause {
+    fn ended(&self, task: &api::Task, times: usize, then: Then) -> Cause {
         let error = task.status.as_ref().and_then(|status| status.err.as_deref());
         let error = error.unwrap_or_default();
         if let Some(port) = refused_by_node(error) {
@@ -264,7 +285,7 @@ impl Seen<'_> {
             how,
             message: ending::cause(task).unwrap_or_else(|| "ended, and no reason is given".into()),
             times,
-            restarts,
+            then,
             at: task.status.as_ref().and_then(|status| status.timestamp.clone()),
         })
     }
@@ -280,7 +301,7 @@ impl Seen<'_> {
             let reason = ending::cause(last).unwrap_or_default();
             return self.refused(&reason, &ended, template);
         }
-        Some(self.ended(last, ended.len(), false))
+        Some(self.ended(last, ended.len(), Then::Over))
     }
 
     fn sick(&self, state: &State, ours: &[&api::Task]) -> Cause {
@@ -403,8 +424,8 @@ impl Seen<'_> {
             let Some(home) = recorded.or(mounted.last.as_ref()) else { continue };
             let node = self.nodes.iter().find(|node| node.id.as_ref() == Some(home));
             let unfit = match node {
-                Some(node) => unusable(node).map(|unfit| unfit.to_string()),
-                None => Some("is not in the swarm any more".to_owned()),
+                Some(node) => unusable(node),
+                None => Some(Unfit::Gone),
             };
             // Without a record, an earlier task's node counts if it is not coming back by
             // itself: swarm may move what has no data yet.

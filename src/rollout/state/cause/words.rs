@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::text::line;
 
-use super::{Cause, Coming, Elsewhere, Ended, Fault, How};
+use super::{Cause, Coming, Elsewhere, Ended, Fault, How, SHOWN, Then};
 use crate::rollout::state::State;
 
 impl Cause {
@@ -44,7 +44,7 @@ impl Cause {
             "" => line(&what.to_string()).into_owned(),
             name => line(&format!("node `{name}`: {what}")).into_owned(),
         };
-        match self {
+        let mut lines: Vec<String> = match self {
             Cause::Unplaced { nodes, .. } => nodes
                 .iter()
                 .map(|(name, unfit)| match unfit {
@@ -56,7 +56,13 @@ impl Cause {
                 by.iter().map(|(name, reason)| of_node(name, reason)).collect()
             }
             _ => Vec::new(),
+        };
+        let more = lines.len().saturating_sub(SHOWN);
+        if more > 0 {
+            lines.truncate(SHOWN);
+            lines.push(format!("and {more} more nodes"));
         }
+        lines
     }
 }
 
@@ -110,8 +116,12 @@ impl fmt::Display for Ended {
         }
         let times = (self.times > 1).then(|| format!("{} times", self.times));
         let node = self.node.as_deref().map(|node| format!("on the node `{}`", line(node)));
-        let over = (!self.restarts).then(|| "swarm does not start it again".to_owned());
-        let more: Vec<String> = [times, node, over].into_iter().flatten().collect();
+        let then = match self.then {
+            Then::Restarts => None,
+            Then::Runs => Some("it runs again, and not for long yet".to_owned()),
+            Then::Over => Some("swarm does not start it again".to_owned()),
+        };
+        let more: Vec<String> = [times, node, then].into_iter().flatten().collect();
         match more.is_empty() {
             true => Ok(()),
             false => write!(f, " ({})", more.join("; ")),
@@ -124,7 +134,9 @@ impl fmt::Display for Coming {
         write!(f, "not running yet ({})", self.state)?;
         let doing = match self.state {
             State::Preparing { .. } => Some("its node fetches the image and prepares volumes"),
-            State::Starting { .. } => Some("its health check has not passed yet"),
+            State::Starting { .. } => {
+                Some("it has just started, or its health check has not passed yet")
+            }
             _ => None,
         };
         match self.why.as_deref().or(doing) {
