@@ -291,7 +291,7 @@ impl Hint for Error {
                 false => "to go back anyway, add --downgrade".to_owned(),
             }),
             Error::DataLeft { app, .. } => Some(format!(
-                "bring the node back, or let the constraints name it; to go on anyway, add \
+                "bring the node back, or let the constraints name it; to deploy anyway, add \
                  --leave-data: they start with empty volumes, and the old ones are kept where they \
                  are (`potluck app deploy {app} --leave-data`)"
             )),

@@ -135,7 +135,7 @@ impl fmt::Display for Risk {
                 write!(
                     f,
                     ". To return it there, add `{constraint}` to its \
-                     `deploy.placement.constraints`; to go on with what is on `{runs}`, pass \
+                     `deploy.placement.constraints`; to keep what is on `{runs}` as its data, pass \
                      --leave-data"
                 )
             }
