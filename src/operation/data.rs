@@ -4,6 +4,7 @@
 use crate::{
     app::{App, Error},
     engine::{Engine, Kind, Scope},
+    home::AppGuard,
     owner::mounted,
     rollout::{live::Live, run::Rollout, work::Work},
 };
@@ -14,18 +15,18 @@ use super::DeployOptions;
 ///
 /// # Errors
 /// [`Error::DataLeft`] if the deploy would start a service with an empty volume; not for a
-/// dry run, which says so, nor for a restore, which brings the data.
+/// dry run, which has no guard and says so, nor for a restore, which brings the data.
 pub(super) async fn warnings(
     rollout: &Rollout<'_>,
     app: &App,
     live: &Live,
     work: &Work,
     options: &DeployOptions,
-    is_dry: bool,
+    guard: Option<&AppGuard>,
 ) -> Result<Vec<String>, Error> {
     let recorded = app.engine.owned().await?.nodes_of_volumes();
     let risks = rollout.data_risks(live, work, recorded).await?;
-    let stops = !is_dry && !options.leave_data && !options.restoring;
+    let stops = guard.is_some() && !options.leave_data && !options.restoring;
     let moved: Vec<String> =
         risks.iter().filter(|risk| stops && risk.moves()).map(ToString::to_string).collect();
     if !moved.is_empty() {

@@ -147,7 +147,7 @@ pub(super) async fn prepare(
     }
     takeovers.extend(reviewed.warning);
     // Known before a question is asked that would be for nothing.
-    let data = data::warnings(rollout, app, &live, &work, options, guard.is_none()).await?;
+    let data = data::warnings(rollout, app, &live, &work, options, guard).await?;
 
     let changed_components = consent::changed_components(app, &components);
     let reaches = reaching::of_app(context, app, &live).await?;

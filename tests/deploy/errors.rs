@@ -5,6 +5,8 @@ use crate::support::cli;
 use crate::support::common;
 use crate::support::operator;
 
+use std::io::{Read as _, Write as _};
+
 use cli::{Lab, Run};
 use common::*;
 use operator::*;
@@ -261,6 +263,64 @@ async fn a_port_is_named_with_who_has_it() {
     ill.until("app", "port-taken").await;
     let told = format!("`ss -lntup 'sport = :{outside}'`");
     ill.says("app", &["a container or program outside of the swarm", &told]);
+}
+
+/// A registry on a port of this machine that has nothing: what it answers to its first
+/// question, and to all others.
+fn registry(first: &'static str, others: &'static str) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut part = [0; 1024];
+            while !request.ends_with(b"\r\n\r\n") {
+                match connection.read(&mut part) {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => request.extend(&part[..read]),
+                }
+            }
+            let request = String::from_utf8_lossy(&request).into_owned();
+            let is_first = request.starts_with("GET /v2/ ");
+            let (head, body) = if is_first { first } else { others }.split_once('|').unwrap();
+            let length = body.len();
+            let _ = write!(
+                connection,
+                "HTTP/1.1 {head}\r\nContent-Type: application/json\r\nContent-Length: \
+                 {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_missing_is_told_from_a_registry_that_refuses_or_is_silent() {
+    let unknown = "404 Not Found|{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest \
+                   unknown\"}]}";
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let login = "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"|{}";
+    let ports = [registry("200 OK|{}", unknown), registry(login, login), closed];
+    let service = |name: &str, port: u16| {
+        format!(
+            "  {name}:\n    image: 127.0.0.1:{port}/none:1\n    deploy: {{endpoint_mode: dnsrr, \
+             restart_policy: {{condition: none}}}}\n"
+        )
+    };
+    let services = ["absent", "closed", "silent"].iter().zip(ports);
+    let services: String = services.map(|(name, port)| service(name, port)).collect();
+    let Some(ill) = Ill::real("image", &format!("services:\n{services}")).await else { return };
+    good(&ill.run(&["app", "deploy", "APP", "-n", "--detach"]));
+    ill.until("absent", "image-missing").await;
+    ill.until("closed", "image-denied").await;
+    ill.until("silent", "registry-unreachable").await;
+    ill.says("absent", &["/none:1` does not exist", "correct the image's name or version"]);
+    let login = format!("`docker login 127.0.0.1:{}`", ports[1]);
+    ill.says("closed", &["gives no access", &login]);
+    ill.says("silent", &["connection refused", "swarm tries again by itself"]);
 }
 
 const SECRETS: &str = r#"

@@ -20,7 +20,10 @@ use crate::{
     lint::{Finding, Severity, rules},
     owner::lease,
     recipe::Version,
-    rollout::state::cause::gather::{self, Diagnosis, Told, diagnose},
+    rollout::{
+        Place,
+        state::cause::gather::{self, Diagnosis, Told, diagnose},
+    },
     text::line,
 };
 
@@ -80,7 +83,7 @@ pub async fn causes(
                 ..CauseRow::default()
             });
         }
-        Ok(Seen { found, operation, simulated }) => {
+        Ok(Seen { found, operation, place }) => {
             services = found.len();
             match operation {
                 // What is not finished is being done.
@@ -92,11 +95,11 @@ pub async fn causes(
             }
             let set = lock.restoring.as_deref();
             let of_services: Vec<CauseRow> =
-                found.iter().flat_map(|it| of_service(app, it, set, simulated)).collect();
+                found.iter().flat_map(|it| of_service(app, it, set, &place)).collect();
             if services == 0 || !rows.is_empty() || !of_services.is_empty() {
                 let findings =
                     survey_at(home, &on_server.entry, &Version::Newest, Server::Asked).await;
-                rows.extend(missing(findings, services > 0));
+                rows.extend(missing(findings, services));
             }
             if services == 0 {
                 rows.push(own::not_deployed(app, &rows));
@@ -117,7 +120,7 @@ pub async fn causes(
 struct Seen {
     found: Vec<Diagnosis>,
     operation: Option<own::Holder>,
-    simulated: bool,
+    place: Place,
 }
 
 async fn seen(
@@ -140,15 +143,10 @@ async fn seen(
     };
     let found = diagnose(engine, &on_server.stack, &context);
     let (found, operation) = futures_util::try_join!(found, lease)?;
-    Ok(Seen { found, operation, simulated: engine.simulated().is_some() })
+    Ok(Seen { found, operation, place: Place::of(engine) })
 }
 
-fn of_service(
-    app: &AppName,
-    found: &Diagnosis,
-    set: Option<&str>,
-    simulated: bool,
-) -> Vec<CauseRow> {
+fn of_service(app: &AppName, found: &Diagnosis, set: Option<&str>, place: &Place) -> Vec<CauseRow> {
     let Diagnosis { service, causes } = found;
     let row = |Told { cause, log }: &Told| CauseRow {
         service: Some(line(service).into_owned()),
@@ -156,14 +154,14 @@ fn of_service(
         message: cause.to_string(),
         details: cause.details(),
         log: log.clone(),
-        next: next::next(cause, &next::Of { app, service, set, simulated }),
+        next: next::next(cause, &next::Of { app, service, set, place }),
     };
     causes.iter().map(row).collect()
 }
 
-/// What the app needs and its server lacks; of one that is not deployed, everything that
-/// prevents that.
-fn missing(findings: Vec<Finding>, is_deployed: bool) -> impl Iterator<Item = CauseRow> {
+/// What the app needs and its server lacks; of one without services there, everything that
+/// prevents a deploy.
+fn missing(findings: Vec<Finding>, services: usize) -> impl Iterator<Item = CauseRow> {
     const LACKING: &[&str] = &[
         rules::SECRET_MISSING.code,
         rules::SECRET_VERSION_MISSING.code,
@@ -173,7 +171,7 @@ fn missing(findings: Vec<Finding>, is_deployed: bool) -> impl Iterator<Item = Ca
         rules::OTHER_RECIPE.code,
     ];
     let counts = move |finding: &Finding| {
-        finding.severity == Severity::Error && (!is_deployed || LACKING.contains(&finding.code))
+        finding.severity == Severity::Error && (services == 0 || LACKING.contains(&finding.code))
     };
     findings.into_iter().filter(counts).map(|finding| CauseRow {
         cause: finding.code.to_owned(),
@@ -198,11 +196,11 @@ mod tests {
                 old,
             ]
         };
-        let codes = |is_deployed| -> Vec<String> {
-            missing(findings(), is_deployed).map(|row| row.cause).collect()
+        let codes = |services| -> Vec<String> {
+            missing(findings(), services).map(|row| row.cause).collect()
         };
-        assert_eq!(codes(true), ["secret-missing"]);
-        assert_eq!(codes(false), ["secret-missing", "compose-invalid"]);
-        assert_eq!(missing(findings(), true).next().unwrap().next, ["run `x`"]);
+        assert_eq!(codes(1), ["secret-missing"]);
+        assert_eq!(codes(0), ["secret-missing", "compose-invalid"]);
+        assert_eq!(missing(findings(), 1).next().unwrap().next, ["run `x`"]);
     }
 }

@@ -4,9 +4,12 @@
 use crate::{
     compose::value::image::Image,
     home::AppName,
-    rollout::state::{
-        cause::{Cause, Elsewhere, Ended, How, SHOWN, image::Fault},
-        placing::{Unfit, label_of, parsed},
+    rollout::{
+        Place,
+        state::{
+            cause::{Cause, Elsewhere, Ended, How, SHOWN, image::Fault},
+            placing::{Unfit, label_of, parsed},
+        },
     },
     text::line,
 };
@@ -18,8 +21,8 @@ pub(super) struct Of<'a> {
     pub service: &'a str,
     /// The backup whose restore did not finish.
     pub set: Option<&'a str>,
-    /// Whether docker's commands know nothing of the server.
-    pub simulated: bool,
+    /// Docker's commands know nothing of a simulated server.
+    pub place: &'a Place,
 }
 
 /// What to do, one sentence each.
@@ -71,8 +74,7 @@ pub(super) fn next(cause: &Cause, of: &Of<'_>) -> Vec<String> {
         Cause::Update(_) => vec![format!("correct what made it fail, then {again}"), logs],
         Cause::Elsewhere(elsewhere) => of_data(elsewhere, app, &again),
     };
-    // A simulated server is no docker's.
-    let typed = |step: &String| !(of.simulated && step.contains("`docker "));
+    let typed = |step: &String| *of.place == Place::Docker || !step.contains("`docker ");
     steps.into_iter().filter(typed).collect()
 }
 
@@ -221,8 +223,12 @@ mod tests {
 
     fn steps(cause: &Cause) -> Vec<String> {
         let app = AppName::new("wiki.example.org").unwrap();
-        let of =
-            Of { app: &app, service: "db", set: Some("20260101T000000Z-0a0b0c"), simulated: false };
+        let of = Of {
+            app: &app,
+            service: "db",
+            set: Some("20260101T000000Z-0a0b0c"),
+            place: &Place::Docker,
+        };
         next(cause, &of)
     }
 

@@ -9,6 +9,7 @@ mod logs;
 mod ls;
 mod new;
 mod places;
+mod plan;
 mod ps;
 mod rm;
 mod run;
@@ -52,6 +53,7 @@ pub enum Command {
     Ls(ls::Args),
     Config(config::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Deploy(deploy::Args),
     Undeploy(undeploy::Args),
     Ps(ps::Args),
@@ -71,6 +73,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Ls(args) => ls::run(args, session),
         Command::Config(args) => config::run(args, session),
         Command::Check(args) => check::run(args, session),
+        Command::Plan(args) => plan::run(args, session),
         Command::Deploy(args) => deploy::run(args, session),
         Command::Undeploy(args) => undeploy::run(args, session),
         Command::Ps(args) => ps::run(args, session),
