@@ -274,7 +274,9 @@ fn registry(first: &'static str, others: &'static str) -> u16 {
         for mut connection in listener.incoming().flatten() {
             let mut request = Vec::new();
             let mut part = [0; 1024];
-            while !request.ends_with(b"\r\n\r\n") {
+            // The engine tries TLS first, and then waits for an answer.
+            let is_plain = |request: &[u8]| request.first().is_none_or(u8::is_ascii_uppercase);
+            while is_plain(&request) && !request.ends_with(b"\r\n\r\n") {
                 match connection.read(&mut part) {
                     Ok(0) | Err(_) => break,
                     Ok(read) => request.extend(&part[..read]),
