@@ -45,7 +45,7 @@ clean() {
         docker stack rm $stack >/dev/null 2>&1 || true
         while docker ps -aq --filter "label=com.docker.stack.namespace=$stack" | grep -q .; do sleep 0.2; done
         docker volume rm "${stack}_data" >/dev/null 2>&1 || true
-        docker config rm "potluck.$stack.owner" >/dev/null 2>&1 || true
+        docker config rm "potluck.$stack.owner" "potluck.$stack.history" >/dev/null 2>&1 || true
     done
     rm -rf "$work"
 }

@@ -42,7 +42,14 @@ crowded() {
     [ "$failed" = 0 ] || die "$failed of $rounds rounds failed"
 }
 
-names="generated fuzz crowded"
+# Operations killed at every moment, finished and undone from another folder.
+crash() {
+    plugins/build.sh
+    export POTLUCK_CRASH_EVERY=1
+    cargo test --locked --test deploy crash:: -- --nocapture --test-threads 1
+}
+
+names="generated fuzz crowded crash"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

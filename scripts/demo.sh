@@ -55,9 +55,9 @@ if [ $swarm = 0 ]; then
     trap 'kill "$images" 2>/dev/null || :' EXIT
 fi
 
-say "building potluck and its plugins (on two cores a first build takes 10 to 20 minutes)"
+say "building potluck and its plugins (on two cores a first build takes 6 to 10 minutes)"
 plugins/build.sh
-cargo build --locked
+busy "building potluck" cargo build --locked
 PATH="$CARGO_TARGET_DIR/debug:$PATH"
 # shellcheck disable=SC2016 # the PATH is for the reader's shell
 printf 'To type the commands below by hand:\n  export PATH="%s:$PATH"\n  export POTLUCK_DIR="%s"\n' \

@@ -19,6 +19,23 @@ warn() { printf 'warning: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# busy WHAT COMMAND...: where nobody sees cargo's bar, says every 25 seconds that it is
+# still at work: the last crates take longer than a reader's patience.
+busy() {
+    what=$1
+    shift
+    if [ -t 2 ]; then
+        "$@"
+        return
+    fi
+    (while sleep 25; do say "$what: still at it"; done) &
+    speaking=$!
+    done_with=0
+    "$@" || done_with=$?
+    kill "$speaking" 2>/dev/null || :
+    return "$done_with"
+}
+
 # The test programs that wait for the swarm more than they compute, as cargo takes them.
 swarm_tests() { printf -- '--test %s ' deploy backup engine attacks; }
 

@@ -32,9 +32,9 @@ fi
 
 say "format, lints, documentation"
 cargo fmt --check
-cargo clippy --quiet --all-targets --locked -- -D warnings
+busy clippy cargo clippy --quiet --all-targets --locked -- -D warnings
 # Private items are documented too, so links to them are no mistake.
-RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --no-deps --locked --document-private-items
+busy "the documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --no-deps --locked --document-private-items
 if have cargo-deny; then
     cargo fetch --locked --quiet
     cargo deny --offline --log-level error check bans licenses sources
@@ -53,7 +53,7 @@ if [ -n "${FAST:-}" ]; then
     cargo test --locked --no-fail-fast || status=$?
 else
     # Two lanes: while the tests of the swarm wait for it, the others compute.
-    cargo test --locked --no-run
+    busy "building the tests" cargo test --locked --no-run
     trap 'trap - INT TERM; kill 0' INT TERM
     swarm_log=$cache/swarm-tests.txt
     # shellcheck disable=SC2046

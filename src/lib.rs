@@ -9,7 +9,7 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → backup → operation → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
+//! cli → operation → backup → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
 //! ```
 //!
 //! `tests/source/rooms.rs` enforces this order; `docs/architecture.md` says in which order to

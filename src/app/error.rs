@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant},
-    owner::lease::Holder,
+    owner::{
+        journal::{Step, What},
+        lease::Holder,
+    },
     plugin::grants::Reason,
     rollout,
     text::line,
@@ -25,6 +28,61 @@ pub struct Taken {
     pub holder: Holder,
     /// When it last renewed its lease, by its own clock.
     pub renewed: Timestamp,
+}
+
+/// An operation on an app that did not end: its process was killed, or lost its swarm.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Unfinished {
+    pub app: String,
+    pub operation: String,
+    pub what: What,
+    /// In words: what, by whom, since when.
+    pub told: String,
+    pub began: Timestamp,
+    pub steps: Vec<Step>,
+    /// The index of the step that began last; none before the first.
+    pub step: Option<usize>,
+    /// The step from which on it cannot be undone; none where it always can.
+    pub no_return: Option<String>,
+    /// Whether that step has begun.
+    pub past_return: bool,
+    /// Whether undoing it has begun.
+    pub aborting: bool,
+    /// Whether a process has the app's lease: it is at work, or died within the last minute.
+    pub running: bool,
+}
+
+impl Unfinished {
+    /// The name of the step that began last.
+    pub fn reached(&self) -> Option<&str> {
+        Some(&self.steps.get(self.step?)?.name)
+    }
+
+    /// What to type.
+    fn next(&self) -> String {
+        let app = &self.app;
+        let resume = format!("`potluck app resume {app}` finishes it");
+        let abort = format!("`potluck app abort {app}` undoes it");
+        match (self.aborting, self.past_return) {
+            (true, _) => abort,
+            (false, true) => resume,
+            (false, false) => format!("{resume}, {abort}; both say first what they will do"),
+        }
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", self.told, if self.running { "is running" } else { "did not end" })?;
+        match (self.aborting, self.reached(), self.step) {
+            (true, ..) => f.write_str("undoing it was begun"),
+            (false, Some(name), Some(index)) => {
+                let steps = self.steps.len();
+                write!(f, "it came to step {} of {steps}, `{}`", index + 1, line(name))
+            }
+            _ => f.write_str("its first step had not begun"),
+        }
+    }
 }
 
 /// Why an operation on an app failed.
@@ -50,6 +108,29 @@ pub enum Error {
     Taken(Box<Taken>),
     #[error("the lease `{name}` cannot be read: {reason}")]
     BadLease { name: String, reason: String },
+    /// Exit code 5: an operation on the app did not end.
+    #[error("{}", .0)]
+    Unfinished(Box<Unfinished>),
+    #[error("`{name}` cannot be read: {reason}")]
+    BadJournal { name: String, reason: String },
+    #[error("{app} has {services} services, whose specs do not fit into the operation's journal")]
+    JournalTooLarge { app: String, services: usize },
+    /// No operation on the app is unfinished.
+    #[error("{app} has no unfinished operation")]
+    NothingUnfinished { app: String },
+    /// Its point of no return is passed.
+    #[error("{told} cannot be undone any more: `{step}` has begun")]
+    PastReturn { app: String, told: String, step: String },
+    /// Undoing it has begun.
+    #[error("{told} is being undone, and cannot be finished any more")]
+    Undoing { app: String, told: String },
+    /// What the unfinished operation brings is not what this folder would bring.
+    #[error("{told} cannot be finished from here: {reason}")]
+    OtherGoal { app: String, told: String, reason: String },
+    #[error("a program of the unfinished operation still runs in `{service}`")]
+    StillRunning { app: String, service: String },
+    #[error("{app} could not be brought back to what it was: {reason}")]
+    NotUndone { app: String, reason: String },
     /// Exit code 6: somebody else changed the app between the plan and its first step.
     #[error("{app} was changed by someone else meanwhile, and the plan with it; nothing was done")]
     PlanChanged { app: String },
@@ -116,6 +197,17 @@ pub enum Error {
         #[source]
         source: crate::plugin::limits::InvalidLimit,
     },
+}
+
+impl Error {
+    /// What the engine said, where that is the error.
+    pub(crate) fn of_engine(&self) -> Option<&crate::engine::Error> {
+        match self {
+            Error::Engine(error) => Some(error),
+            Error::Migration(failed) => failed.source.of_engine(),
+            _ => None,
+        }
+    }
 }
 
 /// Errors of the swarm are one error, whatever asked for it.
@@ -280,6 +372,28 @@ impl Hint for Error {
             Error::BadLease { name, .. } => Some(format!(
                 "use the newest potluck; if nobody is at work on the app, `docker config rm {name}` \
                  removes it"
+            )),
+            Error::Unfinished(unfinished) => Some(unfinished.next()),
+            Error::BadJournal { name, .. } => Some(format!(
+                "use the newest potluck; `docker config inspect --pretty {name}` shows it"
+            )),
+            Error::NothingUnfinished { app } => {
+                Some(format!("`potluck app history {app}` shows what was done"))
+            }
+            Error::PastReturn { app, .. } => {
+                Some(format!("`potluck app resume {app}` finishes it"))
+            }
+            Error::Undoing { app, .. } => Some(format!("`potluck app abort {app}` undoes it")),
+            Error::OtherGoal { app, .. } => Some(format!(
+                "get the settings and the recipe that it was begun with (`git pull` in the folder \
+                 of the one who began it), or undo it with `potluck app abort {app}`"
+            )),
+            Error::StillRunning { app, .. } => Some(format!(
+                "wait until it has ended, and run the command again; `potluck app ps {app}` shows \
+                 the tasks, and a task that is restarted ends it"
+            )),
+            Error::NotUndone { app, .. } => Some(format!(
+                "`potluck app ps {app}` shows what runs; `potluck app abort {app}` tries again"
             )),
             Error::PlanChanged { .. } => Some("run the command again, and look at its plan".into()),
             Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {

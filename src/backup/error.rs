@@ -286,7 +286,19 @@ impl Error {
     }
 
     /// For `map_err` on file operations.
-    pub(super) fn io(
+    /// What the engine said, where that is the error.
+    pub(crate) fn of_engine(&self) -> Option<&crate::engine::Error> {
+        match self {
+            Error::Engine(error) => Some(error),
+            Error::Operation(error) => error.of_engine(),
+            Error::LeftStopped { source, .. } | Error::NotStarted { source, .. } => {
+                source.of_engine()
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {

@@ -17,7 +17,7 @@ use super::error::Error;
 ///
 /// # Errors
 /// [`Error::Home`].
-pub(super) fn remember(context: &Context, app: &AppEntry, repository: &str) -> Result<(), Error> {
+pub(crate) fn remember(context: &Context, app: &AppEntry, repository: &str) -> Result<(), Error> {
     Ok(write_state(&path(context, app), repository.as_bytes())?)
 }
 
@@ -26,7 +26,7 @@ pub(super) fn remember(context: &Context, app: &AppEntry, repository: &str) -> R
 ///
 /// # Errors
 /// [`Error::Home`].
-pub(super) fn known(
+pub(crate) fn known(
     context: &Context,
     app: &AppEntry,
     repository: &str,

@@ -33,7 +33,7 @@ pub struct Options {
 
 /// What to do if there is no password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// Makes one, for a new repository of our own.
     Made,
     /// Without a password there is nothing to read.
@@ -45,7 +45,7 @@ pub(super) enum Missing {
 ///
 /// # Errors
 /// [`Error::NoRepository`], [`Error::PasswordFile`], [`Error::ResticMissing`], ….
-pub(super) async fn find(
+pub(crate) async fn find(
     context: &Context,
     app: &AppEntry,
     options: &Options,
@@ -63,7 +63,7 @@ pub(super) async fn find(
 }
 
 /// Volumes are read by path: the engine has to be this machine's.
-pub(super) fn check_here(app: &App) -> Result<(), Error> {
+pub(crate) fn check_here(app: &App) -> Result<(), Error> {
     let endpoint = app.engine.endpoint();
     let remote = ["ssh://", "tcp://", "http://", "https://"];
     if remote.iter().any(|scheme| endpoint.starts_with(scheme)) {
@@ -73,7 +73,7 @@ pub(super) fn check_here(app: &App) -> Result<(), Error> {
 }
 
 /// Waits for something unless the command is cancelled first.
-pub(super) async fn unless_cancelled<T>(
+pub(crate) async fn unless_cancelled<T>(
     cancel: &CancellationToken,
     left: &'static str,
     work: impl Future<Output = Result<T, Error>>,
@@ -90,7 +90,7 @@ pub(super) async fn unless_cancelled<T>(
 }
 
 /// Reports the progress of a step, at a limited rate.
-pub(super) struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     sink: &'a dyn Sink,
     step: String,
     last: Option<Instant>,

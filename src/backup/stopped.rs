@@ -9,7 +9,7 @@ use crate::{
 
 /// To an error that a stopped service can cause, adds which of the app's services have
 /// no replicas.
-pub(super) async fn explain(app: &App, error: Error) -> Error {
+pub(crate) async fn explain(app: &App, error: Error) -> Error {
     let may_be_why = match &error {
         Error::NotRunning { .. } => true,
         Error::Plugin(error) => error.retryable(),

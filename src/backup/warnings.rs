@@ -7,7 +7,7 @@ use crate::progress::Sink;
 
 /// The warnings of one backup.
 #[derive(Debug, Default)]
-pub(super) struct Warnings(Mutex<Vec<String>>);
+pub(crate) struct Warnings(Mutex<Vec<String>>);
 
 impl Warnings {
     pub fn add(&self, progress: &dyn Sink, message: String) {

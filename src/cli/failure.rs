@@ -298,7 +298,9 @@ fn exit_of_rollout(error: &crate::rollout::Error) -> Exit {
 fn exit_of_operation(error: &crate::app::Error) -> Exit {
     use crate::app::{Error, Left};
     match error {
-        Error::Home(crate::home::Error::Locked { .. }) | Error::Taken(_) => Exit::LOCKED,
+        Error::Home(crate::home::Error::Locked { .. }) | Error::Taken(_) | Error::Unfinished(_) => {
+            Exit::LOCKED
+        }
         Error::NeedsConsent { .. }
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)

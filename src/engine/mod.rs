@@ -385,6 +385,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error>;
     /// Starts a program in a running container; see [`ExecSession`].
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error>;
+    /// Whether a program that was started with [`Engine::exec`] still runs in a container,
+    /// health checks and programs at a terminal aside; false where that container is gone.
+    async fn has_programs(&self, container: &str) -> Result<bool, Error>;
     /// Tells a session's terminal its new size.
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error>;
     /// Unpacks a tar stream below a folder of a running container.

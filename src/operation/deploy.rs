@@ -10,22 +10,31 @@
 //! get their previous spec back ([`crate::rollout`]); on a first deploy they are kept as
 //! they are, so that the operator can look into them.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use crate::{
-    app::{App, Context, Error, half_restored},
+    app::{App, Context, Error, half_restored, version},
     engine::Kind,
     home::AppGuard,
-    rollout::{Plan, Reached, run::Rollout},
+    owner::journal::{Entry, MadeKind, Marks, Outcome, What},
+    plugin::Transition,
+    recipe::Version,
+    rollout::{
+        Plan, Reached,
+        run::{Rollout, WayBack},
+    },
 };
 
 use super::{
     DeployOptions, DeployReport,
     app_rollout::{Wanted, rollout, work},
     data,
+    journal::{self, Journal},
     lease::{Lease, leased},
-    prepare::{Prepared, prepare},
-    steps::Steps,
+    prepare::{Due, Prepared, prepare},
+    record, recover,
+    steps::{self, Cut, Steps},
+    unfinished::refuse_abandoned,
 };
 
 /// What a deploy would do. Asks and changes nothing.
@@ -40,7 +49,7 @@ pub async fn plan(
     let started = Instant::now();
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let plan = prepare(context, &rollout, None, app, options).await?.plan;
+    let plan = prepare(context, &rollout, None, app, options, None).await?.plan;
     Ok(report(app, plan, false, Reached::default(), started))
 }
 
@@ -88,18 +97,22 @@ async fn run(
 ) -> Result<(Plan, bool, Reached), Error> {
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let prepared = prepare(context, &rollout, Some(guard), app, options).await?;
+    let prepared = prepare(context, &rollout, Some(guard), app, options, None).await?;
+    // Before a question that would be for nothing.
+    if prepared.due.is_some() && !app.engine.is_fenced() {
+        refuse_abandoned(&app.engine, app.entry.name.as_str()).await?;
+    }
     if prepared.due.is_some() && !context.consent.plan(&prepared.plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
     // What changes nothing needs no lease; the deploy of a restore has that of the restore.
     if prepared.due.is_none() || app.engine.is_fenced() {
-        return carry_out(context, guard, app, options, &rollout, prepared, None).await;
+        return carry_out(context, guard, app, options, &rollout, prepared, Of::Nothing).await;
     }
     let engine = Arc::clone(&app.engine);
     leased(context, &engine, guard, "a deploy", async |lease| {
         let prepared = anew(context, guard, app, options, &rollout, prepared).await?;
-        carry_out(context, guard, app, options, &rollout, prepared, Some(lease)).await
+        carry_out(context, guard, app, options, &rollout, prepared, Of::Lease(lease)).await
     })
     .await
 }
@@ -121,11 +134,93 @@ async fn anew(
     }
     // Its plugins end before others of the same names start.
     drop(prepared);
-    let prepared = prepare(context, rollout, Some(guard), app, options).await?;
+    let prepared = prepare(context, rollout, Some(guard), app, options, None).await?;
     match prepared.due.is_none() || context.consent.changed_plan(&prepared.plan) {
         true => Ok(prepared),
         false => Err(Error::PlanChanged { app: app.entry.name.to_string() }),
     }
+}
+
+/// Whose steps they are.
+enum Of<'a> {
+    /// A deploy that changes nothing, or of a restore, whose steps they are a part of.
+    Nothing,
+    /// A new operation.
+    Lease(&'a Lease),
+    /// One that did not end.
+    Journal(Journal),
+}
+
+/// Finishes a deploy that did not end. If that fails, the services get back what they had,
+/// as far as its journal allows.
+///
+/// # Errors
+/// [`Error::OtherGoal`] where this folder would bring something else, and those of
+/// [`deploy`].
+pub(super) async fn finish(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    options: &DeployOptions,
+    journal: Journal,
+) -> Result<DeployReport, Error> {
+    let started = Instant::now();
+    let wanted = Wanted::of(context, app)?;
+    let rollout = rollout(context, app, &wanted, options);
+    let entry = journal.entry();
+    let found = record::goal(app, &app.components()?);
+    if entry.wanted.as_ref().is_some_and(|wanted| *wanted != found) {
+        return Err(Error::OtherGoal {
+            app: app.entry.name.to_string(),
+            told: entry.told(),
+            reason: "the settings, the recipe or its plugins are others in this folder".into(),
+        });
+    }
+    let prepared = prepare(context, &rollout, Some(guard), app, options, Some(&journal)).await?;
+    let of = Of::Journal(journal);
+    let done = carry_out(context, guard, app, options, &rollout, prepared, of).await?;
+    let (plan, changed, reached) = done;
+    Ok(report(app, plan, changed, reached, started))
+}
+
+/// What is to be known before the first step of a deploy.
+fn entry(
+    lease: &Lease,
+    app: &App,
+    prepared: &Prepared,
+    due: &Due,
+    options: &DeployOptions,
+) -> Result<Entry, Error> {
+    let Prepared { live, work, .. } = prepared;
+    let missing = due.missing.iter().filter_map(|(kind, name)| {
+        let kind = MadeKind::of(*kind)?;
+        Some((kind, name.clone()))
+    });
+    let services = work.services.iter().filter(|service| service.before.is_none());
+    let services = services.map(|service| (MadeKind::Service, service.name.clone()));
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    let networks = work.networks.iter().map(|it| (MadeKind::Network, it.name.clone()));
+    let secrets = work.secrets.iter().map(|it| (MadeKind::Secret, name(&it.name)));
+    let configs = work.configs.iter().map(|it| (MadeKind::Config, name(&it.name)));
+    let made: BTreeSet<(MadeKind, String)> =
+        missing.chain(services).chain(networks).chain(secrets).chain(configs).collect();
+    let Transition { before, after } = due.transition.clone();
+    Ok(Entry {
+        recipe: app.checkout.recipe.to_string(),
+        before,
+        after,
+        pin: Some(version::pinned(app)),
+        pinned: app.env.recipe_pin().ok().flatten().and_then(|(_, pin)| pin),
+        named: matches!(options.version, Version::Named(_)),
+        detach: options.detach,
+        wanted: Some(record::goal(app, &app.components()?)),
+        steps: steps::rows(&due.plugins, &due.migrations, work, options),
+        services: recover::services(live.services.values()),
+        ran: due.way_back == WayBack::Open,
+        made: made.into_iter().collect(),
+        marks: Marks::of(&app.lock),
+        ..journal::entry_of(lease, &app.entry.name, What::Deploy)
+    })
 }
 
 async fn carry_out(
@@ -134,10 +229,19 @@ async fn carry_out(
     app: &mut App,
     options: &DeployOptions,
     rollout: &Rollout<'_>,
-    prepared: Prepared,
-    lease: Option<&Lease>,
+    mut prepared: Prepared,
+    of: Of<'_>,
 ) -> Result<(Plan, bool, Reached), Error> {
-    let Prepared { plan, live, work, images, due } = prepared;
+    let due = prepared.due.take();
+    let journal = match (&due, of) {
+        (Some(due), Of::Lease(lease)) => {
+            let entry = entry(lease, app, &prepared, due, options)?;
+            Some(Journal::begin(&app.engine, lease, entry).await?)
+        }
+        (_, Of::Journal(journal)) => Some(journal),
+        (None, Of::Lease(_)) | (_, Of::Nothing) => None,
+    };
+    let Prepared { plan, live, work, images, .. } = prepared;
     let Some(due) = due else {
         // A deploy that changes nothing does not accept such data.
         if let Some(message) = half_restored(&app.entry.name, &app.lock) {
@@ -168,10 +272,21 @@ async fn carry_out(
         images,
         way_back: due.way_back,
         record: due.record,
-        lease,
+        journal: journal.as_ref(),
     };
-    let reached = steps.run(live, work).await?;
-    Ok((plan, true, reached))
+    let outcome = steps.run(live, work).await;
+    let Some(journal) = journal else {
+        return Ok((plan, true, outcome.map_err(|cut| cut.error)?));
+    };
+    match outcome {
+        Ok(reached) => {
+            journal.end(context, Outcome::Done, None).await?;
+            Ok((plan, true, reached))
+        }
+        Err(Cut { error, as_before }) => {
+            Err(recover::failed(context, guard, app, journal, error, as_before).await)
+        }
+    }
 }
 
 /// Claims names on the swarm, and stores the record's id in the lock

@@ -30,10 +30,12 @@ use crate::{
     engine::{self, Engine},
     home::{AppGuard, StackName},
     owner::{
-        Confined, Fence, Unreadable,
+        Confined, Fence,
         lease::{self as kept, Holder, Operator},
     },
 };
+
+use super::unfinished::refuse_unfinished;
 
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(15);
@@ -51,8 +53,28 @@ const LAST: Duration = Duration::from_secs(3);
 /// Does what changes an app, under its lease.
 ///
 /// # Errors
-/// [`Error::Taken`] while another operation has it, and what the work ends with.
+/// [`Error::Taken`] while another operation has it, [`Error::Unfinished`] where one did not
+/// end, and what the work ends with.
 pub async fn leased<T, E: From<Error>>(
+    context: &Context,
+    engine: &Confined,
+    guard: &AppGuard,
+    doing: &str,
+    work: impl AsyncFnOnce(&Lease) -> Result<T, E>,
+) -> Result<T, E> {
+    let app = guard.app().name.as_str();
+    leased_anyway(context, engine, guard, doing, async |lease| {
+        refuse_unfinished(engine, app).await?;
+        work(lease).await
+    })
+    .await
+}
+
+/// The same where an earlier operation may be unfinished.
+///
+/// # Errors
+/// As [`leased`].
+pub(super) async fn leased_anyway<T, E: From<Error>>(
     context: &Context,
     engine: &Confined,
     guard: &AppGuard,
@@ -188,6 +210,11 @@ impl Fence for State {
             false => self.confirm().await,
         }
     }
+
+    /// Without a journal there is nothing that another process would resume.
+    async fn starting(&self, _: &str, _: &str) -> Result<(), engine::Error> {
+        Ok(())
+    }
 }
 
 impl Lease {
@@ -310,6 +337,16 @@ impl Lease {
         Lease { state, renewing, released: false }
     }
 
+    /// Who has it, as others see it.
+    pub fn holder(&self) -> &Holder {
+        &self.state.holder
+    }
+
+    /// What lets changes through as long as it is ours.
+    pub(super) fn as_fence(&self) -> Arc<dyn Fence> {
+        Arc::clone(&self.state) as Arc<dyn Fence>
+    }
+
     /// Asks the swarm whether it is still ours; to be done as each step begins.
     ///
     /// # Errors
@@ -358,13 +395,9 @@ async fn look(engine: &dyn Engine, stack: &StackName) -> Result<Option<kept::Lea
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    kept::Lease::read(&config).map(Some).map_err(|why| Error::BadLease {
-        name: kept::name(stack),
-        reason: match why {
-            Unreadable::Newer => "a newer potluck wrote it".into(),
-            Unreadable::Broken(reason) => reason,
-        },
-    })
+    kept::Lease::read(&config)
+        .map(Some)
+        .map_err(|why| Error::BadLease { name: kept::name(stack), reason: why.to_string() })
 }
 
 /// Ends the operation that has an app, on whichever machine it runs: it changes nothing

@@ -7,9 +7,12 @@
 use crate::{
     app::{App, Context, Error},
     home::{AppGuard, LockFile, lock_file::Upgrade},
+    owner::journal::{self as kept, Undo},
     plugin::{Hooks, Role, Step, Transition},
     rollout::{Change, ChangeAction, ChangeKind},
 };
+
+use super::journal::Journal;
 
 /// The steps of one upgrade that are still to be run, in their order.
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ pub(crate) struct Stopped {
 
 impl Migrations {
     /// Asks the plugins for their steps. There are none unless the version
-    /// changes.
+    /// changes. Of an operation that is resumed, those that it did are left out.
     ///
     /// # Errors
     /// A plugin that fails, or whose answer is invalid.
@@ -46,6 +49,7 @@ impl Migrations {
         lock: &LockFile,
         plugins: &mut [(String, Hooks)],
         to: &Transition,
+        resumed: Option<&Journal>,
     ) -> Result<Self, Error> {
         let (Some(before), Some(after)) = (&to.before, &to.after) else {
             return Ok(Migrations::default());
@@ -60,7 +64,11 @@ impl Migrations {
             let done = begun.and_then(|upgrade| upgrade.done.get(name));
             let plan = plugin.migration_plan(before, after).await?;
             let open = plan.into_iter().filter(|s| !done.is_some_and(|d| d.contains(&s.id)));
-            steps.extend(open.map(|step| Planned { plugin: name.clone(), step }));
+            let planned = open.map(|step| Planned { plugin: name.clone(), step });
+            let is_open = |planned: &Planned| {
+                !resumed.is_some_and(|journal| journal.was_done(&planned.row().name))
+            };
+            steps.extend(planned.filter(is_open));
         }
         Ok(Migrations { before: before.clone(), after: after.clone(), steps })
     }
@@ -72,6 +80,11 @@ impl Migrations {
     /// The first step after which the old version cannot run on the data.
     pub fn first_without_return(&self) -> Option<String> {
         self.steps.iter().find(|planned| !planned.step.reversible).map(Planned::name)
+    }
+
+    /// The steps, as the journal has them.
+    pub fn rows(&self) -> impl Iterator<Item = kept::Step> {
+        self.steps.iter().map(Planned::row)
     }
 
     /// The steps, as the operator agrees to them.
@@ -119,9 +132,11 @@ impl Migrations {
         guard: &AppGuard,
         app: &mut App,
         plugins: &mut [(String, Hooks)],
+        journal: Option<&Journal>,
     ) -> Result<(), Stopped> {
         for planned in &self.steps {
-            if let Err(source) = self.run_one(context, guard, app, plugins, planned).await {
+            if let Err(source) = self.run_one(context, guard, app, plugins, planned, journal).await
+            {
                 let reversible = app.lock.upgrade.as_ref().is_none_or(|u| !u.irreversible);
                 return Err(Stopped { step: planned.name(), source, reversible });
             }
@@ -135,8 +150,13 @@ impl Migrations {
         guard: &AppGuard,
         app: &mut App,
         plugins: &mut [(String, Hooks)],
-        Planned { plugin: name, step: Step { id, reversible, .. } }: &Planned,
+        planned: &Planned,
+        journal: Option<&Journal>,
     ) -> Result<(), Error> {
+        let Planned { plugin: name, step: Step { id, reversible, .. } } = planned;
+        if let Some(journal) = journal {
+            journal.step(&planned.row().name).await?;
+        }
         context.progress.step(format!("{name}: migrate {id}"));
         // Before it begins, as it may be cut off.
         self.note(context, guard, app, |upgrade| upgrade.irreversible |= !reversible)?;
@@ -167,6 +187,11 @@ impl Migrations {
 }
 
 impl Planned {
+    fn row(&self) -> kept::Step {
+        let undo = if self.step.reversible { Undo::Nothing } else { Undo::Never };
+        kept::Step::new(format!("{}: migrate {}", self.plugin, self.step.id), undo)
+    }
+
     fn name(&self) -> String {
         format!("{}: {}", self.plugin, self.step.id)
     }

@@ -4,17 +4,26 @@
 //! out, telling [`crate::progress`] what happens.
 
 mod app_rollout;
+mod backup;
 mod data;
 mod deploy;
+mod journal;
 mod lease;
 mod migrate;
 mod options;
 mod prepare;
 mod record;
+mod recover;
+mod restore;
+mod resume;
 mod steps;
 mod undeploy;
+mod unfinished;
 
+pub use backup::{ItemReport, SetReport, back_up};
 pub use deploy::{deploy, plan};
 pub use lease::{Lease, leased, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
+pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
+pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use undeploy::{remove, undeploy};

@@ -36,6 +36,7 @@ use super::{
     DeployOptions,
     app_rollout::{subject, work},
     data,
+    journal::Journal,
     migrate::Migrations,
     record::{self, Record},
 };
@@ -66,7 +67,8 @@ pub(super) struct Due {
 }
 
 /// Finds out what a deploy has to do, and asks for missing consent; without a guard
-/// it asks nothing and writes nothing.
+/// it asks nothing and writes nothing. One that is resumed has something to do in any case,
+/// and its versions are those of its journal.
 ///
 /// # Errors
 /// What the checks find, [`Error::NeedsConsent`] and its like.
@@ -76,6 +78,7 @@ pub(super) async fn prepare(
     guard: Option<&AppGuard>,
     app: &mut App,
     options: &DeployOptions,
+    resumed: Option<&Journal>,
 ) -> Result<Prepared, Error> {
     let reserved = external::reserved(&app.stack);
     if !reserved.is_empty() {
@@ -99,7 +102,7 @@ pub(super) async fn prepare(
         if standing?.is_settled() { Some(live?) } else { None }
     };
     // A restore brings the data of that version along.
-    if guard.is_some() && !options.downgrade && !options.restoring {
+    if guard.is_some() && !options.downgrade && !options.restoring && resumed.is_none() {
         version::allow(context, app)?;
     }
     let mut takeovers = takeover::enter(context, app, asking).await?;
@@ -122,7 +125,7 @@ pub(super) async fn prepare(
     let settled = known.is_some_and(|r| r.fingerprint == fingerprint)
         && consent::wishes(app, &components, &[]).is_empty()
         && reach::missing(&own_reach, &app.lock.reach).is_empty();
-    if work.is_empty() && settled && !options.force {
+    if work.is_empty() && settled && !options.force && resumed.is_none() {
         if !context.reaches.is_empty() {
             // A mistake is an error even if no consent is needed.
             reaching::check_flags(context, app, &reaching::of_app(context, app, &live).await?)?;
@@ -171,8 +174,13 @@ pub(super) async fn prepare(
 
     let roles = &[Role::Lifecycle, Role::Migration];
     let mut plugins = hooks::start_components(context, app, agreed.into_iter(), roles).await?;
-    let transition = version::transition(app, &live);
-    for (name, plugin) in plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
+    let transition = match resumed.map(Journal::entry) {
+        Some(entry) => Transition { before: entry.before, after: entry.after },
+        None => version::transition(app, &live),
+    };
+    // What it looks for need not be true in the middle.
+    let checked = if resumed.is_some() { None } else { Some(Role::Lifecycle) };
+    for (name, plugin) in plugins.iter_mut().filter(|(_, p)| checked.is_some_and(|r| p.plays(r))) {
         context.progress.step(format!("{name}: check"));
         plugin.check(&transition).await?;
     }
@@ -180,14 +188,18 @@ pub(super) async fn prepare(
         // The data that comes back is of the version that it was taken with.
         Migrations::default()
     } else {
-        Migrations::plan(context, &app.lock, &mut plugins, &transition).await?
+        Migrations::plan(context, &app.lock, &mut plugins, &transition, resumed).await?
     };
     if options.detach && !migrations.is_empty() {
         let after = transition.after.unwrap_or_default();
         return Err(Error::DetachedMigration { after });
     }
 
-    let way_back = rollout.way_back(&live).await?;
+    // Of one that is resumed, what ran before is in its journal alone.
+    let way_back = match resumed {
+        Some(_) => WayBack::Closed,
+        None => rollout.way_back(&live).await?,
+    };
     if !work.is_empty() {
         plan.on_failure = Some(match options.detach {
             true => unwatched(app, version::way_back(app), &live, way_back),

@@ -2,7 +2,7 @@
 //! deploy, so that a deploy that would change nothing can skip the hooks. Losing it
 //! costs one run of the hooks.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,6 +28,20 @@ pub(crate) struct Record {
 /// A digest of what hooks can see (settings, recipe and plugins), without
 /// the stack itself, which is compared with the live one anyway.
 pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
+    digest(app, components, &app.variables)
+}
+
+/// The same of what a folder would bring at one commit, whatever version its settings pin.
+pub(crate) fn goal(app: &App, components: &[Component]) -> String {
+    let mut settings = app.variables.clone();
+    settings.retain(|name, _| !RECIPE_KEYS.contains(&name.as_str()));
+    digest(app, components, &settings)
+}
+
+/// The settings that name the recipe and its version.
+const RECIPE_KEYS: [&str; 2] = ["TYPE", "RECIPE"];
+
+fn digest(app: &App, components: &[Component], settings: &BTreeMap<String, String>) -> String {
     let plugins: Vec<_> = components
         .iter()
         .map(|c| {
@@ -36,7 +50,7 @@ pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
         })
         .collect();
     let seen = serde_json::json!({
-        "settings": app.variables,
+        "settings": settings,
         "recipe": app.checkout.recipe.as_str(),
         "version": app.checkout.version,
         "commit": app.checkout.commit,

@@ -12,6 +12,7 @@ use crate::{
     engine::{Engine, Scope, api},
     home::AppGuard,
     hooks,
+    owner::journal::{Step, Undo},
     plugin::{Hooks, Role, Transition},
     rollout::{
         Error as RolloutError, FailedService, Problem, Reached,
@@ -27,7 +28,7 @@ use crate::{
 
 use super::{
     DeployOptions, app_rollout, data,
-    lease::Lease,
+    journal::Journal,
     migrate::{Migrations, Stopped},
     record::Record,
 };
@@ -52,7 +53,7 @@ pub(super) struct Steps<'a> {
     /// The inputs of the deploy; recorded if it succeeds.
     pub record: Record,
     /// None where a restore has it.
-    pub lease: Option<&'a Lease>,
+    pub journal: Option<&'a Journal>,
 }
 
 /// How far a deploy came.
@@ -63,26 +64,100 @@ struct Progress {
     as_before: bool,
 }
 
+/// A deploy that failed.
+pub(super) struct Cut {
+    pub error: Error,
+    /// Whether the services run as before, perhaps again.
+    pub as_before: bool,
+}
+
+impl From<Error> for Cut {
+    /// What fails before the first step.
+    fn from(error: Error) -> Self {
+        Cut { error, as_before: true }
+    }
+}
+
+/// The steps of a deploy, as its journal has them.
+pub(super) fn rows(
+    plugins: &[(String, Hooks)],
+    migrations: &Migrations,
+    work: &Work,
+    options: &DeployOptions,
+) -> Vec<Step> {
+    let lifecycle: Vec<&String> =
+        plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle)).map(|(name, _)| name).collect();
+    let mut rows: Vec<Step> =
+        lifecycle.iter().map(|name| Step::new(before_deploy(name), Undo::Tell)).collect();
+    rows.push(Step::new(SERVICES, Undo::Services));
+    if options.detach {
+        return rows;
+    }
+    rows.extend(migrations.rows());
+    rows.push(Step::new(VERSION, Undo::Services));
+    rows.extend(lifecycle.iter().map(|name| Step::new(after_deploy(name), Undo::Services)));
+    if !plugins.is_empty() {
+        rows.push(Step::new(VERIFY, Undo::Nothing));
+    }
+    if !work.stale.is_empty() {
+        rows.push(Step::new(PRUNE, Undo::Never));
+    }
+    rows
+}
+
+/// Networks, secrets, configs and services are sent, and run.
+const SERVICES: &str = "services";
+/// The version is recorded as the one that runs.
+const VERSION: &str = "record the version";
+const VERIFY: &str = "verify";
+/// What is no longer needed is removed.
+const PRUNE: &str = "prune";
+
+fn before_deploy(plugin: &str) -> String {
+    format!("{plugin}: before-deploy")
+}
+
+fn after_deploy(plugin: &str) -> String {
+    format!("{plugin}: after-deploy")
+}
+
 impl Steps<'_> {
-    /// Goes all the steps.
+    /// Goes all the steps; of an operation that is resumed, those that it did not do.
     ///
     /// # Errors
     /// The step that failed, after plugins have received `deploy-failed`.
-    pub async fn run(mut self, live: Live, work: Work) -> Result<Reached, Error> {
+    pub async fn run(mut self, live: Live, work: Work) -> Result<Reached, Cut> {
         let mut progress = Progress { called: Vec::new(), as_before: true };
         self.begin()?;
         let outcome = self.forward(live, work, &mut progress).await;
         // What was made stays claimed where this fails; the next deploy tells ids.
         let settled = self.app.engine.settle().await;
-        let Ok(reached) = outcome else {
-            if progress.as_before {
-                self.end()?;
+        let as_before = progress.as_before;
+        let reached = match outcome {
+            Ok(reached) => reached,
+            Err(error) => {
+                if as_before {
+                    self.end()?;
+                }
+                self.tell(progress).await;
+                return Err(Cut { error, as_before });
             }
-            self.tell(progress).await;
-            return outcome;
         };
-        settled?;
+        settled.map_err(|error| Cut { error: error.into(), as_before: false })?;
         Ok(reached)
+    }
+
+    /// A step begins.
+    async fn step(&self, name: &str) -> Result<(), Error> {
+        match self.journal {
+            Some(journal) => journal.step(name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the process that began the operation did a step.
+    fn was_done(&self, name: &str) -> bool {
+        self.journal.is_some_and(|journal| journal.was_done(name))
     }
 
     async fn forward(
@@ -91,12 +166,20 @@ impl Steps<'_> {
         mut work: Work,
         progress: &mut Progress,
     ) -> Result<Reached, Error> {
-        let Steps { context, rollout, options, lease, .. } = *self;
-        for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
-            confirm(lease).await?;
-            context.progress.step(format!("{name}: before-deploy"));
+        let Steps { context, rollout, options, journal, .. } = *self;
+        for index in 0..self.plugins.len() {
+            let (name, plugin) = &self.plugins[index];
+            if !plugin.plays(Role::Lifecycle) {
+                continue;
+            }
+            let step = before_deploy(name);
             progress.called.push(name.clone());
-            plugin.before_deploy(&self.transition).await?;
+            if self.was_done(&step) {
+                continue;
+            }
+            self.step(&step).await?;
+            context.progress.step(step);
+            self.plugins[index].1.before_deploy(&self.transition).await?;
         }
         if !progress.called.is_empty() {
             // Hooks may have made secrets or restarted services.
@@ -104,7 +187,7 @@ impl Steps<'_> {
             work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
         }
 
-        confirm(lease).await?;
+        self.step(SERVICES).await?;
         let applied = rollout
             .carry_out(&live, &work, self.way_back, options.detach)
             .await
@@ -126,10 +209,8 @@ impl Steps<'_> {
             }
             return Ok(applied.reached);
         }
-        confirm(lease).await?;
-        if let Err(stopped) =
-            self.migrations.run(context, self.guard, self.app, &mut self.plugins).await
-        {
+        let Steps { migrations, guard, app, plugins, .. } = self;
+        if let Err(stopped) = migrations.run(context, guard, app, plugins, journal).await {
             let failed = self.stopped(stopped, &applied, progress).await;
             // The new version stays: the next plain deploy must not go back.
             if !progress.as_before
@@ -139,6 +220,7 @@ impl Steps<'_> {
             }
             return Err(failed);
         }
+        self.step(VERSION).await?;
         self.arrive()?;
         if !options.restoring {
             version::pin(context, self.app, &options.version)?;
@@ -148,8 +230,10 @@ impl Steps<'_> {
             self.record.services = ids(&work, &applied);
             self.record.write(context, &self.app.entry)?;
         }
-        confirm(lease).await?;
-        rollout.prune(&work).await;
+        if !work.stale.is_empty() {
+            self.step(PRUNE).await?;
+            rollout.prune(&work).await;
+        }
         Ok(applied.reached)
     }
 
@@ -179,10 +263,15 @@ impl Steps<'_> {
 
     /// Runs the hooks that need running services, then checks the services again.
     async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
-        for (name, plugin) in self.plugins.iter_mut().filter(|(_, p)| p.plays(Role::Lifecycle)) {
-            confirm(self.lease).await?;
-            self.context.progress.step(format!("{name}: after-deploy"));
-            plugin.after_deploy(&self.transition).await.inspect_err(|_| {
+        for index in 0..self.plugins.len() {
+            let (name, plugin) = &self.plugins[index];
+            let step = after_deploy(name);
+            if !plugin.plays(Role::Lifecycle) || self.was_done(&step) {
+                continue;
+            }
+            self.step(&step).await?;
+            self.context.progress.step(step);
+            self.plugins[index].1.after_deploy(&self.transition).await.inspect_err(|_| {
                 let message = "the services are kept; the next deploy runs the hook again";
                 self.context.progress.warn(message);
             })?;
@@ -190,7 +279,8 @@ impl Steps<'_> {
         if self.plugins.is_empty() {
             return Ok(());
         }
-        self.context.progress.step("verify");
+        self.step(VERIFY).await?;
+        self.context.progress.step(VERIFY);
         let live: Vec<api::Service> =
             self.app.engine.services(Scope::Stack(&self.app.name)).await?;
         let live = by_name(live);
@@ -273,14 +363,6 @@ impl Steps<'_> {
                 self.context.progress.warn(format!("{name}: `deploy-failed` failed: {error}"));
             }
         }
-    }
-}
-
-/// That the app is still this operation's, as a step begins.
-async fn confirm(lease: Option<&Lease>) -> Result<(), Error> {
-    match lease {
-        Some(lease) => Ok(lease.confirm().await?),
-        None => Ok(()),
     }
 }
 

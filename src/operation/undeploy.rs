@@ -9,7 +9,10 @@ use crate::{
     engine::{Engine, Error as EngineError, Kind, Scope, label},
     home::AppGuard,
     hooks::{self, consent},
-    owner::KIND_LABEL,
+    owner::{
+        KIND_LABEL,
+        journal::{Entry, Step, Undo, What},
+    },
     plugin::Role,
     rollout::{
         live::by_name,
@@ -20,6 +23,7 @@ use crate::{
 };
 
 use super::{
+    journal::{self, Journal},
     lease::{Lease, leased},
     record::Record,
 };
@@ -41,27 +45,67 @@ pub async fn undeploy(
     timeout: Duration,
 ) -> Result<(), Error> {
     let engine = leaving.engine();
-    let work = async |_: &Lease| take_off(context, leaving, timeout).await;
-    leased(context, engine, guard, "an undeploy", work).await
+    leased(context, engine, guard, "an undeploy", async |lease: &Lease| {
+        let OnServer { entry, stack, .. } = &leaving.on_server;
+        let scope = Scope::Stack(stack);
+        let (services, networks, configs) = futures_util::try_join!(
+            engine.services(scope),
+            engine.networks(scope),
+            engine.configs(scope),
+        )?;
+        if services.is_empty() && networks.is_empty() && configs.is_empty() {
+            return Err(Error::NothingToUndeploy { app: entry.name.to_string() });
+        }
+        let begins = Entry {
+            steps: vec![Step::new(BEFORE_REMOVE, Undo::Nothing), Step::new(TAKE_OFF, Undo::Never)],
+            ..journal::entry_of(lease, &entry.name, What::Undeploy)
+        };
+        let journal = Journal::begin(engine, lease, begins).await?;
+        finish_undeploy(context, leaving, journal, timeout).await
+    })
+    .await
 }
 
-async fn take_off(context: &Context, leaving: &Leaving, timeout: Duration) -> Result<(), Error> {
+/// The plugins' last hook.
+const BEFORE_REMOVE: &str = "before-remove";
+const TAKE_OFF: &str = "remove services, networks and configs";
+
+/// Goes the steps of an undeploy that are still to be gone.
+///
+/// # Errors
+/// As [`undeploy`].
+pub(super) async fn finish_undeploy(
+    context: &Context,
+    leaving: &Leaving,
+    journal: Journal,
+    timeout: Duration,
+) -> Result<(), Error> {
+    let done = take_off(context, leaving, &journal, timeout).await;
+    journal.conclude(context, done, Error::of_engine).await
+}
+
+async fn take_off(
+    context: &Context,
+    leaving: &Leaving,
+    journal: &Journal,
+    timeout: Duration,
+) -> Result<(), Error> {
     let engine = leaving.engine();
-    let OnServer { entry, stack, .. } = &leaving.on_server;
-    let scope = Scope::Stack(stack);
+    let scope = Scope::Stack(&leaving.on_server.stack);
     let (services, networks, configs, secrets) = futures_util::try_join!(
         engine.services(scope),
         engine.networks(scope),
         engine.configs(scope),
         engine.secrets(scope),
     )?;
-    if services.is_empty() && networks.is_empty() && configs.is_empty() {
-        return Err(Error::NothingToUndeploy { app: entry.name.to_string() });
-    }
-    Record::remove(context, entry)?;
-    if let (false, Some(app)) = (services.is_empty(), &leaving.app) {
+    Record::remove(context, &leaving.on_server.entry)?;
+    if let (false, Some(app)) = (services.is_empty(), &leaving.app)
+        && !journal.was_done(BEFORE_REMOVE)
+    {
+        journal.step(BEFORE_REMOVE).await?;
         before_remove(context, app).await;
     }
+    journal.step(TAKE_OFF).await?;
     let of_files = |name: &String| {
         leaving.app.as_ref().is_some_and(|app| app.stack.secrets.contains_key(name))
     };
@@ -161,13 +205,41 @@ async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
 /// [`Error::StillDeployed`], and what the engine says; then some may be removed already.
 pub async fn remove(context: &Context, guard: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
     let engine = leaving.engine();
-    leased(context, engine, guard, "a removal", async |_: &Lease| clear(context, leaving).await)
-        .await
+    leased(context, engine, guard, "a removal", async |lease: &Lease| {
+        leftovers(leaving).await?;
+        let begins = Entry {
+            steps: vec![Step::new(SECRETS, Undo::Never), Step::new(VOLUMES, Undo::Never)],
+            ..journal::entry_of(lease, &leaving.on_server.entry.name, What::Remove)
+        };
+        let journal = Journal::begin(engine, lease, begins).await?;
+        finish_removal(context, leaving, journal).await
+    })
+    .await
 }
 
-async fn clear(context: &Context, leaving: &Leaving) -> Result<(), Error> {
+const SECRETS: &str = "remove secrets";
+const VOLUMES: &str = "remove volumes";
+
+/// Goes the steps of a removal that are still to be gone; nothing of the app is left then,
+/// its history included.
+///
+/// # Errors
+/// As [`remove`].
+pub(super) async fn finish_removal(
+    context: &Context,
+    leaving: &Leaving,
+    journal: Journal,
+) -> Result<(), Error> {
+    match clear(context, leaving, &journal).await {
+        Ok(()) => journal.end_for_good().await,
+        failed => journal.conclude(context, failed, Error::of_engine).await,
+    }
+}
+
+async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Result<(), Error> {
     let engine = leaving.engine();
     let leftovers = leftovers(leaving).await?;
+    journal.step(SECRETS).await?;
     Record::remove(context, &leaving.on_server.entry)?;
     for secret in stored(leaving).await? {
         secrets::remove_stored(engine, &secret).await?;
@@ -175,6 +247,7 @@ async fn clear(context: &Context, leaving: &Leaving) -> Result<(), Error> {
     if planned(leaving).is_none() {
         say_unknown(context, leaving).await?;
     }
+    journal.step(VOLUMES).await?;
     let deadline = Instant::now() + VOLUME_PATIENCE;
     for volume in &leftovers.volumes {
         remove_volume(engine, volume, deadline).await?;

@@ -8,7 +8,7 @@
 //! so that a crash in between leaves nothing without an owner.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError},
 };
 
@@ -75,8 +75,8 @@ pub struct Confined {
     inner: Arc<dyn Engine>,
     claimant: Claimant,
     state: Mutex<Option<State>>,
-    /// Known containers, tasks and sessions of the app.
-    seen: std::sync::Mutex<HashSet<String>>,
+    /// Known containers, tasks and sessions of the app; containers with their service.
+    seen: std::sync::Mutex<HashMap<String, Option<String>>>,
     /// That of the operation that changes it.
     fence: std::sync::Mutex<Option<Arc<dyn Fence>>>,
 }
@@ -601,12 +601,12 @@ impl Confined {
         }))
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, Option<String>>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn told_of(&self, kind: Kind, id: &str) -> Result<(), Error> {
-        if self.seen().contains(id) { Ok(()) } else { Err(self.unrecorded(kind, id)) }
+        if self.seen().contains_key(id) { Ok(()) } else { Err(self.unrecorded(kind, id)) }
     }
 
     /// Claims a name before something is created, as a deploy does.
@@ -887,7 +887,7 @@ impl Engine for Confined {
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
         self.own(Kind::Service, service).await?;
         let tasks = self.inner.tasks(service).await?;
-        self.seen().extend(tasks.iter().filter_map(|task| task.id.clone()));
+        self.seen().extend(tasks.iter().filter_map(|task| Some((task.id.clone()?, None))));
         Ok(tasks)
     }
 
@@ -917,7 +917,8 @@ impl Engine for Confined {
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Error> {
         self.own_name(Kind::Service, service).await?;
         let containers = self.inner.containers(service).await?;
-        self.seen().extend(containers.iter().map(|container| container.id.clone()));
+        let known = containers.iter().map(|it| (it.id.clone(), Some(service.to_owned())));
+        self.seen().extend(known);
         Ok(containers)
     }
 
@@ -934,9 +935,18 @@ impl Engine for Confined {
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         self.told_of(Kind::Container, container)?;
         self.may_change().await?;
+        let service = self.seen().get(container).cloned().flatten();
+        let fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(fence), Some(service)) = (fence, service) {
+            fence.starting(&service, container).await?;
+        }
         let session = self.inner.exec(container, exec).await?;
-        self.seen().insert(session.id.clone());
+        self.seen().insert(session.id.clone(), None);
         Ok(session)
+    }
+
+    async fn has_programs(&self, container: &str) -> Result<bool, Error> {
+        self.inner.has_programs(container).await
     }
 
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {

@@ -12,4 +12,11 @@ pub(crate) trait Fence: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::LeaseLost`], and what the engine says.
     async fn may_change(&self) -> Result<(), Error>;
+
+    /// A program is about to be started in a container of a service (its full name), and
+    /// goes on if this process ends.
+    ///
+    /// # Errors
+    /// What the engine says.
+    async fn starting(&self, service: &str, container: &str) -> Result<(), Error>;
 }

@@ -10,6 +10,8 @@
 mod claimant;
 mod confined;
 mod fence;
+pub mod history;
+pub mod journal;
 pub mod lease;
 mod mixup;
 mod others;
@@ -22,6 +24,6 @@ pub use confined::Confined;
 pub(crate) use confined::{Standing, Wanted};
 pub(crate) use fence::Fence;
 pub use mixup::Mixup;
-pub(crate) use record::{KIND_LABEL, Owned, Unreadable};
+pub(crate) use record::{KIND_LABEL, Owned};
 pub(crate) use reserved::reserved;
 pub(crate) use whereabouts::{Mounted, mounted, volumes};

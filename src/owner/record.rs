@@ -7,7 +7,10 @@
 //! It has no stack label: docker neither lists it with the stack nor removes it. Somebody
 //! else may have written it: its names and ids are only used for comparisons.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -189,6 +192,15 @@ pub(crate) enum Unreadable {
     /// A newer potluck wrote it.
     Newer,
     Broken(String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreadable::Newer => f.write_str("a newer potluck wrote it"),
+            Unreadable::Broken(reason) => f.write_str(reason),
+        }
+    }
 }
 
 /// The name of a stack's record.

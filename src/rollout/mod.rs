@@ -17,7 +17,7 @@ pub(crate) mod run;
 pub(crate) mod send;
 mod stack;
 pub(crate) mod state;
-mod undo;
+pub(crate) mod undo;
 pub(crate) mod work;
 
 pub use error::{Error, Failed, FailedService, Problem, Subject, Taken};

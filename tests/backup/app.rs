@@ -16,11 +16,11 @@ use common::{
 };
 use potluck::{
     app::Leaving,
-    backup::{self, Error, ItemKind, Listed, Options, SetReport, SetSummary, Which},
+    backup::{self, Error, ItemKind, Listed, Options, SetSummary, Which},
     engine::Scope,
     home::{AppGuard, lock_file::Upgrade},
     hooks::AppServices,
-    operation,
+    operation::{self, SetReport},
     plugin::BackupItem,
     progress::Event,
 };
@@ -109,18 +109,19 @@ impl Fixture {
     }
 
     async fn create(&self) -> Result<SetReport, Error> {
-        backup::create(&self.context, &self.guard(), &self.load().await, &self.options()).await
+        operation::back_up(&self.context, &self.guard(), &self.load().await, &self.options()).await
     }
 
     async fn sets(&self, listed: Listed) -> Vec<SetSummary> {
         backup::snapshots(&self.context, &self.entry, listed, &self.options()).await.unwrap().sets
     }
 
-    async fn restore(&self) -> Result<backup::RestoreReport, Error> {
+    async fn restore(&self) -> Result<operation::RestoreReport, Error> {
         let mut app = self.load().await;
         let (options, guard) = (self.options(), self.guard());
         let restore =
-            backup::prepare(&self.context, &guard, &app, &Which::Latest, &options).await?;
+            operation::prepare_restore(&self.context, &guard, &app, &Which::Latest, &options)
+                .await?;
         restore.run(&self.context, &guard, &mut app, &options).await
     }
 
@@ -244,7 +245,7 @@ async fn a_cancelled_backup_leaves_nothing_and_ends_its_hooks() {
         options.cancel.cancel();
     };
     let (outcome, ()) =
-        tokio::join!(backup::create(&fixture.context, &guard, &app, &options), cancelling);
+        tokio::join!(operation::back_up(&fixture.context, &guard, &app, &options), cancelling);
     assert!(matches!(outcome, Err(Error::Cancelled { .. })), "{outcome:?}");
     fixture.assert_nothing_taken().await;
 }

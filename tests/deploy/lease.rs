@@ -136,6 +136,8 @@ async fn of_two_operators_one_waits_or_is_told_who_has_the_app() {
     // What only looks needs no lease.
     good(&two.second.run(&["app", "ps", app]));
     good(&two.second.run(&["app", "deploy", app, "-n", "--dry-run"]));
+    let told = two.second.json(&["app", "history", app, "--json"]);
+    assert_eq!(told["unfinished"]["running"], true, "{told}");
     let waited = two.second.run(&["app", "deploy", app, "-n", "--lock-wait", "2m"]);
     // As its plan says still.
     good(&waited);
@@ -218,11 +220,13 @@ async fn a_process_that_was_stopped_and_overtaken_changes_nothing_more() {
     two.set(&two.second, "VALUE=3");
     // It takes a minute to know that nobody renews the lease.
     let second = two.second.run(&["app", "deploy", app, "-n", "--lock-wait", "3m", "--yes"]);
-    assert!(second.code == 0 || second.code == 6, "{second}");
-    assert!(second.stderr.contains("taking over"), "{second}");
-    if second.code == 6 {
-        good(&two.second.run(&["app", "deploy", app, "-n"]));
-    }
+    refused(&second, 5, &["taking over", "did not end: it came to step 1 of 2, `services`"]);
+    // The other folder would bring something else.
+    let resumed = two.second.run(&["app", "resume", app, "--yes"]);
+    refused(&resumed, 1, &["cannot be finished from here", "app abort"]);
+    good(&two.second.run(&["app", "abort", app, "--yes"]));
+    assert_eq!(two.value("app"), "VALUE=1");
+    good(&two.second.run(&["app", "deploy", app, "-n"]));
     assert_eq!(two.value("app"), "VALUE=3");
     signal(&first, "-CONT");
     let first = first.wait_with_output().unwrap();
@@ -246,6 +250,9 @@ async fn an_operation_ends_by_force_or_by_ctrl_c_and_frees_the_app() {
     let first = first.wait_with_output().unwrap();
     assert!(!first.status.success(), "{}", said(&first));
     assert!(said(&first).contains("the lease of"), "{}", said(&first));
+    assert!(said(&first).contains("app resume"), "{}", said(&first));
+    good(&two.second.run(&["app", "abort", app, "--yes"]));
+    assert_eq!(two.value("app"), "VALUE=1");
 
     // The next command from the same folder knows that a killed one has ended.
     let mut first = two.deploying("VALUE=5").await;
@@ -254,14 +261,20 @@ async fn an_operation_ends_by_force_or_by_ctrl_c_and_frees_the_app() {
     assert!(two.is_leased());
     refused(&two.second.run(&["app", "undeploy", app, "-y"]), 5, &["a deploy by "]);
     let next = two.first.run(&["backup", "create", app]);
-    assert!(next.stderr.contains("that process has ended: taking over"), "{next}");
+    refused(&next, 5, &["that process has ended: taking over", "app resume"]);
     assert!(!two.is_leased());
+    good(&two.first.run(&["app", "resume", app, "--yes"]));
+    assert_eq!(two.value("app"), "VALUE=5");
 
     let first = two.deploying("VALUE=4").await;
     signal(&first, "-INT");
     let first = first.wait_with_output().unwrap();
     assert_eq!(first.status.code(), Some(130), "{}", said(&first));
     eventually("the lease to be released", || async { (!two.is_leased()).then_some(()) }).await;
+    let told = two.second.json(&["app", "history", app, "--json"]);
+    assert_eq!(told["unfinished"]["step"], 0, "{told}");
+    let outcomes = told["operations"].as_array().unwrap().iter().map(|it| &it["outcome"]);
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["done", "aborted", "done"], "{told}");
 }
 
 /// Makes a config as anyone on the swarm can.

@@ -1,6 +1,7 @@
 //! Deploying, looking after and removing apps and stacks.
 
 mod apps;
+mod crash;
 mod data;
 mod errors;
 mod lease;

@@ -61,10 +61,31 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app secret ls", &[("secrets/versions.rs", "SecretVersion")]),
     (
         "backup create",
-        &[("backup/set/create.rs", "SetReport"), ("backup/set/create.rs", "ItemReport")],
+        &[("operation/backup.rs", "SetReport"), ("operation/backup.rs", "ItemReport")],
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
-    ("backup restore", &[("backup/restore/mod.rs", "RestoreReport")]),
+    ("backup restore", &[("operation/restore/mod.rs", "RestoreReport")]),
+    (
+        "app history",
+        &[
+            ("cli/app/history.rs", "Report"),
+            ("owner/history.rs", "Line"),
+            ("app/error.rs", "Unfinished"),
+            ("owner/journal.rs", "Step"),
+        ],
+    ),
+    (
+        "app show",
+        &[
+            ("cli/app/show.rs", "Report"),
+            ("owner/history.rs", "Line"),
+            ("app/error.rs", "Unfinished"),
+            ("owner/journal.rs", "Step"),
+        ],
+    ),
+    ("app resume", &[("cli/app/resume.rs", "Report")]),
+    ("app abort", &[("cli/app/resume.rs", "Report")]),
+    ("app unlock", &[("cli/app/unlock.rs", "Report"), ("owner/lease.rs", "Holder")]),
     ("stack deploy", &[("rollout/stack.rs", "StackReport"), PLAN, CHANGE, REACH, REACHED]),
     ("stack services", &[("rollout/stack.rs", "ServiceRow")]),
     ("stack ls", &[("rollout/stack.rs", "StackRow")]),

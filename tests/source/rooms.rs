@@ -19,8 +19,8 @@ use syn::visit::Visit;
 /// same.
 const ROOMS: &[&str] = &[
     "cli",
-    "backup",
     "operation",
+    "backup",
     "hooks",
     "app",
     "rollout",

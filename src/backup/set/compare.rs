@@ -23,14 +23,14 @@ const PART: u64 = 10;
 const SMALL: u64 = 4096;
 
 /// What is known of earlier backups.
-pub(in crate::backup) struct Before {
+pub(crate) struct Before {
     /// The manifest of the newest complete set, if there is one.
     pub last: Result<Option<Manifest>, Error>,
     pub unreadable: Option<Unreadable>,
 }
 
 /// Looks for earlier backups.
-pub(in crate::backup) async fn before(restic: &Restic, app: &AppName) -> Before {
+pub(crate) async fn before(restic: &Restic, app: &AppName) -> Before {
     match sets_of(restic, app).await {
         Ok(Sets { sets, unreadable }) => Before { last: last(restic, sets).await, unreadable },
         Err(error) => Before { last: Err(error), unreadable: None },
@@ -51,7 +51,7 @@ async fn last(restic: &Restic, sets: Vec<SetSummary>) -> Result<Option<Manifest>
 }
 
 /// The warnings for items that are much smaller than before.
-pub(in crate::backup) fn shrunk(now: &[Item], last: &Manifest) -> Vec<String> {
+pub(crate) fn shrunk(now: &[Item], last: &Manifest) -> Vec<String> {
     let same = |item: &&Item, old: &&Item| item.name == old.name && item.kind == old.kind;
     now.iter()
         .filter(|item| item.kind != ItemKind::Settings)

@@ -15,7 +15,7 @@ use crate::{
 pub const NAME: &str = "settings.tar";
 
 /// The tar.
-pub(in crate::backup) fn pack(context: &Context, app: &App, set: &SetId) -> Result<Vec<u8>, Error> {
+pub(crate) fn pack(context: &Context, app: &App, set: &SetId) -> Result<Vec<u8>, Error> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut add = |name: &str, content: &[u8]| {
         let mut header = tar::Header::new_gnu();

@@ -7,7 +7,6 @@
 //! no value of a tag may contain one.
 
 pub(crate) mod compare;
-pub(crate) mod create;
 pub(crate) mod facts;
 pub mod manifest;
 pub(crate) mod plan;

@@ -14,7 +14,7 @@ use crate::{
 
 /// One item to save, or to restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::backup) struct Planned {
+pub(crate) struct Planned {
     pub name: ItemName,
     /// Index among the plugins that play the role; none for volumes taken
     /// without one.
@@ -23,7 +23,7 @@ pub(in crate::backup) struct Planned {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::backup) enum What {
+pub(crate) enum What {
     Volume { volume: StackVolume, paths: Vec<String>, exclude: Vec<String> },
     Dump { service: String, take: Command, put_back: Command },
     Custom,
@@ -41,10 +41,7 @@ impl Planned {
 
 /// Asks the plugins and checks their answers: dumps first, then volumes, then
 /// items of plugins, so that a dump is never newer than the files that it refers to.
-pub(in crate::backup) async fn ask(
-    app: &App,
-    hooks: &mut [(String, Hooks)],
-) -> Result<Vec<Planned>, Error> {
+pub(crate) async fn ask(app: &App, hooks: &mut [(String, Hooks)]) -> Result<Vec<Planned>, Error> {
     if hooks.is_empty() {
         return without_plugins(&app.stack.volumes);
     }

@@ -71,7 +71,7 @@ pub async fn snapshots(
     Ok(found)
 }
 
-pub(in crate::backup) async fn sets_of(restic: &Restic, app: &AppName) -> Result<Sets, Error> {
+pub(crate) async fn sets_of(restic: &Restic, app: &AppName) -> Result<Sets, Error> {
     let found = restic.listing(&set::filter(app, None)).await?;
     let mut sets = set::sets(&found.snapshots);
     sets.retain(|set| set.app == app.as_str());
@@ -80,7 +80,7 @@ pub(in crate::backup) async fn sets_of(restic: &Restic, app: &AppName) -> Result
 
 /// Picks the set that is meant; only a complete one, and the newest only if there cannot
 /// be a newer one.
-pub(in crate::backup) fn pick(
+pub(crate) fn pick(
     app: &AppName,
     Sets { sets, unreadable }: Sets,
     which: &Which,

@@ -23,7 +23,6 @@ use crate::{
     engine::{Engine, Scope, api::TaskState},
     home::{AppGuard, AppName},
     hooks::AppServices,
-    operation::Lease,
     plugin::{Command, Hooks, ServiceError},
     progress::Sink,
     text::line,
@@ -35,9 +34,8 @@ const PIPE: usize = 256 * 1024;
 const TRIES: usize = 3;
 
 /// What taking any item needs.
-pub(in crate::backup) struct Taking<'a> {
+pub(crate) struct Taking<'a> {
     pub guard: &'a AppGuard,
-    pub lease: &'a Lease,
     pub app: &'a App,
     pub restic: &'a Restic,
     pub set: &'a SetId,
@@ -356,7 +354,7 @@ impl Taking<'_> {
 }
 
 /// Starts a plugin's command in the newest running task of a service.
-pub(in crate::backup) async fn session(
+pub(crate) async fn session(
     app: &App,
     service: &str,
     command: &Command,
@@ -371,7 +369,7 @@ pub(in crate::backup) async fn session(
 
 /// A volume of the same name exists on every node where a task ran: the right
 /// one is where the task runs now.
-pub(in crate::backup) async fn check_node(
+pub(crate) async fn check_node(
     app: &App,
     volume: &StackVolume,
     verb: &'static str,

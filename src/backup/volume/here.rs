@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Volume`] with what keeps it from being read or restored here.
-pub(in crate::backup) async fn folder(
+pub(crate) async fn folder(
     app: &App,
     volume: &StackVolume,
     live: &engine::Volume,
@@ -64,7 +64,7 @@ fn odd(live: &engine::Volume) -> Option<String> {
 ///
 /// # Errors
 /// [`Error::UsedByOthers`].
-pub(in crate::backup) async fn check_unshared(app: &App, volume: &str) -> Result<(), Error> {
+pub(crate) async fn check_unshared(app: &App, volume: &str) -> Result<(), Error> {
     let own: BTreeSet<&str> =
         app.stack.services.iter().filter_map(|s| s.spec.name.as_deref()).collect();
     let engine: &dyn Engine = &*app.engine;

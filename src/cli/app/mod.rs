@@ -1,20 +1,25 @@
 //! `potluck app`
 
+mod abort;
 mod check;
 mod cmd;
 mod config;
 mod deploy;
 mod errors;
+mod history;
 mod logs;
 mod ls;
 mod new;
 mod places;
 mod plan;
 mod ps;
+mod resume;
 mod rm;
 mod run;
 mod secret;
+mod show;
 mod undeploy;
+mod unfinished;
 mod unlock;
 
 use clap::Subcommand;
@@ -62,6 +67,10 @@ pub enum Command {
     Run(run::Args),
     Cmd(cmd::Args),
     Rm(rm::Args),
+    History(history::Args),
+    Show(show::Args),
+    Resume(resume::Args),
+    Abort(abort::Args),
     Unlock(unlock::Args),
     #[command(subcommand)]
     Secret(secret::Command),
@@ -83,6 +92,10 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Cmd(args) => cmd::run(args, session),
         Command::Secret(command) => secret::run(command, session),
         Command::Rm(args) => rm::run(args, session),
+        Command::History(args) => history::run(args, session),
+        Command::Show(args) => show::run(args, session),
+        Command::Resume(args) => resume::run(args, session),
+        Command::Abort(args) => abort::run(args, session),
         Command::Unlock(args) => unlock::run(args, session),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indicatif::HumanBytes;
 
 use crate::{
-    app, backup,
+    app,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
         failure::Outcome,
@@ -13,6 +13,7 @@ use crate::{
         session::{Session, wait_cancelling},
         ui::counted,
     },
+    operation,
 };
 
 /// Back up an app.
@@ -49,7 +50,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
         let app = app::load_deployed(&operating.context, &entry).await?;
-        Ok(backup::create(&operating.context, &guard, &app, &options).await?)
+        Ok(operation::back_up(&operating.context, &guard, &app, &options).await?)
     })
     .map_err(|failure| answers.ended(failure))?;
     drop(operating);

@@ -38,7 +38,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
 }
 
 /// The variables of our environment that restic may see.
-fn options() -> Options {
+pub(in crate::cli) fn options() -> Options {
     let environment =
         HANDED_ON.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
     Options { environment, ..Options::default() }

@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use crate::{
     app,
-    backup::{self, RestorePlan, Which},
+    backup::Which,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
         failure::{Failure, Outcome},
@@ -15,6 +15,7 @@ use crate::{
         session::{Session, wait_cancelling},
         ui::{Ui, clean},
     },
+    operation::{self, RestorePlan},
 };
 
 /// Restore an app's data from a backup.
@@ -66,7 +67,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let report = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
         let mut app = app::load_deployed(context, &entry).await?;
-        let restore = backup::prepare(context, &guard, &app, &which, &options).await?;
+        let restore = operation::prepare_restore(context, &guard, &app, &which, &options).await?;
         operating.pause();
         agree(args, &session.ui, &restore.plan)?;
         Ok(restore.run(context, &guard, &mut app, &options).await?)

@@ -21,7 +21,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -43,6 +43,9 @@ use store::Store;
 
 /// The endpoint that names a simulated swarm.
 pub const ENDPOINT: &str = "simulated";
+
+/// Moments at which a script may kill this process that are passed.
+static PASSED: AtomicUsize = AtomicUsize::new(0);
 
 /// A simulated swarm.
 #[derive(Debug)]
@@ -132,6 +135,31 @@ impl Simulated {
             });
         }
         self.store.change(|state| change(state, &script)).await
+    }
+
+    /// A change that a caller asked for: the moments before and after it are those at which
+    /// a script may kill the process.
+    async fn alter<T>(
+        &self,
+        change: impl FnOnce(&mut State, &Script) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.pass()?;
+        let changed = self.change(change).await?;
+        self.pass()?;
+        Ok(changed)
+    }
+
+    /// One such moment.
+    fn pass(&self) -> Result<(), Error> {
+        let moment = PASSED.fetch_add(1, Ordering::Relaxed);
+        if self.script()?.crash == Some(moment) {
+            // As a power cut would: nothing is told, nothing is tidied up.
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
+        }
+        Ok(())
     }
 
     /// Reads the state, after the clock has advanced one step.
@@ -243,7 +271,7 @@ impl Engine for Simulated {
         spec: api::ServiceSpec,
         _: Option<&RegistryAuth>,
     ) -> Result<String, Error> {
-        self.change(|state, _| state.create_service(spec)).await
+        self.alter(|state, _| state.create_service(spec)).await
     }
 
     async fn update_service(
@@ -253,11 +281,11 @@ impl Engine for Simulated {
         spec: api::ServiceSpec,
         _: Option<&RegistryAuth>,
     ) -> Result<(), Error> {
-        self.change(|state, _| state.update_service(id, version, spec)).await
+        self.alter(|state, _| state.update_service(id, version, spec)).await
     }
 
     async fn remove_service(&self, id: &str) -> Result<(), Error> {
-        self.change(|state, _| state.remove_service(id)).await
+        self.alter(|state, _| state.remove_service(id)).await
     }
 
     async fn networks(&self, scope: Scope<'_>) -> Result<Vec<api::Network>, Error> {
@@ -276,11 +304,11 @@ impl Engine for Simulated {
     }
 
     async fn create_network(&self, request: api::NetworkCreateRequest) -> Result<String, Error> {
-        self.change(|state, _| state.create_network(request)).await
+        self.alter(|state, _| state.create_network(request)).await
     }
 
     async fn remove_network(&self, id: &str) -> Result<(), Error> {
-        self.change(|state, _| state.remove_network(id)).await
+        self.alter(|state, _| state.remove_network(id)).await
     }
 
     async fn secrets(&self, scope: Scope<'_>) -> Result<Vec<api::Secret>, Error> {
@@ -295,11 +323,11 @@ impl Engine for Simulated {
     }
 
     async fn create_secret(&self, spec: api::SecretSpec) -> Result<String, Error> {
-        self.change(|state, _| state.create_secret(spec)).await
+        self.alter(|state, _| state.create_secret(spec)).await
     }
 
     async fn remove_secret(&self, id: &str) -> Result<(), Error> {
-        self.change(|state, _| state.remove_secret(id)).await
+        self.alter(|state, _| state.remove_secret(id)).await
     }
 
     async fn update_secret(
@@ -308,7 +336,7 @@ impl Engine for Simulated {
         version: u64,
         spec: api::SecretSpec,
     ) -> Result<(), Error> {
-        self.change(|state, _| state.update_secret(id, version, spec)).await
+        self.alter(|state, _| state.update_secret(id, version, spec)).await
     }
 
     async fn update_config(
@@ -317,7 +345,7 @@ impl Engine for Simulated {
         version: u64,
         spec: api::ConfigSpec,
     ) -> Result<(), Error> {
-        self.change(|state, _| state.update_config(id, version, spec)).await
+        self.alter(|state, _| state.update_config(id, version, spec)).await
     }
 
     async fn secret_matches(&self, id: &str, spec: api::SecretSpec) -> Result<Option<bool>, Error> {
@@ -343,11 +371,11 @@ impl Engine for Simulated {
     }
 
     async fn create_config(&self, spec: api::ConfigSpec) -> Result<String, Error> {
-        self.change(|state, _| state.create_config(spec)).await
+        self.alter(|state, _| state.create_config(spec)).await
     }
 
     async fn remove_config(&self, id: &str) -> Result<(), Error> {
-        self.change(|state, _| state.remove_config(id)).await
+        self.alter(|state, _| state.remove_config(id)).await
     }
 
     async fn tasks(&self, service: &str) -> Result<Vec<api::Task>, Error> {
@@ -441,7 +469,7 @@ impl Engine for Simulated {
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
         let (rule, files) = self
-            .change(|state, script| {
+            .alter(|state, script| {
                 let found = state.container(container).ok_or_else(|| missing(container))?;
                 let rule = script.exec(tick::subject(found.0, found.1), &exec.argv).cloned();
                 Ok((rule, Files::new(&self.volumes, container, found.0, found.1)))
@@ -456,6 +484,11 @@ impl Engine for Simulated {
             rule,
             files,
         ))
+    }
+
+    /// Programs answer at once.
+    async fn has_programs(&self, _: &str) -> Result<bool, Error> {
+        Ok(false)
     }
 
     async fn resize(&self, _: &str, _: u16, _: u16) -> Result<(), Error> {
@@ -529,7 +562,7 @@ impl Engine for Simulated {
         name: &str,
         labels: BTreeMap<String, String>,
     ) -> Result<Volume, Error> {
-        self.change(|state, _| {
+        self.alter(|state, _| {
             self.make_volume(name)?;
             state.volumes.entry(name.to_owned()).or_insert(labels);
             self.volume_of(state, name)
@@ -539,7 +572,7 @@ impl Engine for Simulated {
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), Error> {
-        self.change(|state, _| {
+        self.alter(|state, _| {
             state.remove_volume(name)?;
             match std::fs::remove_dir_all(self.volumes.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

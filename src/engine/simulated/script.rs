@@ -2,6 +2,7 @@
 //! programs in containers answer.
 //!
 //! ```yaml
+//! crash: 7                   # kills the process at its fourth change
 //! tasks:
 //!   - image: "*:broken"        # or service: db, or both
 //!     exit_code: 3
@@ -34,6 +35,9 @@ use super::pattern::{fits, fits_any, fits_command};
 pub struct Script {
     /// Nobody answers.
     pub unreachable: bool,
+    /// The process that asks is killed at this moment: the first is just before its first
+    /// change of the swarm, the second just after it, and so on.
+    pub crash: Option<usize>,
     pub tasks: Vec<TaskRule>,
     pub exec: Vec<ExecRule>,
 }

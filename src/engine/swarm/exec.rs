@@ -46,6 +46,36 @@ async fn first_size(docker: Docker, exec: String, (rows, columns): (u16, u16)) {
     }
 }
 
+/// Whether a program that somebody started in a container still runs. The engine runs health
+/// checks in the same way, and a person at a terminal is not waited for.
+pub(super) async fn any_runs(engine: &SwarmEngine, container: &str) -> Result<bool, Error> {
+    let gone = |error: Error| if error.is_not_found() { Ok(false) } else { Err(error) };
+    let about = About::new(Verb::Inspect, Kind::Container, container);
+    let container = checked(Kind::Container, container)?;
+    let found = engine.call(about, engine.docker.inspect_container(container, None)).await;
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return gone(error),
+    };
+    let check = found.config.and_then(|config| config.healthcheck?.test?.pop());
+    for id in found.exec_ids.iter().flatten() {
+        let about = About::new(Verb::Inspect, Kind::Container, id);
+        let id = checked(Kind::Container, id)?;
+        let program = match engine.call(about, engine.docker.inspect_exec(id)).await {
+            Ok(program) => program,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error),
+        };
+        let process = program.process_config.unwrap_or_default();
+        let last = process.arguments.unwrap_or_default().pop();
+        let is_check = check.is_some() && last == check;
+        if program.running == Some(true) && process.tty != Some(true) && !is_check {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(super) async fn start(
     engine: &SwarmEngine,
     container: &str,

@@ -376,6 +376,10 @@ impl Engine for SwarmEngine {
         exec::start(self, container, exec).await
     }
 
+    async fn has_programs(&self, container: &str) -> Result<bool, Error> {
+        exec::any_runs(self, container).await
+    }
+
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
         let about = About::new(Verb::Update, Kind::Container, session);
         let options =

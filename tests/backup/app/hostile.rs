@@ -12,6 +12,7 @@ use potluck::{
     engine,
     hint::Hint,
     home::ServerSettings,
+    operation,
     plugin::BackupItem,
 };
 
@@ -74,9 +75,16 @@ impl Drop for Beside {
 }
 
 impl Fixture {
-    async fn prepare(&self) -> Result<backup::Restore, Error> {
+    async fn prepare(&self) -> Result<operation::Restore, Error> {
         let app = self.load().await;
-        backup::prepare(&self.context, &self.guard(), &app, &Which::Latest, &self.options()).await
+        operation::prepare_restore(
+            &self.context,
+            &self.guard(),
+            &app,
+            &Which::Latest,
+            &self.options(),
+        )
+        .await
     }
 
     fn folder_of(&self, volume: &str) -> PathBuf {

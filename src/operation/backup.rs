@@ -13,24 +13,29 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ItemKind, ItemName, SetId, compare, facts, item_tags,
-    manifest::{self, Item, Manifest},
-    manifest_tags, plan,
-    take::Taking,
+    journal::{self, Journal},
+    lease::{Lease, leased_anyway},
+    unfinished,
 };
 use crate::{
     app::{self, App, Context},
     backup::{
-        error::Error,
+        Error,
         known::{known, remember},
         options::{Missing, Options, check_here, find, unless_cancelled},
         restic::{LOCK_LIMIT, Restic},
-        set, stopped,
+        set::{
+            self, ItemKind, ItemName, SetId, compare, facts, item_tags,
+            manifest::{self, Item, Manifest},
+            manifest_tags, plan,
+            take::Taking,
+        },
+        stopped,
         warnings::Warnings,
     },
     home::AppGuard,
     hooks::{self, Guarding},
-    operation::{self, Lease},
+    owner::journal::{Entry, Outcome, Step, Undo, What},
     plugin::{Hooks, Role},
     progress::Event,
 };
@@ -71,51 +76,145 @@ pub struct ItemReport {
 /// # Errors
 /// What prevented one item from being saved completely; then there is no set.
 /// [`Error::AfterBackup`] when there is one, but its last hook failed.
-pub async fn create(
+pub async fn back_up(
     context: &Context,
     guard: &AppGuard,
     app: &App,
     options: &Options,
 ) -> Result<SetReport, Error> {
-    operation::leased(context, &app.engine, guard, "a backup", async |lease: &Lease| {
-        create_alone(context, guard, app, options, lease).await
+    leased_anyway(context, &app.engine, guard, "a backup", async |lease: &Lease| {
+        match unfinished::look(&app.engine).await? {
+            // One that was killed at 3 am must not keep the next night's from being made.
+            Some(kept) if kept.entry.what == What::Backup && kept.reached.outcome.is_none() => {
+                let told = unfinished::told(&kept);
+                context.progress.warn(format!("{told}; ending it first"));
+                let journal = Journal::go_on(&app.engine, lease, kept);
+                end_unfinished(context, guard, app, options, journal).await?;
+            }
+            _ => unfinished::refuse_unfinished(&app.engine, app.entry.name.as_str()).await?,
+        }
+        back_up_alone(context, guard, app, options, lease).await
     })
     .await
 }
 
-async fn create_alone(
+/// Ends a backup that did not end: plugins receive `after-backup`, and what it stored is
+/// forgotten.
+///
+/// # Errors
+/// [`Error::NoRepository`] and its like, and what the engine says.
+pub(super) async fn end_unfinished(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    options: &Options,
+    journal: Journal,
+) -> Result<(), Error> {
+    journal.abort().await?;
+    let set = journal.entry().set.and_then(|set| set.parse::<SetId>().ok());
+    if journal.has_begun(BEFORE_BACKUP) {
+        let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
+        let all = hooks.len();
+        if let Err((plugin, error)) = end_hooks(context, app, &mut hooks, all, false).await {
+            context
+                .progress
+                .warn(format!("`after-backup` of the plugin `{plugin}` failed: {error}"));
+        }
+    }
+    if let Some(set) = set {
+        match find(context, &app.entry, options, Missing::Refused).await {
+            Ok(restic) => {
+                discard(context, app, &restic, &set).await;
+                restic.settle().await;
+            }
+            Err(Error::NoRepository { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(journal.end(context, Outcome::Aborted, None).await?)
+}
+
+const SETTINGS: &str = "repository and settings";
+const BEFORE_BACKUP: &str = "before-backup";
+const ITEMS: &str = "items";
+const MANIFEST: &str = "manifest";
+const AFTER_BACKUP: &str = "after-backup";
+
+/// The steps of a backup, as its journal has them.
+fn steps() -> Vec<Step> {
+    [
+        (SETTINGS, Undo::Nothing),
+        (BEFORE_BACKUP, Undo::Tell),
+        (ITEMS, Undo::Tell),
+        (MANIFEST, Undo::Tell),
+        (AFTER_BACKUP, Undo::Tell),
+    ]
+    .map(|(name, undo)| Step::new(name, undo))
+    .into()
+}
+
+pub(super) async fn back_up_alone(
     context: &Context,
     guard: &AppGuard,
     app: &App,
     options: &Options,
     lease: &Lease,
 ) -> Result<SetReport, Error> {
-    let began = Instant::now();
     check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
     if app::is_unknown(&app.engine).await? {
         return Err(Error::NothingYet { app: app.entry.name.to_string() });
     }
     hooks::check_grants(context, app)?;
-    let cancel = &options.cancel;
     let restic = find(context, &app.entry, options, Missing::Made).await?;
     let set = new_set()?;
+    let begins = Entry {
+        set: Some(set.to_string()),
+        before: app.checkout.version.clone(),
+        steps: steps(),
+        ..journal::entry_of(lease, &app.entry.name, What::Backup)
+    };
+    let journal = Journal::begin(&app.engine, lease, begins).await?;
+    let done = make(context, guard, app, options, (restic, set), &journal).await;
+    // A set of which only the last hook failed is one.
+    match done {
+        Err(error @ Error::AfterBackup { .. }) => {
+            let said = error.to_string();
+            journal.end(context, Outcome::Done, Some(said)).await?;
+            Err(error)
+        }
+        done => journal.conclude(context, done, Error::of_engine).await,
+    }
+}
+
+/// Goes the steps.
+async fn make(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    options: &Options,
+    (restic, set): (Restic, SetId),
+    journal: &Journal,
+) -> Result<SetReport, Error> {
+    let began = Instant::now();
+    let cancel = &options.cancel;
     let warnings = Warnings::default();
 
     let mut hooks = Vec::new();
     let mut begun = 0;
     let taking = Taking {
         guard,
-        lease,
         app,
         restic: &restic,
         set: &set,
         progress: &context.progress,
         warnings: &warnings,
     };
-    let taking = take(context, &taking, &mut hooks, &mut begun);
+    let taking = take(context, &taking, journal, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
     restic.settle().await;
+    // It runs whatever happened.
+    let stepped = journal.step(AFTER_BACKUP).await;
     let ended = end_hooks(context, app, &mut hooks, begun, outcome.is_ok()).await;
 
     let (manifest, snapshot) = match outcome {
@@ -139,6 +238,7 @@ async fn create_alone(
         }
     };
     remember(context, &app.entry, restic.name())?;
+    stepped?;
     if let Err((plugin, source)) = ended {
         return Err(Error::AfterBackup { set, plugin, source: Box::new(source) });
     }
@@ -174,10 +274,12 @@ fn new_set() -> Result<SetId, Error> {
 async fn take(
     context: &Context,
     taking: &Taking<'_>,
+    journal: &Journal,
     hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
 ) -> Result<(Manifest, String), Error> {
     let Taking { guard, app, set, .. } = *taking;
+    journal.step(SETTINGS).await?;
     // Neither of the two touches the app.
     let (settings, planned) = futures_util::try_join!(first(context, taking), async {
         *hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
@@ -190,12 +292,14 @@ async fn take(
         let message = format!("{} has no data to save: only its settings are", app.entry.name);
         taking.warnings.add(&*context.progress, message);
     }
+    journal.step(BEFORE_BACKUP).await?;
     for (name, plugin) in hooks.iter_mut() {
         context.progress.step(format!("{name}: before-backup"));
         // Counted before it runs: one that failed has to be ended, too.
         *begun += 1;
         plugin.before_backup().await?;
     }
+    journal.step(ITEMS).await?;
     let items = async {
         let mut items = Vec::new();
         for item in &planned {
@@ -237,7 +341,7 @@ async fn take(
         warnings: taking.warnings.all(),
     };
     // What someone else changed meanwhile would be in it: the set stays incomplete then.
-    taking.lease.confirm().await.map_err(app::Error::from)?;
+    journal.step(MANIFEST).await?;
     let snapshot = store_manifest(context, taking, &manifest).await?;
     Ok((manifest, snapshot))
 }

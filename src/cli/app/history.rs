@@ -1,0 +1,94 @@
+//! `potluck app history`
+
+use serde::Serialize;
+
+use crate::{
+    app::Unfinished,
+    cli::{
+        arguments::{AppArg, JsonArg},
+        failure::Outcome,
+        session::{Session, wait},
+        table::Table,
+    },
+    operation,
+    owner::history::Line,
+};
+
+/// Show what was done to an app, newest first.
+///
+/// Each deploy, undeploy, backup and restore that changed something, from whichever
+/// machine: who, when, the version, and how it ended. The last fifty are kept on the
+/// server.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck app history wiki.example.org
+  potluck app show wiki.example.org 5f2a
+
+JSON: {app, operations, unfinished}; an operation is {operation, what, user, host, began,
+ended, before, after, set, outcome, step, error, by}, its outcome `done`, `failed`,
+`failed-and-undone` or `aborted`; `unfinished` is {app, operation, what, told, began,
+steps, step, no_return, past_return, aborting, running} or null.")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report {
+    app: String,
+    /// Newest first.
+    operations: Vec<Line>,
+    unfinished: Option<Unfinished>,
+}
+
+/// Digits of an operation's name that are shown.
+const SHOWN: usize = 8;
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let on_server = super::on_server(session, &home, &entry)?;
+    let found = wait("interrupted", async { Ok(operation::history(&on_server).await?) });
+    let (mut operations, unfinished) = found?;
+    operations.reverse();
+    let report = Report { app: entry.name.to_string(), operations, unfinished };
+    session.report(&report, &args.json, |report| {
+        if let Some(unfinished) = &report.unfinished {
+            session.ui.warn(unfinished);
+        }
+        if report.operations.is_empty() {
+            session.ui.say(format_args!("Nothing was done to {} yet.", report.app));
+            return Ok(());
+        }
+        let mut table =
+            Table::new(&["OPERATION", "WHEN", "WHAT", "VERSION", "WHO", "TOOK", "RESULT"]);
+        for line in &report.operations {
+            table.row(row(line));
+        }
+        table.print(&session.ui)
+    })
+}
+
+fn row(line: &Line) -> [String; 7] {
+    let about = match (&line.set, &line.before, &line.after) {
+        (Some(set), ..) => set.clone(),
+        (None, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
+        (None, _, Some(after)) => after.clone(),
+        (None, Some(before), None) => before.clone(),
+        (None, None, None) => String::new(),
+    };
+    let seconds = line.ended.duration_since(line.began).as_secs();
+    [
+        line.operation.chars().take(SHOWN).collect(),
+        line.began.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        line.what.to_string(),
+        about,
+        format!("{}@{}", line.user, line.host),
+        format!("{seconds} s"),
+        line.outcome.to_string(),
+    ]
+}

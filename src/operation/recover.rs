@@ -1,0 +1,188 @@
+//! Undoing an operation: services get back what they had, what was made for it goes.
+//!
+//! What is needed for that is in its journal, so that anybody can do it, also without the
+//! recipe: only the plugins' `deploy-failed` needs that.
+
+use std::time::Duration;
+
+use crate::{
+    app::{App, Context, Error},
+    engine::{Engine, Scope, api},
+    home::AppGuard,
+    owner::{
+        Confined,
+        journal::{Before, Entry, MadeKind, Marks, Outcome},
+    },
+    progress::Sink,
+    rollout::{
+        live::by_name,
+        removal::{Doomed, Wait},
+        send::apply::Sent,
+        state::since::Since,
+        undo,
+    },
+};
+
+use super::journal::{self, Journal, stays_unfinished};
+
+/// How long what ran before has to come up again.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The services as they are now.
+pub(super) fn services<'a>(live: impl Iterator<Item = &'a api::Service>) -> Vec<Before> {
+    live.filter_map(|service| Some(Before { id: service.id.clone()?, spec: service.spec.clone()? }))
+        .collect()
+}
+
+/// Brings the services back that an operation's journal has, and removes what was made for
+/// it. Volumes are kept.
+///
+/// # Errors
+/// [`Error::NotUndone`], and what the engine says.
+pub(super) async fn undo_services(
+    progress: &dyn Sink,
+    engine: &Confined,
+    entry: &Entry,
+) -> Result<(), Error> {
+    let live = by_name(engine.services(Scope::All).await?);
+    let named = |spec: &api::ServiceSpec| spec.name.clone().unwrap_or_default();
+    let mut sent: Vec<Sent> = Vec::new();
+    let mut lost: Vec<String> = Vec::new();
+    for Before { id, spec } in &entry.services {
+        let name = named(spec);
+        let is_there = live.get(&name).is_some_and(|service| service.id.as_ref() == Some(id));
+        if !is_there {
+            lost.push(name);
+            continue;
+        }
+        sent.push(Sent {
+            key: name,
+            id: id.clone(),
+            spec: spec.clone(),
+            before: Some(spec.clone()),
+            since: Since::Unchanged,
+        });
+    }
+    progress.step("roll back");
+    let undone = undo::undo(engine, &sent, PATIENCE, progress).await;
+    remove_made(progress, engine, entry).await?;
+    engine.settle().await?;
+    let not_undone = |reason: String| Error::NotUndone { app: entry.app.clone(), reason };
+    if !lost.is_empty() {
+        return Err(not_undone(format!("{} was removed since", lost.join(", "))));
+    }
+    // What never ran need not run now.
+    match undone {
+        Err(reason) if entry.ran => Err(not_undone(reason)),
+        Err(_) | Ok(()) => Ok(()),
+    }
+}
+
+/// Removes what an operation made and what did not exist before, services first.
+async fn remove_made(progress: &dyn Sink, engine: &Confined, entry: &Entry) -> Result<(), Error> {
+    let of = |kind: MadeKind, name: Option<&String>| {
+        name.is_some_and(|name| entry.made.iter().any(|(k, n)| *k == kind && n == name))
+    };
+    let stack = Scope::Stack(engine.stack());
+    let (services, networks, configs, secrets) = futures_util::try_join!(
+        engine.services(stack),
+        engine.networks(stack),
+        engine.configs(stack),
+        engine.secrets(stack),
+    )?;
+    let services = services.into_iter().filter(|service| {
+        of(MadeKind::Service, service.spec.as_ref().and_then(|spec| spec.name.as_ref()))
+    });
+    let configs = configs.into_iter().filter(|config| {
+        of(MadeKind::Config, config.spec.as_ref().and_then(|spec| spec.name.as_ref()))
+    });
+    let secrets = secrets.into_iter().filter(|secret| {
+        of(MadeKind::Secret, secret.spec.as_ref().and_then(|spec| spec.name.as_ref()))
+    });
+    let networks =
+        networks.into_iter().filter(|network| of(MadeKind::Network, network.name.as_ref()));
+    let doomed = Doomed {
+        jobs: Vec::new(),
+        services: services.filter_map(|it| Some((it.spec?.name?, it.id?))).collect(),
+        configs: configs.filter_map(|it| it.id).collect(),
+        secrets: secrets.filter_map(|it| it.id).collect(),
+        networks: networks.filter_map(|it| Some((it.name?, it.id?))).collect(),
+    };
+    Ok(doomed.remove(engine, progress, Wait::ForTasks, PATIENCE).await?)
+}
+
+/// Puts back what the lock file and the settings said before the operation, where this
+/// folder is the one that it was begun in: another folder never said anything else.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub(super) fn restore_files(
+    context: &Context,
+    guard: &AppGuard,
+    entry: &Entry,
+) -> Result<Marks, Error> {
+    let app = guard.app();
+    let mut lock = context.home.lock_file(app)?;
+    let marks = Marks::of(&lock);
+    if entry.place.is_some() && entry.place.as_deref() != guard.place() {
+        return Ok(marks);
+    }
+    if entry.marks.clone().put(&mut lock) {
+        context.home.write_lock_file(guard, &lock)?;
+    }
+    let mut env = context.home.env(app)?;
+    let pinned = env.recipe_pin().map_err(crate::home::Error::from)?.and_then(|(_, pin)| pin);
+    let brought = entry.pin.as_ref().and_then(|pin| pin.released());
+    if let Some(before) = &entry.pinned
+        && pinned.as_ref() == brought
+        && pinned.as_ref() != Some(before)
+    {
+        env.pin(before).map_err(crate::home::Error::from)?;
+        context.home.write_env(app, &env)?;
+    }
+    Ok(Marks::of(&lock))
+}
+
+/// An operation failed: its journal ends, unless it is unknown what is left of it. One that
+/// was resumed is undone first, where that is possible.
+pub(super) async fn failed(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    journal: Journal,
+    error: Error,
+    as_before: bool,
+) -> Error {
+    let warn = |message: String| context.progress.warn(message);
+    let name = &app.entry.name;
+    if error.of_engine().is_some_and(stays_unfinished) {
+        warn(journal::unfinished(name.as_str()));
+        return error;
+    }
+    let entry = journal.entry();
+    let mut outcome = if as_before { Outcome::FailedAndUndone } else { Outcome::Failed };
+    if journal.is_resumed() && entry.ran && !journal.is_past_return() {
+        let undone = async {
+            journal.abort().await?;
+            undo_services(&*context.progress, &app.engine, &entry).await?;
+            restore_files(context, guard, &entry)?;
+            Ok::<(), Error>(())
+        };
+        match undone.await {
+            Ok(()) => {
+                warn("what ran before runs again".into());
+                outcome = Outcome::FailedAndUndone;
+            }
+            Err(undo) => {
+                warn(format!("undoing it failed as well: {undo}"));
+                return error;
+            }
+        }
+    }
+    let said = error.to_string();
+    let first = said.lines().next().map(str::to_owned);
+    if let Err(unwritten) = journal.end(context, outcome, first).await {
+        warn(format!("{}: {unwritten}", journal::unfinished(name.as_str())));
+    }
+    error
+}

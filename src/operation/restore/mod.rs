@@ -1,0 +1,514 @@
+//! `backup restore`: restores an app's data from a set, even if nothing of
+//! the app is left on the server.
+//!
+//! Everything that can fail for reasons of the repository happens first, while the app
+//! still runs: volumes are restored beside the live ones. Then services stop, volumes are
+//! exchanged, databases start, dumps are loaded, the rest starts, and the app's own checks
+//! run last. Plugins restore their items when everything runs, because they can only reach
+//! running services. `backup/restore/` has the parts, `services.rs` stops
+//! and starts.
+
+mod services;
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use self::services::Services;
+use super::{
+    journal::{self, Journal},
+    lease::{Lease, leased_anyway},
+    unfinished,
+};
+use crate::{
+    app::{self, App, Context},
+    backup::{
+        Error,
+        options::{Missing, Options, check_here, find, unless_cancelled},
+        restic::{LOCK_LIMIT, Restic},
+        restore::data::{Left, Restoring, check_volumes},
+        set::{
+            ItemKind, ItemName, SetId,
+            manifest::{self, Item, Manifest},
+            plan::{self, Planned, What},
+            snapshots::{Which, pick, sets_of},
+        },
+    },
+    compose::StackVolume,
+    engine::{Engine, Scope},
+    home::AppGuard,
+    hooks::{self, Guarding},
+    owner::journal::{self as kept, Entry, Marks, Outcome, Step, Undo},
+    plugin::{Finding, Hooks, Role},
+    text::line,
+};
+
+/// The error when a restore is cancelled before anything changed.
+const UNCHANGED: &str = "nothing was changed";
+const UNCHANGED_DATA: &str = "its data is unchanged";
+
+/// The plan of a restore, for the person who decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestorePlan {
+    pub set: SetId,
+    pub app: String,
+    /// When the set was begun.
+    pub taken: Timestamp,
+    /// Version of the recipe when it was taken.
+    pub version: Option<String>,
+    /// Whether services have to be deployed: they are gone, or stopped.
+    pub deploys: bool,
+    /// Keys of the services that stop meanwhile.
+    pub stops: Vec<String>,
+    /// Docker's names of the volumes whose content is replaced.
+    pub replaces: Vec<String>,
+    /// Docker's names of the volumes that are missing and will be created.
+    pub makes: Vec<String>,
+    /// Whether the app has any data that would be lost.
+    pub loses_data: bool,
+    /// Dumps and the services that take them back.
+    pub puts_back: Vec<(ItemName, String)>,
+    /// Items that plugins take back.
+    pub consumes: Vec<ItemName>,
+    pub bytes: u64,
+    pub warnings: Vec<String>,
+}
+
+/// A restore that is ready to run.
+pub struct Restore {
+    pub plan: RestorePlan,
+    restic: Restic,
+    hooks: Vec<(String, Hooks)>,
+    items: Vec<(Item, Planned)>,
+    services: Services,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RestoreReport {
+    pub set: SetId,
+    pub app: String,
+    pub bytes: u64,
+    pub seconds: f64,
+    /// The app's own checks, all of which passed.
+    pub checks: Vec<String>,
+}
+
+/// Reads a set and finds a place in the app for all of it. Changes nothing.
+///
+/// # Errors
+/// [`Error::NoSet`] and its like, [`Error::Manifest`], [`Error::NoPlaceFor`].
+pub async fn prepare_restore(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    which: &Which,
+    options: &Options,
+) -> Result<Restore, Error> {
+    check_here(app)?;
+    app.engine.require().await.map_err(app::Error::from)?;
+    let reading = async {
+        let restic = find(context, &app.entry, options, Missing::Refused).await?;
+        let manifest = read_manifest(context, &restic, app, which).await?;
+        Ok((restic, manifest))
+    };
+    let (restic, manifest) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
+    let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
+    let planned = plan::ask(app, &mut hooks).await?;
+    let items = match_items(&manifest, planned)?;
+    let services = Services::look(app, &items).await?;
+    let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
+    let volumes = volumes.into_iter().map(|volume| volume.name).collect();
+    check_volumes(app, &items, &volumes).await?;
+    let plan = describe(app, &manifest, &items, &services, &volumes);
+    Ok(Restore { plan, restic, hooks, items, services })
+}
+
+async fn read_manifest(
+    context: &Context,
+    restic: &Restic,
+    app: &App,
+    which: &Which,
+) -> Result<Manifest, Error> {
+    let name = &app.entry.name;
+    let set = pick(name, sets_of(restic, name).await?, which)?;
+    let snapshot = set.manifest.as_deref().ok_or_else(|| Error::Incomplete {
+        set: set.id.clone(),
+        reason: "it has no manifest".into(),
+    })?;
+    // The first of a restore that takes a lock.
+    let read = || restic.read(snapshot, manifest::FILE, manifest::LIMIT);
+    let json = restic.read_past_locks(LOCK_LIMIT, &*context.progress, read).await?;
+    let mut manifest = Manifest::parse(&json, &set.id)
+        .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
+    if manifest.app != name.as_str() {
+        return Err(Error::OtherApp { set: set.id, found: manifest.app, app: name.to_string() });
+    }
+    for item in &mut manifest.items {
+        let Some(told) = item.snapshot.as_mut() else { continue };
+        let part = set.parts.get(&format!("{}/{}", item.kind, item.name));
+        match part.filter(|full| full.starts_with(told.as_str())) {
+            Some(full) => told.clone_from(full),
+            None => {
+                let reason = format!("the snapshot of `{}` is gone", item.name);
+                return Err(Error::Incomplete { set: set.id, reason });
+            }
+        }
+    }
+    Ok(manifest)
+}
+
+/// Finds for every item of the set the one that the app would take today: that
+/// item says where the data belongs, or how it is restored. Settings are not changed.
+fn match_items(manifest: &Manifest, planned: Vec<Planned>) -> Result<Vec<(Item, Planned)>, Error> {
+    manifest
+        .items
+        .iter()
+        .filter(|item| item.kind != ItemKind::Settings)
+        .map(|item| {
+            let place = planned.iter().find(|p| p.kind() == item.kind && p.name == item.name);
+            let place = place.ok_or_else(|| Error::NoPlaceFor {
+                set: manifest.set.clone(),
+                item: item.name.to_string(),
+                reason: match &manifest.version {
+                    Some(version) => format!(
+                        "the app has no such {}; it was taken with version {version} of the recipe",
+                        item.kind
+                    ),
+                    None => format!("the app has no such {}", item.kind),
+                },
+            })?;
+            Ok((item.clone(), place.clone()))
+        })
+        .collect()
+}
+
+fn describe(
+    app: &App,
+    manifest: &Manifest,
+    items: &[(Item, Planned)],
+    services: &Services,
+    volumes: &BTreeSet<String>,
+) -> RestorePlan {
+    let is_there = |volume: &StackVolume| !volume.external && volumes.contains(&volume.name);
+    let mut plan = RestorePlan {
+        set: manifest.set.clone(),
+        app: app.entry.name.to_string(),
+        taken: manifest.created,
+        version: manifest.version.clone(),
+        deploys: !services.whole,
+        stops: services.running.clone(),
+        replaces: Vec::new(),
+        makes: Vec::new(),
+        // A dump goes into a volume that need not be an item itself.
+        loses_data: !services.running.is_empty() || app.stack.volumes.iter().any(is_there),
+        puts_back: Vec::new(),
+        consumes: Vec::new(),
+        bytes: manifest.bytes(),
+        warnings: told_then(manifest),
+    };
+    for (item, place) in items {
+        match &place.what {
+            What::Volume { volume, .. } if is_there(volume) => {
+                plan.replaces.push(volume.name.clone());
+            }
+            What::Volume { volume, .. } => plan.makes.push(volume.name.clone()),
+            What::Dump { service, .. } => {
+                plan.puts_back.push((item.name.clone(), service.clone()));
+            }
+            What::Custom => plan.consumes.push(item.name.clone()),
+        }
+    }
+    if manifest.version != app.checkout.version {
+        let name = |v: &Option<String>| v.clone().unwrap_or_else(|| "an unreleased one".into());
+        plan.warnings.push(format!(
+            "the backup was taken with version {} of the recipe, the app is at {}",
+            name(&manifest.version),
+            name(&app.checkout.version)
+        ));
+    }
+    plan
+}
+
+/// The warnings at the time of the backup: the data may be incomplete.
+fn told_then(manifest: &Manifest) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let mut told: Vec<String> = manifest
+        .warnings
+        .iter()
+        .take(SHOWN)
+        .map(|warning| format!("when this backup was taken: {}", line(warning)))
+        .collect();
+    let more = manifest.warnings.len().saturating_sub(SHOWN);
+    if more > 0 {
+        told.push(format!("when this backup was taken: {more} more warnings"));
+    }
+    told
+}
+
+impl Restore {
+    /// Carries the plan out.
+    ///
+    /// # Errors
+    /// Until services stop, the app is unchanged. A failure after that says
+    /// what was left; running the restore again is always possible.
+    pub async fn run(
+        self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+    ) -> Result<RestoreReport, Error> {
+        let engine = Arc::clone(&app.engine);
+        leased_anyway(context, &engine, guard, "a restore", async |lease: &Lease| {
+            match unfinished::look(&engine).await? {
+                // The data of this set takes the place of what that one left.
+                Some(kept)
+                    if kept.entry.what == kept::What::Restore && kept.reached.outcome.is_none() =>
+                {
+                    context.progress.warn(format!("{}; restoring anew", unfinished::told(&kept)));
+                    let journal = Journal::go_on(&engine, lease, kept);
+                    journal.end(context, Outcome::Failed, None).await?;
+                }
+                _ => unfinished::refuse_unfinished(&engine, app.entry.name.as_str()).await?,
+            }
+            self.run_alone(context, guard, app, options, lease).await
+        })
+        .await
+    }
+
+    async fn run_alone(
+        mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        lease: &Lease,
+    ) -> Result<RestoreReport, Error> {
+        // As they are now that nobody else changes them.
+        self.services = Services::look(app, &self.items).await?;
+        let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
+        let is_there = |wanted: &StackVolume| {
+            !wanted.external && volumes.iter().any(|volume| volume.name == wanted.name)
+        };
+        let loses = !self.services.running.is_empty() || app.stack.volumes.iter().any(is_there);
+        if loses && !self.plan.loses_data {
+            let app = app.entry.name.to_string();
+            return Err(app::Error::PlanChanged { app }.into());
+        }
+        let begins = Entry {
+            set: Some(self.plan.set.to_string()),
+            before: app.checkout.version.clone(),
+            after: self.plan.version.clone(),
+            steps: steps(),
+            services: self.services.before.clone(),
+            ran: !self.services.running.is_empty(),
+            marks: Marks::of(&app.lock),
+            ..journal::entry_of(lease, &app.entry.name, kept::What::Restore)
+        };
+        let journal = Journal::begin(&app.engine, lease, begins).await?;
+        self.finish(context, guard, app, options, journal).await
+    }
+
+    /// Goes the steps; of a restore that did not end, all of them again.
+    ///
+    /// # Errors
+    /// As [`Restore::run`].
+    pub(in crate::operation) async fn finish(
+        mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        journal: Journal,
+    ) -> Result<RestoreReport, Error> {
+        let done = self.go(context, guard, app, options, &journal).await;
+        journal.conclude(context, done, Error::of_engine).await
+    }
+
+    async fn go(
+        &mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        journal: &Journal,
+    ) -> Result<RestoreReport, Error> {
+        let began = Instant::now();
+        let cancel = &options.cancel;
+        journal.step(STAGE).await?;
+        // With what was agreed to while it was prepared.
+        app.lock = context.home.lock_file(&app.entry).map_err(app::Error::from)?;
+        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
+        let stage = restoring.stage_all(app, &self.items);
+        let staged = unless_cancelled(cancel, UNCHANGED, stage).await;
+        self.restic.settle().await;
+        let staged = staged?;
+
+        journal.step(BEFORE_RESTORE).await?;
+        let asking = restoring.before_restore(app);
+        unless_cancelled(cancel, UNCHANGED_DATA, asking).await?;
+        let data = stores(&self.items);
+        journal.step(STOP).await?;
+        // After a crash it must be known from which set the data is.
+        let before = app.lock.restoring.replace(self.plan.set.to_string());
+        context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
+        let stopped = match self.services.stop(context, app, &data, cancel).await {
+            Ok(stopped) => stopped,
+            Err(error) => {
+                mark(context, guard, app, before)?;
+                return Err(error);
+            }
+        };
+        if let Err(error) = journal.step(EXCHANGE).await {
+            let error = stopped.bring_back(context, app, error.into()).await;
+            mark(context, guard, app, before)?;
+            return Err(error);
+        }
+        if let Err(failed) = restoring.commit_all(app, staged).await {
+            let (error, left) = *failed;
+            let error = stopped.bring_back(context, app, error).await;
+            if left == Left::AsBefore {
+                mark(context, guard, app, before)?;
+            }
+            return Err(error);
+        }
+        journal.step(START_DATA).await?;
+        let apps = self.services.start_data(context, guard, app, &data, stopped).await?;
+        journal.step(DUMPS).await?;
+        let putting = restoring.put_back_all(app, &self.items, &data);
+        let put = unless_cancelled(cancel, "its data is half restored, restore it again", putting);
+        let put = put.await;
+        self.restic.settle().await;
+        put.map_err(|error| left_stopped(error, apps.services()))?;
+        // Data of the version before an upgrade has none of its migration.
+        let version = self.plan.version.as_ref();
+        if app.lock.upgrade.take_if(|upgrade| version == Some(&upgrade.before)).is_some() {
+            context.home.write_lock_file(guard, &app.lock)?;
+        }
+        // What plugins take back, they take from services that run.
+        if self.items.iter().all(|(_, place)| place.what != What::Custom) {
+            settled(context, guard, app)?;
+        }
+        journal.step(START).await?;
+        self.services.start_rest(context, app, apps).await?;
+        journal.step(ITEMS).await?;
+
+        for (item, place) in &self.items {
+            if place.what == What::Custom {
+                let hooks = place.plugin.and_then(|index| self.hooks.get_mut(index));
+                restoring.consume(item, hooks).await?;
+            }
+        }
+        settled(context, guard, app)?;
+        journal.step(AFTER_RESTORE).await?;
+        let checks = finish(context, &mut self.hooks, cancel).await?;
+        Ok(RestoreReport {
+            set: self.plan.set.clone(),
+            app: self.plan.app.clone(),
+            bytes: self.plan.bytes,
+            seconds: began.elapsed().as_secs_f64(),
+            checks,
+        })
+    }
+}
+
+const STAGE: &str = "volumes beside the live ones";
+const BEFORE_RESTORE: &str = "before-restore";
+const STOP: &str = "stop services";
+const EXCHANGE: &str = "exchange volumes";
+const START_DATA: &str = "start data stores";
+const DUMPS: &str = "restore dumps";
+const START: &str = "start services";
+const ITEMS: &str = "restore the plugins' items";
+const AFTER_RESTORE: &str = "after-restore and checks";
+
+/// The steps of a restore, as its journal has them.
+fn steps() -> Vec<Step> {
+    [
+        (STAGE, Undo::Nothing),
+        (BEFORE_RESTORE, Undo::Nothing),
+        (STOP, Undo::Start),
+        (EXCHANGE, Undo::Never),
+        (START_DATA, Undo::Nothing),
+        (DUMPS, Undo::Nothing),
+        (START, Undo::Nothing),
+        (ITEMS, Undo::Nothing),
+        (AFTER_RESTORE, Undo::Nothing),
+    ]
+    .map(|(name, undo)| Step::new(name, undo))
+    .into()
+}
+
+/// Writes down what was known before: the set of an earlier restore that did not finish,
+/// whose mark the failure of this one must not clear.
+fn mark(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    restoring: Option<String>,
+) -> Result<(), Error> {
+    app.lock.restoring = restoring;
+    Ok(context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?)
+}
+
+/// Records that the app's data is completely restored.
+fn settled(context: &Context, guard: &AppGuard, app: &mut App) -> Result<(), Error> {
+    if app.lock.restoring.take().is_some() {
+        context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
+    }
+    Ok(())
+}
+
+/// Keys of the services that take dumps back.
+fn stores(items: &[(Item, Planned)]) -> BTreeSet<String> {
+    items
+        .iter()
+        .filter_map(|(_, place)| match &place.what {
+            What::Dump { service, .. } => Some(service.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// An app with partly restored data is not started: a web application on
+/// an empty database would offer its installation page to any visitor.
+fn left_stopped(error: Error, services: Vec<&str>) -> Error {
+    if services.is_empty() {
+        return error;
+    }
+    Error::LeftStopped {
+        services: services.into_iter().map(Into::into).collect(),
+        source: Box::new(error),
+    }
+}
+
+/// `after-restore` of all plugins, then the checks of all.
+async fn finish(
+    context: &Context,
+    hooks: &mut [(String, Hooks)],
+    cancel: &CancellationToken,
+) -> Result<Vec<String>, Error> {
+    const LEFT: &str = "the data is restored, but the app's hooks did not run";
+    let running = async {
+        for (name, plugin) in hooks.iter_mut() {
+            context.progress.step(format!("{name}: after-restore"));
+            plugin.after_restore().await?;
+        }
+        let (mut passed, mut failed) = (Vec::new(), Vec::new());
+        for (name, plugin) in hooks.iter_mut() {
+            context.progress.step(format!("{name}: verify"));
+            for Finding { name, passed: good, detail } in plugin.verify().await? {
+                let check = match detail {
+                    Some(detail) => format!("{name} ({detail})"),
+                    None => name,
+                };
+                if good { passed.push(check) } else { failed.push(check) }
+            }
+        }
+        if failed.is_empty() { Ok(passed) } else { Err(Error::Verify { failed }) }
+    };
+    unless_cancelled(cancel, LEFT, running).await
+}

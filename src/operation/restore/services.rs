@@ -1,0 +1,173 @@
+//! The services of an app that is restored: which of them run, and how they stop and start
+//! in the right order, databases last and first.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::{DeployOptions, deploy::deploy, recover};
+use crate::{
+    app::{self, App, Context, Stopped},
+    backup::{
+        Error,
+        options::unless_cancelled,
+        restore::data::START,
+        set::{manifest::Item, plan::Planned},
+    },
+    engine::{Engine, Scope},
+    home::AppGuard,
+    owner::journal::Before,
+    rollout::wants_tasks,
+};
+
+/// Containers get their own grace period; this is for all of them.
+const STOP: Duration = Duration::from_secs(300);
+
+/// Which services run when a restore begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Services {
+    /// Every service is deployed and asks for tasks.
+    pub whole: bool,
+    /// Keys of those that do.
+    pub running: Vec<String>,
+    /// All of them, as they are.
+    pub before: Vec<Before>,
+}
+
+impl Services {
+    pub async fn look(app: &App, items: &[(Item, Planned)]) -> Result<Self, Error> {
+        let live = app.engine.services(Scope::Stack(&app.name)).await?;
+        let mut running = Vec::new();
+        let mut whole = true;
+        for service in &app.stack.services {
+            let name = service.spec.name.as_deref();
+            let found = live.iter().filter_map(|s| s.spec.as_ref());
+            let found = found.clone().find(|spec| spec.name.as_deref() == name);
+            match found {
+                Some(spec) if wants_tasks(spec) => running.push(service.key.clone()),
+                // Stopped by a restore that failed, or by hand.
+                Some(_) if wants_tasks(&service.spec) => whole = false,
+                Some(_) => {}
+                None => whole = false,
+            }
+        }
+        // There is nothing to restore, so nothing has to stop.
+        if items.is_empty() {
+            running.clear();
+        }
+        Ok(Services { whole, running, before: recover::services(live.iter()) })
+    }
+
+    /// Stops what runs, databases last, and returns what was stopped. If
+    /// that fails, or is cancelled, everything is started again.
+    pub async fn stop(
+        &self,
+        context: &Context,
+        app: &App,
+        data: &BTreeSet<String>,
+        cancel: &CancellationToken,
+    ) -> Result<StoppedApp, Error> {
+        let (stores, apps): (Vec<String>, Vec<String>) =
+            self.running.iter().cloned().partition(|key| data.contains(key));
+        let mut stopped = StoppedApp::default();
+        let outcome = {
+            let StoppedApp { apps: apps_stopped, data: data_stopped } = &mut stopped;
+            let stopping = async {
+                context.progress.step("stop services");
+                app::scale_down(context, app, &apps, STOP, apps_stopped).await?;
+                app::scale_down(context, app, &stores, STOP, data_stopped).await?;
+                Ok(())
+            };
+            unless_cancelled(cancel, "the app is unchanged", stopping).await
+        };
+        match outcome {
+            Ok(()) => Ok(stopped),
+            Err(error) => Err(stopped.bring_back(context, app, error).await),
+        }
+    }
+
+    /// Starts the services that receive dumps, and nothing else; returns
+    /// what is still stopped. An incomplete stack is deployed for that.
+    pub async fn start_data(
+        &self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        data: &BTreeSet<String>,
+        stopped: StoppedApp,
+    ) -> Result<Stopped, Error> {
+        if self.whole {
+            if !data.is_empty() {
+                context.progress.step("start data stores");
+            }
+            let failed = app::bring_back(context, app, &stopped.data, START).await;
+            let mut services = keys(&failed);
+            let Some((_, first)) = failed.into_iter().next() else { return Ok(stopped.apps) };
+            services.extend(stopped.apps.services().into_iter().map(Into::into));
+            return Err(Error::LeftStopped { services, source: Box::new(first.into()) });
+        }
+        context.progress.step("deploy");
+        let options = DeployOptions { restoring: true, ..DeployOptions::default() };
+        deploy(context, guard, app, &options).await?;
+        let mut apps = Stopped::default();
+        if !data.is_empty() {
+            let keys = app.stack.services.iter().map(|s| s.key.clone());
+            let others: Vec<String> = keys.filter(|key| !data.contains(key)).collect();
+            app::scale_down(context, app, &others, STOP, &mut apps).await?;
+        }
+        Ok(apps)
+    }
+
+    /// Starts the rest.
+    pub async fn start_rest(
+        &self,
+        context: &Context,
+        app: &App,
+        apps: Stopped,
+    ) -> Result<(), Error> {
+        context.progress.step("start services");
+        let failed = app::bring_back(context, app, &apps, START).await;
+        let services = keys(&failed);
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some((_, first)) => {
+                Err(not_started(app, "the data is restored", services, first.into()))
+            }
+        }
+    }
+}
+
+fn keys(failed: &[(String, app::Error)]) -> Vec<String> {
+    failed.iter().map(|(key, _)| key.clone()).collect()
+}
+
+/// The error of services that did not start, after something else failed or
+/// because of what kept the first of them.
+fn not_started(app: &App, data: &'static str, services: Vec<String>, because: Error) -> Error {
+    let app = app.entry.name.to_string();
+    Error::NotStarted { app, services, data, source: Box::new(because) }
+}
+
+/// Stopped services, by when they are started again.
+#[derive(Debug, Default)]
+pub(super) struct StoppedApp {
+    pub apps: Stopped,
+    pub data: Stopped,
+}
+
+impl StoppedApp {
+    /// Starts everything again after a failure that did not change the data,
+    /// and returns that failure, with the services that did not start.
+    pub async fn bring_back(self, context: &Context, app: &App, because: Error) -> Error {
+        context.progress.step("start services");
+        let mut failed = app::bring_back(context, app, &self.data, START).await;
+        failed.extend(app::bring_back(context, app, &self.apps, START).await);
+        for (service, error) in &failed {
+            context.progress.warn(format!("`{service}` did not start again: {error}"));
+        }
+        match keys(&failed) {
+            services if services.is_empty() => because,
+            services => not_started(app, "its data is unchanged", services, because),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! An operation that did not end, because its process was killed or lost its swarm, is
+//! finished or undone: by anyone who has the app in their folder, on any machine.
+//!
+//! Programs that it started in services outlive its process; what begins here waits for
+//! them, so that none runs twice at once.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    app::{self, App, Context, Error, Leaving, OnServer, Unfinished},
+    backup::{self, Options, Which},
+    engine::Engine,
+    home::AppGuard,
+    hooks::{self, consent},
+    owner::{
+        Confined,
+        history::Line,
+        journal::{Entry, Journal as Kept, Outcome, Undo, What},
+    },
+    plugin::{Role, Transition},
+    recipe::Version,
+};
+
+use super::{
+    DeployOptions, DeployReport, RestoreReport, SetReport,
+    backup::{back_up_alone, end_unfinished},
+    deploy,
+    journal::Journal,
+    lease::{Lease, leased_anyway},
+    recover::{restore_files, undo_services},
+    restore::prepare_restore,
+    undeploy::{finish_removal, finish_undeploy},
+    unfinished::{self as known},
+};
+
+/// How long a program of the operation may still run.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(600);
+/// How long tasks may take to end.
+const TASK_PATIENCE: Duration = Duration::from_secs(300);
+const POLL: Duration = Duration::from_millis(500);
+
+/// What finishing an operation did.
+#[derive(Debug)]
+pub enum Resumed {
+    Deployed(Box<DeployReport>),
+    Undeployed,
+    /// Its settings in this folder are still there.
+    Removed,
+    BackedUp(SetReport),
+    Restored(RestoreReport),
+    /// It had ended; only that was not written down.
+    Ended,
+}
+
+/// The operation on an app that did not end.
+///
+/// # Errors
+/// [`Error::NothingUnfinished`], [`Error::BadJournal`], and what the engine says.
+pub async fn unfinished(on_server: &OnServer) -> Result<Unfinished, Error> {
+    let running = known::is_held(&on_server.engine).await?;
+    Ok(Unfinished { running, ..known::told(&look(on_server).await?) })
+}
+
+/// What was done to an app, oldest first, and what is unfinished.
+///
+/// # Errors
+/// [`Error::BadJournal`], and what the engine says.
+pub async fn history(on_server: &OnServer) -> Result<(Vec<Line>, Option<Unfinished>), Error> {
+    on_server.engine.require().await?;
+    known::history(&on_server.engine).await
+}
+
+async fn look(on_server: &OnServer) -> Result<Kept, Error> {
+    on_server.engine.require().await?;
+    let app = &on_server.entry.name;
+    let nothing = || Error::NothingUnfinished { app: app.to_string() };
+    let kept = known::look(&on_server.engine).await?.ok_or_else(nothing)?;
+    if kept.reached.outcome.is_some() {
+        // It ended, and its process only did not come to say so.
+        known::refuse_unfinished(&on_server.engine, app.as_str()).await?;
+        return Err(nothing());
+    }
+    if kept.entry.app != app.as_str() {
+        return Err(Error::OtherGoal {
+            app: app.to_string(),
+            told: kept.entry.told(),
+            reason: "it is of another app".into(),
+        });
+    }
+    Ok(kept)
+}
+
+/// Finishes the operation on an app that did not end. If that fails, it ends as one that
+/// failed: what it changed is undone, as far as that is possible.
+///
+/// # Errors
+/// [`Error::NothingUnfinished`], [`Error::Undoing`], [`Error::OtherGoal`],
+/// [`Error::StillRunning`], and those of the operation.
+pub async fn resume(
+    context: &Context,
+    guard: &AppGuard,
+    options: &Options,
+) -> Result<Resumed, backup::Error> {
+    let app = guard.app();
+    let kept = look(&OnServer::new(&context.home, app)?).await?;
+    if kept.reached.aborting && kept.entry.what != What::Backup {
+        let app = app.name.to_string();
+        return Err(Error::Undoing { app, told: kept.entry.told() }.into());
+    }
+    const DOING: &str = "the resumption of an operation";
+    match kept.entry.what {
+        What::Deploy => {
+            let released = kept.entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
+            let version = released.map_or(Version::Newest, Version::Named);
+            let mut loaded = app::load_to_deploy(context, app, &version).await?;
+            let deploys = DeployOptions {
+                version: if kept.entry.named { version } else { Version::Newest },
+                detach: kept.entry.detach,
+                downgrade: true,
+                ..DeployOptions::default()
+            };
+            let engine = std::sync::Arc::clone(&loaded.engine);
+            leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                let done = deploy::finish(context, guard, &mut loaded, &deploys, journal).await?;
+                Ok(Resumed::Deployed(Box::new(done)))
+            })
+            .await
+        }
+        What::Undeploy | What::Remove => {
+            let leaving = Leaving::load(context, app).await?;
+            let engine = leaving.engine();
+            leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                if kept.entry.what == What::Remove {
+                    finish_removal(context, &leaving, journal).await?;
+                    return Ok(Resumed::Removed);
+                }
+                finish_undeploy(context, &leaving, journal, TASK_PATIENCE).await?;
+                Ok(Resumed::Undeployed)
+            })
+            .await
+        }
+        What::Restore => {
+            let set = kept.entry.set.clone().map_or(Which::Latest, Which::Named);
+            let mut loaded = app::load_deployed(context, app).await?;
+            let engine = std::sync::Arc::clone(&loaded.engine);
+            leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                let restore = prepare_restore(context, guard, &loaded, &set, options).await?;
+                let done = restore.finish(context, guard, &mut loaded, options, journal).await?;
+                Ok(Resumed::Restored(done))
+            })
+            .await
+        }
+        What::Backup => {
+            let loaded = app::load_deployed(context, app).await?;
+            leased_anyway(context, &loaded.engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &loaded.engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                end_unfinished(context, guard, &loaded, options, journal).await?;
+                let done = back_up_alone(context, guard, &loaded, options, lease).await?;
+                Ok(Resumed::BackedUp(done))
+            })
+            .await
+        }
+    }
+}
+
+/// Undoes the operation on an app that did not end, as far as its journal allows: services
+/// get back what they had, what was made for it goes, and plugins are told. Volumes are kept.
+///
+/// # Errors
+/// [`Error::NothingUnfinished`], [`Error::PastReturn`], [`Error::StillRunning`],
+/// [`Error::NotUndone`].
+pub async fn abort(
+    context: &Context,
+    guard: &AppGuard,
+    options: &Options,
+) -> Result<(), backup::Error> {
+    let app = guard.app();
+    let on_server = OnServer::new(&context.home, app)?;
+    let kept = look(&on_server).await?;
+    if kept.is_past_return() {
+        let step = kept.entry.point_of_no_return();
+        return Err(Error::PastReturn {
+            app: app.name.to_string(),
+            told: kept.entry.told(),
+            step: step.map(|(_, step)| step.name.clone()).unwrap_or_default(),
+        }
+        .into());
+    }
+    const DOING: &str = "the undoing of an operation";
+    if kept.entry.what == What::Backup {
+        let loaded = app::load_deployed(context, app).await?;
+        return leased_anyway(context, &loaded.engine, guard, DOING, async |lease: &Lease| {
+            match take(context, &loaded.engine, lease, &kept).await? {
+                Some(journal) => end_unfinished(context, guard, &loaded, options, journal).await,
+                None => Ok(()),
+            }
+        })
+        .await;
+    }
+    let engine = &on_server.engine;
+    leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
+        let Some(journal) = take(context, engine, lease, &kept).await? else { return Ok(()) };
+        journal.abort().await?;
+        let undoes = |undo: Undo| {
+            let steps = kept.entry.steps.iter().take(kept.reached.step.map_or(0, |step| step + 1));
+            steps.into_iter().any(|step| step.undo == undo)
+        };
+        if undoes(Undo::Services) || undoes(Undo::Start) {
+            undo_services(&*context.progress, engine, &kept.entry).await?;
+        }
+        restore_files(context, guard, &kept.entry)?;
+        if undoes(Undo::Tell) {
+            tell(context, guard, lease, &kept).await;
+        }
+        journal.end(context, Outcome::Aborted, None).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The journal, now that nobody else changes the app, once what it started has ended; none
+/// where it ended in between, or had ended.
+async fn take(
+    context: &Context,
+    engine: &Confined,
+    lease: &Lease,
+    kept: &Kept,
+) -> Result<Option<Journal>, Error> {
+    let app = kept.entry.app.clone();
+    let now = match known::look(engine).await? {
+        Some(now) if now.entry.operation == kept.entry.operation => now,
+        _ => return Err(Error::PlanChanged { app }),
+    };
+    if now.reached.outcome.is_some() {
+        known::refuse_unfinished(engine, &app).await?;
+        return Ok(None);
+    }
+    let ending = Instant::now() + PROGRAM_PATIENCE;
+    for program in &now.reached.programs {
+        let mut told = false;
+        while engine.has_programs(&program.container).await? {
+            let service = crate::text::line(&program.service).into_owned();
+            if Instant::now() >= ending {
+                return Err(Error::StillRunning { app, service });
+            }
+            if !told {
+                told = true;
+                context.progress.step(format!("wait for a program in {service} to end"));
+            }
+            sleep(POLL).await;
+        }
+    }
+    let journal = Journal::go_on(engine, lease, now);
+    journal.forget_programs().await?;
+    Ok(Some(journal))
+}
+
+/// Calls `deploy-failed` of the plugins whose `before-deploy` was called, as far as they can
+/// be had here.
+async fn tell(context: &Context, guard: &AppGuard, lease: &Lease, kept: &Kept) {
+    let warn = |message: String| context.progress.warn(message);
+    let Entry { pin, before, after, .. } = &kept.entry;
+    let transition = Transition { before: before.clone(), after: after.clone() };
+    let version = pin.as_ref().and_then(|pin| pin.released()).cloned();
+    let version = version.map_or(Version::Newest, Version::Named);
+    let telling = async {
+        let app: App = app::load(context, guard.app(), &version).await?;
+        app.engine.fence(Some(lease.as_fence()));
+        let components = app.components()?;
+        let wishes = consent::wishes(&app, &components, &[]);
+        let agreed = components
+            .iter()
+            .filter(|component| wishes.iter().all(|wish| wish.plugin != component.entry.name));
+        let roles = &[Role::Lifecycle];
+        let plugins = hooks::start_components(context, &app, agreed, roles).await?;
+        for (name, mut plugin) in plugins {
+            let step = format!("{name}: before-deploy");
+            let begun = kept.entry.index(&step).is_some_and(|i| Some(i) <= kept.reached.step);
+            if begun && let Err(error) = plugin.deploy_failed(&transition, true).await {
+                warn(format!("{name}: `deploy-failed` failed: {error}"));
+            }
+        }
+        Ok::<(), Error>(())
+    };
+    if let Err(error) = telling.await {
+        warn(format!("plugins were not told, because the recipe cannot be read: {error}"));
+    }
+}

@@ -1,0 +1,178 @@
+//! What an app's swarm knows of operations: the one that did not end, and those that did.
+
+use jiff::Timestamp;
+
+use crate::{
+    app::{Error, Unfinished},
+    engine::{self, Engine},
+    home::StackName,
+    owner::{
+        Confined,
+        history::{self, History, Line},
+        journal::{self as kept, Journal as Kept, Outcome},
+        lease,
+    },
+};
+
+/// Number of attempts if somebody else keeps changing the history; then it is an error.
+const TRIES: usize = 5;
+
+/// Writes the line of the history and removes the journal.
+pub(super) async fn close(
+    engine: &dyn Engine,
+    stack: &StackName,
+    kept: &Kept,
+    by: &str,
+    error: Option<String>,
+) -> Result<(), Error> {
+    let Kept { entry, reached, .. } = kept;
+    let outcome = reached.outcome.unwrap_or(Outcome::Failed);
+    let began_by = format!("{} on {}", entry.user, entry.host);
+    let line = Line {
+        operation: entry.operation.clone(),
+        what: entry.what,
+        user: entry.user.clone(),
+        host: entry.host.clone(),
+        began: entry.began,
+        ended: Timestamp::now(),
+        before: entry.before.clone(),
+        after: entry.after.clone(),
+        set: entry.set.clone(),
+        outcome,
+        step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
+        error,
+        by: (by != began_by).then(|| by.to_owned()),
+    };
+    add_line(engine, stack, line).await?;
+    Ok(gone(engine.remove_config(&kept.config).await)?)
+}
+
+async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        let written = match history_of(engine, stack).await? {
+            None => {
+                let spec = history::spec(stack, Vec::new(), line.clone());
+                engine.create_config(spec).await.map(drop)
+            }
+            Some(known) => {
+                let spec = history::spec(stack, known.lines, line.clone());
+                engine.update_config(&known.config, known.version, spec).await
+            }
+        };
+        match written {
+            Err(engine::Error::OutOfSequence { .. } | engine::Error::Exists { .. }) => {}
+            Err(error) if error.is_not_found() => {}
+            written => return Ok(written?),
+        }
+    }
+    Err(engine::Error::OutOfSequence { service: history::name(stack) }.into())
+}
+
+pub(super) async fn history_of(
+    engine: &dyn Engine,
+    stack: &StackName,
+) -> Result<Option<History>, Error> {
+    let name = history::name(stack);
+    match engine.config(&name).await {
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(config) => match History::read(&config) {
+            Ok(history) => Ok(Some(history)),
+            Err(why) => Err(Error::BadJournal { name, reason: why.to_string() }),
+        },
+    }
+}
+
+/// What was done to an app, oldest first, and what is unfinished.
+///
+/// # Errors
+/// [`Error::BadJournal`], and what the engine says.
+pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>), Error> {
+    let beneath = engine.beneath();
+    let lines = history_of(&*beneath, engine.stack()).await?;
+    let open = look(engine).await?.filter(|kept| kept.reached.outcome.is_none());
+    let unfinished = match open {
+        Some(kept) => Some(Unfinished { running: is_held(engine).await?, ..told(&kept) }),
+        None => None,
+    };
+    Ok((lines.map(|history| history.lines).unwrap_or_default(), unfinished))
+}
+
+/// The journal of an operation that did not end.
+pub(super) async fn look(confined: &Confined) -> Result<Option<Kept>, Error> {
+    let name = kept::name(confined.stack());
+    let config = match confined.beneath().config(&name).await {
+        Ok(config) => config,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let kept = Kept::read(&config).map_err(|why| bad(confined.stack(), why.to_string()))?;
+    Ok(Some(kept))
+}
+
+/// Fails where an operation on the app did not end; one that did, and only did not say so,
+/// gets its line of the history.
+///
+/// # Errors
+/// [`Error::Unfinished`], [`Error::BadJournal`], and what the engine says.
+pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<(), Error> {
+    match look(confined).await? {
+        None => Ok(()),
+        Some(kept) if kept.reached.outcome.is_some() => {
+            let by = format!("{} on {}", kept.entry.user, kept.entry.host);
+            close(&*confined.beneath(), confined.stack(), &kept, &by, None).await
+        }
+        Some(kept) => {
+            Err(Error::Unfinished(Box::new(Unfinished { app: app.to_owned(), ..told(&kept) })))
+        }
+    }
+}
+
+/// The same, unless somebody has the app's lease: that operation is at work.
+///
+/// # Errors
+/// As [`refuse_unfinished`].
+pub(super) async fn refuse_abandoned(confined: &Confined, app: &str) -> Result<(), Error> {
+    if look(confined).await?.is_some() && !is_held(confined).await? {
+        refuse_unfinished(confined, app).await?;
+    }
+    Ok(())
+}
+
+/// Whether somebody has the app's lease.
+pub(super) async fn is_held(confined: &Confined) -> Result<bool, Error> {
+    match confined.beneath().config(&lease::name(confined.stack())).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What people are told of one.
+pub(super) fn told(kept: &Kept) -> Unfinished {
+    let point = kept.entry.point_of_no_return();
+    Unfinished {
+        app: kept.entry.app.clone(),
+        operation: kept.entry.operation.clone(),
+        what: kept.entry.what,
+        told: kept.entry.told(),
+        began: kept.entry.began,
+        steps: kept.entry.steps.clone(),
+        step: kept.reached.step,
+        no_return: point.map(|(_, step)| step.name.clone()),
+        past_return: kept.is_past_return(),
+        aborting: kept.reached.aborting,
+        running: false,
+    }
+}
+
+pub(super) fn bad(stack: &StackName, reason: String) -> Error {
+    Error::BadJournal { name: kept::name(stack), reason }
+}
+
+pub(super) fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Error> {
+    match result {
+        Err(error) if !error.is_not_found() => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,207 @@
+//! What was done to an app: one config a stack, `potluck.<stack>.history`, with a line for
+//! each operation that ended; pure.
+//!
+//! The lines are a label, updated by version, newest last; the oldest go when there are
+//! more than [`MOST`]. Foreign data, as journals are.
+
+use std::collections::HashMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    journal::{Outcome, What},
+    record::{KIND_LABEL, Unreadable, content, own_name},
+};
+use crate::{engine::api, home::StackName, text};
+
+/// The label's value on histories.
+const HISTORY_KIND: &str = "history";
+const LINES_LABEL: &str = "org.potluck.lines";
+/// The newest form of a history that is understood.
+const FORMAT: u32 = 1;
+/// Operations that are remembered.
+const MOST: usize = 50;
+/// Bytes of the lines that are read.
+const LONGEST: usize = 256 * 1024;
+/// Characters of each of a line's texts.
+const SHOWN: usize = 300;
+
+/// One operation that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub operation: String,
+    pub what: What,
+    /// The account and the machine that began it.
+    pub user: String,
+    pub host: String,
+    pub began: Timestamp,
+    pub ended: Timestamp,
+    /// Versions of the recipe.
+    #[serde(default)]
+    pub before: Option<String>,
+    #[serde(default)]
+    pub after: Option<String>,
+    /// The backup set that it made or restored.
+    #[serde(default)]
+    pub set: Option<String>,
+    pub outcome: Outcome,
+    /// The step that failed, or after which it was aborted.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// What it failed with, in one line.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Who finished or undid it, where that is someone else.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+impl Line {
+    /// The same, fit to be shown.
+    fn cleaned(mut self) -> Self {
+        let clean = |text: &mut String| *text = text::line_of(text, SHOWN).into_owned();
+        [&mut self.operation, &mut self.user, &mut self.host].into_iter().for_each(clean);
+        let optional = [
+            &mut self.before,
+            &mut self.after,
+            &mut self.set,
+            &mut self.step,
+            &mut self.error,
+            &mut self.by,
+        ];
+        optional.into_iter().flatten().for_each(clean);
+        self
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    format: u32,
+}
+
+/// A history as it is on the swarm.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct History {
+    /// The config's id, and the version to change it by.
+    pub config: String,
+    pub version: u64,
+    /// Oldest first.
+    pub lines: Vec<Line>,
+}
+
+/// The name of a stack's history.
+pub(crate) fn name(stack: &StackName) -> String {
+    own_name(stack, ".history")
+}
+
+/// The config that a history is kept as, with one more line.
+pub(crate) fn spec(stack: &StackName, mut lines: Vec<Line>, line: Line) -> api::ConfigSpec {
+    lines.retain(|known| known.operation != line.operation);
+    lines.push(line.cleaned());
+    lines.drain(..lines.len().saturating_sub(MOST));
+    let labels = HashMap::from([
+        (KIND_LABEL.to_owned(), HISTORY_KIND.to_owned()),
+        (LINES_LABEL.to_owned(), serde_json::json!(lines).to_string()),
+    ]);
+    api::ConfigSpec {
+        name: Some(name(stack)),
+        labels: Some(labels),
+        data: Some(STANDARD.encode(serde_json::json!(Content { format: FORMAT }).to_string())),
+        ..Default::default()
+    }
+}
+
+impl History {
+    /// # Errors
+    /// What is no history of a form that is understood.
+    pub fn read(config: &api::Config) -> Result<Self, Unreadable> {
+        let broken = |reason: &str| Unreadable::Broken(reason.to_owned());
+        let spec = config.spec.as_ref().ok_or_else(|| broken("it has no specification"))?;
+        let data = STANDARD
+            .decode(spec.data.as_deref().unwrap_or_default())
+            .map_err(|_| broken("its content is not base64"))?;
+        let Content { .. } = content(&data, FORMAT)?;
+        let lines = spec.labels.as_ref().and_then(|labels| labels.get(LINES_LABEL));
+        let lines = lines.ok_or_else(|| broken("it has no lines"))?;
+        if lines.len() > LONGEST {
+            return Err(broken("it is too large"));
+        }
+        let lines: Vec<Line> =
+            serde_json::from_str(lines).map_err(|error| broken(&error.to_string()))?;
+        let index = config.version.as_ref().and_then(|version| version.index);
+        Ok(History {
+            config: config.id.clone().ok_or_else(|| broken("it has no id"))?,
+            version: index.ok_or_else(|| broken("it has no version"))?,
+            lines: lines.into_iter().map(Line::cleaned).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(operation: usize) -> Line {
+        Line {
+            operation: operation.to_string(),
+            what: What::Deploy,
+            user: "anna".into(),
+            host: "laptop".into(),
+            began: "2026-11-26T03:00:00Z".parse().unwrap(),
+            ended: "2026-11-26T03:00:15Z".parse().unwrap(),
+            before: None,
+            after: Some("1".into()),
+            set: None,
+            outcome: Outcome::Failed,
+            step: Some("services".into()),
+            error: Some(format!("a\u{1b}[31m{}", "x".repeat(2 * SHOWN))),
+            by: None,
+        }
+    }
+
+    fn config(spec: api::ConfigSpec) -> api::Config {
+        api::Config {
+            id: Some("c1".into()),
+            version: Some(api::ObjectVersion { index: Some(7) }),
+            spec: Some(spec),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_operations_are_remembered_once_each_and_harmlessly() {
+        let stack = StackName::new("a_example").unwrap();
+        let mut lines = Vec::new();
+        for operation in 0..MOST + 3 {
+            let spec = spec(&stack, lines, line(operation));
+            let labels = spec.labels.clone().unwrap();
+            assert!(!labels.contains_key(crate::engine::STACK_LABEL), "docker would remove it");
+            lines = History::read(&config(spec)).unwrap().lines;
+        }
+        let again = spec(&stack, lines, line(MOST + 2));
+        let History { lines, version, .. } = History::read(&config(again)).unwrap();
+        assert_eq!((lines.len(), version), (MOST, 7));
+        assert_eq!(lines.last().unwrap().operation, (MOST + 2).to_string());
+        assert_eq!(lines[0].operation, "3");
+        let error = lines[0].error.as_deref().unwrap();
+        assert!(error.len() <= SHOWN + 4 && !error.contains('\u{1b}'), "{error:?}");
+    }
+
+    #[test]
+    fn what_is_no_history_is_said() {
+        let of = |data: &str, lines: &str| {
+            let labels = Some(HashMap::from([(LINES_LABEL.to_owned(), lines.to_owned())]));
+            let data = Some(STANDARD.encode(data));
+            History::read(&config(api::ConfigSpec { data, labels, ..Default::default() }))
+        };
+        let format = r#"{"format":1}"#;
+        for (data, lines) in [("", "[]"), ("{}", "[]"), (format, "{}"), (format, "[{}]")] {
+            assert!(matches!(of(data, lines), Err(Unreadable::Broken(_))), "{data} {lines}");
+        }
+        assert!(matches!(of(format, &" ".repeat(LONGEST + 1)), Err(Unreadable::Broken(_))));
+        assert_eq!(of(r#"{"format":2}"#, "[]"), Err(Unreadable::Newer));
+        assert_eq!(of(format, "[]").map(|it| it.lines.len()), Ok(0));
+    }
+}

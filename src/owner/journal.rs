@@ -1,0 +1,481 @@
+//! The journal of an operation: one config a stack, `potluck.<stack>.journal`, for as long
+//! as the operation is unfinished; pure.
+//!
+//! Its content, which swarm never changes, is what was decided before the first step: the
+//! steps, and what undoing them needs. How far it came is a label, which is updated by
+//! version, once as each step begins. Another operator's potluck reads it after a crash, so
+//! it is foreign data: typed, for this stack only, without paths, addresses, values or
+//! grants.
+
+use std::{collections::HashMap, fmt, io::Write};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::record::{KIND_LABEL, Unreadable, content, own_name};
+use crate::{
+    bounded,
+    engine::{Kind, LARGEST_CONFIG, api},
+    home::{
+        LockFile, StackName,
+        lock_file::{RecipePin, Upgrade},
+    },
+    text,
+};
+
+/// The label's value on journals.
+const JOURNAL_KIND: &str = "journal";
+/// How far it came, as JSON.
+const REACHED_LABEL: &str = "org.potluck.reached";
+/// The newest form of a journal that is understood.
+const FORMAT: u32 = 1;
+/// Bytes of a journal that are read, once it is no longer compressed.
+const MOST: u64 = 16 << 20;
+/// Characters of each foreign text that are shown.
+const SHOWN: usize = 120;
+
+/// What kind of change an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    Deploy,
+    Undeploy,
+    Remove,
+    Backup,
+    Restore,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            What::Deploy => "deploy",
+            What::Undeploy => "undeploy",
+            What::Remove => "removal",
+            What::Backup => "backup",
+            What::Restore => "restore",
+        })
+    }
+}
+
+/// How what a step did is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undo {
+    /// It leaves nothing that has to be undone.
+    Nothing,
+    /// The plugin receives `deploy-failed` or `after-backup`.
+    Tell,
+    /// Services get the specs that they had, and what was made for the operation goes.
+    Services,
+    /// Services that were stopped start again.
+    Start,
+    /// There is no way back once it began: only finishing.
+    Never,
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Undo::Nothing => "nothing to undo",
+            Undo::Tell => "undone by telling the plugin",
+            Undo::Services => "undone by restoring the services' specs",
+            Undo::Start => "undone by starting the services again",
+            Undo::Never => "cannot be undone",
+        })
+    }
+}
+
+/// A part of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `services`, `wordpress: migrate 2`; unique within the operation.
+    pub name: String,
+    pub undo: Undo,
+}
+
+impl Step {
+    pub(crate) fn new(name: impl Into<String>, undo: Undo) -> Self {
+        Step { name: name.into(), undo }
+    }
+}
+
+/// A service before the operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Before {
+    pub id: String,
+    pub spec: api::ServiceSpec,
+}
+
+/// What an app's lock file says of what was deployed; its grants are not among it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Marks {
+    recipe: Option<RecipePin>,
+    begun: Option<RecipePin>,
+    upgrade: Option<Upgrade>,
+    restoring: Option<String>,
+    resting: Vec<String>,
+}
+
+impl Marks {
+    pub fn of(lock: &LockFile) -> Self {
+        Marks {
+            recipe: lock.recipe.clone(),
+            begun: lock.begun.clone(),
+            upgrade: lock.upgrade.clone(),
+            restoring: lock.restoring.clone(),
+            resting: lock.resting.clone(),
+        }
+    }
+
+    /// Puts them into a lock file, and returns whether it differs by that.
+    pub fn put(self, lock: &mut LockFile) -> bool {
+        let before = lock.clone();
+        lock.recipe = self.recipe;
+        lock.begun = self.begun;
+        lock.upgrade = self.upgrade;
+        lock.restoring = self.restoring;
+        lock.resting = self.resting;
+        *lock != before
+    }
+}
+
+/// What was decided before the first step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Tells this operation from any other.
+    pub operation: String,
+    pub what: What,
+    pub app: String,
+    pub recipe: String,
+    /// The account and the machine that began it.
+    pub user: String,
+    pub host: String,
+    pub began: Timestamp,
+    /// The lock of the app on that machine: its folder's.
+    #[serde(default)]
+    pub place: Option<String>,
+    /// The version of the recipe that ran before, as hooks know it.
+    #[serde(default)]
+    pub before: Option<String>,
+    /// The version that it is about.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// What names that version to git.
+    #[serde(default)]
+    pub pin: Option<RecipePin>,
+    /// The version that the settings pinned before.
+    #[serde(default)]
+    pub pinned: Option<String>,
+    /// Whether its operator named that version.
+    #[serde(default)]
+    pub named: bool,
+    /// Whether nobody waits for the services.
+    #[serde(default)]
+    pub detach: bool,
+    /// The backup set that it makes or restores.
+    #[serde(default)]
+    pub set: Option<String>,
+    /// Digest of the specs that a deploy brings, without which another folder may bring
+    /// others.
+    #[serde(default)]
+    pub wanted: Option<String>,
+    pub steps: Vec<Step>,
+    /// The stack's services as they were.
+    #[serde(default)]
+    pub services: Vec<Before>,
+    /// Whether they ever ran, so that they may come back by themselves.
+    #[serde(default)]
+    pub ran: bool,
+    /// What did not exist and is made: goes when the operation is undone. Never volumes.
+    #[serde(default)]
+    pub made: Vec<(MadeKind, String)>,
+    #[serde(default)]
+    pub marks: Marks,
+}
+
+/// The kinds of objects that an undone operation removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MadeKind {
+    Service,
+    Network,
+    Secret,
+    Config,
+}
+
+impl MadeKind {
+    pub fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Service => Some(MadeKind::Service),
+            Kind::Network => Some(MadeKind::Network),
+            Kind::Secret => Some(MadeKind::Secret),
+            Kind::Config => Some(MadeKind::Config),
+            Kind::Volume | Kind::Task | Kind::Node | Kind::Container | Kind::Image => None,
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Done,
+    /// It failed, and what it had changed is as it was before.
+    FailedAndUndone,
+    /// It failed, and something of it is left.
+    Failed,
+    /// An operator undid it.
+    Aborted,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Done => "done",
+            Outcome::FailedAndUndone => "failed and undone",
+            Outcome::Failed => "failed",
+            Outcome::Aborted => "aborted",
+        })
+    }
+}
+
+/// A container in which programs of the operation were started, which killing potluck does
+/// not end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub service: String,
+    pub container: String,
+}
+
+/// How far an operation came.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Reached {
+    /// The step that began last.
+    pub step: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Program>,
+    /// Once it ended, and only its line of the history may be missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Undoing it began: finishing it is no longer possible.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub aborting: bool,
+}
+
+/// A journal as it is on the swarm.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Journal {
+    /// The config's id, and the version to change it by.
+    pub config: String,
+    pub version: u64,
+    pub entry: Entry,
+    pub reached: Reached,
+    spec: api::ConfigSpec,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content<E> {
+    format: u32,
+    #[serde(flatten)]
+    entry: E,
+}
+
+/// The name of a stack's journal.
+pub(crate) fn name(stack: &StackName) -> String {
+    own_name(stack, ".journal")
+}
+
+/// The config that a journal is kept as.
+///
+/// # Errors
+/// [`TooLarge`].
+pub(crate) fn spec(stack: &StackName, entry: &Entry) -> Result<api::ConfigSpec, TooLarge> {
+    let json = serde_json::json!(Content { format: FORMAT, entry }).to_string();
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+    let packed = packed.write_all(json.as_bytes()).and_then(|()| packed.finish());
+    let data = packed.ok().filter(|data| data.len() <= LARGEST_CONFIG).ok_or(TooLarge)?;
+    if json.len() as u64 > MOST {
+        return Err(TooLarge);
+    }
+    Ok(api::ConfigSpec {
+        name: Some(name(stack)),
+        labels: Some(labels(&Reached::default())),
+        data: Some(STANDARD.encode(data)),
+        ..Default::default()
+    })
+}
+
+/// What would have to be kept does not fit into a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+fn labels(reached: &Reached) -> HashMap<String, String> {
+    HashMap::from([
+        (KIND_LABEL.to_owned(), JOURNAL_KIND.to_owned()),
+        (REACHED_LABEL.to_owned(), serde_json::json!(reached).to_string()),
+    ])
+}
+
+impl Entry {
+    /// The step that has a name.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.steps.iter().position(|step| step.name == name)
+    }
+
+    /// The step from which on there is no way back.
+    pub fn point_of_no_return(&self) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().find(|(_, step)| step.undo == Undo::Never)
+    }
+
+    /// `the deploy of wiki.example.org to 1.2.0, begun by anna on laptop at …`.
+    pub fn told(&self) -> String {
+        let [app, user, host] =
+            [&self.app, &self.user, &self.host].map(|text| text::line_of(text, SHOWN));
+        let to = match (self.what, &self.after, &self.set) {
+            (What::Deploy, Some(version), _) => format!(" to {}", text::line_of(version, SHOWN)),
+            (What::Restore, _, Some(set)) => format!(" from {}", text::line_of(set, SHOWN)),
+            _ => String::new(),
+        };
+        let began = self.began.strftime("%Y-%m-%d %H:%M:%S UTC");
+        format!("the {} of {app}{to}, begun by {user} on {host} at {began}", self.what)
+    }
+}
+
+impl Journal {
+    /// # Errors
+    /// What is no journal of a form that is understood.
+    pub fn read(config: &api::Config) -> Result<Self, Unreadable> {
+        let broken = |reason: &str| Unreadable::Broken(reason.to_owned());
+        let spec = config.spec.as_ref().ok_or_else(|| broken("it has no specification"))?;
+        let packed = STANDARD
+            .decode(spec.data.as_deref().unwrap_or_default())
+            .map_err(|_| broken("its content is not base64"))?;
+        let json = bounded::read(ZlibDecoder::new(packed.as_slice()) as ZlibDecoder<&[u8]>, MOST)
+            .map_err(|error| broken(&error.to_string()))?;
+        let Content { entry, .. } = content::<Content<Entry>>(&json, FORMAT)?;
+        let reached = spec.labels.as_ref().and_then(|labels| labels.get(REACHED_LABEL));
+        let reached = reached.ok_or_else(|| broken("it does not say how far it came"))?;
+        let reached: Reached =
+            serde_json::from_str(reached).map_err(|error| broken(&error.to_string()))?;
+        if reached.step.is_some_and(|step| step >= entry.steps.len()) {
+            return Err(broken("it is at a step that it does not have"));
+        }
+        let index = config.version.as_ref().and_then(|version| version.index);
+        Ok(Journal {
+            config: config.id.clone().ok_or_else(|| broken("it has no id"))?,
+            version: index.ok_or_else(|| broken("it has no version"))?,
+            entry,
+            reached,
+            spec: spec.clone(),
+        })
+    }
+
+    /// The same, at another place.
+    pub fn at(&self, reached: &Reached) -> api::ConfigSpec {
+        api::ConfigSpec { labels: Some(labels(reached)), ..self.spec.clone() }
+    }
+
+    /// The step that began last; none before the first.
+    pub fn step(&self) -> Option<&Step> {
+        self.entry.steps.get(self.reached.step?)
+    }
+
+    /// Whether its point of no return is passed.
+    pub fn is_past_return(&self) -> bool {
+        let point = self.entry.point_of_no_return();
+        point.is_some_and(|(point, _)| self.reached.step.is_some_and(|step| step >= point))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            operation: "0a".into(),
+            what: What::Deploy,
+            app: "a.example".into(),
+            recipe: "a".into(),
+            user: "anna".into(),
+            host: "laptop".into(),
+            began: "2026-11-26T03:00:00Z".parse().unwrap(),
+            place: None,
+            before: Some("1".into()),
+            after: Some("2".into()),
+            pin: None,
+            pinned: None,
+            named: false,
+            detach: false,
+            set: None,
+            wanted: None,
+            steps: vec![
+                Step::new("services", Undo::Services),
+                Step::new("a: migrate 1", Undo::Never),
+                Step::new("verify", Undo::Nothing),
+            ],
+            services: vec![Before { id: "s1".into(), spec: api::ServiceSpec::default() }],
+            ran: true,
+            made: vec![(MadeKind::Config, "a_example_c".into())],
+            marks: Marks::default(),
+        }
+    }
+
+    fn config(spec: api::ConfigSpec) -> api::Config {
+        api::Config {
+            id: Some("c1".into()),
+            version: Some(api::ObjectVersion { index: Some(7) }),
+            spec: Some(spec),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_journal_reads_as_it_was_written() {
+        let stack = StackName::new("a_example").unwrap();
+        let spec = spec(&stack, &entry()).unwrap();
+        assert_eq!(spec.name.as_deref(), Some("potluck.a_example.journal"));
+        let labels = spec.labels.clone().unwrap();
+        assert!(!labels.contains_key(crate::engine::STACK_LABEL), "docker would remove it");
+        let journal = Journal::read(&config(spec)).unwrap();
+        assert_eq!((&journal.entry, journal.version), (&entry(), 7));
+        assert_eq!((journal.step(), journal.is_past_return()), (None, false));
+        let reached = Reached { step: Some(1), ..Reached::default() };
+        let later = Journal::read(&config(journal.at(&reached))).unwrap();
+        assert_eq!(later.step().map(|step| &*step.name), Some("a: migrate 1"));
+        assert!(later.is_past_return());
+        assert_eq!(
+            later.entry.told(),
+            "the deploy of a.example to 2, begun by anna on laptop at 2026-11-26 03:00:00 UTC"
+        );
+    }
+
+    #[test]
+    fn what_is_no_journal_is_said() {
+        let packed = |text: &str| {
+            let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+            packed.write_all(text.as_bytes()).unwrap();
+            STANDARD.encode(packed.finish().unwrap())
+        };
+        let of = |data: String| {
+            let labels = Some(labels(&Reached::default()));
+            let data = Some(data);
+            Journal::read(&config(api::ConfigSpec { data, labels, ..Default::default() }))
+        };
+        for broken in ["", "{}", "[]", r#"{"format":1}"#, r#"{"format":1,"what":"odd"}"#] {
+            assert!(matches!(of(packed(broken)), Err(Unreadable::Broken(_))), "{broken}");
+            assert!(matches!(of(broken.into()), Err(Unreadable::Broken(_))), "{broken}");
+        }
+        assert_eq!(of(packed(r#"{"format":2}"#)), Err(Unreadable::Newer));
+        let bomb = of(packed(&" ".repeat(usize::try_from(MOST).unwrap() + 1)));
+        assert!(matches!(bomb, Err(Unreadable::Broken(_))), "{bomb:?}");
+        let stack = StackName::new("a_example").unwrap();
+        let good = Journal::read(&config(spec(&stack, &entry()).unwrap())).unwrap();
+        let beyond = good.at(&Reached { step: Some(3), ..Reached::default() });
+        assert!(matches!(Journal::read(&config(beyond)), Err(Unreadable::Broken(_))));
+    }
+}

@@ -1,0 +1,490 @@
+//! A process that is killed at any moment of an operation: whoever comes next, from another
+//! folder, finishes it or undoes it.
+//!
+//! The moments are not listed here: the simulated swarm kills the process just before and
+//! just after each change that it asks for, one moment after the other, until an operation
+//! passes all of them. So a step that is new is covered when it is there. Between two changes
+//! of the swarm there is nothing else that counts but files of the folder, which no other
+//! folder sees.
+//!
+//! `make campaign crash` tries all of them; the tests some ([`EVERY`]).
+
+use crate::support::{
+    cli::{Lab, Run},
+    common::skip,
+};
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+const APP: &str = "c.example";
+const V1: &str = "1.0.0+1";
+const V2: &str = "2.0.0+1";
+/// One moment of so many is tried, unless POTLUCK_CRASH_EVERY says otherwise.
+const EVERY: usize = 9;
+/// What a process ends with that SIGKILL ended, as assert_cmd tells it.
+const KILLED: i32 = -1;
+
+/// What is tried with an operation that did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Resume,
+    Abort,
+}
+
+/// An operation, and what is there before it.
+struct Case {
+    name: &'static str,
+    /// Run once in each folder, before.
+    ready: fn(&World),
+    /// What is killed.
+    command: &'static [&'static str],
+    /// Whether what it brings about is known by its volumes and specs alone.
+    ends: Ends,
+}
+
+/// What remains of the app where all of it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Deployed,
+    Gone,
+}
+
+/// Two folders that know the same simulated server.
+struct World {
+    first: Lab,
+    second: Lab,
+}
+
+fn compose(version: &str) -> String {
+    let more = if version == V1 { "" } else { "  more:\n    image: example.invalid/more:1\n" };
+    format!(
+        "
+services:
+  web:
+    image: example.invalid/web:{}
+    volumes: ['data:/data']
+    configs: [{{source: conf, target: /conf}}]
+    deploy: {{update_config: {{monitor: 1ms}}, labels: ['coop-cloud.${{STACK_NAME}}.timeout=20']}}
+{more}configs:
+  conf:
+    file: conf.txt
+volumes:
+  data:
+",
+        &version[..1]
+    )
+}
+
+fn recipe_yml(steps: &str) -> String {
+    format!(
+        "plugins:\n  - {{name: every, component: plugins/every.wasm, grants: [{{exec: web}}], \
+         options: {{journal: web, steps: [{steps}]}}}}\n"
+    )
+}
+
+/// Programs in services answer at once.
+const SCRIPT: &str = "exec:\n  - {service: web, matches: '*'}\n";
+
+impl World {
+    fn new() -> Option<Self> {
+        let every = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/every-role.wasm");
+        let Ok(every) = fs::read(every) else {
+            skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
+            return None;
+        };
+        let (first, second) = (Lab::new(), Lab::new());
+        first.write("tiny/.env.sample", "TYPE=tiny\nVALUE=1\n");
+        fs::create_dir_all(first.path("tiny/plugins")).unwrap();
+        fs::write(first.path("tiny/plugins/every.wasm"), every).unwrap();
+        for (version, steps) in [(V1, ""), (V2, "split, join, once-drop, sweep")] {
+            first.write("tiny/compose.yml", &compose(version));
+            first.write("tiny/conf.txt", version);
+            first.write("tiny/recipe.yml", &recipe_yml(steps));
+            first.release(version);
+        }
+        good(&first.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated", "-n"]));
+        first
+            .write(&format!("potluck/servers/simulated/{APP}.env"), "TYPE=tiny:1.0.0+1\nVALUE=1\n");
+        let world = World { first, second };
+        world.script("");
+        fs::create_dir_all(world.second.path("potluck/state")).unwrap();
+        world.share();
+        Some(world)
+    }
+
+    /// Both folders see one server, and one repository of backups.
+    fn share(&self) {
+        for (from, to) in [
+            (self.first.path("tiny"), self.second.path("tiny")),
+            (
+                self.first.path("potluck/state/simulated"),
+                self.second.path("potluck/state/simulated"),
+            ),
+            (self.first.path("potluck/state/backups"), self.second.path("potluck/state/backups")),
+        ] {
+            let _ = fs::remove_file(&to);
+            std::os::unix::fs::symlink(from, to).unwrap();
+        }
+    }
+
+    /// A copy in a place of its own.
+    fn copied(&self) -> Self {
+        let world = World { first: Lab::new(), second: Lab::new() };
+        for (from, to) in [(&self.first, &world.first), (&self.second, &world.second)] {
+            let copied =
+                Command::new("cp").arg("-a").arg(from.path(".")).arg(to.path(".")).status();
+            assert!(copied.unwrap().success());
+        }
+        world.share();
+        world
+    }
+
+    /// What the second folder knows is what a colleague pulled.
+    fn pull(&self) {
+        for part in ["potluck/servers", "potluck/recipes"] {
+            let _ = fs::remove_dir_all(self.second.path(part));
+            let copied = Command::new("cp")
+                .arg("-a")
+                .arg(self.first.path(part))
+                .arg(self.second.path("potluck"))
+                .status();
+            assert!(copied.unwrap().success());
+        }
+    }
+
+    fn script(&self, more: &str) {
+        self.first
+            .write("potluck/state/simulated/simulated/script.yml", &format!("{SCRIPT}{more}"));
+    }
+
+    fn volume(&self) -> PathBuf {
+        let volumes = self.first.path("potluck/state/simulated/simulated/volumes");
+        volumes.join("c_example_data/_data")
+    }
+
+    fn state(&self) -> serde_json::Value {
+        let path = self.first.path("potluck/state/simulated/simulated/swarm.json");
+        match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
+            Err(_) => {
+                serde_json::json!({"services": [], "configs": [], "secrets": [], "networks": []})
+            }
+        }
+    }
+
+    /// What is on the server, without what potluck keeps for itself: names and ids, which
+    /// are made anew, are left out.
+    fn server(&self) -> BTreeMap<String, serde_json::Value> {
+        let state = self.state();
+        let mut found = BTreeMap::new();
+        for service in state["services"].as_array().unwrap() {
+            let mut spec = service["object"]["Spec"].clone();
+            without_ids(&mut spec);
+            found.insert(format!("service {}", spec["Name"]), spec);
+        }
+        for (kind, list) in [("config", "configs"), ("secret", "secrets")] {
+            for object in state[list].as_array().unwrap() {
+                let name = object["Spec"]["Name"].as_str().unwrap();
+                if !name.starts_with("potluck.") {
+                    found.insert(format!("{kind} {name}"), object["Spec"].clone());
+                }
+            }
+        }
+        for network in state["networks"].as_array().unwrap() {
+            let name = network["Name"].as_str().unwrap();
+            if name.starts_with("c_example") {
+                found.insert(format!("network {name}"), serde_json::Value::Null);
+            }
+        }
+        let mut files = Vec::new();
+        files_of(&self.volume(), &mut files).unwrap();
+        for (path, bytes) in files {
+            found.insert(
+                format!("file {}", path.display()),
+                String::from_utf8_lossy(&bytes).as_ref().into(),
+            );
+        }
+        found
+    }
+
+    /// What a folder says of the app: its settings and its lock file, without the id of the
+    /// owner record, which is made anew.
+    fn says(lab: &Lab) -> String {
+        let read = |end: &str| {
+            let path = lab.path(&format!("potluck/servers/simulated/{APP}{end}"));
+            fs::read_to_string(path).unwrap_or_else(|_| "gone".into())
+        };
+        let lock = read(".lock.yml");
+        let lines: Vec<&str> = lock.lines().filter(|line| !line.starts_with("owner:")).collect();
+        format!("{}\n{}", read(".env"), lines.join("\n"))
+    }
+
+    /// Configs that potluck keeps for the app.
+    fn own(&self) -> Vec<String> {
+        let state = self.state();
+        let names = state["configs"].as_array().unwrap().iter();
+        let names = names.map(|config| config["Spec"]["Name"].as_str().unwrap().to_owned());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with("potluck.")).collect();
+        names.sort();
+        names
+    }
+}
+
+fn files_of(folder: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            files_of(&path, into)?;
+        } else {
+            let bytes = fs::read(&path)?;
+            into.push((path.strip_prefix(folder).unwrap().to_owned(), bytes));
+        }
+    }
+    Ok(())
+}
+
+/// Ids of objects, which differ from run to run.
+fn without_ids(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for key in ["ConfigID", "SecretID", "ForceUpdate"] {
+                map.remove(key);
+            }
+            if map.contains_key("Target") && map.contains_key("Aliases") {
+                map.remove("Target");
+            }
+            map.values_mut().for_each(without_ids);
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(without_ids),
+        _ => {}
+    }
+}
+
+fn good(run: &Run) {
+    assert_eq!(run.code, 0, "{run}");
+}
+
+/// How often each outcome came.
+#[derive(Default)]
+struct Tally {
+    moments: AtomicUsize,
+    tried: AtomicUsize,
+    finished: AtomicUsize,
+    undone: AtomicUsize,
+    refused: AtomicUsize,
+    nothing: AtomicUsize,
+}
+
+/// Kills the operation at each moment, and goes on from another folder.
+fn crash(case: &Case) {
+    let Some(base) = World::new() else { return };
+    (case.ready)(&base);
+    base.pull();
+    // As it ends where nobody kills it.
+    let whole = base.copied();
+    good(&whole.first.run(case.command));
+    let (before, after) = (base.server(), whole.server());
+    let (said_before, said_after) = (World::says(&base.first), World::says(&whole.first));
+    let every = std::env::var("POTLUCK_CRASH_EVERY").ok().and_then(|it| it.parse().ok());
+    let every: usize = every.unwrap_or(EVERY);
+    let tally = Tally::default();
+    let next = AtomicUsize::new(0);
+    let passed = AtomicBool::new(false);
+    let failures = Mutex::new(Vec::new());
+    let at_moment = |moment: usize, then: Then| -> Result<bool, String> {
+        let world = base.copied();
+        world.script(&format!("crash: {moment}\n"));
+        let killed = world.first.run(case.command);
+        world.script("");
+        if killed.code != KILLED {
+            return if killed.code == 0 { Ok(false) } else { Err(format!("not killed: {killed}")) };
+        }
+        tally.tried.fetch_add(1, Ordering::Relaxed);
+        let (command, second) =
+            (if then == Then::Resume { "resume" } else { "abort" }, &world.second);
+        // Whoever has the app is dead, which would take a minute to know.
+        good(&second.run(&["app", "unlock", APP, "--yes", "--reason", "it was killed"]));
+        let history = second.run(&["app", "history", APP, "--json"]);
+        good(&history);
+        let told: serde_json::Value = serde_json::from_str(&history.stdout).unwrap();
+        let unfinished = !told["unfinished"].is_null();
+        // Consent is each folder's own.
+        let grant = if then == Then::Resume { GRANT } else { &[] };
+        let run = second.run(&[&["app", command, APP, "--yes"][..], grant].concat());
+        let is = |wanted: &BTreeMap<String, serde_json::Value>| {
+            let found = world.server();
+            let same = found == *wanted;
+            same.then_some(()).ok_or_else(|| {
+                let differ = found.iter().filter(|(key, value)| wanted.get(*key) != Some(value));
+                let missing = wanted.keys().filter(|key| !found.contains_key(*key));
+                format!(
+                    "other: {:#?}\nmissing: {:?}\n{killed}\n{run}",
+                    differ.map(|(key, value)| (key, value, wanted.get(key))).collect::<Vec<_>>(),
+                    missing.collect::<Vec<_>>()
+                )
+            })
+        };
+        if !unfinished {
+            // It had not begun, or all was done: the command goes through.
+            tally.nothing.fetch_add(1, Ordering::Relaxed);
+            if run.code != 1 || !run.stderr.contains("no unfinished operation") {
+                return Err(format!("nothing is unfinished: {run}"));
+            }
+            return is(&before).or_else(|_| is(&after)).map(|()| true);
+        }
+        match (then, run.code) {
+            (Then::Resume, 0) => {
+                tally.finished.fetch_add(1, Ordering::Relaxed);
+                is(&after)?;
+                if case.ends == Ends::Deployed && World::says(second) != said_after {
+                    return Err(format!("the folder says\n{}\n{run}", World::says(second)));
+                }
+            }
+            (Then::Abort, 0) => {
+                tally.undone.fetch_add(1, Ordering::Relaxed);
+                // Volumes that swarm made are kept.
+                is(&before)?;
+                if World::says(second) != said_before {
+                    return Err(format!("the folder says\n{}\n{run}", World::says(second)));
+                }
+            }
+            (Then::Abort, 1) if run.stderr.contains("cannot be undone any more") => {
+                tally.refused.fetch_add(1, Ordering::Relaxed);
+                // Then it can be finished.
+                let resumed = second.run(&[&["app", "resume", APP, "--yes"][..], GRANT].concat());
+                if resumed.code != 0 {
+                    return Err(format!("{run}\n{resumed}"));
+                }
+                is(&after)?;
+            }
+            _ => return Err(format!("{killed}\n{run}")),
+        }
+        if world.own().iter().any(|name| name.ends_with(".journal") || name.ends_with(".lease")) {
+            return Err(format!("left: {:?}\n{run}", world.own()));
+        }
+        Ok(true)
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !passed.load(Ordering::Relaxed) {
+                    let moment = next.fetch_add(every, Ordering::Relaxed);
+                    for then in [Then::Resume, Then::Abort] {
+                        match at_moment(moment, then) {
+                            Ok(true) => {
+                                tally.moments.fetch_max(moment + 1, Ordering::Relaxed);
+                            }
+                            Ok(false) => {
+                                passed.store(true, Ordering::Relaxed);
+                                break;
+                            }
+                            Err(why) => {
+                                let mut failures = failures.lock().unwrap();
+                                failures
+                                    .push(format!("{} at {moment}, {then:?}: {why}", case.name));
+                                if failures.len() > 3 {
+                                    passed.store(true, Ordering::Relaxed);
+                                }
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    println!(
+        "crash: {}: {} moments, {} kills: {} finished, {} undone, {} past return, {} with nothing \
+         unfinished",
+        case.name,
+        of(&tally.moments),
+        of(&tally.tried),
+        of(&tally.finished),
+        of(&tally.undone),
+        of(&tally.refused),
+        of(&tally.nothing)
+    );
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    assert!(of(&tally.finished) > 0, "{}: no kill left anything unfinished", case.name);
+}
+
+/// With the grants, which every later run has.
+fn deploy(world: &World) {
+    good(&world.first.run(DEPLOY));
+    fs::write(world.volume().join("page"), "soup").unwrap();
+}
+
+const GRANT: &[&str] = &["--grant", "every exec: web"];
+const DEPLOY: &[&str] = &["app", "deploy", APP, "-n", "--grant", "every exec: web"];
+
+#[test]
+fn a_first_deploy_that_is_killed() {
+    crash(&Case { name: "first deploy", ready: |_| {}, command: DEPLOY, ends: Ends::Deployed });
+}
+
+#[test]
+fn an_update_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        let path = format!("potluck/servers/simulated/{APP}.env");
+        world.first.write(&path, "TYPE=tiny:1.0.0+1\nVALUE=2\n");
+    };
+    crash(&Case { name: "update", ready, command: DEPLOY, ends: Ends::Deployed });
+}
+
+#[test]
+fn an_upgrade_with_migrations_that_is_killed() {
+    let command = &["app", "deploy", APP, V2, "-n", "--grant", "every exec: web"];
+    crash(&Case { name: "upgrade", ready: deploy, command, ends: Ends::Deployed });
+}
+
+#[test]
+fn a_way_back_to_the_version_before_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
+    };
+    let command = &["app", "deploy", APP, V1, "-n", "--downgrade"];
+    crash(&Case { name: "way back", ready, command, ends: Ends::Deployed });
+}
+
+#[test]
+fn an_undeploy_that_is_killed() {
+    let command = &["app", "undeploy", APP, "--yes"];
+    crash(&Case { name: "undeploy", ready: deploy, command, ends: Ends::Gone });
+}
+
+#[test]
+fn a_removal_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        good(&world.first.run(&["app", "undeploy", APP, "--yes"]));
+    };
+    let command = &["app", "rm", APP, "--yes"];
+    crash(&Case { name: "removal", ready, command, ends: Ends::Gone });
+}
+
+#[test]
+fn a_restore_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        good(&world.first.run(&["backup", "create", APP]));
+        fs::write(world.volume().join("page"), "spoiled").unwrap();
+    };
+    let command = &["backup", "restore", APP, "--yes"];
+    crash(&Case { name: "restore", ready, command, ends: Ends::Deployed });
+}
