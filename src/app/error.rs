@@ -11,7 +11,7 @@ use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant},
     owner::{
-        journal::{Step, What},
+        journal::{Journal, Step, What},
         lease::Holder,
     },
     plugin::grants::Reason,
@@ -53,13 +53,30 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
+    pub(crate) fn of(kept: &Journal) -> Self {
+        let point = kept.entry.point_of_no_return();
+        Unfinished {
+            app: kept.entry.app.clone(),
+            operation: kept.entry.operation.clone(),
+            what: kept.entry.what,
+            told: kept.entry.told(),
+            began: kept.entry.began,
+            steps: kept.entry.steps.clone(),
+            step: kept.reached.step,
+            no_return: point.map(|(_, step)| step.name.clone()),
+            past_return: kept.is_past_return(),
+            aborting: kept.reached.aborting,
+            running: false,
+        }
+    }
+
     /// The name of the step that began last.
     pub fn reached(&self) -> Option<&str> {
         Some(&self.steps.get(self.step?)?.name)
     }
 
     /// What to type.
-    fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         let app = &self.app;
         let resume = format!("`potluck app resume {app}` finishes it");
         let abort = format!("`potluck app abort {app}` undoes it");

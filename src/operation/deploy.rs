@@ -213,6 +213,7 @@ fn entry(
         pinned: app.env.recipe_pin().ok().flatten().and_then(|(_, pin)| pin),
         named: matches!(options.version, Version::Named(_)),
         detach: options.detach,
+        leave_data: options.leave_data,
         wanted: Some(record::goal(app, &app.components()?)),
         steps: steps::rows(&due.plugins, &due.migrations, work, options),
         services: recover::services(live.services.values()),

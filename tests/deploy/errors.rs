@@ -468,6 +468,23 @@ async fn what_did_not_finish_is_told_also_without_a_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_operation_is_told_if_it_failed_and_something_is_left() {
+    let ill = Ill::simulated(PLAYED, "tasks: [{service: app, exit_code: 3, logs: [boom]}]");
+    let failed = ill.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
+    assert_eq!(failed.code, 1, "{failed}");
+    // It names the deploy once, with what it failed with.
+    assert_eq!(ill.codes(None), ["operation-failed"]);
+    let run = ill.errors();
+    for word in ["the last deploy failed in the step `", "exited with code 3", "`potluck app show "]
+    {
+        assert!(run.stdout.contains(word), "{word}: {run}");
+    }
+    ill.lab.write("potluck/state/simulated/here/script.yml", "");
+    good(&ill.run(&["app", "deploy", "APP", "-n", "--force"]));
+    assert_eq!(ill.codes(None), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_update_that_swarm_paused_is_told_with_the_end_that_made_it() {
     let services = PLAIN
         .replace(r#"[sleep, "3600"]"#, r#"["sh", "-c", "${CMD:-sleep 3600}"]"#)

@@ -14,11 +14,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    engine::docker_config::DockerConfig,
+    engine::{self, Engine, docker_config::DockerConfig},
     hint::Hint,
-    home::{AppName, Home, LockFile},
+    home::{AppName, Home, LockFile, StackName},
     lint::{Finding, Severity, rules},
-    owner::lease,
+    owner::{
+        history::{self, Line},
+        journal, lease,
+    },
     recipe::Version,
     rollout::{
         Place,
@@ -28,7 +31,7 @@ use crate::{
 };
 
 use super::{
-    OnServer,
+    OnServer, Unfinished,
     survey::{Server, survey_at},
 };
 
@@ -83,16 +86,9 @@ pub async fn causes(
                 ..CauseRow::default()
             });
         }
-        Ok(Seen { found, operation, place }) => {
+        Ok(Seen { found, known, place }) => {
             services = found.len();
-            match operation {
-                // What is not finished is being done.
-                Some(holder) if !holder.is_old => rows.push(own::operation(app, &holder)),
-                operation => {
-                    rows.extend(own::unfinished(app, lock));
-                    rows.extend(operation.map(|holder| own::operation(app, &holder)));
-                }
-            }
+            rows.extend(operations(app, lock, &known));
             let set = lock.restoring.as_deref();
             let of_services: Vec<CauseRow> =
                 found.iter().flat_map(|it| of_service(app, it, set, &place)).collect();
@@ -119,31 +115,75 @@ pub async fn causes(
 /// What the server says.
 struct Seen {
     found: Vec<Diagnosis>,
-    operation: Option<own::Holder>,
+    known: Known,
     place: Place,
+}
+
+/// What the swarm knows of operations on the app.
+#[derive(Default)]
+struct Known {
+    holder: Option<own::Holder>,
+    open: Option<Unfinished>,
+    last: Option<Line>,
+}
+
+impl Known {
+    /// Side by side; what cannot be read as what it should be, the command that needs it says.
+    async fn read(engine: &dyn Engine, stack: &StackName) -> Result<Self, engine::Error> {
+        let names = [lease::name(stack), journal::name(stack), history::name(stack)];
+        let [lease, journal, history] = names.each_ref().map(|name| async move {
+            match engine.config(name).await {
+                Ok(config) => Ok(Some(config)),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let (lease, journal, history) = futures_util::try_join!(lease, journal, history)?;
+        let lease = lease.and_then(|it| lease::Lease::read(&it).ok());
+        let open = journal.and_then(|it| journal::Journal::read(&it).ok());
+        let history = history.and_then(|it| history::History::read(&it).ok());
+        Ok(Known {
+            holder: lease.map(own::Holder::of),
+            open: open.filter(|it| it.reached.outcome.is_none()).map(|it| Unfinished::of(&it)),
+            last: history.and_then(|it| it.lines.into_iter().next_back()),
+        })
+    }
+}
+
+/// Operations that have the app, did not end or failed.
+fn operations(app: &AppName, lock: &LockFile, known: &Known) -> Vec<CauseRow> {
+    if let Some(holder) = known.holder.as_ref().filter(|holder| !holder.is_old) {
+        // What is not finished is being done.
+        return vec![own::operation(app, holder)];
+    }
+    if let Some(open) = &known.open {
+        return vec![own::did_not_end(open)];
+    }
+    let mut rows = own::unfinished(app, lock);
+    if let Some(failed) = known.last.as_ref().and_then(|last| own::failed(app, last)) {
+        // The same deploy, and it says why.
+        rows.retain(|row| row.cause != own::DEPLOY_UNFINISHED);
+        rows.push(failed);
+    }
+    rows.extend(known.holder.as_ref().map(|holder| own::operation(app, holder)));
+    rows
 }
 
 async fn seen(
     on_server: &OnServer,
     lock: &LockFile,
     docker: &DockerConfig,
-) -> Result<Seen, crate::engine::Error> {
+) -> Result<Seen, engine::Error> {
     let engine = on_server.engine.readable().await?;
     // Where nothing is recorded, the tasks say what they can.
     let owned = on_server.engine.owned().await.ok();
     let recorded: BTreeMap<String, String> =
         owned.map(|owned| owned.nodes_of_volumes()).unwrap_or_default();
     let context = gather::Context { recorded, resting: &lock.resting, docker: Some(docker) };
-    let lease = async {
-        match engine.config(&lease::name(&on_server.stack)).await {
-            Ok(config) => Ok(lease::Lease::read(&config).ok().map(own::Holder::of)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    };
     let found = diagnose(engine, &on_server.stack, &context);
-    let (found, operation) = futures_util::try_join!(found, lease)?;
-    Ok(Seen { found, operation, place: Place::of(engine) })
+    let known = Known::read(engine, &on_server.stack);
+    let (found, known) = futures_util::try_join!(found, known)?;
+    Ok(Seen { found, known, place: Place::of(engine) })
 }
 
 fn of_service(app: &AppName, found: &Diagnosis, set: Option<&str>, place: &Place) -> Vec<CauseRow> {
@@ -184,6 +224,52 @@ fn missing(findings: Vec<Finding>, services: usize) -> impl Iterator<Item = Caus
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_being_done_is_not_called_unfinished() {
+        let app = AppName::new("wiki.example.org").unwrap();
+        let at: jiff::Timestamp = "2026-11-26T03:00:00Z".parse().unwrap();
+        let lock = LockFile { begun: Some(Default::default()), ..LockFile::default() };
+        let holder = |is_old| {
+            let told = lease::Holder {
+                operation: "0a".into(),
+                doing: "a deploy".into(),
+                user: "anna".into(),
+                host: "laptop".into(),
+                pid: 7,
+                since: at,
+                place: None,
+            };
+            Some(own::Holder { told, renewed: at, is_old })
+        };
+        let open = || {
+            Some(Unfinished {
+                app: app.to_string(),
+                operation: "0a".into(),
+                what: journal::What::Deploy,
+                told: "a deploy by anna".into(),
+                began: at,
+                steps: Vec::new(),
+                step: None,
+                no_return: None,
+                past_return: false,
+                aborting: false,
+                running: false,
+            })
+        };
+        for (holder, open, codes) in [
+            (None, None, &["deploy-unfinished"][..]),
+            (holder(false), open(), &["operation"]),
+            (holder(true), open(), &["operation-unfinished"]),
+            (holder(true), None, &["deploy-unfinished", "operation"]),
+        ] {
+            let rows = operations(&app, &lock, &Known { holder, open, last: None });
+            let found: Vec<&str> = rows.iter().map(|row| row.cause.as_str()).collect();
+            assert_eq!(found, codes);
+        }
+        let rows = operations(&app, &lock, &Known { open: open(), ..Known::default() });
+        assert!(rows[0].next[0].contains("`potluck app resume wiki.example.org`"), "{rows:?}");
+    }
 
     #[test]
     fn of_a_deployed_app_only_what_is_missing_counts() {

@@ -4,9 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    app::half_restored,
+    app::{Unfinished, half_restored},
     home::{AppName, LockFile, lock_file::RecipePin},
-    owner::lease::{self, Lease},
+    owner::{
+        history::Line,
+        journal::{Outcome, What},
+        lease::{self, Lease},
+    },
     text::line,
 };
 
@@ -15,6 +19,8 @@ use super::CauseRow;
 /// A lease that was renewed longer ago than this has probably lost its holder: it is renewed
 /// every few seconds, and clocks differ.
 const OLD: SignedDuration = SignedDuration::from_secs(120);
+
+pub(super) const DEPLOY_UNFINISHED: &str = "deploy-unfinished";
 
 /// Who has the app.
 pub(super) struct Holder {
@@ -31,7 +37,41 @@ impl Holder {
     }
 }
 
-/// Operations on the app that did not finish.
+/// An operation that did not end, as its journal on the swarm has it.
+pub(super) fn did_not_end(found: &Unfinished) -> CauseRow {
+    CauseRow {
+        cause: "operation-unfinished".into(),
+        message: line(&found.to_string()).into_owned(),
+        next: vec![found.next()],
+        ..CauseRow::default()
+    }
+}
+
+/// The last operation, if it changed the app and failed with something of it left, such as
+/// a hook that was not run to its end.
+pub(super) fn failed(app: &AppName, last: &Line) -> Option<CauseRow> {
+    if last.outcome != Outcome::Failed || last.what == What::Backup {
+        return None;
+    }
+    let step = last.step.as_deref().map(|step| format!(" in the step `{}`", line(step)));
+    let error = last.error.as_deref().map(|error| format!(": {}", line(error)));
+    let show = format!("`potluck app show {app} {}` shows its steps", line(&last.operation));
+    let again = (last.what == What::Deploy)
+        .then(|| format!("once its cause is mended, `potluck app deploy {app}` deploys it again"));
+    Some(CauseRow {
+        cause: "operation-failed".into(),
+        message: format!(
+            "the last {} failed{}, and was not undone{}",
+            last.what,
+            step.unwrap_or_default(),
+            error.unwrap_or_default()
+        ),
+        next: again.into_iter().chain([show]).collect(),
+        ..CauseRow::default()
+    })
+}
+
+/// Operations on the app that did not finish, as its lock file in this folder remembers.
 pub(super) fn unfinished(app: &AppName, lock: &LockFile) -> Vec<CauseRow> {
     let mut rows = Vec::new();
     if let Some(set) = &lock.restoring {
@@ -66,7 +106,7 @@ pub(super) fn unfinished(app: &AppName, lock: &LockFile) -> Vec<CauseRow> {
     }
     if let Some(begun) = &lock.begun {
         rows.push(CauseRow {
-            cause: "deploy-unfinished".into(),
+            cause: DEPLOY_UNFINISHED.into(),
             message: format!(
                 "a deploy{} did not finish: it was interrupted, was not watched (--detach), or \
                  failed and was not undone",
@@ -159,6 +199,41 @@ mod tests {
                  watched (--detach), or failed and was not undone -> `potluck app deploy wiki.example.org` deploys it again",
             ]
         );
+    }
+
+    #[test]
+    fn the_last_operation_counts_if_something_of_it_is_left() {
+        let app = AppName::new("wiki.example.org").unwrap();
+        let at: Timestamp = "2026-11-26T03:00:00Z".parse().unwrap();
+        let ended = |what, outcome| Line {
+            operation: "0a".into(),
+            what,
+            user: "anna".into(),
+            host: "laptop".into(),
+            began: at,
+            ended: at,
+            before: None,
+            after: None,
+            set: None,
+            outcome,
+            step: Some("wiki: after-deploy".into()),
+            error: Some("no answer".into()),
+            by: None,
+        };
+        let told = |what, outcome| failed(&app, &ended(what, outcome)).map(|row| row.message);
+        assert_eq!(told(What::Deploy, Outcome::Done), None);
+        assert_eq!(told(What::Deploy, Outcome::FailedAndUndone), None);
+        assert_eq!(told(What::Backup, Outcome::Failed), None);
+        assert_eq!(
+            told(What::Deploy, Outcome::Failed).as_deref(),
+            Some(
+                "the last deploy failed in the step `wiki: after-deploy`, and was not undone: no \
+                 answer"
+            )
+        );
+        let next = failed(&app, &ended(What::Deploy, Outcome::Failed)).unwrap().next;
+        assert!(next[0].contains("`potluck app deploy wiki.example.org`"), "{next:?}");
+        assert!(next[1].contains("`potluck app show wiki.example.org 0a`"), "{next:?}");
     }
 
     #[test]
