@@ -44,9 +44,10 @@ crowded() {
 
 # Operations killed at every moment, finished and undone from another folder.
 crash() {
-    plugins/build.sh
+    engine
     export POTLUCK_CRASH_EVERY=1
     cargo test --locked --test deploy crash:: -- --nocapture --test-threads 1
+    cargo test --locked --test deploy crash_real:: -- --nocapture
 }
 
 names="generated fuzz crowded crash"

@@ -76,7 +76,7 @@ impl Unfinished {
     }
 
     /// What to type.
-    pub(crate) fn next(&self) -> String {
+    pub fn next(&self) -> String {
         let app = &self.app;
         let resume = format!("`potluck app resume {app}` finishes it");
         let abort = format!("`potluck app abort {app}` undoes it");

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     path::PathBuf,
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -23,12 +23,15 @@ use super::{
 use crate::{
     app::Context,
     engine::{self, Engine, docker_config::DockerConfig},
-    home::{AppEntry, Home, ServerName},
+    home::{AppEntry, AppGuard, Home, ServerName},
     operation,
     owner::lease::Operator,
     plugin::Runtime,
     recipe::Store,
 };
+
+/// Between two tries to claim an app.
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
 /// One run of the program.
 pub struct Session {
@@ -82,6 +85,34 @@ impl Session {
             None => home.app(&arg.app)?,
             Some(server) => home.app_on(&arg.app, server)?,
         })
+    }
+
+    /// Claims the app for this process, against others with this folder; waits for them as
+    /// long as the command line says.
+    ///
+    /// # Errors
+    /// When another process has it still.
+    pub fn guard(
+        &self,
+        home: &Home,
+        app: &AppEntry,
+        doing: &str,
+        lock: &LockArg,
+    ) -> Result<AppGuard, Failure> {
+        let ending = Instant::now() + lock.lock_wait;
+        let mut told = false;
+        loop {
+            match home.guard_app(app, doing) {
+                Err(taken @ crate::home::Error::Locked { .. }) if Instant::now() < ending => {
+                    if !told {
+                        told = true;
+                        self.ui.warn(format_args!("waiting, because {taken}"));
+                    }
+                    std::thread::sleep(BETWEEN_TRIES);
+                }
+                claimed => return Ok(claimed?),
+            }
+        }
     }
 
     /// docker's configuration on this machine. It is optional for a

@@ -34,7 +34,7 @@ use super::{
     prepare::{Due, Prepared, prepare},
     record, recover,
     steps::{self, Cut, Steps},
-    unfinished::refuse_abandoned,
+    unfinished::abandoned,
 };
 
 /// What a deploy would do. Asks and changes nothing.
@@ -49,7 +49,10 @@ pub async fn plan(
     let started = Instant::now();
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let plan = prepare(context, &rollout, None, app, options, None).await?.plan;
+    let mut plan = prepare(context, &rollout, None, app, options, None).await?.plan;
+    if let Some(unfinished) = abandoned(&app.engine).await? {
+        plan.warnings.insert(0, format!("{unfinished} ({})", unfinished.next()));
+    }
     Ok(report(app, plan, false, Reached::default(), started))
 }
 
@@ -99,8 +102,11 @@ async fn run(
     let rollout = rollout(context, app, &wanted, options);
     let prepared = prepare(context, &rollout, Some(guard), app, options, None).await?;
     // Before a question that would be for nothing.
-    if prepared.due.is_some() && !app.engine.is_fenced() {
-        refuse_abandoned(&app.engine, app.entry.name.as_str()).await?;
+    if prepared.due.is_some()
+        && !app.engine.is_fenced()
+        && let Some(unfinished) = abandoned(&app.engine).await?
+    {
+        return Err(Error::Unfinished(Box::new(unfinished)));
     }
     if prepared.due.is_some() && !context.consent.plan(&prepared.plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });

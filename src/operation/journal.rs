@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     lease::Lease,
-    unfinished::{bad, close, gone, history_of, look, refuse_unfinished},
+    unfinished::{bad, close, gone, history_of, look, refuse_unfinished, whats_next},
 };
 
 /// Number of attempts if an answer of the swarm is lost; then it is an error.
@@ -249,7 +249,7 @@ impl Journal {
         };
         let app = self.core.kept().entry.app.clone();
         if of_engine(&error).is_some_and(stays_unfinished) {
-            context.progress.warn(unfinished(&app));
+            context.progress.warn(whats_next(&app));
             return Err(error);
         }
         let said = error.to_string();
@@ -260,7 +260,7 @@ impl Journal {
             false => Outcome::FailedAndUndone,
         };
         if let Err(unwritten) = self.end(context, outcome, first).await {
-            context.progress.warn(format!("{}: {unwritten}", unfinished(&app)));
+            context.progress.warn(format!("{}: {unwritten}", whats_next(&app)));
         }
         Err(error)
     }
@@ -307,14 +307,6 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         made: Vec::new(),
         marks: kept::Marks::default(),
     }
-}
-
-/// What to type.
-pub(super) fn unfinished(app: &str) -> String {
-    format!(
-        "the operation is unfinished: `potluck app resume {app}` finishes it, `potluck app abort \
-         {app}` undoes it"
-    )
 }
 
 /// Whether an operation that failed with this may not say so: what it did is not known to

@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-use super::unfinished::refuse_unfinished;
+use super::unfinished::{self, refuse_unfinished};
 
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(15);
@@ -82,7 +82,15 @@ pub(super) async fn leased_anyway<T, E: From<Error>>(
     work: impl AsyncFnOnce(&Lease) -> Result<T, E>,
 ) -> Result<T, E> {
     let lease = Lease::take(context, engine, guard, doing).await?;
-    let outcome = work(&lease).await;
+    // A wait for services ends, too, once somebody else has the app.
+    let outcome = tokio::select! {
+        biased;
+        outcome = work(&lease) => outcome,
+        lost = lease.lost() => {
+            context.progress.warn(unfinished::whats_next(guard.app().name.as_str()));
+            Err(Error::from(lost).into())
+        }
+    };
     engine.fence(None);
     if let Err(error) = lease.release().await {
         context.progress.warn(format!(
@@ -345,6 +353,16 @@ impl Lease {
     /// What lets changes through as long as it is ours.
     pub(super) fn as_fence(&self) -> Arc<dyn Fence> {
         Arc::clone(&self.state) as Arc<dyn Fence>
+    }
+
+    /// Ends when it is no longer ours.
+    async fn lost(&self) -> engine::Error {
+        loop {
+            sleep(LOOK).await;
+            if let Err(lost) = self.state.may_hold() {
+                return lost;
+            }
+        }
     }
 
     /// Asks the swarm whether it is still ours; to be done as each step begins.

@@ -27,3 +27,4 @@ pub use options::{DeployOptions, DeployReport};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
 pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use undeploy::{remove, undeploy};
+pub use unfinished::{abandoned, all_abandoned};

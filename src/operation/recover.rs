@@ -23,7 +23,10 @@ use crate::{
     },
 };
 
-use super::journal::{self, Journal, stays_unfinished};
+use super::{
+    journal::{Journal, stays_unfinished},
+    unfinished::whats_next,
+};
 
 /// How long what ran before has to come up again.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -124,7 +127,7 @@ pub(super) fn restore_files(
     let app = guard.app();
     let mut lock = context.home.lock_file(app)?;
     let marks = Marks::of(&lock);
-    if entry.place.is_some() && entry.place.as_deref() != guard.place() {
+    if entry.place.is_none() || entry.place.as_deref() != guard.place() {
         return Ok(marks);
     }
     if entry.marks.clone().put(&mut lock) {
@@ -156,7 +159,7 @@ pub(super) async fn failed(
     let warn = |message: String| context.progress.warn(message);
     let name = &app.entry.name;
     if error.of_engine().is_some_and(stays_unfinished) {
-        warn(journal::unfinished(name.as_str()));
+        warn(whats_next(name.as_str()));
         return error;
     }
     let entry = journal.entry();
@@ -182,7 +185,7 @@ pub(super) async fn failed(
     let said = error.to_string();
     let first = said.lines().next().map(str::to_owned);
     if let Err(unwritten) = journal.end(context, outcome, first).await {
-        warn(format!("{}: {unwritten}", journal::unfinished(name.as_str())));
+        warn(format!("{}: {unwritten}", whats_next(name.as_str())));
     }
     error
 }

@@ -1,13 +1,15 @@
 //! What an app's swarm knows of operations: the one that did not end, and those that did.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::{
     app::{Error, Unfinished},
-    engine::{self, Engine},
+    engine::{self, Engine, Scope, api},
     home::StackName,
     owner::{
-        Confined,
+        Confined, KIND_LABEL,
         history::{self, History, Line},
         journal::{self as kept, Journal as Kept, Outcome},
         lease,
@@ -128,15 +130,38 @@ pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<
     }
 }
 
-/// The same, unless somebody has the app's lease: that operation is at work.
+/// The operation on an app that did not end; none while somebody has its lease, because
+/// then one is at work.
 ///
 /// # Errors
-/// As [`refuse_unfinished`].
-pub(super) async fn refuse_abandoned(confined: &Confined, app: &str) -> Result<(), Error> {
-    if look(confined).await?.is_some() && !is_held(confined).await? {
-        refuse_unfinished(confined, app).await?;
+/// [`Error::BadJournal`], and what the engine says.
+pub async fn abandoned(confined: &Confined) -> Result<Option<Unfinished>, Error> {
+    match look(confined).await?.filter(|kept| kept.reached.outcome.is_none()) {
+        Some(kept) if !is_held(confined).await? => Ok(Some(told(&kept))),
+        Some(_) | None => Ok(None),
     }
-    Ok(())
+}
+
+/// Stacks with an operation that did not end, of those that are named.
+///
+/// # Errors
+/// What the engine says.
+pub async fn all_abandoned<'a>(
+    engine: &dyn Engine,
+    stacks: impl Iterator<Item = &'a StackName>,
+) -> Result<BTreeSet<&'a StackName>, Error> {
+    let (journals, leases) = futures_util::try_join!(
+        engine.configs(Scope::Labelled(KIND_LABEL, kept::JOURNAL_KIND)),
+        engine.configs(Scope::Labelled(KIND_LABEL, lease::LEASE_KIND)),
+    )?;
+    let names = |configs: Vec<api::Config>| -> BTreeSet<String> {
+        configs.into_iter().filter_map(|config| config.spec?.name).collect()
+    };
+    let (journals, leases) = (names(journals), names(leases));
+    Ok(stacks
+        .filter(|stack| journals.contains(&kept::name(stack)))
+        .filter(|stack| !leases.contains(&lease::name(stack)))
+        .collect())
 }
 
 /// Whether somebody has the app's lease.
@@ -162,4 +187,12 @@ pub(super) fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Erro
         Err(error) if !error.is_not_found() => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// What to type.
+pub(super) fn whats_next(app: &str) -> String {
+    format!(
+        "the operation is unfinished: `potluck app resume {app}` finishes it, `potluck app abort \
+         {app}` undoes it"
+    )
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The label's value on journals.
-const JOURNAL_KIND: &str = "journal";
+pub(crate) const JOURNAL_KIND: &str = "journal";
 /// How far it came, as JSON.
 const REACHED_LABEL: &str = "org.potluck.reached";
 /// The newest form of a journal that is understood.

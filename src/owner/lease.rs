@@ -17,7 +17,7 @@ use super::record::{KIND_LABEL, Unreadable, content, own_name};
 use crate::{engine::api, home::StackName, text};
 
 /// The label's value on leases.
-const LEASE_KIND: &str = "lease";
+pub(crate) const LEASE_KIND: &str = "lease";
 const RENEWED_LABEL: &str = "org.potluck.renewed";
 /// Set by an operator who ends the lease of someone else, before it is removed.
 const BROKEN_LABEL: &str = "org.potluck.broken";

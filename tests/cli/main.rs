@@ -6,6 +6,7 @@ mod grants;
 mod help;
 mod hostile;
 mod inspect;
+mod locks;
 mod plan;
 mod plugin;
 mod plugin_run;

@@ -29,9 +29,17 @@ const APP: &str = "c.example";
 const V1: &str = "1.0.0+1";
 const V2: &str = "2.0.0+1";
 /// One moment of so many is tried, unless POTLUCK_CRASH_EVERY says otherwise.
-const EVERY: usize = 9;
+const EVERY: usize = 11;
 /// What a process ends with that SIGKILL ended, as assert_cmd tells it.
 const KILLED: i32 = -1;
+
+/// What happens to the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Killed,
+    /// It loses the server for good, and ends by itself.
+    Lost,
+}
 
 /// What is tried with an operation that did not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +95,7 @@ volumes:
 fn recipe_yml(steps: &str) -> String {
     format!(
         "plugins:\n  - {{name: every, component: plugins/every.wasm, grants: [{{exec: web}}], \
-         options: {{journal: web, steps: [{steps}]}}}}\n"
+         options: {{journal: web, steps: [{steps}]}}}}\n  - {{name: files, component: \"std:files\", options: {{volumes: {{data: }}}}}}\n"
     )
 }
 
@@ -304,12 +312,17 @@ fn crash(case: &Case) {
     let next = AtomicUsize::new(0);
     let passed = AtomicBool::new(false);
     let failures = Mutex::new(Vec::new());
-    let at_moment = |moment: usize, then: Then| -> Result<bool, String> {
+    let at_moment = |moment: usize, then: Then, how: How| -> Result<bool, String> {
         let world = base.copied();
-        world.script(&format!("crash: {moment}\n"));
+        let word = if how == How::Killed { "crash" } else { "lost" };
+        world.script(&format!("{word}: {moment}\n"));
         let killed = world.first.run(case.command);
         world.script("");
-        if killed.code != KILLED {
+        if how == How::Lost && killed.code != 0 {
+            if !killed.stderr.contains("the script says so") {
+                return Err(format!("what it lost is not said: {killed}"));
+            }
+        } else if killed.code != KILLED {
             return if killed.code == 0 { Ok(false) } else { Err(format!("not killed: {killed}")) };
         }
         tally.tried.fetch_add(1, Ordering::Relaxed);
@@ -382,8 +395,11 @@ fn crash(case: &Case) {
             scope.spawn(|| {
                 while !passed.load(Ordering::Relaxed) {
                     let moment = next.fetch_add(every, Ordering::Relaxed);
-                    for then in [Then::Resume, Then::Abort] {
-                        match at_moment(moment, then) {
+                    let both = [Then::Resume, Then::Abort];
+                    let all =
+                        both.iter().flat_map(|then| [(*then, How::Killed), (*then, How::Lost)]);
+                    for (then, how) in all {
+                        match at_moment(moment, then, how) {
                             Ok(true) => {
                                 tally.moments.fetch_max(moment + 1, Ordering::Relaxed);
                             }
@@ -393,8 +409,10 @@ fn crash(case: &Case) {
                             }
                             Err(why) => {
                                 let mut failures = failures.lock().unwrap();
-                                failures
-                                    .push(format!("{} at {moment}, {then:?}: {why}", case.name));
+                                failures.push(format!(
+                                    "{} at {moment}, {how:?}, {then:?}: {why}",
+                                    case.name
+                                ));
                                 if failures.len() > 3 {
                                     passed.store(true, Ordering::Relaxed);
                                 }

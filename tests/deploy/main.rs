@@ -2,6 +2,7 @@
 
 mod apps;
 mod crash;
+mod crash_real;
 mod data;
 mod errors;
 mod lease;

@@ -26,6 +26,8 @@ struct Options {
     steps: Vec<String>,
     /// The service in which a step writes its id into the file `/data/steps`.
     journal: Option<String>,
+    /// It takes a second for that, and says when it begins, too.
+    slow: bool,
     settings: Vec<(String, Option<String>)>,
     secrets: Vec<(String, String)>,
     on: Vec<String>,
@@ -91,7 +93,10 @@ impl Migration for Plugin {
         called(&format!("run-{id}"), "")?;
         if let Some(service) = options()?.journal {
             services::wait_ready(&service, Duration::from_secs(60))?;
-            let script = r#"echo "$1" >>/data/steps"#;
+            let script = match options()?.slow {
+                true => r#"echo "begin $1" >>/data/steps; sleep 1; echo "end $1" >>/data/steps"#,
+                false => r#"echo "$1" >>/data/steps"#,
+            };
             services::run(&service, ["sh", "-c", script, "sh", id.as_str()])?;
         }
         Ok(())

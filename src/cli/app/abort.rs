@@ -47,7 +47,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "the undoing of an operation")?;
+    let guard = session.guard(&home, &entry, "the undoing of an operation", &args.lock)?;
     let on_server = super::on_server(session, &home, &entry)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating = session.context(&home, Arc::clone(&answers))?.waiting(&args.lock);

@@ -154,7 +154,7 @@ fn deploy(
     entry: &AppEntry,
     options: &DeployOptions,
 ) -> Result<DeployReport, Failure> {
-    let guard = home.guard_app(entry, "a deploy")?;
+    let guard = session.guard(home, entry, "a deploy", &args.lock)?;
     let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);
     let operating =

@@ -17,7 +17,7 @@ use crate::{
         AppEntry, Home, RecipeName, ServerName, StackName,
         lock_file::{LockFile, RecipePin},
     },
-    recipe,
+    operation, recipe,
     rollout::{self, Condition},
 };
 
@@ -36,7 +36,8 @@ JSON: a list of {app, server, recipe, version, deployed, newest} and, with --sta
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
 no replicas), `not deployed` or `unknown` (the server does not answer, or the stack's name
 cannot be read from the settings), and {without}: services that were scaled to 0 although
-the files deployed last ask for tasks.")]
+the files deployed last ask for tasks, and {unfinished}: whether an operation on it did not
+end (`potluck app show APP`).")]
 pub struct Args {
     /// Only apps on this server
     #[arg(long, value_name = "NAME")]
@@ -73,6 +74,9 @@ struct Row {
     /// Services that should run but have no tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     without: Option<Vec<String>>,
+    /// Whether an operation on it did not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfinished: Option<bool>,
     /// Services that need not run.
     #[serde(skip)]
     resting: Vec<String>,
@@ -121,6 +125,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             newest: recipe.and_then(|recipe| newest.of(session, &recipe)),
             status: None,
             without: None,
+            unfinished: None,
             resting: lock.resting,
         };
         rows.push((entry, row));
@@ -135,6 +140,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
             let (status, mut without) = status(&home, entry, &stacks);
+            row.unfinished = unfinished(&home, entry, &stacks);
             without.retain(|service| !row.resting.contains(service));
             (row.status, row.without) = (Some(status), Some(without));
             if status == NOT_DEPLOYED {
@@ -196,7 +202,7 @@ const NOT_DEPLOYED: &str = "not deployed";
 fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<String>) {
     match (stacks.get(&entry.server), stack(home, entry)) {
         (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
-            Some(Found { condition, without }) => {
+            Some(Found { condition: Some(condition), without, .. }) => {
                 let status = match condition {
                     Condition::Well => "deployed",
                     Condition::Starting => "starting",
@@ -205,15 +211,23 @@ fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<
                 };
                 (status, without.clone())
             }
-            None => (NOT_DEPLOYED, Vec::new()),
+            Some(Found { condition: None, .. }) | None => (NOT_DEPLOYED, Vec::new()),
         },
         _ => ("unknown", Vec::new()),
     }
 }
 
+/// Whether an operation on an app did not end; none where that is unknown.
+fn unfinished(home: &Home, entry: &AppEntry, stacks: &Stacks) -> Option<bool> {
+    let stacks = stacks.get(&entry.server)?.as_ref()?;
+    Some(stacks.get(stack(home, entry)?.as_str()).is_some_and(|found| found.unfinished))
+}
+
 /// A stack as its server has it.
 struct Found {
-    condition: Condition,
+    /// None where it is not deployed.
+    condition: Option<Condition>,
+    unfinished: bool,
     /// Services that ask for no tasks.
     without: Vec<String>,
 }
@@ -249,7 +263,13 @@ async fn conditions(
     wanted: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Found>, Failure> {
     let engine = engine(home, server)?;
-    let (services, nodes) = futures_util::try_join!(engine.services(Scope::All), engine.nodes())?;
+    let names: Vec<StackName> = wanted.iter().filter_map(|it| StackName::new(it).ok()).collect();
+    let (services, nodes, unfinished) = futures_util::try_join!(
+        async { Ok(engine.services(Scope::All).await?) },
+        async { Ok(engine.nodes().await?) },
+        operation::all_abandoned(&*engine, names.iter()),
+    )
+    .map_err(|error: app::Error| Failure::from(error))?;
     let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
     for service in &services {
         let labels = service.spec.as_ref().and_then(|spec| spec.labels.as_ref());
@@ -263,7 +283,14 @@ async fn conditions(
     for (stack, services) in stacks {
         let found = rollout::condition(engine.as_ref(), &services, &nodes).await?;
         let without = rollout::taskless(stack, &services);
-        conditions.extend(found.map(|condition| (stack.to_owned(), Found { condition, without })));
+        conditions.extend(found.map(|condition| {
+            let condition = Some(condition);
+            (stack.to_owned(), Found { condition, unfinished: false, without })
+        }));
+    }
+    for stack in unfinished {
+        let gone = Found { condition: None, unfinished: true, without: Vec::new() };
+        conditions.entry(stack.to_string()).or_insert(gone).unfinished = true;
     }
     Ok(conditions)
 }
@@ -285,7 +312,8 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
             let mut cells = vec![row.app.clone(), row.server.clone()];
             cells.extend([&row.recipe, &row.version, &row.deployed, &row.newest].map(or_dash));
             let without = row.without.as_deref().unwrap_or_default();
-            cells.extend(row.status.map(|status| in_words(status, without)));
+            let unfinished = row.unfinished == Some(true);
+            cells.extend(row.status.map(|status| in_words(status, without, unfinished)));
             table.row(cells);
         }
         table.print(&session.ui)
@@ -293,11 +321,15 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
 }
 
 /// A stopped app has no separate list of services.
-fn in_words(status: &str, without: &[String]) -> String {
-    if without.is_empty() || status == "stopped" {
-        return status.to_owned();
+fn in_words(status: &str, without: &[String], unfinished: bool) -> String {
+    let mut words = status.to_owned();
+    if !without.is_empty() && status != "stopped" {
+        words += &format!(", without {}", without.join(", "));
     }
-    format!("{status}, without {}", without.join(", "))
+    if unfinished {
+        words += ", an operation did not end";
+    }
+    words
 }
 
 #[cfg(test)]
@@ -307,13 +339,15 @@ mod tests {
     #[test]
     fn an_app_says_which_services_it_lacks() {
         let (one, two) = (["worker".to_owned()], ["db".to_owned(), "worker".to_owned()]);
-        for (status, without, expected) in [
-            ("deployed", &[][..], "deployed"),
-            ("deployed", &one[..], "deployed, without worker"),
-            ("failing", &two[..], "failing, without db, worker"),
-            ("stopped", &one[..], "stopped"),
+        for (status, without, unfinished, expected) in [
+            ("deployed", &[][..], false, "deployed"),
+            ("deployed", &one[..], false, "deployed, without worker"),
+            ("failing", &two[..], false, "failing, without db, worker"),
+            ("stopped", &one[..], false, "stopped"),
+            ("stopped", &one[..], true, "stopped, an operation did not end"),
+            ("not deployed", &[][..], true, "not deployed, an operation did not end"),
         ] {
-            assert_eq!(in_words(status, without), expected);
+            assert_eq!(in_words(status, without, unfinished), expected);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         ui::clean,
         when::when,
     },
+    operation,
     rollout::TaskRow,
 };
 
@@ -49,9 +50,18 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     {
         session.ui.warn(told);
     }
-    let rows = wait("interrupted", async {
-        Ok(app::ps(engine.readable().await?, &entry.name, &stack, args.all).await?)
+    let (rows, unfinished) = wait("interrupted", async {
+        let rows = app::ps(engine.readable().await?, &entry.name, &stack, args.all).await?;
+        Ok((rows, operation::abandoned(&engine).await))
     })?;
+    match unfinished {
+        Ok(None) => {}
+        Ok(Some(unfinished)) => {
+            session.ui.warn(&unfinished);
+            session.ui.hint(unfinished.next());
+        }
+        Err(error) => super::warn_of(session, &error),
+    }
     session.report(&rows, &args.json, |rows| {
         let mut table =
             Table::new(&["SERVICE", "STATE", "HEALTH", "SINCE", "NODE", "IMAGE", "ERROR"]);

@@ -62,7 +62,7 @@ pub(super) struct Report {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "the resumption of an operation")?;
+    let guard = session.guard(&home, &entry, "the resumption of an operation", &args.lock)?;
     let on_server = super::on_server(session, &home, &entry)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =

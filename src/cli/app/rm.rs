@@ -44,7 +44,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "a removal")?;
+    let guard = session.guard(&home, &entry, "a removal", &args.lock)?;
     if !args.yes {
         if !session.ui.is_interactive() {
             return Err(Failure::consent(format!(
@@ -69,7 +69,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     drop(operating);
     match cleaned {
         Ok(()) => {}
-        Err(error @ (app::Error::StillDeployed { .. } | app::Error::Taken(_))) => {
+        Err(
+            error @ (app::Error::StillDeployed { .. }
+            | app::Error::Taken(_)
+            | app::Error::Unfinished(_)),
+        ) => {
             return Err(error.into());
         }
         Err(error) if args.force => session.ui.warn(format_args!(

@@ -46,7 +46,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "an undeploy")?;
+    let guard = session.guard(&home, &entry, "an undeploy", &args.lock)?;
     let operating =
         session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     wait("interrupted: some of the app may be stopped already", async {

@@ -43,7 +43,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "a backup")?;
+    let guard = session.guard(&home, &entry, "a backup", &args.lock)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);

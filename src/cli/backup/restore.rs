@@ -58,7 +58,7 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "a restore")?;
+    let guard = session.guard(&home, &entry, "a restore", &args.lock)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);

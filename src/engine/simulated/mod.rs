@@ -128,11 +128,9 @@ impl Simulated {
         change: impl FnOnce(&mut State, &Script) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let script = self.script()?;
-        if script.unreachable {
-            return Err(Error::Unreachable {
-                endpoint: ENDPOINT.to_owned(),
-                reason: "the script says so".to_owned(),
-            });
+        let is_lost = script.lost.is_some_and(|lost| PASSED.load(Ordering::Relaxed) > lost);
+        if script.unreachable || is_lost {
+            return Err(unreachable());
         }
         self.store.change(|state| change(state, &script)).await
     }
@@ -152,7 +150,11 @@ impl Simulated {
     /// One such moment.
     fn pass(&self) -> Result<(), Error> {
         let moment = PASSED.fetch_add(1, Ordering::Relaxed);
-        if self.script()?.crash == Some(moment) {
+        let script = self.script()?;
+        if script.lost == Some(moment) {
+            return Err(unreachable());
+        }
+        if script.crash == Some(moment) {
             // As a power cut would: nothing is told, nothing is tidied up.
             let _ = rustix::process::kill_process(
                 rustix::process::getpid(),
@@ -219,6 +221,11 @@ impl Simulated {
         })
         .await
     }
+}
+
+fn unreachable() -> Error {
+    let reason = "the script says so".to_owned();
+    Error::Unreachable { endpoint: ENDPOINT.to_owned(), reason }
 }
 
 fn missing(container: &str) -> Error {

@@ -2,7 +2,8 @@
 //! programs in containers answer.
 //!
 //! ```yaml
-//! crash: 7                   # kills the process at its fourth change
+//! crash: 7                   # kills the process at its fourth change; or `lost: 7`:
+//!                            # from then on nobody answers it
 //! tasks:
 //!   - image: "*:broken"        # or service: db, or both
 //!     exit_code: 3
@@ -38,6 +39,8 @@ pub struct Script {
     /// The process that asks is killed at this moment: the first is just before its first
     /// change of the swarm, the second just after it, and so on.
     pub crash: Option<usize>,
+    /// From this moment on nobody answers that process any more.
+    pub lost: Option<usize>,
     pub tasks: Vec<TaskRule>,
     pub exec: Vec<ExecRule>,
 }

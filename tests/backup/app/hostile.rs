@@ -8,7 +8,7 @@ use std::{
 };
 
 use potluck::{
-    backup::{self, Error, VolumeUser, Which},
+    backup::{Error, VolumeUser, Which},
     engine,
     hint::Hint,
     home::ServerSettings,

@@ -86,6 +86,25 @@ impl Lab {
         self.tidy(&output)
     }
 
+    /// As [`Lab::run`], and tells the process's id once it is started.
+    pub fn run_telling(&self, arguments: &[&str], tell: impl FnOnce(u32)) -> Run {
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path("home"))
+            .env("POTLUCK_DIR", self.path("potluck"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .current_dir(self.folder.path())
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        tell(child.id());
+        self.tidy(&child.wait_with_output().unwrap())
+    }
+
     /// Runs git in the folder of the tiny recipe.
     pub fn git(&self, arguments: &[&str]) {
         let done = std::process::Command::new("git")

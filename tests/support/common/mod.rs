@@ -28,7 +28,7 @@ use potluck::{
 };
 
 pub use alone::{is_alone, this_test, this_test_alone};
-pub use forward::forward;
+pub use forward::{Killed, forward, killing};
 pub use ports::{ports, subnet};
 pub use skip::skip;
 
