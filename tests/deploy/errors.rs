@@ -232,7 +232,8 @@ async fn a_failed_deploy_names_the_command_and_memory_as_the_cause() {
     );
     let limits =
         "resources: {limits: {memory: 16m}}, restart_policy: {condition: none}, update_config";
-    let services = services.replace("update_config", limits);
+    // It ends well within the time for which it is watched.
+    let services = services.replace("update_config", limits).replace("monitor: 1s", "monitor: 20s");
     let Some(ill) = Ill::real("memory", &services).await else { return };
     let failed = ill.run(&["app", "deploy", "APP", "-n", "--timeout", "60s"]);
     refused(&failed, 1, &["ran out of memory: it was killed at its limit of 16 MiB"]);
