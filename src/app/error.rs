@@ -11,7 +11,7 @@ use crate::{
     hint::Hint,
     home::{GivenGrant, GivenReach, Grant},
     owner::{
-        journal::{Step, What},
+        journal::{Journal, Step, What},
         lease::Holder,
     },
     plugin::grants::Reason,
@@ -53,6 +53,23 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
+    pub(crate) fn of(kept: &Journal) -> Self {
+        let point = kept.entry.point_of_no_return();
+        Unfinished {
+            app: kept.entry.app.clone(),
+            operation: kept.entry.operation.clone(),
+            what: kept.entry.what,
+            told: kept.entry.told(),
+            began: kept.entry.began,
+            steps: kept.entry.steps.clone(),
+            step: kept.reached.step,
+            no_return: point.map(|(_, step)| step.name.clone()),
+            past_return: kept.is_past_return(),
+            aborting: kept.reached.aborting,
+            running: false,
+        }
+    }
+
     /// The name of the step that began last.
     pub fn reached(&self) -> Option<&str> {
         Some(&self.steps.get(self.step?)?.name)
@@ -151,6 +168,9 @@ pub enum Error {
     /// Exit code 6: an older release than the one that runs.
     #[error("{0}")]
     NeedsDowngrade(Box<super::Downgrade>),
+    /// Exit code 6: services would start without their data.
+    #[error("the deploy would start services without their data; nothing was changed:\n{}", listed(.moved))]
+    DataLeft { app: String, moved: Vec<String> },
     /// Exit code 6: only labels say that it is the app's.
     #[error("{0}")]
     NeedsTakeover(Box<super::Takeover>),
@@ -322,13 +342,21 @@ impl MigrationFailed {
     }
 }
 
+/// A line each, indented.
+fn listed(lines: &[String]) -> String {
+    lines.iter().map(|it| format!("  {}", line(it))).collect::<Vec<_>>().join("\n")
+}
+
 impl Hint for Error {
     fn is_laid_out(&self) -> bool {
         match self {
             Error::Compose(error) => error.is_laid_out(),
             Error::Plugin(error) => error.is_laid_out(),
             Error::Rollout(error) => error.is_laid_out(),
-            Error::NeedsConsent { .. } | Error::NeedsTakeover(_) | Error::Migration(_) => true,
+            Error::NeedsConsent { .. }
+            | Error::NeedsTakeover(_)
+            | Error::DataLeft { .. }
+            | Error::Migration(_) => true,
             _ => false,
         }
     }
@@ -393,6 +421,11 @@ impl Hint for Error {
                 ),
                 false => "to go back anyway, add --downgrade".to_owned(),
             }),
+            Error::DataLeft { app, .. } => Some(format!(
+                "bring the node back, or let the constraints name it; to deploy anyway, add \
+                 --leave-data: they start with empty volumes, and the old ones are kept where they \
+                 are (`potluck app deploy {app} --leave-data`)"
+            )),
             Error::NeedsTakeover(takeover) => Some(match &takeover.mixup {
                 Some(mixup) => format!(
                     "{}; if you moved {} to {}, run `potluck app deploy {1} --takeover`, or agree \

@@ -5,12 +5,21 @@ use crate::home::{AppName, lock_file::LockFile};
 
 /// The warning about the app's data; none if no restore was interrupted.
 pub fn half_restored(app: &AppName, lock: &LockFile) -> Option<String> {
-    lock.restoring.as_ref().map(|set| {
-        format!(
-            "a restore of the backup {set} did not finish: some of the data may come from the \
-             backup, the rest is unchanged; `potluck backup restore {app} {set}` completes it"
-        )
-    })
+    let set = lock.restoring.as_ref()?;
+    Some(format!("{}; `{}` completes it", unfinished(set), command(app, set)))
+}
+
+/// What happened.
+pub(super) fn unfinished(set: &str) -> String {
+    format!(
+        "a restore of the backup {set} did not finish: some of the data may come from the backup, \
+         the rest is unchanged"
+    )
+}
+
+/// What completes it.
+pub(super) fn command(app: &AppName, set: &str) -> String {
+    format!("potluck backup restore {app} {set}")
 }
 
 #[cfg(test)]

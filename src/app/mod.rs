@@ -3,6 +3,7 @@
 //! This room starts no plugin.
 
 pub(crate) mod backupbot;
+mod causes;
 pub(crate) mod checks;
 mod error;
 mod half_restored;
@@ -38,6 +39,7 @@ use crate::{
     rollout::Plan,
 };
 
+pub use causes::{CauseRow, Causes, causes};
 pub use checks::reserved_findings;
 pub use error::{Error, Left, MigrationFailed, Taken, Unfinished};
 pub use half_restored::half_restored;

@@ -5,7 +5,7 @@ use crate::{
     compose::{Source, Stack},
     engine,
     hint::Hint,
-    home::{self, AppEntry, EnvFile, LockFile, StackName},
+    home::{self, AppEntry, EnvFile, Home, LockFile, StackName},
     lint::{Finding, Rule, Severity, rules},
     owner::{Claimant, Confined},
     recipe::{self, Checkout, Store, Version},
@@ -30,7 +30,17 @@ pub async fn survey(
     version: &Version,
     server: Server,
 ) -> Vec<Finding> {
-    let mut survey = Survey { context, entry, findings: Vec::new() };
+    survey_at(&context.home, entry, version, server).await
+}
+
+/// The same for a command that runs nothing and needs no [`Context`].
+pub(super) async fn survey_at(
+    home: &Home,
+    entry: &AppEntry,
+    version: &Version,
+    server: Server,
+) -> Vec<Finding> {
+    let mut survey = Survey { home, entry, findings: Vec::new() };
     survey.run(version, server).await;
     checks::without_repeats(&mut survey.findings);
     checks::blame_settings(&mut survey.findings);
@@ -73,7 +83,7 @@ pub async fn load_to_deploy(
 }
 
 struct Survey<'a> {
-    context: &'a Context,
+    home: &'a Home,
     entry: &'a AppEntry,
     findings: Vec<Finding>,
 }
@@ -127,7 +137,7 @@ impl Survey<'_> {
     /// Settings and lock file. Settings with an unreadable line are not used
     /// further, because what that line sets would be missing.
     fn settings(&mut self) -> Option<(EnvFile, LockFile)> {
-        let salvaged = self.keep(self.context.home.salvage(self.entry).map_err(Error::from))?;
+        let salvaged = self.keep(self.home.salvage(self.entry).map_err(Error::from))?;
         for error in salvaged.broken {
             self.findings.push(of_error(&error.into()));
         }
@@ -137,7 +147,7 @@ impl Survey<'_> {
     async fn checkout(&mut self, env: &EnvFile, version: &Version) -> Option<Checkout> {
         let (recipe, pin) = self.keep(load::recipe_of(self.entry, env))?;
         let version = load::wanted_version(version, pin);
-        let home = &self.context.home;
+        let home = self.home;
         let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
         // Waits for the git program.
         let checkout = tokio::task::spawn_blocking(move || store.examine(&recipe, &version)).await;
@@ -183,7 +193,7 @@ impl Survey<'_> {
     }
 
     fn engine(&self, env: &EnvFile, lock: &LockFile) -> Result<Confined, Error> {
-        let home = &self.context.home;
+        let home = self.home;
         let server = &self.entry.server;
         let endpoint = home.endpoint(server)?;
         let engine = engine::connect(&endpoint, &home.state(), server.as_str())?;

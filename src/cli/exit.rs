@@ -22,6 +22,8 @@ impl Exit {
     pub const LOCKED: Exit = Exit(5);
     /// Consent is needed, and nobody could be asked.
     pub const NEEDS_CONSENT: Exit = Exit(6);
+    /// What runs is not what a deploy would bring, and the command was to say so.
+    pub const DIFFERS: Exit = Exit(7);
     /// Ended by Ctrl-C: what shells report for a program that SIGINT ended.
     pub const INTERRUPTED: Exit = Exit(130);
 

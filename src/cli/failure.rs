@@ -311,6 +311,7 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         Error::NeedsConsent { .. }
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)
+        | Error::DataLeft { .. }
         | Error::PlanChanged { .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
         Error::BadGrant { .. } | Error::BadReach { .. } => Exit::USAGE,

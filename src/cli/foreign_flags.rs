@@ -27,6 +27,7 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     ),
     (&["-S"], "app new", "potluck's flag is '--secrets'"),
     (&["-S"], "app ls", "potluck's flag is '--status'"),
+    (&["-w", "--watch"], "app errors", "type 'watch potluck app errors APP'"),
     (&["-r"], "app ls", "potluck's flag is '--recipe'"),
     (&["-S"], "app logs", "potluck's flag is '--since'"),
     (&["-f"], "app rm", "potluck's flag is '--yes'; '--force' removes the settings alone"),

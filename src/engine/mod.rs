@@ -151,6 +151,15 @@ pub struct Container {
     pub health: Health,
 }
 
+/// What a container says of itself beyond what swarm knows of its task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerReport {
+    /// What its health check printed when it last failed; none where it did not.
+    pub failed_check: Option<String>,
+    /// Whether the kernel killed a process of it for want of memory.
+    pub out_of_memory: bool,
+}
+
 /// What the image's or the service's health check says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
@@ -371,9 +380,9 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Whether that node has any container of a service (by full name), also
     /// one that has ended: such a container still holds its volumes.
     async fn has_containers(&self, service: &str) -> Result<bool, Error>;
-    /// What the health check of a task's container printed when it last failed;
-    /// none where it did not, or where that node has no such container any more.
-    async fn health_output(&self, task: &str) -> Result<Option<String>, Error>;
+    /// What the container of a task, running or ended, says of itself; none where that
+    /// node has no such container, or has it no more.
+    async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error>;
     /// Starts a program in a running container; see [`ExecSession`].
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error>;
     /// Whether a program that was started with [`Engine::exec`] still runs in a container,

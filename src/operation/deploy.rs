@@ -28,6 +28,7 @@ use crate::{
 use super::{
     DeployOptions, DeployReport,
     app_rollout::{Wanted, rollout, work},
+    data,
     journal::{self, Journal},
     lease::{Lease, leased},
     prepare::{Due, Prepared, prepare},
@@ -218,6 +219,7 @@ fn entry(
         pinned: app.env.recipe_pin().ok().flatten().and_then(|(_, pin)| pin),
         named: matches!(options.version, Version::Named(_)),
         detach: options.detach,
+        leave_data: options.leave_data,
         wanted: Some(record::goal(app, &app.components()?)),
         steps: steps::rows(&due.plugins, &due.migrations, work, options),
         services: recover::services(live.services.values()),
@@ -256,6 +258,10 @@ async fn carry_out(
         let mut reached = Reached::default();
         if !options.detach {
             reached = rollout.check_running(&live, &work).await?;
+        }
+        if options.leave_data {
+            data::accept(app).await?;
+            app.engine.settle().await?;
         }
         keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false, reached));

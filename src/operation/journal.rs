@@ -308,6 +308,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         pinned: None,
         named: false,
         detach: false,
+        leave_data: false,
         set: None,
         wanted: None,
         steps: Vec::new(),

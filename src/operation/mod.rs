@@ -5,6 +5,7 @@
 
 mod app_rollout;
 mod backup;
+mod data;
 mod deploy;
 mod journal;
 mod lease;

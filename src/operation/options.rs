@@ -29,6 +29,8 @@ pub struct DeployOptions {
     pub takeover: bool,
     /// Deploy an older release over a newer one, without a question.
     pub downgrade: bool,
+    /// Let services start with empty volumes on other nodes than those with their data.
+    pub leave_data: bool,
 }
 
 /// What a deploy did.

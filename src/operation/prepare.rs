@@ -35,6 +35,7 @@ use crate::{
 use super::{
     DeployOptions,
     app_rollout::{subject, work},
+    data,
     journal::Journal,
     migrate::Migrations,
     record::{self, Record},
@@ -148,6 +149,8 @@ pub(super) async fn prepare(
         work = super::app_rollout::work(rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
+    // Known before a question is asked that would be for nothing.
+    let data = data::warnings(rollout, app, &live, &work, options, guard).await?;
 
     let changed_components = consent::changed_components(app, &components);
     let reaches = reaching::of_app(context, app, &live).await?;
@@ -204,6 +207,7 @@ pub(super) async fn prepare(
         });
     }
     plan.warnings.extend(rollout.shared_ports(&work).await?);
+    plan.warnings.extend(data);
     let unstarted = unstarted(&open)?;
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());

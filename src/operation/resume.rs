@@ -119,6 +119,7 @@ pub async fn resume(
                 version: if kept.entry.named { version } else { Version::Newest },
                 detach: kept.entry.detach,
                 downgrade: true,
+                leave_data: kept.entry.leave_data,
                 ..DeployOptions::default()
             };
             let engine = std::sync::Arc::clone(&loaded.engine);

@@ -27,7 +27,7 @@ use crate::{
 };
 
 use super::{
-    DeployOptions, app_rollout,
+    DeployOptions, app_rollout, data,
     journal::Journal,
     migrate::{Migrations, Stopped},
     record::Record,
@@ -197,6 +197,9 @@ impl Steps<'_> {
                 progress.as_before = !touched;
             })?;
         progress.as_before = applied.sent.is_empty();
+        if options.leave_data {
+            data::accept(self.app).await?;
+        }
         if options.detach {
             version::pin(context, self.app, &options.version)?;
             if !progress.called.is_empty() {

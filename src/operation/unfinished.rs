@@ -175,20 +175,7 @@ pub(super) async fn is_held(confined: &Confined) -> Result<bool, Error> {
 
 /// What people are told of one.
 pub(super) fn told(kept: &Kept) -> Unfinished {
-    let point = kept.entry.point_of_no_return();
-    Unfinished {
-        app: kept.entry.app.clone(),
-        operation: kept.entry.operation.clone(),
-        what: kept.entry.what,
-        told: kept.entry.told(),
-        began: kept.entry.began,
-        steps: kept.entry.steps.clone(),
-        step: kept.reached.step,
-        no_return: point.map(|(_, step)| step.name.clone()),
-        past_return: kept.is_past_return(),
-        aborting: kept.reached.aborting,
-        running: false,
-    }
+    Unfinished::of(kept)
 }
 
 pub(super) fn bad(stack: &StackName, reason: String) -> Error {

@@ -22,12 +22,13 @@ use super::{
     mixup::Mixup,
     others::Others,
     record::{self, Owned, Owner, Record, Unreadable},
+    whereabouts::seen_on,
 };
 use crate::{
     engine::{
-        Container, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind, LogLine,
-        LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume, api,
-        label,
+        Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind,
+        LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume,
+        api, label,
     },
     home::StackName,
     secrets::APP_LABEL,
@@ -319,11 +320,8 @@ impl Confined {
             .map(str::to_owned)
             .collect();
         if !unseen.is_empty() {
-            let (node, volumes) =
-                futures_util::try_join!(self.inner.manager(), self.inner.volumes(Scope::All))?;
-            for volume in volumes.iter().filter(|volume| unseen.contains(&volume.name)) {
-                state.owned_mut().put(Kind::Volume, &volume.name, &node.node_id);
-            }
+            let found = seen_on(&*self.inner, &self.claimant.stack, &state.owned, &unseen).await?;
+            found.iter().for_each(|(name, node)| state.owned_mut().put(Kind::Volume, name, node));
         }
         if state.changed || !state.gone.is_empty() {
             self.write(&mut state).await?;
@@ -534,7 +532,7 @@ impl Confined {
 
     /// Notes that an object is the app's; the record is updated at the
     /// next [`Confined::settle`].
-    async fn note(&self, kind: Kind, name: &str, id: &str) -> Result<(), Error> {
+    pub(crate) async fn note(&self, kind: Kind, name: &str, id: &str) -> Result<(), Error> {
         self.state().await?.owned_mut().put(kind, name, id);
         Ok(())
     }
@@ -929,9 +927,9 @@ impl Engine for Confined {
         self.inner.has_containers(service).await
     }
 
-    async fn health_output(&self, task: &str) -> Result<Option<String>, Error> {
+    async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error> {
         self.told_of(Kind::Task, task)?;
-        self.inner.health_output(task).await
+        self.inner.container_report(task).await
     }
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {

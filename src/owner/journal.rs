@@ -175,6 +175,9 @@ pub(crate) struct Entry {
     /// Whether nobody waits for the services.
     #[serde(default)]
     pub detach: bool,
+    /// Whether services may start with empty volumes on other nodes.
+    #[serde(default)]
+    pub leave_data: bool,
     /// The backup set that it makes or restores.
     #[serde(default)]
     pub set: Option<String>,
@@ -411,6 +414,7 @@ mod tests {
             pinned: None,
             named: false,
             detach: false,
+            leave_data: false,
             set: None,
             wanted: None,
             steps: vec![

@@ -17,6 +17,7 @@ mod mixup;
 mod others;
 mod record;
 mod reserved;
+mod whereabouts;
 
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;
@@ -25,3 +26,4 @@ pub(crate) use fence::Fence;
 pub use mixup::Mixup;
 pub(crate) use record::{KIND_LABEL, Owned};
 pub(crate) use reserved::reserved;
+pub(crate) use whereabouts::{Mounted, mounted, volumes};

@@ -139,6 +139,11 @@ impl Owned {
         }
     }
 
+    /// The node, by id, where each volume was seen; empty if it was not.
+    pub fn nodes_of_volumes(&self) -> BTreeMap<String, String> {
+        self.volumes.clone()
+    }
+
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.of(kind).into_iter().flatten().map(|(name, _)| name.as_str())
     }

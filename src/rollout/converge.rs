@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, future};
+use futures_util::future;
 use jiff::Timestamp;
 use tokio::{
     sync::Mutex,
@@ -23,16 +23,15 @@ use tokio::{
 };
 
 use crate::{
-    engine::{self, Engine, Health, LogQuery, NodePort, api, node_ports},
+    engine::{self, Engine, Health, NodePort, api, node_ports},
     progress::{Event, Sink},
-    text,
 };
 
 use super::{
     diff::{Names, comparable, comparable_task},
     error::{FailedService, Problem},
     state::{
-        self, Look, State, addresses, classify, condition, ending, made_of,
+        self, Look, State, addresses, classify, condition, ending, log, made_of,
         ports::{self, Taken},
         reached::Reached,
         since::Since,
@@ -60,10 +59,7 @@ const CRASHES_ALONE: usize = 4;
 const ENDED_IN_UPDATE: &str = "swarm treats the end of a task as a failed update, even with exit \
                                code 0: remove `failure_action` from `update_config`, or use \
                                `mode: replicated-job`";
-const LOG_LINES: u64 = 10;
-const LOG_LINE_LIMIT: usize = 500;
-/// Deadline for reading logs; only used after a failure, and a busy manager is slow.
-const LOG_PATIENCE: Duration = Duration::from_secs(10);
+const LOG_LINES: usize = 10;
 
 /// A service to wait for.
 #[derive(Debug, Clone)]
@@ -519,11 +515,17 @@ async fn explain(
             });
         let id = last.and_then(|task| task.id.clone());
         let mut cause = last.and_then(ending::cause);
+        let is_sick = matches!(state, State::Unhealthy { .. });
         if let (Some(task), Some(id)) = (last, &id)
-            && (ending::was_unhealthy(task) || matches!(state, State::Unhealthy { .. }))
-            && let Ok(Some(output)) = engine.health_output(id).await
+            && (ending::asks_container(task) || is_sick)
+            && let Ok(Some(report)) = engine.container_report(id).await
         {
-            cause = Some(format!("its health check printed: {}", clean(output.trim())));
+            cause = match &report.failed_check {
+                Some(output) if is_sick || ending::was_unhealthy(task) => {
+                    Some(format!("its health check printed: {}", log::clean(output.trim())))
+                }
+                _ => ending::cause_with(task, Some(&report)),
+            };
         }
         if let (State::RolledBack { .. } | State::Paused { .. }, Some(task)) = (state, last)
             && state::ended_as_it_may(task)
@@ -534,14 +536,10 @@ async fn explain(
         let cause = cause.filter(|cause| !state.to_string().contains(cause.as_str()));
         (cause, id)
     };
-    let (cause, task) = timeout(LOG_PATIENCE, read).await.unwrap_or_default();
+    let (cause, task) = timeout(log::PATIENCE, read).await.unwrap_or_default();
     // Slow logs take nothing from the cause.
     let Some(task) = task else { return (cause, Vec::new()) };
-    let lines = match timeout(LOG_PATIENCE, last_lines(engine, &task)).await {
-        Ok(lines) => lines.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", LOG_PATIENCE.as_secs())),
-    };
-    (cause, lines.unwrap_or_else(|why| vec![format!("(the log could not be read: {why})")]))
+    (cause, log::last_lines(engine, &task, LOG_LINES).await)
 }
 
 /// Why swarm has no addresses for its tasks, if that is known: the wait goes on, or has
@@ -551,7 +549,7 @@ async fn not_allocated(engine: &dyn Engine, target: &Target) -> Option<String> {
         let tasks = engine.tasks(&target.id).await?;
         addresses::why_missing(engine, &target.spec, &tasks).await
     };
-    timeout(LOG_PATIENCE, read).await.ok()?.ok()?
+    timeout(log::PATIENCE, read).await.ok()?.ok()?
 }
 
 fn task_has_failed(task: &api::Task) -> bool {
@@ -560,27 +558,6 @@ fn task_has_failed(task: &api::Task) -> bool {
 
 fn task_is_alive(task: &api::Task) -> bool {
     matches!(state_of(task), api::TaskState::STARTING | api::TaskState::RUNNING)
-}
-
-async fn last_lines(engine: &dyn Engine, task: &str) -> Result<Vec<String>, engine::Error> {
-    let query = LogQuery { tail: Some(LOG_LINES), ..LogQuery::default() };
-    let mut lines = engine.task_logs(task, &query).await?;
-    let mut kept = Vec::new();
-    while let Some(line) = lines.next().await {
-        match line {
-            Ok(line) => kept.extend(String::from_utf8_lossy(&line.bytes).lines().map(clean)),
-            // What came before it broke off is better than nothing.
-            Err(_) if !kept.is_empty() => break,
-            Err(error) => return Err(error),
-        }
-    }
-    let surplus = kept.len().saturating_sub(LOG_LINES as usize);
-    Ok(kept.split_off(surplus))
-}
-
-/// What a program wrote must not steer the terminal it is shown on.
-fn clean(line: &str) -> String {
-    text::line_of(line, LOG_LINE_LIMIT).into_owned()
 }
 
 #[cfg(test)]
@@ -636,10 +613,5 @@ mod tests {
         ] {
             assert_eq!(Swarm::of(action, update), expected, "{action:?} {update:?}");
         }
-    }
-
-    #[test]
-    fn log_lines_cannot_steer_the_terminal() {
-        assert_eq!(clean("\u{1b}[31mred\u{7}\tx"), "�red� x");
     }
 }

@@ -215,7 +215,7 @@ impl Hint for Error {
             | Error::UndoFailed { failed, .. }
             | Error::SwarmRolledBack(failed) => Some(match &failed.subject {
                 Subject::App(app) => {
-                    format!("see `potluck app ps {app}` and `potluck app logs {app}`")
+                    format!("`potluck app errors {app}` shows why, and what to do about it")
                 }
                 Subject::Stack(stack) => format!("see `potluck stack ps {stack}`"),
             }),

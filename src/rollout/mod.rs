@@ -8,6 +8,7 @@ pub(crate) mod drivers;
 mod error;
 pub(crate) mod external;
 mod glance;
+mod keeping;
 pub(crate) mod live;
 mod place;
 mod plan;

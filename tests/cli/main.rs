@@ -8,6 +8,7 @@ mod help;
 mod hostile;
 mod inspect;
 mod locks;
+mod plan;
 mod plugin;
 mod plugin_run;
 mod secrets;

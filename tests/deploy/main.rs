@@ -3,6 +3,8 @@
 mod apps;
 mod crash;
 mod crash_real;
+mod data;
+mod errors;
 mod escrow;
 mod lease;
 mod migrations;

@@ -56,6 +56,7 @@ conformance! {
     services::what_a_service_needs_must_be_there
     services::tasks_come_up_and_newest_first
     services::a_failing_task_tells_its_exit_code
+    services::a_container_says_why_it_ended
     services::an_image_that_cannot_be_had_is_rejected
     services::a_failed_update_is_rolled_back_and_says_so
     services::a_failed_update_pauses_by_default

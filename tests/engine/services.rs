@@ -157,6 +157,33 @@ pub async fn a_failing_task_tells_its_exit_code(swarm: &Swarm) {
     .await;
 }
 
+pub async fn a_container_says_why_it_ended(swarm: &Swarm) {
+    let mut greedy = swarm.spec("greedy", GREEDY);
+    let task = greedy.task_template.as_mut().unwrap();
+    let limits = api::Limit { memory_bytes: Some(16 << 20), ..Default::default() };
+    task.resources = Some(api::TaskSpecResources { limits: Some(limits), ..Default::default() });
+    let mut sick = swarm.spec("sick", SLEEPING);
+    container_spec(&mut sick).health_check = Some(api::HealthConfig {
+        test: Some(["CMD-SHELL", "echo no answer; exit 1"].map(Into::into).into()),
+        interval: Some(1_000_000_000),
+        retries: Some(1),
+        ..Default::default()
+    });
+    for (spec, code, out_of_memory, check) in [
+        (swarm.spec("failing", FAILING), 3, false, None),
+        (greedy, 137, true, None),
+        (sick, 137, false, Some("no answer")),
+    ] {
+        let id = swarm.engine.create_service(spec, None).await.unwrap();
+        let task = swarm.task_with(&id, api::TaskState::FAILED).await;
+        assert_eq!(task.status.unwrap().container_status.unwrap().exit_code, Some(code));
+        let report = swarm.engine.container_report(&task.id.unwrap()).await.unwrap().unwrap();
+        assert_eq!(report.out_of_memory, out_of_memory);
+        assert_eq!(report.failed_check.as_deref().map(str::trim), check);
+    }
+    assert_eq!(swarm.engine.container_report("nosuchtask").await.unwrap(), None);
+}
+
 pub async fn an_image_that_cannot_be_had_is_rejected(swarm: &Swarm) {
     let mut spec = swarm.spec("web", SLEEPING);
     container_spec(&mut spec).image = Some("127.0.0.1:1/potluck-test/none:no-such-tag".into());

@@ -24,6 +24,8 @@ pub struct Swarm {
 /// Programs of the suite, as a shell runs them.
 pub const FILTER: &str = "cat; echo oops >&2; exit 7";
 pub const FAILING: &str = "echo I give up; sleep 1; exit 3";
+/// Fills the memory that it has.
+pub const GREEDY: &str = "sleep 1; x=a; while :; do x=$x$x; done";
 pub const TALKING: &str = "echo hello; sleep 3600";
 pub const SLEEPING: &str = "sleep 3600";
 
@@ -46,6 +48,17 @@ impl Swarm {
                     service: Some("failing*".into()),
                     exit_code: Some(3),
                     logs: vec!["I give up".into()],
+                    ..Default::default()
+                },
+                TaskRule {
+                    service: Some("greedy".into()),
+                    out_of_memory: true,
+                    ..Default::default()
+                },
+                TaskRule {
+                    service: Some("sick".into()),
+                    unhealthy: true,
+                    check_output: Some("no answer".into()),
                     ..Default::default()
                 },
                 TaskRule {

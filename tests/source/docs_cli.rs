@@ -41,7 +41,9 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app ls", &[("cli/app/ls.rs", "Row")]),
     ("app check", &[("cli/app/check.rs", "Report"), ("cli/app/check.rs", "Row"), FINDING]),
     ("app deploy", &[("operation/options.rs", "DeployReport"), PLAN, CHANGE, REACH, REACHED]),
+    ("app plan", &[("cli/app/plan.rs", "Planned"), PLAN, CHANGE, REACH]),
     ("app ps", &[("rollout/state/ps.rs", "TaskRow")]),
+    ("app errors", &[("app/causes/mod.rs", "Causes"), ("app/causes/mod.rs", "CauseRow")]),
     ("app logs", &[("cli/app/logs.rs", "JsonLine")]),
     (
         "app cmd",

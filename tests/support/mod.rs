@@ -6,5 +6,6 @@ pub mod backup;
 pub mod cli;
 pub mod common;
 pub mod hostile;
+pub mod nodes;
 pub mod operator;
 pub mod std_guests;

@@ -20,8 +20,8 @@ use crate::{
 /// Services get the specs that they had before it, what was made for it is removed, and
 /// plugins are told. Volumes are kept. It works from any machine, also without the recipe.
 /// Once an operation's point of no return is passed (a migration that cannot be undone, the
-/// exchange of volumes, the removal of services), it can only be finished: see `potluck app
-/// resume`.
+/// exchange of volumes, the removal of services), it can only be finished, with
+/// `potluck app resume`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

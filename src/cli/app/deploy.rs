@@ -11,7 +11,8 @@ use crate::{
         grants::{Answers, PlanQuestion, show_plan},
         session::{Session, wait},
     },
-    operation::{self, DeployOptions},
+    home::{AppEntry, Home},
+    operation::{self, DeployOptions, DeployReport},
     recipe::Version,
 };
 
@@ -82,6 +83,10 @@ pub struct Args {
     #[arg(long)]
     downgrade: bool,
 
+    /// Let services start on other nodes with empty volumes; their data stays where it is
+    #[arg(long)]
+    leave_data: bool,
+
     /// Take over a stack that docker, abra or another folder deployed
     #[arg(long)]
     takeover: bool,
@@ -101,15 +106,6 @@ const UNCHANGED: &str = "interrupted: nothing of the app was changed";
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = if args.dry_run {
-        None
-    } else {
-        Some(session.guard(&home, &entry, "a deploy", &args.lock)?)
-    };
-    let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
-    let answers = Answers::new(&session.ui, question);
-    let operating =
-        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = DeployOptions {
         version: args.version.clone().map_or(Version::Newest, Version::Named),
         timeout: args.timeout,
@@ -119,23 +115,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         restoring: false,
         takeover: args.takeover,
         downgrade: args.downgrade,
+        leave_data: args.leave_data,
     };
-    let report = wait(INTERRUPTED, async {
-        let mut app = app::load_to_deploy(&operating.context, &entry, &options.version).await?;
-        Ok(match &guard {
-            Some(guard) => operation::deploy(&operating.context, guard, &mut app, &options).await?,
-            None => operation::plan(&operating.context, &mut app, &options).await?,
-        })
-    })
-    .map_err(|failure| answers.ended(failure))
-    .map_err(|failure| match failure.exit {
-        // What the plugins may do may have been written down: that changes no app.
-        Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),
-        Exit::INTERRUPTED => failure.hint(format!("see `potluck app ps {}`", entry.name)),
-        _ => failure,
-    })?;
-    drop(operating);
-
+    let report = match args.dry_run {
+        true => super::plan::planned(session, &home, &entry, &options, &args.grants)?,
+        false => deploy(args, session, &home, &entry, &options)?,
+    };
     if args.dry_run {
         show_plan(&session.ui, &report.plan);
     }
@@ -159,5 +144,30 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     });
         Ok(())
+    })
+}
+
+fn deploy(
+    args: &Args,
+    session: &Session,
+    home: &Home,
+    entry: &AppEntry,
+    options: &DeployOptions,
+) -> Result<DeployReport, Failure> {
+    let guard = session.guard(home, entry, "a deploy", &args.lock)?;
+    let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
+    let answers = Answers::new(&session.ui, question);
+    let operating =
+        session.context(home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
+    wait(INTERRUPTED, async {
+        let mut app = app::load_to_deploy(&operating.context, entry, &options.version).await?;
+        Ok(operation::deploy(&operating.context, &guard, &mut app, options).await?)
+    })
+    .map_err(|failure| answers.ended(failure))
+    .map_err(|failure| match failure.exit {
+        // What the plugins may do may have been written down: that changes no app.
+        Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),
+        Exit::INTERRUPTED => failure.hint(format!("see `potluck app ps {}`", entry.name)),
+        _ => failure,
     })
 }

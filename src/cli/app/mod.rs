@@ -5,11 +5,13 @@ mod check;
 mod cmd;
 mod config;
 mod deploy;
+mod errors;
 mod history;
 mod logs;
 mod ls;
 mod new;
 mod places;
+mod plan;
 mod ps;
 mod resume;
 mod rm;
@@ -56,9 +58,11 @@ pub enum Command {
     Ls(ls::Args),
     Config(config::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Deploy(deploy::Args),
     Undeploy(undeploy::Args),
     Ps(ps::Args),
+    Errors(errors::Args),
     Logs(logs::Args),
     Run(run::Args),
     Cmd(cmd::Args),
@@ -78,9 +82,11 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Ls(args) => ls::run(args, session),
         Command::Config(args) => config::run(args, session),
         Command::Check(args) => check::run(args, session),
+        Command::Plan(args) => plan::run(args, session),
         Command::Deploy(args) => deploy::run(args, session),
         Command::Undeploy(args) => undeploy::run(args, session),
         Command::Ps(args) => ps::run(args, session),
+        Command::Errors(args) => errors::run(args, session),
         Command::Logs(args) => logs::run(args, session),
         Command::Run(args) => run::run(args, session),
         Command::Cmd(args) => cmd::run(args, session),

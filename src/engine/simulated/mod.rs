@@ -34,8 +34,8 @@ use sha2::{Digest, Sha256};
 pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
-    Container, Distribution, Engine, Error, Exec, ExecSession, Health, Kind, LogLine, LogQuery,
-    Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
+    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Health, Kind,
+    LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
 };
 use files::Files;
 use state::{NODE_ID, NODE_NAME, State, container_id, in_scope};
@@ -458,9 +458,20 @@ impl Engine for Simulated {
         Ok(!self.containers(service).await?.is_empty())
     }
 
-    async fn health_output(&self, _task: &str) -> Result<Option<String>, Error> {
-        // Its health checks pass or fail by the script, and print nothing.
-        Ok(None)
+    async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error> {
+        self.change(|state, script| {
+            let mut all =
+                state.services.iter().flat_map(|it| it.tasks.iter().map(move |t| (it, t)));
+            let found = all.find(|(_, found)| found.id.as_deref() == Some(task));
+            let rule = found.and_then(|(service, task)| script.task(tick::subject(service, task)));
+            let ran =
+                found.is_some_and(|(_, task)| task::has_container(task) || task::is_over(task));
+            Ok(ran.then(|| ContainerReport {
+                failed_check: rule.and_then(|rule| rule.check_output.clone()),
+                out_of_memory: rule.is_some_and(|rule| rule.out_of_memory),
+            }))
+        })
+        .await
     }
 
     async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {

@@ -55,8 +55,12 @@ pub struct TaskRule {
     pub image: Option<String>,
     /// It runs, then ends with this.
     pub exit_code: Option<i64>,
-    /// Its health check never succeeds.
+    /// Its health check never succeeds,
     pub unhealthy: bool,
+    /// and prints this.
+    pub check_output: Option<String>,
+    /// It runs, then is killed because its memory is used up.
+    pub out_of_memory: bool,
     /// The image cannot be had, for this reason.
     pub pull_error: Option<String>,
     /// No node takes it, for this reason.
@@ -100,6 +104,13 @@ pub struct Answer {
     pub contains: String,
     pub stdout: String,
     pub exit_code: i64,
+}
+
+impl TaskRule {
+    /// What its program ends with.
+    pub(super) fn ends_with(&self) -> Option<i64> {
+        self.exit_code.or(self.out_of_memory.then_some(137))
+    }
 }
 
 /// A service as rules see it.

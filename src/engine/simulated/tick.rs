@@ -119,7 +119,7 @@ fn next_status(task: &api::Task, rule: Option<&TaskRule>, job: bool) -> Option<a
             137,
         ),
         TaskState::STARTING => container(to(TaskState::RUNNING, "started"), 0),
-        TaskState::RUNNING => match rule.and_then(|rule| rule.exit_code) {
+        TaskState::RUNNING => match rule.and_then(TaskRule::ends_with) {
             Some(0) => container(to(TaskState::COMPLETE, "finished"), 0),
             None if job => container(to(TaskState::COMPLETE, "finished"), 0),
             None => return None,

@@ -7,8 +7,8 @@ use futures_util::{Stream, StreamExt, stream::BoxStream};
 
 use super::call::{About, translate};
 use crate::engine::{
-    self, Container, Distribution, Error, Health, LogLine, LogQuery, Mounting, Stream as Output,
-    api,
+    self, Container, ContainerReport, Distribution, Error, Health, LogLine, LogQuery, Mounting,
+    Stream as Output, api,
 };
 
 /// Labels that swarm puts on the containers of its tasks.
@@ -137,9 +137,16 @@ fn log_line(stream: Output, message: bytes::Bytes) -> LogLine {
     LogLine { task: None, stream, bytes: message }
 }
 
+/// What a container says of itself.
+pub(super) fn report(container: api::ContainerInspectResponse) -> ContainerReport {
+    let state = container.state.unwrap_or_default();
+    let out_of_memory = state.oom_killed == Some(true);
+    ContainerReport { failed_check: failed_check(state), out_of_memory }
+}
+
 /// What the last health check that failed printed; Docker keeps the last five.
-pub(super) fn failed_check(container: api::ContainerInspectResponse) -> Option<String> {
-    let checks = container.state?.health?.log?;
+fn failed_check(state: api::ContainerState) -> Option<String> {
+    let checks = state.health?.log?;
     let failed = checks.into_iter().rev().find(|check| check.exit_code != Some(0))?;
     failed.output.filter(|output| !output.trim().is_empty())
 }

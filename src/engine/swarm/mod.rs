@@ -21,8 +21,8 @@ use bollard::{Docker, query_parameters as query};
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
-    Container, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine, LogQuery, Manager,
-    Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
+    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine,
+    LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
@@ -353,7 +353,7 @@ impl Engine for SwarmEngine {
         Ok(!found.is_empty())
     }
 
-    async fn health_output(&self, task: &str) -> Result<Option<String>, Error> {
+    async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error> {
         let filters = filter("label", format!("{}={task}", convert::TASK_LABEL));
         let options =
             query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -365,7 +365,7 @@ impl Engine for SwarmEngine {
         };
         let about = About::new(Verb::Inspect, Kind::Container, &id);
         match self.call(about, self.docker.inspect_container(&id, None)).await {
-            Ok(container) => Ok(convert::failed_check(container)),
+            Ok(container) => Ok(Some(convert::report(container))),
             // It went in between.
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

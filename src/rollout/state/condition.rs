@@ -161,6 +161,16 @@ pub(crate) fn crash_loop(
     tasks: &[api::Task],
     now: Timestamp,
 ) -> Option<Failing> {
+    running_after(service, tasks, now, AGAIN)
+}
+
+/// The failures of a service whose task has not run for long, if there are as many.
+pub(crate) fn running_after(
+    service: &api::Service,
+    tasks: &[api::Task],
+    now: Timestamp,
+    at_least: usize,
+) -> Option<Failing> {
     let spec = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
     let spec = spec.map(comparable_task);
     tasks
@@ -169,7 +179,7 @@ pub(crate) fn crash_loop(
         .filter(|task| task.spec.as_ref().map(comparable_task) == spec)
         .filter(|task| since(task).is_some_and(|at| age(at, now) < CALM))
         .map(|task| failures_lately(service, task, tasks, now))
-        .find(|failed| failed.len() >= AGAIN)
+        .find(|failed| failed.len() >= at_least)
         .map(|failed| Failing {
             task: failed[0].id.clone().unwrap_or_default(),
             exit_code: ending::exit_code(failed[0]),

@@ -3,12 +3,78 @@
 //! Swarm's own words name a task by an id that can no longer be looked up, and
 //! report exit code 137 for a container that swarm itself stopped.
 
-use crate::engine::api::{self, TaskState};
+use crate::{
+    bounded,
+    engine::{
+        ContainerReport,
+        api::{self, TaskState},
+    },
+    text,
+};
 
 use super::{ports::refused_by_node, task::state_of};
 
+/// Bytes of what a health check printed.
+const OUTPUT: usize = 500;
 /// Swarm ends a task whose check fails.
 const UNHEALTHY: &str = "its health check failed";
+
+/// What a program ends with that was killed, for want of memory or by hand.
+pub(crate) const KILLED: i64 = 128 + 9;
+
+/// What an exit code means by the conventions of shells: above 128 it is 128 and the
+/// signal that ended the program.
+pub(crate) fn meaning(code: i64) -> Option<&'static str> {
+    Some(match code {
+        126 => "the command cannot be executed",
+        127 => "the command was not found",
+        129 => "SIGHUP",
+        130 => "SIGINT",
+        131 => "SIGQUIT",
+        132 => "SIGILL",
+        134 => "SIGABRT",
+        135 => "SIGBUS",
+        136 => "SIGFPE",
+        KILLED => "SIGKILL",
+        139 => "SIGSEGV",
+        141 => "SIGPIPE",
+        143 => "SIGTERM",
+        159 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+/// Whether the container of an ended task may say more than swarm does.
+pub(crate) fn asks_container(task: &api::Task) -> bool {
+    was_unhealthy(task) || exit_code(task) == Some(KILLED)
+}
+
+/// As [`cause`], with what the container of the task says.
+pub(crate) fn cause_with(task: &api::Task, report: Option<&ContainerReport>) -> Option<String> {
+    match report {
+        Some(report) if report.out_of_memory && !was_unhealthy(task) => Some(out_of_memory(task)),
+        Some(ContainerReport { failed_check: Some(output), .. }) if was_unhealthy(task) => {
+            Some(format!("{UNHEALTHY}: {}", text::line_of(output.trim(), OUTPUT)))
+        }
+        _ => cause(task),
+    }
+}
+
+/// That a task was killed for want of memory, and how much it may have.
+fn out_of_memory(task: &api::Task) -> String {
+    match memory_limit(task.spec.as_ref()) {
+        Some(limit) => format!(
+            "ran out of memory: it was killed at its limit of {}",
+            bounded::size(limit.unsigned_abs())
+        ),
+        None => "ran out of memory: it has no limit of its own, so its node had no more".to_owned(),
+    }
+}
+
+/// How much memory a task may have.
+pub(crate) fn memory_limit(template: Option<&api::TaskSpec>) -> Option<i64> {
+    template?.resources.as_ref()?.limits.as_ref()?.memory_bytes.filter(|bytes| *bytes > 0)
+}
 
 /// Why a task ended; none if it has not, or if there is no reason.
 pub(crate) fn cause(task: &api::Task) -> Option<String> {
@@ -27,7 +93,7 @@ pub(crate) fn cause(task: &api::Task) -> Option<String> {
             // `non-zero exit (3)`, with more behind a colon at times.
             let code = error.strip_prefix("non-zero exit (").and_then(|rest| rest.split_once(')'));
             Some(match code {
-                Some((code, more)) => format!("exited with code {code}{more}"),
+                Some((code, more)) => format!("{}{more}", exited(code)),
                 None if state == TaskState::REJECTED => error.to_owned(),
                 None => with_code(error, exit_code(task)),
             })
@@ -38,6 +104,14 @@ pub(crate) fn cause(task: &api::Task) -> Option<String> {
             Some(with_code(message, exit_code(task)))
         }
         _ => None,
+    }
+}
+
+/// `exited with code 143 (SIGTERM)`
+fn exited(code: &str) -> String {
+    match code.parse().ok().and_then(meaning) {
+        Some(meaning) => format!("exited with code {code} ({meaning})"),
+        None => format!("exited with code {code}"),
     }
 }
 
@@ -135,12 +209,54 @@ mod tests {
                 127,
                 Some("starting container failed: no such file (exit code 127)"),
             ),
+            ("failed", "task: non-zero exit (137)", 137, Some("exited with code 137 (SIGKILL)")),
+            (
+                "failed",
+                "task: non-zero exit (127)",
+                127,
+                Some("exited with code 127 (the command was not found)"),
+            ),
             ("rejected", "No such image: x:1", 0, Some("No such image: x:1")),
             ("complete", "", 0, Some("its program ended (exit code 0)")),
             ("running", "", 0, None),
         ] {
             assert_eq!(cause(&task("t", state, error, code)).as_deref(), told, "{state} {error}");
         }
+    }
+
+    #[test]
+    fn a_container_says_more_of_an_end_than_swarm() {
+        let killed = task("t", "failed", "task: non-zero exit (137)", KILLED);
+        let sick = "task: non-zero exit (137): dockerexec: unhealthy container";
+        let sick = task("t", "failed", sick, KILLED);
+        let mut limited = killed.clone();
+        limited.spec = serde_json::from_value(json!({
+            "Resources": {"Limits": {"MemoryBytes": 16 << 20}},
+        }))
+        .unwrap();
+        let report = |out_of_memory, output: Option<&str>| {
+            Some(ContainerReport { failed_check: output.map(str::to_owned), out_of_memory })
+        };
+        for (task, report, told) in [
+            (&killed, None, "exited with code 137 (SIGKILL)"),
+            (&killed, report(false, None), "exited with code 137 (SIGKILL)"),
+            (
+                &limited,
+                report(true, None),
+                "ran out of memory: it was killed at its limit of 16 MiB",
+            ),
+            (
+                &killed,
+                report(true, None),
+                "ran out of memory: it has no limit of its own, so its node had no more",
+            ),
+            (&sick, report(false, Some("no\nanswer\n")), "its health check failed: no answer"),
+            (&sick, report(false, None), "its health check failed; swarm stopped it"),
+        ] {
+            assert!(asks_container(task));
+            assert_eq!(cause_with(task, report.as_ref()).as_deref(), Some(told));
+        }
+        assert!(!asks_container(&self::task("t", "failed", "task: non-zero exit (3)", 3)));
     }
 
     #[test]

@@ -6,8 +6,12 @@
 //! and healthy* wherever there is a check.
 
 pub(crate) mod addresses;
+pub(crate) mod cause;
 pub(crate) mod condition;
+pub(crate) mod data;
 pub(crate) mod ending;
+pub(crate) mod log;
+pub(crate) mod placing;
 pub(crate) mod ports;
 pub(crate) mod ps;
 pub(crate) mod reached;

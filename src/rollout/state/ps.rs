@@ -9,7 +9,6 @@ use crate::{
     engine::{Engine, Error as EngineError, Health, Scope, api},
     home::StackName,
     rollout::{Error, diff::comparable_task, live::by_name, state},
-    text,
 };
 
 use super::{
@@ -17,9 +16,6 @@ use super::{
     task::{is_wanted, slot_of, unplaced},
     wanted::wants_tasks,
 };
-
-/// Bytes of what a health check printed.
-const OUTPUT: usize = 500;
 
 /// One task, as `app ps` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -192,13 +188,11 @@ async fn cause(
     let told = if ended { Some(task) } else { failed };
     let Some(told) = told.filter(|task| state::restarts_after(task)) else { return Ok(None) };
     let id = told.id.as_deref().unwrap_or_default();
-    if ending::was_unhealthy(told)
-        && let Some(output) = engine.health_output(id).await?
-    {
-        let output = text::line_of(output.trim(), OUTPUT);
-        return Ok(Some(format!("its health check failed: {output}")));
-    }
-    Ok(ending::cause(told))
+    let report = match ending::asks_container(told) {
+        true => engine.container_report(id).await?,
+        false => None,
+    };
+    Ok(ending::cause_with(told, report.as_ref()))
 }
 
 /// The key in the compose file.

@@ -1,0 +1,182 @@
+//! A real swarm of two nodes: two engines on this machine, each with a network, a name and
+//! a `/run` of its own, joined by one virtual cable.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::common::{BUSYBOX, PATIENCE, real_engine, skip, subnet};
+
+/// One engine.
+pub struct Node {
+    /// Its host name, which is that of its network on this machine, too.
+    pub name: String,
+    folder: PathBuf,
+    engine: Option<Child>,
+}
+
+/// A manager, which is asked, and a worker; gone with all that they had at the end.
+pub struct Nodes {
+    pub manager: Node,
+    pub worker: Node,
+    _folder: tempfile::TempDir,
+}
+
+impl Nodes {
+    /// None, said loudly, where this machine cannot have them.
+    pub async fn start() -> Option<Self> {
+        // It has the image.
+        real_engine().await?;
+        for program in ["dockerd", "ip", "nsenter", "unshare"] {
+            if !Command::new("which").arg(program).output().unwrap().status.success() {
+                skip(&format!("no program `{program}`, so no second node"));
+                return None;
+            }
+        }
+        if !Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n") {
+            skip("a second node needs root");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let subnet = subnet();
+        // Names of network devices have 15 characters at most.
+        let id = subnet.replace('.', "-").split_off("10-".len());
+        let node = |role: &str| Node::new(format!("pl{role}{id}"), folder.path());
+        let mut nodes = Nodes { manager: node("m"), worker: node("w"), _folder: folder };
+        let (manager, worker) = (&mut nodes.manager, &mut nodes.worker);
+        let (one, two) = (manager.name.clone(), worker.name.clone());
+        ip(&["link", "add", &one, "type", "veth", "peer", "name", &two]);
+        manager.begin(&format!("{subnet}.1/24"));
+        worker.begin(&format!("{subnet}.2/24"));
+        manager.wait();
+        worker.wait();
+        let image = nodes._folder.path().join("busybox.tar");
+        let image = image.to_str().unwrap();
+        let saved = Command::new("docker")
+            .args(["-H", &super::common::endpoint(), "save", "-o", image, BUSYBOX])
+            .status();
+        assert!(saved.unwrap().success());
+        nodes.manager.docker(&["load", "-i", image]);
+        nodes.worker.docker(&["load", "-i", image]);
+        let address = format!("{subnet}.1");
+        nodes.manager.docker(&["swarm", "init", "--advertise-addr", &address]);
+        let token = nodes.manager.docker(&["swarm", "join-token", "-q", "worker"]);
+        let manager = format!("{address}:2377");
+        nodes.worker.docker(&["swarm", "join", "--token", token.trim(), &manager]);
+        Some(nodes)
+    }
+}
+
+impl Node {
+    /// In a network of its own.
+    fn new(name: String, folder: &Path) -> Self {
+        let folder = folder.join(&name);
+        fs::create_dir(&folder).unwrap();
+        ip(&["netns", "add", &name]);
+        Node { name, folder, engine: None }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("unix://{}/sock", self.folder.display())
+    }
+
+    /// Its end of the cable, and its engine.
+    fn begin(&mut self, address: &str) {
+        let name = &self.name;
+        ip(&["link", "set", name, "netns", name]);
+        ip(&["-n", name, "link", "set", "lo", "up"]);
+        ip(&["-n", name, "addr", "add", address, "dev", name]);
+        ip(&["-n", name, "link", "set", name, "up"]);
+        let script = "mount --make-rprivate / && hostname \"$1\" && mount -t tmpfs tmpfs /run && exec \
+                      dockerd --data-root \"$2/data\" --exec-root \"$2/exec\" -p \"$2/pid\" -H \
+                      \"unix://$2/sock\"";
+        let log = File::create(self.folder.join("log")).unwrap();
+        let engine = Command::new("nsenter")
+            .arg(format!("--net=/var/run/netns/{name}"))
+            .args(["unshare", "-u", "-m", "sh", "-c", script, "sh", name])
+            .arg(&self.folder)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.engine = Some(engine.unwrap());
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = Command::new("docker").args(["-H", &self.endpoint(), "version"]).output();
+            if answer.unwrap().status.success() {
+                return;
+            }
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "no engine {}: {}", self.name, log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What docker says there.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        let mut docker = Command::new("docker");
+        let output = docker.args(["-H", &self.endpoint()]).args(arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "docker {arguments:?} on {}: {stderr}", self.name);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Loses it: its engine ends without a word.
+    pub fn lose(&mut self) {
+        if let Some(mut engine) = self.engine.take() {
+            let _ = engine.kill();
+            let _ = engine.wait();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.lose();
+        self.end_strays();
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+impl Node {
+    /// What an engine leaves running that was lost: programs whose command names its
+    /// folder, and the containers that are their children.
+    fn end_strays(&self) {
+        let folder = self.folder.display().to_string();
+        let names_it = |pid: &u32| {
+            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&folder)
+        };
+        let all = processes();
+        let strays: Vec<u32> =
+            all.iter().map(|(pid, _)| *pid).filter(names_it).filter(|pid| *pid > 1).collect();
+        let children =
+            all.iter().filter(|(_, parent)| strays.contains(parent)).map(|(pid, _)| *pid);
+        for pid in children.chain(strays.iter().copied()) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+    }
+}
+
+/// All processes, each with its parent.
+fn processes() -> Vec<(u32, u32)> {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The program's name, in brackets, may hold anything.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let folders = fs::read_dir("/proc").unwrap().flatten();
+    let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments:?}: {stderr}");
+}
