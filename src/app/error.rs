@@ -392,7 +392,8 @@ impl Hint for Error {
             )),
             Error::Unfinished(unfinished) => Some(unfinished.next()),
             Error::BadJournal { name, .. } => Some(format!(
-                "use the newest potluck; `docker config inspect --pretty {name}` shows it"
+                "use the newest potluck; `docker config inspect --pretty {name}` shows it, and if \
+                 nobody is at work on the app, `docker config rm {name}` removes it"
             )),
             Error::NothingUnfinished { app } => {
                 Some(format!("`potluck app history {app}` shows what was done"))
@@ -410,7 +411,8 @@ impl Hint for Error {
                  the tasks, and a task that is restarted ends it"
             )),
             Error::NotUndone { app, .. } => Some(format!(
-                "`potluck app ps {app}` shows what runs; `potluck app abort {app}` tries again"
+                "`potluck app ps {app}` shows what runs; `potluck app deploy {app}` deploys what its \
+                 settings say"
             )),
             Error::PlanChanged { .. } => Some("run the command again, and look at its plan".into()),
             Error::NeedsDowngrade(downgrade) => Some(match downgrade.released {

@@ -125,7 +125,7 @@ impl Survey<'_> {
         self.findings.extend(checks::all_unplanned(app, &checkout, &survey, live.as_ref()));
         let (Some(engine), Some(live)) = (engine, live) else { return };
         let place = Place::of(&engine);
-        let kept = escrow::kept_names(&self.home, self.entry, &name);
+        let kept = escrow::kept_names(self.home, self.entry, &name);
         let found = (&live, &place);
         let missing = checks::missing(app, &checkout, &stack, &survey, &kept, found);
         self.findings.extend(missing);

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     journal::{self, Journal},
     lease::{Lease, leased_anyway},
+    recover::wait_for_programs,
     unfinished,
 };
 use crate::{
@@ -25,9 +26,10 @@ use crate::{
         options::{Missing, Options, check_here, find, unless_cancelled},
         restic::{LOCK_LIMIT, Restic},
         set::{
-            self, ItemKind, ItemName, SetId, compare, facts, item_tags,
+            self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
             manifest::{self, Item, Manifest},
             manifest_tags, plan,
+            snapshots::sets_of,
             take::Taking,
         },
         stopped,
@@ -88,6 +90,7 @@ pub async fn back_up(
             Some(kept) if kept.entry.what == What::Backup && kept.reached.outcome.is_none() => {
                 let told = unfinished::told(&kept);
                 context.progress.warn(format!("{told}; ending it first"));
+                wait_for_programs(context, &app.engine, &kept).await?;
                 let journal = Journal::go_on(&app.engine, lease, kept);
                 end_unfinished(context, guard, app, options, journal).await?;
             }
@@ -112,6 +115,10 @@ pub(super) async fn end_unfinished(
 ) -> Result<(), Error> {
     journal.abort().await?;
     let set = journal.entry().set.and_then(|set| set.parse::<SetId>().ok());
+    let mut outcome = Outcome::Aborted;
+    let left = |error: Error| {
+        context.progress.warn(format!("what it stored is still in the repository: {error}"));
+    };
     if journal.has_begun(BEFORE_BACKUP) {
         let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
         let all = hooks.len();
@@ -124,14 +131,22 @@ pub(super) async fn end_unfinished(
     if let Some(set) = set {
         match find(context, &app.entry, options, Missing::Refused).await {
             Ok(restic) => {
-                discard(context, app, &restic, &set).await;
+                // One that came to its end is a good backup.
+                let sets = sets_of(&restic, &app.entry.name).await;
+                let is_complete = |known: &SetSummary| known.id == set && known.complete;
+                match sets {
+                    Ok(sets) if sets.sets.iter().any(is_complete) => outcome = Outcome::Done,
+                    Ok(_) => discard(context, app, &restic, &set).await,
+                    Err(Error::NoRepository { .. }) => {}
+                    Err(error) => left(error),
+                }
                 restic.settle().await;
             }
             Err(Error::NoRepository { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) => left(error),
         }
     }
-    Ok(journal.end(context, Outcome::Aborted, None).await?)
+    Ok(journal.end(context, outcome, None).await?)
 }
 
 const SETTINGS: &str = "repository and settings";
@@ -183,7 +198,7 @@ pub(super) async fn back_up_alone(
             journal.end(context, Outcome::Done, Some(said)).await?;
             Err(error)
         }
-        done => journal.conclude(context, done, Error::of_engine).await,
+        done => journal.conclude(context, done, Error::of_engine, |_| true).await,
     }
 }
 

@@ -100,14 +100,16 @@ async fn run(
 ) -> Result<(Plan, bool, Reached), Error> {
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let prepared = prepare(context, &rollout, Some(guard), app, options, None).await?;
-    // Before a question that would be for nothing.
-    if prepared.due.is_some()
-        && !app.engine.is_fenced()
-        && let Some(unfinished) = abandoned(&app.engine).await?
+    let prepared = prepare(context, &rollout, Some(guard), app, options, None).await;
+    // Before a question that would be for nothing; what kept it from being prepared may be
+    // what that operation left.
+    if !app.engine.is_fenced()
+        && prepared.as_ref().map_or(true, |prepared| prepared.due.is_some())
+        && let Ok(Some(unfinished)) = abandoned(&app.engine).await
     {
         return Err(Error::Unfinished(Box::new(unfinished)));
     }
+    let prepared = prepared?;
     if prepared.due.is_some() && !context.consent.plan(&prepared.plan) {
         return Err(Error::Declined { app: app.entry.name.to_string() });
     }
@@ -225,7 +227,9 @@ fn entry(
         services: recover::services(live.services.values()),
         ran: due.way_back == WayBack::Open,
         made: made.into_iter().collect(),
-        marks: Marks::of(&app.lock),
+        marks: Some(Marks::of(&app.lock)),
+        force: options.force,
+        timeout: options.timeout.map(|timeout| timeout.as_secs()),
         ..journal::entry_of(lease, &app.entry.name, What::Deploy)
     })
 }
@@ -266,7 +270,12 @@ async fn carry_out(
         keep_record(context, guard, app, &[]).await?;
         return Ok((plan, false, reached));
     };
-    keep_record(context, guard, app, &due.missing).await?;
+    if let Err(error) = keep_record(context, guard, app, &due.missing).await {
+        return Err(match journal {
+            Some(journal) => recover::failed(context, guard, app, journal, error, true).await,
+            None => error,
+        });
+    }
     let steps = Steps {
         context,
         rollout,

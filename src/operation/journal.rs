@@ -216,6 +216,16 @@ impl Journal {
         Ok(self.core.reach(|reached| reached.programs.clear()).await?)
     }
 
+    /// Whether it has a step of this name.
+    pub fn has_step(&self, name: &str) -> bool {
+        self.core.kept().entry.index(name).is_some()
+    }
+
+    /// How far it came.
+    pub fn kept(&self) -> Kept {
+        self.core.kept().clone()
+    }
+
     /// Whether its point of no return is passed.
     pub fn is_past_return(&self) -> bool {
         self.core.kept().is_past_return()
@@ -249,6 +259,7 @@ impl Journal {
         context: &Context,
         result: Result<T, E>,
         of_engine: impl FnOnce(&E) -> Option<&engine::Error>,
+        is_undone: impl FnOnce(&E) -> bool,
     ) -> Result<T, E> {
         let error = match result {
             Ok(done) => {
@@ -265,9 +276,9 @@ impl Journal {
         let said = error.to_string();
         let first = said.lines().next().map(str::to_owned);
         // Before that point, what fails has put back what it changed.
-        let outcome = match self.is_past_return() {
-            true => Outcome::Failed,
-            false => Outcome::FailedAndUndone,
+        let outcome = match !self.is_past_return() && is_undone(&error) {
+            true => Outcome::FailedAndUndone,
+            false => Outcome::Failed,
         };
         if let Err(unwritten) = self.end(context, outcome, first).await {
             context.progress.warn(format!("{}: {unwritten}", whats_next(&app)));
@@ -282,8 +293,11 @@ impl Journal {
     pub async fn end_for_good(self) -> Result<(), Error> {
         let (engine, stack) = (&*self.core.engine, &self.core.stack);
         self.core.lease.may_change().await?;
-        if let Some(history) = history_of(engine, stack).await? {
-            gone(engine.remove_config(&history.config).await)?;
+        match history_of(engine, stack).await {
+            Ok(Some(history)) => gone(engine.remove_config(&history.config).await)?,
+            // What cannot be read is not known to be ours.
+            Ok(None) | Err(Error::BadJournal { .. }) => {}
+            Err(error) => return Err(error),
         }
         let journal = self.core.kept().config.clone();
         Ok(gone(engine.remove_config(&journal).await)?)
@@ -307,6 +321,8 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         pin: None,
         pinned: None,
         named: false,
+        force: false,
+        timeout: None,
         detach: false,
         leave_data: false,
         set: None,
@@ -315,7 +331,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         services: Vec::new(),
         ran: false,
         made: Vec::new(),
-        marks: kept::Marks::default(),
+        marks: None,
     }
 }
 

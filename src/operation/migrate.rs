@@ -68,7 +68,20 @@ impl Migrations {
             let is_open = |planned: &Planned| {
                 !resumed.is_some_and(|journal| journal.was_done(&planned.row().name))
             };
-            steps.extend(planned.filter(is_open));
+            for planned in planned.filter(is_open) {
+                let row = planned.row();
+                if let Some(journal) = resumed
+                    && !journal.has_step(&row.name)
+                {
+                    let entry = journal.entry();
+                    return Err(Error::OtherGoal {
+                        app: entry.app.clone(),
+                        told: entry.told(),
+                        reason: format!("the plugin asks for another step, `{}`", row.name),
+                    });
+                }
+                steps.push(planned);
+            }
         }
         Ok(Migrations { before: before.clone(), after: after.clone(), steps })
     }

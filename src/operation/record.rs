@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -35,7 +36,28 @@ pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
 pub(crate) fn goal(app: &App, components: &[Component]) -> String {
     let mut settings = app.variables.clone();
     settings.retain(|name, _| !RECIPE_KEYS.contains(&name.as_str()));
-    digest(app, components, &settings)
+    // Of a recipe without git, nothing else names what its files say.
+    let specs: Vec<_> = app.stack.services.iter().map(|service| &service.spec).collect();
+    let brought = serde_json::json!({
+        "services": specs,
+        "networks": app.stack.networks,
+        "configs": app.stack.configs,
+    });
+    let known = digest(app, components, &settings);
+    hex::encode(Sha256::digest(format!("{known}\n{}", sorted(brought))))
+}
+
+/// The same with the members of objects in order: labels have none of their own.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<String, Value> =
+                members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.into_iter().collect()
+        }
+        Value::Array(values) => values.into_iter().map(sorted).collect(),
+        value => value,
+    }
 }
 
 /// The settings that name the recipe and its version.

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 use crate::{
     app::{App, Context, Error},
     engine::{Engine, Scope, api},
     home::AppGuard,
     owner::{
         Confined,
-        journal::{Before, Entry, MadeKind, Marks, Outcome},
+        journal::{Before, Entry, Journal as Kept, MadeKind, Outcome},
     },
     progress::Sink,
     rollout::{
@@ -21,6 +23,7 @@ use crate::{
         state::since::Since,
         undo,
     },
+    text::line,
 };
 
 use super::{
@@ -30,6 +33,43 @@ use super::{
 
 /// How long what ran before has to come up again.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a program of the operation may still run.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(600);
+const POLL: Duration = Duration::from_millis(500);
+
+/// Waits until no program runs any more that an operation started in services.
+///
+/// # Errors
+/// [`Error::StillRunning`], and what the engine says.
+pub(super) async fn wait_for_programs(
+    context: &Context,
+    engine: &Confined,
+    kept: &Kept,
+) -> Result<(), Error> {
+    let ending = Instant::now() + PROGRAM_PATIENCE;
+    for program in &kept.reached.programs {
+        let mut told = false;
+        loop {
+            match engine.has_programs(&program.container).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if error.is_not_found() => break,
+                Err(error) => return Err(error.into()),
+            }
+            let service = line(&program.service).into_owned();
+            if Instant::now() >= ending {
+                return Err(Error::StillRunning { app: kept.entry.app.clone(), service });
+            }
+            if !told {
+                told = true;
+                context.progress.step(format!("wait for a program in {service} to end"));
+            }
+            sleep(POLL).await;
+        }
+    }
+    Ok(())
+}
 
 /// The services as they are now.
 pub(super) fn services<'a>(live: impl Iterator<Item = &'a api::Service>) -> Vec<Before> {
@@ -74,10 +114,11 @@ pub(super) async fn undo_services(
     if !lost.is_empty() {
         return Err(not_undone(format!("{} was removed since", lost.join(", "))));
     }
-    // What never ran need not run now.
     match undone {
-        Err(reason) if entry.ran => Err(not_undone(reason)),
-        Err(_) | Ok(()) => Ok(()),
+        // What never ran need not run now.
+        Err(failed) if failed.refused.is_empty() && !entry.ran => Ok(()),
+        Err(failed) => Err(not_undone(failed.to_string())),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -123,14 +164,15 @@ pub(super) fn restore_files(
     context: &Context,
     guard: &AppGuard,
     entry: &Entry,
-) -> Result<Marks, Error> {
+) -> Result<(), Error> {
     let app = guard.app();
-    let mut lock = context.home.lock_file(app)?;
-    let marks = Marks::of(&lock);
     if entry.place.is_none() || entry.place.as_deref() != guard.place() {
-        return Ok(marks);
+        return Ok(());
     }
-    if entry.marks.clone().put(&mut lock) {
+    let mut lock = context.home.lock_file(app)?;
+    if let Some(marks) = entry.marks.clone()
+        && marks.put(&mut lock)
+    {
         context.home.write_lock_file(guard, &lock)?;
     }
     let mut env = context.home.env(app)?;
@@ -143,7 +185,7 @@ pub(super) fn restore_files(
         env.pin(before).map_err(crate::home::Error::from)?;
         context.home.write_env(app, &env)?;
     }
-    Ok(Marks::of(&lock))
+    Ok(())
 }
 
 /// An operation failed: its journal ends, unless it is unknown what is left of it. One that
@@ -178,7 +220,10 @@ pub(super) async fn failed(
             }
             Err(undo) => {
                 warn(format!("undoing it failed as well: {undo}"));
-                return error;
+                if undo.of_engine().is_some_and(stays_unfinished) {
+                    return error;
+                }
+                outcome = Outcome::Failed;
             }
         }
     }

@@ -6,12 +6,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use crate::{
     app::{self, App, Context, Error, Leaving, OnServer, Unfinished},
     backup::{self, Options, Which},
-    engine::Engine,
     home::AppGuard,
     hooks::{self, consent},
     owner::{
@@ -29,17 +26,17 @@ use super::{
     deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
-    recover::{restore_files, undo_services},
+    record::goal,
+    recover::{restore_files, undo_services, wait_for_programs},
     restore::prepare_restore,
     undeploy::{finish_removal, finish_undeploy},
     unfinished::{self as known},
 };
 
-/// How long a program of the operation may still run.
-const PROGRAM_PATIENCE: Duration = Duration::from_secs(600);
 /// How long tasks may take to end.
 const TASK_PATIENCE: Duration = Duration::from_secs(300);
-const POLL: Duration = Duration::from_millis(500);
+/// Why an operation cannot be finished in a folder.
+const OTHERS: &str = "the settings, the recipe or its plugins are others in this folder";
 
 /// What finishing an operation did.
 #[derive(Debug)]
@@ -83,11 +80,7 @@ async fn look(on_server: &OnServer) -> Result<Kept, Error> {
         return Err(nothing());
     }
     if kept.entry.app != app.as_str() {
-        return Err(Error::OtherGoal {
-            app: app.to_string(),
-            told: kept.entry.told(),
-            reason: "it is of another app".into(),
-        });
+        return Err(known::bad(on_server.engine.stack(), "it is of another app".into()));
     }
     Ok(kept)
 }
@@ -115,10 +108,17 @@ pub async fn resume(
             let released = kept.entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
             let version = released.map_or(Version::Newest, Version::Named);
             let mut loaded = app::load_to_deploy(context, app, &version).await?;
+            // What the folder that began it knows of the migration's progress.
+            let progress = kept.entry.marks.as_ref().and_then(|marks| marks.upgrade());
+            if loaded.lock.upgrade.is_none() {
+                loaded.lock.upgrade = progress.cloned();
+            }
             let deploys = DeployOptions {
                 version: if kept.entry.named { version } else { Version::Newest },
                 detach: kept.entry.detach,
                 downgrade: true,
+                force: kept.entry.force,
+                timeout: kept.entry.timeout.map(Duration::from_secs),
                 leave_data: kept.entry.leave_data,
                 ..DeployOptions::default()
             };
@@ -150,7 +150,18 @@ pub async fn resume(
         }
         What::Restore => {
             let set = kept.entry.set.clone().map_or(Which::Latest, Which::Named);
-            let mut loaded = app::load_deployed(context, app).await?;
+            let released = kept.entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
+            let version = released.map_or(Version::Newest, Version::Named);
+            let mut loaded = app::load(context, app, &version).await?;
+            let found = goal(&loaded, &loaded.components()?);
+            if kept.entry.wanted.as_ref().is_some_and(|wanted| *wanted != found) {
+                return Err(Error::OtherGoal {
+                    app: app.name.to_string(),
+                    told: kept.entry.told(),
+                    reason: OTHERS.into(),
+                }
+                .into());
+            }
             let engine = std::sync::Arc::clone(&loaded.engine);
             leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
                 let Some(journal) = take(context, &engine, lease, &kept).await? else {
@@ -192,17 +203,26 @@ pub async fn abort(
     let on_server = OnServer::new(&context.home, app)?;
     let kept = look(&on_server).await?;
     if kept.is_past_return() {
-        let step = kept.entry.point_of_no_return();
-        return Err(Error::PastReturn {
-            app: app.name.to_string(),
-            told: kept.entry.told(),
-            step: step.map(|(_, step)| step.name.clone()).unwrap_or_default(),
-        }
-        .into());
+        return Err(past_return(app.name.as_str(), &kept).into());
     }
     const DOING: &str = "the undoing of an operation";
     if kept.entry.what == What::Backup {
-        let loaded = app::load_deployed(context, app).await?;
+        let loaded = match app::load_deployed(context, app).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                context.progress.warn(format!(
+                    "plugins are not told, and what it stored is kept, because the recipe or the \
+                     settings cannot be read: {error}"
+                ));
+                return leased_anyway(context, &on_server.engine, guard, DOING, async |lease| {
+                    match take(context, &on_server.engine, lease, &kept).await? {
+                        Some(journal) => Ok(journal.end(context, Outcome::Aborted, None).await?),
+                        None => Ok(()),
+                    }
+                })
+                .await;
+            }
+        };
         return leased_anyway(context, &loaded.engine, guard, DOING, async |lease: &Lease| {
             match take(context, &loaded.engine, lease, &kept).await? {
                 Some(journal) => end_unfinished(context, guard, &loaded, options, journal).await,
@@ -214,13 +234,22 @@ pub async fn abort(
     let engine = &on_server.engine;
     leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
         let Some(journal) = take(context, engine, lease, &kept).await? else { return Ok(()) };
+        // It may have gone on while the lease was waited for.
+        let kept = journal.kept();
+        if kept.is_past_return() {
+            return Err(past_return(app.name.as_str(), &kept).into());
+        }
         journal.abort().await?;
-        let undoes = |undo: Undo| {
-            let steps = kept.entry.steps.iter().take(kept.reached.step.map_or(0, |step| step + 1));
-            steps.into_iter().any(|step| step.undo == undo)
-        };
+        let begun = kept.entry.steps.iter().take(kept.reached.step.map_or(0, |step| step + 1));
+        let undoes = |undo: Undo| begun.clone().any(|step| step.undo == undo);
         if undoes(Undo::Services) || undoes(Undo::Start) {
-            undo_services(&*context.progress, engine, &kept.entry).await?;
+            let undone = undo_services(&*context.progress, engine, &kept.entry).await;
+            if let Err(error) = undone {
+                // It ends nevertheless, so that the app can be deployed, restored or removed.
+                let failed = Err::<(), _>(backup::Error::from(error));
+                let (of_engine, undone) = (backup::Error::of_engine, |_: &_| false);
+                return journal.conclude(context, failed, of_engine, undone).await;
+            }
         }
         restore_files(context, guard, &kept.entry)?;
         if undoes(Undo::Tell) {
@@ -230,6 +259,15 @@ pub async fn abort(
         Ok(())
     })
     .await
+}
+
+fn past_return(app: &str, kept: &Kept) -> Error {
+    let step = kept.entry.point_of_no_return();
+    Error::PastReturn {
+        app: app.to_owned(),
+        told: kept.entry.told(),
+        step: step.map(|(_, step)| step.name.clone()).unwrap_or_default(),
+    }
 }
 
 /// The journal, now that nobody else changes the app, once what it started has ended; none
@@ -249,21 +287,7 @@ async fn take(
         known::refuse_unfinished(engine, &app).await?;
         return Ok(None);
     }
-    let ending = Instant::now() + PROGRAM_PATIENCE;
-    for program in &now.reached.programs {
-        let mut told = false;
-        while engine.has_programs(&program.container).await? {
-            let service = crate::text::line(&program.service).into_owned();
-            if Instant::now() >= ending {
-                return Err(Error::StillRunning { app, service });
-            }
-            if !told {
-                told = true;
-                context.progress.step(format!("wait for a program in {service} to end"));
-            }
-            sleep(POLL).await;
-        }
-    }
+    wait_for_programs(context, engine, &now).await?;
     let journal = Journal::go_on(engine, lease, now);
     journal.forget_programs().await?;
     Ok(Some(journal))

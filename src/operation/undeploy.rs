@@ -81,7 +81,7 @@ pub(super) async fn finish_undeploy(
     timeout: Duration,
 ) -> Result<(), Error> {
     let done = take_off(context, leaving, &journal, timeout).await;
-    journal.conclude(context, done, Error::of_engine).await
+    journal.conclude(context, done, Error::of_engine, |_| true).await
 }
 
 async fn take_off(
@@ -232,7 +232,7 @@ pub(super) async fn finish_removal(
 ) -> Result<(), Error> {
     match clear(context, leaving, &journal).await {
         Ok(()) => journal.end_for_good().await,
-        failed => journal.conclude(context, failed, Error::of_engine).await,
+        failed => journal.conclude(context, failed, Error::of_engine, |_| true).await,
     }
 }
 

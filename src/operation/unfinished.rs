@@ -51,7 +51,12 @@ pub(super) async fn close(
 
 async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let written = match history_of(engine, stack).await? {
+        let known = match history_of(engine, stack).await {
+            // A line that is not written keeps nobody from working; `app history` says why.
+            Err(Error::BadJournal { .. }) => return Ok(()),
+            known => known?,
+        };
+        let written = match known {
             None => {
                 let spec = history::spec(stack, Vec::new(), line.clone());
                 engine.create_config(spec).await.map(drop)
@@ -120,6 +125,9 @@ pub(super) async fn look(confined: &Confined) -> Result<Option<Kept>, Error> {
 pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<(), Error> {
     match look(confined).await? {
         None => Ok(()),
+        Some(kept) if kept.entry.app != app => {
+            Err(bad(confined.stack(), "it is of another app".into()))
+        }
         Some(kept) if kept.reached.outcome.is_some() => {
             let by = format!("{} on {}", kept.entry.user, kept.entry.host);
             close(&*confined.beneath(), confined.stack(), &kept, &by, None).await

@@ -33,6 +33,8 @@ const REACHED_LABEL: &str = "org.potluck.reached";
 const FORMAT: u32 = 1;
 /// Bytes of a journal that are read, once it is no longer compressed.
 const MOST: u64 = 16 << 20;
+/// Steps of a journal that is read.
+const MOST_STEPS: usize = 2000;
 /// Characters of each foreign text that are shown.
 const SHOWN: usize = 120;
 
@@ -130,12 +132,20 @@ impl Marks {
         }
     }
 
-    /// Puts them into a lock file, and returns whether it differs by that.
+    /// The progress of an upgrade before the operation.
+    pub fn upgrade(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref()
+    }
+
+    /// Puts them into a lock file, and returns whether it differs by that. Steps of a
+    /// migration that were done since remain done.
     pub fn put(self, lock: &mut LockFile) -> bool {
         let before = lock.clone();
         lock.recipe = self.recipe;
         lock.begun = self.begun;
-        lock.upgrade = self.upgrade;
+        if lock.upgrade.is_none() {
+            lock.upgrade = self.upgrade;
+        }
         lock.restoring = self.restoring;
         lock.resting = self.resting;
         *lock != before
@@ -172,6 +182,12 @@ pub(crate) struct Entry {
     /// Whether its operator named that version.
     #[serde(default)]
     pub named: bool,
+    /// Whether services are sent that have not changed.
+    #[serde(default)]
+    pub force: bool,
+    /// How long its operator waits for services, in seconds.
+    #[serde(default)]
+    pub timeout: Option<u64>,
     /// Whether nobody waits for the services.
     #[serde(default)]
     pub detach: bool,
@@ -195,8 +211,9 @@ pub(crate) struct Entry {
     /// What did not exist and is made: goes when the operation is undone. Never volumes.
     #[serde(default)]
     pub made: Vec<(MadeKind, String)>,
+    /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
-    pub marks: Marks,
+    pub marks: Option<Marks>,
 }
 
 /// The kinds of objects that an undone operation removes.
@@ -360,6 +377,9 @@ impl Journal {
         let json = bounded::read(ZlibDecoder::new(packed.as_slice()) as ZlibDecoder<&[u8]>, MOST)
             .map_err(|error| broken(&error.to_string()))?;
         let Content { entry, .. } = content::<Content<Entry>>(&json, FORMAT)?;
+        if entry.steps.len() > MOST_STEPS {
+            return Err(broken("it has too many steps"));
+        }
         let reached = spec.labels.as_ref().and_then(|labels| labels.get(REACHED_LABEL));
         let reached = reached.ok_or_else(|| broken("it does not say how far it came"))?;
         let reached: Reached =
@@ -413,6 +433,8 @@ mod tests {
             pin: None,
             pinned: None,
             named: false,
+            force: false,
+            timeout: None,
             detach: false,
             leave_data: false,
             set: None,
@@ -425,7 +447,7 @@ mod tests {
             services: vec![Before { id: "s1".into(), spec: api::ServiceSpec::default() }],
             ran: true,
             made: vec![(MadeKind::Config, "a_example_c".into())],
-            marks: Marks::default(),
+            marks: Some(Marks::default()),
         }
     }
 

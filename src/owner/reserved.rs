@@ -50,11 +50,14 @@ pub(crate) fn reserved(stack: &Stack) -> Vec<String> {
     for (name, spec) in &stack.configs {
         labels(&format!("config `{name}`"), spec.labels.as_ref());
     }
-    found.extend(names(stack).into_iter().filter(|(_, name)| name.starts_with(NAMES)).map(
-        |(kind, name)| {
-            format!("{kind} `{name}`: names that begin with `{NAMES}` are potluck's own")
-        },
-    ));
+    found.extend(
+        names(stack)
+            .into_iter()
+            .filter(|(_, name)| name.to_ascii_lowercase().starts_with(NAMES))
+            .map(|(kind, name)| {
+                format!("{kind} `{name}`: names that begin with `{NAMES}` are potluck's own")
+            }),
+    );
     found.sort();
     found.dedup();
     found

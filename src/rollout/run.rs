@@ -332,7 +332,8 @@ impl Rollout<'_> {
     /// What could not be restored, for people.
     pub async fn go_back(&self, applied: &Applied) -> Result<(), String> {
         self.progress.step("roll back");
-        undo::undo(self.engine, &applied.sent, self.limit, self.progress).await
+        let undone = undo::undo(self.engine, &applied.sent, self.limit, self.progress).await;
+        undone.map_err(|failed| failed.to_string())
     }
 
     /// Checks that everything runs, if nothing has to be sent.

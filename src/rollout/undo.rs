@@ -2,7 +2,7 @@
 //! services that are new in this version are removed. Configs and secrets made for it are
 //! kept; the next successful deploy removes them.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -35,28 +35,43 @@ const POLL: Duration = Duration::from_millis(300);
 /// Restores the previous state, and waits until it runs.
 ///
 /// # Errors
-/// What could not be restored, for people.
+/// What could not be restored.
 pub(crate) async fn undo(
     engine: &dyn Engine,
     sent: &[Sent],
     limit: Duration,
     progress: &dyn Sink,
-) -> Result<(), String> {
+) -> Result<(), NotUndone> {
     let mut targets = Vec::new();
-    let mut problems = Vec::new();
+    let mut failed = NotUndone::default();
     let limit = limit.max(SHORTEST);
     let ending = Instant::now() + limit;
     for service in sent {
         match bring_back(engine, service, ending).await {
             Ok(Some(target)) => targets.push(target),
             Ok(None) => {}
-            Err(error) => problems.push(format!("{}: {error}", service.key)),
+            Err(error) => failed.refused.push(format!("{}: {error}", service.key)),
         }
     }
-    if let Err(failed) = converge(engine, &targets, limit, progress).await {
-        problems.extend(failed.iter().map(|f| format!("{}: {}", f.service, f.problem)));
+    if let Err(late) = converge(engine, &targets, limit, progress).await {
+        failed.late.extend(late.iter().map(|f| format!("{}: {}", f.service, f.problem)));
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
+    if failed == NotUndone::default() { Ok(()) } else { Err(failed) }
+}
+
+/// What could not be restored, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct NotUndone {
+    /// Services that did not get their previous spec.
+    pub refused: Vec<String>,
+    /// Those that have it and do not run.
+    pub late: Vec<String>,
+}
+
+impl fmt::Display for NotUndone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&[&self.refused[..], &self.late[..]].concat().join("; "))
+    }
 }
 
 async fn bring_back(

@@ -506,3 +506,109 @@ fn a_restore_that_is_killed() {
     let command = &["backup", "restore", APP, "--yes"];
     crash(&Case { name: "restore", ready, command, ends: Ends::Deployed });
 }
+
+/// An upgrade that is killed while its services are sent.
+fn half_upgraded() -> Option<World> {
+    let world = World::new()?;
+    deploy(&world);
+    world.script("crash: 16\n");
+    let killed = world.first.run(&["app", "deploy", APP, V2, "-n"]);
+    assert_eq!(killed.code, KILLED, "{killed}");
+    world.script("");
+    good(&world.first.run(&["app", "unlock", APP, "--yes", "--reason", "it was killed"]));
+    let told = world.first.json(&["app", "history", APP, "--json"]);
+    let step = told["unfinished"]["step"].as_u64().unwrap();
+    assert_eq!(told["unfinished"]["steps"][usize::try_from(step).unwrap()]["name"], "services");
+    Some(world)
+}
+
+#[test]
+fn an_app_that_cannot_be_brought_back_is_free_nevertheless() {
+    let Some(world) = half_upgraded() else { return };
+    let path = world.first.path("potluck/state/simulated/simulated/swarm.json");
+    let mut state = world.state();
+    state["services"] = serde_json::json!([]);
+    fs::write(path, state.to_string()).unwrap();
+    let aborted = world.first.run(&["app", "abort", APP, "--yes"]);
+    assert_eq!(aborted.code, 1, "{aborted}");
+    assert!(aborted.stderr.contains("c_example_web was removed since"), "{aborted}");
+    let told = world.first.json(&["app", "show", APP, "--json"]);
+    assert_eq!(told["ended"]["outcome"], "failed", "{told}");
+    good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
+}
+
+#[test]
+fn no_command_passes_over_an_operation_that_did_not_end() {
+    let Some(world) = half_upgraded() else { return };
+    for command in [
+        &["app", "deploy", APP, "-n"][..],
+        &["app", "deploy", APP, V2, "-n"],
+        &["app", "undeploy", APP, "-y"],
+        &["app", "rm", APP, "-y"],
+        &["app", "rm", APP, "-y", "--force"],
+        &["backup", "create", APP],
+    ] {
+        let refused = world.first.run(command);
+        assert_eq!(refused.code, 5, "{command:?}: {refused}");
+        for words in ["did not end: it came to step ", "app resume", "app abort"] {
+            assert!(refused.stderr.contains(words), "{command:?}: {refused}");
+        }
+    }
+    for command in [&["app", "ps", APP][..], &["app", "deploy", APP, V2, "-n", "--dry-run"]] {
+        let told = world.first.run(command);
+        assert!(told.stderr.contains("did not end: it came to step "), "{command:?}: {told}");
+    }
+    let listed = world.first.json(&["app", "ls", "--status", "--json"]);
+    assert_eq!(listed[0]["unfinished"], true, "{listed}");
+    // Without consent, nothing happens.
+    for command in ["resume", "abort"] {
+        let asked = world.first.run(&["app", command, APP]);
+        assert_eq!(asked.code, 6, "{asked}");
+    }
+    good(&world.first.run(&["app", "abort", APP, "-y"]));
+    let listed = world.first.json(&["app", "ls", "--status", "--json"]);
+    assert_eq!(listed[0]["unfinished"], false, "{listed}");
+}
+
+#[test]
+fn what_an_undone_undeploy_knew_of_the_app_is_kept() {
+    let Some(world) = World::new() else { return };
+    deploy(&world);
+    let before = World::says(&world.first);
+    world.script("crash: 5\n");
+    let killed = world.first.run(&["app", "undeploy", APP, "-y"]);
+    assert_eq!(killed.code, KILLED, "{killed}");
+    world.script("");
+    good(&world.first.run(&["app", "abort", APP, "-y"]));
+    assert_eq!(World::says(&world.first), before);
+    assert!(before.contains("recipe:"), "{before}");
+}
+
+#[test]
+fn a_backup_that_was_complete_when_its_process_was_killed_is_kept() {
+    let Some(base) = World::new() else { return };
+    deploy(&base);
+    let complete = |world: &World| -> Vec<String> {
+        let listed = world.first.json(&["backup", "snapshots", APP, "--json"]);
+        let ids = listed.as_array().unwrap().iter().map(|set| set["id"].as_str().unwrap().into());
+        ids.collect()
+    };
+    let mut kept = 0;
+    for moment in [6, 8, 9, 10, 11, 12, 13, 14] {
+        let world = base.copied();
+        world.script(&format!("crash: {moment}\n"));
+        let killed = world.first.run(&["backup", "create", APP]);
+        world.script("");
+        let before = match killed.code {
+            KILLED if world.first.path("potluck/state/backups").exists() => complete(&world),
+            _ => continue,
+        };
+        let next = world.first.run(&["backup", "create", APP]);
+        good(&next);
+        let after = complete(&world);
+        assert!(before.iter().all(|set| after.contains(set)), "{moment}: {before:?} {after:?}");
+        assert_eq!(after.len(), before.len() + 1, "{moment}: {next}");
+        kept += before.len();
+    }
+    assert!(kept > 0, "no moment left a complete backup behind");
+}

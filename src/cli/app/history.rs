@@ -81,7 +81,7 @@ fn row(line: &Line) -> [String; 7] {
         (None, Some(before), None) => before.clone(),
         (None, None, None) => String::new(),
     };
-    let seconds = line.ended.duration_since(line.began).as_secs();
+    let seconds = line.ended.duration_since(line.began).as_secs().max(0);
     [
         line.operation.chars().take(SHOWN).collect(),
         line.began.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),

@@ -72,7 +72,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Err(
             error @ (app::Error::StillDeployed { .. }
             | app::Error::Taken(_)
-            | app::Error::Unfinished(_)),
+            | app::Error::Unfinished(_)
+            | app::Error::BadJournal { .. }),
         ) => {
             return Err(error.into());
         }

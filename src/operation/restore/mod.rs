@@ -18,12 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::services::Services;
 use super::{
-    journal::{self, Journal},
+    journal::{self, Journal, stays_unfinished},
     lease::{Lease, leased_anyway},
+    record::goal,
+    recover::undo_services,
     unfinished,
 };
 use crate::{
-    app::{self, App, Context},
+    app::{self, App, Context, version},
     backup::{
         Error,
         options::{Missing, Options, check_here, find, unless_cancelled},
@@ -305,7 +307,9 @@ impl Restore {
             steps: steps(),
             services: self.services.before.clone(),
             ran: !self.services.running.is_empty(),
-            marks: Marks::of(&app.lock),
+            marks: Some(Marks::of(&app.lock)),
+            pin: Some(version::pinned(app)),
+            wanted: Some(goal(app, &app.components()?)),
             ..journal::entry_of(lease, &app.entry.name, kept::What::Restore)
         };
         let journal = Journal::begin(&app.engine, lease, begins).await?;
@@ -325,7 +329,22 @@ impl Restore {
         journal: Journal,
     ) -> Result<RestoreReport, Error> {
         let done = self.go(context, guard, app, options, &journal).await;
-        journal.conclude(context, done, Error::of_engine).await
+        let entry = journal.entry();
+        let mut undone = true;
+        if let Err(error) = &done
+            && journal.is_resumed()
+            && !journal.is_past_return()
+            && !error.of_engine().is_some_and(stays_unfinished)
+        {
+            // The process that began it may have stopped services.
+            let undo = undo_services(&*context.progress, &app.engine, &entry).await;
+            if let Err(undo) = undo {
+                context.progress.warn(format!("its services did not start again: {undo}"));
+                undone = false;
+            }
+        }
+        let is_undone = |error: &Error| undone && !matches!(error, Error::NotStarted { .. });
+        journal.conclude(context, done, Error::of_engine, is_undone).await
     }
 
     async fn go(
