@@ -258,7 +258,7 @@ impl Journal {
         self,
         context: &Context,
         result: Result<T, E>,
-        of_engine: impl FnOnce(&E) -> Option<&engine::Error>,
+        of_engine: impl Fn(&E) -> Option<&engine::Error>,
         is_undone: impl FnOnce(&E) -> bool,
     ) -> Result<T, E> {
         let error = match result {
@@ -270,7 +270,7 @@ impl Journal {
         };
         let app = self.core.kept().entry.app.clone();
         if of_engine(&error).is_some_and(stays_unfinished) {
-            context.progress.warn(whats_next(&app));
+            context.progress.warn(whats_next(&app, of_engine(&error)));
             return Err(error);
         }
         let said = error.to_string();
@@ -281,7 +281,9 @@ impl Journal {
             false => Outcome::Failed,
         };
         if let Err(unwritten) = self.end(context, outcome, first).await {
-            context.progress.warn(format!("{}: {unwritten}", whats_next(&app)));
+            context
+                .progress
+                .warn(format!("{}: {unwritten}", whats_next(&app, unwritten.of_engine())));
         }
         Err(error)
     }

@@ -87,7 +87,7 @@ pub(super) async fn leased_anyway<T, E: From<Error>>(
         biased;
         outcome = work(&lease) => outcome,
         lost = lease.lost() => {
-            context.progress.warn(unfinished::whats_next(guard.app().name.as_str()));
+            context.progress.warn(unfinished::whats_next(guard.app().name.as_str(), Some(&lost)));
             Err(Error::from(lost).into())
         }
     };

@@ -201,7 +201,7 @@ pub(super) async fn failed(
     let warn = |message: String| context.progress.warn(message);
     let name = &app.entry.name;
     if error.of_engine().is_some_and(stays_unfinished) {
-        warn(whats_next(name.as_str()));
+        warn(whats_next(name.as_str(), error.of_engine()));
         return error;
     }
     let entry = journal.entry();
@@ -230,7 +230,7 @@ pub(super) async fn failed(
     let said = error.to_string();
     let first = said.lines().next().map(str::to_owned);
     if let Err(unwritten) = journal.end(context, outcome, first).await {
-        warn(format!("{}: {unwritten}", whats_next(name.as_str())));
+        warn(format!("{}: {unwritten}", whats_next(name.as_str(), unwritten.of_engine())));
     }
     error
 }

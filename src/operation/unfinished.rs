@@ -197,10 +197,16 @@ pub(super) fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Erro
     }
 }
 
-/// What to type.
-pub(super) fn whats_next(app: &str) -> String {
-    format!(
-        "the operation is unfinished: `potluck app resume {app}` finishes it, `potluck app abort \
-         {app}` undoes it"
-    )
+/// What to type when this ended an operation before its end.
+pub(super) fn whats_next(app: &str, because: Option<&engine::Error>) -> String {
+    match because {
+        Some(engine::Error::LeaseLost { .. }) => format!(
+            "somebody else has {app} now; `potluck app history {app}` shows what became of this \
+             operation, and whether it is unfinished"
+        ),
+        _ => format!(
+            "the operation is unfinished: `potluck app resume {app}` finishes it, `potluck app \
+             abort {app}` undoes it"
+        ),
+    }
 }

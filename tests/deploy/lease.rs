@@ -60,7 +60,7 @@ impl Two {
         lab.write(&path, &format!("{}\n{setting}\n", lines.join("\n")));
     }
 
-    /// Starts a deploy from the first folder; returns once it has the lease.
+    /// Starts a deploy from the first folder; returns once it has the lease and a journal.
     async fn deploying(&self, setting: &str) -> Child {
         self.set(&self.first, setting);
         let child = Command::new(env!("CARGO_BIN_EXE_potluck"))
@@ -75,13 +75,19 @@ impl Two {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        eventually("the deploy to have the lease", || async { self.is_leased().then_some(()) })
-            .await;
+        eventually("the deploy to have the lease", || async {
+            (self.is_leased() && self.has("journal")).then_some(())
+        })
+        .await;
         child
     }
 
     fn is_leased(&self) -> bool {
-        let name = format!("potluck.{}.lease", self.stack);
+        self.has("lease")
+    }
+
+    fn has(&self, what: &str) -> bool {
+        let name = format!("potluck.{}.{what}", self.stack);
         let listed = ["config", "ls", "-q", "--filter", &format!("name={name}")];
         !docker(&listed).trim().is_empty()
     }
@@ -250,7 +256,7 @@ async fn an_operation_ends_by_force_or_by_ctrl_c_and_frees_the_app() {
     let first = first.wait_with_output().unwrap();
     assert!(!first.status.success(), "{}", said(&first));
     assert!(said(&first).contains("the lease of"), "{}", said(&first));
-    assert!(said(&first).contains("app resume"), "{}", said(&first));
+    assert!(said(&first).contains("app history"), "{}", said(&first));
     good(&two.second.run(&["app", "abort", app, "--yes"]));
     assert_eq!(two.value("app"), "VALUE=1");
 
