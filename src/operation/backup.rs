@@ -131,7 +131,7 @@ pub(super) async fn end_unfinished(
     if let Some(set) = set {
         match find(context, &app.entry, options, Missing::Refused).await {
             Ok(restic) => {
-                // One that came to its end is a good backup.
+                // One that is complete is a good backup.
                 let sets = sets_of(&restic, &app.entry.name).await;
                 let is_complete = |known: &SetSummary| known.id == set && known.complete;
                 match sets {
