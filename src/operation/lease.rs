@@ -418,6 +418,20 @@ async fn look(engine: &dyn Engine, stack: &StackName) -> Result<Option<kept::Lea
         .map_err(|why| Error::BadLease { name: kept::name(stack), reason: why.to_string() })
 }
 
+/// Fails where an operation has the app, or did not end.
+///
+/// # Errors
+/// [`Error::Taken`], [`Error::Unfinished`], and what the engine says.
+pub async fn refuse_taken(engine: &Confined) -> Result<(), Error> {
+    let app = engine.app().to_string();
+    match look(&*engine.beneath(), engine.stack()).await? {
+        None => refuse_unfinished(engine, &app).await,
+        Some(kept::Lease { holder, renewed, .. }) => {
+            Err(Error::Taken(Box::new(Taken { app, holder, renewed })))
+        }
+    }
+}
+
 /// Ends the operation that has an app, on whichever machine it runs: it changes nothing
 /// more from then on. Returns whose it was; none where no operation has it.
 ///

@@ -22,9 +22,9 @@ mod unfinished;
 
 pub use backup::{ItemReport, SetReport, back_up};
 pub use deploy::{deploy, plan};
-pub use lease::{Lease, leased, release_dropped, unlock};
+pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
 pub use resume::{Resumed, abort, history, resume, unfinished};
-pub use undeploy::{remove, undeploy};
+pub use undeploy::{Leftovers, leftovers, remove, undeploy};
 pub use unfinished::{abandoned, all_abandoned};

@@ -170,7 +170,7 @@ async fn before_remove(context: &Context, app: &App) {
 
 /// What [`remove`] removes from the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-struct Leftovers {
+pub struct Leftovers {
     pub secrets: Vec<String>,
     /// On the node that the server's endpoint speaks for.
     pub volumes: Vec<String>,
@@ -180,7 +180,7 @@ struct Leftovers {
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says.
-async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
+pub async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
     let engine = leaving.engine();
     let OnServer { entry, stack, .. } = &leaving.on_server;
     let (services, volumes) =

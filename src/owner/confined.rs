@@ -30,7 +30,7 @@ use crate::{
         LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume,
         api, label,
     },
-    home::StackName,
+    home::{AppName, StackName},
     secrets::APP_LABEL,
 };
 
@@ -130,6 +130,10 @@ impl Confined {
     /// Whether an operation has it.
     pub(crate) fn is_fenced(&self) -> bool {
         self.fence.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    pub(crate) fn app(&self) -> &AppName {
+        &self.claimant.app
     }
 
     pub(crate) fn stack(&self) -> &StackName {

@@ -158,6 +158,7 @@ fn without_a_terminal_nothing_is_asked() {
     assert_snapshot!(lab.run(&["app", "rm", "t.example", "-n"]), @r"
     exit code 6
     --- stderr
+    Deletes the settings and the lock file of t.example.
     error: removing t.example deletes its secrets, volumes and settings, which needs your consent
     hint: pass `--yes`
     ");

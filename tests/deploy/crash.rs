@@ -571,6 +571,21 @@ fn no_command_passes_over_an_operation_that_did_not_end() {
 }
 
 #[test]
+fn a_removal_names_each_thing_that_goes_before_it_asks() {
+    let Some(world) = World::new() else { return };
+    deploy(&world);
+    good(&world.first.run(&["app", "undeploy", APP, "-y"]));
+    let asked = world.first.run(&["app", "rm", APP]);
+    assert_eq!(asked.code, 6, "{asked}");
+    for words in ["Deletes the volumes c_example_data.", "Deletes the settings and the lock file"] {
+        assert!(asked.stderr.contains(words), "{asked}");
+    }
+    assert!(world.volume().join("page").exists());
+    good(&world.first.run(&["app", "rm", APP, "-y"]));
+    assert!(!world.volume().exists());
+}
+
+#[test]
 fn what_an_undone_undeploy_knew_of_the_app_is_kept() {
     let Some(world) = World::new() else { return };
     deploy(&world);

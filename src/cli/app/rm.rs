@@ -9,14 +9,15 @@ use crate::{
         grants::{Answers, PlanQuestion},
         prompt,
         session::{Session, wait},
+        ui::clean,
     },
-    home::AppGuard,
-    operation,
+    home::{AppEntry, AppGuard},
+    operation::{self, Leftovers},
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
 ///
-/// Refuses while the app is deployed. Backups and encrypted copies of secrets are kept. If
+/// Says each thing that goes before it asks, and refuses while the app is deployed. Backups and encrypted copies of secrets are kept. If
 /// the recipe can't be read, secrets that only it could name are kept, and listed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -45,46 +46,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let guard = session.guard(&home, &entry, "a removal", &args.lock)?;
-    if !args.yes {
-        if !session.ui.is_interactive() {
-            return Err(Failure::consent(format!(
-                "removing {} deletes its secrets, volumes and settings, which needs your consent",
-                entry.name
-            ))
-            .hint("pass `--yes`"));
-        }
-        let question = format!(
-            "Delete the secrets, volumes and settings of {} on {}? There is no way back.",
-            entry.name, entry.server
-        );
-        if !prompt::confirm(&session.ui, &question, prompt::Enter::No)? {
-            return Err(Failure::interrupted("nothing was changed"));
-        }
-    }
     let operating =
         session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
-    let cleaned = wait("interrupted: some of the app may be removed already", async {
-        Ok(clean_up(&operating.context, &guard).await)
+    let found = wait("interrupted: nothing was changed", async {
+        Ok(look(&operating.context, &guard).await)
     })?;
-    drop(operating);
-    match cleaned {
-        Ok(()) => {}
-        Err(
-            error @ (app::Error::StillDeployed { .. }
-            | app::Error::Taken(_)
-            | app::Error::Unfinished(_)
-            | app::Error::BadJournal { .. }),
-        ) => {
-            return Err(error.into());
-        }
-        Err(error) if args.force => session.ui.warn(format_args!(
-            "what {} has on {} was not removed: {error}",
-            entry.name, entry.server
-        )),
-        Err(error) => {
-            return Err(Failure::from(error).hint("`--force` removes the settings here anyway"));
-        }
+    // Before the question: what is to go, and what cannot be removed.
+    let found = unless_forced(args, session, &entry, found)?;
+    operating.pause();
+    agree(args, session, &entry, found.as_ref().map(|(_, left)| left))?;
+    if let Some((leaving, _)) = &found {
+        let removed = wait("interrupted: some of the app may be removed already", async {
+            Ok(operation::remove(&operating.context, &guard, leaving).await)
+        })?;
+        unless_forced(args, session, &entry, removed)?;
     }
+    drop(operating);
     home.remove_app(&entry)?;
     session.ui.say(format_args!("Removed {}.", entry.name));
     let copies = home.secrets_folder(&entry);
@@ -97,7 +74,76 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-async fn clean_up(context: &Context, guard: &AppGuard) -> Result<(), app::Error> {
-    let app = Leaving::load(context, guard.app()).await?;
-    operation::remove(context, guard, &app).await
+async fn look(context: &Context, guard: &AppGuard) -> Result<(Leaving, Leftovers), app::Error> {
+    let leaving = Leaving::load(context, guard.app()).await?;
+    match operation::leftovers(&leaving).await {
+        // Perhaps because another operation has it.
+        Err(still @ app::Error::StillDeployed { .. }) => {
+            operation::refuse_taken(&leaving.on_server.engine).await?;
+            Err(still)
+        }
+        left => Ok((leaving, left?)),
+    }
+}
+
+/// Says each thing that goes, and asks.
+fn agree(
+    args: &Args,
+    session: &Session,
+    entry: &AppEntry,
+    left: Option<&Leftovers>,
+) -> Result<(), Failure> {
+    let ui = &session.ui;
+    for (what, names) in
+        left.iter().flat_map(|left| [("secrets", &left.secrets), ("volumes", &left.volumes)])
+    {
+        if !names.is_empty() {
+            ui.say(format_args!("Deletes the {what} {}.", clean(&names.join(", "))));
+        }
+    }
+    ui.say(format_args!("Deletes the settings and the lock file of {}.", entry.name));
+    if args.yes {
+        return Ok(());
+    }
+    if !ui.is_interactive() {
+        return Err(Failure::consent(format!(
+            "removing {} deletes its secrets, volumes and settings, which needs your consent",
+            entry.name
+        ))
+        .hint("pass `--yes`"));
+    }
+    let question = format!(
+        "Delete the secrets, volumes and settings of {} on {}? There is no way back.",
+        entry.name, entry.server
+    );
+    if prompt::confirm(ui, &question, prompt::Enter::No)? {
+        return Ok(());
+    }
+    Err(Failure::interrupted("nothing was changed"))
+}
+
+/// What came of work on the server; none where it failed and `--force` goes on without.
+fn unless_forced<T>(
+    args: &Args,
+    session: &Session,
+    entry: &AppEntry,
+    result: Result<T, app::Error>,
+) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(
+            error @ (app::Error::StillDeployed { .. }
+            | app::Error::Taken(_)
+            | app::Error::Unfinished(_)
+            | app::Error::BadJournal { .. }),
+        ) => Err(error.into()),
+        Err(error) if args.force => {
+            session.ui.warn(format_args!(
+                "what {} has on {} was not removed: {error}",
+                entry.name, entry.server
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(Failure::from(error).hint("`--force` removes the settings here anyway")),
+    }
 }
