@@ -122,7 +122,7 @@ fn agree(
     Err(Failure::interrupted("nothing was changed"))
 }
 
-/// What came of work on the server; none where it failed and `--force` goes on without.
+/// What came of work on the server; none where it failed and `--force` continues without.
 fn unless_forced<T>(
     args: &Args,
     session: &Session,
