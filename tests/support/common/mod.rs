@@ -222,8 +222,10 @@ pub async fn remove_stack(engine: &dyn Engine, stack: &StackName) {
         }
         if left == 0 {
             // What says whose the stack was bears no stack's label.
-            if let Ok(record) = engine.config(&format!("potluck.{stack}.owner")).await {
-                let _ = engine.remove_config(record.id.as_deref().unwrap_or_default()).await;
+            for kept in ["owner", "lease", "journal", "history"] {
+                if let Ok(config) = engine.config(&format!("potluck.{stack}.{kept}")).await {
+                    let _ = engine.remove_config(config.id.as_deref().unwrap_or_default()).await;
+                }
             }
             return;
         }
