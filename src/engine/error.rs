@@ -93,6 +93,17 @@ impl Error {
     }
 }
 
+/// What was asked for, or was to be removed; none where it does not exist.
+///
+/// # Errors
+/// All others.
+pub(crate) fn if_there<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {

@@ -34,6 +34,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use bollard::models as api;
+pub(crate) use error::if_there;
 pub use error::{Error, Foreign, Kind};
 pub use exec::{Chunk, Exec, ExecSession};
 

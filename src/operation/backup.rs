@@ -15,11 +15,11 @@ use serde::Serialize;
 use super::{
     journal::{self, Journal},
     lease::{Lease, leased_anyway},
-    recover::wait_for_programs,
+    recover::take_over,
     unfinished,
 };
 use crate::{
-    app::{self, App, Context},
+    app::{self, App, Context, Unfinished},
     backup::{
         Error,
         known::{known, remember},
@@ -88,10 +88,9 @@ pub async fn back_up(
         match unfinished::look(&app.engine).await? {
             // One that was killed at 3 am must not keep the next night's from being made.
             Some(kept) if kept.entry.what == What::Backup && kept.reached.outcome.is_none() => {
-                let told = unfinished::told(&kept);
+                let told = Unfinished::of(&kept);
                 context.progress.warn(format!("{told}; ending it first"));
-                wait_for_programs(context, &app.engine, &kept).await?;
-                let journal = Journal::go_on(&app.engine, lease, kept);
+                let journal = take_over(context, &app.engine, lease, kept).await?;
                 end_unfinished(context, guard, app, options, journal).await?;
             }
             _ => unfinished::refuse_unfinished(&app.engine, app.entry.name.as_str()).await?,

@@ -175,15 +175,7 @@ pub(super) async fn finish(
     let started = Instant::now();
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let entry = journal.entry();
-    let found = record::goal(app, &app.components()?);
-    if entry.wanted.as_ref().is_some_and(|wanted| *wanted != found) {
-        return Err(Error::OtherGoal {
-            app: app.entry.name.to_string(),
-            told: entry.told(),
-            reason: "the settings, the recipe or its plugins are others in this folder".into(),
-        });
-    }
+    record::require_goal(app, &journal.entry())?;
     let prepared = prepare(context, &rollout, Some(guard), app, options, Some(&journal)).await?;
     let of = Of::Journal(journal);
     let done = carry_out(context, guard, app, options, &rollout, prepared, of).await?;

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::{
     app::{Context, Error},
-    engine::{self, Engine},
+    engine::{self, Engine, if_there},
     home::{AppName, StackName},
     owner::{
         Confined, Fence,
@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     lease::Lease,
-    unfinished::{bad, close, gone, history_of, look, refuse_unfinished, whats_next},
+    unfinished::{bad, close, history_of, look, refuse_unfinished, whats_next},
 };
 
 /// Number of attempts if an answer of the swarm is lost; then it is an error.
@@ -97,13 +97,9 @@ impl Core {
 
     async fn read(&self) -> Result<Kept, engine::Error> {
         let name = kept::name(&self.stack);
-        let config = match self.engine.config(&name).await {
-            // Only those who have the lease remove it.
-            Err(error) if error.is_not_found() => {
-                return Err(engine::Error::LeaseLost { stack: self.stack.to_string() });
-            }
-            config => config?,
-        };
+        // Only those who have the lease remove it.
+        let lost = || engine::Error::LeaseLost { stack: self.stack.to_string() };
+        let config = if_there(self.engine.config(&name).await)?.ok_or_else(lost)?;
         Kept::read(&config).map_err(|why| engine::Error::Refused {
             action: format!("reading the journal `{name}`"),
             message: why.to_string(),
@@ -296,13 +292,16 @@ impl Journal {
         let (engine, stack) = (&*self.core.engine, &self.core.stack);
         self.core.lease.may_change().await?;
         match history_of(engine, stack).await {
-            Ok(Some(history)) => gone(engine.remove_config(&history.config).await)?,
+            Ok(Some(history)) => {
+                if_there(engine.remove_config(&history.config).await)?;
+            }
             // What cannot be read is not known to be ours.
             Ok(None) | Err(Error::BadJournal { .. }) => {}
             Err(error) => return Err(error),
         }
         let journal = self.core.kept().config.clone();
-        Ok(gone(engine.remove_config(&journal).await)?)
+        if_there(engine.remove_config(&journal).await)?;
+        Ok(())
     }
 }
 

@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     app::{Context, Error, Taken},
-    engine::{self, Engine},
+    engine::{self, Engine, if_there},
     home::{AppGuard, StackName},
     owner::{
         Confined, Fence,
@@ -169,11 +169,8 @@ impl State {
     async fn confirm(&self) -> Result<(), engine::Error> {
         self.may_hold()?;
         let asked = now();
-        let found = match self.engine.config(&kept::name(&self.stack)).await {
-            Ok(config) => kept::Lease::read(&config).ok(),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
+        let found = if_there(self.engine.config(&kept::name(&self.stack)).await)?;
+        let found = found.and_then(|config| kept::Lease::read(&config).ok());
         match found.filter(|it| it.config == self.config && it.broken.is_none()) {
             Some(ours) => {
                 let mut times = self.times();
@@ -202,10 +199,8 @@ impl State {
     }
 
     async fn remove(&self) -> Result<(), engine::Error> {
-        match self.engine.remove_config(&self.config).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        if_there(self.engine.remove_config(&self.config).await)?;
+        Ok(())
     }
 }
 
@@ -408,11 +403,8 @@ pub async fn release_dropped() {
 
 /// The lease that somebody else has.
 async fn look(engine: &dyn Engine, stack: &StackName) -> Result<Option<kept::Lease>, Error> {
-    let config = match engine.config(&kept::name(stack)).await {
-        Ok(config) => config,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let found = if_there(engine.config(&kept::name(stack)).await)?;
+    let Some(config) = found else { return Ok(None) };
     kept::Lease::read(&config)
         .map(Some)
         .map_err(|why| Error::BadLease { name: kept::name(stack), reason: why.to_string() })
@@ -466,10 +458,8 @@ async fn end(engine: &dyn Engine, other: &kept::Lease, by: &str) -> Result<(), E
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    match engine.remove_config(&other.config).await {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    if_there(engine.remove_config(&other.config).await)?;
+    Ok(())
 }
 
 fn holder(operator: &Operator, guard: &AppGuard, doing: &str) -> Result<Holder, Error> {

@@ -14,6 +14,7 @@ use crate::{
         AppEntry,
         write::{read_state, remove_file, write_state},
     },
+    owner::journal::Entry,
 };
 
 /// The record of one app.
@@ -45,6 +46,22 @@ pub(crate) fn goal(app: &App, components: &[Component]) -> String {
     });
     let known = digest(app, components, &settings);
     hex::encode(Sha256::digest(format!("{known}\n{}", sorted(brought))))
+}
+
+/// Fails where a folder would bring something else than an operation that did not end.
+///
+/// # Errors
+/// [`Error::OtherGoal`], and components that cannot be read.
+pub(super) fn require_goal(app: &App, entry: &Entry) -> Result<(), Error> {
+    let found = goal(app, &app.components()?);
+    if entry.wanted.as_ref().is_none_or(|wanted| *wanted == found) {
+        return Ok(());
+    }
+    Err(Error::OtherGoal {
+        app: app.entry.name.to_string(),
+        told: entry.told(),
+        reason: "the settings, the recipe or its plugins are others in this folder".into(),
+    })
 }
 
 /// The same with the members of objects in order: labels have none of their own.

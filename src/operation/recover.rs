@@ -28,6 +28,7 @@ use crate::{
 
 use super::{
     journal::{Journal, stays_unfinished},
+    lease::Lease,
     unfinished::whats_next,
 };
 
@@ -42,11 +43,7 @@ const POLL: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// [`Error::StillRunning`], and what the engine says.
-pub(super) async fn wait_for_programs(
-    context: &Context,
-    engine: &Confined,
-    kept: &Kept,
-) -> Result<(), Error> {
+async fn wait_for_programs(context: &Context, engine: &Confined, kept: &Kept) -> Result<(), Error> {
     let ending = Instant::now() + PROGRAM_PATIENCE;
     for program in &kept.reached.programs {
         let mut told = false;
@@ -69,6 +66,22 @@ pub(super) async fn wait_for_programs(
         }
     }
     Ok(())
+}
+
+/// The journal of an operation that did not end, once what it started in services has ended.
+///
+/// # Errors
+/// [`Error::StillRunning`], and what the engine says.
+pub(super) async fn take_over(
+    context: &Context,
+    engine: &Confined,
+    lease: &Lease,
+    kept: Kept,
+) -> Result<Journal, Error> {
+    wait_for_programs(context, engine, &kept).await?;
+    let journal = Journal::go_on(engine, lease, kept);
+    journal.forget_programs().await?;
+    Ok(journal)
 }
 
 /// The services as they are now.

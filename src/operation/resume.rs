@@ -4,7 +4,7 @@
 //! Programs that it started in services outlive its process; what begins here waits for
 //! them, so that none runs twice at once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     app::{self, App, Context, Error, Leaving, OnServer, Unfinished},
@@ -26,17 +26,16 @@ use super::{
     deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
-    record::goal,
-    recover::{restore_files, undo_services, wait_for_programs},
+    record::require_goal,
+    recover::{restore_files, take_over, undo_services},
     restore::prepare_restore,
+    steps::before_deploy,
     undeploy::{finish_removal, finish_undeploy},
     unfinished::{self as known},
 };
 
 /// How long tasks may take to end.
 const TASK_PATIENCE: Duration = Duration::from_secs(300);
-/// Why an operation cannot be finished in a folder.
-const OTHERS: &str = "the settings, the recipe or its plugins are others in this folder";
 
 /// What finishing an operation did.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ pub enum Resumed {
 /// [`Error::NothingUnfinished`], [`Error::BadJournal`], and what the engine says.
 pub async fn unfinished(on_server: &OnServer) -> Result<Unfinished, Error> {
     let running = known::is_held(&on_server.engine).await?;
-    Ok(Unfinished { running, ..known::told(&look(on_server).await?) })
+    Ok(Unfinished { running, ..Unfinished::of(&look(on_server).await?) })
 }
 
 /// What was done to an app, oldest first, and what is unfinished.
@@ -105,8 +104,7 @@ pub async fn resume(
     const DOING: &str = "the resumption of an operation";
     match kept.entry.what {
         What::Deploy => {
-            let released = kept.entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
-            let version = released.map_or(Version::Newest, Version::Named);
+            let version = version_of(&kept.entry);
             let mut loaded = app::load_to_deploy(context, app, &version).await?;
             // What the folder that began it knows of the migration's progress.
             let progress = kept.entry.marks.as_ref().and_then(|marks| marks.upgrade());
@@ -122,7 +120,7 @@ pub async fn resume(
                 leave_data: kept.entry.leave_data,
                 ..DeployOptions::default()
             };
-            let engine = std::sync::Arc::clone(&loaded.engine);
+            let engine = Arc::clone(&loaded.engine);
             leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
                 let Some(journal) = take(context, &engine, lease, &kept).await? else {
                     return Ok(Resumed::Ended);
@@ -150,19 +148,10 @@ pub async fn resume(
         }
         What::Restore => {
             let set = kept.entry.set.clone().map_or(Which::Latest, Which::Named);
-            let released = kept.entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
-            let version = released.map_or(Version::Newest, Version::Named);
+            let version = version_of(&kept.entry);
             let mut loaded = app::load(context, app, &version).await?;
-            let found = goal(&loaded, &loaded.components()?);
-            if kept.entry.wanted.as_ref().is_some_and(|wanted| *wanted != found) {
-                return Err(Error::OtherGoal {
-                    app: app.name.to_string(),
-                    told: kept.entry.told(),
-                    reason: OTHERS.into(),
-                }
-                .into());
-            }
-            let engine = std::sync::Arc::clone(&loaded.engine);
+            require_goal(&loaded, &kept.entry)?;
+            let engine = Arc::clone(&loaded.engine);
             leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
                 let Some(journal) = take(context, &engine, lease, &kept).await? else {
                     return Ok(Resumed::Ended);
@@ -261,6 +250,12 @@ pub async fn abort(
     .await
 }
 
+/// The version that an operation is about, as git knows it.
+fn version_of(entry: &Entry) -> Version {
+    let released = entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
+    released.map_or(Version::Newest, Version::Named)
+}
+
 fn past_return(app: &str, kept: &Kept) -> Error {
     let step = kept.entry.point_of_no_return();
     Error::PastReturn {
@@ -287,20 +282,16 @@ async fn take(
         known::refuse_unfinished(engine, &app).await?;
         return Ok(None);
     }
-    wait_for_programs(context, engine, &now).await?;
-    let journal = Journal::go_on(engine, lease, now);
-    journal.forget_programs().await?;
-    Ok(Some(journal))
+    Ok(Some(take_over(context, engine, lease, now).await?))
 }
 
 /// Calls `deploy-failed` of the plugins whose `before-deploy` was called, as far as they can
 /// be had here.
 async fn tell(context: &Context, guard: &AppGuard, lease: &Lease, kept: &Kept) {
     let warn = |message: String| context.progress.warn(message);
-    let Entry { pin, before, after, .. } = &kept.entry;
+    let Entry { before, after, .. } = &kept.entry;
     let transition = Transition { before: before.clone(), after: after.clone() };
-    let version = pin.as_ref().and_then(|pin| pin.released()).cloned();
-    let version = version.map_or(Version::Newest, Version::Named);
+    let version = version_of(&kept.entry);
     let telling = async {
         let app: App = app::load(context, guard.app(), &version).await?;
         app.engine.fence(Some(lease.as_fence()));
@@ -312,7 +303,7 @@ async fn tell(context: &Context, guard: &AppGuard, lease: &Lease, kept: &Kept) {
         let roles = &[Role::Lifecycle];
         let plugins = hooks::start_components(context, &app, agreed, roles).await?;
         for (name, mut plugin) in plugins {
-            let step = format!("{name}: before-deploy");
+            let step = before_deploy(&name);
             let begun = kept.entry.index(&step).is_some_and(|i| Some(i) <= kept.reached.step);
             if begun && let Err(error) = plugin.deploy_failed(&transition, true).await {
                 warn(format!("{name}: `deploy-failed` failed: {error}"));

@@ -113,7 +113,7 @@ const VERIFY: &str = "verify";
 /// What is no longer needed is removed.
 const PRUNE: &str = "prune";
 
-fn before_deploy(plugin: &str) -> String {
+pub(super) fn before_deploy(plugin: &str) -> String {
     format!("{plugin}: before-deploy")
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     app::{Error, Unfinished},
-    engine::{self, Engine, Scope, api},
+    engine::{self, Engine, Scope, api, if_there},
     home::StackName,
     owner::{
         Confined, KIND_LABEL,
@@ -46,7 +46,8 @@ pub(super) async fn close(
         by: (by != began_by).then(|| by.to_owned()),
     };
     add_line(engine, stack, line).await?;
-    Ok(gone(engine.remove_config(&kept.config).await)?)
+    if_there(engine.remove_config(&kept.config).await)?;
+    Ok(())
 }
 
 async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<(), Error> {
@@ -80,14 +81,9 @@ pub(super) async fn history_of(
     stack: &StackName,
 ) -> Result<Option<History>, Error> {
     let name = history::name(stack);
-    match engine.config(&name).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(config) => match History::read(&config) {
-            Ok(history) => Ok(Some(history)),
-            Err(why) => Err(Error::BadJournal { name, reason: why.to_string() }),
-        },
-    }
+    let Some(config) = if_there(engine.config(&name).await)? else { return Ok(None) };
+    let history = History::read(&config);
+    history.map(Some).map_err(|why| Error::BadJournal { name, reason: why.to_string() })
 }
 
 /// What was done to an app, oldest first, and what is unfinished.
@@ -99,7 +95,7 @@ pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>
     let lines = history_of(&*beneath, engine.stack()).await?;
     let open = look(engine).await?.filter(|kept| kept.reached.outcome.is_none());
     let unfinished = match open {
-        Some(kept) => Some(Unfinished { running: is_held(engine).await?, ..told(&kept) }),
+        Some(kept) => Some(Unfinished { running: is_held(engine).await?, ..Unfinished::of(&kept) }),
         None => None,
     };
     Ok((lines.map(|history| history.lines).unwrap_or_default(), unfinished))
@@ -108,11 +104,8 @@ pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>
 /// The journal of an operation that did not end.
 pub(super) async fn look(confined: &Confined) -> Result<Option<Kept>, Error> {
     let name = kept::name(confined.stack());
-    let config = match confined.beneath().config(&name).await {
-        Ok(config) => config,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let found = if_there(confined.beneath().config(&name).await)?;
+    let Some(config) = found else { return Ok(None) };
     let kept = Kept::read(&config).map_err(|why| bad(confined.stack(), why.to_string()))?;
     Ok(Some(kept))
 }
@@ -132,9 +125,10 @@ pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<
             let by = format!("{} on {}", kept.entry.user, kept.entry.host);
             close(&*confined.beneath(), confined.stack(), &kept, &by, None).await
         }
-        Some(kept) => {
-            Err(Error::Unfinished(Box::new(Unfinished { app: app.to_owned(), ..told(&kept) })))
-        }
+        Some(kept) => Err(Error::Unfinished(Box::new(Unfinished {
+            app: app.to_owned(),
+            ..Unfinished::of(&kept)
+        }))),
     }
 }
 
@@ -145,7 +139,7 @@ pub(super) async fn refuse_unfinished(confined: &Confined, app: &str) -> Result<
 /// [`Error::BadJournal`], and what the engine says.
 pub async fn abandoned(confined: &Confined) -> Result<Option<Unfinished>, Error> {
     match look(confined).await?.filter(|kept| kept.reached.outcome.is_none()) {
-        Some(kept) if !is_held(confined).await? => Ok(Some(told(&kept))),
+        Some(kept) if !is_held(confined).await? => Ok(Some(Unfinished::of(&kept))),
         Some(_) | None => Ok(None),
     }
 }
@@ -174,27 +168,12 @@ pub async fn all_abandoned<'a>(
 
 /// Whether somebody has the app's lease.
 pub(super) async fn is_held(confined: &Confined) -> Result<bool, Error> {
-    match confined.beneath().config(&lease::name(confined.stack())).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What people are told of one.
-pub(super) fn told(kept: &Kept) -> Unfinished {
-    Unfinished::of(kept)
+    let found = confined.beneath().config(&lease::name(confined.stack())).await;
+    Ok(if_there(found)?.is_some())
 }
 
 pub(super) fn bad(stack: &StackName, reason: String) -> Error {
     Error::BadJournal { name: kept::name(stack), reason }
-}
-
-pub(super) fn gone(result: Result<(), engine::Error>) -> Result<(), engine::Error> {
-    match result {
-        Err(error) if !error.is_not_found() => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// What to type when this ended an operation before its end.

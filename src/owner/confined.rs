@@ -28,7 +28,7 @@ use crate::{
     engine::{
         Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind,
         LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume,
-        api, label,
+        api, if_there, label,
     },
     home::{AppName, StackName},
     secrets::APP_LABEL,
@@ -342,10 +342,8 @@ impl Confined {
         // The next caller reads it from the swarm.
         *self.state.lock().await = None;
         let Some(record) = record else { return Ok(()) };
-        match self.inner.remove_config(&record.config).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        if_there(self.inner.remove_config(&record.config).await)?;
+        Ok(())
     }
 
     /// Removes the record of this app's earlier recipe, after consent.
@@ -402,11 +400,8 @@ impl Confined {
 
     async fn fetch(&self) -> Result<Option<Record>, Error> {
         let name = record::name(&self.claimant.stack);
-        let config = match self.inner.config(&name).await {
-            Ok(config) => config,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let found = if_there(self.inner.config(&name).await)?;
+        let Some(config) = found else { return Ok(None) };
         let unreadable = |reason: String, hint: Option<String>| {
             let what = format!("the stack `{}`", self.claimant.stack);
             Error::Foreign(Box::new(Foreign { what, reason, hint }))
@@ -469,10 +464,7 @@ impl Confined {
             Kind::Volume => self.inner.volume(name).await.map(|volume| There::volume(&volume)),
             _ => return Ok(None),
         };
-        match there {
-            Err(error) if error.is_not_found() => Ok(None),
-            there => there,
-        }
+        Ok(if_there(there)?.flatten())
     }
 
     /// Writes the record; creates it if there is none.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     journal::{Outcome, What},
-    record::{KIND_LABEL, Unreadable, content, own_name},
+    record::{KIND_LABEL, Unreadable, content, id_and_version, own_name},
 };
 use crate::{engine::api, home::StackName, text};
 
@@ -130,12 +130,8 @@ impl History {
         }
         let lines: Vec<Line> =
             serde_json::from_str(lines).map_err(|error| broken(&error.to_string()))?;
-        let index = config.version.as_ref().and_then(|version| version.index);
-        Ok(History {
-            config: config.id.clone().ok_or_else(|| broken("it has no id"))?,
-            version: index.ok_or_else(|| broken("it has no version"))?,
-            lines: lines.into_iter().map(Line::cleaned).collect(),
-        })
+        let (config, version) = id_and_version(config)?;
+        Ok(History { config, version, lines: lines.into_iter().map(Line::cleaned).collect() })
     }
 }
 

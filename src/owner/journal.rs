@@ -14,7 +14,7 @@ use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::{KIND_LABEL, Unreadable, content, own_name};
+use super::record::{KIND_LABEL, Unreadable, content, id_and_version, own_name};
 use crate::{
     bounded,
     engine::{Kind, LARGEST_CONFIG, api},
@@ -387,14 +387,8 @@ impl Journal {
         if reached.step.is_some_and(|step| step >= entry.steps.len()) {
             return Err(broken("it is at a step that it does not have"));
         }
-        let index = config.version.as_ref().and_then(|version| version.index);
-        Ok(Journal {
-            config: config.id.clone().ok_or_else(|| broken("it has no id"))?,
-            version: index.ok_or_else(|| broken("it has no version"))?,
-            entry,
-            reached,
-            spec: spec.clone(),
-        })
+        let (config, version) = id_and_version(config)?;
+        Ok(Journal { config, version, entry, reached, spec: spec.clone() })
     }
 
     /// The same, at another place.

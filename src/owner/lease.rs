@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::{KIND_LABEL, Unreadable, content, own_name};
+use super::record::{KIND_LABEL, Unreadable, content, id_and_version, own_name};
 use crate::{engine::api, home::StackName, text};
 
 /// The label's value on leases.
@@ -134,10 +134,10 @@ impl Lease {
         let content: Content = content(&data, FORMAT)?;
         let label = |key| spec.labels.as_ref().and_then(|labels| labels.get(key));
         let renewed = label(RENEWED_LABEL).and_then(|time| time.parse().ok());
-        let index = config.version.as_ref().and_then(|version| version.index);
+        let (config_id, version) = id_and_version(config)?;
         Ok(Lease {
-            config: config.id.clone().ok_or_else(|| broken("it has no id"))?,
-            version: index.ok_or_else(|| broken("it has no version"))?,
+            config: config_id,
+            version,
             renewed: renewed.unwrap_or(content.holder.since),
             holder: content.holder,
             broken: label(BROKEN_LABEL).map(|by| text::line_of(by, SHOWN).into_owned()),

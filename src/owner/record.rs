@@ -222,6 +222,19 @@ pub(super) fn own_name(stack: &StackName, tail: &str) -> String {
     format!("{head}{}.{}{tail}", &stack[..room - 9], &digest[..8])
 }
 
+/// The id of a config of potluck's own, and the version to change it by.
+///
+/// # Errors
+/// One without them.
+pub(super) fn id_and_version(config: &api::Config) -> Result<(String, u64), Unreadable> {
+    let broken = |reason: &str| Unreadable::Broken(reason.to_owned());
+    let index = config.version.as_ref().and_then(|version| version.index);
+    Ok((
+        config.id.clone().ok_or_else(|| broken("it has no id"))?,
+        index.ok_or_else(|| broken("it has no version"))?,
+    ))
+}
+
 /// What a config of potluck's own holds, in a format up to `newest`.
 ///
 /// # Errors
@@ -257,13 +270,8 @@ impl Record {
             Some(text) if text.len() > MAX_RECORD => return Err(broken("it is too large")),
             Some(text) => serde_json::from_str(text).map_err(|e| broken(&e.to_string()))?,
         };
-        let index = config.version.as_ref().and_then(|version| version.index);
-        Ok(Record {
-            config: config.id.clone().ok_or_else(|| broken("it has no id"))?,
-            version: index.ok_or_else(|| broken("it has no version"))?,
-            owner: content.owner,
-            owned,
-        })
+        let (config, version) = id_and_version(config)?;
+        Ok(Record { config, version, owner: content.owner, owned })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     engine::{
         Engine, Error as EngineError,
         api::{self, TaskState},
+        if_there,
     },
     progress::{Event, Sink},
 };
@@ -149,8 +150,6 @@ async fn wait_containers_gone(
 
 /// Somebody else may have removed it at the same time.
 pub(crate) fn gone(result: Result<(), EngineError>) -> Result<(), Error> {
-    match result {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    if_there(result)?;
+    Ok(())
 }

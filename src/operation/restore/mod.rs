@@ -25,7 +25,7 @@ use super::{
     unfinished,
 };
 use crate::{
-    app::{self, App, Context, version},
+    app::{self, App, Context, Unfinished, version},
     backup::{
         Error,
         options::{Missing, Options, check_here, find, unless_cancelled},
@@ -270,7 +270,7 @@ impl Restore {
                 Some(kept)
                     if kept.entry.what == kept::What::Restore && kept.reached.outcome.is_none() =>
                 {
-                    context.progress.warn(format!("{}; restoring anew", unfinished::told(&kept)));
+                    context.progress.warn(format!("{}; restoring anew", Unfinished::of(&kept)));
                     let journal = Journal::go_on(&engine, lease, kept);
                     journal.end(context, Outcome::Failed, None).await?;
                 }
