@@ -130,6 +130,25 @@ pub enum Error {
     Unfinished(Box<Unfinished>),
     #[error("`{name}` cannot be read: {reason}")]
     BadJournal { name: String, reason: String },
+    /// No release is kept that is meant.
+    #[error("{}", no_release(app, wanted.as_deref()))]
+    NoRelease {
+        app: String,
+        /// None for the one before.
+        wanted: Option<String>,
+        /// Those that there are, for people, newest first.
+        known: Vec<String>,
+    },
+    /// The data of an app was migrated since a release.
+    #[error("the data of {app} was migrated since {release} (version {version}): {}", migrated.join("; "))]
+    DataMigrated {
+        app: String,
+        release: String,
+        version: String,
+        migrated: Vec<String>,
+        /// The backup set with the data of that release, where there is one.
+        set: Option<String>,
+    },
     #[error("{app} has {services} services, whose specs do not fit into the operation's journal")]
     JournalTooLarge { app: String, services: usize },
     /// No operation on the app is unfinished.
@@ -168,6 +187,9 @@ pub enum Error {
     /// Exit code 6: an older release than the one that runs.
     #[error("{0}")]
     NeedsDowngrade(Box<super::Downgrade>),
+    /// Somebody else deployed it since.
+    #[error("{0}")]
+    NeedsPull(Box<super::Behind>),
     /// Exit code 6: services would start without their data.
     #[error("the deploy would start services without their data; nothing was changed:\n{}", listed(.moved))]
     DataLeft { app: String, moved: Vec<String> },
@@ -395,6 +417,23 @@ impl Hint for Error {
                 "use the newest potluck; `docker config inspect --pretty {name}` shows it, and if \
                  nobody is at work on the app, `docker config rm {name}` removes it"
             )),
+            Error::NoRelease { app, known, .. } => Some(match known.as_slice() {
+                [] => format!(
+                    "a release is recorded by each deploy that changed something; `potluck app \
+                     deploy {app} VERSION` deploys an older version of the recipe"
+                ),
+                known => format!("there are: {}", known.join("; ")),
+            }),
+            Error::DataMigrated { app, release, set, .. } => Some(match set {
+                Some(_) => format!(
+                    "`potluck app rollback {app} {release} --data` brings the data of that time \
+                     back, too, and loses what was written since; --keep-data starts the old \
+                     version on the migrated data, which it may be unable to read, or damage"
+                ),
+                None => "no backup was taken right after that release; --keep-data starts the old \
+                     version on the migrated data, which it may be unable to read, or damage"
+                    .to_owned(),
+            }),
             Error::NothingUnfinished { app } => {
                 Some(format!("`potluck app history {app}` shows what was done"))
             }
@@ -423,6 +462,11 @@ impl Hint for Error {
                 ),
                 false => "to go back anyway, add --downgrade".to_owned(),
             }),
+            Error::NeedsPull(behind) => Some(format!(
+                "pull their settings and lock file first (`git pull`), then `potluck app plan {}`; to \
+                 overwrite what they deployed, add --overwrite",
+                behind.app
+            )),
             Error::DataLeft { app, .. } => Some(format!(
                 "bring the node back, or let the constraints name it; to deploy anyway, add \
                  --leave-data: they start with empty volumes, and the old ones are kept where they \
@@ -456,5 +500,12 @@ impl Hint for Error {
             Error::StillDeployed { app } => Some(format!("run `potluck app undeploy {app}` first")),
             _ => None,
         }
+    }
+}
+
+fn no_release(app: &str, wanted: Option<&str>) -> String {
+    match wanted {
+        Some(wanted) => format!("{app} has no release {wanted}"),
+        None => format!("{app} has no release before what runs"),
     }
 }

@@ -84,6 +84,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         findings,
         plugins: Plugins::default(),
         engine,
+        replays: None,
     };
     app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
     app.findings.extend(checks::of_stack(&app.stack));

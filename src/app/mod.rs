@@ -15,6 +15,7 @@ pub(crate) mod plugins;
 pub(crate) mod questions;
 pub mod reach;
 pub(crate) mod reaching;
+pub(crate) mod replay;
 mod scale;
 pub(crate) mod survey;
 pub(crate) mod takeover;
@@ -32,7 +33,7 @@ use crate::{
     engine::docker_config::DockerConfig,
     home::{AppEntry, EnvFile, GivenGrant, GivenReach, Home, LockFile, StackName},
     lint::Finding,
-    owner::{Confined, lease::Operator},
+    owner::{Confined, lease::Operator, release::Release},
     plugin::Runtime,
     progress::Sink,
     recipe::Checkout,
@@ -46,7 +47,7 @@ pub use half_restored::half_restored;
 pub use load::{load, load_deployed, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
-pub use questions::{Downgrade, ReachWish, Takeover, Wish};
+pub use questions::{Behind, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down};
@@ -81,6 +82,11 @@ pub trait Consent: Send + Sync {
     fn grants(&self, wish: &Wish) -> bool;
     /// May an older release replace a newer one?
     fn downgrade(&self, downgrade: &Downgrade) -> bool;
+    /// May this folder overwrite what somebody else deployed? The default is no.
+    fn behind(&self, behind: &Behind) -> bool {
+        let _ = behind;
+        false
+    }
     /// May the app take over objects that are its own only by their labels?
     fn takeover(&self, takeover: &Takeover) -> bool;
     /// May the service reach what it asks for? The default is no.
@@ -119,4 +125,6 @@ pub struct App {
     pub engine: Arc<Confined>,
     /// Full names of the secrets of which an encrypted copy is kept.
     pub kept: BTreeSet<String>,
+    /// The release that it brings back, instead of a recipe.
+    pub(crate) replays: Option<Box<Release>>,
 }

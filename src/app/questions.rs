@@ -159,6 +159,33 @@ impl fmt::Display for Downgrade {
     }
 }
 
+/// Somebody else's deploy, which this folder does not know: to be overwritten only when
+/// that is agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Behind {
+    pub app: String,
+    /// Their release, for people.
+    pub last: String,
+    /// The version that this folder would bring, where it is another.
+    pub version: Option<String>,
+    /// Names of the settings that are others in this folder.
+    pub settings: Vec<String>,
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Behind { app, last, version, settings } = self;
+        write!(f, "this folder does not know what runs of {app} ({last})")?;
+        if let Some(version) = version {
+            write!(f, "; it brings the version {version}")?;
+        }
+        match settings.as_slice() {
+            [] => Ok(()),
+            names => write!(f, "; it has other values for {}", line(&names.join(", "))),
+        }
+    }
+}
+
 /// A stack, or some of its objects, that are the app's only by their
 /// labels: consent is needed before they are taken over.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -311,6 +311,8 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         Error::NeedsConsent { .. }
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)
+        | Error::NeedsPull(_)
+        | Error::DataMigrated { .. }
         | Error::DataLeft { .. }
         | Error::PlanChanged { .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::{
-        Consent, Downgrade, ReachWish, Takeover, Wish,
+        Behind, Consent, Downgrade, ReachWish, Takeover, Wish,
         permission::{Permission, told},
     },
     home::Grant,
@@ -109,6 +109,14 @@ impl Consent for Answers {
         self.ask("Go back to the older release?", Enter::No)
     }
 
+    fn behind(&self, behind: &Behind) -> bool {
+        if !self.ui.is_interactive() {
+            return false;
+        }
+        self.ui.warn(behind);
+        self.ask("Overwrite what they deployed?", Enter::No)
+    }
+
     fn takeover(&self, takeover: &Takeover) -> bool {
         if !self.ui.is_interactive() {
             return false;
@@ -178,7 +186,16 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
         return;
     }
     ui.say("Plan:");
-    for Change { kind, name, action, details } in &plan.changes {
+    show_changes(ui, &plan.changes);
+    show_reach(ui, &plan.reach);
+    if let Some(on_failure) = &plan.on_failure {
+        ui.say(format_args!("If it fails: {}.", clean(on_failure)));
+    }
+}
+
+/// What changes, for people, on standard error.
+pub fn show_changes(ui: &Ui, changes: &[Change]) {
+    for Change { kind, name, action, details } in changes {
         let sign = match action {
             ChangeAction::Create => '+',
             ChangeAction::Remove => '-',
@@ -191,10 +208,6 @@ pub fn show_plan(ui: &Ui, plan: &Plan) {
         for detail in details {
             ui.say(format_args!("      {DIM}{}{DIM:#}", clean(detail)));
         }
-    }
-    show_reach(ui, &plan.reach);
-    if let Some(on_failure) = &plan.on_failure {
-        ui.say(format_args!("If it fails: {}.", clean(on_failure)));
     }
 }
 

@@ -165,7 +165,7 @@ pub struct StackService {
 }
 
 /// A named volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StackVolume {
     /// The key in the compose file, `data`.
     pub key: String,

@@ -27,6 +27,10 @@ pub struct LockFile {
     /// Id of the record on the server that says what the app owns there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// The operation whose release this folder knows as the last: a colleague's later one
+    /// is not overwritten without a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginPin>,

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{DeployOptions, record::Record};
+use super::{DeployOptions, record::Record, releases};
 
 /// The parts of the app that a rollout needs; the rest changes when consent is recorded.
 pub(super) struct Wanted {
@@ -52,7 +52,11 @@ pub(super) fn rollout<'a>(
         docker: &context.docker,
         auth: SendAuth::WhereKnown,
         policy: Policy {
-            images: ResolveImage::Kept,
+            // A release has digests already.
+            images: match app.replays {
+                Some(_) => ResolveImage::Written,
+                None => ResolveImage::Kept,
+            },
             prune: Prune::All,
             force: options.force,
             jobs: Jobs::Keep,
@@ -88,5 +92,8 @@ pub(super) async fn work(
     let mut work = rollout.work(live, images);
     let owned = app.engine.owned().await?;
     work.stale.limit_to_owned(&owned);
+    if !work.stale.configs.is_empty() || !work.stale.secrets.is_empty() {
+        releases::all(&app.engine).await?.keep(&mut work.stale);
+    }
     Ok(work)
 }

@@ -216,14 +216,21 @@ fn entry(
         leave_data: options.leave_data,
         wanted: Some(record::goal(app, &app.components()?)),
         steps: steps::rows(&due.plugins, &due.migrations, work, options),
+        migrations: due.migrations.rows().map(|step| step.name).collect(),
+        settings: due.settings.clone(),
+        replays: app.replays.as_ref().map(|release| release.number),
         services: recover::services(live.services.values()),
         ran: due.way_back == WayBack::Open,
         made: made.into_iter().collect(),
         marks: Some(Marks::of(&app.lock)),
         force: options.force,
         timeout: options.timeout.map(|timeout| timeout.as_secs()),
-        ..journal::entry_of(lease, &app.entry.name, What::Deploy)
+        ..journal::entry_of(lease, &app.entry.name, what(app))
     })
+}
+
+fn what(app: &App) -> What {
+    if app.replays.is_some() { What::Rollback } else { What::Deploy }
 }
 
 async fn carry_out(

@@ -5,8 +5,10 @@
 
 mod app_rollout;
 mod backup;
+mod behind;
 mod data;
 mod deploy;
+mod drift;
 mod journal;
 mod lease;
 mod migrate;
@@ -14,17 +16,23 @@ mod options;
 mod prepare;
 mod record;
 mod recover;
+mod releases;
 mod restore;
 mod resume;
+mod rollback;
 mod steps;
 mod undeploy;
 mod unfinished;
 
 pub use backup::{ItemReport, SetReport, back_up};
 pub use deploy::{deploy, plan};
+pub use drift::{Drift, drift};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
 pub use resume::{Resumed, abort, history, resume, unfinished};
+pub use rollback::{
+    Data, ReleaseRow, Target, WayBack, find_release, kept_releases, plan_rollback, roll_back,
+};
 pub use undeploy::{Leftovers, leftovers, remove, undeploy};
 pub use unfinished::{abandoned, all_abandoned};

@@ -31,6 +31,8 @@ pub struct DeployOptions {
     pub downgrade: bool,
     /// Let services start with empty volumes on other nodes than those with their data.
     pub leave_data: bool,
+    /// Overwrite what somebody else deployed since, without a question.
+    pub overwrite: bool,
 }
 
 /// What a deploy did.

@@ -35,10 +35,11 @@ use crate::{
 use super::{
     DeployOptions,
     app_rollout::{subject, work},
-    data,
+    behind, data,
     journal::Journal,
     migrate::Migrations,
     record::{self, Record},
+    releases,
 };
 
 /// A deploy that is completely prepared.
@@ -64,6 +65,8 @@ pub(super) struct Due {
     pub missing: Vec<(Kind, String)>,
     /// The inputs of the deploy; recorded if it succeeds.
     pub record: Record,
+    /// Names of the settings that are others than those of the release before.
+    pub settings: Vec<String>,
 }
 
 /// Finds out what a deploy has to do, and asks for missing consent; without a guard
@@ -149,6 +152,10 @@ pub(super) async fn prepare(
         work = super::app_rollout::work(rollout, app, &live, &images).await?;
     }
     takeovers.extend(reviewed.warning);
+    let known = releases::all(&app.engine).await?;
+    let settings = known.changed_settings(app);
+    let asks = guard.is_some() && resumed.is_none() && !options.restoring;
+    let behind = behind::look(context, app, &known, &settings, options, asks)?;
     // Known before a question is asked that would be for nothing.
     let data = data::warnings(rollout, app, &live, &work, options, guard).await?;
 
@@ -159,6 +166,7 @@ pub(super) async fn prepare(
     plan.changes.splice(0..0, version);
     plan.changes.extend(changed_components);
     plan.warnings.splice(0..0, takeovers);
+    plan.warnings.extend(behind);
     plan.reach = reaching::rows(&app.lock, &reaches);
     let (agreed, open): (Vec<_>, Vec<_>) = match guard {
         Some(guard) => {
@@ -216,6 +224,7 @@ pub(super) async fn prepare(
     plan.warnings.extend(unknown_migrations(&plugins, &unstarted, &transition));
     add_warnings(&mut plan, app, &lint);
     let due = Due {
+        settings,
         plugins,
         migrations,
         transition,

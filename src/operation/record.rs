@@ -14,7 +14,7 @@ use crate::{
         AppEntry,
         write::{read_state, remove_file, write_state},
     },
-    owner::journal::Entry,
+    owner::{journal::Entry, release},
 };
 
 /// The record of one app.
@@ -35,6 +35,9 @@ pub(crate) fn fingerprint(app: &App, components: &[Component]) -> String {
 
 /// The same of what a folder would bring at one commit, whatever version its settings pin.
 pub(crate) fn goal(app: &App, components: &[Component]) -> String {
+    if let Some(release) = &app.replays {
+        return hex::encode(Sha256::digest(sorted(serde_json::json!(release)).to_string()));
+    }
     let mut settings = app.variables.clone();
     settings.retain(|name, _| !RECIPE_KEYS.contains(&name.as_str()));
     // Of a recipe without git, nothing else names what its files say.
@@ -46,6 +49,18 @@ pub(crate) fn goal(app: &App, components: &[Component]) -> String {
     });
     let known = digest(app, components, &settings);
     hex::encode(Sha256::digest(format!("{known}\n{}", sorted(brought))))
+}
+
+/// Digests of an app's settings, without the recipe's version; of an app that brings a
+/// release back, those of that release.
+pub(crate) fn settings(app: &App) -> BTreeMap<String, String> {
+    if let Some(release) = &app.replays {
+        return release.settings.clone();
+    }
+    let is_setting = |(name, _): &(String, String)| !RECIPE_KEYS.contains(&name.as_str());
+    let settings: BTreeMap<String, String> =
+        app.env.values().into_iter().filter(is_setting).collect();
+    release::digests(&settings)
 }
 
 /// Fails where a folder would bring something else than an operation that did not end.

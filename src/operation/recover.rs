@@ -29,6 +29,7 @@ use crate::{
 use super::{
     journal::{Journal, stays_unfinished},
     lease::Lease,
+    releases,
     unfinished::whats_next,
 };
 
@@ -122,6 +123,7 @@ pub(super) async fn undo_services(
     progress.step("roll back");
     let undone = undo::undo(engine, &sent, PATIENCE, progress).await;
     remove_made(progress, engine, entry).await?;
+    releases::forget(engine, Some(&entry.operation)).await?;
     engine.settle().await?;
     let not_undone = |reason: String| Error::NotUndone { app: entry.app.clone(), reason };
     if !lost.is_empty() {

@@ -29,6 +29,7 @@ use super::{
     record::require_goal,
     recover::{restore_files, take_over, undo_services},
     restore::prepare_restore,
+    rollback::load_again,
     steps::before_deploy,
     undeploy::{finish_removal, finish_undeploy},
     unfinished::{self as known},
@@ -103,9 +104,14 @@ pub async fn resume(
     }
     const DOING: &str = "the resumption of an operation";
     match kept.entry.what {
-        What::Deploy => {
+        What::Deploy | What::Upgrade | What::Rollback => {
             let version = version_of(&kept.entry);
-            let mut loaded = app::load_to_deploy(context, app, &version).await?;
+            let mut loaded = match kept.entry.replays {
+                Some(number) => {
+                    load_again(context, &OnServer::new(&context.home, app)?, number).await?
+                }
+                None => app::load_to_deploy(context, app, &version).await?,
+            };
             // What the folder that began it knows of the migration's progress.
             let progress = kept.entry.marks.as_ref().and_then(|marks| marks.upgrade());
             if loaded.lock.upgrade.is_none() {

@@ -31,6 +31,7 @@ use super::{
     journal::Journal,
     migrate::{Migrations, Stopped},
     record::Record,
+    releases,
 };
 
 /// How long to wait for services that ran a moment ago; a hook may have restarted one.
@@ -99,6 +100,7 @@ pub(super) fn rows(
     if !plugins.is_empty() {
         rows.push(Step::new(VERIFY, Undo::Nothing));
     }
+    rows.push(Step::new(RELEASE, Undo::Services));
     if !work.stale.is_empty() {
         rows.push(Step::new(PRUNE, Undo::Never));
     }
@@ -110,6 +112,8 @@ const SERVICES: &str = "services";
 /// The version is recorded as the one that runs.
 const VERSION: &str = "record the version";
 const VERIFY: &str = "verify";
+/// What runs now is recorded, so that it can come back.
+const RELEASE: &str = "record the release";
 /// What is no longer needed is removed.
 const PRUNE: &str = "prune";
 
@@ -229,12 +233,23 @@ impl Steps<'_> {
             // out.
             self.record.services = ids(&work, &applied);
             self.record.write(context, &self.app.entry)?;
+            self.keep_release(&work).await?;
         }
         if !work.stale.is_empty() {
             self.step(PRUNE).await?;
             rollout.prune(&work).await;
         }
         Ok(applied.reached)
+    }
+
+    /// Records what runs now.
+    async fn keep_release(&mut self, work: &Work) -> Result<(), Error> {
+        let Some(journal) = self.journal else { return Ok(()) };
+        journal.step(RELEASE).await?;
+        let release = releases::of(self.app, work, &journal.entry());
+        let known = releases::record(&self.app.engine, release).await?;
+        self.app.lock.release = Some(known);
+        Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?)
     }
 
     /// Handles a failed migration: if the old version can still use the data,

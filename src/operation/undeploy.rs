@@ -26,6 +26,7 @@ use super::{
     journal::{self, Journal},
     lease::{Lease, leased},
     record::Record,
+    releases,
 };
 
 /// Swarm removes the containers of a service that is gone within seconds.
@@ -126,6 +127,8 @@ async fn take_off(
         networks: networks.into_iter().filter_map(|n| Some((n.name?, n.id?))).collect(),
     };
     let removed = doomed.remove(engine, &*context.progress, Wait::ForTasks, timeout).await;
+    // What they need to come back is gone.
+    releases::forget(engine, None).await?;
     // Also of what could not be removed whole.
     let settled = engine.settle().await;
     removed?;
@@ -247,6 +250,7 @@ async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Resul
     if planned(leaving).is_none() {
         say_unknown(context, leaving).await?;
     }
+    releases::forget(engine, None).await?;
     journal.step(VOLUMES).await?;
     let deadline = Instant::now() + VOLUME_PATIENCE;
     for volume in &leftovers.volumes {

@@ -40,6 +40,8 @@ pub(super) async fn close(
         before: entry.before.clone(),
         after: entry.after.clone(),
         set: entry.set.clone(),
+        settings: entry.settings.clone(),
+        migrated: kept.has_migrated(),
         outcome,
         step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
         error,

@@ -25,6 +25,8 @@ const FORMAT: u32 = 1;
 const MOST: usize = 50;
 /// Bytes of the lines that are read.
 const LONGEST: usize = 256 * 1024;
+/// Names of settings that a line has.
+const MOST_SETTINGS: usize = 20;
 /// Characters of each of a line's texts.
 const SHOWN: usize = 300;
 
@@ -46,6 +48,12 @@ pub struct Line {
     /// The backup set that it made or restored.
     #[serde(default)]
     pub set: Option<String>,
+    /// Names of the settings that it changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
+    /// Whether it began to migrate data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub migrated: bool,
     pub outcome: Outcome,
     /// The step that failed, or after which it was aborted.
     #[serde(default)]
@@ -72,6 +80,8 @@ impl Line {
             &mut self.by,
         ];
         optional.into_iter().flatten().for_each(clean);
+        self.settings.truncate(MOST_SETTINGS);
+        self.settings.iter_mut().for_each(clean);
         self
     }
 }
@@ -150,6 +160,8 @@ mod tests {
             before: None,
             after: Some("1".into()),
             set: None,
+            settings: vec!["MAIL_FROM".into()],
+            migrated: false,
             outcome: Outcome::Failed,
             step: Some("services".into()),
             error: Some(format!("a\u{1b}[31m{}", "x".repeat(2 * SHOWN))),

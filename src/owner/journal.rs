@@ -7,17 +7,18 @@
 //! it is foreign data: typed, for this stack only, without paths, addresses, values or
 //! grants.
 
-use std::{collections::HashMap, fmt, io::Write};
+use std::{collections::HashMap, fmt};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::{KIND_LABEL, Unreadable, content, id_and_version, own_name};
+pub(crate) use super::packed::TooLarge;
+use super::{
+    packed::{pack, unpack},
+    record::{KIND_LABEL, Unreadable, id_and_version, own_name},
+};
 use crate::{
-    bounded,
-    engine::{Kind, LARGEST_CONFIG, api},
+    engine::{Kind, api},
     home::{
         LockFile, StackName,
         lock_file::{RecipePin, Upgrade},
@@ -31,8 +32,6 @@ pub(crate) const JOURNAL_KIND: &str = "journal";
 const REACHED_LABEL: &str = "org.potluck.reached";
 /// The newest form of a journal that is understood.
 const FORMAT: u32 = 1;
-/// Bytes of a journal that are read, once it is no longer compressed.
-const MOST: u64 = 16 << 20;
 /// Steps of a journal that is read.
 const MOST_STEPS: usize = 2000;
 /// Characters of each foreign text that are shown.
@@ -43,6 +42,8 @@ const SHOWN: usize = 120;
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     Deploy,
+    Upgrade,
+    Rollback,
     Undeploy,
     Remove,
     Backup,
@@ -53,6 +54,8 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             What::Deploy => "deploy",
+            What::Upgrade => "upgrade",
+            What::Rollback => "rollback",
             What::Undeploy => "undeploy",
             What::Remove => "removal",
             What::Backup => "backup",
@@ -202,6 +205,15 @@ pub(crate) struct Entry {
     #[serde(default)]
     pub wanted: Option<String>,
     pub steps: Vec<Step>,
+    /// Names of the steps that migrate data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<String>,
+    /// Names of the settings that are others than those of the release before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
+    /// The release that it brings back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replays: Option<u64>,
     /// The stack's services as they were.
     #[serde(default)]
     pub services: Vec<Before>,
@@ -297,13 +309,6 @@ pub(crate) struct Journal {
     spec: api::ConfigSpec,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Content<E> {
-    format: u32,
-    #[serde(flatten)]
-    entry: E,
-}
-
 /// The name of a stack's journal.
 pub(crate) fn name(stack: &StackName) -> String {
     own_name(stack, ".journal")
@@ -314,24 +319,13 @@ pub(crate) fn name(stack: &StackName) -> String {
 /// # Errors
 /// [`TooLarge`].
 pub(crate) fn spec(stack: &StackName, entry: &Entry) -> Result<api::ConfigSpec, TooLarge> {
-    let json = serde_json::json!(Content { format: FORMAT, entry }).to_string();
-    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
-    let packed = packed.write_all(json.as_bytes()).and_then(|()| packed.finish());
-    let data = packed.ok().filter(|data| data.len() <= LARGEST_CONFIG).ok_or(TooLarge)?;
-    if json.len() as u64 > MOST {
-        return Err(TooLarge);
-    }
     Ok(api::ConfigSpec {
         name: Some(name(stack)),
         labels: Some(labels(&Reached::default())),
-        data: Some(STANDARD.encode(data)),
+        data: Some(pack(entry, FORMAT)?),
         ..Default::default()
     })
 }
-
-/// What would have to be kept does not fit into a config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooLarge;
 
 fn labels(reached: &Reached) -> HashMap<String, String> {
     HashMap::from([
@@ -356,7 +350,9 @@ impl Entry {
         let [app, user, host] =
             [&self.app, &self.user, &self.host].map(|text| text::line_of(text, SHOWN));
         let to = match (self.what, &self.after, &self.set) {
-            (What::Deploy, Some(version), _) => format!(" to {}", text::line_of(version, SHOWN)),
+            (What::Deploy | What::Upgrade | What::Rollback, Some(version), _) => {
+                format!(" to {}", text::line_of(version, SHOWN))
+            }
             (What::Restore, _, Some(set)) => format!(" from {}", text::line_of(set, SHOWN)),
             _ => String::new(),
         };
@@ -371,12 +367,7 @@ impl Journal {
     pub fn read(config: &api::Config) -> Result<Self, Unreadable> {
         let broken = |reason: &str| Unreadable::Broken(reason.to_owned());
         let spec = config.spec.as_ref().ok_or_else(|| broken("it has no specification"))?;
-        let packed = STANDARD
-            .decode(spec.data.as_deref().unwrap_or_default())
-            .map_err(|_| broken("its content is not base64"))?;
-        let json = bounded::read(ZlibDecoder::new(packed.as_slice()) as ZlibDecoder<&[u8]>, MOST)
-            .map_err(|error| broken(&error.to_string()))?;
-        let Content { entry, .. } = content::<Content<Entry>>(&json, FORMAT)?;
+        let entry: Entry = unpack(spec, FORMAT)?;
         if entry.steps.len() > MOST_STEPS {
             return Err(broken("it has too many steps"));
         }
@@ -399,6 +390,12 @@ impl Journal {
     /// The step that began last; none before the first.
     pub fn step(&self) -> Option<&Step> {
         self.entry.steps.get(self.reached.step?)
+    }
+
+    /// Whether a step began that migrates data.
+    pub fn has_migrated(&self) -> bool {
+        let index = self.entry.migrations.iter().filter_map(|name| self.entry.index(name)).min();
+        index.is_some_and(|index| self.reached.step.is_some_and(|step| step >= index))
     }
 
     /// Whether its point of no return is passed.
@@ -438,6 +435,9 @@ mod tests {
                 Step::new("a: migrate 1", Undo::Never),
                 Step::new("verify", Undo::Nothing),
             ],
+            migrations: vec!["a: migrate 1".into()],
+            settings: Vec::new(),
+            replays: None,
             services: vec![Before { id: "s1".into(), spec: api::ServiceSpec::default() }],
             ran: true,
             made: vec![(MadeKind::Config, "a_example_c".into())],

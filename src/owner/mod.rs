@@ -15,7 +15,9 @@ pub mod journal;
 pub mod lease;
 mod mixup;
 mod others;
+mod packed;
 mod record;
+pub mod release;
 mod reserved;
 mod whereabouts;
 

@@ -63,6 +63,19 @@ impl Checkout {
         Ok(checkout)
     }
 
+    /// One without files, of an app that comes back without its recipe.
+    ///
+    /// # Errors
+    /// A temporary folder that cannot be made.
+    pub(crate) fn without_files(
+        recipe: RecipeName,
+        version: Option<String>,
+        commit: Option<String>,
+    ) -> Result<Self, Error> {
+        let folder = TempDir::new().map_err(|source| failed("a temporary folder", source))?;
+        Self::new(Facts { recipe, version, commit }, folder)
+    }
+
     /// What is wrong with `recipe.yml`, so that the recipe's plugins are not known.
     pub fn manifest_error(&self) -> Option<&Error> {
         self.manifest_error.as_ref()

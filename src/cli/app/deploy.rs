@@ -87,6 +87,10 @@ pub struct Args {
     #[arg(long)]
     leave_data: bool,
 
+    /// Overwrite what a colleague deployed since, from a folder that doesn't know of it
+    #[arg(long)]
+    overwrite: bool,
+
     /// Take over a stack that docker, abra or another folder deployed
     #[arg(long)]
     takeover: bool,
@@ -98,7 +102,8 @@ pub struct Args {
     json: JsonArg,
 }
 
-const INTERRUPTED: &str = "interrupted: the swarm continues with the changes already sent";
+pub(super) const INTERRUPTED: &str =
+    "interrupted: the swarm continues with the changes already sent";
 
 /// Before the plan was agreed to.
 const UNCHANGED: &str = "interrupted: nothing of the app was changed";
@@ -116,6 +121,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         takeover: args.takeover,
         downgrade: args.downgrade,
         leave_data: args.leave_data,
+        overwrite: args.overwrite,
     };
     let report = match args.dry_run {
         true => super::plan::planned(session, &home, &entry, &options, &args.grants)?,
@@ -125,15 +131,21 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         show_plan(&session.ui, &report.plan);
     }
     session.report(&report, &args.json, |report| {
-        let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
-        let time = format_args!("{:.1} s", report.seconds).to_string();
-        session.ui.say(match (args.dry_run, report.changed, args.detach) {
+        session.ui.say(told(report, args.dry_run, args.detach));
+        Ok(())
+    })
+}
+
+/// What a deploy did, for people.
+pub(super) fn told(report: &DeployReport, dry_run: bool, detach: bool) -> String {
+    let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
+    let time = format!("{:.1} s", report.seconds);
+    match (dry_run, report.changed, detach) {
         (true, ..) => "Nothing was changed: this was a dry run.".to_owned(),
-        (_, false, _) => format!(
-            "{}{version} {} ({time}).",
-            report.app,
-            report.reached.told("is up to date", " and running")
-        ),
+        (_, false, _) => {
+            let told = report.reached.told("is up to date", " and running");
+            format!("{}{version} {told} ({time}).", report.app)
+        }
         (_, true, true) => format!(
             "{}{version} was handed to the swarm ({time}). `potluck app ps {}` shows how it does.",
             report.app, report.app
@@ -142,9 +154,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let told = report.reached.told("is deployed", ", running and healthy");
             format!("{}{version} {told} ({time}).", report.app)
         }
-    });
-        Ok(())
-    })
+    }
 }
 
 fn deploy(
@@ -164,10 +174,15 @@ fn deploy(
         Ok(operation::deploy(&operating.context, &guard, &mut app, options).await?)
     })
     .map_err(|failure| answers.ended(failure))
-    .map_err(|failure| match failure.exit {
+    .map_err(|failure| interrupted(failure, &answers, entry))
+}
+
+/// What Ctrl-C left.
+pub(super) fn interrupted(failure: Failure, answers: &Answers, entry: &AppEntry) -> Failure {
+    match failure.exit {
         // What the plugins may do may have been written down: that changes no app.
         Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),
         Exit::INTERRUPTED => failure.hint(format!("see `potluck app ps {}`", entry.name)),
         _ => failure,
-    })
+    }
 }

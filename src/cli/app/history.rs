@@ -10,7 +10,7 @@ use crate::{
         session::{Session, wait},
         table::Table,
     },
-    operation,
+    operation::{self, ReleaseRow},
     owner::history::Line,
 };
 
@@ -18,16 +18,18 @@ use crate::{
 ///
 /// Each deploy, undeploy, backup and restore that changed something, from whichever
 /// machine: who, when, the version, and how it ended. The last fifty are kept on the
-/// server.
+/// server. Below are the releases that `potluck app rollback` can bring back.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck app history wiki.example.org
   potluck app show wiki.example.org 5f2a
 
-JSON: {app, operations, unfinished}; an operation is {operation, what, user, host, began,
-ended, before, after, set, outcome, step, error, by}, its outcome `done`, `failed`,
-`failed-and-undone` or `aborted`; `unfinished` is {app, operation, what, told, began,
+JSON: {app, operations, releases, unfinished}; an operation is {operation, what, user, host,
+began, ended, before, after, set, settings, migrated, outcome, step, error, by}, its outcome
+`done`, `failed`, `failed-and-undone` or `aborted`; `settings` are names of those that it
+changed, `migrated` is there if it began to migrate data; a release is {release, version,
+user, host, at, operation, set, migrated, replays}; `unfinished` is {app, operation, what, told, began,
 steps, step, no_return, past_return, aborting, running} or null.")]
 pub struct Args {
     #[command(flatten)]
@@ -42,6 +44,8 @@ struct Report {
     app: String,
     /// Newest first.
     operations: Vec<Line>,
+    /// Newest first.
+    releases: Vec<ReleaseRow>,
     unfinished: Option<Unfinished>,
 }
 
@@ -52,10 +56,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let on_server = super::on_server(session, &home, &entry)?;
-    let found = wait("interrupted", async { Ok(operation::history(&on_server).await?) });
-    let (mut operations, unfinished) = found?;
+    let (found, (releases, unreadable)) = wait("interrupted", async {
+        let found = operation::history(&on_server).await?;
+        Ok((found, operation::kept_releases(&on_server).await?))
+    })?;
+    for error in &unreadable {
+        super::warn_of(session, error);
+    }
+    let (mut operations, unfinished) = found;
     operations.reverse();
-    let report = Report { app: entry.name.to_string(), operations, unfinished };
+    let report = Report { app: entry.name.to_string(), operations, releases, unfinished };
     session.report(&report, &args.json, |report| {
         if let Some(unfinished) = &report.unfinished {
             session.ui.warn(unfinished);
@@ -69,7 +79,23 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         for line in &report.operations {
             table.row(row(line));
         }
-        table.print(&session.ui)
+        table.print(&session.ui)?;
+        for line in report.operations.iter().filter(|line| !line.settings.is_empty()) {
+            let operation: String = line.operation.chars().take(SHOWN).collect();
+            session.ui.say(format_args!("{operation} changed {}", line.settings.join(", ")));
+        }
+        let mut table = Table::new(&["RELEASE", "WHEN", "VERSION", "WHO", "BACKUP BEFORE"]);
+        for release in &report.releases {
+            let came_back = release.replays.as_ref().map(|of| format!(" ({of} again)"));
+            table.row([
+                format!("{}{}", release.release, came_back.unwrap_or_default()),
+                release.at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                release.version.clone(),
+                format!("{}@{}", release.user, release.host),
+                release.set.clone().unwrap_or_default(),
+            ]);
+        }
+        if report.releases.is_empty() { Ok(()) } else { table.print(&session.ui) }
     })
 }
 

@@ -5,6 +5,7 @@ mod check;
 mod cmd;
 mod config;
 mod deploy;
+mod drift;
 mod errors;
 mod history;
 mod logs;
@@ -15,6 +16,7 @@ mod plan;
 mod ps;
 mod resume;
 mod rm;
+mod rollback;
 mod run;
 mod secret;
 mod show;
@@ -60,6 +62,8 @@ pub enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Drift(drift::Args),
     Undeploy(undeploy::Args),
     Ps(ps::Args),
     Errors(errors::Args),
@@ -84,6 +88,8 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Check(args) => check::run(args, session),
         Command::Plan(args) => plan::run(args, session),
         Command::Deploy(args) => deploy::run(args, session),
+        Command::Rollback(args) => rollback::run(args, session),
+        Command::Drift(args) => drift::run(args, session),
         Command::Undeploy(args) => undeploy::run(args, session),
         Command::Ps(args) => ps::run(args, session),
         Command::Errors(args) => errors::run(args, session),

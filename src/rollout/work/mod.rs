@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     compose::Stack,
     engine::{Distribution, IMAGE_LABEL, Kind, STACK_LABEL, api, label},
-    owner::{KIND_LABEL, Owned},
+    owner::{KIND_LABEL, Owned, release::named},
 };
 
 use self::{
@@ -37,6 +37,8 @@ pub enum ResolveImage {
     /// tasks of a service alike and a redeploy from restarting them.
     #[default]
     Kept,
+    /// What is written is what is wanted: it has the digest that was found then.
+    Written,
 }
 
 /// Which objects of a stack that are no longer needed are removed after a successful deploy.
@@ -135,6 +137,12 @@ impl Stale {
         self.networks.retain(|(name, id)| owned.has(Kind::Network, name, id));
         self.secrets.retain(|(name, id)| owned.has(Kind::Secret, name, id));
         self.configs.retain(|(name, id)| owned.has(Kind::Config, name, id));
+    }
+
+    /// Drops the secrets and configs of these names: a release needs them to come back.
+    pub fn keep(&mut self, secrets: &BTreeSet<String>, configs: &BTreeSet<String>) {
+        self.secrets.retain(|(name, _)| !secrets.contains(name));
+        self.configs.retain(|(name, _)| !configs.contains(name));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -286,7 +294,7 @@ pub(crate) fn images_to_resolve(
     live: &Live,
     resolve: ResolveImage,
 ) -> BTreeSet<String> {
-    if resolve == ResolveImage::Never {
+    if matches!(resolve, ResolveImage::Never | ResolveImage::Written) {
         return BTreeSet::new();
     }
     stack
@@ -315,7 +323,7 @@ fn kept_image<'a>(
     let old = before?.spec.as_ref()?;
     let used = image_of(old)?;
     match resolve {
-        ResolveImage::Always => return None,
+        ResolveImage::Always | ResolveImage::Written => return None,
         ResolveImage::Changed | ResolveImage::Never => {
             // docker/cli, `command/stack/swarm/deploy_composefile.go`.
             let written = |spec: &api::ServiceSpec| {
@@ -391,19 +399,9 @@ fn stale(
     // What the files have is wanted, also where no service mounts it.
     configs.extend(stack.configs.keys().map(|name| placed_configs.name_of(name)));
     secrets.extend(stack.secrets.keys().map(|name| placed_secrets.name_of(name)));
-    for service in services {
-        let container = service.spec.task_template.as_ref().and_then(|t| t.container_spec.as_ref());
-        let Some(container) = container else { continue };
-        configs.extend(container.configs.iter().flatten().filter_map(|c| c.config_name.as_deref()));
-        configs.extend(
-            container
-                .privileges
-                .as_ref()
-                .and_then(|p| p.credential_spec.as_ref())
-                .and_then(|c| c.config.as_deref()),
-        );
-        secrets.extend(container.secrets.iter().flatten().filter_map(|s| s.secret_name.as_deref()));
-    }
+    let (used_secrets, used_configs) = named(services.iter().map(|service| &service.spec));
+    configs.extend(used_configs.iter().map(String::as_str));
+    secrets.extend(used_secrets.iter().map(String::as_str));
     let ours = Some(stack.name.as_str());
     Stale {
         services: live

@@ -1,0 +1,54 @@
+//! A folder that is behind: somebody else deployed the app since, with other settings or
+//! another version, and a deploy from here would undo that without a word.
+
+use crate::{
+    app::{App, Behind, Context, Error, version},
+    owner::release::{Release, changed},
+    text::line,
+};
+
+use super::{DeployOptions, record::settings, releases::Releases};
+
+impl Releases {
+    /// Names of the settings that are others than those of what runs.
+    pub fn changed_settings(&self, app: &App) -> Vec<String> {
+        self.newest().map(|last| changed(&last.settings, &settings(app))).unwrap_or_default()
+    }
+}
+
+/// What the plan says of a folder that is behind; nothing if it is not.
+///
+/// # Errors
+/// [`Error::NeedsPull`] where somebody is asked, and does not want it.
+pub(super) fn look(
+    context: &Context,
+    app: &App,
+    known: &Releases,
+    settings: &[String],
+    options: &DeployOptions,
+    asks: bool,
+) -> Result<Option<String>, Error> {
+    let Some(behind) = known.newest().and_then(|last| behind(app, last, settings)) else {
+        return Ok(None);
+    };
+    if asks && !options.overwrite && !context.consent.behind(&behind) {
+        return Err(Error::NeedsPull(Box::new(behind)));
+    }
+    Ok(Some(behind.to_string()))
+}
+
+fn behind(app: &App, last: &Release, settings: &[String]) -> Option<Behind> {
+    let ours = version::pinned(app);
+    let is_known = app.lock.release.as_ref() == Some(&last.operation);
+    if is_known || app.replays.is_some() || (settings.is_empty() && ours == last.pin) {
+        return None;
+    }
+    Some(Behind {
+        app: app.entry.name.to_string(),
+        last: last.told(),
+        version: (ours != last.pin)
+            .then(|| ours.name().map(|name| line(name).into_owned()))
+            .flatten(),
+        settings: settings.to_vec(),
+    })
+}
