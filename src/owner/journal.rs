@@ -476,11 +476,7 @@ mod tests {
 
     #[test]
     fn what_is_no_journal_is_said() {
-        let packed = |text: &str| {
-            let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
-            packed.write_all(text.as_bytes()).unwrap();
-            STANDARD.encode(packed.finish().unwrap())
-        };
+        let packed = |text: &str| crate::owner::packed::raw(text.as_bytes());
         let of = |data: String| {
             let labels = Some(labels(&Reached::default()));
             let data = Some(data);
@@ -491,7 +487,8 @@ mod tests {
             assert!(matches!(of(broken.into()), Err(Unreadable::Broken(_))), "{broken}");
         }
         assert_eq!(of(packed(r#"{"format":2}"#)), Err(Unreadable::Newer));
-        let bomb = of(packed(&" ".repeat(usize::try_from(MOST).unwrap() + 1)));
+        let most = usize::try_from(crate::owner::packed::MOST).unwrap();
+        let bomb = of(packed(&" ".repeat(most + 1)));
         assert!(matches!(bomb, Err(Unreadable::Broken(_))), "{bomb:?}");
         let stack = StackName::new("a_example").unwrap();
         let good = Journal::read(&config(spec(&stack, &entry()).unwrap())).unwrap();

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Bytes that are read, once they are no longer compressed.
-const MOST: u64 = 16 << 20;
+pub(super) const MOST: u64 = 16 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Content<T> {
@@ -57,4 +57,12 @@ pub(super) fn unpack<T: DeserializeOwned>(
     let json = bounded::read(ZlibDecoder::new(packed.as_slice()) as ZlibDecoder<&[u8]>, MOST)
         .map_err(|error| broken(&error.to_string()))?;
     Ok(content::<Content<T>>(&json, newest)?.content)
+}
+
+/// Data of a config that holds anything.
+#[cfg(test)]
+pub(super) fn raw(bytes: &[u8]) -> String {
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(bytes).unwrap();
+    STANDARD.encode(packed.finish().unwrap())
 }

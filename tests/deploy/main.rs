@@ -16,6 +16,7 @@ mod reach;
 mod reach_swarm;
 mod refused_stacks;
 mod refused_tasks;
+mod releases;
 mod stacks;
 mod versions;
 mod wordpress;

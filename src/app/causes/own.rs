@@ -56,7 +56,7 @@ pub(super) fn failed(app: &AppName, last: &Line) -> Option<CauseRow> {
     let step = last.step.as_deref().map(|step| format!(" in the step `{}`", line(step)));
     let error = last.error.as_deref().map(|error| format!(": {}", line(error)));
     let show = format!("`potluck app show {app} {}` shows its steps", line(&last.operation));
-    let again = (last.what == What::Deploy)
+    let again = matches!(last.what, What::Deploy | What::Upgrade | What::Rollback)
         .then(|| format!("once its cause is mended, `potluck app deploy {app}` deploys it again"));
     Some(CauseRow {
         cause: "operation-failed".into(),
@@ -215,6 +215,8 @@ mod tests {
             before: None,
             after: None,
             set: None,
+            settings: Vec::new(),
+            migrated: false,
             outcome,
             step: Some("wiki: after-deploy".into()),
             error: Some("no answer".into()),
