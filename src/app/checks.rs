@@ -90,17 +90,29 @@ pub(crate) fn sample(checkout: &Checkout) -> Result<EnvFile, Box<Finding>> {
         .map_err(|e| invalid(Position::line(SAMPLE, e.line), e.message))
 }
 
-/// Settings that the sample has and the app lacks.
-pub(crate) fn missing_settings(env: &EnvFile, sample: &EnvFile) -> Vec<Finding> {
+/// Settings that a recipe's sample has and an app lacks, with the sample's values; none where
+/// the sample cannot be read.
+pub fn new_settings(env: &EnvFile, checkout: &Checkout) -> Vec<(String, String)> {
+    sample(checkout).map(|sample| lacking(env, &sample)).unwrap_or_default()
+}
+
+fn lacking(env: &EnvFile, sample: &EnvFile) -> Vec<(String, String)> {
     sample
         .values()
         .into_iter()
         // Either key names the recipe.
         .filter(|(key, _)| !matches!(key.as_str(), "TYPE" | "RECIPE"))
         .filter(|(key, _)| env.get(key).is_none())
+        .collect()
+}
+
+/// The same as findings.
+pub(crate) fn missing_settings(env: &EnvFile, sample: &EnvFile) -> Vec<Finding> {
+    lacking(env, sample)
+        .into_iter()
         .map(|(key, value)| {
             let message = format!("not in the settings; the recipe's sample has `{key}={value}`");
-            Finding::new(&rules::SETTING_MISSING, message).path(key)
+            Finding::new(&rules::SETTING_MISSING, message).path(&key)
         })
         .collect()
 }

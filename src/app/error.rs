@@ -130,6 +130,26 @@ pub enum Error {
     Unfinished(Box<Unfinished>),
     #[error("`{name}` cannot be read: {reason}")]
     BadJournal { name: String, reason: String },
+    /// No backup set can be taken before an upgrade.
+    #[error("no backup was taken, so {app} is not upgraded and nothing was changed: {reason}")]
+    NoSafety { app: String, reason: String, hint: Option<String> },
+    /// The data could not be restored beside what is there.
+    #[error(
+        "the disk of {place} has {free} bytes free, and the data of {app} has {needed}: it could \
+         not come back, so nothing was changed"
+    )]
+    NoRoom { app: String, needed: u64, free: u64, place: String },
+    /// An upgrade failed, and everything is as before.
+    #[error("{}\n{}", laid(source), undone(app, set.as_deref()))]
+    UpgradeUndone {
+        app: String,
+        /// The set whose data came back, where that was needed.
+        set: Option<String>,
+        source: Box<Error>,
+    },
+    /// An upgrade failed, and so did its undoing.
+    #[error("{}\nundoing the upgrade of {app} failed as well: {}", laid(source), line(undo))]
+    UpgradeNotUndone { app: String, set: String, undo: String, source: Box<Error> },
     /// No release is kept that is meant.
     #[error("{}", no_release(app, wanted.as_deref()))]
     NoRelease {
@@ -282,6 +302,8 @@ pub enum Left {
     /// The new version runs on data that is migrated in part, because the old
     /// one cannot run on it.
     PartlyMigrated,
+    /// The same, and data of a backup is about to take its place.
+    ToBeUndone,
     /// Going back failed.
     NotBack(String),
 }
@@ -304,6 +326,7 @@ impl fmt::Display for MigrationFailed {
                 "the new version runs on partly migrated data; the old version cannot use this \
                  data",
             ),
+            Left::ToBeUndone => f.write_str("the old version cannot use this data"),
             Left::NotBack(undo) => write!(f, "rolling back failed as well: {}", line(undo)),
         }
     }
@@ -356,6 +379,7 @@ impl MigrationFailed {
         let again = format!("{first}`potluck app deploy {app}{version}` resumes at this step");
         match left {
             Left::Back => again,
+            Left::ToBeUndone => format!("`potluck app history {app}` shows what became of it"),
             Left::PartlyMigrated => format!(
                 "{again}, or `potluck backup restore {app}` restores the data of an earlier backup"
             ),
@@ -378,6 +402,8 @@ impl Hint for Error {
             Error::NeedsConsent { .. }
             | Error::NeedsTakeover(_)
             | Error::DataLeft { .. }
+            | Error::UpgradeUndone { .. }
+            | Error::UpgradeNotUndone { .. }
             | Error::Migration(_) => true,
             _ => false,
         }
@@ -416,6 +442,28 @@ impl Hint for Error {
             Error::BadJournal { name, .. } => Some(format!(
                 "use the newest potluck; `docker config inspect --pretty {name}` shows it, and if \
                  nobody is at work on the app, `docker config rm {name}` removes it"
+            )),
+            Error::NoSafety { app, hint, .. } => {
+                let without = format!(
+                    "`potluck app upgrade {app} --no-backup` upgrades without one: then data \
+                     cannot come back"
+                );
+                Some(match hint {
+                    Some(hint) => format!("{hint}; {without}"),
+                    None => without,
+                })
+            }
+            Error::NoRoom { app, .. } => Some(format!(
+                "free some space; `potluck app upgrade {app} --no-backup` upgrades without a way \
+                 back for the data"
+            )),
+            Error::UpgradeUndone { app, .. } => Some(format!(
+                "once its cause is mended, `potluck app upgrade {app}` tries again, with a new \
+                 backup; `potluck app history {app}` shows this one"
+            )),
+            Error::UpgradeNotUndone { app, set, .. } => Some(format!(
+                "the data from before is in the backup {set}: `potluck backup restore {app} {set}`, \
+                 once `potluck app errors {app}` shows what is wrong"
             )),
             Error::NoRelease { app, known, .. } => Some(match known.as_slice() {
                 [] => format!(
@@ -507,5 +555,23 @@ fn no_release(app: &str, wanted: Option<&str>) -> String {
     match wanted {
         Some(wanted) => format!("{app} has no release {wanted}"),
         None => format!("{app} has no release before what runs"),
+    }
+}
+
+/// An error with its own layout, or in one line.
+fn laid(error: &Error) -> String {
+    let said = error.to_string();
+    if error.is_laid_out() { said } else { line(&said).into_owned() }
+}
+
+fn undone(app: &str, set: Option<&str>) -> String {
+    match set {
+        Some(set) => format!(
+            "the upgrade of {app} was undone: the version before runs again, with its data from \
+             the backup {set}, which is kept"
+        ),
+        None => format!(
+            "the upgrade of {app} was undone: the version before runs again, on its data as it is"
+        ),
     }
 }

@@ -56,7 +56,7 @@ pub async fn scale_down(
     stopped: &mut Stopped,
 ) -> Result<(), Error> {
     for key in services {
-        let name = full_name(app, key)?;
+        let name = format!("{}_{key}", app.name);
         let live = match app.engine.service(&name).await {
             Ok(live) => live,
             Err(error) if error.is_not_found() => continue,
@@ -120,16 +120,6 @@ async fn start_again(
         })
         .into()
     })
-}
-
-fn full_name(app: &App, key: &str) -> Result<String, Error> {
-    let known = || app.stack.services.iter().map(|s| s.key.clone()).collect();
-    app.stack
-        .services
-        .iter()
-        .find(|s| s.key == key)
-        .and_then(|s| s.spec.name.clone())
-        .ok_or_else(|| Error::UnknownService { service: key.to_owned(), known: known() })
 }
 
 /// Swarm counts a service's own updates while it works on it: a stale version

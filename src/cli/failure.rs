@@ -319,6 +319,7 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         Error::BadGrant { .. } | Error::BadReach { .. } => Exit::USAGE,
         Error::Rollout(error) => exit_of_rollout(error),
         Error::Migration(failed) if failed.left == Left::Back => Exit::ROLLED_BACK,
+        Error::UpgradeUndone { .. } => Exit::ROLLED_BACK,
         _ => Exit::FAILED,
     }
 }

@@ -114,11 +114,29 @@ pub(super) async fn end_unfinished(
 ) -> Result<(), Error> {
     journal.abort().await?;
     let set = journal.entry().set.and_then(|set| set.parse::<SetId>().ok());
+    let begun = journal.has_begun(BEFORE_BACKUP);
+    let outcome = tidy(context, guard, app, options, set, begun).await?;
+    Ok(journal.end(context, outcome, None).await?)
+}
+
+/// Clears up after a set that was not taken to its end: plugins receive `after-backup` where
+/// `before-backup` may have been called, and what was stored is forgotten.
+///
+/// # Errors
+/// As [`end_unfinished`].
+pub(super) async fn tidy(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    options: &Options,
+    set: Option<SetId>,
+    begun: bool,
+) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Aborted;
     let left = |error: Error| {
         context.progress.warn(format!("what it stored is still in the repository: {error}"));
     };
-    if journal.has_begun(BEFORE_BACKUP) {
+    if begun {
         let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
         let all = hooks.len();
         if let Err((plugin, error)) = end_hooks(context, app, &mut hooks, all, false).await {
@@ -145,7 +163,7 @@ pub(super) async fn end_unfinished(
             Err(error) => left(error),
         }
     }
-    Ok(journal.end(context, outcome, None).await?)
+    Ok(outcome)
 }
 
 const SETTINGS: &str = "repository and settings";
@@ -202,7 +220,10 @@ pub(super) async fn back_up_alone(
 }
 
 /// Goes the steps.
-async fn make(
+///
+/// # Errors
+/// As [`back_up`].
+pub(super) async fn make(
     context: &Context,
     guard: &AppGuard,
     app: &App,
@@ -278,7 +299,8 @@ fn report(item: Item) -> ItemReport {
     }
 }
 
-fn new_set() -> Result<SetId, Error> {
+/// A name for a set that begins now.
+pub(super) fn new_set() -> Result<SetId, Error> {
     let mut random = [0; 3];
     getrandom::fill(&mut random)
         .map_err(|e| Error::io("reading", "the operating system's randomness")(e.into()))?;

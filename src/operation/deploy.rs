@@ -20,7 +20,8 @@ use crate::{
     plugin::Transition,
     recipe::Version,
     rollout::{
-        Plan, Reached,
+        Plan, Reached, external,
+        live::Live,
         run::{Rollout, WayBack},
     },
 };
@@ -53,7 +54,7 @@ pub async fn plan(
     if let Some(unfinished) = abandoned(&app.engine).await? {
         plan.warnings.insert(0, format!("{unfinished} ({})", unfinished.next()));
     }
-    Ok(report(app, plan, false, Reached::default(), started))
+    Ok(report(app, Done { plan, set: None, changed: false, reached: Reached::default() }, started))
 }
 
 /// Deploys what the app's recipe and settings ask for, and waits until it
@@ -70,22 +71,26 @@ pub async fn deploy(
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
     let started = Instant::now();
-    let (plan, changed, reached) = run(context, guard, app, options).await?;
-    Ok(report(app, plan, changed, reached, started))
+    let done = run(context, guard, app, options).await?;
+    Ok(report(app, done, started))
 }
 
-fn report(
-    app: &App,
+/// What a deploy came to.
+struct Done {
     plan: Plan,
+    set: Option<String>,
     changed: bool,
     reached: Reached,
-    started: Instant,
-) -> DeployReport {
+}
+
+fn report(app: &App, done: Done, started: Instant) -> DeployReport {
+    let Done { plan, set, changed, reached } = done;
     DeployReport {
         app: app.entry.name.to_string(),
         stack: app.name.to_string(),
         version: app.checkout.version.clone(),
         plan,
+        set,
         changed,
         reached,
         seconds: started.elapsed().as_secs_f64(),
@@ -97,7 +102,7 @@ async fn run(
     guard: &AppGuard,
     app: &mut App,
     options: &DeployOptions,
-) -> Result<(Plan, bool, Reached), Error> {
+) -> Result<Done, Error> {
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
     let prepared = prepare(context, &rollout, Some(guard), app, options, None).await;
@@ -179,8 +184,7 @@ pub(super) async fn finish(
     let prepared = prepare(context, &rollout, Some(guard), app, options, Some(&journal)).await?;
     let of = Of::Journal(journal);
     let done = carry_out(context, guard, app, options, &rollout, prepared, of).await?;
-    let (plan, changed, reached) = done;
-    Ok(report(app, plan, changed, reached, started))
+    Ok(report(app, done, started))
 }
 
 /// What is to be known before the first step of a deploy.
@@ -215,8 +219,9 @@ fn entry(
         detach: options.detach,
         leave_data: options.leave_data,
         wanted: Some(record::goal(app, &app.components()?)),
-        steps: steps::rows(&due.plugins, &due.migrations, work, options),
-        migrations: due.migrations.rows().map(|step| step.name).collect(),
+        steps: steps::rows(&due.plugins, &due.migrations, work, options, due.safety.is_some()),
+        set: due.safety.as_ref().map(|safety| safety.set.to_string()),
+        migrations: due.migrations.rows(false).map(|step| step.name).collect(),
         settings: due.settings.clone(),
         replays: app.replays.as_ref().map(|release| release.number),
         services: recover::services(live.services.values()),
@@ -225,12 +230,16 @@ fn entry(
         marks: Some(Marks::of(&app.lock)),
         force: options.force,
         timeout: options.timeout.map(|timeout| timeout.as_secs()),
-        ..journal::entry_of(lease, &app.entry.name, what(app))
+        ..journal::entry_of(lease, &app.entry.name, what(app, options))
     })
 }
 
-fn what(app: &App) -> What {
-    if app.replays.is_some() { What::Rollback } else { What::Deploy }
+fn what(app: &App, options: &DeployOptions) -> What {
+    match (&app.replays, &options.upgrade) {
+        (Some(_), _) => What::Rollback,
+        (None, Some(_)) => What::Upgrade,
+        (None, None) => What::Deploy,
+    }
 }
 
 async fn carry_out(
@@ -241,7 +250,7 @@ async fn carry_out(
     rollout: &Rollout<'_>,
     mut prepared: Prepared,
     of: Of<'_>,
-) -> Result<(Plan, bool, Reached), Error> {
+) -> Result<Done, Error> {
     let due = prepared.due.take();
     let journal = match (&due, of) {
         (Some(due), Of::Lease(lease)) => {
@@ -267,7 +276,7 @@ async fn carry_out(
             app.engine.settle().await?;
         }
         keep_record(context, guard, app, &[]).await?;
-        return Ok((plan, false, reached));
+        return Ok(Done { plan, set: None, changed: false, reached });
     };
     if let Err(error) = keep_record(context, guard, app, &due.missing).await {
         return Err(match journal {
@@ -275,6 +284,7 @@ async fn carry_out(
             None => error,
         });
     }
+    let set = due.safety.as_ref().map(|safety| safety.set.to_string());
     let steps = Steps {
         context,
         rollout,
@@ -287,16 +297,18 @@ async fn carry_out(
         images,
         way_back: due.way_back,
         record: due.record,
+        safety: due.safety,
         journal: journal.as_ref(),
     };
     let outcome = steps.run(live, work).await;
     let Some(journal) = journal else {
-        return Ok((plan, true, outcome.map_err(|cut| cut.error)?));
+        let reached = outcome.map_err(|cut| cut.error)?;
+        return Ok(Done { plan, set, changed: true, reached });
     };
     match outcome {
         Ok(reached) => {
             journal.end(context, Outcome::Done, None).await?;
-            Ok((plan, true, reached))
+            Ok(Done { plan, set, changed: true, reached })
         }
         Err(Cut { error, as_before }) => {
             Err(recover::failed(context, guard, app, journal, error, as_before).await)
@@ -319,4 +331,13 @@ async fn keep_record(
         context.home.write_lock_file(guard, &app.lock)?;
     }
     Ok(())
+}
+
+/// Whether an app, as it is loaded, has secrets that its server lacks.
+///
+/// # Errors
+/// What the engine says.
+pub async fn lacks_secrets(app: &App) -> Result<bool, Error> {
+    let live = Live::read(&*app.engine, &app.stack).await?;
+    Ok(!external::has_all_secrets(&app.stack, &live))
 }

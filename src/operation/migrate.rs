@@ -66,18 +66,18 @@ impl Migrations {
             let open = plan.into_iter().filter(|s| !done.is_some_and(|d| d.contains(&s.id)));
             let planned = open.map(|step| Planned { plugin: name.clone(), step });
             let is_open = |planned: &Planned| {
-                !resumed.is_some_and(|journal| journal.was_done(&planned.row().name))
+                !resumed.is_some_and(|journal| journal.was_done(&planned.row()))
             };
             for planned in planned.filter(is_open) {
                 let row = planned.row();
                 if let Some(journal) = resumed
-                    && !journal.has_step(&row.name)
+                    && !journal.has_step(&row)
                 {
                     let entry = journal.entry();
                     return Err(Error::OtherGoal {
                         app: entry.app.clone(),
                         told: entry.told(),
-                        reason: format!("the plugin asks for another step, `{}`", row.name),
+                        reason: format!("the plugin asks for another step, `{row}`"),
                     });
                 }
                 steps.push(planned);
@@ -95,9 +95,13 @@ impl Migrations {
         self.steps.iter().find(|planned| !planned.step.reversible).map(Planned::name)
     }
 
-    /// The steps, as the journal has them.
-    pub fn rows(&self) -> impl Iterator<Item = kept::Step> {
-        self.steps.iter().map(Planned::row)
+    /// The steps, as the journal has them; with a backup set, its data can come back.
+    pub fn rows(&self, has_set: bool) -> impl Iterator<Item = kept::Step> {
+        self.steps.iter().map(move |planned| match (planned.step.reversible, has_set) {
+            (true, _) => kept::Step::new(planned.row(), Undo::Nothing),
+            (false, true) => kept::Step::new(planned.row(), Undo::Data),
+            (false, false) => kept::Step::new(planned.row(), Undo::Never),
+        })
     }
 
     /// The steps, as the operator agrees to them.
@@ -117,9 +121,9 @@ impl Migrations {
     }
 
     /// Further warnings for the operator.
-    pub fn warnings(&self, lock: &LockFile, to: &Transition) -> Vec<String> {
+    pub fn warnings(&self, lock: &LockFile, to: &Transition, has_set: bool) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.steps.iter().any(|planned| !planned.step.reversible) {
+        if !has_set && self.steps.iter().any(|planned| !planned.step.reversible) {
             warnings.push(
                 "if the migration fails, the new version stays deployed; restore an earlier backup to recover the data".into(),
             );
@@ -168,7 +172,7 @@ impl Migrations {
     ) -> Result<(), Error> {
         let Planned { plugin: name, step: Step { id, reversible, .. } } = planned;
         if let Some(journal) = journal {
-            journal.step(&planned.row().name).await?;
+            journal.step(&planned.row()).await?;
         }
         context.progress.step(format!("{name}: migrate {id}"));
         // Before it begins, as it may be cut off.
@@ -200,9 +204,9 @@ impl Migrations {
 }
 
 impl Planned {
-    fn row(&self) -> kept::Step {
-        let undo = if self.step.reversible { Undo::Nothing } else { Undo::Never };
-        kept::Step::new(format!("{}: migrate {}", self.plugin, self.step.id), undo)
+    /// The name of the journal's step.
+    fn row(&self) -> String {
+        format!("{}: migrate {}", self.plugin, self.step.id)
     }
 
     fn name(&self) -> String {

@@ -20,15 +20,17 @@ mod releases;
 mod restore;
 mod resume;
 mod rollback;
+mod safety;
 mod steps;
 mod undeploy;
 mod unfinished;
+mod upgrade;
 
 pub use backup::{ItemReport, SetReport, back_up};
-pub use deploy::{deploy, plan};
+pub use deploy::{deploy, lacks_secrets, plan};
 pub use drift::{Drift, drift};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
-pub use options::{DeployOptions, DeployReport};
+pub use options::{DeployOptions, DeployReport, Upgrade};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
 pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use rollback::{

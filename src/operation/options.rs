@@ -1,12 +1,15 @@
 //! The options of a deploy, and its result.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
+    backup,
     lint::Strictness,
     recipe::Version,
     rollout::{Plan, Reached},
 };
+
+use super::safety::Restores;
 
 /// How an app is deployed.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +36,23 @@ pub struct DeployOptions {
     pub leave_data: bool,
     /// Overwrite what somebody else deployed since, without a question.
     pub overwrite: bool,
+    /// An upgrade: with a backup set before anything changes, whose data comes back if it
+    /// fails.
+    pub upgrade: Option<Upgrade>,
+}
+
+/// How an upgrade differs from a deploy.
+#[derive(Debug, Clone)]
+pub struct Upgrade {
+    /// How the backup set is taken, and its data brought back; none without one.
+    pub(super) backup: Option<Means>,
+}
+
+/// What taking a backup set and going back to it needs.
+#[derive(Debug, Clone)]
+pub(super) struct Means {
+    pub options: backup::Options,
+    pub restores: Arc<dyn Restores>,
 }
 
 /// What a deploy did.
@@ -42,6 +62,9 @@ pub struct DeployReport {
     pub stack: String,
     pub version: Option<String>,
     pub plan: Plan,
+    /// The backup set that was taken before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
     /// False after a dry run, or if nothing had to change.
     pub changed: bool,
     /// The results of the services; without those that were not watched.

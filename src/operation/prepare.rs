@@ -38,8 +38,10 @@ use super::{
     behind, data,
     journal::Journal,
     migrate::Migrations,
+    options::Upgrade,
     record::{self, Record},
     releases,
+    safety::{self, Safety},
 };
 
 /// A deploy that is completely prepared.
@@ -65,6 +67,8 @@ pub(super) struct Due {
     pub missing: Vec<(Kind, String)>,
     /// The inputs of the deploy; recorded if it succeeds.
     pub record: Record,
+    /// The backup set of an upgrade.
+    pub safety: Option<Box<Safety>>,
     /// Names of the settings that are others than those of the release before.
     pub settings: Vec<String>,
 }
@@ -208,10 +212,26 @@ pub(super) async fn prepare(
         Some(_) => WayBack::Closed,
         None => rollout.way_back(&live).await?,
     };
+    let mut safety = None;
+    if let Some(Upgrade { backup: Some(backup) }) = &options.upgrade
+        && !live.services.is_empty()
+    {
+        match resumed {
+            Some(journal) => {
+                let began = journal.entry();
+                safety = Safety::again(context, &app.entry, &app.engine, &began, backup).await?;
+            }
+            None => match safety::prepare(context, guard, &app.entry, &app.engine, backup).await? {
+                safety::Wanted::Set(set) => safety = Some(set),
+                safety::Wanted::Nothing(warning) => plan.warnings.extend(warning),
+            },
+        }
+    }
+    plan.changes.splice(0..0, safety.as_ref().map(|safety| safety.change()));
     if !work.is_empty() {
         plan.on_failure = Some(match options.detach {
             true => unwatched(app, version::way_back(app), &live, way_back),
-            false => on_failure(way_back, &migrations),
+            false => on_failure(way_back, &migrations, safety.is_some()),
         });
     }
     plan.warnings.extend(rollout.shared_ports(&work).await?);
@@ -220,10 +240,11 @@ pub(super) async fn prepare(
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
     plan.warnings.extend(half_restored(app, options));
-    plan.warnings.extend(migrations.warnings(&app.lock, &transition));
+    plan.warnings.extend(migrations.warnings(&app.lock, &transition, safety.is_some()));
     plan.warnings.extend(unknown_migrations(&plugins, &unstarted, &transition));
     add_warnings(&mut plan, app, &lint);
     let due = Due {
+        safety,
         settings,
         plugins,
         migrations,
@@ -355,12 +376,15 @@ fn add_hooks(
 }
 
 /// What happens to the services if the deploy fails.
-fn on_failure(way_back: WayBack, migrations: &Migrations) -> String {
+fn on_failure(way_back: WayBack, migrations: &Migrations, has_set: bool) -> String {
     if way_back == WayBack::Closed {
         return "the services that were started are kept, so that you can look into them".into();
     }
     let back = "the services return to what they run now";
     match migrations.first_without_return() {
+        Some(step) if has_set => {
+            format!("{back}, and after the migration `{step}` the data to that of the backup")
+        }
         Some(step) => format!("{back}; after the migration `{step}` the new version stays"),
         None => back.into(),
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    DeployOptions, DeployReport, RestoreReport, SetReport,
+    DeployOptions, DeployReport, RestoreReport, SetReport, Upgrade,
     backup::{back_up_alone, end_unfinished},
     deploy,
     journal::Journal,
@@ -30,6 +30,7 @@ use super::{
     recover::{restore_files, take_over, undo_services},
     restore::prepare_restore,
     rollback::load_again,
+    safety::{BACKUP, Safety},
     steps::before_deploy,
     undeploy::{finish_removal, finish_undeploy},
     unfinished::{self as known},
@@ -124,6 +125,8 @@ pub async fn resume(
                 force: kept.entry.force,
                 timeout: kept.entry.timeout.map(Duration::from_secs),
                 leave_data: kept.entry.leave_data,
+                upgrade: (kept.entry.what == What::Upgrade)
+                    .then(|| Upgrade::with_backup(options.clone())),
                 ..DeployOptions::default()
             };
             let engine = Arc::clone(&loaded.engine);
@@ -237,14 +240,24 @@ pub async fn abort(
         journal.abort().await?;
         let begun = kept.entry.steps.iter().take(kept.reached.step.map_or(0, |step| step + 1));
         let undoes = |undo: Undo| begun.clone().any(|step| step.undo == undo);
-        if undoes(Undo::Services) || undoes(Undo::Start) {
-            let undone = undo_services(&*context.progress, engine, &kept.entry).await;
-            if let Err(error) = undone {
-                // It ends nevertheless, so that the app can be deployed, restored or removed.
-                let failed = Err::<(), _>(backup::Error::from(error));
-                let (of_engine, undone) = (backup::Error::of_engine, |_: &_| false);
-                return journal.conclude(context, failed, of_engine, undone).await;
+        let undone = match with_set(context, guard, engine, &kept, options).await? {
+            Some(mut safety) if undoes(Undo::Services) => {
+                safety.go_back(context, guard, &journal).await.map(drop)
             }
+            Some(safety) if kept.step().is_some_and(|step| step.name == BACKUP) => {
+                safety.tidy(context, guard).await
+            }
+            None if undoes(Undo::Services) || undoes(Undo::Start) => {
+                let undone = undo_services(&*context.progress, engine, &kept.entry).await;
+                undone.map_err(backup::Error::from)
+            }
+            Some(_) | None => Ok(()),
+        };
+        if let Err(error) = undone {
+            // It ends nevertheless, so that the app can be deployed, restored or removed.
+            let failed = Err::<(), _>(error);
+            let (of_engine, undone) = (backup::Error::of_engine, |_: &_| false);
+            return journal.conclude(context, failed, of_engine, undone).await;
         }
         restore_files(context, guard, &kept.entry)?;
         if undoes(Undo::Tell) {
@@ -254,6 +267,32 @@ pub async fn abort(
         Ok(())
     })
     .await
+}
+
+/// The backup set of an upgrade, where its data may have to come back, or it was not taken to
+/// its end. Where the app as it was cannot be loaded, services come back without it, unless
+/// the old version cannot use the data any more.
+async fn with_set(
+    context: &Context,
+    guard: &AppGuard,
+    engine: &Arc<Confined>,
+    kept: &Kept,
+    options: &Options,
+) -> Result<Option<Box<Safety>>, Error> {
+    let Some(means) = Upgrade::with_backup(options.clone()).backup else { return Ok(None) };
+    if kept.reached.step.is_none() {
+        return Ok(None);
+    }
+    match Safety::again(context, guard.app(), engine, &kept.entry, &means).await {
+        Err(error) if !kept.has_begun(Undo::Data) => {
+            context.progress.warn(format!(
+                "services come back without a look at the backup, because the app as it was \
+                 cannot be loaded: {error}"
+            ));
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 /// The version that an operation is about, as git knows it.

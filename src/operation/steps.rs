@@ -28,10 +28,11 @@ use crate::{
 
 use super::{
     DeployOptions, app_rollout, data,
-    journal::Journal,
+    journal::{Journal, stays_unfinished},
     migrate::{Migrations, Stopped},
     record::Record,
     releases,
+    safety::{BACKUP, Safety},
 };
 
 /// How long to wait for services that ran a moment ago; a hook may have restarted one.
@@ -53,6 +54,8 @@ pub(super) struct Steps<'a> {
     pub way_back: WayBack,
     /// The inputs of the deploy; recorded if it succeeds.
     pub record: Record,
+    /// The backup set of an upgrade, and the way back with it.
+    pub safety: Option<Box<Safety>>,
     /// None where a restore has it.
     pub journal: Option<&'a Journal>,
 }
@@ -85,16 +88,18 @@ pub(super) fn rows(
     migrations: &Migrations,
     work: &Work,
     options: &DeployOptions,
+    has_set: bool,
 ) -> Vec<Step> {
     let lifecycle: Vec<&String> =
         plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle)).map(|(name, _)| name).collect();
     let mut rows: Vec<Step> =
-        lifecycle.iter().map(|name| Step::new(before_deploy(name), Undo::Tell)).collect();
+        has_set.then(|| Step::new(BACKUP, Undo::Nothing)).into_iter().collect();
+    rows.extend(lifecycle.iter().map(|name| Step::new(before_deploy(name), Undo::Tell)));
     rows.push(Step::new(SERVICES, Undo::Services));
     if options.detach {
         return rows;
     }
-    rows.extend(migrations.rows());
+    rows.extend(migrations.rows(has_set));
     rows.push(Step::new(VERSION, Undo::Services));
     rows.extend(lifecycle.iter().map(|name| Step::new(after_deploy(name), Undo::Services)));
     if !plugins.is_empty() {
@@ -140,15 +145,51 @@ impl Steps<'_> {
         let reached = match outcome {
             Ok(reached) => reached,
             Err(error) => {
+                let (error, as_before) = match as_before {
+                    true => (error, true),
+                    false => self.back(error).await,
+                };
                 if as_before {
                     self.end()?;
                 }
-                self.tell(progress).await;
+                self.tell(Progress { as_before, ..progress }).await;
                 return Err(Cut { error, as_before });
             }
         };
         settled.map_err(|error| Cut { error: error.into(), as_before: false })?;
         Ok(reached)
+    }
+
+    /// An upgrade that failed goes back, with its data where that is needed. Returns the
+    /// error that says so, and whether everything is as before.
+    async fn back(&mut self, error: Error) -> (Error, bool) {
+        let Steps { context, guard, journal, .. } = *self;
+        let (Some(safety), Some(journal)) = (&mut self.safety, journal) else {
+            return (error, false);
+        };
+        if error.of_engine().is_some_and(stays_unfinished) {
+            return (error, false);
+        }
+        context.progress.warn(error.to_string());
+        let set = safety.set.to_string();
+        let gone_back = safety.go_back(context, guard, journal).await;
+        // It wrote the lock file.
+        match context.home.lock_file(&self.app.entry) {
+            Ok(lock) => self.app.lock = lock,
+            Err(error) => context.progress.warn(error.to_string()),
+        }
+        let app = self.app.entry.name.to_string();
+        match gone_back {
+            Ok(with_data) => {
+                let set = with_data.then_some(set);
+                (Error::UpgradeUndone { app, set, source: Box::new(error) }, true)
+            }
+            Err(undo) if undo.of_engine().is_some_and(stays_unfinished) => (error, false),
+            Err(undo) => {
+                let undo = undo.to_string();
+                (Error::UpgradeNotUndone { app, set, undo, source: Box::new(error) }, false)
+            }
+        }
     }
 
     /// A step begins.
@@ -170,7 +211,16 @@ impl Steps<'_> {
         mut work: Work,
         progress: &mut Progress,
     ) -> Result<Reached, Error> {
-        let Steps { context, rollout, options, journal, .. } = *self;
+        let Steps { context, guard, rollout, options, journal, .. } = *self;
+        if let (Some(safety), Some(journal)) = (&mut self.safety, journal)
+            && !journal.was_done(BACKUP)
+        {
+            journal.step(BACKUP).await?;
+            safety.take(context, guard, journal).await?;
+            // Its hooks may have restarted services.
+            live = rollout.live().await?;
+            work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
+        }
         for index in 0..self.plugins.len() {
             let (name, plugin) = &self.plugins[index];
             if !plugin.plays(Role::Lifecycle) {
@@ -213,7 +263,7 @@ impl Steps<'_> {
             }
             return Ok(applied.reached);
         }
-        let Steps { migrations, guard, app, plugins, .. } = self;
+        let Steps { migrations, app, plugins, .. } = self;
         if let Err(stopped) = migrations.run(context, guard, app, plugins, journal).await {
             let failed = self.stopped(stopped, &applied, progress).await;
             // The new version stays: the next plain deploy must not go back.
@@ -260,6 +310,8 @@ impl Steps<'_> {
                 Ok(()) => Left::Back,
                 Err(undo) => Left::NotBack(undo),
             }
+        } else if self.safety.is_some() {
+            Left::ToBeUndone
         } else {
             Left::PartlyMigrated
         };

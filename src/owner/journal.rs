@@ -76,6 +76,9 @@ pub enum Undo {
     Services,
     /// Services that were stopped start again.
     Start,
+    /// The data of the backup set that the operation took comes back, and services get the
+    /// specs that they had.
+    Data,
     /// There is no way back once it began: only finishing.
     Never,
 }
@@ -87,6 +90,7 @@ impl fmt::Display for Undo {
             Undo::Tell => "undone by telling the plugin",
             Undo::Services => "undone by restoring the services' specs",
             Undo::Start => "undone by starting the services again",
+            Undo::Data => "undone by restoring the data from the set taken before",
             Undo::Never => "cannot be undone",
         })
     }
@@ -122,6 +126,7 @@ pub(crate) struct Marks {
     upgrade: Option<Upgrade>,
     restoring: Option<String>,
     resting: Vec<String>,
+    release: Option<String>,
 }
 
 impl Marks {
@@ -132,7 +137,13 @@ impl Marks {
             upgrade: lock.upgrade.clone(),
             restoring: lock.restoring.clone(),
             resting: lock.resting.clone(),
+            release: lock.release.clone(),
         }
+    }
+
+    /// What names the version that was deployed before to git.
+    pub fn released(&self) -> Option<&String> {
+        self.recipe.as_ref()?.released()
     }
 
     /// The progress of an upgrade before the operation.
@@ -151,6 +162,7 @@ impl Marks {
         }
         lock.restoring = self.restoring;
         lock.resting = self.resting;
+        lock.release = self.release;
         *lock != before
     }
 }
@@ -396,6 +408,12 @@ impl Journal {
     pub fn has_migrated(&self) -> bool {
         let index = self.entry.migrations.iter().filter_map(|name| self.entry.index(name)).min();
         index.is_some_and(|index| self.reached.step.is_some_and(|step| step >= index))
+    }
+
+    /// Whether a step began that is undone in this way.
+    pub fn has_begun(&self, undo: Undo) -> bool {
+        let begun = self.reached.step.map_or(0, |step| step + 1);
+        self.entry.steps.iter().take(begun).any(|step| step.undo == undo)
     }
 
     /// Whether its point of no return is passed.

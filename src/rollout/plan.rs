@@ -28,6 +28,8 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
+    /// The set that is taken before an upgrade.
+    Backup,
     Recipe,
     Service,
     Network,
@@ -52,6 +54,7 @@ pub enum ChangeAction {
 impl fmt::Display for ChangeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            ChangeKind::Backup => "backup",
             ChangeKind::Recipe => "recipe",
             ChangeKind::Service => "service",
             ChangeKind::Network => "network",

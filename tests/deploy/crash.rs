@@ -224,15 +224,18 @@ impl World {
         found
     }
 
-    /// What a folder says of the app: its settings and its lock file, without the id of the
-    /// owner record, which is made anew.
+    /// What a folder says of the app: its settings and its lock file, without the ids of the
+    /// owner record and of the release, which are made anew.
     fn says(lab: &Lab) -> String {
         let read = |end: &str| {
             let path = lab.path(&format!("potluck/servers/simulated/{APP}{end}"));
             fs::read_to_string(path).unwrap_or_else(|_| "gone".into())
         };
         let lock = read(".lock.yml");
-        let lines: Vec<&str> = lock.lines().filter(|line| !line.starts_with("owner:")).collect();
+        let lines: Vec<&str> = lock
+            .lines()
+            .filter(|line| !line.starts_with("owner:") && !line.starts_with("release:"))
+            .collect();
         format!("{}\n{}", read(".env"), lines.join("\n"))
     }
 
@@ -468,6 +471,27 @@ fn an_update_that_is_killed() {
 fn an_upgrade_with_migrations_that_is_killed() {
     let command = &["app", "deploy", APP, V2, "-n", "--grant", "every exec: web"];
     crash(&Case { name: "upgrade", ready: deploy, command, ends: Ends::Deployed });
+}
+
+#[test]
+fn an_upgrade_with_a_backup_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        // So that there is a repository, which the other folder sees, too.
+        good(&world.first.run(&["backup", "create", APP]));
+    };
+    let command = &["app", "upgrade", APP, "-n", "--offline", "--grant", "every exec: web"];
+    crash(&Case { name: "upgrade with a backup", ready, command, ends: Ends::Deployed });
+}
+
+#[test]
+fn a_rollback_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
+    };
+    let command = &["app", "rollback", APP, "-n", "--keep-data"];
+    crash(&Case { name: "rollback", ready, command, ends: Ends::Deployed });
 }
 
 #[test]

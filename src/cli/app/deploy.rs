@@ -122,6 +122,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         downgrade: args.downgrade,
         leave_data: args.leave_data,
         overwrite: args.overwrite,
+        upgrade: None,
     };
     let report = match args.dry_run {
         true => super::plan::planned(session, &home, &entry, &options, &args.grants)?,

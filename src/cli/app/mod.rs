@@ -23,6 +23,7 @@ mod show;
 mod undeploy;
 mod unfinished;
 mod unlock;
+mod upgrade;
 
 use clap::Subcommand;
 
@@ -62,6 +63,7 @@ pub enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Deploy(deploy::Args),
+    Upgrade(Box<upgrade::Args>),
     Rollback(rollback::Args),
     Drift(drift::Args),
     Undeploy(undeploy::Args),
@@ -88,6 +90,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Check(args) => check::run(args, session),
         Command::Plan(args) => plan::run(args, session),
         Command::Deploy(args) => deploy::run(args, session),
+        Command::Upgrade(args) => upgrade::run(args, session),
         Command::Rollback(args) => rollback::run(args, session),
         Command::Drift(args) => drift::run(args, session),
         Command::Undeploy(args) => undeploy::run(args, session),

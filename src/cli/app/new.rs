@@ -103,7 +103,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     session.ui.say(format_args!("Wrote {}.", path.display()));
     warn_of_mistakes(session, &checkout);
     if args.secrets {
-        secret::generate_missing(session, &home, &entry).map_err(|failure| {
+        secret::generate_missing(session, &home, &entry, &Version::Newest).map_err(|failure| {
             failure.hint(format!(
                 "the app is set up; `potluck app secret generate {}` tries again",
                 entry.name

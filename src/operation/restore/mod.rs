@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use self::services::Services;
+use self::services::{Services, Start};
 use super::{
     journal::{self, Journal, stays_unfinished},
     lease::{Lease, leased_anyway},
@@ -25,7 +25,7 @@ use super::{
     unfinished,
 };
 use crate::{
-    app::{self, App, Context, Unfinished, version},
+    app::{self, App, Context, Stopped, Unfinished, version},
     backup::{
         Error,
         options::{Missing, Options, check_here, find, unless_cancelled},
@@ -42,7 +42,7 @@ use crate::{
     engine::{Engine, Scope},
     home::AppGuard,
     hooks::{self, Guarding},
-    owner::journal::{self as kept, Entry, Marks, Outcome, Step, Undo},
+    owner::journal::{self as kept, Before, Entry, Marks, Outcome, Step, Undo},
     plugin::{Finding, Hooks, Role},
     text::line,
 };
@@ -200,7 +200,7 @@ fn describe(
         app: app.entry.name.to_string(),
         taken: manifest.created,
         version: manifest.version.clone(),
-        deploys: !services.whole,
+        deploys: services.start == Start::Deploy,
         stops: services.running.clone(),
         replaces: Vec::new(),
         makes: Vec::new(),
@@ -356,6 +356,32 @@ impl Restore {
         journal: &Journal,
     ) -> Result<RestoreReport, Error> {
         let began = Instant::now();
+        let apps = self.bring_data(context, guard, app, options, journal).await?;
+        journal.step(START).await?;
+        self.services.start_rest(context, app, apps).await?;
+        let checks = self.complete(context, guard, app, options, journal).await?;
+        Ok(RestoreReport {
+            set: self.plan.set.clone(),
+            app: self.plan.app.clone(),
+            bytes: self.plan.bytes,
+            seconds: began.elapsed().as_secs_f64(),
+            checks,
+        })
+    }
+
+    /// The data of the set takes the place of what is there; of the services, only data
+    /// stores run then. Returns what else is to be started.
+    ///
+    /// # Errors
+    /// As [`Restore::run`].
+    pub(in crate::operation) async fn bring_data(
+        &mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        journal: &Journal,
+    ) -> Result<Stopped, Error> {
         let cancel = &options.cancel;
         journal.step(STAGE).await?;
         // With what was agreed to while it was prepared.
@@ -411,10 +437,24 @@ impl Restore {
         if self.items.iter().all(|(_, place)| place.what != What::Custom) {
             settled(context, guard, app)?;
         }
-        journal.step(START).await?;
-        self.services.start_rest(context, app, apps).await?;
-        journal.step(ITEMS).await?;
+        Ok(apps)
+    }
 
+    /// What needs services that run: the plugins' items, their hooks and checks. Returns
+    /// the checks that passed.
+    ///
+    /// # Errors
+    /// As [`Restore::run`].
+    pub(in crate::operation) async fn complete(
+        &mut self,
+        context: &Context,
+        guard: &AppGuard,
+        app: &mut App,
+        options: &Options,
+        journal: &Journal,
+    ) -> Result<Vec<String>, Error> {
+        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
+        journal.step(ITEMS).await?;
         for (item, place) in &self.items {
             if place.what == What::Custom {
                 let hooks = place.plugin.and_then(|index| self.hooks.get_mut(index));
@@ -423,14 +463,21 @@ impl Restore {
         }
         settled(context, guard, app)?;
         journal.step(AFTER_RESTORE).await?;
-        let checks = finish(context, &mut self.hooks, cancel).await?;
-        Ok(RestoreReport {
-            set: self.plan.set.clone(),
-            app: self.plan.app.clone(),
-            bytes: self.plan.bytes,
-            seconds: began.elapsed().as_secs_f64(),
-            checks,
-        })
+        finish(context, &mut self.hooks, &options.cancel).await
+    }
+
+    /// Makes data stores come back with these specs, and leaves the rest stopped: another
+    /// version runs than the data is of.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(in crate::operation) async fn onto(
+        mut self,
+        app: &App,
+        specs: Vec<Before>,
+    ) -> Result<Self, Error> {
+        self.services = Services::all(app, specs).await?;
+        Ok(self)
     }
 }
 

@@ -11,23 +11,33 @@ use crate::{
     backup::{
         Error,
         options::unless_cancelled,
-        restore::data::START,
+        restore::data::START as PATIENCE,
         set::{manifest::Item, plan::Planned},
     },
     engine::{Engine, Scope},
     home::AppGuard,
     owner::journal::Before,
-    rollout::wants_tasks,
+    rollout::{send::apply::Sent, state::since::Since, undo, wants_tasks},
 };
 
 /// Containers get their own grace period; this is for all of them.
 const STOP: Duration = Duration::from_secs(300);
 
+/// How services come back.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Start {
+    /// With the specs that they had when they were stopped.
+    AsTheyWere,
+    /// By a deploy: they are not all there, or were stopped before.
+    Deploy,
+    /// With these specs: data stores only, and the rest is somebody else's.
+    Stores(Vec<Before>),
+}
+
 /// Which services run when a restore begins.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Services {
-    /// Every service is deployed and asks for tasks.
-    pub whole: bool,
+    pub start: Start,
     /// Keys of those that do.
     pub running: Vec<String>,
     /// All of them, as they are.
@@ -55,7 +65,23 @@ impl Services {
         if items.is_empty() {
             running.clear();
         }
-        Ok(Services { whole, running, before: recover::services(live.iter()) })
+        let start = if whole { Start::AsTheyWere } else { Start::Deploy };
+        Ok(Services { start, running, before: recover::services(live.iter()) })
+    }
+
+    /// Everything of the stack that runs, also what another version brought; data stores
+    /// come back with other specs.
+    pub async fn all(app: &App, stores: Vec<Before>) -> Result<Self, Error> {
+        let live = app.engine.services(Scope::Stack(&app.name)).await?;
+        let prefix = format!("{}_", app.name);
+        let wants = live.iter().filter_map(|service| service.spec.as_ref());
+        let wants = wants.filter(|spec| wants_tasks(spec)).filter_map(|spec| spec.name.as_ref());
+        let running = wants.filter_map(|name| name.strip_prefix(&prefix)).map(Into::into).collect();
+        Ok(Services {
+            start: Start::Stores(stores),
+            running,
+            before: recover::services(live.iter()),
+        })
     }
 
     /// Stops what runs, databases last, and returns what was stopped. If
@@ -96,11 +122,15 @@ impl Services {
         data: &BTreeSet<String>,
         stopped: StoppedApp,
     ) -> Result<Stopped, Error> {
-        if self.whole {
+        if let Start::Stores(specs) = &self.start {
+            start_stores(context, app, specs, data).await?;
+            return Ok(Stopped::default());
+        }
+        if self.start == Start::AsTheyWere {
             if !data.is_empty() {
                 context.progress.step("start data stores");
             }
-            let failed = app::bring_back(context, app, &stopped.data, START).await;
+            let failed = app::bring_back(context, app, &stopped.data, PATIENCE).await;
             let mut services = keys(&failed);
             let Some((_, first)) = failed.into_iter().next() else { return Ok(stopped.apps) };
             services.extend(stopped.apps.services().into_iter().map(Into::into));
@@ -126,7 +156,7 @@ impl Services {
         apps: Stopped,
     ) -> Result<(), Error> {
         context.progress.step("start services");
-        let failed = app::bring_back(context, app, &apps, START).await;
+        let failed = app::bring_back(context, app, &apps, PATIENCE).await;
         let services = keys(&failed);
         match failed.into_iter().next() {
             None => Ok(()),
@@ -135,6 +165,37 @@ impl Services {
             }
         }
     }
+}
+
+/// Starts the data stores with these specs, and nothing else.
+async fn start_stores(
+    context: &Context,
+    app: &App,
+    specs: &[Before],
+    data: &BTreeSet<String>,
+) -> Result<(), Error> {
+    if data.is_empty() {
+        return Ok(());
+    }
+    context.progress.step("start data stores");
+    let sent = specs.iter().filter_map(|Before { id, spec }| {
+        let key = spec.name.as_deref()?.strip_prefix(&format!("{}_", app.name))?;
+        data.contains(key).then(|| Sent {
+            key: key.to_owned(),
+            id: id.clone(),
+            spec: spec.clone(),
+            before: Some(spec.clone()),
+            since: Since::Unchanged,
+        })
+    });
+    let sent: Vec<Sent> = sent.collect();
+    let undone = undo::undo(&*app.engine, &sent, PATIENCE, &*context.progress).await;
+    undone.map_err(|failed| {
+        let services = data.iter().cloned().collect();
+        let app = app.entry.name.to_string();
+        let source = app::Error::NotUndone { app, reason: failed.to_string() };
+        Error::LeftStopped { services, source: Box::new(source.into()) }
+    })
 }
 
 fn keys(failed: &[(String, app::Error)]) -> Vec<String> {
@@ -160,8 +221,8 @@ impl StoppedApp {
     /// and returns that failure, with the services that did not start.
     pub async fn bring_back(self, context: &Context, app: &App, because: Error) -> Error {
         context.progress.step("start services");
-        let mut failed = app::bring_back(context, app, &self.data, START).await;
-        failed.extend(app::bring_back(context, app, &self.apps, START).await);
+        let mut failed = app::bring_back(context, app, &self.data, PATIENCE).await;
+        failed.extend(app::bring_back(context, app, &self.apps, PATIENCE).await);
         for (service, error) in &failed {
             context.progress.warn(format!("`{service}` did not start again: {error}"));
         }

@@ -70,7 +70,7 @@ struct MadeRow<'a> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let (made, keeper) = generate(session, &home, &entry, &args.names)?;
+    let (made, keeper) = generate(session, &home, &entry, &Version::Newest, &args.names)?;
     if args.json.json {
         let rows = made.made.iter().map(|new| MadeRow {
             name: line(&new.name),
@@ -101,12 +101,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Generates the secrets that a new app needs, and reports it.
+/// Generates the secrets that an app lacks at a version, and reports it.
 ///
 /// # Errors
 /// When the server doesn't answer or refuses.
-pub fn generate_missing(session: &Session, home: &Home, entry: &AppEntry) -> Result<(), Failure> {
-    let (made, keeper) = generate(session, home, entry, &[])?;
+pub fn generate_missing(
+    session: &Session,
+    home: &Home,
+    entry: &AppEntry,
+    version: &Version,
+) -> Result<(), Failure> {
+    let (made, keeper) = generate(session, home, entry, version, &[])?;
     tell(session, entry, &made);
     warn_not_kept(session, &made, &keeper);
     Ok(())
@@ -122,11 +127,12 @@ fn generate(
     session: &Session,
     home: &Home,
     entry: &AppEntry,
+    version: &Version,
     names: &[String],
 ) -> Result<(Made, Keeper), Failure> {
     let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     wait("interrupted: some secrets may be made; run it again for the rest", async {
-        let app = app::load(&operating.context, entry, &Version::Newest).await?;
+        let app = app::load(&operating.context, entry, version).await?;
         let keeper = super::keeper(home, &app)?;
         let mut plans = Vec::new();
         for name in names {

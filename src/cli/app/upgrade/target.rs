@@ -1,0 +1,85 @@
+//! The version that an app is upgraded to.
+
+use super::Args;
+use crate::{
+    cli::{app::warn_of, failure::Failure, session::Session},
+    home::{AppEntry, Home},
+    recipe::{Version, version::Release},
+};
+
+/// What is deployed, and what is to be.
+pub struct Target {
+    /// As the lock file says.
+    pub before: Option<String>,
+    pub version: Version,
+    /// Whether a deploy to another version is unfinished.
+    begun: bool,
+}
+
+impl Target {
+    /// Fetches the recipe, unless that is not wanted, and finds the version.
+    ///
+    /// # Errors
+    /// Settings that cannot be read, an app that was never deployed, an older version.
+    pub fn of(
+        args: &Args,
+        session: &Session,
+        home: &Home,
+        entry: &AppEntry,
+    ) -> Result<Self, Failure> {
+        let env = home.env(entry)?;
+        let lock = home.lock_file(entry)?;
+        let app = &entry.name;
+        let Some(deployed) = lock.recipe else {
+            return Err(Failure::new(format!("{app} was never deployed from this folder"))
+                .hint(format!("`potluck app deploy {app}` deploys it")));
+        };
+        let before = deployed.name().cloned();
+        let begun = lock.begun.is_some() || lock.upgrade.is_some();
+        let Some((recipe, _)) = env.recipe_pin()? else {
+            return Err(crate::app::Error::NoRecipe { app: app.to_string() }.into());
+        };
+        let store = session.recipes()?;
+        if !args.offline
+            && let Err(error) = store.update(&recipe)
+        {
+            warn_of(session, &error);
+            session.ui.warn(format_args!("continuing with the copy of `{recipe}` that is here"));
+        }
+        let version = match &args.version {
+            Some(version) => Version::Named(version.clone()),
+            None => match store.versions(&recipe)?.into_iter().next() {
+                Some(newest) => Version::Named(newest),
+                None => Version::Newest,
+            },
+        };
+        if let (Version::Named(after), Some(before)) = (&version, &before)
+            && let (Some(from), Some(to)) = (Release::parse(before), Release::parse(after))
+            && to < from
+        {
+            return Err(Failure::usage(format!("{after} is older than {before}, which {app} has"))
+                .hint(format!(
+                    "`potluck app rollback {app} {after}` goes back to it, if it ran before"
+                )));
+        }
+        Ok(Target { before, version, begun })
+    }
+
+    /// The version, if it is deployed already.
+    pub fn is_there(&self) -> Option<&str> {
+        match &self.version {
+            Version::Named(version) if !self.begun && self.before.as_ref() == Some(version) => {
+                Some(version)
+            }
+            _ => None,
+        }
+    }
+
+    /// The version for people.
+    pub fn after(&self) -> &str {
+        match &self.version {
+            Version::Named(version) => version,
+            Version::Newest => "the newest commit",
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Upgrading an app: a deploy of another version with a backup set before anything changes,
+//! whose data comes back with the old version if it fails.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    app::{App, Error},
+    backup::{
+        self, Options,
+        set::{SetId, snapshots::Which},
+    },
+};
+
+use super::{
+    journal::Journal,
+    options::{Means, Upgrade},
+    recover::undo_services,
+    restore::prepare_restore,
+    safety::{On, Restores},
+};
+
+impl Upgrade {
+    /// One with a backup set before it, where there is something to back up.
+    pub fn with_backup(options: Options) -> Self {
+        Upgrade { backup: Some(Means { options, restores: Arc::new(Sets) }) }
+    }
+
+    /// One that leaves data where the old version may be unable to use it.
+    pub fn without_backup() -> Self {
+        Upgrade { backup: None }
+    }
+}
+
+/// Sets, restored as `backup restore` does it.
+#[derive(Debug)]
+struct Sets;
+
+#[async_trait(?Send)]
+impl Restores for Sets {
+    async fn check(&self, on: &On<'_>, app: &App, set: &SetId) -> Result<u64, backup::Error> {
+        let which = Which::Named(set.to_string());
+        let restore = prepare_restore(on.context, on.guard, app, &which, on.options).await?;
+        Ok(restore.plan.bytes)
+    }
+
+    async fn bring(
+        &self,
+        on: &On<'_>,
+        app: &mut App,
+        journal: &Journal,
+    ) -> Result<(), backup::Error> {
+        let On { context, guard, options } = *on;
+        let entry = journal.entry();
+        let which = Which::Named(entry.set.clone().unwrap_or_default());
+        let restore = prepare_restore(context, guard, app, &which, options).await?;
+        let mut restore = restore.onto(app, entry.services.clone()).await?;
+        restore.bring_data(context, guard, app, options, journal).await?;
+        undo_services(&*context.progress, &app.engine, &entry).await?;
+        restore.complete(context, guard, app, options, journal).await?;
+        // Steps that were done were done to data that is gone.
+        app.lock = context.home.lock_file(&app.entry).map_err(Error::from)?;
+        if app.lock.upgrade.take().is_some() {
+            context.home.write_lock_file(guard, &app.lock).map_err(Error::from)?;
+        }
+        Ok(())
+    }
+}
