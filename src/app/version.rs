@@ -166,7 +166,7 @@ pub(crate) fn allow(context: &Context, app: &App) -> Result<(), Error> {
 pub(crate) fn change(app: &App) -> Result<Option<Change>, Error> {
     let Some((before, after)) = step(app) else { return Ok(None) };
     let mut details = vec![format!("version: {before} → {after}")];
-    if is_older(&before, &after) {
+    if app.replays.is_none() && is_older(&before, &after) {
         details.push(format!(
             "{after} is older than {before}, which was deployed last: where you cannot be asked, \
              pass --downgrade"

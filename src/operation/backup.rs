@@ -7,7 +7,10 @@
 //! is stored last, so that an interruption leaves a set that is never offered for restore;
 //! its snapshots are forgotten right away if possible.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::{self, File, OpenOptions},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -35,7 +38,7 @@ use crate::{
         stopped,
         warnings::Warnings,
     },
-    home::AppGuard,
+    home::{AppEntry, AppGuard},
     hooks::{self, Guarding},
     owner::journal::{Entry, Outcome, Step, Undo, What},
     plugin::{Hooks, Role},
@@ -391,6 +394,12 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
                 let (app, record) = (entry.name.to_string(), record.display().to_string());
                 return Err(Error::RepositoryGone { repository, app, record });
             }
+            // restic spoils one that two make at once.
+            let _alone = alone(context, &taking.app.entry).await?;
+            match stored(context, taking).await {
+                Err(Error::NoRepository { .. }) => {}
+                done => return done,
+            }
             taking.restic.init().await?;
             context.progress.event(Event::Done {
                 name: "repository".into(),
@@ -400,6 +409,18 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
         }
         done => done,
     }
+}
+
+/// Waits until no other process of this folder makes a server's repository.
+async fn alone(context: &Context, entry: &AppEntry) -> Result<File, Error> {
+    let folder = context.home.state().join("locks");
+    let path = folder.join(format!("{}.repository", entry.server));
+    let failed = |source| Error::Io { action: "locking".into(), path: path.clone(), source };
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let locking = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
+    locking.await.map_err(std::io::Error::other).flatten().map_err(failed)
 }
 
 /// Handles existing locks first: later calls find none, or one that was taken

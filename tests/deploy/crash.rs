@@ -57,6 +57,8 @@ struct Case {
     command: &'static [&'static str],
     /// Whether what it brings about is known by its volumes and specs alone.
     ends: Ends,
+    /// What whoever finishes it has to agree to.
+    grant: &'static [&'static str],
 }
 
 /// What remains of the app where all of it was done.
@@ -338,7 +340,7 @@ fn crash(case: &Case) {
         let told: serde_json::Value = serde_json::from_str(&history.stdout).unwrap();
         let unfinished = !told["unfinished"].is_null();
         // Consent is each folder's own.
-        let grant = if then == Then::Resume { GRANT } else { &[] };
+        let grant = if then == Then::Resume { case.grant } else { &[] };
         let run = second.run(&[&["app", command, APP, "--yes"][..], grant].concat());
         let is = |wanted: &BTreeMap<String, serde_json::Value>| {
             let found = world.server();
@@ -380,7 +382,8 @@ fn crash(case: &Case) {
             (Then::Abort, 1) if run.stderr.contains("cannot be undone any more") => {
                 tally.refused.fetch_add(1, Ordering::Relaxed);
                 // Then it can be finished.
-                let resumed = second.run(&[&["app", "resume", APP, "--yes"][..], GRANT].concat());
+                let resumed =
+                    second.run(&[&["app", "resume", APP, "--yes"][..], case.grant].concat());
                 if resumed.code != 0 {
                     return Err(format!("{run}\n{resumed}"));
                 }
@@ -454,7 +457,13 @@ const DEPLOY: &[&str] = &["app", "deploy", APP, "-n", "--grant", "every exec: we
 
 #[test]
 fn a_first_deploy_that_is_killed() {
-    crash(&Case { name: "first deploy", ready: |_| {}, command: DEPLOY, ends: Ends::Deployed });
+    crash(&Case {
+        name: "first deploy",
+        ready: |_| {},
+        command: DEPLOY,
+        ends: Ends::Deployed,
+        grant: GRANT,
+    });
 }
 
 #[test]
@@ -464,13 +473,13 @@ fn an_update_that_is_killed() {
         let path = format!("potluck/servers/simulated/{APP}.env");
         world.first.write(&path, "TYPE=tiny:1.0.0+1\nVALUE=2\n");
     };
-    crash(&Case { name: "update", ready, command: DEPLOY, ends: Ends::Deployed });
+    crash(&Case { name: "update", ready, command: DEPLOY, ends: Ends::Deployed, grant: GRANT });
 }
 
 #[test]
 fn an_upgrade_with_migrations_that_is_killed() {
     let command = &["app", "deploy", APP, V2, "-n", "--grant", "every exec: web"];
-    crash(&Case { name: "upgrade", ready: deploy, command, ends: Ends::Deployed });
+    crash(&Case { name: "upgrade", ready: deploy, command, ends: Ends::Deployed, grant: GRANT });
 }
 
 #[test]
@@ -481,7 +490,13 @@ fn an_upgrade_with_a_backup_that_is_killed() {
         good(&world.first.run(&["backup", "create", APP]));
     };
     let command = &["app", "upgrade", APP, "-n", "--offline", "--grant", "every exec: web"];
-    crash(&Case { name: "upgrade with a backup", ready, command, ends: Ends::Deployed });
+    crash(&Case {
+        name: "upgrade with a backup",
+        ready,
+        command,
+        ends: Ends::Deployed,
+        grant: GRANT,
+    });
 }
 
 #[test]
@@ -491,7 +506,7 @@ fn a_rollback_that_is_killed() {
         good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
     };
     let command = &["app", "rollback", APP, "-n", "--keep-data"];
-    crash(&Case { name: "rollback", ready, command, ends: Ends::Deployed });
+    crash(&Case { name: "rollback", ready, command, ends: Ends::Deployed, grant: &[] });
 }
 
 #[test]
@@ -501,13 +516,13 @@ fn a_way_back_to_the_version_before_that_is_killed() {
         good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
     };
     let command = &["app", "deploy", APP, V1, "-n", "--downgrade"];
-    crash(&Case { name: "way back", ready, command, ends: Ends::Deployed });
+    crash(&Case { name: "way back", ready, command, ends: Ends::Deployed, grant: GRANT });
 }
 
 #[test]
 fn an_undeploy_that_is_killed() {
     let command = &["app", "undeploy", APP, "--yes"];
-    crash(&Case { name: "undeploy", ready: deploy, command, ends: Ends::Gone });
+    crash(&Case { name: "undeploy", ready: deploy, command, ends: Ends::Gone, grant: GRANT });
 }
 
 #[test]
@@ -517,7 +532,7 @@ fn a_removal_that_is_killed() {
         good(&world.first.run(&["app", "undeploy", APP, "--yes"]));
     };
     let command = &["app", "rm", APP, "--yes"];
-    crash(&Case { name: "removal", ready, command, ends: Ends::Gone });
+    crash(&Case { name: "removal", ready, command, ends: Ends::Gone, grant: GRANT });
 }
 
 #[test]
@@ -528,7 +543,7 @@ fn a_restore_that_is_killed() {
         fs::write(world.volume().join("page"), "spoiled").unwrap();
     };
     let command = &["backup", "restore", APP, "--yes"];
-    crash(&Case { name: "restore", ready, command, ends: Ends::Deployed });
+    crash(&Case { name: "restore", ready, command, ends: Ends::Deployed, grant: GRANT });
 }
 
 /// An upgrade that is killed while its services are sent.

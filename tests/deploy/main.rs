@@ -18,6 +18,7 @@ mod refused_stacks;
 mod refused_tasks;
 mod releases;
 mod stacks;
+mod upgrade;
 mod versions;
 mod wordpress;
 
