@@ -133,6 +133,9 @@ pub enum Error {
     /// No backup set can be taken before an upgrade.
     #[error("no backup was taken, so {app} is not upgraded and nothing was changed: {reason}")]
     NoSafety { app: String, reason: String, hint: Option<String> },
+    /// The data of a rollback did not come back.
+    #[error("the data of {app} did not come back from the backup {set}: {reason}")]
+    DataNotBack { app: String, set: String, reason: String, hint: Option<String> },
     /// The data could not be restored beside what is there.
     #[error(
         "the disk of {place} has {free} bytes free, and the data of {app} has {needed}: it could \
@@ -169,6 +172,9 @@ pub enum Error {
         /// The backup set with the data of that release, where there is one.
         set: Option<String>,
     },
+    /// No backup has the data of a release's time, or no recipe could restore it.
+    #[error("no backup is known with the data of {app} at the time of {release}")]
+    NoDataOf { app: String, release: String },
     #[error("{app} has {services} services, whose specs do not fit into the operation's journal")]
     JournalTooLarge { app: String, services: usize },
     /// No operation on the app is unfinished.
@@ -453,6 +459,10 @@ impl Hint for Error {
                     None => without,
                 })
             }
+            Error::DataNotBack { app, hint, .. } => {
+                let next = format!("`potluck app history {app}` shows how the rollback ended");
+                Some(hint.as_ref().map_or(next.clone(), |hint| format!("{hint}; {next}")))
+            }
             Error::NoRoom { app, .. } => Some(format!(
                 "free some space; `potluck app upgrade {app} --no-backup` upgrades without a way \
                  back for the data"
@@ -482,6 +492,11 @@ impl Hint for Error {
                      version on the migrated data, which it may be unable to read, or damage"
                     .to_owned(),
             }),
+            Error::NoDataOf { app, release } => Some(format!(
+                "an upgrade takes one before it changes anything; `potluck backup snapshots {app}` \
+                 lists what there is, and `potluck app rollback {app} {release} --keep-data` goes \
+                 back without it"
+            )),
             Error::NothingUnfinished { app } => {
                 Some(format!("`potluck app history {app}` shows what was done"))
             }

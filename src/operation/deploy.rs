@@ -220,7 +220,12 @@ fn entry(
         leave_data: options.leave_data,
         wanted: Some(record::goal(app, &app.components()?)),
         steps: steps::rows(&due.plugins, &due.migrations, work, options, due.safety.is_some()),
-        set: due.safety.as_ref().map(|safety| safety.set.to_string()),
+        set: due
+            .safety
+            .as_ref()
+            .map(|safety| &safety.set)
+            .or(options.data.as_ref().map(|data| &data.set))
+            .map(ToString::to_string),
         migrations: due.migrations.rows(false).map(|step| step.name).collect(),
         settings: due.settings.clone(),
         replays: app.replays.as_ref().map(|release| release.number),
@@ -284,7 +289,7 @@ async fn carry_out(
             None => error,
         });
     }
-    let set = due.safety.as_ref().map(|safety| safety.set.to_string());
+    let set = journal.as_ref().and_then(|journal| journal.entry().set);
     let steps = Steps {
         context,
         rollout,

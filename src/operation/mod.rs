@@ -18,6 +18,7 @@ mod record;
 mod recover;
 mod releases;
 mod restore;
+mod restores;
 mod resume;
 mod rollback;
 mod safety;
@@ -32,6 +33,7 @@ pub use drift::{Drift, drift};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport, Upgrade};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
+pub use restores::DataBack;
 pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use rollback::{
     Data, ReleaseRow, Target, WayBack, find_release, kept_releases, plan_rollback, roll_back,

@@ -1,15 +1,14 @@
 //! The options of a deploy, and its result.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    backup,
     lint::Strictness,
     recipe::Version,
     rollout::{Plan, Reached},
 };
 
-use super::safety::Restores;
+use super::restores::{DataBack, Means};
 
 /// How an app is deployed.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +38,8 @@ pub struct DeployOptions {
     /// An upgrade: with a backup set before anything changes, whose data comes back if it
     /// fails.
     pub upgrade: Option<Upgrade>,
+    /// A rollback: the data that comes back with it.
+    pub data: Option<DataBack>,
 }
 
 /// How an upgrade differs from a deploy.
@@ -46,13 +47,6 @@ pub struct DeployOptions {
 pub struct Upgrade {
     /// How the backup set is taken, and its data brought back; none without one.
     pub(super) backup: Option<Means>,
-}
-
-/// What taking a backup set and going back to it needs.
-#[derive(Debug, Clone)]
-pub(super) struct Means {
-    pub options: backup::Options,
-    pub restores: Arc<dyn Restores>,
 }
 
 /// What a deploy did.

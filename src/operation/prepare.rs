@@ -214,6 +214,8 @@ pub(super) async fn prepare(
     // Of one that is resumed, what ran before is in its journal alone.
     let way_back = match resumed {
         Some(_) => WayBack::Closed,
+        // What ran before cannot use the data that comes back.
+        None if options.data.is_some() => WayBack::Closed,
         None => rollout.way_back(&live).await?,
     };
     let mut safety = None;
@@ -316,7 +318,8 @@ fn agree(
     refused.retain(|wish| options.restoring || !context.consent.reach(wish));
     let agreed: Agreed = consent::decide(context, app, components, refused)?;
     // Agreed once is agreed, also when the deploy fails later.
-    let grants = consent::record(&mut app.lock, &agreed);
+    // A release has no plugins: what was agreed to stays for those of the recipe.
+    let grants = app.replays.is_none() && consent::record(&mut app.lock, &agreed);
     let reach = reaching::record(&mut app.lock, reaches);
     if grants || reach {
         context.home.write_lock_file(guard, &app.lock)?;

@@ -29,7 +29,7 @@ use super::{
     record::require_goal,
     recover::{restore_files, take_over, undo_services},
     restore::prepare_restore,
-    rollback::load_again,
+    rollback::{data_of, load_again},
     safety::{BACKUP, Safety},
     steps::before_deploy,
     undeploy::{finish_removal, finish_undeploy},
@@ -125,6 +125,13 @@ pub async fn resume(
                 force: kept.entry.force,
                 timeout: kept.entry.timeout.map(Duration::from_secs),
                 leave_data: kept.entry.leave_data,
+                data: match (kept.entry.what, &kept.entry.set) {
+                    (What::Rollback, Some(set)) => {
+                        let set = set.parse().ok();
+                        set.and_then(|set| data_of(&loaded, set, options.clone()))
+                    }
+                    _ => None,
+                },
                 upgrade: (kept.entry.what == What::Upgrade)
                     .then(|| Upgrade::with_backup(options.clone())),
                 ..DeployOptions::default()

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     app::{App, Context, Error, OnServer, replay::replay},
+    backup::{self, set::SetId},
     compose::Warning,
     home::AppGuard,
     owner::{
@@ -18,13 +19,15 @@ use crate::{
         journal::{Outcome, What},
         release::Release,
     },
+    recipe::Version,
     text::line,
 };
 
 use super::{
-    DeployOptions, DeployReport,
+    DeployOptions, DeployReport, Upgrade,
     deploy::{deploy, plan},
     releases::{self, Releases},
+    restores::DataBack,
     unfinished,
 };
 
@@ -198,11 +201,9 @@ impl Since {
             return Since { migrated: Vec::new(), set: None };
         };
         let mut migrated: Vec<String> = Vec::new();
-        let mut later = Vec::new();
         let mut at = 0;
         while at < index {
             let release = &known[at];
-            later.push(release);
             if !release.migrated.is_empty() {
                 let steps = release.migrated.join(", ");
                 migrated.push(format!("{} ({steps})", release.told()));
@@ -234,7 +235,8 @@ impl Since {
             let at = it.began.strftime("%Y-%m-%d %H:%M:%S UTC");
             format!("the {} by {} on {} at {at}, which {}", it.what, it.user, it.host, it.outcome)
         }));
-        let first_release = later.last().map(|release| (release.at, release.set.clone()));
+        let next = index.checked_sub(1).and_then(|next| known.get(next));
+        let first_release = next.map(|release| (release.at, release.set.clone()));
         let first_failed = failed.map(|line| (line.began, line.set.clone())).next();
         let first = first_release.into_iter().chain(first_failed).min_by_key(|(at, _)| *at);
         Since { migrated, set: first.and_then(|(_, set)| set) }
@@ -254,13 +256,15 @@ pub(super) async fn load_again(
 }
 
 /// What becomes of data that was migrated since.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub enum Data {
     /// Nothing was said: such a rollback is refused.
     #[default]
     Unsaid,
     /// It stays as it is, whatever the old code does with it.
     Keep,
+    /// That of the release's time comes back.
+    Back(backup::Options),
 }
 
 /// Goes back to a release.
@@ -274,8 +278,8 @@ pub async fn roll_back(
     data: Data,
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
-    let mut app = allow(way, data)?;
-    deploy(context, guard, &mut app, &going_back(options)).await
+    let (mut app, data) = allow(way, data)?;
+    deploy(context, guard, &mut app, &going_back(options, data)).await
 }
 
 /// What that would do. Changes nothing.
@@ -288,19 +292,38 @@ pub async fn plan_rollback(
     data: Data,
     options: &DeployOptions,
 ) -> Result<DeployReport, Error> {
-    let mut app = allow(way, data)?;
-    plan(context, &mut app, &going_back(options)).await
+    let (mut app, data) = allow(way, data)?;
+    plan(context, &mut app, &going_back(options, data)).await
 }
 
 /// The operator named the release: that it is older needs no further word.
-fn going_back(options: &DeployOptions) -> DeployOptions {
-    DeployOptions { downgrade: true, ..options.clone() }
+fn going_back(options: &DeployOptions, data: Option<DataBack>) -> DeployOptions {
+    DeployOptions { downgrade: true, data, ..options.clone() }
 }
 
-fn allow(way: WayBack, data: Data) -> Result<App, Error> {
+/// The data of a release's time.
+pub(super) fn data_of(app: &App, set: SetId, options: backup::Options) -> Option<DataBack> {
+    let version = app.replays.as_ref()?.pin.released()?.clone();
+    let means = Upgrade::with_backup(options).backup?;
+    Some(DataBack { set, version: Version::Named(version), means })
+}
+
+fn allow(way: WayBack, data: Data) -> Result<(App, Option<DataBack>), Error> {
     let WayBack { mut app, release, migrated, set, other_version } = way;
     let name = app.entry.name.to_string();
-    if !migrated.is_empty() && data == Data::Unsaid {
+    if let Data::Back(options) = data {
+        let known = set.as_ref().and_then(|set| set.parse().ok());
+        let Some(data) = known.and_then(|set| data_of(&app, set, options)) else {
+            return Err(Error::NoDataOf { app: name, release: release.release });
+        };
+        let message = format!(
+            "the data comes back from the backup {}: what was written since is lost",
+            data.set
+        );
+        app.warnings.push(Warning { message, position: None });
+        return Ok((app, Some(data)));
+    }
+    if !migrated.is_empty() && matches!(data, Data::Unsaid) {
         let ReleaseRow { release, version, .. } = release;
         return Err(Error::DataMigrated { app: name, release, version, migrated, set });
     }
@@ -316,5 +339,88 @@ fn allow(way: WayBack, data: Data) -> Result<App, Error> {
         ));
     }
     warn("plugins are not called: they are the recipe's, and this brings the release alone".into());
-    Ok(app)
+    Ok((app, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Releases, newest first: number, what migrated, the set before, what it replays and
+    /// whether with data.
+    fn known(all: &[(u64, bool, Option<&str>, Option<u64>, bool)]) -> Vec<Release> {
+        type Row<'a> = (u64, bool, Option<&'a str>, Option<u64>, bool);
+        let release = |&(number, migrated, set, replays, restored): &Row<'_>| -> Release {
+            let migrated: Vec<&str> = if migrated { vec!["a: migrate 1"] } else { vec![] };
+            let value = serde_json::json!({
+                "number": number, "operation": number.to_string(), "user": "anna",
+                "host": "laptop", "at": format!("2026-11-26T03:00:{number:02}Z"), "app": "a",
+                "recipe": "a", "version": format!("{number}.0.0"), "pin": {}, "set": set,
+                "migrated": migrated, "replays": replays, "restored": restored, "services": [],
+            });
+            serde_json::from_value(value).unwrap()
+        };
+        all.iter().map(release).collect()
+    }
+
+    fn failed(second: u32, set: Option<&str>) -> Line {
+        let value = serde_json::json!({
+            "operation": "x", "what": "upgrade", "user": "ben", "host": "desk",
+            "began": format!("2026-11-26T03:00:{second:02}Z"),
+            "ended": format!("2026-11-26T03:00:{second:02}Z"),
+            "migrated": true, "outcome": "failed", "set": set, "step": "a: migrate 1",
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_release_that_is_meant_is_found() {
+        let plain = |number| (number, false, None, None, false);
+        let back = |number, of| (number, false, None, Some(of), false);
+        let three = known(&[plain(3), plain(2), plain(1)]);
+        let went_back = known(&[back(3, 1), plain(2), plain(1)]);
+        let version = |text: &str| Target::Version(text.into());
+        for (known, target, failed, found) in [
+            (&three, Target::Before, false, Some(1)),
+            // What was brought after the last release failed: that release is before it.
+            (&three, Target::Before, true, Some(0)),
+            (&three, Target::Number(1), false, Some(2)),
+            (&three, Target::Number(9), false, None),
+            (&three, version("2.0.0"), false, Some(1)),
+            (&three, version("4.0.0"), false, None),
+            // A second rollback goes on before what the first one brought back.
+            (&went_back, Target::Before, false, None),
+            (&Vec::new(), Target::Before, true, None),
+        ] {
+            assert_eq!(pick(known, &target, failed), found, "{target:?}");
+        }
+        assert_eq!(Target::parse("r14"), Target::Number(14));
+        assert_eq!(Target::parse("release"), version("release"));
+    }
+
+    #[test]
+    fn migrations_since_a_release_are_known_and_the_set_with_its_data() {
+        let said = |known: &[Release], index, lines: &[Line]| {
+            let since = Since::of(known, index, lines);
+            (since.migrated.len(), since.set)
+        };
+        let set = |set: &str| Some(set.to_owned());
+        let plain = known(&[(2, false, Some("s2"), None, false), (1, false, None, None, false)]);
+        assert_eq!(said(&plain, 1, &[]), (0, set("s2")));
+        assert_eq!(said(&plain, 0, &[]), (0, None));
+        let migrated = known(&[(2, true, Some("s2"), None, false), (1, false, None, None, false)]);
+        assert_eq!(said(&migrated, 1, &[]), (1, set("s2")));
+        // An upgrade that failed and stayed has no release.
+        assert_eq!(said(&plain, 0, &[failed(5, Some("s5"))]), (1, set("s5")));
+        let undone = Line { outcome: Outcome::FailedAndUndone, ..failed(5, None) };
+        assert_eq!(said(&plain, 0, &[undone]), (0, None));
+        // Data that came back was not migrated.
+        let restored = known(&[
+            (3, false, None, Some(1), true),
+            (2, true, Some("s2"), None, false),
+            (1, false, None, None, false),
+        ]);
+        assert_eq!(said(&restored, 2, &[]), (0, set("s2")));
+        assert_eq!(said(&restored, 1, &[]), (1, None));
+    }
 }

@@ -1,15 +1,14 @@
 //! The backup that an upgrade takes before it changes anything, and the way back with it:
 //! where the old version cannot use the data any more, the data of the set takes its place.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use rustix::fs::statvfs;
 
 use crate::{
     app::{self, App, Context, Error},
     backup::{
-        self, Options, Repository,
+        self, Repository,
         options::{Missing, check_here, find},
         restic::Restic,
         set::SetId,
@@ -29,34 +28,12 @@ use crate::{
 use super::{
     backup::{make, new_set, tidy},
     journal::Journal,
-    options::Means,
     recover::{restore_files, undo_services},
+    restores::{Means, On},
 };
 
 /// The step of an upgrade that takes the set.
 pub(super) const BACKUP: &str = "backup set";
-
-/// Restores sets: a deploy knows nothing of restores, which deploy themselves.
-#[async_trait(?Send)]
-pub(super) trait Restores: fmt::Debug + Send + Sync {
-    /// Proves that a set is complete and has a place in the app; returns its bytes.
-    async fn check(&self, on: &On<'_>, app: &App, set: &SetId) -> Result<u64, backup::Error>;
-
-    /// Brings the data of a set back, and services to what an operation's journal has.
-    async fn bring(
-        &self,
-        on: &On<'_>,
-        app: &mut App,
-        journal: &Journal,
-    ) -> Result<(), backup::Error>;
-}
-
-/// What a restore needs besides the app.
-pub(super) struct On<'a> {
-    pub context: &'a Context,
-    pub guard: &'a AppGuard,
-    pub options: &'a Options,
-}
 
 /// The set, and the app as it is before the upgrade, to which the set belongs.
 pub(super) struct Safety {

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use crate::{
     app::{App, Context, Error, Left, MigrationFailed, version},
+    backup,
     compose::StackService,
     engine::{Engine, Scope, api},
+    hint::Hint,
     home::AppGuard,
     hooks,
     owner::journal::{Step, Undo},
@@ -32,6 +34,8 @@ use super::{
     migrate::{Migrations, Stopped},
     record::Record,
     releases,
+    restore::steps_of_data,
+    restores::{DataBack, On},
     safety::{BACKUP, Safety},
 };
 
@@ -94,6 +98,9 @@ pub(super) fn rows(
         plugins.iter().filter(|(_, p)| p.plays(Role::Lifecycle)).map(|(name, _)| name).collect();
     let mut rows: Vec<Step> =
         has_set.then(|| Step::new(BACKUP, Undo::Nothing)).into_iter().collect();
+    if options.data.is_some() {
+        rows.extend(steps_of_data());
+    }
     rows.extend(lifecycle.iter().map(|name| Step::new(before_deploy(name), Undo::Tell)));
     rows.push(Step::new(SERVICES, Undo::Services));
     if options.detach {
@@ -241,6 +248,16 @@ impl Steps<'_> {
             work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
         }
 
+        let mut begun = None;
+        if let (Some(data), Some(journal)) = (&options.data, journal) {
+            let on = On { context, guard, options: &data.means.options };
+            let begin = data.means.restores.begin(&on, data, self.app, journal).await;
+            begun = Some(begin.map_err(|error| data_left(self.app, data, &error))?);
+            self.app.lock = context.home.lock_file(&self.app.entry)?;
+            live = rollout.live().await?;
+            work = app_rollout::work(rollout, self.app, &live, &self.images).await?;
+        }
+
         self.step(SERVICES).await?;
         let applied = rollout
             .carry_out(&live, &work, self.way_back, options.detach)
@@ -273,6 +290,12 @@ impl Steps<'_> {
                 context.progress.warn(format!("the settings still pin the old version: {error}"));
             }
             return Err(failed);
+        }
+        if let (Some(mut begun), Some(data), Some(journal)) = (begun, &options.data, journal) {
+            let on = On { context, guard: self.guard, options: &data.means.options };
+            let completed = begun.complete(&on, journal).await;
+            completed.map_err(|error| data_left(self.app, data, &error))?;
+            self.app.lock = context.home.lock_file(&self.app.entry)?;
         }
         self.step(VERSION).await?;
         self.arrive()?;
@@ -430,6 +453,15 @@ impl Steps<'_> {
                 self.context.progress.warn(format!("{name}: `deploy-failed` failed: {error}"));
             }
         }
+    }
+}
+
+fn data_left(app: &App, data: &DataBack, error: &backup::Error) -> Error {
+    Error::DataNotBack {
+        app: app.entry.name.to_string(),
+        set: data.set.to_string(),
+        reason: error.to_string(),
+        hint: error.hint().map(Into::into),
     }
 }
 

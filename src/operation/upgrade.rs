@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    app::{App, Error},
+    app::{self, App, Error, replay::replay},
     backup::{
         self, Options,
         set::{SetId, snapshots::Which},
@@ -15,10 +15,10 @@ use crate::{
 
 use super::{
     journal::Journal,
-    options::{Means, Upgrade},
+    options::Upgrade,
     recover::undo_services,
-    restore::prepare_restore,
-    safety::{On, Restores},
+    restore::{DUMPS, Restore, prepare_restore},
+    restores::{Begun, DataBack, Means, On, Restores},
 };
 
 impl Upgrade {
@@ -65,5 +65,43 @@ impl Restores for Sets {
             context.home.write_lock_file(guard, &app.lock).map_err(Error::from)?;
         }
         Ok(())
+    }
+
+    async fn begin(
+        &self,
+        on: &On<'_>,
+        data: &DataBack,
+        app: &App,
+        journal: &Journal,
+    ) -> Result<Box<dyn Begun>, backup::Error> {
+        let On { context, guard, options } = *on;
+        let mut of_recipe = app::load(context, &app.entry, &data.version).await?;
+        of_recipe.engine = Arc::clone(&app.engine);
+        let which = Which::Named(data.set.to_string());
+        let mut restore = prepare_restore(context, guard, &of_recipe, &which, options).await?;
+        if !journal.was_done(DUMPS) {
+            if let Some(release) = &app.replays {
+                let (entry, engine) = (&app.entry, Arc::clone(&app.engine));
+                let release = replay(&context.home, entry, engine, (**release).clone())?;
+                restore = restore.onto_release(&of_recipe, release).await?;
+            }
+            restore.bring_data(context, guard, &mut of_recipe, options, journal).await?;
+        }
+        Ok(Box::new(Half { restore, app: of_recipe }))
+    }
+}
+
+/// A restore whose data is there, and the app whose plugins complete it.
+struct Half {
+    restore: Restore,
+    app: App,
+}
+
+#[async_trait(?Send)]
+impl Begun for Half {
+    async fn complete(&mut self, on: &On<'_>, journal: &Journal) -> Result<(), backup::Error> {
+        let On { context, guard, options } = *on;
+        let Half { restore, app } = self;
+        restore.complete(context, guard, app, options, journal).await.map(drop)
     }
 }

@@ -510,6 +510,19 @@ fn a_rollback_that_is_killed() {
 }
 
 #[test]
+fn a_rollback_with_data_that_is_killed() {
+    let ready = |world: &World| {
+        deploy(world);
+        good(&world.first.run(&["app", "upgrade", APP, "-n", "--offline"]));
+        fs::write(world.volume().join("page"), "stew").unwrap();
+    };
+    let command = &["app", "rollback", APP, "-n", "--data"];
+    let case =
+        Case { name: "rollback with data", ready, command, ends: Ends::Deployed, grant: &[] };
+    crash(&case);
+}
+
+#[test]
 fn a_way_back_to_the_version_before_that_is_killed() {
     let ready = |world: &World| {
         deploy(world);

@@ -413,7 +413,7 @@ async fn a_process_that_is_stopped_anywhere_overtaken_and_continued_does_nothing
         assert_eq!(now["unfinished"], serde_json::Value::Null, "{at}: {run}");
         outcomes.push(format!("{at}: {}", before.command));
         // For the next: the first folder knows what the second did.
-        let back = ["app", "deploy", &app, V1, "-n", "--downgrade", "--force"];
+        let back = ["app", "deploy", &app, V1, "-n", "--downgrade", "--force", "--overwrite"];
         good(&world.first.run(&[&back[..], GRANT].concat()));
     }
     println!("crash: crash-stop:\n  {}", outcomes.join("\n  "));

@@ -226,7 +226,7 @@ async fn a_process_that_was_stopped_and_overtaken_changes_nothing_more() {
     two.set(&two.second, "VALUE=3");
     // It takes a minute to know that nobody renews the lease.
     let second = two.second.run(&["app", "deploy", app, "-n", "--lock-wait", "3m", "--yes"]);
-    refused(&second, 5, &["taking over", "did not end: it came to step 1 of 2, `services`"]);
+    refused(&second, 5, &["taking over", "did not end: it came to step 1 of 3, `services`"]);
     // The other folder would bring something else.
     let resumed = two.second.run(&["app", "resume", app, "--yes"]);
     refused(&resumed, 1, &["cannot be finished from here", "app abort"]);

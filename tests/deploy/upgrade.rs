@@ -247,3 +247,36 @@ async fn several_apps_are_upgraded_side_by_side() {
     assert_eq!(of(&rows, &second)["outcome"], "newest");
     assert!(!world.stack.is_empty());
 }
+
+#[tokio::test]
+async fn a_rollback_with_data_brings_both_back() {
+    let Some(world) = World::new("databack").await else { return };
+    world.release(V2, BUSYBOX, "once-join", "");
+    let before = world.data();
+    good(&world.app("upgrade", &[]));
+    world.page("stew");
+    assert_ne!(world.data(), before);
+    let dry = world.app("rollback", &["--data", "--dry-run"]);
+    good(&dry);
+    assert!(dry.stderr.contains("what was written since is lost"), "{dry}");
+    let run = world.app("rollback", &["--data"]);
+    good(&run);
+    assert_eq!((world.data(), world.version()), (before.clone(), V1.to_owned()));
+    let last = world.last();
+    assert_eq!((&last["what"], &last["outcome"]), (&json!("rollback"), &json!("done")));
+    // The data is of that version again.
+    good(&world.app("upgrade", &[]));
+    good(&world.app("rollback", &["--data"]));
+    assert_eq!(world.data(), before);
+
+    // Not of a release after which no backup was taken.
+    good(&world.app("deploy", &[V2, "--force"]));
+    let run = world.app("rollback", &["r1", "--data"]);
+    assert_eq!(run.code, 0, "{run}");
+    let releases = world.lab.json(&["app", "history", &world.domain, "--json"]);
+    let newest = releases["releases"][0]["release"].as_str().unwrap().to_owned();
+    good(&world.app("deploy", &[V2]));
+    let run = world.app("rollback", &[&newest, "--data"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("no backup is known with the data of"), "{run}");
+}

@@ -123,6 +123,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         leave_data: args.leave_data,
         overwrite: args.overwrite,
         upgrade: None,
+        data: None,
     };
     let report = match args.dry_run {
         true => super::plan::planned(session, &home, &entry, &options, &args.grants)?,

@@ -6,6 +6,7 @@ use super::deploy::{INTERRUPTED, interrupted, told};
 use crate::{
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg, duration},
+        backup,
         failure::Outcome,
         grants::{Answers, PlanQuestion, show_plan},
         session::{Session, wait},
@@ -20,8 +21,8 @@ use crate::{
 /// secrets and configs. If its services don't start, those that run now return.
 ///
 /// Data doesn't go back by itself. Where it was migrated since, the old version may be
-/// unable to read it, or damage it: then this stops, and names the backup that was taken
-/// before.
+/// unable to read it, or damage it: then this stops. With --data, the data of the backup
+/// that was taken before that upgrade comes back as well; this needs the recipe.
 ///
 /// The settings in this folder stay as they are, except the version that they pin: look at
 /// `potluck app plan` before the next deploy. Plugins are not called.
@@ -31,6 +32,7 @@ Examples:
   potluck app rollback wiki.example.org
   potluck app rollback wiki.example.org r14 --dry-run
   potluck app rollback wiki.example.org 1.3.0+6.4.5
+  potluck app rollback wiki.example.org r14 --data
 
 `potluck app history` lists the releases.
 
@@ -45,6 +47,11 @@ pub struct Args {
     /// The release, r14, or the newest of a version [default: the one before]
     #[arg(value_name = "RELEASE")]
     release: Option<String>,
+
+    /// Bring the data of that time back, too, from the backup that was taken right after it;
+    /// what was written since is lost
+    #[arg(long, conflicts_with = "keep_data")]
+    data: bool,
 
     /// Leave the data as it was migrated since, whatever the old version does with it
     #[arg(long)]
@@ -75,7 +82,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let target = args.release.as_deref().map(Target::parse).unwrap_or_default();
-    let data = if args.keep_data { Data::Keep } else { Data::Unsaid };
+    let restoring = backup::options();
+    let data = match (args.keep_data, args.data) {
+        (true, _) => Data::Keep,
+        (false, true) => Data::Back(restoring),
+        (false, false) => Data::Unsaid,
+    };
     let options = DeployOptions { timeout: args.timeout, ..DeployOptions::default() };
     let on_server = super::on_server(session, &home, &entry)?;
     let question = if args.yes || args.dry_run { PlanQuestion::Yes } else { PlanQuestion::Ask };

@@ -44,6 +44,7 @@ use crate::{
     hooks::{self, Guarding},
     owner::journal::{self as kept, Before, Entry, Marks, Outcome, Step, Undo},
     plugin::{Finding, Hooks, Role},
+    rollout::state::wanted::without_tasks,
     text::line,
 };
 
@@ -200,7 +201,7 @@ fn describe(
         app: app.entry.name.to_string(),
         taken: manifest.created,
         version: manifest.version.clone(),
-        deploys: services.start == Start::Deploy,
+        deploys: matches!(services.start, Start::Deploy),
         stops: services.running.clone(),
         replaces: Vec::new(),
         makes: Vec::new(),
@@ -476,7 +477,27 @@ impl Restore {
         app: &App,
         specs: Vec<Before>,
     ) -> Result<Self, Error> {
-        self.services = Services::all(app, specs).await?;
+        self.services = Services::all(app, Start::Stores(specs)).await?;
+        Ok(self)
+    }
+
+    /// Makes data stores come back as another app of the stack has them, and leaves the rest
+    /// stopped.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(in crate::operation) async fn onto_release(
+        mut self,
+        app: &App,
+        mut release: App,
+    ) -> Result<Self, Error> {
+        let stores = stores(&self.items);
+        let mut stack = (*release.stack).clone();
+        for service in stack.services.iter_mut().filter(|it| !stores.contains(&it.key)) {
+            without_tasks(&mut service.spec);
+        }
+        release.stack = Arc::new(stack);
+        self.services = Services::all(app, Start::Of(Box::new(release))).await?;
         Ok(self)
     }
 }
@@ -486,10 +507,17 @@ const BEFORE_RESTORE: &str = "before-restore";
 const STOP: &str = "stop services";
 const EXCHANGE: &str = "exchange volumes";
 const START_DATA: &str = "start data stores";
-const DUMPS: &str = "restore dumps";
+pub(in crate::operation) const DUMPS: &str = "restore dumps";
 const START: &str = "start services";
 const ITEMS: &str = "restore the plugins' items";
 const AFTER_RESTORE: &str = "after-restore and checks";
+
+/// The steps of a restore until its data is there, as the journal of a rollback has them.
+pub(in crate::operation) fn steps_of_data() -> Vec<Step> {
+    let mut steps = steps();
+    steps.retain(|step| ![START, ITEMS, AFTER_RESTORE].contains(&&*step.name));
+    steps
+}
 
 /// The steps of a restore, as its journal has them.
 fn steps() -> Vec<Step> {

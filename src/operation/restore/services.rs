@@ -24,7 +24,6 @@ use crate::{
 const STOP: Duration = Duration::from_secs(300);
 
 /// How services come back.
-#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Start {
     /// With the specs that they had when they were stopped.
     AsTheyWere,
@@ -32,10 +31,11 @@ pub(super) enum Start {
     Deploy,
     /// With these specs: data stores only, and the rest is somebody else's.
     Stores(Vec<Before>),
+    /// By a deploy of this app, of which only data stores ask for tasks.
+    Of(Box<App>),
 }
 
 /// Which services run when a restore begins.
-#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Services {
     pub start: Start,
     /// Keys of those that do.
@@ -71,17 +71,13 @@ impl Services {
 
     /// Everything of the stack that runs, also what another version brought; data stores
     /// come back with other specs.
-    pub async fn all(app: &App, stores: Vec<Before>) -> Result<Self, Error> {
+    pub async fn all(app: &App, start: Start) -> Result<Self, Error> {
         let live = app.engine.services(Scope::Stack(&app.name)).await?;
         let prefix = format!("{}_", app.name);
         let wants = live.iter().filter_map(|service| service.spec.as_ref());
         let wants = wants.filter(|spec| wants_tasks(spec)).filter_map(|spec| spec.name.as_ref());
         let running = wants.filter_map(|name| name.strip_prefix(&prefix)).map(Into::into).collect();
-        Ok(Services {
-            start: Start::Stores(stores),
-            running,
-            before: recover::services(live.iter()),
-        })
+        Ok(Services { start, running, before: recover::services(live.iter()) })
     }
 
     /// Stops what runs, databases last, and returns what was stopped. If
@@ -115,29 +111,38 @@ impl Services {
     /// Starts the services that receive dumps, and nothing else; returns
     /// what is still stopped. An incomplete stack is deployed for that.
     pub async fn start_data(
-        &self,
+        &mut self,
         context: &Context,
         guard: &AppGuard,
         app: &mut App,
         data: &BTreeSet<String>,
         stopped: StoppedApp,
     ) -> Result<Stopped, Error> {
-        if let Start::Stores(specs) = &self.start {
-            start_stores(context, app, specs, data).await?;
-            return Ok(Stopped::default());
-        }
-        if self.start == Start::AsTheyWere {
-            if !data.is_empty() {
-                context.progress.step("start data stores");
+        let options = DeployOptions { restoring: true, ..DeployOptions::default() };
+        match &mut self.start {
+            Start::Stores(specs) => {
+                start_stores(context, app, specs, data).await?;
+                return Ok(Stopped::default());
             }
-            let failed = app::bring_back(context, app, &stopped.data, PATIENCE).await;
-            let mut services = keys(&failed);
-            let Some((_, first)) = failed.into_iter().next() else { return Ok(stopped.apps) };
-            services.extend(stopped.apps.services().into_iter().map(Into::into));
-            return Err(Error::LeftStopped { services, source: Box::new(first.into()) });
+            Start::Of(other) => {
+                context.progress.step("start data stores");
+                // Boxed: it is the deploy of an app within that of another.
+                Box::pin(deploy(context, guard, other, &options)).await?;
+                return Ok(Stopped::default());
+            }
+            Start::AsTheyWere => {
+                if !data.is_empty() {
+                    context.progress.step("start data stores");
+                }
+                let failed = app::bring_back(context, app, &stopped.data, PATIENCE).await;
+                let mut services = keys(&failed);
+                let Some((_, first)) = failed.into_iter().next() else { return Ok(stopped.apps) };
+                services.extend(stopped.apps.services().into_iter().map(Into::into));
+                return Err(Error::LeftStopped { services, source: Box::new(first.into()) });
+            }
+            Start::Deploy => {}
         }
         context.progress.step("deploy");
-        let options = DeployOptions { restoring: true, ..DeployOptions::default() };
         deploy(context, guard, app, &options).await?;
         let mut apps = Stopped::default();
         if !data.is_empty() {
