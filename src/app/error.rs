@@ -172,6 +172,16 @@ pub enum Error {
         /// The backup set with the data of that release, where there is one.
         set: Option<String>,
     },
+    /// A database would have to use the files of another major version.
+    #[error(
+        "{app} would get a database of another major version on the files of the old one, which \
+         it cannot use:\n{}",
+        listed(jumps)
+    )]
+    DatabaseJump { app: String, jumps: Vec<String> },
+    /// A secret or a config that a release needs is gone.
+    #[error("{release} of {app} cannot come back, because it needs what is gone: {}", gone.join(", "))]
+    ReleaseIncomplete { app: String, release: String, gone: Vec<String> },
     /// No backup has the data of a release's time, or no recipe could restore it.
     #[error("no backup is known with the data of {app} at the time of {release}")]
     NoDataOf { app: String, release: String },
@@ -409,6 +419,7 @@ impl Hint for Error {
             | Error::NeedsTakeover(_)
             | Error::DataLeft { .. }
             | Error::UpgradeUndone { .. }
+            | Error::DatabaseJump { .. }
             | Error::UpgradeNotUndone { .. }
             | Error::Migration(_) => true,
             _ => false,
@@ -492,6 +503,15 @@ impl Hint for Error {
                      version on the migrated data, which it may be unable to read, or damage"
                     .to_owned(),
             }),
+            Error::DatabaseJump { app, .. } => Some(format!(
+                "in the recipe, give the database of the new version a volume of another name (the \
+                 old one is kept), take a dump with `potluck backup create {app}` first, and \
+                 restore it with `potluck backup restore {app}` once the new version runs"
+            )),
+            Error::ReleaseIncomplete { app, .. } => Some(format!(
+                "`potluck app history {app}` lists other releases; `potluck app deploy {app} VERSION` \
+                 deploys a version from its recipe"
+            )),
             Error::NoDataOf { app, release } => Some(format!(
                 "an upgrade takes one before it changes anything; `potluck backup snapshots {app}` \
                  lists what there is, and `potluck app rollback {app} {release} --keep-data` goes \

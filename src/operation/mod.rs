@@ -10,6 +10,7 @@ mod data;
 mod deploy;
 mod drift;
 mod journal;
+mod jump;
 mod lease;
 mod migrate;
 mod options;

@@ -37,6 +37,7 @@ use super::{
     app_rollout::{subject, work},
     behind, data,
     journal::Journal,
+    jump,
     migrate::Migrations,
     options::Upgrade,
     record::{self, Record},
@@ -210,6 +211,16 @@ pub(super) async fn prepare(
         let after = transition.after.unwrap_or_default();
         return Err(Error::DetachedMigration { after });
     }
+
+    // Where a plugin migrates, it may know how; data that comes back is of its own version.
+    let jumps = match options.restoring || options.data.is_some() || resumed.is_some() {
+        true => Vec::new(),
+        false => jump::jumps(&work),
+    };
+    if guard.is_some() && migrations.is_empty() && !jumps.is_empty() {
+        return Err(Error::DatabaseJump { app: app.entry.name.to_string(), jumps });
+    }
+    plan.warnings.extend(jumps.into_iter().map(|jump| format!("{jump}: it may refuse its files")));
 
     // Of one that is resumed, what ran before is in its journal alone.
     let way_back = match resumed {

@@ -4,7 +4,7 @@
 //! Data does not go back by itself. Where it was migrated since, old code may destroy it,
 //! so that needs a word of the operator.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::{
     app::{App, Context, Error, OnServer, replay::replay},
     backup::{self, set::SetId},
     compose::Warning,
+    engine::{Scope, if_there},
     home::AppGuard,
     owner::{
         history::Line,
@@ -153,9 +154,33 @@ pub async fn find_release(
     let other_version = known[0].pin != known[index].pin;
     let release = known.into_iter().nth(index).ok_or_else(|| Error::NotDeployed { app })?;
     let row = ReleaseRow::of(&release);
+    require_parts(on_server, &release).await?;
     let engine = Arc::clone(&on_server.engine);
     let app = replay(&context.home, &on_server.entry, engine, release)?;
     Ok(WayBack { app, release: row, migrated: since.migrated, set: since.set, other_version })
+}
+
+/// Fails if a secret or a config is gone that a release needs: their contents are nowhere
+/// else.
+async fn require_parts(on_server: &OnServer, release: &Release) -> Result<(), Error> {
+    let engine = on_server.engine.beneath();
+    let secrets = engine.secrets(Scope::All).await?;
+    let secrets: BTreeSet<String> =
+        secrets.into_iter().filter_map(|secret| secret.spec?.name).collect();
+    let missing = release.secrets.difference(&secrets);
+    let mut gone: Vec<String> =
+        missing.map(|name| format!("the secret `{}`", line(name))).collect();
+    // One by one: a list of configs carries their contents.
+    for name in &release.configs {
+        if if_there(engine.config(name).await)?.is_none() {
+            gone.push(format!("the config `{}`", line(name)));
+        }
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let app = on_server.entry.name.to_string();
+    Err(Error::ReleaseIncomplete { app, release: release.name(), gone })
 }
 
 /// Whether something newer than the last release was brought, and failed.

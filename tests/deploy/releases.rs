@@ -246,3 +246,43 @@ async fn what_was_changed_by_hand_is_seen_and_goes() {
     good(&run);
     good(&world.app(second, &["drift", "--exit-code"]));
 }
+
+#[test]
+fn a_release_that_lacks_a_config_says_so() {
+    let world = World::simulated();
+    good(&world.app(&world.first, &["deploy"]));
+    world.set(&world.first, "PAGE=v2");
+    good(&world.app(&world.first, &["deploy"]));
+    let swarm = world.first.path("potluck/state/simulated/simulated/swarm.json");
+    let mut state: Value = serde_json::from_slice(&fs::read(&swarm).unwrap()).unwrap();
+    let configs = state["configs"].as_array_mut().unwrap();
+    configs.retain(|config| config["Spec"]["Name"] != "r_example_page_v1");
+    fs::write(&swarm, state.to_string()).unwrap();
+    let run = world.app(&world.first, &["rollback"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("it needs what is gone: the config `r_example_page_v1`"), "{run}");
+}
+
+#[test]
+fn a_database_does_not_get_the_files_of_another_major_version() {
+    let lab = folder();
+    for (release, image) in [("1.0.0+15", "postgres:15.3"), ("2.0.0+16", "postgres:16-alpine")] {
+        lab.write("tiny/.env.sample", "TYPE=tiny\n");
+        let compose = format!(
+            "services:\n  db:\n    image: {image}\n    volumes: ['data:/var/lib/postgresql/data']\n    \
+             deploy: {{update_config: {{monitor: 1ms}}}}\nvolumes:\n  data:\n"
+        );
+        lab.write("tiny/compose.yml", &compose);
+        lab.release(release);
+    }
+    let new = ["--version", "1.0.0+15", "--domain", "d.example", "--server=simulated"];
+    good(&lab.run(&[&["app", "new", "./tiny"][..], &new].concat()));
+    good(&lab.run(&["app", "deploy", "d.example", "-n"]));
+    let dry = lab.run(&["app", "upgrade", "d.example", "--dry-run"]);
+    good(&dry);
+    assert!(dry.stderr.contains("db: postgres 15 → 16, on the volume `d_example_data`"), "{dry}");
+    let run = lab.run(&["app", "upgrade", "d.example", "-n"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("a database of another major version"), "{run}");
+    assert!(run.stderr.contains("a volume of another name"), "{run}");
+}
