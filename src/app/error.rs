@@ -163,15 +163,8 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The data of an app was migrated since a release.
-    #[error("the data of {app} was migrated since {release} (version {version}): {}", migrated.join("; "))]
-    DataMigrated {
-        app: String,
-        release: String,
-        version: String,
-        migrated: Vec<String>,
-        /// The backup set with the data of that release, where there is one.
-        set: Option<String>,
-    },
+    #[error("{0}")]
+    DataMigrated(Box<DataMigrated>),
     /// A database would have to use the files of another major version.
     #[error(
         "{app} would get a database of another major version on the files of the old one, which \
@@ -291,6 +284,42 @@ impl From<rollout::Error> for Error {
         match error {
             rollout::Error::Engine(error) => Error::Engine(error),
             error => Error::Rollout(error),
+        }
+    }
+}
+
+/// A release whose code may be unable to use the data as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataMigrated {
+    pub app: String,
+    pub release: String,
+    pub version: String,
+    /// What migrated it since, for people.
+    pub migrated: Vec<String>,
+    /// The backup set with the data of that release, where there is one.
+    pub set: Option<String>,
+}
+
+impl fmt::Display for DataMigrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DataMigrated { app, release, version, migrated, .. } = self;
+        let since = migrated.join("; ");
+        write!(f, "the data of {app} was migrated since {release} (version {version}): {since}")
+    }
+}
+
+impl DataMigrated {
+    /// What to type next.
+    fn next(&self) -> String {
+        let DataMigrated { app, release, set, .. } = self;
+        let keeps = "--keep-data starts the old version on the migrated data, which it may be unable \
+                     to read, or damage";
+        match set {
+            Some(_) => format!(
+                "`potluck app rollback {app} {release} --data` brings the data of that time back, \
+                 too, and loses what was written since; {keeps}"
+            ),
+            None => format!("no backup was taken right after that release; {keeps}"),
         }
     }
 }
@@ -483,7 +512,7 @@ impl Hint for Error {
                  backup; `potluck app history {app}` shows this one"
             )),
             Error::UpgradeNotUndone { app, set, .. } => Some(format!(
-                "the data from before is in the backup {set}: `potluck backup restore {app} {set}`, \
+                "the previous data is in the backup {set}: `potluck backup restore {app} {set}`, \
                  once `potluck app errors {app}` shows what is wrong"
             )),
             Error::NoRelease { app, known, .. } => Some(match known.as_slice() {
@@ -493,16 +522,7 @@ impl Hint for Error {
                 ),
                 known => format!("there are: {}", known.join("; ")),
             }),
-            Error::DataMigrated { app, release, set, .. } => Some(match set {
-                Some(_) => format!(
-                    "`potluck app rollback {app} {release} --data` brings the data of that time \
-                     back, too, and loses what was written since; --keep-data starts the old \
-                     version on the migrated data, which it may be unable to read, or damage"
-                ),
-                None => "no backup was taken right after that release; --keep-data starts the old \
-                     version on the migrated data, which it may be unable to read, or damage"
-                    .to_owned(),
-            }),
+            Error::DataMigrated(migrated) => Some(migrated.next()),
             Error::DatabaseJump { app, .. } => Some(format!(
                 "in the recipe, give the database of the new version a volume of another name (the \
                  old one is kept), take a dump with `potluck backup create {app}` first, and \

@@ -42,7 +42,7 @@ use crate::{
 
 pub use causes::{CauseRow, Causes, causes};
 pub use checks::{new_settings, reserved_findings};
-pub use error::{Error, Left, MigrationFailed, Taken, Unfinished};
+pub use error::{DataMigrated, Error, Left, MigrationFailed, Taken, Unfinished};
 pub use half_restored::half_restored;
 pub use load::{load, load_deployed, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};

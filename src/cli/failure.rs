@@ -312,7 +312,7 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         | Error::NeedsTakeover(_)
         | Error::NeedsDowngrade(_)
         | Error::NeedsPull(_)
-        | Error::DataMigrated { .. }
+        | Error::DataMigrated(_)
         | Error::DataLeft { .. }
         | Error::PlanChanged { .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,

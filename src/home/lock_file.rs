@@ -28,7 +28,7 @@ pub struct LockFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The operation whose release this folder knows as the last: a colleague's later one
-    /// is not overwritten without a word.
+    /// is not silently overwritten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// By the plugin's name in `recipe.yml`.

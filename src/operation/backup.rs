@@ -415,7 +415,7 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
 async fn alone(context: &Context, entry: &AppEntry) -> Result<File, Error> {
     let folder = context.home.state().join("locks");
     let path = folder.join(format!("{}.repository", entry.server));
-    let failed = |source| Error::Io { action: "locking".into(), path: path.clone(), source };
+    let failed = |source| Error::Io { action: "locking", path: path.clone(), source };
     fs::create_dir_all(&folder).map_err(failed)?;
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;

@@ -1,5 +1,5 @@
 //! A folder that is behind: somebody else deployed the app since, with other settings or
-//! another version, and a deploy from here would undo that without a word.
+//! another version, and a deploy from here would silently undo that.
 
 use crate::{
     app::{App, Behind, Context, Error, version},

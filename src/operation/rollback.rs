@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    app::{App, Context, Error, OnServer, replay::replay},
+    app::{App, Context, DataMigrated, Error, OnServer, replay::replay},
     backup::{self, set::SetId},
     compose::Warning,
     engine::{Scope, if_there},
@@ -117,7 +117,7 @@ pub struct WayBack {
     pub migrated: Vec<String>,
     /// The backup set with the data of that time, if one was taken right after it.
     pub set: Option<String>,
-    /// Whether the recipe's version is another than what runs.
+    /// Whether what runs has another version of the recipe.
     pub other_version: bool,
 }
 
@@ -152,7 +152,7 @@ pub async fn find_release(
     };
     let since = Since::of(&known, index, &lines);
     let other_version = known[0].pin != known[index].pin;
-    let release = known.into_iter().nth(index).ok_or_else(|| Error::NotDeployed { app })?;
+    let release = known.into_iter().nth(index).ok_or(Error::NotDeployed { app })?;
     let row = ReleaseRow::of(&release);
     require_parts(on_server, &release).await?;
     let engine = Arc::clone(&on_server.engine);
@@ -286,7 +286,7 @@ pub enum Data {
     /// Nothing was said: such a rollback is refused.
     #[default]
     Unsaid,
-    /// It stays as it is, whatever the old code does with it.
+    /// It is kept as it is, at the operator's risk.
     Keep,
     /// That of the release's time comes back.
     Back(backup::Options),
@@ -350,7 +350,8 @@ fn allow(way: WayBack, data: Data) -> Result<(App, Option<DataBack>), Error> {
     }
     if !migrated.is_empty() && matches!(data, Data::Unsaid) {
         let ReleaseRow { release, version, .. } = release;
-        return Err(Error::DataMigrated { app: name, release, version, migrated, set });
+        let migrated = DataMigrated { app: name, release, version, migrated, set };
+        return Err(Error::DataMigrated(Box::new(migrated)));
     }
     let mut warn = |message: String| app.warnings.push(Warning { message, position: None });
     if !migrated.is_empty() {
@@ -371,10 +372,12 @@ fn allow(way: WayBack, data: Data) -> Result<(App, Option<DataBack>), Error> {
 mod tests {
     use super::*;
 
-    /// Releases, newest first: number, what migrated, the set before, what it replays and
-    /// whether with data.
-    fn known(all: &[(u64, bool, Option<&str>, Option<u64>, bool)]) -> Vec<Release> {
-        type Row<'a> = (u64, bool, Option<&'a str>, Option<u64>, bool);
+    /// Number, whether data was migrated, the set before, what it replays and whether with
+    /// data.
+    type Row<'a> = (u64, bool, Option<&'a str>, Option<u64>, bool);
+
+    /// Newest first.
+    fn known(all: &[Row<'_>]) -> Vec<Release> {
         let release = |&(number, migrated, set, replays, restored): &Row<'_>| -> Release {
             let migrated: Vec<&str> = if migrated { vec!["a: migrate 1"] } else { vec![] };
             let value = serde_json::json!({

@@ -102,11 +102,7 @@ pub(super) async fn prepare(
 }
 
 fn no_safety(entry: &AppEntry, error: &backup::Error) -> Error {
-    Error::NoSafety {
-        app: entry.name.to_string(),
-        reason: error.to_string(),
-        hint: error.hint().map(Into::into),
-    }
+    Error::NoSafety { app: entry.name.to_string(), reason: error.to_string(), hint: error.hint() }
 }
 
 impl Safety {

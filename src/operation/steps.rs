@@ -34,7 +34,7 @@ use super::{
     migrate::{Migrations, Stopped},
     record::Record,
     releases,
-    restore::steps_of_data,
+    restore::steps::steps_of_data,
     restores::{DataBack, On},
     safety::{BACKUP, Safety},
 };
@@ -461,7 +461,7 @@ fn data_left(app: &App, data: &DataBack, error: &backup::Error) -> Error {
         app: app.entry.name.to_string(),
         set: data.set.to_string(),
         reason: error.to_string(),
-        hint: error.hint().map(Into::into),
+        hint: error.hint(),
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     journal::Journal,
     options::Upgrade,
     recover::undo_services,
-    restore::{DUMPS, Restore, prepare_restore},
+    restore::{Restore, prepare_restore, steps::DUMPS},
     restores::{Begun, DataBack, Means, On, Restores},
 };
 

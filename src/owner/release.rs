@@ -4,7 +4,7 @@
 //! A release is recorded when a deploy, an upgrade or a rollback is complete and its
 //! services were seen to run. It has everything that is needed to bring them back without
 //! the recipe, except the contents of secrets and configs: those stay on the swarm for as
-//! long as a kept release names them. Foreign data, as journals are: whoever replays one
+//! long as a kept release names them. Foreign data, as journals are: replaying one
 //! asks for consent as for any other deploy.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -157,7 +157,7 @@ pub(crate) fn changed(
 }
 
 impl Release {
-    /// Whether it brings the same as another, whoever deployed it.
+    /// Whether it brings the same as another.
     pub fn is_same(&self, other: &Release) -> bool {
         let of = |release: &Release| {
             let same = Release {

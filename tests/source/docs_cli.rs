@@ -11,6 +11,7 @@ const CHANGE: (&str, &str) = ("rollout/plan.rs", "Change");
 const GRANT: (&str, &str) = ("cli/grants.rs", "GrantRow");
 const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
 const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
+const RELEASE: (&str, &str) = ("operation/rollback.rs", "ReleaseRow");
 const REACHED: (&str, &str) = ("rollout/state/reached.rs", "Reached");
 
 /// Each command with a value of its own.
@@ -41,6 +42,14 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app ls", &[("cli/app/ls.rs", "Row")]),
     ("app check", &[("cli/app/check.rs", "Report"), ("cli/app/check.rs", "Row"), FINDING]),
     ("app deploy", &[("operation/options.rs", "DeployReport"), PLAN, CHANGE, REACH, REACHED]),
+    (
+        "app upgrade",
+        &[
+            ("cli/app/upgrade/one.rs", "Newest"),
+            ("cli/app/upgrade/one.rs", "Report"),
+            ("cli/app/upgrade/many.rs", "Row"),
+        ],
+    ),
     ("app plan", &[("cli/app/plan.rs", "Planned"), PLAN, CHANGE, REACH]),
     ("app ps", &[("rollout/state/ps.rs", "TaskRow")]),
     ("app errors", &[("app/causes/mod.rs", "Causes"), ("app/causes/mod.rs", "CauseRow")]),
@@ -71,10 +80,12 @@ const COMMANDS: &[(&str, Types)] = &[
         &[
             ("cli/app/history.rs", "Report"),
             ("owner/history.rs", "Line"),
+            RELEASE,
             ("app/error.rs", "Unfinished"),
             ("owner/journal.rs", "Step"),
         ],
     ),
+    ("app drift", &[("cli/app/drift.rs", "Row"), ("operation/drift.rs", "Drift"), RELEASE, CHANGE]),
     (
         "app show",
         &[
@@ -118,7 +129,8 @@ const COMMANDS: &[(&str, Types)] = &[
 ];
 
 /// Rows without fields of their own: another's, or whatever a file says.
-const WITHOUT: &[&str] = &["stack lint", "stack ps", "app config", "stack config", "plugin run"];
+const WITHOUT: &[&str] =
+    &["stack lint", "stack ps", "app config", "app rollback", "stack config", "plugin run"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

@@ -40,7 +40,7 @@ the command ends with exit code 6 and names the flags to pass. A deploy that fai
 and was rolled back ends with exit code 4.
 
 JSON: {app, stack, version, plan: {changes, warnings, reach, on_failure},
-changed, completed, stopped, seconds}; a change is {kind, name, action, details}, a reach
+set, changed, completed, stopped, seconds}; a change is {kind, name, action, details}, a reach
 {service, reach, meaning, state}, its state `agreed`, `new` or `shown`; `completed` are
 services that ended with exit code 0, `stopped` those without replicas.")]
 pub struct Args {

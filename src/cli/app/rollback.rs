@@ -24,7 +24,7 @@ use crate::{
 /// unable to read it, or damage it: then this stops. With --data, the data of the backup
 /// that was taken before that upgrade comes back as well; this needs the recipe.
 ///
-/// The settings in this folder stay as they are, except the version that they pin: look at
+/// The settings in this folder are kept, except the version that they pin: look at
 /// `potluck app plan` before the next deploy. Plugins are not called.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\

@@ -9,6 +9,7 @@
 //! and starts.
 
 mod services;
+pub(super) mod steps;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
@@ -16,7 +17,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use self::services::{Services, Start};
+use self::{
+    services::{Services, Start},
+    steps::{
+        AFTER_RESTORE, BEFORE_RESTORE, DUMPS, EXCHANGE, ITEMS, STAGE, START, START_DATA, STOP,
+        steps,
+    },
+};
 use super::{
     journal::{self, Journal, stays_unfinished},
     lease::{Lease, leased_anyway},
@@ -42,7 +49,7 @@ use crate::{
     engine::{Engine, Scope},
     home::AppGuard,
     hooks::{self, Guarding},
-    owner::journal::{self as kept, Before, Entry, Marks, Outcome, Step, Undo},
+    owner::journal::{self as kept, Before, Entry, Marks, Outcome},
     plugin::{Finding, Hooks, Role},
     rollout::state::wanted::without_tasks,
     text::line,
@@ -500,40 +507,6 @@ impl Restore {
         self.services = Services::all(app, Start::Of(Box::new(release))).await?;
         Ok(self)
     }
-}
-
-const STAGE: &str = "volumes beside the live ones";
-const BEFORE_RESTORE: &str = "before-restore";
-const STOP: &str = "stop services";
-const EXCHANGE: &str = "exchange volumes";
-const START_DATA: &str = "start data stores";
-pub(in crate::operation) const DUMPS: &str = "restore dumps";
-const START: &str = "start services";
-const ITEMS: &str = "restore the plugins' items";
-const AFTER_RESTORE: &str = "after-restore and checks";
-
-/// The steps of a restore until its data is there, as the journal of a rollback has them.
-pub(in crate::operation) fn steps_of_data() -> Vec<Step> {
-    let mut steps = steps();
-    steps.retain(|step| ![START, ITEMS, AFTER_RESTORE].contains(&&*step.name));
-    steps
-}
-
-/// The steps of a restore, as its journal has them.
-fn steps() -> Vec<Step> {
-    [
-        (STAGE, Undo::Nothing),
-        (BEFORE_RESTORE, Undo::Nothing),
-        (STOP, Undo::Start),
-        (EXCHANGE, Undo::Never),
-        (START_DATA, Undo::Nothing),
-        (DUMPS, Undo::Nothing),
-        (START, Undo::Nothing),
-        (ITEMS, Undo::Nothing),
-        (AFTER_RESTORE, Undo::Nothing),
-    ]
-    .map(|(name, undo)| Step::new(name, undo))
-    .into()
 }
 
 /// Writes down what was known before: the set of an earlier restore that did not finish,

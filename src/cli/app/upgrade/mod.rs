@@ -37,9 +37,9 @@ Examples:
 Several apps are upgraded four at a time, each in the end or not at all; one that fails
 keeps no other from being upgraded. Exit code 3 means that some failed.
 
-JSON of one app: as `app deploy --json`, and {before, set}. Of several: a list of {app,
-server, before, after, changes, outcome, error, seconds}, its outcome `newest`, `planned`,
-`upgraded`, `undone` or `failed`.")]
+JSON: as `app deploy --json`, and {before}; of several apps a list of {app, server, before,
+after, changes, outcome, error, seconds}, its outcome `newest`, `planned`, `upgraded`,
+`undone` or `failed`.")]
 pub struct Args {
     /// The app, by its domain, or a pattern with `*`
     #[arg(value_name = "APP", required_unless_present = "all", conflicts_with = "all")]

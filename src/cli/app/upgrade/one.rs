@@ -101,7 +101,9 @@ pub fn run(args: &Args, session: &Session, name: &AppName) -> Outcome {
     session.report(&report, &args.json, |report| {
         session.ui.say(told(report.deploy, args.dry_run, false));
         if let (false, Some(set)) = (args.dry_run, &report.deploy.set) {
-            session.ui.say(format_args!("The data from before is in the backup {set}."));
+            session
+                .ui
+                .say(format_args!("The data of the previous version is in the backup {set}."));
         }
         Ok(())
     })
