@@ -492,7 +492,7 @@ fn a_removal_that_is_killed() {
         deploy(world);
         good(&world.first.run(&["app", "undeploy", APP, "--yes"]));
     };
-    let command = &["app", "rm", APP, "--yes"];
+    let command = &["app", "rm", APP, "--yes", "--no-backup"];
     crash(&Case { name: "removal", ready, command, ends: Ends::Gone });
 }
 
@@ -544,8 +544,8 @@ fn no_command_passes_over_an_operation_that_did_not_end() {
         &["app", "deploy", APP, "-n"][..],
         &["app", "deploy", APP, V2, "-n"],
         &["app", "undeploy", APP, "-y"],
-        &["app", "rm", APP, "-y"],
-        &["app", "rm", APP, "-y", "--force"],
+        &["app", "rm", APP, "-y", "--no-backup"],
+        &["app", "rm", APP, "-y", "--force", "--no-backup"],
         &["backup", "create", APP],
     ] {
         let refused = world.first.run(command);
@@ -575,13 +575,13 @@ fn a_removal_names_each_thing_that_goes_before_it_asks() {
     let Some(world) = World::new() else { return };
     deploy(&world);
     good(&world.first.run(&["app", "undeploy", APP, "-y"]));
-    let asked = world.first.run(&["app", "rm", APP]);
+    let asked = world.first.run(&["app", "rm", APP, "--no-backup"]);
     assert_eq!(asked.code, 6, "{asked}");
     for words in ["Deletes the volumes c_example_data.", "Deletes the settings and the lock file"] {
         assert!(asked.stderr.contains(words), "{asked}");
     }
     assert!(world.volume().join("page").exists());
-    good(&world.first.run(&["app", "rm", APP, "-y"]));
+    good(&world.first.run(&["app", "rm", APP, "-y", "--no-backup"]));
     assert!(!world.volume().exists());
 }
 
