@@ -39,11 +39,11 @@ impl Changed {
                 What::Undeploy if line.outcome == Outcome::Done => {
                     changed.undeployed = Some(line.ended);
                 }
+                What::Undeploy | What::Remove | What::Backup | What::Rotate => {}
                 // What failed may have migrated data, too.
-                What::Deploy | What::Restore => {
+                _ => {
                     changed = Changed { last: Some((line.what, line.ended)), undeployed: None };
                 }
-                _ => {}
             }
         }
         changed

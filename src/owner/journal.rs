@@ -47,6 +47,7 @@ pub enum What {
     Remove,
     Backup,
     Restore,
+    Rotate,
 }
 
 impl fmt::Display for What {
@@ -57,6 +58,7 @@ impl fmt::Display for What {
             What::Remove => "removal",
             What::Backup => "backup",
             What::Restore => "restore",
+            What::Rotate => "rotation of secrets",
         })
     }
 }
@@ -73,6 +75,10 @@ pub enum Undo {
     Services,
     /// Services that were stopped start again.
     Start,
+    /// The new version of a secret is removed.
+    Secrets,
+    /// The settings get back what they said, in the folder that it was begun in.
+    Settings,
     /// There is no way back once it began: only finishing.
     Never,
 }
@@ -84,6 +90,8 @@ impl fmt::Display for Undo {
             Undo::Tell => "undone by telling the plugin",
             Undo::Services => "undone by restoring the services' specs",
             Undo::Start => "undone by starting the services again",
+            Undo::Secrets => "undone by removing the new version",
+            Undo::Settings => "undone by restoring the settings",
             Undo::Never => "cannot be undone",
         })
     }
@@ -211,9 +219,23 @@ pub(crate) struct Entry {
     /// What did not exist and is made: goes when the operation is undone. Never volumes.
     #[serde(default)]
     pub made: Vec<(MadeKind, String)>,
+    /// The secrets that get a new version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotated: Vec<Rotated>,
     /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
     pub marks: Option<Marks>,
+}
+
+/// A secret that gets a new version; never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rotated {
+    /// As the recipe calls it.
+    pub name: String,
+    /// The setting with its version.
+    pub key: String,
+    pub from: String,
+    pub to: String,
 }
 
 /// The kinds of objects that an undone operation removes.
@@ -441,6 +463,7 @@ mod tests {
             services: vec![Before { id: "s1".into(), spec: api::ServiceSpec::default() }],
             ran: true,
             made: vec![(MadeKind::Config, "a_example_c".into())],
+            rotated: Vec::new(),
             marks: Some(Marks::default()),
         }
     }

@@ -8,15 +8,16 @@ use zeroize::Zeroizing;
 use crate::{
     app,
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::{AppArg, JsonArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
     },
     home::{AppEntry, Home},
+    operation,
     recipe::Version,
-    secrets::{self, Generated, Keeper, Made},
+    secrets::{Generated, Keeper, Made},
     text::line,
 };
 
@@ -38,6 +39,9 @@ inserted, and of those that the server lacks while an encrypted copy exists.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
+
+    #[command(flatten)]
+    lock: LockArg,
 
     /// Only these
     #[arg(value_name = "NAME")]
@@ -70,7 +74,7 @@ struct MadeRow<'a> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let (made, keeper) = generate(session, &home, &entry, &args.names)?;
+    let (made, keeper) = generate(session, &home, &entry, &args.names, &args.lock)?;
     if args.json.json {
         let rows = made.made.iter().map(|new| MadeRow {
             name: line(&new.name),
@@ -106,7 +110,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 /// # Errors
 /// When the server doesn't answer or refuses.
 pub fn generate_missing(session: &Session, home: &Home, entry: &AppEntry) -> Result<(), Failure> {
-    let (made, keeper) = generate(session, home, entry, &[])?;
+    let (made, keeper) = generate(session, home, entry, &[], &LockArg::none())?;
     tell(session, entry, &made);
     warn_not_kept(session, &made, &keeper);
     Ok(())
@@ -123,8 +127,11 @@ fn generate(
     home: &Home,
     entry: &AppEntry,
     names: &[String],
+    lock: &LockArg,
 ) -> Result<(Made, Keeper), Failure> {
-    let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(home, entry, "the making of secrets", lock)?;
+    let operating =
+        session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(lock);
     wait("interrupted: some secrets may be made; run it again for the rest", async {
         let app = app::load(&operating.context, entry, &Version::Newest).await?;
         let keeper = super::keeper(home, &app)?;
@@ -135,7 +142,8 @@ fn generate(
         if names.is_empty() {
             plans = super::survey(&app).complete()?;
         }
-        let made = secrets::generate(app.engine.as_ref(), &entry.name, &plans, &keeper).await?;
+        let context = &operating.context;
+        let made = operation::generate_secrets(context, &guard, &app, &plans, &keeper).await?;
         Ok((made, keeper))
     })
 }
