@@ -281,6 +281,9 @@ mod tests {
         }
     }
 
+    /// What it is about, the sets, the history, what a backup saves, what is said.
+    type Case<'a> = (&'a str, Vec<SetSummary>, Vec<Line>, Option<&'a [&'a str]>, &'a str);
+
     #[test]
     fn the_newest_complete_set_counts_and_has_to_be_recent() {
         const NEW: &str = "20260105T100000Z-cccccc";
@@ -289,7 +292,7 @@ mod tests {
         let all: Option<&[&str]> = Some(&["dump/db.sql", "volume/data"]);
         let items: &[&str] = &["dump/db.sql", "settings/settings", "volume/data"];
         let done = Outcome::Done;
-        let cases: &[(&str, Vec<SetSummary>, Vec<Line>, Option<&[&str]>, &str)] = &[
+        let cases: &[Case] = &[
             ("no set", vec![], vec![], all, "w has data to lose, and no backup of it is in /r"),
             (
                 "only what did not finish",

@@ -3,10 +3,12 @@
 //! Each first makes a plan from (recipe, settings, live state) and then carries it
 //! out, telling [`crate::progress`] what happens.
 
+mod agreed;
 mod app_rollout;
 mod backup;
 mod data;
 mod deploy;
+mod folder;
 mod journal;
 mod lease;
 mod migrate;
@@ -25,6 +27,7 @@ mod unfinished;
 
 pub use backup::{ItemReport, SetReport, back_up};
 pub use deploy::{deploy, plan};
+pub use folder::{confirm_stack, remember_sample, revoke_grants};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};

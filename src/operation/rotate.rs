@@ -57,7 +57,7 @@ pub async fn rotate(
             rotated: rotated.collect(),
             ..journal::entry_of(lease, &app.entry.name, What::Rotate)
         };
-        // Whoever is asked for them later finds out now.
+        // Before anything is begun.
         let found = app.engine.secrets(Scope::All).await?;
         let names = found.iter().filter_map(|secret| secret.spec.as_ref()?.name.as_ref());
         let taken = |to: &&SecretPlan| names.clone().any(|name| *name == to.full_name);
@@ -161,7 +161,7 @@ fn rotations(app: &App, entry: &Entry) -> Result<Vec<(SecretPlan, String)>, Erro
         let plan = survey().any_version(name).map_err(|_| unknown())?;
         let key = plan.key.clone().ok_or_else(unknown)?;
         if !is_version(to) {
-            return Err(other("it names what is no version of a secret".into()));
+            return Err(other("it names an invalid version of a secret".into()));
         }
         found.push((plan.in_version(to)?.ok_or_else(unknown)?, key));
     }

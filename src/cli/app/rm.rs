@@ -15,7 +15,7 @@ use crate::{
         ui::clean,
     },
     home::{AppEntry, AppGuard},
-    operation::{self, Leftovers, Look},
+    operation::{self, Lease, Leftovers, Look},
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
@@ -96,14 +96,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 async fn look(context: &Context, guard: &AppGuard) -> Result<(Leaving, Leftovers), app::Error> {
     let leaving = Leaving::load(context, guard.app()).await?;
-    match operation::leftovers(&leaving).await {
-        // Perhaps because another operation has it.
-        Err(still @ app::Error::StillDeployed { .. }) => {
-            operation::refuse_taken(&leaving.on_server.engine).await?;
-            Err(still)
+    let engine = &leaving.on_server.engine;
+    let left = match operation::leftovers(&leaving).await {
+        // Perhaps another operation is at work: it is waited for, or named.
+        Err(app::Error::StillDeployed { .. }) => {
+            let again = async |_: &Lease| operation::leftovers(&leaving).await;
+            operation::leased(context, engine, guard, "a removal", again).await?
         }
-        left => Ok((leaving, left?)),
+        left => left?,
+    };
+    if context.lock_wait.is_zero() {
+        operation::refuse_taken(engine).await?;
     }
+    Ok((leaving, left))
 }
 
 /// Stops before an operator is asked to delete data that no good backup has.
