@@ -133,4 +133,4 @@ fi
 run potluck app run "$domain" app -- cat /var/www/html/wp-content/uploads/recipe.txt
 
 say "done: http://127.0.0.1:$port/ (as host $domain). To remove it all:"
-printf '  potluck app undeploy %s && potluck app rm %s\n' "$domain" "$domain" >&2
+printf '  potluck app undeploy %s && potluck app rm %s --no-backup\n' "$domain" "$domain" >&2

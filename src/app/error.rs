@@ -271,7 +271,9 @@ impl Error {
     /// What the engine said, where that is the error.
     pub(crate) fn of_engine(&self) -> Option<&crate::engine::Error> {
         match self {
-            Error::Engine(error) => Some(error),
+            Error::Engine(error) | Error::Secrets(crate::secrets::Error::Engine(error)) => {
+                Some(error)
+            }
             Error::Migration(failed) => failed.source.of_engine(),
             _ => None,
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::{
+    recent::NotSaved,
     restic::Unreadable,
     set::SetId,
     volume::{NoView, user::VolumeUser},
@@ -192,6 +193,9 @@ pub enum Error {
     #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
+    /// An app that is to be removed for good has data that no good backup holds.
+    #[error("{0}")]
+    NotSaved(Box<NotSaved>),
     #[error("no complete backup of {app} is in the repository")]
     NoSet { app: String },
     #[error("no backup of {app} is called `{wanted}`")]
@@ -329,6 +333,7 @@ impl Hint for Error {
             Error::Plugin(e) => e.hint(),
             Error::Operation(e) => e.hint(),
             Error::AfterBackup { source, .. } => source.hint(),
+            Error::NotSaved(not_saved) => Some(not_saved.hint()),
             Error::NothingYet { app } => Some(format!("run `potluck app deploy {app}` first")),
             Error::NotStarted { app, .. } => {
                 Some(format!("start them with `potluck app deploy {app}`"))

@@ -12,6 +12,7 @@
 mod error;
 pub(crate) mod known;
 pub(crate) mod options;
+pub(crate) mod recent;
 pub mod repository;
 pub mod restic;
 pub(crate) mod restore;
@@ -22,6 +23,7 @@ pub(crate) mod warnings;
 
 pub use error::Error;
 pub use options::Options;
+pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
 pub use set::manifest::Manifest;
 pub use set::snapshots::{Listed, Sets, Which, snapshots};

@@ -159,6 +159,13 @@ pub struct LockArg {
     pub lock_wait: Duration,
 }
 
+impl LockArg {
+    /// That does not wait.
+    pub fn none() -> Self {
+        LockArg { lock_wait: Duration::ZERO }
+    }
+}
+
 /// For commands that lint, or deploy what lint looks at.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct StrictArg {

@@ -331,6 +331,7 @@ impl From<crate::backup::Error> for Failure {
             Error::Operation(error) => exit_of_operation(error),
             Error::AfterBackup { .. } | Error::Verify { .. } => Exit::PARTLY,
             Error::Locked { .. } => Exit::LOCKED,
+            Error::NotSaved(_) => Exit::NEEDS_CONSENT,
             Error::Cancelled { .. } | Error::Interrupted => Exit::INTERRUPTED,
             _ => Exit::FAILED,
         };

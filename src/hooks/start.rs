@@ -50,13 +50,14 @@ pub async fn prepare(
     context: &Context,
     app: &App,
     plugin: &str,
+    guarding: Guarding<'_>,
 ) -> Result<Option<(Plugin, Surroundings)>, Error> {
     let components = app.components()?;
     let Some(component) = components.iter().find(|c| c.entry.name == plugin) else {
         return Ok(None);
     };
     check_flags(context, app, &components)?;
-    agree(context, app, &components, Guarding::WhileWriting)?;
+    agree(context, app, &components, guarding)?;
     let plugin = component.load(&context.runtime).await?;
     let surroundings = surroundings(context, app, component, plugin)?;
     Ok(Some((plugin.clone(), surroundings)))

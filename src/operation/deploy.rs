@@ -28,6 +28,7 @@ use crate::{
 
 use super::{
     DeployOptions, DeployReport,
+    agreed::is_within,
     app_rollout::{Wanted, rollout, work},
     data,
     journal::{self, Journal},
@@ -123,8 +124,9 @@ async fn run(
         return carry_out(context, guard, app, options, &rollout, prepared, Of::Nothing).await;
     }
     let engine = Arc::clone(&app.engine);
+    let recorded = engine.record_id().await?;
     leased(context, &engine, guard, "a deploy", async |lease| {
-        let prepared = anew(context, guard, app, options, &rollout, prepared).await?;
+        let prepared = anew(context, guard, app, options, &rollout, prepared, recorded).await?;
         carry_out(context, guard, app, options, &rollout, prepared, Of::Lease(lease)).await
     })
     .await
@@ -139,16 +141,21 @@ async fn anew(
     options: &DeployOptions,
     rollout: &Rollout<'_>,
     prepared: Prepared,
+    recorded: Option<String>,
 ) -> Result<Prepared, Error> {
     let live = rollout.live().await?;
     let work = work(rollout, app, &live, &prepared.images).await?;
-    if work.plan().changes == prepared.work.plan().changes {
+    let is_same = work.plan().changes == prepared.work.plan().changes;
+    // A removal that was waited for took the record along, and what it had claimed.
+    if is_same && app.engine.record_id().await? == recorded {
         return Ok(Prepared { live, work, ..prepared });
     }
+    let agreed = prepared.plan.changes.clone();
     // Its plugins end before others of the same names start.
     drop(prepared);
     let prepared = prepare(context, rollout, Some(guard), app, options, None).await?;
-    match prepared.due.is_none() || context.consent.changed_plan(&prepared.plan) {
+    let is_agreed = prepared.due.is_none() || is_within(&prepared.plan.changes, &agreed);
+    match is_agreed || context.consent.changed_plan(&prepared.plan) {
         true => Ok(prepared),
         false => Err(Error::PlanChanged { app: app.entry.name.to_string() }),
     }

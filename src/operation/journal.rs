@@ -335,6 +335,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         services: Vec::new(),
         ran: false,
         made: Vec::new(),
+        rotated: Vec::new(),
         marks: None,
     }
 }

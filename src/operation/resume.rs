@@ -18,6 +18,7 @@ use crate::{
     },
     plugin::{Role, Transition},
     recipe::Version,
+    secrets::{self, Keeper},
 };
 
 use super::{
@@ -30,6 +31,7 @@ use super::{
     recover::{restore_files, take_over, undo_services},
     restore::prepare_restore,
     rollback::{data_of, load_again},
+    rotate::{finish_rotation, undo_rotation},
     safety::{BACKUP, Safety},
     steps::before_deploy,
     undeploy::{finish_removal, finish_undeploy},
@@ -44,6 +46,8 @@ const TASK_PATIENCE: Duration = Duration::from_secs(300);
 pub enum Resumed {
     Deployed(Box<DeployReport>),
     Undeployed,
+    /// The next deploy uses the new secrets.
+    Rotated,
     /// Its settings in this folder are still there.
     Removed,
     BackedUp(SetReport),
@@ -162,6 +166,19 @@ pub async fn resume(
             })
             .await
         }
+        What::Rotate => {
+            let loaded = app::load(context, app, &Version::Newest).await?;
+            let keeper = Keeper::of(&context.home, app, &loaded.name)
+                .map_err(|error| Error::from(secrets::Error::from(error)))?;
+            leased_anyway(context, &loaded.engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &loaded.engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                finish_rotation(context, guard, &loaded, &keeper, journal).await?;
+                Ok(Resumed::Rotated)
+            })
+            .await
+        }
         What::Restore => {
             let set = kept.entry.set.clone().map_or(Which::Latest, Which::Named);
             let version = version_of(&kept.entry);
@@ -265,6 +282,14 @@ pub async fn abort(
             let failed = Err::<(), _>(error);
             let (of_engine, undone) = (backup::Error::of_engine, |_: &_| false);
             return journal.conclude(context, failed, of_engine, undone).await;
+        }
+        if undoes(Undo::Secrets) || undoes(Undo::Settings) {
+            let undone = undo_rotation(context, guard, engine, &kept.entry).await;
+            let (of_engine, failed) = (backup::Error::of_engine, |_: &_| false);
+            if let Err(error) = undone {
+                let error = Err::<(), _>(backup::Error::from(error));
+                return journal.conclude(context, error, of_engine, failed).await;
+            }
         }
         restore_files(context, guard, &kept.entry)?;
         if undoes(Undo::Tell) {

@@ -48,6 +48,7 @@ pub enum What {
     Remove,
     Backup,
     Restore,
+    Rotate,
 }
 
 impl fmt::Display for What {
@@ -60,6 +61,7 @@ impl fmt::Display for What {
             What::Remove => "removal",
             What::Backup => "backup",
             What::Restore => "restore",
+            What::Rotate => "rotation of secrets",
         })
     }
 }
@@ -79,6 +81,10 @@ pub enum Undo {
     /// The data of the backup set that the operation took comes back, and services get the
     /// specs that they had.
     Data,
+    /// The new version of a secret is removed.
+    Secrets,
+    /// The settings get back what they said, in the folder that it was begun in.
+    Settings,
     /// There is no way back once it began: only finishing.
     Never,
 }
@@ -91,6 +97,8 @@ impl fmt::Display for Undo {
             Undo::Services => "undone by restoring the services' specs",
             Undo::Start => "undone by starting the services again",
             Undo::Data => "undone by restoring the data from the set taken before",
+            Undo::Secrets => "undone by removing the new version",
+            Undo::Settings => "undone by restoring the settings",
             Undo::Never => "cannot be undone",
         })
     }
@@ -235,9 +243,23 @@ pub(crate) struct Entry {
     /// What did not exist and is made: goes when the operation is undone. Never volumes.
     #[serde(default)]
     pub made: Vec<(MadeKind, String)>,
+    /// The secrets that get a new version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotated: Vec<Rotated>,
     /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
     pub marks: Option<Marks>,
+}
+
+/// A secret that gets a new version; never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rotated {
+    /// As the recipe calls it.
+    pub name: String,
+    /// The setting with its version.
+    pub key: String,
+    pub from: String,
+    pub to: String,
 }
 
 /// The kinds of objects that an undone operation removes.
@@ -459,6 +481,7 @@ mod tests {
             services: vec![Before { id: "s1".into(), spec: api::ServiceSpec::default() }],
             ran: true,
             made: vec![(MadeKind::Config, "a_example_c".into())],
+            rotated: Vec::new(),
             marks: Some(Marks::default()),
         }
     }

@@ -3,6 +3,7 @@
 mod app;
 mod damaged;
 mod races;
+mod removal;
 mod restic;
 mod simulated;
 

@@ -205,7 +205,12 @@ impl World {
             for object in state[list].as_array().unwrap() {
                 let name = object["Spec"]["Name"].as_str().unwrap();
                 if !name.starts_with("potluck.") {
-                    found.insert(format!("{kind} {name}"), object["Spec"].clone());
+                    let mut spec = object["Spec"].clone();
+                    if kind == "secret" {
+                        // It is made by chance.
+                        spec["Data"] = serde_json::Value::Null;
+                    }
+                    found.insert(format!("{kind} {name}"), spec);
                 }
             }
         }
@@ -544,7 +549,7 @@ fn a_removal_that_is_killed() {
         deploy(world);
         good(&world.first.run(&["app", "undeploy", APP, "--yes"]));
     };
-    let command = &["app", "rm", APP, "--yes"];
+    let command = &["app", "rm", APP, "--yes", "--no-backup"];
     crash(&Case { name: "removal", ready, command, ends: Ends::Gone, grant: GRANT });
 }
 
@@ -557,6 +562,118 @@ fn a_restore_that_is_killed() {
     };
     let command = &["backup", "restore", APP, "--yes"];
     crash(&Case { name: "restore", ready, command, ends: Ends::Deployed, grant: GRANT });
+}
+
+/// With two secrets, which are kept for `anna`.
+fn with_secrets(world: &World) {
+    let compose = compose(V1)
+        .replace("    configs:", "    secrets: [token, key]\n    configs:")
+        .replace(
+            "volumes:\n  data:",
+            "secrets:\n  token: {external: true, name: '${STACK_NAME}_token_${SECRET_TOKEN_VERSION}'}\n  \
+             key: {external: true, name: '${STACK_NAME}_key_${SECRET_KEY_VERSION}'}\n\
+             volumes:\n  data:",
+        );
+    world.first.write("tiny/compose.yml", &compose);
+    world.first.write("tiny/conf.txt", V1);
+    world.first.write("tiny/recipe.yml", &recipe_yml(""));
+    world.first.release(V1);
+    let pulled = Command::new("git")
+        .arg("-C")
+        .arg(world.first.path("potluck/recipes/tiny"))
+        .args(["fetch", "-qf"])
+        .arg(world.first.path("tiny"))
+        .arg("refs/tags/*:refs/tags/*")
+        .status();
+    assert!(pulled.unwrap().success());
+    world.first.write(
+        &format!("potluck/servers/simulated/{APP}.env"),
+        "TYPE=tiny:1.0.0+1\nVALUE=1\nSECRET_TOKEN_VERSION=v1\nSECRET_KEY_VERSION=v1\n",
+    );
+    let made = world.first.run(&["app", "secret", "generate", APP]);
+    good(&made);
+    assert!(made.stderr.contains("Made key, token on simulated."), "{made}\n{compose}");
+    deploy(world);
+}
+
+#[test]
+fn a_rotation_of_secrets_that_is_killed() {
+    let command = &["app", "secret", "rotate", APP, "token", "key"];
+    let name = "rotation of secrets";
+    crash(&Case { name, ready: with_secrets, command, ends: Ends::Deployed, grant: GRANT });
+}
+
+/// While an operation is unfinished.
+fn no_change_of_secrets(world: &World) {
+    world.first.write("more", "value");
+    for command in [
+        &["app", "secret", "generate", APP, "key"][..],
+        &["app", "secret", "insert", APP, "key", "v7", "--file", "more"],
+        &["app", "secret", "rotate", APP, "key"],
+        &["app", "secret", "adopt", APP, "-y"],
+        &["app", "secret", "restore", APP],
+        &["app", "cmd", APP, "count"],
+    ] {
+        let refused = world.first.run(command);
+        // What changes nothing takes no lease.
+        let expected = if command.contains(&"generate") { 0 } else { 5 };
+        assert_eq!(refused.code, expected, "{command:?}: {refused}");
+        let says = refused.stderr.contains(" did not end: ");
+        assert_eq!(expected == 5, says, "{command:?}: {refused}");
+    }
+    let held = world.first.json(&["app", "history", APP, "--json"]);
+    assert_eq!(held["unfinished"]["running"], false, "{held}");
+}
+
+#[test]
+fn an_unfinished_rotation_is_undone_in_its_own_folder_too() {
+    let Some(base) = World::new() else { return };
+    with_secrets(&base);
+    good(&base.first.run(&["key", "new", "--name", "anna"]));
+    let copies = |world: &World| {
+        let folder = world.first.path(&format!("potluck/servers/simulated/{APP}.secrets"));
+        let mut names: Vec<String> = match fs::read_dir(folder) {
+            Ok(entries) => {
+                entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+            }
+            Err(_) => Vec::new(),
+        };
+        names.sort();
+        names
+    };
+    let (before, said) = (base.server(), World::says(&base.first));
+    let every = std::env::var("POTLUCK_CRASH_EVERY").ok().and_then(|it| it.parse().ok());
+    let every: usize = every.unwrap_or(4);
+    let (mut unfinished, mut moment) = (0, 0);
+    loop {
+        let world = base.copied();
+        world.script(&format!("crash: {moment}\n"));
+        let rotated = world.first.run(&["app", "secret", "rotate", APP, "token", "key"]);
+        world.script("");
+        if rotated.code == 0 {
+            break;
+        }
+        assert_eq!(rotated.code, KILLED, "{rotated}");
+        moment += every;
+        let told = world.first.json(&["app", "history", APP, "--json"]);
+        if told["unfinished"].is_null() {
+            continue;
+        }
+        unfinished += 1;
+        if unfinished == 2 {
+            no_change_of_secrets(&world);
+        }
+        let aborted = world.first.run(&["app", "abort", APP, "-y"]);
+        good(&aborted);
+        assert_eq!(world.server(), before, "{moment}: {aborted}");
+        assert_eq!(World::says(&world.first), said, "{moment}: {aborted}");
+        assert_eq!(copies(&world), [""; 0], "{moment}: {aborted}");
+        let rotated = world.first.run(&["app", "secret", "rotate", APP, "token", "key"]);
+        good(&rotated);
+        assert_eq!(copies(&world), ["key_v2.age", "token_v2.age"], "{moment}: {rotated}");
+        good(&world.first.run(&["app", "deploy", APP, "-n"]));
+    }
+    assert!(unfinished > 2, "{unfinished} of {moment} moments left it unfinished");
 }
 
 /// An upgrade that is killed while its services are sent.
@@ -596,9 +713,11 @@ fn no_command_passes_over_an_operation_that_did_not_end() {
         &["app", "deploy", APP, "-n"][..],
         &["app", "deploy", APP, V2, "-n"],
         &["app", "undeploy", APP, "-y"],
-        &["app", "rm", APP, "-y"],
-        &["app", "rm", APP, "-y", "--force"],
+        &["app", "rm", APP, "-y", "--no-backup"],
+        &["app", "rm", APP, "-y", "--force", "--no-backup"],
         &["backup", "create", APP],
+        &["app", "cmd", APP, "count"],
+        &["plugin", "run", "every", "lifecycle.after-deploy", "--app", APP],
     ] {
         let refused = world.first.run(command);
         assert_eq!(refused.code, 5, "{command:?}: {refused}");
@@ -627,13 +746,13 @@ fn a_removal_names_each_thing_that_goes_before_it_asks() {
     let Some(world) = World::new() else { return };
     deploy(&world);
     good(&world.first.run(&["app", "undeploy", APP, "-y"]));
-    let asked = world.first.run(&["app", "rm", APP]);
+    let asked = world.first.run(&["app", "rm", APP, "--no-backup"]);
     assert_eq!(asked.code, 6, "{asked}");
     for words in ["Deletes the volumes c_example_data.", "Deletes the settings and the lock file"] {
         assert!(asked.stderr.contains(words), "{asked}");
     }
     assert!(world.volume().join("page").exists());
-    good(&world.first.run(&["app", "rm", APP, "-y"]));
+    good(&world.first.run(&["app", "rm", APP, "-y", "--no-backup"]));
     assert!(!world.volume().exists());
 }
 

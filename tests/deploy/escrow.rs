@@ -251,10 +251,9 @@ async fn two_who_generate_at_once_keep_what_the_server_has() {
     let lab = folder();
     app(&lab, "kept", &services("[token]"), SAMPLE, &domain);
     good(&lab.run(&["key", "new", "--name", "anna"]));
+    let generate = ["app", "secret", "generate", &domain, "--lock-wait", "1m"];
     thread::scope(|scope| {
-        let runs: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| lab.run(&["app", "secret", "generate", &domain])))
-            .collect();
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| lab.run(&generate))).collect();
         for run in runs {
             good(&run.join().unwrap());
         }

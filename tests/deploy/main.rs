@@ -12,6 +12,7 @@ mod networks;
 mod on_call;
 mod others_hand;
 mod ownership;
+mod pairs;
 mod reach;
 mod reach_swarm;
 mod refused_stacks;

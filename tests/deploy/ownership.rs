@@ -74,7 +74,7 @@ async fn a_colleagues_folder_is_the_same_app_and_another_recipe_is_not() {
     for arguments in [
         &["app", "deploy", &domain, "--dry-run"][..],
         &["app", "undeploy", &domain, "--yes"],
-        &["app", "rm", &domain, "--yes"],
+        &["app", "rm", &domain, "--yes", "--no-backup"],
         &["app", "run", &domain, "app", "true"],
         &["app", "logs", &domain],
         &["app", "ps", &domain],
@@ -86,7 +86,7 @@ async fn a_colleagues_folder_is_the_same_app_and_another_recipe_is_not() {
 
     // Gone on the one side, gone for both; then nobody's.
     good(&two.run(&["app", "undeploy", &domain, "--yes"]));
-    good(&one.run(&["app", "rm", &domain, "--yes"]));
+    good(&one.run(&["app", "rm", &domain, "--yes", "--no-backup"]));
     assert!(engine.config(&format!("potluck.{stack}.owner")).await.unwrap_err().is_not_found());
     assert_eq!(fingerprint(&engine, &stack).await, "");
     good(&three.run(&["app", "deploy", &domain, "-n"]));

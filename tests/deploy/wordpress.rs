@@ -414,7 +414,7 @@ fn tell(recipe: &Path) -> Story {
     // Its lines go into the transcript that is searched for the planted secret.
     o.potluck(&["app", "logs", app]).ok();
     let undeploy = o.potluck(&["app", "undeploy", app, "-n"]);
-    let removed = o.potluck(&["app", "rm", app, "--yes"]);
+    let removed = o.potluck(&["app", "rm", app, "--yes", "--no-backup"]);
 
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let mut leaks = watcher.join().unwrap();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     app::{self, App},
     cli::{
-        arguments::{AppArg, GrantArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -20,6 +20,7 @@ use crate::{
     },
     hint::nearest,
     hooks::{self, Guarding},
+    operation::{self, Lease},
     plugin::{CommandSpec, Hooks, Parameter, Role},
     recipe::abra,
 };
@@ -27,7 +28,8 @@ use crate::{
 /// Run a command that the app's recipe offers.
 ///
 /// Without NAME, lists the commands. They are part of the recipe's plugins and
-/// run sandboxed, with what the plugins were granted.
+/// run sandboxed, with what the plugins were granted. While a command runs, no other
+/// operation changes the app.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -40,6 +42,9 @@ JSON: without NAME, a list of {plugin, name, help, parameters}; a parameter is
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
+
+    #[command(flatten)]
+    lock: LockArg,
 
     /// The command; `PLUGIN:NAME` where several plugins have one of that name
     #[arg(value_name = "NAME")]
@@ -57,6 +62,8 @@ pub struct Args {
     json: JsonArg,
 }
 
+/// What others are told while it runs.
+const DOING: &str = "a command";
 /// Bytes of a secret on standard input.
 const SECRET_LINE: u64 = 64 << 10;
 
@@ -80,20 +87,24 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
-    let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
+    let operating =
+        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
+    // A list changes nothing.
+    let guard = args.name.as_ref().map(|_| session.guard(&home, &entry, DOING, &args.lock));
+    let guard = guard.transpose()?;
     let (known, ran) = wait("interrupted: the command may have changed something already", async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         let context = &operating.context;
-        let mut plugins =
-            hooks::start(context, &app, Role::Commands, Guarding::WhileWriting).await?;
+        let guarding = guard.as_ref().map_or(Guarding::WhileWriting, Guarding::Held);
+        let mut plugins = hooks::start(context, &app, Role::Commands, guarding).await?;
         let mut known = Vec::new();
         for (n, (plugin, hooks)) in plugins.iter_mut().enumerate() {
             for spec in hooks.command_specs().await? {
                 known.push((n, Known { plugin: plugin.clone(), spec }));
             }
         }
-        let ran = match &args.name {
-            Some(name) => {
+        let ran = match args.name.as_ref().zip(guard.as_ref()) {
+            Some((name, guard)) => {
                 let (n, command) = find(&known, name).map_err(|failure| {
                     match abra_hint(&app, &known, name, &args.arguments) {
                         Some(hint) => failure.hint(hint),
@@ -103,7 +114,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 check(&command.spec, &args.arguments)?;
                 let arguments = complete(session, &command.spec, &args.arguments)?;
                 let hooks: &mut Hooks = &mut plugins[n].1;
-                let output = hooks.run_command(&command.spec.name, &arguments).await?;
+                app.engine.require().await.map_err(app::Error::from)?;
+                let running = async |_: &Lease| {
+                    let output = hooks.run_command(&command.spec.name, &arguments).await?;
+                    Ok::<_, Failure>(output)
+                };
+                let output = operation::leased(context, &app.engine, guard, DOING, running).await?;
                 let (plugin, name) = (command.plugin.clone(), command.spec.name.clone());
                 Some(Ran { plugin, name, output })
             }

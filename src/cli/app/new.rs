@@ -15,6 +15,7 @@ use crate::{
     hint::Hint,
     home::{AppEntry, AppName, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
+    operation,
     recipe::{
         Checkout, SAMPLE, Version,
         lint::{is_said_always, lint},
@@ -235,10 +236,7 @@ fn remember_sample(
     if copied.is_empty() {
         return Ok(());
     }
-    let guard = home.guard_app(entry, "a new app")?;
-    let mut lock = home.lock_file(entry)?;
-    lock.sample = copied;
-    Ok(home.write_lock_file(&guard, &lock)?)
+    Ok(operation::remember_sample(home, entry, copied)?)
 }
 
 /// Records that the operator chose the stack's name.
@@ -250,10 +248,8 @@ pub(super) fn confirm_stack(
     let Some(stack) = set.iter().rev().find(|assignment| assignment.key == "STACK_NAME") else {
         return Ok(());
     };
-    let guard = home.guard_app(entry, "a change of settings")?;
-    let mut lock = home.lock_file(entry)?;
-    lock.stack = Some(stack.value.trim().to_owned()).filter(|stack| !stack.is_empty());
-    Ok(home.write_lock_file(&guard, &lock)?)
+    let chosen = Some(stack.value.trim().to_owned()).filter(|stack| !stack.is_empty());
+    Ok(operation::confirm_stack(home, entry, chosen)?)
 }
 
 /// Checks what would stop a deploy of this recipe, so that it is known before.

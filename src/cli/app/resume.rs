@@ -18,7 +18,7 @@ use crate::{
 
 /// Finish an operation on an app that did not end.
 ///
-/// A deploy, undeploy, removal, backup or restore whose process was killed, or lost its
+/// A deploy, undeploy, removal, backup, restore or rotation of secrets whose process was killed, or lost its
 /// server, is unfinished, and other commands that would change the app say so. This
 /// continues where it stopped, on any machine: steps that were done are not done again, and
 /// programs that it started in services are waited for. If it fails
@@ -32,7 +32,8 @@ Examples:
 
 The settings and the recipe in this folder must be those that it was begun with.
 
-JSON: {app, operation, what, told}; `what` is deploy, undeploy, remove, backup or restore.")]
+JSON: {app, operation, what, told}; `what` is deploy, undeploy, remove, backup,
+restore or rotate.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

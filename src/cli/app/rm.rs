@@ -1,31 +1,39 @@
 //! `potluck app rm`
 
+use std::time::Duration;
+
 use crate::{
     app::{self, Context, Leaving},
+    backup,
     cli::{
-        arguments::{AppArg, LockArg},
+        arguments::{AppArg, LockArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         prompt,
-        session::{Session, wait},
+        session::{Session, wait, wait_cancelling},
         ui::clean,
     },
     home::{AppEntry, AppGuard},
-    operation::{self, Leftovers},
+    operation::{self, Lease, Leftovers, Look},
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
 ///
-/// Says each thing that goes before it asks, and refuses while the app is deployed. Backups and encrypted copies of secrets are kept. If
-/// the recipe can't be read, secrets that only it could name are kept, and listed.
+/// Says each thing that goes before it asks, and refuses while the app is deployed, or if its
+/// volumes have data that no complete and recent backup holds. Backups and encrypted copies
+/// of secrets are kept. If the recipe can't be read, secrets that only it could name are
+/// kept, and listed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
+  potluck backup create wiki.example.org
   potluck app undeploy wiki.example.org && potluck app rm wiki.example.org
   potluck app rm wiki.example.org --yes
+  potluck app rm test.example.org --yes --no-backup
 
-Without a terminal, --yes is needed; else the exit code is 6.")]
+Without a terminal, --yes is needed; else the exit code is 6. It is also 6 without such a
+backup, at a terminal, too, unless --no-backup is given.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -36,6 +44,15 @@ pub struct Args {
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
+
+    /// Remove it even if no complete, recent backup has its data
+    #[arg(long)]
+    no_backup: bool,
+
+    /// How old the newest backup may be, 90m or 7d; of an undeployed app, when it was
+    /// undeployed
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h", conflicts_with = "no_backup")]
+    max_age: Duration,
 
     /// Remove the settings here even when the server can't be cleaned up
     #[arg(long)]
@@ -53,6 +70,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })?;
     // Before the question: what is to go, and what cannot be removed.
     let found = unless_forced(args, session, &entry, found)?;
+    if let Some((leaving, left)) = &found {
+        require_saved(args, session, &operating.context, leaving, left)?;
+    }
     operating.pause();
     agree(args, session, &entry, found.as_ref().map(|(_, left)| left))?;
     if let Some((leaving, _)) = &found {
@@ -76,14 +96,52 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 async fn look(context: &Context, guard: &AppGuard) -> Result<(Leaving, Leftovers), app::Error> {
     let leaving = Leaving::load(context, guard.app()).await?;
-    match operation::leftovers(&leaving).await {
-        // Perhaps because another operation has it.
-        Err(still @ app::Error::StillDeployed { .. }) => {
-            operation::refuse_taken(&leaving.on_server.engine).await?;
-            Err(still)
+    let engine = &leaving.on_server.engine;
+    let left = match operation::leftovers(&leaving).await {
+        // Perhaps another operation is at work: it is waited for, or named.
+        Err(app::Error::StillDeployed { .. }) => {
+            let again = async |_: &Lease| operation::leftovers(&leaving).await;
+            operation::leased(context, engine, guard, "a removal", again).await?
         }
-        left => Ok((leaving, left?)),
+        left => left?,
+    };
+    if context.lock_wait.is_zero() {
+        operation::refuse_taken(engine).await?;
     }
+    Ok((leaving, left))
+}
+
+/// Stops before an operator is asked to delete data that no good backup has.
+fn require_saved(
+    args: &Args,
+    session: &Session,
+    context: &Context,
+    leaving: &Leaving,
+    left: &Leftovers,
+) -> Result<(), Failure> {
+    if args.no_backup {
+        if !left.volumes.is_empty() {
+            session.ui.warn(format_args!(
+                "whether a backup has the data of {} is not looked at (--no-backup)",
+                leaving.on_server.entry.name
+            ));
+        }
+        return Ok(());
+    }
+    let options = crate::cli::backup::options();
+    let saved = wait_cancelling(&options.cancel, async {
+        operation::require_saved(context, leaving, args.max_age, Look::Whole, &options)
+            .await
+            .map_err(|error| match error {
+                error @ backup::Error::NotSaved(_) => Failure::from(error),
+                error => Failure::from(error)
+                    .hint("`--no-backup` removes the app without looking for a backup"),
+            })
+    })?;
+    if let Some(set) = saved {
+        session.ui.say(format_args!("The backup {set} has its data, and is kept."));
+    }
+    Ok(())
 }
 
 /// Says each thing that goes, and asks.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    app::Leaving,
+    app::{Context, Leaving},
+    backup,
     cli::{
         arguments::{AppArg, LockArg, duration},
         exit::Exit,
@@ -12,13 +13,15 @@ use crate::{
         prompt,
         session::{Session, wait},
     },
-    operation,
+    operation::{self, Look},
 };
 
 /// Stop an app and remove it from its server, keeping its data.
 ///
 /// Removes the app's services, networks and configs. Its volumes, secrets and
-/// settings are kept, so that `potluck app deploy` brings it back unchanged.
+/// settings are kept, so that `potluck app deploy` brings it back unchanged. Says so
+/// before if `potluck app rm` will need a backup first: databases can be dumped only while the
+/// app runs.
 ///
 /// This also works if the recipe or the settings cannot be read; hooks
 /// (`before-remove`) do not run then, and a warning says so.
@@ -52,6 +55,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     wait("interrupted: some of the app may be stopped already", async {
         // First, so that the question comes after what cannot be done.
         let app = Leaving::load(&operating.context, &entry).await?;
+        tell_unsaved(session, &operating.context, &app).await;
+        operating.pause();
         if !args.yes && session.ui.is_interactive() {
             let question =
                 format!("Stop {} on {}? Its volumes and secrets stay.", entry.name, entry.server);
@@ -64,4 +69,23 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     drop(operating);
     session.ui.say(format_args!("{} is not deployed any more; its data stay.", entry.name));
     Ok(Exit::DONE)
+}
+
+/// Says what a removal will need and only a running app can give. What keeps that from being
+/// known does not keep an app deployed.
+async fn tell_unsaved(session: &Session, context: &Context, leaving: &Leaving) {
+    let options = crate::cli::backup::options();
+    let looked =
+        operation::require_saved(context, leaving, backup::MAX_AGE, Look::Brief, &options).await;
+    match looked {
+        Ok(_) => {}
+        Err(backup::Error::NotSaved(not_saved)) => {
+            session.ui.say(format_args!("Note: {not_saved}."));
+            session.ui.hint(not_saved.before_undeploy());
+        }
+        Err(error) => session.ui.warn(format_args!(
+            "whether a backup has the data of {}, which its removal needs, is unknown: {error}",
+            leaving.on_server.entry.name
+        )),
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
         failure::{Failure, Outcome},
         session::Session,
     },
-    hooks,
+    operation,
 };
 
 /// Revoke grants of an app's plugins and services.
@@ -38,15 +38,12 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = home.guard_app(&entry, "a change of grants")?;
-    let mut lock = home.lock_file(&entry)?;
-    let revoked = hooks::revoke(&mut lock, args.plugin.as_deref(), &args.grants)
+    let revoked = operation::revoke_grants(&home, &entry, args.plugin.as_deref(), &args.grants)?
         .map_err(|error| Failure::from(error).exit(Exit::USAGE))?;
     if revoked.is_empty() {
         session.ui.say(format_args!("No plugin of {} has grants.", entry.name));
         return Ok(Exit::DONE);
     }
-    home.write_lock_file(&guard, &lock)?;
     for line in revoked {
         session.ui.say(format_args!("Revoked {line}."));
     }

@@ -12,7 +12,7 @@ use crate::{
     app,
     cli::{
         app::check_whole,
-        arguments::{AppArg, GrantArg, JsonArg},
+        arguments::{AppArg, GrantArg, JsonArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -23,7 +23,8 @@ use crate::{
         AppName, ServerName,
         write::{self, Existing, Readers},
     },
-    hooks,
+    hooks::{self, Guarding},
+    operation::{self, Lease},
     plugin::{Hooks, Plugin, Role, Runtime, Surroundings},
     scenario::{
         self, Component, Hook, NamedCommand, Scenario, World, masked,
@@ -94,6 +95,11 @@ pub struct Args {
     json: JsonArg,
 }
 
+/// What others are told while it runs.
+const DOING: &str = "a hook";
+/// Hooks that change nothing.
+const READING: [&str; 5] = ["check", "plan", "request", "specs", "verify"];
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let earlier = args.record.as_deref().map_or(Ok(None), earlier)?;
     let home = session.home()?;
@@ -103,16 +109,30 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let entry = session.app(&home, &AppArg { app, server })?;
             let answers = Answers::new(&session.ui, PlanQuestion::Yes);
             let operating = session.context(&home, Arc::clone(&answers))?.granting(&args.grants);
+            // What only plans and looks needs no lease.
+            let reads = READING.iter().any(|hook| args.hook.rsplit('.').next() == Some(hook));
+            let guard = match reads {
+                true => None,
+                false => Some(session.guard(&home, &entry, DOING, &LockArg::none())?),
+            };
             let ran = wait("interrupted: the hook may have changed something already", async {
                 let context = &operating.context;
                 let app = app::load_deployed(context, &entry).await?;
+                let guarding = guard.as_ref().map_or(Guarding::WhileWriting, Guarding::Held);
                 let Some((plugin, surroundings)) =
-                    hooks::prepare(context, &app, &args.component).await?
+                    hooks::prepare(context, &app, &args.component, guarding).await?
                 else {
                     let names = app.checkout.manifest.plugins.iter().map(|p| p.name.as_str());
                     return Err(unknown(&args.component, names));
                 };
-                call(args, earlier.as_ref(), &plugin, surroundings).await
+                let Some(guard) = &guard else {
+                    return call(args, earlier.as_ref(), &plugin, surroundings).await;
+                };
+                app.engine.require().await.map_err(app::Error::from)?;
+                operation::leased(context, &app.engine, guard, DOING, async |_: &Lease| {
+                    call(args, earlier.as_ref(), &plugin, surroundings).await
+                })
+                .await
             })
             .map_err(|failure| answers.ended(failure))?;
             show(args, session, ran, Some(operating))

@@ -277,6 +277,6 @@ fn the_neighbours_volume_is_used_by_consent_and_neither_saved_nor_removed() {
         guest.ok(&["backup", "create", "APP"]);
         assert!(!guest.everything_saved().contains(super::world::NEIGHBOURS));
         guest.ok(&["app", "undeploy", "APP", "-n"]);
-        guest.ok(&["app", "rm", "APP", "--yes"]);
+        guest.ok(&["app", "rm", "APP", "--yes", "--no-backup"]);
     });
 }

@@ -42,7 +42,7 @@ fn a_sample_names_the_neighbours_stack() {
         guest.ok(&["app", "run", "APP", "app", "true"]);
         guest.refused(&["app", "run", "APP", "db", "true"], 1, "has no service `db`");
         guest.ok(&["app", "undeploy", "APP", "-n"]);
-        guest.ok(&["app", "rm", "APP", "--yes"]);
+        guest.ok(&["app", "rm", "APP", "--yes", "--no-backup"]);
     });
 }
 
@@ -70,7 +70,7 @@ fn settings_that_nobody_confirmed_name_the_neighbours_stack() {
             &["app", "deploy", "APP", "-n", "--takeover"][..],
             &["app", "deploy", "APP", "--dry-run"],
             &["app", "undeploy", "APP", "--yes"],
-            &["app", "rm", "APP", "--yes"],
+            &["app", "rm", "APP", "--yes", "--no-backup"],
             &["app", "run", "APP", "db", "cat", "/data/secret.txt"],
             &["app", "logs", "APP"],
             &["app", "ps", "APP"],
@@ -268,7 +268,7 @@ fn a_label_alone_makes_nothing_the_apps() {
         guest.compose(&with("    environment: {A: b}\n", ""));
         guest.ok(&["app", "deploy", "APP", "-n"]);
         guest.ok(&["app", "undeploy", "APP", "-n"]);
-        guest.ok(&["app", "rm", "APP", "--yes"]);
+        guest.ok(&["app", "rm", "APP", "--yes", "--no-backup"]);
         docker(&["config", "rm", &name]);
         docker(&["volume", "rm", &format!("{name}-data")]);
     });

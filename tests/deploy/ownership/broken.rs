@@ -103,7 +103,7 @@ async fn an_app_is_looked_at_and_removed_with_any_of_its_files_broken() {
         assert!(engine.networks(scope).await.unwrap().is_empty(), "{broken:?}");
         assert_eq!(engine.volumes(scope).await.unwrap().len(), 1, "{broken:?}");
 
-        let removed = lab.run(&["app", "rm", &domain, "--yes"]);
+        let removed = lab.run(&["app", "rm", &domain, "--yes", "--no-backup"]);
         assert_eq!(removed.code, 0, "{broken:?}: {removed}");
         assert_eq!(fingerprint(&engine, &stack).await, "", "{broken:?}");
         let record = engine.config(&format!("potluck.{stack}.owner")).await;
@@ -163,7 +163,7 @@ async fn secrets_that_only_the_recipe_can_tell_stay_and_are_named() {
     docker(&["secret", "create", &by_hand, file.to_str().unwrap()]);
     Broken::Recipe.apply(&lab, &domain);
     good(&lab.run(&["app", "undeploy", &domain, "--yes"]));
-    let removed = lab.run(&["app", "rm", &domain, "--yes"]);
+    let removed = lab.run(&["app", "rm", &domain, "--yes", "--no-backup"]);
     good(&removed);
     assert!(removed.stderr.contains(&by_hand), "{removed}");
     docker(&["secret", "rm", &by_hand]);
@@ -184,7 +184,7 @@ async fn a_stacks_name_that_cannot_be_read_is_not_guessed() {
     for arguments in [
         &["app", "ps", &domain][..],
         &["app", "undeploy", &domain, "--yes"],
-        &["app", "rm", &domain, "--yes"],
+        &["app", "rm", &domain, "--yes", "--no-backup"],
     ] {
         refused(&lab.run(arguments), 1, &[&format!("{domain}.env:")]);
     }

@@ -3,14 +3,14 @@
 use crate::{
     app,
     cli::{
-        arguments::AppArg,
+        arguments::{AppArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         prompt,
         session::{Session, wait},
     },
-    hooks,
+    hooks, operation,
     secrets::{SecretVersion, escrow},
 };
 
@@ -31,6 +31,9 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
+    #[command(flatten)]
+    lock: LockArg,
+
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
@@ -39,7 +42,9 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(&home, &entry, "an adoption of secrets", &args.lock)?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     let (app, keeper, rows) = wait("interrupted: nothing was changed", async {
         let app = app::load_deployed(&operating.context, &entry).await?;
         let keeper = super::keeper(&home, &app)?;
@@ -73,7 +78,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     }
     let done = wait("interrupted: some secrets may be kept; run it again for the rest", async {
-        Ok(hooks::adopt(&app, &wanted, &keeper).await?)
+        let (context, doing) = (&operating.context, "an adoption of secrets");
+        operation::change_secrets(context, &guard, &app, doing, async || {
+            Ok(hooks::adopt(&app, &wanted, &keeper).await?)
+        })
+        .await
     })?;
     drop(operating);
     if !done.adopted.is_empty() {

@@ -8,15 +8,16 @@ use zeroize::Zeroizing;
 use crate::{
     app,
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::{AppArg, JsonArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
     },
     home::{AppEntry, Home},
+    operation,
     recipe::Version,
-    secrets::{self, Generated, Keeper, Made},
+    secrets::{Generated, Keeper, Made},
     text::line,
 };
 
@@ -38,6 +39,9 @@ inserted, and of those that the server lacks while an encrypted copy exists.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
+
+    #[command(flatten)]
+    lock: LockArg,
 
     /// Only these
     #[arg(value_name = "NAME")]
@@ -70,7 +74,8 @@ struct MadeRow<'a> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let (made, keeper) = generate(session, &home, &entry, &Version::Newest, &args.names)?;
+    let (made, keeper) =
+        generate(session, &home, &entry, &Version::Newest, &args.names, &args.lock)?;
     if args.json.json {
         let rows = made.made.iter().map(|new| MadeRow {
             name: line(&new.name),
@@ -111,7 +116,7 @@ pub fn generate_missing(
     entry: &AppEntry,
     version: &Version,
 ) -> Result<(), Failure> {
-    let (made, keeper) = generate(session, home, entry, version, &[])?;
+    let (made, keeper) = generate(session, home, entry, version, &[], &LockArg::none())?;
     tell(session, entry, &made);
     warn_not_kept(session, &made, &keeper);
     Ok(())
@@ -129,8 +134,11 @@ fn generate(
     entry: &AppEntry,
     version: &Version,
     names: &[String],
+    lock: &LockArg,
 ) -> Result<(Made, Keeper), Failure> {
-    let operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(home, entry, "the making of secrets", lock)?;
+    let operating =
+        session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(lock);
     wait("interrupted: some secrets may be made; run it again for the rest", async {
         let app = app::load(&operating.context, entry, version).await?;
         let keeper = super::keeper(home, &app)?;
@@ -141,7 +149,8 @@ fn generate(
         if names.is_empty() {
             plans = super::survey(&app).complete()?;
         }
-        let made = secrets::generate(app.engine.as_ref(), &entry.name, &plans, &keeper).await?;
+        let context = &operating.context;
+        let made = operation::generate_secrets(context, &guard, &app, &plans, &keeper).await?;
         Ok((made, keeper))
     })
 }

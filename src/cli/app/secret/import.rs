@@ -11,12 +11,13 @@ use zeroize::Zeroizing;
 use crate::{
     app,
     cli::{
-        arguments::{AppArg, IdentityArg},
+        arguments::{AppArg, IdentityArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
     },
+    operation,
     recipe::Version,
     secrets::{self, escrow},
 };
@@ -35,6 +36,9 @@ The exit code is 3 if some were not stored, because the app has no secret of tha
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
+
+    #[command(flatten)]
+    lock: LockArg,
 
     /// What was exported [default: standard input]
     #[arg(value_name = "FILE")]
@@ -56,34 +60,43 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if document.app != entry.name.as_str() {
         session.ui.say(format_args!("These are secrets of {}.", document.app));
     }
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(&home, &entry, "an import of secrets", &args.lock)?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     let (stored, left, keeper) = wait("interrupted: some may be stored; run it again", async {
         let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let keeper = super::keeper(&home, &app)?;
         let plans = super::survey(&app).complete()?;
         let (mut stored, mut left) = (Vec::new(), Vec::new());
-        for given in &document.secrets {
-            let found = secrets::find(&plans, &given.name);
-            let (plan, value) = match (found, given.bytes()) {
-                (Ok(plan), Some(value)) => (plan, value),
-                (Err(_), _) => {
-                    left.push((given.name.clone(), "the app has no secret of this name"));
-                    continue;
+        let (context, doing) = (&operating.context, "an import of secrets");
+        operation::change_secrets(context, &guard, &app, doing, async || {
+            for given in &document.secrets {
+                let found = secrets::find(&plans, &given.name);
+                let (plan, value) = match (found, given.bytes()) {
+                    (Ok(plan), Some(value)) => (plan, value),
+                    (Err(_), _) => {
+                        left.push((given.name.clone(), "the app has no secret of this name"));
+                        continue;
+                    }
+                    (_, None) => {
+                        left.push((given.name.clone(), "it has no value"));
+                        continue;
+                    }
+                };
+                let (engine, name) = (app.engine.as_ref(), &entry.name);
+                match secrets::insert(engine, name, plan, &value, &keeper).await {
+                    Ok(()) => stored.push(plan.name.clone()),
+                    Err(secrets::Error::Exists { .. }) => {
+                        session
+                            .ui
+                            .say(format_args!("Left {} unchanged: already stored.", plan.name));
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                (_, None) => {
-                    left.push((given.name.clone(), "it has no value"));
-                    continue;
-                }
-            };
-            let (engine, name) = (app.engine.as_ref(), &entry.name);
-            match secrets::insert(engine, name, plan, &value, &keeper).await {
-                Ok(()) => stored.push(plan.name.clone()),
-                Err(secrets::Error::Exists { .. }) => {
-                    session.ui.say(format_args!("Left {} unchanged: already stored.", plan.name));
-                }
-                Err(error) => return Err(error.into()),
             }
-        }
+            Ok::<(), Failure>(())
+        })
+        .await?;
         Ok((stored, left, keeper))
     })?;
     drop(operating);

@@ -11,13 +11,14 @@ use zeroize::Zeroizing;
 use crate::{
     app,
     cli::{
-        arguments::AppArg,
+        arguments::{AppArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         prompt,
         session::{Session, wait},
     },
+    operation,
     recipe::Version,
     secrets::{self, SecretPlan},
 };
@@ -41,6 +42,9 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
+    #[command(flatten)]
+    lock: LockArg,
+
     /// The secret, as the recipe calls it
     #[arg(value_name = "NAME")]
     name: String,
@@ -58,7 +62,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let Given { value, line_end } = read(args, session)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(&home, &entry, "a new secret", &args.lock)?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     let (plan, unset, keeper) =
         wait("interrupted: the secret may be stored; `potluck app secret ls` shows it", async {
             let app = app::load(&operating.context, &entry, &Version::Newest).await?;
@@ -68,7 +74,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 None => survey.one(&args.name)?,
             };
             let keeper = super::keeper(&home, &app)?;
-            secrets::insert(app.engine.as_ref(), &entry.name, &plan, &value, &keeper).await?;
+            let context = &operating.context;
+            operation::change_secrets(context, &guard, &app, "a new secret", async || {
+                let engine = app.engine.as_ref();
+                secrets::insert(engine, &entry.name, &plan, &value, &keeper).await?;
+                Ok::<(), Failure>(())
+            })
+            .await?;
             // What the settings say is what the next deploy takes.
             let unset = plan.key.clone().filter(|key| app.env.get(key).is_none_or(str::is_empty));
             Ok((plan, unset, keeper))

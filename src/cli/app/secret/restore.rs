@@ -3,12 +3,13 @@
 use crate::{
     app,
     cli::{
-        arguments::{AppArg, IdentityArg},
+        arguments::{AppArg, IdentityArg, LockArg},
         exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
     },
+    operation,
     recipe::Version,
     secrets::escrow::{self, Folder, Restored},
 };
@@ -29,6 +30,9 @@ pub struct Args {
     app: AppArg,
 
     #[command(flatten)]
+    lock: LockArg,
+
+    #[command(flatten)]
     identity: IdentityArg,
 }
 
@@ -36,13 +40,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let identity = session.identity(&args.identity)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(&home, &entry, "a restore of secrets", &args.lock)?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     let done = wait("interrupted: some secrets may be restored; run it again", async {
         let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let keeper = super::keeper(&home, &app)?;
         let kept = (&Folder::of(&home, &entry), &keeper);
         let (engine, name) = (app.engine.as_ref(), &entry.name);
-        Ok(escrow::restore(engine, name, &app.name, kept, &identity).await?)
+        let (context, doing) = (&operating.context, "a restore of secrets");
+        operation::change_secrets(context, &guard, &app, doing, async || {
+            Ok(escrow::restore(engine, name, &app.name, kept, &identity).await?)
+        })
+        .await
     })?;
     drop(operating);
     let Restored { restored, present, failed } = &done;

@@ -3,13 +3,14 @@
 use crate::{
     app,
     cli::{
-        arguments::AppArg,
+        arguments::{AppArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         prompt,
         session::{Session, wait},
     },
+    operation,
     recipe::Version,
     secrets::{self, SecretVersion},
 };
@@ -31,6 +32,9 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
+    #[command(flatten)]
+    lock: LockArg,
+
     /// The secret, as the recipe calls it
     #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
     name: Option<String>,
@@ -51,7 +55,9 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let guard = session.guard(&home, &entry, "a removal of secrets", &args.lock)?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
     let (app, keeper, doomed) = wait("interrupted", async {
         let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let keeper = super::keeper(&home, &app)?;
@@ -86,15 +92,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let removed = wait("interrupted: some secrets may be removed", async {
         let mut removed = Vec::new();
-        for version in doomed {
-            if let Some(secret) = version.stored() {
-                secrets::remove_stored(app.engine.as_ref(), &secret).await?;
-            }
-            // Last: a copy without its secret is offered for removal again.
-            keeper.forget(&version.full_name)?;
-            removed.push(version.full_name);
+        if doomed.is_empty() {
+            return Ok(removed);
         }
-        Ok(removed)
+        let (context, doing) = (&operating.context, "a removal of secrets");
+        operation::change_secrets(context, &guard, &app, doing, async || {
+            for version in doomed {
+                if let Some(secret) = version.stored() {
+                    secrets::remove_stored(app.engine.as_ref(), &secret).await?;
+                }
+                // Last: a copy without its secret is offered for removal again.
+                keeper.forget(&version.full_name)?;
+                removed.push(version.full_name);
+            }
+            Ok::<_, Failure>(removed)
+        })
+        .await
     })?;
     drop(operating);
     if removed.is_empty() {

@@ -3,16 +3,17 @@
 use crate::{
     app::{self, App},
     cli::{
-        arguments::AppArg,
+        arguments::{AppArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
     },
     home::{AppEntry, Home},
+    operation,
     recipe::Version,
     secrets::{
-        self, SecretPlan, SecretVersion,
+        SecretPlan, SecretVersion,
         escrow::{self, Rotation},
     },
 };
@@ -35,6 +36,9 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
+    #[command(flatten)]
+    lock: LockArg,
+
     /// Which secrets [default: those that a removed person could read]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -43,34 +47,17 @@ pub struct Args {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    // The settings are written: one at a time.
-    let guard = home.guard_app(&entry, "a rotation of secrets")?;
-    let interrupted = "interrupted: the settings may ask for a version that does not exist yet; \
-                       `potluck app secret generate` makes it";
+    let guard = session.guard(&home, &entry, "a rotation of secrets", &args.lock)?;
+    let operating =
+        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
+    let interrupted = "interrupted: the rotation may be unfinished; `potluck app resume` finishes \
+                       it, `potluck app abort` undoes it";
     let rotated = wait(interrupted, async {
         let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let keeper = super::keeper(&home, &app)?;
         let versions = super::versions(&home, &app).await?;
         let rotations = chosen(&app, &versions, &args.names)?;
-        for Rotation { key, to, .. } in &rotations {
-            // First: a deploy without the secret stops and says what to do, while a secret
-            // without the setting would be found by nobody.
-            let mut env = home.env(&entry)?;
-            env.set(key, &to.version)?;
-            home.write_env(&entry, &env)?;
-            if to.generate {
-                let (engine, name) = (app.engine.as_ref(), &entry.name);
-                let made = secrets::generate_one(engine, name, to, &keeper).await;
-                made.map_err(|error| {
-                    Failure::from(error).hint(format!(
-                        "the settings have {key}={} now; `potluck app secret generate {name}` \
-                         makes it",
-                        to.version
-                    ))
-                })?;
-            }
-        }
+        operation::rotate(&operating.context, &guard, &app, &rotations, &keeper).await?;
         let left = super::versions(&home, &app).await?;
         Ok((rotations, keeper, left))
     });

@@ -53,14 +53,14 @@ pub fn run(args: &Args, session: &Session, name: &AppName) -> Outcome {
             Ok(())
         });
     }
-    let guard = match args.dry_run {
-        true => None,
-        false => Some(session.guard(&home, &entry, "an upgrade", &args.lock)?),
-    };
     let before = home.env(&entry)?;
     let settings = match args.dry_run {
         true => None,
         false => settings(args, session, &home, &entry, &target.version)?,
+    };
+    let guard = match args.dry_run {
+        true => None,
+        false => Some(session.guard(&home, &entry, "an upgrade", &args.lock)?),
     };
     let question = if args.yes || args.dry_run { PlanQuestion::Yes } else { PlanQuestion::Ask };
     let answers = Answers::new(&session.ui, question);

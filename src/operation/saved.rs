@@ -1,0 +1,147 @@
+//! Whether what a removal deletes for good is in a backup: asked before an operator is asked
+//! for consent, and told before an undeploy, after which databases can no longer be dumped.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::unfinished::history_of;
+use crate::{
+    app::{App, Context, Error as AppError, Leaving},
+    backup::{
+        Error,
+        options::{Missing, Options, find, unless_cancelled},
+        recent::{Changed, NotSaved, saved},
+        set::{SetId, plan, snapshots::sets_of},
+    },
+    engine::{Engine, Kind, Scope},
+    hooks::{self, consent},
+    plugin::Role,
+};
+
+const UNCHANGED: &str = "nothing was changed";
+
+/// How closely a set is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Whether there is a good one.
+    Brief,
+    /// Whether the files of its repository are there, too.
+    Whole,
+}
+
+/// The newest backup set of an app, which has to be complete, recent and newer than the last
+/// deploy; none where the app has no volumes, or its recipe saves nothing of them.
+///
+/// # Errors
+/// [`Error::NotSaved`], and those of [`crate::backup::snapshots`].
+pub async fn require_saved(
+    context: &Context,
+    leaving: &Leaving,
+    max_age: Duration,
+    look: Look,
+    options: &Options,
+) -> Result<Option<SetId>, Error> {
+    let checking = check(context, leaving, max_age, look, options);
+    unless_cancelled(&options.cancel, UNCHANGED, checking).await
+}
+
+async fn check(
+    context: &Context,
+    leaving: &Leaving,
+    max_age: Duration,
+    look: Look,
+    options: &Options,
+) -> Result<Option<SetId>, Error> {
+    let entry = &leaving.on_server.entry;
+    let (engine, stack) = (leaving.engine(), &leaving.on_server.stack);
+    let owned = engine.owned().await?;
+    let volumes = engine.volumes(Scope::All).await?;
+    if !volumes.iter().any(|volume| owned.has_name(Kind::Volume, &volume.name)) {
+        return Ok(None);
+    }
+    let planned = match &leaving.app {
+        Some(app) => match planned(context, app).await {
+            Ok(planned) => Some(planned),
+            Err(error) => {
+                context.progress.warn(format!("what a backup would save is unknown: {error}"));
+                None
+            }
+        },
+        None => None,
+    };
+    if planned.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(None);
+    }
+    let not_saved = |repository: String, lack| {
+        let (app, planned) = (entry.name.to_string(), planned.clone());
+        Err(Error::NotSaved(Box::new(NotSaved { app, repository, planned, lack })))
+    };
+    let listing = async {
+        let restic = find(context, entry, options, Missing::Refused).await?;
+        let sets = sets_of(&restic, &entry.name).await?;
+        Ok((restic, sets))
+    };
+    let (restic, sets) = match listing.await {
+        Err(Error::NoRepository { repository, .. }) => return not_saved(repository, None),
+        found => found?,
+    };
+    // A history that cannot be read says nothing.
+    let history = match history_of(&*engine.beneath(), stack).await {
+        Err(AppError::BadJournal { .. }) => None,
+        found => found?,
+    };
+    let changed = Changed::of(history.as_ref().map_or(&[][..], |history| &history.lines));
+    let judged = saved(&sets.sets, planned.as_deref(), &changed, Timestamp::now(), max_age);
+    let checked = match judged {
+        Ok(newest) => {
+            let set = newest.id.clone();
+            match look {
+                Look::Brief => Ok(Some(set)),
+                Look::Whole => restic.check_packs().await.map(|()| Some(set)),
+            }
+        }
+        Err(lack) => match sets.unreadable {
+            // A better one may be among what cannot be read.
+            Some(unreadable) => Err(Error::SnapshotsUnreadable {
+                unreadable,
+                app: entry.name.to_string(),
+                wanted: None,
+            }),
+            None => not_saved(restic.name().to_owned(), Some(lack)),
+        },
+    };
+    restic.settle().await;
+    checked
+}
+
+/// Why it is unknown what a backup would save.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error("the grants of the plugin `{0}` are not agreed to")]
+    NotAgreed(String),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Backup(#[from] Error),
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::Error),
+}
+
+/// The items that a backup would save now; asks for no consent.
+async fn planned(context: &Context, app: &App) -> Result<Vec<String>, Unknown> {
+    let components = app.components()?;
+    let wishes = consent::wishes(app, &components, &[]);
+    for component in components.iter() {
+        let is_open = wishes.iter().any(|wish| wish.plugin == component.entry.name);
+        if is_open && component.roles()?.contains(&Role::Backup) {
+            return Err(Unknown::NotAgreed(component.entry.name.clone()));
+        }
+    }
+    let agreed = components
+        .iter()
+        .filter(|component| wishes.iter().all(|wish| wish.plugin != component.entry.name));
+    let mut hooks = hooks::start_components(context, app, agreed, &[Role::Backup]).await?;
+    let planned = plan::ask(app, &mut hooks).await?;
+    Ok(planned.iter().map(|item| format!("{}/{}", item.kind(), item.name)).collect())
+}
