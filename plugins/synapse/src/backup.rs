@@ -1,0 +1,34 @@
+//! What only Synapse knows of a backup: whether what came back is sound. Its data is
+//! taken by `std:postgres` and `std:files`.
+
+use potluck_sdk::{Backup, Finding, Item, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{SOON, Synapse, python, start};
+
+/// One line of `verify.py`.
+#[derive(Deserialize)]
+struct Check {
+    name: String,
+    passed: bool,
+    detail: Option<String>,
+}
+
+impl Backup for Synapse {
+    fn plan() -> Result<Vec<Item>> {
+        Ok(vec![])
+    }
+
+    fn after_restore() -> Result {
+        start()
+    }
+
+    fn verify() -> Result<Vec<Finding>> {
+        let checks: Vec<Check> = python::call(python::VERIFY, &json!({}), SOON * 10)?;
+        Ok(checks
+            .into_iter()
+            .map(|check| Finding { name: check.name, passed: check.passed, detail: check.detail })
+            .collect())
+    }
+}
