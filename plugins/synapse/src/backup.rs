@@ -1,11 +1,12 @@
-//! What only Synapse knows of a backup: whether what came back is sound. Its data is
-//! taken by `std:postgres` and `std:files`.
+//! What only Synapse knows of a backup: that older data needs an upgrade before this
+//! Synapse starts on it, and whether what came back is sound. Its data is taken by
+//! `std:postgres` and `std:files`.
 
 use potluck_sdk::{Backup, Finding, Item, Result};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{SOON, Synapse, python, start};
+use crate::{SOON, Synapse, fits, python, start};
 
 /// One line of `verify.py`.
 #[derive(Deserialize)]
@@ -21,7 +22,7 @@ impl Backup for Synapse {
     }
 
     fn after_restore() -> Result {
-        start()
+        if fits()? { start() } else { Ok(()) }
     }
 
     fn verify() -> Result<Vec<Finding>> {

@@ -4,7 +4,7 @@ use potluck_sdk::{Commands, Failure, Result, Spec, report, tools};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{SOON, Synapse, python};
+use crate::{SOON, Synapse, python, schemas::State};
 
 /// About 142 bits.
 const PASSWORD_LENGTH: usize = 24;
@@ -14,14 +14,6 @@ struct Person {
     name: String,
     admin: bool,
     deactivated: bool,
-}
-
-#[derive(Deserialize)]
-struct Schema {
-    version: u32,
-    compat: u32,
-    code: u32,
-    open: u32,
 }
 
 impl Commands for Synapse {
@@ -83,7 +75,7 @@ fn list_users() -> Result<String> {
 }
 
 fn schema() -> Result<String> {
-    let Schema { version, compat, code, open } = python::call(python::SCHEMA, &json!({}), SOON)?;
+    let State { version, compat, code, open } = python::call(python::SCHEMA, &json!({}), SOON)?;
     Ok(format!(
         "schema\t{version}\noldest that works on it\t{compat}\nof this Synapse\t{code}\n\
          open background updates\t{open}"

@@ -23,7 +23,7 @@ use potluck_sdk::{
 use serde::Deserialize;
 use serde_json::json;
 
-use schemas::Schemas;
+use schemas::{Schemas, State, Work};
 
 /// The plugin.
 pub struct Synapse;
@@ -94,16 +94,56 @@ impl Migration for Synapse {
         let work = schemas::work(&id)?;
         services::wait_ready(&options.database, READY_WITHIN)?;
         services::wait_ready(&options.app, READY_WITHIN)?;
-        let input = json!({ "schema": work.schema, "background": work.background });
-        python::call::<()>(python::UPGRADE, &input, UPGRADED_WITHIN)?;
-        let what = if work.background {
-            "the updates in the background are done"
-        } else {
-            "the database is upgraded"
-        };
-        report::info(format!("{what}, schema {}", work.schema));
-        Ok(())
+        upgrade(&work)
     }
+}
+
+/// Upgrades the database, or the second half of that.
+fn upgrade(work: &Work) -> Result {
+    let input = json!({ "schema": work.schema, "background": work.background });
+    python::call::<()>(python::UPGRADE, &input, UPGRADED_WITHIN)?;
+    let what = if work.background {
+        "the updates in the background are done"
+    } else {
+        "the database is upgraded"
+    };
+    report::info(format!("{what}, schema {}", work.schema));
+    Ok(())
+}
+
+/// Makes what a backup brought back fit the Synapse that runs, if that is the one that
+/// the app is at; says whether it fits. After an upgrade that failed it is not: then the
+/// data is left alone, so that the old Synapse can have it.
+pub(crate) fn fits() -> Result<bool> {
+    let options: Options = potluck_sdk::options()?;
+    services::wait_ready(&options.database, READY_WITHIN)?;
+    services::wait_ready(&options.app, READY_WITHIN)?;
+    let state: State = python::call(python::SCHEMA, &json!({}), SOON)?;
+    if state.version >= state.code {
+        return Ok(true);
+    }
+    let app = potluck_sdk::facts();
+    let release = app.version.unwrap_or_default();
+    if let Ok(schema) = schemas::of(&options.schemas, &release)
+        && schema.version != state.code
+    {
+        report::warn(format!(
+            "the data is of schema {} and untouched; the Synapse that runs needs {}, and waits: \
+             `potluck app deploy {} {release}` starts the old one on it, a deploy of the new \
+             version upgrades it",
+            state.version, state.code, app.name
+        ));
+        return Ok(false);
+    }
+    report::warn(format!(
+        "the backup is of an older Synapse: its schema {} is upgraded to {}",
+        state.version, state.code
+    ));
+    upgrade(&Work { schema: state.code, background: false })?;
+    if !in_background()? {
+        upgrade(&Work { schema: state.code, background: true })?;
+    }
+    Ok(true)
 }
 
 /// Lets Synapse start, and waits until it answers.

@@ -25,6 +25,19 @@ pub(crate) type Schemas = BTreeMap<String, Schema>;
 const SCHEMA: &str = "schema-";
 const BACKGROUND: &str = "background-";
 
+/// What the script `schema.py` found.
+#[derive(Debug, Deserialize)]
+pub(crate) struct State {
+    /// Of the database.
+    pub version: u32,
+    /// Below which a Synapse refuses the database.
+    pub compat: u32,
+    /// Of the Synapse that runs.
+    pub code: u32,
+    /// Changes that are still to be made in the background.
+    pub open: u32,
+}
+
 /// What a step does.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Work {

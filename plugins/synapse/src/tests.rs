@@ -120,15 +120,39 @@ fn what_is_missing_or_wrong_stops_a_deploy_before_it_begins() {
 }
 
 #[test]
-fn a_deploy_and_a_restore_let_synapse_start_and_wait_for_it() {
+fn a_deploy_lets_synapse_start_and_waits_for_it() {
     let first = Transition { before: None, after: Some("0.2.0+v1.163.2".into()) };
-    let ready = || app().on_run(|_, _, _| Ok(Script::printed("null")));
-    for played in
-        [ready().play(|| Synapse::after_deploy(first)), ready().play(Synapse::after_restore)]
-    {
+    let played =
+        app().on_run(|_, _, _| Ok(Script::printed("null"))).play(|| Synapse::after_deploy(first));
+    played.result.unwrap();
+    assert_eq!(input_of(&played.runs[0])["seconds"], 120);
+}
+
+#[test]
+fn a_backup_of_an_older_synapse_is_upgraded_before_this_one_starts_on_it() {
+    let restored = |version: u32, script: Script| {
+        let state = format!(r#"{{"version": {version}, "compat": 83, "code": 94, "open": 0}}"#);
+        let mut answers = vec![state];
+        let played = script
+            .on_run(move |_, _, _| Ok(Script::printed(&answers.pop().unwrap_or("null".into()))))
+            .play(Synapse::after_restore);
         played.result.unwrap();
-        assert_eq!(input_of(&played.runs[0])["seconds"], 120);
-    }
+        let inputs = played.runs.iter().map(|run| input_of(run).to_string());
+        (inputs.collect::<Vec<_>>(), played.log.len())
+    };
+    let (asked, start) = ("{}", r#"{"seconds":120}"#);
+    let half = |background| format!(r#"{{"background":{background},"schema":94}}"#);
+    let (first, second) = (half(false), half(true));
+    assert_eq!(restored(94, app()), (vec![asked.into(), start.into()], 0));
+    let whole = vec![asked.into(), first.clone(), second, start.into()];
+    assert_eq!(restored(83, app()), (whole, 3));
+    let later = app().setting("BACKGROUND_UPDATES", "later");
+    assert_eq!(restored(83, later), (vec![asked.into(), first, start.into()], 2));
+
+    // The services are still those of an upgrade that failed.
+    let mut facts = app().play(potluck_sdk::facts).result;
+    facts.version = Some("0.1.0+v1.99.0".into());
+    assert_eq!(restored(83, app().facts(facts)), (vec![asked.into()], 1));
 }
 
 #[test]
