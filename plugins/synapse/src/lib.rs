@@ -122,16 +122,14 @@ pub(crate) fn fits() -> Result<bool> {
     if state.version >= state.code {
         return Ok(true);
     }
-    let app = potluck_sdk::facts();
-    let release = app.version.unwrap_or_default();
+    let release = potluck_sdk::facts().version.unwrap_or_default();
     if let Ok(schema) = schemas::of(&options.schemas, &release)
         && schema.version != state.code
     {
         report::warn(format!(
             "the data is of schema {} and untouched; the Synapse that runs needs {}, and waits: \
-             `potluck app deploy {} {release}` starts the old one on it, a deploy of the new \
-             version upgrades it",
-            state.version, state.code, app.name
+             deploy {release} to run the old one on it, or the new version to upgrade it",
+            state.version, state.code
         ));
         return Ok(false);
     }

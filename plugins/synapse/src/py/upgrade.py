@@ -14,14 +14,14 @@ program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="r
                            stdout=subprocess.DEVNULL, pass_fds=[lock.fileno()])
 error = last = ""
 for line in program.stderr:
-    last = line.strip() or last
-    if re.match(r"[\w.]+(Error|Exception|Full)\b|psycopg2\.\w", line):
-        error = line.strip()
     # It gave up, but would never end.
     if "back-to-back background update failures" in line:
         program.kill()
         program.wait()
         sys.exit(f"Synapse gave up after five failures: {error}")
+    last = line.strip() or last
+    if re.match(r"[\w.]+(Error|Exception)\b|psycopg2\.\w", line):
+        error = line.strip()
 code = program.wait()
 if code < 0:
     sys.exit(f"update_synapse_database was ended by signal {-code}")
