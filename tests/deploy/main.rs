@@ -17,6 +17,7 @@ mod reach_swarm;
 mod refused_stacks;
 mod refused_tasks;
 mod stacks;
+mod synapse;
 mod versions;
 mod wordpress;
 
