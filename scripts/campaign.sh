@@ -50,7 +50,13 @@ crash() {
     cargo test --locked --test deploy crash_real:: -- --nocapture
 }
 
-names="generated fuzz crowded crash"
+# A real application's upgrade that fails in the middle of its migration, each way.
+upgrade() {
+    engine
+    cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 1
+}
+
+names="generated fuzz crowded crash upgrade"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

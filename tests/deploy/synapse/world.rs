@@ -75,16 +75,16 @@ impl World {
         let cleanup = Cleanup::new(&stack);
         let lab = folder();
         releases(&recipe, &lab.path("synapse"));
-        let disk = match disk {
-            Disk::Shared => None,
-            Disk::Own => Some(own_disk(&lab, &stack)?),
-        };
         let port = format!("PORT={}", ports());
         let mut new = vec!["app", "new", "./synapse", "--server", "here", "-n"];
         new.extend(["--domain", &domain, "--set", &port]);
         new.extend(["--set", "COMPOSE_FILE=compose.yml:compose.test.yml"]);
         good(&lab.run(&new));
         good(&lab.run(&["app", "secret", "generate", &domain, "-n"]));
+        let disk = match disk {
+            Disk::Shared => None,
+            Disk::Own => Some(own_disk(&lab, &stack)?),
+        };
         let mut world =
             World { lab, domain, stack, password: String::new(), _cleanup: cleanup, disk };
         good(&world.deploy(OLD, &GRANTS));
@@ -149,6 +149,12 @@ impl World {
         let run = self.run(&["app", "cmd", &self.domain, "schema"]);
         good(&run);
         run.stdout.lines().map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
+    }
+
+    /// How many of Synapse's changes of tables were made.
+    pub fn changes_of_tables(&self) -> usize {
+        let count = self.sql("SELECT count(*) FROM applied_schema_deltas").unwrap();
+        count.trim().parse().unwrap()
     }
 
     pub fn errors(&self) -> String {
