@@ -7,7 +7,7 @@
 
 mod world;
 
-use world::{Disk, World};
+use world::{DRIVER, Disk, PROGRAM, SECOND_HALF, World, kill, wait_for};
 
 use crate::support::{cli::Run, operator::good};
 
@@ -32,19 +32,19 @@ impl Fault {
 
     /// Upgrades, and lets it happen.
     fn strike(self, world: &World) -> Run {
-        world.upgrade(|| {
+        world.upgrade(|_| {
             world.held();
             match self {
                 Fault::ProgramKilled => {
                     // A table that one of the last changes comes to.
                     let lock = world.in_the_way("redactions");
-                    world.stuck("update_synapse_database");
+                    world.stuck(PROGRAM);
                     world.kill_program();
                     drop(lock);
                 }
                 Fault::DatabaseKilled => {
                     let lock = world.in_the_way("e2e_cross_signing_signatures");
-                    world.stuck("--run-background-updates");
+                    world.stuck(SECOND_HALF);
                     world.kill_database();
                     drop(lock);
                 }
@@ -85,7 +85,7 @@ async fn an_upgrade_that_failed_in_its_migration_is_resumed_and_nothing_is_lost(
     let half = world.changes_of_tables();
     assert!(world.errors().contains("did not finish"), "{}", world.errors());
 
-    good(&world.upgrade(|| {}));
+    good(&world.upgrade(|_| {}));
     assert_eq!(world.schema(), ["94", "84", "94", "0"]);
     assert!(half < world.changes_of_tables(), "{half}");
     assert_eq!(world.read(), seen);
@@ -122,7 +122,7 @@ async fn fails_and_comes_back(room: &str, fault: Fault) {
     assert_eq!(world.schema()[..3], ["83", "83", "83"], "{fault:?}");
     assert_eq!(world.read(), seen, "{fault:?}");
 
-    good(&world.upgrade(|| {}));
+    good(&world.upgrade(|_| {}));
     assert_eq!(world.schema(), ["94", "84", "94", "0"], "{fault:?}");
     assert_eq!(world.read(), seen, "{fault:?}");
 }
@@ -147,22 +147,56 @@ async fn the_data_is_back_after_the_disk_was_full() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make campaign upgrade"]
+async fn what_a_killed_potluck_began_is_resumed_and_does_not_run_twice_at_once() {
+    let Some(world) = World::new("synapse-potluck", Disk::Shared).await else { return };
+    let seen = world.write(&MESSAGES);
+    let mut lock = None;
+    let killed = world.upgrade(|pid| {
+        world.held();
+        lock = Some(world.in_the_way("redactions"));
+        world.stuck(PROGRAM);
+        kill(i32::try_from(pid).unwrap());
+    });
+    assert_eq!(killed.code, -1, "{killed}");
+    // It outlives who began it.
+    assert_eq!(world.processes(PROGRAM).len(), 1);
+
+    world.unlock();
+    let aborted = world.take_over("abort", |_| {});
+    println!("{aborted}");
+    assert_eq!(aborted.code, 1, "{aborted}");
+    assert!(aborted.stderr.contains("cannot be undone any more"), "{aborted}");
+
+    let resumed = world.take_over("resume", |_| {
+        let both = || (world.processes(DRIVER).len() == 2).then_some(());
+        wait_for("the plugin's second program", both);
+        assert_eq!(world.processes(PROGRAM).len(), 1);
+        drop(lock);
+    });
+    good(&resumed);
+    assert_eq!(world.schema(), ["94", "84", "94", "0"]);
+    assert_eq!(world.read(), seen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign upgrade"]
 async fn the_old_synapse_refuses_the_new_database_and_the_new_one_upgrades_an_old_backup() {
     let Some(world) = World::new("synapse-refuses", Disk::Shared).await else { return };
     let seen = world.write(&MESSAGES);
     world.back_up();
-    good(&world.upgrade(|| {}));
+    good(&world.upgrade(|_| {}));
 
     let refused = world.back();
     println!("{refused}");
-    assert_eq!(refused.code, 1, "{refused}");
-    for words in [
-        "refuses the database of 0.2.0+v1.163.2",
-        "Cannot use this database as it is too new for the server to understand",
-        "the previous version is running again",
-    ] {
+    // It is undone.
+    assert_eq!(refused.code, 4, "{refused}");
+    for words in ["refuses the database of 0.2.0+v1.163.2", "the previous version is running again"]
+    {
         assert!(refused.stderr.contains(words), "{words}: {refused}");
     }
+    let why = "Cannot use this database as it is too new for the server to understand";
+    let said = world.said_by_ended();
+    assert!(said.contains(why), "{said}");
     assert_eq!(world.read(), seen);
 
     // The app is at the new version: older data is upgraded.

@@ -22,6 +22,13 @@ use potluck::home::StackName;
 pub const OLD: &str = "0.1.0+v1.99.0";
 pub const NEW: &str = "0.2.0+v1.163.2";
 
+/// Synapse's own, which upgrades its database.
+pub const PROGRAM: &str = "update_synapse_database";
+/// In its arguments while it carries out the second half.
+pub const SECOND_HALF: &str = "--run-background-updates";
+/// The plugin's, which runs it.
+pub const DRIVER: &str = " python3 -";
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TALK: &str = include_str!("talk.py");
 const GRANTS: [&str; 8] = [
@@ -102,11 +109,20 @@ impl World {
         self.run(&[&["app", "deploy", &self.domain, version, "-n"][..], more].concat())
     }
 
-    /// To the newer release. `meanwhile` happens beside it.
-    pub fn upgrade(&self, meanwhile: impl FnOnce()) -> Run {
+    /// To the newer release. `meanwhile` happens beside it, and is told potluck's process.
+    pub fn upgrade(&self, meanwhile: impl FnOnce(u32)) -> Run {
         // Today's verb of an upgrade.
-        let arguments = ["app", "deploy", &self.domain, NEW, "-n"];
-        self.lab.run_telling(&arguments, |_| meanwhile())
+        self.lab.run_telling(&["app", "deploy", &self.domain, NEW, "-n"], meanwhile)
+    }
+
+    /// Finishes or undoes what a killed potluck left.
+    pub fn take_over(&self, verb: &str, meanwhile: impl FnOnce(u32)) -> Run {
+        self.lab.run_telling(&["app", verb, &self.domain, "--yes", "-n"], meanwhile)
+    }
+
+    pub fn unlock(&self) {
+        let reason = ["--yes", "--reason", "it was killed"];
+        good(&self.run(&[&["app", "unlock", &self.domain][..], &reason].concat()));
     }
 
     /// The data of the newest backup, whose check of itself may fail.
@@ -157,6 +173,17 @@ impl World {
         count.trim().parse().unwrap()
     }
 
+    /// What containers of the app wrote that have ended.
+    pub fn said_by_ended(&self) -> String {
+        let name = format!("name={}_app.", self.stack);
+        let ended = docker(&["ps", "-aq", "--filter", &name, "--filter", "status=exited"]);
+        let said = |id: &str| {
+            let output = Command::new("docker").args(["logs", id]).output().unwrap();
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+        };
+        ended.lines().map(said).collect()
+    }
+
     pub fn errors(&self) -> String {
         self.run(&["app", "errors", &self.domain]).stdout
     }
@@ -168,15 +195,17 @@ impl World {
         found.lines().next().map(Into::into)
     }
 
-    /// The process of the app's container that has this in its arguments.
-    fn process(&self, has: &str) -> Option<i32> {
-        let top = Command::new("docker")
-            .args(["top", &self.container("app")?, "-eo", "pid,args"])
-            .output()
-            .unwrap();
+    /// The processes of the app's container that have this in their arguments.
+    pub fn processes(&self, has: &str) -> Vec<i32> {
+        let Some(app) = self.container("app") else { return Vec::new() };
+        let top = Command::new("docker").args(["top", &app, "-eo", "pid,args"]).output().unwrap();
         let text = String::from_utf8_lossy(&top.stdout).into_owned();
-        let line = text.lines().find(|line| line.contains(has))?;
-        line.split_whitespace().next()?.parse().ok()
+        let found = text.lines().filter(|line| line.contains(has));
+        found.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
+    }
+
+    fn process(&self, has: &str) -> Option<i32> {
+        self.processes(has).first().copied()
     }
 
     /// Waits until the new Synapse holds still for the upgrade of its database.
@@ -211,9 +240,7 @@ impl World {
     }
 
     pub fn kill_program(&self) {
-        let pid = self.process("update_synapse_database").unwrap();
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        kill(self.process(PROGRAM).unwrap());
     }
 
     pub fn kill_database(&self) {
@@ -333,6 +360,11 @@ fn own_disk(lab: &Lab, stack: &StackName) -> Option<(Tmpfs, PathBuf)> {
     create.extend(["--opt", "o=bind", "--opt", &device, &name]);
     docker(&create);
     Some((disk, at))
+}
+
+pub fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 /// Asks again and again until there is an answer.
