@@ -94,7 +94,10 @@ impl World {
         };
         let mut world =
             World { lab, domain, stack, password: String::new(), _cleanup: cleanup, disk };
-        good(&world.deploy(OLD, &GRANTS));
+        // The volume of a disk of its own was made by hand.
+        let by_hand = world.disk.as_ref().map(|_| "--takeover");
+        let agreed: Vec<_> = GRANTS.into_iter().chain(by_hand).collect();
+        good(&world.deploy(OLD, &agreed));
         let made = world.run(&["app", "cmd", &world.domain, "create-user", "ada", "-q"]);
         good(&made);
         world.password = made.stdout.trim().to_owned();
