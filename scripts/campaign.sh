@@ -53,7 +53,7 @@ crash() {
 # A real application's upgrade that fails in the middle of its migration, each way.
 upgrade() {
     engine
-    cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 1
+    cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 2
 }
 
 names="generated fuzz crowded crash upgrade"
