@@ -9,7 +9,7 @@ cd "$root"
 engine() {
     "$root/scripts/setup.sh" test
     plugins/build.sh
-    tests/images/build.sh busybox mariadb peers stores wordpress
+    tests/images/build.sh busybox mariadb peers stores synapse wordpress
     export POTLUCK_TEST_REQUIRE_ENGINE=1
 }
 
@@ -50,7 +50,13 @@ crash() {
     cargo test --locked --test deploy crash_real:: -- --nocapture
 }
 
-names="generated fuzz crowded crash"
+# A real application's upgrade that fails in the middle of its migration, each way.
+upgrade() {
+    engine
+    cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 2
+}
+
+names="generated fuzz crowded crash upgrade"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

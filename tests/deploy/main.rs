@@ -19,6 +19,7 @@ mod refused_stacks;
 mod refused_tasks;
 mod releases;
 mod stacks;
+mod synapse;
 mod upgrade;
 mod versions;
 mod wordpress;

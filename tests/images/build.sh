@@ -3,15 +3,19 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, mariadb, peers, stores, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, mariadb, peers, stores, synapse,
+#                                    wordpress
 #
-# An image is potluck-test/NAME:1. Its label `potluck.content` is the digest of
+# An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite)
-# and `peers` (a mail relay, an OpenID provider) have one each. Their tars stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# and `peers` (a mail relay, an OpenID provider) have one each. Synapse's versions are
+# wheels from PyPI on one of Debian's Python. The tars of all stay in
+# ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
-# Needs: docker, and for the first build root, mmdebstrap and a Debian mirror.
+# Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
+# Synapse also python3 with venv, and PyPI.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -59,10 +63,11 @@ base_image() {
   docker import "$tar" "$base" >/dev/null
 }
 
-# layered NAME CHANGE…: a copy of tests/images/NAME/root on top of $base.
+# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root on top of $base.
 layered() {
-  name=$1; shift
-  image=potluck-test/$name:1
+  name=${1%:*}
+  case $1 in *:*) image=potluck-test/$1 ;; *) image=potluck-test/$1:1 ;; esac
+  shift
   content=$({ printf '%s\n' "$base" "$@"; folder_digest "$here/$name/root"; } | digest)
   if up_to_date "$image" "$content"; then return; fi
   set -- "$@" "LABEL potluck.content=$content"
@@ -143,6 +148,65 @@ build_peers() {
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
+# --- two versions of Synapse ----------------------------------------------------
+
+synapse_versions="1.99.0 1.163.2"
+
+# shellcheck disable=SC2016 # the shell inside expands it
+synapse_tidy='set -eu
+chroot "$1" groupadd --system --gid 991 synapse
+chroot "$1" useradd --system --uid 991 --gid 991 --home-dir /data --no-create-home synapse
+rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
+mkdir -p "$1/data"'
+
+# wheels VERSION: sets $wheels to a tar of this Synapse with everything that it needs,
+# each in the version that tests/images/synapse/VERSION.txt names, as Debian's Python
+# finds it. Wheels of Debian 12's Python, whichever is on this machine.
+wheels() {
+  pins=$here/synapse/$1.txt
+  wheels=$cache/synapse-$1-$({ uname -m; cat "$pins"; } | digest | cut -c1-12).tar
+  [ ! -f "$wheels" ] || return 0
+  say "fetching Synapse $1 from PyPI"
+  rm -f "$cache/synapse-$1"-*.tar
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  pip="python3 -m pip"
+  $pip --version >/dev/null 2>&1 || {
+    python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
+    pip="$work/venv/bin/pip"
+  }
+  packages=$work/root/usr/local/lib/python3.11/dist-packages
+  $pip install --quiet --no-deps --no-compile --only-binary :all: --no-warn-conflicts \
+    --disable-pip-version-check --root-user-action ignore \
+    --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
+    --platform "manylinux_2_17_$(uname -m)" --platform "manylinux2014_$(uname -m)" \
+    --target "$packages" --requirement "$pins" >&2
+  # Scripts for the Python of this machine; every phone number's home town.
+  rm -rf "${packages:?}/bin" "$packages/phonenumbers/geodata"
+  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -cf "$wheels.part" .
+  mv "$wheels.part" "$wheels"
+  rm -rf "$work"
+  trap - EXIT
+}
+
+build_synapse() {
+  base_image debian-synapse python3,python3-psycopg2,ca-certificates "$synapse_tidy"
+  debian=$base
+  for version in $synapse_versions; do
+    wheels "$version"
+    base=potluck-test/debian-synapse-$version:$(printf '%s\n' "$debian" "${wheels##*/}" | digest | cut -c1-12)
+    if ! docker image inspect "$base" >/dev/null 2>&1; then
+      container=$(docker create "$debian" true)
+      docker cp -q - "$container:/" <"$wheels"
+      docker commit "$container" "$base" >/dev/null
+      docker rm "$container" >/dev/null
+    fi
+    layered "synapse:$version" \
+      'ENTRYPOINT ["/start.py"]' 'VOLUME /data' 'EXPOSE 8008 8009 8448' \
+      'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  done
+}
+
 # --- busybox -----------------------------------------------------------------
 
 build_busybox() {
@@ -174,7 +238,7 @@ build_busybox() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, peers, stores, wordpress)"
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, peers, stores, synapse, wordpress)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -184,7 +248,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | mariadb | peers | stores | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, mariadb, peers, stores, wordpress)" ;;
+    busybox | mariadb | peers | stores | synapse | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, mariadb, peers, stores, synapse, wordpress)" ;;
   esac
 done

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The parts of the upstream images' contracts that recipes use, by the program
 # that is named: `postgres` (POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD, the
-# last also as …_FILE; PGDATA; whoever is inside the container is trusted) and
-# `redis-server`. Anything else runs as it is.
+# last also as …_FILE; POSTGRES_INITDB_ARGS; PGDATA; anyone inside the container is
+# trusted) and `redis-server`. Anything else runs as it is.
 set -eu
 
 say() { printf '%s [entrypoint] %s\n' "$(date -u +%FT%TZ)" "$*" >&2; }
@@ -19,8 +19,9 @@ initialise() {
   # printf is built in: the password becomes no argument of a process.
   printf '%s\n' "$password" >/run/postgresql/password
   chown postgres /run/postgresql/password
+  # shellcheck disable=SC2086 # several arguments
   (as postgres initdb --username="$POSTGRES_USER" --pwfile=/run/postgresql/password \
-    --auth-local=trust --auth-host=trust >/dev/null)
+    ${POSTGRES_INITDB_ARGS:-} --auth-local=trust --auth-host=trust >/dev/null)
   rm /run/postgresql/password
   printf '\nhost all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
   (as postgres pg_ctl -w start -o "-c listen_addresses=''" >/dev/null)

@@ -1,0 +1,2 @@
+answer([{"name": name, "admin": bool(admin), "deactivated": bool(gone)}
+        for name, admin, gone in rows("SELECT name, admin, deactivated FROM users ORDER BY name")])
