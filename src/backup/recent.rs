@@ -429,7 +429,7 @@ mod tests {
              one"
         );
         for needy in [of(Some(&["dump/db.sql", "volume/data"])), of(None)] {
-            assert!(needy.hint().starts_with("a backup needs the app's services: `potluck app"));
+            assert!(needy.hint().starts_with("a backup needs the app's services: "));
             assert!(needy.before_undeploy().ends_with("only while the app runs"));
         }
         assert_eq!(
