@@ -118,6 +118,28 @@ impl Session {
         }
     }
 
+    /// The same where others are at work meanwhile.
+    ///
+    /// # Errors
+    /// As [`Session::guard`].
+    pub async fn guard_beside(
+        &self,
+        home: &Home,
+        app: &AppEntry,
+        doing: &str,
+        lock: &LockArg,
+    ) -> Result<AppGuard, Failure> {
+        let ending = Instant::now() + lock.lock_wait;
+        loop {
+            match home.guard_app(app, doing) {
+                Err(crate::home::Error::Locked { .. }) if Instant::now() < ending => {
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                claimed => return Ok(claimed?),
+            }
+        }
+    }
+
     /// docker's configuration on this machine. It is optional for a
     /// command, so a configuration that can't be read is a warning.
     pub fn docker_config(&self) -> DockerConfig {

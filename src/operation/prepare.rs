@@ -244,6 +244,11 @@ pub(super) async fn prepare(
             },
         }
     }
+    if let Some(Upgrade { backup: None }) = &options.upgrade {
+        let told = "no backup is taken before the upgrade (--no-backup): data that is migrated \
+                    cannot come back";
+        plan.warnings.insert(0, told.into());
+    }
     plan.changes.splice(0..0, safety.as_ref().map(|safety| safety.change()));
     if !work.is_empty() {
         plan.on_failure = Some(match options.detach {

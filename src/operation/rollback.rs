@@ -18,7 +18,7 @@ use crate::{
     owner::{
         history::Line,
         journal::{Outcome, What},
-        release::Release,
+        release::{Release, held},
     },
     recipe::Version,
     text::line,
@@ -67,6 +67,8 @@ pub struct ReleaseRow {
     pub operation: String,
     /// The backup set that was taken right before it.
     pub set: Option<String>,
+    /// Whether that set is to be kept still.
+    pub held: bool,
     /// Migrations that were run to get there.
     pub migrated: Vec<String>,
     /// The release whose state it brought back.
@@ -92,6 +94,7 @@ impl ReleaseRow {
             at: release.at,
             operation: clean(&release.operation),
             set: release.set.as_ref().map(clean),
+            held: false,
             migrated: release.migrated.iter().map(clean).collect(),
             replays: release.replays.map(|number| format!("r{number}")),
         }
@@ -105,8 +108,10 @@ impl ReleaseRow {
 pub async fn kept_releases(on_server: &OnServer) -> Result<(Vec<ReleaseRow>, Vec<Error>), Error> {
     on_server.engine.require().await?;
     let Releases { known, unreadable, .. } = releases::all(&on_server.engine).await?;
-    let rows = known.iter().map(|kept| ReleaseRow::of(&kept.release)).collect();
-    Ok((rows, unreadable))
+    let held = held(&known, Timestamp::now());
+    let is_held = |release: &Release| release.set.as_deref().is_some_and(|it| held.contains(it));
+    let row = |release| ReleaseRow { held: is_held(release), ..ReleaseRow::of(release) };
+    Ok((known.iter().map(|kept| row(&kept.release)).collect(), unreadable))
 }
 
 /// A release to go back to, and what speaks against it.

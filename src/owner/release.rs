@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -35,6 +35,8 @@ pub(crate) const MOST: usize = 10;
 /// Bytes of a stack's releases that are kept, as the swarm has them; the newest is kept
 /// however large it is.
 pub(crate) const LARGEST: usize = 500_000;
+/// How long the set of an upgrade is kept at least.
+const HELD: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Characters of each foreign text that are shown.
 const SHOWN: usize = 120;
 
@@ -232,6 +234,18 @@ impl Kept {
     }
 }
 
+/// Sets that upgrades took and that are to be kept: that of the newest, until the next one
+/// succeeds, and those of the last 14 days.
+pub(crate) fn held<'a>(known: &'a [Kept], now: Timestamp) -> BTreeSet<&'a str> {
+    let with_set = |kept: &'a Kept| Some((kept.release.at, kept.release.set.as_deref()?));
+    let mut sets: Vec<_> = known.iter().filter_map(with_set).collect();
+    sets.sort();
+    let newest = sets.last().map(|(at, _)| *at);
+    let is_young = |at: Timestamp| now.duration_since(at).as_secs() < HELD.as_secs();
+    let held = sets.into_iter().filter(|(at, _)| Some(*at) == newest || is_young(*at));
+    held.map(|(_, set)| set).collect()
+}
+
 /// Splits a stack's releases, newest first, into those that are kept when there is one more,
 /// of so many bytes, and those that then go.
 pub(crate) fn keep(mut known: Vec<Kept>, more: Option<usize>) -> (Vec<Kept>, Vec<Kept>) {
@@ -349,6 +363,30 @@ mod tests {
             let numbers: Vec<u64> = left.iter().map(|kept| kept.release.number).collect();
             assert_eq!(numbers, kept, "{bytes:?} {more:?}");
             assert_eq!(left.len() + gone.len(), bytes.len());
+        }
+    }
+
+    #[test]
+    fn the_set_of_the_newest_upgrade_is_held_and_each_for_two_weeks() {
+        let now: Timestamp = "2026-11-26T03:00:00Z".parse().unwrap();
+        let kept = |(number, days, set): (u64, i64, Option<&str>)| Kept {
+            config: number.to_string(),
+            bytes: 1,
+            release: Release {
+                at: now - SignedDuration::from_hours(24 * days),
+                set: set.map(str::to_owned),
+                ..release(number)
+            },
+        };
+        for (all, sets) in [
+            (vec![(3, 40, Some("c")), (2, 50, Some("b")), (1, 60, None)], vec!["c"]),
+            (vec![(3, 1, None), (2, 50, Some("b")), (1, 60, Some("a"))], vec!["b"]),
+            (vec![(2, 1, Some("b")), (1, 13, Some("a"))], vec!["a", "b"]),
+            (vec![(2, 1, Some("b")), (1, 14, Some("a"))], vec!["b"]),
+            (vec![(1, 1, None)], vec![]),
+        ] {
+            let known: Vec<Kept> = all.into_iter().map(kept).collect();
+            assert_eq!(held(&known, now).into_iter().collect::<Vec<_>>(), sets);
         }
     }
 

@@ -210,6 +210,7 @@ async fn where_no_backup_can_be_taken_nothing_is_upgraded() {
 
     let run = world.app("upgrade", &["--no-backup", "--set", "FAIL=run-sweep"]);
     assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("no backup is taken before the upgrade (--no-backup)"), "{run}");
     assert!(run.stderr.contains("the new version runs on partly migrated data"), "{run}");
     fs::write(&server, before).unwrap();
 }

@@ -29,7 +29,7 @@ JSON: {app, operations, releases, unfinished}; an operation is {operation, what,
 began, ended, before, after, set, settings, migrated, outcome, step, error, by}, its outcome
 `done`, `failed`, `failed-and-undone` or `aborted`; `settings` are names of those that it
 changed, `migrated` is there if it began to migrate data; a release is {release, version,
-user, host, at, operation, set, migrated, replays}; `unfinished` is {app, operation, what, told, began,
+user, host, at, operation, set, held, migrated, replays}; `unfinished` is {app, operation, what, told, began,
 steps, step, no_return, past_return, aborting, running} or null.")]
 pub struct Args {
     #[command(flatten)]
@@ -92,7 +92,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 release.at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
                 release.version.clone(),
                 format!("{}@{}", release.user, release.host),
-                release.set.clone().unwrap_or_default(),
+                match (&release.set, release.held) {
+                    (Some(set), true) => format!("{set}, held"),
+                    (Some(set), false) => set.clone(),
+                    (None, _) => String::new(),
+                },
             ]);
         }
         if report.releases.is_empty() { Ok(()) } else { table.print(&session.ui) }

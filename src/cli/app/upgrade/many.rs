@@ -147,7 +147,7 @@ async fn one(
         if args.dry_run {
             return Ok(operation::plan(context, &mut app, &deploys).await?);
         }
-        let guard = session.guard(home, &entry, "an upgrade", &args.lock)?;
+        let guard = session.guard_beside(home, &entry, "an upgrade", &args.lock).await?;
         Ok::<DeployReport, Failure>(operation::deploy(context, &guard, &mut app, &deploys).await?)
     };
     // Boxed: the future of a deploy is large, and there are several.
