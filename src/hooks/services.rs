@@ -22,7 +22,8 @@ use crate::{
     rollout::{
         FailedService, Problem,
         converge::{Target, converge},
-        state::{replicas, since::Since, state_of},
+        restart::{NotRestarted, restart},
+        state::{since::Since, state_of},
     },
 };
 
@@ -151,21 +152,11 @@ impl StackServices for AppServices {
 
     async fn restart(&self, service: &str, limit: Duration) -> Result<(), ServiceError> {
         let live = self.live(service).await?;
-        let id = live.id.clone().unwrap_or_default();
-        let mut spec = live.spec.clone().unwrap_or_default();
-        let wanted = spec.mode.as_ref().map_or(1, replicas);
-        let task = spec.task_template.get_or_insert_default();
-        task.force_update = Some(task.force_update.unwrap_or(0) + 1);
-        let since = Since::update(&*self.engine, &id).await.map_err(engine_error)?;
-        self.engine
-            .update_service(&id, crate::rollout::send::apply::version_of(&live), spec.clone(), None)
-            .await
-            .map_err(engine_error)?;
-        if wanted == 0 {
-            return Ok(());
-        }
-        let targets = [Target { key: service.to_owned(), id, spec, since }];
-        converge(&*self.engine, &targets, limit, &Silent).await.map(drop).map_err(not_ready)
+        let restarted = restart(&*self.engine, live, service, limit, &Silent).await;
+        restarted.map_err(|error| match error {
+            NotRestarted::Engine(error) => engine_error(error),
+            NotRestarted::Failed(failed) => not_ready(failed),
+        })
     }
 
     async fn put_file(

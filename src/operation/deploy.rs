@@ -51,7 +51,7 @@ pub async fn plan(
     let started = Instant::now();
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let mut plan = prepare(context, &rollout, None, app, options, None).await?.plan;
+    let mut plan = Box::pin(prepare(context, &rollout, None, app, options, None)).await?.plan;
     if let Some(unfinished) = abandoned(&app.engine).await? {
         plan.warnings.insert(0, format!("{unfinished} ({})", unfinished.next()));
     }
@@ -106,7 +106,7 @@ async fn run(
 ) -> Result<Done, Error> {
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
-    let prepared = prepare(context, &rollout, Some(guard), app, options, None).await;
+    let prepared = Box::pin(prepare(context, &rollout, Some(guard), app, options, None)).await;
     // Before a question that would be for nothing; what kept it from being prepared may be
     // what that operation left.
     if !app.engine.is_fenced()
@@ -153,7 +153,7 @@ async fn anew(
     let agreed = prepared.plan.changes.clone();
     // Its plugins end before others of the same names start.
     drop(prepared);
-    let prepared = prepare(context, rollout, Some(guard), app, options, None).await?;
+    let prepared = Box::pin(prepare(context, rollout, Some(guard), app, options, None)).await?;
     let is_agreed = prepared.due.is_none() || is_within(&prepared.plan.changes, &agreed);
     match is_agreed || context.consent.changed_plan(&prepared.plan) {
         true => Ok(prepared),
@@ -188,7 +188,8 @@ pub(super) async fn finish(
     let wanted = Wanted::of(context, app)?;
     let rollout = rollout(context, app, &wanted, options);
     record::require_goal(app, &journal.entry())?;
-    let prepared = prepare(context, &rollout, Some(guard), app, options, Some(&journal)).await?;
+    let prepared =
+        Box::pin(prepare(context, &rollout, Some(guard), app, options, Some(&journal))).await?;
     let of = Of::Journal(journal);
     let done = carry_out(context, guard, app, options, &rollout, prepared, of).await?;
     Ok(report(app, done, started))
@@ -312,7 +313,8 @@ async fn carry_out(
         safety: due.safety,
         journal: journal.as_ref(),
     };
-    let outcome = steps.run(live, work).await;
+    // Boxed: it is the largest part of a future that others hold.
+    let outcome = Box::pin(steps.run(live, work)).await;
     let Some(journal) = journal else {
         let reached = outcome.map_err(|cut| cut.error)?;
         return Ok(Done { plan, set, changed: true, reached });

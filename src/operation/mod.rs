@@ -1,7 +1,15 @@
-//! Changing an app: deploy, undeploy, remove.
+//! Changing an app: deploy, upgrade, roll back, undeploy, remove, back up, restore, rotate
+//! its secrets, restart.
 //!
 //! Each first makes a plan from (recipe, settings, live state) and then carries it
-//! out, telling [`crate::progress`] what happens.
+//! out, telling [`crate::progress`] what happens. Every operation has its app's [`lease`]
+//! and, where it has more than one step, a [`journal`] from which anyone can finish or undo
+//! it ([`mod@resume`], [`recover`]).
+//!
+//! A deploy is [`mod@prepare`], then [`steps`]. An upgrade is a deploy with a backup set as
+//! its first step and the way back with it ([`safety`]); a rollback is a deploy of one of the
+//! [`releases`] instead of a recipe. A restore deploys, so a deploy knows restores only by
+//! what they do ([`restores`], which [`upgrade`] provides).
 
 mod agreed;
 mod app_rollout;
@@ -20,6 +28,7 @@ mod prepare;
 mod record;
 mod recover;
 mod releases;
+mod restart;
 mod restore;
 mod restores;
 mod resume;
@@ -39,6 +48,7 @@ pub use drift::{Drift, drift};
 pub use folder::{confirm_stack, remember_sample, revoke_grants};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use options::{DeployOptions, DeployReport, Upgrade};
+pub use restart::{RestartReport, restart_services};
 pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
 pub use restores::DataBack;
 pub use resume::{Resumed, abort, history, resume, unfinished};

@@ -238,10 +238,14 @@ pub(super) async fn prepare(
                 let began = journal.entry();
                 safety = Safety::again(context, &app.entry, &app.engine, &began, backup).await?;
             }
-            None => match safety::prepare(context, guard, &app.entry, &app.engine, backup).await? {
-                safety::Wanted::Set(set) => safety = Some(set),
-                safety::Wanted::Nothing(warning) => plan.warnings.extend(warning),
-            },
+            None => {
+                match Box::pin(safety::prepare(context, guard, &app.entry, &app.engine, backup))
+                    .await?
+                {
+                    safety::Wanted::Set(set) => safety = Some(set),
+                    safety::Wanted::Nothing(warning) => plan.warnings.extend(warning),
+                }
+            }
         }
     }
     if let Some(Upgrade { backup: None }) = &options.upgrade {

@@ -29,6 +29,7 @@ use super::{
     lease::{Lease, leased_anyway},
     record::require_goal,
     recover::{restore_files, take_over, undo_services},
+    restart::finish_restart,
     restore::prepare_restore,
     rollback::{data_of, load_again},
     rotate::{finish_rotation, undo_rotation},
@@ -46,6 +47,7 @@ const TASK_PATIENCE: Duration = Duration::from_secs(300);
 pub enum Resumed {
     Deployed(Box<DeployReport>),
     Undeployed,
+    Restarted,
     /// The next deploy uses the new secrets.
     Rotated,
     /// Its settings in this folder are still there.
@@ -166,6 +168,18 @@ pub async fn resume(
             })
             .await
         }
+        What::Restart => {
+            let on_server = OnServer::new(&context.home, app)?;
+            let engine = &on_server.engine;
+            leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                finish_restart(context, engine, journal, TASK_PATIENCE).await?;
+                Ok(Resumed::Restarted)
+            })
+            .await
+        }
         What::Rotate => {
             let loaded = app::load(context, app, &Version::Newest).await?;
             let keeper = Keeper::of(&context.home, app, &loaded.name)
@@ -266,7 +280,7 @@ pub async fn abort(
         let undoes = |undo: Undo| begun.clone().any(|step| step.undo == undo);
         let undone = match with_set(context, guard, engine, &kept, options).await? {
             Some(mut safety) if undoes(Undo::Services) => {
-                safety.go_back(context, guard, &journal).await.map(drop)
+                Box::pin(safety.go_back(context, guard, &journal)).await.map(drop)
             }
             Some(safety) if kept.step().is_some_and(|step| step.name == BACKUP) => {
                 safety.tidy(context, guard).await

@@ -179,7 +179,7 @@ impl Steps<'_> {
         }
         context.progress.warn(error.to_string());
         let set = safety.set.to_string();
-        let gone_back = safety.go_back(context, guard, journal).await;
+        let gone_back = Box::pin(safety.go_back(context, guard, journal)).await;
         // It wrote the lock file.
         match context.home.lock_file(&self.app.entry) {
             Ok(lock) => self.app.lock = lock,
@@ -223,7 +223,7 @@ impl Steps<'_> {
             && !journal.was_done(BACKUP)
         {
             journal.step(BACKUP).await?;
-            safety.take(context, guard, journal).await?;
+            Box::pin(safety.take(context, guard, journal)).await?;
             // Its hooks may have restarted services.
             live = rollout.live().await?;
             work = app_rollout::work(rollout, self.app, &live, &self.images).await?;

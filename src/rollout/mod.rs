@@ -13,6 +13,7 @@ pub(crate) mod live;
 mod place;
 mod plan;
 pub(crate) mod removal;
+pub(crate) mod restart;
 pub(crate) mod run;
 pub(crate) mod send;
 mod stack;

@@ -319,7 +319,8 @@ fn crash(case: &Case) {
     let every = std::env::var("POTLUCK_CRASH_EVERY").ok().and_then(|it| it.parse().ok());
     let every: usize = every.unwrap_or(EVERY);
     let tally = Tally::default();
-    let next = AtomicUsize::new(0);
+    // In the middle of what has few.
+    let next = AtomicUsize::new(every / 2);
     let passed = AtomicBool::new(false);
     let failures = Mutex::new(Vec::new());
     let at_moment = |moment: usize, then: Then, how: How| -> Result<bool, String> {
@@ -535,6 +536,12 @@ fn a_way_back_to_the_version_before_that_is_killed() {
     };
     let command = &["app", "deploy", APP, V1, "-n", "--downgrade"];
     crash(&Case { name: "way back", ready, command, ends: Ends::Deployed, grant: GRANT });
+}
+
+#[test]
+fn a_restart_that_is_killed() {
+    let command = &["app", "restart", APP];
+    crash(&Case { name: "restart", ready: deploy, command, ends: Ends::Deployed, grant: &[] });
 }
 
 #[test]

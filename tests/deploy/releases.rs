@@ -286,3 +286,26 @@ fn a_database_does_not_get_the_files_of_another_major_version() {
     assert!(run.stderr.contains("a database of another major version"), "{run}");
     assert!(run.stderr.contains("a volume of another name"), "{run}");
 }
+
+#[tokio::test]
+async fn a_restart_replaces_tasks_and_changes_nothing_else() {
+    let Some(world) = World::real("restart").await else { return };
+    let missing = world.app(&world.first, &["restart"]);
+    assert_eq!(missing.code, 1, "{missing}");
+    good(&world.app(&world.first, &["deploy"]));
+    let service = format!("{}_web", world.stack);
+    let task = || docker(&["service", "ps", "-q", "--filter", "desired-state=running", &service]);
+    let before = task();
+    let run = world.app(&world.second, &["restart", "--json"]);
+    good(&run);
+    assert_eq!(
+        serde_json::from_str::<Value>(&run.stdout).unwrap(),
+        json!({"app": world.domain, "services": ["web"]})
+    );
+    assert_ne!(task(), before);
+    good(&world.app(&world.first, &["drift", "--exit-code"]));
+    assert_eq!(world.history()["operations"][0]["what"], "restart");
+    let unknown = world.app(&world.first, &["restart", "wbe"]);
+    assert_eq!(unknown.code, 1, "{unknown}");
+    assert!(unknown.stderr.contains("wbe") && unknown.stderr.contains("web"), "{unknown}");
+}

@@ -50,6 +50,7 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/app/upgrade/many.rs", "Row"),
         ],
     ),
+    ("app restart", &[("operation/restart.rs", "RestartReport")]),
     ("app plan", &[("cli/app/plan.rs", "Planned"), PLAN, CHANGE, REACH]),
     ("app ps", &[("rollout/state/ps.rs", "TaskRow")]),
     ("app errors", &[("app/causes/mod.rs", "Causes"), ("app/causes/mod.rs", "CauseRow")]),

@@ -28,8 +28,8 @@ Examples:
   potluck app abort wiki.example.org
   potluck app abort wiki.example.org --yes
 
-JSON: {app, operation, what, told}; `what` is deploy, undeploy, remove, backup,
-restore or rotate.")]
+JSON: {app, operation, what, told}; `what` is deploy, upgrade, rollback, undeploy, remove,
+restart, backup, restore or rotate.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

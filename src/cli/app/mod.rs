@@ -14,6 +14,7 @@ mod new;
 mod places;
 mod plan;
 mod ps;
+mod restart;
 mod resume;
 mod rm;
 mod rollback;
@@ -70,6 +71,7 @@ pub enum Command {
     Ps(ps::Args),
     Errors(errors::Args),
     Logs(logs::Args),
+    Restart(restart::Args),
     Run(run::Args),
     Cmd(cmd::Args),
     Rm(rm::Args),
@@ -97,6 +99,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Ps(args) => ps::run(args, session),
         Command::Errors(args) => errors::run(args, session),
         Command::Logs(args) => logs::run(args, session),
+        Command::Restart(args) => restart::run(args, session),
         Command::Run(args) => run::run(args, session),
         Command::Cmd(args) => cmd::run(args, session),
         Command::Secret(command) => secret::run(command, session),

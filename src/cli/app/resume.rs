@@ -32,8 +32,8 @@ Examples:
 
 The settings and the recipe in this folder must be those that it was begun with.
 
-JSON: {app, operation, what, told}; `what` is deploy, undeploy, remove, backup,
-restore or rotate.")]
+JSON: {app, operation, what, told}; `what` is deploy, upgrade, rollback, undeploy, remove,
+restart, backup, restore or rotate.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

@@ -143,7 +143,8 @@ impl Services {
             Start::Deploy => {}
         }
         context.progress.step("deploy");
-        deploy(context, guard, app, &options).await?;
+        // Boxed: the future of a deploy is large.
+        Box::pin(deploy(context, guard, app, &options)).await?;
         let mut apps = Stopped::default();
         if !data.is_empty() {
             let keys = app.stack.services.iter().map(|s| s.key.clone());
