@@ -24,6 +24,7 @@ mod restore;
 mod restores;
 mod resume;
 mod rollback;
+mod room;
 mod rotate;
 mod safety;
 mod saved;

@@ -51,9 +51,10 @@ pub enum What {
     Rotate,
 }
 
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl What {
+    /// For messages.
+    pub fn word(self) -> &'static str {
+        match self {
             What::Deploy => "deploy",
             What::Upgrade => "upgrade",
             What::Rollback => "rollback",
@@ -62,7 +63,13 @@ impl fmt::Display for What {
             What::Backup => "backup",
             What::Restore => "restore",
             What::Rotate => "rotation of secrets",
-        })
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
