@@ -99,7 +99,14 @@ pub(super) async fn prepare(
     };
     let (set, repository, restic) =
         ready.await.map_err(|error: backup::Error| no_safety(entry, &error))?;
-    Ok(Wanted::Set(Box::new(Safety { app, set, repository, means: means.clone(), restic, room: None })))
+    Ok(Wanted::Set(Box::new(Safety {
+        app,
+        set,
+        repository,
+        means: means.clone(),
+        restic,
+        room: None,
+    })))
 }
 
 fn no_safety(entry: &AppEntry, error: &backup::Error) -> Error {

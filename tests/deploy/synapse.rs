@@ -89,8 +89,7 @@ const OF_ITSELF: [&str; 11] = [
 
 /// Fails unless the rows are those from before.
 fn assert_rows(before: &BTreeSet<String>, now: &BTreeSet<String>, told: &str) {
-    let is_data =
-        |row: &&String| !OF_ITSELF.iter().any(|of| row.contains(&format!("public.{of}")));
+    let is_data = |row: &&String| !OF_ITSELF.iter().any(|of| row.contains(&format!("public.{of}")));
     let lost: Vec<_> = before.difference(now).filter(is_data).collect();
     let new: Vec<_> = now.difference(before).filter(is_data).collect();
     assert!(lost.is_empty() && new.is_empty(), "{told}: lost {lost:#?}, new {new:#?}");
@@ -229,8 +228,13 @@ async fn killed_on_the_way_back_it_is_brought_to_its_end_by_a_colleague() {
 }
 
 /// What is said on the way back with data, in its order.
-const WAY_BACK: [&str; 5] =
-    ["stop services ...", "start data stores ...", "dump db.pgdump", "roll back ...", ": verify ..."];
+const WAY_BACK: [&str; 5] = [
+    "stop services ...",
+    "start data stores ...",
+    "dump db.pgdump",
+    "roll back ...",
+    ": verify ...",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make campaign upgrade"]

@@ -5,7 +5,7 @@ use crate::support::{
     backup::Tmpfs,
     cli::{Lab, Run},
     common::{Cleanup, PATIENCE, ports, real_engine, skip},
-    operator::{docker, domain, folder, good},
+    operator::{colleague, docker, domain, folder, good},
 };
 
 use std::{
@@ -148,22 +148,7 @@ impl World {
 
     /// Someone else who shares the settings and the backups, with a folder of their own.
     pub fn colleague(&self) -> Colleague<'_> {
-        let lab = folder();
-        for part in ["potluck/servers", "potluck/recipes"] {
-            let _ = fs::remove_dir_all(lab.path(part));
-            let (from, to) = (self.lab.path(part), lab.path("potluck"));
-            let copied = Command::new("cp").arg("-a").args([from, to]).status();
-            assert!(copied.unwrap().success());
-        }
-        fs::create_dir_all(self.lab.path("potluck/state/backups")).unwrap();
-        fs::create_dir_all(lab.path("potluck/state")).unwrap();
-        let (from, to) =
-            (self.lab.path("potluck/state/backups"), lab.path("potluck/state/backups"));
-        std::os::unix::fs::symlink(from, to).unwrap();
-        let colleague = Colleague { lab, domain: &self.domain };
-        let reason = ["--yes", "--reason", "it was killed"];
-        good(&colleague.lab.run(&[&["app", "unlock", &self.domain][..], &reason].concat()));
-        colleague
+        Colleague { lab: colleague(&self.lab, &self.domain), domain: &self.domain }
     }
 
     /// The data of a backup, the newest one unless it is named.
