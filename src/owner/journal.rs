@@ -161,6 +161,11 @@ impl Marks {
         self.recipe.as_ref()?.released()
     }
 
+    /// What was deployed before.
+    pub fn recipe(&self) -> Option<&RecipePin> {
+        self.recipe.as_ref()
+    }
+
     /// The progress of an upgrade before the operation.
     pub fn upgrade(&self) -> Option<&Upgrade> {
         self.upgrade.as_ref()

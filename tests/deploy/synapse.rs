@@ -160,7 +160,7 @@ async fn what_a_killed_potluck_began_is_undone_with_its_data_or_finished_by_a_co
         // It outlives who began it.
         assert_eq!(world.processes(PROGRAM).len(), 1);
         let colleague = world.colleague();
-        assert!(world.errors().contains("did not finish"), "{}", world.errors());
+        assert!(world.errors().contains("did not end"), "{}", world.errors());
         (colleague, lock.take().unwrap())
     };
 
