@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 const V1: &str = "1.0.0+1";
 const V2: &str = "2.0.0+1";
@@ -303,6 +303,12 @@ async fn killed_on_its_way_back_an_upgrade_is_undone_by_a_colleague() {
         let aborted = other.run(&abort);
         assert_eq!(aborted.code, 0, "{words}: {killed}{aborted}");
         is_back(&other, &format!("{words}: {killed}{aborted}"));
+        // What the colleague pushed is pulled.
+        let servers = "potluck/servers";
+        fs::remove_dir_all(world.lab.path(servers)).unwrap();
+        let (from, to) = (other.path(servers), world.lab.path("potluck"));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
     }
     // So are those who undo it, one after the other.
     let mut told = world.lab.run_killed_at(&upgrade, "every: migrate sweep").to_string();
