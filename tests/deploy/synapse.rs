@@ -73,9 +73,10 @@ const NEW_SCHEMA: [&str; 4] = ["94", "84", "94", "0"];
 /// What a Synapse writes by itself for as long as it runs: work that it does in the
 /// background, sums of what is in other tables, what its workers are to forget, and who was
 /// seen when.
-const OF_ITSELF: [&str; 12] = [
+const OF_ITSELF: [&str; 13] = [
     "background_updates",
     "cache_invalidation_stream",
+    "devices ",
     "event_push_",
     // When media were read last; those who read them compare them.
     "local_media_repository ",
