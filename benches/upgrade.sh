@@ -17,8 +17,14 @@ small=bench-small.example
 chat=bench-chat.example
 port=${BENCH_PORT:-18448}
 
+# Those of the half that is run: the other may run beside it.
+case $what in
+small) stacks="bench-small_example bench_docker" ;;
+synapse) stacks=bench-chat_example ;;
+*) stacks="bench-small_example bench_docker bench-chat_example" ;;
+esac
 clean() {
-    for stack in bench-small_example bench-chat_example bench_docker; do
+    for stack in $stacks; do
         docker stack rm "$stack" >/dev/null 2>&1 || true
         while docker ps -aq --filter "label=com.docker.stack.namespace=$stack" | grep -q .; do sleep 0.2; done
         docker volume ls -q --filter "label=com.docker.stack.namespace=$stack" | xargs -r docker volume rm >/dev/null 2>&1 || true
