@@ -138,8 +138,8 @@ pub enum Error {
     DataNotBack { app: String, set: String, reason: String, hint: Option<String> },
     /// The data could not be restored beside what is there.
     #[error(
-        "the disk of {place} has {free} bytes free, and the data of {app} has {needed}: it could \
-         not come back, so nothing was changed"
+        "the disk of {place} has {free} bytes free, and bringing the data of {app} back would take \
+         {needed}, so it is not upgraded and nothing was changed"
     )]
     NoRoom { app: String, needed: u64, free: u64, place: String },
     /// An upgrade failed, and everything is as before.

@@ -138,6 +138,9 @@ pub struct Upgrade {
     /// Ids of steps that are done, by the plugin's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub done: BTreeMap<String, Vec<String>>,
+    /// The operation that came so far; what became of it is on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
 }
 
 impl Upgrade {
@@ -148,6 +151,7 @@ impl Upgrade {
             after: after.into(),
             irreversible: false,
             done: BTreeMap::new(),
+            operation: None,
         }
     }
 

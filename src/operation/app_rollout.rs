@@ -6,7 +6,7 @@ use crate::{
     app::{App, Context, Error},
     compose::Stack,
     home::LockFile,
-    owner::Confined,
+    owner::{Confined, journal::What},
     rollout::{
         Subject,
         live::Live,
@@ -32,6 +32,15 @@ impl Wanted {
         let record = Record::read(context, &app.entry)?;
         let known = record.map(|record| record.services).unwrap_or_default();
         Ok(Wanted { engine: Arc::clone(&app.engine), stack: Arc::clone(&app.stack), known })
+    }
+}
+
+/// What kind of change a deploy is.
+pub(super) fn what(app: &App, options: &DeployOptions) -> What {
+    match (&app.replays, &options.upgrade) {
+        (Some(_), _) => What::Rollback,
+        (None, Some(_)) => What::Upgrade,
+        (None, None) => What::Deploy,
     }
 }
 
@@ -65,6 +74,7 @@ pub(super) fn rollout<'a>(
         limit: timeout(&app.stack, options.timeout),
         on_failure: OnFailure::GoBack(before(&app.lock)),
         subject: subject(app),
+        doing: what(app, options).word(),
     }
 }
 

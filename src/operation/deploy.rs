@@ -29,7 +29,7 @@ use crate::{
 use super::{
     DeployOptions, DeployReport,
     agreed::is_within,
-    app_rollout::{Wanted, rollout, work},
+    app_rollout::{Wanted, rollout, what, work},
     data,
     journal::{self, Journal},
     lease::{Lease, leased},
@@ -125,7 +125,12 @@ async fn run(
     }
     let engine = Arc::clone(&app.engine);
     let recorded = engine.record_id().await?;
-    leased(context, &engine, guard, "a deploy", async |lease| {
+    let doing = match what(app, options) {
+        What::Upgrade => "an upgrade",
+        What::Rollback => "a rollback",
+        _ => "a deploy",
+    };
+    leased(context, &engine, guard, doing, async |lease| {
         let prepared = anew(context, guard, app, options, &rollout, prepared, recorded).await?;
         carry_out(context, guard, app, options, &rollout, prepared, Of::Lease(lease)).await
     })
@@ -245,14 +250,6 @@ fn entry(
         timeout: options.timeout.map(|timeout| timeout.as_secs()),
         ..journal::entry_of(lease, &app.entry.name, what(app, options))
     })
-}
-
-fn what(app: &App, options: &DeployOptions) -> What {
-    match (&app.replays, &options.upgrade) {
-        (Some(_), _) => What::Rollback,
-        (None, Some(_)) => What::Upgrade,
-        (None, None) => What::Deploy,
-    }
 }
 
 async fn carry_out(

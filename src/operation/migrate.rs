@@ -7,7 +7,10 @@
 use crate::{
     app::{App, Context, Error},
     home::{AppGuard, LockFile, lock_file::Upgrade},
-    owner::journal::{self as kept, Undo},
+    owner::{
+        history::Line,
+        journal::{self as kept, Outcome, Undo, What},
+    },
     plugin::{Hooks, Role, Step, Transition},
     rollout::{Change, ChangeAction, ChangeKind},
 };
@@ -176,7 +179,11 @@ impl Migrations {
         }
         context.progress.step(format!("{name}: migrate {id}"));
         // Before it begins, as it may be cut off.
-        self.note(context, guard, app, |upgrade| upgrade.irreversible |= !reversible)?;
+        let operation = journal.map(|journal| journal.entry().operation);
+        self.note(context, guard, app, |upgrade| {
+            upgrade.irreversible |= !reversible;
+            upgrade.operation = operation;
+        })?;
         for (_, plugin) in plugins.iter_mut().filter(|(plugin, _)| plugin == name) {
             plugin.migrate(id).await?;
         }
@@ -203,6 +210,30 @@ impl Migrations {
     }
 }
 
+/// Whether data from before a migration took the place of what it had come to, by the hand
+/// of somebody else who has another folder: then its steps are all to be done.
+pub(super) fn is_gone(upgrade: &Upgrade, lines: &[Line]) -> bool {
+    let own = upgrade.operation.as_ref();
+    let Some(at) = lines.iter().position(|line| Some(&line.operation) == own) else {
+        return false;
+    };
+    let (line, since) = (&lines[at], &lines[at + 1..]);
+    // What is undone with its data is all undone.
+    let came_back = |line: &Line| {
+        line.migrated
+            && line.set.is_some()
+            && matches!(line.outcome, Outcome::Aborted | Outcome::FailedAndUndone)
+    };
+    let brought = |line: &Line| match line.what {
+        What::Restore => {
+            line.outcome == Outcome::Done && line.after.as_ref() == Some(&upgrade.before)
+        }
+        What::Rollback => line.outcome == Outcome::Done && line.set.is_some(),
+        _ => came_back(line),
+    };
+    (upgrade.irreversible && came_back(line)) || since.iter().any(brought)
+}
+
 impl Planned {
     /// The name of the journal's step.
     fn row(&self) -> String {
@@ -211,5 +242,53 @@ impl Planned {
 
     fn name(&self) -> String {
         format!("{}: {}", self.plugin, self.step.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(operation: &str, what: &str, outcome: &str, set: Option<&str>) -> Line {
+        let value = serde_json::json!({
+            "operation": operation, "what": what, "user": "ben", "host": "desk",
+            "began": "2026-11-26T03:00:00Z", "ended": "2026-11-26T03:00:01Z",
+            "after": "1", "migrated": what == "upgrade", "outcome": outcome, "set": set,
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn progress_is_gone_where_somebody_else_brought_the_data_back() {
+        let cut =
+            Upgrade { irreversible: true, operation: Some("a".into()), ..Upgrade::new("1", "2") };
+        let reversible = Upgrade { irreversible: false, ..cut.clone() };
+        let older = Upgrade { operation: None, ..cut.clone() };
+        let aborted = line("a", "upgrade", "aborted", Some("s"));
+        let undone = line("a", "upgrade", "failed-and-undone", Some("s"));
+        let failed = line("a", "upgrade", "failed", Some("s"));
+        let alone = line("a", "upgrade", "aborted", None);
+        let restore = line("b", "restore", "done", Some("s"));
+        let later = Line { after: Some("2".into()), ..restore.clone() };
+        let rollback = line("b", "rollback", "done", Some("s"));
+        let without = line("b", "rollback", "done", None);
+        for (upgrade, lines, gone) in [
+            (&cut, vec![&aborted], true),
+            (&cut, vec![&undone], true),
+            (&cut, vec![&failed], false),
+            (&cut, vec![&alone], false),
+            (&reversible, vec![&aborted], false),
+            (&older, vec![&aborted], false),
+            (&cut, vec![], false),
+            (&cut, vec![&failed, &restore], true),
+            (&cut, vec![&failed, &later], false),
+            // Before it.
+            (&cut, vec![&restore, &failed], false),
+            (&cut, vec![&failed, &rollback], true),
+            (&cut, vec![&failed, &without], false),
+        ] {
+            let lines: Vec<Line> = lines.into_iter().cloned().collect();
+            assert_eq!(is_gone(upgrade, &lines), gone, "{upgrade:?} {lines:?}");
+        }
     }
 }

@@ -33,6 +33,7 @@ mod restore;
 mod restores;
 mod resume;
 mod rollback;
+mod room;
 mod rotate;
 mod safety;
 mod saved;

@@ -38,11 +38,12 @@ use super::{
     behind, data,
     journal::Journal,
     jump,
-    migrate::Migrations,
+    migrate::{self, Migrations},
     options::Upgrade,
     record::{self, Record},
     releases,
     safety::{self, Safety},
+    unfinished::history_of,
 };
 
 /// A deploy that is completely prepared.
@@ -200,6 +201,12 @@ pub(super) async fn prepare(
     for (name, plugin) in plugins.iter_mut().filter(|(_, p)| checked.is_some_and(|r| p.plays(r))) {
         context.progress.step(format!("{name}: check"));
         plugin.check(&transition).await?;
+    }
+    if let Some(upgrade) = &app.lock.upgrade {
+        let history = history_of(&*app.engine.beneath(), &app.name).await?;
+        if history.is_some_and(|history| migrate::is_gone(upgrade, &history.lines)) {
+            app.lock.upgrade = None;
+        }
     }
     let migrations = if options.restoring {
         // The data that comes back is of the version that it was taken with.

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep};
 use crate::{
     app::{App, Context, Error},
     engine::{Engine, Scope, api},
-    home::AppGuard,
+    home::{AppGuard, LockFile},
     owner::{
         Confined,
-        journal::{Before, Entry, Journal as Kept, MadeKind, Outcome},
+        journal::{Before, Entry, Journal as Kept, MadeKind, Marks, Outcome},
     },
     progress::Sink,
     rollout::{
@@ -170,8 +170,19 @@ async fn remove_made(progress: &dyn Sink, engine: &Confined, entry: &Entry) -> R
     Ok(doomed.remove(engine, progress, Wait::ForTasks, PATIENCE).await?)
 }
 
+/// Whether a folder says what an operation brought: it is the one that it was begun in, or
+/// its lock file was pulled from there meanwhile. Any other never said anything else.
+fn says_so(entry: &Entry, place: Option<&str>, lock: &LockFile) -> bool {
+    let is_own = entry.place.is_some() && entry.place.as_deref() == place;
+    let before = entry.marks.as_ref().and_then(Marks::recipe);
+    let brought = entry.pin.as_ref();
+    let came =
+        lock.begun.as_ref() == brought || (lock.recipe.as_ref() == brought && before != brought);
+    is_own || (brought.is_some() && came)
+}
+
 /// Puts back what the lock file and the settings said before the operation, where this
-/// folder is the one that it was begun in: another folder never said anything else.
+/// folder says otherwise because of it.
 ///
 /// # Errors
 /// Files that cannot be read or written.
@@ -181,10 +192,10 @@ pub(super) fn restore_files(
     entry: &Entry,
 ) -> Result<(), Error> {
     let app = guard.app();
-    if entry.place.is_none() || entry.place.as_deref() != guard.place() {
+    let mut lock = context.home.lock_file(app)?;
+    if !says_so(entry, guard.place(), &lock) {
         return Ok(());
     }
-    let mut lock = context.home.lock_file(app)?;
     if let Some(marks) = entry.marks.clone()
         && marks.put(&mut lock)
     {
@@ -248,4 +259,42 @@ pub(super) async fn failed(
         warn(format!("{}: {unwritten}", whats_next(name.as_str(), unwritten.of_engine())));
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::lock_file::RecipePin;
+
+    #[test]
+    fn a_folder_that_pulled_what_an_operation_wrote_is_put_right_too() {
+        let pin = |version: &str| {
+            Some(RecipePin { version: Some(version.into()), ..RecipePin::default() })
+        };
+        let lock = |recipe: &str, begun: Option<&str>| LockFile {
+            recipe: pin(recipe),
+            begun: begun.and_then(pin),
+            ..LockFile::default()
+        };
+        let value = serde_json::json!({
+            "operation": "a", "what": "upgrade", "app": "a", "recipe": "a", "user": "anna",
+            "host": "laptop", "began": "2026-11-26T03:00:00Z", "place": "here",
+            "pin": {"version": "2"}, "steps": [], "marks": Marks::of(&lock("1", None)),
+        });
+        let entry: Entry = serde_json::from_value(value).unwrap();
+        let again = Entry { marks: Some(Marks::of(&lock("2", None))), ..entry.clone() };
+        for (entry, place, lock, says) in [
+            (&entry, Some("here"), lock("1", None), true),
+            (&entry, Some("there"), lock("1", None), false),
+            (&entry, None, lock("1", None), false),
+            (&entry, Some("there"), lock("1", Some("2")), true),
+            (&entry, Some("there"), lock("1", Some("3")), false),
+            // Killed when the version was recorded.
+            (&entry, Some("there"), lock("2", None), true),
+            // It was at that version before.
+            (&again, Some("there"), lock("2", None), false),
+        ] {
+            assert_eq!(says_so(entry, place, &lock), says, "{place:?} {lock:?}");
+        }
+    }
 }

@@ -39,7 +39,8 @@ pub(super) struct On<'a> {
 /// Restores sets.
 #[async_trait(?Send)]
 pub(super) trait Restores: fmt::Debug + Send + Sync {
-    /// Proves that a set is complete and has a place in the app; returns its bytes.
+    /// Proves that a set is complete and has a place in the app; returns the bytes that it
+    /// takes to bring it back beside what is there.
     async fn check(&self, on: &On<'_>, app: &App, set: &SetId) -> Result<u64, backup::Error>;
 
     /// Brings the data of a set back, and services to what an operation's journal has.

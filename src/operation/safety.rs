@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use rustix::fs::statvfs;
-
 use crate::{
     app::{self, App, Context, Error},
     backup::{
@@ -13,7 +11,7 @@ use crate::{
         restic::Restic,
         set::SetId,
     },
-    engine::Engine,
+    engine::{Engine, if_there},
     hint::Hint,
     home::{AppEntry, AppGuard},
     owner::{
@@ -30,6 +28,7 @@ use super::{
     journal::Journal,
     recover::{restore_files, undo_services},
     restores::{Means, On},
+    room::{Room, Short},
 };
 
 /// The step of an upgrade that takes the set.
@@ -43,6 +42,8 @@ pub(super) struct Safety {
     repository: String,
     means: Means,
     restic: Option<Restic>,
+    /// On the disks of the data, for bringing it back; from when the set was taken.
+    room: Option<Room>,
 }
 
 /// Whether an app has something to back up.
@@ -98,7 +99,14 @@ pub(super) async fn prepare(
     };
     let (set, repository, restic) =
         ready.await.map_err(|error: backup::Error| no_safety(entry, &error))?;
-    Ok(Wanted::Set(Box::new(Safety { app, set, repository, means: means.clone(), restic })))
+    Ok(Wanted::Set(Box::new(Safety {
+        app,
+        set,
+        repository,
+        means: means.clone(),
+        restic,
+        room: None,
+    })))
 }
 
 fn no_safety(entry: &AppEntry, error: &backup::Error) -> Error {
@@ -126,7 +134,8 @@ impl Safety {
         let repository = Repository::of(&context.home, &entry.server, &means.options.environment)
             .map_err(|error| no_safety(entry, &error))?
             .display();
-        Ok(Some(Box::new(Safety { app, set, repository, means: means.clone(), restic: None })))
+        let means = means.clone();
+        Ok(Some(Box::new(Safety { app, set, repository, means, restic: None, room: None })))
     }
 
     /// The line of the plan.
@@ -177,26 +186,23 @@ impl Safety {
             self.means.restores.check(&on, &self.app, &self.set).await
         };
         let bytes = taken.await.map_err(|error| no_safety(&entry, &error))?;
-        self.check_room(bytes).await
+        self.room = Some(self.keep_room(bytes).await?);
+        Ok(())
     }
 
-    /// What comes back is restored beside what is there, which takes its size once more.
-    async fn check_room(&self, bytes: u64) -> Result<(), Error> {
-        let Some(volume) = self.app.stack.volumes.iter().find(|volume| !volume.external) else {
-            return Ok(());
-        };
-        let Ok(live) = self.app.engine.volume(&volume.name).await else { return Ok(()) };
-        // Only a folder of this machine tells.
-        let Ok(disk) = statvfs(&*live.mountpoint) else { return Ok(()) };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free >= bytes {
-            return Ok(());
+    /// What comes back is restored beside what is there, whatever the migration leaves free.
+    async fn keep_room(&self, bytes: u64) -> Result<Room, Error> {
+        let mut folders = Vec::new();
+        for volume in self.app.stack.volumes.iter().filter(|volume| !volume.external) {
+            if let Some(live) = if_there(self.app.engine.volume(&volume.name).await)? {
+                folders.push(live.mountpoint);
+            }
         }
-        Err(Error::NoRoom {
+        Room::keep(&folders, bytes).map_err(|Short { place, free }| Error::NoRoom {
             app: self.app.entry.name.to_string(),
             needed: bytes,
             free,
-            place: live.mountpoint.display().to_string(),
+            place: place.display().to_string(),
         })
     }
 
@@ -224,6 +230,7 @@ impl Safety {
         journal: &Journal,
     ) -> Result<bool, backup::Error> {
         journal.abort().await?;
+        self.room = None;
         let entry = journal.entry();
         // Otherwise the old version can use the data.
         let mut with_data = journal.kept().has_begun(Undo::Data);

@@ -177,7 +177,8 @@ impl Steps<'_> {
         if error.of_engine().is_some_and(stays_unfinished) {
             return (error, false);
         }
-        context.progress.warn(error.to_string());
+        let said = error.to_string();
+        context.progress.warn(said.lines().map(str::trim).collect::<Vec<_>>().join("; "));
         let set = safety.set.to_string();
         let gone_back = Box::pin(safety.go_back(context, guard, journal)).await;
         // It wrote the lock file.

@@ -42,7 +42,7 @@ impl Restores for Sets {
     async fn check(&self, on: &On<'_>, app: &App, set: &SetId) -> Result<u64, backup::Error> {
         let which = Which::Named(set.to_string());
         let restore = prepare_restore(on.context, on.guard, app, &which, on.options).await?;
-        Ok(restore.plan.bytes)
+        Ok(restore.room())
     }
 
     async fn bring(

@@ -52,9 +52,10 @@ pub enum What {
     Rotate,
 }
 
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl What {
+    /// For messages.
+    pub fn word(self) -> &'static str {
+        match self {
             What::Deploy => "deploy",
             What::Upgrade => "upgrade",
             What::Rollback => "rollback",
@@ -64,7 +65,13 @@ impl fmt::Display for What {
             What::Backup => "backup",
             What::Restore => "restore",
             What::Rotate => "rotation of secrets",
-        })
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -154,6 +161,11 @@ impl Marks {
     /// What names the version that was deployed before to git.
     pub fn released(&self) -> Option<&String> {
         self.recipe.as_ref()?.released()
+    }
+
+    /// What was deployed before.
+    pub fn recipe(&self) -> Option<&RecipePin> {
+        self.recipe.as_ref()
     }
 
     /// The progress of an upgrade before the operation.

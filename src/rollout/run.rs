@@ -60,6 +60,8 @@ pub(crate) struct Rollout<'a> {
     pub on_failure: OnFailure,
     /// Whose failures they are.
     pub subject: Subject,
+    /// What is done to it, for messages: `deploy`, `rollback`.
+    pub doing: &'static str,
 }
 
 /// What happens if services fail to start.
@@ -370,7 +372,7 @@ impl Rollout<'_> {
 
     pub fn failed(&self, services: Vec<FailedService>) -> Failed {
         Failed {
-            what: format!("the deploy of {}", self.subject),
+            what: format!("the {} of {}", self.doing, self.subject),
             subject: self.subject.clone(),
             services,
             taken: Box::default(),

@@ -95,6 +95,7 @@ pub async fn deploy_stack(
         limit: timeout(stack, options.timeout),
         on_failure: OnFailure::Leave,
         subject: Subject::Stack(stack.name.to_string()),
+        doing: "deploy",
     };
     let live = rollout.live().await?;
     let missing = external::external(stack, &live, &Place::of(engine), |_| None);

@@ -3,11 +3,11 @@
 use crate::support::{
     cli::{Lab, Run},
     common::{BUSYBOX, Cleanup, real_engine, skip},
-    operator::{SLEEP, domain, folder, good},
+    operator::{SLEEP, colleague, domain, folder, good},
 };
 
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 const V1: &str = "1.0.0+1";
 const V2: &str = "2.0.0+1";
@@ -280,4 +280,53 @@ async fn a_rollback_with_data_brings_both_back() {
     let run = world.app("rollback", &[&newest, "--data"]);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("no backup is known with the data of"), "{run}");
+}
+
+/// What is said on the way back with data, in its order.
+const WAY_BACK: [&str; 4] =
+    ["restore the data from", "stop services ...", "roll back ...", "files: after-restore ..."];
+
+#[tokio::test]
+async fn killed_on_its_way_back_an_upgrade_is_undone_by_a_colleague() {
+    let Some(world) = World::new("wayback").await else { return };
+    world.release(V2, BUSYBOX, "once-join, sweep", "FAIL=\n");
+    let before = world.data();
+    let upgrade = ["app", "upgrade", &world.domain, "-n", "--set", "FAIL=run-sweep"];
+    let abort = ["app", "abort", &world.domain, "--yes"];
+    let is_back = |lab: &Lab, told: &str| {
+        let version = lab.json(&["app", "ls", "--json"])[0]["deployed"].clone();
+        assert_eq!((world.data(), version), (before.clone(), json!(V1)), "{told}");
+        assert_eq!(world.last()["outcome"], json!("aborted"), "{told}");
+    };
+    for words in [WAY_BACK[1], WAY_BACK[2]] {
+        let killed = world.lab.run_killed_at(&upgrade, words);
+        let other = colleague(&world.lab, &world.domain);
+        let aborted = other.run(&abort);
+        assert_eq!(aborted.code, 0, "{words}: {killed}{aborted}");
+        is_back(&other, &format!("{words}: {killed}{aborted}"));
+        // What the colleague pushed is pulled.
+        let servers = "potluck/servers";
+        fs::remove_dir_all(world.lab.path(servers)).unwrap();
+        let (from, to) = (other.path(servers), world.lab.path("potluck"));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    }
+    // So are those who undo it, one after the other.
+    let mut told = world.lab.run_killed_at(&upgrade, "every: migrate sweep").to_string();
+    for words in WAY_BACK {
+        let other = colleague(&world.lab, &world.domain);
+        told += &other.run_killed_at(&abort, words).to_string();
+    }
+    let other = colleague(&world.lab, &world.domain);
+    let aborted = other.run(&abort);
+    assert_eq!(aborted.code, 0, "{told}{aborted}");
+    is_back(&other, &told);
+
+    // The first folder knows nothing of that, and does all steps.
+    let run = world.app("upgrade", &["--set", "FAIL="]);
+    good(&run);
+    for step in ["every: migrate once-join", "every: migrate sweep"] {
+        assert!(run.stderr.contains(step), "{step}: {run}");
+    }
+    assert_eq!(world.version(), V2);
 }

@@ -26,6 +26,24 @@ pub fn folder() -> Lab {
     lab
 }
 
+/// The folder of somebody else who pulled what this one has, and reaches the same backups;
+/// whoever was at work on the app is told to be gone.
+pub fn colleague(of: &Lab, domain: &str) -> Lab {
+    let lab = folder();
+    for part in ["potluck/servers", "potluck/recipes"] {
+        let _ = std::fs::remove_dir_all(lab.path(part));
+        let copied =
+            Command::new("cp").arg("-a").args([of.path(part), lab.path("potluck")]).status();
+        assert!(copied.unwrap().success());
+    }
+    let backups = "potluck/state/backups";
+    std::fs::create_dir_all(of.path(backups)).unwrap();
+    std::fs::create_dir_all(lab.path("potluck/state")).unwrap();
+    std::os::unix::fs::symlink(of.path(backups), lab.path(backups)).unwrap();
+    good(&lab.run(&["app", "unlock", domain, "--yes", "--reason", "it was killed"]));
+    lab
+}
+
 /// Writes a recipe, and an app of it.
 pub fn app(lab: &Lab, recipe: &str, services: &str, sample: &str, domain: &str) {
     lab.write(&format!("{recipe}/compose.yml"), services);

@@ -63,7 +63,9 @@ impl Watch {
         if !self.gave_up() {
             self.sink.step(format!("restic tries again: {}", line(&shortened(reason))));
         }
-        if LASTING.iter().any(|lasting| reason.contains(lasting)) {
+        // A lock that is gone was that of another restic, which has ended meanwhile.
+        let is_unlocked = reason.contains("/locks/") && reason.contains("no such file");
+        if !is_unlocked && LASTING.iter().any(|lasting| reason.contains(lasting)) {
             self.lasting += 1;
         }
     }
@@ -120,6 +122,8 @@ mod tests {
 
     const CUT_OFF: &str = "Load(<data/6e6d37d9ba>, 300050, 0) returned error, retrying after 1.080381816s: ReadFull: unexpected EOF\n";
 
+    const UNLOCKED: &str = "Load(<lock/b3328c14f0>, 0, 0) returned error, retrying after 720.254544ms: open /r/locks/b3328c14f012f9dad7b8b8a1d4ac9cb8b6e5dcc1b2e7ff5f6d4ac2f39a1be0dd: no such file or directory\n";
+
     #[test]
     fn what_cannot_change_is_tried_twice_in_a_folder_and_as_often_as_restic_likes_elsewhere() {
         let busy = "Load(<data/b9ccf50d85>, 47, 0) returned error, retrying after 1s: 503\n";
@@ -130,6 +134,7 @@ mod tests {
             (true, [CUT_OFF, CUT_OFF], true),
             (true, [busy, busy], false),
             (true, ["no such file or directory\n", MISSING], false),
+            (true, [UNLOCKED, UNLOCKED], false),
         ] {
             for piece in [1, 4096] {
                 let heard = Arc::new(Heard::default());

@@ -474,6 +474,11 @@ impl Restore {
         finish(context, &mut self.hooks, &options.cancel).await
     }
 
+    /// The bytes that bringing the data back takes beside what is there.
+    pub(in crate::operation) fn room(&self) -> u64 {
+        room(self.items.iter().map(|(item, _)| (item.kind, item.bytes)))
+    }
+
     /// Makes data stores come back with these specs, and leaves the rest stopped: another
     /// version runs than the data is of.
     ///
@@ -507,6 +512,17 @@ impl Restore {
         self.services = Services::all(app, Start::Of(Box::new(release))).await?;
         Ok(self)
     }
+}
+
+/// A database takes more than its dump: indexes, a log of what it writes, and itself beside
+/// the old one.
+fn room(items: impl Iterator<Item = (ItemKind, u64)>) -> u64 {
+    const STORE: u64 = 64 << 20;
+    let of = |(kind, bytes): (ItemKind, u64)| match kind {
+        ItemKind::Dump => bytes.saturating_mul(3).saturating_add(STORE),
+        ItemKind::Volume | ItemKind::Custom | ItemKind::Settings => bytes,
+    };
+    items.map(of).fold(0, u64::saturating_add)
 }
 
 /// Writes down what was known before: the set of an earlier restore that did not finish,
@@ -578,4 +594,21 @@ async fn finish(
         if failed.is_empty() { Ok(passed) } else { Err(Error::Verify { failed }) }
     };
     unless_cancelled(cancel, LEFT, running).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_needs_more_room_than_its_bytes() {
+        for (items, needed) in [
+            (&[][..], 0),
+            (&[(ItemKind::Volume, 10), (ItemKind::Settings, 1)], 11),
+            (&[(ItemKind::Volume, 10), (ItemKind::Dump, 5)], 10 + 15 + (64 << 20)),
+            (&[(ItemKind::Dump, u64::MAX), (ItemKind::Volume, 1)], u64::MAX),
+        ] {
+            assert_eq!(room(items.iter().copied()), needed, "{items:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::support::{
     backup::Tmpfs,
     cli::{Lab, Run},
     common::{Cleanup, PATIENCE, ports, real_engine, skip},
-    operator::{docker, domain, folder, good},
+    operator::{colleague, docker, domain, folder, good},
 };
 
 use std::{
@@ -26,8 +26,6 @@ pub const NEW: &str = "0.2.0+v1.163.2";
 pub const PROGRAM: &str = "update_synapse_database";
 /// In its arguments while it carries out the second half.
 pub const SECOND_HALF: &str = "--run-background-updates";
-/// The plugin's, which runs it.
-pub const DRIVER: &str = " python3 -";
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TALK: &str = include_str!("talk.py");
@@ -50,6 +48,24 @@ pub struct World {
     password: String,
     _cleanup: Cleanup,
     disk: Option<(Tmpfs, PathBuf)>,
+}
+
+/// With what a colleague pulled of the app, after a process of somebody else was killed.
+pub struct Colleague<'a> {
+    lab: Lab,
+    domain: &'a str,
+}
+
+impl Colleague<'_> {
+    /// Finishes or undoes what the killed potluck left.
+    pub fn takes_over(&self, verb: &str, meanwhile: impl FnOnce()) -> Run {
+        self.lab.run_telling(&["app", verb, self.domain, "--yes", "-n"], |_| meanwhile())
+    }
+
+    /// The same, and is killed at these words.
+    pub fn killed_at(&self, verb: &str, words: &str) -> Run {
+        self.lab.run_killed_at(&["app", verb, self.domain, "--yes", "-n"], words)
+    }
 }
 
 /// Whether the database has a disk of its own.
@@ -114,33 +130,36 @@ impl World {
 
     /// To the newer release. `meanwhile` happens beside it, and is told potluck's process.
     pub fn upgrade(&self, meanwhile: impl FnOnce(u32)) -> Run {
-        // Today's verb of an upgrade.
-        self.lab.run_telling(&["app", "deploy", &self.domain, NEW, "-n"], meanwhile)
+        self.lab.run_telling(&["app", "upgrade", &self.domain, NEW, "-n"], meanwhile)
     }
 
-    /// Finishes or undoes what a killed potluck left.
-    pub fn take_over(&self, verb: &str, meanwhile: impl FnOnce(u32)) -> Run {
-        self.lab.run_telling(&["app", verb, &self.domain, "--yes", "-n"], meanwhile)
+    /// As [`World::upgrade`], killed as soon as it says these words.
+    pub fn upgrade_killed_at(&self, words: &str, meanwhile: impl FnOnce() + Send) -> Run {
+        std::thread::scope(|scope| {
+            scope.spawn(meanwhile);
+            self.lab.run_killed_at(&["app", "upgrade", &self.domain, NEW, "-n"], words)
+        })
     }
 
-    pub fn unlock(&self) {
-        let reason = ["--yes", "--reason", "it was killed"];
-        good(&self.run(&[&["app", "unlock", &self.domain][..], &reason].concat()));
+    /// To the release before.
+    pub fn roll_back(&self, more: &[&str]) -> Run {
+        self.run(&[&["app", "rollback", &self.domain, "-n"][..], more].concat())
     }
 
-    /// The data of the newest backup, whose check of itself may fail.
-    pub fn restore(&self) -> Run {
-        self.run(&["backup", "restore", &self.domain, "--yes"])
+    /// Someone else who shares the settings and the backups, with a folder of their own.
+    pub fn colleague(&self) -> Colleague<'_> {
+        Colleague { lab: colleague(&self.lab, &self.domain), domain: &self.domain }
     }
 
-    /// To the older release, over the newer one.
-    pub fn back(&self) -> Run {
-        // Today's verb of a way back; the data is restored before.
-        self.deploy(OLD, &["--downgrade"])
+    /// The data of a backup, the newest one unless it is named.
+    pub fn restore(&self, set: Option<&str>) -> Run {
+        let set: Vec<&str> = set.into_iter().collect();
+        self.run(&[&["backup", "restore", &self.domain, "--yes"][..], &set].concat())
     }
 
-    pub fn back_up(&self) {
-        good(&self.run(&["backup", "create", &self.domain]));
+    /// What happened last, as `app history` has it.
+    pub fn last(&self) -> serde_json::Value {
+        self.lab.json(&["app", "history", &self.domain, "--json"])["operations"][0].clone()
     }
 
     /// Makes a room with messages and a file, and says what ada sees then.
@@ -168,12 +187,6 @@ impl World {
         let run = self.run(&["app", "cmd", &self.domain, "schema"]);
         good(&run);
         run.stdout.lines().map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
-    }
-
-    /// How many of Synapse's changes of tables were made.
-    pub fn changes_of_tables(&self) -> usize {
-        let count = self.sql("SELECT count(*) FROM applied_schema_deltas").unwrap();
-        count.trim().parse().unwrap()
     }
 
     /// What containers of the app wrote that have ended.
@@ -371,7 +384,7 @@ pub fn kill(pid: i32) {
 }
 
 /// Asks again and again until there is an answer.
-pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {

@@ -88,7 +88,13 @@ impl Lab {
 
     /// As [`Lab::run`], and tells the process's id once it is started.
     pub fn run_telling(&self, arguments: &[&str], tell: impl FnOnce(u32)) -> Run {
-        let child = std::process::Command::new(env!("CARGO_BIN_EXE_potluck"))
+        let child = self.spawn(arguments);
+        tell(child.id());
+        self.tidy(&child.wait_with_output().unwrap())
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> std::process::Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_potluck"))
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -100,9 +106,27 @@ impl Lab {
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
-            .unwrap();
-        tell(child.id());
-        self.tidy(&child.wait_with_output().unwrap())
+            .unwrap()
+    }
+
+    /// Runs the program, and kills it as soon as it says these words on standard error; one
+    /// that comes to its end without them is a mistake of the test.
+    pub fn run_killed_at(&self, arguments: &[&str], words: &str) -> Run {
+        let mut child = self.spawn(arguments);
+        let (mut said, mut found) = (Vec::new(), false);
+        let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+        while std::io::BufRead::read_until(&mut lines, b'\n', &mut said).unwrap() > 0 {
+            if !found && String::from_utf8_lossy(&said).contains(words) {
+                found = true;
+                child.kill().unwrap();
+            }
+        }
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = said;
+        let run = self.tidy(&output);
+        assert!(found, "{words:?} is not said: {run}");
+        assert_eq!(run.code, -1, "{run}");
+        run
     }
 
     /// Runs git in the folder of the tiny recipe.
