@@ -258,6 +258,7 @@ mod tests {
             set: None,
             settings: Vec::new(),
             migrated: false,
+            detached: false,
             outcome,
             step: None,
             error: None,

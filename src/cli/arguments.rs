@@ -210,13 +210,18 @@ impl std::str::FromStr for Assignment {
 /// What is wrong with it, for clap.
 pub fn duration(text: &str) -> Result<Duration, String> {
     const BAD: &str = "write it as 90s, 5m or 1h30m";
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let span: Span = text.parse().map_err(|_| BAD)?;
-    let duration =
-        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| "that is too long")?;
-    Ok(Duration::try_from(duration).map_err(|_| BAD)?)
+    const TOO_LONG: &str = "that is too long";
+    /// A hundred years: clocks cannot tell what is far beyond.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let duration = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let span: Span = text.parse().map_err(|_| BAD)?;
+            let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
+            Duration::try_from(duration.map_err(|_| TOO_LONG)?).map_err(|_| BAD)?
+        }
+    };
+    if duration > LONGEST { Err(TOO_LONG.into()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -239,6 +244,8 @@ mod tests {
             ("1h30", None),
             ("-5s", None),
             ("99999999999999999999s", None),
+            ("18446744073709551615", None),
+            ("36501d", None),
             ("18446744073709551615h", None),
             ("5µ", None),
         ] {

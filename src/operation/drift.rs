@@ -5,14 +5,17 @@ use serde::Serialize;
 
 use crate::{
     app::{Context, Error, OnServer},
-    rollout::Change,
+    engine::Kind,
+    owner::{Confined, release::Release},
+    rollout::{Change, ChangeAction, ChangeKind},
 };
 
 use super::{
     DeployOptions,
     app_rollout::{Wanted, rollout},
     releases,
-    rollback::{ReleaseRow, Target, find_release},
+    rollback::{ReleaseRow, Target, find_release, unrecorded},
+    unfinished::history_of,
 };
 
 /// How an app differs from its last release.
@@ -21,6 +24,9 @@ pub struct Drift {
     pub app: String,
     /// None where none was recorded yet.
     pub release: Option<ReleaseRow>,
+    /// What potluck itself brought since, and is no release: it failed, or nobody waited
+    /// for it.
+    pub unrecorded: Option<String>,
     /// What would have to be done to have it again.
     pub changes: Vec<Change>,
 }
@@ -36,9 +42,13 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
     let Some(number) = all.newest().map(|release| release.number) else {
         return match all.unreadable.into_iter().next() {
             Some(error) => Err(error),
-            None => Ok(Drift { app: name, release: None, changes: Vec::new() }),
+            None => Ok(Drift { app: name, release: None, unrecorded: None, changes: Vec::new() }),
         };
     };
+    let known: Vec<Release> = all.known.into_iter().map(|kept| kept.release).collect();
+    let lines = history_of(&*on_server.engine.beneath(), &on_server.stack).await?;
+    let lines = lines.map(|history| history.lines).unwrap_or_default();
+    let unrecorded = unrecorded(&known, &lines).map(ToString::to_string);
     let way = find_release(context, on_server, &Target::Number(number)).await?;
     let wanted = Wanted::of(context, &way.app)?;
     let rollout = rollout(context, &way.app, &wanted, &DeployOptions::default());
@@ -48,5 +58,32 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
     // Other releases may need them.
     work.stale.secrets.clear();
     work.stale.configs.clear();
-    Ok(Drift { app: name, release: Some(way.release), changes: work.plan().changes })
+    let owned = on_server.engine.owned().await?;
+    work.stale.limit_to_owned(&owned);
+    let mut changes = work.plan().changes;
+    changes.extend(strangers(&on_server.engine).await?);
+    Ok(Drift { app: name, release: Some(way.release), unrecorded, changes })
+}
+
+/// What has the stack's label, and is not recorded as the app's: somebody made it by hand.
+async fn strangers(confined: &Confined) -> Result<Vec<Change>, Error> {
+    let (found, owned) = (confined.found().await?, confined.owned().await?);
+    let kinds = [
+        (Kind::Service, ChangeKind::Service),
+        (Kind::Network, ChangeKind::Network),
+        (Kind::Config, ChangeKind::Config),
+    ];
+    let of_kind = |(kind, shown): (Kind, ChangeKind)| {
+        let strangers = found.names(kind).filter(|name| !owned.has_name(kind, name));
+        let change = |name: &str| Change {
+            kind: shown,
+            name: name.to_owned(),
+            action: ChangeAction::Remove,
+            details: vec![format!(
+                "made by hand, so potluck leaves it alone: `docker {kind} rm` removes it"
+            )],
+        };
+        strangers.map(change).collect::<Vec<_>>()
+    };
+    Ok(kinds.into_iter().flat_map(of_kind).collect())
 }

@@ -8,7 +8,7 @@ use crate::{
     owner::{
         Confined,
         journal::{Entry, What},
-        release::{self, Kept, RELEASE_OF, Release, Service, keep, named},
+        release::{self, Kept, LARGEST_NUMBER, RELEASE_OF, Release, Service, keep, named},
     },
     rollout::work::{Stale, Work},
 };
@@ -25,7 +25,14 @@ pub(super) struct Releases {
     pub known: Vec<Kept>,
     /// Those that cannot be read, and why.
     pub unreadable: Vec<Error>,
-    gone: Vec<Kept>,
+    gone: Vec<Gone>,
+}
+
+/// One that is no longer kept.
+#[derive(Debug)]
+struct Gone {
+    config: String,
+    operation: String,
 }
 
 /// What a stack's swarm has of it.
@@ -35,17 +42,27 @@ pub(super) struct Releases {
 pub(super) async fn all(confined: &Confined) -> Result<Releases, Error> {
     let (engine, stack) = (confined.beneath(), confined.stack());
     let found = engine.configs(Scope::Labelled(RELEASE_OF, stack.as_str())).await?;
-    let (mut known, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut known, mut unreadable, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for config in found {
         match Kept::read(stack, &config) {
-            Ok(kept) => known.push(kept),
+            Ok(kept) => {
+                // One after the other: somebody may have written thousands, and they unfold.
+                known.push(kept);
+                let surplus;
+                (known, surplus) = keep(known, None);
+                gone.extend(
+                    surplus.into_iter().map(|kept| Gone {
+                        config: kept.config,
+                        operation: kept.release.operation,
+                    }),
+                );
+            }
             Err(why) => unreadable.push(Error::BadJournal {
                 name: config.spec.and_then(|spec| spec.name).unwrap_or_default(),
                 reason: why.to_string(),
             }),
         }
     }
-    let (known, gone) = keep(known, None);
     Ok(Releases { known, unreadable, gone })
 }
 
@@ -125,7 +142,8 @@ pub(super) async fn record(confined: &Confined, mut release: Release) -> Result<
     let next = known.first().map_or(0, |kept| kept.release.number) + 1;
     let bytes = create(&*engine, stack, &mut release, next).await?;
     let (_, surplus) = keep(known, Some(bytes));
-    for Kept { config, .. } in surplus.into_iter().chain(gone) {
+    let surplus = surplus.into_iter().map(|kept| kept.config);
+    for config in surplus.chain(gone.into_iter().map(|gone| gone.config)) {
         if_there(engine.remove_config(&config).await)?;
     }
     Ok(release.operation)
@@ -138,6 +156,12 @@ async fn create(
     next: u64,
 ) -> Result<usize, Error> {
     for number in next.. {
+        if number > LARGEST_NUMBER {
+            return Err(Error::BadJournal {
+                name: release::name(stack, next - 1),
+                reason: "no release can follow it".into(),
+            });
+        }
         release.number = number;
         let spec = release::spec(stack, release).map_err(|_| Error::JournalTooLarge {
             app: release.app.clone(),
@@ -160,10 +184,12 @@ async fn create(
 pub(super) async fn forget(confined: &Confined, operation: Option<&str>) -> Result<(), Error> {
     let engine = confined.beneath();
     let Releases { known, gone, .. } = all(confined).await?;
-    let is_meant =
-        |kept: &Kept| operation.is_none_or(|operation| kept.release.operation == operation);
-    for kept in known.iter().chain(&gone).filter(|kept| is_meant(kept)) {
-        if_there(engine.remove_config(&kept.config).await)?;
+    let known = known
+        .into_iter()
+        .map(|kept| Gone { config: kept.config, operation: kept.release.operation });
+    let is_meant = |gone: &Gone| operation.is_none_or(|operation| gone.operation == operation);
+    for Gone { config, .. } in known.chain(gone).filter(is_meant) {
+        if_there(engine.remove_config(&config).await)?;
     }
     Ok(())
 }

@@ -141,7 +141,7 @@ pub async fn find_release(
     let known: Vec<Release> = found.known.into_iter().map(|kept| kept.release).collect();
     let lines = unfinished::history_of(&*on_server.engine.beneath(), &on_server.stack).await?;
     let lines = lines.map(|history| history.lines).unwrap_or_default();
-    let Some(index) = pick(&known, target, failed_since(&known, &lines)) else {
+    let Some(index) = pick(&known, target, unrecorded(&known, &lines).is_some()) else {
         if let Some(unreadable) = found.unreadable.into_iter().next() {
             return Err(unreadable);
         }
@@ -188,20 +188,25 @@ async fn require_parts(on_server: &OnServer, release: &Release) -> Result<(), Er
     Err(Error::ReleaseIncomplete { app, release: release.name(), gone })
 }
 
-/// Whether something newer than the last release was brought, and failed.
-fn failed_since(known: &[Release], lines: &[Line]) -> bool {
-    let Some(last) = known.first() else { return false };
+/// The newest operation that brought something else than the last release, and is none:
+/// it failed, or nobody waited for it.
+pub(super) fn unrecorded<'a>(known: &[Release], lines: &'a [Line]) -> Option<&'a Line> {
+    let last = known.first()?;
     let brings = |line: &Line| matches!(line.what, What::Deploy | What::Upgrade | What::Rollback);
     let is_later = |line: &Line| line.ended > last.at && line.operation != last.operation;
-    lines.iter().any(|line| {
-        brings(line) && is_later(line) && line.outcome == Outcome::Failed && line.step.is_some()
+    let mut newest = lines.iter().rev().filter(|line| brings(line) && is_later(line));
+    newest.find(|line| match line.outcome {
+        Outcome::Failed => line.step.is_some(),
+        Outcome::Done => line.detached,
+        Outcome::FailedAndUndone | Outcome::Aborted => false,
     })
 }
 
 /// The index of the release that is meant, among all, newest first.
-fn pick(known: &[Release], target: &Target, failed_since: bool) -> Option<usize> {
+fn pick(known: &[Release], target: &Target, is_unrecorded: bool) -> Option<usize> {
     match target {
-        Target::Before if failed_since => (!known.is_empty()).then_some(0),
+        // What runs is none of them.
+        Target::Before if is_unrecorded => (!known.is_empty()).then_some(0),
         Target::Before => {
             // What a rollback brought back is no step forward: go before that.
             let mut index = 0;
@@ -261,10 +266,7 @@ impl Since {
                 && !is_release(line)
         };
         let failed = lines.iter().filter(left);
-        migrated.extend(failed.clone().map(|it| {
-            let at = it.began.strftime("%Y-%m-%d %H:%M:%S UTC");
-            format!("the {} by {} on {} at {at}, which {}", it.what, it.user, it.host, it.outcome)
-        }));
+        migrated.extend(failed.clone().map(ToString::to_string));
         let next = index.checked_sub(1).and_then(|next| known.get(next));
         let first_release = next.map(|release| (release.at, release.set.clone()));
         let first_failed = failed.map(|line| (line.began, line.set.clone())).next();
@@ -429,6 +431,29 @@ mod tests {
         }
         assert_eq!(Target::parse("r14"), Target::Number(14));
         assert_eq!(Target::parse("release"), version("release"));
+    }
+
+    #[test]
+    fn what_runs_and_is_no_release_is_known() {
+        let one = known(&[(2, false, None, None, false)]);
+        let line = |second, outcome, detached| Line { outcome, detached, ..failed(second, None) };
+        for (lines, found) in [
+            (vec![], None),
+            (vec![line(5, Outcome::Failed, false)], Some(5)),
+            // Before the release.
+            (vec![line(1, Outcome::Failed, false)], None),
+            (vec![line(5, Outcome::Done, true)], Some(5)),
+            // What changed nothing beyond the release is recorded as that.
+            (vec![line(5, Outcome::Done, false)], None),
+            (vec![line(5, Outcome::FailedAndUndone, true)], None),
+            (vec![line(5, Outcome::Done, true), line(6, Outcome::Failed, false)], Some(6)),
+            (vec![line(5, Outcome::Done, true), line(6, Outcome::Aborted, false)], Some(5)),
+        ] {
+            let second =
+                unrecorded(&one, &lines).map(|line| line.ended.strftime("%-S").to_string());
+            assert_eq!(second, found.map(|found: u32| found.to_string()), "{lines:?}");
+            assert_eq!(unrecorded(&[], &lines), None);
+        }
     }
 
     #[test]

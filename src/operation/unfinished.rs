@@ -42,6 +42,7 @@ pub(super) async fn close(
         set: entry.set.clone(),
         settings: entry.settings.clone(),
         migrated: kept.has_migrated(),
+        detached: entry.detach,
         outcome,
         step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
         error,

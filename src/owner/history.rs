@@ -4,7 +4,7 @@
 //! The lines are a label, updated by version, newest last; the oldest go when there are
 //! more than [`MOST`]. Foreign data, as journals are.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -54,6 +54,9 @@ pub struct Line {
     /// Whether it began to migrate data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub migrated: bool,
+    /// Whether nobody waited for what it brought, so that it is no release.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub detached: bool,
     pub outcome: Outcome,
     /// The step that failed, or after which it was aborted.
     #[serde(default)]
@@ -83,6 +86,18 @@ impl Line {
         self.settings.truncate(MOST_SETTINGS);
         self.settings.iter_mut().for_each(clean);
         self
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { what, user, host, .. } = self;
+        let began = self.began.strftime("%Y-%m-%d %H:%M:%S UTC");
+        write!(f, "the {what} by {user} on {host} at {began}")?;
+        match (self.outcome, self.detached) {
+            (Outcome::Done, true) => f.write_str(", which nobody waited for (--detach)"),
+            (outcome, _) => write!(f, ", which {outcome}"),
+        }
     }
 }
 
@@ -162,6 +177,7 @@ mod tests {
             set: None,
             settings: vec!["MAIL_FROM".into()],
             migrated: false,
+            detached: false,
             outcome: Outcome::Failed,
             step: Some("services".into()),
             error: Some(format!("a\u{1b}[31m{}", "x".repeat(2 * SHOWN))),

@@ -16,6 +16,7 @@ pub mod lease;
 mod mixup;
 mod others;
 mod packed;
+mod plain;
 mod record;
 pub mod release;
 mod reserved;

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     packed::{TooLarge, pack, unpack},
+    plain::strange,
     record::{KIND_LABEL, Unreadable, own_name},
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(crate) const MOST: usize = 10;
 pub(crate) const LARGEST: usize = 500_000;
 /// How long the set of an upgrade is kept at least.
 const HELD: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// The largest number that a release is read with: there is always a next one.
+pub(crate) const LARGEST_NUMBER: u64 = 1 << 53;
 /// Characters of each foreign text that are shown.
 const SHOWN: usize = 120;
 
@@ -115,11 +118,16 @@ pub(crate) fn spec(stack: &StackName, release: &Release) -> Result<api::ConfigSp
         (RELEASE_OF.to_owned(), stack.to_string()),
     ]);
     Ok(api::ConfigSpec {
-        name: Some(own_name(stack, &format!(".r{}", release.number))),
+        name: Some(name(stack, release.number)),
         labels: Some(labels),
         data: Some(pack(release, FORMAT)?),
         ..Default::default()
     })
+}
+
+/// The name of a release's config.
+pub(crate) fn name(stack: &StackName, number: u64) -> String {
+    own_name(stack, &format!(".r{number}"))
 }
 
 /// The secrets and the configs that specs refer to by name.
@@ -229,6 +237,17 @@ impl Kept {
         if !release.services.iter().all(of_stack) {
             return Err(broken("it has services of another stack"));
         }
+        let number = release.number;
+        if !(1..=LARGEST_NUMBER).contains(&number) || spec.name != Some(name(stack, number)) {
+            return Err(broken("its number is not that of its name"));
+        }
+        // Who follows these comes to an end.
+        if release.replays.is_some_and(|replays| replays >= number) {
+            return Err(broken("it brings back a release that is no earlier one"));
+        }
+        if let Some(strange) = strange(&release) {
+            return Err(Unreadable::Broken(text::line_of(&strange, SHOWN).into_owned()));
+        }
         let bytes = spec.data.as_ref().map_or(0, |data| data.len() / 4 * 3);
         Ok(Kept { config, bytes, release })
     }
@@ -286,6 +305,10 @@ mod tests {
                 spec: api::ServiceSpec {
                     name: Some("a_example_app".into()),
                     labels: Some(HashMap::from([(STACK_LABEL.into(), "a_example".into())])),
+                    task_template: Some(api::TaskSpec {
+                        container_spec: Some(api::TaskSpecContainerSpec::default()),
+                        ..Default::default()
+                    }),
                     ..Default::default()
                 },
                 depends_on: Vec::new(),
@@ -336,6 +359,107 @@ mod tests {
             let spec = api::ConfigSpec { data: Some(data.into()), ..Default::default() };
             let read = Kept::read(&stack(), &config(spec));
             assert!(matches!(read, Err(Unreadable::Broken(_))), "{data}");
+        }
+    }
+
+    /// Why a release is none, once something of it is changed.
+    fn refused(change: impl FnOnce(&mut Release)) -> String {
+        let mut release = release(3);
+        change(&mut release);
+        match Kept::read(&stack(), &config(spec(&stack(), &release).unwrap())) {
+            Err(Unreadable::Broken(reason)) => reason,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_that_lead_nowhere_are_refused() {
+        for number in [0, LARGEST_NUMBER + 1, u64::MAX] {
+            let reason = refused(|release| release.number = number);
+            assert_eq!(reason, "its number is not that of its name", "{number}");
+        }
+        let mut renamed = spec(&stack(), &release(3)).unwrap();
+        renamed.name = Some("potluck.a_example.r4".into());
+        assert!(Kept::read(&stack(), &config(renamed)).is_err());
+        for (replays, is_read) in [(Some(2), true), (Some(3), false), (Some(9), false)] {
+            let read = refused(|release| release.replays = replays);
+            assert_eq!(read.starts_with("Ok"), is_read, "{replays:?}: {read}");
+        }
+    }
+
+    #[test]
+    fn what_no_compose_file_gives_is_refused() {
+        fn task(release: &mut Release) -> &mut api::TaskSpec {
+            release.services[0].spec.task_template.as_mut().unwrap()
+        }
+        fn container(release: &mut Release) -> &mut api::TaskSpecContainerSpec {
+            task(release).container_spec.as_mut().unwrap()
+        }
+        type Change = fn(&mut Release);
+        let network = |release: &mut Release, request: api::NetworkCreateRequest| {
+            release.networks.insert("a_example_default".into(), request);
+        };
+        let named =
+            || api::NetworkCreateRequest { name: "a_example_default".into(), ..Default::default() };
+        let of_networks = [
+            (api::NetworkCreateRequest { name: "b_default".into(), ..named() }, "another name"),
+            (api::NetworkCreateRequest { ingress: Some(true), ..named() }, "own ports"),
+            (api::NetworkCreateRequest { config_only: Some(true), ..named() }, "than options"),
+            (
+                api::NetworkCreateRequest { config_from: Some(Default::default()), ..named() },
+                "of another network",
+            ),
+        ];
+        for (request, said) in of_networks {
+            let reason = refused(|release| network(release, request));
+            assert!(reason.ends_with(said), "{said}: {reason}");
+        }
+        assert!(refused(|release| network(release, named())).starts_with("Ok"));
+        let of_services: [(Change, &str); 12] = [
+            (|it| it.services[0].spec.task_template = None, "no task"),
+            (|it| task(it).container_spec = None, "no container"),
+            (|it| task(it).plugin_spec = Some(Default::default()), "a plugin of the engine"),
+            (
+                |it| task(it).network_attachment_spec = Some(Default::default()),
+                "a network in place of a task",
+            ),
+            (|it| task(it).runtime = Some("plugin".into()), "a runtime of its own"),
+            (
+                |it| it.services[0].spec.networks = Some(vec![Default::default()]),
+                "networks beside those of its task",
+            ),
+            (|it| task(it).networks = Some(vec![Default::default()]), "a network without a name"),
+            (
+                |it| {
+                    container(it).privileges = Some(api::TaskSpecContainerSpecPrivileges {
+                        seccomp: Some(Default::default()),
+                        ..Default::default()
+                    });
+                },
+                "a seccomp profile",
+            ),
+            (
+                |it| {
+                    container(it).privileges = Some(api::TaskSpecContainerSpecPrivileges {
+                        app_armor: Some(Default::default()),
+                        ..Default::default()
+                    });
+                },
+                "an AppArmor mode",
+            ),
+            (
+                |it| container(it).secrets = Some(vec![Default::default()]),
+                "a secret without a name",
+            ),
+            (
+                |it| container(it).configs = Some(vec![Default::default()]),
+                "a config without a name",
+            ),
+            (|it| it.services.push(it.services[0].clone()), "a service twice"),
+        ];
+        for (change, said) in of_services {
+            let reason = refused(change);
+            assert!(reason.ends_with(said), "{said}: {reason}");
         }
     }
 

@@ -43,6 +43,8 @@ use super::{
 /// The deadline where neither the operator nor the stack names one; what
 /// recipes write into their timeout label.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+/// The longest one: a label says what its recipe wants, and clocks have an end.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// One stack that is rolled out to a swarm.
 pub(crate) struct Rollout<'a> {
@@ -436,7 +438,7 @@ pub(crate) fn timeout(stack: &Stack, option: Option<Duration>) -> Duration {
         let seconds = timeout_labels(stack).find_map(|(_, label)| seconds(label));
         seconds.map(Duration::from_secs)
     };
-    option.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT)
+    option.or_else(from_label).unwrap_or(DEFAULT_TIMEOUT).min(LONGEST_TIMEOUT)
 }
 
 /// The first timeout label that says nothing, with its service, where none says
@@ -457,4 +459,47 @@ fn timeout_labels(stack: &Stack) -> impl Iterator<Item = (&str, &str)> {
 
 fn seconds(label: &str) -> Option<u64> {
     label.parse().ok().filter(|seconds| *seconds > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{compose::StackService, engine::api, home::StackName};
+
+    #[test]
+    fn a_timeout_has_an_end() {
+        let stack = |label: &str| {
+            let labels = [("coop-cloud.a_example.timeout".to_owned(), label.to_owned())];
+            let spec = api::ServiceSpec {
+                labels: Some(labels.into_iter().collect()),
+                ..Default::default()
+            };
+            let service = StackService { key: "app".into(), spec, depends_on: Vec::new() };
+            Stack {
+                name: StackName::new("a_example").unwrap(),
+                networks: BTreeMap::new(),
+                external_networks: Vec::new(),
+                secrets: BTreeMap::new(),
+                external_secrets: Vec::new(),
+                configs: BTreeMap::new(),
+                external_configs: Vec::new(),
+                volumes: Vec::new(),
+                services: vec![service],
+            }
+        };
+        let longest = LONGEST_TIMEOUT.as_secs();
+        for (label, option, seconds) in [
+            ("120", None, 120),
+            ("120", Some(5), 5),
+            ("soon", None, 300),
+            ("0", None, 300),
+            ("18446744073709551615", None, longest),
+            ("", Some(u64::MAX), longest),
+        ] {
+            let found = timeout(&stack(label), option.map(Duration::from_secs));
+            assert_eq!(found.as_secs(), seconds, "{label} {option:?}");
+        }
+    }
 }

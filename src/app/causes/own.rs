@@ -217,6 +217,7 @@ mod tests {
             set: None,
             settings: Vec::new(),
             migrated: false,
+            detached: false,
             outcome,
             step: Some("wiki: after-deploy".into()),
             error: Some("no answer".into()),

@@ -149,6 +149,8 @@ pub fn unused(stack: &Stack, own: Own<'_>, said: &Reaches) -> BTreeSet<Reach> {
             found.insert(Reach::new(Way::SecretDriver, &with_options(&driver.name, options)));
         }
     }
+    // Those that a service joins were said with it.
+    stack.networks.values().for_each(|request| network(request, &mut found));
     found.retain(|reach| !said.values().any(|said| said.contains(reach)));
     found
 }

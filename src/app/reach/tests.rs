@@ -328,6 +328,20 @@ fn what_overlays_and_extends_bring_is_seen() {
 }
 
 #[test]
+fn a_network_that_no_service_joins_is_made_nevertheless() {
+    let mut stack = stack(&["services: {app: {image: a}}"]);
+    let name = "wiki_example_org_x".to_owned();
+    let driver = Some("macvlan".to_owned());
+    let request = api::NetworkCreateRequest {
+        name: name.clone(),
+        driver,
+        ..api::NetworkCreateRequest::default()
+    };
+    stack.networks.insert(name, request);
+    assert_eq!(lines(&reach(&stack, &facts())), "stack network-driver: macvlan");
+}
+
+#[test]
 fn routes_beyond_the_app() {
     for (label, expected) in [
         ("traefik.enable=true", ""),

@@ -25,8 +25,9 @@ Examples:
   potluck app drift wiki.example.org
   potluck app drift --all --exit-code
 
-JSON: a list of {app, release, changes, error}; the release is as in `app history --json`,
-null where none was recorded; a change is as in `app deploy --json`, and says what would
+JSON: a list of {app, release, unrecorded, changes, error}; the release is as in `app history
+--json`, null where none was recorded; `unrecorded` says what potluck brought since that is no
+release (it failed, or nobody waited for it), or is null; a change is as in `app deploy --json`, and says what would
 bring the recorded state back; `error` is null, or why the app could not be looked at.")]
 pub struct Args {
     /// The app, by its domain
@@ -85,8 +86,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             Ok(drift) => rows.push(Row { drift, error: None }),
             Err(failure) if args.all && failure.exit != Exit::INTERRUPTED => {
                 failed += 1;
-                let drift =
-                    Drift { app: entry.name.to_string(), release: None, changes: Vec::new() };
+                let drift = Drift {
+                    app: entry.name.to_string(),
+                    release: None,
+                    unrecorded: None,
+                    changes: Vec::new(),
+                };
                 rows.push(Row { drift, error: Some(failure.message.unwrap_or_default()) });
             }
             Err(failure) => return Err(failure),
@@ -111,7 +116,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn show(session: &Session, Row { drift, error }: &Row) {
-    let Drift { app, release, changes } = drift;
+    let Drift { app, release, unrecorded, changes } = drift;
     match (release, error) {
         (_, Some(error)) => session.ui.warn(format_args!("{app}: {error}")),
         (None, None) => session.ui.say(format_args!(
@@ -122,6 +127,9 @@ fn show(session: &Session, Row { drift, error }: &Row) {
         }
         (Some(release), None) => {
             session.ui.say(format_args!("{app} was changed since {release}; to bring that back:"));
+            if let Some(unrecorded) = unrecorded {
+                session.ui.say(format_args!("  (not only by hand: after it came {unrecorded})"));
+            }
             show_changes(&session.ui, changes);
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         table::Table,
     },
     operation::{self, ReleaseRow},
-    owner::history::Line,
+    owner::{history::Line, journal::What},
 };
 
 /// Show what was done to an app, newest first.
@@ -26,10 +26,11 @@ Examples:
   potluck app show wiki.example.org 5f2a
 
 JSON: {app, operations, releases, unfinished}; an operation is {operation, what, user, host,
-began, ended, before, after, set, settings, migrated, outcome, step, error, by}, its outcome
-`done`, `failed`, `failed-and-undone` or `aborted`; `settings` are names of those that it
-changed, `migrated` is there if it began to migrate data; a release is {release, version,
-user, host, at, operation, set, held, migrated, replays}; `unfinished` is {app, operation, what, told, began,
+began, ended, before, after, set, settings, migrated, detached, outcome, step, error, by}, its
+outcome `done`, `failed`, `failed-and-undone` or `aborted`; `settings` are names of those that
+it changed, `migrated` is there if it began to migrate data, `detached` if nobody waited for
+it; a release is {release, version, user, host, at, operation, set, held, migrated, replays};
+`unfinished` is {app, operation, what, told, began,
 steps, step, no_return, past_return, aborting, running} or null.")]
 pub struct Args {
     #[command(flatten)]
@@ -104,12 +105,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn row(line: &Line) -> [String; 7] {
+    // Of an upgrade, the set is beside its release.
+    let is_about_set = matches!(line.what, What::Backup | What::Restore);
     let about = match (&line.set, &line.before, &line.after) {
-        (Some(set), ..) => set.clone(),
-        (None, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
-        (None, _, Some(after)) => after.clone(),
-        (None, Some(before), None) => before.clone(),
-        (None, None, None) => String::new(),
+        (Some(set), ..) if is_about_set => set.clone(),
+        (_, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
+        (_, _, Some(after)) => after.clone(),
+        (_, Some(before), None) => before.clone(),
+        (set, None, None) => set.clone().unwrap_or_default(),
     };
     let seconds = line.ended.duration_since(line.began).as_secs().max(0);
     [

@@ -46,6 +46,17 @@ struct Row {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
+    for (flag, is_given) in [
+        ("--set", !args.set.is_empty()),
+        ("--secrets", args.secrets),
+        ("--grant", !args.grants.grant.is_empty()),
+    ] {
+        if is_given {
+            let message = format!("{flag} is for one app, and several are to be upgraded");
+            let hint = format!("`potluck app upgrade APP {flag} …` upgrades one");
+            return Err(Failure::usage(message).hint(hint));
+        }
+    }
     let home = session.home()?;
     if let Some(server) = &args.server {
         home.server(server)?;

@@ -54,6 +54,12 @@ pub fn run(args: &Args, session: &Session, name: &AppName) -> Outcome {
         });
     }
     let before = home.env(&entry)?;
+    if args.dry_run && (args.secrets || !args.set.is_empty()) {
+        session.ui.warn(
+            "a dry run has the settings and secrets that there are: --set and --secrets \
+                         change nothing of it",
+        );
+    }
     let settings = match args.dry_run {
         true => None,
         false => settings(args, session, &home, &entry, &target.version)?,
