@@ -12,7 +12,7 @@ use super::{
     DeployOptions,
     app_rollout::{Wanted, rollout},
     releases,
-    rollback::{ReleaseRow, Target, find_release},
+    rollback::{ReleaseRow, as_app},
 };
 
 /// How an app differs from its last release.
@@ -33,20 +33,20 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
     on_server.engine.require().await?;
     let name = on_server.entry.name.to_string();
     let all = releases::all(&on_server.engine).await?;
-    let Some(number) = all.newest().map(|release| release.number) else {
+    let Some(newest) = all.known.into_iter().next() else {
         return match all.unreadable.into_iter().next() {
             Some(error) => Err(error),
             None => Ok(Drift { app: name, release: None, changes: Vec::new() }),
         };
     };
-    let way = find_release(context, on_server, &Target::Number(number)).await?;
-    let wanted = Wanted::of(context, &way.app)?;
-    let rollout = rollout(context, &way.app, &wanted, &DeployOptions::default());
+    let (app, release) = as_app(context, on_server, newest.release).await?;
+    let wanted = Wanted::of(context, &app)?;
+    let rollout = rollout(context, &app, &wanted, &DeployOptions::default());
     let live = rollout.live().await?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
     // Other releases may need them.
     work.stale.secrets.clear();
     work.stale.configs.clear();
-    Ok(Drift { app: name, release: Some(way.release), changes: work.plan().changes })
+    Ok(Drift { app: name, release: Some(release), changes: work.plan().changes })
 }
