@@ -38,24 +38,18 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let version = wanted_version(version, pin);
     let home = &context.home;
     let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
-    let checkout = {
-        let recipe = recipe.clone();
-        // Waits for the git program.
-        tokio::task::spawn_blocking(move || store.checkout(&recipe, &version))
-    };
     let endpoint = context.home.endpoint(&entry.server)?;
     let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
     let engine = Arc::new(Confined::new(engine, Claimant::new(entry, &env, &lock)?));
-    let checkout = match checkout.await {
-        Ok(Err(unknown @ recipe::Error::Unknown { .. })) => {
+    let checkout = match context.checkouts.get(store, recipe, version).await {
+        Err(unknown @ recipe::Error::Unknown { .. }) => {
             // The server may know which was meant; its own troubles are not the cause.
             return Err(match engine.recorded_mixup().await {
                 Ok(Some(mixup)) => Error::OtherRecipe { mixup: Box::new(mixup) },
                 Ok(None) | Err(_) => unknown.into(),
             });
         }
-        Ok(result) => Arc::new(result?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        checkout => checkout?,
     };
     let name = stack_name(entry, &env)?;
     let variables = variables(entry, &env, &name, &checkout)?;

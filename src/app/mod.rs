@@ -36,7 +36,7 @@ use crate::{
     owner::{Confined, lease::Operator, release::Release},
     plugin::Runtime,
     progress::Sink,
-    recipe::Checkout,
+    recipe::{Checkout, Checkouts},
     rollout::Plan,
 };
 
@@ -74,6 +74,8 @@ pub struct Context {
     /// Where the private key is that opens kept secrets, if there is one: read when a
     /// plugin asks for a secret that was granted to it.
     pub identity: Option<PathBuf>,
+    /// The versions of recipes that were read already.
+    pub checkouts: Checkouts,
 }
 
 /// Answers for the person at the terminal.

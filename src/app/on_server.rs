@@ -30,11 +30,19 @@ impl OnServer {
     /// An unknown app, a stack's name that cannot be read or is invalid, an
     /// invalid endpoint.
     pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
+        let endpoint = home.endpoint(&entry.server)?;
+        let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
+        Self::over(home, entry, engine)
+    }
+
+    /// The same over a connection to its server that exists.
+    ///
+    /// # Errors
+    /// An unknown app, a stack's name that cannot be read or is invalid.
+    pub fn over(home: &Home, entry: &AppEntry, engine: Arc<dyn Engine>) -> Result<Self, Error> {
         let Salvaged { env, lock, broken, whole: _ } = home.salvage(entry)?;
         let claimant = Claimant::of_what_runs(entry, &env, &lock)?;
         let stack = claimant.stack.clone();
-        let endpoint = home.endpoint(&entry.server)?;
-        let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
         let engine = Arc::new(Confined::new(engine, claimant));
         Ok(OnServer { entry: entry.clone(), stack, engine, broken })
     }

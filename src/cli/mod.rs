@@ -11,6 +11,7 @@ mod app;
 mod arguments;
 mod backup;
 mod completions;
+mod deferred;
 mod exit;
 mod failure;
 mod findings;
@@ -35,6 +36,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::filter::EnvFilter;
 
 use arguments::Global;
+use deferred::Deferred;
 use failure::Outcome;
 use session::Session;
 use ui::{Talk, Ui};
@@ -73,20 +75,53 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Manage the servers that apps are deployed to.
+    ///
+    /// A server is a Docker Swarm, reached through a socket of this machine or over
+    /// SSH. A single machine is enough: run `docker swarm init` on it once.
     #[command(subcommand)]
-    Server(server::Command),
+    Server(Deferred<server::Command>),
+    /// Look at recipes.
+    ///
+    /// A recipe is a folder, usually a git repository, that packages an app: its
+    /// compose files, a sample of its settings, and plugins for its hooks.
     #[command(subcommand)]
-    Recipe(recipe::Command),
+    Recipe(Deferred<recipe::Command>),
+    /// Set up, deploy and look after apps.
+    ///
+    /// An app is one instance of a recipe, named by its domain. Its settings are one
+    /// environment file in the operator's folder, servers/SERVER/APP.env.
     #[command(subcommand)]
-    App(app::Command),
+    App(Deferred<app::Command>),
+    /// Take, list and restore backups of apps.
+    ///
+    /// Backups are kept in a restic repository: the one in the server's settings
+    /// (servers/SERVER/server.yml, `backup:`), else one on this machine in the
+    /// operator's folder. The recipe says what is saved.
     #[command(subcommand)]
-    Backup(backup::Command),
+    Backup(Deferred<backup::Command>),
+    /// Work with compose files as docker stack does.
+    ///
+    /// They take any compose file, without a recipe and without settings: variables come from
+    /// the environment, paths are relative to the first file's folder, as with the docker
+    /// command of the same name.
     #[command(subcommand)]
-    Stack(stack::Command),
+    Stack(Deferred<stack::Command>),
+    /// Create, build, test and inspect plugins of recipes; manage their grants.
+    ///
+    /// A plugin is a WebAssembly component that plays one or more roles: it takes
+    /// part in deploys, decides what a backup holds, or offers commands. It reaches
+    /// nothing that you didn't grant.
     #[command(subcommand)]
-    Plugin(plugin::Command),
+    Plugin(Deferred<plugin::Command>),
+    /// Manage who can read the secrets that are kept.
+    ///
+    /// A copy of each secret is kept in the folder, encrypted with age for every key of this
+    /// list. A key has two halves: the public one, a recipient, is in `recipients` in the
+    /// folder, which the team shares; the private one, an identity, is on its owner's machine
+    /// alone. docs/escrow.md says how to read a secret without potluck.
     #[command(subcommand)]
-    Key(key::Command),
+    Key(Deferred<key::Command>),
     Completions(completions::Args),
 }
 
@@ -143,13 +178,13 @@ fn asks_for_json(matches: &ArgMatches) -> bool {
 
 fn dispatch(command: &Command, session: &Session) -> Outcome {
     match command {
-        Command::Server(command) => server::run(command, session),
-        Command::Recipe(command) => recipe::run(command, session),
-        Command::App(command) => app::run(command, session),
-        Command::Backup(command) => backup::run(command, session),
-        Command::Stack(command) => stack::run(command, session),
-        Command::Plugin(command) => plugin::run(command, session),
-        Command::Key(command) => key::run(command, session),
+        Command::Server(Deferred(command)) => server::run(command, session),
+        Command::Recipe(Deferred(command)) => recipe::run(command, session),
+        Command::App(Deferred(command)) => app::run(command, session),
+        Command::Backup(Deferred(command)) => backup::run(command, session),
+        Command::Stack(Deferred(command)) => stack::run(command, session),
+        Command::Plugin(Deferred(command)) => plugin::run(command, session),
+        Command::Key(Deferred(command)) => key::run(command, session),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), session),
     }
 }

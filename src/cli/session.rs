@@ -29,9 +29,12 @@ use crate::{
     operation,
     owner::lease::Operator,
     plugin::Runtime,
-    recipe::Store,
+    recipe::{Checkouts, Store},
     secrets::escrow::Identity,
 };
+
+/// Servers that are asked side by side.
+pub const SERVERS_AT_A_TIME: usize = 8;
 
 /// Between two tries to claim an app.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
@@ -231,6 +234,7 @@ impl Session {
             operator: LazyLock::new(operator),
             lock_wait: Duration::ZERO,
             identity: identity_path(),
+            checkouts: Checkouts::default(),
         };
         Ok(Operating { context, renderer })
     }

@@ -14,7 +14,7 @@ use super::{
     DeployOptions,
     app_rollout::{Wanted, rollout},
     releases,
-    rollback::{ReleaseRow, Target, find_release, unrecorded},
+    rollback::{ReleaseRow, as_app, unrecorded},
     unfinished::history_of,
 };
 
@@ -39,7 +39,7 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
     on_server.engine.require().await?;
     let name = on_server.entry.name.to_string();
     let all = releases::all(&on_server.engine).await?;
-    let Some(number) = all.newest().map(|release| release.number) else {
+    let Some(newest) = all.newest().cloned() else {
         return match all.unreadable.into_iter().next() {
             Some(error) => Err(error),
             None => Ok(Drift { app: name, release: None, unrecorded: None, changes: Vec::new() }),
@@ -49,9 +49,9 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
     let lines = history_of(&*on_server.engine.beneath(), &on_server.stack).await?;
     let lines = lines.map(|history| history.lines).unwrap_or_default();
     let unrecorded = unrecorded(&known, &lines).map(ToString::to_string);
-    let way = find_release(context, on_server, &Target::Number(number)).await?;
-    let wanted = Wanted::of(context, &way.app)?;
-    let rollout = rollout(context, &way.app, &wanted, &DeployOptions::default());
+    let (app, release) = as_app(context, on_server, newest).await?;
+    let wanted = Wanted::of(context, &app)?;
+    let rollout = rollout(context, &app, &wanted, &DeployOptions::default());
     let live = rollout.live().await?;
     let images = rollout.images(&live).await?;
     let mut work = rollout.work(&live, &images);
@@ -62,7 +62,7 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
     work.stale.limit_to_owned(&owned);
     let mut changes = work.plan().changes;
     changes.extend(strangers(&on_server.engine).await?);
-    Ok(Drift { app: name, release: Some(way.release), unrecorded, changes })
+    Ok(Drift { app: name, release: Some(release), unrecorded, changes })
 }
 
 /// What has the stack's label, and is not recorded as the app's: somebody made it by hand.

@@ -158,11 +158,24 @@ pub async fn find_release(
     let since = Since::of(&known, index, &lines);
     let other_version = known[0].pin != known[index].pin;
     let release = known.into_iter().nth(index).ok_or(Error::NotDeployed { app })?;
+    let (app, release) = as_app(context, on_server, release).await?;
+    Ok(WayBack { app, release, migrated: since.migrated, set: since.set, other_version })
+}
+
+/// The app as this release has it.
+///
+/// # Errors
+/// [`Error::ReleaseIncomplete`], settings that cannot be read.
+pub(super) async fn as_app(
+    context: &Context,
+    on_server: &OnServer,
+    release: Release,
+) -> Result<(App, ReleaseRow), Error> {
     let row = ReleaseRow::of(&release);
     require_parts(on_server, &release).await?;
     let engine = Arc::clone(&on_server.engine);
     let app = replay(&context.home, &on_server.entry, engine, release)?;
-    Ok(WayBack { app, release: row, migrated: since.migrated, set: since.set, other_version })
+    Ok((app, row))
 }
 
 /// Fails if a secret or a config is gone that a release needs: their contents are nowhere

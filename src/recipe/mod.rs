@@ -7,6 +7,7 @@
 
 pub mod abra;
 pub mod checkout;
+mod checkouts;
 pub mod error;
 mod inside;
 pub mod lint;
@@ -22,6 +23,7 @@ mod tree;
 mod written_grant;
 
 pub use checkout::{Checkout, SAMPLE};
+pub use checkouts::Checkouts;
 pub use error::Error;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
 pub use source::Source;

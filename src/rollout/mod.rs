@@ -28,7 +28,7 @@ pub use stack::{
     ServiceRow, StackOptions, StackReport, StackRow, deploy_stack, remove_stack, stack_services,
     stack_tasks, stacks,
 };
-pub use state::condition::{Condition, of_services as condition, taskless};
+pub use state::condition::{Condition, of_stacks as conditions, taskless};
 pub use state::ps::TaskRow;
 pub use state::reached::Reached;
 pub use state::silent::{Silence, silence, unreadable_driver};

@@ -3,6 +3,7 @@
 mod apps;
 mod escrow;
 mod findings;
+mod fleet;
 mod grants;
 mod help;
 mod hostile;

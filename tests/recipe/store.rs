@@ -6,13 +6,14 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use potluck::{
     compose::Files,
     hint::Hint,
     home::RecipeName,
-    recipe::{Checkout, Error, Store, Version},
+    recipe::{Checkout, Checkouts, Error, Store, Version},
 };
 
 /// A folder with a store and with git repositories beside it.
@@ -95,6 +96,27 @@ fn a_repository_is_cloned_and_its_versions_are_sorted() {
     assert_eq!(place.store.list().unwrap(), [recipe("wiki")]);
     let versions = place.store.versions(&recipe("wiki")).unwrap();
     assert_eq!(versions, ["1.10.0+1", "1.9.0+1", "1.2.0+1", "1.0.0+1"]);
+}
+
+#[tokio::test]
+async fn what_needs_the_same_version_shares_its_copy() {
+    let place = Place::new();
+    let wiki = place.repository("wiki");
+    place.store.add(wiki.to_str().unwrap()).unwrap();
+    let copies = Checkouts::default();
+    let get = |version| copies.get(place.store.clone(), recipe("wiki"), version);
+    let (one, two) = tokio::join!(get(named("1.0.0+1")), get(named("1.0.0+1")));
+    let one = one.unwrap();
+    assert!(Arc::ptr_eq(&one, &two.unwrap()));
+    assert!(!Arc::ptr_eq(&one, &get(named("main")).await.unwrap()));
+    // It may be a folder's own files, which change.
+    let newest = get(Version::Newest).await.unwrap();
+    assert!(!Arc::ptr_eq(&newest, &get(Version::Newest).await.unwrap()));
+    // One that fails is tried again.
+    assert!(get(named("9.0.0+1")).await.is_err());
+    commit(&wiki, "9.0.0+1");
+    place.store.update(&recipe("wiki")).unwrap();
+    assert!(get(named("9.0.0+1")).await.is_ok());
 }
 
 #[test]

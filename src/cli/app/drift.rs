@@ -1,16 +1,21 @@
 //! `potluck app drift`
 
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use crate::{
+    app::{Context, OnServer},
     cli::{
         arguments::JsonArg,
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion, show_changes},
-        session::{Session, wait},
+        session::{SERVERS_AT_A_TIME, Session, engine, wait},
     },
-    home::{AppName, ServerName},
+    engine::Engine,
+    home::{AppEntry, AppName, ServerName},
     operation::{self, Drift},
 };
 
@@ -76,15 +81,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let mut rows = Vec::new();
     let mut failed = 0;
-    for entry in &entries {
-        let looked = super::on_server(session, &home, entry).and_then(|on_server| {
-            wait("interrupted", async {
-                Ok(operation::drift(&operating.context, &on_server).await?)
-            })
-        });
+    for (entry, looked) in look(session, &operating.context, &entries)? {
         match looked {
             Ok(drift) => rows.push(Row { drift, error: None }),
-            Err(failure) if args.all && failure.exit != Exit::INTERRUPTED => {
+            Err(failure) if args.all => {
                 failed += 1;
                 let drift = Drift {
                     app: entry.name.to_string(),
@@ -113,6 +113,44 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         });
     }
     Ok(if drifted > 0 && args.exit_code { Exit::DIFFERS } else { Exit::DONE })
+}
+
+/// Looks at apps: at several servers at a time, on each at one app after the other, over
+/// one connection. In the order of the apps, which are sorted by server.
+fn look<'a>(
+    session: &Session,
+    context: &Context,
+    entries: &'a [AppEntry],
+) -> Result<Vec<(&'a AppEntry, Result<Drift, Failure>)>, Failure> {
+    let home = &context.home;
+    wait("interrupted", async {
+        let servers =
+            entries.chunk_by(|one, next| one.server == next.server).map(|apps| async move {
+                let engine = engine(home, &apps[0].server);
+                let mut looked = Vec::new();
+                for app in apps {
+                    let drift = match &engine {
+                        Ok(engine) => one(session, context, app, Arc::clone(engine)).await,
+                        Err(failure) => Err(failure.clone()),
+                    };
+                    looked.push((app, drift));
+                }
+                looked
+            });
+        let looked: Vec<_> = stream::iter(servers).buffered(SERVERS_AT_A_TIME).collect().await;
+        Ok(looked.into_iter().flatten().collect())
+    })
+}
+
+async fn one(
+    session: &Session,
+    context: &Context,
+    app: &AppEntry,
+    engine: Arc<dyn Engine>,
+) -> Result<Drift, Failure> {
+    let on_server = OnServer::over(&context.home, app, engine)?;
+    super::tell_broken(session, &on_server);
+    Ok(operation::drift(context, &on_server).await?)
 }
 
 fn show(session: &Session, Row { drift, error }: &Row) {

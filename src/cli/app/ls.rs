@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     cli::{
         arguments::JsonArg,
         failure::{Failure, Outcome},
-        session::{Session, engine, wait},
+        session::{SERVERS_AT_A_TIME, Session, engine, wait},
         table::Table,
     },
     engine::{STACK_LABEL, Scope, api},
@@ -235,16 +236,21 @@ struct Found {
 /// The state of the apps' stacks, per server; none for a server that doesn't answer.
 type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Found>>>;
 
-/// Asks each server for the stacks of its apps.
+/// Asks the servers, several at a time, for the stacks of their apps.
 fn deployed(
     session: &Session,
     home: &Home,
     servers: BTreeMap<ServerName, BTreeSet<String>>,
 ) -> Result<Stacks, Failure> {
     wait("interrupted", async {
+        let asked = servers.into_iter().map(|(server, wanted)| async move {
+            let stacks = conditions(home, &server, &wanted).await;
+            (server, stacks)
+        });
+        let mut answers = stream::iter(asked).buffered(SERVERS_AT_A_TIME);
         let mut all = Stacks::new();
-        for (server, wanted) in servers {
-            let stacks = match conditions(home, &server, &wanted).await {
+        while let Some((server, stacks)) = answers.next().await {
+            let stacks = match stacks {
                 Ok(stacks) => Some(stacks),
                 Err(failure) => {
                     session.ui.warn(failure.message.unwrap_or_default());
@@ -279,15 +285,15 @@ async fn conditions(
             stacks.entry(stack).or_default().push(service);
         }
     }
-    let mut conditions = BTreeMap::new();
-    for (stack, services) in stacks {
-        let found = rollout::condition(engine.as_ref(), &services, &nodes).await?;
-        let without = rollout::taskless(stack, &services);
-        conditions.extend(found.map(|condition| {
+    let found = rollout::conditions(engine.as_ref(), &stacks, &nodes).await?;
+    let mut conditions: BTreeMap<String, Found> = found
+        .into_iter()
+        .map(|(stack, condition)| {
+            let without = rollout::taskless(stack, &stacks[stack]);
             let condition = Some(condition);
             (stack.to_owned(), Found { condition, unfinished: false, without })
-        }));
-    }
+        })
+        .collect();
     for stack in unfinished {
         let gone = Found { condition: None, unfinished: true, without: Vec::new() };
         conditions.entry(stack.to_string()).or_insert(gone).unfinished = true;

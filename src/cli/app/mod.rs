@@ -32,6 +32,7 @@ pub(in crate::cli) use cmd::check_whole;
 pub(in crate::cli) use ps::trouble;
 
 use super::{
+    deferred::Deferred,
     failure::{Failure, Outcome},
     session::Session,
 };
@@ -42,10 +43,6 @@ use crate::{
     home::{AppEntry, Home, StackName},
 };
 
-/// Set up, deploy and look after apps.
-///
-/// An app is one instance of a recipe, named by its domain. Its settings are one
-/// environment file in the operator's folder, servers/SERVER/APP.env.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,
@@ -80,8 +77,15 @@ pub enum Command {
     Resume(resume::Args),
     Abort(abort::Args),
     Unlock(unlock::Args),
+    /// Generate and manage an app's secrets.
+    ///
+    /// Secrets are stored on the app's server, which hands them to services and
+    /// never gives them back. The recipe says which secrets an app has; the
+    /// SECRET_*_VERSION settings say which version each has and how it is made.
+    /// Once `potluck key new` was run, a copy of each new one is kept in the folder,
+    /// encrypted for the people that `potluck key ls` lists.
     #[command(subcommand)]
-    Secret(secret::Command),
+    Secret(Deferred<secret::Command>),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -102,7 +106,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Restart(args) => restart::run(args, session),
         Command::Run(args) => run::run(args, session),
         Command::Cmd(args) => cmd::run(args, session),
-        Command::Secret(command) => secret::run(command, session),
+        Command::Secret(Deferred(command)) => secret::run(command, session),
         Command::Rm(args) => rm::run(args, session),
         Command::History(args) => history::run(args, session),
         Command::Show(args) => show::run(args, session),
@@ -118,11 +122,16 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
 /// As [`OnServer::new`].
 fn on_server(session: &Session, home: &Home, entry: &AppEntry) -> Result<OnServer, Failure> {
     let on_server = OnServer::new(home, entry)?;
+    tell_broken(session, &on_server);
+    Ok(on_server)
+}
+
+/// Warns about the app's files that can't be read.
+fn tell_broken(session: &Session, on_server: &OnServer) {
     for error in &on_server.broken {
         session.ui.warn(format_args!("{error}; continuing without it"));
         tell_hint(session, error);
     }
-    Ok(on_server)
 }
 
 /// Warns about something that can't be read and is not needed, with a hint.

@@ -9,11 +9,6 @@ use clap::Subcommand;
 use super::{failure::Outcome, session::Session};
 use crate::backup::{HANDED_ON, Options};
 
-/// Take, list and restore backups of apps.
-///
-/// Backups are kept in a restic repository: the one in the server's settings
-/// (servers/SERVER/server.yml, `backup:`), else one on this machine in the
-/// operator's folder. The recipe says what is saved.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

@@ -13,12 +13,6 @@ use crate::{
     secrets::escrow::{Readable, Resealed},
 };
 
-/// Manage who can read the secrets that are kept.
-///
-/// A copy of each secret is kept in the folder, encrypted with age for every key of this
-/// list. A key has two halves: the public one, a recipient, is in `recipients` in the
-/// folder, which the team shares; the private one, an identity, is on its owner's machine
-/// alone. docs/escrow.md says how to read a secret without potluck.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

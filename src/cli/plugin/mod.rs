@@ -13,11 +13,6 @@ use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-/// Create, build, test and inspect plugins of recipes; manage their grants.
-///
-/// A plugin is a WebAssembly component that plays one or more roles: it takes
-/// part in deploys, decides what a backup holds, or offers commands. It reaches
-/// nothing that you didn't grant.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

@@ -12,10 +12,6 @@ use super::{failure::Outcome, session::Session};
 
 pub use source::{examine, look, take_in};
 
-/// Look at recipes.
-///
-/// A recipe is a folder, usually a git repository, that packages an app: its
-/// compose files, a sample of its settings, and plugins for its hooks.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

@@ -8,10 +8,6 @@ use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-/// Manage the servers that apps are deployed to.
-///
-/// A server is a Docker Swarm, reached through a socket of this machine or over
-/// SSH. A single machine is enough: run `docker swarm init` on it once.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

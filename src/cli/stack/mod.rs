@@ -14,11 +14,6 @@ use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
-/// Work with compose files as docker stack does.
-///
-/// They take any compose file, without a recipe and without settings: variables come from
-/// the environment, paths are relative to the first file's folder, as with the docker
-/// command of the same name.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

@@ -5,9 +5,11 @@
 //! A single look at a service that crashes again and again usually falls between two
 //! crashes, so here failures of the last minutes count until a task has run for a while.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::{
@@ -27,8 +29,9 @@ pub(crate) const LATELY: Duration = Duration::from_secs(10 * 60);
 const CALM: Duration = Duration::from_secs(60);
 /// Number of failures in one place that waiting for a database does not explain.
 pub(crate) const AGAIN: usize = 2;
-/// Services whose tasks are asked for at once.
-const AT_ONCE: usize = 8;
+/// Services whose tasks are asked for with one request: their ids are in its address, whose
+/// length proxies bound.
+const AT_ONCE: usize = 100;
 
 /// The condition of a service, or of all services of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -80,24 +83,38 @@ pub(crate) fn of_service(
     }
 }
 
-/// The condition of one stack, that of its worst service; none if it has no services. A
+/// The condition of each stack, that of its worst service; none of one without services. A
 /// service without replicas is as the operator wants it, unless it is the main one, nothing
 /// else runs, or an unfinished restore stopped it.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn of_services(
+pub async fn of_stacks<'a>(
     engine: &dyn Engine,
-    services: &[&api::Service],
+    stacks: &BTreeMap<&'a str, Vec<&api::Service>>,
     nodes: &[api::Node],
-) -> Result<Option<Condition>, Error> {
+) -> Result<BTreeMap<&'a str, Condition>, Error> {
+    let ids: Vec<String> =
+        stacks.values().flatten().filter_map(|service| service.id.clone()).collect();
+    let mut tasks: BTreeMap<String, Vec<api::Task>> = BTreeMap::new();
+    for ids in ids.chunks(AT_ONCE) {
+        for task in engine.tasks_of(ids).await? {
+            tasks.entry(task.service_id.clone().unwrap_or_default()).or_default().push(task);
+        }
+    }
     let now = Timestamp::now();
-    let looks = services.iter().map(|service| async move {
-        let tasks = engine.tasks(service.id.as_deref().unwrap_or_default()).await?;
-        Ok::<_, Error>((*service, of_service(service, &tasks, nodes, now)))
+    let conditions = stacks.iter().filter_map(|(stack, services)| {
+        let all: Vec<_> = services
+            .iter()
+            .map(|service| {
+                let tasks = service.id.as_ref().and_then(|id| tasks.get(id));
+                let tasks = tasks.map(Vec::as_slice).unwrap_or_default();
+                (*service, of_service(service, tasks, nodes, now))
+            })
+            .collect();
+        Some((*stack, together(&all)?))
     });
-    let all: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(together(&all))
+    Ok(conditions.collect())
 }
 
 fn together(all: &[(&api::Service, Condition)]) -> Option<Condition> {

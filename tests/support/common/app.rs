@@ -149,6 +149,7 @@ impl TestApp {
             operator: LazyLock::new(|| Operator { user: "anna".into(), host: "here".into() }),
             lock_wait: Duration::ZERO,
             identity: None,
+            checkouts: Default::default(),
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

@@ -28,13 +28,6 @@ use crate::{
 
 pub use generate::generate_missing;
 
-/// Generate and manage an app's secrets.
-///
-/// Secrets are stored on the app's server, which hands them to services and
-/// never gives them back. The recipe says which secrets an app has; the
-/// SECRET_*_VERSION settings say which version each has and how it is made.
-/// Once `potluck key new` was run, a copy of each new one is kept in the folder,
-/// encrypted for the people that `potluck key ls` lists.
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,

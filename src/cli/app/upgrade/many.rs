@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{Args, target::Target};
+use super::{
+    Args,
+    target::{Recipes, Target},
+};
 use crate::{
     app::{self, Consent, Downgrade, Takeover, Wish},
     backup::Options,
@@ -72,6 +75,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let mut rows = Vec::new();
     let mut due = Vec::new();
+    let mut recipes = Recipes::default();
     for entry in entries {
         let row = Row {
             app: entry.name.to_string(),
@@ -83,7 +87,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             error: None,
             seconds: 0.0,
         };
-        match Target::of(args, session, &home, &entry) {
+        match Target::of(args, session, &home, &entry, &mut recipes) {
             Ok(target) => {
                 let (before, after) = (target.before.clone(), Some(target.after().to_owned()));
                 let row = Row { before, after, ..row };

@@ -1,9 +1,11 @@
 //! The version that an app is upgraded to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Args;
 use crate::{
     cli::{app::warn_of, failure::Failure, session::Session},
-    home::{AppEntry, Home},
+    home::{AppEntry, Home, RecipeName},
     recipe::{Version, version::Release},
 };
 
@@ -17,7 +19,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Fetches the recipe, unless that is not wanted, and finds the version.
+    /// Fetches the recipe, unless that is not wanted or was done, and finds the version.
     ///
     /// # Errors
     /// Settings that cannot be read, an app that was never deployed, an older version.
@@ -26,6 +28,7 @@ impl Target {
         session: &Session,
         home: &Home,
         entry: &AppEntry,
+        recipes: &mut Recipes,
     ) -> Result<Self, Failure> {
         let env = home.env(entry)?;
         let lock = home.lock_file(entry)?;
@@ -39,16 +42,12 @@ impl Target {
         let Some((recipe, _)) = env.recipe_pin()? else {
             return Err(crate::app::Error::NoRecipe { app: app.to_string() }.into());
         };
-        let store = session.recipes()?;
-        if !args.offline
-            && let Err(error) = store.update(&recipe)
-        {
-            warn_of(session, &error);
-            session.ui.warn(format_args!("continuing with the copy of `{recipe}` that is here"));
+        if !args.offline {
+            recipes.fetch(session, &recipe)?;
         }
         let version = match &args.version {
             Some(version) => Version::Named(version.clone()),
-            None => match store.versions(&recipe)?.into_iter().next() {
+            None => match recipes.newest(session, &recipe)? {
                 Some(newest) => Version::Named(newest),
                 None => Version::Newest,
             },
@@ -81,5 +80,40 @@ impl Target {
             Version::Named(version) => version,
             Version::Newest => "the newest commit",
         }
+    }
+}
+
+/// The recipes of the apps that are upgraded: each is fetched and looked at once, however
+/// many apps it has.
+#[derive(Default)]
+pub struct Recipes {
+    fetched: BTreeSet<RecipeName>,
+    newest: BTreeMap<RecipeName, Option<String>>,
+}
+
+impl Recipes {
+    /// Fetches a recipe; where that fails, its copy here has to do.
+    fn fetch(&mut self, session: &Session, recipe: &RecipeName) -> Result<(), Failure> {
+        if self.fetched.insert(recipe.clone())
+            && let Err(error) = session.recipes()?.update(recipe)
+        {
+            warn_of(session, &error);
+            session.ui.warn(format_args!("continuing with the copy of `{recipe}` that is here"));
+        }
+        Ok(())
+    }
+
+    /// The newest release, if the recipe has any.
+    fn newest(
+        &mut self,
+        session: &Session,
+        recipe: &RecipeName,
+    ) -> Result<Option<String>, Failure> {
+        if let Some(newest) = self.newest.get(recipe) {
+            return Ok(newest.clone());
+        }
+        let newest = session.recipes()?.versions(recipe)?.into_iter().next();
+        self.newest.insert(recipe.clone(), newest.clone());
+        Ok(newest)
     }
 }
