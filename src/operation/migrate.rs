@@ -210,7 +210,7 @@ impl Migrations {
     }
 }
 
-/// Whether data from before a migration took the place of what it had come to, by the hand
+/// Whether earlier data took the place of what a migration had come to, by the hand
 /// of somebody else who has another folder: then its steps are all to be done.
 pub(super) fn is_gone(upgrade: &Upgrade, lines: &[Line]) -> bool {
     let own = upgrade.operation.as_ref();

@@ -1,5 +1,5 @@
 //! Room on the disks of an app's volumes, kept free for as long as an upgrade may have to
-//! bring its data back: a disk that the migration fills must not stand in the way of that.
+//! bring its data back: a disk that the migration fills must not prevent that.
 //!
 //! It is kept by files without a name, which are gone when their process is, however it
 //! ends. A file system that has no such files is only asked how much is free.

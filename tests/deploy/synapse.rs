@@ -73,7 +73,7 @@ const NEW_SCHEMA: [&str; 4] = ["94", "84", "94", "0"];
 /// What a Synapse writes by itself for as long as it runs: work that it does in the
 /// background, sums of what is in other tables, what its workers are to forget, and who was
 /// seen when.
-const OF_ITSELF: [&str; 13] = [
+const OF_ITSELF: [&str; 14] = [
     "background_updates",
     "cache_invalidation_stream",
     "devices ",
@@ -81,6 +81,7 @@ const OF_ITSELF: [&str; 13] = [
     // When media were read last; those who read them compare them.
     "local_media_repository ",
     "monthly_active_users",
+    "room_forgetter_stream_pos",
     "room_stats_",
     "stats_incremental_position",
     "user_daily_visits",
