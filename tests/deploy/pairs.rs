@@ -45,8 +45,8 @@ const ALL: [Doing; 5] =
 impl Doing {
     fn command(self, app: &str) -> Vec<&str> {
         match self {
-            Doing::Deploy => vec!["app", "deploy", app, "-n"],
-            Doing::Upgrade => vec!["app", "deploy", app, V2, "-n"],
+            Doing::Deploy => vec!["app", "deploy", app, "-n", "--overwrite"],
+            Doing::Upgrade => vec!["app", "deploy", app, V2, "-n", "--overwrite"],
             Doing::Backup => vec!["backup", "create", app],
             Doing::Restore => vec!["backup", "restore", app, "--yes"],
             Doing::Remove => vec!["app", "rm", app, "--yes", "--no-backup"],
@@ -287,7 +287,7 @@ impl Pair {
         let app = self.domain.as_str();
         self.through(false);
         self.settings("1");
-        good(&self.first.run(&["app", "deploy", app, "-n", "--downgrade", "--yes"]));
+        good(&self.first.run(&["app", "deploy", app, "-n", "--downgrade", "--yes", "--overwrite"]));
         if !fs::read_dir(self.first.path("potluck/state/backups")).unwrap().any(|_| true) {
             good(&self.first.run(&["backup", "create", app]));
         }
