@@ -36,7 +36,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::filter::EnvFilter;
 
 use arguments::Global;
-use deferred::Deferred;
+use deferred::{Deferred, whole};
 use failure::Outcome;
 use session::Session;
 use ui::{Talk, Ui};
@@ -185,7 +185,7 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Stack(Deferred(command)) => stack::run(command, session),
         Command::Plugin(Deferred(command)) => plugin::run(command, session),
         Command::Key(Deferred(command)) => key::run(command, session),
-        Command::Completions(args) => completions::run(args, &mut Cli::command(), session),
+        Command::Completions(args) => completions::run(args, &mut whole::<Cli>(), session),
     }
 }
 
@@ -229,6 +229,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
+        whole::<Cli>().debug_assert();
         Cli::command().debug_assert();
     }
 }

@@ -13,7 +13,10 @@ use crate::home::RecipeName;
 
 /// Copies that are made once; they are removed with it.
 #[derive(Debug, Default)]
-pub struct Checkouts(Mutex<BTreeMap<(RecipeName, String), Arc<OnceCell<Arc<Checkout>>>>>);
+pub struct Checkouts(Mutex<BTreeMap<(RecipeName, String), Shared>>);
+
+/// One that is there once somebody has made it.
+type Shared = Arc<OnceCell<Arc<Checkout>>>;
 
 impl Checkouts {
     /// A private copy of one version. One without a name may be a folder's working files:

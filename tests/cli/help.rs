@@ -69,3 +69,18 @@ fn help_fits_the_terminal_and_names_its_exceptions() {
         assert_eq!(has_json, text.contains("JSON:"), "{path:?} has no word on its JSON");
     }
 }
+
+#[test]
+fn completions_list_the_commands_of_every_group() {
+    let lab = Lab::new();
+    let run = lab.run(&["completions", "bash"]);
+    assert_eq!(run.code, 0, "{run}");
+    for command in [
+        "app__subcmd__secret__subcmd__adopt",
+        "help__subcmd__app__subcmd__secret__subcmd__adopt",
+        "app__subcmd__help__subcmd__secret__subcmd__adopt",
+        "help__subcmd__server__subcmd__add",
+    ] {
+        assert!(run.stdout.contains(&format!("potluck__subcmd__{command})")), "{command}");
+    }
+}

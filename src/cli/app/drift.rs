@@ -115,13 +115,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(if drifted > 0 && args.exit_code { Exit::DIFFERS } else { Exit::DONE })
 }
 
+/// An app, and how it differs.
+type Looked<'a> = (&'a AppEntry, Result<Drift, Failure>);
+
 /// Looks at apps: at several servers at a time, on each at one app after the other, over
 /// one connection. In the order of the apps, which are sorted by server.
 fn look<'a>(
     session: &Session,
     context: &Context,
     entries: &'a [AppEntry],
-) -> Result<Vec<(&'a AppEntry, Result<Drift, Failure>)>, Failure> {
+) -> Result<Vec<Looked<'a>>, Failure> {
     let home = &context.home;
     wait("interrupted", async {
         let servers =
