@@ -247,9 +247,11 @@ impl Kept {
         }
         // Who follows these comes to an end.
         if release.replays.is_some_and(|replays| replays >= number) {
-            return Err(broken("it brings back a release that is no earlier one"));
+            return Err(broken("the release that it brings back is not an earlier one"));
         }
-        if let Some(strange) = strange(&release) {
+        let services: Vec<(&str, &api::ServiceSpec)> =
+            release.services.iter().map(|it| (it.key.as_str(), &it.spec)).collect();
+        if let Some(strange) = strange(&services, &release.networks) {
             return Err(Unreadable::Broken(text::line_of(&strange, SHOWN).into_owned()));
         }
         let bytes = spec.data.as_ref().map_or(0, |data| data.len() / 4 * 3);

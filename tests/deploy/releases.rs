@@ -307,7 +307,7 @@ async fn releases_that_somebody_else_wrote_reach_nothing_unasked() {
         let unconfined = json!({"Seccomp": {"Mode": "unconfined"}});
         release.pointer_mut(web).unwrap()["ContainerSpec"]["Privileges"] = unconfined;
     });
-    refused(7, "brings back a release that is no earlier one", &|release| {
+    refused(7, "the release that it brings back is not an earlier one", &|release| {
         release["replays"] = json!(7);
     });
     refused(7, "names no recipe", &|release| release["pin"]["version"] = json!("--upload-pack=x"));
