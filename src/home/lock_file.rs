@@ -51,6 +51,9 @@ pub struct LockFile {
     pub resting: Vec<String>,
 }
 
+/// Bytes of a version's name: git refuses longer ones where a file system keeps them.
+const LONGEST_NAME: usize = 255;
+
 /// The recipe that was last deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -70,6 +73,18 @@ impl RecipePin {
     /// else the commit.
     pub fn name(&self) -> Option<&String> {
         self.version.as_ref().or(self.label.as_ref()).or(self.commit.as_ref())
+    }
+
+    /// Whether git can have such names: they are written into settings, and given to git.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_name = |name: &String| {
+            let odd = |c: char| c.is_control() || c.is_whitespace();
+            !name.is_empty()
+                && name.len() <= LONGEST_NAME
+                && !name.starts_with('-')
+                && !name.contains(odd)
+        };
+        [&self.version, &self.commit].into_iter().flatten().all(is_name)
     }
 
     /// What names this version to git; none for a plain folder.

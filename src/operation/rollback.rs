@@ -18,7 +18,7 @@ use crate::{
     owner::{
         history::Line,
         journal::{Outcome, What},
-        release::{Release, held},
+        release::{self, Release, held},
     },
     recipe::Version,
     text::line,
@@ -142,7 +142,13 @@ pub async fn find_release(
     let lines = unfinished::history_of(&*on_server.engine.beneath(), &on_server.stack).await?;
     let lines = lines.map(|history| history.lines).unwrap_or_default();
     let Some(index) = pick(&known, target, unrecorded(&known, &lines).is_some()) else {
-        if let Some(unreadable) = found.unreadable.into_iter().next() {
+        let own = |number| release::name(&on_server.stack, number);
+        let mut unreadable = found.unreadable.into_iter();
+        let meant = unreadable.find(|error| match (target, error) {
+            (Target::Number(number), Error::BadJournal { name, .. }) => *name == own(*number),
+            _ => true,
+        });
+        if let Some(unreadable) = meant {
             return Err(unreadable);
         }
         return Err(Error::NoRelease {

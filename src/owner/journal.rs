@@ -383,6 +383,12 @@ fn labels(reached: &Reached) -> HashMap<String, String> {
 }
 
 impl Entry {
+    /// Whether its versions may be written into a lock file, and given to git.
+    fn names_versions(&self) -> bool {
+        let of_marks = self.marks.iter().flat_map(|marks| [&marks.recipe, &marks.begun]);
+        of_marks.chain([&self.pin]).flatten().all(RecipePin::is_sound)
+    }
+
     /// The step that has a name.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.steps.iter().position(|step| step.name == name)
@@ -418,6 +424,9 @@ impl Journal {
         let entry: Entry = unpack(spec, FORMAT)?;
         if entry.steps.len() > MOST_STEPS {
             return Err(broken("it has too many steps"));
+        }
+        if !entry.names_versions() {
+            return Err(broken("it names a version that git cannot have"));
         }
         let reached = spec.labels.as_ref().and_then(|labels| labels.get(REACHED_LABEL));
         let reached = reached.ok_or_else(|| broken("it does not say how far it came"))?;
@@ -547,6 +556,15 @@ mod tests {
         assert!(matches!(bomb, Err(Unreadable::Broken(_))), "{bomb:?}");
         let stack = StackName::new("a_example").unwrap();
         let good = Journal::read(&config(spec(&stack, &entry()).unwrap())).unwrap();
+        let of_option =
+            RecipePin { commit: Some("--upload-pack=x".into()), ..RecipePin::default() };
+        let marks = Marks { begun: Some(of_option.clone()), ..Marks::default() };
+        for odd in
+            [Entry { pin: Some(of_option), ..entry() }, Entry { marks: Some(marks), ..entry() }]
+        {
+            let read = Journal::read(&config(spec(&stack, &odd).unwrap()));
+            assert!(matches!(read, Err(Unreadable::Broken(_))), "{odd:?}");
+        }
         let beyond = good.at(&Reached { step: Some(3), ..Reached::default() });
         assert!(matches!(Journal::read(&config(beyond)), Err(Unreadable::Broken(_))));
     }

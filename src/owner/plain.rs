@@ -5,24 +5,25 @@
 //! of a container, no seccomp profile, networks beside those of the task. Of these nobody
 //! would be asked, so a release with one of them is none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::release::Release;
 use crate::engine::api;
 
 /// What no compose file gives, with its place; none if everything is plain.
-pub(super) fn strange(release: &Release) -> Option<String> {
-    let services = || release.services.iter();
-    let keys: BTreeSet<&str> = services().map(|service| service.key.as_str()).collect();
-    if keys.len() < release.services.len() {
+pub(super) fn strange(
+    services: &[(&str, &api::ServiceSpec)],
+    networks: &BTreeMap<String, api::NetworkCreateRequest>,
+) -> Option<String> {
+    let keys: BTreeSet<&str> = services.iter().map(|(key, _)| *key).collect();
+    if keys.len() < services.len() {
         return Some("it has a service twice".into());
     }
-    let mut found = services().filter_map(|it| Some((it, of_service(&it.spec)?)));
-    if let Some((service, what)) = found.next() {
-        return Some(format!("its service `{}` has {what}", service.key));
+    let mut found = services.iter().filter_map(|(key, spec)| Some((key, of_service(spec)?)));
+    if let Some((key, what)) = found.next() {
+        return Some(format!("its service `{key}` has {what}"));
     }
-    let mut networks = release.networks.iter();
-    let (name, what) = networks.find_map(|(name, it)| Some((name, of_network(name, it)?)))?;
+    let mut found = networks.iter().filter_map(|(name, it)| Some((name, of_network(name, it)?)));
+    let (name, what) = found.next()?;
     Some(format!("its network `{name}` has {what}"))
 }
 

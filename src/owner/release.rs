@@ -21,7 +21,7 @@ use super::{
 use crate::{
     compose::{Stack, StackService, StackVolume},
     engine::{STACK_LABEL, api, label},
-    home::{StackName, lock_file::RecipePin},
+    home::{RecipeName, StackName, lock_file::RecipePin},
     text,
 };
 
@@ -237,15 +237,23 @@ impl Kept {
         if !release.services.iter().all(of_stack) {
             return Err(broken("it has services of another stack"));
         }
+        if release.services.is_empty() {
+            return Err(broken("it has no services"));
+        }
+        if RecipeName::new(&release.recipe).is_err() || !release.pin.is_sound() {
+            return Err(broken("it names no recipe, or no version of one"));
+        }
         let number = release.number;
         if !(1..=LARGEST_NUMBER).contains(&number) || spec.name != Some(name(stack, number)) {
             return Err(broken("its number is not that of its name"));
         }
         // Who follows these comes to an end.
         if release.replays.is_some_and(|replays| replays >= number) {
-            return Err(broken("it brings back a release that is no earlier one"));
+            return Err(broken("the release that it brings back is not an earlier one"));
         }
-        if let Some(strange) = strange(&release) {
+        let services: Vec<(&str, &api::ServiceSpec)> =
+            release.services.iter().map(|it| (it.key.as_str(), &it.spec)).collect();
+        if let Some(strange) = strange(&services, &release.networks) {
             return Err(Unreadable::Broken(text::line_of(&strange, SHOWN).into_owned()));
         }
         let bytes = spec.data.as_ref().map_or(0, |data| data.len() / 4 * 3);
@@ -370,6 +378,21 @@ mod tests {
             Err(Unreadable::Broken(reason)) => reason,
             other => format!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        let pinned = |version: &str| {
+            let pin = RecipePin { version: Some(version.into()), ..RecipePin::default() };
+            refused(|release| release.pin = pin)
+        };
+        assert!(pinned("1.0.0+1").starts_with("Ok"));
+        for version in ["", "--upload-pack=x", "1.0.0\nA=b", "1 0", &"1".repeat(256)] {
+            assert_eq!(pinned(version), "it names no recipe, or no version of one", "{version}");
+        }
+        let outside = refused(|release| release.recipe = "../../etc".into());
+        assert_eq!(outside, "it names no recipe, or no version of one");
+        assert_eq!(refused(|release| release.services.clear()), "it has no services");
     }
 
     #[test]

@@ -7,8 +7,10 @@ use crate::support::{
     operator::{SLEEP, docker, domain, folder, good},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, io::Write};
 
 const V1: &str = "1.0.0+1";
 const V2: &str = "2.0.0+1";
@@ -245,6 +247,96 @@ async fn what_was_changed_by_hand_is_seen_and_goes() {
     let run = world.app(second, &["rollback", "r1"]);
     good(&run);
     good(&world.app(second, &["drift", "--exit-code"]));
+
+    // What was added has the stack's label, and is nobody's.
+    let label = format!("com.docker.stack.namespace={stack}");
+    let added = format!("{stack}_added");
+    docker(&[
+        "service", "create", "--detach", "--quiet", "--name", &added, "--label", &label, BUSYBOX,
+        "true",
+    ]);
+    let run = world.app(second, &["drift", "--exit-code"]);
+    docker(&["service", "rm", &added]);
+    assert_eq!(run.code, 7, "{run}");
+    assert!(run.stderr.contains(&added) && run.stderr.contains("made by hand"), "{run}");
+}
+
+/// The release of a number, changed, as somebody else may have written it.
+fn forge(world: &World, number: u64, change: impl FnOnce(&mut Value)) {
+    let World { first, stack, .. } = world;
+    let first_one = format!("potluck.{stack}.r1");
+    let data = docker(&["config", "inspect", "--format", "{{json .Spec.Data}}", &first_one]);
+    let data: String = serde_json::from_str(&data).unwrap();
+    let packed = STANDARD.decode(data).unwrap();
+    let mut release: Value = serde_json::from_reader(ZlibDecoder::new(&*packed)).unwrap();
+    release["number"] = json!(number);
+    release["operation"] = json!("forged");
+    change(&mut release);
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(release.to_string().as_bytes()).unwrap();
+    let file = first.path("forged");
+    fs::write(&file, packed.finish().unwrap()).unwrap();
+    let of = format!("org.potluck.release-of={stack}");
+    let name = format!("potluck.{stack}.r{number}");
+    let (kind, file) = ("org.potluck.kind=release", file.display().to_string());
+    docker(&["config", "create", "--label", kind, "--label", &of, &name, &file]);
+}
+
+#[tokio::test]
+async fn releases_that_somebody_else_wrote_reach_nothing_unasked() {
+    let Some(world) = World::real("forged").await else { return };
+    let World { first, stack, .. } = &world;
+    good(&world.app(first, &["deploy"]));
+    let web = "/services/0/spec/TaskTemplate";
+    let refused = |number: u64, reason: &str, change: &dyn Fn(&mut Value)| {
+        forge(&world, number, change);
+        let run = world.app(first, &["rollback", &format!("r{number}")]);
+        docker(&["config", "rm", &format!("potluck.{stack}.r{number}")]);
+        assert_ne!(run.code, 0, "{reason}: {run}");
+        assert!(run.stderr.contains(reason), "{reason}: {run}");
+    };
+    refused(7, "docker-socket", &|release| {
+        let mount = json!([{"Type": "bind", "Source": "/var/run/docker.sock", "Target": "/s"}]);
+        release.pointer_mut(web).unwrap()["ContainerSpec"]["Mounts"] = mount;
+    });
+    refused(7, "networks beside those of its task", &|release| {
+        release.pointer_mut(web).unwrap()["Networks"] = json!([]);
+        release["services"][0]["spec"]["Networks"] = json!([{"Target": "ingress"}]);
+    });
+    refused(7, "a seccomp profile", &|release| {
+        let unconfined = json!({"Seccomp": {"Mode": "unconfined"}});
+        release.pointer_mut(web).unwrap()["ContainerSpec"]["Privileges"] = unconfined;
+    });
+    refused(7, "the release that it brings back is not an earlier one", &|release| {
+        release["replays"] = json!(7);
+    });
+    refused(7, "names no recipe", &|release| release["pin"]["version"] = json!("--upload-pack=x"));
+    refused(u64::MAX, "its number is not that of its name", &|_| ());
+
+    // Nor do they keep anyone from working.
+    forge(&world, u64::MAX, |_| ());
+    let other = world.app(first, &["rollback", "r9"]);
+    assert!(other.stderr.contains("has no release r9"), "{other}");
+    world.set(first, "VALUE=2");
+    let timeout = ["deploy", "--timeout", "18446744073709551615"];
+    assert_eq!(world.app(first, &timeout).code, 2);
+    good(&world.app(first, &["deploy"]));
+    assert_eq!(world.releases()[0]["release"], "r2");
+    docker(&["config", "rm", &format!("potluck.{stack}.r{}", u64::MAX)]);
+}
+
+#[test]
+fn a_rollback_from_what_nobody_waited_for_goes_to_the_last_release() {
+    let world = World::simulated();
+    good(&world.app(&world.first, &["deploy"]));
+    world.set(&world.first, "VALUE=2");
+    good(&world.app(&world.first, &["deploy"]));
+    good(&world.app(&world.first, &["deploy", V2, "--detach"]));
+    let drift = world.app(&world.first, &["drift"]);
+    assert!(drift.stderr.contains("which nobody waited for (--detach)"), "{drift}");
+    let run = world.app(&world.first, &["rollback"]);
+    good(&run);
+    assert!(run.stderr.contains("goes back to r2, version 1.0.0+1"), "{run}");
 }
 
 #[test]
