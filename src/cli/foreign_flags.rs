@@ -100,7 +100,7 @@ fn advice(flag: &str, command: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     use super::*;
     use crate::cli::Cli;
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_advised_exists_and_what_is_foreign_does_not() {
-        let all = Cli::command();
+        let all = crate::cli::deferred::whole::<Cli>();
         for (flags, of, advice) in FOREIGN {
             let mut found = &all;
             for word in of.split_whitespace() {
