@@ -227,6 +227,10 @@ pub async fn remove_stack(engine: &dyn Engine, stack: &StackName) {
                     let _ = engine.remove_config(config.id.as_deref().unwrap_or_default()).await;
                 }
             }
+            let releases = Scope::Labelled("org.potluck.release-of", stack.as_str());
+            for config in engine.configs(releases).await.unwrap_or_default() {
+                let _ = engine.remove_config(config.id.as_deref().unwrap_or_default()).await;
+            }
             return;
         }
         if Instant::now() > deadline {
