@@ -15,7 +15,7 @@ use super::{
     app_rollout::{Wanted, rollout},
     releases,
     rollback::{ReleaseRow, as_app, unrecorded},
-    unfinished::history_of,
+    unfinished::lines_of,
 };
 
 /// How an app differs from its last release.
@@ -46,8 +46,7 @@ pub async fn drift(context: &Context, on_server: &OnServer) -> Result<Drift, Err
         };
     };
     let known: Vec<Release> = all.known.into_iter().map(|kept| kept.release).collect();
-    let lines = history_of(&*on_server.engine.beneath(), &on_server.stack).await?;
-    let lines = lines.map(|history| history.lines).unwrap_or_default();
+    let lines = lines_of(&on_server.engine).await?;
     let unrecorded = unrecorded(&known, &lines).map(ToString::to_string);
     let (app, release) = as_app(context, on_server, newest).await?;
     let wanted = Wanted::of(context, &app)?;

@@ -1,7 +1,11 @@
 //! Databases whose major version changes on the volume that they have: their files are of
 //! the old one, and the new one refuses them, or spoils them.
 
-use crate::{engine::api, rollout::work::Work, text::line};
+use crate::{
+    engine::api,
+    rollout::work::{Work, image_of},
+    text::line,
+};
 
 /// Which changes of the major version a database's files bear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +38,7 @@ const KNOWN: [(&str, Bears); 10] = [
 pub(super) fn jumps(work: &Work) -> Vec<String> {
     let jump = |before: &api::ServiceSpec, after: &api::ServiceSpec, key: &str| {
         let volume = shared_volume(before, after)?;
-        let (from, to) = (image(before)?, image(after)?);
+        let (from, to) = (image_of(before)?, image_of(after)?);
         let told = told(from, to)?;
         Some(format!("{key}: {told}, on the volume `{}`", line(volume)))
     };
@@ -67,10 +71,6 @@ fn version(image: &str) -> Option<(&str, u32)> {
     let text = of_server.unwrap_or(tag);
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     Some((name, text[..end].parse().ok()?))
-}
-
-fn image(spec: &api::ServiceSpec) -> Option<&str> {
-    spec.task_template.as_ref()?.container_spec.as_ref()?.image.as_deref()
 }
 
 /// A named volume that both have.

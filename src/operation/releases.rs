@@ -167,7 +167,7 @@ async fn create(
             app: release.app.clone(),
             services: release.services.len(),
         })?;
-        let bytes = spec.data.as_ref().map_or(0, |data| data.len() / 4 * 3);
+        let bytes = release::bytes(&spec);
         match engine.create_config(spec).await {
             // One that cannot be read, or of another stack with such a name.
             Err(engine::Error::Exists { .. }) if number < next + TRIES => {}

@@ -139,8 +139,7 @@ pub async fn find_release(
     let app = on_server.entry.name.to_string();
     let found = releases::all(&on_server.engine).await?;
     let known: Vec<Release> = found.known.into_iter().map(|kept| kept.release).collect();
-    let lines = unfinished::history_of(&*on_server.engine.beneath(), &on_server.stack).await?;
-    let lines = lines.map(|history| history.lines).unwrap_or_default();
+    let lines = unfinished::lines_of(&on_server.engine).await?;
     let Some(index) = pick(&known, target, unrecorded(&known, &lines).is_some()) else {
         let own = |number| release::name(&on_server.stack, number);
         let mut unreadable = found.unreadable.into_iter();

@@ -89,19 +89,27 @@ pub(super) async fn history_of(
     history.map(Some).map_err(|why| Error::BadJournal { name, reason: why.to_string() })
 }
 
+/// What was done to an app, oldest first.
+///
+/// # Errors
+/// [`Error::BadJournal`], and what the engine says.
+pub(super) async fn lines_of(confined: &Confined) -> Result<Vec<Line>, Error> {
+    let history = history_of(&*confined.beneath(), confined.stack()).await?;
+    Ok(history.map(|history| history.lines).unwrap_or_default())
+}
+
 /// What was done to an app, oldest first, and what is unfinished.
 ///
 /// # Errors
 /// [`Error::BadJournal`], and what the engine says.
 pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>), Error> {
-    let beneath = engine.beneath();
-    let lines = history_of(&*beneath, engine.stack()).await?;
+    let lines = lines_of(engine).await?;
     let open = look(engine).await?.filter(|kept| kept.reached.outcome.is_none());
     let unfinished = match open {
         Some(kept) => Some(Unfinished { running: is_held(engine).await?, ..Unfinished::of(&kept) }),
         None => None,
     };
-    Ok((lines.map(|history| history.lines).unwrap_or_default(), unfinished))
+    Ok((lines, unfinished))
 }
 
 /// The journal of an operation that did not end.

@@ -130,6 +130,11 @@ pub(crate) fn name(stack: &StackName, number: u64) -> String {
     own_name(stack, &format!(".r{number}"))
 }
 
+/// Bytes of a release's content, without its encoding.
+pub(crate) fn bytes(spec: &api::ConfigSpec) -> usize {
+    spec.data.as_ref().map_or(0, |data| data.len() / 4 * 3)
+}
+
 /// The secrets and the configs that specs refer to by name.
 pub(crate) fn named<'a>(
     specs: impl Iterator<Item = &'a api::ServiceSpec>,
@@ -256,7 +261,7 @@ impl Kept {
         if let Some(strange) = strange(&services, &release.networks) {
             return Err(Unreadable::Broken(text::line_of(&strange, SHOWN).into_owned()));
         }
-        let bytes = spec.data.as_ref().map_or(0, |data| data.len() / 4 * 3);
+        let bytes = bytes(spec);
         Ok(Kept { config, bytes, release })
     }
 }
