@@ -5,12 +5,13 @@
 //! just after each change that it asks for, one moment after the other, until an operation
 //! passes all of them. So a step that is new is covered when it is there. Between two changes
 //! of the swarm there is nothing else that counts but files of the folder, which no other
-//! folder sees.
+//! folder sees. At the same moments the server is lost, the manager's disk becomes full, and
+//! the operator's: then the process ends by itself, says so, and leaves as much to go on with.
 //!
 //! `make campaign crash` tries all of them; the tests some ([`EVERY`]).
 
 use crate::support::{
-    cli::{Lab, Run},
+    cli::{Lab, Run, when_stopped},
     common::skip,
 };
 
@@ -39,6 +40,67 @@ enum How {
     Killed,
     /// It loses the server for good, and ends by itself.
     Lost,
+    /// The manager has no room for another change, and it ends by itself.
+    ManagerFull,
+    /// There is no room for the settings and the lock file of the folder; the same operator
+    /// continues when there is room again.
+    FolderFull,
+}
+
+/// A folder on a small disk of its own.
+struct Disk {
+    folder: PathBuf,
+}
+
+impl Disk {
+    /// With what the folder holds.
+    fn below(folder: PathBuf) -> Self {
+        let aside = folder.with_extension("aside");
+        fs::rename(&folder, &aside).unwrap();
+        fs::create_dir(&folder).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
+            .arg(&folder)
+            .status();
+        assert!(mount.unwrap().success());
+        let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&folder).status();
+        assert!(copied.unwrap().success());
+        fs::remove_dir_all(aside).unwrap();
+        Disk { folder }
+    }
+
+    fn fill(&self) {
+        let error = fs::write(self.folder.join("filler"), vec![7; 1 << 20]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.folder.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.folder).status();
+    }
+}
+
+fn can_mount() -> bool {
+    let can = crate::support::backup::can_mount();
+    if !can {
+        skip("a small disk needs the right to mount");
+    }
+    can
+}
+
+/// What is tried at a moment: all, or in a sample the first and another one.
+fn hows(moment: usize, every: usize) -> Vec<How> {
+    let others = [How::Lost, How::ManagerFull, How::FolderFull];
+    let others = match every {
+        1 => &others[..],
+        _ => &others[moment / every % others.len()..][..1],
+    };
+    [&[How::Killed], others].concat()
 }
 
 /// What is tried with an operation that did not end.
@@ -322,23 +384,48 @@ fn crash(case: &Case) {
     // In the middle of what has few.
     let next = AtomicUsize::new(every / 2);
     let passed = AtomicBool::new(false);
+    let mounts = can_mount();
     let failures = Mutex::new(Vec::new());
     let at_moment = |moment: usize, then: Then, how: How| -> Result<bool, String> {
         let world = base.copied();
-        let word = if how == How::Killed { "crash" } else { "lost" };
+        let word = match how {
+            How::Killed => "crash",
+            How::Lost => "lost",
+            How::ManagerFull => "full",
+            How::FolderFull => "stop",
+        };
         world.script(&format!("{word}: {moment}\n"));
-        let killed = world.first.run(case.command);
+        let disk =
+            (how == How::FolderFull).then(|| Disk::below(world.first.path("potluck/servers")));
+        let mut was_stopped = false;
+        let killed = match &disk {
+            Some(disk) => world.first.run_telling(case.command, |pid| {
+                was_stopped = when_stopped(pid, || disk.fill());
+            }),
+            None => world.first.run(case.command),
+        };
         world.script("");
-        if how == How::Lost && killed.code != 0 {
-            if !killed.stderr.contains("the script says so") {
-                return Err(format!("what it lost is not said: {killed}"));
-            }
-        } else if killed.code != KILLED {
-            return if killed.code == 0 { Ok(false) } else { Err(format!("not killed: {killed}")) };
+        let is_said = |words: &str| match killed.stderr.contains(words) {
+            true => Ok(()),
+            false => Err(format!("what it lacked is not said: {killed}")),
+        };
+        match (how, killed.code) {
+            (How::Killed, KILLED) => {}
+            (How::Killed, 0) => return Ok(false),
+            (How::Killed, _) => return Err(format!("not killed: {killed}")),
+            (How::FolderFull, _) if !was_stopped => return Err(format!("not stopped: {killed}")),
+            // What could not be done any more does not matter; that is checked below.
+            (_, 0) => {}
+            (How::Lost, _) => is_said("the script says so")?,
+            (How::ManagerFull, _) => is_said("no space left on device")?,
+            (How::FolderFull, _) => is_said("No space left on device")?,
+        }
+        if let Some(disk) = &disk {
+            disk.make_room();
         }
         tally.tried.fetch_add(1, Ordering::Relaxed);
-        let (command, second) =
-            (if then == Then::Resume { "resume" } else { "abort" }, &world.second);
+        let command = if then == Then::Resume { "resume" } else { "abort" };
+        let second = if how == How::FolderFull { &world.first } else { &world.second };
         // Whoever has the app is dead, which would take a minute to know.
         good(&second.run(&["app", "unlock", APP, "--yes", "--reason", "it was killed"]));
         let history = second.run(&["app", "history", APP, "--json"]);
@@ -361,6 +448,13 @@ fn crash(case: &Case) {
                 )
             })
         };
+        if killed.code == 0 {
+            tally.nothing.fetch_add(1, Ordering::Relaxed);
+            if unfinished || World::says(&world.first) != said_after {
+                return Err(format!("it did not succeed, but says so: {killed}{history}"));
+            }
+            return is(&after).map(|()| true);
+        }
         if !unfinished {
             // It had not begun, or all was done: the command goes through.
             tally.nothing.fetch_add(1, Ordering::Relaxed);
@@ -407,10 +501,10 @@ fn crash(case: &Case) {
             scope.spawn(|| {
                 while !passed.load(Ordering::Relaxed) {
                     let moment = next.fetch_add(every, Ordering::Relaxed);
-                    let both = [Then::Resume, Then::Abort];
-                    let all =
-                        both.iter().flat_map(|then| [(*then, How::Killed), (*then, How::Lost)]);
-                    for (then, how) in all {
+                    let hows = hows(moment, every);
+                    let all = hows.iter().filter(|how| **how != How::FolderFull || mounts);
+                    let both = |how: &How| [(Then::Resume, *how), (Then::Abort, *how)];
+                    for (then, how) in all.flat_map(both) {
                         match at_moment(moment, then, how) {
                             Ok(true) => {
                                 tally.moments.fetch_max(moment + 1, Ordering::Relaxed);

@@ -3,13 +3,17 @@
 //! that, or when the engine has answered. Then a colleague, in another folder, finishes or
 //! undoes it.
 //!
+//! The same requests are those at which the manager is killed and started again, while the
+//! process waits for its answer.
+//!
 //! `make campaign crash` tries a dozen moments of each operation; the tests two.
 
 use crate::support::{
     backup,
-    cli::{Lab, Run},
-    common::{BUSYBOX, Cleanup, Killed, endpoint, killing, real_engine, skip},
-    operator::{SLEEP, docker, domain, folder, good},
+    cli::{Lab, Run, when_stopped},
+    common::{BUSYBOX, Cleanup, Killed, PATIENCE, endpoint, killing, real_engine, skip},
+    nodes::Alone,
+    operator::{SLEEP, docker_at, domain, folder_of, good},
 };
 
 use std::{
@@ -17,6 +21,7 @@ use std::{
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
+    time::Instant,
 };
 
 use potluck::home::StackName;
@@ -32,7 +37,9 @@ struct World {
     second: Lab,
     domain: String,
     stack: StackName,
-    _cleanup: Cleanup,
+    /// Of the swarm.
+    endpoint: String,
+    _cleanup: Option<Cleanup>,
 }
 
 /// What is on the server.
@@ -68,14 +75,20 @@ fn recipe_yml(steps: &str) -> String {
 impl World {
     async fn new(room: &str) -> Option<Self> {
         real_engine().await?;
+        let mut world = World::of(room, endpoint())?;
+        world._cleanup = Some(Cleanup::new(&world.stack));
+        Some(world)
+    }
+
+    /// On the swarm that is reached so.
+    fn of(room: &str, endpoint: String) -> Option<Self> {
         let every = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/every-role.wasm");
         let Ok(every) = fs::read(every) else {
             skip("tests/fixtures/every-role.wasm is not there; plugins/build.sh makes it");
             return None;
         };
         let (domain, stack) = domain(room);
-        let cleanup = Cleanup::new(&stack);
-        let (first, second) = (folder(), folder());
+        let (first, second) = (folder_of(&endpoint), folder_of(&endpoint));
         first.write("tiny/.env.sample", "TYPE=tiny\nVALUE=1\n");
         fs::create_dir_all(first.path("tiny/plugins")).unwrap();
         fs::write(first.path("tiny/plugins/every.wasm"), every).unwrap();
@@ -87,7 +100,7 @@ impl World {
         let new = ["app", "new", "./tiny", "--domain", &domain, "--server", "here", "-n"];
         good(&first.run(&new));
         first.write(&format!("potluck/servers/here/{domain}.env"), "TYPE=tiny:1.0.0+1\nVALUE=1\n");
-        Some(World { first, second, domain, stack, _cleanup: cleanup })
+        Some(World { first, second, domain, stack, endpoint, _cleanup: None })
     }
 
     fn deploy(&self) {
@@ -133,12 +146,11 @@ impl World {
         run: impl FnOnce(&AtomicU32) -> Run,
     ) -> (Run, usize) {
         let socket = self.first.path("kill.sock");
-        let target = endpoint();
-        let target = Path::new(target.strip_prefix("unix://").unwrap());
+        let target = Path::new(self.endpoint.strip_prefix("unix://").unwrap());
         let (pid, passed) = killing(&socket, target, at, how);
         let settings = self.first.path("potluck/servers/here/server.yml");
         let before = fs::read_to_string(&settings).unwrap();
-        let through = before.replace(&endpoint(), &format!("unix://{}", socket.display()));
+        let through = before.replace(&self.endpoint, &format!("unix://{}", socket.display()));
         assert_ne!(through, before);
         fs::write(&settings, through).unwrap();
         let run = run(&pid);
@@ -153,21 +165,7 @@ impl World {
         let (run, _) = self.through_socket(at, Killed::Stopped, |pid| {
             self.first.run_telling(command, |id| {
                 pid.store(id, Ordering::SeqCst);
-                // `T` is a stopped process; gone, it came to its end.
-                let state = || {
-                    let text = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-                    let state = text.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-                    state.unwrap_or('Z')
-                };
-                while !['T', 'Z'].contains(&state()) {
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
-                if state() == 'T' {
-                    was_stopped = true;
-                    meanwhile();
-                    let pid = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
-                    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
-                }
+                was_stopped = when_stopped(id, meanwhile);
             })
         });
         was_stopped.then_some(run)
@@ -180,7 +178,7 @@ impl World {
         self.first.run_telling(command, |pid| {
             let reached = || {
                 let asked = Command::new("docker")
-                    .args(["-H", &endpoint(), "config", "inspect", "--format", format, &name])
+                    .args(["-H", &self.endpoint, "config", "inspect", "--format", format, &name])
                     .output()
                     .unwrap();
                 let label: Option<serde_json::Value> = serde_json::from_slice(&asked.stdout).ok();
@@ -214,7 +212,7 @@ impl World {
             run.stdout.trim().to_owned()
         };
         Seen {
-            command: docker(&["service", "inspect", "--format", format, &service]).trim().into(),
+            command: self.docker(&["service", "inspect", "--format", format, &service]),
             page: read("/data/page"),
             steps: read("/data/steps").lines().map(Into::into).collect(),
         }
@@ -222,7 +220,11 @@ impl World {
 
     fn is_deployed(&self) -> bool {
         let filter = format!("name={}_web", self.stack);
-        !docker(&["service", "ls", "-q", "--filter", &filter]).trim().is_empty()
+        !self.docker(&["service", "ls", "-q", "--filter", &filter]).is_empty()
+    }
+
+    fn docker(&self, arguments: &[&str]) -> String {
+        docker_at(&self.endpoint, arguments).trim().to_owned()
     }
 }
 
@@ -417,5 +419,56 @@ async fn a_process_that_is_stopped_anywhere_overtaken_and_continued_does_nothing
         good(&world.first.run(&[&back[..], GRANT].concat()));
     }
     println!("crash: crash-stop:\n  {}", outcomes.join("\n  "));
+    assert!(!outcomes.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_whose_manager_restarts_is_done_or_can_be_finished_or_undone() {
+    let Some(mut swarm) = Alone::start().await else { return };
+    let endpoint = swarm.manager.endpoint();
+    let mut outcomes = Vec::new();
+    for (index, at) in moments(16).into_iter().enumerate() {
+        let Some(world) = World::of(&format!("crash-manager{index}"), endpoint.clone()) else {
+            return;
+        };
+        world.deploy();
+        world.pull();
+        let app = world.domain.as_str();
+        let upgrade = ["app", "deploy", app, V2, "-n", "--grant", "every exec: web"];
+        let Some(run) = world.stopped(&upgrade, at, || swarm.manager.restart()) else { continue };
+        let found = world.second.json(&["app", "history", app, "--json"]);
+        let mut is_done = run.code == 0;
+        let mut told = format!("{at}: exit code {}, {}", run.code, run.stderr);
+        if !found["unfinished"].is_null() {
+            assert_ne!(run.code, 0, "{told}");
+            assert!(run.stderr.contains("hint: "), "{told}");
+            let then = if index % 2 == 0 { "resume" } else { "abort" };
+            let grant = if then == "resume" { GRANT } else { &[] };
+            let next = world.second.run(&[&["app", then, app, "--yes"][..], grant].concat());
+            good(&next);
+            is_done = then == "resume";
+            told = format!("{told}{then}: {next}");
+        } else if run.stderr.contains("` resumes at this step") {
+            // Its migration was cut off, and the old version cannot use the data.
+            let next = world.first.run(&upgrade);
+            good(&next);
+            is_done = true;
+            told = format!("{told}{next}");
+        }
+        // The engine starts again what it lost.
+        let deadline = Instant::now() + PATIENCE;
+        while world.second.run(&["app", "run", app, "web", "--", "true"]).code != 0 {
+            assert!(Instant::now() < deadline, "{told}");
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+        let seen = world.seen();
+        let version = if is_done { V2 } else { V1 };
+        assert_eq!(seen.command, format!("VALUE=1 VERSION={version} 1"), "{told}");
+        assert_eq!(seen.page, "soup", "{told}");
+        one_at_a_time(&seen.steps);
+        let said = run.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        outcomes.push(format!("{at}: exit code {} {said:?}, then done {is_done}", run.code));
+    }
+    println!("crash: crash-manager:\n  {}", outcomes.join("\n  "));
     assert!(!outcomes.is_empty());
 }

@@ -1,5 +1,5 @@
-//! A real swarm of two nodes: two engines on this machine, each with a network, a name and
-//! a `/run` of its own, joined by one virtual cable.
+//! Real swarms whose engines a test may lose: one node, or two that are joined by a virtual
+//! cable; each is an engine on this machine with a network, a name and a `/run` of its own.
 
 use std::{
     fs::{self, File},
@@ -25,26 +25,33 @@ pub struct Nodes {
     _folder: tempfile::TempDir,
 }
 
+/// A swarm of one node; gone with all that it had at the end.
+pub struct Alone {
+    pub manager: Node,
+    _folder: tempfile::TempDir,
+}
+
+impl Alone {
+    /// None, said loudly, where this machine cannot have it.
+    pub async fn start() -> Option<Self> {
+        can_have_nodes().await?;
+        let folder = tempfile::tempdir().unwrap();
+        let mut node = Node::new(device("m", &subnet()), folder.path());
+        node.start();
+        node.wait();
+        node.load(folder.path());
+        node.docker(&["swarm", "init", "--advertise-addr", "127.0.0.1"]);
+        Some(Alone { manager: node, _folder: folder })
+    }
+}
+
 impl Nodes {
     /// None, said loudly, where this machine cannot have them.
     pub async fn start() -> Option<Self> {
-        // It has the image.
-        real_engine().await?;
-        for program in ["dockerd", "ip", "nsenter", "unshare"] {
-            if !Command::new("which").arg(program).output().unwrap().status.success() {
-                skip(&format!("no program `{program}`, so no second node"));
-                return None;
-            }
-        }
-        if !Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n") {
-            skip("a second node needs root");
-            return None;
-        }
+        can_have_nodes().await?;
         let folder = tempfile::tempdir().unwrap();
         let subnet = subnet();
-        // Names of network devices have 15 characters at most.
-        let id = subnet.replace('.', "-").split_off("10-".len());
-        let node = |role: &str| Node::new(format!("pl{role}{id}"), folder.path());
+        let node = |role: &str| Node::new(device(role, &subnet), folder.path());
         let mut nodes = Nodes { manager: node("m"), worker: node("w"), _folder: folder };
         let (manager, worker) = (&mut nodes.manager, &mut nodes.worker);
         let (one, two) = (manager.name.clone(), worker.name.clone());
@@ -53,14 +60,8 @@ impl Nodes {
         worker.begin(&format!("{subnet}.2/24"));
         manager.wait();
         worker.wait();
-        let image = nodes._folder.path().join("busybox.tar");
-        let image = image.to_str().unwrap();
-        let saved = Command::new("docker")
-            .args(["-H", &super::common::endpoint(), "save", "-o", image, BUSYBOX])
-            .status();
-        assert!(saved.unwrap().success());
-        nodes.manager.docker(&["load", "-i", image]);
-        nodes.worker.docker(&["load", "-i", image]);
+        nodes.manager.load(nodes._folder.path());
+        nodes.worker.load(nodes._folder.path());
         let address = format!("{subnet}.1");
         nodes.manager.docker(&["swarm", "init", "--advertise-addr", &address]);
         let token = nodes.manager.docker(&["swarm", "join-token", "-q", "worker"]);
@@ -70,12 +71,35 @@ impl Nodes {
     }
 }
 
+/// None, said loudly, where this machine can have no engine of a test's own.
+async fn can_have_nodes() -> Option<()> {
+    // It has the image.
+    real_engine().await?;
+    for program in ["dockerd", "ip", "nsenter", "unshare"] {
+        if !Command::new("which").arg(program).output().unwrap().status.success() {
+            skip(&format!("no program `{program}`, so no node of its own"));
+            return None;
+        }
+    }
+    if !Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n") {
+        skip("a node of its own needs root");
+        return None;
+    }
+    Some(())
+}
+
+/// Names of network devices have 15 characters at most.
+fn device(role: &str, subnet: &str) -> String {
+    format!("pl{role}{}", subnet.replace('.', "-").split_off("10-".len()))
+}
+
 impl Node {
     /// In a network of its own.
     fn new(name: String, folder: &Path) -> Self {
         let folder = folder.join(&name);
         fs::create_dir(&folder).unwrap();
         ip(&["netns", "add", &name]);
+        ip(&["-n", &name, "link", "set", "lo", "up"]);
         Node { name, folder, engine: None }
     }
 
@@ -87,9 +111,14 @@ impl Node {
     fn begin(&mut self, address: &str) {
         let name = &self.name;
         ip(&["link", "set", name, "netns", name]);
-        ip(&["-n", name, "link", "set", "lo", "up"]);
         ip(&["-n", name, "addr", "add", address, "dev", name]);
         ip(&["-n", name, "link", "set", name, "up"]);
+        self.start();
+    }
+
+    /// Starts its engine.
+    fn start(&mut self) {
+        let name = &self.name;
         let script = "mount --make-rprivate / && hostname \"$1\" && mount -t tmpfs tmpfs /run && exec \
                       dockerd --data-root \"$2/data\" --exec-root \"$2/exec\" -p \"$2/pid\" -H \
                       \"unix://$2/sock\"";
@@ -113,6 +142,36 @@ impl Node {
             }
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "no engine {}: {}", self.name, log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The image that tests run.
+    fn load(&self, folder: &Path) {
+        let image = folder.join("busybox.tar");
+        let image = image.to_str().unwrap();
+        let saved = Command::new("docker")
+            .args(["-H", &super::common::endpoint(), "save", "-o", image, BUSYBOX])
+            .status();
+        assert!(saved.unwrap().success());
+        self.docker(&["load", "-i", image]);
+    }
+
+    /// As when its power is cut: its engine and its containers are killed, and the engine is
+    /// started again, until it is a manager again.
+    pub fn restart(&mut self) {
+        self.lose();
+        self.end_strays();
+        // A killed process that nobody has waited for yet counts as running.
+        for pid in ["pid", "exec/containerd/containerd.pid"] {
+            let _ = fs::remove_file(self.folder.join(pid));
+        }
+        self.start();
+        self.wait();
+        let deadline = Instant::now() + PATIENCE;
+        let nodes = || Command::new("docker").args(["-H", &self.endpoint(), "node", "ls"]).output();
+        while !nodes().unwrap().status.success() {
+            assert!(Instant::now() < deadline, "{} is no manager any more", self.name);
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -20,8 +20,13 @@ pub fn domain(room: &str) -> (String, StackName) {
 
 /// A folder with the server `here`, which is this machine's swarm.
 pub fn folder() -> Lab {
+    folder_of(&endpoint())
+}
+
+/// A folder with the server `here`, which is reached so.
+pub fn folder_of(endpoint: &str) -> Lab {
     let lab = Lab::new();
-    let added = lab.run(&["server", "add", "here", &endpoint()]);
+    let added = lab.run(&["server", "add", "here", endpoint]);
     assert_eq!(added.code, 0, "{added}");
     lab
 }
@@ -67,7 +72,11 @@ pub fn one_service(more: &str) -> String {
 }
 
 pub fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").arg("-H").arg(endpoint()).args(arguments).output().unwrap();
+    docker_at(&endpoint(), arguments)
+}
+
+pub fn docker_at(endpoint: &str, arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(["-H", endpoint]).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "docker {arguments:?}: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()

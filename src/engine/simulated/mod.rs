@@ -29,6 +29,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
+use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 pub use script::{Answer, ExecRule, Script, TaskRule};
@@ -154,12 +155,13 @@ impl Simulated {
         if script.lost == Some(moment) {
             return Err(unreachable());
         }
-        if script.crash == Some(moment) {
-            // As a power cut would: nothing is told, nothing is tidied up.
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
+        if script.full.is_some_and(|full| full <= moment) {
+            return Err(full());
+        }
+        // As a power cut would: nothing is told, nothing is tidied up.
+        let signals = [(script.crash, Signal::KILL), (script.stop, Signal::STOP)];
+        for (_, signal) in signals.into_iter().filter(|(at, _)| *at == Some(moment)) {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
         }
         Ok(())
     }
@@ -226,6 +228,13 @@ impl Simulated {
 fn unreachable() -> Error {
     let reason = "the script says so".to_owned();
     Error::Unreachable { endpoint: ENDPOINT.to_owned(), reason }
+}
+
+/// As a manager puts it that cannot write its log; what it answers so may have been done
+/// nevertheless.
+fn full() -> Error {
+    let message = "rpc error: code = Unknown desc = write wal: no space left on device".to_owned();
+    Error::Refused { action: "change the swarm".to_owned(), message }
 }
 
 fn missing(container: &str) -> Error {

@@ -2,8 +2,9 @@
 //! programs in containers answer.
 //!
 //! ```yaml
-//! crash: 7                   # kills the process at its fourth change; or `lost: 7`:
-//!                            # from then on nobody answers it
+//! crash: 7                   # kills the process at its fourth change; or `stop: 7`;
+//!                            # or `lost: 7`: from then on nobody answers it; or `full: 7`:
+//!                            # from then on the manager's disk is full
 //! tasks:
 //!   - image: "*:broken"        # or service: db, or both
 //!     exit_code: 3
@@ -39,8 +40,13 @@ pub struct Script {
     /// The process that asks is killed at this moment: the first is just before its first
     /// change of the swarm, the second just after it, and so on.
     pub crash: Option<usize>,
+    /// It is stopped at this moment, until something continues it.
+    pub stop: Option<usize>,
     /// From this moment on nobody answers that process any more.
     pub lost: Option<usize>,
+    /// From this moment on the manager has no room for what that process changes; it still
+    /// answers what is only read.
+    pub full: Option<usize>,
     pub tasks: Vec<TaskRule>,
     pub exec: Vec<ExecRule>,
 }

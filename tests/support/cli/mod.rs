@@ -252,3 +252,24 @@ TITLE=
 SECRET_TOKEN_VERSION=v1 # length=24 charset=hex
 SECRET_MAIL_PASSWORD_VERSION=v1 # generate=false
 ";
+
+/// Waits until a process is stopped, as by SIGSTOP; then this happens, and it is continued.
+/// Returns false where it came to its end instead.
+pub fn when_stopped(pid: u32, meanwhile: impl FnOnce()) -> bool {
+    // `T` is a stopped process, `Z` one that ended.
+    let state = || {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = text.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        state.unwrap_or('Z')
+    };
+    while !['T', 'Z'].contains(&state()) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let is_stopped = state() == 'T';
+    if is_stopped {
+        meanwhile();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    }
+    is_stopped
+}
