@@ -30,7 +30,6 @@ pub struct Stopped {
 #[derive(Debug, Clone)]
 struct StoppedService {
     key: String,
-    name: String,
     id: String,
     spec: api::ServiceSpec,
 }
@@ -42,9 +41,9 @@ impl Stopped {
     }
 }
 
-/// Stops services (by key), one after the other as given, and waits until
-/// their containers are gone. Services that are not deployed are passed over.
-/// Even after a failure, `stopped` lists what must be started again.
+/// Stops services (by key) side by side, and waits until their containers are gone.
+/// Services that are not deployed are passed over. Even after a failure, `stopped` lists
+/// what must be started again.
 ///
 /// # Errors
 /// Containers that are still there after `limit`, and what the engine says.
@@ -55,6 +54,7 @@ pub async fn scale_down(
     limit: Duration,
     stopped: &mut Stopped,
 ) -> Result<(), Error> {
+    let mut told = Vec::new();
     for key in services {
         let name = format!("{}_{key}", app.name);
         let live = match app.engine.service(&name).await {
@@ -64,61 +64,59 @@ pub async fn scale_down(
         };
         let (id, spec) =
             (live.id.clone().unwrap_or_default(), live.spec.clone().unwrap_or_default());
-        stopped.services.push(StoppedService {
-            key: key.clone(),
-            name: name.clone(),
-            id: id.clone(),
-            spec,
-        });
+        stopped.services.push(StoppedService { key: key.clone(), id: id.clone(), spec });
         change(app, live, without_tasks).await?;
-        wait_tasks_gone(&*app.engine, &[(name, id)], limit).await?;
-        context.progress.event(Event::Service { service: key.clone(), state: "stopped".into() });
+        told.push((key, (name, id)));
+    }
+    let (keys, services): (Vec<&String>, Vec<_>) = told.into_iter().unzip();
+    wait_tasks_gone(&*app.engine, &services, limit).await?;
+    for service in keys {
+        let state = "stopped".into();
+        context.progress.event(Event::Service { service: service.clone(), state });
     }
     Ok(())
 }
 
-/// Brings services back, in the reverse of the order in which they were
-/// stopped, and waits until they run. If one service fails, the others are started
-/// nevertheless. Returns the keys of those that failed, and why.
+/// Brings services back side by side, and waits until they run. If one service cannot be
+/// told to start, the others are started nevertheless. Returns the keys of those that
+/// failed, and why.
 pub async fn bring_back(
     context: &Context,
     app: &App,
     stopped: &Stopped,
     limit: Duration,
 ) -> Vec<(String, Error)> {
-    let mut failed = Vec::new();
-    for service in stopped.services.iter().rev() {
-        if let Err(error) = start_again(context, app, service, limit).await {
-            failed.push((service.key.clone(), error));
+    let (mut targets, mut failed) = (Vec::new(), Vec::new());
+    for service in &stopped.services {
+        match start_again(app, service).await {
+            Ok(target) => targets.push(target),
+            Err(error) => failed.push((service.key.clone(), error)),
         }
+    }
+    let reached = converge(&*app.engine, &targets, limit, &*context.progress).await;
+    for service in reached.err().unwrap_or_default() {
+        let key = service.service.clone();
+        let error = RolloutError::Failed(Failed {
+            what: format!("starting {}_{key} again", app.name),
+            subject: Subject::App(app.entry.name.to_string()),
+            services: vec![service],
+            taken: Box::default(),
+        });
+        failed.push((key, error.into()));
     }
     failed
 }
 
-async fn start_again(
-    context: &Context,
-    app: &App,
-    service: &StoppedService,
-    limit: Duration,
-) -> Result<(), Error> {
+/// Sends what a service was before it was stopped.
+async fn start_again(app: &App, service: &StoppedService) -> Result<Target, Error> {
     let live = app.engine.service(&service.id).await?;
-    let mut sent = service.spec.clone();
     let since = Since::update(&*app.engine, &service.id).await?;
-    change(app, live, |spec| {
-        *spec = service.spec.clone();
-        sent = spec.clone();
-    })
-    .await?;
-    let targets = [Target { key: service.key.clone(), id: service.id.clone(), spec: sent, since }];
-    let reached = converge(&*app.engine, &targets, limit, &*context.progress).await;
-    reached.map(drop).map_err(|services| {
-        RolloutError::Failed(Failed {
-            what: format!("starting {} again", service.name),
-            subject: Subject::App(app.entry.name.to_string()),
-            services,
-            taken: Box::default(),
-        })
-        .into()
+    change(app, live, |spec| spec.clone_from(&service.spec)).await?;
+    Ok(Target {
+        key: service.key.clone(),
+        id: service.id.clone(),
+        spec: service.spec.clone(),
+        since,
     })
 }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     app::{App, Behind, Context, Error, version},
+    home::lock_file::RecipePin,
     owner::release::{Release, changed},
     text::line,
 };
@@ -13,6 +14,25 @@ impl Releases {
     /// Names of the settings that are others than those of what runs.
     pub fn changed_settings(&self, app: &App) -> Vec<String> {
         self.newest().map(|last| changed(&last.settings, &settings(app))).unwrap_or_default()
+    }
+}
+
+impl Releases {
+    /// Takes the newest release as what was deployed last, where the app's lock file does not
+    /// know it: somebody else deployed it, and what is done now begins there. Returns its
+    /// version; none where the lock file knows it, or nothing differs.
+    pub fn adopt(&self, app: &mut App) -> Option<RecipePin> {
+        let last = self.newest()?;
+        let lock = &mut app.lock;
+        if lock.release.as_ref() == Some(&last.operation) || lock.recipe.as_ref() == Some(&last.pin)
+        {
+            return None;
+        }
+        lock.recipe = Some(last.pin.clone());
+        lock.release = Some(last.operation.clone());
+        // What was unfinished here before is not any more.
+        (lock.begun, lock.upgrade) = (None, None);
+        lock.recipe.clone()
     }
 }
 

@@ -124,8 +124,15 @@ pub(super) async fn prepare(
             live
         }
     };
+    if options.upgrade.is_some() && live.services.is_empty() && resumed.is_none() {
+        return Err(Error::NotDeployed { app: app.entry.name.to_string() });
+    }
     let components = app.components()?;
-    consent::check_flags(context, app, &components)?;
+    // With the data come the plugins of the release's recipe, which a release has not.
+    let replays_alone = options.restoring && app.replays.is_some();
+    if options.data.is_none() && !replays_alone {
+        consent::check_flags(context, app, &components)?;
+    }
     let images = rollout.images(&live).await?;
     let mut work = work(rollout, app, &live, &images).await?;
     let fingerprint = record::fingerprint(app, &components);
@@ -155,7 +162,6 @@ pub(super) async fn prepare(
         lint = found.warnings;
     }
     lint.extend(unplanned(app, &live));
-    let version = version::change(app)?;
     let reviewed = takeover::review(context, app, &work, asking).await?;
     if reviewed.took {
         live = rollout.live().await?;
@@ -166,6 +172,15 @@ pub(super) async fn prepare(
     let settings = known.changed_settings(app);
     let asks = guard.is_some() && resumed.is_none() && !options.restoring;
     let behind = behind::look(context, app, &known, &settings, options, asks)?;
+    // What a colleague deployed is what there is to change.
+    let adopted = match resumed.is_none() && !options.restoring {
+        true => known.adopt(app),
+        false => None,
+    };
+    if adopted.is_some() && asks && !options.downgrade {
+        version::allow(context, app)?;
+    }
+    let version = version::change(app)?;
     // Known before a question is asked that would be for nothing.
     let data = data::warnings(rollout, app, &live, &work, options, guard).await?;
 
@@ -237,8 +252,11 @@ pub(super) async fn prepare(
         None => rollout.way_back(&live).await?,
     };
     let mut safety = None;
+    // A colleague upgraded it already.
+    let is_there = adopted.is_some() && work.is_empty() && transition.before == transition.after;
     if let Some(Upgrade { backup: Some(backup) }) = &options.upgrade
         && !live.services.is_empty()
+        && !is_there
     {
         match resumed {
             Some(journal) => {
@@ -246,7 +264,8 @@ pub(super) async fn prepare(
                 safety = Safety::again(context, &app.entry, &app.engine, &began, backup).await?;
             }
             None => {
-                match Box::pin(safety::prepare(context, guard, &app.entry, &app.engine, backup))
+                let on = (&app.entry, &app.engine);
+                match Box::pin(safety::prepare(context, guard, on, adopted.as_ref(), backup))
                     .await?
                 {
                     safety::Wanted::Set(set) => safety = Some(set),
@@ -255,7 +274,9 @@ pub(super) async fn prepare(
             }
         }
     }
-    if let Some(Upgrade { backup: None }) = &options.upgrade {
+    if let Some(Upgrade { backup: None }) = &options.upgrade
+        && !is_there
+    {
         let told = "no backup is taken before the upgrade (--no-backup): data that is migrated \
                     cannot come back";
         plan.warnings.insert(0, told.into());

@@ -107,14 +107,29 @@ pub(super) async fn undo_services(
     let mut lost: Vec<String> = Vec::new();
     for Before { id, spec } in &entry.services {
         let name = named(spec);
-        let is_there = live.get(&name).is_some_and(|service| service.id.as_ref() == Some(id));
-        if !is_there {
-            lost.push(name);
-            continue;
-        }
+        let id = match live.get(&name) {
+            Some(service) if service.id.as_ref() == Some(id) => id.clone(),
+            Some(_) => {
+                lost.push(format!("{name} was replaced since"));
+                continue;
+            }
+            None => match engine.create_service(spec.clone(), None).await {
+                Ok(id) => {
+                    progress.warn(format!("{name} was removed since: it is made again"));
+                    id
+                }
+                Err(error) if stays_unfinished(&error) => return Err(error.into()),
+                Err(error) => {
+                    lost.push(format!(
+                        "{name} was removed since, and cannot be made again: {error}"
+                    ));
+                    continue;
+                }
+            },
+        };
         sent.push(Sent {
             key: name,
-            id: id.clone(),
+            id,
             spec: spec.clone(),
             before: Some(spec.clone()),
             since: Since::Unchanged,
@@ -127,7 +142,7 @@ pub(super) async fn undo_services(
     engine.settle().await?;
     let not_undone = |reason: String| Error::NotUndone { app: entry.app.clone(), reason };
     if !lost.is_empty() {
-        return Err(not_undone(format!("{} was removed since", lost.join(", "))));
+        return Err(not_undone(lost.join("; ")));
     }
     match undone {
         // What never ran need not run now.

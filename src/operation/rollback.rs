@@ -275,11 +275,14 @@ impl Since {
             }
         }
         migrated.reverse();
+        // Data that came back since is that of the release, or was said above.
+        let came_back = known[..index].iter().filter(|it| it.restored).map(|it| it.at).max();
         // One that failed has no release, and may have left migrated data.
         let is_release = |line: &Line| known.iter().any(|it| it.operation == line.operation);
         let left = |line: &&Line| {
             line.migrated
                 && line.began > target.at
+                && came_back.is_none_or(|at| line.began > at)
                 && matches!(line.outcome, Outcome::Done | Outcome::Failed)
                 && !is_release(line)
         };

@@ -13,7 +13,7 @@ use crate::{
     },
     engine::{Engine, if_there},
     hint::Hint,
-    home::{AppEntry, AppGuard},
+    home::{AppEntry, AppGuard, lock_file::RecipePin},
     owner::{
         Confined,
         journal::{Entry, Undo},
@@ -53,19 +53,23 @@ pub(super) enum Wanted {
     Nothing(Option<String>),
 }
 
-/// Gets ready to take a set; a dry run, without a guard, makes no repository.
+/// Gets ready to take a set; a dry run, without a guard, makes no repository. `adopted` is
+/// what runs, where the lock file does not know it.
 ///
 /// # Errors
 /// [`Error::NoSafety`] where no set can be taken.
 pub(super) async fn prepare(
     context: &Context,
     guard: Option<&AppGuard>,
-    entry: &AppEntry,
-    engine: &Arc<Confined>,
+    (entry, engine): (&AppEntry, &Arc<Confined>),
+    adopted: Option<&RecipePin>,
     means: &Means,
 ) -> Result<Wanted, Error> {
     let options = &means.options;
-    let mut app = app::load_deployed(context, entry).await?;
+    let mut app = match adopted.and_then(RecipePin::released) {
+        Some(version) => app::load(context, entry, &Version::Named(version.clone())).await?,
+        None => app::load_deployed(context, entry).await?,
+    };
     app.engine = Arc::clone(engine);
     let has_backup = |component: &app::Component| {
         component.roles().is_ok_and(|roles| roles.contains(&Role::Backup))

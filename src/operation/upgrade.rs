@@ -16,7 +16,7 @@ use crate::{
 use super::{
     journal::Journal,
     options::Upgrade,
-    recover::undo_services,
+    recover::{restore_files, undo_services},
     restore::{Restore, prepare_restore, steps::DUMPS},
     restores::{Begun, DataBack, Means, On, Restores},
 };
@@ -57,14 +57,16 @@ impl Restores for Sets {
         let restore = prepare_restore(context, guard, app, &which, options).await?;
         let mut restore = restore.onto(app, entry.services.clone()).await?;
         restore.bring_data(context, guard, app, options, journal).await?;
-        undo_services(&*context.progress, &app.engine, &entry).await?;
-        restore.complete(context, guard, app, options, journal).await?;
-        // Steps that were done were done to data that is gone.
+        // The data is that of the version before, whatever becomes of its services: the next
+        // deploy has to bring that version. Steps that were done were done to data that is
+        // gone.
+        restore_files(context, guard, &entry)?;
         app.lock = context.home.lock_file(&app.entry).map_err(Error::from)?;
         if app.lock.upgrade.take().is_some() {
             context.home.write_lock_file(guard, &app.lock).map_err(Error::from)?;
         }
-        Ok(())
+        undo_services(&*context.progress, &app.engine, &entry).await?;
+        restore.complete(context, guard, app, options, journal).await.map(drop)
     }
 
     async fn begin(

@@ -94,10 +94,13 @@ impl fmt::Display for Line {
         let Line { what, user, host, .. } = self;
         let began = self.began.strftime("%Y-%m-%d %H:%M:%S UTC");
         write!(f, "the {what} by {user} on {host} at {began}")?;
-        match (self.outcome, self.detached) {
-            (Outcome::Done, true) => f.write_str(", which nobody waited for (--detach)"),
-            (outcome, _) => write!(f, ", which {outcome}"),
-        }
+        f.write_str(match (self.outcome, self.detached) {
+            (Outcome::Done, true) => ", which nobody waited for (--detach)",
+            (Outcome::Done, false) => "",
+            (Outcome::FailedAndUndone, _) => ", which failed and was undone",
+            (Outcome::Failed, _) => ", which failed",
+            (Outcome::Aborted, _) => ", which was aborted",
+        })
     }
 }
 

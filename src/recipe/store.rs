@@ -15,7 +15,7 @@ use super::{
     Checkout, Error, Source,
     checkout::{self, Facts},
     error::Releases,
-    git::{self, Cache, Kind, NewClone, REMOTE, Repository, run},
+    git::{self, Cache, Kind, NewClone, REMOTE, Repository, run_fetch},
     tree::{self, Budget},
     version::newest_first,
 };
@@ -100,16 +100,17 @@ impl Store {
         removed.map_err(|e| io_error(&place, e))
     }
 
-    /// Fetches new versions of a clone; nothing to do for a linked folder.
+    /// Fetches new versions of a clone; nothing to do for a linked folder. Returns the tags
+    /// that were moved upstream: they stay what they were here.
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::Git`].
-    pub fn update(&self, recipe: &RecipeName) -> Result<(), Error> {
+    pub fn update(&self, recipe: &RecipeName) -> Result<Vec<String>, Error> {
         let place = self.existing(recipe)?;
         if place.is_symlink() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let Some(address) = origin(&place)? else { return Ok(()) };
+        let Some(address) = origin(&place)? else { return Ok(Vec::new()) };
         let ours = Repository::copied(&place)?;
         let from = match folder_of(&address)? {
             Some(folder) => Some(Repository::copied(&folder)?),
@@ -119,7 +120,7 @@ impl Store {
             Some(_) => git::local(ours.path()),
             None => git::remote(ours.path()),
         };
-        fetch.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"]).args([
+        fetch.args(["fetch", "--no-progress", "--no-tags", "--no-recurse-submodules"]).args([
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             "--",
@@ -129,8 +130,9 @@ impl Store {
             None => fetch.arg(&address),
         };
         fetch.args(["+refs/heads/*:refs/remotes/origin/*", "refs/tags/*:refs/tags/*"]);
-        run(fetch, &format!("fetching the recipe `{recipe}`"), REMOTE)?;
-        ours.give_back(&place)
+        let moved = run_fetch(fetch, &format!("fetching the recipe `{recipe}`"), REMOTE)?;
+        ours.give_back(&place)?;
+        Ok(moved)
     }
 
     /// Release tags, newest first; none for a folder without git.
@@ -227,7 +229,7 @@ impl Store {
         aside.examine(&name, version)
     }
 
-    fn place(&self, recipe: &RecipeName) -> PathBuf {
+    pub fn place(&self, recipe: &RecipeName) -> PathBuf {
         self.folder.join(recipe.as_str())
     }
 
@@ -285,7 +287,8 @@ impl Store {
                 Err(_) => origin(&place)?.unwrap_or_else(|| "this folder".into()),
             };
             return if here == address {
-                self.update(name)
+                // An upgrade says which tags were moved.
+                self.update(name).map(drop)
             } else {
                 Err(Error::Exists { recipe: name.clone(), origin: here })
             };

@@ -425,7 +425,8 @@ fn crash(case: &Case) {
         }
         tally.tried.fetch_add(1, Ordering::Relaxed);
         let command = if then == Then::Resume { "resume" } else { "abort" };
-        let second = if how == How::FolderFull { &world.first } else { &world.second };
+        let continues_itself = how == How::FolderFull && killed.code != 0;
+        let second = if continues_itself { &world.first } else { &world.second };
         // Whoever has the app is dead, which would take a minute to know.
         good(&second.run(&["app", "unlock", APP, "--yes", "--reason", "it was killed"]));
         let history = second.run(&["app", "history", APP, "--json"]);
@@ -798,12 +799,33 @@ fn an_app_that_cannot_be_brought_back_is_free_nevertheless() {
     let path = world.first.path("potluck/state/simulated/simulated/swarm.json");
     let mut state = world.state();
     state["services"] = serde_json::json!([]);
+    // Without these it cannot be made again.
+    state["configs"].as_array_mut().unwrap().retain(|config| {
+        config["Spec"]["Name"].as_str().is_some_and(|name| name.starts_with("potluck."))
+    });
     fs::write(path, state.to_string()).unwrap();
     let aborted = world.first.run(&["app", "abort", APP, "--yes"]);
     assert_eq!(aborted.code, 1, "{aborted}");
-    assert!(aborted.stderr.contains("c_example_web was removed since"), "{aborted}");
+    for words in ["c_example_web was removed since", "cannot be made again"] {
+        assert!(aborted.stderr.contains(words), "{aborted}");
+    }
     let told = world.first.json(&["app", "show", APP, "--json"]);
     assert_eq!(told["ended"]["outcome"], "failed", "{told}");
+    good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
+}
+
+#[test]
+fn a_service_that_was_removed_meanwhile_is_made_again() {
+    let Some(world) = half_upgraded() else { return };
+    let path = world.first.path("potluck/state/simulated/simulated/swarm.json");
+    let mut state = world.state();
+    state["services"] = serde_json::json!([]);
+    fs::write(path, state.to_string()).unwrap();
+    let aborted = world.first.run(&["app", "abort", APP, "--yes"]);
+    good(&aborted);
+    assert!(aborted.stderr.contains("c_example_web was removed since: it is made"), "{aborted}");
+    let server = world.server();
+    assert!(server["service \"c_example_web\""].to_string().contains("web:1"), "{server:?}");
     good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
 }
 

@@ -10,6 +10,7 @@ mod lease;
 mod migrations;
 mod networks;
 mod on_call;
+mod others;
 mod others_hand;
 mod ownership;
 mod pairs;

@@ -125,10 +125,13 @@ struct Known {
     holder: Option<own::Holder>,
     open: Option<Unfinished>,
     last: Option<Line>,
+    /// Of what cannot be read, and keeps every operation from the app, the name and why.
+    unreadable: Option<(String, String)>,
 }
 
 impl Known {
-    /// Side by side; what cannot be read as what it should be, the command that needs it says.
+    /// Side by side; of a lease and a history that cannot be read, the command that needs
+    /// them says it.
     async fn read(engine: &dyn Engine, stack: &StackName) -> Result<Self, engine::Error> {
         let names = [lease::name(stack), journal::name(stack), history::name(stack)];
         let [lease, journal, history] = names.each_ref().map(|name| async move {
@@ -140,12 +143,17 @@ impl Known {
         });
         let (lease, journal, history) = futures_util::try_join!(lease, journal, history)?;
         let lease = lease.and_then(|it| lease::Lease::read(&it).ok());
-        let open = journal.and_then(|it| journal::Journal::read(&it).ok());
+        let (open, unreadable) = match journal.map(|it| journal::Journal::read(&it)) {
+            None => (None, None),
+            Some(Ok(journal)) => (Some(journal), None),
+            Some(Err(why)) => (None, Some((journal::name(stack), why.to_string()))),
+        };
         let history = history.and_then(|it| history::History::read(&it).ok());
         Ok(Known {
             holder: lease.map(own::Holder::of),
             open: open.filter(|it| it.reached.outcome.is_none()).map(|it| Unfinished::of(&it)),
             last: history.and_then(|it| it.lines.into_iter().next_back()),
+            unreadable,
         })
     }
 }
@@ -160,6 +168,7 @@ fn operations(app: &AppName, lock: &LockFile, known: &Known) -> Vec<CauseRow> {
         return vec![own::did_not_end(open)];
     }
     let mut rows = own::unfinished(app, lock);
+    rows.extend(known.unreadable.as_ref().map(|(name, why)| own::unreadable(name, why)));
     if let Some(failed) = known.last.as_ref().and_then(|last| own::failed(app, last)) {
         // The same deploy, and it says why.
         rows.retain(|row| row.cause != own::DEPLOY_UNFINISHED);
@@ -263,12 +272,17 @@ mod tests {
             (holder(true), open(), &["operation-unfinished"]),
             (holder(true), None, &["deploy-unfinished", "operation"]),
         ] {
-            let rows = operations(&app, &lock, &Known { holder, open, last: None });
+            let rows = operations(&app, &lock, &Known { holder, open, ..Known::default() });
             let found: Vec<&str> = rows.iter().map(|row| row.cause.as_str()).collect();
             assert_eq!(found, codes);
         }
         let rows = operations(&app, &lock, &Known { open: open(), ..Known::default() });
         assert!(rows[0].next[0].contains("`potluck app resume wiki.example.org`"), "{rows:?}");
+        let unreadable = Some(("potluck.w.journal".to_owned(), "not a list".to_owned()));
+        let known = Known { unreadable, ..Known::default() };
+        let rows = operations(&app, &LockFile::default(), &known);
+        assert_eq!(rows[0].cause, "journal-unreadable");
+        assert!(rows[0].next[0].contains("`docker config rm potluck.w.journal`"), "{rows:?}");
     }
 
     #[test]

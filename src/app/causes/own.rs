@@ -4,7 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    app::{Unfinished, half_restored},
+    app::{Error, Unfinished, half_restored},
+    hint::Hint,
     home::{AppName, LockFile, lock_file::RecipePin},
     owner::{
         history::Line,
@@ -43,6 +44,17 @@ pub(super) fn did_not_end(found: &Unfinished) -> CauseRow {
         cause: "operation-unfinished".into(),
         message: line(&found.to_string()).into_owned(),
         next: vec![found.next()],
+        ..CauseRow::default()
+    }
+}
+
+/// A journal that keeps every operation from the app.
+pub(super) fn unreadable(name: &str, why: &str) -> CauseRow {
+    let bad = Error::BadJournal { name: name.to_owned(), reason: line(why).into_owned() };
+    CauseRow {
+        cause: "journal-unreadable".into(),
+        message: format!("{bad}, so that no operation can begin"),
+        next: bad.hint().into_iter().collect(),
         ..CauseRow::default()
     }
 }

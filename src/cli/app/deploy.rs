@@ -102,8 +102,7 @@ pub struct Args {
     json: JsonArg,
 }
 
-pub(super) const INTERRUPTED: &str =
-    "interrupted: the swarm continues with the changes already sent";
+pub(super) const INTERRUPTED: &str = "interrupted: what was begun may be unfinished";
 
 /// Before the plan was agreed to.
 const UNCHANGED: &str = "interrupted: nothing of the app was changed";
@@ -184,7 +183,16 @@ pub(super) fn interrupted(failure: Failure, answers: &Answers, entry: &AppEntry)
     match failure.exit {
         // What the plugins may do may have been written down: that changes no app.
         Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),
-        Exit::INTERRUPTED => failure.hint(format!("see `potluck app ps {}`", entry.name)),
+        Exit::INTERRUPTED => failure.hint(unfinished_hint(entry)),
         _ => failure,
     }
+}
+
+/// What to type after Ctrl-C in the middle of an operation.
+pub(super) fn unfinished_hint(entry: &AppEntry) -> String {
+    let app = &entry.name;
+    format!(
+        "`potluck app history {app}` shows how far it came; `potluck app resume {app}` finishes \
+         it, `potluck app abort {app}` undoes it"
+    )
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::deploy::{INTERRUPTED, unfinished_hint};
 use crate::{
     cli::{
         arguments::{AppArg, JsonArg, LockArg, duration},
+        exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
@@ -43,8 +45,6 @@ pub struct Args {
     json: JsonArg,
 }
 
-const INTERRUPTED: &str = "interrupted: the swarm continues with what was restarted";
-
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
@@ -57,6 +57,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let restarting =
             operation::restart_services(context, &guard, &on_server, &args.services, args.timeout);
         Ok(restarting.await?)
+    })
+    .map_err(|failure| match failure.exit {
+        Exit::INTERRUPTED => failure.hint(unfinished_hint(&entry)),
+        _ => failure,
     })?;
     drop(operating);
     session.report(&report, &args.json, |report| {

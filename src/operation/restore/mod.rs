@@ -4,7 +4,7 @@
 //! Everything that can fail for reasons of the repository happens first, while the app
 //! still runs: volumes are restored beside the live ones. Then services stop, volumes are
 //! exchanged, databases start, dumps are loaded, the rest starts, and the app's own checks
-//! run last. Plugins restore their items when everything runs, because they can only reach
+//! run last. A database that only takes a dump back keeps running. Plugins restore their items when everything runs, because they can only reach
 //! running services. `backup/restore/` has the parts, `services.rs` stops
 //! and starts.
 
@@ -209,7 +209,7 @@ fn describe(
         taken: manifest.created,
         version: manifest.version.clone(),
         deploys: matches!(services.start, Start::Deploy),
-        stops: services.running.clone(),
+        stops: services.stops(),
         replaces: Vec::new(),
         makes: Vec::new(),
         // A dump goes into a volume that need not be an item itself.

@@ -12,9 +12,12 @@ use crate::{
         Error,
         options::unless_cancelled,
         restore::data::START as PATIENCE,
-        set::{manifest::Item, plan::Planned},
+        set::{
+            manifest::Item,
+            plan::{Planned, What},
+        },
     },
-    engine::{Engine, Scope},
+    engine::{Engine, Scope, api::ServiceSpec},
     home::AppGuard,
     owner::journal::Before,
     rollout::{send::apply::Sent, state::since::Since, undo, wants_tasks},
@@ -40,6 +43,9 @@ pub(super) struct Services {
     pub start: Start,
     /// Keys of those that do.
     pub running: Vec<String>,
+    /// Those of them that keep running: they only take a dump back, and have none of the
+    /// volumes that are exchanged.
+    keep: BTreeSet<String>,
     /// All of them, as they are.
     pub before: Vec<Before>,
 }
@@ -65,8 +71,16 @@ impl Services {
         if items.is_empty() {
             running.clear();
         }
-        let start = if whole { Start::AsTheyWere } else { Start::Deploy };
-        Ok(Services { start, running, before: recover::services(live.iter()) })
+        let (start, keep) = match whole {
+            true => (Start::AsTheyWere, untouched(app, items)),
+            false => (Start::Deploy, BTreeSet::new()),
+        };
+        Ok(Services { start, running, keep, before: recover::services(live.iter()) })
+    }
+
+    /// Keys of the services that stop meanwhile.
+    pub fn stops(&self) -> Vec<String> {
+        self.running.iter().filter(|key| !self.keep.contains(*key)).cloned().collect()
     }
 
     /// Everything of the stack that runs, also what another version brought; data stores
@@ -77,11 +91,12 @@ impl Services {
         let wants = live.iter().filter_map(|service| service.spec.as_ref());
         let wants = wants.filter(|spec| wants_tasks(spec)).filter_map(|spec| spec.name.as_ref());
         let running = wants.filter_map(|name| name.strip_prefix(&prefix)).map(Into::into).collect();
-        Ok(Services { start, running, before: recover::services(live.iter()) })
+        let (keep, before) = (BTreeSet::new(), recover::services(live.iter()));
+        Ok(Services { start, running, keep, before })
     }
 
-    /// Stops what runs, databases last, and returns what was stopped. If
-    /// that fails, or is cancelled, everything is started again.
+    /// Stops what runs and has to, databases last, and returns what was stopped. If that fails, or is
+    /// cancelled, everything is started again.
     pub async fn stop(
         &self,
         context: &Context,
@@ -90,7 +105,7 @@ impl Services {
         cancel: &CancellationToken,
     ) -> Result<StoppedApp, Error> {
         let (stores, apps): (Vec<String>, Vec<String>) =
-            self.running.iter().cloned().partition(|key| data.contains(key));
+            self.stops().into_iter().partition(|key| data.contains(key));
         let mut stopped = StoppedApp::default();
         let outcome = {
             let StoppedApp { apps: apps_stopped, data: data_stopped } = &mut stopped;
@@ -171,6 +186,28 @@ impl Services {
             }
         }
     }
+}
+
+/// Keys of the services that take dumps back and mount none of the volumes that are
+/// exchanged.
+fn untouched(app: &App, items: &[(Item, Planned)]) -> BTreeSet<String> {
+    let exchanged = |name: &str| {
+        let mut places = items.iter().map(|(_, place)| &place.what);
+        places.any(|what| matches!(what, What::Volume { volume, .. } if volume.name == name))
+    };
+    let mounts_one = |spec: &ServiceSpec| {
+        let container = spec.task_template.as_ref().and_then(|task| task.container_spec.as_ref());
+        let mounts = container.and_then(|container| container.mounts.as_ref());
+        let mut sources = mounts.into_iter().flatten().filter_map(|mount| mount.source.as_deref());
+        sources.any(exchanged)
+    };
+    let takes_dump = |key: &str| {
+        let mut places = items.iter().map(|(_, place)| &place.what);
+        places.any(|what| matches!(what, What::Dump { service, .. } if service == key))
+    };
+    let services = app.stack.services.iter();
+    let kept = services.filter(|service| takes_dump(&service.key) && !mounts_one(&service.spec));
+    kept.map(|service| service.key.clone()).collect()
 }
 
 /// Starts the data stores with these specs, and nothing else.

@@ -155,24 +155,63 @@ fn bare(folder: &Path) -> Command {
 }
 
 /// Runs a command to its end. `action` says what it does, for messages.
-pub(super) fn run(mut command: Command, action: &str, limit: Duration) -> Result<String, Error> {
+pub(super) fn run(command: Command, action: &str, limit: Duration) -> Result<String, Error> {
+    let Ended { is_good, stdout, stderr } = ended(command, action, limit)?;
+    if !is_good {
+        // `git fsck` complains on standard output.
+        let said = if stderr.trim_ascii().is_empty() { &stdout } else { &stderr };
+        return Err(Error::Git { action: action.into(), message: last_words(said) });
+    }
+    Ok(String::from_utf8_lossy(&stdout).into_owned())
+}
+
+/// Runs a `git fetch` that says what it does, and must not move tags. Returns those that it
+/// would have moved; everything else is fetched nevertheless.
+pub(super) fn run_fetch(
+    command: Command,
+    action: &str,
+    limit: Duration,
+) -> Result<Vec<String>, Error> {
+    let Ended { is_good, stderr, .. } = ended(command, action, limit)?;
+    let said = String::from_utf8_lossy(&stderr);
+    let moved = moved_tags(&said);
+    let fatal = said.lines().any(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+    if is_good || (!moved.is_empty() && !fatal) {
+        return Ok(moved);
+    }
+    Err(Error::Git { action: action.into(), message: last_words(&stderr) })
+}
+
+/// Of ` ! [rejected]  1.0.0+1  -> 1.0.0+1  (would clobber existing tag)` the tag.
+fn moved_tags(said: &str) -> Vec<String> {
+    let of = |line: &str| {
+        let rest = line.trim().strip_prefix("! [rejected]")?;
+        let (names, _) = rest.split_once("(would clobber existing tag)")?;
+        Some(text::line_of(names.split_once(" -> ")?.1.trim(), 200).into_owned())
+    };
+    said.lines().filter_map(of).collect()
+}
+
+/// What a command that came to its end said.
+struct Ended {
+    is_good: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+fn ended(mut command: Command, action: &str, limit: Duration) -> Result<Ended, Error> {
     let failed = |message: String| Error::Git { action: action.into(), message };
     let mut child = command.spawn().map_err(|e| failed(format!("starting git: {e}")))?;
     bound(&child);
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
-    let status = wait(&mut child, limit).map_err(failed)?;
+    let is_good = wait(&mut child, limit).map_err(failed)?;
     let read = |reader: thread::JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
     let (stdout, stderr) = (read(stdout), read(stderr));
     if stdout.len() as u64 > MAX_OUTPUT {
         return Err(failed(format!("git said more than {MAX_OUTPUT} bytes")));
     }
-    if !status {
-        // `git fsck` complains on standard output.
-        let said = if stderr.trim_ascii().is_empty() { &stdout } else { &stderr };
-        return Err(failed(last_words(said)));
-    }
-    Ok(String::from_utf8_lossy(&stdout).into_owned())
+    Ok(Ended { is_good, stdout, stderr })
 }
 
 /// Limits the size of each file that git and its children write: for a pack

@@ -42,7 +42,7 @@ struct Row {
     after: Option<String>,
     /// Number of the plan's changes.
     changes: Option<usize>,
-    /// `newest`, `planned`, `upgraded`, `undone` or `failed`.
+    /// `newest`, `planned`, `upgraded`, `not-deployed`, `undone` or `failed`.
     outcome: &'static str,
     error: Option<String>,
     seconds: f64,
@@ -159,17 +159,25 @@ async fn one(
     let deploys = target.options(args, options);
     let work = async {
         let mut app = app::load_to_deploy(context, &entry, &target.version).await?;
-        if args.dry_run {
-            return Ok(operation::plan(context, &mut app, &deploys).await?);
+        let done = match args.dry_run {
+            true => operation::plan(context, &mut app, &deploys).await,
+            false => {
+                let guard = session.guard_beside(home, &entry, "an upgrade", &args.lock).await?;
+                operation::deploy(context, &guard, &mut app, &deploys).await
+            }
+        };
+        match done {
+            // On purpose: an upgrade of all starts nothing.
+            Err(app::Error::NotDeployed { .. }) => Ok(None),
+            done => Ok::<Option<DeployReport>, Failure>(Some(done?)),
         }
-        let guard = session.guard_beside(home, &entry, "an upgrade", &args.lock).await?;
-        Ok::<DeployReport, Failure>(operation::deploy(context, &guard, &mut app, &deploys).await?)
     };
     // Boxed: the future of a deploy is large, and there are several.
     let done = Box::pin(work).await;
     let seconds = began.elapsed().as_secs_f64();
     match done {
-        Ok(report) => Row {
+        Ok(None) => Row { outcome: "not-deployed", seconds, ..row },
+        Ok(Some(report)) => Row {
             changes: Some(report.plan.changes.len()),
             outcome: if args.dry_run { "planned" } else { "upgraded" },
             seconds,

@@ -38,7 +38,7 @@ Several apps are upgraded four at a time, each in the end or not at all; one tha
 keeps no other from being upgraded. Exit code 3 means that some failed.
 
 JSON: as `app deploy --json`, and {before}; of several apps a list of {app, server, before,
-after, changes, outcome, error, seconds}, its outcome `newest`, `planned`, `upgraded`,
+after, changes, outcome, error, seconds}, its outcome `newest`, `planned`, `upgraded`, `not-deployed`,
 `undone` or `failed`.")]
 pub struct Args {
     /// The app, by its domain, or a pattern with `*`

@@ -94,11 +94,29 @@ pub struct Recipes {
 impl Recipes {
     /// Fetches a recipe; where that fails, its copy here has to do.
     fn fetch(&mut self, session: &Session, recipe: &RecipeName) -> Result<(), Failure> {
-        if self.fetched.insert(recipe.clone())
-            && let Err(error) = session.recipes()?.update(recipe)
-        {
-            warn_of(session, &error);
-            session.ui.warn(format_args!("continuing with the copy of `{recipe}` that is here"));
+        if !self.fetched.insert(recipe.clone()) {
+            return Ok(());
+        }
+        let store = session.recipes()?;
+        match store.update(recipe) {
+            Ok(moved) => {
+                for tag in moved {
+                    session.ui.warn(format_args!(
+                        "the tag {tag} of `{recipe}` was moved upstream: its version here is kept"
+                    ));
+                    session.ui.hint(format_args!(
+                        "ask its maintainers why; `git -C {} tag -d {tag}` lets the next upgrade \
+                         fetch theirs",
+                        store.place(recipe).display()
+                    ));
+                }
+            }
+            Err(error) => {
+                warn_of(session, &error);
+                session
+                    .ui
+                    .warn(format_args!("continuing with the copy of `{recipe}` that is here"));
+            }
         }
         Ok(())
     }
