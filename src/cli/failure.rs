@@ -232,7 +232,7 @@ failures_of!(
 impl From<crate::home::Error> for Failure {
     fn from(error: crate::home::Error) -> Self {
         let exit = match error {
-            crate::home::Error::Locked { .. } => Exit::LOCKED,
+            crate::home::Error::Locked { .. } | crate::home::Error::Running { .. } => Exit::LOCKED,
             _ => Exit::FAILED,
         };
         let failure = Failure::of(&error).exit(exit);
