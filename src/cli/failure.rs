@@ -218,6 +218,7 @@ macro_rules! failures_of {
 }
 
 failures_of!(
+    crate::backup::schedule::Error,
     crate::engine::Error,
     crate::engine::docker_config::Error,
     crate::home::grant::InvalidGrant,

@@ -86,9 +86,11 @@ impl Home {
         if let Some(metrics) = &settings.metrics
             && metrics.extension().is_none_or(|ending| ending != "prom")
         {
-            return Err(bad("`metrics` is a file whose name ends in `.prom`: node_exporter reads no \
+            return Err(bad(
+                "`metrics` is a file whose name ends in `.prom`: node_exporter reads no \
                             other"
-                .into()));
+                    .into(),
+            ));
         }
         if let Some(ping) = &mut settings.ping {
             if ping.url.is_some() == ping.url_file.is_some() {
@@ -103,6 +105,11 @@ impl Home {
             let addresses = notify.mail.iter().chain(&notify.from);
             if let Some(wrong) = addresses.into_iter().find(|address| !is_address(address)) {
                 return Err(bad(format!("`{wrong}` is not an address for mail")));
+            }
+            // A bare name is looked for where the system's programs are.
+            if let Some(program) = notify.command.first_mut().filter(|name| name.contains('/')) {
+                let path = whole(Path::new(program.as_str()))?;
+                *program = path.display().to_string();
             }
             notify.sendmail = notify.sendmail.as_deref().map(whole).transpose()?;
         }
@@ -120,7 +127,8 @@ impl PingSettings {
             Some(path) => (read_text(path)?, path.clone()),
             None => (self.url.clone().unwrap_or_default(), PathBuf::from(FILE)),
         };
-        let url = Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url =
+            Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         url.ok_or_else(|| Error::Invalid {
             path: place,
             message: "the monitor's address does not begin with `https://` or `http://`, or is \
@@ -169,7 +177,9 @@ mod tests {
         assert_eq!(read("# nothing\n"), Ok(NightlySettings::default()));
         let all = read("except: ['*.test']\nmax-age: 2d\nmetrics: m.prom\nping: {url-file: p}\n");
         let all = all.unwrap();
-        assert!(all.metrics.unwrap().is_absolute() && all.ping.unwrap().url_file.unwrap().is_absolute());
+        assert!(
+            all.metrics.unwrap().is_absolute() && all.ping.unwrap().url_file.unwrap().is_absolute()
+        );
     }
 
     #[test]
