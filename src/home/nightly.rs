@@ -169,7 +169,7 @@ mod tests {
             ("notify: {mail: [-oQ/tmp]}", "not an address"),
             ("notify: {mail: [\"a@b.example, c\"]}", "not an address"),
             ("notify: {mail: [\"a\\nBcc: c\"]}", "not an address"),
-            ("pings: 1", "unknown field"),
+            ("pings: 1", "unknown key `pings`"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

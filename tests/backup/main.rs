@@ -2,6 +2,7 @@
 
 mod app;
 mod damaged;
+mod nightly;
 mod races;
 mod removal;
 mod restic;
