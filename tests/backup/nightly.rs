@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{
     cli::{Lab, Run},
-    common::{BUSYBOX, Cleanup, app::shell, eventually, real_engine},
+    common::{BUSYBOX, Cleanup, app::shell, real_engine},
     hostile::guests,
     monitor::{CAPABILITY, Monitor, taken, tells},
     operator,
@@ -40,8 +40,7 @@ fn fleet(servers: &[&str]) -> Lab {
         done(&lab, &["app", "new", "./tiny", "--domain", &app, "--server", server]);
         done(&lab, &["app", "deploy", &app, "--no-input"]);
         let stack = app.replace('.', "_");
-        let volume =
-            format!("potluck/state/simulated/{server}/volumes/{stack}_content/_data/page");
+        let volume = format!("potluck/state/simulated/{server}/volumes/{stack}_content/_data/page");
         lab.write(&volume, "soup");
     }
     lab
@@ -84,8 +83,15 @@ fn a_run_says_of_each_app_what_came_of_it_and_tells_everyone_who_has_to_know() {
     let line = |app: &str| *lines.iter().find(|line| line.starts_with(app)).unwrap();
     assert!(line("one.example: backed up, ").contains(" in "), "{night}");
     let failed = line("two.example: FAILED: ");
-    assert!(failed.contains("cannot reach the Docker engine") && failed.contains(" and 2 tries; next: "), "{night}");
-    assert!(night.stderr.contains("1 of 2 apps backed up, 1 failed, 1 left out by backup.yml, in "), "{night}");
+    assert!(
+        failed.contains("cannot reach the Docker engine")
+            && failed.contains(" and 2 tries; next: "),
+        "{night}"
+    );
+    assert!(
+        night.stderr.contains("1 of 2 apps backed up, 1 failed, 1 left out by backup.yml, in "),
+        "{night}"
+    );
     assert!(night.stderr.contains("warning: two.example: cannot reach"), "{night}");
     assert!(!night.stderr.contains("..."), "no steps off a terminal: {night}");
 
@@ -99,14 +105,24 @@ fn a_run_says_of_each_app_what_came_of_it_and_tells_everyone_who_has_to_know() {
     assert!(mail.starts_with("-i ops@example.org\n"), "{mail}");
     assert!(mail.contains(": 1 of 2 apps are not backed up as they should be\n"), "{mail}");
     assert!(mail.contains("\n\n1 of 2 apps backed up"), "{mail}");
-    assert!(metric(&lab, "potluck_backup_last_success_timestamp_seconds", "one.example") > Some(0.0));
-    assert_eq!(metric(&lab, "potluck_backup_last_success_timestamp_seconds", "two.example"), Some(0.0));
+    assert!(
+        metric(&lab, "potluck_backup_last_success_timestamp_seconds", "one.example") > Some(0.0)
+    );
+    assert_eq!(
+        metric(&lab, "potluck_backup_last_success_timestamp_seconds", "two.example"),
+        Some(0.0)
+    );
     assert_eq!(metric(&lab, "potluck_backup_last_status", "two.example"), Some(2.0));
 
     let status = lab.run(&["backup", "status"]);
     assert_eq!(status.code, 1, "{status}");
     let lines: Vec<&str> = status.stdout.lines().collect();
-    assert!(lines[0].starts_with("two.example: WRONG: there is no complete backup of it; the last attempt, "), "{status}");
+    assert!(
+        lines[0].starts_with(
+            "two.example: WRONG: there is no complete backup of it; the last attempt, "
+        ),
+        "{status}"
+    );
     assert!(lines[1].starts_with("one.example: good: "), "{status}");
 
     // The next night all is well, and nobody has to be told but the monitor.
@@ -172,7 +188,11 @@ fn nothing_to_back_up_is_a_failure_and_a_name_that_no_app_has_is_one_of_its_own(
     let night = run(&lab, &["one.example", "gone.example"]);
     assert_eq!(night.code, 3, "{night}");
     assert!(night.stdout.contains("gone.example: FAILED: no app has this name"), "{night}");
-    operator::refused(&lab.run(&["backup", "status", "gone.example", "one.example"]), 1, &["gone.example"]);
+    operator::refused(
+        &lab.run(&["backup", "status", "gone.example", "one.example"]),
+        1,
+        &["gone.example"],
+    );
 }
 
 #[test]
@@ -191,7 +211,10 @@ fn an_app_that_was_never_deployed_fails_no_run_unless_there_are_backups_of_it() 
     fs::remove_dir_all(lab.path("potluck/state/simulated/one")).unwrap();
     let night = run(&lab, &["one.example"]);
     assert_eq!(night.code, 1, "{night}");
-    assert!(night.stdout.contains("is unknown to its server, although there are backups"), "{night}");
+    assert!(
+        night.stdout.contains("is unknown to its server, although there are backups"),
+        "{night}"
+    );
     assert!(night.stdout.contains("`potluck backup restore one.example`"), "{night}");
 }
 
@@ -264,14 +287,13 @@ fn a_monitor_by_cron_tells_of_a_run_that_did_not_happen() {
     assert_eq!(taken(&lab, "told") + &taken(&lab, "mail"), "");
 
     // As a day later.
-    let old = lab.run(&["backup", "status", "--notify", "--max-age", "0s", "--json"]);
-    assert!([0, 1].contains(&old.code), "{old}");
     std::thread::sleep(Duration::from_millis(1100));
     let old = lab.run(&["backup", "status", "--notify", "--max-age", "0s", "--json"]);
     assert_eq!(old.code, 1, "{old}");
     let report = json(&old);
     assert_eq!(report["apps"][0]["findings"][0]["code"], "old", "{old}");
-    assert!(taken(&lab, "told").contains("is 1 s old") || report["ok"] == false);
+    assert_eq!(report["ok"], false, "{old}");
+    assert!(taken(&lab, "told").contains("and may be 0 s old"));
 
     // A repository that is gone.
     fs::rename(lab.path("potluck/state/backups"), lab.path("elsewhere")).unwrap();
@@ -279,7 +301,11 @@ fn a_monitor_by_cron_tells_of_a_run_that_did_not_happen() {
     assert_eq!(gone.code, 1, "{gone}");
     assert!(gone.stdout.contains("the repository has no backup of it, although 20"), "{gone}");
     fs::create_dir_all(lab.path("potluck/state/backups/one")).unwrap();
-    fs::rename(lab.path("elsewhere/one/repository"), lab.path("potluck/state/backups/one/repository")).unwrap();
+    fs::rename(
+        lab.path("elsewhere/one/repository"),
+        lab.path("potluck/state/backups/one/repository"),
+    )
+    .unwrap();
     lab.write("potluck/state/backups/one/password", "wrong\n");
     let wrong = lab.run(&["backup", "status"]);
     assert_eq!(wrong.code, 1, "{wrong}");
@@ -296,7 +322,7 @@ fn a_backup_by_hand_that_fails_is_known_to_the_monitor() {
     assert_eq!(lab.run(&["backup", "create", "one.example"]).code, 1);
     let status = lab.run(&["backup", "status"]);
     assert_eq!(status.code, 1, "{status}");
-    assert!(status.stdout.contains("the last attempt, 0 s ago, failed: cannot reach") || status.stdout.contains("ago, failed: cannot reach"), "{status}");
+    assert!(status.stdout.contains(" ago, failed: cannot reach"), "{status}");
 }
 
 const TWO_SERVICES: &str = r#"
@@ -321,7 +347,9 @@ async fn an_app_whose_dump_fails_keeps_the_other_from_nothing() {
     tells(&lab, &monitor);
     let mut apps = Vec::new();
     let mut cleanups = Vec::new();
-    for (recipe, take) in [("sound", "cat /content/rows"), ("broken", "echo half; echo no table >&2; exit 3")] {
+    for (recipe, take) in
+        [("sound", "cat /content/rows"), ("broken", "echo half; echo no table >&2; exit 3")]
+    {
         let (domain, stack) = operator::domain("nightly");
         cleanups.push(Cleanup::new(&stack));
         let item = BackupItem::Dump {
@@ -331,11 +359,21 @@ async fn an_app_whose_dump_fails_keeps_the_other_from_nothing() {
             put_back: shell("cat >/content/rows"),
         };
         lab.write(&format!("{recipe}/recipe.yml"), "plugins:\n  - name: guest\n    component: guest.wasm\n    grants:\n      - exec: app\n");
-        fs::write(lab.path(&format!("{recipe}/guest.wasm")), guests::talking_backup(&[item])).unwrap();
+        fs::write(lab.path(&format!("{recipe}/guest.wasm")), guests::talking_backup(&[item]))
+            .unwrap();
         operator::app(&lab, recipe, &TWO_SERVICES.replace("BUSYBOX", BUSYBOX), "", &domain);
         let deployed = lab.run(&["app", "deploy", &domain, "--yes", "--grant", "guest exec: app"]);
         operator::good(&deployed);
-        operator::good(&lab.run(&["app", "run", &domain, "app", "--", "sh", "-c", "echo rows >/content/rows"]));
+        operator::good(&lab.run(&[
+            "app",
+            "run",
+            &domain,
+            "app",
+            "--",
+            "sh",
+            "-c",
+            "echo rows >/content/rows",
+        ]));
         apps.push(domain);
     }
     let [sound, broken] = &apps[..] else { unreachable!() };
@@ -347,7 +385,11 @@ async fn an_app_whose_dump_fails_keeps_the_other_from_nothing() {
         report["apps"].as_array().unwrap().iter().find(|row| row["app"] == **app).unwrap().clone()
     };
     assert_eq!(of(sound)["outcome"], "backed-up", "{night}");
-    assert_eq!((&of(broken)["outcome"], &of(broken)["tries"]), (&"failed".into(), &1.into()), "{night}");
+    assert_eq!(
+        (&of(broken)["outcome"], &of(broken)["tries"]),
+        (&"failed".into(), &1.into()),
+        "{night}"
+    );
     let error = of(broken)["error"].as_str().unwrap().to_owned();
     assert!(error.contains("exit code 3") && error.contains("no table"), "{night}");
     let heard = monitor.heard();
@@ -356,18 +398,26 @@ async fn an_app_whose_dump_fails_keeps_the_other_from_nothing() {
     assert_eq!(metric(&lab, "potluck_backup_last_status", broken), Some(2.0));
     assert_eq!(metric(&lab, "potluck_backup_last_status", sound), Some(0.0));
     assert!(taken(&lab, "told").contains("no table"));
-    assert_eq!(lab.json(&["backup", "snapshots", broken, "--all", "--json"]), serde_json::json!([]));
+    assert_eq!(
+        lab.json(&["backup", "snapshots", broken, "--all", "--json"]),
+        serde_json::json!([])
+    );
 
     let status = lab.run(&["backup", "status", "--json"]);
     assert_eq!(status.code, 1, "{status}");
     assert_eq!(json(&status)["apps"][0]["app"], **broken, "{status}");
 
-    operator::good(&lab.run(&["app", "run", sound, "app", "--", "sh", "-c", "echo lost >/content/rows"]));
+    operator::good(&lab.run(&[
+        "app",
+        "run",
+        sound,
+        "app",
+        "--",
+        "sh",
+        "-c",
+        "echo lost >/content/rows",
+    ]));
     operator::good(&lab.run(&["backup", "restore", sound, "--yes"]));
     let back = lab.run(&["app", "run", sound, "app", "--", "cat", "/content/rows"]);
     assert_eq!(back.stdout, "rows\n", "{back}");
-    eventually("the app to run", async || {
-        lab.run(&["app", "errors", sound]).code.eq(&0).then_some(())
-    })
-    .await;
 }

@@ -104,7 +104,16 @@ fn what_somebody_else_wrote_is_left_alone() {
     // The schedule of another folder.
     fs::remove_file(lab.path("units/potluck-backup.timer")).unwrap();
     assert_eq!(schedule(&lab, "install", &args).code, 0);
-    let other = lab.run(&["--potluck-dir", "other", "backup", "schedule", "install", "--systemd", "--into", "units"]);
+    let other = lab.run(&[
+        "--potluck-dir",
+        "other",
+        "backup",
+        "schedule",
+        "install",
+        "--systemd",
+        "--into",
+        "units",
+    ]);
     assert_eq!(other.code, 1, "{other}");
     assert!(other.stderr.contains("is the schedule of another folder"), "{other}");
 }
@@ -117,7 +126,10 @@ fn what_cannot_be_scheduled_is_refused_plainly() {
         (&["30 25 * * *"], "hour: `25` is not a number from 0 to 23"),
         (&["0 0 30 2 *"], "names no time in the next years"),
         (&["--systemd", "--time-zone", "Mars/Olympus"], "is not a time zone"),
-        (&["--cron", "--time-zone", "Pacific/Kiritimati"], "cron reads times in the time zone of this machine"),
+        (
+            &["--cron", "--time-zone", "Pacific/Kiritimati"],
+            "cron reads times in the time zone of this machine",
+        ),
         (&["--", "--job", "4"], "does not take these arguments"),
         (&["--", "--jitter", "4"], "write it before `--`"),
     ] {
@@ -135,12 +147,19 @@ fn systemd_takes_what_is_written_for_it() {
     let folder = lab.path("a 100% $odd \"dir").display().to_string();
     for (name, more) in [("nightly", &["0 1 13 * fri"][..]), ("look", &["@hourly", "--status"])] {
         let run = lab.run(
-            &[&["--potluck-dir", &folder, "backup", "schedule", "install"], more, &["--systemd", "--into", "units", "--name", name]].concat(),
+            &[
+                &["--potluck-dir", &folder, "backup", "schedule", "install"],
+                more,
+                &["--systemd", "--into", "units", "--name", name],
+            ]
+            .concat(),
         );
         assert_eq!(run.code, 0, "{run}");
         for unit in ["timer", "service"] {
             let unit = lab.path(&format!("units/{name}.{unit}")).display().to_string();
-            let Some(verified) = tool("systemd-analyze", &["verify", "--man=no", &unit]) else { return };
+            let Some(verified) = tool("systemd-analyze", &["verify", "--man=no", &unit]) else {
+                return;
+            };
             let said = said(&verified);
             let about_ours = said.lines().filter(|line| line.contains(name)).collect::<Vec<_>>();
             assert!(about_ours.is_empty(), "{unit}: {said}");
@@ -152,7 +171,15 @@ fn systemd_takes_what_is_written_for_it() {
 #[test]
 fn systemd_reads_a_schedule_as_cron_does() {
     let lab = Lab::new();
-    for when in ["30 3 * * *", "*/20 8-18 * * mon-fri", "0 1 1,15 * *", "5 4 * 2-11/3 *", "0 3 * * 7", "@monthly", "15 2 29 feb *"] {
+    for when in [
+        "30 3 * * *",
+        "*/20 8-18 * * mon-fri",
+        "0 1 1,15 * *",
+        "5 4 * 2-11/3 *",
+        "0 3 * * 7",
+        "@monthly",
+        "15 2 29 feb *",
+    ] {
         let args = [when, "--systemd", "--time-zone", "America/New_York", "--json"];
         let shown = schedule(&lab, "show", &args);
         assert_eq!(shown.code, 0, "{shown}");
@@ -184,7 +211,10 @@ fn a_crontab_keeps_what_else_is_in_it() {
     }
     let lab = Lab::new();
     let tab = lab.path("tab").display().to_string();
-    lab.write("bin/crontab", &format!("#!/bin/sh\ncase $1 in -l) cat {tab} ;; -) cat >{tab} ;; esac\n"));
+    lab.write(
+        "bin/crontab",
+        &format!("#!/bin/sh\ncase $1 in -l) cat {tab} ;; -) cat >{tab} ;; esac\n"),
+    );
     fs::set_permissions(lab.path("bin/crontab"), fs::Permissions::from_mode(0o755)).unwrap();
     lab.write("tab", "MAILTO=me\n0 1 * * * other");
     let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
@@ -196,7 +226,10 @@ fn a_crontab_keeps_what_else_is_in_it() {
         run(&["backup", "schedule", "install", when, "--cron"]);
     }
     let text = fs::read_to_string(lab.path("tab")).unwrap();
-    assert!(text.starts_with("MAILTO=me\n0 1 * * * other\n# potluck schedule potluck-backup\n"), "{text}");
+    assert!(
+        text.starts_with("MAILTO=me\n0 1 * * * other\n# potluck schedule potluck-backup\n"),
+        "{text}"
+    );
     assert!(text.contains("\n45 3 * * * POTLUCK_DIR=") && !text.contains("\n30 3"), "{text}");
     run(&["backup", "schedule", "rm", "potluck-backup"]);
     assert_eq!(fs::read_to_string(lab.path("tab")).unwrap(), "MAILTO=me\n0 1 * * * other\n");
@@ -225,7 +258,20 @@ async fn cron_carries_it_out() {
     done(&lab, &["app", "new", "./tiny", "--domain", "one.example", "--server", "one"]);
     done(&lab, &["app", "deploy", "one.example", "--no-input"]);
     let name = format!("potluck-test-{}", std::process::id());
-    done(&lab, &["backup", "schedule", "install", "* * * * *", "--cron", "--jitter", "0s", "--name", &name]);
+    done(
+        &lab,
+        &[
+            "backup",
+            "schedule",
+            "install",
+            "* * * * *",
+            "--cron",
+            "--jitter",
+            "0s",
+            "--name",
+            &name,
+        ],
+    );
     struct Remove(String);
     impl Drop for Remove {
         fn drop(&mut self) {

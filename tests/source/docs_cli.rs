@@ -148,8 +148,15 @@ const COMMANDS: &[(&str, Types)] = &[
 ];
 
 /// Rows without fields of their own: another's, or whatever a file says.
-const WITHOUT: &[&str] =
-    &["backup schedule show", "stack lint", "stack ps", "app config", "app rollback", "stack config", "plugin run"];
+const WITHOUT: &[&str] = &[
+    "backup schedule show",
+    "stack lint",
+    "stack ps",
+    "app config",
+    "app rollback",
+    "stack config",
+    "plugin run",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
