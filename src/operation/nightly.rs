@@ -95,9 +95,8 @@ async fn trying(
     options: &Options,
     tries: &mut u32,
 ) -> Result<SetReport, Error> {
-    let claiming = async {
-        Ok(claim(&context.home, entry, DOING, patience.lock_wait).await.map_err(Error::Home)?)
-    };
+    let claiming =
+        async { claim(&context.home, entry, DOING, patience.lock_wait).await.map_err(Error::Home) };
     let guard = unless_cancelled(&options.cancel, LEFT, claiming).await?;
     let mut pause = patience.pause;
     loop {
@@ -110,7 +109,10 @@ async fn trying(
             Err(error) if *tries <= patience.retries && may_pass(&error) => {
                 let seconds = pause.as_secs();
                 context.progress.warn(format!("{error}; trying again in {seconds} s"));
-                let sleeping = async { Ok(tokio::time::sleep(pause).await) };
+                let sleeping = async {
+                    tokio::time::sleep(pause).await;
+                    Ok(())
+                };
                 unless_cancelled(&options.cancel, LEFT, sleeping).await?;
                 pause *= 2;
             }

@@ -7,6 +7,7 @@ mod races;
 mod removal;
 mod restic;
 mod simulated;
+mod week;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -90,7 +90,7 @@ const COMMANDS: &[(&str, Types)] = &[
         "backup schedule install",
         &[
             ("cli/backup/schedule/planned.rs", "Planned"),
-            ("cli/backup/schedule/planned.rs", "PlannedFile"),
+            ("cli/backup/schedule/places.rs", "PlannedFile"),
         ],
     ),
     ("backup schedule ls", &[("cli/backup/schedule/ls.rs", "Row")]),

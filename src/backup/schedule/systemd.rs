@@ -3,7 +3,7 @@
 
 use super::{Error, Schedule, calendar::on_calendar, mark, text};
 
-/// The service: runs once, and is the only thing that is told to end.
+/// The service: runs once; only potluck itself gets the signal to end.
 ///
 /// # Errors
 /// [`Error::Path`].
@@ -29,7 +29,7 @@ After=network-online.target docker.service
 [Service]
 Type=oneshot
 {environment}ExecStart={}
-# A backup takes as long as it takes, and ends in a clean state when it is told to.
+# A backup takes as long as it takes, and ends in a clean state on SIGTERM.
 TimeoutStartSec=infinity
 TimeoutStopSec=5min
 KillMode=mixed

@@ -43,6 +43,14 @@ pub enum Manager {
     User,
 }
 
+/// What is to be written.
+#[derive(Debug, Serialize)]
+pub struct PlannedFile {
+    /// None for the user's crontab.
+    pub path: Option<PathBuf>,
+    pub content: String,
+}
+
 /// A schedule that exists.
 pub struct Installed {
     pub mark: Mark,
@@ -204,11 +212,7 @@ pub fn require_free(place: &Place, name: &str, folder: &Path) -> Result<(), Fail
 ///
 /// # Errors
 /// If it cannot be written, or systemd does not take it.
-pub fn write(
-    place: &Place,
-    name: &str,
-    files: &[super::planned::PlannedFile],
-) -> Result<(), Failure> {
+pub fn write(place: &Place, name: &str, files: &[PlannedFile]) -> Result<(), Failure> {
     for file in files {
         match &file.path {
             Some(path) => {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     super::{run, status},
-    places::{Kind, Place},
+    places::{Kind, Place, PlannedFile},
 };
 use crate::{
     backup::schedule::{Error, Expression, Schedule, calendar, cron, systemd},
@@ -86,13 +86,6 @@ pub struct Planned {
     pub files: Vec<PlannedFile>,
     #[serde(skip)]
     pub place: Place,
-}
-
-#[derive(Debug, Serialize)]
-pub struct PlannedFile {
-    /// None for the user's crontab.
-    pub path: Option<PathBuf>,
-    pub content: String,
 }
 
 impl Planned {
