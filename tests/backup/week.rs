@@ -192,11 +192,9 @@ impl Fleet {
             let killer = faults.iter().enumerate().filter(|(_, it)| matches!(it, Fault::Killed(_)));
             let (at, fault) = killer.clone().nth(kills - 1).unwrap();
             self.set(at as u64, *fault, false);
-            assert_eq!(
-                monitor.paths(),
-                ["/check/start"],
-                "a run that was killed says nothing more"
-            );
+            // It says nothing more, and perhaps not even that.
+            let paths = monitor.paths();
+            assert!(paths.iter().all(|path| path == "/check/start"), "{paths:?}");
             ended = self.lab.run(&run);
         }
         let wrong: BTreeSet<String> =

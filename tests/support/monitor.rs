@@ -35,7 +35,8 @@ impl Monitor {
                 let (mut head, mut length) = (Vec::new(), 0);
                 loop {
                     let mut line = String::new();
-                    reader.read_line(&mut line).unwrap();
+                    // One that is killed may hang up at any time.
+                    reader.read_line(&mut line).unwrap_or_default();
                     if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
                         length = value.trim().parse().unwrap();
                     }
@@ -45,12 +46,14 @@ impl Monitor {
                     head.push(line);
                 }
                 let mut body = vec![0; length];
-                reader.read_exact(&mut body).unwrap();
+                if head.is_empty() || reader.read_exact(&mut body).is_err() {
+                    continue;
+                }
                 let path = head[0].split(' ').nth(1).unwrap().replace(CAPABILITY, "check");
                 hearing.lock().unwrap().push((path, String::from_utf8(body).unwrap()));
                 let answer =
                     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+                let _ = reader.get_mut().write_all(answer.as_bytes());
             }
         });
         Monitor { url, heard }

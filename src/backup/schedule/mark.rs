@@ -81,7 +81,7 @@ mod tests {
             zone: "UTC".into(),
             jitter: 900,
             arguments: ["backup", "run"].map(String::from).into(),
-            about: "Backs up",
+            about: "Backups",
             program: "/usr/bin/potluck".into(),
             folder: "/srv/a b".into(),
             path: "/usr/bin:/bin".into(),

@@ -28,7 +28,7 @@ pub struct Schedule {
     pub jitter: u64,
     /// What is run: `backup run`, with its arguments.
     pub arguments: Vec<String>,
-    /// What it is for, in a few words.
+    /// What it does, before "of the apps in …".
     pub about: &'static str,
     /// potluck itself.
     pub program: PathBuf,

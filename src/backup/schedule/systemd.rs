@@ -22,7 +22,7 @@ pub fn service(schedule: &Schedule) -> Result<String, Error> {
     Ok(format!(
         "{}
 [Unit]
-Description={about}, of the apps in {}
+Description={about} of the apps in {}
 Wants=network-online.target
 After=network-online.target docker.service
 
@@ -52,7 +52,7 @@ pub fn timer(schedule: &Schedule) -> Result<String, Error> {
     Ok(format!(
         "{}
 [Unit]
-Description={about}, of the apps in {}
+Description={about} of the apps in {}
 
 [Timer]
 {calendar}RandomizedDelaySec={jitter}

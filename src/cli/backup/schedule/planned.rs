@@ -122,7 +122,7 @@ impl Planned {
             zone: zone.clone(),
             jitter: jitter.as_secs(),
             arguments: arguments(args, has_notify)?,
-            about: if args.status { "Looks after the backups" } else { "Backs up" },
+            about: if args.status { "Look at the backups" } else { "Backups" },
             program: env::current_exe()
                 .map_err(|error| Failure::io("the place of potluck itself is unknown", &error))?,
             folder: home.root().to_owned(),
