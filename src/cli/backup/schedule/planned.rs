@@ -175,15 +175,22 @@ fn arguments(args: &ScheduleArgs, has_notify: bool) -> Result<Vec<String>, Failu
         return Err(Failure::usage("--jitter is the schedule's").hint("write it before `--`"));
     }
     let command = clap::Command::new("potluck");
-    let (verb, command) = match args.status {
-        true => ("status", <status::Args as Args>::augment_args(command)),
-        false => ("run", <run::Args as Args>::augment_args(command)),
+    let (verb, command, help) = match args.status {
+        true => (
+            "status",
+            <status::Args as Args>::augment_args(command),
+            "`potluck backup status --help` lists them",
+        ),
+        false => (
+            "run",
+            <run::Args as Args>::augment_args(command),
+            "`potluck backup run --help` lists them",
+        ),
     };
     let given = std::iter::once("potluck").chain(args.arguments.iter().map(String::as_str));
     command.try_get_matches_from(given).map_err(|error| {
         let said = error.kind().to_string();
-        Failure::usage(format!("`backup {verb}` does not take these arguments: {said}"))
-            .hint(format!("`potluck backup {verb} --help` lists them"))
+        Failure::usage(format!("`backup {verb}` does not take these arguments: {said}")).hint(help)
     })?;
     let mut arguments = vec!["backup".to_owned(), verb.to_owned()];
     if args.status && has_notify && !args.arguments.iter().any(|it| it == "--notify") {
