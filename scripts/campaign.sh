@@ -56,7 +56,16 @@ upgrade() {
     cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 2
 }
 
-names="generated fuzz crowded crash upgrade"
+# Nights of a fleet with faults by chance: each is said, and no success is false.
+week() {
+    have restic || "$root/scripts/setup.sh" test || true
+    export POTLUCK_WEEK_SERVERS="${POTLUCK_WEEK_SERVERS:-20}" POTLUCK_WEEK_APPS="${POTLUCK_WEEK_APPS:-10}"
+    export POTLUCK_WEEK_NIGHTS="${POTLUCK_WEEK_NIGHTS:-7}" POTLUCK_SEED="${POTLUCK_SEED:-$(date +%s)}"
+    say "week: $POTLUCK_WEEK_NIGHTS nights from the seed $POTLUCK_SEED"
+    cargo test --locked --test backup week:: -- --nocapture
+}
+
+names="generated fuzz crowded crash upgrade week"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

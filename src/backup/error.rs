@@ -44,6 +44,9 @@ pub enum Error {
     /// cannot be reached.
     #[error("{app} is not deployed and never was, so it has nothing to back up yet")]
     NothingYet { app: String },
+    /// As after its swarm was made anew.
+    #[error("{app} is unknown to its server, although there are backups of it")]
+    Forgotten { app: String },
     #[error("there is no restic repository at {repository}")]
     NoRepository {
         repository: String,
@@ -335,6 +338,10 @@ impl Hint for Error {
             Error::AfterBackup { source, .. } => source.hint(),
             Error::NotSaved(not_saved) => Some(not_saved.hint()),
             Error::NothingYet { app } => Some(format!("run `potluck app deploy {app}` first")),
+            Error::Forgotten { app } => Some(format!(
+                "if its swarm was made anew, `potluck backup restore {app}` brings it back; \
+                 `potluck app rm {app}` removes it from this folder for good"
+            )),
             Error::NotStarted { app, .. } => {
                 Some(format!("start them with `potluck app deploy {app}`"))
             }

@@ -36,6 +36,14 @@ pub(crate) fn known(
     Ok(held.filter(|held| held == repository.as_bytes()).map(|_| path))
 }
 
+/// Whether a set of the app was ever stored from this folder, in whichever repository.
+///
+/// # Errors
+/// [`Error::Home`].
+pub(crate) fn was_backed_up(context: &Context, app: &AppEntry) -> Result<bool, Error> {
+    Ok(read_state(&path(context, app))?.is_some())
+}
+
 fn path(context: &Context, app: &AppEntry) -> PathBuf {
     let folder = context.home.state().join("backed-up").join(app.server.as_str());
     folder.join(app.name.as_str())

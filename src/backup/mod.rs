@@ -11,11 +11,13 @@
 
 mod error;
 pub(crate) mod known;
+pub mod nightly;
 pub(crate) mod options;
 pub(crate) mod recent;
 pub mod repository;
 pub mod restic;
 pub(crate) mod restore;
+pub mod schedule;
 pub mod set;
 pub(crate) mod stopped;
 pub mod volume;

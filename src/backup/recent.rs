@@ -205,7 +205,7 @@ impl fmt::Display for NotSaved {
 }
 
 /// `5 d 3 h`, `2 h`, `40 s`: the two largest units.
-fn shown(time: Duration) -> String {
+pub(crate) fn shown(time: Duration) -> String {
     let seconds = time.as_secs();
     let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
     let first = units.iter().position(|(_, size)| seconds >= *size).unwrap_or(3);

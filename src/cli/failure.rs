@@ -218,6 +218,7 @@ macro_rules! failures_of {
 }
 
 failures_of!(
+    crate::backup::schedule::Error,
     crate::engine::Error,
     crate::engine::docker_config::Error,
     crate::home::grant::InvalidGrant,
@@ -232,7 +233,7 @@ failures_of!(
 impl From<crate::home::Error> for Failure {
     fn from(error: crate::home::Error) -> Self {
         let exit = match error {
-            crate::home::Error::Locked { .. } => Exit::LOCKED,
+            crate::home::Error::Locked { .. } | crate::home::Error::Running { .. } => Exit::LOCKED,
             _ => Exit::FAILED,
         };
         let failure = Failure::of(&error).exit(exit);

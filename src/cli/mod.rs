@@ -24,6 +24,7 @@ mod prompt;
 mod recipe;
 mod server;
 mod session;
+mod side_by_side;
 mod stack;
 mod style;
 mod table;

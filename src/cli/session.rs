@@ -132,15 +132,7 @@ impl Session {
         doing: &str,
         lock: &LockArg,
     ) -> Result<AppGuard, Failure> {
-        let ending = Instant::now() + lock.lock_wait;
-        loop {
-            match home.guard_app(app, doing) {
-                Err(crate::home::Error::Locked { .. }) if Instant::now() < ending => {
-                    tokio::time::sleep(BETWEEN_TRIES).await;
-                }
-                claimed => return Ok(claimed?),
-            }
-        }
+        Ok(operation::claim(home, app, doing, lock.lock_wait).await?)
     }
 
     /// docker's configuration on this machine. It is optional for a

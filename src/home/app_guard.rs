@@ -1,30 +1,20 @@
 //! Ensures that only one command at a time changes an app, among those that share this
 //! folder on this machine. Between two machines, only the swarm's version numbers protect.
 
-use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::Write,
-    os::unix::fs::MetadataExt,
-    path::Path,
+use std::{fs, os::unix::fs::MetadataExt};
+
+use super::{
+    AppEntry, Error, Home,
+    held::{Held, NotHeld},
 };
-
-use jiff::Timestamp;
-
-use super::{AppEntry, Error, Holder, Home};
-use crate::bounded;
-
-/// Bytes of what a holder writes of itself.
-const LONGEST: u64 = 4096;
-/// Bytes that it fills at least, with blanks: written over those of the holder before,
-/// because shortening a file first makes the command wait for the file system.
-const FILLED: usize = 256;
 
 /// Proof that this process may change an app. Released when dropped, and when the
 /// process ends, however it ends.
 #[derive(Debug)]
 pub struct AppGuard {
     app: AppEntry,
-    file: File,
+    /// Lets go when dropped.
+    _held: Held,
     place: Option<String>,
 }
 
@@ -42,15 +32,6 @@ impl AppGuard {
     }
 }
 
-impl Drop for AppGuard {
-    /// A program that is being started at this moment has a copy of the file until it runs:
-    /// to close ours would not let go.
-    fn drop(&mut self) {
-        // Where this fails, closing the file lets go.
-        let _ = self.file.unlock();
-    }
-}
-
 impl Home {
     /// Claims the app for this process without waiting; `doing` is shown to others that find
     /// it taken: `a deploy`, `a backup`.
@@ -58,58 +39,29 @@ impl Home {
     /// # Errors
     /// [`Error::Locked`] while another command holds it.
     pub fn guard_app(&self, app: &AppEntry, doing: &str) -> Result<AppGuard, Error> {
-        let folder = self.state().join("locks").join(app.server.as_str());
-        let path = folder.join(app.name.as_str());
-        let failed = |action, source| Error::Io { action, path: path.clone(), source };
-        fs::create_dir_all(&folder).map_err(|e| failed("creating the folder of", e))?;
-        // What the holder wrote stays until it is ours.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|e| failed("opening", e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked { app: app.name.clone(), holder: holder(&path) });
+        let path = self.state().join("locks").join(app.server.as_str()).join(app.name.as_str());
+        match Held::claim(&path, doing) {
+            Ok(held) => {
+                let place = place(&held);
+                Ok(AppGuard { app: app.clone(), _held: held, place })
             }
-            Err(TryLockError::Error(source)) => return Err(failed("locking", source)),
+            Err(NotHeld::Taken(holder)) => Err(Error::Locked { app: app.name.clone(), holder }),
+            Err(NotHeld::Failed(action, source)) => Err(Error::Io { action, path, source }),
         }
-        let holder =
-            Holder { doing: doing.to_owned(), pid: std::process::id(), since: Timestamp::now() };
-        let text = serde_json::to_string(&holder).map_err(|e| failed("writing", e.into()))?;
-        let text = format!("{text:<FILLED$}");
-        let mut write = || {
-            file.write_all(text.as_bytes())?;
-            match file.metadata()?.len() > text.len() as u64 {
-                true => file.set_len(text.len() as u64),
-                false => Ok(()),
-            }
-        };
-        write().map_err(|e| failed("writing", e))?;
-        let place = place(&file);
-        Ok(AppGuard { app: app.clone(), file, place })
     }
 }
 
 /// The lock file by its inode, and this boot of this machine by Linux's random id.
-fn place(file: &File) -> Option<String> {
+fn place(held: &Held) -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let about = file.metadata().ok()?;
+    let about = held.file().metadata().ok()?;
     Some(format!("{}:{:x}:{:x}", boot.trim(), about.dev(), about.ino()))
-}
-
-/// None if it has not written that yet, or is an older potluck.
-fn holder(path: &Path) -> Option<Holder> {
-    let text = bounded::read(File::open(path).ok()?, LONGEST).ok()?;
-    serde_json::from_slice(&text).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::held::{FILLED, holder};
 
     #[test]
     fn what_the_holder_before_wrote_is_gone() {
@@ -134,7 +86,7 @@ mod tests {
         let entry =
             AppEntry { name: "a.example".parse().unwrap(), server: "here".parse().unwrap() };
         let held = home.guard_app(&entry, "a backup").unwrap();
-        let childs = held.file.try_clone().unwrap();
+        let childs = held._held.file().try_clone().unwrap();
         drop(held);
         home.guard_app(&entry, "a deploy").unwrap();
         drop(childs);

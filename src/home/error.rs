@@ -49,6 +49,10 @@ pub enum Error {
     #[error("{app}: {}", .holder.as_ref().map_or_else(
         || "another potluck command is changing it".to_owned(), ToString::to_string))]
     Locked { app: AppName, holder: Option<Holder> },
+    /// `backup run` runs already. Exit code 5.
+    #[error("{}", .holder.as_ref().map_or_else(
+        || "another backup run has not ended".to_owned(), ToString::to_string))]
+    Running { holder: Option<Holder> },
     #[error("{path} is in use by another potluck", path = .path.display())]
     Busy { path: PathBuf },
     #[error("{0}")]
@@ -102,6 +106,10 @@ impl Hint for Error {
                 Some(format!("did you mean `{name}`?"))
             }
             Error::Locked { .. } => Some("wait until it has ended, then try again".into()),
+            Error::Running { .. } => Some(
+                "wait until it has ended; `potluck backup status` shows how old the backups are"
+                    .into(),
+            ),
             Error::UnknownApp { nearest: None, .. } => {
                 Some("`potluck app ls` lists the apps".into())
             }

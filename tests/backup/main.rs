@@ -2,10 +2,12 @@
 
 mod app;
 mod damaged;
+mod nightly;
 mod races;
 mod removal;
 mod restic;
 mod simulated;
+mod week;
 
 #[path = "../support/mod.rs"]
 mod support;

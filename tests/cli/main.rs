@@ -12,6 +12,7 @@ mod locks;
 mod plan;
 mod plugin;
 mod plugin_run;
+mod schedule;
 mod secrets;
 mod terminal;
 mod usage;

@@ -76,6 +76,24 @@ const COMMANDS: &[(&str, Types)] = &[
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
     ("backup restore", &[("operation/restore/mod.rs", "RestoreReport")]),
+    ("backup run", &[("backup/nightly/report.rs", "Report"), ("backup/nightly/row.rs", "Row")]),
+    (
+        "backup status",
+        &[
+            ("cli/backup/status.rs", "Report"),
+            ("backup/nightly/verdict.rs", "Verdict"),
+            ("backup/nightly/verdict.rs", "Finding"),
+            ("backup/nightly/record.rs", "Attempt"),
+        ],
+    ),
+    (
+        "backup schedule install",
+        &[
+            ("cli/backup/schedule/planned.rs", "Planned"),
+            ("cli/backup/schedule/places.rs", "PlannedFile"),
+        ],
+    ),
+    ("backup schedule ls", &[("cli/backup/schedule/ls.rs", "Row")]),
     (
         "app history",
         &[
@@ -130,8 +148,15 @@ const COMMANDS: &[(&str, Types)] = &[
 ];
 
 /// Rows without fields of their own: another's, or whatever a file says.
-const WITHOUT: &[&str] =
-    &["stack lint", "stack ps", "app config", "app rollback", "stack config", "plugin run"];
+const WITHOUT: &[&str] = &[
+    "backup schedule show",
+    "stack lint",
+    "stack ps",
+    "app config",
+    "app rollback",
+    "stack config",
+    "plugin run",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

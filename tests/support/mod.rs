@@ -6,6 +6,7 @@ pub mod backup;
 pub mod cli;
 pub mod common;
 pub mod hostile;
+pub mod monitor;
 pub mod nodes;
 pub mod operator;
 pub mod std_guests;

@@ -49,8 +49,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = super::options();
     let report = wait_cancelling(&options.cancel, async {
-        let app = app::load_deployed(&operating.context, &entry).await?;
-        Ok(operation::back_up(&operating.context, &guard, &app, &options).await?)
+        let context = &operating.context;
+        let work = async {
+            let app = app::load_deployed(context, &entry).await?;
+            operation::back_up(context, &guard, &app, &options).await
+        };
+        Ok(operation::recorded(context, &entry, work).await?)
     })
     .map_err(|failure| answers.ended(failure))?;
     drop(operating);

@@ -11,7 +11,7 @@ use super::{
     target::{Recipes, Target},
 };
 use crate::{
-    app::{self, Consent, Downgrade, Takeover, Wish},
+    app,
     backup::Options,
     cli::{
         backup,
@@ -20,12 +20,11 @@ use crate::{
         grants::{Answers, PlanQuestion},
         prompt::{self, Enter},
         session::{Operating, Session, wait_cancelling},
+        side_by_side::{Named, Unasked, of_app, select},
         table::Table,
     },
     home::{AppEntry, Home},
     operation::{self, DeployReport},
-    progress::{Event, Sink},
-    rollout::Plan,
 };
 
 /// Apps that are upgraded at a time.
@@ -61,18 +60,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     }
     let home = session.home()?;
-    if let Some(server) = &args.server {
-        home.server(server)?;
-    }
-    let mut entries = home.apps()?;
-    entries.retain(|entry| {
-        let of_server = args.server.as_ref().is_none_or(|server| entry.server == *server);
-        let named = args.app.as_ref().is_none_or(|it| matches(it, entry.name.as_str()));
-        of_server && named
-    });
-    if entries.is_empty() {
-        return Err(Failure::new("no app fits").hint("`potluck app ls` lists them"));
-    }
+    let entries = select(&home, args.app.as_slice(), args.server.as_ref())?.apps;
     let mut rows = Vec::new();
     let mut due = Vec::new();
     let mut recipes = Recipes::default();
@@ -118,7 +106,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let all = async {
         let works = due.into_iter().map(|(entry, target, row)| {
             let name = entry.name.to_string();
-            APP.scope(name, one(args, session, &home, &operating, &options, entry, target, row))
+            of_app(name, one(args, session, &home, &operating, &options, entry, target, row))
         });
         Ok(stream::iter(works).buffer_unordered(AT_A_TIME).collect::<Vec<Row>>().await)
     };
@@ -211,83 +199,4 @@ fn show(session: &Session, rows: &[Row]) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Whether a name fits a pattern, in which `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, rest)) => name.strip_prefix(head).is_some_and(|name| {
-            let ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
-            ends.into_iter().any(|at| matches(rest, &name[at..]))
-        }),
-    }
-}
-
-/// Several questions at a time cannot be answered.
-struct Unasked;
-
-impl Consent for Unasked {
-    fn grants(&self, _: &Wish) -> bool {
-        false
-    }
-
-    fn downgrade(&self, _: &Downgrade) -> bool {
-        false
-    }
-
-    fn takeover(&self, _: &Takeover) -> bool {
-        false
-    }
-
-    fn plan(&self, _: &Plan) -> bool {
-        true
-    }
-}
-
-tokio::task_local! {
-    /// The app that is worked at.
-    static APP: String;
-}
-
-/// Says of which app something is.
-struct Named(Arc<dyn Sink>);
-
-impl Sink for Named {
-    fn event(&self, event: Event) {
-        let of = |text: String| APP.try_with(|app| format!("{app}: {text}")).unwrap_or(text);
-        self.0.event(match event {
-            Event::Step { name } => Event::Step { name: of(name) },
-            Event::Done { name, detail } => Event::Done { name: of(name), detail },
-            Event::Service { service, state } => Event::Service { service: of(service), state },
-            Event::Hook { plugin, level, message } => {
-                Event::Hook { plugin: of(plugin), level, message }
-            }
-            Event::Progress { step, done, total, unit } => {
-                Event::Progress { step: of(step), done, total, unit }
-            }
-            Event::Warning { message } => Event::Warning { message: of(message) },
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, name, fits) in [
-            ("*", "wiki.example.org", true),
-            ("*.example.org", "wiki.example.org", true),
-            ("wiki.*", "wiki.example.org", true),
-            ("w*.e*.org", "wiki.example.org", true),
-            ("*.example", "wiki.example.org", false),
-            ("wiki", "wiki.example.org", false),
-            ("*a*a", "aa", true),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
-        }
-    }
 }

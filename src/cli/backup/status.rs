@@ -1,0 +1,176 @@
+//! `potluck backup status`
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::run::is_excepted;
+use crate::{
+    backup::nightly::{
+        Facts, Kept, Record, Severity, Verdict, kept, notify,
+        verdict::{MAX_AGE, judge, sort},
+    },
+    cli::{
+        arguments::{JsonArg, duration},
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        session::{SERVERS_AT_A_TIME, Session, operator, wait_cancelling},
+        side_by_side::{Selection, select},
+    },
+    hint::Hint,
+    home::{AppEntry, NightlySettings, ServerName},
+};
+
+/// Show whether every app has a backup that is recent enough.
+///
+/// Looks at the repositories, and at what the last attempts came to: age and size of the
+/// newest complete backup, warnings, the last error. An app without a backup is wrong, also
+/// if nothing ever tried to make one. The worst is listed first. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck backup status
+  potluck backup status --max-age 26h --notify
+  potluck backup schedule install --status '0 9 * * *' --name potluck-status
+
+Exit codes: 0 everything is as it should be, or a warning; 1 something is wrong.
+
+JSON: {ok, apps, left_out}; an app is {app, server, severity, set, age_seconds, bytes,
+last_attempt, findings}, its severity `fine`, `warning` or `wrong`, the last attempt
+{ended, outcome, error, next} or null, a finding {code, severity, message, next}.")]
+pub struct Args {
+    /// Only these apps, by domain, or a pattern with `*`
+    #[arg(value_name = "APP")]
+    apps: Vec<String>,
+
+    /// Only on this server
+    #[arg(short, long, value_name = "NAME")]
+    server: Option<ServerName>,
+
+    /// How old the newest backup may be [default: `max-age` in backup.yml, else 26h]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_age: Option<Duration>,
+
+    /// Treat warnings as wrong
+    #[arg(long)]
+    strict: bool,
+
+    /// If something is wrong, tell those that `notify` in backup.yml names
+    #[arg(long)]
+    notify: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    /// The worst first.
+    apps: Vec<Verdict>,
+    /// Apps that the settings leave out.
+    left_out: Vec<String>,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    let settings = home.nightly()?;
+    if args.notify && settings.notify.is_none() {
+        return Err(Failure::usage("backup.yml names nobody to notify")
+            .hint("write `notify: {mail: [ADDRESS]}` into backup.yml in the operator's folder"));
+    }
+    let max_age = max_age(args, &settings)?;
+    let Selection { apps, unknown } = select(&home, &args.apps, args.server.as_ref())?;
+    if let Some(name) = unknown.first() {
+        return Err(Failure::new(format!("no app is called `{name}`"))
+            .hint("`potluck app ls` lists the apps"));
+    }
+    let (left_out, apps): (Vec<AppEntry>, Vec<AppEntry>) =
+        apps.into_iter().partition(|app| is_excepted(&settings, app));
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let options = super::options();
+    let mut servers: BTreeMap<&ServerName, &AppEntry> = BTreeMap::new();
+    for app in &apps {
+        servers.insert(&app.server, app);
+    }
+    let context = &operating.context;
+    let kept: BTreeMap<&ServerName, Result<Kept, (String, Option<String>)>> =
+        wait_cancelling(&options.cancel, async {
+            let options = &options;
+            let listings = servers.into_iter().map(|(server, app)| async move {
+                let kept = kept(context, app, options).await;
+                (server, kept.map_err(|error| (error.to_string(), error.hint())))
+            });
+            let found = stream::iter(listings).buffer_unordered(SERVERS_AT_A_TIME).collect().await;
+            match options.cancel.is_cancelled() {
+                true => Err(Failure::interrupted("")),
+                false => Ok(found),
+            }
+        })?;
+    let now = Timestamp::now();
+    let mut verdicts: Vec<Verdict> = apps
+        .iter()
+        .map(|app| {
+            let kept = kept.get(&app.server).expect("each server of an app was asked");
+            judge(Facts {
+                app: app.name.as_str(),
+                server: app.server.as_str(),
+                record: Record::read(&home, app).map_err(|error| error.to_string()),
+                sets: kept.as_ref().map(|kept| kept.of(app)).map_err(Clone::clone),
+                unreadable: kept.as_ref().ok().and_then(Kept::unreadable),
+                max_age,
+                now,
+            })
+        })
+        .collect();
+    sort(&mut verdicts);
+    let least = if args.strict { Severity::Warning } else { Severity::Wrong };
+    let wrong = verdicts.iter().filter(|verdict| verdict.severity >= least).count();
+    let report = Report {
+        ok: wrong == 0,
+        apps: verdicts,
+        left_out: left_out.iter().map(|app| app.name.to_string()).collect(),
+    };
+    drop(operating);
+    let summary = match wrong {
+        0 => format!("{} of {} apps are as they should be", report.apps.len(), report.apps.len()),
+        wrong => format!("something is wrong with {wrong} of {} apps", report.apps.len()),
+    };
+    if args.notify
+        && wrong > 0
+        && let Some(notify) = &settings.notify
+    {
+        let lines: Vec<String> = report.apps.iter().map(Verdict::line).collect();
+        let text = format!("{summary}.\n\n{}\n", lines.join("\n"));
+        let subject = format!("potluck on {}: {summary}", operator().host);
+        let telling = notify::tell(notify, &subject, &text, &options.environment);
+        for failed in wait_cancelling(&options.cancel, async { Ok(telling.await) })? {
+            session.ui.warn(failed);
+        }
+    }
+    session.report(&report, &args.json, |report| {
+        for verdict in &report.apps {
+            session.ui.out(verdict.line())?;
+        }
+        if !report.left_out.is_empty() {
+            let left_out = report.left_out.join(", ");
+            session.ui.say(format_args!("left out by backup.yml: {left_out}"));
+        }
+        session.ui.say(format_args!("{summary}."));
+        Ok(())
+    })?;
+    Ok(if wrong > 0 { Exit::FAILED } else { Exit::DONE })
+}
+
+fn max_age(args: &Args, settings: &NightlySettings) -> Result<Duration, Failure> {
+    match (args.max_age, &settings.max_age) {
+        (Some(given), _) => Ok(given),
+        (None, None) => Ok(MAX_AGE),
+        (None, Some(text)) => duration(text).map_err(|reason| {
+            Failure::new(format!("`max-age: {text}` in backup.yml is not a time")).hint(reason)
+        }),
+    }
+}

@@ -1,0 +1,128 @@
+//! Several apps at a time: which ones, that nobody is asked about any of them, and of which
+//! something is said.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::{
+    app::{Consent, Downgrade, Takeover, Wish},
+    home::{AppEntry, Home, ServerName},
+    progress::{Event, Sink},
+    rollout::Plan,
+};
+
+/// The apps that a command is about.
+pub struct Selection {
+    /// By server, then by name.
+    pub apps: Vec<AppEntry>,
+    /// Names and patterns that no app fits.
+    pub unknown: Vec<String>,
+}
+
+/// The apps of these names and patterns, of all where there are none.
+///
+/// # Errors
+/// For an unknown server, and where no app fits.
+pub fn select(
+    home: &Home,
+    names: &[String],
+    server: Option<&ServerName>,
+) -> Result<Selection, Failure> {
+    if let Some(server) = server {
+        home.server(server)?;
+    }
+    let mut apps = home.apps()?;
+    apps.retain(|app| server.is_none_or(|server| app.server == *server));
+    let fits = |name: &String, app: &AppEntry| matches(name, app.name.as_str());
+    let unknown: Vec<String> =
+        names.iter().filter(|name| !apps.iter().any(|app| fits(name, app))).cloned().collect();
+    apps.retain(|app| names.is_empty() || names.iter().any(|name| fits(name, app)));
+    if apps.is_empty() {
+        return Err(Failure::new("no app fits").hint("`potluck app ls` lists them"));
+    }
+    Ok(Selection { apps, unknown })
+}
+
+/// Whether a name fits a pattern, in which `*` stands for anything.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|name| {
+            let ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
+            ends.into_iter().any(|at| matches(rest, &name[at..]))
+        }),
+    }
+}
+
+/// Several questions at a time cannot be answered.
+pub struct Unasked;
+
+impl Consent for Unasked {
+    fn grants(&self, _: &Wish) -> bool {
+        false
+    }
+
+    fn downgrade(&self, _: &Downgrade) -> bool {
+        false
+    }
+
+    fn takeover(&self, _: &Takeover) -> bool {
+        false
+    }
+
+    fn plan(&self, _: &Plan) -> bool {
+        true
+    }
+}
+
+tokio::task_local! {
+    /// The app that is worked at.
+    static APP: String;
+}
+
+/// Work at an app, so that [`Named`] knows of which one something is said.
+pub async fn of_app<T>(app: String, work: impl Future<Output = T>) -> T {
+    APP.scope(app, work).await
+}
+
+/// Says of which app something is.
+pub struct Named(pub Arc<dyn Sink>);
+
+impl Sink for Named {
+    fn event(&self, event: Event) {
+        let of = |text: String| APP.try_with(|app| format!("{app}: {text}")).unwrap_or(text);
+        self.0.event(match event {
+            Event::Step { name } => Event::Step { name: of(name) },
+            Event::Done { name, detail } => Event::Done { name: of(name), detail },
+            Event::Service { service, state } => Event::Service { service: of(service), state },
+            Event::Hook { plugin, level, message } => {
+                Event::Hook { plugin: of(plugin), level, message }
+            }
+            Event::Progress { step, done, total, unit } => {
+                Event::Progress { step: of(step), done, total, unit }
+            }
+            Event::Warning { message } => Event::Warning { message: of(message) },
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, name, fits) in [
+            ("*", "wiki.example.org", true),
+            ("*.example.org", "wiki.example.org", true),
+            ("wiki.*", "wiki.example.org", true),
+            ("w*.e*.org", "wiki.example.org", true),
+            ("*.example", "wiki.example.org", false),
+            ("wiki", "wiki.example.org", false),
+            ("*a*a", "aa", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+}
