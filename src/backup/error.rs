@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::{
     recent::NotSaved,
     restic::Unreadable,
+    retention::Implausible,
     set::SetId,
     volume::{NoView, user::VolumeUser},
 };
@@ -84,6 +85,9 @@ pub enum Error {
     },
     #[error("the restic repository at {repository} cannot be written: {reason}")]
     ReadOnly { repository: String, reason: String },
+    /// The store takes additions only, as it should for whoever makes backups.
+    #[error("the repository at {repository} refuses to remove anything: {reason}")]
+    Refused { repository: String, reason: String },
     /// The stored data cannot be read.
     #[error("restic failed to {what}: the repository at {repository} is damaged: {}", line(.reason))]
     Damaged {
@@ -193,6 +197,14 @@ pub enum Error {
     #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
+    #[error("no backup of {app} was removed: {reason}")]
+    Implausible {
+        app: String,
+        #[source]
+        reason: Implausible,
+    },
+    #[error("the backup {set} was not removed: {why}")]
+    NotRemoved { set: SetId, why: NotRemoved },
     /// An app that is to be removed for good has data that no good backup holds.
     #[error("{0}")]
     NotSaved(Box<NotSaved>),
@@ -243,6 +255,17 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// Why a set is not removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRemoved {
+    #[error("it is the newest complete one")]
+    Newest,
+    #[error("it may be whole, because snapshot files of the repository cannot be read")]
+    MayBeWhole,
+    #[error("{}", line(&.reasons.join("; ")))]
+    Held { reasons: Vec<String> },
 }
 
 fn may_be_lost(app: &str, wanted: Option<&str>) -> String {
@@ -395,6 +418,20 @@ impl Hint for Error {
                  `{prune} ID…` removes one by the ids of its snapshots"
             )),
             Error::NoSpace { .. } => Some("free space there".into()),
+            Error::Refused { .. } => Some(
+                "it takes additions only: run `potluck backup forget` and `potluck backup prune` \
+                 where its credentials may remove files"
+                    .into(),
+            ),
+            Error::Implausible { app, .. } => Some(format!(
+                "look at `potluck backup snapshots {app}`; if all is well, add `--force`: what is \
+                 implausible is kept then, and counts for no rule"
+            )),
+            Error::NotRemoved { why: NotRemoved::Held { .. }, set } => Some(format!(
+                "`potluck backup hold APP {set} --release` ends a hold of the team; an upgrade holds \
+                 its backup for two weeks"
+            )),
+            Error::NotRemoved { .. } => Some("to remove it anyway, add `--force`".into()),
             Error::ReadOnly { .. } => {
                 Some("mount it for writing, or give this user the right to write there".into())
             }

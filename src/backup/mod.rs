@@ -12,17 +12,21 @@
 mod error;
 pub(crate) mod known;
 pub(crate) mod options;
+pub(crate) mod prune;
 pub(crate) mod recent;
 pub mod repository;
 pub mod restic;
 pub(crate) mod restore;
+pub mod results;
+pub mod retention;
 pub mod set;
 pub(crate) mod stopped;
 pub mod volume;
 pub(crate) mod warnings;
 
-pub use error::Error;
+pub use error::{Error, NotRemoved};
 pub use options::Options;
+pub use prune::{PruneReport, prune};
 pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
 pub use set::manifest::Manifest;

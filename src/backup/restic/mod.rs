@@ -56,6 +56,8 @@ use crate::{
 /// A list of snapshots that is longer than this is not read: 64 MiB are about
 /// a hundred thousand snapshots.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;
+/// What restic says to people while it works.
+const LONGEST_REPORT: usize = 4 * 1024 * 1024;
 /// For calls that a reachable store answers at once.
 const QUESTION: Duration = Duration::from_secs(120);
 /// `forget` and `init` write; a remote store may be slow.
@@ -226,6 +228,15 @@ impl Restic {
         arguments.push("--".into());
         arguments.extend(ids.iter().map(Into::into));
         self.answer("forget snapshots", &arguments, 1024 * 1024, CHANGE).await.map(drop)
+    }
+
+    /// Removes data that no snapshot needs; returns how much, in restic's words.
+    pub async fn prune(&self) -> Result<Option<String>, Error> {
+        let mut arguments: Vec<OsString> = vec!["prune".into()];
+        arguments.extend(self.patience());
+        // Of a large repository, it takes hours: no limit but the caller's.
+        let (said, _) = self.collect("prune", &arguments, LONGEST_REPORT).await?;
+        Ok(output::freed(&String::from_utf8_lossy(&said)))
     }
 
     /// Begins a backup whose data is streamed, as a file of this name.

@@ -81,9 +81,22 @@ impl Version {
     }
 }
 
+/// How much a prune removes, of `total prune:   12 blobs / 3.2 MiB`.
+pub(super) fn freed(said: &str) -> Option<String> {
+    let total = said.lines().find_map(|line| line.trim().strip_prefix("total prune:"))?;
+    Some(total.split_once('/')?.1.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_prune_frees_is_read() {
+        let said = "to delete:            5 blobs / 1.2 MiB\ntotal prune:         12 blobs / 3.212 MiB\nremaining:  1 blobs / 2 B\n";
+        assert_eq!(freed(said).as_deref(), Some("3.212 MiB"));
+        assert_eq!(freed("counting files in repo\n"), None);
+    }
 
     #[test]
     fn versions_are_read() {

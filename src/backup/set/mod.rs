@@ -8,6 +8,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod facts;
+pub(crate) mod judged;
 pub mod manifest;
 pub(crate) mod plan;
 pub mod proof;
