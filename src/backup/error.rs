@@ -10,7 +10,7 @@ use super::{
     recent::NotSaved,
     restic::Unreadable,
     retention::Implausible,
-    set::SetId,
+    set::{SetId, trust::Distrust},
     volume::{NoView, user::VolumeUser},
 };
 use crate::{hint::Hint, text::line};
@@ -218,6 +218,9 @@ pub enum Error {
     Incomplete { set: SetId, reason: String },
     #[error("the manifest of the backup {set} cannot be read: {reason}")]
     Manifest { set: SetId, reason: String },
+    /// Someone else than a machine of the team may have made it.
+    #[error("the backup {set} is not believed: {why}")]
+    Distrusted { set: SetId, why: Box<Distrust> },
     #[error("the backup {set} was taken of {found}, not of {app}")]
     OtherApp { set: SetId, found: String, app: String },
     /// The set has an item that the app in its current version cannot restore.
@@ -475,6 +478,15 @@ impl Hint for Error {
             Error::NoSet { .. } | Error::UnknownSet { .. } | Error::AmbiguousSet { .. } => {
                 Some("`potluck backup snapshots` lists the backups".into())
             }
+            Error::Distrusted { why, .. } => Some(match &**why {
+                Distrust::UnknownSigner(fingerprint) => format!(
+                    "if that is the fingerprint on your paper, pass `--signer {fingerprint}`; or get \
+                     the team's `signers` folder"
+                ),
+                _ => "restore another backup, which `potluck backup snapshots` lists; `--unsigned` \
+                      accepts this one anyway"
+                    .into(),
+            }),
             Error::Incomplete { .. } | Error::Manifest { .. } => {
                 Some("restore another backup; `potluck backup snapshots` lists them".into())
             }

@@ -31,5 +31,6 @@ pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
 pub use set::manifest::Manifest;
 pub use set::snapshots::{Listed, Sets, Which, snapshots};
+pub use set::trust::{Distrust, Trust};
 pub use set::{ItemKind, SetId, SetSummary};
 pub use volume::user::VolumeUser;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{error::Error, repository::Repository, restic::Restic};
+use super::{error::Error, repository::Repository, restic::Restic, set::trust::Trust};
 use crate::{
     app::{App, Context},
     engine::Engine,
@@ -29,6 +29,8 @@ pub struct Options {
     /// Dropping its future instead ends restic, too, but skips `after-backup` and leaves
     /// the incomplete set.
     pub cancel: CancellationToken,
+    /// Whose sets are read.
+    pub trust: Trust,
 }
 
 /// What to do if there is no password.

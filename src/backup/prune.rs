@@ -13,7 +13,7 @@ use super::{
     restic::LOCK_LIMIT,
     results::{self, Subject},
 };
-use crate::{app::Context, home::ServerName, progress::Sink as _, text::line};
+use crate::{app::Context, home::ServerName, text::line};
 
 /// What a prune did.
 #[derive(Debug, Clone, PartialEq, Serialize)]

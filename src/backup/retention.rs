@@ -243,6 +243,7 @@ mod tests {
             manifest: bytes.map(|_| "m".into()),
             snapshots: Vec::new(),
             parts: [].into(),
+            trees: [].into(),
         }
     }
 

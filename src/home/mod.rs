@@ -23,6 +23,7 @@ mod app_guard;
 mod apps;
 mod kept_secrets;
 mod servers;
+mod signers;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ pub use names::{AppName, RecipeName, ServerName, StackName};
 pub use reach::{GivenReach, Reach, Way};
 pub use server::{BackupSettings, ServerSettings};
 pub use servers::LOCAL_ENDPOINT;
+pub use signers::{Fingerprint, InvalidFingerprint, Signer};
 
 /// The operator's folder, `$POTLUCK_DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]

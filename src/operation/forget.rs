@@ -25,9 +25,8 @@ use crate::{
             snapshots::{Sets, named, sets_of},
         },
     },
-    engine::Engine,
     home::{self, AppEntry},
-    owner::{journal, release::held},
+    owner::release::held,
     text::line,
 };
 
@@ -134,14 +133,14 @@ async fn forgetting(
 pub async fn remove_set(
     context: &Context,
     app: &AppEntry,
-    wanted: &SetId,
+    wanted: &str,
     options: &Options,
     removing: Removing,
-) -> Result<(), Error> {
+) -> Result<SetId, Error> {
     let work = async {
         let restic = find(context, app, options, Missing::Refused).await?;
         let Sets { sets, unreadable } = sets_of(&restic, &app.name).await?;
-        let set = named(&app.name, &sets, unreadable.as_ref(), wanted.as_str())?;
+        let set = named(&app.name, &sets, unreadable.as_ref(), wanted)?;
         let refused = |why: NotRemoved| Err(Error::NotRemoved { set: set.id.clone(), why });
         if !removing.force {
             let newest = sets.iter().find(|set| set.complete);
@@ -161,7 +160,7 @@ pub async fn remove_set(
             remove(context, &restic, &[set]).await?;
         }
         restic.settle().await;
-        Ok(())
+        Ok(set.id.clone())
     };
     unless_cancelled(&options.cancel, LEFT, work).await
 }
@@ -230,20 +229,12 @@ async fn holds_of(
     if let Some(kept) = unfinished::look(&on_server.engine).await?
         && let Some(set) = &kept.entry.set
     {
-        hold(set, format!("in use by {}", doing(kept.entry.what)));
+        hold(set, format!("in use by a {} that did not end", kept.entry.what.word()));
     }
     if let Some(set) = context.home.lock_file(app)?.restoring {
         hold(&set, "a restore of it did not finish".into());
     }
     Ok(all)
-}
-
-fn doing(what: journal::What) -> &'static str {
-    match what {
-        journal::What::Backup => "a backup that did not end",
-        journal::What::Restore => "a restore that did not end",
-        _ => "an operation that did not end",
-    }
 }
 
 /// `held until 2026-12-31 by anna@laptop: audit`.

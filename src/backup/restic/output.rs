@@ -14,6 +14,9 @@ pub struct Snapshot {
     pub time: Timestamp,
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Digest of what it holds; the same in every copy.
+    #[serde(default)]
+    pub tree: String,
     #[serde(default)]
     pub paths: Vec<String>,
     #[serde(default)]

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     SetId, SetSummary,
     manifest::{self, Manifest},
+    signed::Signature,
+    trust::{Trust, origin, trees_of},
 };
 use crate::{
     app::Context,
@@ -24,7 +26,6 @@ use crate::{
         AppEntry, Home,
         write::{read_state, write_state},
     },
-    progress::Sink as _,
 };
 
 /// Manifests that are read at a time: each takes half a second of a processor.
@@ -43,6 +44,8 @@ pub(crate) struct Judged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     set: SetId,
+    signature: Signature,
+    trees: BTreeMap<String, Option<String>>,
 }
 
 /// Reads the manifests of complete sets.
@@ -85,10 +88,17 @@ pub(crate) async fn judge(
         let bytes = serde_json::to_vec(&seen).expect("plain data");
         write_state(&path(&context.home, app), &bytes)?;
     }
+    let team = context.home.signers()?;
     for set in sets.iter().filter(|set| set.complete) {
         let known = set.manifest.as_ref().and_then(|snapshot| seen.get(snapshot));
-        if known.is_some_and(|known| known.set != set.id) {
+        let Some(known) = known else { continue };
+        if known.set != set.id {
             judged.doubts.insert(set.id.clone(), "its manifest is of another set".into());
+        }
+        let trust = Trust::default();
+        let Seen { signature, trees, .. } = known;
+        if let Err(why) = origin(&set.id, signature, trees, &set.trees, &team, &trust) {
+            judged.forged.insert(set.id.clone(), why.to_string());
         }
     }
     Ok(judged)
@@ -109,9 +119,10 @@ async fn read<'a>(
         }
         Err(error) => return Err(error),
     };
-    let found = Manifest::parse(&json, &set.id).and_then(|manifest| {
+    let found = Manifest::open(&json, &set.id).and_then(|(manifest, signature)| {
+        let trees = trees_of(&manifest);
         match manifest.app == app.name.as_str() {
-            true => Ok(Seen { set: manifest.set }),
+            true => Ok(Seen { set: manifest.set, signature, trees }),
             false => Err(format!("its manifest is of {}", manifest.app)),
         }
     });

@@ -156,6 +156,7 @@ mod tests {
             manifest: complete.then(|| "m".into()),
             snapshots: Vec::new(),
             parts: [].into(),
+            trees: [].into(),
         }
     }
 
