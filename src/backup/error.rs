@@ -85,7 +85,7 @@ pub enum Error {
     },
     #[error("the restic repository at {repository} cannot be written: {reason}")]
     ReadOnly { repository: String, reason: String },
-    /// The store takes additions only, as it should for whoever makes backups.
+    /// The store takes additions only.
     #[error("the repository at {repository} refuses to remove anything: {reason}")]
     Refused { repository: String, reason: String },
     /// The stored data cannot be read.
@@ -216,6 +216,10 @@ pub enum Error {
     AmbiguousSet { wanted: String, count: usize },
     #[error("the backup {set} is incomplete: {reason}")]
     Incomplete { set: SetId, reason: String },
+    #[error("no hold of {app} is of a backup called `{wanted}`")]
+    NotHeld { app: String, wanted: String },
+    #[error("of the backup {set}, {reason}")]
+    NoItem { set: SetId, reason: String },
     #[error("the manifest of the backup {set} cannot be read: {reason}")]
     Manifest { set: SetId, reason: String },
     /// Someone else than a machine of the team may have made it.
@@ -434,6 +438,7 @@ impl Hint for Error {
                 "`potluck backup hold APP {set} --release` ends a hold of the team; an upgrade holds \
                  its backup for two weeks"
             )),
+            Error::NotHeld { app, .. } => Some(format!("`potluck backup hold {app}` lists the holds")),
             Error::NotRemoved { .. } => Some("to remove it anyway, add `--force`".into()),
             Error::ReadOnly { .. } => {
                 Some("mount it for writing, or give this user the right to write there".into())

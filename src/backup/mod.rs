@@ -9,8 +9,11 @@
 //! Read `set/take.rs` for backups, `restore/` for restores; [`crate::operation`] strings both
 //! into operations.
 
+pub(crate) mod check;
 mod error;
+pub(crate) mod holds;
 pub(crate) mod known;
+pub(crate) mod look;
 pub(crate) mod options;
 pub(crate) mod prune;
 pub(crate) mod recent;
@@ -20,11 +23,15 @@ pub(crate) mod restore;
 pub mod results;
 pub mod retention;
 pub mod set;
+pub(crate) mod stats;
 pub(crate) mod stopped;
 pub mod volume;
 pub(crate) mod warnings;
 
+pub use check::{CheckReport, Part, Parts, Reading, check};
 pub use error::{Error, NotRemoved};
+pub use holds::{hold, release};
+pub use look::{Shown, ShownItem, download, ls, show};
 pub use options::Options;
 pub use prune::{PruneReport, prune};
 pub use recent::{MAX_AGE, NotSaved};
@@ -33,4 +40,5 @@ pub use set::manifest::Manifest;
 pub use set::snapshots::{Listed, Sets, Which, snapshots};
 pub use set::trust::{Distrust, Trust};
 pub use set::{ItemKind, SetId, SetSummary};
+pub use stats::{AppStats, StatsReport, stats};
 pub use volume::user::VolumeUser;

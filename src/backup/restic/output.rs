@@ -2,7 +2,7 @@
 //! fields and message types are skipped, because newer versions add more of them.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::unread::Vanished;
 
@@ -82,6 +82,50 @@ impl Version {
         let mut parts = number.split(['.', '-']);
         Some(Version { major: parts.next()?.parse().ok()?, minor: parts.next()?.parse().ok()? })
     }
+}
+
+/// What `stats --mode raw-data` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Stored {
+    /// Bytes that the data takes.
+    #[serde(rename = "total_size")]
+    pub bytes: u64,
+    /// Before compression; since 0.15.
+    #[serde(default, rename = "total_uncompressed_size")]
+    pub uncompressed: Option<u64>,
+}
+
+/// A file of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub path: String,
+    /// `file`, `dir`, `symlink`, ….
+    #[serde(rename(deserialize = "type"))]
+    pub kind: String,
+    #[serde(default)]
+    pub size: u64,
+    #[serde(default)]
+    pub mode: u32,
+    #[serde(default)]
+    pub uid: u32,
+    #[serde(default)]
+    pub gid: u32,
+    pub mtime: Option<Timestamp>,
+}
+
+/// The files among the lines of `ls --json`; the first is the snapshot.
+pub(super) fn listed(json: &[u8]) -> Result<Vec<Listed>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Kind {
+        struct_type: String,
+    }
+    let mut files = Vec::new();
+    for line in json.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        if serde_json::from_slice::<Kind>(line)?.struct_type == "node" {
+            files.push(serde_json::from_slice(line)?);
+        }
+    }
+    Ok(files)
 }
 
 /// How much a prune removes, of `total prune:   12 blobs / 3.2 MiB`.
