@@ -174,7 +174,7 @@ async fn checking(
     });
     let subset = part.map(|part| part.to_string());
     let check = || restic.check(subset.as_deref());
-    let done = restic.past_locks(LOCK_LIMIT, &*context.progress, check).await;
+    let done = restic.read_past_locks(LOCK_LIMIT, &*context.progress, check).await;
     restic.settle().await;
     done?;
     if let Some(rolled) = &mut rolling {

@@ -175,6 +175,35 @@ fn whole_sets_are_removed_and_what_is_held_is_kept() {
 }
 
 #[test]
+fn the_set_of_an_upgrade_is_held_for_its_way_back() {
+    let lab = Lab::new();
+    let files = "{name: files, component: \"std:files\", options: {volumes: {content: }}}";
+    lab.write("tiny/recipe.yml", &format!("plugins:\n  - {files}\n"));
+    lab.write("tiny/.env.sample", "TYPE=tiny\n");
+    for (version, image) in [("1.0.0", "app:1"), ("1.1.0", "app:2")] {
+        let deploy = "    deploy: {update_config: {monitor: 1ms}}\nvolumes:";
+        let compose = COMPOSE.replace("volumes:\n", &format!("{deploy}\n")).replace("app:1", image);
+        lab.write("tiny/compose.yml", &compose);
+        lab.release(version);
+    }
+    let new = ["app", "new", "./tiny", "--version", "1.0.0", "--domain", "t.example", "-n"];
+    good(&lab, &[&new[..], &["--server=simulated"]].concat());
+    good(&lab, &["app", "deploy", "t.example", "-n"]);
+    fs::write(volume(&lab).join("page"), "soup").unwrap();
+    good(&lab, &["app", "upgrade", "t.example", "-n"]);
+    let set = sets(&lab)[0].clone();
+    back_up(&lab);
+    let newest = back_up(&lab);
+    rules(&lab, "{last: 1}");
+    let done = lab.json(&["backup", "forget", "t.example", "--json"]);
+    assert_eq!(done[0]["removed"], json!(1), "{done}");
+    assert_eq!(sets(&lab), [newest, set.clone()]);
+    assert_eq!(done[0]["sets"][2]["reasons"], json!(["held for the way back of an upgrade"]));
+    let run = lab.run(&["backup", "rm", "t.example", &set, "--yes", "--force"]);
+    assert!(run.code == 1 && run.stderr.contains("way back of an upgrade"), "{run}");
+}
+
+#[test]
 fn an_app_without_a_backup_has_nothing_to_forget() {
     let lab = deployed();
     let done = lab.json(&["backup", "forget", "--all", "--json"]);

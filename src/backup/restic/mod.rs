@@ -244,6 +244,7 @@ impl Restic {
     pub async fn check(&self, subset: Option<&str>) -> Result<(), Error> {
         let mut arguments: Vec<OsString> = vec!["check".into()];
         arguments.extend(self.patience());
+        arguments.extend(self.lock_free());
         arguments.extend(subset.map(|subset| format!("--read-data-subset={subset}").into()));
         // As long as the data takes: no limit but the caller's.
         self.collect("check the repository", &arguments, LONGEST_REPORT).await.map(drop)

@@ -71,7 +71,7 @@ impl Signing {
                 getrandom::fill(seed.as_mut_slice()).map_err(|e| {
                     Error::io("reading", "the operating system's randomness")(e.into())
                 })?;
-                let text = Zeroizing::new(format!("{}\n", hex::encode(seed.as_slice())));
+                let text = Zeroizing::new(hex::encode(seed.as_slice()));
                 match write_whole(&path, text.as_bytes(), Existing::Keep, Readers::Owner) {
                     Err(home::Error::Io { source, .. })
                         if source.kind() == std::io::ErrorKind::AlreadyExists => {}
