@@ -32,7 +32,7 @@ use crate::{
             self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
             manifest::{self, Item, Manifest},
             manifest_tags, plan,
-            signed::Signing,
+            signing::Signing,
             snapshots::sets_of,
             take::Taking,
         },

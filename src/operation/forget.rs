@@ -30,7 +30,7 @@ use crate::{
     text::line,
 };
 
-/// Snapshots that restic is told to forget at a time: arguments have a limit.
+/// Snapshots that one run of restic forgets: arguments have a limit.
 const AT_A_TIME: usize = 500;
 /// What cancelling leaves.
 const LEFT: &str = "what was not removed yet is kept";

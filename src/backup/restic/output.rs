@@ -100,7 +100,7 @@ pub struct Stored {
 pub struct Listed {
     pub path: String,
     /// `file`, `dir`, `symlink`, ….
-    #[serde(rename(deserialize = "type"))]
+    #[serde(alias = "type")]
     pub kind: String,
     #[serde(default)]
     pub size: u64,

@@ -61,11 +61,11 @@ impl Watch {
 
     fn read(&mut self, said: &str) {
         let Some(reason) = reason(said) else { return };
-        // A store that takes additions only will not remove a file a second later.
-        self.refused += u32::from(refused_removal(said).is_some());
         if !self.gave_up() {
             self.sink.step(format!("restic tries again: {}", line(&shortened(reason))));
         }
+        // A store that takes additions only will not remove a file a second later.
+        self.refused += u32::from(refused_removal(said).is_some());
         // A lock that is gone was that of another restic, which has ended meanwhile.
         let is_unlocked = reason.contains("/locks/") && reason.contains("no such file");
         if !is_unlocked && LASTING.iter().any(|lasting| reason.contains(lasting)) {

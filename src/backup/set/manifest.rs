@@ -9,15 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ItemKind, ItemName, SetId,
-    signed::{Signature, unseal},
+    signed::{FORMAT, Signature, unseal},
 };
 
 /// Name of the file in the manifest's snapshot.
 pub const FILE: &str = "manifest.json";
 /// Largest manifest; a larger one is not potluck's.
 pub const LIMIT: usize = 4 * 1024 * 1024;
-/// The form that is written: signed, with the tree of each item. Form 1 has neither.
-pub(crate) const FORMAT: u32 = 2;
 
 /// What a set holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +101,7 @@ impl Manifest {
         self.items.iter().map(|i| i.bytes).sum()
     }
 
-    /// Reads a manifest, whoever made it.
+    /// Reads a manifest, no matter who made it.
     ///
     /// # Errors
     /// What is wrong, in words.
@@ -151,7 +149,7 @@ fn is_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::signed::signing, *};
+    use super::{super::signing::signing, *};
     use crate::home::Fingerprint;
 
     fn example() -> Manifest {

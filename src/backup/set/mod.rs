@@ -14,6 +14,7 @@ pub(crate) mod open;
 pub(crate) mod plan;
 pub mod proof;
 pub(crate) mod signed;
+pub(crate) mod signing;
 pub(crate) mod snapshots;
 pub mod stream;
 pub(crate) mod take;

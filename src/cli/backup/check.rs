@@ -17,8 +17,8 @@ use crate::{
 ///
 /// Without options, checks that everything that backups refer to exists. `--read-data N` also
 /// reads the next of N parts of the data: after N runs, all of it was read. A part that is
-/// damaged is read again by the next run. The result is recorded, so that `potluck backup
-/// status` can report a check that failed or that did not run.
+/// damaged is read again by the next run. The result is recorded for monitors, with the time
+/// of the last success.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
