@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use super::{
     recent::NotSaved,
     restic::Unreadable,
-    set::SetId,
+    retention::Implausible,
+    set::{SetId, trust::Distrust},
     volume::{NoView, user::VolumeUser},
 };
 use crate::{hint::Hint, text::line};
@@ -87,6 +88,9 @@ pub enum Error {
     },
     #[error("the restic repository at {repository} cannot be written: {reason}")]
     ReadOnly { repository: String, reason: String },
+    /// The store takes additions only.
+    #[error("the repository at {repository} refuses to remove anything: {reason}")]
+    Refused { repository: String, reason: String },
     /// The stored data cannot be read.
     #[error("restic failed to {what}: the repository at {repository} is damaged: {}", line(.reason))]
     Damaged {
@@ -196,6 +200,14 @@ pub enum Error {
     #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
+    #[error("no backup of {app} was removed: {reason}")]
+    Implausible {
+        app: String,
+        #[source]
+        reason: Implausible,
+    },
+    #[error("the backup {set} was not removed: {why}")]
+    NotRemoved { set: SetId, why: NotRemoved },
     /// An app that is to be removed for good has data that no good backup holds.
     #[error("{0}")]
     NotSaved(Box<NotSaved>),
@@ -207,8 +219,15 @@ pub enum Error {
     AmbiguousSet { wanted: String, count: usize },
     #[error("the backup {set} is incomplete: {reason}")]
     Incomplete { set: SetId, reason: String },
+    #[error("no hold of {app} is of a backup called `{wanted}`")]
+    NotHeld { app: String, wanted: String },
+    #[error("of the backup {set}, {reason}")]
+    NoItem { set: SetId, reason: String },
     #[error("the manifest of the backup {set} cannot be read: {reason}")]
     Manifest { set: SetId, reason: String },
+    /// Someone else than a machine of the team may have made it.
+    #[error("the backup {set} is not believed: {why}")]
+    Distrusted { set: SetId, why: Box<Distrust> },
     #[error("the backup {set} was taken of {found}, not of {app}")]
     OtherApp { set: SetId, found: String, app: String },
     /// The set has an item that the app in its current version cannot restore.
@@ -246,6 +265,17 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// Why a set is not removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRemoved {
+    #[error("it is the newest complete one")]
+    Newest,
+    #[error("it may be whole, because snapshot files of the repository cannot be read")]
+    MayBeWhole,
+    #[error("{}", line(&.reasons.join("; ")))]
+    Held { reasons: Vec<String> },
 }
 
 fn may_be_lost(app: &str, wanted: Option<&str>) -> String {
@@ -402,6 +432,21 @@ impl Hint for Error {
                  `{prune} ID…` removes one by the ids of its snapshots"
             )),
             Error::NoSpace { .. } => Some("free space there".into()),
+            Error::Refused { .. } => Some(
+                "it takes additions only: run `potluck backup forget` and `potluck backup prune` \
+                 where its credentials may remove files"
+                    .into(),
+            ),
+            Error::Implausible { app, .. } => Some(format!(
+                "look at `potluck backup snapshots {app}`; if all is well, add `--force`: what is \
+                 implausible is kept then, and counts for no rule"
+            )),
+            Error::NotRemoved { why: NotRemoved::Held { .. }, set } => Some(format!(
+                "`potluck backup hold APP {set} --release` ends a hold of the team; an upgrade holds \
+                 its backup for two weeks"
+            )),
+            Error::NotHeld { app, .. } => Some(format!("`potluck backup hold {app}` lists the holds")),
+            Error::NotRemoved { .. } => Some("to remove it anyway, add `--force`".into()),
             Error::ReadOnly { .. } => {
                 Some("mount it for writing, or give this user the right to write there".into())
             }
@@ -445,6 +490,15 @@ impl Hint for Error {
             Error::NoSet { .. } | Error::UnknownSet { .. } | Error::AmbiguousSet { .. } => {
                 Some("`potluck backup snapshots` lists the backups".into())
             }
+            Error::Distrusted { why, .. } => Some(match &**why {
+                Distrust::UnknownSigner(fingerprint) => format!(
+                    "if that is the fingerprint on your paper, pass `--signer {fingerprint}`; or get \
+                     the team's `signers` folder"
+                ),
+                _ => "restore another backup, which `potluck backup snapshots` lists; `--unsigned` \
+                      accepts this one anyway"
+                    .into(),
+            }),
             Error::Incomplete { .. } | Error::Manifest { .. } => {
                 Some("restore another backup; `potluck backup snapshots` lists them".into())
             }

@@ -9,25 +9,38 @@
 //! Read `set/take.rs` for backups, `restore/` for restores; [`crate::operation`] strings both
 //! into operations.
 
+pub(crate) mod check;
 mod error;
+pub(crate) mod holds;
 pub(crate) mod known;
 pub mod nightly;
+pub(crate) mod look;
 pub(crate) mod options;
+pub(crate) mod prune;
 pub(crate) mod recent;
 pub mod repository;
 pub mod restic;
 pub(crate) mod restore;
 pub mod schedule;
+pub mod results;
+pub mod retention;
 pub mod set;
+pub(crate) mod stats;
 pub(crate) mod stopped;
 pub mod volume;
 pub(crate) mod warnings;
 
-pub use error::Error;
+pub use check::{CheckReport, Part, Parts, Reading, check};
+pub use error::{Error, NotRemoved};
+pub use holds::{hold, release};
+pub use look::{Shown, ShownItem, download, ls, show};
 pub use options::Options;
+pub use prune::{PruneReport, prune};
 pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
 pub use set::manifest::Manifest;
 pub use set::snapshots::{Listed, Sets, Which, snapshots};
+pub use set::trust::{Distrust, Trust};
 pub use set::{ItemKind, SetId, SetSummary};
+pub use stats::{AppStats, StatsReport, stats};
 pub use volume::user::VolumeUser;

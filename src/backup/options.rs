@@ -8,11 +8,11 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{error::Error, repository::Repository, restic::Restic};
+use super::{error::Error, repository::Repository, restic::Restic, set::trust::Trust};
 use crate::{
     app::{App, Context},
     engine::Engine,
-    home::AppEntry,
+    home::{AppEntry, ServerName},
     progress::{Event, Sink},
 };
 
@@ -29,6 +29,8 @@ pub struct Options {
     /// Dropping its future instead ends restic, too, but skips `after-backup` and leaves
     /// the incomplete set.
     pub cancel: CancellationToken,
+    /// Whose sets are read.
+    pub trust: Trust,
 }
 
 /// What to do if there is no password.
@@ -51,15 +53,35 @@ pub(crate) async fn find(
     options: &Options,
     missing: Missing,
 ) -> Result<Restic, Error> {
-    let repository = Repository::of(&context.home, &app.server, &options.environment)?;
+    Ok(repository_of(context, &app.server, options, missing).await?.of_app(&app.name))
+}
+
+/// The same of a server whose repository is only looked after.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) async fn of_server(
+    context: &Context,
+    server: &ServerName,
+    options: &Options,
+) -> Result<Restic, Error> {
+    repository_of(context, server, options, Missing::Refused).await
+}
+
+async fn repository_of(
+    context: &Context,
+    server: &ServerName,
+    options: &Options,
+    missing: Missing,
+) -> Result<Restic, Error> {
+    let repository = Repository::of(&context.home, server, &options.environment)?;
     let own = repository.own;
     if own && missing == Missing::Refused && !repository.is_there() {
         // There is no backup yet; a word about its password would mislead.
         return Err(Error::NoRepository { repository: repository.display(), own });
     }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
-    let restic = Restic::new(repository).await?.telling(context.progress.clone());
-    Ok(restic.of_app(&app.name))
+    Ok(Restic::new(repository).await?.telling(context.progress.clone()))
 }
 
 /// Volumes are read by path: the engine has to be this machine's.

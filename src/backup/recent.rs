@@ -241,6 +241,7 @@ mod tests {
             manifest: complete.then(|| "m".into()),
             snapshots: Vec::new(),
             parts: [].into(),
+            trees: [].into(),
         }
     }
 

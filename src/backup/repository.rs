@@ -101,7 +101,9 @@ impl Repository {
         server: &ServerName,
         handed_on: &[(OsString, OsString)],
     ) -> Result<Self, Error> {
-        let BackupSettings { repository, password_file, environment_file } = home.backup(server)?;
+        let BackupSettings { repository, password_file, environment_file, keep: _ } =
+            home.backup(server)?;
+        let settings = home.server(server)?.backup;
         let mut environment = handed_on.to_vec();
         if let Some(path) = &environment_file {
             environment.extend(read_environment(path)?);
@@ -113,7 +115,7 @@ impl Repository {
             environment,
             environment_file,
             cache: home.root().join("cache").join("restic"),
-            own: home.server(server)?.backup.is_none(),
+            own: !settings.is_some_and(|settings| settings.names_repository()),
         })
     }
 

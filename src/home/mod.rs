@@ -11,6 +11,8 @@ mod folder;
 pub mod grant;
 mod held;
 mod holder;
+mod holds;
+mod keep;
 pub mod lock_file;
 pub mod memory;
 pub mod names;
@@ -24,6 +26,7 @@ mod apps;
 mod kept_secrets;
 mod run_guard;
 mod servers;
+mod signers;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +38,8 @@ pub use env_file::EnvFile;
 pub use error::Error;
 pub use grant::{GivenGrant, Grant};
 pub use holder::Holder;
+pub use holds::{Hold, Holds, HoldsGuard};
+pub use keep::{Count, Keep, Within};
 pub use lock_file::LockFile;
 pub use memory::MemoryFile;
 pub use names::{AppName, RecipeName, ServerName, StackName};
@@ -43,6 +48,7 @@ pub use reach::{GivenReach, Reach, Way};
 pub use run_guard::RunGuard;
 pub use server::{BackupSettings, ServerSettings};
 pub use servers::LOCAL_ENDPOINT;
+pub use signers::{Fingerprint, InvalidFingerprint, Signer};
 
 /// The operator's folder, `$POTLUCK_DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]

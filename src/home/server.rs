@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::keep::Keep;
+
 /// The operator's settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -36,12 +38,30 @@ impl ServerSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BackupSettings {
-    /// A restic repository, `sftp:backup@host:/srv/restic`, or a local path.
+    /// A restic repository, `sftp:backup@host:/srv/restic`, or a local path; empty for
+    /// potluck's own, below `state/`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub repository: String,
-    /// File that holds the repository's password; only its owner can read it.
+    /// File that holds the repository's password; only its owner can read it. Empty for
+    /// that of potluck's own repository.
+    #[serde(default, skip_serializing_if = "is_unnamed")]
     pub password_file: PathBuf,
     /// Variables for restic, for example of an S3 repository, one `KEY=value`
     /// a line; values never appear in arguments or logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_file: Option<PathBuf>,
+    /// Which backups `backup forget` keeps; without it, all complete ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+}
+
+impl BackupSettings {
+    /// Whether it names a repository of the operator's.
+    pub fn names_repository(&self) -> bool {
+        !self.repository.is_empty()
+    }
+}
+
+fn is_unnamed(path: &std::path::Path) -> bool {
+    path.as_os_str().is_empty()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    BackupSettings, Error, Home, ServerName, ServerSettings, apps,
+    BackupSettings, Error, Home, Keep, ServerName, ServerSettings, apps,
     folder::{names_in, read_yaml, write_yaml},
     write::{Readers, create_folder, remove_file},
 };
@@ -91,7 +91,26 @@ impl Home {
             let path = folder.join(path);
             absolute(&path).map_err(|source| Error::Io { action: "resolving", path, source })
         };
-        match self.server(name)?.backup {
+        let settings = self.server(name)?.backup;
+        let keep = settings.as_ref().and_then(|settings| settings.keep.clone());
+        let lacks = |message: &str| Error::Invalid {
+            path: folder.join("server.yml"),
+            message: message.into(),
+        };
+        match settings {
+            Some(settings) if !settings.names_repository() => {
+                let is_whole = settings.password_file.as_os_str().is_empty()
+                    && settings.environment_file.is_none();
+                match is_whole {
+                    true => self.own_backup(name, keep),
+                    false => Err(lacks(
+                        "`backup` names a password or an environment, but no `repository`",
+                    )),
+                }
+            }
+            Some(settings) if settings.password_file.as_os_str().is_empty() => {
+                Err(lacks("`backup` names a repository, but no `password-file`"))
+            }
             Some(settings) => Ok(BackupSettings {
                 repository: if is_remote(&settings.repository) {
                     settings.repository
@@ -101,21 +120,25 @@ impl Home {
                 },
                 password_file: whole(&settings.password_file)?,
                 environment_file: settings.environment_file.map(|path| whole(&path)).transpose()?,
+                keep,
             }),
-            None => {
-                let own = self.state().join("backups").join(name.as_str());
-                let own = absolute(&own).map_err(|source| Error::Io {
-                    action: "resolving",
-                    path: own,
-                    source,
-                })?;
-                Ok(BackupSettings {
-                    repository: text(own.join("repository"))?,
-                    password_file: own.join("password"),
-                    environment_file: None,
-                })
-            }
+            None => self.own_backup(name, keep),
         }
+    }
+
+    fn own_backup(&self, name: &ServerName, keep: Option<Keep>) -> Result<BackupSettings, Error> {
+        let own = self.state().join("backups").join(name.as_str());
+        let own = absolute(&own).map_err(|source| Error::Io {
+            action: "resolving",
+            path: own,
+            source,
+        })?;
+        Ok(BackupSettings {
+            repository: text(own.join("repository"))?,
+            password_file: own.join("password"),
+            environment_file: None,
+            keep,
+        })
     }
 
     /// Adds a server, or replaces what is said of it.

@@ -209,12 +209,33 @@ fn backup_settings_are_whole_paths() {
             repository: given.into(),
             password_file: "password".into(),
             environment_file: None,
+            keep: None,
         };
         let settings = ServerSettings { endpoint: None, backup: Some(backup), networks: None };
         home.write_server(&server("s"), &settings).unwrap();
         let resolved = home.backup(&server("s")).unwrap();
         assert_eq!(resolved.repository, expected);
         assert_eq!(resolved.password_file, folder.path().join("servers/s/password"));
+    }
+}
+
+#[test]
+fn rules_of_retention_need_no_repository_of_the_operators() {
+    let (folder, home) = home();
+    let path = folder.path().join("servers/s/server.yml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "backup:\n  keep: {daily: 7}\n").unwrap();
+    let own = home.backup(&server("s")).unwrap();
+    assert!(own.repository.ends_with("state/backups/s/repository"));
+    assert_eq!(own.keep.unwrap().daily.number(), 7);
+    for (given, lacking) in [
+        ("repository: /srv", "no `password-file`"),
+        ("password-file: p", "no `repository`"),
+        ("environment-file: e", "no `repository`"),
+    ] {
+        fs::write(&path, format!("backup:\n  {given}\n")).unwrap();
+        let error = home.backup(&server("s")).unwrap_err().to_string();
+        assert!(error.contains(lacking), "{given}: {error}");
     }
 }
 

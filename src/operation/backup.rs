@@ -32,6 +32,7 @@ use crate::{
             self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
             manifest::{self, Item, Manifest},
             manifest_tags, plan,
+            signing::Signing,
             snapshots::sets_of,
             take::Taking,
         },
@@ -318,6 +319,8 @@ async fn take(
     begun: &mut usize,
 ) -> Result<(Manifest, String), Error> {
     let Taking { guard, app, set, .. } = *taking;
+    // A set that cannot be signed is not begun.
+    let signing = Signing::of_this_machine(context)?;
     journal.step(SETTINGS).await?;
     // Neither of the two touches the app.
     let (settings, planned) = futures_util::try_join!(first(context, taking), async {
@@ -365,6 +368,7 @@ async fn take(
         taking.warnings.add(&*context.progress, message);
     }
     items.push(settings);
+    taking.add_trees(&mut items).await?;
     let manifest = Manifest {
         format: Manifest::format(),
         potluck: env!("CARGO_PKG_VERSION").into(),
@@ -381,7 +385,7 @@ async fn take(
     };
     // What someone else changed meanwhile would be in it: the set stays incomplete then.
     journal.step(MANIFEST).await?;
-    let snapshot = store_manifest(context, taking, &manifest).await?;
+    let snapshot = store_manifest(context, taking, &manifest, &signing).await?;
     Ok((manifest, snapshot))
 }
 
@@ -441,6 +445,7 @@ async fn settings(context: &Context, taking: &Taking<'_>) -> Result<Item, Error>
         kind: ItemKind::Settings,
         bytes: summary.bytes,
         snapshot: Some(summary.snapshot_id),
+        tree: None,
         milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         volume: None,
         service: None,
@@ -452,6 +457,7 @@ async fn store_manifest(
     context: &Context,
     taking: &Taking<'_>,
     manifest: &Manifest,
+    signing: &Signing,
 ) -> Result<String, Error> {
     context.progress.step(set::MANIFEST);
     let app = &taking.app.entry.name;
@@ -466,7 +472,7 @@ async fn store_manifest(
         manifest.empty(),
         manifest.warnings.len(),
     );
-    Ok(taking.bytes(&name, &tags, &manifest.to_json()).await?.snapshot_id)
+    Ok(taking.bytes(&name, &tags, &signing.seal(manifest)).await?.snapshot_id)
 }
 
 /// Calls `after-backup` of every plugin whose `before-backup` was called; the

@@ -18,7 +18,7 @@ use potluck::{
     app::Leaving,
     backup::{self, Error, ItemKind, Listed, Options, SetSummary, Which},
     engine::Scope,
-    home::{AppGuard, lock_file::Upgrade},
+    home::{AppGuard, BackupSettings, Keep, lock_file::Upgrade},
     hooks::AppServices,
     operation::{self, SetReport},
     plugin::BackupItem,
@@ -507,4 +507,57 @@ async fn a_restore_that_is_killed_is_completed_by_the_next_one() {
         let (_, _, said) = fixture.answer(&["app", "ls"]);
         assert!(!said.contains(half), "{killed:?}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_rules_keep_comes_back_and_the_rest_is_gone() {
+    let Some(fixture) = Fixture::new(COMPOSE, Some(&plan("cat /data/db.txt"))).await else {
+        return;
+    };
+    fixture.deploy().await;
+    fixture.fill().await;
+    let first = fixture.create().await.unwrap().set;
+    let second = fixture.create().await.unwrap().set;
+    let home = &fixture.context.home;
+    let mut settings = home.server(&fixture.entry.server).unwrap();
+    settings.backup = Some(BackupSettings {
+        repository: String::new(),
+        password_file: std::path::PathBuf::new(),
+        environment_file: None,
+        keep: Some(Keep { last: 1.try_into().unwrap(), ..Keep::default() }),
+    });
+    home.write_server(&fixture.entry.server, &settings).unwrap();
+    backup::hold(&fixture.context, &fixture.entry, first.as_str(), None, None, &fixture.options())
+        .await
+        .unwrap();
+    fixture.run("db", "echo new rows >/data/db.txt").await;
+    let third = fixture.create().await.unwrap().set;
+    let forget = async |dry_run| {
+        let removing = operation::Removing { dry_run, force: false };
+        let (context, entry) = (&fixture.context, &fixture.entry);
+        operation::forget(context, entry, &fixture.options(), removing).await.unwrap()
+    };
+    let ids = async || -> Vec<_> {
+        fixture.sets(Listed::All).await.into_iter().map(|set| set.id).collect()
+    };
+    assert_eq!(forget(true).await.removed, 1);
+    assert_eq!(ids().await, [third.clone(), second, first.clone()]);
+    assert_eq!(forget(false).await.removed, 1);
+    assert_eq!(ids().await, [third.clone(), first.clone()]);
+    assert_eq!(forget(false).await.removed, 0);
+    // An operation that did not end has its set, whatever people released.
+    backup::release(&fixture.context, &fixture.entry, first.as_str()).unwrap();
+    let guard = fixture.guard();
+    let mut lock = home.lock_file(&fixture.entry).unwrap();
+    lock.restoring = Some(first.to_string());
+    home.write_lock_file(&guard, &lock).unwrap();
+    drop(guard);
+    assert_eq!(forget(false).await.removed, 0);
+    let pruned =
+        backup::prune(&fixture.context, &fixture.entry.server, &fixture.options()).await.unwrap();
+    assert!(pruned.freed.is_some());
+
+    fixture.run("db", "echo spoiled >/data/db.txt").await;
+    fixture.restore().await.unwrap();
+    assert_eq!(fixture.run("db", "cat /data/db.txt").await, "new rows\n");
 }

@@ -1,6 +1,7 @@
 //! Backups and restores.
 
 mod app;
+mod care;
 mod damaged;
 mod nightly;
 mod races;

@@ -95,6 +95,28 @@ const COMMANDS: &[(&str, Types)] = &[
     ),
     ("backup schedule ls", &[("cli/backup/schedule/ls.rs", "Row")]),
     (
+        "backup show",
+        &[
+            ("backup/look.rs", "Shown"),
+            ("backup/look.rs", "ShownItem"),
+            ("backup/set/manifest.rs", "VolumeFacts"),
+        ],
+    ),
+    ("backup ls", &[("backup/restic/output.rs", "Listed")]),
+    ("backup hold", &[("home/holds.rs", "Hold")]),
+    ("backup rm", &[("cli/backup/rm.rs", "Report")]),
+    (
+        "backup forget",
+        &[
+            ("cli/backup/forget.rs", "Row"),
+            ("operation/forget.rs", "ForgetReport"),
+            ("backup/retention.rs", "Verdict"),
+        ],
+    ),
+    ("backup prune", &[("cli/backup/prune.rs", "Row"), ("backup/prune.rs", "PruneReport")]),
+    ("backup check", &[("cli/backup/check.rs", "Row"), ("backup/check.rs", "CheckReport")]),
+    ("backup stats", &[("backup/stats.rs", "StatsReport"), ("backup/stats.rs", "AppStats")]),
+    (
         "app history",
         &[
             ("cli/app/history.rs", "Report"),

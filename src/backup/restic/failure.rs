@@ -116,6 +116,9 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
             },
         },
         _ if is_absent(&text) => named.absent(),
+        _ if let Some(reason) = stderr.lines().find_map(retries::refused_removal) => {
+            Error::Refused { repository, reason: reason.to_owned() }
+        }
         _ if let Some(reason) = is_read_only(stderr) => Error::ReadOnly { repository, reason },
         _ if let Some((kind, reason)) = is_damaged(stderr) => Error::Damaged {
             what: doing.action.to_owned(),
@@ -349,6 +352,7 @@ mod tests {
             Err(Error::NoSpace { at, prune: None, .. }) => format!("no space at {at}"),
             Err(Error::ReadOnly { reason, .. }) => format!("read only {reason}"),
             Err(Error::Damaged { reason, .. }) => format!("damaged {reason}"),
+            Err(Error::Refused { reason, .. }) => format!("refused {reason}"),
             Err(Error::Interrupted) => "interrupted".into(),
             Err(Error::Restic { code, message, .. }) => format!("{code} {message}"),
             Err(other) => panic!("{other}"),
@@ -410,6 +414,16 @@ mod tests {
                 2,
                 "loading tree for snapshot \"latest\" failed: id 2b4a1f09417a88277933aefcf7f4aa9b7d1d3acc08bbb56632ed1726784963e4 not found in repository",
                 "damaged loading tree for snapshot \"latest\" failed: id 2b4a1f0941… not found in repository",
+            ),
+            (
+                1,
+                "unable to remove <snapshot/152d5b8a53> from the repository\nremove /srv/restic/snapshots/152d: operation not permitted\n",
+                "refused operation not permitted",
+            ),
+            (
+                1,
+                "Fatal: rest: unexpected HTTP response (403): 403 Forbidden",
+                "1 rest: unexpected HTTP response (403): 403 Forbidden",
             ),
             (99, "{\"message_type\":\"exit_error\",\"code\":99,\"message\":\"new\"}", "99 new"),
             (2, "", "2 exit status: 2"),

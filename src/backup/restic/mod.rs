@@ -34,7 +34,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 pub use locks::LOCK_LIMIT;
-pub use output::{Snapshot, Summary, Version};
+pub use output::{Listed, Snapshot, Stored, Summary, Version};
 pub(super) use process::Tail;
 pub use unread::Vanished;
 pub use unreadable::Unreadable;
@@ -56,6 +56,8 @@ use crate::{
 /// A list of snapshots that is longer than this is not read: 64 MiB are about
 /// a hundred thousand snapshots.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;
+/// What restic says to people while it works.
+const LONGEST_REPORT: usize = 4 * 1024 * 1024;
 /// For calls that a reachable store answers at once.
 const QUESTION: Duration = Duration::from_secs(120);
 /// `forget` and `init` write; a remote store may be slow.
@@ -226,6 +228,46 @@ impl Restic {
         arguments.push("--".into());
         arguments.extend(ids.iter().map(Into::into));
         self.answer("forget snapshots", &arguments, 1024 * 1024, CHANGE).await.map(drop)
+    }
+
+    /// Removes data that no snapshot needs; returns how much, in restic's words.
+    pub async fn prune(&self) -> Result<Option<String>, Error> {
+        let mut arguments: Vec<OsString> = vec!["prune".into()];
+        arguments.extend(self.patience());
+        // Of a large repository, it takes hours: no limit but the caller's.
+        let (said, _) = self.collect("prune", &arguments, LONGEST_REPORT).await?;
+        Ok(output::freed(&String::from_utf8_lossy(&said)))
+    }
+
+    /// Checks that everything that is referred to exists; with a subset, `3/7`, reads this
+    /// part of the data as well.
+    pub async fn check(&self, subset: Option<&str>) -> Result<(), Error> {
+        let mut arguments: Vec<OsString> = vec!["check".into()];
+        arguments.extend(self.patience());
+        arguments.extend(self.lock_free());
+        arguments.extend(subset.map(|subset| format!("--read-data-subset={subset}").into()));
+        // As long as the data takes: no limit but the caller's.
+        self.collect("check the repository", &arguments, LONGEST_REPORT).await.map(drop)
+    }
+
+    /// The space that the repository's data takes.
+    pub async fn stats(&self) -> Result<Stored, Error> {
+        let action = "measure the repository";
+        let arguments = ["stats", "--mode", "raw-data", "--json", "--no-lock"].map(Into::into);
+        let (json, _) = self.collect(action, &arguments, 64 * 1024).await?;
+        serde_json::from_slice(&json)
+            .map_err(|e| Error::ResticOutput { action: action.into(), message: e.to_string() })
+    }
+
+    /// What is at a path of a snapshot: the entries of a folder, or everything below it.
+    pub async fn ls(&self, snapshot: &str, path: &Path, all: bool) -> Result<Vec<Listed>, Error> {
+        let action = "list files";
+        let mut arguments: Vec<OsString> = vec!["ls".into(), "--json".into(), "--no-lock".into()];
+        arguments.extend(all.then(|| "--recursive".into()));
+        arguments.extend(["--".into(), snapshot.into(), Path::new("/").join(path).into()]);
+        let (json, _) = self.collect(action, &arguments, LONGEST_LIST).await?;
+        output::listed(&json)
+            .map_err(|e| Error::ResticOutput { action: action.into(), message: e.to_string() })
     }
 
     /// Begins a backup whose data is streamed, as a file of this name.

@@ -2,7 +2,7 @@
 //! fields and message types are skipped, because newer versions add more of them.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::unread::Vanished;
 
@@ -14,6 +14,9 @@ pub struct Snapshot {
     pub time: Timestamp,
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Digest of what it holds; the same in every copy.
+    #[serde(default)]
+    pub tree: String,
     #[serde(default)]
     pub paths: Vec<String>,
     #[serde(default)]
@@ -81,9 +84,66 @@ impl Version {
     }
 }
 
+/// What `stats --mode raw-data` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Stored {
+    /// Bytes that the data takes.
+    #[serde(rename = "total_size")]
+    pub bytes: u64,
+    /// Before compression; since 0.15.
+    #[serde(default, rename = "total_uncompressed_size")]
+    pub uncompressed: Option<u64>,
+}
+
+/// A file of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub path: String,
+    /// `file`, `dir`, `symlink`, ….
+    #[serde(alias = "type")]
+    pub kind: String,
+    #[serde(default)]
+    pub size: u64,
+    #[serde(default)]
+    pub mode: u32,
+    #[serde(default)]
+    pub uid: u32,
+    #[serde(default)]
+    pub gid: u32,
+    pub mtime: Option<Timestamp>,
+}
+
+/// The files among the lines of `ls --json`; the first is the snapshot.
+pub(super) fn listed(json: &[u8]) -> Result<Vec<Listed>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Kind {
+        struct_type: String,
+    }
+    let mut files = Vec::new();
+    for line in json.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        if serde_json::from_slice::<Kind>(line)?.struct_type == "node" {
+            files.push(serde_json::from_slice(line)?);
+        }
+    }
+    Ok(files)
+}
+
+/// How much a prune removes, of `total prune:   12 blobs / 3.2 MiB`.
+pub(super) fn freed(said: &str) -> Option<String> {
+    let total = said.lines().find_map(|line| line.trim().strip_prefix("total prune:"))?;
+    Some(total.split_once('/')?.1.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_prune_frees_is_read() {
+        let said = "to delete:            5 blobs / 1.2 MiB\ntotal prune:         12 blobs / 3.212 MiB\nremaining:  1 blobs / 2 B\n";
+        assert_eq!(freed(said).as_deref(), Some("3.212 MiB"));
+        assert_eq!(freed("counting files in repo\n"), None);
+    }
 
     #[test]
     fn versions_are_read() {

@@ -27,6 +27,7 @@ pub(super) struct Watch {
     local: bool,
     line: Vec<u8>,
     lasting: u32,
+    refused: u32,
 }
 
 impl Default for Watch {
@@ -37,7 +38,7 @@ impl Default for Watch {
 
 impl Watch {
     pub fn new(sink: Arc<dyn Sink>, local: bool) -> Self {
-        Watch { sink, local, line: Vec::new(), lasting: 0 }
+        Watch { sink, local, line: Vec::new(), lasting: 0, refused: 0 }
     }
 
     /// Reads the next bytes of standard error; whether the run is to be aborted now.
@@ -55,7 +56,7 @@ impl Watch {
     }
 
     pub fn gave_up(&self) -> bool {
-        self.local && self.lasting >= TRIES
+        self.local && self.lasting >= TRIES || self.refused >= TRIES
     }
 
     fn read(&mut self, said: &str) {
@@ -63,6 +64,8 @@ impl Watch {
         if !self.gave_up() {
             self.sink.step(format!("restic tries again: {}", line(&shortened(reason))));
         }
+        // A store that takes additions only will not remove a file a second later.
+        self.refused += u32::from(refused_removal(said).is_some());
         // A lock that is gone was that of another restic, which has ended meanwhile.
         let is_unlocked = reason.contains("/locks/") && reason.contains("no such file");
         if !is_unlocked && LASTING.iter().any(|lasting| reason.contains(lasting)) {
@@ -75,6 +78,21 @@ impl Watch {
 pub(super) fn reason(said: &str) -> Option<&str> {
     let (_, after) = said.split_once("returned error, retrying after ")?;
     Some(after.split_once(": ")?.1.trim())
+}
+
+/// Why a store does not remove a file, if that is what the line says.
+pub(super) fn refused_removal(said: &str) -> Option<&str> {
+    const REFUSED: [&str; 6] = [
+        "403 Forbidden",
+        "405 Method Not Allowed",
+        "operation not permitted",
+        "AccessDenied",
+        "Access Denied",
+        "append-only",
+    ];
+    let about = ["Remove(", "remove ", "RemoveObject", "not removed", "DELETE", "unable to remove"];
+    let is_about = about.iter().any(|about| said.contains(about));
+    REFUSED.into_iter().find(|refused| is_about && said.contains(refused))
 }
 
 /// The text with the long names of a repository's files cut to what tells them apart.
@@ -122,6 +140,8 @@ mod tests {
 
     const CUT_OFF: &str = "Load(<data/6e6d37d9ba>, 300050, 0) returned error, retrying after 1.080381816s: ReadFull: unexpected EOF\n";
 
+    const APPEND_ONLY: &str = "Remove(<snapshot/b9ccf50d85>) returned error, retrying after 552.330144ms: blob not removed, server response: 403 Forbidden (403)\n";
+
     const UNLOCKED: &str = "Load(<lock/b3328c14f0>, 0, 0) returned error, retrying after 720.254544ms: open /r/locks/b3328c14f012f9dad7b8b8a1d4ac9cb8b6e5dcc1b2e7ff5f6d4ac2f39a1be0dd: no such file or directory\n";
 
     #[test]
@@ -135,6 +155,8 @@ mod tests {
             (true, [busy, busy], false),
             (true, ["no such file or directory\n", MISSING], false),
             (true, [UNLOCKED, UNLOCKED], false),
+            (false, [APPEND_ONLY, APPEND_ONLY], true),
+            (false, [APPEND_ONLY, busy], false),
         ] {
             for piece in [1, 4096] {
                 let heard = Arc::new(Heard::default());

@@ -83,6 +83,7 @@ mod tests {
             kind,
             bytes,
             snapshot: Some("ab".repeat(32)),
+            tree: None,
             milliseconds: 0,
             volume: None,
             service: None,

@@ -7,14 +7,15 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ItemKind, ItemName, SetId};
+use super::{
+    ItemKind, ItemName, SetId,
+    signed::{FORMAT, Signature, unseal},
+};
 
 /// Name of the file in the manifest's snapshot.
 pub const FILE: &str = "manifest.json";
 /// Largest manifest; a larger one is not potluck's.
 pub const LIMIT: usize = 4 * 1024 * 1024;
-/// The only form there is so far.
-const FORMAT: u32 = 1;
 
 /// What a set holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Item {
     /// find the whole. None for a volume that was empty, of which restic makes
     /// no snapshot.
     pub snapshot: Option<String>,
+    /// Digest of what the snapshot holds, which is the same in every copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
     /// How long it took, in milliseconds.
     pub milliseconds: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,29 +101,26 @@ impl Manifest {
         self.items.iter().map(|i| i.bytes).sum()
     }
 
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec_pretty(self)
-            .expect("a manifest is plain data: no maps with odd keys, nothing that can fail");
-        json.push(b'\n');
-        json
-    }
-
-    /// Reads a manifest; the set's name comes from the snapshot's tags and must
-    /// agree.
+    /// Reads a manifest, no matter who made it.
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn parse(json: &[u8], set: &SetId) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
+    pub fn parse(stored: &[u8], set: &SetId) -> Result<Self, String> {
+        Self::open(stored, set).map(|(manifest, _)| manifest)
+    }
+
+    /// Reads a manifest, and who signed it; the set's name comes from the snapshot's tags and
+    /// must agree.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub(crate) fn open(stored: &[u8], set: &SetId) -> Result<(Self, Signature), String> {
+        let (json, signature) = unseal(stored)?;
+        let manifest: Manifest = serde_json::from_slice(&json).map_err(|e| e.to_string())?;
+        let is_signed = signature != Signature::Missing;
+        if (manifest.format == FORMAT) != is_signed {
+            return Err(format!("its format cannot be {}", manifest.format));
         }
-        // The form first: a newer one may differ in everything else.
-        let form: Form = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-        if form.format != FORMAT {
-            return Err(format!("its format is {}; this potluck reads only {FORMAT}", form.format));
-        }
-        let manifest: Manifest = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         if manifest.set != *set {
             return Err(format!("it belongs to the set {}", manifest.set));
         }
@@ -134,8 +135,11 @@ impl Manifest {
             if item.kind != ItemKind::Volume && id.is_none() {
                 return Err(format!("`{}` has no snapshot", item.name));
             }
+            if item.tree.as_deref().is_some_and(|tree| !is_id(tree)) {
+                return Err(format!("`{}` names no tree", item.name));
+            }
         }
-        Ok(manifest)
+        Ok((manifest, signature))
     }
 }
 
@@ -145,7 +149,8 @@ fn is_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::signing::signing, *};
+    use crate::home::Fingerprint;
 
     fn example() -> Manifest {
         Manifest {
@@ -165,6 +170,7 @@ mod tests {
                     kind: ItemKind::Volume,
                     bytes: 0,
                     snapshot: None,
+                    tree: None,
                     milliseconds: 0,
                     volume: Some(VolumeFacts {
                         name: "wiki_example_org_data".into(),
@@ -181,6 +187,7 @@ mod tests {
                     kind: ItemKind::Dump,
                     bytes: 7,
                     snapshot: Some("ab".repeat(32)),
+                    tree: Some("cd".repeat(32)),
                     milliseconds: 12,
                     volume: None,
                     service: Some("db".into()),
@@ -194,17 +201,25 @@ mod tests {
     #[test]
     fn a_manifest_reads_as_it_was_written() {
         let manifest = example();
-        let back = Manifest::parse(&manifest.to_json(), &manifest.set).unwrap();
+        let stored = signing(7).seal(&manifest);
+        let (back, signature) = Manifest::open(&stored, &manifest.set).unwrap();
         assert_eq!(back, manifest);
+        let stored: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+        let key = hex::decode(stored["key"].as_str().unwrap()).unwrap();
+        assert_eq!(signature, Signature::By(Fingerprint::of(&key)));
         assert_eq!((back.snapshots(), back.bytes()), (1, 7));
     }
 
     #[test]
     fn a_manifest_that_is_wrong_is_refused_with_the_reason() {
-        let good = String::from_utf8(example().to_json()).unwrap();
+        let good = serde_json::to_string_pretty(&Manifest { format: 1, ..example() }).unwrap();
         let set = example().set;
+        let (_, signature) = Manifest::open(good.as_bytes(), &set).unwrap();
+        assert_eq!(signature, Signature::Missing);
         for (from, to, reason) in [
-            ("\"format\": 1", "\"format\": 2", "its format is 2"),
+            ("\"format\": 1", "\"format\": 3", "its format is 3"),
+            ("\"format\": 1", "\"format\": 2", "missing field `key`"),
+            ("cdcd", "../x", "`wiki.sql` names no tree"),
             ("3fa9c1", "000000", "it belongs to the set 20261121T203015Z-000000"),
             ("abab", "../x", "`wiki.sql` names no snapshot"),
             ("wiki.sql", "a,b", "cannot name an item"),
@@ -219,5 +234,26 @@ mod tests {
         assert!(cut_off.contains("EOF"), "{cut_off}");
         assert!(Manifest::parse(b"", &set).is_err());
         assert!(Manifest::parse(b"\xff\xfe", &set).is_err());
+    }
+
+    #[test]
+    fn a_signature_is_of_one_text_and_one_key() {
+        let set = example().set;
+        let stored = String::from_utf8(signing(7).seal(&example())).unwrap();
+        let other = String::from_utf8(signing(8).seal(&example())).unwrap();
+        let envelope = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let of = |text: &str| Manifest::open(text.as_bytes(), &set).unwrap().1;
+        assert_eq!(of(&stored.replace("mariadb", "x")), of(&stored));
+        assert_eq!(of(&stored.replacen("wiki.example", "evil.example", 1)), Signature::Wrong);
+        for part in ["key", "signature"] {
+            let mut mixed = envelope(&stored);
+            mixed[part] = envelope(&other)[part].clone();
+            assert_eq!(of(&mixed.to_string()), Signature::Wrong, "{part} of another");
+            mixed[part] = "zz".into();
+            assert_eq!(of(&mixed.to_string()), Signature::Wrong, "{part} is nonsense");
+        }
+        // The manifest of the first form in an envelope, and the second without one.
+        let old = signing(7).seal(&Manifest { format: 1, ..example() });
+        assert!(Manifest::open(&old, &set).unwrap_err().contains("its format cannot be 1"));
     }
 }

@@ -8,12 +8,17 @@
 
 pub(crate) mod compare;
 pub(crate) mod facts;
+pub(crate) mod judged;
 pub mod manifest;
+pub(crate) mod open;
 pub(crate) mod plan;
 pub mod proof;
+pub(crate) mod signed;
+pub(crate) mod signing;
 pub(crate) mod snapshots;
 pub mod stream;
 pub(crate) mod take;
+pub mod trust;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -255,6 +260,9 @@ pub struct SetSummary {
     /// Full id of each item's snapshot.
     #[serde(skip)]
     pub parts: BTreeMap<String, String>,
+    /// Digest of what each item's snapshot holds.
+    #[serde(skip)]
+    pub trees: BTreeMap<String, String>,
 }
 
 /// The sets among snapshots, newest first. Snapshots without our tags, or with
@@ -287,6 +295,7 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             manifest: None,
             snapshots: Vec::new(),
             parts: BTreeMap::new(),
+            trees: BTreeMap::new(),
         });
         set.snapshots.push(snapshot.id.clone());
         if item == MANIFEST {
@@ -303,6 +312,7 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
         } else {
             set.items.push(item.into());
             set.parts.insert(item.into(), snapshot.id.clone());
+            set.trees.insert(item.into(), snapshot.tree.clone());
         }
     }
     let mut sets: Vec<SetSummary> = sets.into_values().collect();
@@ -326,6 +336,7 @@ mod tests {
             time: Timestamp::UNIX_EPOCH,
             tags: tags.iter().map(|t| (*t).into()).collect(),
             paths: Vec::new(),
+            tree: String::new(),
             hostname: "h".into(),
         }
     }

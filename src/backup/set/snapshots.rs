@@ -78,6 +78,36 @@ pub(crate) async fn sets_of(restic: &Restic, app: &AppName) -> Result<Sets, Erro
     Ok(Sets { sets, unreadable: found.unreadable })
 }
 
+/// The set of this name, or of this beginning of a name; an incomplete one, too.
+pub(crate) fn named<'a>(
+    app: &AppName,
+    sets: &'a [SetSummary],
+    unreadable: Option<&Unreadable>,
+    wanted: &str,
+) -> Result<&'a SetSummary, Error> {
+    let unknown = || Error::UnknownSet { app: app.to_string(), wanted: wanted.to_owned() };
+    if wanted.is_empty() {
+        return Err(unknown());
+    }
+    let mut found = sets.iter().filter(|set| set.id.as_str().starts_with(wanted));
+    match (found.next(), found.count()) {
+        (Some(set), 0) => Ok(set),
+        (Some(_), more) => Err(Error::AmbiguousSet { wanted: wanted.to_owned(), count: more + 1 }),
+        (None, _) => Err(match unreadable {
+            Some(unreadable) => lost(unreadable, app, Some(wanted)),
+            None => unknown(),
+        }),
+    }
+}
+
+fn lost(unreadable: &Unreadable, app: &AppName, wanted: Option<&str>) -> Error {
+    Error::SnapshotsUnreadable {
+        unreadable: unreadable.clone(),
+        app: app.to_string(),
+        wanted: wanted.map(str::to_owned),
+    }
+}
+
 /// Picks the set that is meant; only a complete one, and the newest only if there cannot
 /// be a newer one.
 pub(crate) fn pick(
@@ -85,31 +115,14 @@ pub(crate) fn pick(
     Sets { sets, unreadable }: Sets,
     which: &Which,
 ) -> Result<SetSummary, Error> {
-    let lost = |unreadable: &Unreadable, wanted: Option<&String>| Error::SnapshotsUnreadable {
-        unreadable: unreadable.clone(),
-        app: app.to_string(),
-        wanted: wanted.cloned(),
-    };
     match which {
-        Which::Latest if let Some(unreadable) = &unreadable => Err(lost(unreadable, None)),
+        Which::Latest if let Some(unreadable) = &unreadable => Err(lost(unreadable, app, None)),
         Which::Latest => sets
             .into_iter()
             .find(|set| set.complete)
             .ok_or_else(|| Error::NoSet { app: app.to_string() }),
         Which::Named(wanted) => {
-            let unknown = || Error::UnknownSet { app: app.to_string(), wanted: wanted.clone() };
-            if wanted.is_empty() {
-                return Err(unknown());
-            }
-            let mut found: Vec<SetSummary> =
-                sets.into_iter().filter(|s| s.id.as_str().starts_with(wanted.as_str())).collect();
-            if found.len() > 1 {
-                return Err(Error::AmbiguousSet { wanted: wanted.clone(), count: found.len() });
-            }
-            let set = found.pop().ok_or_else(|| match &unreadable {
-                Some(unreadable) => lost(unreadable, Some(wanted)),
-                None => unknown(),
-            })?;
+            let set = named(app, &sets, unreadable.as_ref(), wanted)?.clone();
             if set.complete {
                 return Ok(set);
             }
@@ -143,6 +156,7 @@ mod tests {
             manifest: complete.then(|| "m".into()),
             snapshots: Vec::new(),
             parts: [].into(),
+            trees: [].into(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{ffi::OsString, sync::Arc, time::Instant};
 use tokio::io::AsyncReadExt;
 
 use super::{
-    ItemName, SetId, item_tags,
+    ItemName, SetId, filter, item_tags,
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
     stream::{self, Dump},
@@ -68,6 +68,7 @@ impl Taking<'_> {
             kind: planned.kind(),
             bytes: 0,
             snapshot: None,
+            tree: None,
             milliseconds: 0,
             volume: None,
             service: None,
@@ -332,6 +333,23 @@ impl Taking<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Completes what restic told of the items' snapshots: their whole ids, and the digests
+    /// of what they hold.
+    pub async fn add_trees(&self, items: &mut [Item]) -> Result<(), Error> {
+        let stored = self.restic.snapshots(&filter(self.name(), Some(self.set))).await?;
+        for item in items {
+            let Some(told) = item.snapshot.as_mut() else { continue };
+            let found = stored.iter().find(|stored| stored.id.starts_with(told.as_str()));
+            let found = found.ok_or_else(|| Error::ResticOutput {
+                action: "list the snapshots".into(),
+                message: format!("the snapshot of `{}` is missing", item.name),
+            })?;
+            told.clone_from(&found.id);
+            item.tree = Some(found.tree.clone());
+        }
+        Ok(())
     }
 
     /// Stores a few bytes that potluck itself made.

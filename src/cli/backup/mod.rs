@@ -1,16 +1,33 @@
 //! `potluck backup`
 
+mod check;
 mod create;
+mod download;
+mod forget;
+mod hold;
+mod ls;
+mod prune;
 mod restore;
+mod rm;
 mod run;
 mod schedule;
+mod show;
 mod snapshots;
+mod stats;
 mod status;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
-use super::{deferred::Deferred, failure::Outcome, session::Session};
-use crate::backup::{HANDED_ON, Options};
+use super::{
+    deferred::Deferred,
+    exit::Exit,
+    failure::{Failure, Outcome},
+    session::Session,
+};
+use crate::{
+    backup::{HANDED_ON, Options, Trust},
+    home::{AppEntry, AppName, Fingerprint, Home, ServerName},
+};
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -22,7 +39,9 @@ Examples:
   potluck backup restore wiki.example.org
   potluck backup run
   potluck backup status
-  potluck backup schedule install '30 3 * * *'"
+  potluck backup schedule install '30 3 * * *'
+  potluck backup forget --all
+  potluck backup check --read-data 30"
 )]
 pub enum Command {
     Create(create::Args),
@@ -36,6 +55,15 @@ pub enum Command {
     /// `potluck backup run`, or `potluck backup status --notify`.
     #[command(subcommand)]
     Schedule(Deferred<schedule::Command>),
+    Show(show::Args),
+    Ls(ls::Args),
+    Download(download::Args),
+    Hold(hold::Args),
+    Rm(rm::Args),
+    Forget(forget::Args),
+    Prune(prune::Args),
+    Check(check::Args),
+    Stats(stats::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -46,6 +74,15 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Run(args) => run::run(args, session),
         Command::Status(args) => status::run(args, session),
         Command::Schedule(Deferred(command)) => schedule::run(command, session),
+        Command::Show(args) => show::run(args, session),
+        Command::Ls(args) => ls::run(args, session),
+        Command::Download(args) => download::run(args, session),
+        Command::Hold(args) => hold::run(args, session),
+        Command::Rm(args) => rm::run(args, session),
+        Command::Forget(args) => forget::run(args, session),
+        Command::Prune(args) => prune::run(args, session),
+        Command::Check(args) => check::run(args, session),
+        Command::Stats(args) => stats::run(args, session),
     }
 }
 
@@ -54,4 +91,135 @@ pub(in crate::cli) fn options() -> Options {
     let environment =
         HANDED_ON.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
     Options { environment, ..Options::default() }
+}
+
+/// The apps that a command is about.
+#[derive(Debug, Args)]
+struct AppsArg {
+    /// The apps, by their domains
+    #[arg(value_name = "APP", required_unless_present = "all", conflicts_with = "all")]
+    apps: Vec<AppName>,
+
+    /// All apps, or all of a server's
+    #[arg(long)]
+    all: bool,
+
+    /// Only on this server
+    #[arg(short, long, value_name = "NAME")]
+    server: Option<ServerName>,
+}
+
+impl AppsArg {
+    fn chosen(&self, home: &Home) -> Result<Vec<AppEntry>, Failure> {
+        if let Some(server) = &self.server {
+            home.server(server)?;
+        }
+        if self.all {
+            let mut entries = home.apps()?;
+            entries.retain(|entry| self.server.as_ref().is_none_or(|it| entry.server == *it));
+            return match entries.is_empty() {
+                true => Err(Failure::new("there are no apps").hint("`potluck app ls` lists them")),
+                false => Ok(entries),
+            };
+        }
+        named(home, &self.apps, self.server.as_ref())
+    }
+}
+
+/// The servers whose repositories a command is about.
+#[derive(Debug, Args)]
+struct ServersArg {
+    /// The servers of these apps [default: all servers that hold backups]
+    #[arg(value_name = "APP")]
+    apps: Vec<AppName>,
+
+    /// This server
+    #[arg(short, long, value_name = "NAME")]
+    server: Option<ServerName>,
+}
+
+impl ServersArg {
+    fn chosen(&self, home: &Home) -> Result<Vec<ServerName>, Failure> {
+        let mut servers: Vec<ServerName> = match (&self.server, self.apps.is_empty()) {
+            (Some(server), true) => {
+                home.server(server)?;
+                return Ok(vec![server.clone()]);
+            }
+            (server, false) => {
+                let entries = named(home, &self.apps, server.as_ref())?;
+                entries.into_iter().map(|entry| entry.server).collect()
+            }
+            (None, true) => {
+                let mut servers = home.servers()?;
+                let mut kept = Vec::new();
+                for server in servers.drain(..) {
+                    if has_repository(home, &server)? {
+                        kept.push(server);
+                    }
+                }
+                kept
+            }
+        };
+        servers.sort();
+        servers.dedup();
+        match servers.is_empty() {
+            true => {
+                Err(Failure::new("no server has backups")
+                    .hint("`potluck backup create APP` takes one"))
+            }
+            false => Ok(servers),
+        }
+    }
+}
+
+/// Whether a server names a repository, or has potluck's own.
+fn has_repository(home: &Home, server: &ServerName) -> Result<bool, Failure> {
+    let names = home.server(server)?.backup.is_some_and(|backup| backup.names_repository());
+    Ok(names || std::path::Path::new(&home.backup(server)?.repository).join("config").exists())
+}
+
+fn named(
+    home: &Home,
+    apps: &[AppName],
+    server: Option<&ServerName>,
+) -> Result<Vec<AppEntry>, Failure> {
+    let mut entries = Vec::new();
+    for app in apps {
+        entries.push(match server {
+            Some(server) => home.app_on(app, server)?,
+            None => home.app(app)?,
+        });
+    }
+    Ok(entries)
+}
+
+/// Whose backups are believed.
+#[derive(Debug, Args)]
+struct TrustArg {
+    /// Believe only backups that the owner of this key signed, also one that `signers` lacks
+    #[arg(long, value_name = "FINGERPRINT")]
+    signer: Option<Fingerprint>,
+
+    /// Accept a backup that is not signed by a machine of the team: anyone who has
+    /// the repository's password could have made it
+    #[arg(long)]
+    unsigned: bool,
+}
+
+impl TrustArg {
+    fn options(&self) -> Options {
+        let trust = Trust { signer: self.signer.clone(), unsigned: self.unsigned };
+        Options { trust, ..options() }
+    }
+}
+
+/// How a command about several ends.
+fn ended(bad: usize, all: usize, what: &str) -> Outcome {
+    match bad {
+        0 => Ok(Exit::DONE),
+        bad => {
+            let failure = Failure::new(format!("{bad} of {all} {what}"));
+            Err(if bad == all { failure } else { failure.exit(Exit::PARTLY) })
+        }
+    }
 }

@@ -49,6 +49,9 @@ pub struct Args {
     yes: bool,
 
     #[command(flatten)]
+    trust: super::TrustArg,
+
+    #[command(flatten)]
     grants: GrantArg,
 
     #[command(flatten)]
@@ -62,7 +65,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    let options = super::options();
+    let options = args.trust.options();
     let which = args.backup.clone().map_or(Which::Latest, Which::Named);
     let report = wait_cancelling(&options.cancel, async {
         let context = &operating.context;

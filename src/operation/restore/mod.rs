@@ -36,11 +36,12 @@ use crate::{
     backup::{
         Error,
         options::{Missing, Options, check_here, find, unless_cancelled},
-        restic::{LOCK_LIMIT, Restic},
+        restic::Restic,
         restore::data::{Left, Restoring, check_volumes},
         set::{
             ItemKind, ItemName, SetId,
-            manifest::{self, Item, Manifest},
+            manifest::{Item, Manifest},
+            open::{believe, open},
             plan::{self, Planned, What},
             snapshots::{Which, pick, sets_of},
         },
@@ -121,10 +122,13 @@ pub async fn prepare_restore(
     app.engine.require().await.map_err(app::Error::from)?;
     let reading = async {
         let restic = find(context, &app.entry, options, Missing::Refused).await?;
-        let manifest = read_manifest(context, &restic, app, which).await?;
-        Ok((restic, manifest))
+        let sets = sets_of(&restic, &app.entry.name).await?;
+        let set = pick(&app.entry.name, sets, which)?;
+        let opened = open(context, &restic, &app.entry, &set, &options.trust).await?;
+        let told = believe(&opened, &options.trust)?;
+        Ok((restic, opened.manifest, told))
     };
-    let (restic, manifest) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
+    let (restic, manifest, told) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
     let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
     let planned = plan::ask(app, &mut hooks).await?;
     let items = match_items(&manifest, planned)?;
@@ -132,42 +136,9 @@ pub async fn prepare_restore(
     let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
     let volumes = volumes.into_iter().map(|volume| volume.name).collect();
     check_volumes(app, &items, &volumes).await?;
-    let plan = describe(app, &manifest, &items, &services, &volumes);
+    let mut plan = describe(app, &manifest, &items, &services, &volumes);
+    plan.warnings.extend(told);
     Ok(Restore { plan, restic, hooks, items, services })
-}
-
-async fn read_manifest(
-    context: &Context,
-    restic: &Restic,
-    app: &App,
-    which: &Which,
-) -> Result<Manifest, Error> {
-    let name = &app.entry.name;
-    let set = pick(name, sets_of(restic, name).await?, which)?;
-    let snapshot = set.manifest.as_deref().ok_or_else(|| Error::Incomplete {
-        set: set.id.clone(),
-        reason: "it has no manifest".into(),
-    })?;
-    // The first of a restore that takes a lock.
-    let read = || restic.read(snapshot, manifest::FILE, manifest::LIMIT);
-    let json = restic.read_past_locks(LOCK_LIMIT, &*context.progress, read).await?;
-    let mut manifest = Manifest::parse(&json, &set.id)
-        .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
-    if manifest.app != name.as_str() {
-        return Err(Error::OtherApp { set: set.id, found: manifest.app, app: name.to_string() });
-    }
-    for item in &mut manifest.items {
-        let Some(told) = item.snapshot.as_mut() else { continue };
-        let part = set.parts.get(&format!("{}/{}", item.kind, item.name));
-        match part.filter(|full| full.starts_with(told.as_str())) {
-            Some(full) => told.clone_from(full),
-            None => {
-                let reason = format!("the snapshot of `{}` is gone", item.name);
-                return Err(Error::Incomplete { set: set.id, reason });
-            }
-        }
-    }
-    Ok(manifest)
 }
 
 /// Finds for every item of the set the one that the app would take today: that

@@ -1,0 +1,98 @@
+//! How the care for backups went last: retention, prune and check, each a result of its
+//! own with its own age, below `state/results/`. Sets that are taken every night say
+//! nothing about them, and a retention that fails silently fills the disk.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use crate::home::{
+    AppEntry, Home, ServerName,
+    write::{read_state, write_state},
+};
+
+/// What a result is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// `backup forget` of an app.
+    Retention(&'a AppEntry),
+    /// `backup prune` of a server's repository.
+    Prune(&'a ServerName),
+    /// `backup check` of a server's repository.
+    Check(&'a ServerName),
+}
+
+/// The last result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// When it was tried last.
+    pub at: Timestamp,
+    pub ok: bool,
+    /// What went wrong; none where nothing did.
+    pub error: Option<String>,
+    /// When it succeeded last; none if it never did.
+    pub last_ok: Option<Timestamp>,
+}
+
+impl Subject<'_> {
+    fn path(&self, home: &Home) -> PathBuf {
+        let folder = home.state().join("results");
+        match self {
+            Subject::Retention(app) => folder
+                .join(app.server.as_str())
+                .join("retention")
+                .join(format!("{}.json", app.name)),
+            Subject::Prune(server) => folder.join(server.as_str()).join("prune.json"),
+            Subject::Check(server) => folder.join(server.as_str()).join("check.json"),
+        }
+    }
+}
+
+/// The last result; none if there is none, or its file cannot be understood.
+///
+/// # Errors
+/// [`Error::Home`].
+pub fn read(home: &Home, subject: Subject<'_>) -> Result<Option<Recorded>, Error> {
+    let bytes = read_state(&subject.path(home))?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// Records how it went now.
+///
+/// # Errors
+/// [`Error::Home`].
+pub(crate) fn record(
+    home: &Home,
+    subject: Subject<'_>,
+    now: Timestamp,
+    error: Option<String>,
+) -> Result<(), Error> {
+    let ok = error.is_none();
+    let before = read(home, subject)?.and_then(|before| before.last_ok);
+    let recorded = Recorded { at: now, ok, error, last_ok: if ok { Some(now) } else { before } };
+    let bytes = serde_json::to_vec(&recorded).expect("plain data");
+    Ok(write_state(&subject.path(home), &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_the_time_of_the_last_success() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let server: ServerName = "s".parse().unwrap();
+        let subject = Subject::Check(&server);
+        assert_eq!(read(&home, subject).unwrap(), None);
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (first, second) = (at("2026-11-01T00:00:00Z"), at("2026-11-02T00:00:00Z"));
+        record(&home, subject, first, None).unwrap();
+        record(&home, subject, second, Some("damaged".into())).unwrap();
+        let told = read(&home, subject).unwrap().unwrap();
+        assert_eq!((told.at, told.ok, told.last_ok), (second, false, Some(first)));
+        assert_eq!(read(&home, Subject::Prune(&server)).unwrap(), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! `potluck backup download`
+
+use std::{
+    io::{IsTerminal as _, stdout},
+    path::{Path, PathBuf},
+};
+
+use indicatif::HumanBytes;
+
+use crate::{
+    backup::{self, Which},
+    cli::{
+        arguments::AppArg,
+        exit::Exit,
+        failure::{Failure, Outcome},
+        grants::{Answers, PlanQuestion},
+        session::{Session, wait_cancelling},
+    },
+};
+
+/// Write an item of a backup to a file or to standard output.
+///
+/// A dump is written as its file; a folder of a volume, or the whole volume, as a tar; a
+/// file of it as it is. Nothing of the app is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck backup download wiki.example.org 20261121T2015 wiki.sql -o wiki.sql
+  potluck backup download wiki.example.org 20261121T2015 uploads | tar -t")]
+pub struct Args {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// The backup, or the beginning of its name
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+
+    /// The item, as `potluck backup show` names it
+    #[arg(value_name = "ITEM")]
+    item: String,
+
+    /// A file or a folder of a volume
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+
+    /// Where to, `-` for standard output; a file appears when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    trust: super::TrustArg,
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let to_file = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    if args.output.is_none() && stdout().is_terminal() {
+        return Err(Failure::usage("the item is not text for a terminal")
+            .hint("pass `-o FILE`, or `-o -` to print it anyway"));
+    }
+    let home = session.home()?;
+    let entry = session.app(&home, &args.app)?;
+    let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
+    let options = args.trust.options();
+    let which = Which::Named(args.backup.clone());
+    let at = (args.item.as_str(), args.path.as_deref().unwrap_or(Path::new("")));
+    let writing = |path: &Path| {
+        let action = format!("writing {}", path.display());
+        move |error: std::io::Error| Failure::io(action, &error)
+    };
+    let written = wait_cancelling(&options.cancel, async {
+        let context = &operating.context;
+        let Some(path) = to_file else {
+            let mut out = tokio::io::stdout();
+            return Ok(backup::download(context, &entry, &which, at, &mut out, &options).await?);
+        };
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let beside = tempfile::Builder::new()
+            .prefix(".potluck-")
+            .tempfile_in(folder)
+            .map_err(writing(path))?;
+        let file = beside.reopen().map_err(writing(path))?;
+        let mut file = tokio::fs::File::from_std(file);
+        let bytes = backup::download(context, &entry, &which, at, &mut file, &options).await?;
+        file.sync_all().await.map_err(writing(path))?;
+        beside.persist(path).map_err(|error| writing(path)(error.error))?;
+        Ok(bytes)
+    })?;
+    drop(operating);
+    session.ui.say(format_args!("Wrote {}.", HumanBytes(written)));
+    Ok(Exit::DONE)
+}
