@@ -102,6 +102,9 @@ impl Error {
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("make room on that disk, then run the command again".into())
+            }
             Error::UnknownApp { nearest: Some(name), .. } => {
                 Some(format!("did you mean `{name}`?"))
             }

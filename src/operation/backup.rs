@@ -119,8 +119,26 @@ pub(super) async fn end_unfinished(
     journal.abort().await?;
     let set = journal.entry().set.and_then(|set| set.parse::<SetId>().ok());
     let begun = journal.has_begun(BEFORE_BACKUP);
-    let outcome = tidy(context, guard, app, options, set, begun).await?;
+    let found = Found { set, begun, complete: Complete::Kept };
+    let outcome = tidy(context, guard, app, options, found).await?;
     Ok(journal.end(context, outcome, None).await?)
+}
+
+/// What a backup left that did not end.
+pub(super) struct Found {
+    pub set: Option<SetId>,
+    /// Whether `before-backup` may have been called.
+    pub begun: bool,
+    pub complete: Complete,
+}
+
+/// What becomes of a set that is complete, though its backup did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Complete {
+    /// It is a good backup.
+    Kept,
+    /// It is taken anew by the same name, with what was written since.
+    Replaced,
 }
 
 /// Clears up after a set that was not taken to its end: plugins receive `after-backup` where
@@ -133,8 +151,7 @@ pub(super) async fn tidy(
     guard: &AppGuard,
     app: &App,
     options: &Options,
-    set: Option<SetId>,
-    begun: bool,
+    Found { set, begun, complete }: Found,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Aborted;
     let left = |error: Error| {
@@ -152,11 +169,12 @@ pub(super) async fn tidy(
     if let Some(set) = set {
         match find(context, &app.entry, options, Missing::Refused).await {
             Ok(restic) => {
-                // One that is complete is a good backup.
                 let sets = sets_of(&restic, &app.entry.name).await;
-                let is_complete = |known: &SetSummary| known.id == set && known.complete;
+                let is_kept = |known: &SetSummary| {
+                    known.id == set && known.complete && complete == Complete::Kept
+                };
                 match sets {
-                    Ok(sets) if sets.sets.iter().any(is_complete) => outcome = Outcome::Done,
+                    Ok(sets) if sets.sets.iter().any(is_kept) => outcome = Outcome::Done,
                     Ok(_) => discard(context, app, &restic, &set).await,
                     Err(Error::NoRepository { .. }) => {}
                     Err(error) => left(error),

@@ -23,7 +23,7 @@ use crate::{
 
 use super::{
     DeployOptions, DeployReport, RestoreReport, SetReport, Upgrade,
-    backup::{back_up_alone, end_unfinished},
+    backup::{Complete, back_up_alone, end_unfinished},
     deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
@@ -283,7 +283,7 @@ pub async fn abort(
                 Box::pin(safety.go_back(context, guard, &journal)).await.map(drop)
             }
             Some(safety) if kept.step().is_some_and(|step| step.name == BACKUP) => {
-                safety.tidy(context, guard).await
+                safety.tidy(context, guard, Complete::Kept).await
             }
             None if undoes(Undo::Services) || undoes(Undo::Start) => {
                 let undone = undo_services(&*context.progress, engine, &kept.entry).await;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    backup::{make, new_set, tidy},
+    backup::{Complete, Found, make, new_set, tidy},
     journal::Journal,
     recover::{restore_files, undo_services},
     restores::{Means, On},
@@ -166,7 +166,7 @@ impl Safety {
         let entry = self.app.entry.clone();
         let taken = async {
             if journal.is_resumed() {
-                self.tidy(context, guard).await?;
+                self.tidy(context, guard, Complete::Replaced).await?;
             }
             let restic = match self.restic.take() {
                 Some(restic) => restic,
@@ -215,10 +215,14 @@ impl Safety {
     ///
     /// # Errors
     /// As [`make`].
-    pub async fn tidy(&self, context: &Context, guard: &AppGuard) -> Result<(), backup::Error> {
-        tidy(context, guard, &self.app, &self.means.options, Some(self.set.clone()), true)
-            .await
-            .map(drop)
+    pub async fn tidy(
+        &self,
+        context: &Context,
+        guard: &AppGuard,
+        complete: Complete,
+    ) -> Result<(), backup::Error> {
+        let found = Found { set: Some(self.set.clone()), begun: true, complete };
+        tidy(context, guard, &self.app, &self.means.options, found).await.map(drop)
     }
 
     /// Brings services back to what they were before the upgrade, and where the old version

@@ -366,6 +366,7 @@ struct Tally {
     undone: AtomicUsize,
     refused: AtomicUsize,
     nothing: AtomicUsize,
+    again: AtomicUsize,
 }
 
 /// Kills the operation at each moment, and goes on from another folder.
@@ -456,6 +457,15 @@ fn crash(case: &Case) {
             }
             return is(&after).map(|()| true);
         }
+        if !unfinished && continues_itself {
+            // It ended as failed, and its own operator tries again.
+            tally.again.fetch_add(1, Ordering::Relaxed);
+            let again = world.first.run(case.command);
+            if again.code != 0 || World::says(&world.first) != said_after {
+                return Err(format!("tried again: {killed}\n{again}"));
+            }
+            return is(&after).map(|()| true);
+        }
         if !unfinished {
             // It had not begun, or all was done: the command goes through.
             tally.nothing.fetch_add(1, Ordering::Relaxed);
@@ -533,14 +543,15 @@ fn crash(case: &Case) {
     let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     println!(
         "crash: {}: {} moments, {} kills: {} finished, {} undone, {} past return, {} with nothing \
-         unfinished",
+         unfinished, {} failed and done again",
         case.name,
         of(&tally.moments),
         of(&tally.tried),
         of(&tally.finished),
         of(&tally.undone),
         of(&tally.refused),
-        of(&tally.nothing)
+        of(&tally.nothing),
+        of(&tally.again)
     );
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));

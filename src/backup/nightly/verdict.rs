@@ -266,6 +266,7 @@ mod tests {
             manifest: Some("m".into()),
             snapshots: Vec::new(),
             parts: [].into(),
+            trees: [].into(),
         }
     }
 
