@@ -24,7 +24,7 @@ clean() {
 }
 trap clean EXIT
 
-answers() { curl -sf --max-time 1 -H "Host: $app:$port" "http://127.0.0.1:$port/" >/dev/null; }
+answers() { curl -sfL -o /dev/null --max-time 5 -H "Host: $app:$port" "http://127.0.0.1:$port/"; }
 
 # Milliseconds from the page's first failure until it answers again for good; asked every
 # tenth of a second.
@@ -59,7 +59,12 @@ restores() {
 "$potluck" app secret generate "$app" >/dev/null
 "$potluck" app deploy "$app" --no-input --grant 'database exec: db' --grant 'database secret: db_password' \
     --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
-answers || die "the page does not answer"
+tries=0
+until answers; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || die "the page does not answer"
+    sleep 1
+done
 "$potluck" backup create "$app" >/dev/null 2>&1
 
 run=1

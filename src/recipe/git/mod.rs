@@ -192,7 +192,7 @@ fn moved_tags(said: &str) -> Vec<String> {
     said.lines().filter_map(of).collect()
 }
 
-/// What a command that came to its end said.
+/// What a finished command said.
 struct Ended {
     is_good: bool,
     stdout: Vec<u8>,
