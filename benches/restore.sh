@@ -65,7 +65,8 @@ until answers; do
     [ "$tries" -lt 60 ] || die "the page does not answer"
     sleep 1
 done
-"$potluck" backup create "$app" >/dev/null 2>&1
+# An earlier potluck cannot read what a later one takes.
+"${other:-$potluck}" backup create "$app" >/dev/null 2>&1
 
 run=1
 while [ "$run" -le "$runs" ]; do

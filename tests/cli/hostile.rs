@@ -155,7 +155,7 @@ fn ctrl_c_behind_the_plan_says_what_goes_on() {
     let at = ("lifecycle", "before-deploy");
     let loops = begins_in(at, Guest::new(&["lifecycle"]), Data::new(), LOOPS);
     let lab = lab(&helper(""), &loops);
-    let leaves = "interrupted: what was begun may be unfinished";
+    let leaves = "what was begun may be unfinished";
     ends_by_ctrl_c(&lab, &["app", "deploy", APP, "-n"], leaves);
 }
 

@@ -146,7 +146,7 @@ impl Services {
                 return Ok(Stopped::default());
             }
             Start::AsTheyWere => {
-                if !data.is_empty() {
+                if !stopped.data.services().is_empty() {
                     context.progress.step("start data stores");
                 }
                 let failed = app::bring_back(context, app, &stopped.data, PATIENCE).await;
