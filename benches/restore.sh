@@ -30,7 +30,7 @@ answers() { curl -sfL -o /dev/null --max-time 5 -H "Host: $app:$port" "http://12
 # tenth of a second.
 away() {
     first='' last=''
-    while [ ! -e "$work/restored" ]; do
+    while [ -d "$work" ] && [ ! -e "$work/restored" ]; do
         if ! answers; then
             last=$(date +%s%N)
             [ -n "$first" ] || first=$last
