@@ -222,15 +222,7 @@ impl World {
 
     /// What the second folder knows is what a colleague pulled.
     fn pull(&self) {
-        for part in ["potluck/servers", "potluck/recipes"] {
-            let _ = fs::remove_dir_all(self.second.path(part));
-            let copied = Command::new("cp")
-                .arg("-a")
-                .arg(self.first.path(part))
-                .arg(self.second.path("potluck"))
-                .status();
-            assert!(copied.unwrap().success());
-        }
+        self.second.pull(&self.first);
     }
 
     fn script(&self, more: &str) {

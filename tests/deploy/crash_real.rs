@@ -116,15 +116,7 @@ impl World {
 
     /// What a colleague has who pulled.
     fn pull(&self) {
-        for part in ["potluck/servers", "potluck/recipes"] {
-            let _ = fs::remove_dir_all(self.second.path(part));
-            let copied = Command::new("cp")
-                .arg("-a")
-                .arg(self.first.path(part))
-                .arg(self.second.path("potluck"))
-                .status();
-            assert!(copied.unwrap().success());
-        }
+        self.second.pull(&self.first);
         let link = self.second.path("potluck/state/backups");
         fs::create_dir_all(self.first.path("potluck/state/backups")).unwrap();
         fs::create_dir_all(self.second.path("potluck/state")).unwrap();

@@ -61,15 +61,8 @@ impl World {
 
     /// The second folder has what the first has, and both see one server and one repository.
     fn pull(&self) {
-        for part in ["potluck/servers", "potluck/recipes"] {
-            let _ = fs::remove_dir_all(self.second.path(part));
-            fs::create_dir_all(self.second.path("potluck/state")).unwrap();
-            let copied = Command::new("cp")
-                .arg("-a")
-                .args([self.first.path(part), self.second.path("potluck")])
-                .status();
-            assert!(copied.unwrap().success());
-        }
+        self.second.pull(&self.first);
+        fs::create_dir_all(self.second.path("potluck/state")).unwrap();
         for part in ["potluck/state/simulated", "potluck/state/backups", "tiny"] {
             fs::create_dir_all(self.first.path(part)).unwrap();
             let link = self.second.path(part);

@@ -248,15 +248,7 @@ impl Pair {
 
     /// A colleague pulls what the first folder has.
     fn pull(&self) {
-        for part in ["potluck/servers", "potluck/recipes"] {
-            let _ = fs::remove_dir_all(self.second.path(part));
-            let copied = Command::new("cp")
-                .arg("-a")
-                .arg(self.first.path(part))
-                .arg(self.second.path("potluck"))
-                .status();
-            assert!(copied.unwrap().success());
-        }
+        self.second.pull(&self.first);
         let server = format!("endpoint: {}\n", endpoint());
         self.second.write("potluck/servers/here/server.yml", &server);
     }

@@ -35,12 +35,7 @@ pub fn folder_of(endpoint: &str) -> Lab {
 /// whoever was at work on the app is told to be gone.
 pub fn colleague(of: &Lab, domain: &str) -> Lab {
     let lab = folder();
-    for part in ["potluck/servers", "potluck/recipes"] {
-        let _ = std::fs::remove_dir_all(lab.path(part));
-        let copied =
-            Command::new("cp").arg("-a").args([of.path(part), lab.path("potluck")]).status();
-        assert!(copied.unwrap().success());
-    }
+    lab.pull(of);
     let backups = "potluck/state/backups";
     std::fs::create_dir_all(of.path(backups)).unwrap();
     std::fs::create_dir_all(lab.path("potluck/state")).unwrap();
