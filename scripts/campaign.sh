@@ -47,7 +47,7 @@ crash() {
     engine
     export POTLUCK_CRASH_EVERY=1
     cargo test --locked --test deploy crash:: -- --nocapture --test-threads 1
-    cargo test --locked --test deploy crash_real:: -- --nocapture
+    cargo test --locked --test deploy crash_real:: -- --nocapture --include-ignored
 }
 
 # A real application's upgrade that fails in the middle of its migration, each way.

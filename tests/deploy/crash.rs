@@ -609,7 +609,7 @@ fn a_rollback_that_is_killed() {
         deploy(world);
         good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
     };
-    let command = &["app", "rollback", APP, "-n", "--keep-data"];
+    let command = &["app", "rollback", APP, "r1", "-n", "--keep-data"];
     crash(&Case { name: "rollback", ready, command, ends: Ends::Deployed, grant: &[] });
 }
 
@@ -620,7 +620,7 @@ fn a_rollback_with_data_that_is_killed() {
         good(&world.first.run(&["app", "upgrade", APP, "-n", "--offline"]));
         fs::write(world.volume().join("page"), "stew").unwrap();
     };
-    let command = &["app", "rollback", APP, "-n", "--data"];
+    let command = &["app", "rollback", APP, "r1", "-n", "--data"];
     let case =
         Case { name: "rollback with data", ready, command, ends: Ends::Deployed, grant: &[] };
     crash(&case);

@@ -415,6 +415,7 @@ async fn a_process_that_is_stopped_anywhere_overtaken_and_continued_does_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign crash"]
 async fn an_upgrade_whose_manager_restarts_is_done_or_can_be_finished_or_undone() {
     let Some(mut swarm) = Alone::start().await else { return };
     let endpoint = swarm.manager.endpoint();
