@@ -363,7 +363,7 @@ async fn during_a_deploy() {
 async fn during_an_upgrade() {
     let endings = [
         // What it would undo was not known when it was begun.
-        (6, "was changed by someone else meanwhile"),
+        (6, "was deployed last, and 1.0.0+1 is older"),
         (0, "is deployed"),
         (0, "Backed up"),
         (0, "Restored"),
