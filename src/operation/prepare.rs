@@ -110,8 +110,9 @@ pub(super) async fn prepare(
         }
         if standing?.is_settled() { Some(live?) } else { None }
     };
-    // A restore brings the data of that version along.
-    if guard.is_some() && !options.downgrade && !options.restoring && resumed.is_none() {
+    // A restore brings the data of that version along; one that is resumed was asked about.
+    let asks = guard.is_some() && !options.restoring && resumed.is_none();
+    if asks && !options.downgrade {
         version::allow(context, app)?;
     }
     let mut takeovers = takeover::enter(context, app, asking).await?;
@@ -170,7 +171,6 @@ pub(super) async fn prepare(
     takeovers.extend(reviewed.warning);
     let known = releases::all(&app.engine).await?;
     let settings = known.changed_settings(app);
-    let asks = guard.is_some() && resumed.is_none() && !options.restoring;
     let behind = behind::look(context, app, &known, &settings, options, asks)?;
     // What a colleague deployed is what there is to change.
     let adopted = match resumed.is_none() && !options.restoring {

@@ -10,27 +10,14 @@ use std::{
     process::Command,
 };
 
-use cli::{Lab, Run};
+use cli::{CONTENT, Lab, Run};
 use serde_json::{Value, json};
-
-const COMPOSE: &str = r#"
-services:
-  app:
-    image: example.invalid/app:1
-    volumes: ["content:/content"]
-volumes:
-  content:
-"#;
 
 const REPOSITORY: &str = "potluck/state/backups/simulated/repository";
 
 /// A deployed app with a volume.
 fn deployed() -> Lab {
-    let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
-    lab.write("tiny/.env.sample", "DOMAIN=\n");
-    good(&lab, &["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
-    good(&lab, &["app", "deploy", "t.example", "--no-input"]);
+    let lab = Lab::with_content();
     fs::write(volume(&lab).join("page"), "soup").unwrap();
     lab
 }
@@ -182,7 +169,7 @@ fn the_set_of_an_upgrade_is_held_for_its_way_back() {
     lab.write("tiny/.env.sample", "TYPE=tiny\n");
     for (version, image) in [("1.0.0", "app:1"), ("1.1.0", "app:2")] {
         let deploy = "    deploy: {update_config: {monitor: 1ms}}\nvolumes:";
-        let compose = COMPOSE.replace("volumes:\n", &format!("{deploy}\n")).replace("app:1", image);
+        let compose = CONTENT.replace("volumes:\n", &format!("{deploy}\n")).replace("app:1", image);
         lab.write("tiny/compose.yml", &compose);
         lab.release(version);
     }

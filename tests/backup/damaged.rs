@@ -13,25 +13,12 @@ use std::{
 
 use cli::{Lab, Run};
 
-const COMPOSE: &str = r#"
-services:
-  app:
-    image: example.invalid/app:1
-    volumes: ["content:/content"]
-volumes:
-  content:
-"#;
-
 /// Where the default repository of the simulated server is.
 const OWN: &str = "potluck/state/backups/simulated";
 
 /// An app with 300 kB of its own in its volume, on the simulated server.
 fn app() -> Lab {
-    let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
-    lab.write("tiny/.env.sample", "DOMAIN=\n");
-    good(&lab, &["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
-    good(&lab, &["app", "deploy", "t.example", "--no-input"]);
+    let lab = Lab::with_content();
     fs::write(page(&lab), noise(300_000)).unwrap();
     lab
 }

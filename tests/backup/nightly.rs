@@ -6,22 +6,13 @@ use potluck::home::{AppEntry, Home};
 use serde_json::Value;
 
 use crate::support::{
-    cli::{Lab, Run},
+    cli::{CONTENT, Lab, Run},
     common::{BUSYBOX, Cleanup, app::shell, real_engine},
     hostile::guests,
     monitor::{CAPABILITY, Monitor, taken, tells},
     operator,
 };
 use potluck::plugin::BackupItem;
-
-const COMPOSE: &str = r#"
-services:
-  app:
-    image: example.invalid/app:1
-    volumes: ["content:/content"]
-volumes:
-  content:
-"#;
 
 fn done(lab: &Lab, arguments: &[&str]) -> Run {
     let run = lab.run(arguments);
@@ -32,7 +23,7 @@ fn done(lab: &Lab, arguments: &[&str]) -> Run {
 /// An app with a volume on each of these simulated servers, which are made.
 fn fleet(servers: &[&str]) -> Lab {
     let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/compose.yml", CONTENT);
     lab.write("tiny/.env.sample", "DOMAIN=\n");
     for server in servers {
         done(&lab, &["server", "add", server, "simulated"]);

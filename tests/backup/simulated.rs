@@ -11,16 +11,7 @@ use std::{
     process::{Command, Output},
 };
 
-use cli::Lab;
-
-const COMPOSE: &str = r#"
-services:
-  app:
-    image: example.invalid/app:1
-    volumes: ["content:/content"]
-volumes:
-  content:
-"#;
+use cli::{CONTENT, Lab};
 
 /// Who runs potluck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +43,7 @@ fn potluck(lab: &Lab, who: Who, arguments: &[&str]) -> Output {
 
 fn back_up_and_restore(who: Who) {
     let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/compose.yml", CONTENT);
     lab.write("tiny/.env.sample", "DOMAIN=\n");
     if who == Who::Nobody {
         fs::set_permissions(lab.path(""), fs::Permissions::from_mode(0o755)).unwrap();
@@ -87,7 +78,7 @@ fn back_up_and_restore(who: Who) {
 #[test]
 fn a_volume_without_files_is_listed_and_comes_back_empty() {
     let lab = Lab::new();
-    let compose = COMPOSE
+    let compose = CONTENT
         .replace(r#"["content:/content"]"#, r#"["content:/content", "cache:/cache"]"#)
         .replace("  content:\n", "  content:\n  cache:\n");
     lab.write("tiny/compose.yml", &compose);
@@ -217,7 +208,7 @@ fn a_labels_dump_that_looks_wrong_is_a_warning_that_the_report_counts() {
 #[test]
 fn a_backup_of_half_restored_data_says_so_ever_after() {
     let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/compose.yml", CONTENT);
     lab.write("tiny/.env.sample", "DOMAIN=\n");
     let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
     run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
@@ -249,7 +240,7 @@ fn a_backup_of_half_restored_data_says_so_ever_after() {
 #[test]
 fn an_incomplete_backup_is_listed_with_what_removes_it() {
     let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/compose.yml", CONTENT);
     lab.write("tiny/.env.sample", "DOMAIN=\n");
     let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
     run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
@@ -294,7 +285,7 @@ fn an_incomplete_backup_is_listed_with_what_removes_it() {
 #[test]
 fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
     let lab = Lab::new();
-    lab.write("tiny/compose.yml", COMPOSE);
+    lab.write("tiny/compose.yml", CONTENT);
     lab.write("tiny/.env.sample", "DOMAIN=\n");
     let run = |arguments: &[&str]| potluck(&lab, Who::Caller, arguments);
     run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);

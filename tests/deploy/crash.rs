@@ -11,6 +11,7 @@
 //! `make campaign crash` tries all of them; the tests some ([`EVERY`]).
 
 use crate::support::{
+    backup::{Tmpfs, can_mount as may_mount},
     cli::{Lab, Run, when_stopped},
     common::skip,
 };
@@ -50,6 +51,7 @@ enum How {
 /// A folder on a small disk of its own.
 struct Disk {
     folder: PathBuf,
+    _mount: Tmpfs,
 }
 
 impl Disk {
@@ -58,15 +60,11 @@ impl Disk {
         let aside = folder.with_extension("aside");
         fs::rename(&folder, &aside).unwrap();
         fs::create_dir(&folder).unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
-            .arg(&folder)
-            .status();
-        assert!(mount.unwrap().success());
+        let mount = Tmpfs::mount(&folder, "512k").unwrap();
         let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&folder).status();
         assert!(copied.unwrap().success());
         fs::remove_dir_all(aside).unwrap();
-        Disk { folder }
+        Disk { folder, _mount: mount }
     }
 
     fn fill(&self) {
@@ -79,14 +77,8 @@ impl Disk {
     }
 }
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.folder).status();
-    }
-}
-
 fn can_mount() -> bool {
-    let can = crate::support::backup::can_mount();
+    let can = may_mount();
     if !can {
         skip("a small disk needs the right to mount");
     }

@@ -11,6 +11,7 @@ use crate::{
         session::{Session, wait_cancelling},
     },
     hint::Hint,
+    home::ServerName,
 };
 
 /// Check the repositories that hold backups.
@@ -51,6 +52,24 @@ struct Row {
     error: Option<String>,
 }
 
+fn row(session: &Session, server: &ServerName, done: Result<CheckReport, Error>) -> Row {
+    let error = match done {
+        Ok(report) => return Row { report, ok: true, error: None },
+        Err(error) => error,
+    };
+    if let Some(hint) = error.hint() {
+        session.ui.hint(hint);
+    }
+    let report = CheckReport {
+        server: server.to_string(),
+        repository: String::new(),
+        read: None,
+        covered_since: None,
+        seconds: 0.0,
+    };
+    Row { report, ok: false, error: Some(error.to_string()) }
+}
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let servers = args.servers.chosen(&home)?;
@@ -61,31 +80,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         (None, Some(part)) => Reading::Part(part),
         (None, None) => Reading::Structure,
     };
-    let rows = wait_cancelling(&options.cancel, async {
-        let mut rows = Vec::new();
-        for server in &servers {
-            match backup::check(&operating.context, server, reading, &options).await {
-                Ok(report) => rows.push(Row { report, ok: true, error: None }),
-                Err(error @ (Error::Cancelled { .. } | Error::Interrupted)) => {
-                    return Err(error.into());
-                }
-                Err(error) => {
-                    if let Some(hint) = error.hint() {
-                        session.ui.hint(hint);
-                    }
-                    let report = CheckReport {
-                        server: server.to_string(),
-                        repository: String::new(),
-                        read: None,
-                        covered_since: None,
-                        seconds: 0.0,
-                    };
-                    rows.push(Row { report, ok: false, error: Some(error.to_string()) });
-                }
-            }
-        }
-        Ok(rows)
-    })?;
+    let checked = super::each(&servers, async |server| {
+        backup::check(&operating.context, server, reading, &options).await
+    });
+    let checked = wait_cancelling(&options.cancel, checked)?;
+    let row = |(server, done)| row(session, server, done);
+    let rows: Vec<Row> = checked.into_iter().map(row).collect();
     drop(operating);
     let bad = rows.iter().filter(|row| !row.ok).count();
     let all = rows.len();

@@ -8,9 +8,8 @@ use std::{
 use indicatif::HumanBytes;
 
 use crate::{
-    backup::{self, Which},
+    backup,
     cli::{
-        arguments::AppArg,
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -29,15 +28,7 @@ Examples:
   potluck backup download wiki.example.org 20261121T2015 uploads | tar -t")]
 pub struct Args {
     #[command(flatten)]
-    app: AppArg,
-
-    /// The backup, or the beginning of its name
-    #[arg(value_name = "BACKUP")]
-    backup: String,
-
-    /// The item, as `potluck backup show` names it
-    #[arg(value_name = "ITEM")]
-    item: String,
+    item: super::ItemArg,
 
     /// A file or a folder of a volume
     #[arg(value_name = "PATH")]
@@ -58,11 +49,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             .hint("pass `-o FILE`, or `-o -` to print it anyway"));
     }
     let home = session.home()?;
-    let entry = session.app(&home, &args.app)?;
+    let entry = session.app(&home, &args.item.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = args.trust.options();
-    let which = Which::Named(args.backup.clone());
-    let at = (args.item.as_str(), args.path.as_deref().unwrap_or(Path::new("")));
+    let (which, at) = (args.item.which(), args.item.at(args.path.as_deref()));
     let writing = |path: &Path| {
         let action = format!("writing {}", path.display());
         move |error: std::io::Error| Failure::io(action, &error)

@@ -71,18 +71,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let removing = Removing { dry_run: args.dry_run, force: args.force };
-    let rows = wait_cancelling(&options.cancel, async {
-        let mut rows = Vec::new();
-        for entry in &entries {
-            match operation::forget(&operating.context, entry, &options, removing).await {
-                Err(error @ (Error::Cancelled { .. } | Error::Interrupted)) => {
-                    return Err(error.into());
-                }
-                done => rows.push(row(entry, done, args.dry_run)),
-            }
-        }
-        Ok(rows)
-    })?;
+    let forgotten = super::each(&entries, async |entry| {
+        operation::forget(&operating.context, entry, &options, removing).await
+    });
+    let forgotten = wait_cancelling(&options.cancel, forgotten)?;
+    let row = |(entry, done)| row(entry, done, args.dry_run);
+    let rows: Vec<Row> = forgotten.into_iter().map(row).collect();
     drop(operating);
     let bad = rows.iter().filter(|row| row.error.is_some()).count();
     let all = rows.len();

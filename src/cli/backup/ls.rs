@@ -1,13 +1,13 @@
 //! `potluck backup ls`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use indicatif::HumanBytes;
 
 use crate::{
-    backup::{self, Which},
+    backup,
     cli::{
-        arguments::{AppArg, JsonArg},
+        arguments::JsonArg,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
@@ -25,15 +25,7 @@ Examples:
 JSON: a list of {path, kind, size, mode, uid, gid, mtime}.")]
 pub struct Args {
     #[command(flatten)]
-    app: AppArg,
-
-    /// The backup, or the beginning of its name
-    #[arg(value_name = "BACKUP")]
-    backup: String,
-
-    /// The item, as `potluck backup show` names it
-    #[arg(value_name = "ITEM")]
-    item: String,
+    item: super::ItemArg,
 
     /// A folder of it
     #[arg(value_name = "PATH")]
@@ -52,11 +44,10 @@ pub struct Args {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let entry = session.app(&home, &args.app)?;
+    let entry = session.app(&home, &args.item.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = args.trust.options();
-    let which = Which::Named(args.backup.clone());
-    let at = (args.item.as_str(), args.path.as_deref().unwrap_or(Path::new("")));
+    let (which, at) = (args.item.which(), args.item.at(args.path.as_deref()));
     let files = wait_cancelling(&options.cancel, async {
         Ok(backup::ls(&operating.context, &entry, &which, at, args.recursive, &options).await?)
     })?;

@@ -16,16 +16,19 @@ mod snapshots;
 mod stats;
 mod status;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
 use super::{
+    arguments::AppArg,
     deferred::Deferred,
     exit::Exit,
     failure::{Failure, Outcome},
     session::Session,
 };
 use crate::{
-    backup::{HANDED_ON, Options, Trust},
+    backup::{Error, HANDED_ON, Options, Trust, Which},
     home::{AppEntry, AppName, Fingerprint, Home, ServerName},
 };
 
@@ -175,7 +178,7 @@ impl ServersArg {
 /// Whether a server names a repository, or has potluck's own.
 fn has_repository(home: &Home, server: &ServerName) -> Result<bool, Failure> {
     let names = home.server(server)?.backup.is_some_and(|backup| backup.names_repository());
-    Ok(names || std::path::Path::new(&home.backup(server)?.repository).join("config").exists())
+    Ok(names || Path::new(&home.backup(server)?.repository).join("config").exists())
 }
 
 fn named(
@@ -210,6 +213,48 @@ impl TrustArg {
     fn options(&self) -> Options {
         let trust = Trust { signer: self.signer.clone(), unsigned: self.unsigned };
         Options { trust, ..options() }
+    }
+}
+
+/// Does something for one after the other. One that fails keeps no other from being done;
+/// an interruption does.
+async fn each<'a, T, R>(
+    all: &'a [T],
+    work: impl AsyncFn(&'a T) -> Result<R, Error>,
+) -> Result<Vec<(&'a T, Result<R, Error>)>, Failure> {
+    let mut done = Vec::new();
+    for one in all {
+        match work(one).await {
+            Err(error @ (Error::Cancelled { .. } | Error::Interrupted)) => return Err(error.into()),
+            result => done.push((one, result)),
+        }
+    }
+    Ok(done)
+}
+
+/// An item of a backup.
+#[derive(Debug, Args)]
+struct ItemArg {
+    #[command(flatten)]
+    app: AppArg,
+
+    /// The backup, or the beginning of its name
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+
+    /// The item, as `potluck backup show` names it
+    #[arg(value_name = "ITEM")]
+    item: String,
+}
+
+impl ItemArg {
+    fn which(&self) -> Which {
+        Which::Named(self.backup.clone())
+    }
+
+    /// A place within it: all of it where no path is given.
+    fn at<'a>(&'a self, path: Option<&'a Path>) -> (&'a str, &'a Path) {
+        (&self.item, path.unwrap_or(Path::new("")))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
         session::{Session, wait_cancelling},
     },
     hint::Hint,
+    home::ServerName,
 };
 
 /// Free the space of removed backups.
@@ -36,38 +37,35 @@ struct Row {
     error: Option<String>,
 }
 
+fn row(session: &Session, server: &ServerName, done: Result<PruneReport, Error>) -> Row {
+    let (outcome, error) = match done {
+        Ok(report) => return Row { report, outcome: "pruned", error: None },
+        Err(error @ Error::Refused { .. }) => ("refused-by-store", error),
+        Err(error) => ("failed", error),
+    };
+    if let Some(hint) = error.hint() {
+        session.ui.hint(hint);
+    }
+    let report = PruneReport {
+        server: server.to_string(),
+        repository: String::new(),
+        freed: None,
+        seconds: 0.0,
+    };
+    Row { report, outcome, error: Some(error.to_string()) }
+}
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let servers = args.server.chosen(&home)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
-    let rows = wait_cancelling(&options.cancel, async {
-        let mut rows = Vec::new();
-        for server in &servers {
-            let (outcome, error) = match backup::prune(&operating.context, server, &options).await {
-                Ok(report) => {
-                    rows.push(Row { report, outcome: "pruned", error: None });
-                    continue;
-                }
-                Err(error @ (Error::Cancelled { .. } | Error::Interrupted)) => {
-                    return Err(error.into());
-                }
-                Err(error @ Error::Refused { .. }) => ("refused-by-store", error),
-                Err(error) => ("failed", error),
-            };
-            if let Some(hint) = error.hint() {
-                session.ui.hint(hint);
-            }
-            let report = PruneReport {
-                server: server.to_string(),
-                repository: String::new(),
-                freed: None,
-                seconds: 0.0,
-            };
-            rows.push(Row { report, outcome, error: Some(error.to_string()) });
-        }
-        Ok(rows)
-    })?;
+    let pruned = super::each(&servers, async |server| {
+        backup::prune(&operating.context, server, &options).await
+    });
+    let pruned = wait_cancelling(&options.cancel, pruned)?;
+    let row = |(server, done)| row(session, server, done);
+    let rows: Vec<Row> = pruned.into_iter().map(row).collect();
     drop(operating);
     let bad = rows.iter().filter(|row| row.error.is_some()).count();
     let all = rows.len();

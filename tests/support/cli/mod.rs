@@ -15,6 +15,16 @@ use std::{
 
 use assert_cmd::Command;
 
+/// The smallest recipe with a volume.
+pub const CONTENT: &str = r#"
+services:
+  app:
+    image: example.invalid/app:1
+    volumes: ["content:/content"]
+volumes:
+  content:
+"#;
+
 /// A folder that holds everything a test touches.
 pub struct Lab {
     folder: tempfile::TempDir,
@@ -57,6 +67,21 @@ impl Lab {
         lab.tiny_recipe();
         let run = lab.run(&["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"]);
         assert_eq!(run.code, 0, "{run}");
+        lab
+    }
+
+    /// With a deployed app, `t.example` on the simulated server, that has a volume.
+    pub fn with_content() -> Self {
+        let lab = Lab::new();
+        lab.write("tiny/compose.yml", CONTENT);
+        lab.write("tiny/.env.sample", "DOMAIN=\n");
+        for command in [
+            &["app", "new", "./tiny", "--domain", "t.example", "--server=simulated"][..],
+            &["app", "deploy", "t.example", "--no-input"],
+        ] {
+            let run = lab.run(command);
+            assert_eq!(run.code, 0, "{run}");
+        }
         lab
     }
 
