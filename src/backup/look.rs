@@ -250,19 +250,19 @@ fn tell(context: &Context, opened: &Opened, options: &Options) -> Result<(), Err
 
 /// An item by its name, or `kind/name` where several have it.
 fn snapshot_of<'a>(manifest: &'a Manifest, wanted: &str) -> Result<&'a Item, Error> {
-    let is_meant = |item: &&Item| {
-        item.name.as_str() == wanted || format!("{}/{}", item.kind, item.name) == wanted
-    };
+    let is_meant = |item: &&Item| item.name.as_str() == wanted || item.label() == wanted;
     let mut found = manifest.items.iter().filter(is_meant);
     let no = |reason: String| Error::NoItem { set: manifest.set.clone(), reason };
     match (found.next(), found.next()) {
         (Some(item), None) => Ok(item),
         (Some(item), Some(other)) => Err(no(format!(
-            "`{}` is the name of two items: write {}/{} or {}/{}",
-            item.name, item.kind, item.name, other.kind, other.name
+            "`{}` is the name of two items: write {} or {}",
+            item.name,
+            item.label(),
+            other.label()
         ))),
         (None, _) => {
-            let items = manifest.items.iter().map(|item| format!("{}/{}", item.kind, item.name));
+            let items = manifest.items.iter().map(Item::label);
             let items = items.collect::<Vec<_>>().join(", ");
             Err(no(format!("no item is called `{}`; it has {}", line(wanted), line(&items))))
         }

@@ -226,22 +226,11 @@ mod tests {
     use super::*;
 
     fn set(id: &str, complete: bool, items: &[&str]) -> SetSummary {
-        let id: SetId = id.parse().unwrap();
         SetSummary {
-            begun: id.begun(),
-            id,
-            app: "w".into(),
-            version: None,
-            bytes: None,
             items: items.iter().map(|item| (*item).to_owned()).collect(),
-            empty: Vec::new(),
             complete,
-            warnings: 0,
-            remove: None,
             manifest: complete.then(|| "m".into()),
-            snapshots: Vec::new(),
-            parts: [].into(),
-            trees: [].into(),
+            ..SetSummary::new(id.parse().unwrap(), "w")
         }
     }
 

@@ -228,22 +228,11 @@ mod tests {
     const NOW: &str = "2026-11-20T12:00:00Z";
 
     fn set(id: &str, bytes: Option<u64>) -> SetSummary {
-        let id: SetId = id.parse().unwrap();
         SetSummary {
-            begun: id.begun(),
-            id,
-            app: "w".into(),
-            version: None,
             bytes,
-            items: Vec::new(),
-            empty: Vec::new(),
             complete: bytes.is_some(),
-            warnings: 0,
-            remove: None,
             manifest: bytes.map(|_| "m".into()),
-            snapshots: Vec::new(),
-            parts: [].into(),
-            trees: [].into(),
+            ..SetSummary::new(id.parse().unwrap(), "w")
         }
     }
 

@@ -31,9 +31,9 @@ use crate::{
         set::{
             self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
             manifest::{self, Item, Manifest},
-            manifest_tags, plan,
+            plan,
             signing::Signing,
-            snapshots::sets_of,
+            snapshots::{Sets, sets_of},
             take::Taking,
         },
         stopped,
@@ -368,25 +368,18 @@ async fn take(
         Ok::<_, Error>(items)
     };
     // Beside the items: it only reads the repository.
-    let last = async {
-        taking.restic.check_packs().await?;
-        Ok(compare::before(taking.restic, &app.entry.name).await)
-    };
-    let (mut items, before) = futures_util::try_join!(items, last)?;
-    let said = match before.last {
-        Ok(Some(last)) => compare::shrunk(&items, &last),
-        Ok(None) => Vec::new(),
-        Err(error) => vec![format!("the last backup cannot be compared with this one: {error}")],
-    };
-    let lost = before.unreadable.map(|unreadable| {
+    let (mut items, ()) = futures_util::try_join!(items, taking.restic.check_packs())?;
+    items.push(settings);
+    let Sets { sets, unreadable } = taking.complete(&mut items).await?;
+    let last = sets.iter().find(|set| set.complete);
+    let said = last.map(|last| compare::shrunk(&items, last)).unwrap_or_default();
+    let lost = unreadable.map(|unreadable| {
         let hint = unreadable.hint();
         format!("{unreadable}: earlier backups are missing or incomplete ({hint})")
     });
     for message in said.into_iter().chain(lost) {
         taking.warnings.add(&*context.progress, message);
     }
-    items.push(settings);
-    taking.add_trees(&mut items).await?;
     let manifest = Manifest {
         format: Manifest::format(),
         potluck: env!("CARGO_PKG_VERSION").into(),
@@ -478,19 +471,9 @@ async fn store_manifest(
     signing: &Signing,
 ) -> Result<String, Error> {
     context.progress.step(set::MANIFEST);
-    let app = &taking.app.entry.name;
     let name =
         ItemName::new(manifest::FILE).map_err(|e| Error::BadItem { reason: e.to_string() })?;
-    let tags = manifest_tags(
-        app,
-        taking.set,
-        manifest.snapshots(),
-        manifest.bytes(),
-        manifest.version.as_deref(),
-        manifest.empty(),
-        manifest.warnings.len(),
-    );
-    Ok(taking.bytes(&name, &tags, &signing.seal(manifest)).await?.snapshot_id)
+    Ok(taking.bytes(&name, &manifest.tags(), &signing.seal(manifest)).await?.snapshot_id)
 }
 
 /// Calls `after-backup` of every plugin whose `before-backup` was called; the

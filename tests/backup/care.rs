@@ -6,6 +6,7 @@ use crate::support::common::skip;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -99,6 +100,44 @@ fn forge(lab: &Lab, of: &str, name: &str, content: Option<&str>) {
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
+}
+
+/// Each run of restic derives its key for half a second.
+#[test]
+fn a_backup_runs_restic_once_for_each_item_the_manifest_the_files_and_the_list() {
+    let lab = deployed();
+    let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|folder| folder.join("restic"))
+        .find(|path| path.exists())
+        .unwrap();
+    let log = lab.path("runs");
+    let script =
+        format!("#!/bin/sh\necho \"$1\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), real.display());
+    lab.write("bin/restic", &script);
+    fs::set_permissions(lab.path("bin/restic"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = std::ffi::OsString::from(lab.path("bin"));
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    let taken = || {
+        let _ = fs::remove_file(&log);
+        let mut run = lab.command();
+        run.args(["backup", "create", "t.example"]).env("PATH", &path);
+        run.assert().success();
+        let runs = fs::read_to_string(&log).unwrap();
+        let mut runs: Vec<_> = runs.lines().filter(|run| *run != "version").collect();
+        runs.sort_unstable();
+        runs.join(" ")
+    };
+    back_up(&lab);
+    // The settings, the volume and the manifest; `check` runs beside the volume.
+    assert_eq!(taken(), "backup backup backup check snapshots");
+    assert_eq!(taken(), "backup backup backup check snapshots");
+    // That what shrank is said is in the same list.
+    fs::write(volume(&lab).join("page"), vec![b'x'; 1 << 20]).unwrap();
+    back_up(&lab);
+    fs::write(volume(&lab).join("page"), "soup").unwrap();
+    let shrunk = good(&lab, &["backup", "create", "t.example"]);
+    assert!(shrunk.stderr.contains("`content` has 4 B only, 1.00 MiB in the last"), "{shrunk}");
 }
 
 #[test]

@@ -82,7 +82,7 @@ const COMMANDS: &[(&str, Types)] = &[
         &[
             ("cli/backup/status.rs", "Report"),
             ("backup/nightly/verdict.rs", "Verdict"),
-            ("backup/nightly/verdict.rs", "Finding"),
+            ("backup/nightly/finding.rs", "Finding"),
             ("backup/nightly/record.rs", "Attempt"),
         ],
     ),

@@ -3,10 +3,13 @@
 //! A run makes one row per app ([`row`]), of which the report consists ([`report`]); what is
 //! known of each app is kept in the folder's state ([`record`]), from which the file for
 //! Prometheus is written ([`metrics`]) and, together with what the repository holds
-//! ([`listing`]), the verdict of `backup status` follows ([`verdict`]). A monitor is pinged
+//! ([`listing`]) and how that is cared for ([`care`]), the verdict of `backup status` follows
+//! ([`verdict`], of [`finding`]s). A monitor is pinged
 //! ([`monitor`]), and people are told ([`notify`]). Nothing here takes a backup:
 //! `operation::nightly` does.
 
+pub mod care;
+pub mod finding;
 pub mod listing;
 pub mod metrics;
 pub mod monitor;
@@ -16,8 +19,9 @@ pub mod report;
 pub mod row;
 pub mod verdict;
 
+pub use finding::{Finding, Severity};
 pub use listing::{Kept, kept};
 pub use record::{Attempt, Good, Record};
 pub use report::Report;
 pub use row::{Outcome, Row};
-pub use verdict::{Facts, Finding, Severity, Verdict};
+pub use verdict::{Facts, Verdict};

@@ -2,7 +2,8 @@
 //! before, and what the last attempt came to. Pure.
 //!
 //! What is missing is wrong, too: an app that was never backed up, and one that no run looked
-//! at lately. Further results (retention, check, drill) become findings with codes of their own.
+//! at lately. How they are cared for ([`care`](super::care)) becomes findings with codes of
+//! their own.
 
 use std::{cmp::Reverse, time::Duration};
 
@@ -11,6 +12,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    care::{Care, findings as of_care},
+    finding::{Finding, Severity},
     record::{Attempt, Record},
     row::{Outcome, one_line},
 };
@@ -29,26 +32,6 @@ const NOTABLE: u64 = 1 << 20;
 /// Clocks may differ by this much.
 const CLOCKS: Duration = Duration::from_secs(600);
 
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Fine,
-    Warning,
-    Wrong,
-}
-
-/// One thing to know about the backups of an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// `never`, `old`, `failed`; docs/cli.md lists them.
-    pub code: &'static str,
-    pub severity: Severity,
-    pub message: String,
-    /// What to type.
-    pub next: Option<String>,
-}
-
 /// What the verdict follows from.
 #[derive(Debug)]
 pub struct Facts<'a> {
@@ -61,6 +44,8 @@ pub struct Facts<'a> {
     pub sets: Result<Vec<&'a SetSummary>, (String, Option<String>)>,
     /// Files of the repository that cannot be read, so that sets may be missing.
     pub unreadable: Option<(String, String)>,
+    /// How retention, prune and check went.
+    pub care: Vec<Care>,
     pub max_age: Duration,
     pub now: Timestamp,
 }
@@ -82,7 +67,7 @@ pub struct Verdict {
 
 /// Judges an app.
 pub fn judge(facts: Facts<'_>) -> Verdict {
-    let Facts { app, server, record, sets, unreadable, max_age, now } = facts;
+    let Facts { app, server, record, sets, unreadable, care, max_age, now } = facts;
     let mut findings = Vec::new();
     let mut add = |code, severity, message: String, next: Option<String>| {
         findings.push(Finding { code, severity, message, next });
@@ -200,6 +185,8 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
         );
         add("failed", Severity::Wrong, message, last.next.clone());
     }
+    let oldest = sets.iter().map(|set| age(set.begun)).max();
+    findings.extend(of_care(care, oldest, now));
     findings.sort_by_key(|finding| Reverse(finding.severity));
     Verdict {
         app: app.to_owned(),
@@ -246,27 +233,16 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::{super::record::Good, *};
-    use crate::backup::set::SetId;
 
     const NOW: &str = "2026-01-05T12:00:00Z";
 
     fn set(id: &str, bytes: u64, warnings: usize) -> SetSummary {
-        let id: SetId = id.parse().unwrap();
         SetSummary {
-            begun: id.begun(),
-            id,
-            app: "w.example".into(),
-            version: None,
             bytes: Some(bytes),
-            items: Vec::new(),
-            empty: Vec::new(),
             complete: true,
             warnings,
-            remove: None,
             manifest: Some("m".into()),
-            snapshots: Vec::new(),
-            parts: [].into(),
-            trees: [].into(),
+            ..SetSummary::new(id.parse().unwrap(), "w.example")
         }
     }
 
@@ -293,6 +269,7 @@ mod tests {
             record: Ok(Record { last, good }),
             sets: Ok(sets.iter().collect()),
             unreadable: None,
+            care: Vec::new(),
             max_age: MAX_AGE,
             now: NOW.parse().unwrap(),
         });
@@ -416,6 +393,7 @@ mod tests {
             }),
             sets: Err(("cannot\nconnect".into(), Some("mount it".into()))),
             unreadable: None,
+            care: Vec::new(),
             max_age: MAX_AGE,
             now: NOW.parse().unwrap(),
         });

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ItemKind, ItemName, SetId,
+    EMPTY, ItemKind, ItemName, MANIFEST, SIZE, SetId, TAG, WARNINGS,
     signed::{FORMAT, Signature, unseal},
 };
 
@@ -81,6 +81,13 @@ pub struct VolumeFacts {
     pub paths: Vec<String>,
 }
 
+impl Item {
+    /// How tags and lists call it, `dump/wordpress.sql`.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+}
+
 impl Manifest {
     pub fn format() -> u32 {
         FORMAT
@@ -91,10 +98,32 @@ impl Manifest {
         self.items.iter().filter(|i| i.snapshot.is_some()).count()
     }
 
-    /// What the set has without a snapshot, as `kind/name`.
-    pub fn empty(&self) -> impl Iterator<Item = String> {
-        let without = self.items.iter().filter(|item| item.snapshot.is_none());
-        without.map(|item| format!("{}/{}", item.kind, item.name))
+    /// The tags of its snapshot; what a list shows of a set, and what the next one is
+    /// compared with, comes from here, so that neither needs a further call to restic.
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags = vec![
+            TAG.into(),
+            format!("app:{}", self.app),
+            format!("set:{}", self.set),
+            format!("item:{MANIFEST}"),
+            format!("items:{}", self.snapshots()),
+            format!("bytes:{}", self.bytes()),
+        ];
+        // A version is a git tag; one that could not be a restic tag is only in
+        // the manifest.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+.-_~".contains(c);
+        let version = self.version.as_ref().filter(|v| v.len() <= 100 && v.chars().all(plain));
+        tags.extend(version.map(|version| format!("version:{version}")));
+        for item in &self.items {
+            tags.push(match item.snapshot {
+                Some(_) => format!("{SIZE}:{}:{}", item.label(), item.bytes),
+                None => format!("{EMPTY}:{}", item.label()),
+            });
+        }
+        if !self.warnings.is_empty() {
+            tags.push(format!("{WARNINGS}:{}", self.warnings.len()));
+        }
+        tags
     }
 
     pub fn bytes(&self) -> u64 {

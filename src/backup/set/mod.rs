@@ -36,6 +36,9 @@ pub const MANIFEST: &str = "manifest";
 /// The tag of an item that holds nothing, at the manifest's snapshot: restic makes
 /// none of an empty folder.
 const EMPTY: &str = "empty";
+/// The tag of an item's size, at the manifest's snapshot: with it, a list of snapshots is
+/// enough to see that an item shrank.
+const SIZE: &str = "size";
 /// The tag that says, at the manifest's snapshot, the number of warnings while the set
 /// was taken. The texts are in the manifest.
 const WARNINGS: &str = "warnings";
@@ -188,39 +191,6 @@ pub fn item_tags(app: &AppName, set: &SetId, kind: ItemKind, name: &ItemName) ->
     vec![TAG.into(), format!("app:{app}"), format!("set:{set}"), format!("item:{kind}/{name}")]
 }
 
-/// The tags of the manifest's snapshot; what a list shows of a set comes from
-/// here, so that listing needs no further call to restic.
-pub fn manifest_tags(
-    app: &AppName,
-    set: &SetId,
-    snapshots: usize,
-    bytes: u64,
-    version: Option<&str>,
-    empty: impl IntoIterator<Item = String>,
-    warnings: usize,
-) -> Vec<String> {
-    let mut tags = vec![
-        TAG.into(),
-        format!("app:{app}"),
-        format!("set:{set}"),
-        format!("item:{MANIFEST}"),
-        format!("items:{snapshots}"),
-        format!("bytes:{bytes}"),
-    ];
-    // A version is a git tag; one that could not be a restic tag is only in
-    // the manifest.
-    if let Some(version) = version.filter(|v| {
-        v.len() <= 100 && v.chars().all(|c| c.is_ascii_alphanumeric() || "+.-_~".contains(c))
-    }) {
-        tags.push(format!("version:{version}"));
-    }
-    tags.extend(empty.into_iter().map(|item| format!("{EMPTY}:{item}")));
-    if warnings > 0 {
-        tags.push(format!("{WARNINGS}:{warnings}"));
-    }
-    tags
-}
-
 /// What restic's `--tag` takes to find the snapshots of an app, or of a set.
 pub fn filter(app: &AppName, set: Option<&SetId>) -> String {
     match set {
@@ -263,6 +233,32 @@ pub struct SetSummary {
     /// Digest of what each item's snapshot holds.
     #[serde(skip)]
     pub trees: BTreeMap<String, String>,
+    /// Bytes of each item, as the manifest's snapshot tells without being read.
+    #[serde(skip)]
+    pub sizes: BTreeMap<String, u64>,
+}
+
+impl SetSummary {
+    /// A set of which nothing else is known yet.
+    pub(crate) fn new(id: SetId, app: &str) -> Self {
+        SetSummary {
+            begun: id.begun(),
+            id,
+            app: app.into(),
+            version: None,
+            bytes: None,
+            items: Vec::new(),
+            empty: Vec::new(),
+            complete: false,
+            warnings: 0,
+            remove: None,
+            manifest: None,
+            snapshots: Vec::new(),
+            parts: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+        }
+    }
 }
 
 /// The sets among snapshots, newest first. Snapshots without our tags, or with
@@ -281,30 +277,22 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
         else {
             continue;
         };
-        let set = sets.entry(id.clone()).or_insert_with(|| SetSummary {
-            begun: id.begun(),
-            id: id.clone(),
-            app: app.into(),
-            version: None,
-            bytes: None,
-            items: Vec::new(),
-            empty: Vec::new(),
-            complete: false,
-            warnings: 0,
-            remove: None,
-            manifest: None,
-            snapshots: Vec::new(),
-            parts: BTreeMap::new(),
-            trees: BTreeMap::new(),
-        });
+        let set = sets.entry(id.clone()).or_insert_with(|| SetSummary::new(id.clone(), app));
         set.snapshots.push(snapshot.id.clone());
         if item == MANIFEST {
             set.manifest = Some(snapshot.id.clone());
             set.version = tag("version").map(Into::into);
             set.bytes = tag("bytes").and_then(|b| b.parse().ok());
-            let empty =
-                snapshot.tags.iter().filter_map(|tag| tag.strip_prefix(EMPTY)?.strip_prefix(':'));
-            set.empty = empty.map(str::to_owned).collect();
+            let all = |key: &str| {
+                let of_key = |tag: &String| Some(tag.strip_prefix(key)?.strip_prefix(':')?.into());
+                snapshot.tags.iter().filter_map(of_key).collect::<Vec<String>>()
+            };
+            set.empty = all(EMPTY);
+            let sizes = all(SIZE).into_iter().filter_map(|told| {
+                let (item, bytes) = told.rsplit_once(':')?;
+                Some((item.to_owned(), bytes.parse().ok()?))
+            });
+            set.sizes = sizes.collect();
             set.warnings = tag(WARNINGS).and_then(|n| n.parse().ok()).unwrap_or(0);
             if let Some(count) = tag("items").and_then(|n| n.parse().ok()) {
                 expected.insert(id, count);
@@ -382,21 +370,8 @@ mod tests {
         let app = AppName::new("wiki.example.org").unwrap();
         let set = SetId::new(Timestamp::UNIX_EPOCH, [1, 2, 3]);
         let name = ItemName::new("data").unwrap();
-        let mut tags = item_tags(&app, &set, ItemKind::Volume, &name);
-        tags.extend(manifest_tags(
-            &app,
-            &set,
-            2,
-            9,
-            Some("1,evil"),
-            ["volume/cache".to_owned()],
-            3,
-        ));
+        let tags = item_tags(&app, &set, ItemKind::Volume, &name);
         assert!(tags.iter().all(|t| !t.contains(',')), "{tags:?}");
-        assert!(
-            manifest_tags(&app, &set, 2, 9, Some("1.2.0+6.4.3"), [], 0)
-                .contains(&"version:1.2.0+6.4.3".to_owned())
-        );
     }
 
     #[test]
@@ -413,6 +388,7 @@ mod tests {
             let mut tags = tags(set, MANIFEST);
             tags.extend([format!("items:{count}"), "bytes:12".into(), "version:1.0".into()]);
             tags.extend(["empty:volume/cache".into(), "warnings:3".into()]);
+            tags.extend(["size:dump/x.sql:12", "size:odd", "size:volume/x:many"].map(Into::into));
             tags
         };
         let list = [
@@ -431,6 +407,7 @@ mod tests {
         assert_eq!(found[2].items, ["dump/x.sql", "volume/cache", "volume/data"]);
         assert_eq!(found[2].empty, ["volume/cache"]);
         assert_eq!((found[2].manifest.as_deref(), found[2].warnings), (Some("3"), 3));
+        assert_eq!(found[2].sizes, [("dump/x.sql".to_owned(), 12)].into());
         assert_eq!((found[2].bytes, found[2].version.as_deref()), (Some(12), Some("1.0")));
     }
 }

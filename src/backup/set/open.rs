@@ -58,8 +58,8 @@ pub(crate) async fn open(
 
 /// Copies of a repository give snapshots other ids: the tags find them.
 fn whole(set: &SetSummary, item: &mut Item) -> Result<(), Error> {
+    let name = item.label();
     let Some(told) = item.snapshot.as_mut() else { return Ok(()) };
-    let name = format!("{}/{}", item.kind, item.name);
     let part = set.parts.get(&name);
     // What has a tree is known by that, which was compared.
     let is_same = |full: &&String| item.tree.is_some() || full.starts_with(told.as_str());

@@ -6,7 +6,7 @@ use crate::{
     backup::{
         error::Error,
         options::{Missing, Options, find, unless_cancelled},
-        restic::{Restic, Unreadable},
+        restic::{Listing, Restic, Unreadable},
         set,
     },
     home::{AppEntry, AppName},
@@ -41,6 +41,15 @@ pub struct Sets {
     pub unreadable: Option<Unreadable>,
 }
 
+impl Sets {
+    /// The sets of an app in a list of snapshots.
+    pub(crate) fn of(app: &AppName, found: Listing) -> Self {
+        let mut sets = set::sets(&found.snapshots);
+        sets.retain(|set| set.app == app.as_str());
+        Sets { sets, unreadable: found.unreadable }
+    }
+}
+
 /// The sets of an app, newest first.
 ///
 /// # Errors
@@ -72,10 +81,7 @@ pub async fn snapshots(
 }
 
 pub(crate) async fn sets_of(restic: &Restic, app: &AppName) -> Result<Sets, Error> {
-    let found = restic.listing(&set::filter(app, None)).await?;
-    let mut sets = set::sets(&found.snapshots);
-    sets.retain(|set| set.app == app.as_str());
-    Ok(Sets { sets, unreadable: found.unreadable })
+    Ok(Sets::of(app, restic.listing(&set::filter(app, None)).await?))
 }
 
 /// The set of this name, or of this beginning of a name; an incomplete one, too.
@@ -141,22 +147,10 @@ mod tests {
     use super::*;
 
     fn set(id: &str, complete: bool) -> SetSummary {
-        let id: set::SetId = id.parse().unwrap();
         SetSummary {
-            begun: id.begun(),
-            id,
-            app: "w".into(),
-            version: None,
-            bytes: None,
-            items: Vec::new(),
-            empty: Vec::new(),
             complete,
-            warnings: 0,
-            remove: None,
             manifest: complete.then(|| "m".into()),
-            snapshots: Vec::new(),
-            parts: [].into(),
-            trees: [].into(),
+            ..SetSummary::new(id.parse().unwrap(), "w")
         }
     }
 

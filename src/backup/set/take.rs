@@ -8,6 +8,7 @@ use super::{
     ItemName, SetId, filter, item_tags,
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
+    snapshots::Sets,
     stream::{self, Dump},
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     backup::{
         error::Error,
         options::Meter,
-        restic::{LOCK_LIMIT, Label, Restic, Summary, Vanished},
+        restic::{LOCK_LIMIT, Label, Listing, Restic, Snapshot, Summary, Vanished},
         volume::{Folder, here},
         warnings::Warnings,
     },
@@ -336,9 +337,14 @@ impl Taking<'_> {
     }
 
     /// Completes what restic told of the items' snapshots: their whole ids, and the digests
-    /// of what they hold.
-    pub async fn add_trees(&self, items: &mut [Item]) -> Result<(), Error> {
-        let stored = self.restic.snapshots(&filter(self.name(), Some(self.set))).await?;
+    /// of what they hold. Returns the sets that the app has; they come from the same list,
+    /// because each call of restic spends half a second on deriving its key.
+    pub async fn complete(&self, items: &mut [Item]) -> Result<Sets, Error> {
+        let Listing { snapshots, unreadable } =
+            self.restic.listing(&filter(self.name(), None)).await?;
+        let of_set = format!("set:{}", self.set);
+        let of_set = |stored: &&Snapshot| stored.tags.contains(&of_set);
+        let stored = snapshots.iter().filter(of_set).collect::<Vec<_>>();
         for item in items {
             let Some(told) = item.snapshot.as_mut() else { continue };
             let found = stored.iter().find(|stored| stored.id.starts_with(told.as_str()));
@@ -349,7 +355,7 @@ impl Taking<'_> {
             told.clone_from(&found.id);
             item.tree = Some(found.tree.clone());
         }
-        Ok(())
+        Ok(Sets::of(self.name(), Listing { snapshots, unreadable }))
     }
 
     /// Stores a few bytes that potluck itself made.

@@ -44,7 +44,7 @@ pub enum Origin {
 /// What of a manifest is compared: the tree of each item that has a snapshot.
 pub(crate) fn trees_of(manifest: &Manifest) -> BTreeMap<String, Option<String>> {
     let stored = manifest.items.iter().filter(|item| item.snapshot.is_some());
-    stored.map(|item| (format!("{}/{}", item.kind, item.name), item.tree.clone())).collect()
+    stored.map(|item| (item.label(), item.tree.clone())).collect()
 }
 
 /// Judges a set by its signature, and by the trees that its snapshots have now.

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::run::is_excepted;
 use crate::{
     backup::nightly::{
-        Facts, Kept, Record, Severity, Verdict, kept, notify,
+        Facts, Kept, Record, Severity, Verdict,
+        care::care,
+        kept, notify,
         verdict::{MAX_AGE, judge, sort},
     },
     cli::{
@@ -27,7 +29,7 @@ use crate::{
 /// Show whether every app has a backup that is recent enough.
 ///
 /// Looks at the repositories, and at what the last attempts came to: age and size of the
-/// newest complete backup, warnings, the last error. An app without a backup is wrong, also
+/// newest complete backup, warnings, the last error, and how retention, prune and check went. An app without a backup is wrong, also
 /// if nothing ever tried to make one. The worst is listed first. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -121,6 +123,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 record: Record::read(&home, app).map_err(|error| error.to_string()),
                 sets: kept.as_ref().map(|kept| kept.of(app)).map_err(Clone::clone),
                 unreadable: kept.as_ref().ok().and_then(Kept::unreadable),
+                // Settings that cannot be read are what the repository cannot be read for.
+                care: care(&home, app, home.backup(&app.server).is_ok_and(|it| it.keep.is_some())),
                 max_age,
                 now,
             })

@@ -1,0 +1,136 @@
+//! Whether what is taken is also cared for: retention, prune and check, each by its own last
+//! result and age. A night of good backups says nothing of them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    finding::{Finding, Severity},
+    row::one_line,
+};
+use crate::{
+    backup::{
+        recent::shown,
+        results::{Recorded, Subject, read},
+    },
+    home::{AppEntry, Home},
+};
+
+/// How long the last success may be ago: a week, and a day for a run that comes late.
+const MAX_AGE: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+
+/// One kind of care, and how it went last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Care {
+    /// `retention`, `prune` or `check`.
+    pub code: &'static str,
+    /// The last result, or why it cannot be read.
+    pub recorded: Result<Option<Recorded>, String>,
+    /// Whether it is missed where it never happened, or long ago.
+    pub expected: bool,
+    /// What to type.
+    pub next: String,
+}
+
+/// How an app's backups are cared for. `has_rules` tells whether its server's settings say
+/// which backups to keep.
+pub fn care(home: &Home, app: &AppEntry, has_rules: bool) -> Vec<Care> {
+    let (name, server) = (&app.name, &app.server);
+    [
+        (
+            "retention",
+            Subject::Retention(app),
+            has_rules,
+            format!("`potluck backup forget {name}`"),
+        ),
+        // Without it the disk is full one day, which is said then.
+        ("prune", Subject::Prune(server), false, format!("`potluck backup prune {server}`")),
+        ("check", Subject::Check(server), true, format!("`potluck backup check {server}`")),
+    ]
+    .into_iter()
+    .map(|(code, subject, expected, next)| {
+        let recorded = read(home, subject).map_err(|error| error.to_string());
+        Care { code, recorded, expected, next }
+    })
+    .collect()
+}
+
+/// What is to be said of it. `oldest` is the age of the oldest backup: what is missing is
+/// missed only once there was time for it.
+pub(super) fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp) -> Vec<Finding> {
+    let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    let had_time = oldest.is_some_and(|oldest| oldest > MAX_AGE);
+    let judged = |Care { code, recorded, expected, next }: Care| {
+        let (severity, message) = match recorded {
+            Err(error) => {
+                (Severity::Warning, format!("the result of its {code} cannot be read: {error}"))
+            }
+            Ok(Some(last)) if !last.ok => {
+                let reason = last.error.as_deref().unwrap_or("the reason is unknown");
+                let message = format!("the last {code}, {} ago, failed", shown(ago(last.at)));
+                (Severity::Wrong, format!("{message}: {}", one_line(reason)))
+            }
+            _ if !expected => return None,
+            Ok(Some(last)) => {
+                let ago = ago(last.last_ok.unwrap_or(last.at));
+                if ago <= MAX_AGE {
+                    return None;
+                }
+                (Severity::Warning, format!("the last {code} was {} ago", shown(ago)))
+            }
+            Ok(None) if had_time => {
+                (Severity::Warning, format!("there was no {code}, ever, from here"))
+            }
+            Ok(None) => return None,
+        };
+        Some(Finding { code, severity, message, next: Some(next) })
+    };
+    care.into_iter().filter_map(judged).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_wrong_and_what_is_missing_a_warning() {
+        let now: Timestamp = "2026-01-20T12:00:00Z".parse().unwrap();
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        let at = |ago: u64| now - days(ago);
+        let result = |ago: u64, error: Option<&str>| {
+            Ok(Some(Recorded {
+                at: at(ago),
+                ok: error.is_none(),
+                error: error.map(Into::into),
+                last_ok: error.is_none().then(|| at(ago)),
+            }))
+        };
+        use Severity::{Warning, Wrong};
+        for (recorded, expected, oldest, said) in [
+            (result(7, None), true, 90, None),
+            (result(9, None), true, 90, Some((Warning, "the last check was 9 days ago"))),
+            (result(9, None), false, 90, None),
+            (
+                result(2, Some("damaged\nmore")),
+                false,
+                1,
+                Some((Wrong, "the last check, 2 days ago, failed: damaged more")),
+            ),
+            (Ok(None), true, 7, None),
+            (Ok(None), true, 9, Some((Warning, "there was no check, ever, from here"))),
+            (Ok(None), false, 9, None),
+            (
+                Err("no".to_owned()),
+                false,
+                1,
+                Some((Warning, "the result of its check cannot be read: no")),
+            ),
+        ] {
+            let care = Care { code: "check", recorded, expected, next: "type it".into() };
+            let found = findings(vec![care.clone()], Some(days(oldest)), now);
+            let found = found.first().map(|found| (found.severity, found.message.as_str()));
+            assert_eq!(found, said, "{care:?}");
+        }
+    }
+}
