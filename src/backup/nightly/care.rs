@@ -109,13 +109,13 @@ mod tests {
         use Severity::{Warning, Wrong};
         for (recorded, expected, oldest, said) in [
             (result(7, None), true, 90, None),
-            (result(9, None), true, 90, Some((Warning, "the last check was 9 days ago"))),
+            (result(9, None), true, 90, Some((Warning, "the last check was 9 d ago"))),
             (result(9, None), false, 90, None),
             (
                 result(2, Some("damaged\nmore")),
                 false,
                 1,
-                Some((Wrong, "the last check, 2 days ago, failed: damaged more")),
+                Some((Wrong, "the last check, 2 d ago, failed: damaged more")),
             ),
             (Ok(None), true, 7, None),
             (Ok(None), true, 9, Some((Warning, "there was no check, ever, from here"))),
