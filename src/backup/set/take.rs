@@ -16,7 +16,7 @@ use crate::{
     backup::{
         error::Error,
         options::Meter,
-        restic::{LOCK_LIMIT, Label, Listing, Restic, Snapshot, Summary, Vanished},
+        restic::{LOCK_LIMIT, Label, Restic, Snapshot, Summary, Vanished},
         volume::{Folder, here},
         warnings::Warnings,
     },
@@ -340,11 +340,10 @@ impl Taking<'_> {
     /// of what they hold. Returns the sets that the app has; they come from the same list,
     /// because each call of restic spends half a second on deriving its key.
     pub async fn complete(&self, items: &mut [Item]) -> Result<Sets, Error> {
-        let Listing { snapshots, unreadable } =
-            self.restic.listing(&filter(self.name(), None)).await?;
+        let listing = self.restic.listing(&filter(self.name(), None)).await?;
         let of_set = format!("set:{}", self.set);
         let of_set = |stored: &&Snapshot| stored.tags.contains(&of_set);
-        let stored = snapshots.iter().filter(of_set).collect::<Vec<_>>();
+        let stored = listing.snapshots.iter().filter(of_set).collect::<Vec<_>>();
         for item in items {
             let Some(told) = item.snapshot.as_mut() else { continue };
             let found = stored.iter().find(|stored| stored.id.starts_with(told.as_str()));
@@ -355,7 +354,7 @@ impl Taking<'_> {
             told.clone_from(&found.id);
             item.tree = Some(found.tree.clone());
         }
-        Ok(Sets::of(self.name(), Listing { snapshots, unreadable }))
+        Ok(Sets::of(self.name(), listing))
     }
 
     /// Stores a few bytes that potluck itself made.

@@ -1,6 +1,9 @@
 //! `potluck backup status`
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -112,6 +115,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 false => Ok(found),
             }
         })?;
+    // Settings that cannot be read are what the repository cannot be read for.
+    let has_rules = |server: &&&ServerName| home.backup(server).is_ok_and(|it| it.keep.is_some());
+    let ruled: BTreeSet<&ServerName> = kept.keys().filter(has_rules).copied().collect();
     let now = Timestamp::now();
     let mut verdicts: Vec<Verdict> = apps
         .iter()
@@ -123,8 +129,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 record: Record::read(&home, app).map_err(|error| error.to_string()),
                 sets: kept.as_ref().map(|kept| kept.of(app)).map_err(Clone::clone),
                 unreadable: kept.as_ref().ok().and_then(Kept::unreadable),
-                // Settings that cannot be read are what the repository cannot be read for.
-                care: care(&home, app, home.backup(&app.server).is_ok_and(|it| it.keep.is_some())),
+                care: care(&home, app, ruled.contains(&app.server)),
                 max_age,
                 now,
             })
