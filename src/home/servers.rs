@@ -190,7 +190,7 @@ impl Home {
 
 /// restic's own rule (`internal/backend/location`): a known scheme before the
 /// colon, else a local path.
-fn is_remote(repository: &str) -> bool {
+pub(super) fn is_remote(repository: &str) -> bool {
     const SCHEMES: [&str; 9] =
         ["b2", "sftp", "s3", "gs", "azure", "swift", "rest", "rclone", "opendal"];
     repository.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))

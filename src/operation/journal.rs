@@ -327,6 +327,8 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         detach: false,
         leave_data: false,
         set: None,
+        from: None,
+        new_secrets: Vec::new(),
         wanted: None,
         steps: Vec::new(),
         migrations: Vec::new(),

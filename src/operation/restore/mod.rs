@@ -40,15 +40,16 @@ use crate::{
         restore::data::{Left, Restoring, check_volumes},
         set::{
             ItemKind, ItemName, SetId,
+            choose::choose,
             manifest::{Item, Manifest},
-            open::{believe, open},
+            open::{Opened, believe},
             plan::{self, Planned, What},
-            snapshots::{Which, pick, sets_of},
+            snapshots::{Which, sets_of},
         },
     },
     compose::StackVolume,
     engine::{Engine, Scope},
-    home::AppGuard,
+    home::{AppEntry, AppGuard},
     hooks::{self, Guarding},
     owner::journal::{self as kept, Before, Entry, Marks, Outcome},
     plugin::{Finding, Hooks, Role},
@@ -94,6 +95,8 @@ pub struct Restore {
     hooks: Vec<(String, Hooks)>,
     items: Vec<(Item, Planned)>,
     services: Services,
+    /// The app that the set is of, if that is another one.
+    from: Option<AppEntry>,
 }
 
 /// What a restore did.
@@ -118,27 +121,89 @@ pub async fn prepare_restore(
     which: &Which,
     options: &Options,
 ) -> Result<Restore, Error> {
+    let source = app.entry.clone();
+    prepare_restore_of(context, guard, app, &source, which, options).await
+}
+
+/// The same with the set of another app, of its server's repository.
+///
+/// # Errors
+/// As [`prepare_restore`]; [`Error::OtherRecipe`].
+pub async fn prepare_restore_of(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    source: &AppEntry,
+    which: &Which,
+    options: &Options,
+) -> Result<Restore, Error> {
     check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
-    let reading = async {
-        let restic = find(context, &app.entry, options, Missing::Refused).await?;
-        let sets = sets_of(&restic, &app.entry.name).await?;
-        let set = pick(&app.entry.name, sets, which)?;
-        let opened = open(context, &restic, &app.entry, &set, &options.trust).await?;
-        let told = believe(&opened, &options.trust)?;
-        Ok((restic, opened.manifest, told))
-    };
-    let (restic, manifest, told) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
-    let planned = plan::ask(app, &mut hooks).await?;
-    let items = match_items(&manifest, planned)?;
-    let services = Services::look(app, &items).await?;
-    let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
-    let volumes = volumes.into_iter().map(|volume| volume.name).collect();
-    check_volumes(app, &items, &volumes).await?;
-    let mut plan = describe(app, &manifest, &items, &services, &volumes);
-    plan.warnings.extend(told);
-    Ok(Restore { plan, restic, hooks, items, services })
+    let reading = set_of(context, source, which, options);
+    let Read { restic, opened, told } =
+        unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
+    Restore::of(context, guard, app, source, restic, opened.manifest, told).await
+}
+
+/// A set that was read and is believed.
+pub(in crate::operation) struct Read {
+    pub restic: Restic,
+    pub opened: Opened,
+    /// What has to be said of it.
+    pub told: Option<String>,
+}
+
+/// Reads the set that is meant.
+///
+/// # Errors
+/// [`Error::NoSet`] and its like, [`Error::Distrusted`], restic's failures.
+pub(in crate::operation) async fn set_of(
+    context: &Context,
+    source: &AppEntry,
+    which: &Which,
+    options: &Options,
+) -> Result<Read, Error> {
+    let restic = find(context, source, options, Missing::Refused).await?;
+    let sets = sets_of(&restic, &source.name).await?;
+    let (_, opened) = choose(context, &restic, source, sets, which, &options.trust).await?;
+    let told = believe(&opened, &options.trust)?;
+    Ok(Read { restic, opened, told })
+}
+
+impl Restore {
+    /// Finds a place in the app for all of a set.
+    ///
+    /// # Errors
+    /// As [`prepare_restore_of`].
+    pub(in crate::operation) async fn of(
+        context: &Context,
+        guard: &AppGuard,
+        app: &App,
+        source: &AppEntry,
+        restic: Restic,
+        manifest: Manifest,
+        told: Option<String>,
+    ) -> Result<Self, Error> {
+        if manifest.recipe != app.checkout.recipe.as_str() {
+            return Err(Error::OtherRecipe {
+                set: manifest.set,
+                found: manifest.recipe,
+                app: app.entry.name.to_string(),
+                recipe: app.checkout.recipe.to_string(),
+            });
+        }
+        let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
+        let planned = plan::ask(app, &mut hooks).await?;
+        let items = match_items(&manifest, planned)?;
+        let services = Services::look(app, &items).await?;
+        let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
+        let volumes = volumes.into_iter().map(|volume| volume.name).collect();
+        check_volumes(app, &items, &volumes).await?;
+        let mut plan = describe(app, &manifest, &items, &services, &volumes);
+        plan.warnings.extend(told);
+        let from = (*source != app.entry).then(|| source.clone());
+        Ok(Restore { plan, restic, hooks, items, services, from })
+    }
 }
 
 /// Finds for every item of the set the one that the app would take today: that
@@ -281,6 +346,10 @@ impl Restore {
         }
         let begins = Entry {
             set: Some(self.plan.set.to_string()),
+            from: self.from.as_ref().map(|from| kept::Source {
+                app: from.name.to_string(),
+                server: from.server.to_string(),
+            }),
             before: app.checkout.version.clone(),
             after: self.plan.version.clone(),
             steps: steps(),
@@ -462,6 +531,28 @@ impl Restore {
     ) -> Result<Self, Error> {
         self.services = Services::all(app, Start::Stores(specs)).await?;
         Ok(self)
+    }
+
+    /// Makes data stores come first, of an app that does not run yet: nothing else runs on
+    /// data that is not complete.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(in crate::operation) async fn data_first(
+        self,
+        app: &App,
+        mut again: App,
+    ) -> Result<Self, Error> {
+        if stores(&self.items).is_empty() {
+            return self.onto(app, Vec::new()).await;
+        }
+        again.engine = Arc::clone(&app.engine);
+        self.onto_release(app, again).await
+    }
+
+    /// The plan, once it is known that nothing runs.
+    pub(in crate::operation) fn into_plan(self) -> RestorePlan {
+        self.plan
     }
 
     /// Makes data stores come back as another app of the stack has them, and leaves the rest
