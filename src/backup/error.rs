@@ -371,6 +371,7 @@ impl Hint for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Error::Obstacle(obstacle) => obstacle.hint(),
             Error::Home(e) => e.hint(),
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),
@@ -503,6 +504,9 @@ impl Hint for Error {
             | Error::AmbiguousSet { .. } => {
                 Some("`potluck backup snapshots` lists the backups".into())
             }
+            Error::OtherRecipe { .. } => {
+                Some("restore it into an app of its own recipe, or into one that does not exist".into())
+            }
             Error::Distrusted { why, .. } => Some(match &**why {
                 Distrust::UnknownSigner(fingerprint) => format!(
                     "if that is the fingerprint on your paper, pass `--signer {fingerprint}`; or get \
@@ -512,7 +516,7 @@ impl Hint for Error {
                       accepts this one anyway"
                     .into(),
             }),
-            Error::Incomplete { .. } | Error::Manifest { .. } => {
+            Error::Incomplete { .. } | Error::Manifest { .. } | Error::Settings { .. } => {
                 Some("restore another backup; `potluck backup snapshots` lists them".into())
             }
             _ => None,

@@ -12,8 +12,8 @@ use super::{
     restic::{Listed, Restic},
     set::{
         ItemKind, SetId, SetSummary,
-        manifest::{Item, Manifest, VolumeFacts},
         choose::choose,
+        manifest::{Item, Manifest, VolumeFacts},
         open::{Opened, believe},
         signed::Signature,
         snapshots::{Which, sets_of},

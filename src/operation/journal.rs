@@ -328,6 +328,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         leave_data: false,
         set: None,
         from: None,
+        part: Default::default(),
         new_secrets: Vec::new(),
         wanted: None,
         steps: Vec::new(),

@@ -58,7 +58,7 @@ pub use nightly::{Patience, back_up_one, recorded};
 pub use options::{DeployOptions, DeployReport, Upgrade};
 pub use rebuild::{NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom};
 pub use restart::{RestartReport, restart_services};
-pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore, prepare_restore_of};
+pub use restore::{Part, Restore, RestorePlan, RestoreReport, prepare_restore, prepare_restore_of};
 pub use restores::DataBack;
 pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use rollback::{

@@ -27,11 +27,11 @@ use super::{
     deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
+    rebuild,
     record::require_goal,
     recover::{restore_files, take_over, undo_services},
     restart::finish_restart,
-    rebuild,
-    restore::prepare_restore_of,
+    restore::{Part, prepare_restore_of},
     rollback::{data_of, load_again},
     rotate::{finish_rotation, undo_rotation},
     safety::{BACKUP, Safety},
@@ -220,8 +220,10 @@ pub async fn resume(
                 let Some(journal) = take(context, &engine, lease, &kept).await? else {
                     return Ok(Resumed::Ended);
                 };
+                let part = Part::of(&kept.entry.part.0, &kept.entry.part.1);
+                let wanted = (&set, &part);
                 let restore =
-                    prepare_restore_of(context, guard, &loaded, &source, &set, options).await?;
+                    prepare_restore_of(context, guard, &loaded, &source, wanted, options).await?;
                 let done = restore.finish(context, guard, &mut loaded, options, journal).await?;
                 Ok(Resumed::Restored(done))
             })

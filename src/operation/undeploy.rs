@@ -260,7 +260,11 @@ async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Resul
 }
 
 /// Containers that have ended hold their volumes until swarm has removed them.
-pub(super) async fn remove_volume(engine: &dyn Engine, name: &str, deadline: Instant) -> Result<(), Error> {
+pub(super) async fn remove_volume(
+    engine: &dyn Engine,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), Error> {
     loop {
         match engine.remove_volume(name).await {
             Err(EngineError::Refused { .. }) if Instant::now() < deadline => sleep(POLL).await,

@@ -264,6 +264,9 @@ pub(crate) struct Entry {
     /// another server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Source>,
+    /// Items of the set that are restored, and paths of one; all of it where there are none.
+    #[serde(default)]
+    pub part: (Vec<String>, Vec<String>),
     /// Names of secrets that are made anew, because no copy of them can be had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub new_secrets: Vec<String>,
@@ -431,7 +434,9 @@ impl Entry {
             (What::Deploy | What::Upgrade | What::Rollback, Some(version), _) => {
                 format!(" to {}", text::line_of(version, SHOWN))
             }
-            (What::Restore | What::Rebuild, _, Some(set)) => format!(" from {}", text::line_of(set, SHOWN)),
+            (What::Restore | What::Rebuild, _, Some(set)) => {
+                format!(" from {}", text::line_of(set, SHOWN))
+            }
             _ => String::new(),
         };
         let began = self.began.strftime("%Y-%m-%d %H:%M:%S UTC");

@@ -209,17 +209,21 @@ fn commit_files(
         command.arg("--work-tree").arg(folder).args(AUTHOR).args(arguments);
         git::run(command, action, LOCAL)
     };
-    run(&["init", "--quiet", "--template="])?;
     // The files as they are: no filter, no line endings.
     let info = git_dir.join("info");
     let failed = |source| Error::Io { path: info.display().to_string(), source };
     fs::create_dir_all(&info).map_err(failed)?;
+    // With a work tree, git would write its path into the configuration.
+    let mut init = local(&git_dir);
+    init.args(["init", "--quiet", "--template="]);
+    git::run(init, action, LOCAL)?;
     let plain = "* -text -filter -ident -working-tree-encoding\n";
     fs::write(info.join("attributes"), plain).map_err(failed)?;
     run(&["add", "--all", "--force"])?;
     let message = "Files of the recipe, from a backup";
     run(&["commit", "--quiet", "--no-gpg-sign", "--allow-empty", "-m", message])?;
-    let names = [version.map(|it| format!("refs/tags/{it}")), commit.map(|it| format!("refs/heads/{it}"))];
+    let names =
+        [version.map(|it| format!("refs/tags/{it}")), commit.map(|it| format!("refs/heads/{it}"))];
     for name in names.iter().flatten() {
         run(&["update-ref", "--", name, "HEAD"])?;
     }
@@ -309,7 +313,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let outside = folder.path().join("outside");
         for (number, (first, second)) in
-            [("recipe/../outside", None), ("recipe/a", Some("recipe/a/outside"))].into_iter().enumerate()
+            [("recipe/../outside", None), ("recipe/a", Some("recipe/a/outside"))]
+                .into_iter()
+                .enumerate()
         {
             let mut tar = tar::Builder::new(Vec::new());
             let mut header = tar::Header::new_gnu();

@@ -1,6 +1,7 @@
 //! Backups and restores.
 
 mod app;
+mod bare;
 mod care;
 mod damaged;
 mod nightly;

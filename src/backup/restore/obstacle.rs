@@ -33,8 +33,10 @@ pub enum Obstacle {
     OtherRepository { server: ServerName, known: String, given: String },
     #[error("the server {server} has the endpoint {known}, not {given}")]
     OtherEndpoint { server: ServerName, known: String, given: String },
-    #[error("the backup {set} is of an older potluck: it has no files of the recipe {recipe}, \
-        and this folder has none either")]
+    #[error(
+        "the backup {set} is of an older potluck: it has no files of the recipe {recipe}, \
+        and this folder has none either"
+    )]
     NoRecipe { set: String, recipe: String, recipes: String },
     #[error("the backup {set} has no settings")]
     NoSettings { set: String },

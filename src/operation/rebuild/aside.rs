@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RecipeFrom, NewApp, rename::Renamed, rename::rename};
+use super::{NewApp, RecipeFrom, rename::Renamed, rename::rename};
 use crate::{
     app::{self, Context},
     backup::{
@@ -195,10 +195,8 @@ impl Aside {
 
 fn recipe_of(manifest: &Manifest, settings: &Settings) -> Result<RecipeName, Error> {
     let name = settings.recipe.as_ref().map_or(&manifest.recipe, |facts| &facts.name);
-    RecipeName::new(name).map_err(|e| Error::Settings {
-        set: manifest.set.clone(),
-        reason: e.to_string(),
-    })
+    RecipeName::new(name)
+        .map_err(|e| Error::Settings { set: manifest.set.clone(), reason: e.to_string() })
 }
 
 /// What a server's settings are going to be, with whole paths.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rebuild, RebuildPlan, NewApp, aside::Aside, secrets};
+use super::{NewApp, Rebuild, RebuildPlan, aside::Aside, secrets};
 use crate::{
     app::{self, App, Context},
     backup::{
@@ -12,7 +12,7 @@ use crate::{
     home::{AppGuard, Fingerprint, Home, Signer},
     operation::{
         prepare::require_others,
-        restore::{Read, Restore, set_of},
+        restore::{Part, Read, Restore, set_of},
         unfinished,
     },
     owner::journal::MadeKind,
@@ -48,8 +48,15 @@ impl Rebuild {
         let signer = signer(context, &read, options)?;
         let Read { restic, opened, told } = read;
         let mut plan = describe(&app, &target, &aside, &opened.manifest, &found);
-        let data =
-            Restore::of(&there, guard, &app, &target.source, restic, opened.manifest, told).await?;
+        let data = Restore::of(
+            &there,
+            guard,
+            &app,
+            &target.source,
+            (restic, opened.manifest, told),
+            &Part::All,
+        )
+        .await?;
         plan.of_data(data.into_plan());
         plan.files.extend(files(&context.home, &target, &aside, signer.is_some()));
         let made = made(&app, &found, &aside.home(), &context.home);
@@ -199,12 +206,7 @@ fn files(home: &Home, target: &NewApp, aside: &Aside, signs: bool) -> Vec<String
 }
 
 /// What the journal says is made: none of it exists.
-fn made(
-    app: &App,
-    found: &secrets::Found,
-    aside: &Home,
-    home: &Home,
-) -> Vec<(MadeKind, String)> {
+fn made(app: &App, found: &secrets::Found, aside: &Home, home: &Home) -> Vec<(MadeKind, String)> {
     let stack = &app.stack;
     let mut made: BTreeSet<(MadeKind, String)> = BTreeSet::new();
     let services = stack.services.iter().filter_map(|service| service.spec.name.clone());

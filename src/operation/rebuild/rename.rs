@@ -75,7 +75,10 @@ mod tests {
             ("https://wiki.example.org/x", "https://copy.example.net/x"),
             ("www.wiki.example.org", "www.copy.example.net"),
             ("admin@wiki.example.org.", "admin@copy.example.net."),
-            ("a,wiki.example.org,wiki.example.org:8080", "a,copy.example.net,copy.example.net:8080"),
+            (
+                "a,wiki.example.org,wiki.example.org:8080",
+                "a,copy.example.net,copy.example.net:8080",
+            ),
             ("mywiki.example.org", "mywiki.example.org"),
             ("my-wiki.example.org", "my-wiki.example.org"),
             ("wiki.example.organic", "wiki.example.organic"),

@@ -16,7 +16,7 @@ use crate::{
         journal::{self, Journal},
         lease::{Lease, leased},
         record::goal,
-        restore::{prepare_restore_of, steps as of_restore},
+        restore::{Part, prepare_restore_of, steps as of_restore},
         unfinished::whats_next,
     },
     owner::journal::{Entry, Outcome, Source, Step, Undo, What},
@@ -161,7 +161,8 @@ async fn go(
     };
 
     let set = Which::Named(entry.set.clone().unwrap_or_default());
-    let restore = prepare_restore_of(context, guard, app, &source, &set, options).await?;
+    let restore =
+        prepare_restore_of(context, guard, app, &source, (&set, &Part::All), options).await?;
     let again = app::load_deployed(context, &app.entry).await?;
     let mut restore = restore.data_first(app, again).await?;
     restore.bring_data(context, guard, app, options, journal).await?;

@@ -35,7 +35,8 @@ pub(in crate::operation) async fn undo(
     journal.abort().await?;
     context.progress.step("remove services, networks and configs");
     remove_made(&*context.progress, engine, &entry).await?;
-    let is_made = |kind: MadeKind, name: &str| entry.made.iter().any(|(k, n)| *k == kind && n == name);
+    let is_made =
+        |kind: MadeKind, name: &str| entry.made.iter().any(|(k, n)| *k == kind && n == name);
     let stored = secrets::stored_or(engine, app, |name| is_made(MadeKind::Secret, name));
     for secret in stored.await.map_err(AppError::from)? {
         if is_made(MadeKind::Secret, &secret.full_name) {

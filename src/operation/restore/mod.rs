@@ -8,6 +8,7 @@
 //! running services. `backup/restore/` has the parts, `services.rs` stops
 //! and starts.
 
+mod part;
 mod services;
 pub(super) mod steps;
 
@@ -57,6 +58,8 @@ use crate::{
     text::line,
 };
 
+pub use part::Part;
+
 /// The error when a restore is cancelled before anything changed.
 const UNCHANGED: &str = "nothing was changed";
 const UNCHANGED_DATA: &str = "its data is unchanged";
@@ -84,6 +87,9 @@ pub struct RestorePlan {
     pub puts_back: Vec<(ItemName, String)>,
     /// Items that plugins take back.
     pub consumes: Vec<ItemName>,
+    /// Paths in the one volume that they replace or are added to; all of it where there are
+    /// none.
+    pub paths: Vec<String>,
     pub bytes: u64,
     pub warnings: Vec<String>,
 }
@@ -97,6 +103,7 @@ pub struct Restore {
     services: Services,
     /// The app that the set is of, if that is another one.
     from: Option<AppEntry>,
+    part: Part,
 }
 
 /// What a restore did.
@@ -122,10 +129,10 @@ pub async fn prepare_restore(
     options: &Options,
 ) -> Result<Restore, Error> {
     let source = app.entry.clone();
-    prepare_restore_of(context, guard, app, &source, which, options).await
+    prepare_restore_of(context, guard, app, &source, (which, &Part::All), options).await
 }
 
-/// The same with the set of another app, of its server's repository.
+/// The same with a part of a set, which may be another app's, of its server's repository.
 ///
 /// # Errors
 /// As [`prepare_restore`]; [`Error::OtherRecipe`].
@@ -134,7 +141,7 @@ pub async fn prepare_restore_of(
     guard: &AppGuard,
     app: &App,
     source: &AppEntry,
-    which: &Which,
+    (which, part): (&Which, &Part),
     options: &Options,
 ) -> Result<Restore, Error> {
     check_here(app)?;
@@ -142,7 +149,7 @@ pub async fn prepare_restore_of(
     let reading = set_of(context, source, which, options);
     let Read { restic, opened, told } =
         unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    Restore::of(context, guard, app, source, restic, opened.manifest, told).await
+    Restore::of(context, guard, app, source, (restic, opened.manifest, told), part).await
 }
 
 /// A set that was read and is believed.
@@ -180,9 +187,8 @@ impl Restore {
         guard: &AppGuard,
         app: &App,
         source: &AppEntry,
-        restic: Restic,
-        manifest: Manifest,
-        told: Option<String>,
+        (restic, manifest, told): (Restic, Manifest, Option<String>),
+        part: &Part,
     ) -> Result<Self, Error> {
         if manifest.recipe != app.checkout.recipe.as_str() {
             return Err(Error::OtherRecipe {
@@ -192,17 +198,24 @@ impl Restore {
                 recipe: app.checkout.recipe.to_string(),
             });
         }
+        let mut manifest = part.take(manifest)?;
+        part::measure(part, &restic, &mut manifest).await?;
         let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
         let planned = plan::ask(app, &mut hooks).await?;
         let items = match_items(&manifest, planned)?;
-        let services = Services::look(app, &items).await?;
+        let services = Services::look(app, &items, part).await?;
         let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
         let volumes = volumes.into_iter().map(|volume| volume.name).collect();
         check_volumes(app, &items, &volumes).await?;
         let mut plan = describe(app, &manifest, &items, &services, &volumes);
         plan.warnings.extend(told);
+        if matches!(part, Part::Paths(_)) {
+            let facts = items.iter().filter_map(|(item, _)| item.volume.as_ref());
+            plan.paths = facts.flat_map(|facts| facts.paths.clone()).collect();
+        }
         let from = (*source != app.entry).then(|| source.clone());
-        Ok(Restore { plan, restic, hooks, items, services, from })
+        let part = part.clone();
+        Ok(Restore { plan, restic, hooks, items, services, from, part })
     }
 }
 
@@ -252,6 +265,7 @@ fn describe(
         loses_data: !services.running.is_empty() || app.stack.volumes.iter().any(is_there),
         puts_back: Vec::new(),
         consumes: Vec::new(),
+        paths: Vec::new(),
         bytes: manifest.bytes(),
         warnings: told_then(manifest),
     };
@@ -334,7 +348,7 @@ impl Restore {
         lease: &Lease,
     ) -> Result<RestoreReport, Error> {
         // As they are now that nobody else changes them.
-        self.services = Services::look(app, &self.items).await?;
+        self.services = Services::look(app, &self.items, &self.part).await?;
         let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
         let is_there = |wanted: &StackVolume| {
             !wanted.external && volumes.iter().any(|volume| volume.name == wanted.name)
@@ -350,6 +364,7 @@ impl Restore {
                 app: from.name.to_string(),
                 server: from.server.to_string(),
             }),
+            part: self.part.rows(),
             before: app.checkout.version.clone(),
             after: self.plan.version.clone(),
             steps: steps(),
@@ -434,7 +449,8 @@ impl Restore {
         journal.step(STAGE).await?;
         // With what was agreed to while it was prepared.
         app.lock = context.home.lock_file(&app.entry).map_err(app::Error::from)?;
-        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
+        let part = matches!(self.part, Part::Paths(_));
+        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set, part };
         let stage = restoring.stage_all(app, &self.items);
         let staged = unless_cancelled(cancel, UNCHANGED, stage).await;
         self.restic.settle().await;
@@ -501,7 +517,8 @@ impl Restore {
         options: &Options,
         journal: &Journal,
     ) -> Result<Vec<String>, Error> {
-        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
+        let part = matches!(self.part, Part::Paths(_));
+        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set, part };
         journal.step(ITEMS).await?;
         for (item, place) in &self.items {
             if place.what == What::Custom {

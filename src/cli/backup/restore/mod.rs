@@ -18,7 +18,7 @@ use crate::{
         ui::{Ui, clean},
     },
     home::AppEntry,
-    operation::{self, RestorePlan},
+    operation::{self, Part, RestorePlan},
 };
 
 /// Restore an app's data from a backup.
@@ -37,6 +37,8 @@ Examples:
   potluck backup restore wiki.example.org
   potluck backup restore wiki.example.org 20261121T2015
   potluck backup restore wiki.example.org --at yesterday
+  potluck backup restore wiki.example.org 20261121T2015 --path uploads/2026/a.jpg
+  potluck backup restore wiki.example.org --item dump/wiki.sql
   potluck backup restore wiki.example.org --to-app test.example.org
   potluck backup restore wiki.example.org --to-server new --endpoint ssh://new.example.org \\
       --repository sftp:backup@store:/srv/restic --password-file ./password \\
@@ -51,7 +53,7 @@ finished by `potluck app resume`, and removed by `potluck app abort`.
 
 JSON: {set, app, bytes, seconds, checks}; where an app is made also source, server, secrets and
 new_secrets. With --dry-run, the plan: {set, app, taken, version, deploys, stops, replaces,
-makes, loses_data, puts_back, consumes, bytes, warnings}; where an app is made, {set, source,
+makes, loses_data, puts_back, consumes, paths, bytes, warnings}; where an app is made, {set, source,
 app, server, taken, recipe, version, recipe_from, renamed, still_named, files, secrets,
 present_secrets, new_secrets, services, volumes, dumps, consumes, bytes, warnings}.")]
 pub struct Args {
@@ -67,6 +69,17 @@ pub struct Args {
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
+
+    /// Restore this item only, as `potluck backup show` names it; may be repeated
+    #[arg(long, value_name = "ITEM", conflicts_with_all = ["path", "to_server"])]
+    item: Vec<String>,
+
+    /// Restore this file or folder of a volume only; may be repeated
+    ///
+    /// The volume as `potluck backup show` names it, a slash, and the path in it:
+    /// `uploads/2026/a.jpg`. What is there is replaced; the rest of the volume stays.
+    #[arg(long, value_name = "ITEM/PATH", conflicts_with = "to_server")]
+    path: Vec<String>,
 
     /// Show what would happen, and change nothing
     #[arg(long)]
@@ -94,6 +107,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     // One that exists gets the data only.
     match to.app != to.source && home.env_path(&to.app).exists() && to.is_whole(&home)? {
         true => into(args, session, &to.app, &to.source),
+        false if !args.item.is_empty() || !args.path.is_empty() => {
+            let message = format!("{} does not exist, so all of it is made", to.app.name);
+            Err(Failure::usage(message).hint("leave --item and --path out"))
+        }
         false => rebuild::run(args, session, to),
     }
 }
@@ -107,11 +124,17 @@ fn into(args: &Args, session: &Session, entry: &AppEntry, source: &AppEntry) -> 
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = args.trust.options();
     let which = args.set.which(&session.ui);
+    let part = match (args.item.as_slice(), args.path.as_slice()) {
+        ([], []) => Part::All,
+        (items, []) => Part::Items(items.to_vec()),
+        (_, paths) => Part::Paths(paths.to_vec()),
+    };
     let done = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
         let mut app = app::load_deployed(context, entry).await?;
         let restore =
-            operation::prepare_restore_of(context, &guard, &app, source, &which, &options).await?;
+            operation::prepare_restore_of(context, &guard, &app, source, (&which, &part), &options)
+                .await?;
         operating.pause();
         show(&session.ui, &restore.plan, source);
         if args.dry_run {
@@ -166,8 +189,17 @@ fn show(ui: &Ui, plan: &RestorePlan, source: &AppEntry) {
         )),
     }
     list(ui, "stops meanwhile:", &plan.stops);
-    list(ui, "replaces the volumes:", &plan.replaces);
-    list(ui, "creates the volumes:", &plan.makes);
+    match plan.paths.as_slice() {
+        [] => {
+            list(ui, "replaces the volumes:", &plan.replaces);
+            list(ui, "creates the volumes:", &plan.makes);
+        }
+        paths => {
+            let volume = plan.replaces.iter().chain(&plan.makes).next();
+            let of = volume.map(|name| format!("in the volume {name}, replaces or adds:"));
+            list(ui, of.as_deref().unwrap_or("replaces or adds:"), paths);
+        }
+    }
     let dumps: Vec<String> =
         plan.puts_back.iter().map(|(item, service)| format!("{item} into {service}")).collect();
     list(ui, "restores the dumps:", &dumps);

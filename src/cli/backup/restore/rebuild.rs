@@ -15,7 +15,7 @@ use crate::{
         ui::{Ui, clean},
     },
     home::{self, AppEntry, AppName, BackupSettings, Home, ServerName, ServerSettings},
-    operation::{Rebuild, RebuildPlan, RecipeFrom, NewApp},
+    operation::{NewApp, Rebuild, RebuildPlan, RecipeFrom},
 };
 
 /// Where an app is made, and out of which repository.
@@ -131,8 +131,9 @@ impl PlaceArg {
         }
         let backup = match (&self.repository, &self.password_file) {
             (Some(repository), Some(file)) => Some(
-                BackupSettings::given(repository, file, self.environment_file.as_deref())
-                    .map_err(|error| Failure::io("resolving the paths of the repository", &error))?,
+                BackupSettings::given(repository, file, self.environment_file.as_deref()).map_err(
+                    |error| Failure::io("resolving the paths of the repository", &error),
+                )?,
             ),
             _ => None,
         };
@@ -169,8 +170,7 @@ pub fn run(args: &Args, session: &Session, to: To) -> Outcome {
     };
     let done = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
-        let rebuild =
-            Box::pin(Rebuild::prepare(context, &guard, target, &which, &options)).await?;
+        let rebuild = Box::pin(Rebuild::prepare(context, &guard, target, &which, &options)).await?;
         operating.pause();
         show(&session.ui, &rebuild.plan);
         if args.dry_run {
