@@ -288,6 +288,13 @@ async fn an_app_comes_back_on_bare_metal_with_one_command() {
     assert_eq!(planned["secrets"], serde_json::json!(["db_password_v3", "token_v1"]));
     is_untouched(&lab);
 
+    let volume = format!("{}_data", lost.stack);
+    docker(&["volume", "create", &volume]);
+    let kept = lost.run(&lab, &["--signer", signer, "--yes"]);
+    refused(&kept, 1, &["has volumes already", &volume, "docker volume rm"]);
+    docker(&["volume", "rm", &volume]);
+    is_untouched(&lab);
+
     // The one command.
     let made = lost.run(&lab, &["--signer", signer, "--at", "now", "--yes"]);
     good(&made);
@@ -324,7 +331,7 @@ async fn an_app_comes_back_on_bare_metal_with_one_command() {
     lost.assert_back(&lab, &lost.domain);
     // Somebody else's folder that knows nothing of it.
     refused(
-        &lost.run(&lost.bare(), &["--signer", signer, "--yes"]),
+        &lost.run(&lost.bare(), &[&lost.set, "--signer", signer, "--yes"]),
         1,
         &["the server new has objects of", "--to-app"],
     );

@@ -34,15 +34,21 @@ pub(crate) async fn choose(
     };
     let mut first = None;
     for set in pick_before(&app.name, sets, *time)? {
-        let opened = open(context, restic, app, &set, trust).await?;
-        match &opened.origin {
-            Err(why) if !trust.unsigned => {
-                context.progress.warn(format!("the backup {} is passed over: {why}", set.id));
-                let why = Box::new(why.clone());
-                first.get_or_insert(Error::Distrusted { set: set.id, why });
-            }
-            Ok(_) | Err(_) => return Ok((set, opened)),
-        }
+        let error = match open(context, restic, app, &set, trust).await {
+            Ok(opened) => match &opened.origin {
+                Err(why) if !trust.unsigned => {
+                    Error::Distrusted { set: set.id.clone(), why: Box::new(why.clone()) }
+                }
+                Ok(_) | Err(_) => return Ok((set, opened)),
+            },
+            Err(
+                error
+                @ (Error::Manifest { .. } | Error::OtherApp { .. } | Error::Incomplete { .. }),
+            ) => error,
+            Err(error) => return Err(error),
+        };
+        context.progress.warn(format!("{error}: looking for an earlier one"));
+        first.get_or_insert(error);
     }
     Err(first.unwrap_or_else(|| Error::NoSetBefore { app: app.name.to_string(), time: *time }))
 }

@@ -7,6 +7,7 @@ use crate::{
     app::{self, App, Context, version},
     backup::{
         Error, Options, Which,
+        options::unless_cancelled,
         restore::obstacle::{Lost, Obstacle},
     },
     home::{AppEntry, AppGuard, AppName, ServerName},
@@ -115,12 +116,7 @@ pub(in crate::operation) async fn finish(
     options: &Options,
     journal: Journal,
 ) -> Result<RebuildReport, Error> {
-    let done = tokio::select! {
-        biased;
-        () = options.cancel.cancelled() => Err(Error::Cancelled { left: "it is unfinished" }),
-        done = go(context, guard, app, identity, options, &journal) => done,
-    };
-    match done {
+    match go(context, guard, app, identity, options, &journal).await {
         Err(error) if !matches!(error, Error::Verify { .. }) => {
             let name = app.entry.name.as_str();
             context.progress.warn(whats_next(name, error.of_engine()));
@@ -171,7 +167,8 @@ async fn go(
     app.lock = context.home.lock_file(&app.entry)?;
     let deploys = DeployOptions { restoring: true, ..DeployOptions::default() };
     context.progress.step("deploy");
-    Box::pin(deploy(context, guard, app, &deploys)).await?;
+    let deploying = async { Ok(Box::pin(deploy(context, guard, app, &deploys)).await?) };
+    unless_cancelled(&options.cancel, "it is unfinished", deploying).await?;
     let checks = restore.complete(context, guard, app, options, journal).await?;
     let plan = restore.into_plan();
     Ok(RebuildReport {
