@@ -2,14 +2,11 @@
 //! work: without it the endpoint is `ssh://<server>`, or this machine's socket
 //! for the server called `default`.
 
-use std::{
-    io,
-    path::{Path, PathBuf, absolute},
-};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{keep::Keep, servers::is_remote};
+use super::keep::Keep;
 
 /// The operator's settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,33 +56,6 @@ pub struct BackupSettings {
 }
 
 impl BackupSettings {
-    /// As a command line names it, with whole paths: those of a file are relative to the
-    /// file.
-    ///
-    /// # Errors
-    /// A current folder that is not known.
-    pub fn given(
-        repository: &str,
-        password_file: &Path,
-        environment_file: Option<&Path>,
-    ) -> io::Result<Self> {
-        let repository = match is_remote(repository) {
-            true => repository.to_owned(),
-            false => {
-                let path = absolute(repository.trim_start_matches("local:"))?;
-                path.into_os_string().into_string().map_err(|_| {
-                    io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8")
-                })?
-            }
-        };
-        Ok(BackupSettings {
-            repository,
-            password_file: absolute(password_file)?,
-            environment_file: environment_file.map(absolute).transpose()?,
-            keep: None,
-        })
-    }
-
     /// Whether it names a repository of the operator's.
     pub fn names_repository(&self) -> bool {
         !self.repository.is_empty()

@@ -80,8 +80,8 @@ const COMMANDS: &[(&str, Types)] = &[
         &[
             ("operation/restore/mod.rs", "RestoreReport"),
             ("operation/restore/mod.rs", "RestorePlan"),
-            ("operation/rebuild/mod.rs", "RebuildReport"),
-            ("operation/rebuild/mod.rs", "RebuildPlan"),
+            ("operation/rebuild/plan.rs", "RebuildReport"),
+            ("operation/rebuild/plan.rs", "RebuildPlan"),
         ],
     ),
     ("backup run", &[("backup/nightly/report.rs", "Report"), ("backup/nightly/row.rs", "Row")]),

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{NewApp, RecipeFrom, rename::Renamed, rename::rename};
+use super::{
+    plan::{NewApp, RecipeFrom},
+    rename::{Renamed, rename},
+};
 use crate::{
     app::{self, Context},
     backup::{

@@ -3,7 +3,7 @@
 
 use std::{fs, io};
 
-use super::Rebuild;
+use super::prepare::Rebuild;
 use crate::{
     app::{self, Context},
     backup::Error,

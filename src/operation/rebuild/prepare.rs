@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{NewApp, Rebuild, RebuildPlan, aside::Aside, secrets};
+use super::{
+    aside::Aside,
+    plan::{NewApp, RebuildPlan},
+    secrets,
+};
 use crate::{
     app::{self, App, Context},
     backup::{
@@ -18,6 +22,19 @@ use crate::{
     owner::journal::MadeKind,
     secrets::escrow::Folder,
 };
+
+/// A rebuild that is ready to run.
+#[derive(Debug)]
+pub struct Rebuild {
+    pub plan: RebuildPlan,
+    pub(super) target: NewApp,
+    pub(super) aside: Aside,
+    pub(super) secrets: secrets::Found,
+    /// What did not exist and is made, as the journal has it.
+    pub(super) made: Vec<(MadeKind, String)>,
+    /// The maker of the set, whom the folder does not know.
+    pub(super) signer: Option<(Fingerprint, Signer)>,
+}
 
 impl Rebuild {
     /// Reads a set, makes the app's files of it aside, and looks for all that could keep the
@@ -117,7 +134,7 @@ async fn is_free(app: &App, target: &NewApp) -> Result<(), Error> {
 }
 
 /// The signer that the operator named and the folder does not know: it is recorded, because
-/// whoever resumes has no paper.
+/// anyone who resumes has no paper.
 fn signer(
     context: &Context,
     read: &Read,

@@ -2,7 +2,11 @@
 
 use std::{cell::Cell, collections::BTreeSet, sync::Arc, time::Instant};
 
-use super::{Rebuild, RebuildReport, place, prepare::claims};
+use super::{
+    place,
+    plan::RebuildReport,
+    prepare::{Rebuild, claims},
+};
 use crate::{
     app::{self, App, Context, version},
     backup::{
@@ -146,7 +150,7 @@ async fn go(
     let entry = journal.entry();
     let source = source_of(&app.entry, &entry)?;
     journal.step(SECRETS).await?;
-    // Everything has its owner before it exists, so that whoever resumes finds it.
+    // Everything has its owner before it exists, so that anyone who resumes finds it.
     app.engine.claim(&claims(&entry.made)).await.map_err(app::Error::from)?;
     app.lock = context.home.lock_file(&app.entry)?;
     app.lock.owner = app.engine.record_id().await.map_err(app::Error::from)?;

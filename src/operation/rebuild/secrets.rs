@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::NewApp;
+use super::plan::NewApp;
 use crate::{
     app::{self, App},
     backup::{
