@@ -79,7 +79,7 @@ const COMMANDS: &[(&str, Types)] = &[
         "backup restore",
         &[
             ("operation/restore/mod.rs", "RestoreReport"),
-            ("operation/restore/mod.rs", "RestorePlan"),
+            ("operation/restore/places.rs", "RestorePlan"),
             ("operation/rebuild/plan.rs", "RebuildReport"),
             ("operation/rebuild/plan.rs", "RebuildPlan"),
         ],

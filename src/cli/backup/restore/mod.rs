@@ -89,13 +89,14 @@ pub struct Args {
     trust: super::TrustArg,
 
     #[command(flatten)]
-    place: rebuild::PlaceArg,
-
-    #[command(flatten)]
     grants: GrantArg,
 
     #[command(flatten)]
     json: JsonArg,
+
+    // Last: its heading is for all behind it.
+    #[command(flatten)]
+    place: rebuild::PlaceArg,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
