@@ -52,7 +52,7 @@ Examples:
 pub enum Command {
     Create(create::Args),
     Snapshots(snapshots::Args),
-    Restore(restore::Args),
+    Restore(Box<restore::Args>),
     Run(run::Args),
     Status(status::Args),
     /// Have all apps backed up regularly, by systemd or cron.

@@ -52,7 +52,7 @@ impl Rebuild {
     ) -> Result<Self, Error> {
         not_in_folder(&context.home, &target)?;
         let mut aside = Aside::new(&context.home, &target)?;
-        let there = context.in_folder(aside.home()).map_err(app::Error::from)?;
+        let there = context.in_folder(aside.home())?;
         let read = set_of(&there, &target.source, which, options);
         let read = unless_cancelled(&options.cancel, "nothing was made", read).await?;
         let filling = aside.fill(context, guard, &target, &read);
