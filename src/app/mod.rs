@@ -68,7 +68,7 @@ pub struct Context {
     /// What services may reach, as given on the command line.
     pub reaches: Vec<GivenReach>,
     /// Who runs this command; asked of the system when an operation needs it.
-    pub operator: LazyLock<Operator>,
+    pub operator: Arc<LazyLock<Operator>>,
     /// How long to wait for another operation on the app.
     pub lock_wait: Duration,
     /// Where the private key is that opens kept secrets, if there is one: read when a
@@ -76,6 +76,28 @@ pub struct Context {
     pub identity: Option<PathBuf>,
     /// The versions of recipes that were read already.
     pub checkouts: Checkouts,
+}
+
+impl Context {
+    /// The same world with another folder, for what is made aside first.
+    ///
+    /// # Errors
+    /// A cache of plugins that cannot be used.
+    pub(crate) fn in_folder(&self, home: Home) -> Result<Self, Error> {
+        Ok(Context {
+            runtime: Runtime::new(&self.home.plugin_cache())?,
+            home,
+            progress: Arc::clone(&self.progress),
+            docker: self.docker.clone(),
+            consent: Arc::clone(&self.consent),
+            grants: self.grants.clone(),
+            reaches: self.reaches.clone(),
+            operator: Arc::clone(&self.operator),
+            lock_wait: self.lock_wait,
+            identity: self.identity.clone(),
+            checkouts: Checkouts::default(),
+        })
+    }
 }
 
 /// Answers for the person at the terminal.

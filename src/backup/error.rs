@@ -213,6 +213,16 @@ pub enum Error {
     NotSaved(Box<NotSaved>),
     #[error("no complete backup of {app} is in the repository")]
     NoSet { app: String },
+    #[error("the backup {set} is of the recipe {}, and {app} is of {recipe}", line(.found))]
+    OtherRecipe { set: SetId, found: String, app: String, recipe: String },
+    /// What keeps an app from being made from a set.
+    #[error(transparent)]
+    Obstacle(#[from] Box<super::restore::obstacle::Obstacle>),
+    /// Of a set whose maker is believed.
+    #[error("the settings in the backup {set} cannot be read: {}", line(.reason))]
+    Settings { set: SetId, reason: String },
+    #[error("there is no complete backup of {app} at or before {}", .time.strftime("%Y-%m-%d %H:%M:%S UTC"))]
+    NoSetBefore { app: String, time: jiff::Timestamp },
     #[error("no backup of {app} is called `{wanted}`")]
     UnknownSet { app: String, wanted: String },
     #[error("`{wanted}` begins the names of {count} backups")]
@@ -361,6 +371,7 @@ impl Hint for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Error::Obstacle(obstacle) => obstacle.hint(),
             Error::Home(e) => e.hint(),
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),
@@ -487,8 +498,14 @@ impl Hint for Error {
             Error::Volume { reason, .. } if reason.contains("ermission denied") => {
                 Some("run potluck as root: volumes belong to the containers' users".into())
             }
-            Error::NoSet { .. } | Error::UnknownSet { .. } | Error::AmbiguousSet { .. } => {
+            Error::NoSet { .. }
+            | Error::NoSetBefore { .. }
+            | Error::UnknownSet { .. }
+            | Error::AmbiguousSet { .. } => {
                 Some("`potluck backup snapshots` lists the backups".into())
+            }
+            Error::OtherRecipe { .. } => {
+                Some("restore it into an app of its own recipe, or into one that does not exist".into())
             }
             Error::Distrusted { why, .. } => Some(match &**why {
                 Distrust::UnknownSigner(fingerprint) => format!(
@@ -499,7 +516,7 @@ impl Hint for Error {
                       accepts this one anyway"
                     .into(),
             }),
-            Error::Incomplete { .. } | Error::Manifest { .. } => {
+            Error::Incomplete { .. } | Error::Manifest { .. } | Error::Settings { .. } => {
                 Some("restore another backup; `potluck backup snapshots` lists them".into())
             }
             _ => None,

@@ -12,10 +12,11 @@ use super::{
     restic::{Listed, Restic},
     set::{
         ItemKind, SetId, SetSummary,
+        choose::choose,
         manifest::{Item, Manifest, VolumeFacts},
-        open::{Opened, believe, open},
+        open::{Opened, believe},
         signed::Signature,
-        snapshots::{Which, pick, sets_of},
+        snapshots::{Which, sets_of},
         trust::Origin,
     },
 };
@@ -236,8 +237,8 @@ async fn read(
     options: &Options,
 ) -> Result<(Restic, SetSummary, Opened), Error> {
     let restic = find(context, app, options, Missing::Refused).await?;
-    let set = pick(&app.name, sets_of(&restic, &app.name).await?, which)?;
-    let opened = open(context, &restic, app, &set, &options.trust).await?;
+    let sets = sets_of(&restic, &app.name).await?;
+    let (set, opened) = choose(context, &restic, app, sets, which, &options.trust).await?;
     Ok((restic, set, opened))
 }
 

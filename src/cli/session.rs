@@ -223,7 +223,7 @@ impl Session {
             consent: answers,
             grants: Vec::new(),
             reaches: Vec::new(),
-            operator: LazyLock::new(operator),
+            operator: Arc::new(LazyLock::new(operator)),
             lock_wait: Duration::ZERO,
             identity: identity_path(),
             checkouts: Checkouts::default(),

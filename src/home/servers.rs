@@ -188,6 +188,35 @@ impl Home {
     }
 }
 
+impl BackupSettings {
+    /// As a command line names it, with whole paths: those of a file are relative to the
+    /// file.
+    ///
+    /// # Errors
+    /// A current folder that is not known.
+    pub fn given(
+        repository: &str,
+        password_file: &Path,
+        environment_file: Option<&Path>,
+    ) -> io::Result<Self> {
+        let repository = match is_remote(repository) {
+            true => repository.to_owned(),
+            false => {
+                let path = absolute(repository.trim_start_matches("local:"))?;
+                path.into_os_string().into_string().map_err(|_| {
+                    io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8")
+                })?
+            }
+        };
+        Ok(BackupSettings {
+            repository,
+            password_file: absolute(password_file)?,
+            environment_file: environment_file.map(absolute).transpose()?,
+            keep: None,
+        })
+    }
+}
+
 /// restic's own rule (`internal/backend/location`): a known scheme before the
 /// colon, else a local path.
 fn is_remote(repository: &str) -> bool {

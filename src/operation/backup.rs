@@ -448,7 +448,7 @@ async fn stored(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
 async fn settings(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     let began = Instant::now();
     let name = ItemName::new(facts::NAME).map_err(|e| Error::BadItem { reason: e.to_string() })?;
-    let tar = facts::pack(context, taking.app, taking.set)?;
+    let tar = facts::pack(context, taking.app, taking.set).await?;
     let tags = item_tags(&taking.app.entry.name, taking.set, ItemKind::Settings, &name);
     let summary = taking.bytes(&name, &tags, &tar).await?;
     Ok(Item {

@@ -28,6 +28,7 @@ mod migrate;
 mod nightly;
 mod options;
 mod prepare;
+mod rebuild;
 mod record;
 mod recover;
 mod releases;
@@ -55,8 +56,9 @@ pub use forget::{ForgetReport, Removing, forget, remove_set};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use nightly::{Patience, back_up_one, recorded};
 pub use options::{DeployOptions, DeployReport, Upgrade};
+pub use rebuild::{NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom};
 pub use restart::{RestartReport, restart_services};
-pub use restore::{Restore, RestorePlan, RestoreReport, prepare_restore};
+pub use restore::{Part, Restore, RestorePlan, RestoreReport, prepare_restore, prepare_restore_of};
 pub use restores::DataBack;
 pub use resume::{Resumed, abort, history, resume, unfinished};
 pub use rollback::{

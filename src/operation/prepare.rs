@@ -322,6 +322,21 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
     checks::missing(&entry.name, checkout, stack, &survey, &app.kept, (live, &place))
 }
 
+/// Fails where the app needs something of its server that is neither its own nor a secret: a
+/// network of others, a config.
+///
+/// # Errors
+/// [`Error::Unfit`] with all of it, and what the engine says.
+pub(super) async fn require_others(app: &App) -> Result<(), Error> {
+    let live = Live::read(&*app.engine, &app.stack).await?;
+    let mut found = missing(app, &live);
+    found.retain(|finding| finding.code != rules::SECRET_MISSING.code);
+    match found.is_empty() {
+        true => Ok(()),
+        false => Ok(external::fit(&subject(app), found)?),
+    }
+}
+
 /// Errors in the settings of secrets that exist nevertheless.
 fn unplanned(app: &App, live: &Live) -> Vec<String> {
     let survey = secrets::survey(&app.stack, &app.env, &app.sources);

@@ -153,7 +153,11 @@ pub(super) async fn undo_services(
 }
 
 /// Removes what an operation made and what did not exist before, services first.
-async fn remove_made(progress: &dyn Sink, engine: &Confined, entry: &Entry) -> Result<(), Error> {
+pub(super) async fn remove_made(
+    progress: &dyn Sink,
+    engine: &Confined,
+    entry: &Entry,
+) -> Result<(), Error> {
     let of = |kind: MadeKind, name: Option<&String>| {
         name.is_some_and(|name| entry.made.iter().any(|(k, n)| *k == kind && n == name))
     };

@@ -22,15 +22,16 @@ use crate::{
 };
 
 use super::{
-    DeployOptions, DeployReport, RestoreReport, SetReport, Upgrade,
+    DeployOptions, DeployReport, RebuildReport, RestoreReport, SetReport, Upgrade,
     backup::{Complete, back_up_alone, end_unfinished},
     deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
+    rebuild,
     record::require_goal,
     recover::{restore_files, take_over, undo_services},
     restart::finish_restart,
-    restore::prepare_restore,
+    restore::{Part, prepare_restore_of},
     rollback::{data_of, load_again},
     rotate::{finish_rotation, undo_rotation},
     safety::{BACKUP, Safety},
@@ -54,6 +55,7 @@ pub enum Resumed {
     Removed,
     BackedUp(SetReport),
     Restored(RestoreReport),
+    Rebuilt(Box<RebuildReport>),
     /// It had ended; only that was not written down.
     Ended,
 }
@@ -193,7 +195,22 @@ pub async fn resume(
             })
             .await
         }
+        What::Rebuild => {
+            let mut loaded = app::load_deployed(context, app).await?;
+            require_goal(&loaded, &kept.entry)?;
+            let engine = Arc::clone(&loaded.engine);
+            leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                let app = &mut loaded;
+                let done = rebuild::finish(context, guard, app, None, options, journal).await?;
+                Ok(Resumed::Rebuilt(Box::new(done)))
+            })
+            .await
+        }
         What::Restore => {
+            let source = rebuild::source_of(app, &kept.entry)?;
             let set = kept.entry.set.clone().map_or(Which::Latest, Which::Named);
             let version = version_of(&kept.entry);
             let mut loaded = app::load(context, app, &version).await?;
@@ -203,7 +220,10 @@ pub async fn resume(
                 let Some(journal) = take(context, &engine, lease, &kept).await? else {
                     return Ok(Resumed::Ended);
                 };
-                let restore = prepare_restore(context, guard, &loaded, &set, options).await?;
+                let part = Part::of(&kept.entry.part.0, &kept.entry.part.1);
+                let wanted = (&set, &part);
+                let restore =
+                    prepare_restore_of(context, guard, &loaded, &source, wanted, options).await?;
                 let done = restore.finish(context, guard, &mut loaded, options, journal).await?;
                 Ok(Resumed::Restored(done))
             })
@@ -270,6 +290,9 @@ pub async fn abort(
     let engine = &on_server.engine;
     leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
         let Some(journal) = take(context, engine, lease, &kept).await? else { return Ok(()) };
+        if kept.entry.what == What::Rebuild {
+            return Box::pin(rebuild::undo(context, guard, engine, journal)).await;
+        }
         // It may have gone on while the lease was waited for.
         let kept = journal.kept();
         if kept.is_past_return() {

@@ -30,7 +30,7 @@ use super::{
 };
 
 /// Swarm removes the containers of a service that is gone within seconds.
-const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const VOLUME_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Removes the stack's services, networks and configs; volumes and secrets are kept. The
@@ -260,7 +260,11 @@ async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Resul
 }
 
 /// Containers that have ended hold their volumes until swarm has removed them.
-async fn remove_volume(engine: &dyn Engine, name: &str, deadline: Instant) -> Result<(), Error> {
+pub(super) async fn remove_volume(
+    engine: &dyn Engine,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), Error> {
     loop {
         match engine.remove_volume(name).await {
             Err(EngineError::Refused { .. }) if Instant::now() < deadline => sleep(POLL).await,

@@ -49,6 +49,8 @@ pub enum What {
     Restart,
     Backup,
     Restore,
+    /// An app that is made from a backup, where it did not exist.
+    Rebuild,
     Rotate,
 }
 
@@ -64,6 +66,7 @@ impl What {
             What::Restart => "restart",
             What::Backup => "backup",
             What::Restore => "restore",
+            What::Rebuild => "rebuild",
             What::Rotate => "rotation of secrets",
         }
     }
@@ -94,6 +97,8 @@ pub enum Undo {
     Secrets,
     /// The settings get back what they said, in the folder that it was begun in.
     Settings,
+    /// What was made goes: all of the app, volumes included, because it did not exist before.
+    Made,
     /// There is no way back once it began: only finishing.
     Never,
 }
@@ -108,6 +113,7 @@ impl fmt::Display for Undo {
             Undo::Data => "undone by restoring the data from the set taken before",
             Undo::Secrets => "undone by removing the new version",
             Undo::Settings => "undone by restoring the settings",
+            Undo::Made => "undone by removing what was made",
             Undo::Never => "cannot be undone",
         })
     }
@@ -254,7 +260,18 @@ pub(crate) struct Entry {
     /// Whether they ever ran, so that they may come back by themselves.
     #[serde(default)]
     pub ran: bool,
-    /// What did not exist and is made: goes when the operation is undone. Never volumes.
+    /// The app and the server that the set is of, where it is another app's, or is kept for
+    /// another server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Source>,
+    /// Items of the set that are restored, and paths of one; all of it where there are none.
+    #[serde(default)]
+    pub part: (Vec<String>, Vec<String>),
+    /// Names of secrets that are made anew, because no copy of them can be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_secrets: Vec<String>,
+    /// What did not exist and is made: goes when the operation is undone. Volumes only of a
+    /// rebuild.
     #[serde(default)]
     pub made: Vec<(MadeKind, String)>,
     /// The secrets that get a new version.
@@ -263,6 +280,13 @@ pub(crate) struct Entry {
     /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
     pub marks: Option<Marks>,
+}
+
+/// The app whose set is restored; its server names the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    pub app: String,
+    pub server: String,
 }
 
 /// A secret that gets a new version; never a value.
@@ -284,6 +308,9 @@ pub(crate) enum MadeKind {
     Network,
     Secret,
     Config,
+    Volume,
+    /// The encrypted copy of a secret in the folder, by its name and version.
+    Kept,
 }
 
 impl MadeKind {
@@ -407,7 +434,9 @@ impl Entry {
             (What::Deploy | What::Upgrade | What::Rollback, Some(version), _) => {
                 format!(" to {}", text::line_of(version, SHOWN))
             }
-            (What::Restore, _, Some(set)) => format!(" from {}", text::line_of(set, SHOWN)),
+            (What::Restore | What::Rebuild, _, Some(set)) => {
+                format!(" from {}", text::line_of(set, SHOWN))
+            }
             _ => String::new(),
         };
         let began = self.began.strftime("%Y-%m-%d %H:%M:%S UTC");

@@ -89,6 +89,11 @@ impl Checkout {
         }
     }
 
+    /// Its files, below which no path leads out.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.files
+    }
+
     /// The private folder, to resolve paths against and to show. Its files are
     /// to be read through [`Checkout::read`], which follows no link out of it.
     pub fn path(&self) -> &Path {

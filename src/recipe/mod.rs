@@ -12,6 +12,7 @@ pub mod error;
 mod inside;
 pub mod lint;
 pub mod manifest;
+pub mod packed;
 pub mod source;
 pub mod standard;
 pub mod store;

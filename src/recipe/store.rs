@@ -268,7 +268,7 @@ impl Store {
         }
     }
 
-    fn add_resolved(&self, name: &RecipeName, source: &Source) -> Result<(), Error> {
+    pub(super) fn add_resolved(&self, name: &RecipeName, source: &Source) -> Result<(), Error> {
         let place = self.place(name);
         let (address, linked) = match source {
             Source::Name(name) => return self.existing(name).map(|_| ()),
@@ -402,7 +402,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Where a clone came from, as its configuration says; none if it is not a clone.
-fn origin(place: &Path) -> Result<Option<String>, Error> {
+pub(super) fn origin(place: &Path) -> Result<Option<String>, Error> {
     match git::kind(place).map_err(|why| why.at(place))? {
         Kind::Repository(git_dir) => git::origin(&git_dir),
         Kind::Plain => Ok(None),

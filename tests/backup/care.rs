@@ -573,3 +573,44 @@ fn a_set_is_looked_into_without_a_restore() {
     );
     assert!(stats[0]["stored"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn as_of_a_time_is_the_newest_believed_backup_before_it() {
+    let lab = deployed();
+    let first = back_up(&lab);
+    let time = |set: &str| {
+        let [y, m, d] = [&set[..4], &set[4..6], &set[6..8]];
+        format!("{y}-{m}-{d}T{}:{}:{}Z", &set[9..11], &set[11..13], &set[13..15])
+    };
+    // Names of backups have seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    fs::write(volume(&lab).join("page"), "stew").unwrap();
+    let second = back_up(&lab);
+    forge(&lab, &second, "20370101T000000Z-ffffff", Some("forged"));
+    let newest = lab.run(&["backup", "show", "t.example"]);
+    assert!(newest.code == 1 && newest.stderr.contains("20370101T000000Z-ffffff"), "{newest}");
+
+    let shown = good(&lab, &["backup", "show", "t.example", "--at", "2038-01-01"]);
+    assert!(shown.stdout.starts_with(&second), "{shown}");
+    for words in [
+        "Looking for the newest backup at or before 2038-01-01 23:59:59 +00:00 (UTC).",
+        "20370101T000000Z-ffffff",
+        "looking for an earlier one",
+    ] {
+        assert!(shown.stderr.contains(words), "{words}: {shown}");
+    }
+    let at = time(&first);
+    let restored = good(&lab, &["backup", "restore", "t.example", "--at", &at, "--yes"]);
+    assert!(restored.stderr.contains(&format!("Restoring t.example from {first}")), "{restored}");
+    assert_eq!(fs::read_to_string(volume(&lab).join("page")).unwrap(), "soup");
+
+    for (time, code, words) in [
+        ("2020-01-01", 1, "no complete backup of t.example at or before 2020-01-01 23:59:59 UTC"),
+        ("soon", 2, "write it as 2026-11-26"),
+    ] {
+        let refused = lab.run(&["backup", "restore", "t.example", "--at", time, "--yes"]);
+        assert!(refused.code == code && refused.stderr.contains(words), "{refused}");
+    }
+    let both = lab.run(&["backup", "restore", "t.example", &first, "--at", "now"]);
+    assert!(both.code == 2 && both.stderr.contains("cannot be used with"), "{both}");
+}

@@ -1,9 +1,12 @@
 //! Backups and restores.
 
 mod app;
+mod bare;
 mod care;
 mod damaged;
+mod elsewhere;
 mod nightly;
+mod part;
 mod races;
 mod removal;
 mod restic;

@@ -75,7 +75,15 @@ const COMMANDS: &[(&str, Types)] = &[
         &[("operation/backup.rs", "SetReport"), ("operation/backup.rs", "ItemReport")],
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
-    ("backup restore", &[("operation/restore/mod.rs", "RestoreReport")]),
+    (
+        "backup restore",
+        &[
+            ("operation/restore/mod.rs", "RestoreReport"),
+            ("operation/restore/places.rs", "RestorePlan"),
+            ("operation/rebuild/plan.rs", "RebuildReport"),
+            ("operation/rebuild/plan.rs", "RebuildPlan"),
+        ],
+    ),
     ("backup run", &[("backup/nightly/report.rs", "Report"), ("backup/nightly/row.rs", "Row")]),
     (
         "backup status",

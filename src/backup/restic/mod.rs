@@ -337,9 +337,22 @@ impl Restic {
 
     /// Restores a whole snapshot into a view.
     pub async fn restore(&self, snapshot: &str, view: View) -> Result<(), Error> {
+        self.restore_paths(snapshot, view, &[]).await
+    }
+
+    /// Restores these paths of a snapshot, or all of it where none is named.
+    pub async fn restore_paths(
+        &self,
+        snapshot: &str,
+        view: View,
+        paths: &[String],
+    ) -> Result<(), Error> {
         let action = format!("restore the volume `{}`", view.volume());
         let mut arguments: Vec<OsString> = vec!["restore".into()];
         arguments.extend(self.lock_free());
+        for path in paths {
+            arguments.extend(["--include".into(), format!("/{}", literal(path)).into()]);
+        }
         arguments.extend([
             "--target".into(),
             view.path().as_os_str().to_owned(),
@@ -545,4 +558,16 @@ impl Download {
     pub fn reader(&mut self) -> Option<impl AsyncRead + Unpin + Send + 'static> {
         self.process.stdout.take()
     }
+}
+
+/// A pattern of restic's that matches this path and nothing else.
+pub(super) fn literal(path: &str) -> String {
+    let mut pattern = String::new();
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }

@@ -35,6 +35,8 @@ pub(crate) struct Restoring<'a> {
     pub context: &'a Context,
     pub restic: &'a Restic,
     pub set: &'a SetId,
+    /// Whether only files of a volume are restored.
+    pub part: bool,
 }
 
 /// What a failed exchange of volumes leaves.
@@ -73,7 +75,9 @@ impl Restoring<'_> {
             }
             // One that was empty has no snapshot: an empty folder takes its place.
             if let Some(snapshot) = &item.snapshot {
-                self.restic.restore(snapshot, beside.view()?).await?;
+                // Of a part, only what takes a place.
+                let paths = if self.part { facts.paths.as_slice() } else { &[] };
+                self.restic.restore_paths(snapshot, beside.view()?, paths).await?;
             }
             staged.push((beside, facts.clone()));
             meter.done(format!("{} bytes", item.bytes));

@@ -3,7 +3,7 @@
 use super::{
     SetSummary,
     manifest::{self, Item, Manifest},
-    signed::Signature,
+    signed::{Signature, key},
     trust::{Distrust, Origin, Trust, origin, trees_of},
 };
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) struct Opened {
     /// The ids of its items are whole.
     pub manifest: Manifest,
     pub signature: Signature,
+    /// The key that it names, in hex.
+    pub key: Option<String>,
     pub origin: Result<Origin, Distrust>,
 }
 
@@ -53,7 +55,7 @@ pub(crate) async fn open(
     for item in &mut manifest.items {
         whole(set, item)?;
     }
-    Ok(Opened { manifest, signature, origin })
+    Ok(Opened { manifest, signature, key: key(&json), origin })
 }
 
 /// Copies of a repository give snapshots other ids: the tags find them.

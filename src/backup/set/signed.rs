@@ -26,6 +26,11 @@ pub(super) struct Envelope {
     pub manifest: String,
 }
 
+/// The public key of an envelope, in hex.
+pub(crate) fn key(stored: &[u8]) -> Option<String> {
+    serde_json::from_slice(stored).ok().map(|envelope: Envelope| envelope.key)
+}
+
 /// Who signed a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,5 +1,7 @@
 //! `backup snapshots`: the sets of an app.
 
+use jiff::Timestamp;
+
 use super::SetSummary;
 use crate::{
     app::Context,
@@ -30,6 +32,8 @@ pub enum Which {
     Latest,
     /// Its name, or the beginning of it.
     Named(String),
+    /// The newest complete one that was begun at this time or before, and is believed.
+    At(Timestamp),
 }
 
 /// The sets of an app.
@@ -127,6 +131,10 @@ pub(crate) fn pick(
             .into_iter()
             .find(|set| set.complete)
             .ok_or_else(|| Error::NoSet { app: app.to_string() }),
+        Which::At(time) => {
+            let mut before = pick_before(app, Sets { sets, unreadable }, *time)?.into_iter();
+            before.next().ok_or_else(|| Error::NoSetBefore { app: app.to_string(), time: *time })
+        }
         Which::Named(wanted) => {
             let set = named(app, &sets, unreadable.as_ref(), wanted)?.clone();
             if set.complete {
@@ -140,6 +148,20 @@ pub(crate) fn pick(
             Err(Error::Incomplete { set: set.id, reason: reason.into() })
         }
     }
+}
+
+/// The complete sets that were begun at a time or before, newest first; only if there cannot
+/// be a newer one among what cannot be read.
+pub(crate) fn pick_before(
+    app: &AppName,
+    Sets { mut sets, unreadable }: Sets,
+    time: Timestamp,
+) -> Result<Vec<SetSummary>, Error> {
+    if let Some(unreadable) = &unreadable {
+        return Err(lost(unreadable, app, None));
+    }
+    sets.retain(|set| set.complete && set.id.begun() <= time);
+    Ok(sets)
 }
 
 #[cfg(test)]
@@ -169,6 +191,10 @@ mod tests {
         let pick = |which: Which| of(None, which);
         let named = |name: &str| pick(Which::Named(name.into()));
         assert_eq!(pick(Which::Latest).unwrap(), "20260102T000000Z-bbbbbb");
+        let at = |time: &str| pick(Which::At(time.parse().unwrap()));
+        assert_eq!(at("2026-01-04T00:00:00Z").unwrap(), "20260102T000000Z-bbbbbb");
+        assert_eq!(at("2026-01-02T00:00:00Z").unwrap(), "20260102T000000Z-bbbbbb");
+        assert!(matches!(at("2026-01-01T23:59:59Z"), Err(Error::NoSetBefore { .. })));
         assert_eq!(named("20260102T000000Z-a").unwrap(), "20260102T000000Z-aaaaaa");
         assert!(matches!(named("20260102"), Err(Error::AmbiguousSet { count: 2, .. })));
         assert!(matches!(named("20260103"), Err(Error::Incomplete { .. })));
@@ -189,6 +215,8 @@ mod tests {
         let latest = of(unreadable(), Which::Latest);
         assert!(matches!(latest, Err(Error::SnapshotsUnreadable { wanted: None, .. })));
         assert_eq!(named("20260102T000000Z-a").unwrap(), "20260102T000000Z-aaaaaa");
+        let then = of(unreadable(), Which::At("2027-01-01T00:00:00Z".parse().unwrap()));
+        assert!(matches!(then, Err(Error::SnapshotsUnreadable { wanted: None, .. })));
         let lost = named("2027");
         assert!(matches!(lost, Err(Error::SnapshotsUnreadable { wanted: Some(_), .. })));
         let Err(Error::Incomplete { reason, .. }) = named("20260103") else { panic!() };

@@ -44,6 +44,7 @@ use self::{
 };
 use super::{
     error::Error,
+    restic::literal,
     set::{manifest::VolumeFacts, proof::Proof},
 };
 use crate::engine::{VolumesFolder, Writers};
@@ -275,13 +276,7 @@ impl Folder {
     /// exclude everything below `/var/lib/docker`; each is tied to the volume:
     /// at its top with a leading `/`, else at any depth.
     pub fn exclude(&self, patterns: &[String]) -> Vec<OsString> {
-        let mut root = String::new();
-        for c in self.path().to_string_lossy().chars() {
-            if matches!(c, '*' | '?' | '[' | '\\') {
-                root.push('\\');
-            }
-            root.push(c);
-        }
+        let root = literal(&self.path().to_string_lossy());
         patterns
             .iter()
             .map(|pattern| match pattern.strip_prefix('/') {
@@ -321,7 +316,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The parts of a path that stays below where it begins.
-fn relative(path: &str) -> Result<Vec<&str>, String> {
+pub(crate) fn relative(path: &str) -> Result<Vec<&str>, String> {
     let parts: Option<Vec<&str>> = Path::new(path)
         .components()
         .filter(|part| *part != Component::CurDir)

@@ -18,7 +18,8 @@ use crate::{
 /// Undo an operation on an app that did not end.
 ///
 /// Services get the specs that they had before it, what was made for it is removed, and
-/// plugins are told. Volumes are kept. It works from any machine, also without the recipe.
+/// plugins are told. Volumes are kept; only a rebuild of an app from a backup, which did not
+/// exist before, leaves nothing. It works from any machine, also without the recipe.
 /// Once an operation's point of no return is passed (a migration that cannot be undone, the
 /// exchange of volumes, the removal of services), it can only be finished, with
 /// `potluck app resume`.
@@ -29,7 +30,7 @@ Examples:
   potluck app abort wiki.example.org --yes
 
 JSON: {app, operation, what, told}; `what` is deploy, upgrade, rollback, undeploy, remove,
-restart, backup, restore or rotate.")]
+restart, backup, restore, rebuild or rotate.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

@@ -106,7 +106,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 fn row(line: &Line) -> [String; 7] {
     // Of an upgrade, the set is beside its release.
-    let is_about_set = matches!(line.what, What::Backup | What::Restore);
+    let is_about_set = matches!(line.what, What::Backup | What::Restore | What::Rebuild);
     let about = match (&line.set, &line.before, &line.after) {
         (Some(set), ..) if is_about_set => set.clone(),
         (_, Some(before), Some(after)) if before != after => format!("{before} → {after}"),

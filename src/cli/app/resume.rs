@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::unfinished;
 use crate::{
     cli::{
-        arguments::{AppArg, GrantArg, JsonArg, LockArg},
+        arguments::{AppArg, GrantArg, IdentityArg, JsonArg, LockArg},
         backup,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
@@ -18,8 +18,8 @@ use crate::{
 
 /// Finish an operation on an app that did not end.
 ///
-/// A deploy, undeploy, removal, backup, restore or rotation of secrets whose process was killed, or lost its
-/// server, is unfinished, and other commands that would change the app say so. This
+/// A deploy, undeploy, removal, backup, restore, rebuild or rotation of secrets whose process was
+/// killed, or lost its server, is unfinished, and other commands that would change the app say so. This
 /// continues where it stopped, on any machine: steps that were done are not done again, and
 /// programs that it started in services are waited for. If it fails
 /// now, what it changed is undone, as far as that is possible, and it is unfinished no
@@ -33,7 +33,7 @@ Examples:
 The settings and the recipe in this folder must be those that it was begun with.
 
 JSON: {app, operation, what, told}; `what` is deploy, upgrade, rollback, undeploy, remove,
-restart, backup, restore or rotate.")]
+restart, backup, restore, rebuild or rotate.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -44,6 +44,9 @@ pub struct Args {
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
+
+    #[command(flatten)]
+    identity: IdentityArg,
 
     #[command(flatten)]
     grants: GrantArg,
@@ -66,8 +69,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let guard = session.guard(&home, &entry, "the resumption of an operation", &args.lock)?;
     let on_server = super::on_server(session, &home, &entry)?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
-    let operating =
+    let mut operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
+    if let Some(path) = &args.identity.identity {
+        operating.context.identity = Some(path.clone());
+    }
     let options = backup::options();
     let (found, resumed) = wait_cancelling(&options.cancel, async {
         let found = operation::unfinished(&on_server).await?;

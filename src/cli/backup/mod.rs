@@ -1,5 +1,6 @@
 //! `potluck backup`
 
+mod at;
 mod check;
 mod create;
 mod download;
@@ -20,12 +21,14 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
+use self::at::At;
 use super::{
     arguments::AppArg,
     deferred::Deferred,
     exit::Exit,
     failure::{Failure, Outcome},
     session::Session,
+    ui::Ui,
 };
 use crate::{
     backup::{Error, HANDED_ON, Options, Trust, Which},
@@ -49,7 +52,7 @@ Examples:
 pub enum Command {
     Create(create::Args),
     Snapshots(snapshots::Args),
-    Restore(restore::Args),
+    Restore(Box<restore::Args>),
     Run(run::Args),
     Status(status::Args),
     /// Have all apps backed up regularly, by systemd or cron.
@@ -230,6 +233,32 @@ async fn each<'a, T, R>(
         }
     }
     Ok(done)
+}
+
+/// A backup of an app.
+#[derive(Debug, Args)]
+struct SetArg {
+    /// The backup, or the beginning of its name [default: the newest]
+    #[arg(value_name = "BACKUP", conflicts_with = "at")]
+    backup: Option<String>,
+
+    /// The newest backup at or before this time that is believed
+    ///
+    /// `2026-11-26T03:00:00Z`; or, in the time zone of this machine, `2026-11-26` (the end of
+    /// that day), `2026-11-26 03:00`, `yesterday`; or `36h` for that long ago.
+    #[arg(long, value_name = "TIME")]
+    at: Option<At>,
+}
+
+impl SetArg {
+    /// Which one is meant; a time is said with its zone.
+    fn which(&self, ui: &Ui) -> Which {
+        if let Some(at) = &self.at {
+            at.tell(ui);
+            return at.which();
+        }
+        self.backup.clone().map_or(Which::Latest, Which::Named)
+    }
 }
 
 /// An item of a backup.

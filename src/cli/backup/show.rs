@@ -3,7 +3,7 @@
 use indicatif::HumanBytes;
 
 use crate::{
-    backup::{self, Shown, Which},
+    backup::{self, Shown},
     cli::{
         arguments::{AppArg, JsonArg},
         failure::{Failure, Outcome},
@@ -17,6 +17,11 @@ use crate::{
 /// Show what a backup holds, and who made it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
+Examples:
+  potluck backup show wiki.example.org
+  potluck backup show wiki.example.org 20261121T2015
+  potluck backup show wiki.example.org --at '2026-11-26 03:00'
+
 JSON: {set, app, server, stack, recipe, version, commit, time, potluck, repository, bytes,
 items, warnings, signer, signed_by, believed, doubt, held}; an item is {name, kind, bytes,
 seconds, snapshot, tree, service, plugin, volume}, a volume {name, uid, gid, mode, paths}.")]
@@ -24,9 +29,8 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
-    /// The backup, or the beginning of its name [default: the newest]
-    #[arg(value_name = "BACKUP")]
-    backup: Option<String>,
+    #[command(flatten)]
+    set: super::SetArg,
 
     #[command(flatten)]
     trust: super::TrustArg,
@@ -40,7 +44,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = args.trust.options();
-    let which = args.backup.clone().map_or(Which::Latest, Which::Named);
+    let which = args.set.which(&session.ui);
     let shown = wait_cancelling(&options.cancel, async {
         Ok(backup::show(&operating.context, &entry, &which, &options).await?)
     })?;

@@ -4,20 +4,23 @@
 //! Everything that can fail for reasons of the repository happens first, while the app
 //! still runs: volumes are restored beside the live ones. Then services stop, volumes are
 //! exchanged, databases start, dumps are loaded, the rest starts, and the app's own checks
-//! run last. A database that only takes a dump back keeps running. Plugins restore their items when everything runs, because they can only reach
-//! running services. `backup/restore/` has the parts, `services.rs` stops
-//! and starts.
+//! run last. A database that only takes a dump back keeps running. Plugins restore their
+//! items when everything runs, because they can only reach running services.
+//! `backup/restore/` has the parts, `part.rs` what of a set is meant, `places.rs` where it
+//! belongs; `services.rs` stops and starts.
 
+mod part;
+mod places;
 mod services;
 pub(super) mod steps;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    places::{describe, match_items},
     services::{Services, Start},
     steps::{
         AFTER_RESTORE, BEFORE_RESTORE, DUMPS, EXCHANGE, ITEMS, STAGE, START, START_DATA, STOP,
@@ -39,53 +42,29 @@ use crate::{
         restic::Restic,
         restore::data::{Left, Restoring, check_volumes},
         set::{
-            ItemKind, ItemName, SetId,
+            ItemKind, SetId,
+            choose::choose,
             manifest::{Item, Manifest},
-            open::{believe, open},
+            open::{Opened, believe},
             plan::{self, Planned, What},
-            snapshots::{Which, pick, sets_of},
+            snapshots::{Which, sets_of},
         },
     },
     compose::StackVolume,
     engine::{Engine, Scope},
-    home::AppGuard,
+    home::{AppEntry, AppGuard, lock_file::Upgrade},
     hooks::{self, Guarding},
     owner::journal::{self as kept, Before, Entry, Marks, Outcome},
     plugin::{Finding, Hooks, Role},
     rollout::state::wanted::without_tasks,
-    text::line,
 };
+
+pub use part::Part;
+pub use places::RestorePlan;
 
 /// The error when a restore is cancelled before anything changed.
 const UNCHANGED: &str = "nothing was changed";
 const UNCHANGED_DATA: &str = "its data is unchanged";
-
-/// The plan of a restore, for the person who decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RestorePlan {
-    pub set: SetId,
-    pub app: String,
-    /// When the set was begun.
-    pub taken: Timestamp,
-    /// Version of the recipe when it was taken.
-    pub version: Option<String>,
-    /// Whether services have to be deployed: they are gone, or stopped.
-    pub deploys: bool,
-    /// Keys of the services that stop meanwhile.
-    pub stops: Vec<String>,
-    /// Docker's names of the volumes whose content is replaced.
-    pub replaces: Vec<String>,
-    /// Docker's names of the volumes that are missing and will be created.
-    pub makes: Vec<String>,
-    /// Whether the app has any data that would be lost.
-    pub loses_data: bool,
-    /// Dumps and the services that take them back.
-    pub puts_back: Vec<(ItemName, String)>,
-    /// Items that plugins take back.
-    pub consumes: Vec<ItemName>,
-    pub bytes: u64,
-    pub warnings: Vec<String>,
-}
 
 /// A restore that is ready to run.
 pub struct Restore {
@@ -94,6 +73,11 @@ pub struct Restore {
     hooks: Vec<(String, Hooks)>,
     items: Vec<(Item, Planned)>,
     services: Services,
+    /// The app that the set is of, if that is another one.
+    from: Option<AppEntry>,
+    part: Part,
+    /// The set of an earlier restore that did not complete the data.
+    earlier: Option<String>,
 }
 
 /// What a restore did.
@@ -118,115 +102,95 @@ pub async fn prepare_restore(
     which: &Which,
     options: &Options,
 ) -> Result<Restore, Error> {
+    let source = app.entry.clone();
+    prepare_restore_of(context, guard, app, &source, (which, &Part::All), options).await
+}
+
+/// The same with a part of a set, which may be another app's, of its server's repository.
+///
+/// # Errors
+/// As [`prepare_restore`]; [`Error::OtherRecipe`].
+pub async fn prepare_restore_of(
+    context: &Context,
+    guard: &AppGuard,
+    app: &App,
+    source: &AppEntry,
+    (which, part): (&Which, &Part),
+    options: &Options,
+) -> Result<Restore, Error> {
     check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
-    let reading = async {
-        let restic = find(context, &app.entry, options, Missing::Refused).await?;
-        let sets = sets_of(&restic, &app.entry.name).await?;
-        let set = pick(&app.entry.name, sets, which)?;
-        let opened = open(context, &restic, &app.entry, &set, &options.trust).await?;
-        let told = believe(&opened, &options.trust)?;
-        Ok((restic, opened.manifest, told))
-    };
-    let (restic, manifest, told) = unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
-    let planned = plan::ask(app, &mut hooks).await?;
-    let items = match_items(&manifest, planned)?;
-    let services = Services::look(app, &items).await?;
-    let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
-    let volumes = volumes.into_iter().map(|volume| volume.name).collect();
-    check_volumes(app, &items, &volumes).await?;
-    let mut plan = describe(app, &manifest, &items, &services, &volumes);
-    plan.warnings.extend(told);
-    Ok(Restore { plan, restic, hooks, items, services })
+    let reading = set_of(context, source, which, options);
+    let Read { restic, opened, told } =
+        unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
+    Restore::of(context, guard, app, source, (restic, opened.manifest, told), part).await
 }
 
-/// Finds for every item of the set the one that the app would take today: that
-/// item says where the data belongs, or how it is restored. Settings are not changed.
-fn match_items(manifest: &Manifest, planned: Vec<Planned>) -> Result<Vec<(Item, Planned)>, Error> {
-    manifest
-        .items
-        .iter()
-        .filter(|item| item.kind != ItemKind::Settings)
-        .map(|item| {
-            let place = planned.iter().find(|p| p.kind() == item.kind && p.name == item.name);
-            let place = place.ok_or_else(|| Error::NoPlaceFor {
-                set: manifest.set.clone(),
-                item: item.name.to_string(),
-                reason: match &manifest.version {
-                    Some(version) => format!(
-                        "the app has no such {}; it was taken with version {version} of the recipe",
-                        item.kind
-                    ),
-                    None => format!("the app has no such {}", item.kind),
-                },
-            })?;
-            Ok((item.clone(), place.clone()))
-        })
-        .collect()
+/// A set that was read and is believed.
+pub(in crate::operation) struct Read {
+    pub restic: Restic,
+    pub opened: Opened,
+    /// What has to be said of it.
+    pub told: Option<String>,
 }
 
-fn describe(
-    app: &App,
-    manifest: &Manifest,
-    items: &[(Item, Planned)],
-    services: &Services,
-    volumes: &BTreeSet<String>,
-) -> RestorePlan {
-    let is_there = |volume: &StackVolume| !volume.external && volumes.contains(&volume.name);
-    let mut plan = RestorePlan {
-        set: manifest.set.clone(),
-        app: app.entry.name.to_string(),
-        taken: manifest.created,
-        version: manifest.version.clone(),
-        deploys: matches!(services.start, Start::Deploy),
-        stops: services.stops(),
-        replaces: Vec::new(),
-        makes: Vec::new(),
-        // A dump goes into a volume that need not be an item itself.
-        loses_data: !services.running.is_empty() || app.stack.volumes.iter().any(is_there),
-        puts_back: Vec::new(),
-        consumes: Vec::new(),
-        bytes: manifest.bytes(),
-        warnings: told_then(manifest),
-    };
-    for (item, place) in items {
-        match &place.what {
-            What::Volume { volume, .. } if is_there(volume) => {
-                plan.replaces.push(volume.name.clone());
-            }
-            What::Volume { volume, .. } => plan.makes.push(volume.name.clone()),
-            What::Dump { service, .. } => {
-                plan.puts_back.push((item.name.clone(), service.clone()));
-            }
-            What::Custom => plan.consumes.push(item.name.clone()),
+/// Reads the set that is meant.
+///
+/// # Errors
+/// [`Error::NoSet`] and its like, [`Error::Distrusted`], restic's failures.
+pub(in crate::operation) async fn set_of(
+    context: &Context,
+    source: &AppEntry,
+    which: &Which,
+    options: &Options,
+) -> Result<Read, Error> {
+    let restic = find(context, source, options, Missing::Refused).await?;
+    let sets = sets_of(&restic, &source.name).await?;
+    let (_, opened) = choose(context, &restic, source, sets, which, &options.trust).await?;
+    let told = believe(&opened, &options.trust)?;
+    Ok(Read { restic, opened, told })
+}
+
+impl Restore {
+    /// Finds a place in the app for all of a set.
+    ///
+    /// # Errors
+    /// As [`prepare_restore_of`].
+    pub(in crate::operation) async fn of(
+        context: &Context,
+        guard: &AppGuard,
+        app: &App,
+        source: &AppEntry,
+        (restic, manifest, told): (Restic, Manifest, Option<String>),
+        part: &Part,
+    ) -> Result<Self, Error> {
+        if manifest.recipe != app.checkout.recipe.as_str() {
+            return Err(Error::OtherRecipe {
+                set: manifest.set,
+                found: manifest.recipe,
+                app: app.entry.name.to_string(),
+                recipe: app.checkout.recipe.to_string(),
+            });
         }
+        let mut manifest = part.take(manifest)?;
+        part::measure(part, &restic, &mut manifest).await?;
+        let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
+        let planned = plan::ask(app, &mut hooks).await?;
+        let items = match_items(&manifest, planned)?;
+        let services = Services::look(app, &items, part).await?;
+        let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
+        let volumes = volumes.into_iter().map(|volume| volume.name).collect();
+        check_volumes(app, &items, &volumes).await?;
+        let mut plan = describe(app, &manifest, &items, &services, &volumes);
+        plan.warnings.extend(told);
+        if matches!(part, Part::Paths(_)) {
+            let facts = items.iter().filter_map(|(item, _)| item.volume.as_ref());
+            plan.paths = facts.flat_map(|facts| facts.paths.clone()).collect();
+        }
+        let from = (*source != app.entry).then(|| source.clone());
+        let part = part.clone();
+        Ok(Restore { plan, restic, hooks, items, services, from, part, earlier: None })
     }
-    if manifest.version != app.checkout.version {
-        let name = |v: &Option<String>| v.clone().unwrap_or_else(|| "an unreleased one".into());
-        plan.warnings.push(format!(
-            "the backup was taken with version {} of the recipe, the app is at {}",
-            name(&manifest.version),
-            name(&app.checkout.version)
-        ));
-    }
-    plan
-}
-
-/// The warnings at the time of the backup: the data may be incomplete.
-fn told_then(manifest: &Manifest) -> Vec<String> {
-    const SHOWN: usize = 10;
-    let mut told: Vec<String> = manifest
-        .warnings
-        .iter()
-        .take(SHOWN)
-        .map(|warning| format!("when this backup was taken: {}", line(warning)))
-        .collect();
-    let more = manifest.warnings.len().saturating_sub(SHOWN);
-    if more > 0 {
-        told.push(format!("when this backup was taken: {more} more warnings"));
-    }
-    told
 }
 
 impl Restore {
@@ -247,7 +211,9 @@ impl Restore {
             match unfinished::look(&engine).await? {
                 // The data of this set takes the place of what that one left.
                 Some(kept)
-                    if kept.entry.what == kept::What::Restore && kept.reached.outcome.is_none() =>
+                    if self.part == Part::All
+                        && kept.entry.what == kept::What::Restore
+                        && kept.reached.outcome.is_none() =>
                 {
                     context.progress.warn(format!("{}; restoring anew", Unfinished::of(&kept)));
                     let journal = Journal::go_on(&engine, lease, kept);
@@ -269,7 +235,7 @@ impl Restore {
         lease: &Lease,
     ) -> Result<RestoreReport, Error> {
         // As they are now that nobody else changes them.
-        self.services = Services::look(app, &self.items).await?;
+        self.services = Services::look(app, &self.items, &self.part).await?;
         let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
         let is_there = |wanted: &StackVolume| {
             !wanted.external && volumes.iter().any(|volume| volume.name == wanted.name)
@@ -281,6 +247,11 @@ impl Restore {
         }
         let begins = Entry {
             set: Some(self.plan.set.to_string()),
+            from: self.from.as_ref().map(|from| kept::Source {
+                app: from.name.to_string(),
+                server: from.server.to_string(),
+            }),
+            part: self.part.rows(),
             before: app.checkout.version.clone(),
             after: self.plan.version.clone(),
             steps: steps(),
@@ -365,7 +336,8 @@ impl Restore {
         journal.step(STAGE).await?;
         // With what was agreed to while it was prepared.
         app.lock = context.home.lock_file(&app.entry).map_err(app::Error::from)?;
-        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
+        let part = matches!(self.part, Part::Paths(_));
+        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set, part };
         let stage = restoring.stage_all(app, &self.items);
         let staged = unless_cancelled(cancel, UNCHANGED, stage).await;
         self.restic.settle().await;
@@ -377,7 +349,11 @@ impl Restore {
         let data = stores(&self.items);
         journal.step(STOP).await?;
         // After a crash it must be known from which set the data is.
-        let before = app.lock.restoring.replace(self.plan.set.to_string());
+        let set = self.plan.set.to_string();
+        let before = app.lock.restoring.replace(set.clone());
+        // What an earlier one left half restored, a part does not complete.
+        let own = journal.is_resumed() && before.as_ref() == Some(&set);
+        self.earlier = before.clone().filter(|_| self.part != Part::All && !own);
         context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
         let stopped = match self.services.stop(context, app, &data, cancel).await {
             Ok(stopped) => stopped,
@@ -409,12 +385,14 @@ impl Restore {
         put.map_err(|error| left_stopped(error, apps.services()))?;
         // Data of the version before an upgrade has none of its migration.
         let version = self.plan.version.as_ref();
-        if app.lock.upgrade.take_if(|upgrade| version == Some(&upgrade.before)).is_some() {
+        let whole = self.part == Part::All;
+        let undone = |upgrade: &mut Upgrade| whole && version == Some(&upgrade.before);
+        if app.lock.upgrade.take_if(undone).is_some() {
             context.home.write_lock_file(guard, &app.lock)?;
         }
         // What plugins take back, they take from services that run.
         if self.items.iter().all(|(_, place)| place.what != What::Custom) {
-            settled(context, guard, app)?;
+            settled(context, guard, app, self.earlier.clone())?;
         }
         Ok(apps)
     }
@@ -432,7 +410,8 @@ impl Restore {
         options: &Options,
         journal: &Journal,
     ) -> Result<Vec<String>, Error> {
-        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set };
+        let part = matches!(self.part, Part::Paths(_));
+        let restoring = Restoring { context, restic: &self.restic, set: &self.plan.set, part };
         journal.step(ITEMS).await?;
         for (item, place) in &self.items {
             if place.what == What::Custom {
@@ -440,7 +419,7 @@ impl Restore {
                 restoring.consume(item, hooks).await?;
             }
         }
-        settled(context, guard, app)?;
+        settled(context, guard, app, self.earlier.clone())?;
         journal.step(AFTER_RESTORE).await?;
         finish(context, &mut self.hooks, &options.cancel).await
     }
@@ -462,6 +441,28 @@ impl Restore {
     ) -> Result<Self, Error> {
         self.services = Services::all(app, Start::Stores(specs)).await?;
         Ok(self)
+    }
+
+    /// Makes data stores come first, of an app that does not run yet: nothing else runs on
+    /// data that is not complete.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(in crate::operation) async fn data_first(
+        self,
+        app: &App,
+        mut again: App,
+    ) -> Result<Self, Error> {
+        if stores(&self.items).is_empty() {
+            return self.onto(app, Vec::new()).await;
+        }
+        again.engine = Arc::clone(&app.engine);
+        self.onto_release(app, again).await
+    }
+
+    /// The plan, once it is known that nothing runs.
+    pub(in crate::operation) fn into_plan(self) -> RestorePlan {
+        self.plan
     }
 
     /// Makes data stores come back as another app of the stack has them, and leaves the rest
@@ -508,9 +509,16 @@ fn mark(
     Ok(context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?)
 }
 
-/// Records that the app's data is completely restored.
-fn settled(context: &Context, guard: &AppGuard, app: &mut App) -> Result<(), Error> {
-    if app.lock.restoring.take().is_some() {
+/// Records that the app's data is completely restored; or, after a part of it was, what was
+/// known before.
+fn settled(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    earlier: Option<String>,
+) -> Result<(), Error> {
+    if app.lock.restoring != earlier {
+        app.lock.restoring = earlier;
         context.home.write_lock_file(guard, &app.lock).map_err(app::Error::from)?;
     }
     Ok(())

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::{DeployOptions, deploy::deploy, recover};
+use super::{
+    super::{DeployOptions, deploy::deploy, recover},
+    part::Part,
+};
 use crate::{
     app::{self, App, Context, Stopped},
     backup::{
@@ -51,7 +54,7 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub async fn look(app: &App, items: &[(Item, Planned)]) -> Result<Self, Error> {
+    pub async fn look(app: &App, items: &[(Item, Planned)], part: &Part) -> Result<Self, Error> {
         let live = app.engine.services(Scope::Stack(&app.name)).await?;
         let mut running = Vec::new();
         let mut whole = true;
@@ -72,7 +75,7 @@ impl Services {
             running.clear();
         }
         let (start, keep) = match whole {
-            true => (Start::AsTheyWere, untouched(app, items)),
+            true => (Start::AsTheyWere, untouched(app, items, part)),
             false => (Start::Deploy, BTreeSet::new()),
         };
         Ok(Services { start, running, keep, before: recover::services(live.iter()) })
@@ -189,8 +192,11 @@ impl Services {
 }
 
 /// Keys of the services that take dumps back and mount none of the volumes that are
-/// exchanged.
-fn untouched(app: &App, items: &[(Item, Planned)]) -> BTreeSet<String> {
+/// exchanged; where nothing but volumes of the app is restored, and not all of it, of every
+/// service that mounts none.
+fn untouched(app: &App, items: &[(Item, Planned)], part: &Part) -> BTreeSet<String> {
+    let is_volume = |place: &Planned| matches!(place.what, What::Volume { .. });
+    let files_only = *part != Part::All && items.iter().all(|(_, place)| is_volume(place));
     let exchanged = |name: &str| {
         let mut places = items.iter().map(|(_, place)| &place.what);
         places.any(|what| matches!(what, What::Volume { volume, .. } if volume.name == name))
@@ -206,7 +212,8 @@ fn untouched(app: &App, items: &[(Item, Planned)]) -> BTreeSet<String> {
         places.any(|what| matches!(what, What::Dump { service, .. } if service == key))
     };
     let services = app.stack.services.iter();
-    let kept = services.filter(|service| takes_dump(&service.key) && !mounts_one(&service.spec));
+    let kept = services
+        .filter(|service| (files_only || takes_dump(&service.key)) && !mounts_one(&service.spec));
     kept.map(|service| service.key.clone()).collect()
 }
 

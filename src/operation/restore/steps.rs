@@ -20,7 +20,7 @@ pub(in crate::operation) fn steps_of_data() -> Vec<Step> {
 }
 
 /// The steps of a restore, as its journal has them.
-pub(super) fn steps() -> Vec<Step> {
+pub(in crate::operation) fn steps() -> Vec<Step> {
     [
         (STAGE, Undo::Nothing),
         (BEFORE_RESTORE, Undo::Nothing),

@@ -28,7 +28,8 @@ pub struct Failed {
     pub why: String,
 }
 
-/// Puts back all kept secrets of an app that its swarm lacks; replaces none.
+/// Puts back the kept secrets of an app that its swarm lacks, of those that are wanted by
+/// name and version; replaces none.
 ///
 /// # Errors
 /// [`Error::Engine`]; what cannot be read is in [`Restored::failed`].
@@ -38,6 +39,7 @@ pub async fn restore(
     stack: &StackName,
     (folder, keeper): (&Folder, &Keeper),
     identity: &Identity,
+    wanted: impl Fn(&str) -> bool,
 ) -> Result<Restored, Error> {
     mend(engine, keeper).await?;
     let present = store::by_name(engine).await?;
@@ -45,7 +47,7 @@ pub async fn restore(
     for file in folder.files()? {
         let secret = file.stem.to_string();
         let full_name = file.stem.full_name(stack);
-        if file.unfinished.is_some() {
+        if file.unfinished.is_some() || !wanted(&secret) {
             continue;
         }
         if present.contains_key(&full_name) {

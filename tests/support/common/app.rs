@@ -146,7 +146,10 @@ impl TestApp {
             consent: Arc::new(Yes),
             grants: Vec::new(),
             reaches: Vec::new(),
-            operator: LazyLock::new(|| Operator { user: "anna".into(), host: "here".into() }),
+            operator: Arc::new(LazyLock::new(|| Operator {
+                user: "anna".into(),
+                host: "here".into(),
+            })),
             lock_wait: Duration::ZERO,
             identity: None,
             checkouts: Default::default(),

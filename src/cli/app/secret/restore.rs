@@ -50,7 +50,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let (engine, name) = (app.engine.as_ref(), &entry.name);
         let (context, doing) = (&operating.context, "a restore of secrets");
         operation::change_secrets(context, &guard, &app, doing, async || {
-            Ok(escrow::restore(engine, name, &app.name, kept, &identity).await?)
+            Ok(escrow::restore(engine, name, &app.name, kept, &identity, |_| true).await?)
         })
         .await
     })?;

@@ -1,0 +1,250 @@
+//! The steps of a rebuild.
+
+use std::{cell::Cell, collections::BTreeSet, sync::Arc, time::Instant};
+
+use super::{
+    place,
+    plan::RebuildReport,
+    prepare::{Rebuild, claims},
+};
+use crate::{
+    app::{self, App, Context, version},
+    backup::{
+        Error, Options, Which,
+        options::unless_cancelled,
+        restore::obstacle::{Lost, Obstacle},
+    },
+    home::{AppEntry, AppGuard, AppName, ServerName},
+    operation::{
+        DeployOptions,
+        deploy::deploy,
+        journal::{self, Journal},
+        lease::{Lease, leased},
+        record::goal,
+        restore::{Part, prepare_restore_of, steps as of_restore},
+        unfinished::whats_next,
+    },
+    owner::journal::{Entry, Outcome, Source, Step, Undo, What},
+    secrets::{
+        self, Keeper, SecretPlan,
+        escrow::{self, Folder, Identity, Restored},
+    },
+};
+
+/// The app's secrets are stored on its server.
+const SECRETS: &str = "secrets";
+
+/// Those of a restore behind it, of which each can be undone: nothing was there before.
+fn steps() -> Vec<Step> {
+    let mut steps = vec![Step::new(SECRETS, Undo::Made)];
+    steps.extend(of_restore::steps().into_iter().map(|step| Step { undo: Undo::Made, ..step }));
+    steps
+}
+
+impl Rebuild {
+    /// Carries the plan out.
+    ///
+    /// # Errors
+    /// Before its journal is written, nothing is left. A failure after that leaves it
+    /// unfinished, to be resumed or aborted; the app's own checks that fail do not.
+    pub async fn run(
+        self,
+        context: &Context,
+        guard: &AppGuard,
+        options: &Options,
+    ) -> Result<RebuildReport, Error> {
+        let began = Cell::new(false);
+        place::place(context, guard, &self)?;
+        let done = self.begin(context, guard, options, &began).await;
+        if done.is_err() && !began.get() {
+            place::take_away(context, guard, &self.made)?;
+        }
+        done
+    }
+
+    async fn begin(
+        &self,
+        context: &Context,
+        guard: &AppGuard,
+        options: &Options,
+        began: &Cell<bool>,
+    ) -> Result<RebuildReport, Error> {
+        let target = &self.target;
+        let mut app = app::load_deployed(context, &target.app).await?;
+        let engine = Arc::clone(&app.engine);
+        leased(context, &engine, guard, "a rebuild", async |lease: &Lease| {
+            let source = Source {
+                app: target.source.name.to_string(),
+                server: target.source.server.to_string(),
+            };
+            let begins = Entry {
+                recipe: app.checkout.recipe.to_string(),
+                set: Some(self.plan.set.to_string()),
+                from: Some(source),
+                new_secrets: self.secrets.made(),
+                after: self.plan.version.clone(),
+                steps: steps(),
+                made: self.made.clone(),
+                pin: Some(version::pinned(&app)),
+                wanted: Some(goal(&app, &app.components()?)),
+                ..journal::entry_of(lease, &app.entry.name, What::Rebuild)
+            };
+            let journal = Journal::begin(&app.engine, lease, begins).await?;
+            began.set(true);
+            let identity = target.identity.as_ref();
+            finish(context, guard, &mut app, identity, options, journal).await
+        })
+        .await
+    }
+}
+
+/// The app whose set it is, and the server that names the repository.
+///
+/// # Errors
+/// A journal that names none.
+pub(in crate::operation) fn source_of(app: &AppEntry, entry: &Entry) -> Result<AppEntry, Error> {
+    let Some(Source { app: name, server }) = &entry.from else { return Ok(app.clone()) };
+    let name = AppName::new(name).map_err(app::Error::from)?;
+    Ok(AppEntry { name, server: ServerName::new(server).map_err(app::Error::from)? })
+}
+
+/// Goes the steps; of a rebuild that did not end, all of them again but the secrets.
+///
+/// # Errors
+/// As [`Rebuild::run`].
+pub(in crate::operation) async fn finish(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    identity: Option<&Identity>,
+    options: &Options,
+    journal: Journal,
+) -> Result<RebuildReport, Error> {
+    match go(context, guard, app, identity, options, &journal).await {
+        Err(error) if !matches!(error, Error::Verify { .. }) => {
+            let name = app.entry.name.as_str();
+            context.progress.warn(whats_next(name, error.of_engine()));
+            Err(error)
+        }
+        Err(error) => {
+            // All of it is there, and runs.
+            journal.end(context, Outcome::Failed, Some(error.to_string())).await?;
+            Err(error)
+        }
+        Ok(report) => {
+            journal.end(context, Outcome::Done, None).await?;
+            Ok(report)
+        }
+    }
+}
+
+async fn go(
+    context: &Context,
+    guard: &AppGuard,
+    app: &mut App,
+    identity: Option<&Identity>,
+    options: &Options,
+    journal: &Journal,
+) -> Result<RebuildReport, Error> {
+    let began = Instant::now();
+    let entry = journal.entry();
+    let source = source_of(&app.entry, &entry)?;
+    journal.step(SECRETS).await?;
+    // Everything has its owner before it exists, so that anyone who resumes finds it.
+    app.engine.claim(&claims(&entry.made)).await.map_err(app::Error::from)?;
+    app.lock = context.home.lock_file(&app.entry)?;
+    app.lock.owner = app.engine.record_id().await.map_err(app::Error::from)?;
+    context.home.write_lock_file(guard, &app.lock)?;
+    let stored = match journal.was_done(SECRETS) {
+        true => Vec::new(),
+        false => store_secrets(context, app, identity, &entry.new_secrets).await?,
+    };
+
+    let set = Which::Named(entry.set.clone().unwrap_or_default());
+    let restore =
+        prepare_restore_of(context, guard, app, &source, (&set, &Part::All), options).await?;
+    let again = app::load_deployed(context, &app.entry).await?;
+    let mut restore = restore.data_first(app, again).await?;
+    restore.bring_data(context, guard, app, options, journal).await?;
+
+    journal.step(of_restore::START).await?;
+    app.lock = context.home.lock_file(&app.entry)?;
+    let deploys = DeployOptions { restoring: true, ..DeployOptions::default() };
+    context.progress.step("deploy");
+    let deploying = async { Ok(Box::pin(deploy(context, guard, app, &deploys)).await?) };
+    unless_cancelled(&options.cancel, "it is unfinished", deploying).await?;
+    let checks = restore.complete(context, guard, app, options, journal).await?;
+    let plan = restore.into_plan();
+    Ok(RebuildReport {
+        set: plan.set,
+        source: source.name.to_string(),
+        app: plan.app,
+        server: app.entry.server.to_string(),
+        secrets: stored,
+        new_secrets: entry.new_secrets,
+        bytes: plan.bytes,
+        seconds: began.elapsed().as_secs_f64(),
+        checks,
+    })
+}
+
+/// Stores the kept secrets that the app needs, and makes those anew that the operator named.
+/// Returns names and versions of the former.
+async fn store_secrets(
+    context: &Context,
+    app: &App,
+    identity: Option<&Identity>,
+    made_anew: &[String],
+) -> Result<Vec<String>, Error> {
+    context.progress.step("store secrets");
+    let failed = |error: secrets::Error| Error::from(app::Error::from(error));
+    let plans = secrets::survey(&app.stack, &app.env, &app.sources).complete().map_err(failed)?;
+    let (anew, kept): (Vec<SecretPlan>, Vec<SecretPlan>) =
+        plans.into_iter().partition(|plan| made_anew.contains(&plan.name));
+    let name = &app.entry.name;
+    let keeper = Keeper::of(&context.home, &app.entry, &app.name)
+        .map_err(|error| failed(secrets::Error::from(error)))?;
+    let read;
+    let identity = match identity {
+        Some(identity) => Some(identity),
+        // Of one that is resumed; nobody is asked for a passphrase in the middle.
+        None => match context.identity.as_deref().filter(|path| path.exists()) {
+            Some(path) => {
+                read = Identity::read(path, &escrow::nobody)
+                    .map_err(|error| failed(secrets::Error::from(error)))?;
+                Some(&read)
+            }
+            None => None,
+        },
+    };
+    let mut stored = Vec::new();
+    if let Some(identity) = identity {
+        let folder = Folder::of(&context.home, &app.entry);
+        let wanted: BTreeSet<&str> = kept
+            .iter()
+            .filter_map(|plan| plan.full_name.strip_prefix(app.name.as_str())?.strip_prefix('_'))
+            .collect();
+        let restored = escrow::restore(
+            &*app.engine,
+            name,
+            &app.name,
+            (&folder, &keeper),
+            identity,
+            |secret| wanted.contains(secret),
+        );
+        let Restored { restored, present: _, failed: lost } = restored.await.map_err(failed)?;
+        if !lost.is_empty() {
+            let lost = lost.into_iter().map(|it| Lost {
+                full_name: format!("{}_{}", app.name, it.secret),
+                name: it.secret,
+                why: it.why,
+                makes: false,
+            });
+            let obstacle = Obstacle::Secrets { app: name.clone(), lost: lost.collect() };
+            return Err(Box::new(obstacle).into());
+        }
+        stored = restored;
+    }
+    secrets::generate(&*app.engine, name, &anew, &keeper).await.map_err(failed)?;
+    Ok(stored)
+}
