@@ -101,7 +101,7 @@ impl Repository {
         server: &ServerName,
         handed_on: &[(OsString, OsString)],
     ) -> Result<Self, Error> {
-        let BackupSettings { repository, password_file, environment_file, keep: _ } =
+        let BackupSettings { repository, password_file, environment_file, .. } =
             home.backup(server)?;
         let settings = home.server(server)?.backup;
         let mut environment = handed_on.to_vec();

@@ -93,6 +93,13 @@ impl Home {
         };
         let settings = self.server(name)?.backup;
         let keep = settings.as_ref().and_then(|settings| settings.keep.clone());
+        let helper_image = settings.as_ref().and_then(|settings| settings.helper_image.clone());
+        let reach = settings.as_ref().and_then(|settings| settings.reach);
+        let helped = |own: BackupSettings| BackupSettings {
+            helper_image: helper_image.clone(),
+            reach,
+            ..own
+        };
         let lacks = |message: &str| Error::Invalid {
             path: folder.join("server.yml"),
             message: message.into(),
@@ -102,7 +109,7 @@ impl Home {
                 let is_whole = settings.password_file.as_os_str().is_empty()
                     && settings.environment_file.is_none();
                 match is_whole {
-                    true => self.own_backup(name, keep),
+                    true => self.own_backup(name, keep).map(helped),
                     false => Err(lacks(
                         "`backup` names a password or an environment, but no `repository`",
                     )),
@@ -120,6 +127,8 @@ impl Home {
                 },
                 password_file: whole(&settings.password_file)?,
                 environment_file: settings.environment_file.map(|path| whole(&path)).transpose()?,
+                helper_image,
+                reach,
                 keep,
             }),
             None => self.own_backup(name, keep),
@@ -137,6 +146,8 @@ impl Home {
             repository: text(own.join("repository"))?,
             password_file: own.join("password"),
             environment_file: None,
+            helper_image: None,
+            reach: None,
             keep,
         })
     }

@@ -56,7 +56,7 @@ fn endpoints() {
     let (folder, home) = home();
     fs::create_dir_all(folder.path().join("servers/default")).unwrap();
     let settings =
-        ServerSettings { endpoint: Some("ssh://u@h:2".into()), backup: None, networks: None };
+        ServerSettings { endpoint: Some("ssh://u@h:2".into()), ..ServerSettings::default() };
     home.write_server(&server("s"), &settings).unwrap();
     for (name, endpoint) in [
         ("simulated", "simulated"),
@@ -211,7 +211,7 @@ fn backup_settings_are_whole_paths() {
             environment_file: None,
             keep: None,
         };
-        let settings = ServerSettings { endpoint: None, backup: Some(backup), networks: None };
+        let settings = ServerSettings { backup: Some(backup), ..ServerSettings::default() };
         home.write_server(&server("s"), &settings).unwrap();
         let resolved = home.backup(&server("s")).unwrap();
         assert_eq!(resolved.repository, expected);

@@ -277,7 +277,7 @@ async fn an_engine_behind_a_forwarded_socket_is_not_believed_its_folders() {
     common::forward(&socket, Path::new(endpoint().strip_prefix("unix://").unwrap()));
     let forwarded = format!("unix://{}", socket.display());
     let settings =
-        ServerSettings { endpoint: Some(forwarded.clone()), backup: None, networks: None };
+        ServerSettings { endpoint: Some(forwarded.clone()), ..ServerSettings::default() };
     fixture.context.home.write_server(&fixture.entry.server, &settings).unwrap();
     for outcome in [fixture.create().await.map(drop), fixture.prepare().await.map(drop)] {
         let error = outcome.unwrap_err();

@@ -134,7 +134,7 @@ impl TestApp {
         let home = Home::new(folder.path().join("home"));
         let server = ServerName::new(SERVER).unwrap();
         let settings =
-            ServerSettings { endpoint: Some(endpoint.into()), backup: None, networks: None };
+            ServerSettings { endpoint: Some(endpoint.into()), ..ServerSettings::default() };
         home.write_server(&server, &settings).unwrap();
         let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
         let heard = Arc::new(Heard::default());
