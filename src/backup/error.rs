@@ -194,9 +194,12 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-    /// Volumes are files of the machine that the engine runs on.
-    #[error("the volumes of {endpoint} are not on this machine")]
-    NotHere { endpoint: String },
+    /// restic in the helper container of another machine's engine cannot get there.
+    #[error("the repository {repository} can be reached only from the operator's machine, and potluck cannot pass it on to the node of the volume")]
+    NotReached { repository: String },
+    /// The volume is on several nodes, with other data on each.
+    #[error("the volume `{volume}` cannot be {verb}: its services run on several nodes ({nodes}), and each node has a volume of that name")]
+    Scattered { volume: String, verb: &'static str, nodes: String },
     #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
@@ -475,8 +478,14 @@ impl Hint for Error {
             Error::NotRunning { service } => Some(format!(
                 "`potluck app ps` shows the app's tasks; `{service}` must run on this machine for its data to be reached"
             )),
-            Error::NotHere { .. } => Some(
-                "run potluck on the server itself, with `unix:///var/run/docker.sock` as its endpoint"
+            Error::NotReached { .. } => Some(
+                "use a repository that the nodes reach (`rest:`, `s3:`, `b2:`, `azure:`), or a \
+                 folder of this machine: `repository` of `backup` in server.yml"
+                    .into(),
+            ),
+            Error::Scattered { .. } => Some(
+                "keep the services that mount it on one node with a placement constraint, or name \
+                 the app's other volumes with `std:files` in recipe.yml"
                     .into(),
             ),
             Error::Volume { reason, .. } if reason.contains("plain folders") => Some(

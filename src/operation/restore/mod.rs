@@ -35,7 +35,7 @@ use crate::{
     app::{self, App, Context, Stopped, Unfinished, version},
     backup::{
         Error,
-        options::{Missing, Options, check_here, find, unless_cancelled},
+        options::{Missing, Options, find, unless_cancelled},
         restic::Restic,
         restore::data::{Left, Restoring, check_volumes},
         set::{
@@ -118,7 +118,6 @@ pub async fn prepare_restore(
     which: &Which,
     options: &Options,
 ) -> Result<Restore, Error> {
-    check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
     let reading = async {
         let restic = find(context, &app.entry, options, Missing::Refused).await?;
@@ -135,7 +134,7 @@ pub async fn prepare_restore(
     let services = Services::look(app, &items).await?;
     let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
     let volumes = volumes.into_iter().map(|volume| volume.name).collect();
-    check_volumes(app, &items, &volumes).await?;
+    check_volumes(app, &restic, &items).await?;
     let mut plan = describe(app, &manifest, &items, &services, &volumes);
     plan.warnings.extend(told);
     Ok(Restore { plan, restic, hooks, items, services })
