@@ -22,6 +22,7 @@ mod error;
 pub mod exec;
 pub mod helper;
 mod nodes;
+mod reached;
 pub mod simulated;
 pub mod swarm;
 
@@ -41,6 +42,7 @@ pub use error::{Error, Foreign, Kind};
 pub use exec::{Chunk, Exec, ExecSession};
 pub use helper::{FoundHelper, Helper, HelperSpec};
 pub use nodes::Nodes;
+pub use reached::{NodeReport, candidates, nodes_of, try_endpoint};
 
 use crate::home::StackName;
 

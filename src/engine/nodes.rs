@@ -150,14 +150,14 @@ fn answers(node: &api::Node) -> bool {
 }
 
 /// A node's host name; its id where nothing names it.
-fn name_of(all: &[api::Node], id: &str) -> String {
+pub(super) fn name_of(all: &[api::Node], id: &str) -> String {
     let node = all.iter().find(|node| node.id.as_deref() == Some(id));
     let name = node.and_then(|node| node.description.as_ref()?.hostname.clone());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_owned())
 }
 
 /// The endpoint of a node by its id, or by its host name where no other node has the same.
-fn endpoint_of<'a>(
+pub(super) fn endpoint_of<'a>(
     endpoints: &'a BTreeMap<String, String>,
     all: &[api::Node],
     id: &str,

@@ -74,7 +74,7 @@ fn node_endpoints<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String,
 }
 
 /// Where the backups of a server's apps go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BackupSettings {
     /// A restic repository, `sftp:backup@host:/srv/restic`, or a local path; empty for

@@ -3,6 +3,7 @@
 mod app;
 mod care;
 mod damaged;
+mod elsewhere;
 mod nightly;
 mod races;
 mod removal;

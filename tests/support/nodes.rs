@@ -148,10 +148,15 @@ impl Node {
 
     /// The image that tests run.
     fn load(&self, folder: &Path) {
-        let image = folder.join("busybox.tar");
+        self.load_image(folder, BUSYBOX);
+    }
+
+    /// An image that this machine's engine has.
+    pub fn load_image(&self, folder: &Path, name: &str) {
+        let image = folder.join("image.tar");
         let image = image.to_str().unwrap();
         let saved = Command::new("docker")
-            .args(["-H", &super::common::endpoint(), "save", "-o", image, BUSYBOX])
+            .args(["-H", &super::common::endpoint(), "save", "-o", image, name])
             .status();
         assert!(saved.unwrap().success());
         self.docker(&["load", "-i", image]);

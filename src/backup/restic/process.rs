@@ -116,8 +116,10 @@ impl Process {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(false).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let signal = Alive::new(pid.map(|pid| {
-            // It may have ended by itself just now; that is all that can go wrong.
-            Box::new(move || drop(kill_process(pid, Signal::INT))) as Interrupt
+            Box::new(move || {
+                // It may have ended by itself just now; that is all that can go wrong.
+                let _ = kill_process(pid, Signal::INT);
+            }) as Interrupt
         }));
         let stopping = Stopping::new(signal);
         let (hold, held) = mpsc::unbounded_channel();

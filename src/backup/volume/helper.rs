@@ -24,7 +24,7 @@ use crate::engine::{
 };
 
 /// The folder in memory.
-pub(in crate::backup) const PRIVATE: &str = "/run/potluck";
+pub(crate) const PRIVATE: &str = "/run/potluck";
 
 /// Its first process: makes two pipes and two little programs, and waits for the end of its
 /// input. `bridge` joins its own streams to the pipes; `tell` shows a secret once: what
@@ -47,14 +47,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What may be done to the volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::backup) enum Use {
+pub(crate) enum Use {
     Read,
     Write,
 }
 
 /// Whether the helper has a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::backup) enum Network {
+pub(crate) enum Network {
     /// restic reaches its repository from there.
     Bridge,
     /// It is passed on through the connection.
@@ -63,7 +63,7 @@ pub(in crate::backup) enum Network {
 
 /// What to start.
 #[derive(Debug)]
-pub(in crate::backup) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The stack of the app, for the label.
     pub stack: &'a str,
     pub image: &'a str,
@@ -76,14 +76,14 @@ pub(in crate::backup) struct Wanted<'a> {
 
 /// A helper that runs.
 #[derive(Debug)]
-pub(in crate::backup) struct Container {
+pub(crate) struct Container {
     engine: Arc<dyn Engine>,
     helper: Helper,
 }
 
 /// How a small program ended.
 #[derive(Debug)]
-pub(in crate::backup) struct Ran {
+pub(crate) struct Ran {
     pub code: i64,
     pub stdout: String,
     pub stderr: String,
@@ -206,7 +206,7 @@ impl Container {
 
 /// Whether a script has a standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::backup) enum Input {
+pub(crate) enum Input {
     Piped,
     None,
 }
@@ -262,7 +262,7 @@ fn spec(wanted: &Wanted<'_>) -> HelperSpec {
 }
 
 /// Where the engine of a volume keeps its data, if what it says is the path of a volume.
-pub(in crate::backup) fn data_path(live: &engine::Volume) -> Option<&Path> {
+pub(crate) fn data_path(live: &engine::Volume) -> Option<&Path> {
     let path = live.mountpoint.as_path();
     let end = Path::new("volumes").join(&live.name).join("_data");
     let plain = path.components().all(|part| {

@@ -107,7 +107,7 @@ const REMOVE: &str = r#"cd "$1" && rm -rf "$2" "$2.old""#;
 
 /// A volume in a helper container.
 #[derive(Debug, Clone)]
-pub(in crate::backup) struct There {
+pub(crate) struct There {
     container: Arc<Container>,
     volume: String,
     /// Where its data is, there and on its node.
@@ -345,7 +345,7 @@ impl Steps {
 
 /// A folder beside the volume's data, as [`super::Staged`].
 #[derive(Debug)]
-pub(in crate::backup) struct StagedThere {
+pub(crate) struct StagedThere {
     there: There,
     name: String,
     swept: Vec<PathBuf>,
@@ -404,7 +404,7 @@ impl StagedThere {
 
 /// A volume that holds the new content, beside the old one.
 #[derive(Debug)]
-pub(in crate::backup) struct SwappedThere {
+pub(crate) struct SwappedThere {
     staged: StagedThere,
     /// All of it where there are none.
     paths: Vec<String>,

@@ -118,7 +118,7 @@ impl TestApp {
     pub fn simulated(room: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = Home::new(folder.path().join("home")).state();
-        let engine = engine::connect("simulated", &state, SERVER).unwrap();
+        let engine = engine::connect("simulated", Default::default(), &state, SERVER).unwrap();
         Self::new(folder, engine, "simulated", unique_stack(room), None)
     }
 

@@ -1,0 +1,361 @@
+//! Volumes that potluck cannot reach by itself: of a user without root's rights, of a server
+//! over SSH, of another node. A helper container reads and writes them.
+
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::support::{
+    cli::Lab,
+    common::{BUSYBOX, Cleanup, endpoint, eventually, real_engine, skip},
+    nodes::Nodes,
+    operator::{SLEEP, docker, docker_at, domain},
+    sshd,
+};
+use potluck::home::StackName;
+
+const HELPER: &str = "potluck-test/helper:1";
+const NOBODY: u32 = 65534;
+
+/// Somebody with a folder of their own.
+struct Somebody {
+    lab: Lab,
+    program: PathBuf,
+    path: String,
+    /// User and group; root's own where there are none.
+    ids: Option<(u32, u32)>,
+    domain: String,
+    stack: StackName,
+}
+
+impl Somebody {
+    fn root(path: String) -> Self {
+        let (domain, stack) = domain("elsewhere");
+        let program = env!("CARGO_BIN_EXE_potluck").into();
+        Somebody { lab: Lab::new(), program, path, ids: None, domain, stack }
+    }
+
+    /// Who may use this socket, and has no other right.
+    fn member(socket: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            skip::skip("only root can start a program as somebody else");
+            return None;
+        }
+        let socket = socket.strip_prefix("unix://").unwrap();
+        let meta = fs::metadata(socket).unwrap();
+        if meta.mode() & 0o060 != 0o060 || meta.gid() == 0 {
+            skip::skip("the engine's socket has no group of its own");
+            return None;
+        }
+        let mut member = Somebody::root(std::env::var("PATH").unwrap());
+        let lab = member.lab.path("");
+        member.program = lab.join("program");
+        // The folder of the build may be closed to others.
+        fs::copy(env!("CARGO_BIN_EXE_potluck"), &member.program).unwrap();
+        fs::set_permissions(&lab, fs::Permissions::from_mode(0o755)).unwrap();
+        let ids = (NOBODY, meta.gid());
+        let owner = format!("{}:{}", ids.0, ids.1);
+        let done = Command::new("chown").args(["-R", &owner]).arg(&lab).status().unwrap();
+        assert!(done.success());
+        member.ids = Some(ids);
+        Some(member)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", self.lab.path("home"))
+            .env("POTLUCK_DIR", self.lab.path("potluck"))
+            .env("NO_COLOR", "1")
+            .current_dir(self.lab.path(""))
+            .stdin(Stdio::null());
+        if let Some((user, group)) = self.ids {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Has to succeed.
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned() + &said
+    }
+
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{arguments:?} succeeded: {said}");
+        said
+    }
+
+    fn write(&self, below: &str, text: &str) {
+        let path = self.lab.path(below);
+        self.lab.write(below, text);
+        self.give(self.lab.path(below.split('/').next().unwrap()));
+        assert!(path.exists());
+    }
+
+    fn give(&self, path: PathBuf) {
+        if let Some((user, group)) = self.ids {
+            let owner = format!("{user}:{group}");
+            let done = Command::new("chown").args(["-R", &owner]).arg(path).status().unwrap();
+            assert!(done.success());
+        }
+    }
+
+    /// The server `here`, with the test's image for helpers.
+    fn server(&self, endpoint: &str) {
+        let settings = format!("endpoint: {endpoint}\nbackup:\n  helper-image: {HELPER}\n");
+        self.write("potluck/servers/here/server.yml", &settings);
+    }
+
+    /// Deploys an app with a volume; `placed` is more of its `deploy`.
+    fn deploy(&self, placed: &str) {
+        self.write(
+            "tiny/compose.yml",
+            &format!(
+                "services:\n  app:\n    image: {BUSYBOX}\n    command: {SLEEP}\n    volumes: \
+                 [\"content:/content\"]\n    stop_grace_period: 0s\n    deploy:\n      \
+                 endpoint_mode: dnsrr\n{placed}volumes:\n  content:\n"
+            ),
+        );
+        self.write("tiny/.env.sample", "DOMAIN=\n");
+        let domain = self.domain.as_str();
+        self.run(&["app", "new", "./tiny", "--domain", domain, "--server", "here"]);
+        self.run(&["app", "deploy", domain, "--no-input"]);
+    }
+
+    fn shell(&self, script: &str) -> String {
+        self.run(&["app", "run", &self.domain, "app", "--no-input", "--", "sh", "-c", script])
+    }
+
+    fn backup(&self) -> serde_json::Value {
+        let output = self.output(&["backup", "create", &self.domain, "--json"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn restore(&self) {
+        self.run(&["backup", "restore", &self.domain, "--yes"]);
+    }
+
+    fn repository(&self) -> PathBuf {
+        self.lab.path("potluck/state/backups/here/repository")
+    }
+}
+
+async fn ready() -> Option<()> {
+    real_engine().await?;
+    let image = Command::new("docker").args(["image", "inspect", HELPER]).output().unwrap();
+    if !image.status.success() {
+        skip::skip("no image of the helper: tests/images/build.sh helper");
+        return None;
+    }
+    Some(())
+}
+
+/// Files that only root can read, a link, an owner, a mode; and some that compress badly.
+const FILL: &str = "cd /content && mkdir -p sub/deep && echo soup >page && chmod 600 page && chown \
+                    33:34 sub && chmod 2750 sub && ln -s /etc/passwd sub/link && echo x >sub/deep/x \
+                    && head -c 20000000 /dev/urandom >large";
+const SEEN: &str = "cd /content && cat page && stat -c '%u:%g %a' . page sub && readlink sub/link && \
+                    sha256sum large sub/deep/x && ls -A";
+
+fn size_of(folder: &Path) -> u64 {
+    let output = Command::new("du").arg("-sb").arg(folder).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn helpers(engine: &str, stack: &StackName) -> Vec<String> {
+    let filter = format!("label=potluck.helper={stack}");
+    let found = docker_at(engine, &["ps", "-aq", "--no-trunc", "--filter", &filter]);
+    found.split_whitespace().map(Into::into).collect()
+}
+
+/// What a server tells of the helpers, and what every process of this machine was started
+/// with, until it is stopped.
+fn watch(engine: String, stack: StackName, word: String, stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
+    let (mut seen, mut found) = (0, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        for id in helpers(&engine, &stack) {
+            let output = Command::new("docker").args(["-H", &engine, "inspect", &id]).output();
+            let text = String::from_utf8(output.unwrap().stdout).unwrap();
+            seen += 1;
+            if text.contains(&word) {
+                found.push(text);
+            }
+        }
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            for part in ["cmdline", "environ"] {
+                let text = fs::read(process.path().join(part)).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text).into_owned();
+                if text.contains(&word) {
+                    found.push(text);
+                }
+            }
+        }
+    }
+    (seen, found)
+}
+
+/// A backup and a restore; nothing of the password is seen from outside meanwhile.
+fn back_up_and_restore(somebody: &Somebody, engine: &str) {
+    let planted = "planted-5f0c1e";
+    somebody.write("potluck/state/backups/here/password", &format!("{planted}\n"));
+    let password = somebody.lab.path("potluck/state/backups/here/password");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    somebody.shell(FILL);
+    let before = somebody.shell(SEEN);
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let watching = {
+        let (engine, stack, stop) = (engine.to_owned(), somebody.stack.clone(), stop.clone());
+        std::thread::spawn(move || watch(engine, stack, planted.to_owned(), stop))
+    };
+    let report = somebody.backup();
+    assert_eq!(report["warnings"], serde_json::json!([]), "{report}");
+    let first = size_of(&somebody.repository());
+    assert!(first > 20_000_000, "{first}");
+    // File by file: what did not change is not stored again, and not sent.
+    somebody.backup();
+    let second = size_of(&somebody.repository());
+    assert!(second - first < 200_000, "{first} {second}");
+
+    somebody.shell("cd /content && rm -r sub large && echo spoiled >page && echo later >later");
+    somebody.restore();
+    stop.store(true, Ordering::Relaxed);
+    let (seen, found) = watching.join().unwrap();
+    assert!(seen > 0, "no helper was seen");
+    assert!(found.is_empty(), "the password was seen: {found:?}");
+    assert_eq!(somebody.shell(SEEN), before);
+    assert!(helpers(engine, &somebody.stack).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_the_docker_group_needs_no_right_of_root() {
+    let Some(()) = ready().await else { return };
+    let Some(member) = Somebody::member(&endpoint()) else { return };
+    let _cleanup = Cleanup::new(&member.stack);
+    member.server(&endpoint());
+    member.deploy("");
+    back_up_and_restore(&member, &endpoint());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_over_ssh_is_backed_up_into_a_folder_of_the_workstation() {
+    let Some(()) = ready().await else { return };
+    let Some(sshd) = sshd::sshd().await else { return };
+    let anna = Somebody::root(sshd.path());
+    let _cleanup = Cleanup::new(&anna.stack);
+    anna.server(&sshd.endpoint());
+    anna.deploy("");
+    back_up_and_restore(&anna, &endpoint());
+}
+
+/// What a helper leaves when potluck is killed in the middle: nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_ends_with_the_potluck_that_started_it() {
+    let Some(()) = ready().await else { return };
+    let Some(sshd) = sshd::sshd().await else { return };
+    let anna = Somebody::root(sshd.path());
+    let _cleanup = Cleanup::new(&anna.stack);
+    anna.server(&sshd.endpoint());
+    anna.deploy("");
+    anna.shell("head -c 200000000 /dev/urandom >/content/large");
+    let mut child = anna.command(&["backup", "create", &anna.domain]).spawn().unwrap();
+    let there = || async { (!helpers(&endpoint(), &anna.stack).is_empty()).then_some(()) };
+    eventually("a helper", there).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let gone = || async { helpers(&endpoint(), &anna.stack).is_empty().then_some(()) };
+    eventually("the helper to end", gone).await;
+    // One that is left nevertheless is removed by the next operation on the app.
+    let label = format!("potluck.helper={}", anna.stack);
+    docker(&["run", "-d", "--label", &label, BUSYBOX, "sleep", "100000"]);
+    anna.run(&["app", "unlock", &anna.domain, "--yes", "--reason", "it was killed"]);
+    anna.backup();
+    assert!(helpers(&endpoint(), &anna.stack).is_empty());
+}
+
+/// The node of a service is not the one that the server's endpoint speaks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_another_node_is_reached_through_its_endpoint() {
+    let Some(()) = ready().await else { return };
+    let Some(nodes) = Nodes::start().await else { return };
+    let Some(member) = Somebody::member(&nodes.manager.endpoint()) else { return };
+    let images = tempfile::tempdir().unwrap();
+    for node in [&nodes.manager, &nodes.worker] {
+        node.load_image(images.path(), HELPER);
+        // The folder of a test's engine is its owner's only.
+        let socket = node.endpoint();
+        let mut above = Path::new(socket.strip_prefix("unix://").unwrap()).parent();
+        while let Some(folder) = above.filter(|folder| folder.starts_with(std::env::temp_dir())) {
+            if folder != std::env::temp_dir() {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            above = folder.parent();
+        }
+    }
+    member.server(&nodes.manager.endpoint());
+    let on = |node: &str| {
+        format!("      placement:\n        constraints: [\"node.hostname == {node}\"]\n")
+    };
+    let (manager, worker) = (nodes.manager.name.as_str(), nodes.worker.name.as_str());
+    member.deploy(&on(worker));
+
+    // Without an endpoint, each command says which node, and what to type.
+    let domain = member.domain.as_str();
+    for refused in [
+        member.fails(&["app", "run", domain, "app", "--no-input", "--", "true"]),
+        member.fails(&["backup", "create", domain]),
+    ] {
+        let words = format!("no endpoint is known for the node `{worker}`");
+        assert!(refused.contains(&words), "{refused}");
+        assert!(refused.contains("`potluck server nodes here`"), "{refused}");
+    }
+    let wrong = format!("{worker}={}", nodes.manager.endpoint());
+    let said = member.fails(&["server", "nodes", "here", "--add", &wrong]);
+    assert!(said.contains("that of another node"), "{said}");
+    let right = format!("{worker}={}", nodes.worker.endpoint());
+    let said = member.run(&["server", "nodes", "here", "--add", &right]);
+    assert!(said.contains(&format!("Added the node {worker}")), "{said}");
+    let listed = member.run(&["server", "nodes", "here", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed[1]["name"], worker);
+    assert_eq!(listed[1]["answers"], true);
+
+    back_up_and_restore(&member, &nodes.worker.endpoint());
+
+    // The service moves: the next backup has the data of the node where it runs.
+    let compose = fs::read_to_string(member.lab.path("tiny/compose.yml")).unwrap();
+    member.write("tiny/compose.yml", &compose.replace(worker, manager));
+    member.run(&["app", "deploy", domain, "--no-input", "--leave-data"]);
+    member.shell("echo moved >/content/page");
+    member.backup();
+    member.shell("echo spoiled >/content/page");
+    member.restore();
+    assert!(member.shell("cat /content/page").contains("moved"));
+}
