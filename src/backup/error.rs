@@ -147,7 +147,7 @@ pub enum Error {
     LabelHook { label: &'static str, service: String, reason: String, stderr: String },
     #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
     Produce { plugin: String, item: String, reason: String },
-    #[error("no running task of the service `{service}` is on this machine")]
+    #[error("no task of the service `{service}` runs")]
     NotRunning { service: String },
     /// The failure may be due to services without replicas.
     #[error("{}\n{}", laid_out(.source), scaled_to_none(.services))]
@@ -195,10 +195,14 @@ pub enum Error {
         source: Box<Error>,
     },
     /// restic in the helper container of another machine's engine cannot get there.
-    #[error("the repository {repository} can be reached only from the operator's machine, and potluck cannot pass it on to the node of the volume")]
+    #[error(
+        "the repository {repository} can be reached only from the operator's machine, and potluck cannot pass it on to the node of the volume"
+    )]
     NotReached { repository: String },
     /// The volume is on several nodes, with other data on each.
-    #[error("the volume `{volume}` cannot be {verb}: its services run on several nodes ({nodes}), and each node has a volume of that name")]
+    #[error(
+        "the volume `{volume}` cannot be {verb}: its services run on several nodes ({nodes}), and each node has a volume of that name"
+    )]
     Scattered { volume: String, verb: &'static str, nodes: String },
     #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
@@ -476,7 +480,7 @@ impl Hint for Error {
                 line(&services.join(", "))
             )),
             Error::NotRunning { service } => Some(format!(
-                "`potluck app ps` shows the app's tasks; `{service}` must run on this machine for its data to be reached"
+                "`potluck app ps` shows the app's tasks; `{service}` must run for its data to be reached"
             )),
             Error::NotReached { .. } => Some(
                 "use a repository that the nodes reach (`rest:`, `s3:`, `b2:`, `azure:`), or a \

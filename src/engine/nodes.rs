@@ -451,7 +451,6 @@ impl Engine for Nodes {
     ) -> Result<Distribution, Error> {
         self.manager.distribution(image, auth).await
     }
-
 }
 
 #[cfg(test)]
@@ -463,7 +462,8 @@ mod tests {
     #[test]
     fn a_node_is_named_by_its_host_name_unless_that_is_ambiguous() {
         let node = |id: &str, name: &str| json!({"ID": id, "Description": {"Hostname": name}});
-        let all = json!([node("i1", "db"), node("i2", "web"), node("i3", "twin"), node("i4", "twin")]);
+        let all =
+            json!([node("i1", "db"), node("i2", "web"), node("i3", "twin"), node("i4", "twin")]);
         let all: Vec<api::Node> = serde_json::from_value(all).unwrap();
         let endpoints: BTreeMap<String, String> =
             [("db", "ssh://a"), ("i2", "ssh://b"), ("twin", "ssh://c"), ("i4", "ssh://d")]

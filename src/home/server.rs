@@ -65,7 +65,9 @@ pub fn check_node_endpoint(node: &str, endpoint: &str) -> Result<(), String> {
     ))
 }
 
-fn node_endpoints<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+fn node_endpoints<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
     let nodes = BTreeMap::<String, String>::deserialize(from)?;
     for (node, endpoint) in &nodes {
         check_node_endpoint(node, endpoint).map_err(D::Error::custom)?;

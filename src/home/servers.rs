@@ -223,10 +223,8 @@ impl Home {
 
 /// The text of a settings file with more nodes in it, if its `nodes` are a block, or missing.
 fn with_nodes(text: &str, added: &BTreeMap<String, String>) -> String {
-    let lines: String = added
-        .iter()
-        .map(|(node, endpoint)| format!("  {node}: {endpoint}\n"))
-        .collect();
+    let lines: String =
+        added.iter().map(|(node, endpoint)| format!("  {node}: {endpoint}\n")).collect();
     let mut done = String::new();
     let mut placed = false;
     for line in text.lines() {

@@ -19,7 +19,7 @@ use std::{
 use crate::support::{
     cli::Lab,
     common::{BUSYBOX, Cleanup, endpoint, eventually, real_engine, skip},
-    nodes::Nodes,
+    nodes::{Node, Three},
     operator::{SLEEP, docker, docker_at, domain},
     sshd,
 };
@@ -196,7 +196,12 @@ fn helpers(engine: &str, stack: &StackName) -> Vec<String> {
 
 /// What a server tells of the helpers, and what every process of this machine was started
 /// with, until it is stopped.
-fn watch(engine: String, stack: StackName, word: String, stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
+fn watch(
+    engine: String,
+    stack: StackName,
+    word: String,
+    stop: Arc<AtomicBool>,
+) -> (usize, Vec<String>) {
     let (mut seen, mut found) = (0, Vec::new());
     while !stop.load(Ordering::Relaxed) {
         for id in helpers(&engine, &stack) {
@@ -300,31 +305,37 @@ async fn a_helper_ends_with_the_potluck_that_started_it() {
     assert!(helpers(&endpoint(), &anna.stack).is_empty());
 }
 
-/// The node of a service is not the one that the server's endpoint speaks for.
+/// A node's engine with the helper's image, and a socket that others can reach.
+fn open(node: &Node) {
+    let images = tempfile::tempdir().unwrap();
+    node.load_image(images.path(), HELPER);
+    // The folder of a test's engine is its owner's only.
+    let socket = node.endpoint();
+    let above = Path::new(socket.strip_prefix("unix://").unwrap()).ancestors().skip(1);
+    for folder in above.take_while(|folder| *folder != std::env::temp_dir()) {
+        if folder.starts_with(std::env::temp_dir()) {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+}
+
+fn on(node: &Node) -> String {
+    format!("      placement:\n        constraints: [\"node.hostname == {}\"]\n", node.name)
+}
+
+/// The services of an app are on other nodes than the one that the server's endpoint speaks
+/// for; they move, and nodes go away.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_of_another_node_is_reached_through_its_endpoint() {
     let Some(()) = ready().await else { return };
-    let Some(nodes) = Nodes::start().await else { return };
-    let Some(member) = Somebody::member(&nodes.manager.endpoint()) else { return };
-    let images = tempfile::tempdir().unwrap();
-    for node in [&nodes.manager, &nodes.worker] {
-        node.load_image(images.path(), HELPER);
-        // The folder of a test's engine is its owner's only.
-        let socket = node.endpoint();
-        let mut above = Path::new(socket.strip_prefix("unix://").unwrap()).parent();
-        while let Some(folder) = above.filter(|folder| folder.starts_with(std::env::temp_dir())) {
-            if folder != std::env::temp_dir() {
-                fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
-            }
-            above = folder.parent();
-        }
+    let Some(mut three) = Three::start().await else { return };
+    let [manager, one, two] = &three.nodes;
+    for node in [manager, one, two] {
+        open(node);
     }
-    member.server(&nodes.manager.endpoint());
-    let on = |node: &str| {
-        format!("      placement:\n        constraints: [\"node.hostname == {node}\"]\n")
-    };
-    let (manager, worker) = (nodes.manager.name.as_str(), nodes.worker.name.as_str());
-    member.deploy(&on(worker));
+    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
+    member.server(&manager.endpoint());
+    member.deploy(&on(one));
 
     // Without an endpoint, each command says which node, and what to type.
     let domain = member.domain.as_str();
@@ -332,30 +343,61 @@ async fn data_of_another_node_is_reached_through_its_endpoint() {
         member.fails(&["app", "run", domain, "app", "--no-input", "--", "true"]),
         member.fails(&["backup", "create", domain]),
     ] {
-        let words = format!("no endpoint is known for the node `{worker}`");
+        let words = format!("no endpoint is known for the node `{}`", one.name);
         assert!(refused.contains(&words), "{refused}");
         assert!(refused.contains("`potluck server nodes here`"), "{refused}");
     }
-    let wrong = format!("{worker}={}", nodes.manager.endpoint());
+    let wrong = format!("{}={}", one.name, manager.endpoint());
     let said = member.fails(&["server", "nodes", "here", "--add", &wrong]);
     assert!(said.contains("that of another node"), "{said}");
-    let right = format!("{worker}={}", nodes.worker.endpoint());
-    let said = member.run(&["server", "nodes", "here", "--add", &right]);
-    assert!(said.contains(&format!("Added the node {worker}")), "{said}");
+    for node in [one, two] {
+        let right = format!("{}={}", node.name, node.endpoint());
+        let said = member.run(&["server", "nodes", "here", "--add", &right]);
+        assert!(said.contains(&format!("Added the node {}", node.name)), "{said}");
+    }
     let listed = member.run(&["server", "nodes", "here", "--json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!(listed[1]["name"], worker);
-    assert_eq!(listed[1]["answers"], true);
+    let answers: Vec<_> = listed.as_array().unwrap().iter().map(|row| &row["answers"]).collect();
+    assert_eq!(answers, [true, true, true], "{listed}");
 
-    back_up_and_restore(&member, &nodes.worker.endpoint());
+    back_up_and_restore(&member, &one.endpoint());
 
     // The service moves: the next backup has the data of the node where it runs.
     let compose = fs::read_to_string(member.lab.path("tiny/compose.yml")).unwrap();
-    member.write("tiny/compose.yml", &compose.replace(worker, manager));
+    member.write("tiny/compose.yml", &compose.replace(&one.name, &two.name));
     member.run(&["app", "deploy", domain, "--no-input", "--leave-data"]);
-    member.shell("echo moved >/content/page");
+    member.shell("echo moved >/content/page && head -c 100000000 /dev/urandom >/content/large");
     member.backup();
     member.shell("echo spoiled >/content/page");
     member.restore();
     assert!(member.shell("cat /content/page").contains("moved"));
+
+    // Its engine goes away in the middle: no set, and the next one is complete.
+    let sets = || {
+        let listed = member.run(&["backup", "snapshots", domain, "--json"]);
+        serde_json::from_str::<serde_json::Value>(&listed).unwrap().as_array().unwrap().len()
+    };
+    let before = sets();
+    member.shell("head -c 300000000 /dev/urandom >/content/larger");
+    let backup = member.command(&["backup", "create", domain]).stderr(Stdio::piped()).spawn();
+    let backup = backup.unwrap();
+    let there = || async { (!helpers(&two.endpoint(), &member.stack).is_empty()).then_some(()) };
+    eventually("a helper", there).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    three.nodes[2].lose();
+    let ended = backup.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "{said}");
+    assert!(said.contains("cannot reach the Docker engine"), "{said}");
+    assert_eq!(sets(), before, "an incomplete set is listed");
+    three.nodes[2].revive();
+    let two = &three.nodes[2];
+    let runs = || async {
+        let run = member.output(&["app", "run", domain, "app", "--no-input", "--", "true"]);
+        run.status.success().then_some(())
+    };
+    eventually("the service to run again", runs).await;
+    member.backup();
+    assert_eq!(sets(), before + 1);
+    assert!(helpers(&two.endpoint(), &member.stack).is_empty());
 }

@@ -20,16 +20,16 @@ const ENDPOINT: &str = "POTLUCK_TEST_SSH_ENDPOINT";
 
 /// Runs an ignored test of this file, for which `ssh` is ours.
 fn run(sshd: &Sshd, test: &str) {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", &format!("ssh::{test}")])
-            .env("PATH", sshd.path())
-            .env(ENDPOINT, sshd.endpoint())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", &format!("ssh::{test}")])
+        .env("PATH", sshd.path())
+        .env(ENDPOINT, sshd.endpoint())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_connection_carries_all_calls_and_streams() {

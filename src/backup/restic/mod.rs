@@ -54,7 +54,7 @@ use super::{
     volume::{View, helper::Network},
 };
 use crate::{
-    bounded,
+    bounded, engine,
     home::AppName,
     progress::{Silent, Sink},
 };
@@ -529,9 +529,17 @@ impl Restic {
             })?,
             None => Vec::new(),
         };
-        let ended = process.wait().await.map_err(|e| odd(e.to_string()))?;
+        let ended = process.wait().await.map_err(|e| lost(action, e))?;
         judge(&Doing { action, repository: &self.name }, &ended)?;
         Ok((stdout, ended.stderr))
+    }
+}
+
+/// A run whose end is not known: of one in a helper container the engine says why.
+fn lost(action: &str, error: std::io::Error) -> Error {
+    match error.downcast::<engine::Error>() {
+        Ok(error) => Error::Engine(error),
+        Err(error) => Error::ResticOutput { action: action.to_owned(), message: error.to_string() },
     }
 }
 
@@ -555,8 +563,7 @@ impl Download {
 
     /// Waits for restic's end: only exit code 0 says that everything was read.
     pub async fn finish(self) -> Result<(), Error> {
-        let odd = |message: String| Error::ResticOutput { action: self.action.clone(), message };
-        let ended = self.process.wait().await.map_err(|e| odd(e.to_string()))?;
+        let ended = self.process.wait().await.map_err(|e| lost(&self.action, e))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
         judge(&doing, &ended)
     }

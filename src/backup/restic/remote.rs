@@ -111,16 +111,20 @@ impl Restic {
         let foreign = |key: &OsStr| HANDED_ON.iter().any(|own| key == OsStr::new(own));
         if matches!(route, Route::Direct) {
             for (key, value) in &self.repository.environment {
-                if let (false, Some(key), Some(value)) = (foreign(key), key.to_str(), value.to_str())
+                if let (false, Some(key), Some(value)) =
+                    (foreign(key), key.to_str(), value.to_str())
                 {
                     set(key, value);
                 }
             }
         }
-        set("RESTIC_REPOSITORY", match route {
-            Route::Direct => &self.repository.location,
-            Route::Folder(_) => "rclone:potluck",
-        });
+        set(
+            "RESTIC_REPOSITORY",
+            match route {
+                Route::Direct => &self.repository.location,
+                Route::Folder(_) => "rclone:potluck",
+            },
+        );
         set("RESTIC_PASSWORD_COMMAND", &format!("sh {PRIVATE}/tell {PRIVATE}/password"));
         set("RESTIC_CACHE_DIR", CACHE);
         set("RESTIC_PROGRESS_FPS", "4");

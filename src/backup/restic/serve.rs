@@ -240,7 +240,11 @@ async fn read(path: &Path, method: &Method, range: Option<&str>) -> io::Result<R
 }
 
 /// Writes a new file, whole or not at all.
-async fn store(root: &Path, named: &Named, request: Request<Incoming>) -> io::Result<Response<Body>> {
+async fn store(
+    root: &Path,
+    named: &Named,
+    request: Request<Incoming>,
+) -> io::Result<Response<Body>> {
     let path = named.path(root);
     if tokio::fs::try_exists(&path).await? {
         return Ok(only(StatusCode::FORBIDDEN));
@@ -297,8 +301,16 @@ mod tests {
         assert_eq!(path(&format!("/locks/{id}")), Some(format!("/r/locks/{id}").into()));
         assert_eq!(path("/keys/"), Some("/r/keys".into()));
         for bad in [
-            "", "config", "/etc/passwd", "/data/..", "/data/../config", "/data/ab", "//config",
-            "/keys", "/data/%2e%2e", "/file-123",
+            "",
+            "config",
+            "/etc/passwd",
+            "/data/..",
+            "/data/../config",
+            "/data/ab",
+            "//config",
+            "/keys",
+            "/data/%2e%2e",
+            "/file-123",
         ] {
             assert_eq!(path(bad), None, "{bad}");
         }

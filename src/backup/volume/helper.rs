@@ -241,8 +241,15 @@ fn spec(wanted: &Wanted<'_>) -> HelperSpec {
                     read_only: Some(false),
                     ..Mount::default()
                 },
-                &["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "MKNOD", "SETFCAP"]
-                    [..],
+                &[
+                    "CHOWN",
+                    "DAC_OVERRIDE",
+                    "DAC_READ_SEARCH",
+                    "FOWNER",
+                    "FSETID",
+                    "MKNOD",
+                    "SETFCAP",
+                ][..],
             )
         }
     };

@@ -207,8 +207,7 @@ impl There {
     }
 
     async fn doubt(&self, path: &str) -> Result<Option<String>, Error> {
-        let arguments =
-            [text(&self.data), format!("./{path}"), (LARGEST_PROVED + 1).to_string()];
+        let arguments = [text(&self.data), format!("./{path}"), (LARGEST_PROVED + 1).to_string()];
         let session = self.container.session(READ, &arguments, None, Input::None).await?;
         let ExecSession { mut output, exit_code, .. } = session;
         let (mut proof, mut first) = (Proof::default(), Some(Vec::new()));
@@ -445,7 +444,8 @@ mod tests {
         let found = seen("33 34 2750\nfull\nfolder\nfile\n", 2).unwrap();
         assert_eq!((found.owner, found.empty), ((33, 34, 0o2750), false));
         assert_eq!(found.found, [Found::Folder, Found::Other(FILE)]);
-        for odd in ["", "33 34 755\n", "x y z\nfull\n", "0 0 755\nfull\nwhat\n", "0 0 755\nempty\n"] {
+        for odd in ["", "33 34 755\n", "x y z\nfull\n", "0 0 755\nfull\nwhat\n", "0 0 755\nempty\n"]
+        {
             assert!(seen(odd, 1).is_none(), "{odd:?}");
         }
         assert!(super::seen(&Ran { code: 1, ..ran("0 0 755\nempty\n") }, 0).is_none());

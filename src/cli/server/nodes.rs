@@ -108,8 +108,9 @@ fn check(
                 .hint(format!("its nodes are {}", clean(&names.join(", ")))));
         }
         _ => {
-            return Err(Failure::new(format!("{server} has several nodes called `{node}`"))
-                .hint(format!("name it by its id, as `potluck server nodes {server} --json` shows")));
+            return Err(Failure::new(format!("{server} has several nodes called `{node}`")).hint(
+                format!("name it by its id, as `potluck server nodes {server} --json` shows"),
+            ));
         }
     };
     if report.own {
@@ -139,9 +140,8 @@ fn find(
         let key = if twice { &report.id } else { &report.name };
         for endpoint in candidates(&server, address) {
             session.ui.say(format_args!("Trying {} …", clean(&endpoint)));
-            let tried = wait("nothing was added", async {
-                Ok(try_endpoint(&endpoint, &report.id).await)
-            })?;
+            let tried =
+                wait("nothing was added", async { Ok(try_endpoint(&endpoint, &report.id).await) })?;
             match tried {
                 Ok(()) => {
                     found.insert(key.clone(), endpoint);

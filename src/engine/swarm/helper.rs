@@ -96,11 +96,7 @@ async fn ensure_image(engine: &SwarmEngine, image: &str) -> Result<(), Error> {
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("not fetched within {} s", FETCH.as_secs()),
     };
-    Err(Error::NoHelperImage {
-        image: image.to_owned(),
-        endpoint: engine.endpoint.clone(),
-        reason,
-    })
+    Err(Error::NoHelperImage { image: image.to_owned(), endpoint: engine.endpoint.clone(), reason })
 }
 
 fn body(spec: &HelperSpec) -> api::ContainerCreateBody {

@@ -23,7 +23,8 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, FoundHelper,
-    Helper, HelperSpec, Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
+    Helper, HelperSpec, Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume,
+    VolumesFolder, Writers, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;

@@ -215,9 +215,12 @@ impl Tunnel {
             .args(["-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes"])
             .args(["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"])
             .args(["-o", "RemoteCommand=none"])
-            .args(self.target.through().iter().flat_map(|command| {
-                ["-o".to_owned(), format!("ProxyCommand={command}")]
-            }))
+            .args(
+                self.target
+                    .through()
+                    .iter()
+                    .flat_map(|command| ["-o".to_owned(), format!("ProxyCommand={command}")]),
+            )
             .args(["-o", &format!("ConnectTimeout={CONNECT_SECONDS}")])
             .arg("--")
             .arg(&self.target.host)
@@ -396,8 +399,19 @@ mod tests {
             "ssh -T -o BatchMode=yes -l 'root' -p 2222 -W '[%h]:%p' -- 'swarm.example.org'"
         );
         for text in [
-            "", "@host", "-oProxyCommand=x", "a@-x", "host:0", "host:x", "h/p", "h;x", "h?x=1",
-            "h?jump=", "h?jump=-x", "h?jump=a'b", "h?jump=a%h",
+            "",
+            "@host",
+            "-oProxyCommand=x",
+            "a@-x",
+            "host:0",
+            "host:x",
+            "h/p",
+            "h;x",
+            "h?x=1",
+            "h?jump=",
+            "h?jump=-x",
+            "h?jump=a'b",
+            "h?jump=a%h",
         ] {
             assert!(Target::parse(text).is_err(), "{text:?} was accepted");
         }

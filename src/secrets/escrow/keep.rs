@@ -331,7 +331,9 @@ mod tests {
                 name: "a.example".parse().unwrap(),
                 server: "simulated".parse().unwrap(),
             };
-            let engine = engine::connect("simulated", Default::default(), &home.state(), "simulated").unwrap();
+            let engine =
+                engine::connect("simulated", Default::default(), &home.state(), "simulated")
+                    .unwrap();
             let stack = entry.name.stack();
             Lab { folder, home, entry, stack, engine, anna }
         }
