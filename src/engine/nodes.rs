@@ -198,7 +198,7 @@ impl Engine for Nodes {
         for (node, found) in nodes.iter().zip(there) {
             match found {
                 Ok(found) => all.extend(found),
-                // Whoever needs just that container asks for its node, and is told.
+                // A caller that needs just that container asks for its node, and gets the reason.
                 Err(error) => tracing::debug!(%node, %error, "containers of another node"),
             }
         }

@@ -27,6 +27,8 @@ use potluck::home::StackName;
 
 const HELPER: &str = "potluck-test/helper:1";
 const NOBODY: u32 = 65534;
+/// The repository's password, which is looked for from outside.
+const PLANTED: &str = "planted-5f0c1e";
 
 /// Somebody with a folder of their own.
 struct Somebody {
@@ -127,6 +129,11 @@ impl Somebody {
     fn server(&self, endpoint: &str) {
         let settings = format!("endpoint: {endpoint}\nbackup:\n  helper-image: {HELPER}\n");
         self.write("potluck/servers/here/server.yml", &settings);
+        // Before the first backup, which would make one.
+        let password = "potluck/state/backups/here/password";
+        self.write(password, &format!("{PLANTED}\n"));
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(self.lab.path(password), mode).unwrap();
     }
 
     /// Deploys an app with a volume; `placed` is more of its `deploy`.
@@ -227,17 +234,13 @@ fn watch(
 
 /// A backup and a restore; nothing of the password is seen from outside meanwhile.
 fn back_up_and_restore(somebody: &Somebody, engine: &str) {
-    let planted = "planted-5f0c1e";
-    somebody.write("potluck/state/backups/here/password", &format!("{planted}\n"));
-    let password = somebody.lab.path("potluck/state/backups/here/password");
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     somebody.shell(FILL);
     let before = somebody.shell(SEEN);
 
     let stop = Arc::new(AtomicBool::new(false));
     let watching = {
         let (engine, stack, stop) = (engine.to_owned(), somebody.stack.clone(), stop.clone());
-        std::thread::spawn(move || watch(engine, stack, planted.to_owned(), stop))
+        std::thread::spawn(move || watch(engine, stack, PLANTED.to_owned(), stop))
     };
     let report = somebody.backup();
     assert_eq!(report["warnings"], serde_json::json!([]), "{report}");

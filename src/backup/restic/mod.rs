@@ -44,7 +44,7 @@ pub use upload::{Reached, Upload};
 
 use self::{
     failure::{Doing, Named, judge},
-    process::Process,
+    process::{Process, lost},
     retries::Watch,
     upload::Source,
 };
@@ -54,7 +54,7 @@ use super::{
     volume::{View, helper::Network},
 };
 use crate::{
-    bounded, engine,
+    bounded,
     home::AppName,
     progress::{Silent, Sink},
 };
@@ -532,14 +532,6 @@ impl Restic {
         let ended = process.wait().await.map_err(|e| lost(action, e))?;
         judge(&Doing { action, repository: &self.name }, &ended)?;
         Ok((stdout, ended.stderr))
-    }
-}
-
-/// A run whose end is not known: of one in a helper container the engine says why.
-fn lost(action: &str, error: std::io::Error) -> Error {
-    match error.downcast::<engine::Error>() {
-        Ok(error) => Error::Engine(error),
-        Err(error) => Error::ResticOutput { action: action.to_owned(), message: error.to_string() },
     }
 }
 

@@ -31,7 +31,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::engine::{Chunk, ExecSession, Stream};
+use crate::{
+    backup::error::Error,
+    engine::{Chunk, Error as EngineError, ExecSession, Stream},
+};
 
 use super::{retries::Watch, unread::Unread};
 
@@ -375,6 +378,14 @@ async fn tail(
         }
     }
     (said.kept.into_text(), said.unread)
+}
+
+/// A run whose end is not known: of one in a helper container the engine says why.
+pub(super) fn lost(action: &str, error: io::Error) -> Error {
+    match error.downcast::<EngineError>() {
+        Ok(error) => Error::Engine(error),
+        Err(error) => Error::ResticOutput { action: action.to_owned(), message: error.to_string() },
+    }
 }
 
 /// The last bytes of a stream, for error messages.

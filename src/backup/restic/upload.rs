@@ -18,9 +18,8 @@ use crate::backup::error::Error;
 
 use super::{
     failure::{Doing, Kind, Named, judge},
-    lost,
     output::{BackupMessage, Summary},
-    process::Process,
+    process::{Process, lost},
     unread::Vanished,
 };
 

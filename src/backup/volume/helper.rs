@@ -3,8 +3,8 @@
 //!
 //! It sees the one volume and nothing else of its node: no Docker socket, no rights beyond
 //! those that reading (or writing) any user's files needs, limited memory and processes, a
-//! network only where restic needs one. What it is told to keep secret is written to a
-//! folder in memory, through the standard input of a program that is started in it.
+//! network only where restic needs one. Secrets are written to a folder in
+//! memory, through the standard input of a program that is started in it.
 //! It ends with the connection to it; one that is left nevertheless (the engine itself was
 //! cut off) is removed by the next operation on the app, which holds its lease.
 

@@ -322,7 +322,7 @@ impl Steps {
         Ok(steps)
     }
 
-    /// The first path that is not there, with nothing in its way.
+    /// The first path that is missing, with nothing in its way.
     fn missing(&self, found: &[Found]) -> Option<&str> {
         let mut all = self.of.iter().zip(found);
         let ((index, _), _) = all.find(|(_, found)| **found == Found::Missing)?;
