@@ -137,7 +137,9 @@ fn spawn(program: &str, arguments: &[&str]) -> Duration {
 async fn exec(container: &str) -> Duration {
     let begin = Instant::now();
     let folder = std::env::temp_dir();
-    let engine = engine::connect("unix:///var/run/docker.sock", &folder, "bench").unwrap();
+    let engine =
+        engine::connect("unix:///var/run/docker.sock", Default::default(), &folder, "bench")
+            .unwrap();
     let argv = ["sh", "-c", ":"].map(Into::into).into();
     let exec = Exec { argv, ..Exec::default() };
     let mut session = engine.exec(container, &exec).await.unwrap();

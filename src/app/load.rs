@@ -39,7 +39,12 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
     let home = &context.home;
     let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
     let endpoint = context.home.endpoint(&entry.server)?;
-    let engine = engine::connect(&endpoint, &context.home.state(), entry.server.as_str())?;
+    let engine = engine::connect(
+        &endpoint,
+        context.home.server(&entry.server)?.nodes,
+        &context.home.state(),
+        entry.server.as_str(),
+    )?;
     let engine = Arc::new(Confined::new(engine, Claimant::new(entry, &env, &lock)?));
     let checkout = match context.checkouts.get(store, recipe, version).await {
         Err(unknown @ recipe::Error::Unknown { .. }) => {

@@ -31,7 +31,12 @@ impl OnServer {
     /// invalid endpoint.
     pub fn new(home: &Home, entry: &AppEntry) -> Result<Self, Error> {
         let endpoint = home.endpoint(&entry.server)?;
-        let engine = engine::connect(&endpoint, &home.state(), entry.server.as_str())?;
+        let engine = engine::connect(
+            &endpoint,
+            home.server(&entry.server)?.nodes,
+            &home.state(),
+            entry.server.as_str(),
+        )?;
         Self::over(home, entry, engine)
     }
 

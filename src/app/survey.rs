@@ -196,7 +196,8 @@ impl Survey<'_> {
         let home = self.home;
         let server = &self.entry.server;
         let endpoint = home.endpoint(server)?;
-        let engine = engine::connect(&endpoint, &home.state(), server.as_str())?;
+        let engine =
+            engine::connect(&endpoint, home.server(server)?.nodes, &home.state(), server.as_str())?;
         Ok(Confined::new(engine, Claimant::new(self.entry, env, lock)?))
     }
 

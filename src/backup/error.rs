@@ -147,7 +147,7 @@ pub enum Error {
     LabelHook { label: &'static str, service: String, reason: String, stderr: String },
     #[error("the plugin `{plugin}` failed to produce `{item}`: {reason}")]
     Produce { plugin: String, item: String, reason: String },
-    #[error("no running task of the service `{service}` is on this machine")]
+    #[error("no task of the service `{service}` runs")]
     NotRunning { service: String },
     /// The failure may be due to services without replicas.
     #[error("{}\n{}", laid_out(.source), scaled_to_none(.services))]
@@ -194,9 +194,16 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-    /// Volumes are files of the machine that the engine runs on.
-    #[error("the volumes of {endpoint} are not on this machine")]
-    NotHere { endpoint: String },
+    /// restic in the helper container of another machine's engine cannot get there.
+    #[error(
+        "the repository {repository} can be reached only from the operator's machine, and potluck cannot pass it on to the node of the volume"
+    )]
+    NotReached { repository: String },
+    /// The volume is on several nodes, with other data on each.
+    #[error(
+        "the volume `{volume}` cannot be {verb}: its services run on several nodes ({nodes}), and each node has a volume of that name"
+    )]
+    Scattered { volume: String, verb: &'static str, nodes: String },
     #[error("the recipe names an invalid item to back up: {reason}")]
     BadItem { reason: String },
 
@@ -484,10 +491,16 @@ impl Hint for Error {
                 line(&services.join(", "))
             )),
             Error::NotRunning { service } => Some(format!(
-                "`potluck app ps` shows the app's tasks; `{service}` must run on this machine for its data to be reached"
+                "`potluck app ps` shows the app's tasks; `{service}` must run for its data to be reached"
             )),
-            Error::NotHere { .. } => Some(
-                "run potluck on the server itself, with `unix:///var/run/docker.sock` as its endpoint"
+            Error::NotReached { .. } => Some(
+                "use a repository that the nodes reach (`rest:`, `s3:`, `b2:`, `azure:`), or a \
+                 folder of this machine: `repository` of `backup` in server.yml"
+                    .into(),
+            ),
+            Error::Scattered { .. } => Some(
+                "keep the services that mount it on one node with a placement constraint, or name \
+                 the app's other volumes with `std:files` in recipe.yml"
                     .into(),
             ),
             Error::Volume { reason, .. } if reason.contains("plain folders") => Some(

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{error::Error, repository::Repository, restic::Restic, set::trust::Trust};
 use crate::{
-    app::{App, Context},
-    engine::Engine,
+    app::Context,
     home::{AppEntry, ServerName},
     progress::{Event, Sink},
 };
@@ -82,16 +81,6 @@ async fn repository_of(
     }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
     Ok(Restic::new(repository).await?.telling(context.progress.clone()))
-}
-
-/// Volumes are read by path: the engine has to be this machine's.
-pub(crate) fn check_here(app: &App) -> Result<(), Error> {
-    let endpoint = app.engine.endpoint();
-    let remote = ["ssh://", "tcp://", "http://", "https://"];
-    if remote.iter().any(|scheme| endpoint.starts_with(scheme)) {
-        return Err(Error::NotHere { endpoint: endpoint.to_owned() });
-    }
-    Ok(())
 }
 
 /// Waits for something unless the command is cancelled first.

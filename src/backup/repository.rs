@@ -18,7 +18,7 @@ use super::error::Error;
 use crate::{
     bounded,
     home::{
-        self, BackupSettings, Home, ServerName,
+        self, BackupSettings, Home, ReachedFrom, ServerName,
         write::{Existing, Readers, write_whole},
     },
     progress::Sink,
@@ -57,6 +57,19 @@ pub struct Repository {
     pub cache: PathBuf,
     /// It is the default one, because server.yml names none.
     pub own: bool,
+    /// The image of the helper container of a volume that is elsewhere.
+    pub helper_image: String,
+    /// From where it is reached, if the settings say so.
+    pub reach: Option<ReachedFrom>,
+}
+
+/// How restic in a helper container gets to the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// By itself.
+    Direct,
+    /// A folder of this machine, which is served to it through the connection.
+    Folder(PathBuf),
 }
 
 impl std::fmt::Debug for Repository {
@@ -101,8 +114,9 @@ impl Repository {
         server: &ServerName,
         handed_on: &[(OsString, OsString)],
     ) -> Result<Self, Error> {
-        let BackupSettings { repository, password_file, environment_file, keep: _ } =
-            home.backup(server)?;
+        let backup = home.backup(server)?;
+        let helper_image = backup.helper_image().to_owned();
+        let BackupSettings { repository, password_file, environment_file, reach, .. } = backup;
         let settings = home.server(server)?.backup;
         let mut environment = handed_on.to_vec();
         if let Some(path) = &environment_file {
@@ -116,6 +130,8 @@ impl Repository {
             environment_file,
             cache: home.root().join("cache").join("restic"),
             own: !settings.is_some_and(|settings| settings.names_repository()),
+            helper_image,
+            reach,
         })
     }
 
@@ -146,6 +162,27 @@ impl Repository {
                 Ok(())
             }
             Err(e) => Err(bad(e.to_string())),
+        }
+    }
+
+    /// How a helper container on another engine gets there.
+    ///
+    /// # Errors
+    /// [`Error::NotReached`] where only this machine does, and it cannot be passed on.
+    pub(super) fn route(&self) -> Result<Route, Error> {
+        if self.is_local() {
+            let path = self.location.strip_prefix("local:").unwrap_or(&self.location);
+            return Ok(Route::Folder(path.into()));
+        }
+        let scheme = self.location.split_once(':').map_or("", |(scheme, _)| scheme);
+        let from_here = match scheme {
+            // With this user's keys and settings.
+            "sftp" | "rclone" | "gs" | "opendal" => true,
+            _ => self.reach == Some(ReachedFrom::Operator),
+        };
+        match from_here {
+            false => Ok(Route::Direct),
+            true => Err(Error::NotReached { repository: self.display() }),
         }
     }
 
@@ -272,6 +309,8 @@ mod tests {
             environment_file: None,
             cache: folder.join("cache"),
             own: false,
+            helper_image: "restic/restic:1".into(),
+            reach: None,
         }
     }
 
@@ -285,6 +324,26 @@ mod tests {
             ("s3:https://s3.example.org/bucket", "s3:https://s3.example.org/bucket"),
         ] {
             assert_eq!(without_credentials(location), shown);
+        }
+    }
+
+    #[test]
+    fn a_helper_reaches_what_needs_nothing_of_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |location: &str, reach| {
+            Repository { location: location.into(), reach, ..repository(folder.path()) }.route()
+        };
+        assert_eq!(at("/srv/restic", None).unwrap(), Route::Folder("/srv/restic".into()));
+        assert_eq!(at("s3:https://s3.example.org/bucket", None).unwrap(), Route::Direct);
+        assert_eq!(at("rest:https://user:pw@host:8000/", None).unwrap(), Route::Direct);
+        for (location, reach) in [
+            ("sftp:backup@host:/srv", None),
+            ("rclone:remote:path", None),
+            ("rest:https://user:pw@host:8000/", Some(ReachedFrom::Operator)),
+        ] {
+            let said = at(location, reach).unwrap_err().to_string();
+            assert!(said.contains("only from the operator's machine"), "{said}");
+            assert!(!said.contains("pw"), "{said}");
         }
     }
 

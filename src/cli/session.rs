@@ -396,5 +396,6 @@ pub fn connect(
     endpoint: &str,
     server: &ServerName,
 ) -> Result<Arc<dyn Engine>, Failure> {
-    Ok(engine::connect(endpoint, &home.state(), server.as_str())?)
+    let nodes = home.server(server)?.nodes;
+    Ok(engine::connect(endpoint, nodes, &home.state(), server.as_str())?)
 }

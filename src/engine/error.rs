@@ -44,6 +44,9 @@ pub enum Error {
     /// An engine answers, but it is not a swarm manager.
     #[error("the Docker engine at {endpoint} is not a swarm manager")]
     NotManager { endpoint: String },
+    /// An engine answers, but it is in no swarm.
+    #[error("the Docker engine at {endpoint} is not a node of a swarm")]
+    NoNode { endpoint: String },
     #[error("no {kind} is called `{name}`")]
     NotFound { kind: Kind, name: String },
     /// The name is taken.
@@ -61,6 +64,20 @@ pub enum Error {
     /// The engine's files are not on this machine, or it cannot be proved that they are.
     #[error("the volumes of {endpoint} are not on this machine: {reason}")]
     Elsewhere { endpoint: String, reason: String },
+    /// The node of a container or a volume has no endpoint.
+    #[error("no endpoint is known for the node `{node}`")]
+    NoEndpoint {
+        /// Its host name, or its id.
+        node: String,
+        /// The server's name; none where the engine is nobody's server.
+        server: Option<String>,
+    },
+    /// What answers at the endpoint of a node is another one.
+    #[error("the engine at {endpoint} is not that of the node `{node}`")]
+    OtherNode { node: String, endpoint: String, server: String },
+    /// The image of the helper container is missing, and cannot be fetched.
+    #[error("the engine at {endpoint} lacks the image `{image}` and cannot fetch it: {reason}")]
+    NoHelperImage { image: String, endpoint: String, reason: String },
     /// An endpoint of a form that is not known.
     #[error("`{endpoint}` is not an endpoint: {reason}")]
     BadEndpoint { endpoint: String, reason: String },
@@ -123,6 +140,20 @@ impl Hint for Error {
                 "run potluck as root on the server itself, with its engine's own socket as endpoint"
                     .into(),
             ),
+            Error::NoEndpoint { server: Some(server), .. } => Some(format!(
+                "`potluck server nodes {server}` lists the nodes and adds their endpoints"
+            )),
+            Error::NoEndpoint { server: None, .. } => {
+                Some("use the engine of that node itself".into())
+            }
+            Error::NoHelperImage { image, .. } => Some(format!(
+                "load it there (`docker pull {image}`), or name another image with restic and a \
+                 shell as `helper-image` of `backup` in server.yml"
+            )),
+            Error::OtherNode { server, .. } => Some(format!(
+                "`potluck server nodes {server}` shows which node answers; correct `nodes` in \
+                 servers/{server}/server.yml"
+            )),
             Error::OutOfSequence { .. } => Some("run the command again".into()),
             Error::LeaseLost { .. } => Some(
                 "someone broke the lease, another operation took it over, or the connection was lost \

@@ -20,6 +20,9 @@
 pub mod docker_config;
 mod error;
 pub mod exec;
+pub mod helper;
+mod nodes;
+mod reached;
 pub mod simulated;
 pub mod swarm;
 
@@ -37,6 +40,9 @@ pub use bollard::models as api;
 pub(crate) use error::if_there;
 pub use error::{Error, Foreign, Kind};
 pub use exec::{Chunk, Exec, ExecSession};
+pub use helper::{FoundHelper, Helper, HelperSpec};
+pub use nodes::Nodes;
+pub use reached::{NodeReport, candidates, nodes_of, try_endpoint};
 
 use crate::home::StackName;
 
@@ -249,17 +255,24 @@ pub enum Stream {
 
 /// The engine behind a server's endpoint: `unix:///path/to/socket`,
 /// `ssh://[user@]host[:port]`, or `simulated`, whose state is kept in
-/// `<state_dir>/simulated/<server>/`. Must be called within a tokio runtime.
+/// `<state_dir>/simulated/<server>/`. `nodes` are the endpoints of further nodes by
+/// their host name or id. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// [`Error::BadEndpoint`] for any other form; [`Error::Unreachable`] when there
 /// is no such socket. The first call shows whether an engine answers.
-pub fn connect(endpoint: &str, state_dir: &Path, server: &str) -> Result<Arc<dyn Engine>, Error> {
+pub fn connect(
+    endpoint: &str,
+    nodes: BTreeMap<String, String>,
+    state_dir: &Path,
+    server: &str,
+) -> Result<Arc<dyn Engine>, Error> {
     if endpoint == simulated::ENDPOINT {
         let folder = state_dir.join("simulated").join(server);
         return Ok(Arc::new(simulated::Simulated::open_folder(&folder)?));
     }
-    Ok(Arc::new(swarm::SwarmEngine::connect(endpoint)?))
+    let manager = Arc::new(swarm::SwarmEngine::connect(endpoint)?);
+    Ok(Arc::new(Nodes::new(manager, nodes, server)))
 }
 
 /// The engine that docker was pointed at, which may also be `tcp://host:port`:
@@ -293,6 +306,22 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::NotManager`] when the engine answers but leads no swarm.
     async fn manager(&self) -> Result<Manager, Error>;
+    /// The id of the node that this endpoint speaks for, which need not be a manager.
+    async fn node_id(&self) -> Result<String, Error> {
+        Ok(self.manager().await?.node_id)
+    }
+    /// The engine of a node, by its id, for the containers and volumes there; none where
+    /// this one speaks for that node itself.
+    ///
+    /// # Errors
+    /// [`Error::NoEndpoint`] where nothing says how the node is reached;
+    /// [`Error::OtherNode`]; [`Error::Unreachable`].
+    async fn of_node(&self, node: &str) -> Result<Option<Arc<dyn Engine>>, Error> {
+        if self.node_id().await? == node {
+            return Ok(None);
+        }
+        Err(Error::NoEndpoint { node: node.to_owned(), server: None })
+    }
 
     async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error>;
     /// By id or exact name. [`Error::NotFound`] when there is none.
@@ -376,7 +405,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
     }
 
     /// Running containers of a service (by full name) on the node that this
-    /// endpoint speaks for.
+    /// endpoint speaks for, and on each other node whose endpoint is known and answers.
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Error>;
     /// Whether that node has any container of a service (by full name), also
     /// one that has ended: such a container still holds its volumes.
@@ -437,6 +466,23 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// [`Error::Elsewhere`] when the engine is not this machine's, or cannot
     /// prove it.
     async fn volumes_folder(&self) -> Result<VolumesFolder, Error>;
+
+    /// Starts a helper container on the node that this endpoint speaks for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when that node has no such image and cannot fetch it.
+    async fn start_helper(&self, spec: &HelperSpec) -> Result<Helper, Error> {
+        let message = format!("{} runs no helper containers", self.endpoint());
+        Err(Error::Refused { action: format!("start `{}`", spec.name), message })
+    }
+    /// Kills and removes a helper container; one that is gone is no failure.
+    async fn end_helper(&self, _id: &str) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Helper containers on the node that this endpoint speaks for, of every operation.
+    async fn helpers(&self) -> Result<Vec<FoundHelper>, Error> {
+        Ok(Vec::new())
+    }
 
     /// What the registry says of an image; asked through the engine.
     async fn distribution(

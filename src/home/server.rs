@@ -2,9 +2,9 @@
 //! work: without it the endpoint is `ssh://<server>`, or this machine's socket
 //! for the server called `default`.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::keep::Keep;
 
@@ -15,6 +15,14 @@ pub struct ServerSettings {
     /// `unix:///var/run/docker.sock`, `ssh://user@host:port` or `simulated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// How the engines of further nodes are reached, by their host name or id:
+    /// `unix:///path/to/socket` or `ssh://[user@]host[:port][?jump=[user@]host[:port]]`.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "node_endpoints"
+    )]
+    pub nodes: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupSettings>,
     /// Networks that apps of this server may share without a question; without
@@ -34,8 +42,41 @@ impl ServerSettings {
     }
 }
 
+/// What is wrong with the endpoint of a node, if anything. Whether it leads anywhere
+/// only the engine tells.
+///
+/// # Errors
+/// A sentence that says what was expected.
+pub fn check_node_endpoint(node: &str, endpoint: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_graphic();
+    if node.is_empty() || !node.chars().all(plain) {
+        return Err(format!("`{}` is not the name or id of a node", crate::text::line(node)));
+    }
+    let path = endpoint.strip_prefix("unix://");
+    let target = endpoint.strip_prefix("ssh://").filter(|target| !target.is_empty());
+    let is_known = path.is_some_and(|path| path.starts_with('/')) || target.is_some();
+    if is_known && endpoint.chars().all(plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "the endpoint of the node `{node}` is invalid: expected `unix:///path/to/socket` or \
+         `ssh://[user@]host[:port]`, found `{}`",
+        crate::text::line(endpoint)
+    ))
+}
+
+fn node_endpoints<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let nodes = BTreeMap::<String, String>::deserialize(from)?;
+    for (node, endpoint) in &nodes {
+        check_node_endpoint(node, endpoint).map_err(D::Error::custom)?;
+    }
+    Ok(nodes)
+}
+
 /// Where the backups of a server's apps go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BackupSettings {
     /// A restic repository, `sftp:backup@host:/srv/restic`, or a local path; empty for
@@ -50,12 +91,37 @@ pub struct BackupSettings {
     /// a line; values never appear in arguments or logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_file: Option<PathBuf>,
+    /// The image of the container that reads and writes volumes which potluck cannot
+    /// reach itself: one with `restic` and a shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helper_image: Option<String>,
+    /// From where the repository is reached; without it, from wherever its location says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<ReachedFrom>,
     /// Which backups `backup forget` keeps; without it, all complete ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
 }
 
+/// Who reaches a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReachedFrom {
+    /// The nodes themselves.
+    Node,
+    /// Only the machine that potluck runs on.
+    Operator,
+}
+
+/// The helper's image where the settings name none: restic's own.
+pub const HELPER_IMAGE: &str = "restic/restic:0.18.0";
+
 impl BackupSettings {
+    /// The image of the helper container.
+    pub fn helper_image(&self) -> &str {
+        self.helper_image.as_deref().unwrap_or(HELPER_IMAGE)
+    }
+
     /// Whether it names a repository of the operator's.
     pub fn names_repository(&self) -> bool {
         !self.repository.is_empty()
@@ -64,4 +130,31 @@ impl BackupSettings {
 
 fn is_unnamed(path: &std::path::Path) -> bool {
     path.as_os_str().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_nodes_are_sockets_or_ssh() {
+        for good in [
+            "unix:///run/docker.sock",
+            "ssh://db1.example.org",
+            "ssh://root@10.0.0.2:2222?jump=root@swarm.example.org",
+        ] {
+            assert_eq!(check_node_endpoint("db1", good), Ok(()));
+        }
+        for bad in ["tcp://10.0.0.2:2375", "unix://relative", "ssh://", "", "ssh://a b", "db1"] {
+            let said = check_node_endpoint("db1", bad).unwrap_err();
+            assert!(said.contains("node `db1`") && said.contains("`ssh://"), "{said}");
+        }
+        assert!(check_node_endpoint("", "ssh://a").is_err());
+        let read = |text: &str| serde_saphyr::from_str::<ServerSettings>(text);
+        let settings = read("nodes:\n  db1: ssh://db1.example.org\n").unwrap();
+        assert_eq!(settings.nodes["db1"], "ssh://db1.example.org");
+        let said = read("nodes:\n  db1: db1.example.org\n").unwrap_err().to_string();
+        assert!(said.contains("the endpoint of the node `db1` is invalid"), "{said}");
+        assert!(read("nodes:\n  a: ssh://a\n  a: ssh://b\n").is_err(), "a duplicate");
+    }
 }

@@ -1,6 +1,7 @@
 //! `servers/<server>/`: the list of servers, and the settings of each.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf, absolute},
 };
@@ -8,7 +9,7 @@ use std::{
 use super::{
     BackupSettings, Error, Home, Keep, ServerName, ServerSettings, apps,
     folder::{names_in, read_yaml, write_yaml},
-    write::{Readers, create_folder, remove_file},
+    write::{Existing, Readers, create_folder, read_text, remove_file, write_whole},
 };
 use crate::hint::nearest;
 
@@ -93,6 +94,13 @@ impl Home {
         };
         let settings = self.server(name)?.backup;
         let keep = settings.as_ref().and_then(|settings| settings.keep.clone());
+        let helper_image = settings.as_ref().and_then(|settings| settings.helper_image.clone());
+        let reach = settings.as_ref().and_then(|settings| settings.reach);
+        let helped = |own: BackupSettings| BackupSettings {
+            helper_image: helper_image.clone(),
+            reach,
+            ..own
+        };
         let lacks = |message: &str| Error::Invalid {
             path: folder.join("server.yml"),
             message: message.into(),
@@ -102,7 +110,7 @@ impl Home {
                 let is_whole = settings.password_file.as_os_str().is_empty()
                     && settings.environment_file.is_none();
                 match is_whole {
-                    true => self.own_backup(name, keep),
+                    true => self.own_backup(name, keep).map(helped),
                     false => Err(lacks(
                         "`backup` names a password or an environment, but no `repository`",
                     )),
@@ -120,6 +128,8 @@ impl Home {
                 },
                 password_file: whole(&settings.password_file)?,
                 environment_file: settings.environment_file.map(|path| whole(&path)).transpose()?,
+                helper_image,
+                reach,
                 keep,
             }),
             None => self.own_backup(name, keep),
@@ -136,8 +146,8 @@ impl Home {
         Ok(BackupSettings {
             repository: text(own.join("repository"))?,
             password_file: own.join("password"),
-            environment_file: None,
             keep,
+            ..BackupSettings::default()
         })
     }
 
@@ -147,6 +157,29 @@ impl Home {
     /// [`Error::Io`], [`Error::Invalid`].
     pub fn write_server(&self, name: &ServerName, settings: &ServerSettings) -> Result<(), Error> {
         write_yaml(&self.server_folder(name).join("server.yml"), settings)
+    }
+
+    /// Adds endpoints of a server's nodes. What else is in the file, comments included,
+    /// stays, unless it has `nodes` in a form of its own.
+    ///
+    /// # Errors
+    /// As [`Home::server`], [`Error::Io`], [`Error::Invalid`].
+    pub fn add_nodes(
+        &self,
+        name: &ServerName,
+        added: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let mut settings = self.server(name)?;
+        settings.nodes.extend(added.clone());
+        let path = self.server_folder(name).join("server.yml");
+        let text = if path.exists() { read_text(&path)? } else { String::new() };
+        let text = with_nodes(&text, added);
+        match serde_saphyr::from_str::<ServerSettings>(&text) {
+            Ok(read) if read == settings => {
+                write_whole(&path, text.as_bytes(), Existing::Replace, Readers::Shared)
+            }
+            _ => self.write_server(name, &settings),
+        }
     }
 
     /// Removes a server without apps from the folder; nothing on the server.
@@ -212,9 +245,26 @@ impl BackupSettings {
             repository,
             password_file: absolute(password_file)?,
             environment_file: environment_file.map(absolute).transpose()?,
-            keep: None,
+            ..BackupSettings::default()
         })
     }
+}
+
+/// The text of a settings file with more nodes in it, if its `nodes` are a block, or missing.
+fn with_nodes(text: &str, added: &BTreeMap<String, String>) -> String {
+    let lines: String =
+        added.iter().map(|(node, endpoint)| format!("  {node}: {endpoint}\n")).collect();
+    let mut done = String::new();
+    let mut placed = false;
+    for line in text.lines() {
+        done += line;
+        done.push('\n');
+        if line.trim_end() == "nodes:" {
+            done += &lines;
+            placed = true;
+        }
+    }
+    if placed { done } else { format!("{done}nodes:\n{lines}") }
 }
 
 /// restic's own rule (`internal/backend/location`): a known scheme before the

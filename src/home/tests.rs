@@ -56,7 +56,7 @@ fn endpoints() {
     let (folder, home) = home();
     fs::create_dir_all(folder.path().join("servers/default")).unwrap();
     let settings =
-        ServerSettings { endpoint: Some("ssh://u@h:2".into()), backup: None, networks: None };
+        ServerSettings { endpoint: Some("ssh://u@h:2".into()), ..ServerSettings::default() };
     home.write_server(&server("s"), &settings).unwrap();
     for (name, endpoint) in [
         ("simulated", "simulated"),
@@ -208,10 +208,9 @@ fn backup_settings_are_whole_paths() {
         let backup = BackupSettings {
             repository: given.into(),
             password_file: "password".into(),
-            environment_file: None,
-            keep: None,
+            ..BackupSettings::default()
         };
-        let settings = ServerSettings { endpoint: None, backup: Some(backup), networks: None };
+        let settings = ServerSettings { backup: Some(backup), ..ServerSettings::default() };
         home.write_server(&server("s"), &settings).unwrap();
         let resolved = home.backup(&server("s")).unwrap();
         assert_eq!(resolved.repository, expected);
@@ -294,4 +293,30 @@ fn two_writers_never_tear_a_file_or_lose_a_fact() {
     let folder = home.env_path(&app);
     let left = fs::read_dir(folder.parent().unwrap()).unwrap().count();
     assert_eq!(left, 2, "temporary files were left behind");
+}
+
+#[test]
+fn nodes_are_added_and_comments_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    let server = ServerName::new("lab").unwrap();
+    let path = folder.path().join("servers/lab/server.yml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let add = |node: &str, endpoint: &str| {
+        home.add_nodes(&server, &[(node.to_owned(), endpoint.to_owned())].into()).unwrap();
+    };
+    add("db1", "ssh://10.0.0.2");
+    assert_eq!(home.server(&server).unwrap().nodes["db1"], "ssh://10.0.0.2");
+    fs::write(&path, "# ours\nendpoint: ssh://lab  # by key\n").unwrap();
+    add("db1", "ssh://root@10.0.0.2?jump=lab");
+    add("db2", "unix:///run/db2.sock");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# ours\nendpoint: ssh://lab  # by key\nnodes:\n"), "{text}");
+    assert_eq!(home.server(&server).unwrap().nodes.len(), 2);
+    // In another form, or with that name: written anew.
+    add("db2", "unix:///run/other.sock");
+    assert_eq!(home.server(&server).unwrap().nodes["db2"], "unix:///run/other.sock");
+    fs::write(&path, "nodes: {a: \"ssh://a\"}\n").unwrap();
+    add("b", "ssh://b");
+    assert_eq!(home.server(&server).unwrap().nodes.len(), 2);
 }

@@ -54,7 +54,7 @@ impl AppServices {
         }
     }
 
-    /// The container of the newest running task of a service on this node.
+    /// The container of the newest running task of a service, on whichever node it runs.
     pub async fn container(&self, service: &str) -> Result<Container, ServiceError> {
         let full = self.full_name(service)?;
         running_container(&*self.engine, full)
@@ -79,12 +79,13 @@ impl AppServices {
     }
 }
 
-/// The container of the newest running task of a service (by full name) on the
-/// node that the engine speaks for. Containers of tasks that are being shut
-/// down still run for a while; they are skipped.
+/// The container of the newest running task of a service (by full name) on a node that is
+/// reached. Containers of tasks that are being shut down still run for a while; they are
+/// skipped.
 ///
 /// # Errors
-/// What the engine says; a service that does not exist has no container.
+/// What the engine says, and why the nodes of running tasks are not reached; a service
+/// that does not exist has no container.
 pub async fn running_container(
     engine: &dyn Engine,
     service: &str,
@@ -96,12 +97,24 @@ pub async fn running_container(
     };
     let (tasks, containers) =
         futures_util::try_join!(engine.tasks(&id), engine.containers(service))?;
-    Ok(tasks
+    let running: Vec<&api::Task> = tasks
         .iter()
         .filter(|t| state_of(t) == api::TaskState::RUNNING)
         .filter(|t| t.desired_state.is_some_and(|s| s <= api::TaskState::RUNNING))
-        .find_map(|task| containers.iter().find(|c| Some(&c.task) == task.id.as_ref()))
-        .cloned())
+        .collect();
+    let mut found = running.iter().filter_map(|task| containers.iter().find(|c| is_of(c, task)));
+    if let Some(container) = found.next() {
+        return Ok(Some(container.clone()));
+    }
+    // Where it runs, and why that node tells nothing of it.
+    if let Some(node) = running.first().and_then(|task| task.node_id.as_deref()) {
+        engine.of_node(node).await?;
+    }
+    Ok(None)
+}
+
+fn is_of(container: &Container, task: &api::Task) -> bool {
+    Some(&container.task) == task.id.as_ref()
 }
 
 #[async_trait]

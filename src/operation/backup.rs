@@ -26,7 +26,7 @@ use crate::{
     backup::{
         Error,
         known::{known, remember},
-        options::{Missing, Options, check_here, find, unless_cancelled},
+        options::{Missing, Options, find, unless_cancelled},
         restic::{LOCK_LIMIT, Restic},
         set::{
             self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
@@ -214,7 +214,6 @@ pub(super) async fn back_up_alone(
     options: &Options,
     lease: &Lease,
 ) -> Result<SetReport, Error> {
-    check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
     if app::is_unknown(&app.engine).await? {
         return Err(Error::NothingYet { app: app.entry.name.to_string() });

@@ -7,7 +7,7 @@ use crate::{
     app::{self, App, Context, Error},
     backup::{
         self, Repository,
-        options::{Missing, check_here, find},
+        options::{Missing, find},
         restic::Restic,
         set::SetId,
     },
@@ -92,7 +92,6 @@ pub(super) async fn prepare(
         return Ok(Wanted::Nothing(warning));
     }
     let ready = async {
-        check_here(&app)?;
         let set = new_set()?;
         let Some(_) = guard else {
             let repository = Repository::of(&context.home, &entry.server, &options.environment)?;

@@ -158,6 +158,25 @@ impl Confined {
         Arc::clone(&self.inner)
     }
 
+    /// A volume of the app, on the node that this engine speaks for.
+    pub(crate) async fn volume_on(&self, node: &dyn Engine, name: &str) -> Result<Volume, Error> {
+        let volume = node.volume(name).await?;
+        self.own_name(Kind::Volume, name).await?;
+        Ok(volume)
+    }
+
+    /// Creates a volume of the app there, or returns the one that exists.
+    pub(crate) async fn create_volume_on(
+        &self,
+        node: &dyn Engine,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Volume, Error> {
+        self.claim_one(Kind::Volume, name).await?;
+        self.may_change().await?;
+        node.create_volume(name, labels).await
+    }
+
     /// The swarm without the check, to read what runs: also if nothing is
     /// recorded yet.
     ///
@@ -720,6 +739,15 @@ impl Engine for Confined {
         self.inner.manager().await
     }
 
+    async fn node_id(&self) -> Result<String, Error> {
+        self.inner.node_id().await
+    }
+
+    /// Not confined: only [`Confined::volume_on`] and its like use it.
+    async fn of_node(&self, node: &str) -> Result<Option<Arc<dyn Engine>>, Error> {
+        self.inner.of_node(node).await
+    }
+
     async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error> {
         let Scope::Stack(_) = scope else { return self.inner.services(scope).await };
         let (mut all, owned) = futures_util::try_join!(self.inner.services(scope), self.owned())?;
@@ -996,9 +1024,7 @@ impl Engine for Confined {
     }
 
     async fn volume(&self, name: &str) -> Result<Volume, Error> {
-        let volume = self.inner.volume(name).await?;
-        self.own_name(Kind::Volume, name).await?;
-        Ok(volume)
+        self.volume_on(&*self.inner, name).await
     }
 
     async fn create_volume(
@@ -1006,9 +1032,7 @@ impl Engine for Confined {
         name: &str,
         labels: BTreeMap<String, String>,
     ) -> Result<Volume, Error> {
-        self.claim_one(Kind::Volume, name).await?;
-        self.may_change().await?;
-        self.inner.create_volume(name, labels).await
+        self.create_volume_on(&*self.inner, name, labels).await
     }
 
     async fn remove_volume(&self, name: &str) -> Result<(), Error> {

@@ -521,6 +521,9 @@ mod tests {
             detach: false,
             leave_data: false,
             set: None,
+            from: None,
+            new_secrets: Vec::new(),
+            part: Default::default(),
             wanted: None,
             steps: vec![
                 Step::new("services", Undo::Services),

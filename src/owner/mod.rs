@@ -20,7 +20,7 @@ mod plain;
 mod record;
 pub mod release;
 mod reserved;
-mod whereabouts;
+pub(crate) mod whereabouts;
 
 pub(crate) use claimant::Claimant;
 pub use confined::Confined;

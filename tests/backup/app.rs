@@ -521,10 +521,8 @@ async fn what_the_rules_keep_comes_back_and_the_rest_is_gone() {
     let home = &fixture.context.home;
     let mut settings = home.server(&fixture.entry.server).unwrap();
     settings.backup = Some(BackupSettings {
-        repository: String::new(),
-        password_file: std::path::PathBuf::new(),
-        environment_file: None,
         keep: Some(Keep { last: 1.try_into().unwrap(), ..Keep::default() }),
+        ..BackupSettings::default()
     });
     home.write_server(&fixture.entry.server, &settings).unwrap();
     backup::hold(&fixture.context, &fixture.entry, first.as_str(), None, None, &fixture.options())

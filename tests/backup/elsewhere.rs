@@ -1,233 +1,406 @@
-//! An app made from its backup on a simulated server: where its recipe comes from, what is
-//! believed, and which secrets are made anew. Through the program, with the real restic.
+//! Volumes that potluck cannot reach by itself: of a user without root's rights, of a server
+//! over SSH, of another node. A helper container reads and writes them.
 
-use crate::support::{
-    backup::can_mount,
-    cli::{Lab, Run},
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use std::{fs, path::Path, process::Command};
+use crate::support::{
+    cli::Lab,
+    common::{BUSYBOX, Cleanup, endpoint, eventually, real_engine, skip},
+    nodes::{Node, Three},
+    operator::{SLEEP, docker, docker_at, domain},
+    sshd,
+};
+use potluck::home::StackName;
 
-use serde_json::Value;
+const HELPER: &str = "potluck-test/helper:1";
+const NOBODY: u32 = 65534;
+/// The repository's password, which is looked for from outside.
+const PLANTED: &str = "planted-5f0c1e";
 
-const RECIPE: &str = r#"
-services:
-  app:
-    image: example.invalid/app:1
-    volumes: ["content:/content"]
-    secrets: [token]
-volumes:
-  content:
-secrets:
-  token:
-    external: true
-    name: ${STACK_NAME}_token_${SECRET_TOKEN_VERSION}
-"#;
-
-fn good(run: &Run) {
-    assert_eq!(run.code, 0, "{run}");
-}
-
-fn refused(run: &Run, words: &[&str]) {
-    assert_eq!(run.code, 1, "{run}");
-    for words in words {
-        assert!(run.stderr.contains(words), "{words:?} is missing: {run}");
-    }
-}
-
-/// An app of a recipe in git that was backed up, with a key or without.
-struct Before {
+/// Somebody with a folder of their own.
+struct Somebody {
     lab: Lab,
-    set: String,
-    signer: String,
+    program: PathBuf,
+    path: String,
+    /// User and group; root's own where there are none.
+    ids: Option<(u32, u32)>,
+    domain: String,
+    stack: StackName,
 }
 
-impl Before {
-    fn new(keeps: bool) -> Option<Self> {
-        if !can_mount() {
+impl Somebody {
+    fn root(path: String) -> Self {
+        let (domain, stack) = domain("elsewhere");
+        let program = env!("CARGO_BIN_EXE_potluck").into();
+        Somebody { lab: Lab::new(), program, path, ids: None, domain, stack }
+    }
+
+    /// Who may use this socket, and has no other right.
+    fn member(socket: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            skip::skip("only root can start a program as somebody else");
             return None;
         }
-        let lab = Lab::new();
-        lab.write("sesame", "sesame\n");
-        lab.write(
-            "potluck/servers/simulated/server.yml",
+        let socket = socket.strip_prefix("unix://").unwrap();
+        let meta = fs::metadata(socket).unwrap();
+        if meta.mode() & 0o060 != 0o060 || meta.gid() == 0 {
+            skip::skip("the engine's socket has no group of its own");
+            return None;
+        }
+        let mut member = Somebody::root(std::env::var("PATH").unwrap());
+        let lab = member.lab.path("");
+        member.program = lab.join("program");
+        // The folder of the build may be closed to others.
+        fs::copy(env!("CARGO_BIN_EXE_potluck"), &member.program).unwrap();
+        fs::set_permissions(&lab, fs::Permissions::from_mode(0o755)).unwrap();
+        let ids = (NOBODY, meta.gid());
+        let owner = format!("{}:{}", ids.0, ids.1);
+        let done = Command::new("chown").args(["-R", &owner]).arg(&lab).status().unwrap();
+        assert!(done.success());
+        member.ids = Some(ids);
+        Some(member)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", self.lab.path("home"))
+            .env("POTLUCK_DIR", self.lab.path("potluck"))
+            .env("NO_COLOR", "1")
+            .current_dir(self.lab.path(""))
+            .stdin(Stdio::null());
+        if let Some((user, group)) = self.ids {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Has to succeed.
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned() + &said
+    }
+
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{arguments:?} succeeded: {said}");
+        said
+    }
+
+    fn write(&self, below: &str, text: &str) {
+        let path = self.lab.path(below);
+        self.lab.write(below, text);
+        self.give(self.lab.path(below.split('/').next().unwrap()));
+        assert!(path.exists());
+    }
+
+    fn give(&self, path: PathBuf) {
+        if let Some((user, group)) = self.ids {
+            let owner = format!("{user}:{group}");
+            let done = Command::new("chown").args(["-R", &owner]).arg(path).status().unwrap();
+            assert!(done.success());
+        }
+    }
+
+    /// The server `here`, with the test's image for helpers.
+    fn server(&self, endpoint: &str) {
+        let settings = format!("endpoint: {endpoint}\nbackup:\n  helper-image: {HELPER}\n");
+        self.write("potluck/servers/here/server.yml", &settings);
+        // Before the first backup, which would make one.
+        let password = "potluck/state/backups/here/password";
+        self.write(password, &format!("{PLANTED}\n"));
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(self.lab.path(password), mode).unwrap();
+    }
+
+    /// Deploys an app with a volume; `placed` is more of its `deploy`.
+    fn deploy(&self, placed: &str) {
+        self.write(
+            "tiny/compose.yml",
             &format!(
-                "backup:\n  repository: {}\n  password-file: {}\n",
-                lab.path("store").display(),
-                lab.path("sesame").display()
+                "services:\n  app:\n    image: {BUSYBOX}\n    command: {SLEEP}\n    volumes: \
+                 [\"content:/content\"]\n    stop_grace_period: 0s\n    deploy:\n      \
+                 endpoint_mode: dnsrr\n{placed}volumes:\n  content:\n"
             ),
         );
-        if keeps {
-            good(&lab.run(&["key", "new"]));
+        self.write("tiny/.env.sample", "DOMAIN=\n");
+        let domain = self.domain.as_str();
+        self.run(&["app", "new", "./tiny", "--domain", domain, "--server", "here"]);
+        self.run(&["app", "deploy", domain, "--no-input"]);
+    }
+
+    fn shell(&self, script: &str) -> String {
+        self.run(&["app", "run", &self.domain, "app", "--no-input", "--", "sh", "-c", script])
+    }
+
+    fn backup(&self) -> serde_json::Value {
+        let output = self.output(&["backup", "create", &self.domain, "--json"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn restore(&self) {
+        self.run(&["backup", "restore", &self.domain, "--yes"]);
+    }
+
+    fn repository(&self) -> PathBuf {
+        self.lab.path("potluck/state/backups/here/repository")
+    }
+}
+
+async fn ready() -> Option<()> {
+    real_engine().await?;
+    let image = Command::new("docker").args(["image", "inspect", HELPER]).output().unwrap();
+    if !image.status.success() {
+        skip::skip("no image of the helper: tests/images/build.sh helper");
+        return None;
+    }
+    Some(())
+}
+
+/// Files that only root can read, a link, an owner, a mode; and some that compress badly.
+const FILL: &str = "cd /content && mkdir -p sub/deep && echo soup >page && chmod 600 page && chown \
+                    33:34 sub && chmod 2750 sub && ln -s /etc/passwd sub/link && echo x >sub/deep/x \
+                    && head -c 20000000 /dev/urandom >large";
+const SEEN: &str = "cd /content && cat page && stat -c '%u:%g %a' . page sub && readlink sub/link && \
+                    sha256sum large sub/deep/x && ls -A";
+
+fn size_of(folder: &Path) -> u64 {
+    let output = Command::new("du").arg("-sb").arg(folder).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn helpers(engine: &str, stack: &StackName) -> Vec<String> {
+    let filter = format!("label=potluck.helper={stack}");
+    let found = docker_at(engine, &["ps", "-aq", "--no-trunc", "--filter", &filter]);
+    found.split_whitespace().map(Into::into).collect()
+}
+
+/// What a server tells of the helpers, and what every process of this machine was started
+/// with, until it is stopped.
+fn watch(
+    engine: String,
+    stack: StackName,
+    word: String,
+    stop: Arc<AtomicBool>,
+) -> (usize, Vec<String>) {
+    let (mut seen, mut found) = (0, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        for id in helpers(&engine, &stack) {
+            let output = Command::new("docker").args(["-H", &engine, "inspect", &id]).output();
+            let text = String::from_utf8(output.unwrap().stdout).unwrap();
+            seen += 1;
+            if text.contains(&word) {
+                found.push(text);
+            }
         }
-        lab.write("tiny/compose.yml", RECIPE);
-        lab.write(
-            "tiny/.env.sample",
-            "TYPE=tiny\nDOMAIN=\nLINK=\nSECRET_TOKEN_VERSION=v1 # length=12\n",
-        );
-        lab.release("1.0.0+1");
-        let address = format!("file://{}", lab.path("tiny").display());
-        let domain = ["--domain", "t.example", "--server", "simulated"];
-        let new = [&["app", "new", &address][..], &domain, &["--secrets"]].concat();
-        good(&lab.run(&[&new[..], &["--set", "LINK=https://www.t.example/"]].concat()));
-        good(&lab.run(&["app", "deploy", "t.example", "-n"]));
-        fs::write(content(&lab, "simulated", "t_example"), "soup").unwrap();
-        good(&lab.run(&["backup", "create", "t.example"]));
-        let sets = lab.json(&["backup", "snapshots", "t.example", "--json"]);
-        let set = sets[0]["id"].as_str().unwrap().to_owned();
-        let signer = fs::read_dir(lab.path("potluck/signers")).unwrap().next().unwrap().unwrap();
-        let signer = signer.file_name().into_string().unwrap().replace(".yml", "");
-        Some(Before { lab, set, signer })
-    }
-
-    /// A folder with the password, and the key if there is one.
-    fn bare(&self) -> Lab {
-        let lab = Lab::new();
-        let identity = "home/.config/potluck/identity";
-        if self.lab.path(identity).exists() {
-            fs::create_dir_all(lab.path(identity).parent().unwrap()).unwrap();
-            fs::copy(self.lab.path(identity), lab.path(identity)).unwrap();
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            for part in ["cmdline", "environ"] {
+                let text = fs::read(process.path().join(part)).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text).into_owned();
+                if text.contains(&word) {
+                    found.push(text);
+                }
+            }
         }
-        fs::copy(self.lab.path("sesame"), lab.path("password")).unwrap();
-        lab
     }
-
-    fn rebuild(&self, lab: &Lab, more: &[&str]) -> Run {
-        let store = self.lab.path("store").display().to_string();
-        let mut arguments = vec!["backup", "restore", "t.example", "--to-server", "new"];
-        arguments.extend(["--endpoint", "simulated", "--repository", &store]);
-        arguments.extend(["--password-file", "password", "--signer", &self.signer, "--yes"]);
-        arguments.extend(more);
-        lab.run(&arguments)
-    }
-
-    fn restic(&self, arguments: &[&str], folder: &Path) -> String {
-        let done = Command::new("restic")
-            .args(arguments)
-            .env("RESTIC_REPOSITORY", self.lab.path("store"))
-            .env("RESTIC_PASSWORD_FILE", self.lab.path("sesame"))
-            .env("RESTIC_CACHE_DIR", self.lab.path("cache"))
-            .current_dir(folder)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(done.status.success(), "{arguments:?}: {said}");
-        String::from_utf8(done.stdout).unwrap()
-    }
+    (seen, found)
 }
 
-/// A file in the app's volume.
-fn content(lab: &Lab, server: &str, stack: &str) -> std::path::PathBuf {
-    let volumes = format!("potluck/state/simulated/{server}/volumes");
-    lab.path(&format!("{volumes}/{stack}_content/_data/page"))
-}
+/// A backup and a restore; nothing of the password is seen from outside meanwhile.
+fn back_up_and_restore(somebody: &Somebody, engine: &str) {
+    somebody.shell(FILL);
+    let before = somebody.shell(SEEN);
 
-fn assert_back(lab: &Lab) {
-    assert_eq!(fs::read_to_string(content(lab, "new", "t_example")).unwrap(), "soup");
-    let secrets = lab.json(&["app", "secret", "ls", "t.example", "--json"]);
-    assert_eq!(secrets[0]["full_name"], "t_example_token_v1");
-    good(&lab.run(&["app", "deploy", "t.example", "-n"]));
-}
-
-#[test]
-fn the_recipe_comes_from_its_repository_or_from_the_backup() {
-    let Some(before) = Before::new(true) else { return };
-    let at_work = |words: &str| {
-        let lab = before.bare();
-        let made = before.rebuild(&lab, &[]);
-        good(&made);
-        assert!(made.stderr.contains(words), "{words}: {made}");
-        assert_back(&lab);
-        let env = fs::read_to_string(lab.path("potluck/servers/new/t.example.env")).unwrap();
-        assert!(env.contains("TYPE=tiny:1.0.0+1"), "{env}");
+    let stop = Arc::new(AtomicBool::new(false));
+    let watching = {
+        let (engine, stack, stop) = (engine.to_owned(), somebody.stack.clone(), stop.clone());
+        std::thread::spawn(move || watch(engine, stack, PLANTED.to_owned(), stop))
     };
-    at_work("takes the recipe: tiny 1.0.0+1, of its repository");
-    // The tag is moved.
-    before.lab.write("tiny/new", "new");
-    before.lab.git(&["add", "-A"]);
-    before.lab.git(&["commit", "-qm", "other"]);
-    before.lab.git(&["tag", "-f", "1.0.0+1"]);
-    at_work("its repository has other files under this version now");
-    fs::remove_dir_all(before.lab.path("tiny")).unwrap();
-    at_work("takes the recipe: tiny 1.0.0+1, of the files in the backup");
+    let report = somebody.backup();
+    assert_eq!(report["warnings"], serde_json::json!([]), "{report}");
+    let first = size_of(&somebody.repository());
+    assert!(first > 20_000_000, "{first}");
+    // File by file: what did not change is not stored again, and not sent.
+    somebody.backup();
+    let second = size_of(&somebody.repository());
+    assert!(second - first < 200_000, "{first} {second}");
+
+    somebody.shell("cd /content && rm -r sub large && echo spoiled >page && echo later >later");
+    somebody.restore();
+    stop.store(true, Ordering::Relaxed);
+    let (seen, found) = watching.join().unwrap();
+    assert!(seen > 0, "no helper was seen");
+    assert!(found.is_empty(), "the password was seen: {found:?}");
+    assert_eq!(somebody.shell(SEEN), before);
+    assert!(helpers(engine, &somebody.stack).is_empty());
 }
 
-#[test]
-fn a_backup_whose_settings_were_changed_makes_nothing() {
-    let Some(before) = Before::new(true) else { return };
-    let tag = format!("set:{},item:settings/settings.tar", before.set);
-    let found = before.restic(&["snapshots", "--json", "--tag", &tag], &before.lab.path(""));
-    let found: Value = serde_json::from_str(&found).unwrap();
-    let (id, tags) = (found[0]["id"].as_str().unwrap(), found[0]["tags"].as_array().unwrap());
-    let folder = before.lab.path("forged");
-    before.restic(&["restore", id, "--target", "forged"], &before.lab.path(""));
-    // As a real one, but for its settings.
-    let tar = fs::read(folder.join("settings.tar")).unwrap();
-    let mut forged = tar::Builder::new(Vec::new());
-    for entry in tar::Archive::new(&*tar).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let (path, mut header) = (entry.path().unwrap().into_owned(), entry.header().clone());
-        let mut text = Vec::new();
-        std::io::Read::read_to_end(&mut entry, &mut text).unwrap();
-        if path.ends_with("t.example.env") {
-            text.extend(b"TITLE=forged\n");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_the_docker_group_needs_no_right_of_root() {
+    let Some(()) = ready().await else { return };
+    let Some(member) = Somebody::member(&endpoint()) else { return };
+    let _cleanup = Cleanup::new(&member.stack);
+    member.server(&endpoint());
+    member.deploy("");
+    back_up_and_restore(&member, &endpoint());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_over_ssh_is_backed_up_into_a_folder_of_the_workstation() {
+    let Some(()) = ready().await else { return };
+    let Some(sshd) = sshd::sshd().await else { return };
+    let anna = Somebody::root(sshd.path());
+    let _cleanup = Cleanup::new(&anna.stack);
+    anna.server(&sshd.endpoint());
+    anna.deploy("");
+    back_up_and_restore(&anna, &endpoint());
+}
+
+/// What a helper leaves when potluck is killed in the middle: nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_ends_with_the_potluck_that_started_it() {
+    let Some(()) = ready().await else { return };
+    let Some(sshd) = sshd::sshd().await else { return };
+    let anna = Somebody::root(sshd.path());
+    let _cleanup = Cleanup::new(&anna.stack);
+    anna.server(&sshd.endpoint());
+    anna.deploy("");
+    anna.shell("head -c 200000000 /dev/urandom >/content/large");
+    let mut child = anna.command(&["backup", "create", &anna.domain]).spawn().unwrap();
+    let there = || async { (!helpers(&endpoint(), &anna.stack).is_empty()).then_some(()) };
+    eventually("a helper", there).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let gone = || async { helpers(&endpoint(), &anna.stack).is_empty().then_some(()) };
+    eventually("the helper to end", gone).await;
+    // One that is left nevertheless is removed by the next operation on the app.
+    let label = format!("potluck.helper={}", anna.stack);
+    docker(&["run", "-d", "--label", &label, BUSYBOX, "sleep", "100000"]);
+    anna.run(&["app", "unlock", &anna.domain, "--yes", "--reason", "it was killed"]);
+    anna.backup();
+    assert!(helpers(&endpoint(), &anna.stack).is_empty());
+}
+
+/// A node's engine with the helper's image, and a socket that others can reach.
+fn open(node: &Node) {
+    let images = tempfile::tempdir().unwrap();
+    node.load_image(images.path(), HELPER);
+    // The folder of a test's engine is its owner's only.
+    let socket = node.endpoint();
+    let above = Path::new(socket.strip_prefix("unix://").unwrap()).ancestors().skip(1);
+    for folder in above.take_while(|folder| *folder != std::env::temp_dir()) {
+        if folder.starts_with(std::env::temp_dir()) {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        header.set_size(text.len() as u64);
-        forged.append_data(&mut header, path, &*text).unwrap();
     }
-    fs::write(folder.join("settings.tar"), forged.into_inner().unwrap()).unwrap();
-    let mut arguments = vec!["backup", "--host", "simulated"];
-    for tag in tags {
-        arguments.extend(["--tag", tag.as_str().unwrap()]);
-    }
-    arguments.push("settings.tar");
-    before.restic(&arguments, &folder);
-    before.restic(&["forget", id], &folder);
-
-    let lab = before.bare();
-    refused(
-        &before.rebuild(&lab, &[]),
-        &["is not believed", "`settings/settings.tar` holds something else than what was signed"],
-    );
-    assert!(!lab.path("potluck/servers").exists() && !lab.path("potluck/recipes").exists());
 }
 
-#[test]
-fn secrets_without_a_copy_are_made_anew_only_where_that_is_asked() {
-    let Some(before) = Before::new(false) else { return };
-    let lab = before.bare();
-    refused(
-        &before.rebuild(&lab, &[]),
-        &["token (the backup has no copy of it)", "--new-secrets token"],
-    );
-    assert!(!lab.path("potluck/servers").exists());
-    let made = before.rebuild(&lab, &["--new-secrets", "token"]);
-    good(&made);
-    assert!(made.stderr.contains("new values are made for token"), "{made}");
-    assert_back(&lab);
+fn on(node: &Node) -> String {
+    format!("      placement:\n        constraints: [\"node.hostname == {}\"]\n", node.name)
 }
 
-#[test]
-fn another_name_is_another_app() {
-    let Some(before) = Before::new(true) else { return };
-    let lab = before.bare();
-    let made = before.rebuild(&lab, &["--to-app", "copy.example"]);
-    good(&made);
-    assert!(made.stderr.contains("gives the new domain to the settings: DOMAIN, LINK"), "{made}");
-    assert_eq!(fs::read_to_string(content(&lab, "new", "copy_example")).unwrap(), "soup");
-    let env = fs::read_to_string(lab.path("potluck/servers/new/copy.example.env")).unwrap();
-    assert!(env.contains("DOMAIN=copy.example\nLINK=https://www.copy.example/"), "{env}");
+/// The services of an app are on other nodes than the one that the server's endpoint speaks
+/// for; they move, and nodes go away.
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_another_node_is_reached_through_its_endpoint() {
+    let Some(()) = ready().await else { return };
+    let Some(mut three) = Three::start().await else { return };
+    let [manager, one, two] = &three.nodes;
+    for node in [manager, one, two] {
+        open(node);
+    }
+    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
+    member.server(&manager.endpoint());
+    member.deploy(&on(one));
 
-    // An app of another recipe keeps its data.
-    lab.write("other/compose.yml", RECIPE);
-    lab.write("other/.env.sample", "TYPE=other\nDOMAIN=\nSECRET_TOKEN_VERSION=v1 # length=12\n");
-    let new = ["app", "new", "./other", "--domain", "o.example", "--server", "new", "--secrets"];
-    good(&lab.run(&new));
-    good(&lab.run(&["app", "deploy", "o.example", "-n"]));
-    refused(
-        &before.rebuild(&lab, &["--to-app", "o.example"]),
-        &["is of the recipe tiny, and o.example is of other"],
-    );
-    let part = before.rebuild(&lab, &["--to-app", "p.example", "--path", "content/page"]);
-    assert_eq!(part.code, 2, "{part}");
+    // Without an endpoint, each command says which node, and what to type.
+    let domain = member.domain.as_str();
+    for refused in [
+        member.fails(&["app", "run", domain, "app", "--no-input", "--", "true"]),
+        member.fails(&["backup", "create", domain]),
+    ] {
+        let words = format!("no endpoint is known for the node `{}`", one.name);
+        assert!(refused.contains(&words), "{refused}");
+        assert!(refused.contains("`potluck server nodes here`"), "{refused}");
+    }
+    let wrong = format!("{}={}", one.name, manager.endpoint());
+    let said = member.fails(&["server", "nodes", "here", "--add", &wrong]);
+    assert!(said.contains("that of another node"), "{said}");
+    for node in [one, two] {
+        let right = format!("{}={}", node.name, node.endpoint());
+        let said = member.run(&["server", "nodes", "here", "--add", &right]);
+        assert!(said.contains(&format!("Added the node {}", node.name)), "{said}");
+    }
+    let listed = member.run(&["server", "nodes", "here", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let answers: Vec<_> = listed.as_array().unwrap().iter().map(|row| &row["answers"]).collect();
+    assert_eq!(answers, [true, true, true], "{listed}");
+
+    back_up_and_restore(&member, &one.endpoint());
+
+    // The service moves: the next backup has the data of the node where it runs.
+    let compose = fs::read_to_string(member.lab.path("tiny/compose.yml")).unwrap();
+    member.write("tiny/compose.yml", &compose.replace(&one.name, &two.name));
+    member.run(&["app", "deploy", domain, "--no-input", "--leave-data"]);
+    member.shell("echo moved >/content/page && head -c 100000000 /dev/urandom >/content/large");
+    member.backup();
+    member.shell("echo spoiled >/content/page");
+    member.restore();
+    assert!(member.shell("cat /content/page").contains("moved"));
+
+    // Its engine goes away in the middle: no set, and the next one is complete.
+    let sets = || {
+        let listed = member.run(&["backup", "snapshots", domain, "--json"]);
+        serde_json::from_str::<serde_json::Value>(&listed).unwrap().as_array().unwrap().len()
+    };
+    let before = sets();
+    member.shell("head -c 300000000 /dev/urandom >/content/larger");
+    let backup = member.command(&["backup", "create", domain]).stderr(Stdio::piped()).spawn();
+    let backup = backup.unwrap();
+    let there = || async { (!helpers(&two.endpoint(), &member.stack).is_empty()).then_some(()) };
+    eventually("a helper", there).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    three.nodes[2].lose();
+    let ended = backup.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "{said}");
+    assert!(said.contains("cannot reach the Docker engine"), "{said}");
+    assert_eq!(sets(), before, "an incomplete set is listed");
+    three.nodes[2].revive();
+    let two = &three.nodes[2];
+    let runs = || async {
+        let run = member.output(&["app", "run", domain, "app", "--no-input", "--", "true"]);
+        run.status.success().then_some(())
+    };
+    eventually("the service to run again", runs).await;
+    member.backup();
+    assert_eq!(sets(), before + 1);
+    assert!(helpers(&two.endpoint(), &member.stack).is_empty());
 }

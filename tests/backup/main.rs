@@ -8,6 +8,7 @@ mod elsewhere;
 mod nightly;
 mod part;
 mod races;
+mod rebuild;
 mod removal;
 mod restic;
 mod simulated;

@@ -99,7 +99,7 @@ async fn drain(mut session: ExecSession) -> (String, String, i64) {
 }
 
 fn open(folder: &Path) -> Arc<dyn Engine> {
-    engine::connect("simulated", folder, "here").unwrap()
+    engine::connect("simulated", Default::default(), folder, "here").unwrap()
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, mariadb, peers, stores, synapse,
-#                                    wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, helper, mariadb, peers, stores,
+#                                    synapse, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
@@ -238,7 +238,33 @@ build_busybox() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, mariadb, peers, stores, synapse, wordpress)"
+# --- busybox with restic: the helper container -------------------------------
+
+# restic of this machine, with the libraries that it is linked to.
+build_helper() {
+  build_busybox
+  restic=$(command -v restic) || die "restic is missing; on Debian: apt-get install restic"
+  image=potluck-test/helper:1
+  content=$({ cat "$here/build.sh" "$restic"; echo helper; } | digest)
+  if up_to_date "$image" "$content"; then return; fi
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$work/root/bin" "$work/root/etc"
+  cp "$restic" "$work/root/bin/restic"
+  for library in $(ldd "$restic" 2>/dev/null | grep -o '/[^ ]*'); do
+    mkdir -p "$work/root${library%/*}"
+    cp -L "$library" "$work/root$library"
+  done
+  container=$(docker create potluck-test/busybox:1 true)
+  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+  docker commit --change "LABEL potluck.content=$content" "$container" "$image" >/dev/null
+  docker rm "$container" >/dev/null
+  rm -rf "$work"
+  trap - EXIT
+  say "built $image"
+}
+
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, helper, mariadb, peers, stores, synapse, wordpress)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -248,7 +274,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | mariadb | peers | stores | synapse | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, mariadb, peers, stores, synapse, wordpress)" ;;
+    busybox | helper | mariadb | peers | stores | synapse | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, helper, mariadb, peers, stores, synapse, wordpress)" ;;
   esac
 done

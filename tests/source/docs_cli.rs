@@ -17,6 +17,7 @@ const REACHED: (&str, &str) = ("rollout/state/reached.rs", "Reached");
 /// Each command with a value of its own.
 const COMMANDS: &[(&str, Types)] = &[
     ("server ls", &[("cli/server/ls.rs", "Row")]),
+    ("server nodes", &[("engine/reached.rs", "NodeReport")]),
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
     (
         "recipe inspect",

@@ -35,6 +35,8 @@ impl Lab {
             environment_file: None,
             cache: folder.path().join("cache"),
             own: false,
+            helper_image: "potluck-test/helper:1".into(),
+            reach: None,
         };
         let restic = Restic::new(repository.clone()).await.unwrap();
         restic.init().await.unwrap();

@@ -9,4 +9,5 @@ pub mod hostile;
 pub mod monitor;
 pub mod nodes;
 pub mod operator;
+pub mod sshd;
 pub mod std_guests;

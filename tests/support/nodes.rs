@@ -71,6 +71,56 @@ impl Nodes {
     }
 }
 
+/// A manager, which is first, and two workers, on one switch; gone with all that they had at
+/// the end.
+pub struct Three {
+    pub nodes: [Node; 3],
+    _switch: Switch,
+    _folder: tempfile::TempDir,
+}
+
+/// A bridge in a network of its own, where no other engine's rules reach.
+struct Switch(String);
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+impl Three {
+    /// None, said loudly, where this machine cannot have them.
+    pub async fn start() -> Option<Self> {
+        can_have_nodes().await?;
+        let folder = tempfile::tempdir().unwrap();
+        let subnet = subnet();
+        let switch = Switch(device("s", &subnet));
+        ip(&["netns", "add", &switch.0]);
+        ip(&["-n", &switch.0, "link", "add", "bridge", "type", "bridge"]);
+        ip(&["-n", &switch.0, "link", "set", "bridge", "up"]);
+        let mut nodes = ["m", "w", "x"].map(|role| Node::new(device(role, &subnet), folder.path()));
+        for (number, node) in (1..).zip(&mut nodes) {
+            let plug = format!("{}s", node.name);
+            ip(&["link", "add", &node.name, "type", "veth", "peer", "name", &plug]);
+            ip(&["link", "set", &plug, "netns", &switch.0]);
+            ip(&["-n", &switch.0, "link", "set", &plug, "master", "bridge", "up"]);
+            node.begin(&format!("{subnet}.{number}/24"));
+        }
+        for node in &nodes {
+            node.wait();
+            node.load(folder.path());
+        }
+        let [manager, workers @ ..] = &nodes;
+        let address = format!("{subnet}.1");
+        manager.docker(&["swarm", "init", "--advertise-addr", &address]);
+        let token = manager.docker(&["swarm", "join-token", "-q", "worker"]);
+        for worker in workers {
+            worker.docker(&["swarm", "join", "--token", token.trim(), &format!("{address}:2377")]);
+        }
+        Some(Three { nodes, _switch: switch, _folder: folder })
+    }
+}
+
 /// None, said loudly, where this machine can have no engine of a test's own.
 async fn can_have_nodes() -> Option<()> {
     // It has the image.
@@ -148,10 +198,15 @@ impl Node {
 
     /// The image that tests run.
     fn load(&self, folder: &Path) {
-        let image = folder.join("busybox.tar");
+        self.load_image(folder, BUSYBOX);
+    }
+
+    /// An image that this machine's engine has.
+    pub fn load_image(&self, folder: &Path, name: &str) {
+        let image = folder.join("image.tar");
         let image = image.to_str().unwrap();
         let saved = Command::new("docker")
-            .args(["-H", &super::common::endpoint(), "save", "-o", image, BUSYBOX])
+            .args(["-H", &super::common::endpoint(), "save", "-o", image, name])
             .status();
         assert!(saved.unwrap().success());
         self.docker(&["load", "-i", image]);
@@ -161,6 +216,17 @@ impl Node {
     /// started again, until it is a manager again.
     pub fn restart(&mut self) {
         self.lose();
+        self.revive();
+        let deadline = Instant::now() + PATIENCE;
+        let nodes = || Command::new("docker").args(["-H", &self.endpoint(), "node", "ls"]).output();
+        while !nodes().unwrap().status.success() {
+            assert!(Instant::now() < deadline, "{} is no manager any more", self.name);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Starts an engine that was lost, without the containers that it had.
+    pub fn revive(&mut self) {
         self.end_strays();
         // A killed process that nobody has waited for yet counts as running.
         for pid in ["pid", "exec/containerd/containerd.pid"] {
@@ -168,12 +234,6 @@ impl Node {
         }
         self.start();
         self.wait();
-        let deadline = Instant::now() + PATIENCE;
-        let nodes = || Command::new("docker").args(["-H", &self.endpoint(), "node", "ls"]).output();
-        while !nodes().unwrap().status.success() {
-            assert!(Instant::now() < deadline, "{} is no manager any more", self.name);
-            std::thread::sleep(Duration::from_millis(100));
-        }
     }
 
     /// What docker says there.

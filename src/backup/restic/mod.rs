@@ -11,7 +11,9 @@ mod intact;
 mod locks;
 mod output;
 mod process;
+mod remote;
 mod retries;
+mod serve;
 mod unread;
 mod unreadable;
 mod upload;
@@ -42,11 +44,15 @@ pub use upload::{Reached, Upload};
 
 use self::{
     failure::{Doing, Named, judge},
-    process::Process,
+    process::{Process, lost},
     retries::Watch,
     upload::Source,
 };
-use super::{error::Error, repository::Repository, volume::View};
+use super::{
+    error::Error,
+    repository::{Repository, Route},
+    volume::{View, helper::Network},
+};
 use crate::{
     bounded,
     home::AppName,
@@ -171,6 +177,19 @@ impl Restic {
         self
     }
 
+    /// The image of the helper container of a volume that is elsewhere.
+    pub(super) fn helper_image(&self) -> &str {
+        &self.repository.helper_image
+    }
+
+    /// Whether restic in a helper container needs a network.
+    pub(super) fn helper_network(&self) -> Result<Network, Error> {
+        Ok(match self.repository.route()? {
+            Route::Direct => Network::Bridge,
+            Route::Folder(_) => Network::None,
+        })
+    }
+
     pub fn version(&self) -> Version {
         self.version
     }
@@ -290,7 +309,7 @@ impl Restic {
         paths: &[String],
         exclude: &[OsString],
     ) -> Result<Upload, Error> {
-        self.folder(self.backup_arguments(label), view, paths, exclude)
+        self.folder(self.backup_arguments(label), view, paths, exclude).await
     }
 
     /// The same, without the previous snapshot: all files are read. If the previous
@@ -304,10 +323,10 @@ impl Restic {
     ) -> Result<Upload, Error> {
         let mut arguments = self.backup_arguments(label);
         arguments.push("--force".into());
-        self.folder(arguments, view, paths, exclude)
+        self.folder(arguments, view, paths, exclude).await
     }
 
-    fn folder(
+    async fn folder(
         &self,
         mut arguments: Vec<OsString>,
         view: View,
@@ -327,11 +346,9 @@ impl Restic {
         } else {
             arguments.extend(paths.iter().map(|p| format!("./{p}").into()));
         }
-        let mut command = self.command(&arguments);
-        command.stdin(Stdio::null());
         let action = format!("store {}", view.path().display());
         let source = Source::Folder { root: view.path().to_owned(), paths: paths.to_vec() };
-        let process = self.start_in(view, command)?;
+        let process = self.start_in(view, &arguments).await?;
         Ok(Upload::new(process, source, action, self.name.clone()))
     }
 
@@ -359,9 +376,7 @@ impl Restic {
             "--".into(),
             snapshot.into(),
         ]);
-        let mut command = self.command(&arguments);
-        command.stdin(Stdio::null());
-        let process = self.start_in(view, command)?;
+        let process = self.start_in(view, &arguments).await?;
         // A terabyte takes hours: no limit but the caller's.
         self.collected(&action, process, 1024 * 1024).await.map(drop)
     }
@@ -442,7 +457,12 @@ impl Restic {
     }
 
     /// Starts restic in a view of one volume, without the others.
-    fn start_in(&self, view: View, command: Command) -> Result<Process, Error> {
+    async fn start_in(&self, view: View, arguments: &[OsString]) -> Result<Process, Error> {
+        if let Some((container, folder)) = view.helper() {
+            return self.start_there(container, folder, arguments).await;
+        }
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null());
         let volume = view.volume().to_owned();
         let refused = |no| Error::no_view(&volume, no);
         let Repository { location, password_file, cache, .. } = &self.repository;
@@ -522,7 +542,7 @@ impl Restic {
             })?,
             None => Vec::new(),
         };
-        let ended = process.wait().await.map_err(|e| odd(e.to_string()))?;
+        let ended = process.wait().await.map_err(|e| lost(action, e))?;
         judge(&Doing { action, repository: &self.name }, &ended)?;
         Ok((stdout, ended.stderr))
     }
@@ -548,8 +568,7 @@ impl Download {
 
     /// Waits for restic's end: only exit code 0 says that everything was read.
     pub async fn finish(self) -> Result<(), Error> {
-        let odd = |message: String| Error::ResticOutput { action: self.action.clone(), message };
-        let ended = self.process.wait().await.map_err(|e| odd(e.to_string()))?;
+        let ended = self.process.wait().await.map_err(|e| lost(&self.action, e))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
         judge(&doing, &ended)
     }

@@ -15,19 +15,26 @@
 use std::{
     collections::VecDeque,
     io,
+    os::unix::process::ExitStatusExt,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStdin, Command},
     sync::mpsc,
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    backup::error::Error,
+    engine::{Chunk, Error as EngineError, ExecSession, Stream},
+};
 
 use super::{retries::Watch, unread::Unread};
 
@@ -39,12 +46,17 @@ const GRACE: Duration = Duration::from_secs(20);
 const BEGIN: Duration = Duration::from_secs(10);
 /// How much of standard error is kept: its end.
 const STDERR_KEPT: usize = 16 * 1024;
+/// Between a run in a helper container and the one who reads its standard output.
+const PIPE: usize = 64 * 1024;
+
+/// Standard output of a run.
+pub(super) type Output = Box<dyn AsyncRead + Send + Unpin>;
 
 /// A run of restic.
 pub(super) struct Process {
     /// Taken when it is closed.
     pub stdin: Option<ChildStdin>,
-    pub stdout: Option<ChildStdout>,
+    pub stdout: Option<Output>,
     /// Cancelled once restic has reported that it began; see above.
     pub begun: CancellationToken,
     signal: Arc<Alive>,
@@ -67,16 +79,32 @@ pub(super) struct Ended {
     pub gave_up: bool,
 }
 
-/// The process id for as long as it is the child's and was not interrupted.
-struct Alive(Mutex<Option<Pid>>);
+/// A run in a helper container.
+pub(super) struct Remote {
+    pub session: ExecSession,
+    /// Sends the program the interrupt.
+    pub interrupt: Box<dyn FnOnce() + Send>,
+    /// Ends the container, if the program does not end.
+    pub kill: Box<dyn FnOnce() + Send>,
+    /// What it needs for as long as it runs.
+    pub needs: Box<dyn Send>,
+}
+
+/// What interrupts the run, for as long as it runs and was not interrupted.
+struct Alive(Mutex<Option<Interrupt>>);
+
+type Interrupt = Box<dyn FnOnce() + Send>;
 
 impl Alive {
     fn interrupt(&self) {
-        let mut pid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pid) = pid.take() {
-            // It may have ended by itself just now; that is all that can go wrong.
-            let _ = kill_process(pid, Signal::INT);
+        let mut interrupt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupt) = interrupt.take() {
+            interrupt();
         }
+    }
+
+    fn new(interrupt: Option<Interrupt>) -> Arc<Self> {
+        Arc::new(Alive(Mutex::new(interrupt)))
     }
 
     fn gone(&self) {
@@ -90,18 +118,49 @@ impl Process {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(false).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let signal = Arc::new(Alive(Mutex::new(pid)));
-        let (begun, interrupted) = (CancellationToken::new(), CancellationToken::new());
+        let signal = Alive::new(pid.map(|pid| {
+            Box::new(move || {
+                // It may have ended by itself just now; that is all that can go wrong.
+                let _ = kill_process(pid, Signal::INT);
+            }) as Interrupt
+        }));
+        let stopping = Stopping::new(signal);
         let (hold, held) = mpsc::unbounded_channel();
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take();
-        let stopping = Stopping {
-            begun: begun.clone(),
-            signal: signal.clone(),
-            interrupted: interrupted.clone(),
-        };
-        let keeper = tracker.spawn(keep(child, stopping, held, watch));
-        Ok(Process { stdin, stdout, begun, signal, interrupted, hold, keeper: Some(keeper) })
+        let stdout = child.stdout.take().map(|stdout| Box::new(stdout) as Output);
+        let keeper = tracker.spawn(keep(child, stopping.clone(), held, watch));
+        Ok(Process::of(stopping, stdin, stdout, hold, keeper))
+    }
+
+    /// The same of a run in a helper container, which has no standard input.
+    pub fn start_remote(remote: Remote, tracker: &TaskTracker, watch: Watch) -> Self {
+        let Remote { session, interrupt, kill, needs } = remote;
+        let stopping = Stopping::new(Alive::new(Some(interrupt)));
+        let (hold, _) = mpsc::unbounded_channel();
+        let (theirs, ours) = tokio::io::duplex(PIPE);
+        let kept = keep_remote(session, stopping.clone(), theirs, watch);
+        let keeper = tracker.spawn(async move {
+            let ended = kept.await;
+            // Of what is not known to have ended nothing may go on.
+            let outlived = ended.is_err() || matches!(ended, Ok((_, Outlived::Yes)));
+            if outlived {
+                kill();
+            }
+            drop(needs);
+            ended.map(|(ended, _)| ended)
+        });
+        Process::of(stopping, None, Some(Box::new(ours)), hold, keeper)
+    }
+
+    fn of(
+        stopping: Stopping,
+        stdin: Option<ChildStdin>,
+        stdout: Option<Output>,
+        hold: mpsc::UnboundedSender<ChildStdin>,
+        keeper: JoinHandle<io::Result<Ended>>,
+    ) -> Self {
+        let Stopping { begun, signal, interrupted } = stopping;
+        Process { stdin, stdout, begun, signal, interrupted, hold, keeper: Some(keeper) }
     }
 
     /// Closes standard input and waits for the end.
@@ -151,7 +210,8 @@ impl Drop for Process {
     }
 }
 
-/// What the keeper of a child needs to stop it.
+/// What the keeper of a run needs to stop it.
+#[derive(Clone)]
 struct Stopping {
     begun: CancellationToken,
     signal: Arc<Alive>,
@@ -159,6 +219,11 @@ struct Stopping {
 }
 
 impl Stopping {
+    fn new(signal: Arc<Alive>) -> Self {
+        let (begun, interrupted) = (CancellationToken::new(), CancellationToken::new());
+        Stopping { begun, signal, interrupted }
+    }
+
     async fn stop(&self, child: &mut Child) -> io::Result<ExitStatus> {
         tokio::select! {
             status = child.wait() => return status,
@@ -211,24 +276,116 @@ async fn keep(
     Ok(Ended { status: status?, stderr, unread, gave_up: watch.gave_up() })
 }
 
+/// Reads what a run in a helper container says, until it ends.
+async fn keep_remote(
+    session: ExecSession,
+    stopping: Stopping,
+    mut stdout: tokio::io::DuplexStream,
+    mut watch: Watch,
+) -> io::Result<(Ended, Outlived)> {
+    let ExecSession { mut output, exit_code, .. } = session;
+    let mut said = Said::default();
+    let mut run = Box::pin(async {
+        let mut wanted = true;
+        while let Some(chunk) = output.next().await {
+            let Chunk { stream, bytes } = chunk.map_err(io::Error::other)?;
+            match stream {
+                // Nobody reads the rest.
+                Stream::Stdout => wanted = wanted && stdout.write_all(&bytes).await.is_ok(),
+                Stream::Stderr => {
+                    if said.push(&bytes, &mut watch) {
+                        stopping.signal.interrupt();
+                        stopping.interrupted.cancel();
+                    }
+                }
+            }
+        }
+        drop(stdout);
+        let code = exit_code.await.map_err(io::Error::other)?;
+        Ok::<_, io::Error>(ExitStatus::from_raw(i32::try_from(code & 0xff).unwrap_or(1) << 8))
+    });
+    let interrupted = tokio::select! {
+        status = &mut run => Some(status),
+        () = stopping.interrupted.cancelled() => None,
+    };
+    let status = match interrupted {
+        Some(status) => Some(status),
+        None => {
+            let begun = async {
+                tokio::select! {
+                    () = stopping.begun.cancelled() => {}
+                    () = tokio::time::sleep(BEGIN) => {}
+                }
+            };
+            tokio::select! {
+                status = &mut run => Some(status),
+                () = begun => {
+                    stopping.signal.interrupt();
+                    tokio::time::timeout(GRACE, &mut run).await.ok()
+                }
+            }
+        }
+    };
+    drop(run);
+    stopping.signal.gone();
+    let outlived = if status.is_none() { Outlived::Yes } else { Outlived::No };
+    let status = status.unwrap_or_else(|| Ok(ExitStatus::from_raw(Signal::KILL.as_raw())))?;
+    let Said { kept, unread } = said;
+    let stderr = kept.into_text();
+    Ok((Ended { status, stderr, unread, gave_up: watch.gave_up() }, outlived))
+}
+
+/// Whether a run did not end after an interrupt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outlived {
+    Yes,
+    No,
+}
+
+/// What a run wrote to standard error.
+struct Said {
+    kept: Tail,
+    unread: Unread,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Said { kept: Tail::new(STDERR_KEPT), unread: Unread::default() }
+    }
+}
+
+impl Said {
+    /// Whether the run retries something that cannot change.
+    fn push(&mut self, bytes: &[u8], watch: &mut Watch) -> bool {
+        self.kept.push(bytes);
+        self.unread.push(bytes);
+        watch.push(bytes)
+    }
+}
+
 /// Reads to the end, keeping the last [`STDERR_KEPT`] bytes.
 async fn tail(
     mut from: impl AsyncRead + Unpin,
     watch: &mut Watch,
     give_up: &mut (dyn FnMut() + Send),
 ) -> (String, Unread) {
-    let mut kept = Tail::new(STDERR_KEPT);
-    let mut unread = Unread::default();
+    let mut said = Said::default();
     let mut buffer = [0; 4096];
     // A broken pipe on standard error is the end of it, too.
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        kept.push(&buffer[..n]);
-        unread.push(&buffer[..n]);
-        if watch.push(&buffer[..n]) {
+        if said.push(&buffer[..n], watch) {
             give_up();
         }
     }
-    (kept.into_text(), unread)
+    (said.kept.into_text(), said.unread)
+}
+
+/// A run whose end is not known: of one in a helper container the engine says why.
+pub(super) fn lost(action: &str, error: io::Error) -> Error {
+    match error.downcast::<EngineError>() {
+        Ok(error) => Error::Engine(error),
+        Err(error) => Error::ResticOutput { action: action.to_owned(), message: error.to_string() },
+    }
 }
 
 /// The last bytes of a stream, for error messages.

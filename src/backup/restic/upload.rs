@@ -19,7 +19,7 @@ use crate::backup::error::Error;
 use super::{
     failure::{Doing, Kind, Named, judge},
     output::{BackupMessage, Summary},
-    process::Process,
+    process::{Process, lost},
     unread::Vanished,
 };
 
@@ -152,7 +152,7 @@ impl Upload {
         let Some(process) = self.process.take() else {
             return Err(self.odd("it has ended already"));
         };
-        let ended = process.wait().await.map_err(|e| self.odd(&e.to_string()))?;
+        let ended = process.wait().await.map_err(|e| lost(&self.action, e))?;
         let doing = Doing { action: &self.action, repository: &self.repository };
         match judge(&doing, &ended) {
             Ok(()) => Ok(Vanished::default()),

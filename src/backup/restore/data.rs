@@ -15,12 +15,12 @@ use crate::{
             manifest::{Item, VolumeFacts},
             plan::{Planned, What},
             stream::Dump,
-            take::{check_node, session},
+            take::session,
         },
-        volume::{Staged, Swapped, here},
+        volume::place::{Access, Seat, StagedPlace, SwappedPlace},
     },
     compose::StackVolume,
-    engine::{Engine, STACK_LABEL},
+    engine::STACK_LABEL,
     hooks::{self, AppServices, RestoreHook},
     plugin::{Hooks, ServiceError, StackServices},
 };
@@ -48,6 +48,9 @@ pub enum Left {
     Mixed,
 }
 
+/// A volume's new content, and the engine that has it.
+pub(crate) type StagedVolume = (Seat, StagedPlace, VolumeFacts);
+
 impl Restoring<'_> {
     /// Restores all volumes beside the live ones, creating those that are
     /// missing as swarm would.
@@ -55,18 +58,18 @@ impl Restoring<'_> {
         &self,
         app: &App,
         items: &[(Item, Planned)],
-    ) -> Result<Vec<(Staged, VolumeFacts)>, Error> {
+    ) -> Result<Vec<StagedVolume>, Error> {
         let mut staged = Vec::new();
         for (item, place) in items {
             let (What::Volume { volume, .. }, Some(facts)) = (&place.what, &item.volume) else {
                 continue;
             };
-            check_node(app, volume, "restored").await?;
+            let seat = Seat::of(app, volume, "restored").await?;
             let meter = Meter::new(&*self.context.progress, format!("volume {}", item.name));
-            let live = app.engine.create_volume(&volume.name, labels(app, volume)).await?;
-            let folder = here::folder(app, volume, &live, "restored").await?;
-            folder.check_places(facts)?;
-            let beside = folder.stage(self.set)?;
+            let live = seat.create(app, volume, labels(app, volume)).await?;
+            let folder = seat.open(app, self.restic, &live, Access::Restore).await?;
+            folder.check_places(facts).await?;
+            let beside = folder.stage(self.set).await?;
             for left in beside.swept() {
                 let left = left.display();
                 self.context
@@ -79,7 +82,7 @@ impl Restoring<'_> {
                 let paths = if self.part { facts.paths.as_slice() } else { &[] };
                 self.restic.restore_paths(snapshot, beside.view()?, paths).await?;
             }
-            staged.push((beside, facts.clone()));
+            staged.push((seat, beside, facts.clone()));
             meter.done(format!("{} bytes", item.bytes));
         }
         Ok(staged)
@@ -126,34 +129,44 @@ impl Restoring<'_> {
     pub async fn commit_all(
         &self,
         app: &App,
-        staged: Vec<(Staged, VolumeFacts)>,
+        staged: Vec<StagedVolume>,
     ) -> Result<(), Box<(Error, Left)>> {
-        for (staged, facts) in &staged {
+        for (seat, staged, facts) in &staged {
             // Again: other containers went on meanwhile, and the app did until
             // it was stopped.
             let checked = async {
-                here::check_unshared(app, staged.folder().volume()).await?;
-                staged.folder().check_places(facts)
+                let place = staged.place();
+                seat.check_unshared(app, place.volume()).await?;
+                place.check_places(facts).await
             };
             checked.await.map_err(|error| Box::new((error, Left::AsBefore)))?;
         }
-        let committing = tokio::task::spawn_blocking(move || {
-            let mut swapped = Vec::new();
-            for (staged, facts) in staged {
-                match staged.swap(&facts) {
+        // A task of its own: once begun, it is not left in the middle.
+        let committing = tokio::spawn(async move {
+            let mut swapped: Vec<SwappedPlace> = Vec::new();
+            for (_, staged, facts) in staged {
+                match staged.swap(facts).await {
                     Ok(done) => swapped.push(done),
                     Err(error) => {
                         // One that fails must not keep the others.
-                        let undone = swapped.into_iter().rev().map(Swapped::undo);
-                        let undone: Vec<Error> = undone.filter_map(Result::err).collect();
-                        return Err(Box::new(match undone.into_iter().next() {
+                        let mut failed = None;
+                        for done in swapped.into_iter().rev() {
+                            if let Err(undo) = done.undo().await {
+                                failed.get_or_insert(undo);
+                            }
+                        }
+                        return Err(Box::new(match failed {
                             Some(undo) => (undo, Left::Mixed),
                             None => (error, Left::AsBefore),
                         }));
                     }
                 }
             }
-            Ok(swapped.into_iter().filter_map(|done| done.finish().err()).collect::<Vec<_>>())
+            let mut left = Vec::new();
+            for done in swapped {
+                left.extend(done.finish().await.err());
+            }
+            Ok(left)
         });
         let left = committing.await.unwrap_or_else(|e| {
             let error = Error::Io {
@@ -229,18 +242,17 @@ impl Restoring<'_> {
 /// that its paths lead through.
 pub(crate) async fn check_volumes(
     app: &App,
+    restic: &Restic,
     items: &[(Item, Planned)],
-    exist: &BTreeSet<String>,
 ) -> Result<(), Error> {
     for (item, place) in items {
         let (What::Volume { volume, .. }, Some(facts)) = (&place.what, &item.volume) else {
             continue;
         };
-        check_node(app, volume, "restored").await?;
-        here::check_unshared(app, &volume.name).await?;
-        if exist.contains(&volume.name) {
-            let live = app.engine.volume(&volume.name).await?;
-            here::folder(app, volume, &live, "restored").await?.check_places(facts)?;
+        let seat = Seat::of(app, volume, "restored").await?;
+        seat.check_unshared(app, &volume.name).await?;
+        if let Some(live) = seat.live(app, volume).await? {
+            seat.open(app, restic, &live, Access::Restore).await?.check_places(facts).await?;
         }
     }
     Ok(())

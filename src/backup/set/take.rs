@@ -17,11 +17,11 @@ use crate::{
         error::Error,
         options::Meter,
         restic::{LOCK_LIMIT, Label, Restic, Snapshot, Summary, Vanished},
-        volume::{Folder, here},
+        volume::place::{Access, Place, Seat},
         warnings::Warnings,
     },
     compose::StackVolume,
-    engine::{Engine, Scope, api::TaskState},
+    engine::Engine,
     home::{AppGuard, AppName},
     hooks::AppServices,
     plugin::{Command, Hooks, ServiceError},
@@ -143,19 +143,14 @@ impl Taking<'_> {
         exclude: &[String],
         meter: &mut Meter<'_>,
     ) -> Result<(Option<Summary>, VolumeFacts), Error> {
-        check_node(self.app, volume, "read").await?;
-        let live = match self.app.engine.volume(&volume.name).await {
-            Err(error) if error.is_not_found() => {
-                return Err(Error::Volume {
-                    volume: volume.name.clone(),
-                    verb: "read",
-                    reason: "this machine has no such volume".into(),
-                });
-            }
-            found => found?,
-        };
-        let folder = here::folder(self.app, volume, &live, "read").await?;
-        let facts = folder.check(paths)?;
+        let seat = Seat::of(self.app, volume, "read").await?;
+        let live = seat.live(self.app, volume).await?.ok_or_else(|| Error::Volume {
+            volume: volume.name.clone(),
+            verb: "read",
+            reason: "the node of its service has no such volume".into(),
+        })?;
+        let folder = seat.open(self.app, self.restic, &live, Access::Read).await?;
+        let facts = folder.check(paths).await?;
         for left in folder.left_behind() {
             let left = left.display();
             let message = format!(
@@ -164,7 +159,7 @@ impl Taking<'_> {
             );
             self.warnings.add(&**self.progress, message);
         }
-        if folder.is_empty()? {
+        if folder.is_empty().await? {
             return Ok((None, facts));
         }
         self.tell_unproved(&folder, paths).await?;
@@ -207,7 +202,7 @@ impl Taking<'_> {
 
     async fn store_folder(
         &self,
-        folder: &Folder,
+        folder: &Place,
         label: Label<'_>,
         paths: &[String],
         exclude: &[OsString],
@@ -244,14 +239,8 @@ impl Taking<'_> {
 
     /// Files that are named one by one are usually dumps that a label's hook
     /// wrote, and only the hook knows whether they are complete.
-    async fn tell_unproved(&self, folder: &Folder, paths: &[String]) -> Result<(), Error> {
-        let (looked, paths) = (folder.clone(), paths.to_vec());
-        let looking = tokio::task::spawn_blocking(move || looked.unproved(&paths));
-        let unproved = looking.await.map_err(|e| Error::Volume {
-            volume: folder.volume().to_owned(),
-            verb: "read",
-            reason: e.to_string(),
-        })?;
+    async fn tell_unproved(&self, folder: &Place, paths: &[String]) -> Result<(), Error> {
+        let unproved = folder.unproved(paths).await?;
         for (path, reason) in unproved {
             let volume = folder.volume();
             self.warnings.add(
@@ -264,7 +253,7 @@ impl Taking<'_> {
 
     /// Says what was gone before it could be read: no failure, an app makes and
     /// removes files while it runs.
-    fn tell_vanished(&self, folder: &Folder, vanished: &Vanished) {
+    fn tell_vanished(&self, folder: &Place, vanished: &Vanished) {
         const SHOWN: usize = 3;
         if vanished.count == 0 {
             return;
@@ -388,36 +377,4 @@ pub(crate) async fn session(
         other => Error::BadItem { reason: other.to_string() },
     })?;
     Ok(app.engine.exec(&container.id, &command.exec(stdin)).await?)
-}
-
-/// A volume of the same name exists on every node where a task ran: the right
-/// one is where the task runs now.
-pub(crate) async fn check_node(
-    app: &App,
-    volume: &StackVolume,
-    verb: &'static str,
-) -> Result<(), Error> {
-    let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
-    if volume.driver.as_deref().is_some_and(|d| d != "local") || !volume.driver_opts.is_empty() {
-        let reason = "the recipe gives it a driver or driver options, so that its files may be \
-                      anywhere; only volumes that are plain folders of this machine are";
-        return Err(bad(reason.into()));
-    }
-    let here = app.engine.manager().await?.node_id;
-    for service in app.engine.services(Scope::Stack(&app.name)).await? {
-        let name = service.spec.as_ref().and_then(|s| s.name.as_deref()).unwrap_or_default();
-        let key = app.stack.services.iter().find(|s| s.spec.name.as_deref() == Some(name));
-        let Some((key, id)) = key.map(|s| &s.key).zip(service.id.as_deref()) else { continue };
-        if !volume.services.contains(key) {
-            continue;
-        }
-        let elsewhere = app.engine.tasks(id).await?.into_iter().find(|task| {
-            let running = task.status.as_ref().and_then(|s| s.state) == Some(TaskState::RUNNING);
-            running && task.node_id.as_deref().is_some_and(|node| node != here)
-        });
-        if elsewhere.is_some() {
-            return Err(bad(format!("its service `{key}` runs on another node")));
-        }
-    }
-    Ok(())
 }

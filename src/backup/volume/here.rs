@@ -10,7 +10,6 @@ use super::{Folder, user::VolumeUser};
 use crate::{
     app::App,
     backup::error::Error,
-    compose::StackVolume,
     engine::{self, Engine, Mounting, Scope, api},
     rollout::wants_tasks,
 };
@@ -19,18 +18,17 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Volume`] with what keeps it from being read or restored here.
-pub(crate) async fn folder(
-    app: &App,
-    volume: &StackVolume,
+pub(super) async fn folder(
+    engine: &dyn Engine,
     live: &engine::Volume,
     verb: &'static str,
 ) -> Result<Folder, Error> {
-    let bad = |reason: String| Error::Volume { volume: volume.name.clone(), verb, reason };
+    let bad = |reason: String| Error::Volume { volume: live.name.clone(), verb, reason };
     if let Some(reason) = odd(live) {
         return Err(bad(reason));
     }
-    let volumes = app.engine.volumes_folder().await?;
-    let kept = volumes.path.join(&volume.name).join("_data");
+    let volumes = engine.volumes_folder().await?;
+    let kept = volumes.path.join(&live.name).join("_data");
     if live.mountpoint != kept {
         return Err(bad(format!(
             "the engine says that it is at {:?}, and not where it keeps its volumes ({})",
@@ -38,7 +36,7 @@ pub(crate) async fn folder(
             volumes.path.display()
         )));
     }
-    Folder::open(&volumes, &volume.name, verb)
+    Folder::open(&volumes, &live.name, verb)
 }
 
 /// Why a volume is not just a plain folder of the engine, if so. Consent to what
@@ -64,12 +62,16 @@ fn odd(live: &engine::Volume) -> Option<String> {
 ///
 /// # Errors
 /// [`Error::UsedByOthers`].
-pub(crate) async fn check_unshared(app: &App, volume: &str) -> Result<(), Error> {
+pub(super) async fn check_unshared(
+    app: &App,
+    node: &dyn Engine,
+    volume: &str,
+) -> Result<(), Error> {
     let own: BTreeSet<&str> =
         app.stack.services.iter().filter_map(|s| s.spec.name.as_deref()).collect();
     let engine: &dyn Engine = &*app.engine;
     let (services, containers) =
-        futures_util::try_join!(engine.services(Scope::All), engine.volume_users(volume))?;
+        futures_util::try_join!(engine.services(Scope::All), node.volume_users(volume))?;
     let specs: Vec<&api::ServiceSpec> = services.iter().filter_map(|s| s.spec.as_ref()).collect();
     let users = others(volume, &own, &specs, containers);
     if users.is_empty() {

@@ -11,11 +11,14 @@
 //! new. The layout of Docker's volumes allows that: the data is in `…/<volume>/_data`, and
 //! nothing else uses `…/<volume>`.
 
+pub(super) mod helper;
 pub(crate) mod here;
+pub(crate) mod place;
 pub(crate) mod user;
 
 mod beneath;
 mod staged;
+mod there;
 mod view;
 
 use std::{
@@ -276,15 +279,19 @@ impl Folder {
     /// exclude everything below `/var/lib/docker`; each is tied to the volume:
     /// at its top with a leading `/`, else at any depth.
     pub fn exclude(&self, patterns: &[String]) -> Vec<OsString> {
-        let root = literal(&self.path().to_string_lossy());
-        patterns
-            .iter()
-            .map(|pattern| match pattern.strip_prefix('/') {
-                Some(anchored) => format!("{root}/{anchored}").into(),
-                None => format!("{root}/**/{pattern}").into(),
-            })
-            .collect()
+        excluded_below(&self.path(), patterns)
     }
+}
+
+fn excluded_below(path: &Path, patterns: &[String]) -> Vec<OsString> {
+    let root = literal(&path.to_string_lossy());
+    patterns
+        .iter()
+        .map(|pattern| match pattern.strip_prefix('/') {
+            Some(anchored) => format!("{root}/{anchored}").into(),
+            None => format!("{root}/**/{pattern}").into(),
+        })
+        .collect()
 }
 
 /// A path of a volume, walked.

@@ -23,7 +23,7 @@ use crate::backup::set::manifest::VolumeFacts;
 use crate::backup::{error::Error, set::SetId};
 
 /// How folders begin that a restore makes beside a volume's data.
-const PREFIX: &str = ".potluck-restore-";
+pub(super) const PREFIX: &str = ".potluck-restore-";
 
 impl Folder {
     /// What interrupted restores left beside the data; nothing while a restore is
@@ -264,7 +264,7 @@ impl Swapped {
 
 /// Paths without those below another one, which would be exchanged twice
 /// and end up with the old content.
-fn outermost(paths: &[String]) -> Vec<&str> {
+pub(super) fn outermost(paths: &[String]) -> Vec<&str> {
     let parts: Vec<(&str, Vec<&str>)> =
         paths.iter().map(|path| (path.as_str(), relative(path).unwrap_or_default())).collect();
     let below = |a: &[&str], b: &[&str]| a.len() > b.len() && a.starts_with(b);

@@ -28,6 +28,7 @@ use std::{
     },
     path::{Path, PathBuf},
     ptr,
+    sync::Arc,
 };
 
 use rustix::{
@@ -36,6 +37,8 @@ use rustix::{
     process::{chdir, fchdir},
 };
 use tokio::process::Command;
+
+use super::helper::Container;
 
 /// Docker's name of the folder with a volume's data.
 pub(super) const DATA: &str = "_data";
@@ -62,6 +65,8 @@ enum How {
     /// Without a mount: restic starts in the open folder. Nobody else
     /// writes there, and this needs no root.
     Plain(OwnedFd),
+    /// In a helper container, where nothing else of the node is.
+    There(Arc<Container>),
 }
 
 /// A mount that only the one run has.
@@ -116,6 +121,19 @@ impl View {
         let open = folder.as_fd().try_clone_to_owned();
         let open = open.map_err(|source| NoView::Refused { step: "opening the folder", source })?;
         Ok(View { volume: volume.to_owned(), path, how: How::Plain(open) })
+    }
+
+    /// Of a folder in a helper container.
+    pub(super) fn there(container: Arc<Container>, path: PathBuf, volume: &str) -> Self {
+        View { volume: volume.to_owned(), path, how: How::There(container) }
+    }
+
+    /// The helper container that has it, and where; none where it is on this machine.
+    pub(in crate::backup) fn helper(&self) -> Option<(&Arc<Container>, &Path)> {
+        match &self.how {
+            How::There(container) => Some((container, &self.path)),
+            How::Mounted(_) | How::Plain(_) => None,
+        }
     }
 
     /// Docker's name of the volume.
@@ -211,6 +229,8 @@ fn enter(how: &How, mut report: &PipeWriter) -> io::Result<()> {
     let view = match how {
         How::Mounted(view) => view,
         How::Plain(folder) => return Ok(fchdir(folder)?),
+        // Nothing of this machine's is entered.
+        How::There(_) => return Err(Errno::INVAL.into()),
     };
     for (number, (_, step)) in (0_u8..).zip(&STEPS) {
         if let Err(error) = step(view) {

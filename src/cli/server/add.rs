@@ -1,5 +1,7 @@
 //! `potluck server add`
 
+use std::collections::BTreeMap;
+
 use crate::{
     cli::{
         exit::Exit,
@@ -68,7 +70,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     home.write_server(
         &name,
-        &ServerSettings { endpoint: Some(endpoint.clone()), backup: None, networks: None },
+        &ServerSettings { endpoint: Some(endpoint.clone()), ..ServerSettings::default() },
     )?;
     session.ui.say(format_args!("Added the server {name} ({endpoint})."));
     Ok(Exit::DONE)
@@ -82,7 +84,7 @@ async fn ask(
     name: &ServerName,
     offline: bool,
 ) -> Result<Option<Manager>, Failure> {
-    let answer = match engine::connect(endpoint, &home.state(), name.as_str()) {
+    let answer = match engine::connect(endpoint, BTreeMap::new(), &home.state(), name.as_str()) {
         Err(Error::Unreachable { .. }) | Ok(_) if offline => return Ok(None),
         Ok(engine) => engine.manager().await,
         Err(error) => Err(error),

@@ -2,6 +2,7 @@
 
 mod add;
 mod ls;
+mod nodes;
 mod rm;
 
 use clap::Subcommand;
@@ -20,6 +21,7 @@ Examples:
 pub enum Command {
     Add(add::Args),
     Ls(ls::Args),
+    Nodes(nodes::Args),
     Rm(rm::Args),
 }
 
@@ -27,6 +29,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Add(args) => add::run(args, session),
         Command::Ls(args) => ls::run(args, session),
+        Command::Nodes(args) => nodes::run(args, session),
         Command::Rm(args) => rm::run(args, session),
     }
 }

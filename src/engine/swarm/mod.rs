@@ -10,6 +10,7 @@ mod bounded;
 mod call;
 mod convert;
 mod exec;
+mod helper;
 mod local;
 mod raw;
 mod ssh;
@@ -21,8 +22,9 @@ use bollard::{Docker, query_parameters as query};
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
-    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Kind, LogLine,
-    LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
+    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, FoundHelper,
+    Helper, HelperSpec, Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume,
+    VolumesFolder, Writers, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
@@ -133,6 +135,12 @@ impl Engine for SwarmEngine {
             node_id: swarm.node_id.unwrap_or_default(),
             node_name: info.name.unwrap_or_default(),
         })
+    }
+
+    async fn node_id(&self) -> Result<String, Error> {
+        let info = self.call(About::list(Kind::Node), self.docker.info()).await?;
+        let id = info.swarm.and_then(|swarm| swarm.node_id).filter(|id| !id.is_empty());
+        id.ok_or_else(|| Error::NoNode { endpoint: self.endpoint.clone() })
     }
 
     async fn services(&self, scope: Scope<'_>) -> Result<Vec<api::Service>, Error> {
@@ -507,6 +515,18 @@ impl Engine for SwarmEngine {
             .call(About::list(Kind::Container), self.docker.list_containers(Some(options)))
             .await?;
         Ok(found.into_iter().filter_map(|one| convert::mounting(one, name)).collect())
+    }
+
+    async fn start_helper(&self, spec: &HelperSpec) -> Result<Helper, Error> {
+        helper::start(self, spec).await
+    }
+
+    async fn end_helper(&self, id: &str) -> Result<(), Error> {
+        helper::end(self, id).await
+    }
+
+    async fn helpers(&self) -> Result<Vec<FoundHelper>, Error> {
+        helper::all(self).await
     }
 
     async fn volumes_folder(&self) -> Result<VolumesFolder, Error> {

@@ -56,11 +56,24 @@ pub(super) struct Target {
     user: Option<String>,
     host: String,
     port: Option<u16>,
+    /// Another machine, through which it is reached.
+    jump: Option<Box<Target>>,
 }
 
 impl Target {
     /// Parses what follows `ssh://`.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let (text, jump) = match text.split_once('?') {
+            None => (text, None),
+            Some((text, query)) => {
+                let jump = query.strip_prefix("jump=").ok_or("only `?jump=` may follow it")?;
+                // ssh would expand it in its ProxyCommand.
+                if jump.contains(['%', '\\']) {
+                    return Err("the machine to jump through is invalid");
+                }
+                (text, Some(Box::new(Target::parse(jump)?)))
+            }
+        };
         let (user, rest) = match text.rsplit_once('@') {
             Some((user, rest)) => (Some(user), rest),
             None => (None, text),
@@ -93,7 +106,25 @@ impl Target {
         if user.is_some_and(|user| !plain(user, &['.', '-', '_', '+', '\\', '@'])) {
             return Err("the user has characters that no user name has, or is missing");
         }
-        Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port })
+        Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port, jump })
+    }
+
+    /// The command that ssh runs to reach it through another machine. A shell reads it, and
+    /// [`Target::parse`] lets through nothing that a shell takes for its own. Not `-J`: that
+    /// would ask for passwords.
+    fn through(&self) -> Option<String> {
+        let jump = self.jump.as_deref()?;
+        let mut command = "ssh -T -o BatchMode=yes".to_owned();
+        if let Some(user) = &jump.user {
+            command += &format!(" -l '{user}'");
+        }
+        if let Some(port) = jump.port {
+            command += &format!(" -p {port}");
+        }
+        if let Some(further) = jump.through() {
+            command += &format!(" -o 'ProxyCommand={}'", further.replace('\'', "'\\''"));
+        }
+        Some(format!("{command} -W '[%h]:%p' -- '{}'", jump.host))
     }
 
     /// `ssh` with what master and channels have in common.
@@ -184,6 +215,12 @@ impl Tunnel {
             .args(["-o", "ControlPersist=no", "-o", "ClearAllForwardings=yes"])
             .args(["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"])
             .args(["-o", "RemoteCommand=none"])
+            .args(
+                self.target
+                    .through()
+                    .iter()
+                    .flat_map(|command| ["-o".to_owned(), format!("ProxyCommand={command}")]),
+            )
             .args(["-o", &format!("ConnectTimeout={CONNECT_SECONDS}")])
             .arg("--")
             .arg(&self.target.host)
@@ -346,6 +383,7 @@ mod tests {
             user: user.map(str::to_owned),
             host: host.to_owned(),
             port,
+            jump: None,
         };
         for (text, expected) in [
             ("example.org", target(None, "example.org", None)),
@@ -355,7 +393,26 @@ mod tests {
         ] {
             assert_eq!(Target::parse(text), Ok(expected), "{text}");
         }
-        for text in ["", "@host", "-oProxyCommand=x", "a@-x", "host:0", "host:x", "h/p", "h;x"] {
+        let jumped = Target::parse("db1?jump=root@swarm.example.org:2222").unwrap();
+        assert_eq!(
+            jumped.through().unwrap(),
+            "ssh -T -o BatchMode=yes -l 'root' -p 2222 -W '[%h]:%p' -- 'swarm.example.org'"
+        );
+        for text in [
+            "",
+            "@host",
+            "-oProxyCommand=x",
+            "a@-x",
+            "host:0",
+            "host:x",
+            "h/p",
+            "h;x",
+            "h?x=1",
+            "h?jump=",
+            "h?jump=-x",
+            "h?jump=a'b",
+            "h?jump=a%h",
+        ] {
             assert!(Target::parse(text).is_err(), "{text:?} was accepted");
         }
     }

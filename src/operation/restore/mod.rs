@@ -38,7 +38,7 @@ use crate::{
     app::{self, App, Context, Stopped, Unfinished, version},
     backup::{
         Error,
-        options::{Missing, Options, check_here, find, unless_cancelled},
+        options::{Missing, Options, find, unless_cancelled},
         restic::Restic,
         restore::data::{Left, Restoring, check_volumes},
         set::{
@@ -118,7 +118,6 @@ pub async fn prepare_restore_of(
     (which, part): (&Which, &Part),
     options: &Options,
 ) -> Result<Restore, Error> {
-    check_here(app)?;
     app.engine.require().await.map_err(app::Error::from)?;
     let reading = set_of(context, source, which, options);
     let Read { restic, opened, told } =
@@ -180,7 +179,7 @@ impl Restore {
         let services = Services::look(app, &items, part).await?;
         let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
         let volumes = volumes.into_iter().map(|volume| volume.name).collect();
-        check_volumes(app, &items, &volumes).await?;
+        check_volumes(app, &restic, &items).await?;
         let mut plan = describe(app, &manifest, &items, &services, &volumes);
         plan.warnings.extend(told);
         if matches!(part, Part::Paths(_)) {

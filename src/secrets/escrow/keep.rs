@@ -331,7 +331,9 @@ mod tests {
                 name: "a.example".parse().unwrap(),
                 server: "simulated".parse().unwrap(),
             };
-            let engine = engine::connect("simulated", &home.state(), "simulated").unwrap();
+            let engine =
+                engine::connect("simulated", Default::default(), &home.state(), "simulated")
+                    .unwrap();
             let stack = entry.name.stack();
             Lab { folder, home, entry, stack, engine, anna }
         }
@@ -418,7 +420,7 @@ mod tests {
         let made = lab.generate().await;
         // Another server, with nothing on it.
         let state = lab.folder.path().join("other");
-        let empty = engine::connect("simulated", &state, "simulated").unwrap();
+        let empty = engine::connect("simulated", Default::default(), &state, "simulated").unwrap();
         let plans = [lab.plan()];
         let again = generate(&*empty, &lab.entry.name, &plans, &lab.keeper()).await.unwrap();
         assert_eq!((again.made.len(), again.to_restore), (0, vec!["token".to_owned()]));

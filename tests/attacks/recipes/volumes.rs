@@ -156,7 +156,8 @@ fn a_forwarded_engine_names_folders_of_this_machine() {
         let socket = guest.beside("engine.sock");
         common::forward(&socket, Path::new(endpoint().strip_prefix("unix://").unwrap()));
         guest.move_server(&format!("unix://{}", socket.display()));
-        let words = "are not on this machine: the process behind the socket";
+        // A container of that engine is the only way then.
+        let words = "lacks the image `restic/restic";
         guest.refused(&["backup", "create", "APP"], 1, words);
     });
 }

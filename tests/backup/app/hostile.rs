@@ -11,7 +11,7 @@ use potluck::{
     backup::{Error, VolumeUser, Which},
     engine,
     hint::Hint,
-    home::ServerSettings,
+    home::{BackupSettings, ServerSettings},
     operation,
     plugin::BackupItem,
 };
@@ -276,15 +276,24 @@ async fn an_engine_behind_a_forwarded_socket_is_not_believed_its_folders() {
     let socket = fixture.folder.path().join("forwarded.sock");
     common::forward(&socket, Path::new(endpoint().strip_prefix("unix://").unwrap()));
     let forwarded = format!("unix://{}", socket.display());
-    let settings =
-        ServerSettings { endpoint: Some(forwarded.clone()), backup: None, networks: None };
+    // What cannot be proved to be this machine's is reached through a container of that
+    // engine, and no other way.
+    let helper = "127.0.0.1:1/no-such-image:1";
+    let settings = ServerSettings {
+        endpoint: Some(forwarded.clone()),
+        backup: Some(BackupSettings {
+            helper_image: Some(helper.into()),
+            ..BackupSettings::default()
+        }),
+        ..ServerSettings::default()
+    };
     fixture.context.home.write_server(&fixture.entry.server, &settings).unwrap();
     for outcome in [fixture.create().await.map(drop), fixture.prepare().await.map(drop)] {
         let error = outcome.unwrap_err();
         let text = error.to_string();
-        let wanted = format!("the volumes of {forwarded} are not on this machine: the process");
+        let wanted = format!("the engine at {forwarded} lacks the image `{helper}`");
         assert!(text.starts_with(&wanted), "{text}");
-        assert!(error.hint().unwrap().contains("its engine's own socket"));
+        assert!(error.hint().unwrap().contains("`helper-image`"));
     }
     assert_eq!(fixture.replicas().await, [1]);
 }

@@ -118,7 +118,7 @@ impl TestApp {
     pub fn simulated(room: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = Home::new(folder.path().join("home")).state();
-        let engine = engine::connect("simulated", &state, SERVER).unwrap();
+        let engine = engine::connect("simulated", Default::default(), &state, SERVER).unwrap();
         Self::new(folder, engine, "simulated", unique_stack(room), None)
     }
 
@@ -134,7 +134,7 @@ impl TestApp {
         let home = Home::new(folder.path().join("home"));
         let server = ServerName::new(SERVER).unwrap();
         let settings =
-            ServerSettings { endpoint: Some(endpoint.into()), backup: None, networks: None };
+            ServerSettings { endpoint: Some(endpoint.into()), ..ServerSettings::default() };
         home.write_server(&server, &settings).unwrap();
         let entry = AppEntry { name: AppName::new(stack.as_str()).unwrap(), server };
         let heard = Arc::new(Heard::default());

@@ -66,8 +66,8 @@ pub async fn real_engine() -> Option<Arc<dyn Engine>> {
 
 async fn try_real_engine() -> Result<Arc<dyn Engine>, String> {
     let unused = std::env::temp_dir();
-    let engine =
-        engine::connect(&endpoint(), &unused, "test").map_err(|error| error.to_string())?;
+    let engine = engine::connect(&endpoint(), Default::default(), &unused, "test")
+        .map_err(|error| error.to_string())?;
     engine.manager().await.map_err(|error| error.to_string())?;
     static IMAGE: OnceLock<Result<(), String>> = OnceLock::new();
     IMAGE.get_or_init(ensure_busybox).clone()?;
@@ -167,7 +167,9 @@ impl Drop for Cleanup {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let Ok(engine) = engine::connect(&endpoint, &std::env::temp_dir(), "test") else {
+                let Ok(engine) =
+                    engine::connect(&endpoint, Default::default(), &std::env::temp_dir(), "test")
+                else {
                     return;
                 };
                 remove_stack(engine.as_ref(), &stack).await;

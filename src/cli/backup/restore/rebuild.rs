@@ -139,7 +139,7 @@ impl PlaceArg {
         };
         let asks = self.endpoint.is_some() || backup.is_some();
         let endpoint = self.endpoint.clone();
-        Ok(asks.then_some(ServerSettings { endpoint, backup, networks: None }))
+        Ok(asks.then_some(ServerSettings { endpoint, backup, ..ServerSettings::default() }))
     }
 }
 
