@@ -25,7 +25,9 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 /// Commands between backticks, lines of a page's blocks of code and of examples in
 /// help.
 fn commands(text: &str) -> Vec<String> {
-    let joined = text.split("\\\n").map(str::trim_start).collect::<Vec<_>>().join("");
+    // In a text of the program's own the sign that continues a line is escaped.
+    let joined = text.replace("\\\\\n", "\\\n");
+    let joined = joined.split("\\\n").map(str::trim_start).collect::<Vec<_>>().join("");
     let mut found: Vec<String> = Vec::new();
     for (at, _) in joined.match_indices("`potluck ") {
         let rest = &joined[at + 1..];

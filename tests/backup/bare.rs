@@ -352,7 +352,7 @@ async fn a_rebuild_that_is_killed_is_finished_or_undone() {
     for (words, finishes) in
         [("store secrets", false), ("dump db.txt", false), ("start data stores", true)]
     {
-        lab.run_killed_at(&command, words);
+        lab.run_killed_at(&command, &[words]);
         good(&lab.run(&["app", "unlock", &lost.domain, "--yes", "--reason", "it was killed"]));
         refused(&lab.run(&command), 1, &["exists already", "app resume", "app abort"]);
         if finishes {

@@ -199,7 +199,7 @@ async fn what_a_killed_potluck_began_is_undone_with_its_data_or_finished_by_a_co
 async fn killed_on_the_way_back_it_is_brought_to_its_end_by_a_colleague() {
     let Some(world) = World::new("synapse-back", Disk::Shared).await else { return };
     let seen = world.write(&MESSAGES);
-    let strike = |words: &str| {
+    let strike = |words: &[&str]| {
         let killed = world.upgrade_killed_at(words, || {
             world.held();
             let lock = world.in_the_way("redactions");
@@ -207,7 +207,7 @@ async fn killed_on_the_way_back_it_is_brought_to_its_end_by_a_colleague() {
             world.kill_program();
             drop(lock);
         });
-        println!("killed at {words}: {killed}");
+        println!("killed at {words:?}: {killed}");
     };
     let is_back = |before: &BTreeSet<String>, told: &str| {
         assert_rows(before, &world.rows(), told);
@@ -216,13 +216,14 @@ async fn killed_on_the_way_back_it_is_brought_to_its_end_by_a_colleague() {
     };
     for words in [WAY_BACK[1], WAY_BACK[2]] {
         let before = world.rows();
-        strike(words);
+        // The backup before the upgrade speaks of the dump, too.
+        strike(&[BACK, words]);
         good(&world.colleague().takes_over("abort", || {}));
         is_back(&before, words);
     }
     // Its undoing is killed, again and again.
     let before = world.rows();
-    strike("restore the data from");
+    strike(&[BACK]);
     for words in WAY_BACK {
         let killed = world.colleague().killed_at("abort", words);
         println!("abort killed at {words}: {killed}");
@@ -231,7 +232,10 @@ async fn killed_on_the_way_back_it_is_brought_to_its_end_by_a_colleague() {
     is_back(&before, "abort");
 }
 
-/// What is said on the way back with data, in its order.
+/// What is said when the way back with data begins.
+const BACK: &str = "restore the data from";
+
+/// What is said on it, in its order.
 const WAY_BACK: [&str; 5] = [
     "stop services ...",
     "start data stores ...",

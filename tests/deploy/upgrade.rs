@@ -299,7 +299,7 @@ async fn killed_on_its_way_back_an_upgrade_is_undone_by_a_colleague() {
         assert_eq!(world.last()["outcome"], json!("aborted"), "{told}");
     };
     for words in [WAY_BACK[1], WAY_BACK[2]] {
-        let killed = world.lab.run_killed_at(&upgrade, words);
+        let killed = world.lab.run_killed_at(&upgrade, &[words]);
         let other = colleague(&world.lab, &world.domain);
         let aborted = other.run(&abort);
         assert_eq!(aborted.code, 0, "{words}: {killed}{aborted}");
@@ -312,10 +312,10 @@ async fn killed_on_its_way_back_an_upgrade_is_undone_by_a_colleague() {
         assert!(copied.unwrap().success());
     }
     // So are those who undo it, one after the other.
-    let mut told = world.lab.run_killed_at(&upgrade, "every: migrate sweep").to_string();
+    let mut told = world.lab.run_killed_at(&upgrade, &["every: migrate sweep"]).to_string();
     for words in WAY_BACK {
         let other = colleague(&world.lab, &world.domain);
-        told += &other.run_killed_at(&abort, words).to_string();
+        told += &other.run_killed_at(&abort, &[words]).to_string();
     }
     let other = colleague(&world.lab, &world.domain);
     let aborted = other.run(&abort);

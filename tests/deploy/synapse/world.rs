@@ -64,7 +64,7 @@ impl Colleague<'_> {
 
     /// The same, and is killed at these words.
     pub fn killed_at(&self, verb: &str, words: &str) -> Run {
-        self.lab.run_killed_at(&["app", verb, self.domain, "--yes", "-n"], words)
+        self.lab.run_killed_at(&["app", verb, self.domain, "--yes", "-n"], &[words])
     }
 }
 
@@ -133,8 +133,8 @@ impl World {
         self.lab.run_telling(&["app", "upgrade", &self.domain, NEW, "-n"], meanwhile)
     }
 
-    /// As [`World::upgrade`], killed as soon as it says these words.
-    pub fn upgrade_killed_at(&self, words: &str, meanwhile: impl FnOnce() + Send) -> Run {
+    /// As [`World::upgrade`], killed as soon as it said all of these words, in this order.
+    pub fn upgrade_killed_at(&self, words: &[&str], meanwhile: impl FnOnce() + Send) -> Run {
         std::thread::scope(|scope| {
             scope.spawn(meanwhile);
             self.lab.run_killed_at(&["app", "upgrade", &self.domain, NEW, "-n"], words)

@@ -134,14 +134,14 @@ impl Lab {
             .unwrap()
     }
 
-    /// Runs the program, and kills it as soon as it says these words on standard error; one
-    /// that comes to its end without them is a mistake of the test.
-    pub fn run_killed_at(&self, arguments: &[&str], words: &str) -> Run {
+    /// Runs the program, and kills it as soon as it said all of these words, in this order, on
+    /// standard error; one that comes to its end without them is a mistake of the test.
+    pub fn run_killed_at(&self, arguments: &[&str], words: &[&str]) -> Run {
         let mut child = self.spawn(arguments);
         let (mut said, mut found) = (Vec::new(), false);
         let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
         while std::io::BufRead::read_until(&mut lines, b'\n', &mut said).unwrap() > 0 {
-            if !found && String::from_utf8_lossy(&said).contains(words) {
+            if !found && in_order(&String::from_utf8_lossy(&said), words) {
                 found = true;
                 child.kill().unwrap();
             }
@@ -149,7 +149,7 @@ impl Lab {
         let mut output = child.wait_with_output().unwrap();
         output.stderr = said;
         let run = self.tidy(&output);
-        assert!(found, "{words:?} is not said: {run}");
+        assert!(found, "{words:?} are not said: {run}");
         assert_eq!(run.code, -1, "{run}");
         run
     }
@@ -312,4 +312,15 @@ pub fn when_stopped(pid: u32, meanwhile: impl FnOnce()) -> bool {
         rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     }
     is_stopped
+}
+
+fn in_order(said: &str, words: &[&str]) -> bool {
+    let mut rest = said;
+    words.iter().all(|words| match rest.split_once(words) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
 }
