@@ -414,7 +414,20 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// node has no such container, or has it no more.
     async fn container_report(&self, task: &str) -> Result<Option<ContainerReport>, Error>;
     /// Starts a program in a running container; see [`ExecSession`].
-    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error>;
+    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+        let id = self.create_exec(container, exec).await?;
+        self.start_exec(container, &id, exec).await
+    }
+    /// Makes a program ready in a running container, as one that [`Engine::start_exec`]
+    /// starts: two requests, between which this process may have been stopped for long.
+    async fn create_exec(&self, container: &str, exec: &Exec) -> Result<String, Error>;
+    /// Starts a program that was made ready.
+    async fn start_exec(
+        &self,
+        container: &str,
+        id: &str,
+        exec: &Exec,
+    ) -> Result<ExecSession, Error>;
     /// Whether a program that was started with [`Engine::exec`] still runs in a container,
     /// health checks and programs at a terminal aside; false where that container is gone.
     async fn has_programs(&self, container: &str) -> Result<bool, Error>;

@@ -222,13 +222,22 @@ impl Engine for Nodes {
         Ok(None)
     }
 
-    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+    async fn create_exec(&self, container: &str, exec: &Exec) -> Result<String, Error> {
         let engine = self.holder(container);
-        let session = engine.exec(container, exec).await?;
+        let id = engine.create_exec(container, exec).await?;
         if self.is_seen(container) {
-            self.keep(&session.id, &engine);
+            self.keep(&id, &engine);
         }
-        Ok(session)
+        Ok(id)
+    }
+
+    async fn start_exec(
+        &self,
+        container: &str,
+        id: &str,
+        exec: &Exec,
+    ) -> Result<ExecSession, Error> {
+        self.holder(container).start_exec(container, id, exec).await
     }
 
     async fn has_programs(&self, container: &str) -> Result<bool, Error> {

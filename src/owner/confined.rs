@@ -956,7 +956,7 @@ impl Engine for Confined {
         self.inner.container_report(task).await
     }
 
-    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+    async fn create_exec(&self, container: &str, exec: &Exec) -> Result<String, Error> {
         self.told_of(Kind::Container, container)?;
         self.may_change().await?;
         let service = self.seen().get(container).cloned().flatten();
@@ -964,9 +964,22 @@ impl Engine for Confined {
         if let (Some(fence), Some(service)) = (fence, service) {
             fence.starting(&service, container).await?;
         }
-        let session = self.inner.exec(container, exec).await?;
-        self.seen().insert(session.id.clone(), None);
-        Ok(session)
+        let id = self.inner.create_exec(container, exec).await?;
+        self.seen().insert(id.clone(), None);
+        Ok(id)
+    }
+
+    async fn start_exec(
+        &self,
+        container: &str,
+        id: &str,
+        exec: &Exec,
+    ) -> Result<ExecSession, Error> {
+        self.told_of(Kind::Container, id)?;
+        // No version guards this request: the colleague who took over may have run the
+        // program already.
+        self.may_change().await?;
+        self.inner.start_exec(container, id, exec).await
     }
 
     async fn has_programs(&self, container: &str) -> Result<bool, Error> {
@@ -1061,4 +1074,72 @@ impl Engine for Confined {
 
 fn owns(owned: &Owned, kind: Kind, there: Option<There>) -> bool {
     there.is_some_and(|there| owned.has(kind, &there.name, &there.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{
+        engine::simulated::Simulated,
+        home::{AppEntry, EnvFile, ServerName, lock_file::LockFile},
+    };
+
+    /// Of a lease that is lost after so many changes.
+    #[derive(Debug)]
+    struct LostAfter(AtomicUsize);
+
+    #[async_trait]
+    impl Fence for LostAfter {
+        async fn may_change(&self) -> Result<(), Error> {
+            let lost = |left: usize| left.checked_sub(1);
+            match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(Error::LeaseLost { stack: "t_example".into() }),
+            }
+        }
+
+        async fn starting(&self, _: &str, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_was_made_ready_is_not_started_once_the_lease_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = Arc::new(Simulated::open(None, folder.path().into()).unwrap());
+        let container =
+            api::TaskSpecContainerSpec { image: Some("x:1".into()), ..Default::default() };
+        let labels = HashMap::from([(STACK_LABEL.to_owned(), "t_example".to_owned())]);
+        let spec = api::ServiceSpec {
+            name: Some("t_example_web".into()),
+            labels: Some(labels),
+            task_template: Some(api::TaskSpec {
+                container_spec: Some(container),
+                placement: Some(Default::default()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        inner.create_service(spec, None).await.unwrap();
+        let mut found = None;
+        for _ in 0..20 {
+            found = found.or(inner.containers("t_example_web").await.unwrap().pop());
+        }
+        let container = found.expect("it runs").id;
+        let name = AppName::new("t.example").unwrap();
+        let entry = AppEntry { name, server: ServerName::new("here").unwrap() };
+        let env = EnvFile::parse("f", "TYPE=tiny\n").unwrap();
+        let exec = Exec { argv: vec!["true".into()], ..Exec::default() };
+        for (allowed, is_started) in [(0, false), (1, false), (2, true)] {
+            let claimant = Claimant::new(&entry, &env, &LockFile::default()).unwrap();
+            let confined = Confined::new(inner.clone(), claimant);
+            confined.seen().insert(container.clone(), None);
+            confined.fence(Some(Arc::new(LostAfter(allowed.into()))));
+            let started = confined.exec(&container, &exec).await;
+            let is_lost = matches!(started, Err(Error::LeaseLost { .. }));
+            assert_eq!((started.is_ok(), is_lost), (is_started, !is_started), "{allowed}");
+        }
+    }
 }

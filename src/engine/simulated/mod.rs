@@ -483,7 +483,20 @@ impl Engine for Simulated {
         .await
     }
 
-    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
+    async fn create_exec(&self, container: &str, _: &Exec) -> Result<String, Error> {
+        self.look(|state, _| {
+            state.container(container).map(|_| ()).ok_or_else(|| missing(container))
+        })
+        .await?;
+        Ok(format!("session{}", self.sessions.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    async fn start_exec(
+        &self,
+        container: &str,
+        id: &str,
+        exec: &Exec,
+    ) -> Result<ExecSession, Error> {
         let (rule, files) = self
             .alter(|state, script| {
                 let found = state.container(container).ok_or_else(|| missing(container))?;
@@ -491,9 +504,8 @@ impl Engine for Simulated {
                 Ok((rule, Files::new(&self.volumes, container, found.0, found.1)))
             })
             .await?;
-        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         Ok(exec::start(
-            format!("session{number}"),
+            id.to_owned(),
             ENDPOINT,
             self.store.server().unwrap_or(ENDPOINT),
             exec,

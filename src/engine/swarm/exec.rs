@@ -76,11 +76,11 @@ pub(super) async fn any_runs(engine: &SwarmEngine, container: &str) -> Result<bo
     Ok(false)
 }
 
-pub(super) async fn start(
+pub(super) async fn create(
     engine: &SwarmEngine,
     container: &str,
     exec: &Exec,
-) -> Result<ExecSession, Error> {
+) -> Result<String, Error> {
     let about = About::new(Verb::Run, Kind::Container, container);
     let config = ExecConfig {
         attach_stdin: Some(exec.stdin),
@@ -93,19 +93,24 @@ pub(super) async fn start(
         working_dir: exec.workdir.clone(),
         ..Default::default()
     };
-    let created = engine
-        .call(
-            about.clone(),
-            engine.docker.create_exec(checked(Kind::Container, container)?, config),
-        )
-        .await?;
+    let creating = engine.docker.create_exec(checked(Kind::Container, container)?, config);
+    Ok(engine.call(about, creating).await?.id)
+}
+
+pub(super) async fn start(
+    engine: &SwarmEngine,
+    container: &str,
+    id: &str,
+    exec: &Exec,
+) -> Result<ExecSession, Error> {
+    let about = About::new(Verb::Run, Kind::Container, container);
     let options = StartExecOptions {
         detach: false,
         tty: exec.terminal.is_some(),
         output_capacity: Some(READ_BUFFER),
     };
-    let started =
-        engine.call(about.clone(), engine.docker.start_exec(&created.id, Some(options))).await?;
+    let id = checked(Kind::Container, id)?;
+    let started = engine.call(about.clone(), engine.docker.start_exec(id, Some(options))).await?;
     let StartExecResults::Attached { output, input } = started else {
         return Err(Error::Refused {
             action: "run a program".to_owned(),
@@ -113,7 +118,7 @@ pub(super) async fn start(
         });
     };
     if let Some(size) = exec.terminal {
-        tokio::spawn(first_size(engine.docker.clone(), created.id.clone(), size));
+        tokio::spawn(first_size(engine.docker.clone(), id.to_owned(), size));
     }
 
     let framed = exec.terminal.is_none();
@@ -144,8 +149,8 @@ pub(super) async fn start(
         .boxed();
 
     let stdin: Option<Pin<Box<dyn AsyncWrite + Send>>> = exec.stdin.then_some(input);
-    let exit_code = exit_code(engine.docker.clone(), engine.endpoint.clone(), created.id.clone());
-    Ok(ExecSession { id: created.id, stdin, output, exit_code: exit_code.boxed() })
+    let exit_code = exit_code(engine.docker.clone(), engine.endpoint.clone(), id.to_owned());
+    Ok(ExecSession { id: id.to_owned(), stdin, output, exit_code: exit_code.boxed() })
 }
 
 /// Asks until the program has ended. Its outputs close a moment before

@@ -380,8 +380,17 @@ impl Engine for SwarmEngine {
         }
     }
 
-    async fn exec(&self, container: &str, exec: &Exec) -> Result<ExecSession, Error> {
-        exec::start(self, container, exec).await
+    async fn create_exec(&self, container: &str, exec: &Exec) -> Result<String, Error> {
+        exec::create(self, container, exec).await
+    }
+
+    async fn start_exec(
+        &self,
+        container: &str,
+        id: &str,
+        exec: &Exec,
+    ) -> Result<ExecSession, Error> {
+        exec::start(self, container, id, exec).await
     }
 
     async fn has_programs(&self, container: &str) -> Result<bool, Error> {
