@@ -56,6 +56,12 @@ upgrade() {
     cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 2
 }
 
+# Each kind of file in a repository, damaged in each way: no success is false.
+damage() {
+    export POTLUCK_DAMAGE_EVERY=1
+    cargo test --locked --test backup damaged::matrix -- --nocapture
+}
+
 # Nights of a fleet with faults by chance: each is said, and no success is false.
 week() {
     have restic || "$root/scripts/setup.sh" test || true
@@ -65,7 +71,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade week"
+names="generated fuzz crowded crash upgrade week damage"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

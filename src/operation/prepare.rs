@@ -326,7 +326,7 @@ fn missing(app: &App, live: &Live) -> Vec<Finding> {
 /// network of others, a config.
 ///
 /// # Errors
-/// [`Error::Unfit`] with all of it, and what the engine says.
+/// All of it, and what the engine says.
 pub(super) async fn require_others(app: &App) -> Result<(), Error> {
     let live = Live::read(&*app.engine, &app.stack).await?;
     let mut found = missing(app, &live);

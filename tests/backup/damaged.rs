@@ -2,6 +2,8 @@
 //! and with the real restic: whoever backs up or restores is told, in a few words and
 //! with what to type, and what can still be read is.
 
+mod matrix;
+
 use crate::support::{backup::Tmpfs, cli, common::skip};
 
 use std::{
