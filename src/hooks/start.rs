@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{App, Component, Context, Error, plugins::missing},
+    app::{App, Component, Context, Error, World, plugins::missing},
+    home::Grant,
     plugin::{Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings},
 };
 
@@ -106,6 +107,11 @@ pub(crate) async fn restart_broken(
     Ok(())
 }
 
+/// A plugin of a sealed app runs on this machine, which reaches everything.
+fn is_open(context: &Context, grant: &Grant) -> bool {
+    context.world == World::Open || !matches!(grant, Grant::Http(_))
+}
+
 fn surroundings(
     context: &Context,
     app: &App,
@@ -126,7 +132,7 @@ fn surroundings(
         },
         settings: app.variables.clone().into_iter().collect(),
         options: entry.options.clone(),
-        grants: entry.grants.iter().cloned().collect(),
+        grants: entry.grants.iter().filter(|grant| is_open(context, grant)).cloned().collect(),
         limits,
         services: Arc::new(AppServices::of(app)),
         secrets: Arc::new(AppSecrets::of(context, app)?),
