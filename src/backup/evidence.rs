@@ -167,10 +167,7 @@ pub(crate) fn last_result(home: &Home, app: &AppEntry) -> Result<Option<Recorded
 
 /// So many of the apps whose last drill is the longest ago, of those first that had none: over
 /// time, every app has its turn, also after failures.
-pub fn due(
-    mut apps: Vec<(AppEntry, Option<Timestamp>)>,
-    count: usize,
-) -> Vec<AppEntry> {
+pub fn due(mut apps: Vec<(AppEntry, Option<Timestamp>)>, count: usize) -> Vec<AppEntry> {
     apps.sort_by(|(a, a_last), (b, b_last)| {
         (a_last, &a.server, &a.name).cmp(&(b_last, &b.server, &b.name))
     });
@@ -256,7 +253,10 @@ mod tests {
                 let name = chosen.name.as_str()[..1].to_owned();
                 let at = start + std::time::Duration::from_secs(night * 86400);
                 turns.push(name.clone());
-                last.insert(["a", "b", "c", "d", "e"].into_iter().find(|it| *it == name).unwrap(), at);
+                last.insert(
+                    ["a", "b", "c", "d", "e"].into_iter().find(|it| *it == name).unwrap(),
+                    at,
+                );
             }
         }
         assert_eq!(turns.concat(), "abcdeabc");
@@ -282,7 +282,10 @@ mod tests {
             (seal(&other, &of("a.example")), Some("not a signer of the team")),
             (seal(&own, &of("b.example")), Some("it is of b.example on s")),
             (b"{".to_vec(), Some("cannot be read")),
-            (br#"{"format":2,"key":"","signature":"","evidence":""}"#.to_vec(), Some("format is 2")),
+            (
+                br#"{"format":2,"key":"","signature":"","evidence":""}"#.to_vec(),
+                Some("format is 2"),
+            ),
         ] {
             let filed = judge("f".into(), &stored, &app, &team);
             assert_eq!(filed.believed().is_some(), words.is_none(), "{filed:?}");

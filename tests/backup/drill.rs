@@ -3,7 +3,7 @@
 
 use crate::support::{
     cli::{Lab, Run},
-    common::{self, BUSYBOX, Cleanup, ports::ports, skip},
+    common::{self, BUSYBOX, Cleanup, ports, skip},
     hostile::guests,
     operator::{SLEEP, docker, domain, folder, good, refused},
 };
@@ -17,6 +17,7 @@ use std::{
 };
 
 use potluck::{home::StackName, plugin::BackupItem};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
 /// Takes a list of targets, tries to reach each, and fails if it did.
@@ -42,7 +43,7 @@ fn compose(resolver: &str, port: u16) -> String {
 services:
   web:
     image: {BUSYBOX}
-    command: ["nc", "-lk", "-p", "8080", "-e", "echo", "live"]
+    command: ["nc", "-ll", "-p", "8080", "-e", "echo", "live"]
     stop_grace_period: 0s
     volumes: ["content:/content"]
     secrets: [token]
@@ -239,9 +240,9 @@ async fn a_hostile_app_reaches_in_a_drill_nothing_of_what_it_reaches_live() {
     if common::real_engine().await.is_none() {
         return;
     }
-    let ports = ports();
-    let Some(outside) = Outside::new(ports) else { return };
-    let published = ports + 1;
+    let port = ports();
+    let Some(outside) = Outside::new(port) else { return };
+    let published = port + 1;
     let Some(live) = live("drilled", &outside.gateway, published).await else { return };
     let format = "{{range .NetworksAttachments}}{{range .Addresses}}{{.}} {{end}}{{end}}";
     let tasks = docker(&[
@@ -266,8 +267,7 @@ async fn a_hostile_app_reaches_in_a_drill_nothing_of_what_it_reaches_live() {
         ("tcp", format!("{other} {port}")),
         ("cap", "NET_ADMIN".to_owned()),
     ];
-    let mut list: String =
-        targets.iter().map(|(kind, what)| format!("{kind} {what}\n")).collect();
+    let mut list: String = targets.iter().map(|(kind, what)| format!("{kind} {what}\n")).collect();
     list.push_str(&format!("ask {probe}.example\n"));
 
     // Live, all of it is reached: so the attempts are good ones.
@@ -313,8 +313,12 @@ async fn a_hostile_app_reaches_in_a_drill_nothing_of_what_it_reaches_live() {
     ] {
         assert!(left_out.contains(words), "{words}: {left_out}");
     }
-    let steps: Vec<&str> =
-        evidence["steps"].as_array().unwrap().iter().map(|it| it["step"].as_str().unwrap()).collect();
+    let steps: Vec<&str> = evidence["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["step"].as_str().unwrap())
+        .collect();
     assert_eq!(steps, ["prepare", "secrets", "data", "services", "checks", "remove"]);
 
     // Were anything reached, the drill would have failed: what is in every container is.
@@ -338,17 +342,24 @@ async fn what_a_killed_drill_leaves_the_next_one_removes() {
     let Some(live) = live("drill-killed", "192.0.2.1", ports()).await else { return };
     let before = live.state();
     let service = format!("{}_db", live.drilled);
-    let killed = live.lab.run_telling(&["backup", "drill", &live.domain], |pid| {
-        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
-        loop {
+    let at_work = |signal: Signal| {
+        live.lab.run_telling(&["backup", "drill", &live.domain], |pid| {
+            let pid = Pid::from_raw(pid.cast_signed()).unwrap();
             let filter = format!("name={service}");
-            if !docker(&["service", "ls", "-q", "--filter", &filter]).is_empty() {
-                break rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            while docker(&["service", "ls", "-q", "--filter", &filter]).is_empty() {
+                // One that ended by itself is a mistake of the test.
+                test_kill_process(pid).unwrap();
             }
-            // One that ended by itself is a mistake of the test.
-            rustix::process::test_kill_process(pid).unwrap();
-        }
-    });
+            kill_process(pid, signal).unwrap();
+        })
+    };
+    // Told to end, it cleans up.
+    let ended = at_work(Signal::TERM);
+    assert_eq!(ended.code, 130, "{ended}");
+    assert_eq!(objects(&live.drilled), [""; 0]);
+    assert_eq!(live.evidence().len(), 0);
+
+    let killed = at_work(Signal::KILL);
     assert_eq!(killed.code, -1, "{killed}");
     assert_ne!(objects(&live.drilled), [""; 0]);
     assert_eq!(live.state(), before);

@@ -40,6 +40,18 @@ fn page(lab: &Lab, name: &str) -> PathBuf {
     lab.path("potluck/state/simulated/simulated/volumes").join(volume)
 }
 
+/// The volumes of a server, by their folders.
+fn volumes(lab: &Lab, server: &str) -> Vec<String> {
+    let folder = lab.path(&format!("potluck/state/simulated/{server}/volumes"));
+    let found = fs::read_dir(folder).unwrap();
+    let mut found: Vec<String> =
+        found.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    // What containers wrote beside them, the simulation keeps.
+    found.retain(|name| !name.starts_with('.'));
+    found.sort();
+    found
+}
+
 /// Bytes that do not compress.
 fn noise() -> Vec<u8> {
     let mut x = 88_172_645_463_325_252_u64;
@@ -88,19 +100,29 @@ fn drills_take_turns_and_a_bad_one_keeps_no_other_from_being_made() {
     let only = lab.run(&["backup", "drill", "never.example"]);
     assert_eq!(only.code, 1, "{only}");
 
+    // On another server, which has nothing of it before and after.
+    lab.write("potluck/servers/spare/server.yml", "endpoint: simulated\n");
+    let spare = lab.json(&["backup", "drill", "a.example", "--on", "spare", "--json"]);
+    assert_eq!((&spare[0]["ok"], &spare[0]["on"]), (&true.into(), &"spare".into()), "{spare}");
+    assert_eq!(volumes(&lab, "spare"), [""; 0]);
+    let unknown = lab.run(&["backup", "drill", "a.example", "--on", "nowhere"]);
+    assert_eq!(unknown.code, 1, "{unknown}");
+
     // The longest ago first, whatever came of it.
-    for expected in ["a.example", "b.example", "never.example", "a.example"] {
+    for expected in ["b.example", "never.example", "a.example", "b.example"] {
         let sampled = lab.run(&["backup", "drill", "--sample", "1"]);
         assert!(sampled.stdout.starts_with(expected), "{expected}: {sampled}");
     }
     let turns = ["a.example", "b.example", "never.example"].map(|name| evidence(&lab, name).len());
-    assert_eq!(turns, [3, 2, 3]);
-    assert!(!lab.path("potluck/servers/simulated").read_dir().unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().starts_with("drill-")
-    }));
+    assert_eq!(turns, [3, 3, 3]);
+    assert!(
+        !lab.path("potluck/servers/simulated")
+            .read_dir()
+            .unwrap()
+            .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with("drill-") })
+    );
     assert_eq!(fs::read(page(&lab, "a.example")).unwrap(), noise());
-    let left = fs::read_dir(lab.path("potluck/state/simulated/simulated/volumes")).unwrap();
-    assert_eq!(left.count(), 2);
+    assert_eq!(volumes(&lab, "simulated"), ["a_example_content", "b_example_content"]);
     for folder in ["rebuild", "memory", "deployed"] {
         let below = lab.path("potluck/state").join(folder).join("simulated");
         let left = fs::read_dir(below).map(|all| all.map(|it| it.unwrap().file_name()).collect());
@@ -177,8 +199,7 @@ fn a_backup_that_is_damaged_fails_its_drill() {
     let status = lab.run(&["backup", "status", "a.example"]);
     assert_eq!(status.code, 1, "{status}");
     assert!(status.stdout.contains("the last drill, "), "{status}");
-    let left = fs::read_dir(lab.path("potluck/state/simulated/simulated/volumes")).unwrap();
-    assert_eq!(left.count(), 1);
+    assert_eq!(volumes(&lab, "simulated"), ["a_example_content"]);
     assert_eq!(fs::read(page(&lab, "a.example")).unwrap(), noise());
 }
 

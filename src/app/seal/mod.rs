@@ -55,7 +55,7 @@ pub(crate) struct Sealed {
 pub(crate) fn seal(stack: Stack) -> Result<Sealed, Vec<String>> {
     let mut left_out = BTreeSet::new();
     let prefix = format!("{}_", stack.name);
-    for network in stack.external_networks.iter().chain(stack.networks.keys()) {
+    for network in &stack.external_networks {
         left_out.insert(format!("network {network}"));
     }
     let network = format!("{prefix}{NETWORK}");
@@ -238,7 +238,8 @@ impl One<'_> {
         self.tell(has(&it.hosts), "extra hosts");
         self.tell(has(&it.capability_add), "added capabilities");
         self.tell(it.sysctls.as_ref().is_some_and(|it| !it.is_empty()), "sysctls");
-        self.tell(it.privileges.is_some(), "privileges");
+        let privileges = it.privileges.unwrap_or_default();
+        self.tell(privileges != Default::default(), "privileges");
         let foreign = |name: Option<&String>| name.is_some_and(|it| self.foreign.contains(it));
         let secrets = it.secrets.into_iter().flatten();
         let secrets = secrets.filter(|it| !foreign(it.secret_name.as_ref())).collect();

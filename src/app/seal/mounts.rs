@@ -65,7 +65,8 @@ impl Mounts {
         let target = mount.target.clone().unwrap_or_default();
         match mount.typ {
             Some(api::MountType::TMPFS) => {
-                let mount = api::Mount { tmpfs_options: mount.tmpfs_options.clone(), ..bare(&mount) };
+                let mount =
+                    api::Mount { tmpfs_options: mount.tmpfs_options.clone(), ..bare(&mount) };
                 Ok(SealedMount { mount: Some(mount), left_out: None })
             }
             Some(api::MountType::VOLUME) if source.is_empty() => {
@@ -74,7 +75,8 @@ impl Mounts {
             Some(api::MountType::VOLUME) if self.own.iter().any(|it| it.name == source) => {
                 let options = mount.volume_options.as_ref();
                 let left_out = options.and_then(|it| it.driver_config.as_ref());
-                let left_out = left_out.map(|_| format!("{key}: the driver of the volume {source}"));
+                let left_out =
+                    left_out.map(|_| format!("{key}: the driver of the volume {source}"));
                 let options = api::MountVolumeOptions {
                     no_copy: options.and_then(|it| it.no_copy),
                     subpath: options.and_then(|it| it.subpath.clone()),

@@ -150,7 +150,10 @@ fn a_service_keeps_what_it_needs_on_its_own_and_nothing_else() {
 #[test]
 fn at_most_one_task_runs_and_what_rests_rests() {
     for (mode, expected) in [
-        (serde_json::json!({"Replicated": {"Replicas": 0}}), serde_json::json!({"Replicated": {"Replicas": 0}})),
+        (
+            serde_json::json!({"Replicated": {"Replicas": 0}}),
+            serde_json::json!({"Replicated": {"Replicas": 0}}),
+        ),
         (serde_json::json!({"Replicated": {}}), serde_json::json!({"Replicated": {"Replicas": 1}})),
         (serde_json::json!({"Global": {}}), serde_json::json!({"Replicated": {"Replicas": 1}})),
         (
@@ -168,14 +171,24 @@ fn a_mount_is_its_own_volume_or_an_empty_one() {
     let empty = "w_drill-empty-0";
     for (mounted, source, volumes, words) in [
         (mount("volume", "w_data"), Some("w_data"), 1, None),
-        (mount("volume", "shared"), Some(empty), 2, Some("app: the volume shared of others (empty instead)")),
+        (
+            mount("volume", "shared"),
+            Some(empty),
+            2,
+            Some("app: the volume shared of others (empty instead)"),
+        ),
         (
             mount("volume", "other_app_data"),
             Some(empty),
             2,
             Some("app: the volume other_app_data of others (empty instead)"),
         ),
-        (mount("bind", "/srv/media"), Some(empty), 2, Some("app: the host's /srv/media (empty instead)")),
+        (
+            mount("bind", "/srv/media"),
+            Some(empty),
+            2,
+            Some("app: the host's /srv/media (empty instead)"),
+        ),
         (mount("bind", "/etc/localtime"), None, 1, Some("app: the host's /etc/localtime")),
     ] {
         let (spec, left_out, stack) = sealed(with_mount(mounted.clone()));

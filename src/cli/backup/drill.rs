@@ -151,8 +151,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 fn chosen(args: &Args, home: &Home) -> Result<Vec<AppEntry>, Failure> {
     let all = args.all || args.sample.is_some();
-    let wanted =
-        super::AppsArg { apps: args.apps.clone(), all, server: args.server.clone() };
+    let wanted = super::AppsArg { apps: args.apps.clone(), all, server: args.server.clone() };
     let mut apps = wanted.chosen(home)?;
     if !all {
         return Ok(apps);

@@ -160,6 +160,7 @@ pub async fn drill(
     // What it is called meanwhile is gone by now.
     let next = error.as_ref().and_then(Hint::hint).map(|hint| one_line(&hint));
     let next = next.filter(|hint| !hint.contains(scratch.name.as_str()));
+    let checks = checks(&facts, &watch);
     let evidence = Evidence {
         potluck: env!("CARGO_PKG_VERSION").to_owned(),
         app: source.name.to_string(),
@@ -170,11 +171,11 @@ pub async fn drill(
         ended: Timestamp::now(),
         ok: error.is_none(),
         error: error.as_ref().map(|error| one_line(&error.to_string())),
-        set: facts.set.take(),
+        set: facts.set,
         taken: facts.taken,
-        recipe: facts.recipe.take(),
-        version: facts.version.take(),
-        checks: checks(&facts, &watch),
+        recipe: facts.recipe,
+        version: facts.version,
+        checks,
         items: facts.items.iter().map(restored).collect(),
         steps: watch.steps,
         left_out: facts.left_out,
@@ -300,9 +301,9 @@ async fn sweep(context: &Context, guard: &AppGuard, source: &AppEntry) -> Result
         let journal = Journal::go_on(&engine, lease, kept);
         undo(context, guard, &engine, journal).await?;
         let app = &source.name;
-        context.progress.warn(format!(
-            "{app}: removed what an earlier drill left, which was killed ({by})"
-        ));
+        context
+            .progress
+            .warn(format!("{app}: removed what an earlier drill left, which was killed ({by})"));
         Ok(())
     })
     .await
@@ -315,8 +316,7 @@ mod tests {
     #[test]
     fn each_app_is_drilled_under_a_name_that_nothing_else_has() {
         let of = |name: &str, server: &str| {
-            let source =
-                AppEntry { name: name.parse().unwrap(), server: server.parse().unwrap() };
+            let source = AppEntry { name: name.parse().unwrap(), server: server.parse().unwrap() };
             scratch(&source, &"there".parse().unwrap()).unwrap()
         };
         let one = of("wiki.example.org", "here");
