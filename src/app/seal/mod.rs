@@ -197,7 +197,7 @@ impl One<'_> {
 
     fn task(&mut self, task: api::TaskSpec) -> api::TaskSpec {
         if task.plugin_spec.is_some() || task.network_attachment_spec.is_some() {
-            self.refused.push(format!("`{}` is no container but a part of the engine", self.key));
+            self.refused.push(format!("`{}` runs inside the engine, not in a container", self.key));
         }
         self.tell(task.log_driver.is_some(), "the log driver");
         let mut aliases: Vec<String> = vec![self.key.to_owned()];

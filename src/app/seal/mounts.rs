@@ -96,11 +96,11 @@ impl Mounts {
             Some(api::MountType::BIND) => {
                 let path = normal(&source);
                 let is = |known: &&str| path == **known || path.starts_with(&format!("{known}/"));
-                if CLOCK.iter().any(|known| is(known)) {
+                if CLOCK.iter().any(is) {
                     let left_out = Some(format!("{key}: the host's {path}"));
                     return Ok(SealedMount { mount: None, left_out });
                 }
-                if path == "/" || path.ends_with(".sock") || SYSTEM.iter().any(|known| is(known)) {
+                if path == "/" || path.ends_with(".sock") || SYSTEM.iter().any(is) {
                     return Err(format!("`{key}` mounts {path} of the host at {target}"));
                 }
                 let left_out = format!("{key}: the host's {path} (empty instead)");
