@@ -130,6 +130,9 @@ pub enum Error {
     Unfinished(Box<Unfinished>),
     #[error("`{name}` cannot be read: {reason}")]
     BadJournal { name: String, reason: String },
+    /// A drill would show nothing without what it may not have.
+    #[error("{app} cannot be sealed off: {}", .reasons.join("; "))]
+    NotSealed { app: String, reasons: Vec<String> },
     /// No backup set can be taken before an upgrade.
     #[error("no backup was taken, so {app} is not upgraded and nothing was changed: {reason}")]
     NoSafety { app: String, reason: String, hint: Option<String> },
@@ -546,6 +549,11 @@ impl Hint for Error {
                 Some(format!("`potluck app resume {app}` finishes it"))
             }
             Error::Undoing { app, .. } => Some(format!("`potluck app abort {app}` undoes it")),
+            Error::NotSealed { .. } => Some(
+                "a drill has nothing of the host; restore this app by hand on another server to \
+                 see that its backup is good (`potluck backup restore --to-server`)"
+                    .into(),
+            ),
             Error::OtherGoal { app, .. } => Some(format!(
                 "get the settings and the recipe that it was begun with (`git pull` in the folder \
                  of the one who began it), or undo it with `potluck app abort {app}`"

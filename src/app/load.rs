@@ -21,7 +21,7 @@ use crate::{
     secrets,
 };
 
-use super::{App, Context, Error, checks, plugins::Plugins};
+use super::{App, Context, Error, World, checks, plugins::Plugins, seal};
 
 /// Loads an app: settings, recipe, compose files, engine.
 ///
@@ -67,6 +67,12 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
             Ok((stack, warnings, lint(&config, &name, &checkout, &variables, &sample)))
         })?;
     disown_foreign_volumes(&mut stack);
+    let mut left_out = Vec::new();
+    if context.world == World::Sealed {
+        let sealed = seal::seal(stack)
+            .map_err(|reasons| Error::NotSealed { app: entry.name.to_string(), reasons })?;
+        (stack, left_out) = (sealed.stack, sealed.left_out.into_iter().collect());
+    }
     let rivals = env.rival_recipes();
     warnings.extend(rivals.map(|message| Warning { message, position: None }));
     let mut app = App {
@@ -79,6 +85,7 @@ pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Res
         sources,
         variables,
         stack: Arc::new(stack),
+        left_out,
         warnings,
         findings,
         plugins: Plugins::default(),

@@ -17,6 +17,7 @@ pub mod reach;
 pub(crate) mod reaching;
 pub(crate) mod replay;
 mod scale;
+mod seal;
 pub(crate) mod survey;
 pub(crate) mod takeover;
 pub(crate) mod version;
@@ -76,6 +77,19 @@ pub struct Context {
     pub identity: Option<PathBuf>,
     /// The versions of recipes that were read already.
     pub checkouts: Checkouts,
+    /// What apps may reach that are loaded.
+    pub world: World,
+}
+
+/// What the apps of a context may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum World {
+    /// What their recipes say.
+    #[default]
+    Open,
+    /// Nothing beside their own data: each app is sealed as it is loaded, and its plugins
+    /// have no `http` grants.
+    Sealed,
 }
 
 impl Context {
@@ -96,7 +110,13 @@ impl Context {
             lock_wait: self.lock_wait,
             identity: self.identity.clone(),
             checkouts: Checkouts::default(),
+            world: self.world,
         })
+    }
+
+    /// The same, in which apps reach nothing.
+    pub(crate) fn sealed(self) -> Self {
+        Context { world: World::Sealed, ..self }
     }
 }
 
@@ -140,6 +160,8 @@ pub struct App {
     /// What `${NAME}` stands for in them: settings, `abra.sh`, `STACK_NAME`.
     pub variables: BTreeMap<String, String>,
     pub stack: Arc<Stack>,
+    /// What was taken from the stack, of an app that is sealed.
+    pub left_out: Vec<String>,
     pub warnings: Vec<Warning>,
     /// What lint says of these files with these settings.
     pub findings: Vec<Finding>,

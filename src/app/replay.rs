@@ -44,6 +44,7 @@ pub(crate) fn replay(
         findings: Vec::new(),
         plugins: Plugins::default(),
         engine,
+        left_out: Vec::new(),
         replays: Some(Box::new(release)),
     })
 }

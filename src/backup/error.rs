@@ -253,6 +253,10 @@ pub enum Error {
     #[error("the data is restored, but {count} of the app's own checks failed: {names}", count = .failed.len(), names = .failed.join(", "))]
     Verify { failed: Vec<String> },
 
+    /// A drill was killed before it removed what it made.
+    #[error("an earlier drill of {app} was killed, and what it made is on the server")]
+    DrillLeft { app: String },
+
     /// A restore failed after it had changed a part of the app's data.
     #[error("{}\nthe data is half restored, so {} stays stopped", laid_out(.source), line(&.services.join(", ")))]
     LeftStopped {
@@ -379,6 +383,9 @@ impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Obstacle(obstacle) => obstacle.hint(),
+            Error::DrillLeft { app } => {
+                Some(format!("`potluck backup drill {app}` removes it, and begins anew"))
+            }
             Error::Home(e) => e.hint(),
             Error::Engine(e) => e.hint(),
             Error::Plugin(e) => e.hint(),

@@ -11,6 +11,7 @@
 
 pub(crate) mod check;
 mod error;
+pub mod evidence;
 pub(crate) mod holds;
 pub(crate) mod known;
 pub(crate) mod look;
@@ -36,6 +37,7 @@ pub use holds::{hold, release};
 pub use look::{Shown, ShownItem, download, ls, show};
 pub use options::Options;
 pub use prune::{PruneReport, prune};
+pub(crate) use recent::shown;
 pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
 pub use set::manifest::Manifest;

@@ -23,7 +23,7 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    app::Context,
+    app::{Context, World},
     engine::{self, Engine, docker_config::DockerConfig},
     home::{AppEntry, AppGuard, Home, ServerName},
     operation,
@@ -227,6 +227,7 @@ impl Session {
             lock_wait: Duration::ZERO,
             identity: identity_path(),
             checkouts: Checkouts::default(),
+            world: World::Open,
         };
         Ok(Operating { context, renderer })
     }

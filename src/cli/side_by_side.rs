@@ -7,7 +7,7 @@ use super::failure::Failure;
 use crate::{
     app::{Consent, Downgrade, Takeover, Wish},
     home::{AppEntry, Home, ServerName},
-    progress::{Event, Sink},
+    progress::{Event, Level, Sink},
     rollout::Plan,
 };
 
@@ -103,6 +103,27 @@ impl Sink for Named {
             }
             Event::Warning { message } => Event::Warning { message: of(message) },
         });
+    }
+}
+
+/// Passes on what goes wrong; at a terminal also what is being done, but no list of what was.
+pub struct Quiet {
+    pub sink: Arc<dyn Sink>,
+    /// Also what is being done.
+    pub all: bool,
+}
+
+impl Sink for Quiet {
+    fn event(&self, event: Event) {
+        let shown = match &event {
+            Event::Warning { .. } => true,
+            Event::Hook { level, .. } => *level >= Level::Warn,
+            Event::Step { .. } => self.all,
+            _ => false,
+        };
+        if shown {
+            self.sink.event(event);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod env_file;
 pub mod error;
+mod evidence;
 mod folder;
 pub mod grant;
 mod held;

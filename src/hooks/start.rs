@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{App, Component, Context, Error, plugins::missing},
+    app::{App, Component, Context, Error, World, plugins::missing},
+    home::Grant,
     plugin::{Facts, Hooks, Limits, Machine, Plugin, Role, Surroundings},
 };
 
@@ -106,6 +107,11 @@ pub(crate) async fn restart_broken(
     Ok(())
 }
 
+/// A plugin of a sealed app runs on this machine, which reaches everything.
+fn is_open(world: World, grant: &Grant) -> bool {
+    world == World::Open || !matches!(grant, Grant::Http(_))
+}
+
 fn surroundings(
     context: &Context,
     app: &App,
@@ -126,7 +132,12 @@ fn surroundings(
         },
         settings: app.variables.clone().into_iter().collect(),
         options: entry.options.clone(),
-        grants: entry.grants.iter().cloned().collect(),
+        grants: entry
+            .grants
+            .iter()
+            .filter(|grant| is_open(context.world, grant))
+            .cloned()
+            .collect(),
         limits,
         services: Arc::new(AppServices::of(app)),
         secrets: Arc::new(AppSecrets::of(context, app)?),
@@ -135,4 +146,20 @@ fn surroundings(
         progress: Arc::clone(&context.progress),
         outside: Arc::new(Machine),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_of_a_sealed_app_sends_no_requests() {
+        for (grant, sealed) in
+            [("exec: db", true), ("secret: x", true), ("http: https://live.example.org", false)]
+        {
+            let grant: Grant = grant.parse().unwrap();
+            assert!(is_open(World::Open, &grant), "{grant}");
+            assert_eq!(is_open(World::Sealed, &grant), sealed, "{grant}");
+        }
+    }
 }

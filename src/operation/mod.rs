@@ -56,7 +56,9 @@ pub use forget::{ForgetReport, Removing, forget, remove_set};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use nightly::{Patience, back_up_one, recorded};
 pub use options::{DeployOptions, DeployReport, Upgrade};
-pub use rebuild::{NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom};
+pub use rebuild::{
+    DrillPlan, Drilled, NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom, drill, plan_drill,
+};
 pub use restart::{RestartReport, restart_services};
 pub use restore::{Part, Restore, RestorePlan, RestoreReport, prepare_restore, prepare_restore_of};
 pub use restores::DataBack;

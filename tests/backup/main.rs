@@ -4,6 +4,8 @@ mod app;
 mod bare;
 mod care;
 mod damaged;
+mod drill;
+mod drill_simulated;
 mod elsewhere;
 mod nightly;
 mod part;

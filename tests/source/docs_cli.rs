@@ -12,6 +12,7 @@ const GRANT: (&str, &str) = ("cli/grants.rs", "GrantRow");
 const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
 const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
 const RELEASE: (&str, &str) = ("operation/rollback.rs", "ReleaseRow");
+const DRILL_PLAN: (&str, &str) = ("operation/rebuild/drill.rs", "DrillPlan");
 const REACHED: (&str, &str) = ("rollout/state/reached.rs", "Reached");
 
 /// Each command with a value of its own.
@@ -76,6 +77,19 @@ const COMMANDS: &[(&str, Types)] = &[
         &[("operation/backup.rs", "SetReport"), ("operation/backup.rs", "ItemReport")],
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
+    (
+        "backup drill",
+        &[("cli/backup/drill.rs", "Row"), ("cli/backup/drill.rs", "Planned"), DRILL_PLAN],
+    ),
+    (
+        "backup evidence",
+        &[
+            ("backup/evidence.rs", "Filed"),
+            ("backup/evidence.rs", "Evidence"),
+            ("backup/evidence.rs", "Restored"),
+            ("backup/evidence.rs", "StepTime"),
+        ],
+    ),
     (
         "backup restore",
         &[

@@ -1,5 +1,5 @@
-//! Whether what is taken is also cared for: retention, prune and check, each by its own last
-//! result and age. A night of good backups says nothing of them.
+//! Whether what is taken is also cared for: retention, prune, check and drill, each by its own
+//! last result and age. A night of good backups says nothing of them.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     backup::{
+        evidence::last_result,
         recent::shown,
         results::{Recorded, Subject, read},
     },
@@ -19,25 +20,29 @@ use crate::{
 
 /// How long the last success may be ago: a week, and a day for a run that comes late.
 const MAX_AGE: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+/// The same of a drill, of which each night takes a few apps only.
+const DRILL_AGE: Duration = Duration::from_secs(92 * 24 * 60 * 60);
 
 /// One kind of care, and how it went last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Care {
-    /// `retention`, `prune` or `check`.
+    /// `retention`, `prune`, `check` or `drill`.
     pub code: &'static str,
     /// The last result, or why it cannot be read.
     pub recorded: Result<Option<Recorded>, String>,
     /// Whether it is missed where it never happened, or long ago.
     pub expected: bool,
+    /// How long the last success may be ago.
+    pub max_age: Duration,
     /// What to type.
     pub next: String,
 }
 
 /// How an app's backups are cared for. `has_rules` tells whether its server's settings say
-/// which backups to keep.
-pub fn care(home: &Home, app: &AppEntry, has_rules: bool) -> Vec<Care> {
+/// which backups to keep; `drills` whether any app of the folder was ever drilled.
+pub fn care(home: &Home, app: &AppEntry, has_rules: bool, drills: bool) -> Vec<Care> {
     let (name, server) = (&app.name, &app.server);
-    [
+    let mut all: Vec<Care> = [
         (
             "retention",
             Subject::Retention(app),
@@ -51,17 +56,25 @@ pub fn care(home: &Home, app: &AppEntry, has_rules: bool) -> Vec<Care> {
     .into_iter()
     .map(|(code, subject, expected, next)| {
         let recorded = read(home, subject).map_err(|error| error.to_string());
-        Care { code, recorded, expected, next }
+        Care { code, recorded, expected, max_age: MAX_AGE, next }
     })
-    .collect()
+    .collect();
+    all.push(Care {
+        code: "drill",
+        recorded: last_result(home, app).map_err(|error| error.to_string()),
+        expected: drills,
+        max_age: DRILL_AGE,
+        next: format!("`potluck backup drill {name}`"),
+    });
+    all
 }
 
 /// What is to be said of it. `oldest` is the age of the oldest backup: what is missing is
 /// missed only once there was time for it.
 pub(super) fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp) -> Vec<Finding> {
     let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    let had_time = oldest.is_some_and(|oldest| oldest > MAX_AGE);
-    let judged = |Care { code, recorded, expected, next }: Care| {
+    let judged = |Care { code, recorded, expected, max_age, next }: Care| {
+        let had_time = oldest.is_some_and(|oldest| oldest > max_age);
         let (severity, message) = match recorded {
             Err(error) => {
                 (Severity::Warning, format!("the result of its {code} cannot be read: {error}"))
@@ -74,7 +87,7 @@ pub(super) fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp
             _ if !expected => return None,
             Ok(Some(last)) => {
                 let ago = ago(last.last_ok.unwrap_or(last.at));
-                if ago <= MAX_AGE {
+                if ago <= max_age {
                     return None;
                 }
                 (Severity::Warning, format!("the last {code} was {} ago", shown(ago)))
@@ -127,7 +140,8 @@ mod tests {
                 Some((Warning, "the result of its check cannot be read: no")),
             ),
         ] {
-            let care = Care { code: "check", recorded, expected, next: "type it".into() };
+            let next = "type it".to_owned();
+            let care = Care { code: "check", recorded, expected, max_age: MAX_AGE, next };
             let found = findings(vec![care.clone()], Some(days(oldest)), now);
             let found = found.first().map(|found| (found.severity, found.message.as_str()));
             assert_eq!(found, said, "{care:?}");

@@ -114,6 +114,13 @@ pub struct Label<'a> {
     pub tags: &'a [String],
 }
 
+/// Whether restored files are read again and compared with the digests in the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reread {
+    Yes,
+    No,
+}
+
 impl Restic {
     /// Finds restic and asks for its version.
     ///
@@ -354,7 +361,7 @@ impl Restic {
 
     /// Restores a whole snapshot into a view.
     pub async fn restore(&self, snapshot: &str, view: View) -> Result<(), Error> {
-        self.restore_paths(snapshot, view, &[]).await
+        self.restore_paths(snapshot, view, &[], Reread::No).await
     }
 
     /// Restores these paths of a snapshot, or all of it where none is named.
@@ -363,10 +370,14 @@ impl Restic {
         snapshot: &str,
         view: View,
         paths: &[String],
+        reread: Reread,
     ) -> Result<(), Error> {
         let action = format!("restore the volume `{}`", view.volume());
         let mut arguments: Vec<OsString> = vec!["restore".into()];
         arguments.extend(self.lock_free());
+        if reread == Reread::Yes {
+            arguments.push("--verify".into());
+        }
         for path in paths {
             arguments.extend(["--include".into(), format!("/{}", literal(path)).into()]);
         }

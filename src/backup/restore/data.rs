@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::put_back::put_back;
 use crate::{
-    app::{App, Context},
+    app::{App, Context, World},
     backup::{
         error::Error,
         options::Meter,
-        restic::Restic,
+        restic::{Reread, Restic},
         set::{
             SetId,
             manifest::{Item, VolumeFacts},
@@ -80,7 +80,11 @@ impl Restoring<'_> {
             if let Some(snapshot) = &item.snapshot {
                 // Of a part, only what takes a place.
                 let paths = if self.part { facts.paths.as_slice() } else { &[] };
-                self.restic.restore_paths(snapshot, beside.view()?, paths).await?;
+                let reread = match self.context.world {
+                    World::Sealed => Reread::Yes,
+                    World::Open => Reread::No,
+                };
+                self.restic.restore_paths(snapshot, beside.view()?, paths, reread).await?;
             }
             staged.push((seat, beside, facts.clone()));
             meter.done(format!("{} bytes", item.bytes));

@@ -12,7 +12,7 @@ use crate::home::Fingerprint;
 /// The form that is written: signed, with the tree of each item. Form 1 has neither.
 pub(crate) const FORMAT: u32 = 2;
 /// Precedes what is signed, so that a signature is good for nothing else.
-const DOMAIN: &[u8] = b"potluck backup manifest 2\n";
+pub(super) const DOMAIN: &[u8] = b"potluck backup manifest 2\n";
 
 /// A manifest and its signature, as they are stored.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,11 +43,6 @@ pub(crate) enum Signature {
     Wrong,
 }
 
-/// What is signed of a manifest's text.
-pub(super) fn signed(text: &str) -> Vec<u8> {
-    [DOMAIN, text.as_bytes()].concat()
-}
-
 /// Takes the manifest's text out of what is stored, and says who signed it.
 ///
 /// # Errors
@@ -69,15 +64,19 @@ pub(crate) fn unseal(stored: &[u8]) -> Result<(Vec<u8>, Signature), String> {
         }
     }
     let envelope: Envelope = serde_json::from_slice(stored).map_err(|e| e.to_string())?;
-    let (Ok(key), Ok(signature)) = (hex::decode(&envelope.key), hex::decode(&envelope.signature))
-    else {
-        return Ok((envelope.manifest.into_bytes(), Signature::Wrong));
+    let text = envelope.manifest.into_bytes();
+    let signature = signer_of(DOMAIN, &envelope.key, &envelope.signature, &text);
+    Ok((text, signature))
+}
+
+/// Who signed a text of a kind, by the key and the signature in hex.
+pub(crate) fn signer_of(kind: &[u8], key: &str, signature: &str, text: &[u8]) -> Signature {
+    let (Ok(key), Ok(signature)) = (hex::decode(key), hex::decode(signature)) else {
+        return Signature::Wrong;
     };
-    let is_good =
-        UnparsedPublicKey::new(&ED25519, &key).verify(&signed(&envelope.manifest), &signature);
-    let signature = match is_good {
+    let signed = [kind, text].concat();
+    match UnparsedPublicKey::new(&ED25519, &key).verify(&signed, &signature) {
         Ok(()) => Signature::By(Fingerprint::of(&key)),
         Err(_) => Signature::Wrong,
-    };
-    Ok((envelope.manifest.into_bytes(), signature))
+    }
 }

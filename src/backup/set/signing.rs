@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     manifest::Manifest,
-    signed::{Envelope, FORMAT, signed},
+    signed::{DOMAIN, Envelope, FORMAT},
 };
 use crate::{
     app::Context,
@@ -81,20 +81,22 @@ impl Signing {
         self.pair.public_key().as_ref()
     }
 
-    fn fingerprint(&self) -> Fingerprint {
+    pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.key())
+    }
+
+    /// The public key and the signature of a text of a kind, in hex.
+    pub fn sign(&self, kind: &[u8], text: &str) -> (String, String) {
+        let signature = self.pair.sign(&[kind, text.as_bytes()].concat());
+        (hex::encode(self.key()), hex::encode(signature))
     }
 
     /// The manifest as it is stored.
     pub fn seal(&self, manifest: &Manifest) -> Vec<u8> {
         let text = serde_json::to_string_pretty(manifest)
             .expect("a manifest is plain data: no maps with odd keys, nothing that can fail");
-        let envelope = Envelope {
-            format: FORMAT,
-            key: hex::encode(self.key()),
-            signature: hex::encode(self.pair.sign(&signed(&text))),
-            manifest: text,
-        };
+        let (key, signature) = self.sign(DOMAIN, &text);
+        let envelope = Envelope { format: FORMAT, key, signature, manifest: text };
         let mut json = serde_json::to_vec_pretty(&envelope).expect("plain data");
         json.push(b'\n');
         json

@@ -4,6 +4,8 @@ mod at;
 mod check;
 mod create;
 mod download;
+mod drill;
+mod evidence;
 mod forget;
 mod hold;
 mod ls;
@@ -47,7 +49,8 @@ Examples:
   potluck backup status
   potluck backup schedule install '30 3 * * *'
   potluck backup forget --all
-  potluck backup check --read-data 30"
+  potluck backup check --read-data 30
+  potluck backup drill --sample 2"
 )]
 pub enum Command {
     Create(create::Args),
@@ -70,6 +73,8 @@ pub enum Command {
     Prune(prune::Args),
     Check(check::Args),
     Stats(stats::Args),
+    Drill(drill::Args),
+    Evidence(evidence::Args),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -89,6 +94,8 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Prune(args) => prune::run(args, session),
         Command::Check(args) => check::run(args, session),
         Command::Stats(args) => stats::run(args, session),
+        Command::Drill(args) => drill::run(args, session),
+        Command::Evidence(args) => evidence::run(args, session),
     }
 }
 

@@ -23,14 +23,13 @@ use crate::{
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, operator, wait_cancelling},
-        side_by_side::{Named, Selection, Unasked, matches, of_app, select},
+        side_by_side::{Named, Quiet, Selection, Unasked, matches, of_app, select},
     },
     home::{
         AppEntry, Home, NightlySettings, ServerName,
         write::{Existing, Readers, write_whole},
     },
     operation::{self, Patience},
-    progress::{Event, Level, Sink},
 };
 
 /// For a monitor, once the run was told to end.
@@ -339,26 +338,6 @@ impl<'a> Told<'a> {
             let subject = format!("potluck on {}: {said}", operator().host);
             let failed = notify::tell(notify, &subject, text, &self.options.environment).await;
             self.warnings.extend(failed);
-        }
-    }
-}
-
-/// Passes on what goes wrong; at a terminal also what is being done, but no list of what was.
-struct Quiet {
-    sink: Arc<dyn Sink>,
-    all: bool,
-}
-
-impl Sink for Quiet {
-    fn event(&self, event: Event) {
-        let shown = match &event {
-            Event::Warning { .. } => true,
-            Event::Hook { level, .. } => *level >= Level::Warn,
-            Event::Step { .. } => self.all,
-            _ => false,
-        };
-        if shown {
-            self.sink.event(event);
         }
     }
 }

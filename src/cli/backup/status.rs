@@ -119,6 +119,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let has_rules = |server: &&&ServerName| home.backup(server).is_ok_and(|it| it.keep.is_some());
     let ruled: BTreeSet<&ServerName> = kept.keys().filter(has_rules).copied().collect();
     let now = Timestamp::now();
+    let drills = home.has_evidence()?;
     let mut verdicts: Vec<Verdict> = apps
         .iter()
         .map(|app| {
@@ -129,7 +130,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 record: Record::read(&home, app).map_err(|error| error.to_string()),
                 sets: kept.as_ref().map(|kept| kept.of(app)).map_err(Clone::clone),
                 unreadable: kept.as_ref().ok().and_then(Kept::unreadable),
-                care: care(&home, app, ruled.contains(&app.server)),
+                care: care(&home, app, ruled.contains(&app.server), drills),
                 max_age,
                 now,
             })

@@ -9,8 +9,12 @@
 //! stores with their dumps, the rest, the app's own checks. There is no point of no return,
 //! because nothing was there before: until it ended, it can be aborted (`undo.rs`), which
 //! removes all that was made.
+//!
+//! A drill (`drill.rs`) is a rebuild under a name of its own, sealed off, that never takes a
+//! place in the folder and always ends in being undone.
 
 mod aside;
+mod drill;
 mod place;
 mod plan;
 mod prepare;
@@ -18,7 +22,9 @@ mod rename;
 mod run;
 mod secrets;
 mod undo;
+mod watch;
 
+pub use drill::{DrillPlan, Drilled, drill, plan_drill};
 pub use plan::{NewApp, RebuildPlan, RebuildReport, RecipeFrom};
 pub use prepare::Rebuild;
 

@@ -11,6 +11,7 @@ use crate::{
     app::{self, App, Context},
     backup::{
         Error, Manifest, Options, Which, options::unless_cancelled, restore::obstacle::Obstacle,
+        set::manifest::Item,
     },
     engine::{Kind, Scope},
     home::{AppGuard, Fingerprint, Home, Signer},
@@ -34,6 +35,10 @@ pub struct Rebuild {
     pub(super) made: Vec<(MadeKind, String)>,
     /// The maker of the set, whom the folder does not know.
     pub(super) signer: Option<(Fingerprint, Signer)>,
+    /// What the set holds.
+    pub(super) items: Vec<Item>,
+    /// What was taken from the app's stack, if it is sealed.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Rebuild {
@@ -65,6 +70,8 @@ impl Rebuild {
         let signer = signer(context, &read, options)?;
         let Read { restic, opened, told } = read;
         let mut plan = describe(&app, &target, &aside, &opened.manifest, &found);
+        let items = opened.manifest.items.clone();
+        let left_out = app.left_out.clone();
         let data = Restore::of(
             &there,
             guard,
@@ -77,7 +84,7 @@ impl Rebuild {
         plan.of_data(data.into_plan());
         plan.files.extend(files(&context.home, &target, &aside, signer.is_some()));
         let made = made(&app, &found, &aside.home(), &context.home);
-        Ok(Rebuild { plan, target, aside, secrets: found, made, signer })
+        Ok(Rebuild { plan, target, aside, secrets: found, made, signer, items, left_out })
     }
 }
 

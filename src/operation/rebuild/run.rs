@@ -1,11 +1,12 @@
 //! The steps of a rebuild.
 
-use std::{cell::Cell, collections::BTreeSet, sync::Arc, time::Instant};
+use std::{cell::Cell, collections::BTreeSet, sync::Arc};
 
 use super::{
     place,
     plan::RebuildReport,
     prepare::{Rebuild, claims},
+    watch::Watch,
 };
 use crate::{
     app::{self, App, Context, version},
@@ -33,6 +34,11 @@ use crate::{
 
 /// The app's secrets are stored on its server.
 const SECRETS: &str = "secrets";
+
+/// The parts whose times a drill keeps; the data and the services of it, and its checks.
+pub(super) const DATA: &str = "data";
+pub(super) const SERVICES: &str = "services";
+const CHECKS: &str = "checks";
 
 /// Those of a restore behind it, of which each can be undone: nothing was there before.
 fn steps() -> Vec<Step> {
@@ -73,28 +79,37 @@ impl Rebuild {
         let mut app = app::load_deployed(context, &target.app).await?;
         let engine = Arc::clone(&app.engine);
         leased(context, &engine, guard, "a rebuild", async |lease: &Lease| {
-            let source = Source {
-                app: target.source.name.to_string(),
-                server: target.source.server.to_string(),
-            };
-            let begins = Entry {
-                recipe: app.checkout.recipe.to_string(),
-                set: Some(self.plan.set.to_string()),
-                from: Some(source),
-                new_secrets: self.secrets.made(),
-                after: self.plan.version.clone(),
-                steps: steps(),
-                made: self.made.clone(),
-                pin: Some(version::pinned(&app)),
-                wanted: Some(goal(&app, &app.components()?)),
-                ..journal::entry_of(lease, &app.entry.name, What::Rebuild)
-            };
-            let journal = Journal::begin(&app.engine, lease, begins).await?;
+            let journal = Journal::begin(&app.engine, lease, self.entry(&app, lease)?).await?;
             began.set(true);
             let identity = target.identity.as_ref();
             finish(context, guard, &mut app, identity, options, journal).await
         })
         .await
+    }
+}
+
+impl Rebuild {
+    /// What is to be known before the first step.
+    ///
+    /// # Errors
+    /// Components that cannot be read.
+    pub(super) fn entry(&self, app: &App, lease: &Lease) -> Result<Entry, app::Error> {
+        let source = Source {
+            app: self.target.source.name.to_string(),
+            server: self.target.source.server.to_string(),
+        };
+        Ok(Entry {
+            recipe: app.checkout.recipe.to_string(),
+            set: Some(self.plan.set.to_string()),
+            from: Some(source),
+            new_secrets: self.secrets.made(),
+            after: self.plan.version.clone(),
+            steps: steps(),
+            made: self.made.clone(),
+            pin: Some(version::pinned(app)),
+            wanted: Some(goal(app, &app.components()?)),
+            ..journal::entry_of(lease, &app.entry.name, What::Rebuild)
+        })
     }
 }
 
@@ -120,7 +135,7 @@ pub(in crate::operation) async fn finish(
     options: &Options,
     journal: Journal,
 ) -> Result<RebuildReport, Error> {
-    match go(context, guard, app, identity, options, &journal).await {
+    match go(context, guard, app, identity, options, &journal, &mut Watch::start()).await {
         Err(error) if !matches!(error, Error::Verify { .. }) => {
             let name = app.entry.name.as_str();
             context.progress.warn(whats_next(name, error.of_engine()));
@@ -138,15 +153,19 @@ pub(in crate::operation) async fn finish(
     }
 }
 
-async fn go(
+/// Goes the steps.
+///
+/// # Errors
+/// As [`Rebuild::run`].
+pub(super) async fn go(
     context: &Context,
     guard: &AppGuard,
     app: &mut App,
     identity: Option<&Identity>,
     options: &Options,
     journal: &Journal,
+    watch: &mut Watch,
 ) -> Result<RebuildReport, Error> {
-    let began = Instant::now();
     let entry = journal.entry();
     let source = source_of(&app.entry, &entry)?;
     journal.step(SECRETS).await?;
@@ -159,6 +178,7 @@ async fn go(
         true => Vec::new(),
         false => store_secrets(context, app, identity, &entry.new_secrets).await?,
     };
+    watch.lap(SECRETS);
 
     let set = Which::Named(entry.set.clone().unwrap_or_default());
     let restore =
@@ -166,6 +186,7 @@ async fn go(
     let again = app::load_deployed(context, &app.entry).await?;
     let mut restore = restore.data_first(app, again).await?;
     restore.bring_data(context, guard, app, options, journal).await?;
+    watch.lap(DATA);
 
     journal.step(of_restore::START).await?;
     app.lock = context.home.lock_file(&app.entry)?;
@@ -173,7 +194,9 @@ async fn go(
     context.progress.step("deploy");
     let deploying = async { Ok(Box::pin(deploy(context, guard, app, &deploys)).await?) };
     unless_cancelled(&options.cancel, "it is unfinished", deploying).await?;
+    watch.lap(SERVICES);
     let checks = restore.complete(context, guard, app, options, journal).await?;
+    watch.lap(CHECKS);
     let plan = restore.into_plan();
     Ok(RebuildReport {
         set: plan.set,
@@ -183,7 +206,7 @@ async fn go(
         secrets: stored,
         new_secrets: entry.new_secrets,
         bytes: plan.bytes,
-        seconds: began.elapsed().as_secs_f64(),
+        seconds: watch.seconds(),
         checks,
     })
 }
@@ -207,15 +230,11 @@ async fn store_secrets(
     let read;
     let identity = match identity {
         Some(identity) => Some(identity),
-        // Of one that is resumed; nobody is asked for a passphrase in the middle.
-        None => match context.identity.as_deref().filter(|path| path.exists()) {
-            Some(path) => {
-                read = Identity::read(path, &escrow::nobody)
-                    .map_err(|error| failed(secrets::Error::from(error)))?;
-                Some(&read)
-            }
-            None => None,
-        },
+        // Of one that is resumed.
+        None => {
+            read = identity_of(context)?;
+            read.as_ref()
+        }
     };
     let mut stored = Vec::new();
     if let Some(identity) = identity {
@@ -247,4 +266,16 @@ async fn store_secrets(
     }
     secrets::generate(&*app.engine, name, &anew, &keeper).await.map_err(failed)?;
     Ok(stored)
+}
+
+/// The operator's key, where there is one; nobody is asked for a passphrase.
+///
+/// # Errors
+/// One that cannot be read.
+pub(super) fn identity_of(context: &Context) -> Result<Option<Identity>, Error> {
+    let Some(path) = context.identity.as_deref().filter(|path| path.exists()) else {
+        return Ok(None);
+    };
+    let read = Identity::read(path, &escrow::nobody);
+    Ok(Some(read.map_err(|error| app::Error::from(secrets::Error::from(error)))?))
 }

@@ -153,6 +153,7 @@ impl TestApp {
             lock_wait: Duration::ZERO,
             identity: None,
             checkouts: Default::default(),
+            world: potluck::app::World::Open,
         };
         TestApp { folder, _cleanup: cleanup, recipe, context, heard, entry, engine, stack }
     }

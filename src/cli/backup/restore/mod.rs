@@ -170,7 +170,7 @@ fn say_checks(ui: &Ui, checks: &[String]) {
 }
 
 /// A part of a plan, if there is any of it.
-fn list(ui: &Ui, title: &str, items: &[String]) {
+pub(super) fn list(ui: &Ui, title: &str, items: &[String]) {
     if !items.is_empty() {
         ui.say(format_args!("  {title} {}", clean(&items.join(", "))));
     }
