@@ -16,7 +16,7 @@ install_missing() {
     # command:package
     pairs=
     if [ "${1:-}" = test ]; then
-        pairs="shellcheck:shellcheck npm:npm fuse2fs:fuse2fs age:age"
+        pairs="shellcheck:shellcheck npm:npm fuse2fs:fuse2fs age:age rclone:rclone"
         # Debian's python3 alone makes no environments.
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
         [ -d /run/systemd/system ] || pairs="$pairs /usr/sbin/sshd:openssh-server cron:cron"
@@ -61,6 +61,17 @@ wasm_target() {
     warn "plugins cannot be built: run 'rustup target add wasm32-unknown-unknown'"
 }
 
+# An S3 server for the tests of repositories, in an environment of its own.
+s3_server() {
+    version=5.2.5
+    folder=$cache/moto-$version
+    [ -x "$folder/bin/moto_server" ] && return 0
+    say "installing moto $version, an S3 server for tests"
+    { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet "moto[server]==$version"; } \
+        >"$cache/moto.log" 2>&1 ||
+        { rm -rf "$folder"; warn "moto cannot be installed: the tests of S3 are skipped (log: $cache/moto.log)"; }
+}
+
 start_engine() {
     docker info >/dev/null 2>&1 && return 0
     have dockerd || { warn "there is no Docker engine on this machine"; return 1; }
@@ -93,6 +104,7 @@ make_swarm() {
 have cargo || die "a Rust toolchain (1.95 or newer) is needed: see https://rustup.rs"
 install_missing "$@"
 wasm_target
+[ "${1:-}" != test ] || s3_server
 have restic || warn "restic is missing: backups will not work"
 if start_engine && make_swarm; then
     exit 0

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    append_only::{Proof, Removal, prove},
     error::Error,
     options::{Options, of_server, unless_cancelled},
     restic::LOCK_LIMIT,
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     app::Context,
     home::{
-        Home, ServerName,
+        CopyName, Home, ServerName,
         write::{read_state, write_state},
     },
     text::line,
@@ -23,6 +24,10 @@ use crate::{
 
 /// restic divides pack files by the first byte of their names.
 const MOST: u32 = 256;
+
+/// What is wrong where a removal was accepted.
+pub const ACCEPTED: &str = "the store let a snapshot be removed, although the settings say \
+                            `append-only`: anyone with its credentials can remove backups";
 
 /// How much of the data is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,12 +127,17 @@ impl Rolled {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckReport {
     pub server: String,
+    /// The name of the copy; none for the server's own repository.
+    pub copy: Option<String>,
     /// Without credentials.
     pub repository: String,
     /// The part of the data that was read, `3/7`; none if only the structure was checked.
     pub read: Option<String>,
     /// All of the data was read since then; none until a round is finished.
     pub covered_since: Option<Timestamp>,
+    /// What came of trying to remove something; none where the settings don't say that the
+    /// repository takes additions only.
+    pub append_only: Option<Proof>,
     pub seconds: f64,
 }
 
@@ -145,7 +155,19 @@ pub async fn check(
     let work = checking(context, server, reading, options);
     let done = unless_cancelled(&options.cancel, "the check did not finish", work).await;
     let error = done.as_ref().err().map(|error| line(&error.to_string()).into_owned());
-    results::record(&context.home, Subject::Check(server), Timestamp::now(), error)?;
+    let copy = options.from.as_ref();
+    results::record(&context.home, Subject::Check(server), copy, Timestamp::now(), error)?;
+    if let Ok(CheckReport { append_only: Some(proof), .. }) = &done {
+        let error = match proof.removal {
+            Removal::Refused => Some(None),
+            Removal::Accepted => Some(Some(ACCEPTED.to_owned())),
+            // No proof: the age of the last one grows.
+            Removal::Unknown => None,
+        };
+        if let Some(error) = error {
+            results::record(&context.home, Subject::AppendOnly(server), copy, proof.at, error)?;
+        }
+    }
     done
 }
 
@@ -157,7 +179,7 @@ async fn checking(
 ) -> Result<CheckReport, Error> {
     let began = Instant::now();
     let restic = of_server(context, server, options).await?;
-    let before = rolled(&context.home, server)?;
+    let before = rolled(&context.home, server, restic.copy())?;
     let mut rolling = match reading {
         Reading::Rolling(parts) => {
             Some(Rolled::of(before.clone(), restic.name(), parts, Timestamp::now()))
@@ -180,26 +202,40 @@ async fn checking(
     if let Some(rolled) = &mut rolling {
         rolled.advance();
         let bytes = serde_json::to_vec(rolled).expect("plain data");
-        write_state(&path(&context.home, server), &bytes)?;
+        write_state(&path(&context.home, server, restic.copy()), &bytes)?;
     }
+    let append_only = match restic.may_remove() {
+        Ok(()) => None,
+        Err(_) => Some(prove(context, &restic).await),
+    };
     let covered = rolling.or(before.filter(|it| it.repository == restic.name()));
     Ok(CheckReport {
         server: server.to_string(),
+        copy: restic.copy().map(ToString::to_string),
         repository: restic.name().to_owned(),
         read: subset,
         covered_since: covered.and_then(|it| it.covered),
+        append_only,
         seconds: began.elapsed().as_secs_f64(),
     })
 }
 
 /// Nothing where the file is of another version of potluck: then a round begins.
-fn rolled(home: &Home, server: &ServerName) -> Result<Option<Rolled>, Error> {
-    let bytes = read_state(&path(home, server))?;
+fn rolled(
+    home: &Home,
+    server: &ServerName,
+    copy: Option<&CopyName>,
+) -> Result<Option<Rolled>, Error> {
+    let bytes = read_state(&path(home, server, copy))?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-fn path(home: &Home, server: &ServerName) -> std::path::PathBuf {
-    home.state().join("checks").join(format!("{server}.json"))
+fn path(home: &Home, server: &ServerName, copy: Option<&CopyName>) -> std::path::PathBuf {
+    let folder = home.state().join("checks");
+    match copy {
+        None => folder.join(format!("{server}.json")),
+        Some(copy) => folder.join("copies").join(server.as_str()).join(format!("{copy}.json")),
+    }
 }
 
 #[cfg(test)]

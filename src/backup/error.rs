@@ -133,6 +133,31 @@ pub enum Error {
 
     #[error("the repository's password file {path}: {reason}", path = .path.display())]
     PasswordFile { path: PathBuf, reason: String },
+    #[error("the password of the repository at {repository} is not rotated: {reason}")]
+    NotRotated { repository: String, reason: String },
+    #[error("the program `{program}`, which prints the repository's password: {reason}")]
+    PasswordCommand { program: String, reason: String },
+    #[error("the server {server} has no copy of its backups called `{copy}`")]
+    NoCopy { server: String, copy: String, known: Vec<String> },
+    /// The settings say that nothing is to be removed.
+    #[error("nothing can be removed from the repository at {repository}: it takes additions only")]
+    AppendOnly { repository: String },
+    /// restic has one environment for both repositories.
+    #[error(
+        "{from} cannot be copied to {target}: both want the variable {variable}, each with another value"
+    )]
+    Clash { variable: String, from: String, target: String },
+    /// The backup is complete, but not all repositories have it.
+    #[error("the backup {set} is complete, but was not copied to {}", .failed.join("; nor to "))]
+    NotCopied {
+        set: SetId,
+        /// The name of each copy, and why.
+        failed: Vec<String>,
+        hint: Option<String>,
+    },
+    /// What was copied is not whole.
+    #[error("the backup {set} is incomplete in {repository} after it was copied there")]
+    CopyIncomplete { set: SetId, repository: String },
     #[error("{path}:{line}: {reason}", path = .path.display())]
     EnvironmentFile { path: PathBuf, line: usize, reason: String },
 
@@ -444,7 +469,7 @@ impl Hint for Error {
                 password_file.display()
             )),
             Error::WrongPassword { password_file, .. } => Some(format!(
-                "check `backup.password-file` in server.yml ({}); without the right password the \
+                "check `password-file` or `password-command` in server.yml ({}); without the right password the \
                  backups cannot be read",
                 password_file.display()
             )),
@@ -487,6 +512,29 @@ impl Hint for Error {
             )),
             Error::PasswordFile { path, .. } => {
                 Some(format!("put the password into {} and `chmod 600` it", path.display()))
+            }
+            Error::PasswordCommand { .. } => Some(
+                "check `password-command` of `backup` in server.yml: a list of a program and its \
+                 arguments, which sees PATH and nothing else of your environment"
+                    .into(),
+            ),
+            Error::NoCopy { known, .. } => Some(match known.as_slice() {
+                [] => "name one in server.yml: `backup: copies: {NAME: {repository: …}}`".into(),
+                known => format!("its copies are {}", known.join(", ")),
+            }),
+            Error::AppendOnly { .. } => Some(
+                "server.yml says `append-only: true`: run this on a machine whose settings and \
+                 credentials for it may remove files"
+                    .into(),
+            ),
+            Error::Clash { .. } => Some(
+                "use one account for both, or a kind of repository whose credentials are no \
+                 variables, such as `rest:https://user:password@host/`"
+                    .into(),
+            ),
+            Error::NotCopied { hint, .. } => hint.clone(),
+            Error::CopyIncomplete { .. } => {
+                Some("`potluck backup check` shows whether the repositories are whole".into())
             }
             Error::EnvironmentFile { .. } => Some("write one `KEY=value` a line".into()),
             Error::Stopped { app, wanted: true, .. } => {

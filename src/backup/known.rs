@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::{
     app::Context,
     home::{
-        AppEntry,
+        AppEntry, CopyName, ServerName,
         write::{read_state, write_state},
     },
 };
@@ -42,6 +42,38 @@ pub(crate) fn known(
 /// [`Error::Home`].
 pub(crate) fn was_backed_up(context: &Context, app: &AppEntry) -> Result<bool, Error> {
     Ok(read_state(&path(context, app))?.is_some())
+}
+
+/// Records that a copy exists in this repository.
+///
+/// # Errors
+/// [`Error::Home`].
+pub(crate) fn remember_copy(
+    context: &Context,
+    server: &ServerName,
+    copy: &CopyName,
+    repository: &str,
+) -> Result<(), Error> {
+    Ok(write_state(&copy_path(context, server, copy), repository.as_bytes())?)
+}
+
+/// The file that records that a copy exists in this repository; none if there is none.
+///
+/// # Errors
+/// [`Error::Home`].
+pub(crate) fn known_copy(
+    context: &Context,
+    server: &ServerName,
+    copy: &CopyName,
+    repository: &str,
+) -> Result<Option<PathBuf>, Error> {
+    let path = copy_path(context, server, copy);
+    let held = read_state(&path)?;
+    Ok(held.filter(|held| held == repository.as_bytes()).map(|_| path))
+}
+
+fn copy_path(context: &Context, server: &ServerName, copy: &CopyName) -> PathBuf {
+    context.home.state().join("copied").join(server.as_str()).join(copy.as_str())
 }
 
 fn path(context: &Context, app: &AppEntry) -> PathBuf {

@@ -9,6 +9,7 @@
 //! Read `set/take.rs` for backups, `restore/` for restores; [`crate::operation`] strings both
 //! into operations.
 
+pub mod append_only;
 pub(crate) mod check;
 mod error;
 pub mod evidence;
@@ -17,6 +18,7 @@ pub(crate) mod known;
 pub(crate) mod look;
 pub mod nightly;
 pub(crate) mod options;
+pub(crate) mod password;
 pub(crate) mod prune;
 pub(crate) mod recent;
 pub mod repository;
@@ -24,6 +26,7 @@ pub mod restic;
 pub(crate) mod restore;
 pub mod results;
 pub mod retention;
+pub(crate) mod rotate;
 pub mod schedule;
 pub mod set;
 pub(crate) mod stats;
@@ -31,7 +34,8 @@ pub(crate) mod stopped;
 pub mod volume;
 pub(crate) mod warnings;
 
-pub use check::{CheckReport, Part, Parts, Reading, check};
+pub use append_only::Proof;
+pub use check::{ACCEPTED, CheckReport, Part, Parts, Reading, check};
 pub use error::{Error, NotRemoved};
 pub use holds::{hold, release};
 pub use look::{Shown, ShownItem, download, ls, show};
@@ -40,6 +44,7 @@ pub use prune::{PruneReport, prune};
 pub(crate) use recent::shown;
 pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
+pub use rotate::{RotateReport, RotatedKey, rotate_key};
 pub use set::manifest::Manifest;
 pub use set::snapshots::{Listed, Sets, Which, snapshots};
 pub use set::trust::{Distrust, Trust};

@@ -8,10 +8,10 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{error::Error, repository::Repository, restic::Restic, set::trust::Trust};
+use super::{error::Error, password, repository::Repository, restic::Restic, set::trust::Trust};
 use crate::{
     app::Context,
-    home::{AppEntry, ServerName},
+    home::{AppEntry, CopyName, ServerName},
     progress::{Event, Sink},
 };
 
@@ -30,6 +30,16 @@ pub struct Options {
     pub cancel: CancellationToken,
     /// Whose sets are read.
     pub trust: Trust,
+    /// The copy that is read or looked after, instead of the server's own repository.
+    pub from: Option<CopyName>,
+}
+
+impl Options {
+    /// The same, of another repository of the server.
+    #[must_use]
+    pub fn of(&self, copy: Option<&CopyName>) -> Self {
+        Options { from: copy.cloned(), ..self.clone() }
+    }
 }
 
 /// What to do if there is no password.
@@ -73,14 +83,22 @@ async fn repository_of(
     options: &Options,
     missing: Missing,
 ) -> Result<Restic, Error> {
-    let repository = Repository::of(&context.home, server, &options.environment)?;
+    let mut repository =
+        Repository::of(&context.home, server, options.from.as_ref(), &options.environment)?;
     let own = repository.own;
     if own && missing == Missing::Refused && !repository.is_there() {
         // There is no backup yet; a word about its password would mislead.
         return Err(Error::NoRepository { repository: repository.display(), own });
     }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
-    Ok(Restic::new(repository).await?.telling(context.progress.clone()))
+    let held = match repository.password_command.as_slice() {
+        [] => None,
+        command => Some(password::ask(command, &options.environment).await?),
+    };
+    if let Some(held) = &held {
+        repository.password_file = held.path();
+    }
+    Ok(Restic::new(repository).await?.holding(held).telling(context.progress.clone()))
 }
 
 /// Waits for something unless the command is cancelled first.

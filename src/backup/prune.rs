@@ -19,6 +19,8 @@ use crate::{app::Context, home::ServerName, text::line};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PruneReport {
     pub server: String,
+    /// The name of the copy; none for the server's own repository.
+    pub copy: Option<String>,
     /// Without credentials.
     pub repository: String,
     /// What was freed, in restic's words: `3.2 MiB`.
@@ -29,7 +31,7 @@ pub struct PruneReport {
 /// Prunes the repository of a server.
 ///
 /// # Errors
-/// [`Error::Refused`] from a store that takes additions only; [`Error::Locked`], and
+/// [`Error::AppendOnly`]; [`Error::Refused`] from a store that takes additions only; [`Error::Locked`], and
 /// restic's other failures.
 pub async fn prune(
     context: &Context,
@@ -39,6 +41,7 @@ pub async fn prune(
     let began = Instant::now();
     let work = async {
         let restic = of_server(context, server, options).await?;
+        restic.may_remove()?;
         context.progress.step(format!("prune {}", restic.name()));
         let done = restic.past_locks(LOCK_LIMIT, &*context.progress, || restic.prune()).await;
         restic.settle().await;
@@ -46,8 +49,12 @@ pub async fn prune(
     };
     let done = unless_cancelled(&options.cancel, "what was not freed yet is kept", work).await;
     let error = done.as_ref().err().map(|error| line(&error.to_string()).into_owned());
-    results::record(&context.home, Subject::Prune(server), Timestamp::now(), error)?;
+    if !matches!(done, Err(Error::AppendOnly { .. })) {
+        let copy = options.from.as_ref();
+        results::record(&context.home, Subject::Prune(server), copy, Timestamp::now(), error)?;
+    }
     let (repository, freed) = done?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(PruneReport { server: server.to_string(), repository, freed, seconds })
+    let copy = options.from.as_ref().map(ToString::to_string);
+    Ok(PruneReport { server: server.to_string(), copy, repository, freed, seconds })
 }

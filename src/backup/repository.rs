@@ -18,7 +18,7 @@ use super::error::Error;
 use crate::{
     bounded,
     home::{
-        self, BackupSettings, Home, ReachedFrom, ServerName,
+        self, BackupSettings, CopyName, Home, ReachedFrom, ServerName,
         write::{Existing, Readers, write_whole},
     },
     progress::Sink,
@@ -49,6 +49,9 @@ pub struct Repository {
     /// [`Repository::display`].
     pub location: String,
     pub password_file: PathBuf,
+    /// What prints the password where no file in the settings has it; `password_file` is
+    /// then one in memory (`password.rs`).
+    pub password_command: Vec<String>,
     /// Handed on, and from the environment file. May hold credentials.
     pub environment: Vec<(OsString, OsString)>,
     /// Where the second part of that is from.
@@ -61,6 +64,10 @@ pub struct Repository {
     pub helper_image: String,
     /// From where it is reached, if the settings say so.
     pub reach: Option<ReachedFrom>,
+    /// Its name, where it is a copy of the server's own.
+    pub copy: Option<CopyName>,
+    /// Nothing is removed from it.
+    pub append_only: bool,
 }
 
 /// How restic in a helper container gets to the repository.
@@ -91,11 +98,11 @@ impl Repository {
     /// credentials: they are removed from the location, and variables are read from a file.
     pub fn command(&self, verb: &str) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-        let restic = format!(
-            "restic -r {} --password-file {} {verb}",
-            quoted(&self.display()),
-            quoted(&self.password_file.display().to_string())
-        );
+        let password = match self.password_command.as_slice() {
+            [] => format!("--password-file {}", quoted(&self.password_file.display().to_string())),
+            command => format!("--password-command {}", quoted(&command.join(" "))),
+        };
+        let restic = format!("restic -r {} {password} {verb}", quoted(&self.display()));
         match &self.environment_file {
             None => restic,
             Some(file) => {
@@ -104,20 +111,39 @@ impl Repository {
         }
     }
 
-    /// The repository of a server. `handed_on` are the caller's variables
+    /// The repository of a server, or a copy of it. `handed_on` are the caller's variables
     /// named in [`HANDED_ON`].
     ///
     /// # Errors
-    /// [`Error::PasswordFile`], [`Error::EnvironmentFile`], [`Error::Home`].
+    /// [`Error::NoCopy`], [`Error::EnvironmentFile`], [`Error::Home`].
     pub fn of(
         home: &Home,
         server: &ServerName,
+        copy: Option<&CopyName>,
         handed_on: &[(OsString, OsString)],
     ) -> Result<Self, Error> {
-        let backup = home.backup(server)?;
+        let mut backup = home.backup(server)?;
         let helper_image = backup.helper_image().to_owned();
-        let BackupSettings { repository, password_file, environment_file, reach, .. } = backup;
+        if let Some(name) = copy {
+            let known = backup.copies.keys().map(ToString::to_string).collect();
+            let found = backup.copies.remove(name);
+            backup = found.map(BackupSettings::from).ok_or_else(|| Error::NoCopy {
+                server: server.to_string(),
+                copy: name.to_string(),
+                known,
+            })?;
+        }
         let settings = home.server(server)?.backup;
+        let own = copy.is_none() && !settings.is_some_and(|settings| settings.names_repository());
+        let BackupSettings {
+            repository,
+            password_file,
+            password_command,
+            environment_file,
+            reach,
+            append_only,
+            ..
+        } = backup;
         let mut environment = handed_on.to_vec();
         if let Some(path) = &environment_file {
             environment.extend(read_environment(path)?);
@@ -126,12 +152,15 @@ impl Repository {
             program: "restic".into(),
             location: repository,
             password_file,
+            password_command,
             environment,
             environment_file,
             cache: home.root().join("cache").join("restic"),
-            own: !settings.is_some_and(|settings| settings.names_repository()),
+            own,
             helper_image,
             reach,
+            copy: copy.cloned(),
+            append_only,
         })
     }
 
@@ -143,6 +172,9 @@ impl Repository {
     pub fn prepare(&self, own: bool, progress: &dyn Sink) -> Result<(), Error> {
         let bad = |reason: String| Error::PasswordFile { path: self.password_file.clone(), reason };
         private_folder(&self.cache).map_err(Error::io("making", &self.cache))?;
+        if !self.password_command.is_empty() {
+            return Ok(());
+        }
         match fs::metadata(&self.password_file) {
             Ok(meta) if !meta.is_file() => Err(bad("it is not a file".into())),
             Ok(meta) if meta.len() == 0 => Err(bad("it is empty".into())),
@@ -218,7 +250,7 @@ fn private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// 256 bits from the operating system, as hex.
-fn make_password(path: &Path) -> io::Result<()> {
+pub(super) fn make_password(path: &Path) -> io::Result<()> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
     let password = Zeroizing::new(hex::encode(bytes.as_slice()));
@@ -268,7 +300,7 @@ fn read_environment(path: &Path) -> Result<Vec<(OsString, OsString)>, Error> {
         if key.starts_with("RESTIC_PASSWORD") || key.starts_with("RESTIC_REPOSITORY") {
             return Err(bad(
                 number,
-                "the repository and its password are `repository` and `password-file` in server.yml",
+                "the repository and its password are `repository`, and `password-file` or `password-command`, in server.yml",
             ));
         }
         let value = value.trim();
@@ -305,12 +337,15 @@ mod tests {
             program: "restic".into(),
             location: folder.join("repository").to_str().unwrap().into(),
             password_file: folder.join("own/password"),
+            password_command: Vec::new(),
             environment: Vec::new(),
             environment_file: None,
             cache: folder.join("cache"),
             own: false,
             helper_image: "restic/restic:1".into(),
             reach: None,
+            copy: None,
+            append_only: false,
         }
     }
 

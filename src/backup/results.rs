@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use crate::home::{
-    AppEntry, Home, ServerName,
+    AppEntry, CopyName, Home, ServerName,
     write::{read_state, write_state},
 };
 
@@ -22,6 +22,8 @@ pub enum Subject<'a> {
     Prune(&'a ServerName),
     /// `backup check` of a server's repository.
     Check(&'a ServerName),
+    /// The proof that a repository takes additions only.
+    AppendOnly(&'a ServerName),
 }
 
 /// The last result.
@@ -37,25 +39,36 @@ pub struct Recorded {
 }
 
 impl Subject<'_> {
-    fn path(&self, home: &Home) -> PathBuf {
+    fn path(&self, home: &Home, copy: Option<&CopyName>) -> PathBuf {
         let folder = home.state().join("results");
+        let of = |server: &ServerName| {
+            let folder = folder.join(server.as_str());
+            match copy {
+                Some(copy) => folder.join("copies").join(copy.as_str()),
+                None => folder,
+            }
+        };
         match self {
-            Subject::Retention(app) => folder
-                .join(app.server.as_str())
-                .join("retention")
-                .join(format!("{}.json", app.name)),
-            Subject::Prune(server) => folder.join(server.as_str()).join("prune.json"),
-            Subject::Check(server) => folder.join(server.as_str()).join("check.json"),
+            Subject::Retention(app) => {
+                of(&app.server).join("retention").join(format!("{}.json", app.name))
+            }
+            Subject::Prune(server) => of(server).join("prune.json"),
+            Subject::Check(server) => of(server).join("check.json"),
+            Subject::AppendOnly(server) => of(server).join("append-only.json"),
         }
     }
 }
 
-/// The last result; none if there is none, or its file cannot be understood.
+/// The last result, of the server's own repository or of a copy; none if there is none, or its file cannot be understood.
 ///
 /// # Errors
 /// [`Error::Home`].
-pub fn read(home: &Home, subject: Subject<'_>) -> Result<Option<Recorded>, Error> {
-    let bytes = read_state(&subject.path(home))?;
+pub fn read(
+    home: &Home,
+    subject: Subject<'_>,
+    copy: Option<&CopyName>,
+) -> Result<Option<Recorded>, Error> {
+    let bytes = read_state(&subject.path(home, copy))?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
@@ -66,14 +79,15 @@ pub fn read(home: &Home, subject: Subject<'_>) -> Result<Option<Recorded>, Error
 pub(crate) fn record(
     home: &Home,
     subject: Subject<'_>,
+    copy: Option<&CopyName>,
     now: Timestamp,
     error: Option<String>,
 ) -> Result<(), Error> {
     let ok = error.is_none();
-    let before = read(home, subject)?.and_then(|before| before.last_ok);
+    let before = read(home, subject, copy)?.and_then(|before| before.last_ok);
     let recorded = Recorded { at: now, ok, error, last_ok: if ok { Some(now) } else { before } };
     let bytes = serde_json::to_vec(&recorded).expect("plain data");
-    Ok(write_state(&subject.path(home), &bytes)?)
+    Ok(write_state(&subject.path(home, copy), &bytes)?)
 }
 
 #[cfg(test)]
@@ -86,13 +100,16 @@ mod tests {
         let home = Home::new(folder.path());
         let server: ServerName = "s".parse().unwrap();
         let subject = Subject::Check(&server);
-        assert_eq!(read(&home, subject).unwrap(), None);
+        assert_eq!(read(&home, subject, None).unwrap(), None);
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (first, second) = (at("2026-11-01T00:00:00Z"), at("2026-11-02T00:00:00Z"));
-        record(&home, subject, first, None).unwrap();
-        record(&home, subject, second, Some("damaged".into())).unwrap();
-        let told = read(&home, subject).unwrap().unwrap();
+        record(&home, subject, None, first, None).unwrap();
+        record(&home, subject, None, second, Some("damaged".into())).unwrap();
+        let told = read(&home, subject, None).unwrap().unwrap();
         assert_eq!((told.at, told.ok, told.last_ok), (second, false, Some(first)));
-        assert_eq!(read(&home, Subject::Prune(&server)).unwrap(), None);
+        assert_eq!(read(&home, Subject::Prune(&server), None).unwrap(), None);
+        // A copy has results of its own.
+        let copy: CopyName = "vault".parse().unwrap();
+        assert_eq!(read(&home, subject, Some(&copy)).unwrap(), None);
     }
 }

@@ -330,7 +330,9 @@ impl From<crate::backup::Error> for Failure {
         use crate::backup::Error;
         let exit = match &error {
             Error::Operation(error) => exit_of_operation(error),
-            Error::AfterBackup { .. } | Error::Verify { .. } => Exit::PARTLY,
+            Error::AfterBackup { .. } | Error::NotCopied { .. } | Error::Verify { .. } => {
+                Exit::PARTLY
+            }
             Error::Locked { .. } => Exit::LOCKED,
             Error::NotSaved(_) => Exit::NEEDS_CONSENT,
             Error::Cancelled { .. } | Error::Interrupted => Exit::INTERRUPTED,

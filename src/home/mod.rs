@@ -5,6 +5,7 @@
 //! `~/.abra`. Nothing here talks to a server. Files are written whole: to a
 //! temporary name beside, synced, then renamed.
 
+mod copy;
 pub mod env_file;
 pub mod error;
 mod evidence;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 pub use app_guard::AppGuard;
 pub use apps::Salvaged;
+pub use copy::{CopyName, CopySettings};
 pub use env_file::EnvFile;
 pub use error::Error;
 pub use grant::{GivenGrant, Grant};

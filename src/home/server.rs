@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::keep::Keep;
+use super::{
+    copy::{CopyName, CopySettings, is_unnamed},
+    keep::Keep,
+};
 
 /// The operator's settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -87,6 +90,9 @@ pub struct BackupSettings {
     /// that of potluck's own repository.
     #[serde(default, skip_serializing_if = "is_unnamed")]
     pub password_file: PathBuf,
+    /// A program and its arguments that print the password, instead of a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub password_command: Vec<String>,
     /// Variables for restic, for example of an S3 repository, one `KEY=value`
     /// a line; values never appear in arguments or logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,6 +107,13 @@ pub struct BackupSettings {
     /// Which backups `backup forget` keeps; without it, all complete ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
+    /// The repository takes additions only: nothing is removed from it, and `backup check`
+    /// proves that its store refuses that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append_only: bool,
+    /// Further repositories, to which each backup is copied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<CopyName, CopySettings>,
 }
 
 /// Who reaches a repository.
@@ -128,8 +141,26 @@ impl BackupSettings {
     }
 }
 
-fn is_unnamed(path: &std::path::Path) -> bool {
-    path.as_os_str().is_empty()
+impl From<CopySettings> for BackupSettings {
+    fn from(copy: CopySettings) -> Self {
+        let CopySettings {
+            repository,
+            password_file,
+            password_command,
+            environment_file,
+            keep,
+            append_only,
+        } = copy;
+        BackupSettings {
+            repository,
+            password_file,
+            password_command,
+            environment_file,
+            keep,
+            append_only,
+            ..BackupSettings::default()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    BackupSettings, Error, Home, Keep, ServerName, ServerSettings, apps,
+    BackupSettings, Error, Home, ServerName, ServerSettings, apps,
     folder::{names_in, read_yaml, write_yaml},
     write::{Existing, Readers, create_folder, read_text, remove_file, write_whole},
 };
@@ -92,51 +92,48 @@ impl Home {
             let path = folder.join(path);
             absolute(&path).map_err(|source| Error::Io { action: "resolving", path, source })
         };
-        let settings = self.server(name)?.backup;
-        let keep = settings.as_ref().and_then(|settings| settings.keep.clone());
-        let helper_image = settings.as_ref().and_then(|settings| settings.helper_image.clone());
-        let reach = settings.as_ref().and_then(|settings| settings.reach);
-        let helped = |own: BackupSettings| BackupSettings {
-            helper_image: helper_image.clone(),
-            reach,
-            ..own
-        };
-        let lacks = |message: &str| Error::Invalid {
-            path: folder.join("server.yml"),
-            message: message.into(),
-        };
-        match settings {
-            Some(settings) if !settings.names_repository() => {
-                let is_whole = settings.password_file.as_os_str().is_empty()
-                    && settings.environment_file.is_none();
-                match is_whole {
-                    true => self.own_backup(name, keep).map(helped),
-                    false => Err(lacks(
-                        "`backup` names a password or an environment, but no `repository`",
-                    )),
-                }
+        let lacks = |message: String| Error::Invalid { path: folder.join("server.yml"), message };
+        let Some(settings) = self.server(name)?.backup else { return self.own_backup(name) };
+        let mut copies = settings.copies.clone();
+        for (copy, settings) in &mut copies {
+            let of = format!("the copy `{copy}` of `backup`");
+            if settings.repository.is_empty() {
+                return Err(lacks(format!("{of} names no `repository`")));
             }
-            Some(settings) if settings.password_file.as_os_str().is_empty() => {
-                Err(lacks("`backup` names a repository, but no `password-file`"))
-            }
-            Some(settings) => Ok(BackupSettings {
-                repository: if is_remote(&settings.repository) {
-                    settings.repository
-                } else {
-                    let path = settings.repository.trim_start_matches("local:");
-                    text(whole(Path::new(path))?)?
-                },
-                password_file: whole(&settings.password_file)?,
-                environment_file: settings.environment_file.map(|path| whole(&path)).transpose()?,
-                helper_image,
-                reach,
-                keep,
-            }),
-            None => self.own_backup(name, keep),
+            check_password(&of, &settings.password_file, &settings.password_command)
+                .map_err(lacks)?;
+            settings.repository = whole_repository(&settings.repository, whole)?;
+            settings.password_file = whole_if_named(&settings.password_file, whole)?;
+            whole_program(&mut settings.password_command, whole)?;
+            let environment_file = settings.environment_file.take();
+            settings.environment_file = environment_file.map(|path| whole(&path)).transpose()?;
         }
+        if !settings.names_repository() {
+            let names_more = !settings.password_file.as_os_str().is_empty()
+                || !settings.password_command.is_empty()
+                || settings.environment_file.is_some();
+            if names_more {
+                let message = "`backup` names a password or an environment, but no `repository`";
+                return Err(lacks(message.into()));
+            }
+            let BackupSettings { repository, password_file, .. } = self.own_backup(name)?;
+            return Ok(BackupSettings { repository, password_file, copies, ..settings });
+        }
+        check_password("`backup`", &settings.password_file, &settings.password_command)
+            .map_err(lacks)?;
+        let mut password_command = settings.password_command;
+        whole_program(&mut password_command, whole)?;
+        Ok(BackupSettings {
+            repository: whole_repository(&settings.repository, whole)?,
+            password_file: whole_if_named(&settings.password_file, whole)?,
+            password_command,
+            environment_file: settings.environment_file.map(|path| whole(&path)).transpose()?,
+            copies,
+            ..settings
+        })
     }
 
-    fn own_backup(&self, name: &ServerName, keep: Option<Keep>) -> Result<BackupSettings, Error> {
+    fn own_backup(&self, name: &ServerName) -> Result<BackupSettings, Error> {
         let own = self.state().join("backups").join(name.as_str());
         let own = absolute(&own).map_err(|source| Error::Io {
             action: "resolving",
@@ -146,7 +143,6 @@ impl Home {
         Ok(BackupSettings {
             repository: text(own.join("repository"))?,
             password_file: own.join("password"),
-            keep,
             ..BackupSettings::default()
         })
     }
@@ -248,6 +244,45 @@ impl BackupSettings {
             ..BackupSettings::default()
         })
     }
+}
+
+/// What is wrong with how a repository's password is named, if anything.
+fn check_password(of: &str, file: &Path, command: &[String]) -> Result<(), String> {
+    match (file.as_os_str().is_empty(), command.is_empty()) {
+        (true, true) => Err(format!(
+            "{of} names a repository, but no `password-file` and no `password-command`"
+        )),
+        (false, false) => Err(format!("{of} has either `password-file` or `password-command`")),
+        _ => Ok(()),
+    }
+}
+
+fn whole_repository(
+    repository: &str,
+    whole: impl Fn(&Path) -> Result<PathBuf, Error>,
+) -> Result<String, Error> {
+    match is_remote(repository) {
+        true => Ok(repository.to_owned()),
+        false => text(whole(Path::new(repository.trim_start_matches("local:")))?),
+    }
+}
+
+fn whole_if_named(
+    path: &Path,
+    whole: impl Fn(&Path) -> Result<PathBuf, Error>,
+) -> Result<PathBuf, Error> {
+    if path.as_os_str().is_empty() { Ok(PathBuf::new()) } else { whole(path) }
+}
+
+/// A bare name is looked for where the system's programs are.
+fn whole_program(
+    command: &mut [String],
+    whole: impl Fn(&Path) -> Result<PathBuf, Error>,
+) -> Result<(), Error> {
+    if let Some(program) = command.first_mut().filter(|program| program.contains('/')) {
+        *program = text(whole(Path::new(program.as_str()))?)?;
+    }
+    Ok(())
 }
 
 /// The text of a settings file with more nodes in it, if its `nodes` are a block, or missing.

@@ -229,10 +229,13 @@ fn rules_of_retention_need_no_repository_of_the_operators() {
     assert_eq!(own.keep.unwrap().daily.number(), 7);
     for (given, lacking) in [
         ("repository: /srv", "no `password-file`"),
+        ("repository: /srv, password-file: p, password-command: [x]", "either `password-file`"),
+        ("copies: {vault: {repository: /srv}}", "the copy `vault` of `backup` names a repository"),
+        ("copies: {Vault: {repository: /srv, password-file: p}}", "cannot name a copy"),
         ("password-file: p", "no `repository`"),
         ("environment-file: e", "no `repository`"),
     ] {
-        fs::write(&path, format!("backup:\n  {given}\n")).unwrap();
+        fs::write(&path, format!("backup: {{{given}}}\n")).unwrap();
         let error = home.backup(&server("s")).unwrap_err().to_string();
         assert!(error.contains(lacking), "{given}: {error}");
     }

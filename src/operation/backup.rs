@@ -7,15 +7,14 @@
 //! is stored last, so that an interruption leaves a set that is never offered for restore;
 //! its snapshots are forgotten right away if possible.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    alone::alone,
+    copies::CopyReport,
     journal::{self, Journal},
     lease::{Lease, leased_anyway},
     recover::take_over,
@@ -39,7 +38,7 @@ use crate::{
         stopped,
         warnings::Warnings,
     },
-    home::{AppEntry, AppGuard},
+    home::AppGuard,
     hooks::{self, Guarding},
     owner::journal::{Entry, Outcome, Step, Undo, What},
     plugin::{Hooks, Role},
@@ -64,6 +63,8 @@ pub struct SetReport {
     pub manifest: String,
     /// Warnings of a successful backup.
     pub warnings: Vec<String>,
+    /// What the copies of the server received.
+    pub copies: Vec<CopyReport>,
 }
 
 /// One item of it.
@@ -306,6 +307,7 @@ pub(super) async fn make(
         seconds: began.elapsed().as_secs_f64(),
         manifest: snapshot,
         warnings: warnings.into_all(),
+        copies: Vec::new(),
         set,
     })
 }
@@ -423,18 +425,6 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
         }
         done => done,
     }
-}
-
-/// Waits until no other process of this folder makes a server's repository.
-async fn alone(context: &Context, entry: &AppEntry) -> Result<File, Error> {
-    let folder = context.home.state().join("locks");
-    let path = folder.join(format!("{}.repository", entry.server));
-    let failed = |source| Error::Io { action: "locking", path: path.clone(), source };
-    fs::create_dir_all(&folder).map_err(failed)?;
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    let locking = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
-    locking.await.map_err(std::io::Error::other).flatten().map_err(failed)
 }
 
 /// Handles existing locks first: later calls find none, or one that was taken

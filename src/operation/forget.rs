@@ -49,6 +49,8 @@ pub struct Removing {
 pub struct ForgetReport {
     pub app: String,
     pub server: String,
+    /// The name of the copy; none for the server's own repository.
+    pub copy: Option<String>,
     /// Without credentials; none where the app was never backed up.
     pub repository: Option<String>,
     /// Whether server.yml has rules.
@@ -62,7 +64,7 @@ pub struct ForgetReport {
 /// left.
 ///
 /// # Errors
-/// [`Error::Implausible`]; [`Error::Refused`] from a store that takes additions only; what
+/// [`Error::Implausible`]; [`Error::AppendOnly`]; [`Error::Refused`] from a store that takes additions only; what
 /// the engine says, which knows what upgrades hold; and restic's failures.
 pub async fn forget(
     context: &Context,
@@ -74,7 +76,8 @@ pub async fn forget(
     let done = unless_cancelled(&options.cancel, LEFT, work).await;
     if !removing.dry_run {
         let error = done.as_ref().err().map(|error| line(&error.to_string()).into_owned());
-        results::record(&context.home, Subject::Retention(app), Timestamp::now(), error)?;
+        let copy = options.from.as_ref();
+        results::record(&context.home, Subject::Retention(app), copy, Timestamp::now(), error)?;
     }
     done
 }
@@ -85,10 +88,15 @@ async fn forgetting(
     options: &Options,
     removing: Removing,
 ) -> Result<ForgetReport, Error> {
-    let rules = context.home.backup(&app.server)?.keep;
+    let mut backup = context.home.backup(&app.server)?;
+    let rules = match &options.from {
+        None => backup.keep,
+        Some(copy) => backup.copies.remove(copy).and_then(|copy| copy.keep),
+    };
     let mut report = ForgetReport {
         app: app.name.to_string(),
         server: app.server.to_string(),
+        copy: options.from.as_ref().map(ToString::to_string),
         repository: None,
         rules: rules.is_some(),
         sets: Vec::new(),
@@ -117,7 +125,8 @@ async fn forgetting(
         report.sets.iter().any(|it| it.set == set.id && it.action == Action::Remove)
     };
     let going: Vec<&SetSummary> = sets.iter().filter(goes).collect();
-    if !removing.dry_run {
+    if !removing.dry_run && !going.is_empty() {
+        restic.may_remove()?;
         remove(context, &restic, &going).await?;
     }
     report.removed = going.len();
@@ -139,6 +148,7 @@ pub async fn remove_set(
 ) -> Result<SetId, Error> {
     let work = async {
         let restic = find(context, app, options, Missing::Refused).await?;
+        restic.may_remove()?;
         let Sets { sets, unreadable } = sets_of(&restic, &app.name).await?;
         let set = named(&app.name, &sets, unreadable.as_ref(), wanted)?;
         let refused = |why: NotRemoved| Err(Error::NotRemoved { set: set.id.clone(), why });

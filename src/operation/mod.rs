@@ -12,10 +12,12 @@
 //! what they do ([`restores`], which [`upgrade`] provides).
 
 mod agreed;
+mod alone;
 mod app_rollout;
 mod backup;
 mod behind;
 mod claim;
+mod copies;
 mod data;
 mod deploy;
 mod drift;
@@ -49,6 +51,7 @@ mod upgrade;
 
 pub use backup::{ItemReport, SetReport, back_up};
 pub use claim::claim;
+pub use copies::CopyReport;
 pub use deploy::{deploy, lacks_secrets, plan};
 pub use drift::{Drift, drift};
 pub use folder::{confirm_stack, remember_sample, revoke_grants};

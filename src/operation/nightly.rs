@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     backup::{SetReport, back_up},
     claim::claim,
+    copies::{Copied, copy_all},
 };
 use crate::{
     app::{self, Context},
@@ -16,8 +17,10 @@ use crate::{
         known::was_backed_up,
         nightly::{Attempt, Good, Outcome, Record, Row},
         options::unless_cancelled,
+        set::SetId,
     },
     engine,
+    hint::Hint,
     home::AppEntry,
 };
 
@@ -64,7 +67,7 @@ pub async fn back_up_one(
     }
     let work = trying(context, entry, patience, options, &mut row.tries);
     // Boxed: the future of a backup is large, and there are several.
-    let done = Box::pin(recorded(context, entry, work)).await;
+    let done = Box::pin(recorded(context, entry, options, work)).await;
     row.seconds = began.elapsed().as_secs_f64();
     match done {
         Ok(report) => Row {
@@ -79,7 +82,9 @@ pub async fn back_up_one(
             let Attempt { outcome, error: said, next, .. } =
                 Attempt::of(&error, entry, Timestamp::now());
             let set = match &error {
-                Error::AfterBackup { set, .. } => Some(set.to_string()),
+                Error::AfterBackup { set, .. } | Error::NotCopied { set, .. } => {
+                    Some(set.to_string())
+                }
                 _ => None,
             };
             Row { outcome, set, error: said, next, ..row }
@@ -149,19 +154,28 @@ fn may_pass(error: &Error) -> bool {
     }
 }
 
-/// Records what a try to back the app up comes to, so that `backup status` and the file for
-/// Prometheus know it.
+/// Copies what was backed up, and records what a try to back the app up comes to, so that
+/// `backup status` and the file for Prometheus know it.
 ///
 /// # Errors
 /// Those of the work. [`Error::Forgotten`] for an app that its server does not know, although
-/// it was backed up before.
+/// it was backed up before. [`Error::NotCopied`] for a set that not every copy has.
 pub async fn recorded(
     context: &Context,
     entry: &AppEntry,
+    options: &Options,
     work: impl Future<Output = Result<SetReport, Error>>,
 ) -> Result<SetReport, Error> {
     let began = Instant::now();
     let mut done = work.await;
+    let taken = match &done {
+        Ok(report) => Some((report.set.clone(), Some(report.bytes), report.warnings.len())),
+        Err(Error::AfterBackup { set, .. }) => Some((set.clone(), None, 0)),
+        Err(_) => None,
+    };
+    if let Some((set, ..)) = &taken {
+        done = copied(context, entry, options, set, done).await;
+    }
     let mut record = Record::read(&context.home, entry).unwrap_or_else(|error| {
         context.progress.warn(format!("{error}: it is written anew"));
         Record::default()
@@ -175,17 +189,12 @@ pub async fn recorded(
     let good = |set: String, bytes, warnings| {
         Some(Good { set, ended, bytes, seconds: began.elapsed().as_secs_f64(), warnings })
     };
+    if let Some((set, bytes, warnings)) = taken {
+        record.good = good(set.to_string(), bytes, warnings);
+    }
     let attempt = match &done {
-        Ok(report) => {
-            record.good = good(report.set.to_string(), Some(report.bytes), report.warnings.len());
-            Attempt { ended, outcome: Outcome::BackedUp, error: None, next: None }
-        }
-        Err(error) => {
-            if let Error::AfterBackup { set, .. } = error {
-                record.good = good(set.to_string(), None, 0);
-            }
-            Attempt::of(error, entry, ended)
-        }
+        Ok(_) => Attempt { ended, outcome: Outcome::BackedUp, error: None, next: None },
+        Err(error) => Attempt::of(error, entry, ended),
     };
     record.last = Some(attempt);
     // The backup itself is what counts.
@@ -194,6 +203,37 @@ pub async fn recorded(
         context.progress.warn(message);
     }
     done
+}
+
+/// Copies a set that was taken; what a failed hook made of its backup stays.
+async fn copied(
+    context: &Context,
+    entry: &AppEntry,
+    options: &Options,
+    set: &SetId,
+    done: Result<SetReport, Error>,
+) -> Result<SetReport, Error> {
+    let left = "the backup is complete, but not every copy has it";
+    let copying = Box::pin(copy_all(context, entry, options));
+    let Copied { copies, failed, hint } =
+        match unless_cancelled(&options.cancel, left, copying).await {
+            Ok(copied) => copied,
+            Err(error) => Copied {
+                failed: vec![format!("any copy: {error}")],
+                hint: error.hint(),
+                ..Copied::default()
+            },
+        };
+    match done {
+        Ok(report) if failed.is_empty() => Ok(SetReport { copies, ..report }),
+        Ok(_) => Err(Error::NotCopied { set: set.clone(), failed, hint }),
+        Err(error) => {
+            for failed in failed {
+                context.progress.warn(format!("the backup {set} was not copied to {failed}"));
+            }
+            Err(error)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -94,7 +94,8 @@ pub(super) async fn prepare(
     let ready = async {
         let set = new_set()?;
         let Some(_) = guard else {
-            let repository = Repository::of(&context.home, &entry.server, &options.environment)?;
+            let repository =
+                Repository::of(&context.home, &entry.server, None, &options.environment)?;
             return Ok((set, repository.display(), None));
         };
         let restic = find(context, entry, options, Missing::Made).await?;
@@ -134,9 +135,10 @@ impl Safety {
         let version = pin.map_or(Version::Newest, |pin| Version::Named(pin.clone()));
         let mut app = app::load(context, entry, &version).await?;
         app.engine = Arc::clone(engine);
-        let repository = Repository::of(&context.home, &entry.server, &means.options.environment)
-            .map_err(|error| no_safety(entry, &error))?
-            .display();
+        let repository =
+            Repository::of(&context.home, &entry.server, None, &means.options.environment)
+                .map_err(|error| no_safety(entry, &error))?
+                .display();
         let means = means.clone();
         Ok(Some(Box::new(Safety { app, set, repository, means, restic: None, room: None })))
     }

@@ -12,6 +12,7 @@ mod part;
 mod races;
 mod rebuild;
 mod removal;
+mod repositories;
 mod restic;
 mod simulated;
 mod week;

@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use potluck::{
     backup::{
         Error,
-        restic::{Label, Restic, Summary, Version},
+        restic::{LOCK_LIMIT, Label, Restic, Summary, Version},
         set::{
             SetId,
             stream::{Dump, store},
@@ -579,6 +579,33 @@ async fn the_lock_of_a_dead_restic_is_removed_and_that_of_a_living_one_is_named(
     let warnings = heard.warnings();
     assert!(warnings.len() == 1 && warnings[0].contains(&pid), "{warnings:?}");
     assert_eq!(fs::read_dir(lab.location().join("locks")).unwrap().count(), 0);
+}
+
+/// Lets a stopped process continue once somebody waits for it.
+struct Continuing(rustix::process::Pid, Heard);
+
+impl Sink for Continuing {
+    fn event(&self, event: Event) {
+        if matches!(&event, Event::Step { name, .. } if name.starts_with("waiting: ")) {
+            rustix::process::kill_process(self.0, rustix::process::Signal::CONT).unwrap();
+        }
+        self.1.event(event);
+    }
+}
+
+#[tokio::test]
+async fn the_lock_of_a_living_restic_is_waited_for_until_it_ends() {
+    let lab = Lab::new().await;
+    let mut other = stopped_with_a_lock(&lab);
+    let pid = rustix::process::Pid::from_child(&other);
+    let heard = Continuing(pid, Heard::default());
+    let prune = || lab.restic.prune();
+    lab.restic.past_locks(LOCK_LIMIT, &heard, prune).await.unwrap();
+    assert!(other.wait().unwrap().success(), "it was not disturbed");
+    let steps: Vec<String> = heard.1.0.lock().unwrap().iter().map(|it| format!("{it:?}")).collect();
+    let said = steps.iter().filter(|step| step.contains("waiting: the repository is locked"));
+    assert_eq!(said.count(), 1, "said once: {steps:?}");
+    assert_eq!(heard.1.warnings(), Vec::<String>::new());
 }
 
 #[derive(Default)]

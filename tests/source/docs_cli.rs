@@ -74,7 +74,11 @@ const COMMANDS: &[(&str, Types)] = &[
     ("key ls", &[("cli/key/ls.rs", "Row")]),
     (
         "backup create",
-        &[("operation/backup.rs", "SetReport"), ("operation/backup.rs", "ItemReport")],
+        &[
+            ("operation/backup.rs", "SetReport"),
+            ("operation/backup.rs", "ItemReport"),
+            ("operation/copies.rs", "CopyReport"),
+        ],
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),
     (
@@ -137,7 +141,18 @@ const COMMANDS: &[(&str, Types)] = &[
         ],
     ),
     ("backup prune", &[("cli/backup/prune.rs", "Row"), ("backup/prune.rs", "PruneReport")]),
-    ("backup check", &[("cli/backup/check.rs", "Row"), ("backup/check.rs", "CheckReport")]),
+    (
+        "backup check",
+        &[
+            ("cli/backup/check.rs", "Row"),
+            ("backup/check.rs", "CheckReport"),
+            ("backup/append_only.rs", "Proof"),
+        ],
+    ),
+    (
+        "backup key rotate",
+        &[("backup/rotate.rs", "RotateReport"), ("backup/rotate.rs", "RotatedKey")],
+    ),
     ("backup stats", &[("backup/stats.rs", "StatsReport"), ("backup/stats.rs", "AppStats")]),
     (
         "app history",

@@ -31,12 +31,15 @@ impl Lab {
             program: "restic".into(),
             location: folder.path().join("repository").to_str().unwrap().into(),
             password_file,
+            password_command: Vec::new(),
             environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
             environment_file: None,
             cache: folder.path().join("cache"),
             own: false,
             helper_image: "potluck-test/helper:1".into(),
             reach: None,
+            copy: None,
+            append_only: false,
         };
         let restic = Restic::new(repository.clone()).await.unwrap();
         restic.init().await.unwrap();

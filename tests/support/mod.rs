@@ -11,3 +11,4 @@ pub mod nodes;
 pub mod operator;
 pub mod sshd;
 pub mod std_guests;
+pub mod stores;

@@ -51,6 +51,7 @@ pub async fn sshd() -> Option<Sshd> {
     let port = ports();
     let config = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\n\
+         Subsystem sftp internal-sftp\n\
          StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\nLogLevel INFO\n",
         at("host").display(),
         at("authorized").display(),

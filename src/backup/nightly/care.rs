@@ -15,7 +15,7 @@ use crate::{
         recent::shown,
         results::{Recorded, Subject, read},
     },
-    home::{AppEntry, Home},
+    home::{AppEntry, BackupSettings, CopyName, Home},
 };
 
 /// How long the last success may be ago: a week, and a day for a run that comes late.
@@ -26,8 +26,10 @@ const DRILL_AGE: Duration = Duration::from_secs(92 * 24 * 60 * 60);
 /// One kind of care, and how it went last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Care {
-    /// `retention`, `prune`, `check` or `drill`.
+    /// `retention`, `prune`, `check`, `append-only` or `drill`.
     pub code: &'static str,
+    /// What it is called, and of which copy.
+    pub what: String,
     /// The last result, or why it cannot be read.
     pub recorded: Result<Option<Recorded>, String>,
     /// Whether it is missed where it never happened, or long ago.
@@ -38,50 +40,75 @@ pub struct Care {
     pub next: String,
 }
 
-/// How an app's backups are cared for. `has_rules` tells whether its server's settings say
-/// which backups to keep; `drills` whether any app of the folder was ever drilled.
-pub fn care(home: &Home, app: &AppEntry, has_rules: bool, drills: bool) -> Vec<Care> {
+/// How an app's backups are cared for in a repository with these settings.
+pub fn care(
+    home: &Home,
+    app: &AppEntry,
+    copy: Option<&CopyName>,
+    settings: &BackupSettings,
+) -> Vec<Care> {
     let (name, server) = (&app.name, &app.server);
-    let mut all: Vec<Care> = [
-        (
-            "retention",
-            Subject::Retention(app),
-            has_rules,
-            format!("`potluck backup forget {name}`"),
-        ),
+    let (of, from) = match copy {
+        None => (String::new(), String::new()),
+        Some(copy) => (format!(" of the copy `{copy}`"), format!(" --from {copy}")),
+    };
+    let forget = format!("`potluck backup forget {name}{from}`");
+    let prune = format!("`potluck backup prune --server {server}{from}`");
+    let check = format!("`potluck backup check --server {server}{from}`");
+    let removes = !settings.append_only;
+    let kinds = [
+        ("retention", "retention", Subject::Retention(app), settings.keep.is_some(), forget),
         // Without it the disk is full one day, which is said then.
-        ("prune", Subject::Prune(server), false, format!("`potluck backup prune {server}`")),
-        ("check", Subject::Check(server), true, format!("`potluck backup check {server}`")),
-    ]
-    .into_iter()
-    .map(|(code, subject, expected, next)| {
-        let recorded = read(home, subject).map_err(|error| error.to_string());
-        Care { code, recorded, expected, max_age: MAX_AGE, next }
-    })
-    .collect();
-    all.push(Care {
+        ("prune", "prune", Subject::Prune(server), false, prune),
+        ("check", "check", Subject::Check(server), true, check.clone()),
+        (
+            "append-only",
+            "proof that nothing can be removed",
+            Subject::AppendOnly(server),
+            true,
+            check,
+        ),
+    ];
+    let applies = |code: &str| match code {
+        "retention" | "prune" => removes,
+        "append-only" => !removes,
+        _ => true,
+    };
+    let known = kinds.into_iter().filter(|(code, ..)| applies(code));
+    known
+        .map(|(code, what, subject, expected, next)| {
+            let recorded = read(home, subject, copy).map_err(|error| error.to_string());
+            Care { code, what: format!("{what}{of}"), recorded, expected, max_age: MAX_AGE, next }
+        })
+        .collect()
+}
+
+/// How the last drill of an app went. `drills` tells whether any app of the folder was ever
+/// drilled.
+pub fn drilled(home: &Home, app: &AppEntry, drills: bool) -> Care {
+    Care {
         code: "drill",
+        what: "drill".into(),
         recorded: last_result(home, app).map_err(|error| error.to_string()),
         expected: drills,
         max_age: DRILL_AGE,
-        next: format!("`potluck backup drill {name}`"),
-    });
-    all
+        next: format!("`potluck backup drill {}`", app.name),
+    }
 }
 
 /// What is to be said of it. `oldest` is the age of the oldest backup: what is missing is
 /// missed only once there was time for it.
 pub(super) fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp) -> Vec<Finding> {
     let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    let judged = |Care { code, recorded, expected, max_age, next }: Care| {
+    let judged = |Care { code, what, recorded, expected, max_age, next }: Care| {
         let had_time = oldest.is_some_and(|oldest| oldest > max_age);
         let (severity, message) = match recorded {
             Err(error) => {
-                (Severity::Warning, format!("the result of its {code} cannot be read: {error}"))
+                (Severity::Warning, format!("the result of its {what} cannot be read: {error}"))
             }
             Ok(Some(last)) if !last.ok => {
                 let reason = last.error.as_deref().unwrap_or("the reason is unknown");
-                let message = format!("the last {code}, {} ago, failed", shown(ago(last.at)));
+                let message = format!("the last {what}, {} ago, failed", shown(ago(last.at)));
                 (Severity::Wrong, format!("{message}: {}", one_line(reason)))
             }
             _ if !expected => return None,
@@ -90,10 +117,10 @@ pub(super) fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp
                 if ago <= max_age {
                     return None;
                 }
-                (Severity::Warning, format!("the last {code} was {} ago", shown(ago)))
+                (Severity::Warning, format!("the last {what} was {} ago", shown(ago)))
             }
             Ok(None) if had_time => {
-                (Severity::Warning, format!("there was no {code}, ever, from here"))
+                (Severity::Warning, format!("there was no {what}, ever, from here"))
             }
             Ok(None) => return None,
         };
@@ -140,8 +167,8 @@ mod tests {
                 Some((Warning, "the result of its check cannot be read: no")),
             ),
         ] {
-            let next = "type it".to_owned();
-            let care = Care { code: "check", recorded, expected, max_age: MAX_AGE, next };
+            let (what, next) = ("check".to_owned(), "type it".to_owned());
+            let care = Care { code: "check", what, recorded, expected, max_age: MAX_AGE, next };
             let found = findings(vec![care.clone()], Some(days(oldest)), now);
             let found = found.first().map(|found| (found.severity, found.message.as_str()));
             assert_eq!(found, said, "{care:?}");

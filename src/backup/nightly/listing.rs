@@ -28,7 +28,7 @@ impl Kept {
     }
 }
 
-/// The sets in the repository of an app's server; none where there is no repository.
+/// The sets in the repository of an app's server, or in the copy that the options name; none where there is no repository.
 ///
 /// # Errors
 /// [`Error::WrongPassword`], and restic's failures.

@@ -71,7 +71,7 @@ impl Attempt {
     /// An attempt that ended with an error.
     pub fn of(error: &Error, app: &AppEntry, ended: Timestamp) -> Self {
         let outcome = match error {
-            Error::AfterBackup { .. } => Outcome::Partly,
+            Error::AfterBackup { .. } | Error::NotCopied { .. } => Outcome::Partly,
             Error::NothingYet { .. } => Outcome::NeverDeployed,
             Error::Cancelled { .. } | Error::Interrupted => Outcome::Interrupted,
             _ => Outcome::Failed,

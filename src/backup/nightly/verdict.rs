@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{
     care::{Care, findings as of_care},
+    copies::{CopyFacts, finding as of_copy},
     finding::{Finding, Severity},
     record::{Attempt, Record},
     row::{Outcome, one_line},
@@ -44,6 +45,7 @@ pub struct Facts<'a> {
     pub sets: Result<Vec<&'a SetSummary>, (String, Option<String>)>,
     /// Files of the repository that cannot be read, so that sets may be missing.
     pub unreadable: Option<(String, String)>,
+    pub copies: Vec<CopyFacts<'a>>,
     /// How retention, prune and check went.
     pub care: Vec<Care>,
     pub max_age: Duration,
@@ -67,7 +69,7 @@ pub struct Verdict {
 
 /// Judges an app.
 pub fn judge(facts: Facts<'_>) -> Verdict {
-    let Facts { app, server, record, sets, unreadable, care, max_age, now } = facts;
+    let Facts { app, server, record, sets, unreadable, copies, care, max_age, now } = facts;
     let mut findings = Vec::new();
     let mut add = |code, severity, message: String, next: Option<String>| {
         findings.push(Finding { code, severity, message, next });
@@ -185,6 +187,10 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
         );
         add("failed", Severity::Wrong, message, last.next.clone());
     }
+    findings.extend(copies.into_iter().filter_map(|copy| {
+        let newest = newest.map(|newest| &**newest);
+        of_copy(app, copy, newest, |set| age(set.begun), max_age)
+    }));
     let oldest = sets.iter().map(|set| age(set.begun)).max();
     findings.extend(of_care(care, oldest, now));
     findings.sort_by_key(|finding| Reverse(finding.severity));
@@ -269,6 +275,7 @@ mod tests {
             record: Ok(Record { last, good }),
             sets: Ok(sets.iter().collect()),
             unreadable: None,
+            copies: Vec::new(),
             care: Vec::new(),
             max_age: MAX_AGE,
             now: NOW.parse().unwrap(),
@@ -393,6 +400,7 @@ mod tests {
             }),
             sets: Err(("cannot\nconnect".into(), Some("mount it".into()))),
             unreadable: None,
+            copies: Vec::new(),
             care: Vec::new(),
             max_age: MAX_AGE,
             now: NOW.parse().unwrap(),

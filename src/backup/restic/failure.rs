@@ -226,6 +226,7 @@ fn is_absent(text: &str) -> bool {
         && [
             "no such file or directory",
             "file does not exist",
+            "<config/> does not exist",
             "key does not exist",
             "bucket does not exist",
             "404",

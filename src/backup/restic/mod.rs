@@ -6,8 +6,10 @@
 //! from `--json`; how a run ended is judged in `failure.rs`; how it is
 //! stopped is `process.rs`.
 
+mod copy;
 mod failure;
 mod intact;
+mod keys;
 mod locks;
 mod output;
 mod process;
@@ -50,12 +52,13 @@ use self::{
 };
 use super::{
     error::Error,
+    password::Held,
     repository::{Repository, Route},
     volume::{View, helper::Network},
 };
 use crate::{
     bounded,
-    home::AppName,
+    home::{AppName, CopyName},
     progress::{Silent, Sink},
 };
 
@@ -85,6 +88,8 @@ pub struct Restic {
     lockless: AtomicBool,
     /// Is told about restic's retries.
     sink: Arc<dyn Sink>,
+    /// The password, where it is in no file of the operator's.
+    held: Option<Held>,
 }
 
 impl std::fmt::Debug for Restic {
@@ -135,7 +140,10 @@ impl Restic {
             rebuild: String::new(),
             prune: repository.command("forget --prune"),
             list: None,
-            password_file: repository.password_file.clone(),
+            password_file: match repository.password_command.first() {
+                Some(program) => program.into(),
+                None => repository.password_file.clone(),
+            },
             own: repository.own,
         });
         let mut restic = Restic {
@@ -146,6 +154,7 @@ impl Restic {
             waits: AtomicBool::new(false),
             lockless: AtomicBool::new(false),
             sink: Arc::new(Silent),
+            held: None,
         };
         // No `run`: that would pass options which an old version refuses.
         let (printed, _) = restic.collect("say its version", &["version".into()], 4096).await?;
@@ -182,6 +191,29 @@ impl Restic {
     pub fn telling(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sink = sink;
         self
+    }
+
+    /// Keeps the password that the repository names in memory.
+    #[must_use]
+    pub(super) fn holding(mut self, held: Option<Held>) -> Self {
+        self.held = held;
+        self
+    }
+
+    /// The name of the repository, where it is a copy.
+    pub fn copy(&self) -> Option<&CopyName> {
+        self.repository.copy.as_ref()
+    }
+
+    /// Fails where the settings say that nothing is to be removed.
+    ///
+    /// # Errors
+    /// [`Error::AppendOnly`].
+    pub fn may_remove(&self) -> Result<(), Error> {
+        match self.repository.append_only {
+            true => Err(Error::AppendOnly { repository: self.name().to_owned() }),
+            false => Ok(()),
+        }
     }
 
     /// The image of the helper container of a volume that is elsewhere.

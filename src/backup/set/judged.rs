@@ -23,7 +23,7 @@ use crate::{
         restic::{LOCK_LIMIT, Restic},
     },
     home::{
-        AppEntry, Home,
+        AppEntry, CopyName, Home,
         write::{read_state, write_state},
     },
 };
@@ -58,7 +58,7 @@ pub(crate) async fn judge(
     app: &AppEntry,
     sets: &[SetSummary],
 ) -> Result<Judged, Error> {
-    let mut seen = remembered(&context.home, app)?;
+    let mut seen = remembered(&context.home, app, restic.copy())?;
     let listed: BTreeSet<&str> = sets.iter().filter_map(|set| set.manifest.as_deref()).collect();
     let before = seen.len();
     seen.retain(|snapshot, _| listed.contains(snapshot.as_str()));
@@ -86,7 +86,7 @@ pub(crate) async fn judge(
     }
     if is_new {
         let bytes = serde_json::to_vec(&seen).expect("plain data");
-        write_state(&path(&context.home, app), &bytes)?;
+        write_state(&path(&context.home, app, restic.copy()), &bytes)?;
     }
     let team = context.home.signers()?;
     for set in sets.iter().filter(|set| set.complete) {
@@ -130,12 +130,21 @@ async fn read<'a>(
 }
 
 /// Nothing where the file is of another version of potluck.
-fn remembered(home: &Home, app: &AppEntry) -> Result<BTreeMap<String, Seen>, Error> {
-    let bytes = read_state(&path(home, app))?;
+fn remembered(
+    home: &Home,
+    app: &AppEntry,
+    copy: Option<&CopyName>,
+) -> Result<BTreeMap<String, Seen>, Error> {
+    let bytes = read_state(&path(home, app, copy))?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }
 
-fn path(home: &Home, app: &AppEntry) -> PathBuf {
-    let folder = home.state().join("manifests").join(app.server.as_str());
+/// A copy gives snapshots ids of its own.
+fn path(home: &Home, app: &AppEntry, copy: Option<&CopyName>) -> PathBuf {
+    let mut folder = home.state().join("manifests");
+    if let Some(copy) = copy {
+        folder.extend(["copies", copy.as_str()]);
+    }
+    folder.push(app.server.as_str());
     folder.join(format!("{}.json", app.name))
 }

@@ -20,12 +20,13 @@ use crate::{
 ///
 /// Saves the volumes and dumps that the recipe names, while the app runs. A
 /// backup counts only if every part of it succeeded: if a dump fails, there is no backup.
+/// Then it is copied to the repositories that `copies` in server.yml names.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: {set, app, repository, items, bytes, seconds, manifest, warnings}; an item is
-{name, kind, bytes, seconds, snapshot}.
+JSON: {set, app, repository, items, bytes, seconds, manifest, warnings, copies}; an item is
+{name, kind, bytes, seconds, snapshot}, a copy {copy, repository, sets, seconds}.
 
-Exit code 3 when the backup is complete but its last hook failed.")]
+Exit code 3 when the backup is complete but its last hook failed, or a copy of it.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -54,7 +55,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let app = app::load_deployed(context, &entry).await?;
             operation::back_up(context, &guard, &app, &options).await
         };
-        Ok(operation::recorded(context, &entry, work).await?)
+        Ok(operation::recorded(context, &entry, &options, work).await?)
     })
     .map_err(|failure| answers.ended(failure))?;
     drop(operating);
@@ -71,6 +72,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 count => format!(", with {}", counted(count, "warning")),
             }
         ));
+        for copy in &report.copies {
+            session.ui.say(format_args!(
+                "  copied to {} in {:.1} s, {}",
+                copy.copy, copy.seconds, copy.repository
+            ));
+        }
         session.ui.out(&report.set)?;
         Ok(())
     })

@@ -40,6 +40,9 @@ pub struct Args {
 
     #[command(flatten)]
     trust: super::TrustArg,
+
+    #[command(flatten)]
+    from: super::FromArg,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -51,7 +54,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.item.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let options = args.trust.options();
+    let options = args.from.options(args.trust.options());
     let (which, at) = (args.item.which(), args.item.at(args.path.as_deref()));
     let writing = |path: &Path| {
         let action = format!("writing {}", path.display());

@@ -13,7 +13,7 @@ use crate::{
         ui::counted,
     },
     hint::Hint,
-    home::AppEntry,
+    home::{AppEntry, CopyName},
     operation::{self, ForgetReport, Removing},
 };
 
@@ -26,6 +26,8 @@ use crate::{
 /// upgrade needs for its way back, and what cannot be judged. Incomplete ones are removed
 /// after a day.
 ///
+/// Copies are thinned out by rules of their own, `backup: copies: NAME: keep:`.
+///
 /// Nothing is removed if a backup is of the future or may be forged, or the newest is
 /// far smaller than those before it. The space is freed by `potluck backup prune`.
 #[derive(Debug, clap::Args)]
@@ -36,12 +38,16 @@ Examples:
 
 Exit code 1 if nothing could be removed as it should, 3 if that is so of some apps.
 
-JSON: a list of {app, server, repository, rules, outcome, error, removed, sets}, its outcome
-`removed`, `planned`, `refused-by-store`, `implausible` or `failed`; a set is {set, time,
+JSON: a list of {app, server, copy, repository, rules, outcome, error, removed, sets}, its
+outcome `removed`, `planned`, `refused-by-store`, `implausible` or `failed`; `copy` is null for
+the server's own repository; a set is {set, time,
 complete, bytes, action, reasons}.")]
 pub struct Args {
     #[command(flatten)]
     apps: super::AppsArg,
+
+    #[command(flatten)]
+    places: super::PlacesArg,
 
     /// Show what would be removed, and why the rest is kept
     #[arg(long)]
@@ -71,11 +77,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
     let removing = Removing { dry_run: args.dry_run, force: args.force };
-    let forgotten = super::each(&entries, async |entry| {
+    let mut places = Vec::new();
+    for entry in entries {
+        let of = args.places.of(&home, &entry.server)?;
+        places.extend(of.into_iter().map(|copy| (entry.clone(), copy)));
+    }
+    let forgotten = super::each(&places, async |(entry, copy)| {
+        let options = options.of(copy.as_ref());
         operation::forget(&operating.context, entry, &options, removing).await
     });
     let forgotten = wait_cancelling(&options.cancel, forgotten)?;
-    let row = |(entry, done)| row(entry, done, args.dry_run);
+    let row = |(place, done)| row(place, done, args.dry_run);
     let rows: Vec<Row> = forgotten.into_iter().map(row).collect();
     drop(operating);
     let bad = rows.iter().filter(|row| row.error.is_some()).count();
@@ -89,19 +101,26 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     super::ended(bad, all, "apps were not thinned out")
 }
 
-fn row(entry: &AppEntry, done: Result<ForgetReport, Error>, dry_run: bool) -> Row {
+fn row(
+    (entry, copy): &(AppEntry, Option<CopyName>),
+    done: Result<ForgetReport, Error>,
+    dry_run: bool,
+) -> Row {
     let (outcome, error) = match done {
         Ok(report) => {
             let outcome = if dry_run { "planned" } else { "removed" };
             return Row { report, outcome, error: None, hint: None };
         }
-        Err(error @ Error::Refused { .. }) => ("refused-by-store", error),
+        Err(error @ (Error::Refused { .. } | Error::AppendOnly { .. })) => {
+            ("refused-by-store", error)
+        }
         Err(error @ Error::Implausible { .. }) => ("implausible", error),
         Err(error) => ("failed", error),
     };
     let report = ForgetReport {
         app: entry.name.to_string(),
         server: entry.server.to_string(),
+        copy: copy.as_ref().map(ToString::to_string),
         repository: None,
         rules: false,
         sets: Vec::new(),
@@ -113,7 +132,8 @@ fn row(entry: &AppEntry, done: Result<ForgetReport, Error>, dry_run: bool) -> Ro
 fn show(session: &Session, row: &Row, dry_run: bool) -> Result<(), Failure> {
     let Row { report, error, hint, .. } = row;
     if let Some(error) = error {
-        session.ui.warn(format_args!("{}: {error}", report.app));
+        let at = super::place(&report.app, report.copy.as_deref());
+        session.ui.warn(format_args!("{at}: {error}"));
         if let Some(hint) = hint {
             session.ui.hint(hint);
         }
@@ -134,12 +154,12 @@ fn show(session: &Session, row: &Row, dry_run: bool) -> Result<(), Failure> {
     let kept = report.sets.len() - report.removed;
     session.ui.say(format_args!(
         "{}: {} {}, {} kept.",
-        report.app,
+        super::place(&report.app, report.copy.as_deref()),
         counted(report.removed, "backup"),
         if dry_run { "would be removed" } else { "removed" },
         kept
     ));
-    if !report.rules {
+    if !report.rules && report.copy.is_none() {
         session.ui.hint(format_args!(
             "there are no rules: `backup: keep: {{daily: 7, weekly: 4}}` in server.yml of {}",
             report.server

@@ -39,6 +39,9 @@ pub struct Args {
     trust: super::TrustArg,
 
     #[command(flatten)]
+    from: super::FromArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -46,7 +49,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.item.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let options = args.trust.options();
+    let options = args.from.options(args.trust.options());
     let (which, at) = (args.item.which(), args.item.at(args.path.as_deref()));
     let files = wait_cancelling(&options.cancel, async {
         Ok(backup::ls(&operating.context, &entry, &which, at, args.recursive, &options).await?)

@@ -8,6 +8,7 @@ mod drill;
 mod evidence;
 mod forget;
 mod hold;
+mod key;
 mod ls;
 mod prune;
 mod restore;
@@ -34,7 +35,7 @@ use super::{
 };
 use crate::{
     backup::{Error, HANDED_ON, Options, Trust, Which},
-    home::{AppEntry, AppName, Fingerprint, Home, ServerName},
+    home::{AppEntry, AppName, CopyName, Fingerprint, Home, ServerName},
 };
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +76,9 @@ pub enum Command {
     Stats(stats::Args),
     Drill(drill::Args),
     Evidence(evidence::Args),
+    /// Change the passwords of repositories.
+    #[command(subcommand)]
+    Key(Deferred<key::Command>),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -96,6 +100,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Stats(args) => stats::run(args, session),
         Command::Drill(args) => drill::run(args, session),
         Command::Evidence(args) => evidence::run(args, session),
+        Command::Key(Deferred(command)) => key::run(command, session),
     }
 }
 
@@ -182,6 +187,62 @@ impl ServersArg {
             }
             false => Ok(servers),
         }
+    }
+}
+
+/// The copy that a command reads.
+#[derive(Debug, Args)]
+struct FromArg {
+    /// Read this copy, as `copies` in server.yml names it, instead of the server's own
+    /// repository
+    #[arg(long, value_name = "COPY")]
+    from: Option<CopyName>,
+}
+
+impl FromArg {
+    fn options(&self, options: Options) -> Options {
+        options.of(self.from.as_ref())
+    }
+}
+
+/// The repositories that a command looks after.
+#[derive(Debug, Args)]
+struct PlacesArg {
+    /// Only in this copy, as `copies` in server.yml names it [default: in the server's own
+    /// repository and in all copies]
+    #[arg(long, value_name = "COPY")]
+    from: Option<CopyName>,
+}
+
+impl PlacesArg {
+    /// The places of a server, none for its own repository.
+    fn of(&self, home: &Home, server: &ServerName) -> Result<Vec<Option<CopyName>>, Failure> {
+        if let Some(copy) = &self.from {
+            return Ok(vec![Some(copy.clone())]);
+        }
+        let copies = home.backup(server)?.copies.into_keys().map(Some);
+        Ok(std::iter::once(None).chain(copies).collect())
+    }
+
+    /// The places of several.
+    fn of_all(
+        &self,
+        home: &Home,
+        servers: &[ServerName],
+    ) -> Result<Vec<(ServerName, Option<CopyName>)>, Failure> {
+        let mut all = Vec::new();
+        for server in servers {
+            all.extend(self.of(home, server)?.into_iter().map(|copy| (server.clone(), copy)));
+        }
+        Ok(all)
+    }
+}
+
+/// `swarm.example.org`, `swarm.example.org, the copy vault`.
+fn place(server: &str, copy: Option<&str>) -> String {
+    match copy {
+        None => server.to_owned(),
+        Some(copy) => format!("{server}, the copy {copy}"),
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Args {
     force: bool,
 
     #[command(flatten)]
+    from: super::FromArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -50,7 +53,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let options = super::options();
+    let options = args.from.options(super::options());
     let set = wait_cancelling(&options.cancel, async {
         let remove = async |dry_run| {
             let removing = Removing { dry_run, force: args.force };

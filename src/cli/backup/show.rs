@@ -36,6 +36,9 @@ pub struct Args {
     trust: super::TrustArg,
 
     #[command(flatten)]
+    from: super::FromArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -43,7 +46,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let options = args.trust.options();
+    let options = args.from.options(args.trust.options());
     let which = args.set.which(&session.ui);
     let shown = wait_cancelling(&options.cancel, async {
         Ok(backup::show(&operating.context, &entry, &which, &options).await?)

@@ -31,6 +31,9 @@ pub struct Args {
     all: bool,
 
     #[command(flatten)]
+    from: super::FromArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -38,7 +41,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
-    let options = super::options();
+    let options = args.from.options(super::options());
     let listed = if args.all { Listed::All } else { Listed::Complete };
     let backup::Sets { sets, unreadable } = wait_cancelling(&options.cancel, async {
         Ok(backup::snapshots(&operating.context, &entry, Listed::All, &options).await?)

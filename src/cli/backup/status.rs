@@ -1,9 +1,6 @@
 //! `potluck backup status`
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -12,8 +9,8 @@ use serde::Serialize;
 use super::run::is_excepted;
 use crate::{
     backup::nightly::{
-        Facts, Kept, Record, Severity, Verdict,
-        care::care,
+        CopyFacts, Facts, Kept, Record, Severity, Verdict,
+        care::{care, drilled},
         kept, notify,
         verdict::{MAX_AGE, judge, sort},
     },
@@ -26,13 +23,14 @@ use crate::{
         side_by_side::{Selection, select},
     },
     hint::Hint,
-    home::{AppEntry, NightlySettings, ServerName},
+    home::{AppEntry, BackupSettings, CopyName, NightlySettings, ServerName},
 };
 
 /// Show whether every app has a backup that is recent enough.
 ///
 /// Looks at the repositories, and at what the last attempts came to: age and size of the
-/// newest complete backup, warnings, the last error, and how retention, prune and check went. An app without a backup is wrong, also
+/// newest complete backup, warnings, the last error, copies that lag behind, and how retention,
+/// prune and check went. An app without a backup is wrong, also
 /// if nothing ever tried to make one. The worst is listed first. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -97,17 +95,26 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         apps.into_iter().partition(|app| is_excepted(&settings, app));
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = super::options();
-    let mut servers: BTreeMap<&ServerName, &AppEntry> = BTreeMap::new();
+    // Each repository of a server is asked once, for one of its apps.
+    let mut settings_of: BTreeMap<&ServerName, BackupSettings> = BTreeMap::new();
+    let mut places: BTreeMap<(&ServerName, Option<CopyName>), &AppEntry> = BTreeMap::new();
     for app in &apps {
-        servers.insert(&app.server, app);
+        // Settings that cannot be read are what the repository cannot be read for.
+        let backup = home.backup(&app.server).unwrap_or_default();
+        for copy in backup.copies.keys() {
+            places.insert((&app.server, Some(copy.clone())), app);
+        }
+        places.insert((&app.server, None), app);
+        settings_of.insert(&app.server, backup);
     }
     let context = &operating.context;
-    let kept: BTreeMap<&ServerName, Result<Kept, (String, Option<String>)>> =
+    type Found = Result<Kept, (String, Option<String>)>;
+    let kept: BTreeMap<(&ServerName, Option<CopyName>), Found> =
         wait_cancelling(&options.cancel, async {
             let options = &options;
-            let listings = servers.into_iter().map(|(server, app)| async move {
-                let kept = kept(context, app, options).await;
-                (server, kept.map_err(|error| (error.to_string(), error.hint())))
+            let listings = places.into_iter().map(|(place, app)| async move {
+                let kept = kept(context, app, &options.of(place.1.as_ref())).await;
+                (place, kept.map_err(|error| (error.to_string(), error.hint())))
             });
             let found = stream::iter(listings).buffer_unordered(SERVERS_AT_A_TIME).collect().await;
             match options.cancel.is_cancelled() {
@@ -115,22 +122,32 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 false => Ok(found),
             }
         })?;
-    // Settings that cannot be read are what the repository cannot be read for.
-    let has_rules = |server: &&&ServerName| home.backup(server).is_ok_and(|it| it.keep.is_some());
-    let ruled: BTreeSet<&ServerName> = kept.keys().filter(has_rules).copied().collect();
     let now = Timestamp::now();
     let drills = home.has_evidence()?;
     let mut verdicts: Vec<Verdict> = apps
         .iter()
         .map(|app| {
-            let kept = kept.get(&app.server).expect("each server of an app was asked");
+            let of = |copy: Option<CopyName>| {
+                let found = kept.get(&(&app.server, copy)).expect("each repository was asked");
+                found.as_ref().map(|kept| kept.of(app)).map_err(Clone::clone)
+            };
+            let own = kept.get(&(&app.server, None)).expect("each repository was asked");
+            let backup = settings_of.get(&app.server).expect("it is of one of the apps");
+            let mut cared = care(&home, app, None, backup);
+            cared.push(drilled(&home, app, drills));
+            let mut copies = Vec::new();
+            for (name, copy) in &backup.copies {
+                cared.extend(care(&home, app, Some(name), &copy.clone().into()));
+                copies.push(CopyFacts { name: name.to_string(), sets: of(Some(name.clone())) });
+            }
             judge(Facts {
                 app: app.name.as_str(),
                 server: app.server.as_str(),
                 record: Record::read(&home, app).map_err(|error| error.to_string()),
-                sets: kept.as_ref().map(|kept| kept.of(app)).map_err(Clone::clone),
-                unreadable: kept.as_ref().ok().and_then(Kept::unreadable),
-                care: care(&home, app, ruled.contains(&app.server), drills),
+                sets: of(None),
+                unreadable: own.as_ref().ok().and_then(Kept::unreadable),
+                copies,
+                care: cared,
                 max_age,
                 now,
             })

@@ -197,7 +197,7 @@ impl Lab {
         serde_json::from_str(&run.stdout).unwrap()
     }
 
-    fn tidy(&self, output: &Output) -> Run {
+    pub fn tidy(&self, output: &Output) -> Run {
         let folder = self.folder.path().display().to_string();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&folder, "[LAB]");
         Run {

@@ -17,7 +17,7 @@ use crate::{
         session::{Session, wait_cancelling},
         ui::{Ui, clean},
     },
-    home::AppEntry,
+    home::{AppEntry, CopyName},
     operation::{self, Part, RestorePlan},
 };
 
@@ -39,6 +39,7 @@ Examples:
   potluck backup restore wiki.example.org --at yesterday
   potluck backup restore wiki.example.org 20261121T2015 --path uploads/2026/a.jpg
   potluck backup restore wiki.example.org --item dump/wiki.sql
+  potluck backup restore wiki.example.org --from vault
   potluck backup restore wiki.example.org --to-app test.example.org
   potluck backup restore wiki.example.org --to-server new --endpoint ssh://new.example.org \\
       --repository sftp:backup@store:/srv/restic --password-file ./password \\
@@ -88,6 +89,11 @@ pub struct Args {
     #[command(flatten)]
     trust: super::TrustArg,
 
+    /// Restore from this copy, as `copies` in server.yml names it, instead of the server's own
+    /// repository
+    #[arg(long, value_name = "COPY", conflicts_with = "to_server")]
+    from: Option<CopyName>,
+
     #[command(flatten)]
     grants: GrantArg,
 
@@ -112,6 +118,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let message = format!("{} does not exist, so all of it is made", to.app.name);
             Err(Failure::usage(message).hint("leave --item and --path out"))
         }
+        false if args.from.is_some() => {
+            let message = format!("{} does not exist, so all of it is made", to.app.name);
+            Err(Failure::usage(message)
+                .hint("leave --from out, and name the copy with --repository and --password-file"))
+        }
         false => rebuild::run(args, session, to),
     }
 }
@@ -123,7 +134,7 @@ fn into(args: &Args, session: &Session, entry: &AppEntry, source: &AppEntry) -> 
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    let options = args.trust.options();
+    let options = args.trust.options().of(args.from.as_ref());
     let which = args.set.which(&session.ui);
     let part = match (args.item.as_slice(), args.path.as_slice()) {
         ([], []) => Part::All,
