@@ -464,13 +464,15 @@ impl Hint for Error {
                 "is its disk mounted? To make a new one anyway, remove {record}"
             )),
             Error::WrongPassword { own: true, password_file, repository } => Some(format!(
-                "put the password that the repository was made with back into {}; without it its \
-                 backups cannot be read: to begin anew, move {repository} and that file away",
+                "put the password that the repository was made with back into {}, or a file that \
+                 its folder `keys` lost; without them its backups cannot be read: to begin anew, \
+                 move {repository} and that file away",
                 password_file.display()
             )),
             Error::WrongPassword { password_file, .. } => Some(format!(
-                "check `password-file` or `password-command` in server.yml ({}); without the right password the \
-                 backups cannot be read",
+                "check `password-file` or `password-command` in server.yml ({}), and that the \
+                 repository lost no file of its folder `keys`; without both the backups cannot \
+                 be read",
                 password_file.display()
             )),
             Error::Locked { unlock, .. } => Some(format!(

@@ -62,6 +62,11 @@ impl Named {
                  repository, or restore another backup: `{}` lists them",
                 self.list()
             ),
+            Kind::Key => format!(
+                "without it nobody can read the backups: put the file `config` and the folder \
+                 `keys` of {} back from a copy of the repository",
+                self.repository
+            ),
         }
     }
 
@@ -170,14 +175,18 @@ pub(super) enum Kind {
     Pack,
     Index,
     Snapshot,
+    /// A file that has to be read before any other: a key, or the configuration.
+    Key,
 }
 
 impl Kind {
     /// Its name in restic's messages, its folder, and what people call it.
-    const ALL: [(Kind, &str, &str, &str); 3] = [
+    const ALL: [(Kind, &str, &str, &str); 5] = [
         (Kind::Pack, "<data/", "/data/", "pack file"),
         (Kind::Index, "<index/", "/index/", "index file"),
         (Kind::Snapshot, "<snapshot/", "/snapshots/", "snapshot file"),
+        (Kind::Key, "<key/", "/keys/", "key file"),
+        (Kind::Key, "<config/", "/config:", "configuration file"),
     ];
 }
 
@@ -187,6 +196,15 @@ fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
     let broken =
         ["ciphertext verification failed", "not found in repository", "not found in index"];
     said(stderr).find_map(|said| {
+        // Of a key file, which is JSON in the clear; all else is verified before it is read.
+        if said.contains("Fatal: Unmarshal: ") {
+            return Some((Kind::Key, "a key file of it is cut off or changed".into()));
+        }
+        let of_config = ["Fatal: config or key ", "config file has zero size"];
+        if of_config.iter().any(|so| said.contains(so)) {
+            let reason = "its configuration, or a key file of it, is cut off or changed";
+            return Some((Kind::Key, reason.into()));
+        }
         let file = Kind::ALL
             .iter()
             .find(|(_, angled, folder, _)| said.contains(angled) || said.contains(folder));
@@ -194,7 +212,8 @@ fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
             let gone = ["no such file or directory", "does not exist"];
             let gone = gone.iter().any(|so| said.contains(so));
             let unread = *kind != Kind::Pack && said.contains(broken[0]);
-            if gone || unread || cut.iter().any(|so| said.contains(so)) {
+            let folder = said.contains(angled) && said.contains("is a directory");
+            if gone || unread || folder || cut.iter().any(|so| said.contains(so)) {
                 let name =
                     said.split_once(angled).and_then(|(_, name)| Some(name.split_once('>')?.0));
                 let what = if gone { "missing" } else { "cut off or changed" };
@@ -439,6 +458,33 @@ mod tests {
         let named = named();
         let doing = Doing { action: "x", repository: &named };
         for (stderr, expected, remedy) in [
+            (
+                "Fatal: Unmarshal: invalid character ';' after object key\n",
+                "a key file of it is cut off or changed",
+                "put the file `config` and the folder `keys` of /srv/restic back",
+            ),
+            (
+                "Fatal: config or key 4b10e2ba is damaged: ciphertext verification failed\n",
+                "its configuration, or a key file of it, is cut off or changed",
+                "put the file `config` and the folder `keys` of /srv/restic back",
+            ),
+            (
+                "config file has zero size, invalid repository?\nmain.open\n\tglobal.go:760\n",
+                "its configuration, or a key file of it, is cut off or changed",
+                "put the file `config` and the folder `keys` of /srv/restic back",
+            ),
+            (
+                "Load(<key/4b10e2ba1d>, 0, 0) returned error, retrying after 552ms: read \
+                 repo/keys/4b10: is a directory\n",
+                "its key file 4b10e2ba1d is cut off or changed",
+                "put the file `config` and the folder `keys` of /srv/restic back",
+            ),
+            (
+                "Load(<snapshot/69ebf230e5>, 0, 0) returned error, retrying after 552ms: Copy: \
+                 read repo/snapshots/69eb: is a directory\n",
+                "its snapshot file 69ebf230e5 is cut off or changed",
+                "put the file back from a copy",
+            ),
             (
                 "Fatal: load <index/33c6615008>: invalid data returned\n",
                 "its index file 33c6615008 is cut off or changed",

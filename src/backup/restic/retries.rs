@@ -17,8 +17,13 @@ const LONGEST_LINE: usize = 4 * 1024;
 const TRIES: u32 = 2;
 
 /// Answers of a folder on this machine that will not change.
-const LASTING: &[&str] =
-    &["no such file or directory", "read-only file system", "permission denied", "unexpected EOF"];
+const LASTING: &[&str] = &[
+    "no such file or directory",
+    "read-only file system",
+    "permission denied",
+    "unexpected EOF",
+    "is a directory",
+];
 
 /// Watches the output of a run of restic.
 pub(super) struct Watch {
