@@ -530,8 +530,8 @@ impl Hint for Error {
                     .into(),
             ),
             Error::Clash { .. } => Some(
-                "use one account for both, or a kind of repository whose credentials are no \
-                 variables, such as `rest:https://user:password@host/`"
+                "use one account for both, or a repository whose location holds its credentials, \
+                 such as `rest:https://user:password@host/`"
                     .into(),
             ),
             Error::NotCopied { hint, .. } => hint.clone(),
