@@ -447,7 +447,7 @@ fn a_rotation_that_is_killed_leaves_repositories_that_open_and_is_finished_by_th
     let second = format!("add a key to {}", world.lab.path("vault").display());
     for words in ["add a key to", &second, "put the new password", "remove the old key from"] {
         let before = password();
-        world.lab.run_killed_at(&rotate, words);
+        world.lab.run_killed_at(&rotate, &[words]);
         opens();
         let finished = world.good(&rotate);
         assert!(finished.stderr.contains("Finished the rotation"), "{words}: {finished}");
