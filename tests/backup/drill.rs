@@ -13,6 +13,7 @@ use std::{
     fs,
     io::Write,
     net::{TcpListener, UdpSocket},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -196,9 +197,12 @@ fn objects(stack: &StackName) -> Vec<String> {
     names
 }
 
+/// Specs, data, and files by their paths.
+type State = (Vec<String>, String, Vec<(PathBuf, Vec<u8>)>);
+
 impl Live {
     /// The app as the swarm has it, its data, and its files in the folder.
-    fn state(&self) -> (Vec<String>, String, Vec<(std::path::PathBuf, Vec<u8>)>) {
+    fn state(&self) -> State {
         let prefix = format!("{}_", self.stack);
         let names = objects(&self.stack);
         let mut specs = names.clone();
