@@ -461,29 +461,29 @@ mod tests {
             (
                 "Fatal: Unmarshal: invalid character ';' after object key\n",
                 "a key file of it is cut off or changed",
-                "put the file `config` and the folder `keys` of /srv/restic back",
+                "without it nobody can read the backups: put the file `config` and the folder `keys` of /srv/restic back",
             ),
             (
                 "Fatal: config or key 4b10e2ba is damaged: ciphertext verification failed\n",
                 "its configuration, or a key file of it, is cut off or changed",
-                "put the file `config` and the folder `keys` of /srv/restic back",
+                "without it nobody can read the backups: put the file `config` and the folder `keys` of /srv/restic back",
             ),
             (
                 "config file has zero size, invalid repository?\nmain.open\n\tglobal.go:760\n",
                 "its configuration, or a key file of it, is cut off or changed",
-                "put the file `config` and the folder `keys` of /srv/restic back",
+                "without it nobody can read the backups: put the file `config` and the folder `keys` of /srv/restic back",
             ),
             (
                 "Load(<key/4b10e2ba1d>, 0, 0) returned error, retrying after 552ms: read \
                  repo/keys/4b10: is a directory\n",
                 "its key file 4b10e2ba1d is cut off or changed",
-                "put the file `config` and the folder `keys` of /srv/restic back",
+                "without it nobody can read the backups: put the file `config` and the folder `keys` of /srv/restic back",
             ),
             (
                 "Load(<snapshot/69ebf230e5>, 0, 0) returned error, retrying after 552ms: Copy: \
                  read repo/snapshots/69eb: is a directory\n",
                 "its snapshot file 69ebf230e5 is cut off or changed",
-                "put the file back from a copy",
+                "`restic check` shows all that is damaged; put the file back",
             ),
             (
                 "Fatal: load <index/33c6615008>: invalid data returned\n",
