@@ -1,7 +1,7 @@
 //! What a drill found, signed by the machine that made it, with the key of its backups.
 //!
-//! As with manifests, the very text is signed, and precedes nothing else: a signature of a
-//! manifest is none of evidence. A piece of evidence says whose it is, so that one that was
+//! As with manifests, the very text is signed, and precedes nothing else: the signature of a
+//! manifest does not fit evidence. A piece of evidence says whose it is, so that one that was
 //! copied to another app is not believed there.
 
 use std::path::PathBuf;

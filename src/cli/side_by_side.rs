@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::{
-    app::{Consent, Downgrade, Takeover, Wish},
+    app::{Consent, Context, Downgrade, Takeover, Wish},
     home::{AppEntry, Home, ServerName},
     progress::{Event, Level, Sink},
     rollout::Plan,
@@ -52,6 +52,14 @@ pub fn matches(pattern: &str, name: &str) -> bool {
             ends.into_iter().any(|at| matches(rest, &name[at..]))
         }),
     }
+}
+
+/// Lets a context serve several apps at a time: nobody is asked, and what is said names its
+/// app. `all` says small steps, too; a log has room for results and warnings only.
+pub fn unattended(context: &mut Context, all: bool) {
+    context.consent = Arc::new(Unasked);
+    let quiet = Quiet { sink: Arc::clone(&context.progress), all };
+    context.progress = Arc::new(Named(Arc::new(quiet)));
 }
 
 /// Several questions at a time cannot be answered.

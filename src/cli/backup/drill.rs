@@ -1,6 +1,6 @@
 //! `potluck backup drill`
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::{
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
-        side_by_side::{Named, Quiet, Unasked, of_app},
+        side_by_side::{of_app, unattended},
         ui::Ui,
     },
     hint::Hint,
@@ -123,10 +123,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let options = super::options();
     let mut operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let context = &mut operating.context;
-    context.consent = Arc::new(Unasked);
     context.lock_wait = args.lock_wait;
-    let quiet = Quiet { sink: Arc::clone(&context.progress), all: session.ui.stderr_is_terminal() };
-    context.progress = Arc::new(Named(Arc::new(quiet)));
+    unattended(context, session.ui.stderr_is_terminal());
     let context: &Context = &operating.context;
     if args.dry_run {
         let rows = wait_cancelling(&options.cancel, planned(args, &apps, context, &options))?;

@@ -1,6 +1,6 @@
 //! `potluck backup run`
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use crate::{
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, operator, wait_cancelling},
-        side_by_side::{Named, Quiet, Selection, Unasked, matches, of_app, select},
+        side_by_side::{Selection, matches, of_app, select, unattended},
     },
     home::{
         AppEntry, Home, NightlySettings, ServerName,
@@ -215,10 +215,8 @@ async fn all(
     });
     let mut operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let context = &mut operating.context;
-    context.consent = Arc::new(Unasked);
     context.lock_wait = args.lock_wait;
-    let quiet = Quiet { sink: Arc::clone(&context.progress), all: session.ui.stderr_is_terminal() };
-    context.progress = Arc::new(Named(Arc::new(quiet)));
+    unattended(context, session.ui.stderr_is_terminal());
     let context: &Context = &operating.context;
     let patience = Patience {
         lock_wait: args.lock_wait,
