@@ -25,7 +25,7 @@ use super::{
     error::Error,
     options::{Options, unless_cancelled},
     repository::{Repository, make_password},
-    restic::{LOCK_LIMIT, Restic},
+    restic::{Key, LOCK_LIMIT, Restic},
 };
 use crate::{
     app::Context,
@@ -170,7 +170,7 @@ async fn rotate(
     let (next, previous) = (beside(file, "next"), beside(file, "previous"));
     let mut made = Vec::new();
     for member in sharing {
-        match with(context, member, file).await?.key().await {
+        match key(context, &with(context, member, file).await?).await {
             Ok(_) => made.push(*member),
             // It has no key yet, and gets that of the file when it is made.
             Err(Error::NoRepository { .. }) => {}
@@ -218,7 +218,7 @@ async fn add_new(
     }
     for member in members {
         let new = with(context, member, next).await?;
-        match new.key().await {
+        match key(context, &new).await {
             // Added by an earlier call.
             Ok(_) => continue,
             Err(Error::WrongPassword { .. }) => {}
@@ -228,7 +228,7 @@ async fn add_new(
         context.progress.step(format!("add a key to {}", old.name()));
         let add = || old.add_key(next);
         old.past_locks(LOCK_LIMIT, &*context.progress, add).await?;
-        new.key().await?;
+        key(context, &new).await?;
     }
     Ok(())
 }
@@ -241,22 +241,42 @@ async fn remove_old(
     members: &[&Member],
 ) -> Result<(), Error> {
     for member in members {
-        let old = match with(context, member, previous).await?.key().await {
-            // Removed by an earlier call.
-            Err(Error::WrongPassword { .. }) => continue,
-            found => found?,
-        };
         let restic = with(context, member, file).await?;
-        // It was not replaced yet.
-        if restic.key().await? == old {
-            continue;
+        let old = with(context, member, previous).await?;
+        // More than one if an interrupted call's restic went on beside the next call's.
+        while let Some(key) = one_to_remove(context, &old, &restic).await? {
+            context.progress.step(format!("remove the old key from {}", restic.name()));
+            let removal = || restic.remove_key(&key);
+            if let Err(error) = restic.past_locks(LOCK_LIMIT, &*context.progress, removal).await {
+                // That other restic may have removed it just now.
+                if one_to_remove(context, &old, &restic).await?.as_ref() == Some(&key) {
+                    return Err(error);
+                }
+            }
         }
-        context.progress.step(format!("remove the old key from {}", restic.name()));
-        let remove = || restic.remove_key(&old);
-        restic.past_locks(LOCK_LIMIT, &*context.progress, remove).await?;
         restic.settle().await;
     }
     remove(previous)
+}
+
+/// A key that the previous password opens; none if that password opens nothing any more, or
+/// was not replaced yet.
+async fn one_to_remove(
+    context: &Context,
+    old: &Restic,
+    new: &Restic,
+) -> Result<Option<Key>, Error> {
+    let found = match key(context, old).await {
+        Err(Error::WrongPassword { .. }) => return Ok(None),
+        found => found?,
+    };
+    Ok((key(context, new).await? != found).then_some(found))
+}
+
+/// The key that opens the repository. restic (0.14) lists keys under a lock, whatever it is
+/// told, and the restic of an interrupted call may still hold one.
+async fn key(context: &Context, restic: &Restic) -> Result<Key, Error> {
+    restic.read_past_locks(LOCK_LIMIT, &*context.progress, || restic.key()).await
 }
 
 /// restic with the password in this file.

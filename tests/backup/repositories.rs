@@ -1,6 +1,7 @@
 //! Repositories of every kind, through the program and with real servers: a folder, sftp, a
 //! REST server, S3.
 
+use super::restic::stopped_with_a_lock;
 use crate::support::{
     cli::{Lab, Run},
     sshd::sshd,
@@ -466,6 +467,16 @@ fn a_rotation_that_is_killed_leaves_repositories_that_open_and_is_finished_by_th
     assert_eq!(mode & 0o777, 0o600);
     opens();
     assert!(!world.arguments().contains(password().trim()));
+
+    // A restic of an interrupted call may still hold a lock of its own.
+    let mut other = stopped_with_a_lock(&world.lab.path("store"), password().trim());
+    world.lab.run_killed_at(&rotate, &["waiting: the repository is locked"]);
+    let pid = rustix::process::Pid::from_child(&other);
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    let before = password();
+    world.good(&rotate);
+    assert!(other.wait().unwrap().success());
+    rotated_from(&before);
 
     // What cannot be finished is not begun.
     let only =

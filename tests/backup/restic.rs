@@ -516,18 +516,17 @@ async fn files_that_vanish_are_counted_and_no_failure() {
 }
 
 /// Starts a restic that locks the repository for itself, and stops it there.
-fn stopped_with_a_lock(lab: &Lab) -> std::process::Child {
+pub fn stopped_with_a_lock(location: &Path, password: &str) -> std::process::Child {
     // One that is still being written has a longer name.
     let is_locked = || {
-        let mut locks = fs::read_dir(lab.location().join("locks")).unwrap().flatten();
+        let mut locks = fs::read_dir(location.join("locks")).unwrap().flatten();
         locks.any(|lock| lock.file_name().len() == 64)
     };
     loop {
         let mut restic = std::process::Command::new("restic")
-            .args(["check", "--read-data"])
-            .env("RESTIC_REPOSITORY", lab.location())
-            .env("RESTIC_PASSWORD", "sesame")
-            .env("RESTIC_CACHE_DIR", &lab.repository.cache)
+            .args(["check", "--read-data", "--no-cache"])
+            .env("RESTIC_REPOSITORY", location)
+            .env("RESTIC_PASSWORD", password)
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -558,7 +557,7 @@ async fn the_lock_of_a_dead_restic_is_removed_and_that_of_a_living_one_is_named(
             Err(error) => Err(error),
         }
     };
-    let mut other = stopped_with_a_lock(&lab);
+    let mut other = stopped_with_a_lock(&lab.location(), "sesame");
     let error = lab.restic.past_locks(limit, &heard, save).await.unwrap_err();
     let text = error.to_string();
     let pid = format!("PID {} on ", other.id());
@@ -596,7 +595,7 @@ impl Sink for Continuing {
 #[tokio::test]
 async fn the_lock_of_a_living_restic_is_waited_for_until_it_ends() {
     let lab = Lab::new().await;
-    let mut other = stopped_with_a_lock(&lab);
+    let mut other = stopped_with_a_lock(&lab.location(), "sesame");
     let pid = rustix::process::Pid::from_child(&other);
     let heard = Continuing(pid, Heard::default());
     let prune = || lab.restic.prune();

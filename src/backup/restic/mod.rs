@@ -37,6 +37,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+pub use keys::Key;
 pub use locks::LOCK_LIMIT;
 pub use output::{Listed, Snapshot, Stored, Summary, Version};
 pub(super) use process::Tail;
