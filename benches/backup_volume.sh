@@ -1,7 +1,8 @@
 #!/bin/sh
 # `backup create` of a 1 GiB volume against `restic backup` of the same folder:
 # a new repository for every run (everything is read and stored), and the same
-# repository again (nothing changed). SIZE_MIB and RUNS make it smaller.
+# repository again (nothing changed). SIZE_MIB and RUNS make it smaller; MIXED=1
+# makes files of every size instead of 4 MiB each, half of them text.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -38,12 +39,29 @@ trap 'remove; rm -rf "$work"' EXIT
 "$potluck" app deploy "$app" --no-input >/dev/null 2>&1
 folder=$(docker volume inspect --format '{{.Mountpoint}}' ${stack}_data)
 # Files of 4 MiB that do not compress, as pictures and archives are.
-i=0
-while [ "$i" -lt $((size / 4)) ]; do
-    mkdir -p "$folder/$((i % 16))"
-    head -c 4194304 /dev/urandom >"$folder/$((i % 16))/$i.bin"
-    i=$((i + 1))
-done
+pictures() {
+    i=0
+    while [ "$i" -lt $((size / 4)) ]; do
+        mkdir -p "$folder/$((i % 16))"
+        head -c 4194304 /dev/urandom >"$folder/$((i % 16))/$i.bin"
+        i=$((i + 1))
+    done
+}
+# For each 64 MiB: one file of 32 MiB and four of 4 MiB that do not compress, 512 of 16 KiB
+# and 2048 of 4 KiB that do.
+mixed() {
+    i=0
+    while [ "$i" -lt $((size / 64)) ]; do
+        mkdir -p "$folder/$i/small"
+        head -c 33554432 /dev/urandom >"$folder/$i/film"
+        for n in 1 2 3 4; do head -c 4194304 /dev/urandom >"$folder/$i/picture-$n"; done
+        head -c 12582912 /dev/urandom | base64 -w 120 >"$work/text"
+        (cd "$folder/$i/small" && head -c 8388608 "$work/text" | split -a 4 -b 16384 - page- &&
+            tail -c 8388608 "$work/text" | split -a 4 -b 4096 - note-)
+        i=$((i + 1))
+    done
+}
+if [ -n "${MIXED:-}" ]; then mixed; else pictures; fi
 
 export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR="$work/cache"
 state=$POTLUCK_DIR/state/backups/here

@@ -1,10 +1,11 @@
-# Shared by the measurements beside it: a release build, paired runs, medians.
+# Shared by the measurements beside it: a release build, or the program that POTLUCK names;
+# paired runs, medians.
 # shellcheck shell=sh disable=SC2034
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
 runs=${RUNS:-5}
-potluck=$CARGO_TARGET_DIR/release/potluck
+potluck=${POTLUCK:-$CARGO_TARGET_DIR/release/potluck}
 work=$(mktemp -d "${TMPDIR:-/tmp}/potluck-bench.XXXXXX")
 export POTLUCK_DIR="$work/home"
 export POTLUCK_NO_INPUT=1
@@ -43,7 +44,7 @@ YAML
         --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
 }
 
-need_release() { (cd "$root" && cargo build --quiet --release --locked); }
+need_release() { [ -n "${POTLUCK:-}" ] || (cd "$root" && cargo build --quiet --release --locked); }
 
 # Milliseconds of wall time that a command takes; its output goes to a log,
 # which is shown when it fails.

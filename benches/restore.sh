@@ -3,13 +3,11 @@
 # and how long it takes altogether, on this machine's swarm: medians of RUNS (5).
 #
 #   benches/restore.sh [OTHER]     also with another potluck, each in turn
-#
-# POTLUCK names another program than the release build.
 set -eu
 . "$(dirname "$0")/lib.sh"
 other=${1:-}
 
-if [ -n "${POTLUCK:-}" ]; then potluck=$POTLUCK; else need_release; fi
+need_release
 app=bench-restore.example
 stack=bench-restore_example
 port=${BENCH_PORT:-18449}

@@ -62,6 +62,14 @@ damage() {
     cargo test --locked --test backup damaged::matrix -- --nocapture
 }
 
+# Every test of backups once more, with a newer restic than this machine's own.
+newer() {
+    engine
+    have "$newer_restic/restic" || die "there is no newer restic: see scripts/setup.sh"
+    say "newer: $("$newer_restic/restic" version)"
+    PATH="$newer_restic:$PATH" cargo test --locked --no-fail-fast --test backup
+}
+
 # Nights of a fleet with faults by chance: each is said, and no success is false.
 week() {
     have restic || "$root/scripts/setup.sh" test || true
@@ -71,7 +79,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade week damage"
+names="generated fuzz crowded crash upgrade week damage newer"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

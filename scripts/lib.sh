@@ -4,6 +4,8 @@
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
+# Where a second, newer restic is kept.
+newer_restic=$cache/restic-newer
 mkdir -p "$cache" "$CARGO_TARGET_DIR"
 
 # Cargo knows a package by its place within the workspace, and takes it for built

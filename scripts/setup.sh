@@ -72,6 +72,26 @@ s3_server() {
         { rm -rf "$folder"; warn "moto cannot be installed: the tests of S3 are skipped (log: $cache/moto.log)"; }
 }
 
+# Debian 13's restic beside Debian 12's: it is one file, and the tests of backups are run with
+# both.
+newer_restic() {
+    [ -x "$newer_restic/restic" ] && return 0
+    grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release && have apt-get && have dpkg-deb || return 0
+    say "fetching the next Debian's restic, for tests"
+    apt=$cache/apt-newer
+    rm -rf "$apt"
+    mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/archives/partial" "$newer_restic"
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+        [ ! -f "$file" ] || sed 's/bookworm/trixie/g' "$file" >"$apt/sources/${file##*/}"
+    done
+    set -- -qq -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/sources" \
+        -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt"
+    (cd "$apt" && apt-get "$@" update && apt-get "$@" download restic && dpkg-deb -x restic_*.deb root &&
+        mv root/usr/bin/restic "$newer_restic/restic") >"$cache/apt-newer.log" 2>&1 ||
+        warn "a newer restic cannot be fetched: backups are tested with one only (log: $cache/apt-newer.log)"
+    rm -rf "$apt"
+}
+
 start_engine() {
     docker info >/dev/null 2>&1 && return 0
     have dockerd || { warn "there is no Docker engine on this machine"; return 1; }
@@ -104,7 +124,7 @@ make_swarm() {
 have cargo || die "a Rust toolchain (1.95 or newer) is needed: see https://rustup.rs"
 install_missing "$@"
 wasm_target
-[ "${1:-}" != test ] || s3_server
+[ "${1:-}" != test ] || { s3_server; newer_restic; }
 have restic || warn "restic is missing: backups will not work"
 if start_engine && make_swarm; then
     exit 0

@@ -63,6 +63,13 @@ else
     # shellcheck disable=SC2046
     cargo test --locked --no-fail-fast --lib --bins $(other_tests) || status=$?
     cargo test --locked --no-fail-fast --doc || status=$?
+    if have "$newer_restic/restic"; then
+        say "backups with $("$newer_restic/restic" version)"
+        # Those that look closely at what restic says; all of them are a campaign.
+        PATH="$newer_restic:$PATH" cargo test --locked --no-fail-fast --test backup -- restic:: damaged:: || status=$?
+    else
+        echo "no newer restic: the tests of backups ran with one only" >>"$POTLUCK_TEST_SKIPS"
+    fi
     say "tests of the swarm, $(swarm_threads) at a time"
     tail -n +1 -f --pid=$swarm_lane "$swarm_log"
     wait $swarm_lane || status=$?

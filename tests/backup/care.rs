@@ -44,6 +44,16 @@ fn sets(lab: &Lab) -> Vec<String> {
     sets.as_array().unwrap().iter().map(id).collect()
 }
 
+/// Codes and severities of what the monitor finds.
+fn found(lab: &Lab) -> Vec<(String, String)> {
+    let status = lab.run(&["backup", "status", "--json"]);
+    let report: Value = serde_json::from_str(&status.stdout).unwrap();
+    let findings = report["apps"][0]["findings"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let all = findings.iter().map(|it| (text(&it["code"]), text(&it["severity"])));
+    all.collect()
+}
+
 fn rules(lab: &Lab, rules: &str) {
     lab.write("potluck/servers/simulated/server.yml", &format!("backup:\n  keep: {rules}\n"));
 }
@@ -291,21 +301,33 @@ fn a_store_that_takes_additions_only_is_told_apart() {
     back_up(&lab);
     back_up(&lab);
     rules(&lab, "{last: 1}");
-    let snapshots = lab.path(REPOSITORY).join("snapshots");
-    let attribute = |flag: &str| {
-        Command::new("chattr").arg(flag).arg(&snapshots).status().is_ok_and(|it| it.success())
+    let attribute = |flag: &str, folder: &str| {
+        let folder = lab.path(REPOSITORY).join(folder);
+        Command::new("chattr").arg(flag).arg(folder).status().is_ok_and(|it| it.success())
     };
-    if !attribute("+a") {
+    if !attribute("+a", "snapshots") {
         return skip::skip("this file system or account cannot make a folder append-only");
     }
     let run = lab.run(&["backup", "forget", "t.example", "--json"]);
-    assert!(attribute("-a"));
+    assert!(attribute("-a", "snapshots"));
     let done: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((run.code, &done[0]["outcome"]), (1, &json!("refused-by-store")), "{run}");
     assert_eq!(sets(&lab).len(), 2);
     let state = lab.path("potluck/state/results/simulated/retention/t.example.json");
     let state: Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
     assert!(state["ok"] == json!(false) && state["last_ok"] == Value::Null, "{state}");
+    assert_eq!(found(&lab), [("retention".into(), "wrong".into())]);
+    good(&lab, &["backup", "forget", "t.example"]);
+    assert_eq!(found(&lab), []);
+
+    // What cannot lock the repository cannot prune it.
+    assert!(attribute("+i", "locks"));
+    let run = lab.run(&["backup", "prune", "--server", "simulated"]);
+    assert!(attribute("-i", "locks"));
+    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(found(&lab), [("prune".into(), "wrong".into())]);
+    good(&lab, &["backup", "prune", "--server", "simulated"]);
+    assert_eq!(found(&lab), []);
 }
 
 #[test]
@@ -512,8 +534,10 @@ fn a_check_reads_everything_in_so_many_runs_and_finds_a_changed_bit() {
     let state = lab.path("potluck/state/results/simulated/check.json");
     let state: Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
     assert!(state["ok"] == json!(false) && state["last_ok"].is_string(), "{state}");
+    assert_eq!(found(&lab), [("check".into(), "wrong".into())]);
     fs::write(pack, whole).unwrap();
     good(&lab, &["backup", "check", "--subset", "1/1"]);
+    assert_eq!(found(&lab), []);
 }
 
 #[test]

@@ -18,10 +18,12 @@ use std::{
 
 use crate::support::{
     cli::Lab,
+    common::ports,
     common::{BUSYBOX, Cleanup, endpoint, eventually, real_engine, skip},
     nodes::{Node, Three},
     operator::{SLEEP, docker, docker_at, domain},
     sshd,
+    stores::{Rights, Store},
 };
 use potluck::home::StackName;
 
@@ -403,4 +405,136 @@ async fn data_of_another_node_is_reached_through_its_endpoint() {
     member.backup();
     assert_eq!(sets(), before + 1);
     assert!(helpers(&two.endpoint(), &member.stack).is_empty());
+}
+
+/// Services, with their specifications, and secrets that jobs have on a swarm.
+fn jobs(manager: &Node) -> String {
+    let of = |what: &str| manager.docker(&[what, "ls", "-q", "--filter", "label=potluck.helper"]);
+    let services = of("service");
+    let ids: Vec<&str> = services.split_whitespace().collect();
+    let specs = match ids.is_empty() {
+        true => String::new(),
+        // One that has just gone is none any more.
+        false => {
+            let mut docker = Command::new("docker");
+            let docker = docker.args(["-H", &manager.endpoint(), "service", "inspect"]).args(ids);
+            String::from_utf8_lossy(&docker.output().unwrap().stdout).into_owned()
+        }
+    };
+    format!("{specs}{}", of("secret"))
+}
+
+/// A node that no endpoint reaches: its volumes are saved and restored by jobs of the swarm,
+/// into a repository that the node reaches by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() {
+    let Some(()) = ready().await else { return };
+    let Some(mut three) = Three::start().await else { return };
+    let address = three.join_host();
+    let [manager, one, _] = &three.nodes;
+    open(manager);
+    open(one);
+    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(store) = Store::rest_on(folder.path(), Rights::All, &address, ports()) else { return };
+    member.server(&manager.endpoint());
+    let settings = fs::read_to_string(member.lab.path("potluck/servers/here/server.yml")).unwrap();
+    let (at, password) = (store.rest_location("here"), "../../state/backups/here/password");
+    let settings = format!("{settings}  repository: {at}\n  password-file: {password}\n");
+    member.write("potluck/servers/here/server.yml", &settings);
+    member.deploy(&on(one));
+    let (domain, stack) = (member.domain.as_str(), member.stack.to_string());
+    let shell = |node: &Node, script: &str| {
+        let task = node.docker(&["ps", "-q", "--filter", &format!("name={stack}")]);
+        node.docker(&["exec", task.trim(), "sh", "-c", script])
+    };
+    shell(one, FILL);
+    let before = shell(one, SEEN);
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let watching = {
+        let (engine, stop) = (manager.endpoint(), stop.clone());
+        let seen = move |what: &str| {
+            let docker = |arguments: &[&str]| {
+                let mut docker = Command::new("docker");
+                let output = docker.args(["-H", &engine, what]).args(arguments).output();
+                String::from_utf8(output.unwrap().stdout).unwrap()
+            };
+            let found = docker(&["ls", "-q", "--filter", "label=potluck.helper"]);
+            let ids: Vec<&str> = found.split_whitespace().collect();
+            docker(&[&["inspect"], &ids[..]].concat())
+        };
+        std::thread::spawn(move || {
+            let (mut specs, mut logs) = (String::new(), 0);
+            while !stop.load(Ordering::Relaxed) {
+                for spec in [seen("service"), seen("secret")] {
+                    logs += usize::from(spec.len() > 3);
+                    specs += &spec;
+                }
+            }
+            (specs, logs)
+        })
+    };
+    let report = member.backup();
+    assert_eq!(report["warnings"], serde_json::json!([]), "{report}");
+    let first = size_of(folder.path());
+    assert!(first > 20_000_000, "{first}");
+    member.backup();
+    let second = size_of(folder.path());
+    assert!(second - first < 200_000, "{first} {second}");
+    shell(one, "cd /content && rm -r sub large && echo spoiled >page && echo later >later");
+    member.restore();
+    stop.store(true, Ordering::Relaxed);
+    let (specs, seen) = watching.join().unwrap();
+    assert!(seen > 0, "no job was seen");
+    for word in [PLANTED, crate::support::stores::PASSWORD] {
+        assert!(!specs.contains(word), "a password is in a specification");
+    }
+    let restored = || async {
+        let task = one.docker(&["ps", "-q", "--filter", &format!("name={stack}")]);
+        (task.lines().count() == 1).then_some(())
+    };
+    eventually("the restored service", restored).await;
+    assert_eq!(shell(one, SEEN), before);
+    assert_eq!(jobs(manager), "");
+
+    // What needs a program's streams names what to type.
+    let refused = member.fails(&["app", "run", domain, "app", "--no-input", "--", "true"]);
+    assert!(refused.contains("`potluck server nodes here`"), "{refused}");
+
+    // Killed in the middle: what is left goes with the next operation.
+    let sets = || {
+        let listed = member.run(&["backup", "snapshots", domain, "--json"]);
+        serde_json::from_str::<serde_json::Value>(&listed).unwrap().as_array().unwrap().len()
+    };
+    let before = sets();
+    shell(one, "head -c 200000000 /dev/urandom >/content/larger");
+    let mut backup = member.command(&["backup", "create", domain]);
+    let mut backup = backup.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let works = || async { jobs(manager).contains("-environment").then_some(()) };
+    eventually("a job with secrets", works).await;
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    assert_ne!(jobs(manager), "");
+    member.run(&["app", "unlock", domain, "--yes", "--reason", "it was killed"]);
+    member.backup();
+    assert_eq!(jobs(manager), "");
+
+    // The manager goes away in the middle: that is said, and no half of it is a set.
+    shell(one, "head -c 200000000 /dev/urandom >/content/largest");
+    let backup = member.command(&["backup", "create", domain]).stderr(Stdio::piped()).spawn();
+    let backup = backup.unwrap();
+    eventually("a job with secrets", works).await;
+    three.nodes[0].lose();
+    let ended = backup.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "{said}");
+    assert!(said.contains("cannot reach the Docker engine"), "{said}");
+    three.nodes[0].restart();
+    assert_eq!(sets(), before + 1, "an incomplete set is listed");
+    let saved =
+        || async { member.output(&["backup", "create", domain]).status.success().then_some(()) };
+    eventually("a backup after the manager's return", saved).await;
+    assert_eq!(sets(), before + 2);
+    assert_eq!(jobs(&three.nodes[0]), "");
 }

@@ -75,7 +75,9 @@ impl Nodes {
 /// the end.
 pub struct Three {
     pub nodes: [Node; 3],
-    _switch: Switch,
+    subnet: String,
+    host: Option<Host>,
+    switch: Switch,
     _folder: tempfile::TempDir,
 }
 
@@ -85,6 +87,15 @@ struct Switch(String);
 impl Drop for Switch {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// This machine's end of its cable to the switch.
+struct Host(String);
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "del", &self.0]).status();
     }
 }
 
@@ -117,7 +128,21 @@ impl Three {
         for worker in workers {
             worker.docker(&["swarm", "join", "--token", token.trim(), &format!("{address}:2377")]);
         }
-        Some(Three { nodes, _switch: switch, _folder: folder })
+        Some(Three { nodes, subnet, host: None, switch, _folder: folder })
+    }
+
+    /// Joins this machine to the switch; the address at which the nodes reach it.
+    pub fn join_host(&mut self) -> String {
+        let host = Host(device("h", &self.subnet));
+        let (plug, switch) = (format!("{}s", host.0), &self.switch.0);
+        ip(&["link", "add", &host.0, "type", "veth", "peer", "name", &plug]);
+        ip(&["link", "set", &plug, "netns", switch]);
+        ip(&["-n", switch, "link", "set", &plug, "master", "bridge", "up"]);
+        let address = format!("{}.9", self.subnet);
+        ip(&["addr", "add", &format!("{address}/24"), "dev", &host.0]);
+        ip(&["link", "set", &host.0, "up"]);
+        self.host = Some(host);
+        address
     }
 }
 

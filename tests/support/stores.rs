@@ -17,6 +17,8 @@ pub const PASSWORD: &str = "rest-s3same";
 /// A server; gone when dropped.
 pub struct Store {
     child: Child,
+    /// Where it listens.
+    address: String,
     pub port: u16,
 }
 
@@ -36,11 +38,11 @@ pub enum Rights {
 }
 
 impl Store {
-    fn start(mut command: Command, port: u16) -> Self {
+    fn start(mut command: Command, address: &str, port: u16) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut store = Store { child: child.spawn().unwrap(), port };
+        let mut store = Store { child: child.spawn().unwrap(), address: address.into(), port };
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect((address, port)).is_err() {
             assert!(store.child.try_wait().unwrap().is_none(), "the server ended: {command:?}");
             assert!(Instant::now() < deadline, "the server does not listen: {command:?}");
             std::thread::sleep(Duration::from_millis(50));
@@ -55,24 +57,29 @@ impl Store {
 
     /// The same at a port that is known.
     pub fn rest_at(folder: &Path, rights: Rights, port: u16) -> Option<Self> {
+        Self::rest_on(folder, rights, "127.0.0.1", port)
+    }
+
+    /// The same at an address of this machine.
+    pub fn rest_on(folder: &Path, rights: Rights, address: &str, port: u16) -> Option<Self> {
         if Command::new("rclone").arg("version").output().is_err() {
             skip("there is no rclone, which serves restic's REST protocol");
             return None;
         }
         std::fs::create_dir_all(folder).unwrap();
         let mut command = Command::new("rclone");
-        command.args(["serve", "restic", "--addr", &format!("127.0.0.1:{port}")]);
+        command.args(["serve", "restic", "--addr", &format!("{address}:{port}")]);
         command.args(["--user", USER, "--pass", PASSWORD, "--config", "/dev/null"]);
         if rights == Rights::AppendOnly {
             command.arg("--append-only");
         }
         command.arg(folder);
-        Some(Self::start(command, port))
+        Some(Self::start(command, address, port))
     }
 
     /// Its repository of this name, with the credentials that it wants.
     pub fn rest_location(&self, name: &str) -> String {
-        format!("rest:http://{USER}:{PASSWORD}@127.0.0.1:{}/{name}", self.port)
+        format!("rest:http://{USER}:{PASSWORD}@{}:{}/{name}", self.address, self.port)
     }
 
     /// An S3 server, and the variables with its key; `denied` is an action and a resource. None,
@@ -86,7 +93,7 @@ impl Store {
         let port = ports();
         let mut command = Command::new(moto().join("bin/moto_server"));
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        let store = Self::start(command, port);
+        let store = Self::start(command, "127.0.0.1", port);
         let made = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/moto.py"))
             .arg(format!("http://127.0.0.1:{port}"))

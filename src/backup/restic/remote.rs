@@ -35,8 +35,6 @@ use crate::{
 const RUN: &str = "set -a && . /run/potluck/environment && set +a && \
                    rm -f /run/potluck/environment && echo $$ >/run/potluck/pid && \
                    exec restic \"$@\"";
-/// restic removes its lock then.
-const INTERRUPT: &str = "kill -INT \"$(cat /run/potluck/pid)\"";
 /// Carries what the bridge says to this side, and the answers back.
 const CARRY: &str = "cat /run/potluck/up & exec cat >/run/potluck/down";
 /// Where restic keeps what it read of the repository, while the container exists.
@@ -80,9 +78,8 @@ impl Restic {
             session,
             interrupt: Box::new(move || {
                 tokio::spawn(async move {
-                    let limit = std::time::Duration::from_secs(20);
                     // One that has just ended is none any more; one that does not is killed.
-                    if let Err(error) = interrupted.run(INTERRUPT, &[], None, limit).await {
+                    if let Err(error) = interrupted.interrupt().await {
                         tracing::debug!(%error, "interrupting restic in the helper");
                     }
                 });

@@ -17,6 +17,7 @@ use std::{
 use futures_util::StreamExt;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
+use super::job::{Job, Node};
 use crate::engine::{
     self, Chunk, Engine, Error, Exec, ExecSession, Helper, HelperSpec, Stream,
     api::{Mount, MountType, MountVolumeOptions},
@@ -26,16 +27,31 @@ use crate::engine::{
 /// The folder in memory.
 pub(crate) const PRIVATE: &str = "/run/potluck";
 
+/// Writes the little program that shows a secret once: what restic reads at its start is gone
+/// before it comes to a file of the app.
+macro_rules! tell {
+    () => {
+        r#"echo 'cat "$1"; rm -f "$1"' >/run/potluck/tell"#
+    };
+}
+pub(super) use tell;
+
 /// Its first process: makes two pipes and two little programs, and waits for the end of its
-/// input. `bridge` joins its own streams to the pipes; `tell` shows a secret once: what
-/// restic reads at its start is gone before it comes to a file of the app.
-const SCRIPT: &str = r#"umask 077 && cd /run/potluck && mkfifo up down &&
+/// input. `bridge` joins its own streams to the pipes.
+const SCRIPT: &str = concat!(
+    r#"umask 077 && cd /run/potluck && mkfifo up down &&
 echo 'cat /run/potluck/down 2>/dev/null & exec cat >/run/potluck/up 2>/dev/null' >bridge &&
-echo 'cat "$1"; rm -f "$1"' >tell && : >ready && exec cat >/dev/null"#;
+"#,
+    tell!(),
+    r#" && : >ready && exec cat >/dev/null"#
+);
 
 /// Waits until that is done.
 const READY: &str = "n=0; until [ -e /run/potluck/ready ]; do n=$((n+1)); [ $n -lt 300 ] || \
                      exit 9; sleep 0.1; done";
+
+/// Reads the id that `RUN` of [`restic`](crate::backup::restic) left.
+const INTERRUPT: &str = "kill -INT \"$(cat /run/potluck/pid)\"";
 
 /// Bytes: restic keeps a repository's index in memory, some 150 MB for a million files.
 const MEMORY: i64 = 2 * 1024 * 1024 * 1024;
@@ -74,11 +90,18 @@ pub(crate) struct Wanted<'a> {
     pub network: Network,
 }
 
-/// A helper that runs.
+/// A helper that runs, or takes its place where none can be started.
 #[derive(Debug)]
-pub(crate) struct Container {
-    engine: Arc<dyn Engine>,
-    helper: Helper,
+pub(crate) struct Container(How);
+
+#[derive(Debug)]
+enum How {
+    Running {
+        engine: Arc<dyn Engine>,
+        helper: Helper,
+    },
+    /// Each script is a swarm job: the node has no endpoint.
+    Jobs(Job),
 }
 
 /// How a small program ended.
@@ -95,7 +118,7 @@ fn operation() -> &'static str {
     OPERATION.get_or_init(|| random().unwrap_or_else(|| std::process::id().to_string()))
 }
 
-fn random() -> Option<String> {
+pub(super) fn random() -> Option<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).ok()?;
     Some(hex::encode(bytes))
@@ -111,7 +134,7 @@ impl Container {
             }
         }
         let helper = engine.start_helper(&spec(wanted)).await?;
-        let container = Container { engine, helper };
+        let container = Container(How::Running { engine, helper });
         let ready = container.run(READY, &[], None, PATIENCE).await?;
         if ready.code != 0 {
             return Err(container.odd("it did not get ready", &ready));
@@ -119,9 +142,27 @@ impl Container {
         Ok(container)
     }
 
-    /// The engine's endpoint, for messages.
+    /// The same on a node that no endpoint reaches, through its manager.
+    pub async fn by_jobs(
+        manager: Arc<dyn Engine>,
+        node: &Node,
+        wanted: &Wanted<'_>,
+    ) -> Result<Self, Error> {
+        Ok(Container(How::Jobs(Job::new(manager, node, spec(wanted)).await?)))
+    }
+
+    /// Whether each script is a job of its own, which has no input, and whose output comes at
+    /// its end, from a log.
+    pub fn is_by_jobs(&self) -> bool {
+        matches!(self.0, How::Jobs(_))
+    }
+
+    /// The engine's endpoint, or the node, for messages.
     pub fn endpoint(&self) -> &str {
-        self.engine.endpoint()
+        match &self.0 {
+            How::Running { engine, .. } => engine.endpoint(),
+            How::Jobs(job) => job.node(),
+        }
     }
 
     /// The error of a small program that failed.
@@ -140,6 +181,18 @@ impl Container {
         workdir: Option<&Path>,
         stdin: Input,
     ) -> Result<ExecSession, Error> {
+        let (engine, helper) = match &self.0 {
+            How::Running { engine, helper } => (engine, helper),
+            How::Jobs(job) if stdin == Input::None => {
+                return job.session(script, arguments, workdir).await;
+            }
+            How::Jobs(job) => {
+                return Err(Error::Refused {
+                    action: format!("pass data on to the node `{}`", job.node()),
+                    message: "a swarm job has no input".into(),
+                });
+            }
+        };
         let mut argv: Vec<String> = ["/bin/sh", "-c", script, "sh"].map(Into::into).into();
         argv.extend_from_slice(arguments);
         let exec = Exec {
@@ -149,7 +202,7 @@ impl Container {
             stdin: stdin == Input::Piped,
             ..Exec::default()
         };
-        self.engine.exec(&self.helper.id, &exec).await
+        engine.exec(&helper.id, &exec).await
     }
 
     /// Runs a script to its end.
@@ -188,8 +241,12 @@ impl Container {
         })
     }
 
-    /// Writes a small file into the folder in memory.
+    /// Writes a small file into the folder in memory, for the next script.
     pub async fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        if let How::Jobs(job) = &self.0 {
+            job.keep(name, content);
+            return Ok(());
+        }
         let script = "umask 077; cat >\"/run/potluck/$1\"";
         let ran = self.run(script, &[name.to_owned()], Some(content), PATIENCE).await?;
         match ran.code {
@@ -198,9 +255,22 @@ impl Container {
         }
     }
 
+    /// Interrupts restic, which removes its lock then.
+    pub async fn interrupt(&self) -> Result<(), Error> {
+        match &self.0 {
+            How::Running { .. } => {
+                self.run(INTERRUPT, &[], None, Duration::from_secs(20)).await.map(drop)
+            }
+            How::Jobs(job) => job.end().await,
+        }
+    }
+
     /// Kills it, with what runs in it.
     pub async fn kill(&self) -> Result<(), Error> {
-        self.engine.end_helper(&self.helper.id).await
+        match &self.0 {
+            How::Running { engine, helper } => engine.end_helper(&helper.id).await,
+            How::Jobs(job) => job.end().await,
+        }
     }
 }
 
@@ -271,14 +341,18 @@ fn spec(wanted: &Wanted<'_>) -> HelperSpec {
 /// Where the engine of a volume keeps its data, if what it says is the path of a volume.
 pub(crate) fn data_path(live: &engine::Volume) -> Option<&Path> {
     let path = live.mountpoint.as_path();
-    let end = Path::new("volumes").join(&live.name).join("_data");
+    is_data(path, &live.name).then_some(path)
+}
+
+/// Whether a path can be that of a volume's data in an engine's folder.
+pub(super) fn is_data(path: &Path, volume: &str) -> bool {
+    let end = Path::new("volumes").join(volume).join("_data");
     let plain = path.components().all(|part| {
         matches!(part, std::path::Component::RootDir | std::path::Component::Normal(_))
     });
-    let text = path.to_str()?;
     // Docker's mounts have no way to quote these, nor has a line of a script.
-    let safe = !text.contains([',', ':', '\n', '\'', '"', '\\']);
-    (path.is_absolute() && plain && safe && path.ends_with(end)).then_some(path)
+    let is_safe = |text: &str| !text.contains([',', ':', '\n', '\'', '"', '\\']);
+    path.is_absolute() && plain && path.to_str().is_some_and(is_safe) && path.ends_with(end)
 }
 
 #[cfg(test)]

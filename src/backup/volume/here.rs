@@ -58,20 +58,26 @@ fn odd(live: &engine::Volume) -> Option<String> {
 }
 
 /// Refuses a volume that others than the app's own services write: a restore
-/// does not stop them, and they would see it change, or change it.
+/// does not stop them, and they would see it change, or change it. Without an engine of its
+/// node, only services are known.
 ///
 /// # Errors
 /// [`Error::UsedByOthers`].
 pub(super) async fn check_unshared(
     app: &App,
-    node: &dyn Engine,
+    node: Option<&dyn Engine>,
     volume: &str,
 ) -> Result<(), Error> {
     let own: BTreeSet<&str> =
         app.stack.services.iter().filter_map(|s| s.spec.name.as_deref()).collect();
     let engine: &dyn Engine = &*app.engine;
-    let (services, containers) =
-        futures_util::try_join!(engine.services(Scope::All), node.volume_users(volume))?;
+    let users = async {
+        match node {
+            Some(node) => node.volume_users(volume).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let (services, containers) = futures_util::try_join!(engine.services(Scope::All), users)?;
     let specs: Vec<&api::ServiceSpec> = services.iter().filter_map(|s| s.spec.as_ref()).collect();
     let users = others(volume, &own, &specs, containers);
     if users.is_empty() {

@@ -17,8 +17,10 @@ pub(crate) mod place;
 pub(crate) mod user;
 
 mod beneath;
+mod job;
 mod staged;
 mod there;
+mod unreached;
 mod view;
 
 use std::{

@@ -11,7 +11,9 @@ use super::{
     Folder, Staged, Swapped,
     helper::{Container, Use, Wanted, data_path},
     here,
+    job::Node,
     there::{StagedThere, SwappedThere, There},
+    unreached::{Unreached, unseen},
     view::View,
 };
 use crate::{
@@ -33,10 +35,12 @@ pub(crate) enum Place {
     There(There),
 }
 
-/// The engine that has a volume's data.
+/// What has a volume's data.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    engine: Arc<dyn Engine>,
+pub(crate) enum Seat {
+    Engine(Arc<dyn Engine>),
+    /// A node that no endpoint reaches: its manager starts jobs there.
+    Unreached(Unreached),
 }
 
 impl Seat {
@@ -55,11 +59,18 @@ impl Seat {
                     .into(),
             });
         }
-        let engine = match node_of(app, volume, verb).await? {
-            Some(node) => app.engine.of_node(&node).await?,
-            None => None,
+        let beneath = app.engine.beneath();
+        let Some(id) = node_of(app, volume, verb).await? else {
+            return Ok(Seat::Engine(beneath));
         };
-        Ok(Seat { engine: engine.unwrap_or_else(|| app.engine.beneath()) })
+        match app.engine.of_node(&id).await {
+            Ok(engine) => Ok(Seat::Engine(engine.unwrap_or(beneath))),
+            Err(engine::Error::NoEndpoint { node, server }) => {
+                let node = Node { id, name: node };
+                Ok(Seat::Unreached(Unreached { manager: beneath, node, server }))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The volume as that engine has it; none where it has no such volume.
@@ -71,7 +82,13 @@ impl Seat {
         app: &App,
         volume: &StackVolume,
     ) -> Result<Option<engine::Volume>, Error> {
-        Ok(if_there(app.engine.volume_on(&*self.engine, &volume.name).await)?)
+        match self {
+            Seat::Engine(engine) => {
+                Ok(if_there(app.engine.volume_on(&**engine, &volume.name).await)?)
+            }
+            // A task that mounts it is there, or was.
+            Seat::Unreached(_) => Ok(Some(unseen(volume))),
+        }
     }
 
     /// Makes the volume where it is missing.
@@ -84,7 +101,13 @@ impl Seat {
         volume: &StackVolume,
         labels: BTreeMap<String, String>,
     ) -> Result<engine::Volume, Error> {
-        Ok(app.engine.create_volume_on(&*self.engine, &volume.name, labels).await?)
+        match self {
+            Seat::Engine(engine) => {
+                Ok(app.engine.create_volume_on(&**engine, &volume.name, labels).await?)
+            }
+            // The node's engine makes what a job mounts.
+            Seat::Unreached(_) => Ok(unseen(volume)),
+        }
     }
 
     /// Refuses a volume that others than the app's own services write.
@@ -92,7 +115,11 @@ impl Seat {
     /// # Errors
     /// [`Error::UsedByOthers`].
     pub async fn check_unshared(&self, app: &App, volume: &str) -> Result<(), Error> {
-        here::check_unshared(app, &*self.engine, volume).await
+        let engine = match self {
+            Seat::Engine(engine) => Some(&**engine),
+            Seat::Unreached(_) => None,
+        };
+        here::check_unshared(app, engine, volume).await
     }
 
     /// How the volume is read, or restored.
@@ -107,11 +134,15 @@ impl Seat {
         live: &engine::Volume,
         access: Access,
     ) -> Result<Place, Error> {
+        let engine = match self {
+            Seat::Engine(engine) => engine,
+            Seat::Unreached(unreached) => return unreached.open(app, restic, live, access).await,
+        };
         let (verb, access) = match access {
             Access::Read => ("read", Use::Read),
             Access::Restore => ("restored", Use::Write),
         };
-        match here::folder(&*self.engine, live, verb).await {
+        match here::folder(&**engine, live, verb).await {
             Ok(folder) => return Ok(Place::Here(folder)),
             Err(Error::Engine(engine::Error::Elsewhere { reason, .. })) => {
                 tracing::debug!(%reason, volume = %live.name, "a helper container is needed");
@@ -136,7 +167,7 @@ impl Seat {
             access,
             network: restic.helper_network()?,
         };
-        let container = Container::start(Arc::clone(&self.engine), &wanted).await?;
+        let container = Container::start(Arc::clone(engine), &wanted).await?;
         Ok(Place::There(There::new(container, &live.name, data)))
     }
 }

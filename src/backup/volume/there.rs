@@ -197,9 +197,13 @@ impl There {
         let mut doubts = Vec::new();
         let seen = self.see(paths, "read").await?;
         for (path, found) in paths.iter().zip(seen.found) {
-            if found == Found::Other(FILE)
-                && let Some(doubt) = self.doubt(path).await?
-            {
+            if found != Found::Other(FILE) {
+                continue;
+            }
+            if self.container.is_by_jobs() {
+                let reason = "a swarm job saves it, through which it is not read twice";
+                doubts.push((path.clone(), reason.to_owned()));
+            } else if let Some(doubt) = self.doubt(path).await? {
                 doubts.push((path.clone(), doubt));
             }
         }
