@@ -121,7 +121,7 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
             },
         },
         _ if is_absent(&text) => named.absent(),
-        _ if let Some(reason) = stderr.lines().find_map(retries::refused_removal) => {
+        _ if let Some(reason) = said(stderr).find_map(|said| retries::refused_removal(&said)) => {
             Error::Refused { repository, reason: reason.to_owned() }
         }
         _ if let Some(reason) = is_read_only(stderr) => Error::ReadOnly { repository, reason },
@@ -161,9 +161,9 @@ fn full_disk(stderr: &str) -> Option<FullDisk> {
 /// Why nothing can be written to the repository, not even a lock.
 fn is_read_only(stderr: &str) -> Option<String> {
     let refused = ["read-only file system", "permission denied"];
-    let of_a_lock = |said: &&str| said.contains("/locks/") || said.contains("<lock/");
-    let said = said(stderr).filter(of_a_lock);
-    said.into_iter().find_map(|said| {
+    let of_a_lock = |said: &String| said.contains("/locks/") || said.contains("<lock/");
+    let mut said = said(stderr).filter(of_a_lock);
+    said.find_map(|said| {
         let reason = refused.iter().find(|reason| said.contains(**reason))?;
         Some((*reason).to_owned())
     })
@@ -192,7 +192,13 @@ impl Kind {
 
 /// What the text says about missing or changed data, and in what kind of file.
 fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
-    let cut = ["unexpected EOF", "invalid data returned", "hash does not match", "wrong data"];
+    let cut = [
+        "unexpected EOF",
+        "invalid data returned",
+        "hash does not match",
+        "wrong data",
+        "file is too short",
+    ];
     let broken =
         ["ciphertext verification failed", "not found in repository", "not found in index"];
     said(stderr).find_map(|said| {
@@ -233,9 +239,21 @@ fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
 }
 
 /// restic's own words, without names of files that an app chose.
-fn said(stderr: &str) -> impl Iterator<Item = &str> {
-    let lines = stderr.lines().map(|said| said.trim_start_matches("\u{1b}[2K").trim());
-    lines.filter(|said| !said.contains("\"item\":"))
+fn said(stderr: &str) -> impl Iterator<Item = String> {
+    lines(stderr).filter(|(item, _)| item.is_none()).map(|(_, said)| said)
+}
+
+/// The lines of standard error, those in messages as well, with the file that a message names.
+fn lines(stderr: &str) -> impl Iterator<Item = (Option<String>, String)> {
+    stderr.lines().flat_map(|line| {
+        let line = line.trim_start_matches("\u{1b}[2K");
+        let (item, text) = match serde_json::from_str::<Message>(line) {
+            Ok(mut message) => (message.item.take(), message.text().unwrap_or_default()),
+            Err(_) => (None, line.to_owned()),
+        };
+        let lines: Vec<_> = text.lines().map(|line| (item.clone(), line.to_owned())).collect();
+        lines
+    })
 }
 
 /// Whether the text says that nothing is at the location, as opposed to a
@@ -277,17 +295,12 @@ fn locked_by(text: &str) -> String {
 /// Standard error for people: JSON messages unpacked, terminal codes and
 /// "Fatal:" taken off, at most ten lines.
 fn readable(stderr: &str) -> String {
-    let lines: Vec<String> = stderr
-        .lines()
-        .filter(|line| !is_of_a_stack(line) && retries::reason(line).is_none())
-        .filter_map(|line| {
-            let line = line.trim_start_matches("\u{1b}[2K").trim();
-            let text = match serde_json::from_str::<Message>(line) {
-                Ok(message) => message.text()?,
-                Err(_) => line.to_owned(),
-            };
-            let text = text.trim_start_matches("Fatal: ").trim();
-            (!text.is_empty()).then(|| retries::shortened(text))
+    let lines: Vec<String> = lines(stderr)
+        .filter(|(_, line)| !is_of_a_stack(line) && retries::reason(line).is_none())
+        .filter_map(|(item, line)| {
+            let text = line.trim().trim_start_matches("Fatal: ").trim();
+            let text = (!text.is_empty()).then(|| retries::shortened(text))?;
+            Some(item.map_or(text.clone(), |item| format!("{item}: {text}")))
         })
         .collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
@@ -316,14 +329,8 @@ impl Message {
             return Some(message);
         }
         let error = self.error?;
-        let said = ["message", "Err", "Op"]
-            .iter()
-            .find_map(|key| error.get(key)?.as_str())
-            .unwrap_or("could not be read");
-        Some(match self.item {
-            Some(item) => format!("{item}: {said}"),
-            None => said.to_owned(),
-        })
+        let said = ["message", "Err", "Op"].iter().find_map(|key| error.get(key)?.as_str());
+        Some(said.unwrap_or("could not be read").to_owned())
     }
 }
 
@@ -452,7 +459,7 @@ mod tests {
         }
     }
 
-    /// Recorded from restic 0.14.0, and 0.17's words.
+    /// Recorded from restic 0.14.0 and 0.18.0, and 0.17's words.
     #[test]
     fn each_kind_of_damaged_file_has_its_remedy() {
         let named = named();
@@ -504,6 +511,22 @@ mod tests {
                 "Fatal: failed to find snapshot: load <snapshot/152d5b8a53>: invalid data returned\n",
                 "its snapshot file 152d5b8a53 is cut off or changed",
                 "`restic check` shows all that is damaged; put the file back",
+            ),
+            // From 0.18 on, in a message: JSON writes `<` as an escape.
+            (
+                "{\"message_type\":\"exit_error\",\"code\":1,\"message\":\"Fatal: LoadRaw(\\u003cindex/bbf56feba1\\u003e): invalid data returned\"}\n",
+                "its index file bbf56feba1 is cut off or changed",
+                "`restic rebuild-index` makes the index anew",
+            ),
+            (
+                "{\"message_type\":\"exit_error\",\"code\":1,\"message\":\"Error loading snapshot 6a8d4cf7: LoadRaw(\\u003csnapshot/6a8d4cf70a\\u003e): invalid data returned\\ngithub.com/restic/restic/internal/restic.ForAllSnapshots\\n\\tsnapshot.go:114\"}\n",
+                "its snapshot file 6a8d4cf70a is cut off or changed",
+                "`restic check` shows all that is damaged; put the file back",
+            ),
+            (
+                "Load(<data/92e1cc71c8>, 300050, 0) failed: file is too short\n",
+                "its pack file 92e1cc71c8 is cut off or changed",
+                "`restic check --read-data` shows all that is damaged; an older backup may be whole: `potluck backup snapshots t.example` lists them",
             ),
             (
                 "load <data/6e6d37d9ba>: wrong data returned\n",

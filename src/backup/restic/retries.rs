@@ -86,7 +86,7 @@ pub(super) fn reason(said: &str) -> Option<&str> {
 }
 
 /// Why a store does not remove a file, if that is what the line says.
-pub(super) fn refused_removal(said: &str) -> Option<&str> {
+pub(super) fn refused_removal(said: &str) -> Option<&'static str> {
     const REFUSED: [&str; 6] = [
         "403 Forbidden",
         "405 Method Not Allowed",
