@@ -29,6 +29,7 @@ mod kept_secrets;
 mod run_guard;
 mod servers;
 mod signers;
+mod writers;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +53,7 @@ pub use run_guard::RunGuard;
 pub use server::{BackupSettings, ReachedFrom, ServerSettings, check_node_endpoint};
 pub use servers::LOCAL_ENDPOINT;
 pub use signers::{Fingerprint, InvalidFingerprint, Signer};
+pub use writers::{AppBackupSettings, VolumeWriters};
 
 /// The operator's folder, `$POTLUCK_DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
