@@ -57,7 +57,7 @@ pub(crate) struct Holding {
 /// How long a volume was held still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Still {
-    /// From before it was read until after, or nobody was to be held.
+    /// All the time, or none was to be held.
     Throughout,
     /// Something ran again before it was read.
     TooLong,

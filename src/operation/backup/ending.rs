@@ -2,7 +2,7 @@
 //! whose `before-backup` was called, and nothing left in the repository that is no backup.
 //!
 //! `after-backup` runs after a failure, a signal and a lost connection. Where it cannot,
-//! because the engine does not answer, the operation stays unfinished, so that whoever
+//! because the engine does not answer, the operation stays unfinished, so that anyone who
 //! resumes or aborts it, or takes the next backup, calls it.
 
 use std::time::Duration;
@@ -120,7 +120,7 @@ pub(super) enum NotEnded {
     /// It ran, and failed; the first that did.
     #[error("`after-backup` of the plugin `{plugin}` failed: {source}")]
     Failed { plugin: String, source: app::Error },
-    /// Nobody knows whether it ran: the engine does not answer.
+    /// It is unknown whether it ran: the engine does not answer.
     #[error(transparent)]
     Lost(engine::Error),
 }
