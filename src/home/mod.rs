@@ -29,9 +29,9 @@ mod kept_secrets;
 mod run_guard;
 mod servers;
 mod signers;
-mod writers;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 use std::path::{Path, PathBuf};
 

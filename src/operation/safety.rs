@@ -215,7 +215,9 @@ impl Safety {
         let bytes = taken.await.map_err(|error| match error {
             // What is left of the set is not known: the operation stays unfinished.
             backup::Error::Engine(lost) if stays_unfinished(&lost) => lost.into(),
-            backup::Error::Operation(lost) if lost.of_engine().is_some_and(stays_unfinished) => lost,
+            backup::Error::Operation(lost) if lost.of_engine().is_some_and(stays_unfinished) => {
+                lost
+            }
             error => no_safety(&entry, &error),
         })?;
         self.room = Some(self.keep_room(bytes).await?);

@@ -41,11 +41,8 @@ impl Held {
         }
         let held = Held(TestApp::real(room).await?);
         held.0.compose(COMPOSE);
-        let plan = [BackupItem::Volume {
-            name: "content".into(),
-            paths: Vec::new(),
-            exclude: Vec::new(),
-        }];
+        let plan =
+            [BackupItem::Volume { name: "content".into(), paths: Vec::new(), exclude: Vec::new() }];
         held.0.file("plugins/guest.wasm", guests::talking_backup(&plan));
         let manifest = "plugins:\n  - {name: guest, component: plugins/guest.wasm}\n";
         held.0.file("recipe.yml", manifest);
@@ -109,6 +106,18 @@ impl Held {
         eventually(what, || async { is().then_some(()) }).await;
     }
 
+    /// A backup, once this is so; one that ends before is a mistake of the test.
+    async fn create_until(&self, what: &str, is: impl Fn() -> bool) -> Child {
+        let mut child = self.create();
+        while !is() {
+            if child.try_wait().unwrap().is_some() {
+                panic!("not {what}: {}", said(&child.wait_with_output().unwrap()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        child
+    }
+
     async fn replicas(&self) -> Option<i64> {
         let web = self.0.engine.service(&format!("{}_web", self.0.stack)).await.unwrap();
         web.spec.unwrap().mode.unwrap().replicated.unwrap().replicas
@@ -166,8 +175,7 @@ async fn containers_are_paused_while_their_volume_is_read_and_run_on_whatever_ha
         assert_eq!(held.containers("running"), before, "swarm replaced a task: {about}");
     };
 
-    let child = held.create();
-    held.until("three paused containers", is_paused).await;
+    let child = held.create_until("three paused containers", is_paused).await;
     // Longer than swarm and Docker would wait for a health check.
     let done = child.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", said(&done));
@@ -177,8 +185,7 @@ async fn containers_are_paused_while_their_volume_is_read_and_run_on_whatever_ha
 
     // Told to end, all of it is undone before it ends.
     held.0.run("web", FILL).await;
-    let child = held.create();
-    held.until("three paused containers", is_paused).await;
+    let child = held.create_until("three paused containers", is_paused).await;
     send(&child, rustix::process::Signal::TERM);
     let done = child.wait_with_output().unwrap();
     let told = said(&done);
@@ -189,8 +196,7 @@ async fn containers_are_paused_while_their_volume_is_read_and_run_on_whatever_ha
     // Killed, the next operation does it, without the recipe as well.
     for next in [&["app", "abort", held.name(), "-y"][..], &["backup", "create", held.name()]] {
         held.0.run("web", FILL).await;
-        let mut child = held.create();
-        held.until("three paused containers", is_paused).await;
+        let mut child = held.create_until("three paused containers", is_paused).await;
         child.kill().unwrap();
         let killed = child.wait_with_output().unwrap();
         assert!(said(&killed).contains("before-backup"), "{}", said(&killed));
@@ -208,8 +214,7 @@ async fn containers_are_paused_while_their_volume_is_read_and_run_on_whatever_ha
 async fn services_are_stopped_while_volumes_are_read_and_come_back_whatever_happens() {
     let Some(held) = Held::new("held-stop", "stop").await else { return };
     let stopped = || held.containers("running").is_empty();
-    let child = held.create();
-    held.until("no container", stopped).await;
+    let child = held.create_until("no container", stopped).await;
     let done = child.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", said(&done));
     assert_eq!(held.replicas().await, Some(3));
@@ -217,8 +222,7 @@ async fn services_are_stopped_while_volumes_are_read_and_come_back_whatever_happ
     held.assert_one_moment();
 
     held.0.run("web", FILL).await;
-    let child = held.create();
-    held.until("no container", stopped).await;
+    let child = held.create_until("no container", stopped).await;
     send(&child, rustix::process::Signal::TERM);
     let done = child.wait_with_output().unwrap();
     assert_eq!(done.status.code(), Some(130), "{}", said(&done));
@@ -226,14 +230,13 @@ async fn services_are_stopped_while_volumes_are_read_and_come_back_whatever_happ
     assert_eq!(held.replicas().await, Some(3));
 
     held.0.run("web", FILL).await;
-    let mut child = held.create();
-    held.until("no container", stopped).await;
+    let mut child = held.create_until("no container", stopped).await;
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(held.replicas().await, Some(0));
     let told = held.run(&["backup", "run"]);
     assert!(told.contains("was still stopped for that backup: it starts now"), "{told}");
-    assert!(told.contains("after-backup false"), "{told}");
+    assert!(told.contains("`after-backup` of the plugin `guest` is called"), "{told}");
     assert_eq!(held.replicas().await, Some(3));
 }
 
@@ -241,8 +244,8 @@ async fn services_are_stopped_while_volumes_are_read_and_come_back_whatever_happ
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_container_that_is_killed_is_a_warning() {
     let Some(held) = Held::new("held-killed", "pause").await else { return };
-    let child = held.create();
-    held.until("three paused containers", || held.containers("paused").len() == 3).await;
+    let three = || held.containers("paused").len() == 3;
+    let child = held.create_until("three paused containers", three).await;
     let one = held.containers("paused").remove(0);
     let mut docker = Command::new("docker");
     let killed = docker.args(["-H", &endpoint(), "kill", &one]).output().unwrap();

@@ -16,7 +16,7 @@ use crate::support::{
 
 const APP: &str = "t.example";
 /// One moment of so many is tried, unless POTLUCK_CRASH_EVERY says otherwise.
-const EVERY: usize = 5;
+const EVERY: usize = 7;
 
 const RECIPE: &str = r#"
 services:
@@ -133,7 +133,10 @@ fn assert_as_before(lab: &Lab, before: &Value, about: &str) {
     let all = lab.run(&["backup", "snapshots", APP, "--all", "--json"]);
     if all.code == 0 {
         let sets: Value = serde_json::from_str(&all.stdout).unwrap();
-        assert!(sets.as_array().unwrap().iter().all(|set| set["complete"] == true), "{about}{sets}");
+        assert!(
+            sets.as_array().unwrap().iter().all(|set| set["complete"] == true),
+            "{about}{sets}"
+        );
     }
 }
 
@@ -148,8 +151,7 @@ fn ended_at(lab: &Lab, how: usize, moment: usize, before: &Value) -> bool {
         let mut was_stopped = false;
         let ended = lab.run_telling(&CREATE, |pid| {
             let id = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-            was_stopped =
-                when_stopped(pid, || kill_process(id, Signal::TERM).unwrap());
+            was_stopped = when_stopped(pid, || kill_process(id, Signal::TERM).unwrap());
         });
         script(lab, "");
         if !was_stopped {
@@ -168,7 +170,7 @@ fn ended_at(lab: &Lab, how: usize, moment: usize, before: &Value) -> bool {
     let ended = lab.run(&CREATE);
     script(lab, "");
     if ended.code == 0 {
-        return word == "lost" && moment < 4;
+        return false;
     }
     let unfinished = !lab.json(&["app", "history", APP, "--json"])["unfinished"].is_null();
     let next = match (unfinished, moment % 3) {
@@ -180,8 +182,6 @@ fn ended_at(lab: &Lab, how: usize, moment: usize, before: &Value) -> bool {
     good(&next);
     let asked = asked(&[&ended, &next]);
     assert!(is_paired(&asked), "{asked:?} {about}");
-    let held = ended.stderr.lines().last().unwrap_or_default();
-    assert!(!held.is_empty() || moment < 2, "{about}");
     assert_as_before(lab, before, &about);
     true
 }
@@ -199,7 +199,8 @@ fn whatever_ends_a_backup_its_hooks_are_paired_and_nothing_is_held_back() {
                 assert_eq!(asked(&[&first]), ["before-backup", "after-backup true"]);
                 let before = services(&lab);
                 let mut moment = 1;
-                let hows = |moment: usize| if every == 1 { vec![0, 1, 2] } else { vec![moment % 3] };
+                let hows =
+                    |moment: usize| if every == 1 { vec![0, 1, 2] } else { vec![moment % 3] };
                 while hows(moment).into_iter().all(|how| ended_at(&lab, how, moment, &before)) {
                     moment += every;
                 }
@@ -230,7 +231,8 @@ fn services_that_write_a_volume_are_held_as_the_settings_or_the_command_say() {
     assert_eq!(lab.run(&[&CREATE[..], &["--writers", "freeze"]].concat()).code, 2);
 
     // The app's own settings come before the server's, the command before both.
-    let settings = "endpoint: simulated\nbackup:\n  writers: pause\n  apps:\n    t.example: {writers: stop}\n";
+    let settings =
+        "endpoint: simulated\nbackup:\n  writers: pause\n  apps:\n    t.example: {writers: stop}\n";
     lab.write("potluck/servers/simulated/server.yml", settings);
     assert_eq!(planned(&[])["writers"], "stop");
     let done = lab.run(&CREATE);

@@ -4,8 +4,9 @@
 //!
 //! Whatever is paused or stopped is known here before it is, so that [`Holding::free`] lets
 //! it run on after a failure or a signal; and in the journal, so that another process does so
-//! after a crash. Swarm knows nothing of paused containers: their tasks count as running,
-//! Docker asks them for no health, and requests wait. So no pause is longer than [`LONGEST`].
+//! after a crash. Swarm knows nothing of paused containers: their tasks count as running and
+//! requests to them wait, so no pause is longer than [`LONGEST`]. Docker makes no health check
+//! of them, and calls them unhealthy until the first one afterwards, which swarm does not hear.
 
 use std::{
     collections::BTreeSet,
@@ -29,12 +30,11 @@ const STOP: Duration = Duration::from_secs(300);
 /// How long what was stopped may take to run again.
 const START: Duration = Duration::from_secs(300);
 /// Between two tries to reach an engine, so that what is paused is let go.
-const PAUSES: [Duration; 5] = [
+const PAUSES: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
     Duration::from_secs(8),
-    Duration::from_secs(16),
 ];
 
 /// A container that is paused.

@@ -172,7 +172,9 @@ impl Taking<'_> {
         let name = &volume.name;
         let why = match still {
             Still::Throughout => None,
-            Still::TooLong => Some("the services that write it ran again before all of it was read"),
+            Still::TooLong => {
+                Some("the services that write it ran again before all of it was read")
+            }
             Still::Broken => Some("a container that writes it was not paused all the time"),
         };
         if let Some(why) = why {

@@ -86,6 +86,11 @@ pub(in crate::operation) async fn tidy(
     if begun {
         let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
         let all = hooks.len();
+        for (name, _) in &hooks {
+            let said =
+                format!("`after-backup` of the plugin `{name}` is called for that backup now");
+            context.progress.warn(said);
+        }
         match end_hooks(context, app, &mut hooks, all, false).await {
             Ok(()) => {}
             Err(NotEnded::Lost(lost)) => return Err(lost.into()),

@@ -27,10 +27,6 @@ use super::{
     recover::{self, take_over},
     unfinished,
 };
-pub use planned::{BackupPlan, PlannedItem, plan_backup};
-pub(super) use ending::{Complete, Found, end_unfinished, tidy};
-use ending::{NotEnded, discard, end_hooks};
-use steps::{AFTER_BACKUP, BEFORE_BACKUP, ITEMS, MANIFEST, SETTINGS, STOP, steps};
 use crate::{
     app::{self, App, Context, Unfinished},
     backup::{
@@ -57,6 +53,10 @@ use crate::{
     plugin::{Hooks, Role},
     progress::Event,
 };
+pub(super) use ending::{Complete, Found, end_unfinished, tidy};
+use ending::{NotEnded, discard, end_hooks};
+pub use planned::{BackupPlan, PlannedItem, plan_backup};
+use steps::{AFTER_BACKUP, BEFORE_BACKUP, ITEMS, MANIFEST, SETTINGS, STOP, steps};
 
 /// What cancelling a backup leaves.
 const LEFT: &str = "no backup was made";

@@ -83,7 +83,8 @@ impl Services {
         let mut whole = true;
         for service in &app.stack.services {
             let name = service.spec.name.as_deref();
-            let named = |live: &&Service| live.spec.as_ref().and_then(|s| s.name.as_deref()) == name;
+            let named =
+                |live: &&Service| live.spec.as_ref().and_then(|s| s.name.as_deref()) == name;
             let found = live.iter().find(named);
             match found.and_then(|found| Some((found.id.as_ref()?, found.spec.as_ref()?))) {
                 Some((id, spec)) if wants_tasks(spec) => {
@@ -229,7 +230,8 @@ impl Services {
             Start::AsTheyWere => {
                 let mut stopped = stopped;
                 for Asleep { key, id, spec, .. } in self.asleep.drain(..) {
-                    let into = if data.contains(&key) { &mut stopped.data } else { &mut stopped.apps };
+                    let into =
+                        if data.contains(&key) { &mut stopped.data } else { &mut stopped.apps };
                     into.add(key, id, spec);
                 }
                 if !stopped.data.services().is_empty() {

@@ -52,7 +52,10 @@ pub(crate) fn without_tasks(spec: &mut api::ServiceSpec) {
 /// The spec of a service that [`without_tasks`] stopped, as it is to be started again: what
 /// it was, with what somebody changed meanwhile. One that asks for tasks again is left as it
 /// is.
-pub(crate) fn with_tasks_again(now: &api::ServiceSpec, before: &api::ServiceSpec) -> api::ServiceSpec {
+pub(crate) fn with_tasks_again(
+    now: &api::ServiceSpec,
+    before: &api::ServiceSpec,
+) -> api::ServiceSpec {
     if wants_tasks(now) {
         return now.clone();
     }
@@ -89,7 +92,8 @@ mod tests {
     fn what_was_stopped_comes_back_with_what_was_changed_meanwhile() {
         let three = json!({"Replicated": {"Replicas": 3}});
         for mode in [three.clone(), json!({"Global": {}}), json!({})] {
-            let before = spec(json!({"Name": "a", "Mode": mode, "TaskTemplate": {"ForceUpdate": 1}}));
+            let before =
+                spec(json!({"Name": "a", "Mode": mode, "TaskTemplate": {"ForceUpdate": 1}}));
             let mut stopped = before.clone();
             without_tasks(&mut stopped);
             assert!(!wants_tasks(&stopped), "{mode}");
