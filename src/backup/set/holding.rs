@@ -29,6 +29,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(300);
 /// How long what was stopped may take to run again.
 const START: Duration = Duration::from_secs(300);
+/// How often a container that Docker cannot pause is tried, and how long between.
+const FREEZES: usize = 5;
+const REFREEZE: Duration = Duration::from_millis(200);
 /// Between two tries to reach an engine, so that what is paused is let go.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(1),
@@ -114,7 +117,7 @@ impl Holding {
             for container in app.engine.containers(&service).await? {
                 let paused = Paused { service: service.clone(), container: container.id };
                 self.paused().push(paused.clone());
-                match app.engine.pause(&paused.service, &paused.container).await {
+                match freeze(app, &paused).await {
                     Ok(()) => {}
                     // It ended in between: it writes nothing.
                     Err(error) if error.is_not_found() => {
@@ -179,6 +182,18 @@ impl Holding {
         }
         unpaused.map(drop)
     }
+}
+
+/// Tried again where it is refused: runc gives up ("unable to freeze") where a health check
+/// starts a program at that moment, and thaws the container.
+async fn freeze(app: &App, paused: &Paused) -> Result<(), engine::Error> {
+    for _ in 1..FREEZES {
+        match app.engine.pause(&paused.service, &paused.container).await {
+            Err(engine::Error::Refused { .. }) => tokio::time::sleep(REFREEZE).await,
+            done => return done,
+        }
+    }
+    app.engine.pause(&paused.service, &paused.container).await
 }
 
 /// Tried for a while where the engine cannot be reached: a paused app answers nobody.
