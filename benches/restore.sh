@@ -1,6 +1,7 @@
 #!/bin/sh
 # How long a restore of WordPress (a dump of its database, 3 MB of files) takes its page away,
-# and how long it takes altogether, on this machine's swarm: medians of RUNS (5).
+# and how long it takes altogether, on this machine's swarm: medians of RUNS (5). Beside it the
+# floor: how long the page is away when docker alone stops that service and starts it again.
 #
 #   benches/restore.sh [OTHER]     also with another potluck, each in turn
 set -eu
@@ -49,6 +50,21 @@ restores() {
     wait "$watch"
 }
 
+# What the page is away for without any data: the service of the volume to 0 and back.
+scaled() {
+    rm -f "$work/restored"
+    away "$work/floor.away" &
+    watch=$!
+    begin=$(date +%s%N)
+    docker service scale --detach "${stack}_app=0" >/dev/null
+    while docker ps -q --filter "label=com.docker.swarm.service.name=${stack}_app" | grep -q .; do sleep 0.05; done
+    docker service scale --detach "${stack}_app=1" >/dev/null
+    until answers; do sleep 0.1; done
+    echo $((($(date +%s%N) - begin) / 1000)) >>"$work/floor.whole"
+    touch "$work/restored"
+    wait "$watch"
+}
+
 "$potluck" server add here --local >/dev/null
 "$potluck" app new "$root/recipes-examples/wordpress" --server here --domain "$app" --no-input \
     --set COMPOSE_FILE=compose.yml:compose.test.yml --set "PORT=$port" --set "SITE_URL=http://$app:$port" \
@@ -70,8 +86,9 @@ run=1
 while [ "$run" -le "$runs" ]; do
     [ -z "$other" ] || restores other "$other"
     restores potluck "$potluck"
+    scaled
     run=$((run + 1))
 done
-for name in ${other:+other} potluck; do
+for name in ${other:+other} potluck floor; do
     echo "$name: page away $(median <"$work/$name.away") us, whole command $(median <"$work/$name.whole") us"
 done

@@ -13,7 +13,10 @@ use crate::{
         Error as RolloutError, Failed, Subject,
         converge::{Target, converge},
         send::apply::{version_of, wait_tasks_gone},
-        state::{since::Since, wanted::without_tasks},
+        state::{
+            since::Since,
+            wanted::{is_only_stopped, with_tasks_again, without_tasks},
+        },
     },
 };
 
@@ -38,6 +41,22 @@ impl Stopped {
     /// Keys of the services, in the order in which they were stopped.
     pub fn services(&self) -> Vec<&str> {
         self.services.iter().map(|s| s.key.as_str()).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// One more that is to be started, with this spec.
+    pub(crate) fn add(&mut self, key: String, id: String, spec: api::ServiceSpec) {
+        self.services.push(StoppedService { key, id, spec });
+    }
+
+    /// Only those that are named by their keys.
+    #[must_use]
+    pub(crate) fn only(mut self, keys: &[String]) -> Self {
+        self.services.retain(|service| keys.contains(&service.key));
+        self
     }
 }
 
@@ -88,7 +107,7 @@ pub async fn bring_back(
 ) -> Vec<(String, Error)> {
     let (mut targets, mut failed) = (Vec::new(), Vec::new());
     for service in &stopped.services {
-        match start_again(app, service).await {
+        match start_again(context, app, service).await {
             Ok(target) => targets.push(target),
             Err(error) => failed.push((service.key.clone(), error)),
         }
@@ -107,17 +126,23 @@ pub async fn bring_back(
     failed
 }
 
-/// Sends what a service was before it was stopped.
-async fn start_again(app: &App, service: &StoppedService) -> Result<Target, Error> {
+/// Sends what a service was before it was stopped; what somebody changed by hand meanwhile
+/// is kept.
+async fn start_again(
+    context: &Context,
+    app: &App,
+    service: &StoppedService,
+) -> Result<Target, Error> {
     let live = app.engine.service(&service.id).await?;
+    let now = live.spec.clone().unwrap_or_default();
+    let again = with_tasks_again(&now, &service.spec);
+    if again != service.spec && !is_only_stopped(&now, &service.spec) {
+        let key = &service.key;
+        context.progress.warn(format!("`{key}` was changed by hand meanwhile, and keeps that"));
+    }
     let since = Since::update(&*app.engine, &service.id).await?;
-    change(app, live, |spec| spec.clone_from(&service.spec)).await?;
-    Ok(Target {
-        key: service.key.clone(),
-        id: service.id.clone(),
-        spec: service.spec.clone(),
-        since,
-    })
+    change(app, live, |spec| *spec = with_tasks_again(spec, &service.spec)).await?;
+    Ok(Target { key: service.key.clone(), id: service.id.clone(), spec: again, since })
 }
 
 /// Swarm counts a service's own updates while it works on it: a stale version

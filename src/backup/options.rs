@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{error::Error, password, repository::Repository, restic::Restic, set::trust::Trust};
 use crate::{
     app::Context,
-    home::{AppEntry, CopyName, ServerName},
+    home::{AppEntry, CopyName, ServerName, VolumeWriters},
     progress::{Event, Sink},
 };
 
@@ -32,6 +32,9 @@ pub struct Options {
     pub trust: Trust,
     /// The copy that is read or looked after, instead of the server's own repository.
     pub from: Option<CopyName>,
+    /// What services do while the volumes that they write are read; without it, what the
+    /// server's settings say.
+    pub writers: Option<VolumeWriters>,
 }
 
 impl Options {
@@ -39,6 +42,21 @@ impl Options {
     #[must_use]
     pub fn of(&self, copy: Option<&CopyName>) -> Self {
         Options { from: copy.cloned(), ..self.clone() }
+    }
+}
+
+/// What the services of an app do while the volumes that they write are read.
+///
+/// # Errors
+/// Settings of the server that cannot be read.
+pub(crate) fn writers_of(
+    context: &Context,
+    app: &AppEntry,
+    options: &Options,
+) -> Result<VolumeWriters, Error> {
+    match options.writers {
+        Some(writers) => Ok(writers),
+        None => Ok(context.home.backup(&app.server)?.writers_of(&app.name)),
     }
 }
 

@@ -431,6 +431,12 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Whether a program that was started with [`Engine::exec`] still runs in a container,
     /// health checks and programs at a terminal aside; false where that container is gone.
     async fn has_programs(&self, container: &str) -> Result<bool, Error>;
+    /// Freezes the programs of a running container of a service (by full name), until
+    /// [`Engine::unpause`]. Swarm knows nothing of it: it counts the task as running, and
+    /// sends it requests.
+    async fn pause(&self, service: &str, container: &str) -> Result<(), Error>;
+    /// Lets them run on. False where no container of that service with that id is paused.
+    async fn unpause(&self, service: &str, container: &str) -> Result<bool, Error>;
     /// Tells a session's terminal its new size.
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error>;
     /// Unpacks a tar stream below a folder of a running container.

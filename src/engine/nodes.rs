@@ -256,6 +256,30 @@ impl Engine for Nodes {
         Ok(false)
     }
 
+    async fn pause(&self, service: &str, container: &str) -> Result<(), Error> {
+        self.holder(container).pause(service, container).await
+    }
+
+    async fn unpause(&self, service: &str, container: &str) -> Result<bool, Error> {
+        if self.is_seen(container) {
+            return self.holder(container).unpause(service, container).await;
+        }
+        if self.manager.unpause(service, container).await? {
+            return Ok(true);
+        }
+        // One that an earlier run of ours paused may be anywhere.
+        let mut failed = None;
+        for node in self.with_endpoint().await? {
+            let unpausing = async { self.connect(&node).await?.unpause(service, container).await };
+            match unpausing.await {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(false), Err)
+    }
+
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
         self.holder(session).resize(session, rows, columns).await
     }

@@ -31,6 +31,7 @@ mod servers;
 mod signers;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,7 @@ pub use run_guard::RunGuard;
 pub use server::{BackupSettings, ReachedFrom, ServerSettings, check_node_endpoint};
 pub use servers::LOCAL_ENDPOINT;
 pub use signers::{Fingerprint, InvalidFingerprint, Signer};
+pub use writers::{AppBackupSettings, VolumeWriters};
 
 /// The operator's folder, `$POTLUCK_DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]

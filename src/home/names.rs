@@ -91,6 +91,20 @@ name_type! {
 /// leaves room for service and secret names within swarm's 63 and 64 bytes.
 const LONGEST_STACK_NAME: usize = 45;
 
+/// As a key of the operator's own files.
+impl<'de> serde::Deserialize<'de> for AppName {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = String::deserialize(from)?;
+        AppName::new(given).map_err(serde::de::Error::custom)
+    }
+}
+
+impl serde::Serialize for AppName {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
 impl AppName {
     /// The stack of this app: `.` and everything else that swarm refuses
     /// becomes `_`, cut at 45 bytes as abra does.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use super::{
     copy::{CopyName, CopySettings, is_unnamed},
     keep::Keep,
+    names::AppName,
+    writers::{AppBackupSettings, VolumeWriters},
 };
 
 /// The operator's settings of a server.
@@ -114,6 +116,12 @@ pub struct BackupSettings {
     /// Further repositories, to which each backup is copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub copies: BTreeMap<CopyName, CopySettings>,
+    /// What services do while the volumes that they write are read; without it, they run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writers: Option<VolumeWriters>,
+    /// What the backups of single apps do otherwise, by domain.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps: BTreeMap<AppName, AppBackupSettings>,
 }
 
 /// Who reaches a repository.
@@ -133,6 +141,12 @@ impl BackupSettings {
     /// The image of the helper container.
     pub fn helper_image(&self) -> &str {
         self.helper_image.as_deref().unwrap_or(HELPER_IMAGE)
+    }
+
+    /// What the services of an app do while the volumes that they write are read.
+    pub fn writers_of(&self, app: &AppName) -> VolumeWriters {
+        let own = self.apps.get(app).and_then(|app| app.writers);
+        own.or(self.writers).unwrap_or_default()
     }
 
     /// Whether it names a repository of the operator's.
@@ -166,6 +180,28 @@ impl From<CopySettings> for BackupSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_app_may_have_its_writers_do_otherwise() {
+        let read = |text: &str| serde_saphyr::from_str::<ServerSettings>(text);
+        let settings = read(
+            "backup:\n  writers: pause\n  apps:\n    a.example: {writers: stop}\n    \
+             b.example: {}\n",
+        );
+        let backup = settings.unwrap().backup.unwrap();
+        for (app, writers) in [
+            ("a.example", VolumeWriters::Stop),
+            ("b.example", VolumeWriters::Pause),
+            ("c.example", VolumeWriters::Pause),
+        ] {
+            assert_eq!(backup.writers_of(&AppName::new(app).unwrap()), writers, "{app}");
+        }
+        let none = BackupSettings::default();
+        assert_eq!(none.writers_of(&AppName::new("a.example").unwrap()), VolumeWriters::Run);
+        for bad in ["writers: freeze", "apps: {a.example: {writer: stop}}", "apps: {'a/b': {}}"] {
+            assert!(read(&format!("backup:\n  {bad}\n")).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn endpoints_of_nodes_are_sockets_or_ssh() {

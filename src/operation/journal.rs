@@ -122,6 +122,16 @@ impl Fence for Core {
         })
         .await
     }
+
+    async fn pausing(&self, service: &str, container: &str) -> Result<(), engine::Error> {
+        let paused = Program { service: service.to_owned(), container: container.to_owned() };
+        self.reach(|reached| {
+            if !reached.paused.contains(&paused) {
+                reached.paused.push(paused);
+            }
+        })
+        .await
+    }
 }
 
 impl Journal {
@@ -210,6 +220,26 @@ impl Journal {
     /// As [`Journal::step`].
     pub async fn forget_programs(&self) -> Result<(), Error> {
         Ok(self.core.reach(|reached| reached.programs.clear()).await?)
+    }
+
+    /// Services are about to be stopped for a backup, by their full names.
+    ///
+    /// # Errors
+    /// As [`Journal::step`].
+    pub async fn stopping(&self, services: &[String]) -> Result<(), Error> {
+        Ok(self.core.reach(|reached| reached.stopped = services.to_vec()).await?)
+    }
+
+    /// What it paused and stopped runs on.
+    ///
+    /// # Errors
+    /// As [`Journal::step`].
+    pub async fn forget_held(&self) -> Result<(), Error> {
+        let forget = |reached: &mut Reached| {
+            reached.paused.clear();
+            reached.stopped.clear();
+        };
+        Ok(self.core.reach(forget).await?)
     }
 
     /// Whether it has a step of this name.

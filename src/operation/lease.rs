@@ -218,6 +218,10 @@ impl Fence for State {
     async fn starting(&self, _: &str, _: &str) -> Result<(), engine::Error> {
         Ok(())
     }
+
+    async fn pausing(&self, _: &str, _: &str) -> Result<(), engine::Error> {
+        Ok(())
+    }
 }
 
 impl Lease {

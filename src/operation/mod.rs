@@ -23,6 +23,7 @@ mod deploy;
 mod drift;
 mod folder;
 mod forget;
+mod held;
 mod journal;
 mod jump;
 mod lease;
@@ -49,7 +50,7 @@ mod undeploy;
 mod unfinished;
 mod upgrade;
 
-pub use backup::{ItemReport, SetReport, back_up};
+pub use backup::{BackupPlan, ItemReport, PlannedItem, SetReport, back_up, plan_backup};
 pub use claim::claim;
 pub use copies::CopyReport;
 pub use deploy::{deploy, lacks_secrets, plan};

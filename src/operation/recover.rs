@@ -27,6 +27,7 @@ use crate::{
 };
 
 use super::{
+    held::free_held,
     journal::{Journal, stays_unfinished},
     lease::Lease,
     releases,
@@ -69,7 +70,8 @@ async fn wait_for_programs(context: &Context, engine: &Confined, kept: &Kept) ->
     Ok(())
 }
 
-/// The journal of an operation that did not end, once what it started in services has ended.
+/// The journal of an operation that did not end, once what it held back runs on and what it
+/// started in services has ended.
 ///
 /// # Errors
 /// [`Error::StillRunning`], and what the engine says.
@@ -79,8 +81,11 @@ pub(super) async fn take_over(
     lease: &Lease,
     kept: Kept,
 ) -> Result<Journal, Error> {
+    // First: a program in a paused container never ends.
+    free_held(context, engine, &kept).await?;
     wait_for_programs(context, engine, &kept).await?;
     let journal = Journal::go_on(engine, lease, kept);
+    journal.forget_held().await?;
     journal.forget_programs().await?;
     Ok(journal)
 }

@@ -7,13 +7,13 @@ use crate::{
     app::{self, App, Context, Error},
     backup::{
         self, Repository,
-        options::{Missing, find},
+        options::{Missing, find, writers_of},
         restic::Restic,
         set::SetId,
     },
     engine::{Engine, if_there},
     hint::Hint,
-    home::{AppEntry, AppGuard, lock_file::RecipePin},
+    home::{AppEntry, AppGuard, VolumeWriters, lock_file::RecipePin},
     owner::{
         Confined,
         journal::{Entry, Undo},
@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     backup::{Complete, Found, make, new_set, tidy},
-    journal::Journal,
+    journal::{Journal, stays_unfinished},
     recover::{restore_files, undo_services},
     restores::{Means, On},
     room::{Room, Short},
@@ -40,6 +40,8 @@ pub(super) struct Safety {
     pub set: SetId,
     /// Without credentials.
     repository: String,
+    /// What services do meanwhile.
+    writers: VolumeWriters,
     means: Means,
     restic: Option<Restic>,
     /// On the disks of the data, for bringing it back; from when the set was taken.
@@ -101,12 +103,14 @@ pub(super) async fn prepare(
         let restic = find(context, entry, options, Missing::Made).await?;
         Ok((set, restic.name().to_owned(), Some(restic)))
     };
+    let writers = writers_of(context, entry, options).map_err(|error| no_safety(entry, &error))?;
     let (set, repository, restic) =
         ready.await.map_err(|error: backup::Error| no_safety(entry, &error))?;
     Ok(Wanted::Set(Box::new(Safety {
         app,
         set,
         repository,
+        writers,
         means: means.clone(),
         restic,
         room: None,
@@ -115,6 +119,15 @@ pub(super) async fn prepare(
 
 fn no_safety(entry: &AppEntry, error: &backup::Error) -> Error {
     Error::NoSafety { app: entry.name.to_string(), reason: error.to_string(), hint: error.hint() }
+}
+
+/// What services do while their volumes are read, for a plan; nothing where they run on.
+pub(super) fn told_writers(writers: VolumeWriters) -> Option<&'static str> {
+    match writers {
+        VolumeWriters::Run => None,
+        VolumeWriters::Pause => Some("services that write a volume are paused while it is read"),
+        VolumeWriters::Stop => Some("services that write volumes stop while they are read"),
+    }
 }
 
 impl Safety {
@@ -139,8 +152,11 @@ impl Safety {
             Repository::of(&context.home, &entry.server, None, &means.options.environment)
                 .map_err(|error| no_safety(entry, &error))?
                 .display();
+        let writers = writers_of(context, entry, &means.options);
+        let writers = writers.map_err(|error| no_safety(entry, &error))?;
         let means = means.clone();
-        Ok(Some(Box::new(Safety { app, set, repository, means, restic: None, room: None })))
+        let restic = None;
+        Ok(Some(Box::new(Safety { app, set, repository, writers, means, restic, room: None })))
     }
 
     /// The line of the plan.
@@ -149,7 +165,13 @@ impl Safety {
             kind: ChangeKind::Backup,
             name: self.app.entry.name.to_string(),
             action: ChangeAction::Create,
-            details: vec![format!("a set in {}, before anything changes", self.repository)],
+            details: [
+                Some(format!("a set in {}, before anything changes", self.repository)),
+                told_writers(self.writers).map(str::to_owned),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         }
     }
 
@@ -190,7 +212,14 @@ impl Safety {
             let on = On { context, guard, options: &self.means.options };
             self.means.restores.check(&on, &self.app, &self.set).await
         };
-        let bytes = taken.await.map_err(|error| no_safety(&entry, &error))?;
+        let bytes = taken.await.map_err(|error| match error {
+            // What is left of the set is not known: the operation stays unfinished.
+            backup::Error::Engine(lost) if stays_unfinished(&lost) => lost.into(),
+            backup::Error::Operation(lost) if lost.of_engine().is_some_and(stays_unfinished) => {
+                lost
+            }
+            error => no_safety(&entry, &error),
+        })?;
         self.room = Some(self.keep_room(bytes).await?);
         Ok(())
     }

@@ -986,6 +986,23 @@ impl Engine for Confined {
         self.inner.has_programs(container).await
     }
 
+    async fn pause(&self, service: &str, container: &str) -> Result<(), Error> {
+        self.own_name(Kind::Service, service).await?;
+        self.told_of(Kind::Container, container)?;
+        self.may_change().await?;
+        let fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(fence) = fence {
+            fence.pausing(service, container).await?;
+        }
+        self.inner.pause(service, container).await
+    }
+
+    /// Asks no lease: nobody wants it to stay frozen.
+    async fn unpause(&self, service: &str, container: &str) -> Result<bool, Error> {
+        self.own_name(Kind::Service, service).await?;
+        self.inner.unpause(service, container).await
+    }
+
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
         self.told_of(Kind::Container, session)?;
         self.inner.resize(session, rows, columns).await
@@ -1101,6 +1118,10 @@ mod tests {
         }
 
         async fn starting(&self, _: &str, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+
+        async fn pausing(&self, _: &str, _: &str) -> Result<(), Error> {
             Ok(())
         }
     }

@@ -19,4 +19,11 @@ pub(crate) trait Fence: fmt::Debug + Send + Sync {
     /// # Errors
     /// What the engine says.
     async fn starting(&self, service: &str, container: &str) -> Result<(), Error>;
+
+    /// A container of a service (its full name) is about to be paused, and stays so if this
+    /// process ends.
+    ///
+    /// # Errors
+    /// What the engine says.
+    async fn pausing(&self, service: &str, container: &str) -> Result<(), Error>;
 }

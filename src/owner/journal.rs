@@ -349,8 +349,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A container in which programs of the operation were started, which killing potluck does
-/// not end.
+/// A container in which programs of the operation were started, or which it paused: killing
+/// potluck does not end either.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub service: String,
@@ -365,6 +365,13 @@ pub(crate) struct Reached {
     pub step: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<Program>,
+    /// Containers that it paused, some of which may be paused still.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<Program>,
+    /// Full names of services that it stopped for a backup, some of which may be stopped
+    /// still.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
     /// Once it ended, and only its line of the history may be missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

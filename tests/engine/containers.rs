@@ -31,6 +31,29 @@ pub async fn a_program_has_input_two_outputs_and_an_exit_code(swarm: &Swarm) {
     assert_eq!(session.exit_code.await.unwrap(), 0);
 }
 
+pub async fn a_paused_container_is_frozen_until_it_is_let_run_on(swarm: &Swarm) {
+    swarm.create("web", SLEEPING).await;
+    let (engine, web) = (swarm.engine.as_ref(), swarm.name("web"));
+    let container = running_container(engine, &web).await;
+    assert!(!engine.unpause(&web, &container).await.unwrap(), "it runs");
+    engine.pause(&web, &container).await.unwrap();
+    let again = engine.pause(&web, &container).await;
+    assert!(matches!(again, Err(Error::Refused { .. })), "{again:?}");
+    // It counts as running for swarm, and takes no programs.
+    let task = engine.tasks(&web).await.unwrap().remove(0);
+    assert_eq!(task.status.unwrap().state, Some(api::TaskState::RUNNING));
+    assert!(engine.containers(&web).await.unwrap().is_empty());
+    let refused = engine.exec(&container, &exec(&["true"], false)).await;
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{:?}", refused.err());
+    // Only for the service that it is of.
+    assert!(!engine.unpause(&swarm.name("other"), &container).await.unwrap());
+    assert!(engine.unpause(&web, &container).await.unwrap());
+    assert!(!engine.unpause(&web, &container).await.unwrap());
+    assert_eq!(engine.containers(&web).await.unwrap()[0].id, container);
+    let missing = engine.pause(&web, &"0".repeat(64)).await;
+    assert!(missing.is_err_and(|error| error.is_not_found()));
+}
+
 pub async fn archives_go_in_and_come_out(swarm: &Swarm) {
     swarm.create("web", SLEEPING).await;
     let container = running_container(swarm.engine.as_ref(), &swarm.name("web")).await;

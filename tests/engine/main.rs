@@ -62,6 +62,7 @@ conformance! {
     services::a_failed_update_pauses_by_default
     containers::a_program_has_input_two_outputs_and_an_exit_code
     containers::archives_go_in_and_come_out
+    containers::a_paused_container_is_frozen_until_it_is_let_run_on
     containers::logs_can_be_read_by_service_and_by_task
     objects::volumes_have_a_place_and_labels
 }

@@ -75,9 +75,11 @@ const COMMANDS: &[(&str, Types)] = &[
     (
         "backup create",
         &[
-            ("operation/backup.rs", "SetReport"),
-            ("operation/backup.rs", "ItemReport"),
+            ("operation/backup/mod.rs", "SetReport"),
+            ("operation/backup/mod.rs", "ItemReport"),
             ("operation/copies.rs", "CopyReport"),
+            ("operation/backup/planned.rs", "BackupPlan"),
+            ("operation/backup/planned.rs", "PlannedItem"),
         ],
     ),
     ("backup snapshots", &[("backup/set/mod.rs", "SetSummary")]),

@@ -9,6 +9,7 @@
 pub(crate) mod choose;
 pub(crate) mod compare;
 pub(crate) mod facts;
+pub(crate) mod holding;
 pub(crate) mod judged;
 pub mod manifest;
 pub(crate) mod open;

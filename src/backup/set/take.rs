@@ -5,7 +5,9 @@ use std::{ffi::OsString, sync::Arc, time::Instant};
 use tokio::io::AsyncReadExt;
 
 use super::{
-    ItemName, SetId, filter, item_tags,
+    ItemName, SetId, filter,
+    holding::{Holding, Still},
+    item_tags,
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
     snapshots::Sets,
@@ -42,6 +44,7 @@ pub(crate) struct Taking<'a> {
     pub set: &'a SetId,
     pub progress: &'a Arc<dyn Sink>,
     pub warnings: &'a Warnings,
+    pub holding: &'a Holding,
 }
 
 impl Taking<'_> {
@@ -164,12 +167,38 @@ impl Taking<'_> {
         }
         self.tell_unproved(&folder, paths).await?;
         let exclude = folder.exclude(exclude);
+        let reading = self.read_folder(&folder, label, paths, &exclude, meter);
+        let (summary, still) = self.holding.while_still(self.app, volume, reading).await?;
+        let name = &volume.name;
+        let why = match still {
+            Still::Throughout => None,
+            Still::TooLong => {
+                Some("the services that write it ran again before all of it was read")
+            }
+            Still::Broken => Some("a container that writes it was not paused all the time"),
+        };
+        if let Some(why) = why {
+            let message = format!("the volume `{name}` is not saved as of one moment: {why}");
+            self.warnings.add(&**self.progress, message);
+        }
+        Ok((summary, facts))
+    }
+
+    /// None where all files vanished before they were read.
+    async fn read_folder(
+        &self,
+        folder: &Place,
+        label: Label<'_>,
+        paths: &[String],
+        exclude: &[OsString],
+        meter: &mut Meter<'_>,
+    ) -> Result<Option<Summary>, Error> {
         let mut anew = false;
         for attempt in 1.. {
-            match self.store_folder(&folder, label, paths, &exclude, anew, meter).await {
+            match self.store_folder(folder, label, paths, exclude, anew, meter).await {
                 Ok(summary) => {
-                    self.tell_vanished(&folder, &summary.vanished);
-                    return Ok((Some(summary), facts));
+                    self.tell_vanished(folder, &summary.vanished);
+                    return Ok(Some(summary));
                 }
                 // All of it is read again, and nothing of the damage is in this one.
                 Err(Error::Damaged { reason, .. }) if !anew => {
@@ -192,7 +221,7 @@ impl Taking<'_> {
                              {TRIES} times: it is saved as empty"
                         ),
                     );
-                    return Ok((None, facts));
+                    return Ok(None);
                 }
                 Err(error) => return Err(error),
             }

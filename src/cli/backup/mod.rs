@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     backup::{Error, HANDED_ON, Options, Trust, Which},
-    home::{AppEntry, AppName, CopyName, Fingerprint, Home, ServerName},
+    home::{AppEntry, AppName, CopyName, Fingerprint, Home, ServerName, VolumeWriters},
 };
 
 #[derive(Debug, Subcommand)]
@@ -187,6 +187,21 @@ impl ServersArg {
             }
             false => Ok(servers),
         }
+    }
+}
+
+/// What services do while a backup reads the volumes that they write.
+#[derive(Debug, Args)]
+struct WritersArg {
+    /// What services do while a volume is read that they write: run, pause or stop
+    /// [default: `writers` in server.yml, else run]
+    #[arg(long, value_name = "HOW")]
+    writers: Option<VolumeWriters>,
+}
+
+impl WritersArg {
+    fn options(&self) -> Options {
+        Options { writers: self.writers, ..options() }
     }
 }
 

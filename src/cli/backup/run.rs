@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::WritersArg;
 use crate::{
     app::Context,
     backup::{
@@ -91,12 +92,15 @@ pub struct Args {
     jitter: Duration,
 
     #[command(flatten)]
+    writers: WritersArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let options = super::options();
+    let options = args.writers.options();
     // What it says besides must not keep the apps from being backed up; but it is said.
     let (settings, broken) = match home.nightly() {
         Ok(settings) => (settings, None),

@@ -442,7 +442,11 @@ impl Engine for Simulated {
         self.look(|state, _| {
             let Ok(found) = state.service(service) else { return Ok(Vec::new()) };
             let running = found.tasks.iter().rev().filter(|task| task::has_container(task));
+            let is_paused = |task: &api::Task| {
+                state.paused.contains(&container_id(task.id.as_deref().unwrap_or_default()))
+            };
             Ok(running
+                .filter(|task| !is_paused(task))
                 .map(|task| {
                     let id = task.id.clone().unwrap_or_default();
                     let health = match (tick::has_health_check(task), task::task_state(task)) {
@@ -485,6 +489,12 @@ impl Engine for Simulated {
 
     async fn create_exec(&self, container: &str, _: &Exec) -> Result<String, Error> {
         self.look(|state, _| {
+            if state.paused.contains(container) {
+                return Err(Error::Refused {
+                    action: format!("run a program in the container `{container}`"),
+                    message: format!("Container {container} is paused"),
+                });
+            }
             state.container(container).map(|_| ()).ok_or_else(|| missing(container))
         })
         .await?;
@@ -517,6 +527,31 @@ impl Engine for Simulated {
     /// Programs answer at once.
     async fn has_programs(&self, _: &str) -> Result<bool, Error> {
         Ok(false)
+    }
+
+    async fn pause(&self, service: &str, container: &str) -> Result<(), Error> {
+        self.alter(|state, _| {
+            let (of, _) = state.container(container).ok_or_else(|| missing(container))?;
+            if of.name() != service {
+                return Err(missing(container));
+            }
+            if !state.paused.insert(container.to_owned()) {
+                return Err(Error::Refused {
+                    action: format!("pause the container `{container}`"),
+                    message: format!("Container {container} is already paused"),
+                });
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn unpause(&self, service: &str, container: &str) -> Result<bool, Error> {
+        self.alter(|state, _| {
+            let is_its = state.container(container).is_some_and(|(of, _)| of.name() == service);
+            Ok(is_its && state.paused.remove(container))
+        })
+        .await
     }
 
     async fn resize(&self, _: &str, _: u16, _: u16) -> Result<(), Error> {

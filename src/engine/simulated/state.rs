@@ -1,7 +1,7 @@
 //! The objects of a simulated swarm and the rules by which a manager accepts
 //! or refuses them (moby/swarmkit, `manager/controlapi`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,6 +29,9 @@ pub(super) struct State {
     /// Drivers and options of those that are not plain folders, by name.
     #[serde(default)]
     pub volume_drivers: BTreeMap<String, VolumeDriver>,
+    /// Ids of containers that are paused.
+    #[serde(default)]
+    pub paused: BTreeSet<String>,
 }
 
 /// A volume's driver and its options.
@@ -83,6 +86,7 @@ impl Default for State {
             configs: Vec::new(),
             volumes: BTreeMap::new(),
             volume_drivers: BTreeMap::new(),
+            paused: BTreeSet::new(),
         }
     }
 }

@@ -267,11 +267,20 @@ fn set_status(state: &mut State, service: &mut Service, to: UpdateState, message
     service.object.version = Some(state.bump());
 }
 
+/// Whether the one node meets the constraints that name a node by its id.
+fn fits(service: &Service) -> bool {
+    let placement = service.spec().and_then(|spec| spec.task_template.as_ref()?.placement.as_ref());
+    let constraints = placement.and_then(|placement| placement.constraints.as_ref());
+    let mut nodes =
+        constraints.into_iter().flatten().filter_map(|one| one.strip_prefix("node.id=="));
+    nodes.all(|node| node == NODE_ID)
+}
+
 /// The slots that should be filled; a global service has one without number.
 fn slots(service: &Service) -> Vec<Option<i64>> {
     let mode = service.spec().and_then(|spec| spec.mode.clone()).unwrap_or_default();
     if mode.global.is_some() || mode.global_job.is_some() {
-        return vec![None];
+        return if fits(service) { vec![None] } else { Vec::new() };
     }
     let count = match (mode.replicated_job, mode.replicated) {
         (Some(job), _) => job.total_completions.or(job.max_concurrent).unwrap_or(1),

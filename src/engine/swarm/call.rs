@@ -32,6 +32,8 @@ pub(super) enum Verb {
     Update,
     Remove,
     Run,
+    Pause,
+    Unpause,
     Read,
     Write,
 }
@@ -63,6 +65,8 @@ impl About {
             Verb::Update => format!("update the {kind} `{name}`"),
             Verb::Remove => format!("remove the {kind} `{name}`"),
             Verb::Run => format!("run a program in the {kind} `{name}`"),
+            Verb::Pause => format!("pause the {kind} `{name}`"),
+            Verb::Unpause => format!("unpause the {kind} `{name}`"),
             Verb::Read => format!("read from the {kind} `{name}`"),
             Verb::Write => format!("write to the {kind} `{name}`"),
         }

@@ -397,6 +397,35 @@ impl Engine for SwarmEngine {
         exec::any_runs(self, container).await
     }
 
+    async fn pause(&self, _: &str, container: &str) -> Result<(), Error> {
+        let about = About::new(Verb::Pause, Kind::Container, container);
+        let container = checked(Kind::Container, container)?;
+        self.call(about, self.docker.pause_container(container)).await
+    }
+
+    async fn unpause(&self, service: &str, container: &str) -> Result<bool, Error> {
+        let filters = HashMap::from([
+            ("label".to_owned(), vec![format!("{}={service}", convert::SERVICE_LABEL)]),
+            ("status".to_owned(), vec!["paused".to_owned()]),
+        ]);
+        let options = query::ListContainersOptionsBuilder::new().filters(&filters).build();
+        let found = self
+            .call(About::list(Kind::Container), self.docker.list_containers(Some(options)))
+            .await?;
+        if !found.iter().any(|one| one.id.as_deref() == Some(container)) {
+            return Ok(false);
+        }
+        let about = About::new(Verb::Unpause, Kind::Container, container);
+        let checked = checked(Kind::Container, container)?;
+        match self.call(about, self.docker.unpause_container(checked)).await {
+            Ok(()) => Ok(true),
+            // It ended in between, or somebody else let it run on.
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(Error::Refused { message, .. }) if message.contains("is not paused") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error> {
         let about = About::new(Verb::Update, Kind::Container, session);
         let options =

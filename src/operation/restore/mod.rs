@@ -78,6 +78,8 @@ pub struct Restore {
     part: Part,
     /// The set of an earlier restore that did not complete the data.
     earlier: Option<String>,
+    /// What the services were before a restore that did not end.
+    interrupted: Vec<Before>,
 }
 
 /// What a restore did.
@@ -182,13 +184,15 @@ impl Restore {
         check_volumes(app, &restic, &items).await?;
         let mut plan = describe(app, &manifest, &items, &services, &volumes);
         plan.warnings.extend(told);
+        plan.warnings.extend(services.told());
         if matches!(part, Part::Paths(_)) {
             let facts = items.iter().filter_map(|(item, _)| item.volume.as_ref());
             plan.paths = facts.flat_map(|facts| facts.paths.clone()).collect();
         }
         let from = (*source != app.entry).then(|| source.clone());
         let part = part.clone();
-        Ok(Restore { plan, restic, hooks, items, services, from, part, earlier: None })
+        let (earlier, interrupted) = (None, Vec::new());
+        Ok(Restore { plan, restic, hooks, items, services, from, part, earlier, interrupted })
     }
 }
 
@@ -199,7 +203,7 @@ impl Restore {
     /// Until services stop, the app is unchanged. A failure after that says
     /// what was left; running the restore again is always possible.
     pub async fn run(
-        self,
+        mut self,
         context: &Context,
         guard: &AppGuard,
         app: &mut App,
@@ -215,6 +219,7 @@ impl Restore {
                         && kept.reached.outcome.is_none() =>
                 {
                     context.progress.warn(format!("{}; restoring anew", Unfinished::of(&kept)));
+                    self.interrupted.clone_from(&kept.entry.services);
                     let journal = Journal::go_on(&engine, lease, kept);
                     journal.end(context, Outcome::Failed, None).await?;
                 }
@@ -235,6 +240,7 @@ impl Restore {
     ) -> Result<RestoreReport, Error> {
         // As they are now that nobody else changes them.
         self.services = Services::look(app, &self.items, &self.part).await?;
+        self.services.recall(&self.interrupted);
         let volumes = app.engine.volumes(Scope::All).await.map_err(app::Error::from)?;
         let is_there = |wanted: &StackVolume| {
             !wanted.external && volumes.iter().any(|volume| volume.name == wanted.name)
@@ -277,8 +283,9 @@ impl Restore {
         options: &Options,
         journal: Journal,
     ) -> Result<RestoreReport, Error> {
-        let done = self.go(context, guard, app, options, &journal).await;
         let entry = journal.entry();
+        self.services.recall(&entry.services);
+        let done = self.go(context, guard, app, options, &journal).await;
         let mut undone = true;
         if let Err(error) = &done
             && journal.is_resumed()

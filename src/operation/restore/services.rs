@@ -20,10 +20,21 @@ use crate::{
             plan::{Planned, What},
         },
     },
-    engine::{Engine, Scope, api::ServiceSpec},
+    engine::{
+        Engine, Scope,
+        api::{Service, ServiceSpec},
+        is_placed,
+    },
     home::AppGuard,
     owner::journal::Before,
-    rollout::{send::apply::Sent, state::since::Since, undo, wants_tasks},
+    rollout::{
+        send::apply::Sent,
+        state::{
+            since::Since,
+            wanted::{is_job, with_tasks_again},
+        },
+        undo, wants_tasks,
+    },
 };
 
 /// Containers get their own grace period; this is for all of them.
@@ -49,23 +60,46 @@ pub(super) struct Services {
     /// Those of them that keep running: they only take a dump back, and have none of the
     /// volumes that are exchanged.
     keep: BTreeSet<String>,
+    /// Those that do not run, and do afterwards.
+    asleep: Vec<Asleep>,
     /// All of them, as they are.
     pub before: Vec<Before>,
+}
+
+/// A service that was stopped by hand, or by a restore that did not end.
+struct Asleep {
+    key: String,
+    id: String,
+    /// As it is started.
+    spec: ServiceSpec,
+    /// Whether it is known what it was.
+    is_known: bool,
 }
 
 impl Services {
     pub async fn look(app: &App, items: &[(Item, Planned)], part: &Part) -> Result<Self, Error> {
         let live = app.engine.services(Scope::Stack(&app.name)).await?;
-        let mut running = Vec::new();
+        let (mut running, mut asleep) = (Vec::new(), Vec::new());
         let mut whole = true;
         for service in &app.stack.services {
             let name = service.spec.name.as_deref();
-            let found = live.iter().filter_map(|s| s.spec.as_ref());
-            let found = found.clone().find(|spec| spec.name.as_deref() == name);
-            match found {
-                Some(spec) if wants_tasks(spec) => running.push(service.key.clone()),
+            let named =
+                |live: &&Service| live.spec.as_ref().and_then(|s| s.name.as_deref()) == name;
+            let found = live.iter().find(named);
+            match found.and_then(|found| Some((found.id.as_ref()?, found.spec.as_ref()?))) {
+                Some((id, spec)) if wants_tasks(spec) => {
+                    // A job that is done has nothing to stop, and would run anew.
+                    if !is_job(spec) || app.engine.tasks(id).await?.iter().any(is_placed) {
+                        running.push(service.key.clone());
+                    }
+                }
                 // Stopped by a restore that failed, or by hand.
-                Some(_) if wants_tasks(&service.spec) => whole = false,
+                Some((id, spec)) if wants_tasks(&service.spec) => asleep.push(Asleep {
+                    key: service.key.clone(),
+                    id: id.clone(),
+                    spec: with_tasks_again(spec, &service.spec),
+                    is_known: false,
+                }),
                 Some(_) => {}
                 None => whole = false,
             }
@@ -74,11 +108,56 @@ impl Services {
         if items.is_empty() {
             running.clear();
         }
+        // A part needs only what takes it back, unless an earlier restore stopped them.
+        if *part != Part::All && app.lock.restoring.is_none() {
+            let needs = |key: &str| {
+                items.iter().any(|(_, place)| match &place.what {
+                    What::Dump { service, .. } => service == key,
+                    What::Custom => true,
+                    What::Volume { .. } => false,
+                })
+            };
+            asleep.retain(|asleep: &Asleep| needs(&asleep.key));
+        }
         let (start, keep) = match whole {
             true => (Start::AsTheyWere, untouched(app, items, part)),
             false => (Start::Deploy, BTreeSet::new()),
         };
-        Ok(Services { start, running, keep, before: recover::services(live.iter()) })
+        Ok(Services { start, running, keep, asleep, before: recover::services(live.iter()) })
+    }
+
+    /// Takes from an unfinished restore what the services that it stopped were.
+    pub fn recall(&mut self, before: &[Before]) {
+        for asleep in &mut self.asleep {
+            let Some(was) = before.iter().find(|was| was.id == asleep.id) else { continue };
+            let now = self.before.iter().find(|now| now.id == asleep.id);
+            if let Some(now) = now.filter(|_| wants_tasks(&was.spec)) {
+                asleep.spec = with_tasks_again(&now.spec, &was.spec);
+                asleep.is_known = true;
+            }
+        }
+    }
+
+    /// What is otherwise afterwards than it is now, for the plan.
+    pub fn told(&self) -> Vec<String> {
+        if matches!(self.start, Start::Deploy) && !self.before.is_empty() {
+            return vec![
+                "not all services of the app exist: they are deployed, and what was changed by \
+                 hand, as the number of replicas, becomes what the settings say"
+                    .into(),
+            ];
+        }
+        let unknown = self.asleep.iter().filter(|asleep| !asleep.is_known);
+        let told = unknown.map(|Asleep { key, spec, .. }| {
+            let mode = spec.mode.as_ref();
+            let replicas = mode.and_then(|mode| mode.replicated.as_ref()?.replicas);
+            let with = match replicas {
+                Some(1) | None => String::new(),
+                Some(more) => format!(" with {more} replicas, as the settings say"),
+            };
+            format!("`{key}` is stopped now, and starts{with}")
+        });
+        told.collect()
     }
 
     /// Keys of the services that stop meanwhile.
@@ -95,7 +174,7 @@ impl Services {
         let wants = wants.filter(|spec| wants_tasks(spec)).filter_map(|spec| spec.name.as_ref());
         let running = wants.filter_map(|name| name.strip_prefix(&prefix)).map(Into::into).collect();
         let (keep, before) = (BTreeSet::new(), recover::services(live.iter()));
-        Ok(Services { start, running, keep, before })
+        Ok(Services { start, running, keep, asleep: Vec::new(), before })
     }
 
     /// Stops what runs and has to, databases last, and returns what was stopped. If that fails, or is
@@ -149,6 +228,12 @@ impl Services {
                 return Ok(Stopped::default());
             }
             Start::AsTheyWere => {
+                let mut stopped = stopped;
+                for Asleep { key, id, spec, .. } in self.asleep.drain(..) {
+                    let into =
+                        if data.contains(&key) { &mut stopped.data } else { &mut stopped.apps };
+                    into.add(key, id, spec);
+                }
                 if !stopped.data.services().is_empty() {
                     context.progress.step("start data stores");
                 }

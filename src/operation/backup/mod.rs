@@ -6,8 +6,15 @@
 //! spends half a second on deriving its key, so no run is made just to check. The manifest
 //! is stored last, so that an interruption leaves a set that is never offered for restore;
 //! its snapshots are forgotten right away if possible.
+//!
+//! What services do while the volumes that they write are read is `writers` of the settings
+//! (`backup/set/holding.rs`); `ending.rs` has the end, also of a backup that did not get there.
 
-use std::time::{Duration, Instant};
+mod ending;
+mod planned;
+mod steps;
+
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,7 +24,7 @@ use super::{
     copies::CopyReport,
     journal::{self, Journal},
     lease::{Lease, leased_anyway},
-    recover::take_over,
+    recover::{self, take_over},
     unfinished,
 };
 use crate::{
@@ -25,25 +32,31 @@ use crate::{
     backup::{
         Error,
         known::{known, remember},
-        options::{Missing, Options, find, unless_cancelled},
+        options::{Missing, Options, find, unless_cancelled, writers_of},
         restic::{LOCK_LIMIT, Restic},
         set::{
-            self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
+            self, ItemKind, ItemName, SetId, compare, facts,
+            holding::{Holding, running_writers},
+            item_tags,
             manifest::{self, Item, Manifest},
-            plan,
+            plan::{self, Planned, What as Saved},
             signing::Signing,
-            snapshots::{Sets, sets_of},
+            snapshots::Sets,
             take::Taking,
         },
         stopped,
         warnings::Warnings,
     },
-    home::AppGuard,
+    home::{AppGuard, VolumeWriters},
     hooks::{self, Guarding},
-    owner::journal::{Entry, Outcome, Step, Undo, What},
+    owner::journal::{Entry, Outcome, What},
     plugin::{Hooks, Role},
     progress::Event,
 };
+pub(super) use ending::{Complete, Found, end_unfinished, tidy};
+use ending::{NotEnded, discard, end_hooks};
+pub use planned::{BackupPlan, PlannedItem, plan_backup};
+use steps::{AFTER_BACKUP, BEFORE_BACKUP, ITEMS, MANIFEST, SETTINGS, STOP, steps};
 
 /// What cancelling a backup leaves.
 const LEFT: &str = "no backup was made";
@@ -105,109 +118,6 @@ pub async fn back_up(
     .await
 }
 
-/// Ends a backup that did not end: plugins receive `after-backup`, and what it stored is
-/// forgotten.
-///
-/// # Errors
-/// [`Error::NoRepository`] and its like, and what the engine says.
-pub(super) async fn end_unfinished(
-    context: &Context,
-    guard: &AppGuard,
-    app: &App,
-    options: &Options,
-    journal: Journal,
-) -> Result<(), Error> {
-    journal.abort().await?;
-    let set = journal.entry().set.and_then(|set| set.parse::<SetId>().ok());
-    let begun = journal.has_begun(BEFORE_BACKUP);
-    let found = Found { set, begun, complete: Complete::Kept };
-    let outcome = tidy(context, guard, app, options, found).await?;
-    Ok(journal.end(context, outcome, None).await?)
-}
-
-/// What a backup left that did not end.
-pub(super) struct Found {
-    pub set: Option<SetId>,
-    /// Whether `before-backup` may have been called.
-    pub begun: bool,
-    pub complete: Complete,
-}
-
-/// What becomes of a set that is complete, though its backup did not end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Complete {
-    /// It is a good backup.
-    Kept,
-    /// It is taken anew by the same name, with what was written since.
-    Replaced,
-}
-
-/// Clears up after a set that was not taken to its end: plugins receive `after-backup` where
-/// `before-backup` may have been called, and what was stored is forgotten.
-///
-/// # Errors
-/// As [`end_unfinished`].
-pub(super) async fn tidy(
-    context: &Context,
-    guard: &AppGuard,
-    app: &App,
-    options: &Options,
-    Found { set, begun, complete }: Found,
-) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::Aborted;
-    let left = |error: Error| {
-        context.progress.warn(format!("what it stored is still in the repository: {error}"));
-    };
-    if begun {
-        let mut hooks = hooks::start(context, app, Role::Backup, Guarding::Held(guard)).await?;
-        let all = hooks.len();
-        if let Err((plugin, error)) = end_hooks(context, app, &mut hooks, all, false).await {
-            context
-                .progress
-                .warn(format!("`after-backup` of the plugin `{plugin}` failed: {error}"));
-        }
-    }
-    if let Some(set) = set {
-        match find(context, &app.entry, options, Missing::Refused).await {
-            Ok(restic) => {
-                let sets = sets_of(&restic, &app.entry.name).await;
-                let is_kept = |known: &SetSummary| {
-                    known.id == set && known.complete && complete == Complete::Kept
-                };
-                match sets {
-                    Ok(sets) if sets.sets.iter().any(is_kept) => outcome = Outcome::Done,
-                    Ok(_) => discard(context, app, &restic, &set).await,
-                    Err(Error::NoRepository { .. }) => {}
-                    Err(error) => left(error),
-                }
-                restic.settle().await;
-            }
-            Err(Error::NoRepository { .. }) => {}
-            Err(error) => left(error),
-        }
-    }
-    Ok(outcome)
-}
-
-const SETTINGS: &str = "repository and settings";
-const BEFORE_BACKUP: &str = "before-backup";
-const ITEMS: &str = "items";
-const MANIFEST: &str = "manifest";
-const AFTER_BACKUP: &str = "after-backup";
-
-/// The steps of a backup, as its journal has them.
-fn steps() -> Vec<Step> {
-    [
-        (SETTINGS, Undo::Nothing),
-        (BEFORE_BACKUP, Undo::Tell),
-        (ITEMS, Undo::Tell),
-        (MANIFEST, Undo::Tell),
-        (AFTER_BACKUP, Undo::Tell),
-    ]
-    .map(|(name, undo)| Step::new(name, undo))
-    .into()
-}
-
 pub(super) async fn back_up_alone(
     context: &Context,
     guard: &AppGuard,
@@ -220,12 +130,21 @@ pub(super) async fn back_up_alone(
         return Err(Error::NothingYet { app: app.entry.name.to_string() });
     }
     hooks::check_grants(context, app)?;
+    let writers = writers_of(context, &app.entry, options)?;
+    let stopped = match writers {
+        VolumeWriters::Stop => {
+            let own = app.stack.volumes.iter().filter(|volume| !volume.external);
+            running_writers(app, own).await?
+        }
+        VolumeWriters::Run | VolumeWriters::Pause => Vec::new(),
+    };
     let restic = find(context, &app.entry, options, Missing::Made).await?;
     let set = new_set()?;
     let begins = Entry {
         set: Some(set.to_string()),
         before: app.checkout.version.clone(),
-        steps: steps(),
+        steps: steps(writers),
+        services: recover::services(stopped.iter().map(|(_, service)| service)),
         ..journal::entry_of(lease, &app.entry.name, What::Backup)
     };
     let journal = Journal::begin(&app.engine, lease, begins).await?;
@@ -256,6 +175,7 @@ pub(super) async fn make(
     let began = Instant::now();
     let cancel = &options.cancel;
     let warnings = Warnings::default();
+    let holding = Holding::new(writers_of(context, &app.entry, options)?);
 
     let mut hooks = Vec::new();
     let mut begun = 0;
@@ -266,21 +186,19 @@ pub(super) async fn make(
         set: &set,
         progress: &context.progress,
         warnings: &warnings,
+        holding: &holding,
     };
     let taking = take(context, &taking, journal, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
     restic.settle().await;
-    // It runs whatever happened.
+    // Both run whatever happened.
+    let freed = holding.free(context, app).await;
     let stepped = journal.step(AFTER_BACKUP).await;
     let ended = end_hooks(context, app, &mut hooks, begun, outcome.is_ok()).await;
 
     let (manifest, snapshot) = match outcome {
         Ok(taken) => taken,
         Err(error) => {
-            if let Err((plugin, error)) = ended {
-                let message = format!("`after-backup` of the plugin `{plugin}` failed: {error}");
-                context.progress.warn(message);
-            }
             let unreadable = matches!(
                 error,
                 Error::NoRepository { .. }
@@ -291,13 +209,35 @@ pub(super) async fn make(
             if !unreadable {
                 discard(context, app, &restic, &set).await;
             }
-            return Err(stopped::explain(app, error).await);
+            // What is left to do counts for more: the journal stays, or services are down.
+            let left = match (freed, ended) {
+                (Err(left), ended) => {
+                    if let Err(failed) = ended {
+                        context.progress.warn(failed.to_string());
+                    }
+                    Some(left)
+                }
+                (Ok(()), Err(NotEnded::Lost(lost))) => Some(lost.into()),
+                (Ok(()), Err(failed @ NotEnded::Failed { .. })) => {
+                    context.progress.warn(failed.to_string());
+                    None
+                }
+                (Ok(()), Ok(())) => None,
+            };
+            let Some(left) = left else { return Err(stopped::explain(app, error).await) };
+            context.progress.warn(format!("no backup was made: {error}"));
+            return Err(left);
         }
     };
     remember(context, &app.entry, restic.name())?;
+    freed?;
     stepped?;
-    if let Err((plugin, source)) = ended {
-        return Err(Error::AfterBackup { set, plugin, source: Box::new(source) });
+    match ended {
+        Ok(()) => {}
+        Err(NotEnded::Lost(lost)) => return Err(lost.into()),
+        Err(NotEnded::Failed { plugin, source }) => {
+            return Err(Error::AfterBackup { set, plugin, source: Box::new(source) });
+        }
     }
     Ok(SetReport {
         app: manifest.app.clone(),
@@ -363,8 +303,18 @@ async fn take(
     journal.step(ITEMS).await?;
     let items = async {
         let mut items = Vec::new();
-        for item in &planned {
+        // Dumps come from services that run, as does what plugins produce.
+        let volumes = |item: &&Planned| item.kind() == ItemKind::Volume;
+        let first = planned.iter().position(|item| volumes(&item));
+        let last = planned.iter().rposition(|item| volumes(&item));
+        for (index, item) in planned.iter().enumerate() {
+            if Some(index) == first && taking.holding.stops() {
+                stop_writers(context, taking, &planned, journal).await?;
+            }
             items.push(taking.take(item, hooks).await?);
+            if Some(index) == last {
+                taking.holding.free(context, app).await?;
+            }
         }
         Ok::<_, Error>(items)
     };
@@ -399,6 +349,33 @@ async fn take(
     journal.step(MANIFEST).await?;
     let snapshot = store_manifest(context, taking, &manifest, &signing).await?;
     Ok((manifest, snapshot))
+}
+
+/// Stops the services that write the volumes of the plan.
+async fn stop_writers(
+    context: &Context,
+    taking: &Taking<'_>,
+    planned: &[Planned],
+    journal: &Journal,
+) -> Result<(), Error> {
+    let Taking { app, holding, .. } = *taking;
+    let volumes = planned.iter().filter_map(|item| match &item.what {
+        Saved::Volume { volume, .. } => Some(volume),
+        Saved::Dump { .. } | Saved::Custom => None,
+    });
+    let mut writers = running_writers(app, volumes).await?;
+    // After a crash, only those of the journal are known.
+    let known = journal.entry().services;
+    writers.retain(|(_, live)| known.iter().any(|before| Some(&before.id) == live.id.as_ref()));
+    let (keys, live): (Vec<String>, Vec<_>) = writers.into_iter().unzip();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    journal.step(STOP).await?;
+    let names = live.into_iter().filter_map(|service| service.spec?.name);
+    journal.stopping(&names.collect::<Vec<_>>()).await?;
+    context.progress.step(format!("stop {}", keys.join(", ")));
+    holding.stop(context, app, &keys).await
 }
 
 /// Stores the settings, in a new repository where there is none yet.
@@ -463,48 +440,4 @@ async fn store_manifest(
     let name =
         ItemName::new(manifest::FILE).map_err(|e| Error::BadItem { reason: e.to_string() })?;
     Ok(taking.bytes(&name, &manifest.tags(), &signing.seal(manifest)).await?.snapshot_id)
-}
-
-/// Calls `after-backup` of every plugin whose `before-backup` was called; the
-/// first failure is returned, after all were called.
-async fn end_hooks(
-    context: &Context,
-    app: &App,
-    hooks: &mut [(String, Hooks)],
-    begun: usize,
-    succeeded: bool,
-) -> Result<(), (String, app::Error)> {
-    let mut first = Ok(());
-    for (name, plugin) in hooks.iter_mut().take(begun) {
-        context.progress.step(format!("{name}: after-backup"));
-        let ended = async {
-            hooks::restart_broken(context, app, name, plugin).await?;
-            Ok(plugin.after_backup(succeeded).await?)
-        };
-        if let Err(error) = ended.await
-            && first.is_ok()
-        {
-            first = Err((name.clone(), error));
-        }
-    }
-    first
-}
-
-/// Forgets what a failed backup stored. When that fails as well, the snapshots
-/// stay: an incomplete set, never offered.
-async fn discard(context: &Context, app: &App, restic: &Restic, set: &SetId) {
-    let forgetting = async {
-        let found = restic.snapshots(&set::filter(&app.entry.name, Some(set))).await?;
-        let ids: Vec<String> = found.into_iter().map(|s| s.id).collect();
-        // A backup that was killed left a lock that only this runs into.
-        let forget = || restic.forget(&ids);
-        restic.past_locks(Duration::ZERO, &*context.progress, forget).await
-    };
-    // Without a repository nothing was stored.
-    if let Err(error) = forgetting.await
-        && !matches!(error, Error::NoRepository { .. })
-    {
-        let message = format!("the incomplete backup {set} is still in the repository: {error}");
-        context.progress.warn(message);
-    }
 }
