@@ -63,6 +63,11 @@ damage() {
 }
 
 # Nights of a fleet with faults by chance: each is said, and no success is false.
+dumps() {
+    export POTLUCK_DUMP_BYTES=${POTLUCK_DUMP_BYTES:-1073741824}
+    cargo test --locked --test backup app::dumps -- --nocapture
+}
+
 week() {
     have restic || "$root/scripts/setup.sh" test || true
     export POTLUCK_WEEK_SERVERS="${POTLUCK_WEEK_SERVERS:-20}" POTLUCK_WEEK_APPS="${POTLUCK_WEEK_APPS:-10}"
@@ -71,7 +76,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade week damage"
+names="generated fuzz crowded crash upgrade week damage dumps"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

@@ -32,6 +32,8 @@ pub struct Options {
     pub trust: Trust,
     /// The copy that is read or looked after, instead of the server's own repository.
     pub from: Option<CopyName>,
+    /// A dump that is much smaller than the last one is one all the same.
+    pub allow_shrink: bool,
 }
 
 impl Options {

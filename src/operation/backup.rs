@@ -28,9 +28,12 @@ use crate::{
         options::{Missing, Options, find, unless_cancelled},
         restic::{LOCK_LIMIT, Restic},
         set::{
-            self, ItemKind, ItemName, SetId, SetSummary, compare, facts, item_tags,
+            self, ItemKind, ItemName, SetId, SetSummary,
+            census::Census,
+            compare::{self, Shrunk},
+            facts, item_tags,
             manifest::{self, Item, Manifest},
-            plan,
+            plan::{self, Planned},
             signing::Signing,
             snapshots::{Sets, sets_of},
             take::Taking,
@@ -255,7 +258,7 @@ pub(super) async fn make(
 ) -> Result<SetReport, Error> {
     let began = Instant::now();
     let cancel = &options.cancel;
-    let warnings = Warnings::default();
+    let (warnings, census) = (Warnings::default(), Census::default());
 
     let mut hooks = Vec::new();
     let mut begun = 0;
@@ -266,8 +269,9 @@ pub(super) async fn make(
         set: &set,
         progress: &context.progress,
         warnings: &warnings,
+        census: &census,
     };
-    let taking = take(context, &taking, journal, &mut hooks, &mut begun);
+    let taking = take(context, &taking, options, journal, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
     restic.settle().await;
     // It runs whatever happened.
@@ -333,6 +337,7 @@ pub(super) fn new_set() -> Result<SetId, Error> {
 async fn take(
     context: &Context,
     taking: &Taking<'_>,
+    options: &Options,
     journal: &Journal,
     hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
@@ -373,7 +378,10 @@ async fn take(
     items.push(settings);
     let Sets { sets, unreadable } = taking.complete(&mut items).await?;
     let last = sets.iter().find(|set| set.complete);
-    let said = last.map(|last| compare::shrunk(&items, last)).unwrap_or_default();
+    let mut said = taking.census.missing();
+    if let Some(last) = last {
+        said.extend(shrunk(context, app, options, (&planned, &items), last)?);
+    }
     let lost = unreadable.map(|unreadable| {
         let hint = unreadable.hint();
         format!("{unreadable}: earlier backups are missing or incomplete ({hint})")
@@ -399,6 +407,26 @@ async fn take(
     journal.step(MANIFEST).await?;
     let snapshot = store_manifest(context, taking, &manifest, &signing).await?;
     Ok((manifest, snapshot))
+}
+
+/// The warnings about items that are smaller than in the last set.
+///
+/// # Errors
+/// [`Error::Shrunk`] where they are so small that something must be wrong.
+fn shrunk(
+    context: &Context,
+    app: &App,
+    options: &Options,
+    (planned, items): (&[Planned], &[Item]),
+    last: &SetSummary,
+) -> Result<Vec<String>, Error> {
+    let least = context.home.backup(&app.entry.server)?.smallest_dump();
+    let kept = planned.iter().filter(|item| item.keeps_its_size()).map(Planned::label);
+    let Shrunk { refused, warned } = compare::shrunk(items, last, &kept.collect(), least);
+    match refused.is_empty() || options.allow_shrink {
+        true => Ok([refused, warned].concat()),
+        false => Err(Error::Shrunk { app: app.entry.name.to_string(), told: refused }),
+    }
 }
 
 /// Stores the settings, in a new repository where there is none yet.

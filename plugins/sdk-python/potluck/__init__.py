@@ -46,6 +46,7 @@ from .roles import (
     command,
 )
 from .types import (
+    UNMARKED,
     Changes,
     Client,
     ClientRequest,
@@ -55,6 +56,7 @@ from .types import (
     Encryption,
     Facts,
     Finding,
+    Names,
     Parameter,
     Relay,
     Spec,
@@ -64,6 +66,7 @@ from .types import (
 )
 
 __all__ = [
+    "UNMARKED",
     "Backup",
     "Changes",
     "Client",
@@ -81,6 +84,7 @@ __all__ = [
     "MailClient",
     "MailProvider",
     "Migration",
+    "Names",
     "Parameter",
     "Relay",
     "Secret",

@@ -6,6 +6,7 @@ use indicatif::HumanBytes;
 
 use crate::{
     app,
+    backup::Options,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
         failure::Outcome,
@@ -37,6 +38,13 @@ pub struct Args {
     #[command(flatten)]
     grants: GrantArg,
 
+    /// Accept a dump that is much smaller than in the last backup
+    ///
+    /// For data that was removed on purpose. Without it, a dump that has less than
+    /// `smallest-dump` percent of its last size [default: 25] fails the backup.
+    #[arg(long)]
+    allow_shrink: bool,
+
     #[command(flatten)]
     json: JsonArg,
 }
@@ -48,7 +56,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    let options = super::options();
+    let options = Options { allow_shrink: args.allow_shrink, ..super::options() };
     let report = wait_cancelling(&options.cancel, async {
         let context = &operating.context;
         let work = async {

@@ -56,12 +56,14 @@ impl Backup for Redis {
     fn plan() -> Result<Vec<Item>> {
         let options = Options::read()?;
         Ok(vec![
-            Dump {
-                name: format!("{}.rdb", options.service),
-                take: options.command(TAKE),
-                put_back: options.command(PUT_BACK),
-                service: options.service,
-            }
+            Dump::new(
+                &format!("{}.rdb", options.service),
+                &options.service,
+                options.command(TAKE),
+                options.command(PUT_BACK),
+            )
+            // Keys expire.
+            .may_shrink()
             .into(),
         ])
     }

@@ -75,12 +75,8 @@ impl Backup for Sqlite {
     fn plan() -> Result<Vec<Item>> {
         let options = Options::read()?;
         let dump = |file: &String| {
-            Item::from(Dump {
-                name: name(file).into(),
-                service: options.service.clone(),
-                take: command(TAKE, file),
-                put_back: command(PUT_BACK, file),
-            })
+            let (take, put_back) = (command(TAKE, file), command(PUT_BACK, file));
+            Item::from(Dump::new(name(file), &options.service, take, put_back))
         };
         Ok(options.files.iter().map(dump).collect())
     }
