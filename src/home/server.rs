@@ -113,11 +113,7 @@ pub struct BackupSettings {
     pub append_only: bool,
     /// A dump is refused if it has less than this part of the last one's size, in percent;
     /// 0 for no limit.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "percent"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "percent")]
     pub smallest_dump: Option<u8>,
     /// Further repositories, to which each backup is copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -312,6 +312,8 @@ pub struct Belief {
 pub enum Ending {
     /// As its kind ends, which potluck may know.
     #[default]
+    Any,
+    /// As its kind ends, which potluck has to know.
     Known,
     /// A line near its end begins with this.
     Line(String),

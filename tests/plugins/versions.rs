@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 const RELEASED: &[(&str, &str, &str)] = &[
     ("v0.1.0", "recipe.wit", "a31ede0c9caa132bb72b8be1a11c93c648204a616fca699707d9b8dc9aaa86f9"),
     ("v0.2.0", "recipe.wit", "d2e8a54a254b5b580028b98ce219c644a58dccd48db17e882738c8f761424a33"),
-    ("v0.3.0", "recipe.wit", "DIGEST"),
+    ("v0.3.0", "recipe.wit", "03525bec9cbe797cc1cf9b41fbdce917a90b65be714f1d2b97afd0d1796fd1f9"),
 ];
 
 #[test]

@@ -46,6 +46,7 @@ from .roles import (
     command,
 )
 from .types import (
+    KNOWN,
     UNMARKED,
     Changes,
     Client,
@@ -66,6 +67,7 @@ from .types import (
 )
 
 __all__ = [
+    "KNOWN",
     "UNMARKED",
     "Backup",
     "Changes",

@@ -84,6 +84,8 @@ def _given(role, hook, value):
 
 def _ending(ending):
     if ending is None:
+        return backup.Ending_Any()
+    if ending is types.KNOWN:
         return backup.Ending_Known()
     if ending is types.UNMARKED:
         return backup.Ending_Unmarked()

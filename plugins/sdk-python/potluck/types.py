@@ -60,13 +60,19 @@ class Volume:
     exclude: list[str] = field(default_factory=list)
 
 
-class _Unmarked:
+class _Ending:
+    def __init__(self, name):
+        self.name = name
+
     def __repr__(self):
-        return "UNMARKED"
+        return self.name
 
 
+#: The ending of a dump that ends as its kind does, which potluck has to know: what it
+#: does not recognise fails the backup.
+KNOWN = _Ending("KNOWN")
 #: The ending of a dump whose end nothing marks: exit code 0 is all there is to know.
-UNMARKED = _Unmarked()
+UNMARKED = _Ending("UNMARKED")
 
 
 @dataclass
@@ -90,9 +96,9 @@ class Dump:
     service: str
     take: Command
     put_back: Command
-    #: What one of its last lines begins with (text), its last bytes, or `UNMARKED`; None
-    #: where it ends as its kind does.
-    ending: str | bytes | _Unmarked | None = None
+    #: What one of its last lines begins with (text), its last bytes, `KNOWN` or `UNMARKED`;
+    #: None where it ends as its kind does, if potluck knows it.
+    ending: str | bytes | _Ending | None = None
     #: Whether it may become much smaller from one backup to the next, as a cache does.
     may_shrink: bool = False
     names: Names | None = None

@@ -1,6 +1,7 @@
 """Plays every role, so that each record goes through the package both ways."""
 
 from potluck import (
+    KNOWN,
     UNMARKED,
     Backup,
     Changes,
@@ -86,6 +87,7 @@ class Save(Backup):
                 names=Names(Command(["psql", "-l"]), between=("# base ", ";"), all=True),
             ),
             Dump("queue", "db", take, Command(["psql"]), ending=b"\xff\x00", may_shrink=True),
+            Dump("app.pgdump", "db", take, Command(["psql"]), ending=KNOWN),
             Dump("log", "db", take, Command(["psql"]), ending=UNMARKED),
             Custom("notes"),
         ]

@@ -37,9 +37,8 @@ pub(crate) fn shrunk(
         let Some(old) = last.sizes.get(&item.label()).copied().filter(|old| *old >= SMALL) else {
             continue;
         };
-        let below = |percent: u64| {
-            u128::from(item.bytes) * 100 < u128::from(old) * u128::from(percent)
-        };
+        let below =
+            |percent: u64| u128::from(item.bytes) * 100 < u128::from(old) * u128::from(percent);
         let is_kept = kept.contains(&item.label());
         let told = || {
             format!(

@@ -162,7 +162,7 @@ impl From<v0_1::Item> for backup::Item {
                     service,
                     take,
                     put_back,
-                    ending: backup::Ending::Known,
+                    ending: backup::Ending::Any,
                     may_shrink: false,
                     names: None,
                 })
@@ -345,6 +345,7 @@ impl Hooks {
 impl From<backup::Ending> for Ending {
     fn from(ending: backup::Ending) -> Self {
         match ending {
+            backup::Ending::Any => Ending::Any,
             backup::Ending::Known => Ending::Known,
             backup::Ending::Line(text) => Ending::Line(text),
             backup::Ending::Bytes(bytes) => Ending::Bytes(bytes),
@@ -356,7 +357,7 @@ impl From<backup::Ending> for Ending {
 fn check(belief: &Belief) -> Result<(), String> {
     let plain = |text: &str| !text.chars().any(char::is_control);
     let is_right = match &belief.ending {
-        Ending::Known | Ending::Unmarked => true,
+        Ending::Any | Ending::Known | Ending::Unmarked => true,
         Ending::Line(text) => (1..=MARK).contains(&text.len()) && plain(text),
         Ending::Bytes(bytes) => (1..=MARK).contains(&bytes.len()),
     };

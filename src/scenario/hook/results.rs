@@ -32,7 +32,8 @@ pub(super) fn item(item: &BackupItem) -> Value {
 fn told(belief: &Belief) -> Map<String, Value> {
     let mut told = Map::new();
     let ending = match &belief.ending {
-        Ending::Known => None,
+        Ending::Any => None,
+        Ending::Known => Some(json!("known")),
         Ending::Line(text) => Some(json!({"line": text})),
         Ending::Bytes(bytes) => Some(json!({"bytes": hex::encode(bytes)})),
         Ending::Unmarked => Some(json!("unmarked")),

@@ -106,6 +106,12 @@ fn rows() -> Vec<Row> {
             known(),
             Warns("nobody can tell whether the dump `db.txt` of the service `db` is complete"),
         ),
+        row(
+            "not the form that it has to be",
+            "seq 1 20000",
+            ending(Ending::Known),
+            Fails("it does not begin like a dump of a kind that potluck knows"),
+        ),
         row("of a form without an end", "seq 1 20000", ending(Ending::Unmarked), Good),
         row("with its own end", "seq 1 20000; echo '# end'", line("# end"), Good),
         row("a database is missing", bases, names(both, true), Fails("it lacks `shop`")),

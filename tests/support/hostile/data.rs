@@ -93,12 +93,13 @@ impl Data {
 
     fn belief(&mut self, Belief { ending, may_shrink, names }: &Belief) -> Vec<u32> {
         let ending = match ending {
-            Ending::Known => [[0].as_slice(), &[0; 2]].concat(),
-            Ending::Line(text) => [[1].as_slice(), &self.string(text)].concat(),
+            Ending::Any => vec![0; 3],
+            Ending::Known => vec![1, 0, 0],
+            Ending::Line(text) => [[2].as_slice(), &self.string(text)].concat(),
             Ending::Bytes(bytes) => {
-                [2, self.put(bytes), u32::try_from(bytes.len()).unwrap()].to_vec()
+                [3, self.put(bytes), u32::try_from(bytes.len()).unwrap()].to_vec()
             }
-            Ending::Unmarked => [[3].as_slice(), &[0; 2]].concat(),
+            Ending::Unmarked => vec![4, 0, 0],
         };
         let names = match names {
             None => vec![0; 19],

@@ -140,9 +140,7 @@ pub fn plan_of(items: &[BackupItem]) -> String {
 
 /// The first version of the role in which these items can be said.
 fn backup_version(items: &[BackupItem]) -> &'static str {
-    let says_more = |item: &BackupItem| {
-        matches!(item, BackupItem::Dump { belief, .. } if *belief != Belief::default())
-    };
+    let says_more = |item: &BackupItem| matches!(item, BackupItem::Dump { belief, .. } if *belief != Belief::default());
     if items.iter().any(says_more) { "0.3.0" } else { "0.1.0" }
 }
 

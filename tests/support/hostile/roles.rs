@@ -15,7 +15,7 @@ pub const BACKUP_0_3: &[(&str, &str)] = &[
     BACKUP[0],
     (
         "ending",
-        r#"(variant (case "known") (case "line" string) (case "bytes" (list u8))
+        r#"(variant (case "any") (case "known") (case "line" string) (case "bytes" (list u8))
             (case "unmarked"))"#,
     ),
     (

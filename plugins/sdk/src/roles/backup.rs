@@ -106,7 +106,7 @@ impl Dump {
             service: service.into(),
             take,
             put_back,
-            ending: Ending::Known,
+            ending: Ending::Any,
             may_shrink: false,
             names: None,
         }

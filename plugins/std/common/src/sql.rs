@@ -12,8 +12,8 @@ pub struct Flavour {
     pub extension: &'static str,
     /// Writes a dump to standard output.
     pub take: &'static str,
-    /// What one of the last lines of a complete dump begins with; none where its kind has an
-    /// end that potluck knows.
+    /// What one of the last lines of a complete dump begins with; none where it is of a kind
+    /// that potluck knows.
     pub last_line: Option<&'static str>,
     /// Reads it from standard input.
     pub put_back: &'static str,

@@ -2,7 +2,7 @@
 //! replication both ways: a snapshot is one moment of all keys, and goes back
 //! whole or not at all.
 
-use potluck_sdk::{Backup, Command, Dump, Finding, Item, Lifecycle, Result, Transition};
+use potluck_sdk::{Backup, Command, Dump, Ending, Finding, Item, Lifecycle, Result, Transition};
 use serde::Deserialize;
 use std_common::{script, store};
 
@@ -62,6 +62,7 @@ impl Backup for Redis {
                 options.command(TAKE),
                 options.command(PUT_BACK),
             )
+            .ending(Ending::Known)
             // Keys expire.
             .may_shrink()
             .into(),

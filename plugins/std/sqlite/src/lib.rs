@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use potluck_sdk::{
-    Backup, Command, Dump, Failure, Finding, Item, Lifecycle, Result, Transition, services,
+    Backup, Command, Dump, Ending, Failure, Finding, Item, Lifecycle, Result, Transition, services,
 };
 use serde::Deserialize;
 use std_common::{script, store};
@@ -76,7 +76,8 @@ impl Backup for Sqlite {
         let options = Options::read()?;
         let dump = |file: &String| {
             let (take, put_back) = (command(TAKE, file), command(PUT_BACK, file));
-            Item::from(Dump::new(name(file), &options.service, take, put_back))
+            let dump = Dump::new(name(file), &options.service, take, put_back);
+            Item::from(dump.ending(Ending::Known))
         };
         Ok(options.files.iter().map(dump).collect())
     }

@@ -179,11 +179,7 @@ fn redis_snapshot(content: &Content) -> Result<Option<&'static str>, &'static st
     let marked = content.tail.len().checked_sub(MARK).map(|at| content.tail.split_at(at));
     let ends_marked =
         marked.is_some_and(|(before, mark)| mark.iter().all(u8::is_ascii_hexdigit) && ends(before));
-    if ends(&content.tail) || ends_marked {
-        Ok(None)
-    } else {
-        Err("its end is missing")
-    }
+    if ends(&content.tail) || ends_marked { Ok(None) } else { Err("its end is missing") }
 }
 
 /// The header of a database says how many pages it has, where its writer kept

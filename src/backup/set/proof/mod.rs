@@ -258,8 +258,7 @@ impl Content {
         let form = self.form;
         let mut unknown = None;
         if let Some(form) = form {
-            let incomplete =
-                |reason: &str| format!("it is not a complete {}: {reason}", form.name);
+            let incomplete = |reason: &str| format!("it is not a complete {}: {reason}", form.name);
             unknown = (form.whole)(&self).map_err(incomplete)?.map(str::to_owned);
         }
         let mut names = self.names.as_mut().map(|names| mem::take(&mut names.found));
@@ -279,17 +278,17 @@ impl Content {
         }
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL)..];
         match ending {
-            Ending::Known if form.is_none() => {
-                unknown = Some(
-                    "its form is unknown, and nothing says how it ends".to_owned(),
-                );
+            Ending::Any if form.is_none() => {
+                unknown = Some("its form is unknown, and nothing says how it ends".to_owned());
             }
-            Ending::Known => {}
+            Ending::Known if form.is_none() => {
+                return Err("it does not begin like a dump of a kind that potluck knows".into());
+            }
+            Ending::Any | Ending::Known => {}
             Ending::Unmarked => unknown = None,
             Ending::Line(line) => {
-                self.ends_with_line(line).map_err(|_| {
-                    format!("no line near its end begins with `{line}`")
-                })?;
+                self.ends_with_line(line)
+                    .map_err(|_| format!("no line near its end begins with `{line}`"))?;
                 unknown = None;
             }
             Ending::Bytes(bytes) => {
@@ -355,7 +354,8 @@ mod tests {
                            -- MariaDB dump 10.19  Distrib 10.11.6-MariaDB\nCREATE TABLE t ();\n\
                            -- Dump completed\nCREATE TABLE `potluck_complete` (`at` INT);\n";
     const XZ: &str = "fd377a585a000004e6d6b4460200210116000000742fe5a3010003726f77730090614b838657e55f00011c046f2c9cc11fb6f37d010000000004595a";
-    const BZIP2: &str = "425a6839314159265359a573e7ea0000008180000098802000219a68334d0cbc5dc914e1424295cf9fa8";
+    const BZIP2: &str =
+        "425a6839314159265359a573e7ea0000008180000098802000219a68334d0cbc5dc914e1424295cf9fa8";
     const ZSTD: &str = "28b52ffd0458210000726f777356d13def";
 
     fn tar() -> Vec<u8> {
@@ -404,11 +404,14 @@ mod tests {
 
     #[test]
     fn a_plugin_says_how_its_dumps_end() {
-        use Ending::{Bytes, Known, Line, Unmarked};
+        use Ending::{Any, Bytes, Known, Line, Unmarked};
         let line = |text: &str| Line(text.into());
         let rows = b"rows\n-- the end of all\n".to_vec();
         for (ending, dump, expected) in [
-            (Known, rows.clone(), "unknown: its form is unknown"),
+            (Any, rows.clone(), "unknown: its form is unknown"),
+            (Known, rows.clone(), "it does not begin like a dump"),
+            (Known, b"P".to_vec(), "it does not begin like a dump"),
+            (Known, POSTGRES.into(), "whole"),
             (Unmarked, rows.clone(), "whole"),
             (line("-- the end"), rows.clone(), "whole"),
             (line("-- the end"), gzip(&rows), "whole"),
@@ -526,11 +529,7 @@ mod tests {
     /// `printf rows | xz`, `bzip2` and `zstd`, recorded; bzip2's ends at any bit.
     #[test]
     fn other_compressed_streams_end_as_they_do_and_hide_what_they_hold() {
-        for (whole, name) in [
-            (XZ, "xz"),
-            (BZIP2, "bzip2"),
-            (ZSTD, "zstd"),
-        ] {
+        for (whole, name) in [(XZ, "xz"), (BZIP2, "bzip2"), (ZSTD, "zstd")] {
             let whole = hex::decode(whole).unwrap();
             for piece in [1, 4096] {
                 let said = judged(&whole, piece);

@@ -208,8 +208,7 @@ impl Custom {
             return Err(damaged("its header makes no sense"));
         }
         let int = Field::Int(Slot::Nothing);
-        let compression =
-            if self.version >= (1, 15) { Field::Byte(Slot::Nothing) } else { int };
+        let compression = if self.version >= (1, 15) { Field::Byte(Slot::Nothing) } else { int };
         let mut fields = vec![compression];
         // When it was made.
         fields.extend([int; 7]);
@@ -226,9 +225,7 @@ impl Custom {
     fn entry(&mut self) {
         self.entries -= 1;
         let (int, text) = (Field::Int(Slot::Nothing), Field::Text(Slot::Nothing));
-        let since = |version: (u8, u8), field: Field| {
-            (self.version >= version).then_some(field)
-        };
+        let since = |version: (u8, u8), field: Field| (self.version >= version).then_some(field);
         let mut fields = vec![Field::Int(Slot::Id), Field::Int(Slot::HasData)];
         // Ids of the catalogue, name, kind.
         fields.extend([text; 4]);
@@ -385,7 +382,10 @@ mod tests {
             // Wherever it is cut off.
             for length in 0..whole.len() {
                 let cut = followed(&whole[..length], 4096);
-                assert!(matches!(cut, Err(Stopped::Incomplete(_))), "1.{version} {length}: {cut:?}");
+                assert!(
+                    matches!(cut, Err(Stopped::Incomplete(_))),
+                    "1.{version} {length}: {cut:?}"
+                );
             }
             let none = followed(&whole[..table_of_contents], 7).unwrap_err();
             let told = "the data of 2 of its 2 parts is missing";
