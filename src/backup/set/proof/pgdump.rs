@@ -346,7 +346,9 @@ mod tests {
             self.int(id);
             for (number, object) in (1..).zip(objects) {
                 self.int(number);
-                self.text(Some(object));
+                if !object.is_empty() {
+                    self.text(Some(object));
+                }
                 self.int(0);
             }
             self.int(0);
