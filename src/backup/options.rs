@@ -32,7 +32,7 @@ pub struct Options {
     pub trust: Trust,
     /// The copy that is read or looked after, instead of the server's own repository.
     pub from: Option<CopyName>,
-    /// A dump that is much smaller than the last one is one all the same.
+    /// A dump that is much smaller than the last one is accepted.
     pub allow_shrink: bool,
 }
 

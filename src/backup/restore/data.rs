@@ -12,10 +12,10 @@ use crate::{
         restic::{Reread, Restic},
         set::{
             SetId,
+            exec::session,
             manifest::{Item, VolumeFacts},
             plan::{Planned, What},
             stream::Dump,
-            take::session,
         },
         volume::place::{Access, Seat, StagedPlace, SwappedPlace},
     },

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::StreamExt;
 
-use super::take::session;
+use super::exec::session;
 use crate::{
     app::App,
     engine::{ExecSession, Stream},

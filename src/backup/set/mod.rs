@@ -9,6 +9,7 @@
 pub(crate) mod census;
 pub(crate) mod choose;
 pub(crate) mod compare;
+pub(crate) mod exec;
 pub(crate) mod facts;
 pub(crate) mod judged;
 pub mod manifest;

@@ -7,6 +7,7 @@ use tokio::io::AsyncReadExt;
 use super::{
     ItemName, SetId,
     census::{self, Census},
+    exec::session,
     filter, item_tags,
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
@@ -26,8 +27,7 @@ use crate::{
     compose::StackVolume,
     engine::Engine,
     home::{AppGuard, AppName},
-    hooks::AppServices,
-    plugin::{Command, Hooks, ServiceError},
+    plugin::{Command, Hooks},
     progress::Sink,
     text::line,
 };
@@ -429,18 +429,4 @@ impl Taking<'_> {
             }
         }
     }
-}
-
-/// Starts a plugin's command in the newest running task of a service.
-pub(crate) async fn session(
-    app: &App,
-    service: &str,
-    command: &Command,
-    stdin: bool,
-) -> Result<crate::engine::ExecSession, Error> {
-    let container = AppServices::of(app).container(service).await.map_err(|e| match e {
-        ServiceError::NotRunning(_) => Error::NotRunning { service: service.into() },
-        other => Error::BadItem { reason: other.to_string() },
-    })?;
-    Ok(app.engine.exec(&container.id, &command.exec(stdin)).await?)
 }

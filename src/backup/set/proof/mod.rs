@@ -422,7 +422,7 @@ mod tests {
             (Bytes(b"all\n".to_vec()), rows.clone(), "whole"),
             (Bytes(b"all".to_vec()), rows.clone(), "its last bytes are not those"),
             (Bytes(b"x".to_vec()), b"x".to_vec(), "whole"),
-            // What potluck knows holds all the same.
+            // What potluck knows is asked anyway.
             (Unmarked, POSTGRES[..60].into(), "not a complete dump of pg_dump"),
             (line("CREATE TABLE"), POSTGRES[..60].into(), "not a complete dump of pg_dump"),
             (line("CREATE TABLE `potluck_complete`"), MARIADB.into(), "whole"),

@@ -1,7 +1,7 @@
 //! The names of what a dump holds, read from its lines: databases, mostly.
 //!
-//! Data could imitate such a line, but not easily: programs that write dumps escape what
-//! stands at the beginning of a line in it.
+//! Data could imitate such a line, but not easily: programs that write dumps escape the
+//! beginning of a line in it.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) struct NamesIn {
 }
 
 impl NamesIn {
-    /// `between` is what stands before and after a name in a line; without it, the lines of
+    /// `between` is the text before and after a name in a line; without it, the lines of
     /// `mysqldump`, `pg_dumpall` and `pg_dump --create` are known.
     pub fn new(between: Option<&(String, String)>) -> Self {
         NamesIn { between: between.cloned(), line: Vec::new(), found: BTreeSet::new() }

@@ -205,7 +205,7 @@ impl Custom {
         }
         // 1 is the custom form.
         if form != 1 || !(1..=8).contains(&int) || !(1..=8).contains(&place) {
-            return Err(damaged("its header makes no sense"));
+            return Err(damaged("its header is invalid"));
         }
         let int = Field::Int(Slot::Nothing);
         let compression = if self.version >= (1, 15) { Field::Byte(Slot::Nothing) } else { int };
