@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     backup::error::Error,
-    engine::ExecSession,
+    engine::{Engine, ExecSession},
     hooks::AppServices,
     plugin::{Command, ServiceError},
 };

@@ -25,7 +25,6 @@ use crate::{
         warnings::Warnings,
     },
     compose::StackVolume,
-    engine::Engine,
     home::{AppGuard, AppName},
     plugin::{Command, Hooks},
     progress::Sink,
@@ -193,6 +192,8 @@ impl Taking<'_> {
                 return Err(format!("it lacks {}", census::quoted(&missing)));
             }
         }
+        // What is still listed is in a dump of all; what is gone is not missed.
+        let listed = if names.all { BTreeSet::new() } else { listed };
         self.census.add(service, listed, held);
         Ok(())
     }
