@@ -276,6 +276,7 @@ pub struct Changes {
 
 /// One thing to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few items, and most are dumps")]
 pub enum BackupItem {
     Volume {
         /// Key in the compose file.

@@ -23,6 +23,7 @@ pub(crate) struct Planned {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few items, and most are dumps")]
 pub(crate) enum What {
     Volume { volume: StackVolume, paths: Vec<String>, exclude: Vec<String> },
     Dump { service: String, take: Command, put_back: Command, belief: Belief },
