@@ -70,6 +70,12 @@ newer() {
     PATH="$newer_restic:$PATH" cargo test --locked --no-fail-fast --test backup
 }
 
+# Dump commands that fail in every way: none becomes a backup that says nothing.
+dumps() {
+    export POTLUCK_DUMP_BYTES=${POTLUCK_DUMP_BYTES:-1073741824}
+    cargo test --locked --test backup app::dumps -- --nocapture
+}
+
 # Nights of a fleet with faults by chance: each is said, and no success is false.
 week() {
     have restic || "$root/scripts/setup.sh" test || true
@@ -79,7 +85,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade week damage newer"
+names="generated fuzz crowded crash upgrade week damage dumps newer"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

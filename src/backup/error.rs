@@ -164,6 +164,9 @@ pub enum Error {
     /// The command of a dump failed, or the transport of its output did.
     #[error("the dump `{item}` failed in the service `{service}`: {}{}", line(.reason), tail(.stderr))]
     Dump { item: String, service: String, reason: String, stderr: String },
+    /// A dump is much smaller than in the last backup.
+    #[error("{app} is not backed up: {}", .told.join("; "))]
+    Shrunk { app: String, told: Vec<String> },
     #[error("restoring the dump `{item}` failed in the service `{service}`: \
              {}{}", line(.reason), tail(.stderr))]
     PutBack { item: String, service: String, reason: String, stderr: String },
@@ -421,6 +424,10 @@ impl Hint for Error {
             Error::Forgotten { app } => Some(format!(
                 "if its swarm was made anew, `potluck backup restore {app}` brings it back; \
                  `potluck app rm {app}` removes it from this folder for good"
+            )),
+            Error::Shrunk { app, .. } => Some(format!(
+                "see whether {app} lost data; if it shrank on purpose, `potluck backup create {app} \
+                 --allow-shrink` accepts that (`smallest-dump` of `backup` in server.yml is the limit)"
             )),
             Error::NotStarted { app, .. } => {
                 Some(format!("start them with `potluck app deploy {app}`"))

@@ -35,6 +35,8 @@ pub struct Options {
     /// What services do while the volumes that they write are read; without it, what the
     /// server's settings say.
     pub writers: Option<VolumeWriters>,
+    /// A dump that is much smaller than the last one is accepted.
+    pub allow_shrink: bool,
 }
 
 impl Options {

@@ -50,7 +50,7 @@ pub use names::{AppName, RecipeName, ServerName, StackName};
 pub use nightly::NightlySettings;
 pub use reach::{GivenReach, Reach, Way};
 pub use run_guard::RunGuard;
-pub use server::{BackupSettings, ReachedFrom, ServerSettings, check_node_endpoint};
+pub use server::{BackupSettings, ReachedFrom, SMALLEST_DUMP, ServerSettings, check_node_endpoint};
 pub use servers::LOCAL_ENDPOINT;
 pub use signers::{Fingerprint, InvalidFingerprint, Signer};
 pub use writers::{AppBackupSettings, VolumeWriters};

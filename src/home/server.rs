@@ -113,6 +113,10 @@ pub struct BackupSettings {
     /// proves that its store refuses that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub append_only: bool,
+    /// A dump is refused if it has less than this part of the last one's size, in percent;
+    /// 0 for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "percent")]
+    pub smallest_dump: Option<u8>,
     /// Further repositories, to which each backup is copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub copies: BTreeMap<CopyName, CopySettings>,
@@ -137,7 +141,23 @@ pub enum ReachedFrom {
 /// The helper's image where the settings name none: restic's own.
 pub const HELPER_IMAGE: &str = "restic/restic:0.18.0";
 
+/// Which part of the last one's size a dump has at least, in percent, where the settings say
+/// nothing.
+pub const SMALLEST_DUMP: u8 = 25;
+
+fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {
+    match u8::deserialize(from)? {
+        part @ 0..=100 => Ok(Some(part)),
+        part => Err(D::Error::custom(format!("expected a percentage from 0 to 100, found {part}"))),
+    }
+}
+
 impl BackupSettings {
+    /// The size that a dump has at least, in percent of the last one's.
+    pub fn smallest_dump(&self) -> u8 {
+        self.smallest_dump.unwrap_or(SMALLEST_DUMP)
+    }
+
     /// The image of the helper container.
     pub fn helper_image(&self) -> &str {
         self.helper_image.as_deref().unwrap_or(HELPER_IMAGE)
@@ -223,5 +243,16 @@ mod tests {
         let said = read("nodes:\n  db1: db1.example.org\n").unwrap_err().to_string();
         assert!(said.contains("the endpoint of the node `db1` is invalid"), "{said}");
         assert!(read("nodes:\n  a: ssh://a\n  a: ssh://b\n").is_err(), "a duplicate");
+    }
+
+    #[test]
+    fn how_much_a_dump_may_shrink_is_a_percentage() {
+        let read = |text: &str| serde_saphyr::from_str::<BackupSettings>(text);
+        for (text, part) in [("{}", 25), ("smallest-dump: 0", 0), ("smallest-dump: 100", 100)] {
+            assert_eq!(read(text).unwrap().smallest_dump(), part, "{text}");
+        }
+        for text in ["smallest-dump: 101", "smallest-dump: -1", "smallest-dump: half"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 }

@@ -71,7 +71,7 @@ macro_rules! role {
 
 role!(lifecycle_0_1, "package potluck:host; world role { export potluck:recipe/lifecycle@0.1.0; }");
 role!(migration, "package potluck:host; world role { export potluck:recipe/migration@0.1.0; }");
-role!(backup, "package potluck:host; world role { export potluck:recipe/backup@0.1.0; }");
+role!(backup_0_1, "package potluck:host; world role { export potluck:recipe/backup@0.1.0; }");
 role!(
     sso_provider,
     "package potluck:host; world role { export potluck:recipe/sso-provider@0.1.0; }"
@@ -94,6 +94,24 @@ pub mod lifecycle {
         with: {
             "potluck:recipe/failures@0.1.0":
                 crate::plugin::bindings::shared::potluck::recipe::failures,
+        },
+    });
+}
+
+/// The role that changed in 0.3.0.
+pub mod backup {
+    wasmtime::component::bindgen!({
+        path: "wit/v0.3.0",
+        inline: "package potluck:host; world role { export potluck:recipe/backup@0.3.0; }",
+        world: "potluck:host/role",
+        exports: { default: async },
+        with: {
+            "potluck:recipe/failures@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::failures,
+            "potluck:recipe/process-types@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::process_types,
+            "potluck:recipe/bytes@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::bytes,
         },
     });
 }

@@ -11,7 +11,7 @@ use wasmtime::{
 use super::{Error, Role};
 
 /// The newest version of the interface.
-pub const WIT_VERSION: &str = "0.2.0";
+pub const WIT_VERSION: &str = "0.3.0";
 const PACKAGE: &str = "potluck:recipe/";
 /// potluck's interfaces that a component may import. A version of `wit/`
 /// holds only what changed in it.
@@ -36,8 +36,8 @@ const IMPORTS: [(&str, &[&str]); 14] = [
 fn versions(role: Role) -> &'static [&'static str] {
     match role {
         Role::Lifecycle => &["0.1.0", "0.2.0"],
+        Role::Backup => &["0.1.0", "0.3.0"],
         Role::Migration
-        | Role::Backup
         | Role::SsoProvider
         | Role::SsoClient
         | Role::MailProvider

@@ -276,6 +276,7 @@ pub struct Changes {
 
 /// One thing to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few items, and most are dumps")]
 pub enum BackupItem {
     Volume {
         /// Key in the compose file.
@@ -292,9 +293,47 @@ pub enum BackupItem {
         take: Command,
         /// Reads the dump from standard input.
         put_back: Command,
+        belief: Belief,
     },
     /// The plugin writes it in `produce` and restores it in `consume`.
     Custom { name: String },
+}
+
+/// How a dump can be believed, as far as its plugin knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Belief {
+    pub ending: Ending,
+    /// Whether the data may become much smaller from one backup to the next.
+    pub may_shrink: bool,
+    pub names: Option<Names>,
+}
+
+/// How a complete dump ends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ending {
+    /// As its kind ends, which potluck may know.
+    #[default]
+    Any,
+    /// As its kind ends, which potluck has to know.
+    Known,
+    /// A line near its end begins with this.
+    Line(String),
+    /// Its last bytes.
+    Bytes(Vec<u8>),
+    /// Nothing marks it.
+    Unmarked,
+}
+
+/// What an engine holds, to be compared with what its dumps hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// Prints the names, one a line.
+    pub listing: Command,
+    /// What is before and after a name in a line of the dump; without it, what is usual for
+    /// its kind.
+    pub between: Option<(String, String)>,
+    /// Whether the dump is to hold all that is listed.
+    pub all: bool,
 }
 
 /// One check of the app's data and its outcome.

@@ -3,6 +3,7 @@
 
 use crate::support::hostile::guests;
 
+mod dumps;
 mod hostile;
 
 use crate::support::common;
@@ -21,7 +22,7 @@ use potluck::{
     home::{AppGuard, BackupSettings, Keep, lock_file::Upgrade},
     hooks::AppServices,
     operation::{self, SetReport},
-    plugin::BackupItem,
+    plugin::{BackupItem, Belief, Command},
     progress::Event,
 };
 
@@ -61,6 +62,7 @@ fn dump(take: &str) -> BackupItem {
         service: "db".into(),
         take: shell(take),
         put_back: shell("cat >/data/db.txt.new && mv /data/db.txt.new /data/db.txt"),
+        belief: Belief::default(),
     }
 }
 
@@ -268,6 +270,7 @@ async fn a_dump_without_the_grant_is_refused() {
         service: "app".into(),
         take: shell("cat /etc/passwd"),
         put_back: shell("cat >/dev/null"),
+        belief: Belief::default(),
     };
     let Some(fixture) = Fixture::new(COMPOSE, Some(&[item])).await else { return };
     fixture.deploy().await;
@@ -283,6 +286,7 @@ async fn a_put_back_that_fails_leaves_the_app_stopped_and_can_be_repeated() {
         service: "db".into(),
         take: shell("cat /data/db.txt"),
         put_back: shell("cat >/dev/null; echo no such table >&2; exit 4"),
+        belief: Belief::default(),
     };
     let Some(fixture) = Fixture::new(COMPOSE, Some(&plan("cat /data/db.txt"))).await else {
         return;

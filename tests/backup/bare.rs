@@ -12,7 +12,7 @@ use std::fs;
 
 use potluck::{
     home::StackName,
-    plugin::{BackupItem, Command},
+    plugin::{BackupItem, Belief, Command},
 };
 
 /// A recipe whose plugin dumps a database and takes files, with two secrets.
@@ -76,6 +76,7 @@ fn plan() -> Vec<BackupItem> {
             service: "db".into(),
             take: shell("cat /data/db.txt"),
             put_back: shell("cat >/data/db.txt.new && mv /data/db.txt.new /data/db.txt"),
+            belief: Belief::default(),
         },
     ]
 }

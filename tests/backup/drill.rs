@@ -17,7 +17,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use potluck::{home::StackName, plugin::BackupItem};
+use potluck::{
+    home::StackName,
+    plugin::{BackupItem, Belief},
+};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
@@ -144,6 +147,7 @@ async fn live(room: &str, resolver: &str, port: u16) -> Option<Live> {
             service: "db".into(),
             take: common::app::shell("cat /data/db.txt"),
             put_back: common::app::shell(ATTACK),
+            belief: Belief::default(),
         },
     ];
     fs::create_dir_all(lab.path("tiny/plugins")).unwrap();

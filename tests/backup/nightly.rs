@@ -12,7 +12,7 @@ use crate::support::{
     monitor::{CAPABILITY, Monitor, taken, tells},
     operator,
 };
-use potluck::plugin::BackupItem;
+use potluck::plugin::{BackupItem, Belief};
 
 fn done(lab: &Lab, arguments: &[&str]) -> Run {
     let run = lab.run(arguments);
@@ -348,6 +348,7 @@ async fn an_app_whose_dump_fails_keeps_the_other_from_nothing() {
             service: "app".into(),
             take: shell(take),
             put_back: shell("cat >/content/rows"),
+            belief: Belief::default(),
         };
         lab.write(&format!("{recipe}/recipe.yml"), "plugins:\n  - name: guest\n    component: guest.wasm\n    grants:\n      - exec: app\n");
         fs::write(lab.path(&format!("{recipe}/guest.wasm")), guests::talking_backup(&[item]))

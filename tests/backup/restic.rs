@@ -13,22 +13,38 @@ use std::{
 };
 
 use common::{Lab, chunk, session, session_that_stays_open};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, stream as streams};
 use potluck::{
     backup::{
         Error,
-        restic::{LOCK_LIMIT, Label, Restic, Summary, Version},
+        restic::{LOCK_LIMIT, Label, Restic, Summary, Upload, Version},
         set::{
             SetId,
-            stream::{Dump, store},
+            stream::{self, Dump},
         },
         volume::Folder,
     },
     engine::{self, Stream, VolumesFolder, Writers},
+    plugin::{Belief, Ending},
     progress::{Event, Sink},
 };
 
-const DUMP: Dump<'_> = Dump { item: "x.sql", service: "db" };
+const DUMP: Dump<'_> = Dump {
+    item: "x.sql",
+    service: "db",
+    belief: &Belief { ending: Ending::Any, may_shrink: false, names: None },
+};
+
+/// Of a dump that nothing else is known of.
+async fn store(
+    dump: Dump<'_>,
+    session: engine::ExecSession,
+    upload: Upload,
+    reached: &mut (dyn FnMut(u64) + Send),
+) -> Result<Summary, Error> {
+    let judge = |_| std::future::ready(Ok(()));
+    Ok(stream::store(dump, session, upload, reached, judge).await?.summary)
+}
 
 fn label(tags: &[String]) -> Label<'_> {
     Label { host: "test", tags }
@@ -124,7 +140,7 @@ async fn a_dump_that_is_dropped_half_way_leaves_no_snapshot_and_no_lock() {
 async fn a_killed_restic_is_a_failure() {
     let lab = Lab::new().await;
     let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
-    let endless = stream::iter(0..).then(|_| async {
+    let endless = streams::iter(0..).then(|_| async {
         tokio::time::sleep(Duration::from_millis(1)).await;
         chunk(Stream::Stdout, vec![7; 32 * 1024])
     });
@@ -190,7 +206,7 @@ async fn a_full_disk_is_a_failure_that_says_so() {
     repository.location = small.join("repository").to_str().unwrap().into();
     let restic = Restic::new(repository).await.unwrap();
     restic.init().await.unwrap();
-    let output = stream::iter(0..2000_u32).map(|i| {
+    let output = streams::iter(0..2000_u32).map(|i| {
         // Does not compress.
         let mut x = u64::from(i) + 88_172_645_463_325_252;
         let bytes = (0..32 * 1024)
@@ -425,7 +441,7 @@ async fn a_dump_of_any_size_takes_constant_memory() {
     }
     let lab = Lab::new().await;
     let upload = lab.restic.backup_stream(label(&tags()), "x.sql").await.unwrap();
-    let output = stream::iter(0..BYTES / (32 * 1024)).map(|i| {
+    let output = streams::iter(0..BYTES / (32 * 1024)).map(|i| {
         let mut bytes = vec![b'x'; 32 * 1024];
         bytes[..8].copy_from_slice(&i.to_le_bytes());
         chunk(Stream::Stdout, bytes)

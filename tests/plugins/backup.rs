@@ -13,7 +13,7 @@ use std::{
 };
 
 use hostile::*;
-use potluck::plugin::{BackupItem, Command, Error, Hooks};
+use potluck::plugin::{BackupItem, Belief, Command, Ending, Error, Hooks, Names};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A guest that writes 256 chunks of 64 KiB in `produce`, reads to the end in
@@ -39,7 +39,7 @@ async fn guest(plan: &[BackupItem], grants: &[&str]) -> (Hooks, Arc<World>) {
             (br_if $on (i32.load (i32.const 1032))))
         (call $drop-source (local.get $handle))
         (i32.const 64)";
-    let plugin = load(&backup(&plan_of(plan), produce, consume)).await.unwrap();
+    let plugin = load(&backup(plan, produce, consume)).await.unwrap();
     (plugin.start(surroundings(&world, grants)).await.unwrap(), world)
 }
 
@@ -56,6 +56,7 @@ fn dump() -> BackupItem {
         service: "db".into(),
         take: command.clone(),
         put_back: command,
+        belief: Belief::default(),
     }
 }
 
@@ -142,6 +143,56 @@ async fn a_dump_needs_the_grant_of_its_service() {
         (name.as_str(), service.as_str(), &take.argv[..]),
         ("db.sql", "db", &["true".to_owned()][..])
     );
+}
+
+/// A dump that says how it can be believed, in the version of the role that has this.
+fn believed(belief: Belief) -> BackupItem {
+    let BackupItem::Dump { name, service, take, put_back, .. } = dump() else { unreachable!() };
+    BackupItem::Dump { name, service, take, put_back, belief }
+}
+
+fn names(before: &str, after: &str) -> Option<Names> {
+    let BackupItem::Dump { take, .. } = dump() else { unreachable!() };
+    Some(Names { listing: take, between: Some((before.into(), after.into())), all: true })
+}
+
+#[tokio::test]
+async fn a_dump_says_how_it_can_be_believed() {
+    for belief in [
+        Belief::default(),
+        Belief { ending: Ending::Line("-- end".into()), ..Belief::default() },
+        Belief { ending: Ending::Bytes(vec![0, 255]), may_shrink: true, names: None },
+        Belief { ending: Ending::Unmarked, may_shrink: false, names: names("# ", "") },
+    ] {
+        let plan = [believed(belief), BackupItem::Custom { name: "notes".into() }];
+        let (mut hooks, _) = guest(&plan, &["exec: db"]).await;
+        assert_eq!(hooks.backup_plan().await.unwrap(), plan);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_mark_a_dump_is_refused() {
+    let ending = |ending| Belief { ending, ..Belief::default() };
+    let named = |names| Belief { names, ..Belief::default() };
+    let nothing = Some(Names {
+        listing: Command { argv: vec![String::new()], ..names("#", "").unwrap().listing },
+        between: None,
+        all: false,
+    });
+    for (belief, told) in [
+        (ending(Ending::Line(String::new())), "1 to 1024 bytes"),
+        (ending(Ending::Line("a\nb".into())), "a line of several"),
+        (ending(Ending::Line("x".repeat(1025))), "1 to 1024 bytes"),
+        (ending(Ending::Bytes(Vec::new())), "1 to 1024 bytes"),
+        (named(names("", "")), "beside its names"),
+        (named(names("#", &"x".repeat(201))), "beside its names"),
+        (named(nothing), "names no program"),
+    ] {
+        let (mut hooks, _) = guest(&[believed(belief)], &["exec: db"]).await;
+        let error = hooks.backup_plan().await.unwrap_err();
+        assert!(matches!(error, Error::Answer { .. }), "{error}");
+        assert!(error.to_string().contains(told), "{told}: {error}");
+    }
 }
 
 #[tokio::test]

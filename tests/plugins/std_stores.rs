@@ -6,7 +6,10 @@ use crate::support::std_guests;
 
 use std::{path::Path, sync::OnceLock};
 
-use potluck::plugin::{BackupItem, Command};
+use potluck::{
+    backup::set::proof::{Proof, Seen},
+    plugin::{BackupItem, Belief, Command},
+};
 use serde_json::{Value, json};
 use std_guests::{OnSwarm, Run, guest, ready};
 
@@ -98,10 +101,15 @@ const SPOIL: [(&str, &str); 4] = [
 
 type Broken = (String, i32, String, bool);
 type Whole = (&'static str, String, String);
+/// Store, bytes of a dump and how many of them there are, and what a backup thinks of it.
+type Judged = (&'static str, usize, usize, Result<Seen, String>);
 
 struct Story {
     before: Vec<String>,
     backup: Value,
+    /// A backup with a database more in each server.
+    more: Value,
+    judged: Vec<Judged>,
     after: Vec<String>,
     restore: Value,
     /// Store, what became of a broken dump, and whether the data stayed.
@@ -120,6 +128,7 @@ struct Story {
 }
 
 const OLD: &str = "OldPassword1";
+const ROOT: &str = "MYSQL_PWD=$(cat /run/secrets/my_root) mariadb -u root";
 
 fn story() -> Option<&'static Story> {
     static STORY: OnceLock<Option<Story>> = OnceLock::new();
@@ -149,6 +158,11 @@ fn tell() -> Story {
     all(&FILL);
     let before = all(&LOOK);
     let backup: Value = serde_json::from_str(&on.ok(&["backup", "create", app, "--json"])).unwrap();
+    on.sh("postgres", "psql -qX -U wiki pages -c 'CREATE DATABASE shop'");
+    on.sh("mariadb", &format!("{ROOT} -e 'CREATE DATABASE shop'"));
+    let more = serde_json::from_str(&on.ok(&["backup", "create", app, "--json"])).unwrap();
+    on.sh("postgres", "psql -qX -U wiki pages -c 'DROP DATABASE shop'");
+    on.sh("mariadb", &format!("{ROOT} -e 'DROP DATABASE shop'"));
     let media = on.sh("app", MEDIA);
     on.lose(&["files", "media", "pg", "my", "redis"]);
     let restored = on.ok(&["backup", "restore", app, "--yes", "--json"]);
@@ -156,7 +170,7 @@ fn tell() -> Story {
     let after = all(&LOOK);
     let media = (media, on.sh("app", MEDIA));
 
-    let (broken, whole) = broken_and_whole(&on);
+    let (broken, whole, judged) = broken_and_whole(&on);
     let moments = moments(&on);
 
     let ambiguous = on.run(&["app", "cmd", app, "rotate-password"], b"");
@@ -193,6 +207,8 @@ fn tell() -> Story {
     Story {
         before,
         backup,
+        more,
+        judged,
         after,
         restore,
         broken,
@@ -207,7 +223,7 @@ fn tell() -> Story {
 }
 
 /// How a standard plugin takes and puts back its one dump here.
-fn dump(name: &str, options: Value) -> (String, Command, Command) {
+fn dump(name: &str, options: Value) -> (String, Command, Command, Belief) {
     let grants = ["exec: app", "exec: postgres", "exec: mariadb", "exec: redis"];
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut plan = runtime.block_on(async {
@@ -215,7 +231,9 @@ fn dump(name: &str, options: Value) -> (String, Command, Command) {
         hooks.backup_plan().await.unwrap()
     });
     match plan.pop() {
-        Some(BackupItem::Dump { service, take, put_back, .. }) => (service, take, put_back),
+        Some(BackupItem::Dump { service, take, put_back, belief, .. }) => {
+            (service, take, put_back, belief)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -230,8 +248,8 @@ fn taken(on: &OnSwarm, service: &str, take: &Command) -> Vec<u8> {
     taken.stdout
 }
 
-fn broken_and_whole(on: &OnSwarm) -> (Vec<Broken>, Vec<Whole>) {
-    let (mut broken, mut whole) = (Vec::new(), Vec::new());
+fn broken_and_whole(on: &OnSwarm) -> (Vec<Broken>, Vec<Whole>, Vec<Judged>) {
+    let (mut broken, mut whole, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     for (name, plugin, options) in [
         ("postgres", "postgres", json!({"service": "postgres"})),
         ("mariadb", "mariadb", json!({"service": "mariadb"})),
@@ -239,7 +257,7 @@ fn broken_and_whole(on: &OnSwarm) -> (Vec<Broken>, Vec<Whole>) {
         ("redis", "redis", json!({})),
         ("sqlite", "sqlite", json!({"files": ["/data/app.db"]})),
     ] {
-        let (service, mut take, mut put_back) = dump(plugin, options);
+        let (service, mut take, mut put_back, belief) = dump(plugin, options);
         if name.ends_with("without root") {
             for command in [&mut take, &mut put_back] {
                 command.env.push(("MARIADB_ROOT_PASSWORD_FILE".into(), String::new()));
@@ -247,6 +265,13 @@ fn broken_and_whole(on: &OnSwarm) -> (Vec<Broken>, Vec<Whole>) {
         }
         let look = of(&LOOK, &service);
         let taken = taken(on, &service, &take);
+        let all = taken.len();
+        // Of Redis, 40 bytes after the end mark the end of a transfer.
+        for length in [0, 1, all / 10, all / 2, all - 100, all - 60, all] {
+            let mut proof = Proof::of(&belief);
+            taken[..length].chunks(8192).for_each(|piece| proof.push(piece));
+            judged.push((name, length, all, proof.end()));
+        }
         let sound = on.sh(&service, look);
         on.sh(&service, of(&SPOIL, &service));
         let spoilt = on.sh(&service, look);
@@ -274,7 +299,7 @@ fn broken_and_whole(on: &OnSwarm) -> (Vec<Broken>, Vec<Whole>) {
         assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
         whole.push((name, sound, on.sh(&service, look)));
     }
-    (broken, whole)
+    (broken, whole, judged)
 }
 
 /// Dumps taken while the app writes.
@@ -286,7 +311,7 @@ fn moments(on: &OnSwarm) -> Vec<(&'static str, String)> {
         ("redis", json!({})),
         ("sqlite", json!({"files": ["/data/app.db"]})),
     ] {
-        let (service, take, put_back) = dump(plugin, options);
+        let (service, take, put_back, _) = dump(plugin, options);
         let (_, begin, step) = WRITE.iter().find(|(s, ..)| *s == service).unwrap();
         on.sh(&service, begin);
         let written = "until [ \"$(LOOK | head -n 1)\" -gt 3 ]; do sleep 0.1; done";
@@ -379,6 +404,36 @@ fn a_broken_dump_restores_nothing_and_leaves_the_old_data() {
         assert_eq!(taken, put_back, "{store}");
     }
     assert_eq!(story.whole.len(), 5);
+}
+
+#[test]
+fn a_dump_is_believed_only_to_its_last_byte() {
+    let Some(story) = story() else { return };
+    assert_eq!(story.judged.len(), 35);
+    for (store, bytes, all, outcome) in &story.judged {
+        match outcome {
+            Ok(seen) if bytes == all => {
+                assert_eq!(seen.unknown, None, "{store}");
+                let names = matches!(*store, "redis" | "sqlite").then_some(None);
+                let pages = || Some(["pages".to_owned()].into());
+                assert_eq!(seen.names, names.unwrap_or_else(pages), "{store}");
+            }
+            Err(_) if bytes < all => {}
+            other => panic!("{store}, {bytes} of {all} bytes: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_database_that_is_in_no_dump_is_told() {
+    let Some(story) = story() else { return };
+    assert_eq!(story.backup["warnings"], json!([]));
+    let warnings: Vec<&str> =
+        story.more["warnings"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let told = ["mariadb", "postgres"].map(|service| {
+        format!("the service `{service}` has `shop`, which no dump of this backup holds")
+    });
+    assert_eq!(warnings, told);
 }
 
 #[test]

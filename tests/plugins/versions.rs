@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 const RELEASED: &[(&str, &str, &str)] = &[
     ("v0.1.0", "recipe.wit", "a31ede0c9caa132bb72b8be1a11c93c648204a616fca699707d9b8dc9aaa86f9"),
     ("v0.2.0", "recipe.wit", "d2e8a54a254b5b580028b98ce219c644a58dccd48db17e882738c8f761424a33"),
+    ("v0.3.0", "recipe.wit", "03525bec9cbe797cc1cf9b41fbdce917a90b65be714f1d2b97afd0d1796fd1f9"),
 ];
 
 #[test]
@@ -26,7 +27,7 @@ fn a_released_version_is_never_changed() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     folders.sort();
-    assert_eq!(folders, ["v0.1.0", "v0.2.0"], "every version is frozen here");
+    assert_eq!(folders, ["v0.1.0", "v0.2.0", "v0.3.0"], "every version is frozen here");
     for folder in &folders {
         let mut files: Vec<_> = fs::read_dir(wit.join(folder))
             .unwrap()
@@ -43,8 +44,10 @@ fn a_released_version_is_never_changed() {
     }
     assert_eq!(folders.last().unwrap(), &format!("v{WIT_VERSION}"));
     // What a version takes over is the older version itself, not a copy.
-    let taken = fs::canonicalize(wit.join("v0.2.0/deps/v0.1.0")).unwrap();
-    assert_eq!(taken, fs::canonicalize(wit.join("v0.1.0")).unwrap());
+    for (version, older) in [("v0.2.0", "v0.1.0"), ("v0.3.0", "v0.1.0"), ("v0.3.0", "v0.2.0")] {
+        let taken = fs::canonicalize(wit.join(version).join("deps").join(older)).unwrap();
+        assert_eq!(taken, fs::canonicalize(wit.join(older)).unwrap());
+    }
 }
 
 const VERSIONS: [&str; 2] = ["0.1.0", "0.2.0"];

@@ -46,7 +46,7 @@ async fn a_guest_of_the_sdk_plays_only_its_roles_and_imports_only_what_it_uses()
     let Some(component) = component() else { return };
     let plugin = load(&component).await.unwrap();
     assert_eq!(roles(&plugin), [Role::Lifecycle, Role::Backup, Role::Commands]);
-    assert_eq!(plugin.wit_version(), Some("0.2.0"));
+    assert_eq!(plugin.wit_version(), Some("0.3.0"));
     for import in plugin.imports() {
         let name = import.strip_prefix("potluck:recipe/").unwrap_or(import);
         assert!(!["secrets", "http", "memory"].iter().any(|n| name.starts_with(n)), "{import}");

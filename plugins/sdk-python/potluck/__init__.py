@@ -46,6 +46,8 @@ from .roles import (
     command,
 )
 from .types import (
+    KNOWN,
+    UNMARKED,
     Changes,
     Client,
     ClientRequest,
@@ -55,6 +57,7 @@ from .types import (
     Encryption,
     Facts,
     Finding,
+    Names,
     Parameter,
     Relay,
     Spec,
@@ -64,6 +67,8 @@ from .types import (
 )
 
 __all__ = [
+    "KNOWN",
+    "UNMARKED",
     "Backup",
     "Changes",
     "Client",
@@ -81,6 +86,7 @@ __all__ = [
     "MailClient",
     "MailProvider",
     "Migration",
+    "Names",
     "Parameter",
     "Relay",
     "Secret",

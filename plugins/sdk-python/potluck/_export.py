@@ -82,10 +82,39 @@ def _given(role, hook, value):
     return value
 
 
+def _ending(ending):
+    if ending is None:
+        return backup.Ending_Any()
+    if ending is types.KNOWN:
+        return backup.Ending_Known()
+    if ending is types.UNMARKED:
+        return backup.Ending_Unmarked()
+    if isinstance(ending, str):
+        return backup.Ending_Line(ending)
+    return backup.Ending_Bytes(bytes(ending))
+
+
+def _names(names):
+    if names is None:
+        return None
+    between = None if names.between is None else tuple(names.between)
+    return backup.Names(wit_command(names.listing), between, names.all)
+
+
 def _item(item):
     if isinstance(item, types.Volume):
         return backup.Item_Volume(backup.Volume(item.name, item.paths, item.exclude))
     if isinstance(item, types.Dump):
         take, put_back = wit_command(item.take), wit_command(item.put_back)
-        return backup.Item_Dump(backup.Dump(item.name, item.service, take, put_back))
+        return backup.Item_Dump(
+            backup.Dump(
+                item.name,
+                item.service,
+                take,
+                put_back,
+                _ending(item.ending),
+                item.may_shrink,
+                _names(item.names),
+            )
+        )
     return backup.Item_Custom(item.name)

@@ -60,6 +60,34 @@ class Volume:
     exclude: list[str] = field(default_factory=list)
 
 
+class _Ending:
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return self.name
+
+
+#: The ending of a dump that ends as its kind does, which potluck has to know: what it
+#: does not recognise fails the backup.
+KNOWN = _Ending("KNOWN")
+#: The ending of a dump whose end nothing marks: exit code 0 is all there is to know.
+UNMARKED = _Ending("UNMARKED")
+
+
+@dataclass
+class Names:
+    """What the engine holds, to be compared with what its dumps hold."""
+
+    #: Prints the names, one a line, in the dump's service.
+    listing: Command
+    #: What stands before and after a name on a line of the dump; without it, what is usual
+    #: for its kind.
+    between: tuple[str, str] | None = None
+    #: Whether the dump is to hold all of them: then a backup without one fails.
+    all: bool = False
+
+
 @dataclass
 class Dump:
     """A file in the backup that a command in a service writes and takes back."""
@@ -68,6 +96,12 @@ class Dump:
     service: str
     take: Command
     put_back: Command
+    #: What one of its last lines begins with (text), its last bytes, `KNOWN` or `UNMARKED`;
+    #: None where it ends as its kind does, if potluck knows it.
+    ending: str | bytes | _Ending | None = None
+    #: Whether it may become much smaller from one backup to the next, as a cache does.
+    may_shrink: bool = False
+    names: Names | None = None
 
 
 @dataclass

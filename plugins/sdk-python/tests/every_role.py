@@ -1,6 +1,8 @@
 """Plays every role, so that each record goes through the package both ways."""
 
 from potluck import (
+    KNOWN,
+    UNMARKED,
     Backup,
     Changes,
     Client,
@@ -16,6 +18,7 @@ from potluck import (
     MailClient,
     MailProvider,
     Migration,
+    Names,
     Relay,
     Secret,
     SsoClient,
@@ -75,7 +78,17 @@ class Save(Backup):
         take = Command(["pg_dump"], env={"PGUSER": "app"}, user="postgres")
         return [
             Volume("content", exclude=["cache"]),
-            Dump("app.sql", "db", take, Command(["psql"])),
+            Dump(
+                "app.sql",
+                "db",
+                take,
+                Command(["psql"]),
+                ending="-- the end",
+                names=Names(Command(["psql", "-l"]), between=("# base ", ";"), all=True),
+            ),
+            Dump("queue", "db", take, Command(["psql"]), ending=b"\xff\x00", may_shrink=True),
+            Dump("app.pgdump", "db", take, Command(["psql"]), ending=KNOWN),
+            Dump("log", "db", take, Command(["psql"]), ending=UNMARKED),
             Custom("notes"),
         ]
 

@@ -77,10 +77,10 @@ role!(
 );
 role!(
     backup,
-    "../../wit/v0.1.0",
+    "../../wit/v0.3.0",
     "backup-role",
-    "potluck:recipe/backup@0.1.0",
-    "package potluck:sdk-backup; world backup-role { export potluck:recipe/backup@0.1.0; }",
+    "potluck:recipe/backup@0.3.0",
+    "package potluck:sdk-backup; world backup-role { export potluck:recipe/backup@0.3.0; }",
     "__export_backup",
     {
         "potluck:recipe/failures@0.1.0": failures,

@@ -61,7 +61,7 @@ pub mod tools;
 pub use failure::{Context, Failure, Result};
 pub use options::{facts, options};
 pub use roles::{
-    backup::{Backup, Dump, Finding, Item, Sink, Source, Volume},
+    backup::{Backup, Dump, Ending, Finding, Item, Names, Sink, Source, Volume},
     commands::{Commands, Parameter, Spec},
     lifecycle::{Lifecycle, Transition},
     mail_client::MailClient,

@@ -55,9 +55,6 @@ pub struct Summary {
     /// them silently.
     #[serde(skip)]
     pub vanished: Vanished,
-    /// Why what was stored may not be a dump of the form that its name says.
-    #[serde(skip)]
-    pub doubt: Option<String>,
 }
 
 /// restic's version, for features that only newer ones have.
@@ -178,7 +175,6 @@ mod tests {
                 files: 1,
                 added: 3_000_424,
                 vanished: Vanished::default(),
-                doubt: None,
             })
         );
         let other = r#"{"message_type":"verbose_status","action":"new"}"#;

@@ -12,10 +12,10 @@ use crate::{
         restic::{Reread, Restic},
         set::{
             SetId,
+            exec::session,
             manifest::{Item, VolumeFacts},
             plan::{Planned, What},
             stream::Dump,
-            take::session,
         },
         volume::place::{Access, Seat, StagedPlace, SwappedPlace},
     },
@@ -204,12 +204,14 @@ impl Restoring<'_> {
             })?;
         }
         for (item, place) in items {
-            let What::Dump { service, put_back: command, .. } = &place.what else { continue };
+            let What::Dump { service, put_back: command, belief, .. } = &place.what else {
+                continue;
+            };
             let Some(snapshot) = &item.snapshot else { continue };
             let mut meter = Meter::new(&*self.context.progress, format!("dump {}", item.name));
             let download = self.restic.dump(snapshot, item.name.as_str()).await?;
             let session = session(app, service, command, true).await?;
-            let dump = Dump { item: item.name.as_str(), service };
+            let dump = Dump { item: item.name.as_str(), service, belief };
             let mut reached = |bytes| meter.reached(bytes, Some(item.bytes));
             let fed = put_back(dump, download, session, &mut reached).await?;
             if fed != item.bytes {

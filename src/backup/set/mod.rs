@@ -6,8 +6,10 @@
 //! complete set from an incomplete one. restic splits the values of `--tag` at commas, so
 //! no value of a tag may contain one.
 
+pub(crate) mod census;
 pub(crate) mod choose;
 pub(crate) mod compare;
+pub(crate) mod exec;
 pub(crate) mod facts;
 pub(crate) mod holding;
 pub(crate) mod judged;

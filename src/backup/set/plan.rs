@@ -9,7 +9,7 @@ use crate::{
     backup::error::Error,
     compose::StackVolume,
     home::Grant,
-    plugin::{BackupItem, Command, Hooks},
+    plugin::{BackupItem, Belief, Command, Hooks},
 };
 
 /// One item to save, or to restore.
@@ -23,9 +23,10 @@ pub(crate) struct Planned {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has few items, and most are dumps")]
 pub(crate) enum What {
     Volume { volume: StackVolume, paths: Vec<String>, exclude: Vec<String> },
-    Dump { service: String, take: Command, put_back: Command },
+    Dump { service: String, take: Command, put_back: Command, belief: Belief },
     Custom,
 }
 
@@ -36,6 +37,18 @@ impl Planned {
             What::Dump { .. } => ItemKind::Dump,
             What::Custom => ItemKind::Custom,
         }
+    }
+
+    /// How tags and lists call it, `dump/wordpress.sql`.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.kind(), self.name)
+    }
+
+    /// Whether it fails the backup that it is much smaller than the last time: what a plugin
+    /// calls a dump is all of its data, while files and what plugins write themselves are
+    /// often removed for good reasons.
+    pub fn keeps_its_size(&self) -> bool {
+        matches!(&self.what, What::Dump { belief, .. } if !belief.may_shrink)
     }
 }
 
@@ -85,7 +98,7 @@ fn checked(
             }
             (name, What::Volume { volume: volume.clone(), paths, exclude })
         }
-        BackupItem::Dump { name, service, take, put_back } => {
+        BackupItem::Dump { name, service, take, put_back, belief } => {
             if !app.stack.services.iter().any(|s| s.key == service) {
                 return Err(bad(format!("the app has no service `{service}`")));
             }
@@ -98,7 +111,7 @@ fn checked(
             if take.argv.is_empty() || put_back.argv.is_empty() {
                 return Err(bad(format!("the dump `{name}` has an empty command")));
             }
-            (name, What::Dump { service, take, put_back })
+            (name, What::Dump { service, take, put_back, belief })
         }
         BackupItem::Custom { name } => (name, What::Custom),
     };
@@ -165,7 +178,12 @@ mod tests {
             workdir: None,
             timeout: None,
         };
-        let dump = What::Dump { service: "db".into(), take: command.clone(), put_back: command };
+        let dump = What::Dump {
+            service: "db".into(),
+            take: command.clone(),
+            put_back: command,
+            belief: Belief::default(),
+        };
         let files =
             What::Volume { volume: volume("x", false), paths: [].into(), exclude: [].into() };
         let items = vec![item("x", What::Custom), item("x", files), item("x", dump.clone())];

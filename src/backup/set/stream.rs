@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream::BoxStream};
 
-use super::proof::Proof;
+use super::proof::{Proof, Seen};
 use crate::{
     backup::{
         error::Error,
         restic::{Summary, Tail, Upload},
     },
     engine::{self, Chunk, ExecSession, Stream},
+    plugin::Belief,
 };
 
 /// How much of a dump's standard error an error shows.
@@ -30,24 +31,36 @@ const SILENCE: Duration = Duration::from_secs(30 * 60);
 pub struct Dump<'a> {
     pub item: &'a str,
     pub service: &'a str,
+    pub belief: &'a Belief,
+}
+
+/// A dump that is stored.
+#[derive(Debug)]
+pub struct Stored {
+    pub summary: Summary,
+    pub seen: Seen,
+    /// Why it may not be of the form that its name says.
+    pub doubt: Option<String>,
 }
 
 /// Carries a session's standard output into `upload` and finishes it.
-/// `reached` hears the bytes so far after every piece.
+/// `reached` hears the bytes so far after every piece; `judge` has the last word about a
+/// dump that is complete as far as its own bytes show, and says why it is refused.
 ///
 /// # Errors
-/// [`Error::Dump`] for the program, the engine or an empty dump; restic's own
+/// [`Error::Dump`] for the program, the engine or a dump that is not believed; restic's own
 /// failure otherwise. No snapshot exists after an error.
-pub async fn store(
+pub async fn store<Judging: Future<Output = Result<(), String>>>(
     dump: Dump<'_>,
     session: ExecSession,
     mut upload: Upload,
     reached: &mut (dyn FnMut(u64) + Send),
-) -> Result<Summary, Error> {
+    judge: impl FnOnce(Seen) -> Judging,
+) -> Result<Stored, Error> {
     let ExecSession { stdin, mut output, exit_code, .. } = session;
     drop(stdin);
     let mut stderr = Tail::new(STDERR_SHOWN);
-    let mut proof = Proof::default();
+    let mut proof = Proof::of(dump.belief);
     let outcome = carry(&mut output, &mut upload, &mut proof, &mut stderr, reached).await;
     drop(output);
     let failed = |reason: String, stderr: Tail| Error::Dump {
@@ -68,8 +81,8 @@ pub async fn store(
             Ok(0) if upload.written() == 0 => {
                 failed("it succeeded but wrote nothing".into(), stderr)
             }
-            Ok(0) => match proof.end() {
-                Ok(()) => return Ok(Summary { doubt, ..upload.finish().await? }),
+            Ok(0) => match judged(proof, judge).await {
+                Ok(seen) => return Ok(Stored { summary: upload.finish().await?, seen, doubt }),
                 Err(reason) => failed(format!("its command succeeded, but {reason}"), stderr),
             },
             Ok(code) => failed(format!("its command ended with exit code {code}"), stderr),
@@ -77,6 +90,15 @@ pub async fn store(
     };
     upload.abort().await;
     Err(error)
+}
+
+async fn judged<Judging: Future<Output = Result<(), String>>>(
+    proof: Proof,
+    judge: impl FnOnce(Seen) -> Judging,
+) -> Result<Seen, String> {
+    let seen = proof.end()?;
+    judge(seen.clone()).await?;
+    Ok(seen)
 }
 
 enum Broken {

@@ -1,17 +1,21 @@
 //! Taking one item of each kind.
 
-use std::{ffi::OsString, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, ffi::OsString, sync::Arc, time::Instant};
 
 use tokio::io::AsyncReadExt;
 
 use super::{
-    ItemName, SetId, filter,
+    ItemName, SetId,
+    census::{self, Census},
+    exec::session,
+    filter,
     holding::{Holding, Still},
     item_tags,
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
+    proof::Seen,
     snapshots::Sets,
-    stream::{self, Dump},
+    stream::{self, Dump, Stored},
 };
 use crate::{
     app::App,
@@ -23,10 +27,8 @@ use crate::{
         warnings::Warnings,
     },
     compose::StackVolume,
-    engine::Engine,
     home::{AppGuard, AppName},
-    hooks::AppServices,
-    plugin::{Command, Hooks, ServiceError},
+    plugin::{Command, Hooks},
     progress::Sink,
     text::line,
 };
@@ -45,6 +47,7 @@ pub(crate) struct Taking<'a> {
     pub progress: &'a Arc<dyn Sink>,
     pub warnings: &'a Warnings,
     pub holding: &'a Holding,
+    pub census: &'a Census,
 }
 
 impl Taking<'_> {
@@ -79,14 +82,24 @@ impl Taking<'_> {
             plugin: planned.plugin.map(|index| hooks[index].0.clone()),
         };
         let summary = match &planned.what {
-            What::Dump { service, take, .. } => {
+            What::Dump { service, take, belief, .. } => {
                 item.service = Some(service.clone());
-                let summary = self.dump(label, &planned.name, service, take, &mut meter).await?;
-                if let Some(doubt) = &summary.doubt {
-                    let name = &planned.name;
-                    let message =
-                        format!("`{name}` of the service `{service}` may not be a dump: {doubt}");
-                    self.warnings.add(&**self.progress, message);
+                let dump = Dump { item: planned.name.as_str(), service, belief };
+                let Stored { summary, seen, doubt } =
+                    self.dump(label, dump, take, &mut meter).await?;
+                let name = &planned.name;
+                let said = match (doubt, seen.unknown) {
+                    (Some(doubt), _) => Some(format!(
+                        "`{name}` of the service `{service}` may not be a dump: {doubt}"
+                    )),
+                    (None, Some(reason)) => Some(format!(
+                        "nobody can tell whether the dump `{name}` of the service `{service}` is \
+                         complete: {reason}"
+                    )),
+                    (None, None) => None,
+                };
+                if let Some(message) = said {
+                    self.warn(message);
                 }
                 Some(summary)
             }
@@ -117,16 +130,17 @@ impl Taking<'_> {
     async fn dump(
         &self,
         label: Label<'_>,
-        name: &ItemName,
-        service: &str,
+        dump: Dump<'_>,
         take: &Command,
         meter: &mut Meter<'_>,
-    ) -> Result<Summary, Error> {
-        let session = session(self.app, service, take, false).await?;
-        let upload = self.restic.backup_stream(label, name.as_str()).await?;
-        let dump = Dump { item: name.as_str(), service };
+    ) -> Result<Stored, Error> {
+        let name = dump.item;
+        let listed = self.listed(dump).await;
+        let session = session(self.app, dump.service, take, false).await?;
+        let upload = self.restic.backup_stream(label, name).await?;
         let mut reached = |bytes| meter.reached(bytes, None);
-        let storing = stream::store(dump, session, upload, &mut reached);
+        let judge = |seen: Seen| self.count(dump, listed, seen);
+        let storing = stream::store(dump, session, upload, &mut reached, judge);
         match take.timeout {
             None => storing.await,
             Some(limit) => tokio::time::timeout(limit, storing).await.unwrap_or_else(|_| {
@@ -136,6 +150,59 @@ impl Taking<'_> {
                 })
             }),
         }
+    }
+
+    /// What the engine of a dump holds, if its plugin can ask for that.
+    async fn listed(&self, Dump { item, service, belief }: Dump<'_>) -> Option<BTreeSet<String>> {
+        let names = belief.names.as_ref()?;
+        match census::ask(self.app, service, &names.listing).await {
+            Ok(listed) => Some(listed),
+            Err(reason) => {
+                self.warn(format!(
+                    "nobody can tell whether the dump `{item}` holds all that the service \
+                     `{service}` has, because it does not list it: {reason}"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Compares what a dump holds with what was listed before it.
+    ///
+    /// # Errors
+    /// What it lacks.
+    async fn count(
+        &self,
+        Dump { item, service, belief }: Dump<'_>,
+        listed: Option<BTreeSet<String>>,
+        seen: Seen,
+    ) -> Result<(), String> {
+        let (Some(names), Some(listed)) = (&belief.names, listed) else { return Ok(()) };
+        let Some(held) = seen.names else {
+            self.warn(format!(
+                "nobody can tell whether the dump `{item}` holds all that the service \
+                 `{service}` has, because it names nothing that it holds"
+            ));
+            return Ok(());
+        };
+        let mut missing: BTreeSet<String> = listed.difference(&held).cloned().collect();
+        if names.all && !missing.is_empty() {
+            // It may have been removed before its turn came.
+            if let Ok(now) = census::ask(self.app, service, &names.listing).await {
+                missing.retain(|name| now.contains(name));
+            }
+            if !missing.is_empty() {
+                return Err(format!("it lacks {}", census::quoted(&missing)));
+            }
+        }
+        // What is still listed is in a dump of all; what is gone is not missed.
+        let listed = if names.all { BTreeSet::new() } else { listed };
+        self.census.add(service, listed, held);
+        Ok(())
+    }
+
+    fn warn(&self, message: String) {
+        self.warnings.add(&**self.progress, message);
     }
 
     async fn volume(
@@ -392,18 +459,4 @@ impl Taking<'_> {
             }
         }
     }
-}
-
-/// Starts a plugin's command in the newest running task of a service.
-pub(crate) async fn session(
-    app: &App,
-    service: &str,
-    command: &Command,
-    stdin: bool,
-) -> Result<crate::engine::ExecSession, Error> {
-    let container = AppServices::of(app).container(service).await.map_err(|e| match e {
-        ServiceError::NotRunning(_) => Error::NotRunning { service: service.into() },
-        other => Error::BadItem { reason: other.to_string() },
-    })?;
-    Ok(app.engine.exec(&container.id, &command.exec(stdin)).await?)
 }

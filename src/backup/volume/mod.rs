@@ -191,7 +191,7 @@ impl Folder {
             let mut head = Vec::new();
             file.take(4096).read_to_end(&mut head).map_err(failed)?;
             proof.push(&head);
-            return proof.doubt(path).map_or(Ok(()), Err);
+            return proof.end_of_beginning(path);
         }
         let mut file = file.take(LARGEST_PROVED);
         let mut buffer = vec![0; 64 * 1024];
@@ -199,7 +199,7 @@ impl Folder {
             match file.read(&mut buffer).map_err(failed)? {
                 0 => match proof.doubt(path) {
                     Some(doubt) => return Err(doubt),
-                    None => return proof.end(),
+                    None => return proof.end_of_file(path),
                 },
                 n => proof.push(&buffer[..n]),
             }

@@ -246,8 +246,8 @@ impl There {
         }
         Ok(match proof.doubt(path) {
             Some(doubt) => Some(doubt),
-            None if read > LARGEST_PROVED => None,
-            None => proof.end().err(),
+            None if read > LARGEST_PROVED => proof.end_of_beginning(path).err(),
+            None => proof.end_of_file(path).err(),
         })
     }
 

@@ -7,6 +7,7 @@ use indicatif::HumanBytes;
 use super::WritersArg;
 use crate::{
     app,
+    backup::Options,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
         failure::{Failure, Outcome},
@@ -44,6 +45,13 @@ pub struct Args {
     #[command(flatten)]
     grants: GrantArg,
 
+    /// Accept a dump that is much smaller than in the last backup
+    ///
+    /// For data that was removed on purpose. Without it, a dump that has less than
+    /// `smallest-dump` percent of its last size [default: 25] fails the backup.
+    #[arg(long)]
+    allow_shrink: bool,
+
     #[command(flatten)]
     writers: WritersArg,
 
@@ -62,7 +70,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    let options = args.writers.options();
+    let options = Options { allow_shrink: args.allow_shrink, ..args.writers.options() };
     if args.dry_run {
         let plan = wait_cancelling(&options.cancel, async {
             let app = app::load_deployed(&operating.context, &entry).await?;

@@ -35,7 +35,10 @@ use crate::{
         options::{Missing, Options, find, unless_cancelled, writers_of},
         restic::{LOCK_LIMIT, Restic},
         set::{
-            self, ItemKind, ItemName, SetId, compare, facts,
+            self, ItemKind, ItemName, SetId, SetSummary,
+            census::Census,
+            compare::{self, Shrunk},
+            facts,
             holding::{Holding, running_writers},
             item_tags,
             manifest::{self, Item, Manifest},
@@ -174,7 +177,7 @@ pub(super) async fn make(
 ) -> Result<SetReport, Error> {
     let began = Instant::now();
     let cancel = &options.cancel;
-    let warnings = Warnings::default();
+    let (warnings, census) = (Warnings::default(), Census::default());
     let holding = Holding::new(writers_of(context, &app.entry, options)?);
 
     let mut hooks = Vec::new();
@@ -187,8 +190,9 @@ pub(super) async fn make(
         progress: &context.progress,
         warnings: &warnings,
         holding: &holding,
+        census: &census,
     };
-    let taking = take(context, &taking, journal, &mut hooks, &mut begun);
+    let taking = take(context, &taking, options, journal, &mut hooks, &mut begun);
     let outcome = unless_cancelled(cancel, LEFT, taking).await;
     restic.settle().await;
     // Both run whatever happened.
@@ -273,6 +277,7 @@ pub(super) fn new_set() -> Result<SetId, Error> {
 async fn take(
     context: &Context,
     taking: &Taking<'_>,
+    options: &Options,
     journal: &Journal,
     hooks: &mut Vec<(String, Hooks)>,
     begun: &mut usize,
@@ -323,7 +328,10 @@ async fn take(
     items.push(settings);
     let Sets { sets, unreadable } = taking.complete(&mut items).await?;
     let last = sets.iter().find(|set| set.complete);
-    let said = last.map(|last| compare::shrunk(&items, last)).unwrap_or_default();
+    let mut said = taking.census.missing();
+    if let Some(last) = last {
+        said.extend(shrunk(context, app, options, (&planned, &items), last)?);
+    }
     let lost = unreadable.map(|unreadable| {
         let hint = unreadable.hint();
         format!("{unreadable}: earlier backups are missing or incomplete ({hint})")
@@ -376,6 +384,26 @@ async fn stop_writers(
     journal.stopping(&names.collect::<Vec<_>>()).await?;
     context.progress.step(format!("stop {}", keys.join(", ")));
     holding.stop(context, app, &keys).await
+}
+
+/// The warnings about items that are smaller than in the last set.
+///
+/// # Errors
+/// [`Error::Shrunk`] where they are so small that something must be wrong.
+fn shrunk(
+    context: &Context,
+    app: &App,
+    options: &Options,
+    (planned, items): (&[Planned], &[Item]),
+    last: &SetSummary,
+) -> Result<Vec<String>, Error> {
+    let least = context.home.backup(&app.entry.server)?.smallest_dump();
+    let kept = planned.iter().filter(|item| item.keeps_its_size()).map(Planned::label);
+    let Shrunk { refused, warned } = compare::shrunk(items, last, &kept.collect(), least);
+    match refused.is_empty() || options.allow_shrink {
+        true => Ok([refused, warned].concat()),
+        false => Err(Error::Shrunk { app: app.entry.name.to_string(), told: refused }),
+    }
 }
 
 /// Stores the settings, in a new repository where there is none yet.

@@ -1,16 +1,25 @@
-//! `backup`: what to save, how to restore it, and whether the result works.
+//! `backup`: what to save, how to restore it, and whether the result works. In 0.1.0 a
+//! dump does not say how it can be believed.
 
 use std::collections::BTreeSet;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre, Resource},
+};
 
 use crate::{
     home::Grant,
     plugin::{
-        BackupItem, Command, Error, Finding, Hooks,
-        bindings::backup::exports::potluck::recipe::backup,
+        BackupItem, Belief, Command, Ending, Error, Finding, Hooks, Names,
+        bindings::{
+            self, backup::exports::potluck::recipe0_3_0::backup,
+            backup_0_1::exports::potluck::recipe::backup as v0_1, failures::Failure,
+        },
         hooks::{Call, run},
         host::{
+            State,
             bytes::{SinkStream, SourceStream},
             services::checked,
         },
@@ -22,13 +31,154 @@ const MANY: usize = 1000;
 /// Bytes of an item's name, which becomes a file's.
 const NAME: usize = 200;
 
+/// Bytes of a text that marks the end of a dump.
+const MARK: usize = 1024;
+/// Bytes of a text beside the names in a dump.
+const BESIDE: usize = 200;
+
+/// The functions of the role, in the version that the component exports.
+pub enum Indices {
+    V0_1(bindings::backup_0_1::RoleIndices),
+    V0_3(bindings::backup::RoleIndices),
+}
+
+/// The functions of one instance.
+pub enum Guest {
+    V0_1(bindings::backup_0_1::Role),
+    V0_3(bindings::backup::Role),
+}
+
+impl Indices {
+    pub fn find(instance: &InstancePre<State>, version: &str) -> wasmtime::Result<Self> {
+        Ok(match version {
+            "0.1.0" => Indices::V0_1(bindings::backup_0_1::RoleIndices::new(instance)?),
+            _ => Indices::V0_3(bindings::backup::RoleIndices::new(instance)?),
+        })
+    }
+
+    pub fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
+        Ok(match self {
+            Indices::V0_1(indices) => Guest::V0_1(indices.load(store, instance)?),
+            Indices::V0_3(indices) => Guest::V0_3(indices.load(store, instance)?),
+        })
+    }
+}
+
+/// The same call in either version.
+macro_rules! either {
+    ($guest:ident, |$role:ident| $call:expr) => {
+        match $guest {
+            Guest::V0_1(role) => {
+                let $role = role.potluck_recipe_backup();
+                $call.await
+            }
+            Guest::V0_3(role) => {
+                let $role = role.potluck_recipe0_3_0_backup();
+                $call.await
+            }
+        }
+    };
+}
+
+type Outcome<T> = wasmtime::Result<Result<T, Failure>>;
+
+impl Guest {
+    async fn plan(&self, store: &mut Store<State>) -> Outcome<Vec<backup::Item>> {
+        match self {
+            Guest::V0_1(role) => {
+                let planned = role.potluck_recipe_backup().call_plan(store).await?;
+                Ok(planned.map(|items| items.into_iter().map(Into::into).collect()))
+            }
+            Guest::V0_3(role) => role.potluck_recipe0_3_0_backup().call_plan(store).await,
+        }
+    }
+
+    async fn before_backup(&self, store: &mut Store<State>) -> Outcome<()> {
+        either!(self, |role| role.call_before_backup(store))
+    }
+
+    async fn after_backup(&self, store: &mut Store<State>, succeeded: bool) -> Outcome<()> {
+        either!(self, |role| role.call_after_backup(store, succeeded))
+    }
+
+    async fn produce(
+        &self,
+        store: &mut Store<State>,
+        item: &str,
+        into: Resource<SinkStream>,
+    ) -> Outcome<()> {
+        either!(self, |role| role.call_produce(store, item, into))
+    }
+
+    async fn consume(
+        &self,
+        store: &mut Store<State>,
+        item: &str,
+        from: Resource<SourceStream>,
+    ) -> Outcome<()> {
+        either!(self, |role| role.call_consume(store, item, from))
+    }
+
+    async fn after_restore(&self, store: &mut Store<State>) -> Outcome<()> {
+        either!(self, |role| role.call_after_restore(store))
+    }
+
+    async fn verify(&self, store: &mut Store<State>) -> Outcome<Vec<Finding>> {
+        match self {
+            Guest::V0_1(role) => {
+                let found = role.potluck_recipe_backup().call_verify(store).await?;
+                Ok(found.map(|all| all.into_iter().map(Into::into).collect()))
+            }
+            Guest::V0_3(role) => {
+                let found = role.potluck_recipe0_3_0_backup().call_verify(store).await?;
+                Ok(found.map(|all| all.into_iter().map(Into::into).collect()))
+            }
+        }
+    }
+}
+
+impl From<v0_1::Finding> for Finding {
+    fn from(found: v0_1::Finding) -> Self {
+        Finding { name: found.name, passed: found.passed, detail: found.detail }
+    }
+}
+
+impl From<backup::Finding> for Finding {
+    fn from(found: backup::Finding) -> Self {
+        Finding { name: found.name, passed: found.passed, detail: found.detail }
+    }
+}
+
+/// A dump of 0.1.0 is believed as far as its kind is known.
+impl From<v0_1::Item> for backup::Item {
+    fn from(item: v0_1::Item) -> Self {
+        match item {
+            v0_1::Item::Volume(v0_1::Volume { name, paths, exclude }) => {
+                backup::Item::Volume(backup::Volume { name, paths, exclude })
+            }
+            v0_1::Item::Dump(v0_1::Dump { name, service, take, put_back }) => {
+                backup::Item::Dump(backup::Dump {
+                    name,
+                    service,
+                    take,
+                    put_back,
+                    ending: backup::Ending::Any,
+                    may_shrink: false,
+                    names: None,
+                })
+            }
+            v0_1::Item::Custom(name) => backup::Item::Custom(name),
+        }
+    }
+}
+
 /// The hooks of [`Role::Backup`](crate::plugin::Role::Backup).
 impl Hooks {
     /// Names are unique and plain file names; the services of dumps are
     /// granted, as their commands run there.
     pub async fn backup_plan(&mut self) -> Result<Vec<BackupItem>, Error> {
         let (call, outcome) = run!(self, Backup "plan", backup, |role, store| {
-            role.potluck_recipe_backup().call_plan(store)
+            role.plan(store)
         });
         let items = self.end(call, outcome)?;
         if items.len() > MANY {
@@ -49,7 +199,7 @@ impl Hooks {
 
     pub async fn before_backup(&mut self) -> Result<(), Error> {
         let (call, outcome) = run!(self, Backup "before-backup", backup, |role, store| {
-            role.potluck_recipe_backup().call_before_backup(store)
+            role.before_backup(store)
         });
         self.end(call, outcome)
     }
@@ -57,7 +207,7 @@ impl Hooks {
     /// Must be called whenever `before_backup` was called, even after a failure.
     pub async fn after_backup(&mut self, succeeded: bool) -> Result<(), Error> {
         let (call, outcome) = run!(self, Backup "after-backup", backup, |role, store| {
-            role.potluck_recipe_backup().call_after_backup(store, succeeded)
+            role.after_backup(store, succeeded)
         });
         self.end(call, outcome)
     }
@@ -74,7 +224,7 @@ impl Hooks {
         let (call, outcome) = run!(self, Backup "produce", backup, |role, store| {
             async {
                 let handle = store.data_mut().table.push(handed)?;
-                role.potluck_recipe_backup().call_produce(store, item, handle).await
+                role.produce(store, item, handle).await
             }
         });
         let complete = matches!(outcome, Ok(Ok(())));
@@ -100,7 +250,7 @@ impl Hooks {
         let (call, outcome) = run!(self, Backup "consume", backup, |role, store| {
             async {
                 let handle = store.data_mut().table.push(handed)?;
-                role.potluck_recipe_backup().call_consume(store, item, handle).await
+                role.consume(store, item, handle).await
             }
         });
         let closed = source.close().await;
@@ -115,7 +265,7 @@ impl Hooks {
 
     pub async fn after_restore(&mut self) -> Result<(), Error> {
         let (call, outcome) = run!(self, Backup "after-restore", backup, |role, store| {
-            role.potluck_recipe_backup().call_after_restore(store)
+            role.after_restore(store)
         });
         self.end(call, outcome)
     }
@@ -123,7 +273,7 @@ impl Hooks {
     /// Checks of the app's data.
     pub async fn verify(&mut self) -> Result<Vec<Finding>, Error> {
         let (call, outcome) = run!(self, Backup "verify", backup, |role, store| {
-            role.potluck_recipe_backup().call_verify(store)
+            role.verify(store)
         });
         let findings = self.end(call, outcome)?;
         if findings.len() > MANY {
@@ -154,11 +304,23 @@ impl Hooks {
                         self.answer(call, format!("{message} (dump {:?})", dump.name))
                     })
                 };
+                let names = match dump.names {
+                    None => None,
+                    Some(backup::Names { listing, between, all }) => {
+                        Some(Names { listing: checked(listing.into())?, between, all })
+                    }
+                };
+                let belief =
+                    Belief { ending: dump.ending.into(), may_shrink: dump.may_shrink, names };
+                check(&belief).map_err(|message| {
+                    self.answer(call, format!("{message} (dump {:?})", dump.name))
+                })?;
                 BackupItem::Dump {
                     take: checked(dump.take.into())?,
                     put_back: checked(dump.put_back.into())?,
                     name: dump.name,
                     service: dump.service,
+                    belief,
                 }
             }
             backup::Item::Custom(name) => BackupItem::Custom { name },
@@ -178,6 +340,38 @@ impl Hooks {
         }
         Ok(item)
     }
+}
+
+impl From<backup::Ending> for Ending {
+    fn from(ending: backup::Ending) -> Self {
+        match ending {
+            backup::Ending::Any => Ending::Any,
+            backup::Ending::Known => Ending::Known,
+            backup::Ending::Line(text) => Ending::Line(text),
+            backup::Ending::Bytes(bytes) => Ending::Bytes(bytes),
+            backup::Ending::Unmarked => Ending::Unmarked,
+        }
+    }
+}
+
+fn check(belief: &Belief) -> Result<(), String> {
+    let plain = |text: &str| !text.chars().any(char::is_control);
+    let is_right = match &belief.ending {
+        Ending::Any | Ending::Known | Ending::Unmarked => true,
+        Ending::Line(text) => (1..=MARK).contains(&text.len()) && plain(text),
+        Ending::Bytes(bytes) => (1..=MARK).contains(&bytes.len()),
+    };
+    if !is_right {
+        return Err(format!("its ending is not of 1 to {MARK} bytes, or a line of several"));
+    }
+    if let Some((before, after)) = belief.names.as_ref().and_then(|it| it.between.as_ref()) {
+        let short = |text: &str| text.len() <= BESIDE && plain(text);
+        if before.is_empty() || !short(before) || !short(after) {
+            let message = "the texts beside its names are empty, too long or of several lines";
+            return Err(message.into());
+        }
+    }
+    Ok(())
 }
 
 fn item_name(item: &BackupItem) -> &str {

@@ -26,7 +26,7 @@ use super::{Role, bindings, host::State};
 pub struct Roles {
     lifecycle: Option<lifecycle::Indices>,
     migration: Option<bindings::migration::RoleIndices>,
-    backup: Option<bindings::backup::RoleIndices>,
+    backup: Option<backup::Indices>,
     sso_provider: Option<bindings::sso_provider::RoleIndices>,
     sso_client: Option<bindings::sso_client::RoleIndices>,
     mail_provider: Option<bindings::mail_provider::RoleIndices>,
@@ -38,7 +38,7 @@ pub struct Roles {
 pub struct Guests {
     pub lifecycle: Option<lifecycle::Guest>,
     pub migration: Option<bindings::migration::Role>,
-    pub backup: Option<bindings::backup::Role>,
+    pub backup: Option<backup::Guest>,
     pub sso_provider: Option<bindings::sso_provider::Role>,
     pub sso_client: Option<bindings::sso_client::Role>,
     pub mail_provider: Option<bindings::mail_provider::Role>,
@@ -63,7 +63,7 @@ impl Roles {
                     found.migration = Some(bindings::migration::RoleIndices::new(instance)?);
                 }
                 Role::Backup => {
-                    found.backup = Some(bindings::backup::RoleIndices::new(instance)?);
+                    found.backup = Some(backup::Indices::find(instance, version)?);
                 }
                 Role::SsoProvider => {
                     found.sso_provider = Some(bindings::sso_provider::RoleIndices::new(instance)?);

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    plugin::{BackupItem, Changes, Client, ClientRequest, Command, Encryption, Relay},
+    plugin::{
+        BackupItem, Belief, Changes, Client, ClientRequest, Command, Encryption, Ending, Names,
+        Relay,
+    },
     scenario::calls,
 };
 
@@ -12,11 +15,41 @@ pub(super) fn item(item: &BackupItem) -> Value {
         BackupItem::Volume { name, paths, exclude } => {
             json!({"volume": name, "paths": paths, "exclude": exclude})
         }
-        BackupItem::Dump { name, service, take, put_back } => json!({
-            "dump": name, "service": service, "take": command(take), "put_back": command(put_back),
-        }),
+        BackupItem::Dump { name, service, take, put_back, belief } => {
+            let mut value = json!({
+                "dump": name, "service": service, "take": command(take), "put_back": command(put_back),
+            });
+            // What a plugin does not say is not in its result.
+            if let Some(map) = value.as_object_mut() {
+                map.extend(told(belief));
+            }
+            value
+        }
         BackupItem::Custom { name } => json!({"custom": name}),
     }
+}
+
+fn told(belief: &Belief) -> Map<String, Value> {
+    let mut told = Map::new();
+    let ending = match &belief.ending {
+        Ending::Any => None,
+        Ending::Known => Some(json!("known")),
+        Ending::Line(text) => Some(json!({"line": text})),
+        Ending::Bytes(bytes) => Some(json!({"bytes": hex::encode(bytes)})),
+        Ending::Unmarked => Some(json!("unmarked")),
+    };
+    told.extend(ending.map(|ending| ("ending".to_owned(), ending)));
+    if belief.may_shrink {
+        told.insert("may_shrink".into(), json!(true));
+    }
+    if let Some(Names { listing, between, all }) = &belief.names {
+        let mut names = json!({"listing": command(listing), "all": all});
+        if let (Some(map), Some(between)) = (names.as_object_mut(), between) {
+            map.insert("between".into(), json!([between.0, between.1]));
+        }
+        told.insert("names".into(), names);
+    }
+    told
 }
 
 fn command(command: &Command) -> Value {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use potluck::plugin::{BackupItem, Command, Error};
+use potluck::plugin::{BackupItem, Belief, Command, Error};
 
 use super::{
     attack, checks,
@@ -70,6 +70,7 @@ async fn a_dump_carries_a_command_that_run_would_refuse() {
             service: "db".into(),
             take: command(take),
             put_back: command(put_back),
+            belief: Belief::default(),
         };
         let guest = Guest::new(&["backup"])
             .items(&plan_of(&[dump]))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use potluck::{
     hint::Hint,
-    plugin::{BackupItem, Client, Command, Error},
+    plugin::{BackupItem, Belief, Client, Command, Error},
 };
 
 use super::{
@@ -247,6 +247,7 @@ async fn a_dump_runs_where_nothing_was_granted() {
         service: "db".into(),
         take: command("true"),
         put_back: command("true"),
+        belief: Belief::default(),
     };
     let guest = Guest::new(&["backup"])
         .items(&plan_of(&[dump]))

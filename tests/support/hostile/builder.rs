@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    roles::ROLES,
+    roles::{BACKUP_0_3, ROLES},
     wit::{INTERFACES, Interface},
 };
 
@@ -35,6 +35,8 @@ const LIBC: &str = r#"
 pub struct Guest {
     /// Of the interfaces that changed in 0.2.0.
     pub version: &'static str,
+    /// Of the role `backup`.
+    pub backup: &'static str,
     /// Interface without its package, and function.
     imports: Vec<(&'static str, &'static str)>,
     roles: Vec<&'static str>,
@@ -53,6 +55,7 @@ impl Guest {
     pub fn new(roles: &[&'static str]) -> Self {
         Guest {
             version: "0.1.0",
+            backup: "0.1.0",
             imports: Vec::new(),
             roles: roles.to_vec(),
             items: String::new(),
@@ -272,11 +275,17 @@ impl Guest {
         let text = ROLES.iter().find(|known| known.name == role).unwrap();
         let of_others = INTERFACES.iter().flat_map(|interface| interface.types);
         let used = |name: &&str| of_others.clone().find(|(n, _)| n == name).unwrap();
+        let version = match role {
+            "lifecycle" => self.version,
+            "backup" => self.backup,
+            _ => "0.1.0",
+        };
+        let types = if (role, version) == ("backup", "0.3.0") { BACKUP_0_3 } else { text.types };
         let [mut lifts, mut own, mut takes, mut gives, mut with] = [const { String::new() }; 5];
-        for (name, definition) in text.types {
+        for (name, definition) in types {
             own += &format!("(type ${name} {definition})");
         }
-        for (name, definition) in text.uses.iter().map(used).chain(text.types) {
+        for (name, definition) in text.uses.iter().map(used).chain(types) {
             if *definition == "resource" {
                 takes += &format!(r#"(import "type-{name}" (type ${name} (sub resource)))"#);
             } else {
@@ -310,7 +319,6 @@ impl Guest {
             gives += &format!(r#"(export "{hook}" (func ${hook}) (func {ty}))"#);
             with += &format!(r#"(with "func-{hook}" (func ${role}.{hook}))"#);
         }
-        let version = if role == "lifecycle" { self.version } else { "0.1.0" };
         format!(
             r#"{own} {lifts}
             (component $Shim.{role} {takes} {gives})

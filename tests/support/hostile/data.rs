@@ -1,7 +1,7 @@
 //! Static data of a guest in the canonical ABI's layout, and calls of the host
 //! with it.
 
-use potluck::plugin::BackupItem;
+use potluck::plugin::{BackupItem, Belief, Command, Ending, Names};
 
 /// Addresses below this are the guest's own, those from here are its results.
 const BASE: u32 = 256;
@@ -59,31 +59,62 @@ impl Data {
         self.list(&pairs)
     }
 
-    /// argv; no environment, user, folder or limit.
-    fn command(&mut self, argv: &[String]) -> Vec<u32> {
-        let mut words = self.strings(argv).to_vec();
+    /// argv and limit; no environment, user or folder.
+    fn command(&mut self, command: &Command) -> Vec<u32> {
+        let mut words = self.strings(&command.argv).to_vec();
         words.extend(self.list(&[]));
-        words.extend([0; 8]);
+        words.extend([0; 6]);
+        let limit = command.timeout.map(|limit| u32::try_from(limit.as_millis()).unwrap());
+        words.extend([u32::from(limit.is_some()), limit.unwrap_or_default()]);
         words
     }
 
-    pub fn item(&mut self, item: &BackupItem) -> Vec<u32> {
+    /// In the version of the role that has what the dump says.
+    pub fn item(&mut self, item: &BackupItem, version: &str) -> Vec<u32> {
+        let newer = version == "0.3.0";
         let mut words = match item {
             BackupItem::Volume { name, paths, exclude } => {
                 let (name, paths, exclude) =
                     (self.string(name), self.strings(paths), self.strings(exclude));
                 [[0].as_slice(), &name, &paths, &exclude].concat()
             }
-            BackupItem::Dump { name, service, take, put_back } => {
+            BackupItem::Dump { name, service, take, put_back, belief } => {
                 let (name, service) = (self.string(name), self.string(service));
-                let (take, put_back) = (self.command(&take.argv), self.command(&put_back.argv));
-                [[1].as_slice(), &name, &service, &take, &put_back].concat()
+                let (take, put_back) = (self.command(take), self.command(put_back));
+                let belief = if newer { self.belief(belief) } else { Vec::new() };
+                [[1].as_slice(), &name, &service, &take, &put_back, &belief].concat()
             }
             BackupItem::Custom { name } => [[2].as_slice(), &self.string(name)].concat(),
         };
         // The variant is as large as its largest case.
-        words.resize(1 + 28, 0);
+        words.resize(1 + if newer { 51 } else { 28 }, 0);
         words
+    }
+
+    fn belief(&mut self, Belief { ending, may_shrink, names }: &Belief) -> Vec<u32> {
+        let ending = match ending {
+            Ending::Any => vec![0; 3],
+            Ending::Known => vec![1, 0, 0],
+            Ending::Line(text) => [[2].as_slice(), &self.string(text)].concat(),
+            Ending::Bytes(bytes) => {
+                [3, self.put(bytes), u32::try_from(bytes.len()).unwrap()].to_vec()
+            }
+            Ending::Unmarked => vec![4, 0, 0],
+        };
+        let names = match names {
+            None => vec![0; 19],
+            Some(Names { listing, between, all }) => {
+                let listing = self.command(listing);
+                let between = match between {
+                    None => vec![0; 5],
+                    Some((before, after)) => {
+                        [[1].as_slice(), &self.string(before), &self.string(after)].concat()
+                    }
+                };
+                [[1].as_slice(), &listing, &between, &[u32::from(*all)]].concat()
+            }
+        };
+        [ending.as_slice(), &[u32::from(*may_shrink)], &names].concat()
     }
 
     /// `(call $name …)` with texts and lists by address and length, and the

@@ -11,7 +11,7 @@ mod roles;
 #[path = "wit.rs"]
 mod wit;
 
-use potluck::plugin::BackupItem;
+use potluck::plugin::{BackupItem, Belief};
 
 pub use self::{
     builder::{Guest, binary},
@@ -120,15 +120,15 @@ fn streaming() -> Guest {
         .items("(func $room (drop (memory.grow (i32.const 3)))) (start $room)")
 }
 
-/// A plugin with the role `backup`; its hooks are core code with `$handle`.
-/// `plan` is items of the core module that define `$plan`.
-pub fn backup(plan: &str, produce: &str, consume: &str) -> Vec<u8> {
-    streaming()
-        .items(plan)
+/// A plugin with the role `backup` that plans these; its hooks are core code with `$handle`.
+pub fn backup(plan: &[BackupItem], produce: &str, consume: &str) -> Vec<u8> {
+    let mut guest = streaming()
+        .items(&plan_of(plan))
         .hook("backup", "plan", "(call $plan)")
         .hook("backup", "produce", produce)
-        .hook("backup", "consume", consume)
-        .binary()
+        .hook("backup", "consume", consume);
+    guest.backup = backup_version(plan);
+    guest.binary()
 }
 
 /// Items of the core module with `$plan`, which plans these.
@@ -138,8 +138,15 @@ pub fn plan_of(items: &[BackupItem]) -> String {
     format!("{} (func $plan (result i32) (i32.const {plan}))", data.items())
 }
 
+/// The first version of the role in which these items can be said.
+fn backup_version(items: &[BackupItem]) -> &'static str {
+    let says_more = |item: &BackupItem| matches!(item, BackupItem::Dump { belief, .. } if *belief != Belief::default());
+    if items.iter().any(says_more) { "0.3.0" } else { "0.1.0" }
+}
+
 fn planned(data: &mut Data, items: &[BackupItem]) -> u32 {
-    let items: Vec<Vec<u32>> = items.iter().map(|item| data.item(item)).collect();
+    let version = backup_version(items);
+    let items: Vec<Vec<u32>> = items.iter().map(|item| data.item(item, version)).collect();
     let [items, count] = data.list(&items);
     data.words(&[0, items, count])
 }
@@ -147,6 +154,7 @@ fn planned(data: &mut Data, items: &[BackupItem]) -> u32 {
 /// A guest that plans these items and says in a log line what it is asked. What
 /// it produces is `made by the guest`; its one check passes.
 pub fn talking_backup(plan: &[BackupItem]) -> Vec<u8> {
+    let version = backup_version(plan);
     let mut data = Data::new();
     let plan = planned(&mut data, plan);
     let name = data.string("the files are there");
@@ -158,7 +166,7 @@ pub fn talking_backup(plan: &[BackupItem]) -> Vec<u8> {
     let (good, bad) = (data.log(1, "after-backup true"), data.log(1, "after-backup false"));
     let restored = data.log(1, "after-restore");
     let done = "(i32.const 64)";
-    streaming()
+    let mut guest = streaming()
         .import("report", "log")
         .items(&data.items())
         .hook("backup", "plan", &format!("(i32.const {plan})"))
@@ -190,6 +198,7 @@ pub fn talking_backup(plan: &[BackupItem]) -> Vec<u8> {
             ),
         )
         .hook("backup", "after-restore", &format!("{restored} {done}"))
-        .hook("backup", "verify", &format!("(i32.const {verify})"))
-        .binary()
+        .hook("backup", "verify", &format!("(i32.const {verify})"));
+    guest.backup = version;
+    guest.binary()
 }

@@ -10,6 +10,48 @@ const STREAM_OUT: &str = r#"(param "name" string) (param "contents" (own $source
     (result (result (error $failure)))"#;
 const CHANGES: &str = "(result (result $changes (error $failure)))";
 
+/// The types of `backup` in 0.3.0; its hooks are as in 0.1.0.
+pub const BACKUP_0_3: &[(&str, &str)] = &[
+    BACKUP[0],
+    (
+        "ending",
+        r#"(variant (case "any") (case "known") (case "line" string) (case "bytes" (list u8))
+            (case "unmarked"))"#,
+    ),
+    (
+        "names",
+        r#"(record (field "listing" $command) (field "between" (option (tuple string string)))
+            (field "all" bool))"#,
+    ),
+    (
+        "dump",
+        r#"(record (field "name" string) (field "service" string)
+            (field "take" $command) (field "put-back" $command) (field "ending" $ending)
+            (field "may-shrink" bool) (field "names" (option $names)))"#,
+    ),
+    BACKUP[2],
+    BACKUP[3],
+];
+
+const BACKUP: &[(&str, &str)] = &[
+    (
+        "volume",
+        r#"(record (field "name" string) (field "paths" (list string))
+            (field "exclude" (list string)))"#,
+    ),
+    (
+        "dump",
+        r#"(record (field "name" string) (field "service" string)
+            (field "take" $command) (field "put-back" $command))"#,
+    ),
+    ("item", r#"(variant (case "volume" $volume) (case "dump" $dump) (case "custom" string))"#),
+    (
+        "finding",
+        r#"(record (field "name" string) (field "passed" bool)
+            (field "detail" (option string)))"#,
+    ),
+];
+
 pub const ROLES: &[RoleText] = &[
     RoleText {
         name: "lifecycle",
@@ -53,27 +95,7 @@ pub const ROLES: &[RoleText] = &[
     RoleText {
         name: "backup",
         uses: &["failure", "command", "sink", "source"],
-        types: &[
-            (
-                "volume",
-                r#"(record (field "name" string) (field "paths" (list string))
-                    (field "exclude" (list string)))"#,
-            ),
-            (
-                "dump",
-                r#"(record (field "name" string) (field "service" string)
-                    (field "take" $command) (field "put-back" $command))"#,
-            ),
-            (
-                "item",
-                r#"(variant (case "volume" $volume) (case "dump" $dump) (case "custom" string))"#,
-            ),
-            (
-                "finding",
-                r#"(record (field "name" string) (field "passed" bool)
-                    (field "detail" (option string)))"#,
-            ),
-        ],
+        types: BACKUP,
         hooks: &[
             ("plan", "(result (result (list $item) (error $failure)))", ""),
             ("before-backup", NOTHING, ""),

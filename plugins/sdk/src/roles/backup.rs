@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Failure, Result,
+    Command, Failure, Result,
     bindings::{
-        backup::exports::potluck::recipe::backup as wit,
+        backup::exports::potluck::recipe0_3_0::backup as wit,
         recipe::{bytes, failures},
     },
     export::guarded,
@@ -15,6 +15,10 @@ use crate::{
 pub use crate::bytes::{Sink, Source};
 /// One check of the app's data and its outcome.
 pub use wit::Finding;
+/// How a complete dump ends.
+pub use wit::Ending;
+/// What the engine holds, to be compared with what its dumps hold.
+pub use wit::Names;
 /// One thing to back up.
 pub use wit::{Dump, Item, Volume};
 
@@ -88,6 +92,72 @@ impl Volume {
     #[must_use]
     pub fn without(mut self, path: &str) -> Self {
         self.exclude.push(path.into());
+        self
+    }
+}
+
+impl Dump {
+    /// A file in the backup that one command in the service writes, and another takes back.
+    /// It is believed when it ends as its kind does, as far as potluck knows it, and is
+    /// not much smaller than the last one.
+    pub fn new(name: &str, service: &str, take: Command, put_back: Command) -> Self {
+        Dump {
+            name: name.into(),
+            service: service.into(),
+            take,
+            put_back,
+            ending: Ending::Any,
+            may_shrink: false,
+            names: None,
+        }
+    }
+
+    /// A complete one ends like this.
+    #[must_use]
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// One of the last lines of a complete one begins like this.
+    #[must_use]
+    pub fn ends_with_line(self, line: &str) -> Self {
+        self.ending(Ending::Line(line.into()))
+    }
+
+    /// The data may become much smaller from one backup to the next, as that of a cache.
+    #[must_use]
+    pub fn may_shrink(mut self) -> Self {
+        self.may_shrink = true;
+        self
+    }
+
+    /// What the engine holds is compared with what its dumps hold.
+    #[must_use]
+    pub fn names(mut self, names: Names) -> Self {
+        self.names = Some(names);
+        self
+    }
+}
+
+impl Names {
+    /// The command prints the names, one a line. What is in no dump of the service is a
+    /// warning.
+    pub fn of(listing: Command) -> Self {
+        Names { listing, between: None, all: false }
+    }
+
+    /// The dump is to hold all of them; a backup without one fails.
+    #[must_use]
+    pub fn all(mut self) -> Self {
+        self.all = true;
+        self
+    }
+
+    /// In the dump, names are on lines that begin with `before`, and end at `after`.
+    #[must_use]
+    pub fn between(mut self, before: &str, after: &str) -> Self {
+        self.between = Some((before.into(), after.into()));
         self
     }
 }

@@ -1,7 +1,7 @@
 //! What the plugins of SQL databases have in common: their options, and hooks
 //! made of a few scripts.
 
-use potluck_sdk::{Command, Dump, Failure, Finding, Item, Result};
+use potluck_sdk::{Command, Dump, Ending, Failure, Finding, Item, Names, Result};
 use serde::Deserialize;
 
 use crate::store;
@@ -12,8 +12,13 @@ pub struct Flavour {
     pub extension: &'static str,
     /// Writes a dump to standard output.
     pub take: &'static str,
+    /// What one of the last lines of a complete dump begins with; none where it is of a kind
+    /// that potluck knows.
+    pub last_line: Option<&'static str>,
     /// Reads it from standard input.
     pub put_back: &'static str,
+    /// Prints the databases, one a line; `POTLUCK_IGNORE` holds those that are left out.
+    pub list: &'static str,
     /// Reports with [`store::FINDING`].
     pub verify: &'static str,
     /// Reads the new password from standard input.
@@ -29,13 +34,20 @@ struct Options {
     service: String,
     /// The database; the one that the image made when none.
     database: Option<String>,
+    /// Databases that need no backup.
+    ignore: Vec<String>,
     /// The secret that holds the password of the app's account.
     secret: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { service: "db".into(), database: None, secret: "db_password".into() }
+        Options {
+            service: "db".into(),
+            database: None,
+            ignore: Vec::new(),
+            secret: "db_password".into(),
+        }
     }
 }
 
@@ -44,6 +56,9 @@ impl Options {
         let options: Options = potluck_sdk::options()?;
         if let Some(database) = &options.database {
             store::plain_name("database", database)?;
+        }
+        for database in &options.ignore {
+            store::plain_name("ignore", database)?;
         }
         Ok(options)
     }
@@ -67,7 +82,7 @@ impl Flavour {
         store::known(&Options::read()?.service)
     }
 
-    /// What to back up: one dump.
+    /// What to back up: one dump, of one of the databases that the server has.
     ///
     /// # Errors
     /// Options that cannot be.
@@ -78,13 +93,16 @@ impl Flavour {
             Some(database) => format!("{service}-{database}"),
             None => service.clone(),
         };
-        let dump = Dump {
-            name: format!("{stem}.{}", self.extension),
-            take: options.command(self.take),
-            put_back: options.command(self.put_back),
-            service: options.service,
-        };
-        Ok(vec![dump.into()])
+        let list = format!("{}{}", store::LISTED, self.list);
+        let list = options.command(&list).env("POTLUCK_IGNORE", &options.ignore.join(" "));
+        let dump = Dump::new(
+            &format!("{stem}.{}", self.extension),
+            service,
+            options.command(self.take),
+            options.command(self.put_back),
+        );
+        let ending = self.last_line.map_or(Ending::Known, |line| Ending::Line(line.into()));
+        Ok(vec![dump.ending(ending).names(Names::of(list)).into()])
     }
 
     /// The checks of a database.
@@ -123,7 +141,9 @@ mod tests {
     const FLAVOUR: Flavour = Flavour {
         extension: "sql",
         take: "take",
+        last_line: Some("the end"),
         put_back: "put back",
+        list: "list",
         verify: "verify",
         rotate: "rotate",
         alive: "look",
@@ -153,10 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_has_is_listed_without_what_is_ignored() {
+        let dump = dump(r#"{"ignore": ["old", "test"]}"#);
+        let names = dump.names.unwrap();
+        assert!(names.listing.argv[2].ends_with("list") && !names.all);
+        assert_eq!(names.listing.env, [("POTLUCK_IGNORE".to_owned(), "old test".to_owned())]);
+        assert!(matches!(&dump.ending, Ending::Line(line) if line == "the end"));
+    }
+
+    #[test]
     fn wrong_options_stop_a_deploy() {
         for (options, part) in [
             (r#"{"databse": "x"}"#, "unknown field `databse`"),
             (r#"{"database": "x; DROP"}"#, "no plain name"),
+            (r#"{"ignore": ["x y"]}"#, "no plain name"),
         ] {
             let played = Script::new().options(options).play(|| FLAVOUR.check());
             let message = played.result.unwrap_err().message().to_owned();

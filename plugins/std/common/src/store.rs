@@ -11,6 +11,9 @@ use potluck_sdk::{
 /// Shell that `verify` scripts report with: `finding passed|failed NAME [DETAIL]`.
 pub const FINDING: &str = include_str!("finding.sh");
 
+/// Shell that scripts which list databases pass them through: `listed`, one a line.
+pub const LISTED: &str = include_str!("listed.sh");
+
 /// About 190 bits; letters and digits, which need no quotes anywhere.
 const PASSWORD_LENGTH: usize = 32;
 

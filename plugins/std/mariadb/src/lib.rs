@@ -11,7 +11,10 @@ pub struct Mariadb;
 const FLAVOUR: Flavour = Flavour {
     extension: "sql",
     take: script!("sh/prelude.sh", "sh/take.sh"),
+    // Written by `dump` of the prelude.
+    last_line: Some("CREATE TABLE `potluck_complete`"),
     put_back: script!("sh/prelude.sh", "sh/put-back.sh"),
+    list: script!("sh/prelude.sh", "sh/list.sh"),
     verify: script!("sh/prelude.sh", "sh/verify.sh"),
     rotate: script!("sh/prelude.sh", "sh/rotate.sh"),
     alive: concat!(include_str!("sh/prelude.sh"), "echo 'SELECT 1;' | sql >/dev/null\n"),

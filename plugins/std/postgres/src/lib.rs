@@ -11,7 +11,9 @@ pub struct Postgres;
 const FLAVOUR: Flavour = Flavour {
     extension: "pgdump",
     take: script!("sh/prelude.sh", "sh/take.sh"),
+    last_line: None,
     put_back: script!("sh/prelude.sh", "sh/put-back.sh"),
+    list: script!("sh/prelude.sh", "sh/list.sh"),
     verify: script!("sh/prelude.sh", "sh/verify.sh"),
     rotate: script!("sh/prelude.sh", "sh/rotate.sh"),
     alive: concat!(include_str!("sh/prelude.sh"), "sql template1 -c 'SELECT 1' >/dev/null\n"),

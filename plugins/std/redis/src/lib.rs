@@ -2,7 +2,7 @@
 //! replication both ways: a snapshot is one moment of all keys, and goes back
 //! whole or not at all.
 
-use potluck_sdk::{Backup, Command, Dump, Finding, Item, Lifecycle, Result, Transition};
+use potluck_sdk::{Backup, Command, Dump, Ending, Finding, Item, Lifecycle, Result, Transition};
 use serde::Deserialize;
 use std_common::{script, store};
 
@@ -56,12 +56,15 @@ impl Backup for Redis {
     fn plan() -> Result<Vec<Item>> {
         let options = Options::read()?;
         Ok(vec![
-            Dump {
-                name: format!("{}.rdb", options.service),
-                take: options.command(TAKE),
-                put_back: options.command(PUT_BACK),
-                service: options.service,
-            }
+            Dump::new(
+                &format!("{}.rdb", options.service),
+                &options.service,
+                options.command(TAKE),
+                options.command(PUT_BACK),
+            )
+            .ending(Ending::Known)
+            // Keys expire.
+            .may_shrink()
             .into(),
         ])
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use potluck_sdk::{
-    Backup, Command, Dump, Failure, Finding, Item, Lifecycle, Result, Transition, services,
+    Backup, Command, Dump, Ending, Failure, Finding, Item, Lifecycle, Result, Transition, services,
 };
 use serde::Deserialize;
 use std_common::{script, store};
@@ -75,12 +75,9 @@ impl Backup for Sqlite {
     fn plan() -> Result<Vec<Item>> {
         let options = Options::read()?;
         let dump = |file: &String| {
-            Item::from(Dump {
-                name: name(file).into(),
-                service: options.service.clone(),
-                take: command(TAKE, file),
-                put_back: command(PUT_BACK, file),
-            })
+            let (take, put_back) = (command(TAKE, file), command(PUT_BACK, file));
+            let dump = Dump::new(name(file), &options.service, take, put_back);
+            Item::from(dump.ending(Ending::Known))
         };
         Ok(options.files.iter().map(dump).collect())
     }
