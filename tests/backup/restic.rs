@@ -573,7 +573,7 @@ async fn the_lock_of_a_dead_restic_is_removed_and_that_of_a_living_one_is_named(
             Err(error) => Err(error),
         }
     };
-    let mut other = stopped_with_a_lock(&lab.location(), "sesame");
+    let mut other = stopped_with_a_lock(lab.location(), "sesame");
     let error = lab.restic.past_locks(limit, &heard, save).await.unwrap_err();
     let text = error.to_string();
     let pid = format!("PID {} on ", other.id());
@@ -611,7 +611,7 @@ impl Sink for Continuing {
 #[tokio::test]
 async fn the_lock_of_a_living_restic_is_waited_for_until_it_ends() {
     let lab = Lab::new().await;
-    let mut other = stopped_with_a_lock(&lab.location(), "sesame");
+    let mut other = stopped_with_a_lock(lab.location(), "sesame");
     let pid = rustix::process::Pid::from_child(&other);
     let heard = Continuing(pid, Heard::default());
     let prune = || lab.restic.prune();

@@ -101,7 +101,7 @@ enum How {
         helper: Helper,
     },
     /// Each script is a swarm job: the node has no endpoint.
-    Jobs(Job),
+    Jobs(Box<Job>),
 }
 
 /// How a small program ended.
@@ -148,7 +148,8 @@ impl Container {
         node: &Node,
         wanted: &Wanted<'_>,
     ) -> Result<Self, Error> {
-        Ok(Container(How::Jobs(Job::new(manager, node, spec(wanted)).await?)))
+        let job = Job::new(manager, node, spec(wanted)).await?;
+        Ok(Container(How::Jobs(Box::new(job))))
     }
 
     /// Whether each script is a job of its own, which has no input, and whose output comes at
