@@ -32,6 +32,11 @@ const NOBODY: u32 = 65534;
 /// The repository's password, which is looked for from outside.
 const PLANTED: &str = "planted-5f0c1e";
 
+/// What is tested; POTLUCK names another program for a measurement.
+fn program() -> PathBuf {
+    std::env::var_os("POTLUCK").map_or_else(|| env!("CARGO_BIN_EXE_potluck").into(), Into::into)
+}
+
 /// Somebody with a folder of their own.
 struct Somebody {
     lab: Lab,
@@ -46,7 +51,7 @@ struct Somebody {
 impl Somebody {
     fn root(path: String) -> Self {
         let (domain, stack) = domain("elsewhere");
-        let program = env!("CARGO_BIN_EXE_potluck").into();
+        let program = program();
         Somebody { lab: Lab::new(), program, path, ids: None, domain, stack }
     }
 
@@ -66,7 +71,7 @@ impl Somebody {
         let lab = member.lab.path("");
         member.program = lab.join("program");
         // The folder of the build may be closed to others.
-        fs::copy(env!("CARGO_BIN_EXE_potluck"), &member.program).unwrap();
+        fs::copy(program(), &member.program).unwrap();
         fs::set_permissions(&lab, fs::Permissions::from_mode(0o755)).unwrap();
         let ids = (NOBODY, meta.gid());
         let owner = format!("{}:{}", ids.0, ids.1);
@@ -424,6 +429,21 @@ fn jobs(manager: &Node) -> String {
     format!("{specs}{}", of("secret"))
 }
 
+/// The server `here`, whose backups go to a store that its nodes reach.
+fn keeps_at(member: &Somebody, manager: &Node, store: &Store) {
+    member.server(&manager.endpoint());
+    let settings = fs::read_to_string(member.lab.path("potluck/servers/here/server.yml")).unwrap();
+    let (at, password) = (store.rest_location("here"), "../../state/backups/here/password");
+    let settings = format!("{settings}  repository: {at}\n  password-file: {password}\n");
+    member.write("potluck/servers/here/server.yml", &settings);
+}
+
+/// Runs a script in the app's container of a node that potluck does not reach.
+fn shell_on(node: &Node, member: &Somebody, script: &str) -> String {
+    let task = node.docker(&["ps", "-q", "--filter", &format!("name={}", member.stack)]);
+    node.docker(&["exec", task.trim(), "sh", "-c", script])
+}
+
 /// A node that no endpoint reaches: its volumes are saved and restored by jobs of the swarm,
 /// into a repository that the node reaches by itself.
 #[tokio::test(flavor = "multi_thread")]
@@ -437,17 +457,10 @@ async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() 
     let Some(member) = Somebody::member(&manager.endpoint()) else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(store) = Store::rest_on(folder.path(), Rights::All, &address, ports()) else { return };
-    member.server(&manager.endpoint());
-    let settings = fs::read_to_string(member.lab.path("potluck/servers/here/server.yml")).unwrap();
-    let (at, password) = (store.rest_location("here"), "../../state/backups/here/password");
-    let settings = format!("{settings}  repository: {at}\n  password-file: {password}\n");
-    member.write("potluck/servers/here/server.yml", &settings);
+    keeps_at(&member, manager, &store);
     member.deploy(&on(one));
     let (domain, stack) = (member.domain.as_str(), member.stack.to_string());
-    let shell = |node: &Node, script: &str| {
-        let task = node.docker(&["ps", "-q", "--filter", &format!("name={stack}")]);
-        node.docker(&["exec", task.trim(), "sh", "-c", script])
-    };
+    let shell = |node: &Node, script: &str| shell_on(node, &member, script);
     shell(one, FILL);
     let before = shell(one, SEEN);
 
@@ -537,4 +550,52 @@ async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() 
     eventually("a backup after the manager's return", saved).await;
     assert_eq!(sets(), before + 2);
     assert_eq!(jobs(&three.nodes[0]), "");
+}
+
+/// Seconds of a first backup of a volume with SIZE_MIB of files that do not compress, and of a
+/// second one of the same.
+fn measured(way: &str, somebody: &Somebody, shell: impl Fn(&str)) {
+    let size = std::env::var("SIZE_MIB").map_or(512, |size| size.parse().unwrap());
+    shell(&format!(
+        "cd /content && for n in $(seq {}); do head -c 4194304 /dev/urandom >$n; done",
+        size / 4
+    ));
+    for run in ["first", "second"] {
+        let began = std::time::Instant::now();
+        somebody.backup();
+        println!("{size} MiB {way}, {run} backup: {:.1} s", began.elapsed().as_secs_f64());
+    }
+}
+
+/// `benches/elsewhere.sh` runs it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: benches/elsewhere.sh"]
+async fn how_long_a_volume_takes_from_each_place() {
+    let Some(()) = ready().await else { return };
+    {
+        let anna = Somebody::root(std::env::var("PATH").unwrap());
+        let _cleanup = Cleanup::new(&anna.stack);
+        anna.server(&endpoint());
+        anna.deploy("");
+        measured("of this machine, directly", &anna, |script| drop(anna.shell(script)));
+    }
+    {
+        let Some(sshd) = sshd::sshd().await else { return };
+        let anna = Somebody::root(sshd.path());
+        let _cleanup = Cleanup::new(&anna.stack);
+        anna.server(&sshd.endpoint());
+        anna.deploy("");
+        measured("over SSH, through a helper", &anna, |script| drop(anna.shell(script)));
+    }
+    let Some(mut three) = Three::start().await else { return };
+    let address = three.join_host();
+    let [manager, one, _] = &three.nodes;
+    open(manager);
+    open(one);
+    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(store) = Store::rest_on(folder.path(), Rights::All, &address, ports()) else { return };
+    keeps_at(&member, manager, &store);
+    member.deploy(&on(one));
+    measured("of another node, by jobs", &member, |script| drop(shell_on(one, &member, script)));
 }
