@@ -72,7 +72,7 @@ newer() {
 
 # Dump commands that fail in every way: none becomes a backup that says nothing.
 dumps() {
-    export POTLUCK_DUMP_BYTES=${POTLUCK_DUMP_BYTES:-1073741824}
+    export POTLUCK_DUMP_BYTES="${POTLUCK_DUMP_BYTES:-1073741824}"
     cargo test --locked --test backup app::dumps -- --nocapture
 }
 

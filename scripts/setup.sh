@@ -16,7 +16,7 @@ install_missing() {
     # command:package
     pairs=
     if [ "${1:-}" = test ]; then
-        pairs="shellcheck:shellcheck npm:npm fuse2fs:fuse2fs age:age rclone:rclone"
+        pairs="shellcheck:shellcheck npm:npm fuse2fs:fuse2fs age:age rclone:rclone faketime:faketime"
         # Debian's python3 alone makes no environments.
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
         [ -d /run/systemd/system ] || pairs="$pairs /usr/sbin/sshd:openssh-server cron:cron"

@@ -258,6 +258,11 @@ pub enum Error {
     Settings { set: SetId, reason: String },
     #[error("there is no complete backup of {app} at or before {}", .time.strftime("%Y-%m-%d %H:%M:%S UTC"))]
     NoSetBefore { app: String, time: jiff::Timestamp },
+    #[error(
+        "the backup of {app} that looks newest, {set}, is of a time that has not come: a clock is \
+         or was wrong, so that another one may be the newest"
+    )]
+    OfTheFuture { app: String, set: SetId },
     #[error("no backup of {app} is called `{wanted}`")]
     UnknownSet { app: String, wanted: String },
     #[error("`{wanted}` begins the names of {count} backups")]
@@ -575,6 +580,10 @@ impl Hint for Error {
             Error::Volume { reason, .. } if reason.contains("ermission denied") => {
                 Some("run potluck as root: volumes belong to the containers' users".into())
             }
+            Error::OfTheFuture { app, .. } => Some(format!(
+                "`date` shows this clock; if it is right, name the backup that you mean: `potluck \
+                 backup snapshots {app}` lists them"
+            )),
             Error::NoSet { .. }
             | Error::NoSetBefore { .. }
             | Error::UnknownSet { .. }

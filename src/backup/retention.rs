@@ -15,8 +15,6 @@ use serde::Serialize;
 use super::set::{SetId, SetSummary};
 use crate::{home::Keep, text::line};
 
-/// What another machine's clock may be ahead of ours.
-const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 /// After this time, a set without its manifest is not being taken any more.
 const TAKING: SignedDuration = SignedDuration::from_hours(24);
 /// The newest set is implausible below this part of those before.
@@ -85,7 +83,7 @@ pub enum Implausible {
 /// [`Implausible`], unless forced; then what is implausible is kept, and counts for no rule.
 pub fn decide(known: &Known<'_>, keep: Option<&Keep>) -> Result<Vec<Verdict>, Implausible> {
     let Known { sets, doubts, forged, held, now, force, .. } = *known;
-    let is_future = |set: &SetSummary| set.begun.duration_since(now) > CLOCKS;
+    let is_future = |set: &SetSummary| set.ahead_of(now).is_some();
     let counts = |set: &&SetSummary| {
         set.complete
             && !doubts.contains_key(&set.id)

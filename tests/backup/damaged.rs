@@ -402,3 +402,36 @@ fn an_index_that_is_cut_off_is_made_anew_with_the_command_of_the_hint() {
     assert_comes_back(&lab);
     good(&lab, &["backup", "create", "t.example"]);
 }
+
+/// A clock that jumped far ahead, and back.
+#[test]
+fn a_backup_of_a_time_that_has_not_come_is_not_taken_for_the_newest() {
+    let later = |lab: &Lab, arguments: &[&str]| {
+        let mut faketime = Command::new("faketime");
+        let faketime = faketime.args(["-f", "+400d", env!("CARGO_BIN_EXE_potluck")]);
+        let faketime = faketime.args(arguments).env("POTLUCK_DIR", lab.path("potluck"));
+        let faketime = faketime.env("HOME", lab.path("home")).env("DONT_FAKE_MONOTONIC", "1");
+        faketime.output().unwrap()
+    };
+    if Command::new("faketime").arg("--version").output().is_err() {
+        return skip::skip("there is no faketime");
+    }
+    let lab = app();
+    fs::write(page(&lab), "of then").unwrap();
+    let ahead = later(&lab, &["backup", "create", "t.example"]);
+    assert!(ahead.status.success(), "{ahead:?}");
+    fs::write(page(&lab), "of now").unwrap();
+    let made = lab.json(&["backup", "create", "t.example", "--json"]);
+    let set = made["set"].as_str().unwrap();
+    fs::write(page(&lab), "spoiled").unwrap();
+    let status = lab.run(&["backup", "status"]);
+    assert!(status.code == 1 && status.stdout.contains("the clock was wrong"), "{status}");
+    let refused = restore(&lab);
+    assert_eq!(refused.code, 1, "{refused}");
+    for words in ["is of a time that has not come", "`potluck backup snapshots t.example`"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused}");
+    }
+    assert_eq!(fs::read(page(&lab)).unwrap(), b"spoiled");
+    good(&lab, &["backup", "restore", "t.example", set, "--yes"]);
+    assert_eq!(fs::read(page(&lab)).unwrap(), b"of now");
+}

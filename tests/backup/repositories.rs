@@ -4,6 +4,7 @@
 use super::restic::stopped_with_a_lock;
 use crate::support::{
     cli::{Lab, Run},
+    common::skip,
     sshd::sshd,
     stores::{PASSWORD, Rights, Store},
 };
@@ -410,6 +411,34 @@ fn a_password_may_come_from_a_program_and_is_written_nowhere() {
     assert_eq!(sealed.code, 1, "{sealed}");
     assert!(sealed.stderr.contains("the vault is sealed"), "{sealed}");
     assert!(!format!("{sealed}").contains("sesame"), "{sealed}");
+}
+
+/// As docs/cli.md has it: `age` opens it with the operator's key.
+#[test]
+fn a_password_may_be_sealed_for_the_team() {
+    let world = World::new(None);
+    if std::process::Command::new("age").arg("--version").output().is_err() {
+        return skip::skip("there is no age");
+    }
+    world.good(&["key", "new"]);
+    let team = world.lab.path("potluck/recipients");
+    let sealed = world.lab.path("potluck/servers/simulated/restic.age");
+    let mut age = std::process::Command::new("age");
+    let age = age.arg("-R").arg(&team).arg("-o").arg(&sealed).stdin(std::process::Stdio::piped());
+    let mut age = age.spawn().unwrap();
+    std::io::Write::write_all(&mut age.stdin.take().unwrap(), b"sealed-sesame\n").unwrap();
+    assert!(age.wait().unwrap().success());
+    world.settings(&format!(
+        "  repository: {}\n  password-command: [age, --decrypt, --identity, {}, {}]\n",
+        world.lab.path("store").display(),
+        world.lab.path("home/.config/potluck/identity").display(),
+        sealed.display()
+    ));
+    round_trip(&world, &["sealed-sesame"]);
+    fs::remove_file(world.lab.path("home/.config/potluck/identity")).unwrap();
+    let lost = world.run(&["backup", "create", "t.example"]);
+    assert_eq!(lost.code, 1, "{lost}");
+    assert!(lost.stderr.contains("`age`") && lost.stderr.contains("identity"), "{lost}");
 }
 
 #[test]

@@ -30,8 +30,6 @@ const SHRUNK: u64 = 2;
 const GREW: u64 = 2;
 /// where the difference is as large as this.
 const NOTABLE: u64 = 1 << 20;
-/// Clocks may differ by this much.
-const CLOCKS: Duration = Duration::from_secs(600);
 
 /// What the verdict follows from.
 #[derive(Debug)]
@@ -98,13 +96,12 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
     match newest {
         Some(newest) => {
             let old = age(newest.begun);
-            let ahead = Duration::try_from(newest.begun.duration_since(now)).unwrap_or_default();
-            if ahead > CLOCKS {
+            if let Some(ahead) = newest.ahead_of(now) {
                 let message = format!(
                     "the newest backup, {}, is of a time {} ahead: the clock was wrong when it was \
                      taken, or is now",
                     newest.id,
-                    shown(ahead)
+                    shown(ahead.unsigned_abs())
                 );
                 add("clock", Severity::Wrong, message, Some("`date` shows this clock".into()));
             }

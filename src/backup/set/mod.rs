@@ -26,7 +26,7 @@ pub mod trust;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::restic::Snapshot;
@@ -203,6 +203,9 @@ pub fn filter(app: &AppName, set: Option<&SetId>) -> String {
     }
 }
 
+/// What another machine's clock may be ahead of ours.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
+
 /// A set, as far as a list of snapshots shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SetSummary {
@@ -262,6 +265,13 @@ impl SetSummary {
             trees: BTreeMap::new(),
             sizes: BTreeMap::new(),
         }
+    }
+
+    /// How far its time is ahead, if that is more than clocks may differ: one of them is
+    /// wrong, or somebody forged it, so that it may not be the newest.
+    pub(crate) fn ahead_of(&self, now: Timestamp) -> Option<SignedDuration> {
+        let ahead = self.begun.duration_since(now);
+        (ahead > CLOCKS).then_some(ahead)
     }
 }
 

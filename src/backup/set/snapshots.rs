@@ -127,10 +127,14 @@ pub(crate) fn pick(
 ) -> Result<SetSummary, Error> {
     match which {
         Which::Latest if let Some(unreadable) = &unreadable => Err(lost(unreadable, app, None)),
-        Which::Latest => sets
-            .into_iter()
-            .find(|set| set.complete)
-            .ok_or_else(|| Error::NoSet { app: app.to_string() }),
+        Which::Latest => {
+            let newest = sets.into_iter().find(|set| set.complete);
+            let newest = newest.ok_or_else(|| Error::NoSet { app: app.to_string() })?;
+            match newest.ahead_of(Timestamp::now()) {
+                Some(_) => Err(Error::OfTheFuture { app: app.to_string(), set: newest.id }),
+                None => Ok(newest),
+            }
+        }
         Which::At(time) => {
             let mut before = pick_before(app, Sets { sets, unreadable }, *time)?.into_iter();
             before.next().ok_or_else(|| Error::NoSetBefore { app: app.to_string(), time: *time })
@@ -191,6 +195,15 @@ mod tests {
         let pick = |which: Which| of(None, which);
         let named = |name: &str| pick(Which::Named(name.into()));
         assert_eq!(pick(Which::Latest).unwrap(), "20260102T000000Z-bbbbbb");
+        let later = vec![set("99990102T000000Z-dddddd", true), sets[1].clone()];
+        let later = |which| {
+            let sets = Sets { sets: later.clone(), unreadable: None };
+            super::pick(&app, sets, &which).map(|set| set.id.to_string())
+        };
+        let error = later(Which::Latest).unwrap_err();
+        assert!(matches!(&error, Error::OfTheFuture { .. }), "{error}");
+        assert!(later(Which::Named("9999".into())).unwrap().ends_with("dddddd"));
+        assert!(later(Which::At(Timestamp::now())).unwrap().ends_with("bbbbbb"));
         let at = |time: &str| pick(Which::At(time.parse().unwrap()));
         assert_eq!(at("2026-01-04T00:00:00Z").unwrap(), "20260102T000000Z-bbbbbb");
         assert_eq!(at("2026-01-02T00:00:00Z").unwrap(), "20260102T000000Z-bbbbbb");
