@@ -12,7 +12,7 @@ use crate::support::{
     monitor::{CAPABILITY, Monitor, taken, tells},
     operator,
 };
-use potluck::plugin::{BackupItem, Belief};
+use potluck::plugin::{BackupItem, Belief, Ending};
 
 fn done(lab: &Lab, arguments: &[&str]) -> Run {
     let run = lab.run(arguments);
@@ -164,6 +164,14 @@ fn settings_that_cannot_be_read_keep_no_app_from_being_backed_up_but_are_said() 
     assert!(night.stderr.contains("backup.yml cannot be read: nobody was told"), "{night}");
     // The monitor does not guess.
     assert_eq!(lab.run(&["backup", "status"]).code, 1);
+}
+
+#[test]
+fn a_run_that_leaves_out_all_apps_is_no_success() {
+    let lab = fleet(&["one"]);
+    lab.write("potluck/backup.yml", "except: [\"*\"]\n");
+    operator::refused(&run(&lab, &[]), 1, &["`except` leaves out one.example"]);
+    operator::refused(&run(&lab, &["one.example"]), 1, &["`except` leaves out one.example"]);
 }
 
 #[test]
@@ -348,7 +356,7 @@ async fn an_app_whose_dump_fails_keeps_the_other_from_nothing() {
             service: "app".into(),
             take: shell(take),
             put_back: shell("cat >/content/rows"),
-            belief: Belief::default(),
+            belief: Belief { ending: Ending::Unmarked, ..Belief::default() },
         };
         lab.write(&format!("{recipe}/recipe.yml"), "plugins:\n  - name: guest\n    component: guest.wasm\n    grants:\n      - exec: app\n");
         fs::write(lab.path(&format!("{recipe}/guest.wasm")), guests::talking_backup(&[item]))

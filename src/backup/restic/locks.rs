@@ -1,8 +1,8 @@
 //! Locks that other runs of restic left, or hold.
 //!
 //! restic's own rule (`restic unlock`) decides which lock is stale: its process no longer
-//! runs on this host, or it was not refreshed for half an hour. Removing stale locks is
-//! tried once; the lock of a running process is never removed, only waited for.
+//! runs on this host, or it was not refreshed for half an hour. The lock of a running process
+//! is never removed, only waited for; it becomes stale if that process dies meanwhile.
 
 use std::{
     ffi::OsString,
@@ -76,18 +76,18 @@ impl Restic {
                 Err(Error::Locked { by, .. }) if began.elapsed() < limit || !unlocked => by,
                 done => return done,
             };
-            if unlocked {
-                tokio::time::sleep(PAUSE.min(limit)).await;
-                continue;
-            }
-            unlocked = true;
+            let is_first = !std::mem::replace(&mut unlocked, true);
             if self.unlock().await? {
                 progress.warn(format!(
                     "removed the stale lock of a restic that no longer runs: the repository was \
                      locked {by}"
                 ));
-            } else {
+                continue;
+            }
+            if is_first {
                 progress.step(format!("waiting: the repository is locked {by}"));
+            } else {
+                tokio::time::sleep(PAUSE.min(limit)).await;
             }
         }
     }
