@@ -114,6 +114,9 @@ pub enum Error {
     Compose(#[from] crate::compose::Problems),
     #[error(transparent)]
     Engine(#[from] crate::engine::Error),
+    /// A file that was to be copied into a container, or out of it.
+    #[error("{} was not copied: {}", line(.path), line(.reason))]
+    NotCopied { path: String, reason: String },
     #[error(transparent)]
     Plugin(#[from] crate::plugin::Error),
     #[error(transparent)]

@@ -5,6 +5,7 @@
 pub(crate) mod backupbot;
 mod causes;
 pub(crate) mod checks;
+mod copy;
 mod error;
 mod half_restored;
 mod load;
@@ -43,6 +44,7 @@ use crate::{
 
 pub use causes::{CauseRow, Causes, causes};
 pub use checks::{new_settings, reserved_findings};
+pub use copy::{Copied, copy_in, copy_out};
 pub use error::{DataMigrated, Error, Left, MigrationFailed, Taken, Unfinished};
 pub use half_restored::half_restored;
 pub use load::{load, load_deployed, names_secrets};

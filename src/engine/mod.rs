@@ -289,6 +289,14 @@ pub fn connect_as_docker(endpoint: &str) -> Result<Arc<dyn Engine>, Error> {
     }))
 }
 
+/// A tar stream that goes into a container.
+pub type Archive = BoxStream<'static, std::io::Result<bytes::Bytes>>;
+
+/// A tar stream that is there as a whole.
+pub fn whole(tar: bytes::Bytes) -> Archive {
+    Box::pin(futures_util::stream::iter([Ok(tar)]))
+}
+
 /// What a swarm can do.
 #[async_trait]
 pub trait Engine: Send + Sync + fmt::Debug {
@@ -439,12 +447,14 @@ pub trait Engine: Send + Sync + fmt::Debug {
     async fn unpause(&self, service: &str, container: &str) -> Result<bool, Error>;
     /// Tells a session's terminal its new size.
     async fn resize(&self, session: &str, rows: u16, columns: u16) -> Result<(), Error>;
-    /// Unpacks a tar stream below a folder of a running container.
+    /// Unpacks a tar stream, of files with about so many bytes, below a folder of a running
+    /// container.
     async fn put_archive(
         &self,
         container: &str,
         folder: &str,
-        tar: bytes::Bytes,
+        tar: Archive,
+        bytes: u64,
     ) -> Result<(), Error>;
     /// A file or folder of a running container, as a tar stream.
     async fn get_archive(

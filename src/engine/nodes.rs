@@ -17,9 +17,9 @@ use futures_util::{future::join_all, stream::BoxStream};
 use tokio::sync::OnceCell;
 
 use super::{
-    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, FoundHelper,
-    Helper, HelperSpec, LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, Scope,
-    Volume, VolumesFolder, api, is_placed, swarm::SwarmEngine,
+    Archive, Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession,
+    FoundHelper, Helper, HelperSpec, LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth,
+    Scope, Volume, VolumesFolder, api, is_placed, swarm::SwarmEngine,
 };
 
 /// A swarm, and the endpoints of its nodes.
@@ -288,9 +288,10 @@ impl Engine for Nodes {
         &self,
         container: &str,
         folder: &str,
-        tar: bytes::Bytes,
+        tar: Archive,
+        bytes: u64,
     ) -> Result<(), Error> {
-        self.holder(container).put_archive(container, folder, tar).await
+        self.holder(container).put_archive(container, folder, tar, bytes).await
     }
 
     async fn get_archive(

@@ -182,7 +182,8 @@ impl StackServices for AppServices {
         let (folder, name) = archive::split(path).map_err(ServiceError::Engine)?;
         let container = self.container(service).await?;
         let tar = archive::pack(name, &content, mode).map_err(ServiceError::Engine)?;
-        self.engine.put_archive(&container.id, folder, tar).await.map_err(engine_error)
+        let (tar, bytes) = (engine::whole(tar), content.len() as u64);
+        self.engine.put_archive(&container.id, folder, tar, bytes).await.map_err(engine_error)
     }
 
     /// Docker reads the container's own files and volumes; what swarm mounts

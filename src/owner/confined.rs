@@ -26,9 +26,9 @@ use super::{
 };
 use crate::{
     engine::{
-        Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Foreign, Kind,
-        LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL, Scope, Volume,
-        api, if_there, label,
+        Archive, Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession,
+        Foreign, Kind, LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth, STACK_LABEL,
+        Scope, Volume, api, if_there, label,
     },
     home::{AppName, StackName},
     secrets::APP_LABEL,
@@ -1012,11 +1012,12 @@ impl Engine for Confined {
         &self,
         container: &str,
         folder: &str,
-        tar: bytes::Bytes,
+        tar: Archive,
+        bytes: u64,
     ) -> Result<(), Error> {
         self.told_of(Kind::Container, container)?;
         self.may_change().await?;
-        self.inner.put_archive(container, folder, tar).await
+        self.inner.put_archive(container, folder, tar, bytes).await
     }
 
     async fn get_archive(

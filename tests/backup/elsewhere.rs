@@ -371,6 +371,16 @@ async fn data_of_another_node_is_reached_through_its_endpoint() {
     assert_eq!(answers, [true, true, true], "{listed}");
 
     back_up_and_restore(&member, &one.endpoint());
+    // Files go there and come back.
+    member.write("kitchen/soup", "hot\n");
+    let into = format!("app:{}", "/content/sub");
+    member.run(&["app", "cp", domain, "kitchen", &into]);
+    assert_eq!(
+        member.shell("stat -c %u /content/sub/kitchen/soup; cat /content/sub/kitchen/soup"),
+        "0\nhot\n"
+    );
+    member.run(&["app", "cp", domain, "app:/content/sub/kitchen/soup", "cold"]);
+    assert_eq!(fs::read_to_string(member.lab.path("cold")).unwrap(), "hot\n");
 
     // The service moves: the next backup has the data of the node where it runs.
     let compose = fs::read_to_string(member.lab.path("tiny/compose.yml")).unwrap();

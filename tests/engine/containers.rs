@@ -1,7 +1,7 @@
 //! What can be done in a running container.
 
 use futures_util::StreamExt;
-use potluck::engine::{Error, LogQuery, Stream, api};
+use potluck::engine::{Error, LogQuery, Stream, api, whole};
 use tokio::io::AsyncWriteExt;
 
 use crate::{common::*, swarm::*};
@@ -63,7 +63,7 @@ pub async fn archives_go_in_and_come_out(swarm: &Swarm) {
     header.set_mode(0o600);
     tar.append_data(&mut header, "folder/file", b"bytes".as_slice()).unwrap();
     let tar = tar.into_inner().unwrap();
-    swarm.engine.put_archive(&container, "/tmp", tar.into()).await.unwrap();
+    swarm.engine.put_archive(&container, "/tmp", whole(tar.into()), 1024).await.unwrap();
     let pieces = swarm.engine.get_archive(&container, "/tmp/folder/file").await.unwrap();
     let pieces: Vec<_> = pieces.map(|piece| piece.unwrap().to_vec()).collect().await;
     let bytes = pieces.concat();
@@ -76,7 +76,8 @@ pub async fn archives_go_in_and_come_out(swarm: &Swarm) {
 
     let missing = swarm.engine.get_archive(&container, "/no/such/file").await.err();
     assert!(matches!(missing, Some(Error::Refused { .. })), "{missing:?}");
-    let missing = swarm.engine.put_archive(&container, "/no/such", Default::default()).await;
+    let missing =
+        swarm.engine.put_archive(&container, "/no/such", whole(Default::default()), 0).await;
     assert!(matches!(missing, Err(Error::Refused { .. })), "{missing:?}");
 }
 

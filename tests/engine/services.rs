@@ -1,7 +1,7 @@
 //! Services, their tasks and their updates.
 
 use potluck::{
-    engine::{Error, Kind, LogQuery, Scope, api},
+    engine::{Error, Kind, LogQuery, Scope, api, whole},
     home::StackName,
 };
 
@@ -100,7 +100,7 @@ pub async fn what_is_not_there_is_not_found(swarm: &Swarm) {
         engine.volume("no-such-thing").await.err(),
         engine.remove_volume("no-such-thing").await.err(),
         engine.exec("no-such-thing", &exec(&["true"], false)).await.err(),
-        engine.put_archive("no-such-thing", "/tmp", Default::default()).await.err(),
+        engine.put_archive("no-such-thing", "/tmp", whole(Default::default()), 0).await.err(),
         engine.get_archive("no-such-thing", "/tmp").await.err(),
         engine.service_logs("no-such-thing", &LogQuery::default()).await.err(),
         engine.task_logs("no-such-thing", &LogQuery::default()).await.err(),

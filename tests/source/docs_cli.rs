@@ -52,6 +52,7 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/app/upgrade/many.rs", "Row"),
         ],
     ),
+    ("app cp", &[("app/copy.rs", "Copied")]),
     ("app restart", &[("operation/restart.rs", "RestartReport")]),
     ("app plan", &[("cli/app/plan.rs", "Planned"), PLAN, CHANGE, REACH]),
     ("app ps", &[("rollout/state/ps.rs", "TaskRow")]),

@@ -4,6 +4,7 @@ mod abort;
 mod check;
 mod cmd;
 mod config;
+mod cp;
 mod deploy;
 mod drift;
 mod errors;
@@ -70,6 +71,7 @@ pub enum Command {
     Logs(logs::Args),
     Restart(restart::Args),
     Run(run::Args),
+    Cp(cp::Args),
     Cmd(cmd::Args),
     Rm(rm::Args),
     History(history::Args),
@@ -105,6 +107,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Logs(args) => logs::run(args, session),
         Command::Restart(args) => restart::run(args, session),
         Command::Run(args) => run::run(args, session),
+        Command::Cp(args) => cp::run(args, session),
         Command::Cmd(args) => cmd::run(args, session),
         Command::Secret(Deferred(command)) => secret::run(command, session),
         Command::Rm(args) => rm::run(args, session),

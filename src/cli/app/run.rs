@@ -91,7 +91,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 /// The container of the service's newest running task.
-async fn container(
+pub(super) async fn container(
     engine: &dyn Engine,
     entry: &AppEntry,
     stack: &StackName,

@@ -26,7 +26,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{
-    StreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use rustix::process::Signal;
@@ -35,8 +35,9 @@ use sha2::{Digest, Sha256};
 pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
-    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Health, Kind,
-    LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
+    Archive, Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, Health,
+    Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder,
+    Writers, api,
 };
 use files::Files;
 use state::{NODE_ID, NODE_NAME, State, container_id, in_scope};
@@ -562,10 +563,13 @@ impl Engine for Simulated {
         &self,
         container: &str,
         folder: &str,
-        tar: bytes::Bytes,
+        tar: Archive,
+        _: u64,
     ) -> Result<(), Error> {
         let files = self.files(container).await?;
-        files.unpack(folder, &tar).map_err(|error| archive_error("write to", folder, &error))
+        let refused = |error: std::io::Error| archive_error("write to", folder, &error);
+        let tar: Vec<bytes::Bytes> = tar.try_collect().await.map_err(refused)?;
+        files.unpack(folder, &tar.concat()).map_err(refused)
     }
 
     async fn get_archive(

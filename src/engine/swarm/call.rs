@@ -13,13 +13,13 @@ use crate::engine::{Error, Kind};
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// An upload gets this many bytes per second at least, on top of [`LIMIT`].
-const SLOWEST_UPLOAD: usize = 256 * 1024;
+const SLOWEST_UPLOAD: u64 = 256 * 1024;
 
 /// So much of what the engine says is shown, in characters.
 const LONGEST_MESSAGE: usize = 2000;
 
-pub(super) fn limit_for_bytes(bytes: usize) -> Duration {
-    LIMIT + Duration::from_secs((bytes / SLOWEST_UPLOAD) as u64)
+pub(super) fn limit_for_bytes(bytes: u64) -> Duration {
+    LIMIT + Duration::from_secs(bytes / SLOWEST_UPLOAD)
 }
 
 /// What a call does, for messages and for telling a taken name (a refused

@@ -22,9 +22,9 @@ use bollard::{Docker, query_parameters as query};
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
-    Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession, FoundHelper,
-    Helper, HelperSpec, Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume,
-    VolumesFolder, Writers, api,
+    Archive, Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession,
+    FoundHelper, Helper, HelperSpec, Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth,
+    Scope, Volume, VolumesFolder, Writers, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
@@ -438,13 +438,14 @@ impl Engine for SwarmEngine {
         &self,
         container: &str,
         folder: &str,
-        tar: bytes::Bytes,
+        tar: Archive,
+        bytes: u64,
     ) -> Result<(), Error> {
         let about = About::new(Verb::Write, Kind::Container, container);
         let options = query::UploadToContainerOptionsBuilder::new().path(folder).build();
-        let limit = call::limit_for_bytes(tar.len());
+        let limit = call::limit_for_bytes(bytes);
         let container = checked(Kind::Container, container)?;
-        let body = bollard::body_full(tar);
+        let body = bollard::body_try_stream(tar);
         self.call_within(
             limit,
             about,
