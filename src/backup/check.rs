@@ -152,11 +152,12 @@ pub async fn check(
     reading: Reading,
     options: &Options,
 ) -> Result<CheckReport, Error> {
+    let part = part_of(context, server, reading, options)?;
     let work = checking(context, server, reading, options);
     let done = unless_cancelled(&options.cancel, "the check did not finish", work).await;
     let error = done.as_ref().err().map(|error| line(&error.to_string()).into_owned());
     let copy = options.from.as_ref();
-    results::record(&context.home, Subject::Check(server), copy, Timestamp::now(), error)?;
+    results::record_check(&context.home, server, copy, Timestamp::now(), error, part)?;
     if let Ok(CheckReport { append_only: Some(proof), .. }) = &done {
         let error = match proof.removal {
             Removal::Refused => Some(None),
@@ -169,6 +170,24 @@ pub async fn check(
         }
     }
     done
+}
+
+/// The part of the data that is read now; a round that begins anew begins with its first.
+fn part_of(
+    context: &Context,
+    server: &ServerName,
+    reading: Reading,
+    options: &Options,
+) -> Result<Option<String>, Error> {
+    Ok(match reading {
+        Reading::Structure => None,
+        Reading::Part(part) => Some(part.to_string()),
+        Reading::Rolling(parts) => {
+            let before = rolled(&context.home, server, options.from.as_ref())?;
+            let repository = before.as_ref().map(|it| it.repository.clone()).unwrap_or_default();
+            Some(Rolled::of(before, &repository, parts, Timestamp::now()).next().to_string())
+        }
+    })
 }
 
 async fn checking(

@@ -54,12 +54,13 @@ pub enum Error {
         /// It is the default one, because server.yml names none.
         own: bool,
     },
-    /// It held sets of the app, but no longer exists.
-    #[error("the restic repository at {repository}, which holds backups of {app}, does not exist")]
+    /// It held sets, of this app or of others, but no longer exists.
+    #[error("the restic repository at {repository}, which holds backups, does not exist")]
     RepositoryGone {
         repository: String,
+        /// The app that was to get there.
         app: String,
-        /// The file that says so.
+        /// The file that says so, or the folder of such files.
         record: String,
     },
     #[error("the password does not open the restic repository at {repository}")]

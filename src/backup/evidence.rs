@@ -162,7 +162,13 @@ pub(crate) fn last_result(home: &Home, app: &AppEntry) -> Result<Option<Recorded
     let believed: Vec<&Evidence> = filed.iter().filter_map(Filed::believed).collect();
     let last_ok = believed.iter().filter(|it| it.ok).map(|it| it.ended).max();
     let last = believed.into_iter().max_by_key(|it| it.began);
-    Ok(last.map(|it| Recorded { at: it.ended, ok: it.ok, error: it.error.clone(), last_ok }))
+    Ok(last.map(|it| Recorded {
+        at: it.ended,
+        ok: it.ok,
+        error: it.error.clone(),
+        last_ok,
+        part: None,
+    }))
 }
 
 /// So many of the apps whose last drill is the longest ago, of those first that had none: over

@@ -1,7 +1,10 @@
 //! Remembers which repository holds an app's sets, so that a missing repository (its
 //! disk is not mounted, for example) is not mistaken for one that was never created.
 
-use std::path::PathBuf;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     app::Context,
@@ -21,8 +24,8 @@ pub(crate) fn remember(context: &Context, app: &AppEntry, repository: &str) -> R
     Ok(write_state(&path(context, app), repository.as_bytes())?)
 }
 
-/// The file that records that a set of the app is in this repository; none if there
-/// is none.
+/// The file that records that a set of the app is in this repository, or the folder of a
+/// server with such files of other apps; none if there is none.
 ///
 /// # Errors
 /// [`Error::Home`].
@@ -31,9 +34,39 @@ pub(crate) fn known(
     app: &AppEntry,
     repository: &str,
 ) -> Result<Option<PathBuf>, Error> {
-    let path = path(context, app);
-    let held = read_state(&path)?;
-    Ok(held.filter(|held| held == repository.as_bytes()).map(|_| path))
+    let holds = |path: &Path| {
+        let held = read_state(path)?;
+        Ok::<_, Error>(held.is_some_and(|held| held == repository.as_bytes()))
+    };
+    let own = path(context, app);
+    if holds(&own)? {
+        return Ok(Some(own));
+    }
+    // An app that has no backups yet must not make an empty repository where that of all
+    // others is missing.
+    for server in below(&context.home.state().join("backed-up"))? {
+        for other in below(&server)? {
+            if holds(&other)? {
+                return Ok(Some(server));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What is in a folder, if there is one.
+fn below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let reading = |error| Error::io("reading", folder)(error);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+        Err(error) => return Err(reading(error)),
+    };
+    let paths: Result<Vec<_>, _> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(reading)?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// Whether a set of the app was ever stored from this folder, in whichever repository.

@@ -169,7 +169,22 @@ pub async fn ls(
         };
         let found = restic.ls(&snapshot, path, all).await;
         restic.settle().await;
-        found
+        let found = found?;
+        // An empty folder is found by its name, which is left out.
+        if found.is_empty() && path != Path::new("") {
+            let above = path.parent().unwrap_or(Path::new(""));
+            let beside = restic.ls(&snapshot, above, false).await;
+            restic.settle().await;
+            let wanted = path.to_string_lossy();
+            let wanted = wanted.trim_matches('/');
+            if !beside?.iter().any(|entry| entry.path.trim_matches('/') == wanted) {
+                return Err(Error::NoItem {
+                    set: opened.manifest.set.clone(),
+                    reason: format!("`{}` is not in `{item}`", path.display()),
+                });
+            }
+        }
+        Ok(found)
     };
     unless_cancelled(&options.cancel, "nothing was changed", work).await
 }

@@ -36,6 +36,19 @@ pub struct Recorded {
     pub error: Option<String>,
     /// When it succeeded last; none if it never did.
     pub last_ok: Option<Timestamp>,
+    /// The part of the data that a check was to read, `3/7`; none if only the structure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+}
+
+impl Recorded {
+    /// Whether a check that found nothing, and read this part, leaves its failure in place:
+    /// what was damaged was not looked at.
+    fn outlasts(&self, part: Option<&str>) -> bool {
+        const ALL: &str = "1/1";
+        let same = self.part.as_deref() == part || part == Some(ALL);
+        !self.ok && self.part.is_some() && !same
+    }
 }
 
 impl Subject<'_> {
@@ -83,9 +96,42 @@ pub(crate) fn record(
     now: Timestamp,
     error: Option<String>,
 ) -> Result<(), Error> {
+    write(home, subject, copy, now, error, None)
+}
+
+/// Records how a check went that read this part of the data. One that found nothing where it
+/// looked does not take back what another found elsewhere.
+///
+/// # Errors
+/// [`Error::Home`].
+pub(crate) fn record_check(
+    home: &Home,
+    server: &ServerName,
+    copy: Option<&CopyName>,
+    now: Timestamp,
+    error: Option<String>,
+    part: Option<String>,
+) -> Result<(), Error> {
+    let subject = Subject::Check(server);
+    let last = read(home, subject, copy)?;
+    if error.is_none() && last.is_some_and(|last| last.outlasts(part.as_deref())) {
+        return Ok(());
+    }
+    write(home, subject, copy, now, error, part)
+}
+
+fn write(
+    home: &Home,
+    subject: Subject<'_>,
+    copy: Option<&CopyName>,
+    now: Timestamp,
+    error: Option<String>,
+    part: Option<String>,
+) -> Result<(), Error> {
     let ok = error.is_none();
     let before = read(home, subject, copy)?.and_then(|before| before.last_ok);
-    let recorded = Recorded { at: now, ok, error, last_ok: if ok { Some(now) } else { before } };
+    let last_ok = if ok { Some(now) } else { before };
+    let recorded = Recorded { at: now, ok, error, last_ok, part };
     let bytes = serde_json::to_vec(&recorded).expect("plain data");
     Ok(write_state(&subject.path(home, copy), &bytes)?)
 }
@@ -93,6 +139,31 @@ pub(crate) fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_that_did_not_look_there_takes_no_damage_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let server: ServerName = "s".parse().unwrap();
+        let now = Timestamp::now();
+        for (failed, passed, ok) in [
+            (None, None, true),
+            (None, Some("3/7"), true),
+            (Some("3/7"), None, false),
+            (Some("3/7"), Some("4/7"), false),
+            (Some("3/7"), Some("3/7"), true),
+            (Some("3/7"), Some("1/1"), true),
+        ] {
+            let check = |error: Option<&str>, part: Option<&str>| {
+                let (error, part) = (error.map(Into::into), part.map(Into::into));
+                record_check(&home, &server, None, now, error, part).unwrap();
+            };
+            check(Some("damaged"), failed);
+            check(None, passed);
+            let told = read(&home, Subject::Check(&server), None).unwrap().unwrap();
+            assert_eq!(told.ok, ok, "{failed:?} {passed:?}");
+        }
+    }
 
     #[test]
     fn a_failure_keeps_the_time_of_the_last_success() {

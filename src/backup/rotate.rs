@@ -83,20 +83,38 @@ pub async fn rotate_key(
         member.server == *server && (options.from.is_none() || member.copy == options.from)
     };
     for meant in all.iter().filter(is_meant) {
-        files.entry(file_of(meant)?).or_default();
+        match file_of(meant) {
+            // The others get theirs; who wants just this one is told why not.
+            Err(error @ Error::NotRotated { .. })
+                if meant.copy.is_some() && options.from.is_none() =>
+            {
+                context.progress.warn(error.to_string());
+            }
+            file => drop(files.entry(file?).or_default()),
+        }
     }
     if let (Some(copy), true) = (&options.from, files.is_empty()) {
         // Says which there are.
         Repository::of(&context.home, server, Some(copy), &options.environment)?;
     }
+    let mut left = Vec::new();
     for (file, sharing) in &mut files {
         for member in &all {
             if member.repository.password_command.is_empty() && file_of(member)? == *file {
                 sharing.push(member);
             }
         }
-        check(file, sharing, &all)?;
+        let own = options.from.is_some() || sharing.iter().any(|member| member.copy.is_none());
+        match check(file, sharing, &all) {
+            Err(error) if own => return Err(error),
+            Err(error) => {
+                context.progress.warn(error.to_string());
+                left.push(file.clone());
+            }
+            Ok(()) => {}
+        }
     }
+    files.retain(|file, _| !left.contains(file));
     let mut reports = Vec::new();
     for (file, sharing) in files {
         let left = "`potluck backup key rotate` finishes it";

@@ -191,6 +191,23 @@ impl Session {
         }
     }
 
+    /// As [`Session::report`], of one with texts of several lines.
+    ///
+    /// # Errors
+    /// What `show` ends in; when it cannot be written.
+    pub fn report_of_texts<T: Serialize>(
+        &self,
+        report: &T,
+        json: &JsonArg,
+        show: impl FnOnce(&T) -> Result<(), Failure>,
+    ) -> Outcome {
+        match json.json {
+            true => self.ui.json_of_texts(report)?,
+            false => show(report)?,
+        }
+        Ok(Exit::DONE)
+    }
+
     /// What came of a command: as JSON where that is asked for, else as `show` tells
     /// it to a person.
     ///

@@ -535,6 +535,9 @@ fn a_check_reads_everything_in_so_many_runs_and_finds_a_changed_bit() {
     let state: Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
     assert!(state["ok"] == json!(false) && state["last_ok"].is_string(), "{state}");
     assert_eq!(found(&lab), [("check".into(), "wrong".into())]);
+    // One that looks less closely does not take it back.
+    good(&lab, &["backup", "check", "t.example"]);
+    assert_eq!(found(&lab), [("check".into(), "wrong".into())]);
     fs::write(pack, whole).unwrap();
     good(&lab, &["backup", "check", "--subset", "1/1"]);
     assert_eq!(found(&lab), []);
@@ -563,6 +566,8 @@ fn a_set_is_looked_into_without_a_restore() {
     assert_eq!(paths(&["content", "sub", "--json"]), ["/sub", "/sub/ev\u{fffd}il"]);
     let all = paths(&["volume/content", "--recursive", "--json"]);
     assert_eq!(all, ["/page", "/sub", "/sub/ev\u{fffd}il"]);
+    let none = lab.run(&["backup", "ls", "t.example", &set, "content", "no/such"]);
+    assert!(none.code == 1 && none.stderr.contains("`no/such` is not in"), "{none}");
     let none = lab.run(&["backup", "ls", "t.example", &set, "nothing"]);
     assert!(none.code == 1 && none.stderr.contains("it has"), "{none}");
 

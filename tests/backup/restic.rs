@@ -285,6 +285,32 @@ async fn a_volume_comes_back_elsewhere_with_owners_and_modes() {
     assert_eq!(beside.len(), 1, "nothing is left beside the volume");
 }
 
+/// A database's file of 64 MiB with a page in its middle takes no more room than before.
+#[tokio::test]
+async fn a_file_with_holes_comes_back_with_them_where_restic_can() {
+    if !common::can_mount() {
+        return;
+    }
+    let lab = Lab::new().await;
+    let volume = lab.volume("old");
+    let file = fs::File::create(volume.join("holes")).unwrap();
+    file.set_len(64 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"page", 32 << 20).unwrap();
+    let old = lab.open("old");
+    let facts = old.check(&[]).unwrap();
+    let summary = save(&lab, &old, &[], &[]).await.unwrap();
+    let target = lab.volume("new");
+    let staged = lab.open("new").stage(&set()).unwrap();
+    lab.restic.restore(&summary.snapshot_id, staged.view().unwrap()).await.unwrap();
+    staged.swap(&facts).unwrap().finish().unwrap();
+    let read = |path: &Path| fs::read(path.join("holes")).unwrap();
+    assert!(read(&target) == read(&volume), "what came back differs");
+    if lab.restic.version() >= Version::SPARSE {
+        let room = fs::metadata(target.join("holes")).unwrap().blocks() * 512;
+        assert!(room < 16 << 20, "{room} bytes");
+    }
+}
+
 #[tokio::test]
 async fn a_volume_taken_in_part_keeps_the_rest() {
     if !common::can_mount() {

@@ -307,9 +307,15 @@ fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
     fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
     let refused = lab.run(&["backup", "create", "t.example"]);
     assert_eq!(refused.code, 1, "{refused}");
-    for words in ["which holds backups of t.example, does not exist", "is its disk mounted?"] {
+    for words in ["which holds backups, does not exist", "is its disk mounted?"] {
         assert!(refused.stderr.contains(words), "{words}: {refused}");
     }
+    assert!(!lab.path("disk/repo").exists());
+    // Nor by another app, which never had one.
+    run(&["app", "new", "./tiny", "--domain", "u.example", "--server=simulated"]);
+    run(&["app", "deploy", "u.example", "--no-input"]);
+    let refused = lab.run(&["backup", "create", "u.example"]);
+    assert!(refused.code == 1 && refused.stderr.contains("is its disk mounted?"), "{refused}");
     assert!(!lab.path("disk/repo").exists());
 
     fs::rename(lab.path("elsewhere"), lab.path("disk/repo")).unwrap();

@@ -144,6 +144,7 @@ mod tests {
                 ok: error.is_none(),
                 error: error.map(Into::into),
                 last_ok: error.is_none().then(|| at(ago)),
+                part: None,
             }))
         };
         use Severity::{Warning, Wrong};

@@ -177,7 +177,7 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
             shown(age(last.ended)),
             match last.outcome {
                 Outcome::Interrupted => "was interrupted",
-                Outcome::Partly => "was made, but a hook failed",
+                Outcome::Partly => "was made, but not all went well",
                 _ => "failed",
             },
             last.error.as_deref().unwrap_or("the reason is unknown")
@@ -352,7 +352,7 @@ mod tests {
                 Some(attempt(Outcome::Partly, "2026-01-05T03:01:00Z")),
                 None,
                 Severity::Wrong,
-                "was made, but a hook failed",
+                "was made, but not all went well",
             ),
             (
                 vec![set(FRESH, large / 3, 0), set(OLD, large, 0)],

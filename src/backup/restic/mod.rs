@@ -120,6 +120,9 @@ pub struct Label<'a> {
     pub tags: &'a [String],
 }
 
+/// Files come back with their holes.
+const SPARSE: &str = "--sparse";
+
 /// Whether restored files are read again and compared with the digests in the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reread {
@@ -410,6 +413,9 @@ impl Restic {
         arguments.extend(self.lock_free());
         if reread == Reread::Yes {
             arguments.push("--verify".into());
+        }
+        if self.version >= Version::SPARSE {
+            arguments.push(SPARSE.into());
         }
         for path in paths {
             arguments.extend(["--include".into(), format!("/{}", literal(path)).into()]);

@@ -68,6 +68,8 @@ impl Version {
     /// The first version that works: earlier ones lack `--json` where it is
     /// needed and repository format 2.
     pub const OLDEST: Version = Version { major: 0, minor: 14 };
+    /// Restores long runs of zeros as holes where it is asked to (restic #79).
+    pub const SPARSE: Version = Version { major: 0, minor: 15 };
     /// Waits for a lock itself (restic #719).
     pub const RETRIES_LOCKS: Version = Version { major: 0, minor: 16 };
     /// Calls `rebuild-index` `repair index`.

@@ -17,7 +17,7 @@ use tokio_util::io::StreamReader;
 use zeroize::Zeroizing;
 
 use super::{
-    Restic, Version,
+    Restic, SPARSE, Version,
     process::{Process, Remote},
     serve::serve,
 };
@@ -153,6 +153,9 @@ fn known_to(version: Version, mut arguments: Vec<String>) -> Vec<String> {
         && let Some(at) = arguments.iter().position(|argument| argument == "--retry-lock")
     {
         arguments.drain(at..(at + 2).min(arguments.len()));
+    }
+    if version < Version::SPARSE {
+        arguments.retain(|argument| argument != SPARSE);
     }
     arguments
 }

@@ -217,6 +217,11 @@ async fn all(
         }
         !is_left_out
     });
+    // A night in which nothing is saved is no good one.
+    if apps.is_empty() && unknown.is_empty() {
+        let message = format!("no app is backed up: `except` leaves out {}", left_out.join(", "));
+        return Err(Failure::new(message).hint("`except` is in backup.yml"));
+    }
     let mut operating = session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let context = &mut operating.context;
     context.lock_wait = args.lock_wait;

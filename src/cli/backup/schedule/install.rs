@@ -50,7 +50,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Err(Failure::new(message).hint(hint));
     }
     places::write(&planned.place, &planned.name, &planned.files)?;
-    session.report(&planned, &args.json, |planned| {
+    session.report_of_texts(&planned, &args.json, |planned| {
         session.ui.say(format_args!("Installed {} as {}.", planned.name, planned.place.shown()));
         planned.say(session);
         if let Place::Timer { manager: Some(places::Manager::User), .. } = planned.place {

@@ -21,7 +21,7 @@ pub struct Args {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let planned = Planned::of(&args.schedule, session)?;
-    session.report(&planned, &args.json, |planned| {
+    session.report_of_texts(&planned, &args.json, |planned| {
         for file in &planned.files {
             let path = file.path.as_ref().map(|path| path.display().to_string());
             session.ui.say(format_args!("{}:", path.unwrap_or_else(|| "your crontab".into())));
