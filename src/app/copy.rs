@@ -205,7 +205,8 @@ pub async fn copy_out(
         _ => PathBuf::from("."),
     };
     let beside = tempfile::Builder::new().prefix(".potluck-").tempdir_in(parent).map_err(failed)?;
-    let pieces = engine.get_archive(container, source).await?;
+    let pieces = engine::if_there(engine.get_archive(container, source).await)?;
+    let pieces = pieces.ok_or_else(|| of_source("there is no such file".into()))?;
     let reader = SyncIoBridge::new(StreamReader::new(pieces.map_err(io::Error::other)));
     let (into, finally) = (beside.path().to_owned(), to.clone());
     let unpacking = tokio::task::spawn_blocking(move || {
@@ -213,7 +214,9 @@ pub async fn copy_out(
         let mut made = fs::read_dir(&into)?;
         match (made.next(), made.next()) {
             (Some(one), None) => fs::rename(one?.path(), finally)?,
-            (None, _) => return Err(io::Error::other("it is no file, link or folder")),
+            (None, _) => {
+                return Err(io::Error::other("it is neither a file nor a link nor a folder"));
+            }
             (Some(_), Some(_)) => return Err(io::Error::other("more came than was asked for")),
         }
         Ok(copied)

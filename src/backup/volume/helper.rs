@@ -17,7 +17,10 @@ use std::{
 use futures_util::StreamExt;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use super::job::{Job, Node};
+use super::{
+    job::{Job, Node},
+    tell::{random, tell},
+};
 use crate::engine::{
     self, Chunk, Engine, Error, Exec, ExecSession, Helper, HelperSpec, Stream,
     api::{Mount, MountType, MountVolumeOptions},
@@ -26,15 +29,6 @@ use crate::engine::{
 
 /// The folder in memory.
 pub(crate) const PRIVATE: &str = "/run/potluck";
-
-/// Writes the little program that shows a secret once: what restic reads at its start is gone
-/// before it comes to a file of the app.
-macro_rules! tell {
-    () => {
-        r#"echo 'cat "$1"; rm -f "$1"' >/run/potluck/tell"#
-    };
-}
-pub(super) use tell;
 
 /// Its first process: makes two pipes and two little programs, and waits for the end of its
 /// input. `bridge` joins its own streams to the pipes.
@@ -116,12 +110,6 @@ pub(crate) struct Ran {
 fn operation() -> &'static str {
     static OPERATION: OnceLock<String> = OnceLock::new();
     OPERATION.get_or_init(|| random().unwrap_or_else(|| std::process::id().to_string()))
-}
-
-pub(super) fn random() -> Option<String> {
-    let mut bytes = [0; 6];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(hex::encode(bytes))
 }
 
 impl Container {

@@ -20,7 +20,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::helper::{random, tell};
+use super::tell::{random, tell};
 use crate::engine::{
     self, Chunk, Engine, Error, ExecSession, HelperSpec, LogLine, LogQuery, Scope, api,
     helper::{HELPER_LABEL, OPERATION_LABEL},

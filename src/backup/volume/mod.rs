@@ -19,6 +19,7 @@ pub(crate) mod user;
 mod beneath;
 mod job;
 mod staged;
+mod tell;
 mod there;
 mod unreached;
 mod view;

@@ -134,13 +134,15 @@ impl Seat {
         live: &engine::Volume,
         access: Access,
     ) -> Result<Place, Error> {
-        let engine = match self {
-            Seat::Engine(engine) => engine,
-            Seat::Unreached(unreached) => return unreached.open(app, restic, live, access).await,
-        };
         let (verb, access) = match access {
             Access::Read => ("read", Use::Read),
             Access::Restore => ("restored", Use::Write),
+        };
+        let engine = match self {
+            Seat::Engine(engine) => engine,
+            Seat::Unreached(unreached) => {
+                return unreached.open(app, restic, live, access).await.map(Place::There);
+            }
         };
         match here::folder(&**engine, live, verb).await {
             Ok(folder) => return Ok(Place::Here(folder)),

@@ -9,7 +9,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::{
     helper::{Container, Network, Use, Wanted, is_data},
     job::Node,
-    place::{Access, Place},
     there::There,
 };
 use crate::{
@@ -62,15 +61,15 @@ impl Unreached {
         app: &App,
         restic: &Restic,
         live: &engine::Volume,
-        access: Access,
-    ) -> Result<Place, Error> {
+        access: Use,
+    ) -> Result<There, Error> {
         if restic.helper_network().ok() != Some(Network::Bridge) {
             let (node, server) = (self.node.name.clone(), self.server.clone());
             return Err(engine::Error::NoEndpoint { node, server }.into());
         }
         let verb = match access {
-            Access::Read => "read",
-            Access::Restore => "restored",
+            Use::Read => "read",
+            Use::Write => "restored",
         };
         let bad = |reason: String| Error::Volume { volume: live.name.clone(), verb, reason };
         let wanted = Wanted {
@@ -92,8 +91,8 @@ impl Unreached {
                 self.node.name
             )));
         };
-        if access == Access::Read {
-            return Ok(Place::There(There::new(reading, &live.name, &live.mountpoint)));
+        if access == Use::Read {
+            return Ok(There::new(reading, &live.name, &live.mountpoint));
         }
         // The file system that holds it may be mounted elsewhere on the node.
         let mut last = None;
@@ -102,7 +101,7 @@ impl Unreached {
             let same = [data.to_string_lossy().into_owned(), id.clone()];
             match writing.run(SAME, &same, None, LOOK).await {
                 Ok(ran) if ran.code == 0 => {
-                    return Ok(Place::There(There::new(writing, &live.name, &data)));
+                    return Ok(There::new(writing, &live.name, &data));
                 }
                 Ok(_) => {}
                 Err(error) => last = Some(error),

@@ -74,7 +74,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let files = counted(usize::try_from(copied.files).unwrap_or(usize::MAX), "file");
         session.ui.say(format_args!("Copied {files}, {}.", HumanBytes(copied.bytes)));
         for skipped in &copied.skipped {
-            session.ui.warn(format_args!("{skipped} is no file, link or folder: not copied"));
+            session.ui.warn(format_args!(
+                "{skipped} is not copied: it is neither a file nor a link nor a folder"
+            ));
         }
         Ok(())
     })

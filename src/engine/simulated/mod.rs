@@ -578,7 +578,12 @@ impl Engine for Simulated {
         path: &str,
     ) -> Result<BoxStream<'static, Result<bytes::Bytes, Error>>, Error> {
         let files = self.files(container).await?;
-        let tar = files.pack(path).map_err(|error| archive_error("read", path, &error))?;
+        // Docker answers as for a container that is gone.
+        let missing = || Error::NotFound { kind: Kind::Container, name: container.to_owned() };
+        let tar = files.pack(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => missing(),
+            _ => archive_error("read", path, &error),
+        })?;
         Ok(stream::iter([Ok(bytes::Bytes::from(tar))]).boxed())
     }
 
