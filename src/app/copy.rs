@@ -30,7 +30,7 @@ pub struct Copied {
     /// Files, links and folders.
     pub files: u64,
     pub bytes: u64,
-    /// What is none of these, and was left out: devices, sockets, pipes.
+    /// Devices, sockets and pipes, which are left out.
     pub skipped: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! `backup check`: restic's own check of a server's repository, with a part of its data
 //! that moves on from run to run, so that everything was read after so many of them.
 
-use std::{fmt, str::FromStr, time::Instant};
+use std::{cell::Cell, fmt, str::FromStr, time::Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -152,12 +152,12 @@ pub async fn check(
     reading: Reading,
     options: &Options,
 ) -> Result<CheckReport, Error> {
-    let part = part_of(context, server, reading, options)?;
-    let work = checking(context, server, reading, options);
+    let looked = Cell::new(None);
+    let work = checking(context, server, reading, options, &looked);
     let done = unless_cancelled(&options.cancel, "the check did not finish", work).await;
     let error = done.as_ref().err().map(|error| line(&error.to_string()).into_owned());
     let copy = options.from.as_ref();
-    results::record_check(&context.home, server, copy, Timestamp::now(), error, part)?;
+    results::record_check(&context.home, server, copy, Timestamp::now(), error, looked.take())?;
     if let Ok(CheckReport { append_only: Some(proof), .. }) = &done {
         let error = match proof.removal {
             Removal::Refused => Some(None),
@@ -172,29 +172,13 @@ pub async fn check(
     done
 }
 
-/// The part of the data that is read now; a round that begins anew begins with its first.
-fn part_of(
-    context: &Context,
-    server: &ServerName,
-    reading: Reading,
-    options: &Options,
-) -> Result<Option<String>, Error> {
-    Ok(match reading {
-        Reading::Structure => None,
-        Reading::Part(part) => Some(part.to_string()),
-        Reading::Rolling(parts) => {
-            let before = rolled(&context.home, server, options.from.as_ref())?;
-            let repository = before.as_ref().map(|it| it.repository.clone()).unwrap_or_default();
-            Some(Rolled::of(before, &repository, parts, Timestamp::now()).next().to_string())
-        }
-    })
-}
-
+/// `looked` is told the part of the data that is read, once it is.
 async fn checking(
     context: &Context,
     server: &ServerName,
     reading: Reading,
     options: &Options,
+    looked: &Cell<Option<String>>,
 ) -> Result<CheckReport, Error> {
     let began = Instant::now();
     let restic = of_server(context, server, options).await?;
@@ -214,6 +198,7 @@ async fn checking(
         None => format!("check {}", restic.name()),
     });
     let subset = part.map(|part| part.to_string());
+    looked.set(subset.clone());
     let check = || restic.check(subset.as_deref());
     let done = restic.read_past_locks(LOCK_LIMIT, &*context.progress, check).await;
     restic.settle().await;

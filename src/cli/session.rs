@@ -191,6 +191,20 @@ impl Session {
         }
     }
 
+    fn told<T>(
+        &self,
+        report: &T,
+        json: &JsonArg,
+        print: impl FnOnce(&T) -> Result<(), Failure>,
+        show: impl FnOnce(&T) -> Result<(), Failure>,
+    ) -> Outcome {
+        match json.json {
+            true => print(report)?,
+            false => show(report)?,
+        }
+        Ok(Exit::DONE)
+    }
+
     /// As [`Session::report`], of one with texts of several lines.
     ///
     /// # Errors
@@ -201,11 +215,7 @@ impl Session {
         json: &JsonArg,
         show: impl FnOnce(&T) -> Result<(), Failure>,
     ) -> Outcome {
-        match json.json {
-            true => self.ui.json_of_texts(report)?,
-            false => show(report)?,
-        }
-        Ok(Exit::DONE)
+        self.told(report, json, |report| self.ui.json_of_texts(report), show)
     }
 
     /// What came of a command: as JSON where that is asked for, else as `show` tells
@@ -219,11 +229,7 @@ impl Session {
         json: &JsonArg,
         show: impl FnOnce(&T) -> Result<(), Failure>,
     ) -> Outcome {
-        match json.json {
-            true => self.ui.json(report)?,
-            false => show(report)?,
-        }
-        Ok(Exit::DONE)
+        self.told(report, json, |report| self.ui.json(report), show)
     }
 
     /// What an operation on an app needs.

@@ -18,7 +18,7 @@ use crate::{
     text::line,
 };
 
-/// Bytes and lines of a list; a longer one is none of names.
+/// Bytes and lines of a list; a longer one is not a list of names.
 const BYTES: usize = 1024 * 1024;
 const LINES: usize = 10_000;
 /// For a list whose plugin sets no limit.

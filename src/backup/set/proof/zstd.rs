@@ -76,7 +76,7 @@ impl Frames {
                 let header = self.gather.number(0);
                 let (last, kind, size) = (header & 1 == 1, header >> 1 & 3, header >> 3);
                 self.any |= size > 0;
-                // A byte that is repeated stands there once.
+                // A repeated byte is written once.
                 self.gather.skip = if kind == 1 { 1 } else { size };
                 match (kind, last) {
                     (3, _) => Next::Broken,
