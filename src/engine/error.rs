@@ -16,6 +16,8 @@ pub enum Kind {
     Volume,
     Container,
     Image,
+    /// In a container.
+    File,
 }
 
 impl fmt::Display for Kind {
@@ -30,6 +32,7 @@ impl fmt::Display for Kind {
             Kind::Volume => "volume",
             Kind::Container => "container",
             Kind::Image => "image",
+            Kind::File => "file",
         })
     }
 }

@@ -320,7 +320,9 @@ impl MadeKind {
             Kind::Network => Some(MadeKind::Network),
             Kind::Secret => Some(MadeKind::Secret),
             Kind::Config => Some(MadeKind::Config),
-            Kind::Volume | Kind::Task | Kind::Node | Kind::Container | Kind::Image => None,
+            Kind::Volume | Kind::Task | Kind::Node | Kind::Container | Kind::Image | Kind::File => {
+                None
+            }
         }
     }
 }

@@ -80,7 +80,7 @@ impl Owned {
             Kind::Secret => Some(&self.secrets),
             Kind::Config => Some(&self.configs),
             Kind::Volume => Some(&self.volumes),
-            Kind::Task | Kind::Node | Kind::Container | Kind::Image => None,
+            Kind::Task | Kind::Node | Kind::Container | Kind::Image | Kind::File => None,
         }
     }
 
@@ -91,7 +91,7 @@ impl Owned {
             Kind::Secret => Some(&mut self.secrets),
             Kind::Config => Some(&mut self.configs),
             Kind::Volume => Some(&mut self.volumes),
-            Kind::Task | Kind::Node | Kind::Container | Kind::Image => None,
+            Kind::Task | Kind::Node | Kind::Container | Kind::Image | Kind::File => None,
         }
     }
 

@@ -381,6 +381,9 @@ async fn data_of_another_node_is_reached_through_its_endpoint() {
     );
     member.run(&["app", "cp", domain, "app:/content/sub/kitchen/soup", "cold"]);
     assert_eq!(fs::read_to_string(member.lab.path("cold")).unwrap(), "hot\n");
+    // Under a name that is not there yet.
+    member.run(&["app", "cp", domain, "kitchen/soup", "app:/content/stew"]);
+    assert_eq!(member.shell("cat /content/stew"), "hot\n");
 
     // The service moves: the next backup has the data of the node where it runs.
     let compose = fs::read_to_string(member.lab.path("tiny/compose.yml")).unwrap();

@@ -1,7 +1,7 @@
 //! What can be done in a running container.
 
 use futures_util::StreamExt;
-use potluck::engine::{Error, LogQuery, Stream, api, whole};
+use potluck::engine::{Error, Kind, LogQuery, Stream, api, whole};
 use tokio::io::AsyncWriteExt;
 
 use crate::{common::*, swarm::*};
@@ -32,7 +32,9 @@ pub async fn a_program_has_input_two_outputs_and_an_exit_code(swarm: &Swarm) {
 }
 
 pub async fn a_paused_container_is_frozen_until_it_is_let_run_on(swarm: &Swarm) {
-    swarm.create("web", SLEEPING).await;
+    let id = swarm.create("web", SLEEPING).await;
+    // The container runs before the manager has heard of it.
+    swarm.task_with(&id, api::TaskState::RUNNING).await;
     let (engine, web) = (swarm.engine.as_ref(), swarm.name("web"));
     let container = running_container(engine, &web).await;
     assert!(!engine.unpause(&web, &container).await.unwrap(), "it runs");
@@ -75,10 +77,17 @@ pub async fn archives_go_in_and_come_out(swarm: &Swarm) {
     assert_eq!(text, "bytes");
 
     let missing = swarm.engine.get_archive(&container, "/no/such/file").await.err();
-    assert!(matches!(missing, Some(Error::Refused { .. })), "{missing:?}");
+    let is_no_file = |missing: Option<Error>, path: &str| {
+        matches!(&missing, Some(Error::NotFound { kind: Kind::File, name }) if name == path)
+            .then_some(())
+            .ok_or(missing)
+    };
+    is_no_file(missing, "/no/such/file").unwrap();
     let missing =
         swarm.engine.put_archive(&container, "/no/such", whole(Default::default()), 0).await;
-    assert!(matches!(missing, Err(Error::Refused { .. })), "{missing:?}");
+    is_no_file(missing.err(), "/no/such").unwrap();
+    let gone = swarm.engine.get_archive(&"0".repeat(64), "/tmp").await.err();
+    assert!(matches!(gone, Some(Error::NotFound { kind: Kind::Container, .. })), "{gone:?}");
 }
 
 pub async fn logs_can_be_read_by_service_and_by_task(swarm: &Swarm) {

@@ -243,6 +243,9 @@ fn missing(container: &str) -> Error {
 }
 
 fn archive_error(action: &str, path: &str, error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Error::NotFound { kind: Kind::File, name: path.to_owned() };
+    }
     Error::Refused { action: format!("{action} `{path}`"), message: error.to_string() }
 }
 
@@ -567,7 +570,7 @@ impl Engine for Simulated {
         _: u64,
     ) -> Result<(), Error> {
         let files = self.files(container).await?;
-        let refused = |error: std::io::Error| archive_error("write to", folder, &error);
+        let refused = |error: io::Error| archive_error("write to", folder, &error);
         let tar: Vec<bytes::Bytes> = tar.try_collect().await.map_err(refused)?;
         files.unpack(folder, &tar.concat()).map_err(refused)
     }
@@ -578,12 +581,7 @@ impl Engine for Simulated {
         path: &str,
     ) -> Result<BoxStream<'static, Result<bytes::Bytes, Error>>, Error> {
         let files = self.files(container).await?;
-        // Docker answers as for a container that is gone.
-        let missing = || Error::NotFound { kind: Kind::Container, name: container.to_owned() };
-        let tar = files.pack(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => missing(),
-            _ => archive_error("read", path, &error),
-        })?;
+        let tar = files.pack(path).map_err(|error| archive_error("read", path, &error))?;
         Ok(stream::iter([Ok(bytes::Bytes::from(tar))]).boxed())
     }
 

@@ -151,19 +151,29 @@ fn refusal(endpoint: &str, about: &About, code: u16, message: String) -> Error {
     {
         return Error::Exists { kind: about.kind, name: name() };
     }
+    if code == 404
+        && let Some(path) = missing_file(&message)
+    {
+        return Error::NotFound { kind: Kind::File, name: path.to_owned() };
+    }
     // A service that asks for a missing network or secret is refused with the
     // same code as a missing service.
     let itself_missing = match about.verb {
         Verb::Create => false,
         Verb::Update => message.starts_with("service ") || message.contains("No such"),
-        // Reading a missing file says "Could not find the file".
-        Verb::Run | Verb::Read | Verb::Write => !message.contains("the file"),
         _ => true,
     };
     if code == 404 && itself_missing {
         return Error::NotFound { kind: about.kind, name: name() };
     }
     Error::Refused { action: about.action(), message: plain(&message) }
+}
+
+/// The file or folder of a container that an archive was asked for, or into.
+fn missing_file(message: &str) -> Option<&str> {
+    let (path, _) =
+        message.strip_prefix("Could not find the file ")?.rsplit_once(" in container ")?;
+    Some(path)
 }
 
 /// The message without gRPC's wrapping, `rpc error: code = X desc = …`.
@@ -243,8 +253,7 @@ mod tests {
                 Verb::Read,
                 404,
                 "Could not find the file /x in container 1",
-                "the engine refused to read from the service `web`: \
-                 Could not find the file /x in container 1",
+                "no file is called `/x`",
             ),
             (
                 Verb::Run,
