@@ -248,7 +248,7 @@ pub enum Error {
     #[error("{0}")]
     NotSaved(Box<NotSaved>),
     #[error("no complete backup of {app} is in the repository")]
-    NoSet { app: String },
+    NoSet { app: String, elsewhere: Vec<String> },
     #[error("the backup {set} is of the recipe {}, and {app} is of {recipe}", line(.found))]
     OtherRecipe { set: SetId, found: String, app: String, recipe: String },
     /// What keeps an app from being made from a set.
@@ -258,14 +258,17 @@ pub enum Error {
     #[error("the settings in the backup {set} cannot be read: {}", line(.reason))]
     Settings { set: SetId, reason: String },
     #[error("there is no complete backup of {app} at or before {}", .time.strftime("%Y-%m-%d %H:%M:%S UTC"))]
-    NoSetBefore { app: String, time: jiff::Timestamp },
+    NoSetBefore { app: String, time: jiff::Timestamp, elsewhere: Vec<String> },
+    #[error("the repository has backups of {app} from several servers: {}", line(&.servers.join(", ")))]
+    SeveralServers { app: String, servers: Vec<String> },
     #[error(
         "the backup of {app} that looks newest, {set}, is of a time that has not come: a clock is \
          or was wrong, so that another one may be the newest"
     )]
     OfTheFuture { app: String, set: SetId },
+    /// Another server may have one of that name.
     #[error("no backup of {app} is called `{wanted}`")]
-    UnknownSet { app: String, wanted: String },
+    UnknownSet { app: String, wanted: String, elsewhere: Option<String> },
     #[error("`{wanted}` begins the names of {count} backups")]
     AmbiguousSet { wanted: String, count: usize },
     #[error("the backup {set} is incomplete: {reason}")]
@@ -279,7 +282,7 @@ pub enum Error {
     /// Someone else than a machine of the team may have made it.
     #[error("the backup {set} is not believed: {why}")]
     Distrusted { set: SetId, why: Box<Distrust> },
-    #[error("the backup {set} was taken of {found}, not of {app}")]
+    #[error("the backup {set} was taken of {}, not of {app}", line(.found))]
     OtherApp { set: SetId, found: String, app: String },
     /// The set has an item that the app in its current version cannot restore.
     #[error("`{item}` of the backup {set} cannot be restored: {reason}")]
@@ -331,6 +334,8 @@ pub enum NotRemoved {
     MayBeWhole,
     #[error("{}", line(&.reasons.join("; ")))]
     Held { reasons: Vec<String> },
+    #[error("it is of the app on the server {server}, which is there")]
+    OfOther { server: String },
 }
 
 fn may_be_lost(app: &str, wanted: Option<&str>) -> String {
@@ -366,6 +371,18 @@ fn scaled_to_none(services: &[String]) -> String {
 fn laid_out(error: &Error) -> String {
     let said = error.to_string();
     if error.is_laid_out() { said } else { line(&said).into_owned() }
+}
+
+/// Backups of an app of the same name, or of this one before it was moved.
+fn of_server(app: &str, server: &str) -> String {
+    format!(
+        "the repository has backups that were taken of {} on the server {}: `potluck backup \
+         snapshots {} --of-server {}` lists them",
+        line(app),
+        line(server),
+        line(app),
+        line(server)
+    )
 }
 
 impl Error {
@@ -502,6 +519,12 @@ impl Hint for Error {
                  where its credentials may remove files"
                     .into(),
             ),
+            Error::Implausible { app, reason: Implausible::LastOfItsSize { set, .. } } => {
+                Some(format!(
+                    "look at `potluck backup snapshots {app}`; `potluck backup hold {app} {set}` keeps \
+                     it whatever the rules say, `--force` removes what the rules don't keep"
+                ))
+            }
             Error::Implausible { app, .. } => Some(format!(
                 "look at `potluck backup snapshots {app}`; if all is well, add `--force`: what is \
                  implausible is kept then, and counts for no rule"
@@ -511,6 +534,9 @@ impl Hint for Error {
                  its backup for two weeks"
             )),
             Error::NotHeld { app, .. } => Some(format!("`potluck backup hold {app}` lists the holds")),
+            Error::NotRemoved { why: NotRemoved::OfOther { server }, .. } => {
+                Some(format!("remove it with `--server {server}` instead of `--of-server`"))
+            }
             Error::NotRemoved { .. } => Some("to remove it anyway, add `--force`".into()),
             Error::ReadOnly { .. } => {
                 Some("mount it for writing, or give this user the right to write there".into())
@@ -585,12 +611,21 @@ impl Hint for Error {
                 "`date` shows this clock; if it is right, name the backup that you mean: `potluck \
                  backup snapshots {app}` lists them"
             )),
-            Error::NoSet { .. }
-            | Error::NoSetBefore { .. }
-            | Error::UnknownSet { .. }
-            | Error::AmbiguousSet { .. } => {
-                Some("`potluck backup snapshots` lists the backups".into())
+            Error::NoSet { app, elsewhere } | Error::NoSetBefore { app, elsewhere, .. }
+                if let [server, ..] = elsewhere.as_slice() =>
+            {
+                Some(of_server(app, server))
             }
+            Error::UnknownSet { app, elsewhere: Some(server), .. } => Some(of_server(app, server)),
+            Error::SeveralServers { .. } => {
+                Some("say which: `--of-server SERVER`".into())
+            }
+            Error::NoSet { app, .. }
+            | Error::NoSetBefore { app, .. }
+            | Error::UnknownSet { app, .. } => {
+                Some(format!("`potluck backup snapshots {app}` lists the backups"))
+            }
+            Error::AmbiguousSet { .. } => Some("write more of the name".into()),
             Error::OtherRecipe { .. } => {
                 Some("restore it into an app of its own recipe, or into one that does not exist".into())
             }

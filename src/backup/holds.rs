@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     error::Error,
     options::{Missing, Options, find, unless_cancelled},
-    set::snapshots::{Which, pick, sets_of},
+    set::snapshots::{Of, Which, pick, sets_of},
 };
 use crate::{
     app::Context,
@@ -26,7 +26,9 @@ pub async fn hold(
 ) -> Result<Hold, Error> {
     let finding = async {
         let restic = find(context, app, options, Missing::Refused).await?;
-        pick(&app.name, sets_of(&restic, &app.name).await?, &Which::Named(wanted.to_owned()))
+        let (sets, which) =
+            (sets_of(&restic, app, &Of::Own).await?, Which::Named(wanted.to_owned()));
+        pick(&app.name, sets, &which, &Of::Own)
     };
     let set = unless_cancelled(&options.cancel, "nothing was changed", finding).await?;
     let hold = Hold {

@@ -252,8 +252,8 @@ async fn read(
     options: &Options,
 ) -> Result<(Restic, SetSummary, Opened), Error> {
     let restic = find(context, app, options, Missing::Refused).await?;
-    let sets = sets_of(&restic, &app.name).await?;
-    let (set, opened) = choose(context, &restic, app, sets, which, &options.trust).await?;
+    let sets = sets_of(&restic, app, &options.sets_of).await?;
+    let (set, opened) = choose(context, &restic, app, sets, which, options).await?;
     Ok((restic, set, opened))
 }
 

@@ -46,7 +46,7 @@ pub use recent::{MAX_AGE, NotSaved};
 pub use repository::{HANDED_ON, Repository};
 pub use rotate::{RotateReport, RotatedKey, rotate_key};
 pub use set::manifest::Manifest;
-pub use set::snapshots::{Listed, Sets, Which, snapshots};
+pub use set::snapshots::{Listed, Of, Sets, Which, snapshots};
 pub use set::trust::{Distrust, Trust};
 pub use set::{ItemKind, SetId, SetSummary};
 pub use stats::{AppStats, StatsReport, stats};

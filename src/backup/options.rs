@@ -8,7 +8,13 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{error::Error, password, repository::Repository, restic::Restic, set::trust::Trust};
+use super::{
+    error::Error,
+    password,
+    repository::Repository,
+    restic::Restic,
+    set::{snapshots::Of, trust::Trust},
+};
 use crate::{
     app::Context,
     home::{AppEntry, CopyName, ServerName, VolumeWriters},
@@ -32,6 +38,8 @@ pub struct Options {
     pub trust: Trust,
     /// The copy that is read or looked after, instead of the server's own repository.
     pub from: Option<CopyName>,
+    /// Whose sets of an app's name are read.
+    pub sets_of: Of,
     /// What services do while the volumes that they write are read; without it, what the
     /// server's settings say.
     pub writers: Option<VolumeWriters>,

@@ -230,7 +230,7 @@ mod tests {
             items: items.iter().map(|item| (*item).to_owned()).collect(),
             complete,
             manifest: complete.then(|| "m".into()),
-            ..SetSummary::new(id.parse().unwrap(), "w")
+            ..SetSummary::new(id.parse().unwrap(), "w", "s")
         }
     }
 

@@ -23,6 +23,8 @@ const PART: u64 = 10;
 const SMALL: u64 = 64 * 1024;
 /// So many sets before the newest are compared with it.
 const COMPARED: usize = 5;
+/// An item is as good as empty below this part of what it was.
+const EMPTIED: u64 = 100;
 
 /// What is known of an app's sets.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +75,19 @@ pub enum Implausible {
         HumanBytes(*bytes), HumanBytes(*before)
     )]
     Shrunk { set: SetId, bytes: u64, before: u64 },
+    /// What emptied a volume some nights ago must not push out the last sets that have it.
+    #[error(
+        "the backup {set} would be removed and is the last with {} of {}; those that would be kept \
+         have {} at most",
+        HumanBytes(*bytes), what(item.as_deref()), HumanBytes(*most)
+    )]
+    LastOfItsSize { set: SetId, item: Option<String>, bytes: u64, most: u64 },
     #[error("the backup {set} may be forged: {reason}")]
     Forged { set: SetId, reason: String },
+}
+
+fn what(item: Option<&str>) -> String {
+    item.map_or_else(|| "data".to_owned(), |item| line(item).into_owned())
 }
 
 /// A decision for each set, newest first.
@@ -136,7 +149,42 @@ pub fn decide(known: &Known<'_>, keep: Option<&Keep>) -> Result<Vec<Verdict>, Im
             reasons,
         }
     };
-    Ok(sets.iter().map(verdict).collect())
+    let verdicts: Vec<Verdict> = sets.iter().map(verdict).collect();
+    if !force {
+        last_of_its_size(&complete, &verdicts)?;
+    }
+    Ok(verdicts)
+}
+
+/// Fails where those that stay have next to nothing of what one that goes has. An item that
+/// none of them has was left out by the recipe.
+fn last_of_its_size(complete: &[&SetSummary], verdicts: &[Verdict]) -> Result<(), Implausible> {
+    let goes = |set: &&&SetSummary| {
+        verdicts.iter().any(|it| it.set == set.id && it.action == Action::Remove)
+    };
+    let (gone, kept): (Vec<&SetSummary>, Vec<&SetSummary>) = {
+        let (gone, kept): (Vec<_>, Vec<_>) = complete.iter().partition(goes);
+        (gone.into_iter().copied().collect(), kept.into_iter().copied().collect())
+    };
+    for set in gone {
+        let all = set.bytes.map(|bytes| (None, bytes, PART));
+        let items = set.sizes.iter().map(|(item, bytes)| (Some(item.as_str()), *bytes, EMPTIED));
+        for (item, bytes, part) in all.into_iter().chain(items) {
+            let most = kept.iter().filter_map(|set| match item {
+                None => set.bytes,
+                Some(item) if set.empty.iter().any(|it| it == item) => Some(0),
+                Some(item) => set.sizes.get(item).copied(),
+            });
+            if bytes >= SMALL
+                && let Some(most) = most.max()
+                && most < bytes / part
+            {
+                let (set, item) = (set.id.clone(), item.map(str::to_owned));
+                return Err(Implausible::LastOfItsSize { set, item, bytes, most });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn plausible(
@@ -230,7 +278,7 @@ mod tests {
             bytes,
             complete: bytes.is_some(),
             manifest: bytes.map(|_| "m".into()),
-            ..SetSummary::new(id.parse().unwrap(), "w")
+            ..SetSummary::new(id.parse().unwrap(), "w", "s")
         }
     }
 
@@ -401,7 +449,7 @@ mod tests {
             ),
             (vec![sized("20261120T100000", 10 * MIB), sized("20261119T100000", 100 * MIB)], None),
             (vec![sized("20261120T100000", 1), sized("20261119T100000", 1000)], None),
-            // One that was large for once is not what they are like.
+            // One that was large for once is not what they are like, and may yet be missed.
             (
                 vec![
                     sized("20261120T100000", MIB),
@@ -409,7 +457,7 @@ mod tests {
                     sized("20261118T100000", MIB),
                     sized("20261117T100000", MIB),
                 ],
-                None,
+                Some("is the last with 100.00 MiB of data; those that would be kept have 1.00 MiB"),
             ),
         ];
         let rules = keep("{last: 1}");
@@ -434,6 +482,55 @@ mod tests {
             "1118T10 remove no rule keeps it",
         ];
         assert_eq!(case.told(Some(&rules)), expected);
+    }
+
+    #[test]
+    fn a_volume_that_was_emptied_pushes_no_good_set_out() {
+        const MIB: u64 = 1 << 20;
+        let of = |day: u32, volume: Option<u64>| {
+            let mut one = set(&format!("202611{day:02}T030000Z-aaaaaa"), Some(900 * MIB));
+            one.sizes = [("dump/db.sql".to_owned(), 800 * MIB)].into();
+            match volume {
+                Some(bytes) => drop(one.sizes.insert("volume/data".into(), bytes)),
+                None => one.empty = vec!["volume/data".into()],
+            }
+            one
+        };
+        let rules = keep("{last: 2, weekly: 2}");
+        // Emptied on the 16th; each night one more is without it.
+        let mut sets: Vec<SetSummary> = (1..16).rev().map(|day| of(day, Some(64 * MIB))).collect();
+        let mut refused = 0;
+        for day in 16..20 {
+            sets.insert(0, of(day, None));
+            let case = Case::of(sets.clone());
+            match case.decide(Some(&rules)) {
+                Ok(verdicts) => {
+                    let kept = |set: &SetSummary| {
+                        let is_kept = |it: &Verdict| it.set == set.id && it.action == Action::Keep;
+                        verdicts.iter().any(is_kept)
+                    };
+                    sets.retain(kept);
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(said.contains("the last with 64.00 MiB of volume/data"), "{said}");
+                    refused += 1;
+                }
+            }
+            assert!(sets.iter().any(|set| set.sizes.contains_key("volume/data")), "{day}");
+        }
+        // The week of the 9th keeps one for now; the next week's turn refuses.
+        assert_eq!(refused, 0);
+        sets.insert(0, of(23, None));
+        let error = Case::of(sets.clone()).decide(Some(&rules)).unwrap_err();
+        assert!(matches!(error, Implausible::LastOfItsSize { item: Some(_), .. }), "{error}");
+        // A recipe that saves it no more is believed.
+        for set in &mut sets {
+            if set.empty.pop().is_some() {
+                set.bytes = Some(800 * MIB);
+            }
+        }
+        assert!(Case::of(sets).decide(Some(&rules)).is_ok());
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct Home {
 }
 
 /// An app's place in the folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppEntry {
     pub name: AppName,
     pub server: ServerName,

@@ -18,12 +18,14 @@ use crate::{
         restic::{LOCK_LIMIT, Restic},
         set::{
             SetSummary,
-            snapshots::{Sets, sets_of},
+            judged::{Judging, judge},
+            snapshots::{Of, Sets, sets_of},
         },
     },
     hint::Hint,
     home::{AppEntry, CopyName},
     progress::Event,
+    text::line,
 };
 
 /// What a copy received.
@@ -62,7 +64,14 @@ pub(super) async fn copy_all(
         return Ok(copied);
     }
     let source = find(context, app, options, Missing::Refused).await?;
-    let Sets { sets, .. } = sets_of(&source, &app.name).await?;
+    let Sets { mut sets, .. } = sets_of(&source, app, &Of::Own).await?;
+    // What somebody else put into the one is not to be believed in the other.
+    let all: Vec<&SetSummary> = sets.iter().collect();
+    let judged = judge(context, &source, app, &all, Judging::All).await?;
+    for (set, why) in judged.doubts.iter().chain(&judged.forged) {
+        context.progress.warn(format!("the backup {set} is not copied: {}", line(why)));
+    }
+    sets.retain(|set| !judged.doubts_any(&set.id));
     for copy in copies.keys() {
         let began = Instant::now();
         context.progress.step(format!("copy the backup to {copy}"));
@@ -94,7 +103,7 @@ async fn copy_to(
 ) -> Result<(String, usize), Error> {
     let options = options.of(Some(copy));
     let target = find(context, app, &options, Missing::Refused).await?;
-    let there = match sets_of(&target, &app.name).await {
+    let there = match sets_of(&target, app, &Of::Own).await {
         Err(Error::NoRepository { .. }) => {
             make(context, app, source, &target, copy).await?;
             Vec::new()
@@ -113,7 +122,7 @@ async fn copy_to(
         }
     }
     if !going.is_empty() {
-        let Sets { sets: there, .. } = sets_of(&target, &app.name).await?;
+        let Sets { sets: there, .. } = sets_of(&target, app, &Of::Own).await?;
         let is_whole = |set: &&&SetSummary| there.iter().any(|it| it.id == set.id && it.complete);
         if let Some(set) = going.iter().find(|set| !is_whole(set)) {
             let (set, repository) = (set.id.clone(), target.name().to_owned());
@@ -140,7 +149,7 @@ async fn make(
     }
     // restic spoils one that two make at once.
     let _alone = alone(context, app).await?;
-    match sets_of(target, &app.name).await {
+    match sets_of(target, app, &Of::Own).await {
         Err(Error::NoRepository { .. }) => {}
         found => return found.map(drop),
     }
@@ -176,7 +185,7 @@ mod tests {
                         None => (*id, true),
                     };
                     let id = format!("2026010{day}T000000Z-aaaaaa").parse().unwrap();
-                    SetSummary { complete, ..SetSummary::new(id, "w") }
+                    SetSummary { complete, ..SetSummary::new(id, "w", "s") }
                 })
                 .collect()
         };

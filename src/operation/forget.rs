@@ -21,8 +21,8 @@ use crate::{
         retention::{Action, Known, Verdict, decide},
         set::{
             SetId, SetSummary,
-            judged::{Judged, judge},
-            snapshots::{Sets, named, sets_of},
+            judged::{Judged, Judging, judge},
+            snapshots::{Of, Sets, named, sets_of},
         },
     },
     home::{self, AppEntry},
@@ -102,14 +102,16 @@ async fn forgetting(
         sets: Vec::new(),
         removed: 0,
     };
-    let Some((restic, Sets { sets, unreadable })) = sets_if_any(context, app, options).await?
+    let Some((restic, Sets { sets, unreadable, .. })) = sets_if_any(context, app, options).await?
     else {
         return Ok(report);
     };
     report.repository = Some(restic.name().to_owned());
     let _guard = context.home.guard_holds(app)?;
     let held = holds_of(context, app, removing.force).await?;
-    let Judged { doubts, forged } = judge(context, &restic, app, &sets).await?;
+    let all: Vec<&SetSummary> = sets.iter().collect();
+    let judged = judge(context, &restic, app, &all, Judging::All).await?;
+    let Judged { doubts, forged } = judged;
     let known = Known {
         sets: &sets,
         unreadable: unreadable.is_some(),
@@ -149,20 +151,30 @@ pub async fn remove_set(
     let work = async {
         let restic = find(context, app, options, Missing::Refused).await?;
         restic.may_remove()?;
-        let Sets { sets, unreadable } = sets_of(&restic, &app.name).await?;
-        let set = named(&app.name, &sets, unreadable.as_ref(), wanted)?;
+        let sets = sets_of(&restic, app, &options.sets_of).await?;
+        let set = named(&app.name, &sets, wanted)?;
         let refused = |why: NotRemoved| Err(Error::NotRemoved { set: set.id.clone(), why });
         if !removing.force {
-            let newest = sets.iter().find(|set| set.complete);
+            let newest = sets.sets.iter().find(|set| set.complete);
             if newest.is_some_and(|newest| newest.id == set.id) {
                 return refused(NotRemoved::Newest);
             }
-            if !set.complete && unreadable.is_some() {
+            if !set.complete && sets.unreadable.is_some() {
                 return refused(NotRemoved::MayBeWhole);
             }
         }
         let _guard = context.home.guard_holds(app)?;
-        let held = holds_of(context, app, removing.force).await?;
+        let held = match &options.sets_of {
+            Of::Own | Of::Any => holds_of(context, app, removing.force).await?,
+            // A server of which the folder has no such app: there is no engine to ask.
+            Of::Server(server) => {
+                let app = AppEntry { name: app.name.clone(), server: server.clone() };
+                if context.home.env_path(&app).exists() {
+                    return refused(NotRemoved::OfOther { server: server.to_string() });
+                }
+                holds_of_team(context, &app)?
+            }
+        };
         if let Some(reasons) = held.get(&set.id) {
             return refused(NotRemoved::Held { reasons: reasons.clone() });
         }
@@ -183,7 +195,7 @@ async fn sets_if_any(
 ) -> Result<Option<(Restic, Sets)>, Error> {
     let found = async {
         let restic = find(context, app, options, Missing::Refused).await?;
-        let sets = sets_of(&restic, &app.name).await?;
+        let sets = sets_of(&restic, app, &Of::Own).await?;
         Ok((restic, sets))
     };
     match found.await {
@@ -208,23 +220,13 @@ async fn holds_of(
     force: bool,
 ) -> Result<BTreeMap<SetId, Vec<String>>, Error> {
     let now = Timestamp::now();
-    let mut all: BTreeMap<SetId, Vec<String>> = BTreeMap::new();
+    let mut all = holds_of_team(context, app)?;
     let mut hold = |set: &str, reason: String| {
         // Other text names no set that could be removed.
         if let Ok(set) = set.parse::<SetId>() {
             all.entry(set).or_default().push(reason);
         }
     };
-    for found in context.home.holds(app)?.holds {
-        if found.set.parse::<SetId>().is_err() {
-            let message = format!("`{}` is not the name of a backup", line(&found.set));
-            let path = context.home.holds_path(app);
-            return Err(home::Error::Invalid { path, message }.into());
-        }
-        if found.is_on(now) {
-            hold(&found.set, told(&found));
-        }
-    }
     let on_server = OnServer::new(&context.home, app)?;
     on_server.engine.require().await.map_err(app::Error::from)?;
     let releases = releases::all(&on_server.engine).await?;
@@ -243,6 +245,22 @@ async fn holds_of(
     }
     if let Some(set) = context.home.lock_file(app)?.restoring {
         hold(&set, "a restore of it did not finish".into());
+    }
+    Ok(all)
+}
+
+/// Those that people have.
+fn holds_of_team(context: &Context, app: &AppEntry) -> Result<BTreeMap<SetId, Vec<String>>, Error> {
+    let mut all: BTreeMap<SetId, Vec<String>> = BTreeMap::new();
+    for found in context.home.holds(app)?.holds {
+        let Ok(set) = found.set.parse::<SetId>() else {
+            let message = format!("`{}` is not the name of a backup", line(&found.set));
+            let path = context.home.holds_path(app);
+            return Err(home::Error::Invalid { path, message }.into());
+        };
+        if found.is_on(Timestamp::now()) {
+            all.entry(set).or_default().push(told(&found));
+        }
     }
     Ok(all)
 }

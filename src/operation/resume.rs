@@ -210,7 +210,8 @@ pub async fn resume(
             .await
         }
         What::Restore => {
-            let source = rebuild::source_of(app, &kept.entry)?;
+            let (source, options) = rebuild::source_of(app, &kept.entry, options)?;
+            let options = &options;
             let set = kept.entry.set.clone().map_or(Which::Latest, Which::Named);
             let version = version_of(&kept.entry);
             let mut loaded = app::load(context, app, &version).await?;

@@ -12,7 +12,10 @@ use crate::{
         Error,
         options::{Missing, Options, find, unless_cancelled},
         recent::{Changed, NotSaved, saved},
-        set::{SetId, plan, snapshots::sets_of},
+        set::{
+            SetId, plan,
+            snapshots::{Of, sets_of},
+        },
     },
     engine::{Engine, Kind, Scope},
     hooks::{self, consent},
@@ -79,7 +82,7 @@ async fn check(
     };
     let listing = async {
         let restic = find(context, entry, options, Missing::Refused).await?;
-        let sets = sets_of(&restic, &entry.name).await?;
+        let sets = sets_of(&restic, entry, &Of::Own).await?;
         Ok((restic, sets))
     };
     let (restic, sets) = match listing.await {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     engine::{Kind, api},
     home::{
-        LockFile, StackName,
+        CopyName, LockFile, StackName,
         lock_file::{RecipePin, Upgrade},
     },
     text,
@@ -287,6 +287,12 @@ pub(crate) struct Entry {
 pub(crate) struct Source {
     pub app: String,
     pub server: String,
+    /// The server that the set was taken on, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_on: Option<String>,
+    /// The copy that it is read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyName>,
 }
 
 /// A secret that gets a new version; never a value.

@@ -60,8 +60,11 @@ fn rules(lab: &Lab, rules: &str) {
 
 /// restic by hand, as anyone with the repository's password has it.
 fn restic(lab: &Lab, arguments: &[&str]) -> String {
+    // As potluck has it, a host is the server.
+    let host = ["--host", "simulated"];
     let done = Command::new("restic")
         .args(arguments)
+        .args(host.iter().filter(|_| arguments[0] == "backup"))
         .env("RESTIC_REPOSITORY", lab.path(REPOSITORY))
         .env("RESTIC_PASSWORD_FILE", lab.path("potluck/state/backups/simulated/password"))
         .env("RESTIC_CACHE_DIR", lab.path("cache"))
@@ -383,6 +386,37 @@ fn a_forged_set_is_neither_restored_nor_does_it_push_a_good_one_out() {
     let run = good(&lab, &["backup", "restore", "t.example", &genuine, "--yes", "--unsigned"]);
     assert!(run.stderr.contains("may be forged"), "{run}");
     assert_eq!(fs::read_to_string(volume(&lab).join("page")).unwrap(), "poison");
+}
+
+#[test]
+fn what_somebody_else_made_is_not_the_newest_backup() {
+    let lab = deployed();
+    lab.write("vault-password", "copy\n");
+    fs::set_permissions(lab.path("vault-password"), fs::Permissions::from_mode(0o600)).unwrap();
+    let genuine = back_up(&lab);
+    assert_eq!(found(&lab), []);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(5);
+    let forged = format!("{}-ffffff", soon.strftime("%Y%m%dT%H%M%SZ"));
+    forge(&lab, &genuine, &forged, Some("spoiled"));
+    let status = lab.run(&["backup", "status"]);
+    assert_eq!(status.code, 1, "{status}");
+    for words in [&format!("the backup {forged} is not believed"), &format!(" KiB, {genuine};")] {
+        assert!(status.stdout.contains(words.as_str()), "{words}: {status}");
+    }
+    assert_eq!(found(&lab), [("doubted".to_owned(), "wrong".to_owned())]);
+    // Nor is it given to a copy.
+    let vault = format!(
+        "backup: {{copies: {{vault: {{repository: {}, password-file: {}}}}}}}\n",
+        lab.path("vault").display(),
+        lab.path("vault-password").display()
+    );
+    lab.write("potluck/servers/simulated/server.yml", &vault);
+    let copied = good(&lab, &["backup", "create", "t.example"]);
+    assert!(copied.stderr.contains(&format!("{forged} is not copied")), "{copied}");
+    let there = lab.json(&["backup", "snapshots", "t.example", "--from", "vault", "--json"]);
+    let there: Vec<&str> =
+        there.as_array().unwrap().iter().map(|set| set["id"].as_str().unwrap()).collect();
+    assert!(there.len() == 2 && !there.contains(&forged.as_str()), "{there:?}");
 }
 
 /// Stores a manifest of the first form under a name, with the items of another set.

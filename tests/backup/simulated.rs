@@ -325,3 +325,86 @@ fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
     fs::remove_file(lab.path("potluck/state/backed-up/simulated/t.example")).unwrap();
     run(&["backup", "create", "t.example"]);
 }
+
+/// Servers may share a repository, and apps a name.
+#[test]
+fn apps_of_one_name_on_several_servers_are_told_apart() {
+    let lab = Lab::new();
+    lab.write("tiny/compose.yml", CONTENT);
+    lab.write("tiny/.env.sample", "DOMAIN=\n");
+    lab.write("password", "soup\n");
+    fs::set_permissions(lab.path("password"), fs::Permissions::from_mode(0o600)).unwrap();
+    let page = |server: &str| {
+        let below = "volumes/t_example_content/_data/page";
+        lab.path("potluck/state/simulated").join(server).join(below)
+    };
+    let run = |arguments: &[&str]| {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {run}");
+        run
+    };
+    for server in ["one", "two", "three"] {
+        run(&["server", "add", server, "simulated"]);
+        lab.write(
+            &format!("potluck/servers/{server}/server.yml"),
+            &format!(
+                "endpoint: simulated\nbackup:\n  repository: {}\n  password-file: {}\n  keep: \
+                 {{last: 1}}\n",
+                lab.path("repo").display(),
+                lab.path("password").display()
+            ),
+        );
+        run(&["app", "new", "./tiny", "--domain", "t.example", "--server", server]);
+        run(&["app", "deploy", "t.example", "--server", server, "--no-input"]);
+        fs::write(page(server), server).unwrap();
+    }
+    let create = |server: &str| {
+        run(&["backup", "create", "t.example", "--server", server]).stdout.trim().to_owned()
+    };
+    let (one, two) = (create("one"), create("two"));
+    let read = |server: &str| fs::read_to_string(page(server)).unwrap();
+
+    // The newest of all is another server's.
+    fs::write(page("one"), "spoiled").unwrap();
+    run(&["backup", "restore", "t.example", "--server", "one", "--yes"]);
+    assert_eq!(read("one"), "one");
+    let listed = run(&["backup", "snapshots", "t.example", "--server", "one"]);
+    assert!(listed.stdout.contains(&one) && !listed.stdout.contains(&two), "{listed}");
+    assert!(listed.stderr.contains("t.example --of-server two` lists them"), "{listed}");
+    let of_two = ["backup", "snapshots", "t.example", "--server", "one", "--of-server", "two"];
+    let listed = run(&of_two);
+    assert!(listed.stdout.contains(&two) && !listed.stdout.contains(&one), "{listed}");
+    for server in ["one", "two"] {
+        let kept = run(&["backup", "forget", "t.example", "--server", server]);
+        assert!(kept.stderr.contains("0 backups removed, 1 kept"), "{kept}");
+    }
+
+    // One that has none does not count another's as its own.
+    let status = lab.run(&["backup", "status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let severities: Vec<_> = status["apps"].as_array().unwrap().iter().collect();
+    let of = |server: &str| severities.iter().find(|it| it["server"] == server).unwrap();
+    assert_eq!(of("three")["findings"][0]["code"], "never", "{status}");
+    assert_eq!(
+        (&of("one")["set"], &of("two")["set"]),
+        (&one.as_str().into(), &two.as_str().into())
+    );
+    let restore = ["backup", "restore", "t.example", "--server", "three", "--yes"];
+    for more in [&[][..], &[&one[..]]] {
+        let refused = lab.run(&[&restore[..], more].concat());
+        assert!(refused.code == 1 && refused.stderr.contains("--of-server one"), "{refused}");
+        assert_eq!(read("three"), "three");
+    }
+    let moved = run(&[&restore[..], &["--of-server", "one"]].concat());
+    assert!(moved.stderr.contains("was taken of t.example on the server one"), "{moved}");
+    assert_eq!(read("three"), "one");
+
+    // What a server left that is gone can be removed, what is another's cannot.
+    let remove = ["backup", "rm", "t.example", &one, "--yes", "--force", "--server", "three"];
+    let remove = [&remove[..], &["--of-server", "one"]].concat();
+    let refused = lab.run(&remove);
+    assert!(refused.code == 1 && refused.stderr.contains("with `--server one`"), "{refused}");
+    fs::remove_dir_all(lab.path("potluck/servers/one")).unwrap();
+    run(&remove);
+    run(&["backup", "restore", "t.example", "--server", "two", "--yes"]);
+}

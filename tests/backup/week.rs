@@ -47,6 +47,10 @@ enum Fault {
     Settings(u64),
     /// potluck is killed at this change of the swarm.
     Killed(u64),
+    /// What was in the volume of one app is gone, and stays so.
+    Emptied(u64),
+    /// Somebody with the repository's password adds a set of one app that says it is newer.
+    Forged(u64),
 }
 
 struct Fleet {
@@ -56,7 +60,12 @@ struct Fleet {
     apps: u64,
     /// The last night of which each app has a backup.
     good: BTreeMap<String, u64>,
+    emptied: BTreeSet<String>,
+    forged: BTreeSet<String>,
 }
+
+/// What the apps' data consists of, but for a page that changes every night.
+const FILLER: usize = 2 << 20;
 
 fn server(index: u64) -> String {
     format!("s{index}")
@@ -77,6 +86,9 @@ impl Fleet {
         };
         for at in 0..servers {
             done(&["server", "add", &server(at), "simulated"]);
+            let settings = format!("potluck/servers/{}/server.yml", server(at));
+            let text = fs::read_to_string(lab.path(&settings)).unwrap();
+            lab.write(&settings, &format!("{text}backup: {{keep: {{last: 2}}}}\n"));
             for index in 0..apps {
                 let name = app(at, index);
                 done(&["app", "new", "./tiny", "--domain", &name, "--server", &server(at)]);
@@ -84,12 +96,26 @@ impl Fleet {
             }
         }
         let home = Home::new(lab.path("potluck"));
-        Fleet { lab, home, servers, apps, good: BTreeMap::new() }
+        let (good, emptied, forged) = Default::default();
+        Fleet { lab, home, servers, apps, good, emptied, forged }
     }
 
     fn page(&self, at: u64, index: u64) -> String {
         let stack = app(at, index).replace('.', "_");
         format!("potluck/state/simulated/{}/volumes/{stack}_content/_data/page", server(at))
+    }
+
+    /// Writes the data of a night.
+    fn fill(&self, at: u64, index: u64, text: &str) {
+        let page = self.page(at, index);
+        if self.emptied.contains(&app(at, index)) {
+            return;
+        }
+        self.lab.write(&page, text);
+        let filler = self.lab.path(&page.replace("/page", "/filler"));
+        if !filler.exists() {
+            fs::write(filler, vec![b'x'; FILLER]).unwrap();
+        }
     }
 
     fn of(&self, at: u64, below: &str) -> String {
@@ -98,10 +124,12 @@ impl Fleet {
 
     fn fault(&self, at: u64, chance: &mut Chance) -> Fault {
         let one = chance.below(self.apps);
-        match chance.below(12) {
+        match chance.below(14) {
             0 => Fault::Unreachable,
             // There is something to lose once each app was backed up.
-            1 | 2 if (0..self.apps).any(|index| !self.good.contains_key(&app(at, index))) => {
+            1 | 2 | 6 | 7
+                if (0..self.apps).any(|index| !self.good.contains_key(&app(at, index))) =>
+            {
                 Fault::None
             }
             1 => Fault::Password,
@@ -109,6 +137,8 @@ impl Fleet {
             3 => Fault::Busy(one),
             4 => Fault::Settings(one),
             5 => Fault::Killed(1 + chance.below(20)),
+            6 => Fault::Emptied(one),
+            7 => Fault::Forged(one),
             _ => Fault::None,
         }
     }
@@ -155,14 +185,43 @@ impl Fleet {
                 return Some(self.home.guard_app(&self.entry(at, index), "a deploy").unwrap());
             }
             Fault::Busy(_) => {}
+            Fault::Emptied(index) if is_on => {
+                let page = self.page(at, index);
+                for file in [page.replace("/page", "/filler"), page] {
+                    let _ = fs::remove_file(self.lab.path(&file));
+                }
+            }
+            Fault::Forged(index) if is_on => self.forge(at, index),
+            Fault::Emptied(_) | Fault::Forged(_) => {}
         }
         None
+    }
+
+    /// A manifest of nothing, of a few minutes from now.
+    fn forge(&self, at: u64, index: u64) {
+        let begun = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(5);
+        let set = format!("{}-ffffff", begun.strftime("%Y%m%dT%H%M%SZ"));
+        let backups = self.lab.path(&self.of(at, "backups"));
+        let mut restic = std::process::Command::new("restic");
+        restic.args(["backup", "--stdin", "--stdin-filename", "manifest.json", "--host"]);
+        restic.arg(server(at));
+        let (of_app, of_set) = (format!("app:{}", app(at, index)), format!("set:{set}"));
+        for tag in ["potluck", &of_app, &of_set, "item:manifest", "items:0", "bytes:9000000"] {
+            restic.args(["--tag", tag]);
+        }
+        let done = restic
+            .env("RESTIC_REPOSITORY", backups.join("repository"))
+            .env("RESTIC_PASSWORD_FILE", backups.join("password"))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// The apps that cannot be backed up.
     fn hit(&self, at: u64, fault: Fault) -> Vec<String> {
         match fault {
-            Fault::None | Fault::Killed(_) => Vec::new(),
+            Fault::None | Fault::Killed(_) | Fault::Emptied(_) | Fault::Forged(_) => Vec::new(),
             Fault::Unreachable | Fault::Password | Fault::Gone => {
                 (0..self.apps).map(|index| app(at, index)).collect()
             }
@@ -173,7 +232,7 @@ impl Fleet {
     fn night(&mut self, night: u64, monitor: &Monitor, chance: &mut Chance) -> String {
         for at in 0..self.servers {
             for index in 0..self.apps {
-                self.lab.write(&self.page(at, index), &format!("night {night}"));
+                self.fill(at, index, &format!("night {night}"));
             }
         }
         let faults: Vec<Fault> = (0..self.servers).map(|at| self.fault(at, chance)).collect();
@@ -181,6 +240,11 @@ impl Fleet {
         let mut guards = Vec::new();
         for (at, fault) in faults.iter().enumerate() {
             guards.extend(self.set(at as u64, *fault, true));
+            match fault {
+                Fault::Emptied(index) => drop(self.emptied.insert(app(at as u64, *index))),
+                Fault::Forged(index) => drop(self.forged.insert(app(at as u64, *index))),
+                _ => {}
+            }
         }
         let mut kills = 0;
         let mut ended = self.lab.run(&run);
@@ -230,14 +294,17 @@ impl Fleet {
         assert_eq!(last.0, if wrong.is_empty() { "/check" } else { "/check/fail" }, "{context}");
         let (told, mail) = (taken(&self.lab, "told"), taken(&self.lab, "mail"));
         let prometheus = fs::read_to_string(self.lab.path("metrics/potluck.prom")).unwrap();
+        // A run cannot know what an app should have; the monitor does not believe it.
+        let lasting = self.emptied.union(&self.forged).cloned();
+        let doubted: BTreeSet<String> = wrong.iter().cloned().chain(lasting).collect();
         let status = self.lab.run(&["backup", "status", "--json"]);
-        assert_eq!(status.code, i32::from(!wrong.is_empty()), "{context}\n{status}");
+        assert_eq!(status.code, i32::from(!doubted.is_empty()), "{context}\n{status}");
         let status: Value = serde_json::from_str(&status.stdout).unwrap();
         let wrongs =
             status["apps"].as_array().unwrap().iter().filter(|it| it["severity"] == "wrong");
         let wrongs: BTreeSet<String> =
             wrongs.map(|it| it["app"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(wrongs, wrong, "{context}");
+        assert_eq!(wrongs, doubted, "{context}\n{status}");
         for name in self.good.keys().chain(&wrong) {
             let is_wrong = wrong.contains(name);
             let said = format!("{name}: FAILED: ");
@@ -253,7 +320,18 @@ impl Fleet {
         for (at, fault) in faults.iter().enumerate() {
             self.set(at as u64, *fault, false);
         }
-        format!("night {night}: {} of {all} apps with a fault, killed {kills} times\n", wrong.len())
+        for name in &self.emptied {
+            let forgot = self.lab.run(&["backup", "forget", name]);
+            let words = ["is the last with 2.00 MiB", "may be forged", "is of the future"];
+            assert!(
+                forgot.code == 0 || words.iter().any(|it| forgot.stderr.contains(it)),
+                "{context}\n{forgot}"
+            );
+        }
+        format!(
+            "night {night}: {} of {all} apps with a fault, killed {kills} times\n",
+            doubted.len()
+        )
     }
 
     /// What is called a backup brings the data of its night back.
@@ -263,8 +341,21 @@ impl Fleet {
                 let name = app(at, index);
                 let Some(night) = self.good.get(&name) else { continue };
                 self.lab.write(&self.page(at, index), "lost");
-                let restored = self.lab.run(&["backup", "restore", &name, "--yes"]);
+                let mut restored = self.lab.run(&["backup", "restore", &name, "--yes"]);
+                if self.forged.contains(&name) {
+                    assert_eq!(restored.code, 1, "{restored}");
+                    let now = ["backup", "restore", &name, "--yes", "--at", "now"];
+                    restored = self.lab.run(&now);
+                }
                 assert_eq!(restored.code, 0, "{restored}");
+                if self.emptied.contains(&name) {
+                    assert!(!self.lab.path(&self.page(at, index)).exists(), "{name}");
+                    let sets = self.lab.json(&["backup", "snapshots", &name, "--json"]);
+                    let large = |set: &Value| set["bytes"].as_u64() >= Some(FILLER as u64);
+                    let kept = sets.as_array().unwrap().iter().any(large);
+                    assert!(kept, "{name}: the data from when it was whole is gone: {sets}");
+                    continue;
+                }
                 let page = fs::read_to_string(self.lab.path(&self.page(at, index))).unwrap();
                 assert_eq!(page, format!("night {night}"), "{name}");
             }

@@ -68,7 +68,7 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         let set = |day: u32| {
             let id = format!("2026010{day}T000000Z-aaaaaa").parse().unwrap();
-            SetSummary { complete: true, ..SetSummary::new(id, "w") }
+            SetSummary { complete: true, ..SetSummary::new(id, "w", "s") }
         };
         let (one, two, three) = (set(1), set(2), set(3));
         let age = |set: &SetSummary| match set.id.as_str().as_bytes()[7] {

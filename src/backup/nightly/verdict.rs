@@ -5,10 +5,10 @@
 //! at lately. How they are cared for ([`care`](super::care)) becomes findings with codes of
 //! their own.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use indicatif::HumanBytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
@@ -18,7 +18,13 @@ use super::{
     record::{Attempt, Record},
     row::{Outcome, one_line},
 };
-use crate::backup::{recent::shown, set::SetSummary};
+use crate::{
+    backup::{
+        recent::shown,
+        set::{SetId, SetSummary},
+    },
+    text::line,
+};
 
 /// How old a backup may be, unless an operator says otherwise: a day, and time for a run that
 /// takes long.
@@ -30,6 +36,10 @@ const SHRUNK: u64 = 2;
 const GREW: u64 = 2;
 /// where the difference is as large as this.
 const NOTABLE: u64 = 1 << 20;
+/// An item of less than this part of what it was is wrong, too.
+const EMPTIED: u64 = 10;
+/// So long is the newest set compared with those before: an alarm of one night is easily missed.
+const COMPARED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the verdict follows from.
 #[derive(Debug)]
@@ -46,6 +56,8 @@ pub struct Facts<'a> {
     pub copies: Vec<CopyFacts<'a>>,
     /// How retention, prune and check went.
     pub care: Vec<Care>,
+    /// Sets that no machine of the team made, or whose manifest cannot be read, and why.
+    pub doubted: BTreeMap<SetId, String>,
     pub max_age: Duration,
     pub now: Timestamp,
 }
@@ -67,7 +79,8 @@ pub struct Verdict {
 
 /// Judges an app.
 pub fn judge(facts: Facts<'_>) -> Verdict {
-    let Facts { app, server, record, sets, unreadable, copies, care, max_age, now } = facts;
+    let Facts { app, server, record, sets, unreadable, copies, care, doubted, max_age, now } =
+        facts;
     let mut findings = Vec::new();
     let mut add = |code, severity, message: String, next: Option<String>| {
         findings.push(Finding { code, severity, message, next });
@@ -90,9 +103,15 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
         let message = format!("{message}: backups may be missing");
         add("unreadable", Severity::Wrong, message, Some(next));
     }
-    let mut complete = sets.iter().filter(|set| set.complete);
+    let is_good = |set: &&&SetSummary| set.complete && !doubted.contains_key(&set.id);
+    let mut complete = sets.iter().filter(is_good);
     let newest = complete.next();
-    let before = complete.next();
+    let before: Vec<&SetSummary> = complete.copied().collect();
+    for (set, why) in doubted.iter().filter(|(id, _)| newest.is_none_or(|it| it.id < **id)) {
+        let message = format!("the backup {set} is not believed: {}", one_line(why));
+        let next = format!("`potluck backup show {app} {set}`");
+        add("doubted", Severity::Wrong, message, Some(next));
+    }
     match newest {
         Some(newest) => {
             let old = age(newest.begun);
@@ -113,17 +132,11 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
                 );
                 add("old", Severity::Wrong, message, create());
             }
-            if let (Some(now), Some(then)) = (newest.bytes, before.and_then(|set| set.bytes)) {
-                let sizes = || format!("{} after {}", HumanBytes(now), HumanBytes(then));
-                let list = || Some(format!("`potluck backup snapshots {app}` lists the sizes"));
-                if now.abs_diff(then) < NOTABLE {
-                } else if now < then / SHRUNK {
-                    let message = format!("the newest backup is much smaller: {}", sizes());
-                    add("shrunk", Severity::Wrong, message, list());
-                } else if now > then.saturating_mul(GREW) {
-                    let message = format!("the newest backup is much larger: {}", sizes());
-                    add("grew", Severity::Warning, message, list());
-                }
+            let list = || Some(format!("`potluck backup snapshots {app}` lists the sizes"));
+            match jump(newest, &before) {
+                Some(Jump::Shrunk(message)) => add("shrunk", Severity::Wrong, message, list()),
+                Some(Jump::Grew(message)) => add("grew", Severity::Warning, message, list()),
+                None => {}
             }
             if newest.warnings > 0 {
                 let message = match newest.warnings {
@@ -203,6 +216,41 @@ pub fn judge(facts: Facts<'_>) -> Verdict {
     }
 }
 
+/// A change of sizes.
+enum Jump {
+    Shrunk(String),
+    Grew(String),
+}
+
+/// How the newest set differs from the largest of the last days, or else from the one before.
+fn jump(newest: &SetSummary, before: &[&SetSummary]) -> Option<Jump> {
+    let is_late = |set: &&&SetSummary| newest.begun.duration_since(set.begun) <= COMPARED;
+    let late = before.iter().filter(is_late).count().max(1);
+    let late = &before[..late.min(before.len())];
+    let sizes = |now, then| format!("{} after {}", HumanBytes(now), HumanBytes(then));
+    let then = late.iter().filter_map(|set| set.bytes).max();
+    if let (Some(now), Some(then)) = (newest.bytes, then)
+        && now.abs_diff(then) >= NOTABLE
+    {
+        if now < then / SHRUNK {
+            let said = format!("the newest backup is much smaller: {}", sizes(now, then));
+            return Some(Jump::Shrunk(said));
+        }
+        if now > then.saturating_mul(GREW) {
+            let said = format!("the newest backup is much larger: {}", sizes(now, then));
+            return Some(Jump::Grew(said));
+        }
+    }
+    let empty = newest.empty.iter().map(|item| (item, 0));
+    let emptied = newest.sizes.iter().map(|(item, now)| (item, *now)).chain(empty);
+    emptied.into_iter().find_map(|(item, now)| {
+        let then = late.iter().filter_map(|set| set.sizes.get(item)).max()?;
+        let is_emptied = now < then / EMPTIED && then - now >= NOTABLE;
+        let sizes = sizes(now, *then);
+        is_emptied.then(|| Jump::Shrunk(format!("{} is much smaller: {sizes}", line(item))))
+    })
+}
+
 /// The worst first; of those, the ones without a backup, then the oldest.
 pub fn sort(verdicts: &mut [Verdict]) {
     verdicts.sort_by(|a, b| {
@@ -245,7 +293,7 @@ mod tests {
             complete: true,
             warnings,
             manifest: Some("m".into()),
-            ..SetSummary::new(id.parse().unwrap(), "w.example")
+            ..SetSummary::new(id.parse().unwrap(), "w.example", "s")
         }
     }
 
@@ -274,6 +322,7 @@ mod tests {
             unreadable: None,
             copies: Vec::new(),
             care: Vec::new(),
+            doubted: BTreeMap::new(),
             max_age: MAX_AGE,
             now: NOW.parse().unwrap(),
         });
@@ -285,6 +334,10 @@ mod tests {
         const FRESH: &str = "20260105T030000Z-aaaaaa";
         const OLD: &str = "20260103T030000Z-bbbbbb";
         let large = 100 << 20;
+        let mut emptied = set(FRESH, large, 0);
+        emptied.empty = vec!["volume/data".into()];
+        let mut with_volume = set(OLD, large, 0);
+        with_volume.sizes = [("volume/data".to_owned(), 30 << 20)].into();
         let mut rest = set(FRESH, 1, 0);
         rest.complete = false;
         for (sets, last, good, severity, words) in [
@@ -368,6 +421,21 @@ mod tests {
                 Severity::Warning,
                 "much larger: 300.00 MiB after 100.00 MiB",
             ),
+            // Some nights later it is still said.
+            (
+                vec![set(FRESH, 5, 0), set("20260104T030000Z-bbbbbb", 5, 0), set(OLD, large, 0)],
+                None,
+                None,
+                Severity::Wrong,
+                "much smaller: 5 B after 100.00 MiB",
+            ),
+            (
+                vec![emptied, with_volume],
+                None,
+                None,
+                Severity::Wrong,
+                "volume/data is much smaller: 0 B after 30.00 MiB",
+            ),
             // Little data may change much.
             (vec![set(FRESH, 5, 0), set(OLD, 5000, 0)], None, None, Severity::Fine, "good"),
             (vec![set(FRESH, 5, 2)], None, None, Severity::Warning, "there were 2 warnings"),
@@ -399,6 +467,7 @@ mod tests {
             unreadable: None,
             copies: Vec::new(),
             care: Vec::new(),
+            doubted: BTreeMap::new(),
             max_age: MAX_AGE,
             now: NOW.parse().unwrap(),
         });
@@ -407,6 +476,26 @@ mod tests {
         let line = verdict.line();
         assert!(line.contains("cannot be read: cannot connect"), "{line}");
         assert!(line.ends_with("next: mount it"), "{line}");
+    }
+
+    #[test]
+    fn a_set_that_is_not_believed_is_not_the_newest() {
+        let (forged, own) =
+            (set("20260105T090000Z-ffffff", 9, 0), set("20260103T030000Z-aaaaaa", 5, 0));
+        let verdict = judge(Facts {
+            app: "w.example",
+            server: "here",
+            record: Ok(Record::default()),
+            sets: Ok(vec![&forged, &own]),
+            unreadable: None,
+            copies: Vec::new(),
+            care: Vec::new(),
+            doubted: [(forged.id.clone(), "it is not signed".to_owned())].into(),
+            max_age: MAX_AGE,
+            now: NOW.parse().unwrap(),
+        });
+        let codes: Vec<&str> = verdict.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!((codes.as_slice(), verdict.bytes), (&["doubted", "old"][..], Some(5)));
     }
 
     #[test]

@@ -4,11 +4,10 @@ use super::{
     SetSummary,
     open::{Opened, open},
     snapshots::{Sets, Which, pick, pick_before},
-    trust::Trust,
 };
 use crate::{
     app::Context,
-    backup::{error::Error, restic::Restic},
+    backup::{error::Error, options::Options, restic::Restic},
     home::AppEntry,
 };
 
@@ -25,15 +24,15 @@ pub(crate) async fn choose(
     app: &AppEntry,
     sets: Sets,
     which: &Which,
-    trust: &Trust,
+    Options { trust, sets_of: of, .. }: &Options,
 ) -> Result<(SetSummary, Opened), Error> {
     let Which::At(time) = which else {
-        let set = pick(&app.name, sets, which)?;
+        let set = pick(&app.name, sets, which, of)?;
         let opened = open(context, restic, app, &set, trust).await?;
         return Ok((set, opened));
     };
     let mut first = None;
-    for set in pick_before(&app.name, sets, *time)? {
+    for set in pick_before(&app.name, sets, *time, of)? {
         let error = match open(context, restic, app, &set, trust).await {
             Ok(opened) => match &opened.origin {
                 Err(why) if !trust.unsigned => {
@@ -50,5 +49,5 @@ pub(crate) async fn choose(
         context.progress.warn(format!("{error}: looking for an earlier one"));
         first.get_or_insert(error);
     }
-    Err(first.unwrap_or_else(|| Error::NoSetBefore { app: app.name.to_string(), time: *time }))
+    Err(first.expect("there is one at least"))
 }

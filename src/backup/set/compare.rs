@@ -100,7 +100,7 @@ mod tests {
             let label = item(kind, before).label();
             let last = SetSummary {
                 sizes: [(label.clone(), before)].into(),
-                ..SetSummary::new("20261121T203015Z-3fa9c1".parse().unwrap(), "w")
+                ..SetSummary::new("20261121T203015Z-3fa9c1".parse().unwrap(), "w", "s")
             };
             let kept: BTreeSet<String> = kept.then_some(label).into_iter().collect();
             let said = shrunk(&[item(kind, now)], &last, &kept, SMALLEST_DUMP);

@@ -48,7 +48,15 @@ struct Seen {
     trees: BTreeMap<String, Option<String>>,
 }
 
-/// Reads the manifests of complete sets.
+/// Which complete sets are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judging {
+    All,
+    /// From the newest on, until one is as it should be.
+    Newest,
+}
+
+/// Reads the manifests of complete sets, newest first.
 ///
 /// # Errors
 /// Those of restic that are not about one manifest.
@@ -56,52 +64,70 @@ pub(crate) async fn judge(
     context: &Context,
     restic: &Restic,
     app: &AppEntry,
-    sets: &[SetSummary],
+    sets: &[&SetSummary],
+    judging: Judging,
 ) -> Result<Judged, Error> {
     let mut seen = remembered(&context.home, app, restic.copy())?;
     let listed: BTreeSet<&str> = sets.iter().filter_map(|set| set.manifest.as_deref()).collect();
     let before = seen.len();
     seen.retain(|snapshot, _| listed.contains(snapshot.as_str()));
-    let is_unread = |set: &&SetSummary| {
-        set.complete && set.manifest.as_ref().is_some_and(|it| !seen.contains_key(it))
-    };
-    let unread: Vec<&SetSummary> = sets.iter().filter(is_unread).collect();
-    if !unread.is_empty() {
-        context.progress.step(format!("read {} manifests", unread.len()));
-    }
-    let reading = unread.iter().map(|set| read(context, restic, app, set));
-    let read: Vec<(&SetSummary, Result<Seen, String>)> =
-        stream::iter(reading).buffered(AT_A_TIME).try_collect().await?;
-    let mut judged = Judged::default();
     let mut is_new = before != seen.len();
-    for (set, found) in read {
-        match (found, &set.manifest) {
-            (Ok(found), Some(snapshot)) => {
-                seen.insert(snapshot.clone(), found);
-                is_new = true;
+    let team = context.home.signers()?;
+    let complete: Vec<&SetSummary> = sets.iter().copied().filter(|set| set.complete).collect();
+    let mut judged = Judged::default();
+    let at_once = match judging {
+        Judging::All => complete.len().max(1),
+        Judging::Newest => 1,
+    };
+    for some in complete.chunks(at_once) {
+        let is_unread = |set: &&&SetSummary| {
+            set.manifest.as_ref().is_some_and(|snapshot| !seen.contains_key(snapshot))
+        };
+        let unread: Vec<&SetSummary> = some.iter().filter(is_unread).copied().collect();
+        if !unread.is_empty() {
+            context.progress.step(format!("read {} manifests", unread.len()));
+        }
+        let reading = unread.iter().map(|set| read(context, restic, app, set));
+        let read: Vec<(&SetSummary, Result<Seen, String>)> =
+            stream::iter(reading).buffered(AT_A_TIME).try_collect().await?;
+        for (set, found) in read {
+            match (found, &set.manifest) {
+                (Ok(found), Some(snapshot)) => {
+                    seen.insert(snapshot.clone(), found);
+                    is_new = true;
+                }
+                (Ok(_), None) => {}
+                (Err(reason), _) => drop(judged.doubts.insert(set.id.clone(), reason)),
             }
-            (Ok(_), None) => {}
-            (Err(reason), _) => drop(judged.doubts.insert(set.id.clone(), reason)),
+        }
+        for set in some {
+            let known = set.manifest.as_ref().and_then(|snapshot| seen.get(snapshot));
+            let Some(known) = known else { continue };
+            if known.set != set.id {
+                judged.doubts.insert(set.id.clone(), "its manifest is of another set".into());
+            }
+            let trust = Trust::default();
+            let Seen { signature, trees, .. } = known;
+            if let Err(why) = origin(&set.id, signature, trees, &set.trees, &team, &trust) {
+                judged.forged.insert(set.id.clone(), why.to_string());
+            }
+        }
+        if judging == Judging::Newest && some.iter().any(|set| !judged.doubts_any(&set.id)) {
+            break;
         }
     }
     if is_new {
         let bytes = serde_json::to_vec(&seen).expect("plain data");
         write_state(&path(&context.home, app, restic.copy()), &bytes)?;
     }
-    let team = context.home.signers()?;
-    for set in sets.iter().filter(|set| set.complete) {
-        let known = set.manifest.as_ref().and_then(|snapshot| seen.get(snapshot));
-        let Some(known) = known else { continue };
-        if known.set != set.id {
-            judged.doubts.insert(set.id.clone(), "its manifest is of another set".into());
-        }
-        let trust = Trust::default();
-        let Seen { signature, trees, .. } = known;
-        if let Err(why) = origin(&set.id, signature, trees, &set.trees, &team, &trust) {
-            judged.forged.insert(set.id.clone(), why.to_string());
-        }
-    }
     Ok(judged)
+}
+
+impl Judged {
+    /// Whether a set is not to be relied on.
+    pub fn doubts_any(&self, set: &SetId) -> bool {
+        self.doubts.contains_key(set) || self.forged.contains_key(set)
+    }
 }
 
 async fn read<'a>(
@@ -121,9 +147,9 @@ async fn read<'a>(
     };
     let found = Manifest::open(&json, &set.id).and_then(|(manifest, signature)| {
         let trees = trees_of(&manifest);
-        match manifest.app == app.name.as_str() {
+        match manifest.app == app.name.as_str() && manifest.server == set.server {
             true => Ok(Seen { set: manifest.set, signature, trees }),
-            false => Err(format!("its manifest is of {}", manifest.app)),
+            false => Err(format!("its manifest is of {} on {}", manifest.app, manifest.server)),
         }
     });
     Ok((set, found))

@@ -211,6 +211,9 @@ const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 pub struct SetSummary {
     pub id: SetId,
     pub app: String,
+    /// The server whose app it is, as the folder of the machine that took it calls it: apps
+    /// of several servers may have one name, and one repository.
+    pub server: String,
     /// When it was begun.
     #[serde(rename = "time")]
     pub begun: Timestamp,
@@ -247,11 +250,12 @@ pub struct SetSummary {
 
 impl SetSummary {
     /// A set of which nothing else is known yet.
-    pub(crate) fn new(id: SetId, app: &str) -> Self {
+    pub(crate) fn new(id: SetId, app: &str, server: &str) -> Self {
         SetSummary {
             begun: id.begun(),
             id,
             app: app.into(),
+            server: server.into(),
             version: None,
             bytes: None,
             items: Vec::new(),
@@ -278,8 +282,8 @@ impl SetSummary {
 /// The sets among snapshots, newest first. Snapshots without our tags, or with
 /// malformed ones, are left out.
 pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
-    let mut sets: BTreeMap<SetId, SetSummary> = BTreeMap::new();
-    let mut expected: BTreeMap<SetId, usize> = BTreeMap::new();
+    // Those of another app or server that claim the same name are other sets.
+    let mut sets: BTreeMap<(SetId, &str, &str), (SetSummary, Option<usize>)> = BTreeMap::new();
     for snapshot in snapshots {
         if !snapshot.tags.iter().any(|t| t == TAG) {
             continue;
@@ -291,7 +295,10 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
         else {
             continue;
         };
-        let set = sets.entry(id.clone()).or_insert_with(|| SetSummary::new(id.clone(), app));
+        let server = snapshot.hostname.as_str();
+        let (set, expected) = sets
+            .entry((id.clone(), app, server))
+            .or_insert_with(|| (SetSummary::new(id, app, server), None));
         set.snapshots.push(snapshot.id.clone());
         if item == MANIFEST {
             set.manifest = Some(snapshot.id.clone());
@@ -308,24 +315,21 @@ pub fn sets(snapshots: &[Snapshot]) -> Vec<SetSummary> {
             });
             set.sizes = sizes.collect();
             set.warnings = tag(WARNINGS).and_then(|n| n.parse().ok()).unwrap_or(0);
-            if let Some(count) = tag("items").and_then(|n| n.parse().ok()) {
-                expected.insert(id, count);
-            }
+            *expected = tag("items").and_then(|n| n.parse().ok());
         } else {
             set.items.push(item.into());
             set.parts.insert(item.into(), snapshot.id.clone());
             set.trees.insert(item.into(), snapshot.tree.clone());
         }
     }
-    let mut sets: Vec<SetSummary> = sets.into_values().collect();
-    for set in &mut sets {
-        set.complete = set.manifest.is_some() && expected.get(&set.id) == Some(&set.items.len());
+    let sets = sets.into_values().rev().map(|(mut set, expected)| {
+        set.complete = set.manifest.is_some() && expected == Some(set.items.len());
         set.items.extend_from_slice(&set.empty);
         set.items.sort();
         set.empty.sort();
-    }
-    sets.reverse();
-    sets
+        set
+    });
+    sets.collect()
 }
 
 #[cfg(test)]
@@ -423,5 +427,24 @@ mod tests {
         assert_eq!((found[2].manifest.as_deref(), found[2].warnings), (Some("3"), 3));
         assert_eq!(found[2].sizes, [("dump/x.sql".to_owned(), 12)].into());
         assert_eq!((found[2].bytes, found[2].version.as_deref()), (Some(12), Some("1.0")));
+    }
+
+    #[test]
+    fn snapshots_of_another_server_are_no_part_of_a_set() {
+        let of = |id: &str, host: &str, item: &str, more: &[&str]| {
+            let set = "set:20260101T000000Z-aaaaaa";
+            let mut tags = vec![TAG, "app:w", set, item];
+            tags.extend(more);
+            Snapshot { hostname: host.into(), ..snapshot(id, &tags) }
+        };
+        let list = [
+            of("1", "one", "item:volume/data", &[]),
+            of("2", "one", "item:manifest", &["items:1"]),
+            of("3", "two", "item:volume/data", &[]),
+        ];
+        let found = sets(&list);
+        let seen: Vec<_> = found.iter().map(|set| (set.server.as_str(), set.complete)).collect();
+        assert_eq!(seen, [("two", false), ("one", true)]);
+        assert_eq!(found[1].parts["volume/data"], "1");
     }
 }

@@ -46,9 +46,13 @@ pub(crate) async fn open(
     let json = restic.read_past_locks(LOCK_LIMIT, &*context.progress, read).await?;
     let (mut manifest, signature) = Manifest::open(&json, &set.id)
         .map_err(|reason| Error::Manifest { set: set.id.clone(), reason })?;
-    if manifest.app != app.name.as_str() {
-        let (found, app) = (manifest.app, app.name.to_string());
-        return Err(Error::OtherApp { set: set.id.clone(), found, app });
+    // Tags and restic's host are not signed; the manifest is.
+    if (manifest.app.as_str(), &manifest.server) != (app.name.as_str(), &set.server) {
+        return Err(Error::OtherApp {
+            set: set.id.clone(),
+            found: format!("{} on {}", manifest.app, manifest.server),
+            app: format!("{} on {}", app.name, set.server),
+        });
     }
     let team = context.home.signers()?;
     let origin = origin(&set.id, &signature, &trees_of(&manifest), &set.trees, &team, trust);

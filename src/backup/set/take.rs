@@ -14,7 +14,7 @@ use super::{
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
     proof::Seen,
-    snapshots::Sets,
+    snapshots::{Of, Sets},
     stream::{self, Dump, Stored},
 };
 use crate::{
@@ -439,7 +439,7 @@ impl Taking<'_> {
             told.clone_from(&found.id);
             item.tree = Some(found.tree.clone());
         }
-        Ok(Sets::of(self.name(), listing))
+        Ok(Sets::of(&self.app.entry, listing, &Of::Own))
     }
 
     /// Stores a few bytes that potluck itself made.

@@ -34,7 +34,7 @@ use super::{
     ui::Ui,
 };
 use crate::{
-    backup::{Error, HANDED_ON, Options, Trust, Which},
+    backup::{Error, HANDED_ON, Of, Options, Trust, Which},
     home::{AppEntry, AppName, CopyName, Fingerprint, Home, ServerName, VolumeWriters},
 };
 
@@ -212,11 +212,29 @@ struct FromArg {
     /// repository
     #[arg(long, value_name = "COPY")]
     from: Option<CopyName>,
+
+    #[command(flatten)]
+    taken: TakenArg,
 }
 
 impl FromArg {
     fn options(&self, options: Options) -> Options {
-        options.of(self.from.as_ref())
+        self.taken.options(options.of(self.from.as_ref()), Of::Own)
+    }
+}
+
+/// On which server a backup was taken.
+#[derive(Debug, Args)]
+struct TakenArg {
+    /// Read backups that were taken of an app of this name on that server, whose repository is
+    /// the same [default: the app's own server]
+    #[arg(long, value_name = "SERVER")]
+    of_server: Option<ServerName>,
+}
+
+impl TakenArg {
+    fn options(&self, options: Options, otherwise: Of) -> Options {
+        Options { sets_of: self.of_server.clone().map_or(otherwise, Of::Server), ..options }
     }
 }
 

@@ -11,14 +11,14 @@ use crate::{
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
         table::Table,
-        ui::counted,
+        ui::{clean, counted},
     },
 };
 
 /// List the backups of an app, newest first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: a list of {id, app, time, version, bytes, items, empty, complete, warnings,
+JSON: a list of {id, app, server, time, version, bytes, items, empty, complete, warnings,
 remove, snapshots}; `empty` lists the items without files, `warnings` is the number of
 warnings while it was taken, `remove` is the command that removes an incomplete one,
 `snapshots` are restic's ids.")]
@@ -43,15 +43,20 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let options = args.from.options(super::options());
     let listed = if args.all { Listed::All } else { Listed::Complete };
-    let backup::Sets { sets, unreadable } = wait_cancelling(&options.cancel, async {
+    let found = wait_cancelling(&options.cancel, async {
         Ok(backup::snapshots(&operating.context, &entry, Listed::All, &options).await?)
     })?;
     drop(operating);
+    let servers = found.servers();
+    let backup::Sets { sets, unreadable, .. } = found;
     let (complete, broken): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.complete);
     let sets = if listed == Listed::All { sets.iter().collect() } else { complete };
     let reported = session.report(&sets, &args.json, |sets| {
         if sets.is_empty() && unreadable.is_some() {
             session.ui.say(format_args!("No backup of {} can be read.", entry.name));
+        } else if sets.is_empty() && !servers.is_empty() {
+            let server = args.from.taken.of_server.as_ref().unwrap_or(&entry.server);
+            session.ui.say(format_args!("There are no backups of {} of {server}.", entry.name));
         } else if sets.is_empty() {
             session.ui.say(format_args!("There are no backups of {} yet.", entry.name));
             session.ui.hint(format_args!("`potluck backup create {}` takes one", entry.name));
@@ -91,6 +96,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         Ok(())
     })?;
+    if !args.json.json {
+        for server in &servers {
+            let (app, server) = (&entry.name, clean(server));
+            session.ui.hint(format_args!(
+                "the repository has backups that were taken of {app} on the server {server}: \
+                 `potluck backup snapshots {app} --of-server {server}` lists them"
+            ));
+        }
+    }
     let Some(unreadable) = &unreadable else { return Ok(reported) };
     session.ui.warn(format_args!(
         "{unreadable}: backups of {} may be missing from this list, or look incomplete",

@@ -8,11 +8,14 @@ use serde::Serialize;
 
 use super::run::is_excepted;
 use crate::{
-    backup::nightly::{
-        CopyFacts, Facts, Kept, Record, Severity, Verdict,
-        care::{care, drilled},
-        kept, notify,
-        verdict::{MAX_AGE, judge, sort},
+    backup::{
+        self, SetId,
+        nightly::{
+            CopyFacts, Facts, Kept, Record, Severity, Verdict,
+            care::{care, drilled},
+            kept as kept_in, notify,
+            verdict::{MAX_AGE, judge, sort},
+        },
     },
     cli::{
         arguments::{JsonArg, duration},
@@ -108,20 +111,33 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         settings_of.insert(&app.server, backup);
     }
     let context = &operating.context;
-    type Found = Result<Kept, (String, Option<String>)>;
-    let kept: BTreeMap<(&ServerName, Option<CopyName>), Found> =
-        wait_cancelling(&options.cancel, async {
-            let options = &options;
-            let listings = places.into_iter().map(|(place, app)| async move {
-                let kept = kept(context, app, &options.of(place.1.as_ref())).await;
-                (place, kept.map_err(|error| (error.to_string(), error.hint())))
-            });
-            let found = stream::iter(listings).buffer_unordered(SERVERS_AT_A_TIME).collect().await;
-            match options.cancel.is_cancelled() {
-                true => Err(Failure::interrupted("")),
-                false => Ok(found),
+    type Why = (String, Option<String>);
+    let told = |error: backup::Error| (error.to_string(), error.hint());
+    let mut kept: BTreeMap<(&ServerName, Option<CopyName>), Result<Kept, Why>> = BTreeMap::new();
+    let mut doubted: BTreeMap<&AppEntry, Result<BTreeMap<SetId, String>, Why>> = BTreeMap::new();
+    wait_cancelling(&options.cancel, async {
+        let (options, apps) = (&options, &apps);
+        let listings = places.into_iter().map(|(place, app)| async move {
+            let found = kept_in(context, app, &options.of(place.1.as_ref())).await.map_err(told);
+            let mut doubted = Vec::new();
+            if let (Ok(found), None) = (&found, &place.1) {
+                for app in apps.iter().filter(|app| app.server == *place.0) {
+                    let judged = found.doubted(context, app, options).await;
+                    doubted.push((app, judged.map_err(told)));
+                }
             }
-        })?;
+            (place, found, doubted)
+        });
+        let mut listings = stream::iter(listings).buffer_unordered(SERVERS_AT_A_TIME);
+        while let Some((place, found, judged)) = listings.next().await {
+            kept.insert(place, found);
+            doubted.extend(judged);
+        }
+        match options.cancel.is_cancelled() {
+            true => Err(Failure::interrupted("")),
+            false => Ok(()),
+        }
+    })?;
     let now = Timestamp::now();
     let drills = home.has_evidence()?;
     let mut verdicts: Vec<Verdict> = apps
@@ -140,14 +156,20 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 cared.extend(care(&home, app, Some(name), &copy.clone().into()));
                 copies.push(CopyFacts { name: name.to_string(), sets: of(Some(name.clone())) });
             }
+            let (sets, doubted) = match doubted.remove(app) {
+                Some(Err(why)) => (Err(why), BTreeMap::new()),
+                Some(Ok(doubted)) => (of(None), doubted),
+                None => (of(None), BTreeMap::new()),
+            };
             judge(Facts {
                 app: app.name.as_str(),
                 server: app.server.as_str(),
                 record: Record::read(&home, app).map_err(|error| error.to_string()),
-                sets: of(None),
+                sets,
                 unreadable: own.as_ref().ok().and_then(Kept::unreadable),
                 copies,
                 care: cared,
+                doubted,
                 max_age,
                 now,
             })

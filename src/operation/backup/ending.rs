@@ -17,7 +17,10 @@ use crate::{
         Error,
         options::{Missing, Options, find},
         restic::Restic,
-        set::{self, SetId, SetSummary, snapshots::sets_of},
+        set::{
+            self, SetId, SetSummary,
+            snapshots::{Of, sets_of},
+        },
     },
     engine::{self, Engine},
     home::AppGuard,
@@ -100,7 +103,7 @@ pub(in crate::operation) async fn tidy(
     if let Some(set) = set {
         match find(context, &app.entry, options, Missing::Refused).await {
             Ok(restic) => {
-                let sets = sets_of(&restic, &app.entry.name).await;
+                let sets = sets_of(&restic, &app.entry, &Of::Own).await;
                 let is_kept = |known: &SetSummary| {
                     known.id == set && known.complete && complete == Complete::Kept
                 };

@@ -326,7 +326,7 @@ async fn take(
     // Beside the items: it only reads the repository.
     let (mut items, ()) = futures_util::try_join!(items, taking.restic.check_packs())?;
     items.push(settings);
-    let Sets { sets, unreadable } = taking.complete(&mut items).await?;
+    let Sets { sets, unreadable, .. } = taking.complete(&mut items).await?;
     let last = sets.iter().find(|set| set.complete);
     let mut said = taking.census.missing();
     if let Some(last) = last {

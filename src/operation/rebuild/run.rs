@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::{self, App, Context, version},
     backup::{
-        Error, Options, Which,
+        Error, Of, Options, Which,
         options::unless_cancelled,
         restore::obstacle::{Lost, Obstacle},
     },
@@ -97,6 +97,8 @@ impl Rebuild {
         let source = Source {
             app: self.target.source.name.to_string(),
             server: self.target.source.server.to_string(),
+            taken_on: None,
+            copy: None,
         };
         Ok(Entry {
             recipe: app.checkout.recipe.to_string(),
@@ -113,14 +115,28 @@ impl Rebuild {
     }
 }
 
-/// The app whose set it is, and the server that names the repository.
+/// The app whose set an operation restores, with the server that names the repository, and
+/// the options to read it with.
 ///
 /// # Errors
-/// A journal that names none.
-pub(in crate::operation) fn source_of(app: &AppEntry, entry: &Entry) -> Result<AppEntry, Error> {
-    let Some(Source { app: name, server }) = &entry.from else { return Ok(app.clone()) };
+/// A journal with names that are none.
+pub(in crate::operation) fn source_of(
+    app: &AppEntry,
+    entry: &Entry,
+    options: &Options,
+) -> Result<(AppEntry, Options), Error> {
+    // A rebuild names the set that it found, on whichever server that was taken.
+    let sets_of = if entry.what == What::Rebuild { Of::Any } else { Of::Own };
+    let options = Options { sets_of, ..options.clone() };
+    let Some(Source { app: name, server, taken_on, copy }) = &entry.from else {
+        return Ok((app.clone(), options));
+    };
     let name = AppName::new(name).map_err(app::Error::from)?;
-    Ok(AppEntry { name, server: ServerName::new(server).map_err(app::Error::from)? })
+    let source = AppEntry { name, server: ServerName::new(server).map_err(app::Error::from)? };
+    let taken_on = taken_on.as_deref().map(ServerName::new).transpose();
+    let taken_on = taken_on.map_err(app::Error::from)?;
+    let sets_of = taken_on.map_or(options.sets_of.clone(), Of::Server);
+    Ok((source, Options { sets_of, ..options.of(copy.as_ref()) }))
 }
 
 /// Goes the steps; of a rebuild that did not end, all of them again but the secrets.
@@ -167,7 +183,8 @@ pub(super) async fn go(
     watch: &mut Watch,
 ) -> Result<RebuildReport, Error> {
     let entry = journal.entry();
-    let source = source_of(&app.entry, &entry)?;
+    let (source, options) = source_of(&app.entry, &entry, options)?;
+    let options = &options;
     journal.step(SECRETS).await?;
     // Everything has its owner before it exists, so that anyone who resumes finds it.
     app.engine.claim(&claims(&entry.made)).await.map_err(app::Error::from)?;

@@ -57,6 +57,7 @@ use crate::{
     owner::journal::{self as kept, Before, Entry, Marks, Outcome},
     plugin::{Finding, Hooks, Role},
     rollout::state::wanted::without_tasks,
+    text::line,
 };
 
 pub use part::Part;
@@ -73,8 +74,8 @@ pub struct Restore {
     hooks: Vec<(String, Hooks)>,
     items: Vec<(Item, Planned)>,
     services: Services,
-    /// The app that the set is of, if that is another one.
-    from: Option<AppEntry>,
+    /// Where the set is, if that is not the app's own of its server's repository.
+    from: Option<kept::Source>,
     part: Part,
     /// The set of an earlier restore that did not complete the data.
     earlier: Option<String>,
@@ -124,7 +125,15 @@ pub async fn prepare_restore_of(
     let reading = set_of(context, source, which, options);
     let Read { restic, opened, told } =
         unless_cancelled(&options.cancel, UNCHANGED, reading).await?;
-    Restore::of(context, guard, app, source, (restic, opened.manifest, told), part).await
+    let taken_on = opened.manifest.server.clone();
+    let read = (restic, opened.manifest, told);
+    let mut restore = Restore::of(context, guard, app, source, read, part).await?;
+    if taken_on != source.server.as_str() {
+        let (name, set) = (&source.name, &restore.plan.set);
+        let said = format!("the backup {set} was taken of {name} on the server {taken_on}");
+        restore.plan.warnings.push(line(&said).into_owned());
+    }
+    Ok(restore)
 }
 
 /// A set that was read and is believed.
@@ -146,8 +155,8 @@ pub(in crate::operation) async fn set_of(
     options: &Options,
 ) -> Result<Read, Error> {
     let restic = find(context, source, options, Missing::Refused).await?;
-    let sets = sets_of(&restic, &source.name).await?;
-    let (_, opened) = choose(context, &restic, source, sets, which, &options.trust).await?;
+    let sets = sets_of(&restic, source, &options.sets_of).await?;
+    let (_, opened) = choose(context, &restic, source, sets, which, options).await?;
     let told = believe(&opened, &options.trust)?;
     Ok(Read { restic, opened, told })
 }
@@ -189,7 +198,15 @@ impl Restore {
             let facts = items.iter().filter_map(|(item, _)| item.volume.as_ref());
             plan.paths = facts.flat_map(|facts| facts.paths.clone()).collect();
         }
-        let from = (*source != app.entry).then(|| source.clone());
+        let taken_on = Some(manifest.server.clone()).filter(|it| it != source.server.as_str());
+        let copy = restic.copy().cloned();
+        let is_own = *source == app.entry && taken_on.is_none() && copy.is_none();
+        let from = (!is_own).then(|| kept::Source {
+            app: source.name.to_string(),
+            server: source.server.to_string(),
+            taken_on,
+            copy,
+        });
         let part = part.clone();
         let (earlier, interrupted) = (None, Vec::new());
         Ok(Restore { plan, restic, hooks, items, services, from, part, earlier, interrupted })
@@ -252,10 +269,7 @@ impl Restore {
         }
         let begins = Entry {
             set: Some(self.plan.set.to_string()),
-            from: self.from.as_ref().map(|from| kept::Source {
-                app: from.name.to_string(),
-                server: from.server.to_string(),
-            }),
+            from: self.from.clone(),
             part: self.part.rows(),
             before: app.checkout.version.clone(),
             after: self.plan.version.clone(),

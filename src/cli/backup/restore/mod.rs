@@ -9,6 +9,7 @@ use indicatif::HumanBytes;
 
 use crate::{
     app,
+    backup::Of,
     cli::{
         arguments::{AppArg, GrantArg, JsonArg, LockArg},
         failure::{Failure, Outcome},
@@ -95,6 +96,9 @@ pub struct Args {
     from: Option<CopyName>,
 
     #[command(flatten)]
+    taken: super::TakenArg,
+
+    #[command(flatten)]
     grants: GrantArg,
 
     #[command(flatten)]
@@ -135,6 +139,9 @@ fn into(args: &Args, session: &Session, entry: &AppEntry, source: &AppEntry) -> 
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     let options = args.trust.options().of(args.from.as_ref());
+    // An app that has moved is known by the name of the server that it left.
+    let otherwise = if entry == source { Of::Own } else { Of::Any };
+    let options = args.taken.options(options, otherwise);
     let which = args.set.which(&session.ui);
     let part = match (args.item.as_slice(), args.path.as_slice()) {
         ([], []) => Part::All,

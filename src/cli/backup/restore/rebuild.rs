@@ -6,6 +6,7 @@ use indicatif::HumanBytes;
 
 use super::{Args, list, say_checks};
 use crate::{
+    backup::Of,
     cli::{
         arguments::{AppArg, IdentityArg},
         failure::{Failure, Outcome},
@@ -159,7 +160,7 @@ pub fn run(args: &Args, session: &Session, to: To) -> Outcome {
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    let options = args.trust.options();
+    let options = args.taken.options(args.trust.options(), Of::Any);
     let which = args.set.which(&session.ui);
     let target = NewApp {
         source: to.source,
