@@ -77,6 +77,7 @@ container=$(database)
 folder=$(docker volume inspect --format '{{.Mountpoint}}' ${stack}_data)
 # Text of every size of repetition compresses as SQL does, about threefold.
 head -c $((size * 1048576 * 3 / 4)) /dev/urandom | base64 -w 120 | head -c $((size * 1048576)) >"$folder/dump"
+printf '\n-- Dump completed\n' >>"$folder/dump"
 
 export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR="$work/cache"
 state=$POTLUCK_DIR/state/backups/here

@@ -75,7 +75,7 @@ median() {
 pair() {
     title=$1 name_a=$2 function_a=$3 name_b=$4 function_b=$5
     : >"$work/a"; : >"$work/b"
-    before_each; "$function_a" >/dev/null 2>&1; before_each; "$function_b" >/dev/null 2>&1
+    before_each; measure "$function_a" >/dev/null; before_each; measure "$function_b" >/dev/null
     i=0
     while [ "$i" -lt "$runs" ]; do
         before_each; measure "$function_a" >>"$work/a"

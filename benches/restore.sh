@@ -90,5 +90,5 @@ while [ "$run" -le "$runs" ]; do
     run=$((run + 1))
 done
 for name in ${other:+other} potluck floor; do
-    echo "$name: page away $(median <"$work/$name.away") us, whole command $(median <"$work/$name.whole") us"
+    echo "$name: page away $(median <"$work/$name.away"), whole command $(median <"$work/$name.whole")"
 done

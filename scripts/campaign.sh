@@ -59,7 +59,7 @@ upgrade() {
 # Each kind of file in a repository, damaged in each way: no success is false.
 damage() {
     export POTLUCK_DAMAGE_EVERY=1
-    cargo test --locked --test backup damaged::matrix -- --nocapture
+    cargo test --locked --test backup -- damaged::matrix damaged::killed --nocapture
 }
 
 # Every test of backups once more, with a newer restic than this machine's own.

@@ -634,12 +634,12 @@ impl Hint for Error {
                     "if that is the fingerprint on your paper, pass `--signer {fingerprint}`; or get \
                      the team's `signers` folder"
                 ),
-                _ => "restore another backup, which `potluck backup snapshots` lists; `--unsigned` \
+                _ => "restore another backup, which `potluck backup snapshots APP` lists; `--unsigned` \
                       accepts this one anyway"
                     .into(),
             }),
             Error::Incomplete { .. } | Error::Manifest { .. } | Error::Settings { .. } => {
-                Some("restore another backup; `potluck backup snapshots` lists them".into())
+                Some("restore another backup; `potluck backup snapshots APP` lists them".into())
             }
             _ => None,
         }

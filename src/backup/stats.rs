@@ -30,6 +30,8 @@ pub struct StatsReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AppStats {
     pub app: String,
+    /// On which it was backed up.
+    pub server: String,
     /// Complete ones.
     pub backups: usize,
     pub incomplete: usize,
@@ -56,11 +58,13 @@ pub async fn stats(
         if let Some(unreadable) = found.unreadable {
             context.progress.warn(format!("{unreadable}: backups may be missing from this list"));
         }
-        let mut apps: BTreeMap<String, AppStats> = BTreeMap::new();
+        let mut apps: BTreeMap<(String, String), AppStats> = BTreeMap::new();
         // Newest first.
         for set in sets(&found.snapshots) {
-            let app = apps.entry(set.app.clone()).or_insert_with(|| AppStats {
+            let of = (set.app.clone(), set.server.clone());
+            let app = apps.entry(of).or_insert_with(|| AppStats {
                 app: set.app.clone(),
+                server: set.server.clone(),
                 backups: 0,
                 incomplete: 0,
                 newest: None,

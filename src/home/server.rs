@@ -28,7 +28,7 @@ pub struct ServerSettings {
         deserialize_with = "node_endpoints"
     )]
     pub nodes: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "checked_backup")]
     pub backup: Option<BackupSettings>,
     /// Networks that apps of this server may share without a question; without
     /// the key, `proxy`.
@@ -78,6 +78,14 @@ fn node_endpoints<'de, D: Deserializer<'de>>(
         check_node_endpoint(node, endpoint).map_err(D::Error::custom)?;
     }
     Ok(nodes)
+}
+
+fn checked_backup<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BackupSettings>, D::Error> {
+    let backup = Option::<BackupSettings>::deserialize(from)?;
+    match backup.as_ref().map_or(Ok(()), BackupSettings::check) {
+        Ok(()) => Ok(backup),
+        Err(reason) => Err(D::Error::custom(reason)),
+    }
 }
 
 /// Where the backups of a server's apps go.
@@ -169,6 +177,41 @@ impl BackupSettings {
         own.or(self.writers).unwrap_or_default()
     }
 
+    /// Which backups of an app `backup forget` keeps in the server's own repository, or in a
+    /// copy.
+    pub fn keep_of(&self, app: &AppName, copy: Option<&CopyName>) -> Option<&Keep> {
+        match copy {
+            None => self.apps.get(app).and_then(|app| app.keep.as_ref()).or(self.keep.as_ref()),
+            Some(copy) => self.copies.get(copy)?.keep.as_ref(),
+        }
+    }
+
+    /// The copies that receive the backups of an app.
+    pub fn copies_of(&self, app: &AppName) -> impl Iterator<Item = (&CopyName, &CopySettings)> {
+        let wanted = self.apps.get(app).and_then(|app| app.copies.as_ref());
+        self.copies.iter().filter(move |(name, _)| wanted.is_none_or(|it| it.contains(*name)))
+    }
+
+    /// Fails for rules that keep nothing, and for an app that is to be copied to where there is
+    /// no copy.
+    fn check(&self) -> Result<(), String> {
+        let of_apps = self.apps.values().filter_map(|app| app.keep.as_ref());
+        let of_copies = self.copies.values().filter_map(|copy| copy.keep.as_ref());
+        if self.keep.iter().chain(of_apps).chain(of_copies).any(Keep::is_empty) {
+            let said = "`keep:` has no rule that keeps anything: write one, such as `daily: 7`, or \
+                        leave `keep:` out to keep all backups";
+            return Err(said.into());
+        }
+        for (app, settings) in &self.apps {
+            for copy in settings.copies.iter().flatten() {
+                if !self.copies.contains_key(copy) {
+                    return Err(format!("`apps: {app}: copies:` names `{copy}`, which is no copy"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether it names a repository of the operator's.
     pub fn names_repository(&self) -> bool {
         !self.repository.is_empty()
@@ -218,9 +261,32 @@ mod tests {
         }
         let none = BackupSettings::default();
         assert_eq!(none.writers_of(&AppName::new("a.example").unwrap()), VolumeWriters::Run);
-        for bad in ["writers: freeze", "apps: {a.example: {writer: stop}}", "apps: {'a/b': {}}"] {
+        for bad in [
+            "writers: freeze",
+            "apps: {a.example: {writer: stop}}",
+            "apps: {'a/b': {}}",
+            "apps: {a.example: {copies: [vault]}}",
+            "keep: {last: 0}",
+            "keep: {}",
+            "copies: {vault: {repository: /v, keep: {daily: 0}}}",
+        ] {
             assert!(read(&format!("backup:\n  {bad}\n")).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_app_may_have_rules_and_copies_of_its_own() {
+        let text = "keep: {daily: 7}\ncopies: {vault: {repository: /v, keep: {monthly: 2}}, paris: \
+                    {repository: /p}}\napps: {a.example: {keep: {last: 1}, copies: [paris]}}";
+        let backup: BackupSettings = serde_saphyr::from_str(text).unwrap();
+        let (a, b) = (AppName::new("a.example").unwrap(), AppName::new("b.example").unwrap());
+        let vault: CopyName = "vault".parse().unwrap();
+        let last = |keep: Option<&Keep>| keep.map(|keep| (keep.last.number(), keep.daily.number()));
+        assert_eq!(last(backup.keep_of(&a, None)), Some((1, 0)));
+        assert_eq!(last(backup.keep_of(&b, None)), Some((0, 7)));
+        assert_eq!(backup.keep_of(&a, Some(&vault)).unwrap().monthly.number(), 2);
+        let copies = |app| backup.copies_of(app).map(|it| it.0.as_str()).collect::<Vec<_>>();
+        assert_eq!((copies(&a), copies(&b)), (vec!["paris"], vec!["paris", "vault"]));
     }
 
     #[test]

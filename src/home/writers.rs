@@ -1,9 +1,12 @@
-//! What becomes of the services that write a volume while it is saved: `writers` of `backup`
-//! in `server.yml`, for all apps of the server or for one.
+//! What the backups of one app do otherwise than those of its server, and what becomes of the
+//! services that write a volume while it is saved: `apps` and `writers` of `backup` in
+//! `server.yml`.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use super::{copy::CopyName, keep::Keep};
 
 /// What the services that write a volume do while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +51,12 @@ impl FromStr for VolumeWriters {
 pub struct AppBackupSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writers: Option<VolumeWriters>,
+    /// Which of its backups `backup forget` keeps in the server's own repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+    /// The copies that receive its backups; without it, all of the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<BTreeSet<CopyName>>,
 }
 
 #[cfg(test)]

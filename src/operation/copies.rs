@@ -59,8 +59,8 @@ pub(super) async fn copy_all(
     options: &Options,
 ) -> Result<Copied, Error> {
     let mut copied = Copied::default();
-    let copies = context.home.backup(&app.server)?.copies;
-    if copies.is_empty() {
+    let backup = context.home.backup(&app.server)?;
+    if backup.copies_of(&app.name).next().is_none() {
         return Ok(copied);
     }
     let source = find(context, app, options, Missing::Refused).await?;
@@ -72,7 +72,7 @@ pub(super) async fn copy_all(
         context.progress.warn(format!("the backup {set} is not copied: {}", line(why)));
     }
     sets.retain(|set| !judged.doubts_any(&set.id));
-    for copy in copies.keys() {
+    for (copy, _) in backup.copies_of(&app.name) {
         let began = Instant::now();
         context.progress.step(format!("copy the backup to {copy}"));
         match copy_to(context, app, (&source, &sets), copy, options).await {

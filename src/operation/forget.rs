@@ -88,11 +88,8 @@ async fn forgetting(
     options: &Options,
     removing: Removing,
 ) -> Result<ForgetReport, Error> {
-    let mut backup = context.home.backup(&app.server)?;
-    let rules = match &options.from {
-        None => backup.keep,
-        Some(copy) => backup.copies.remove(copy).and_then(|copy| copy.keep),
-    };
+    let backup = context.home.backup(&app.server)?;
+    let rules = backup.keep_of(&app.name, options.from.as_ref());
     let mut report = ForgetReport {
         app: app.name.to_string(),
         server: app.server.to_string(),
@@ -121,7 +118,7 @@ async fn forgetting(
         now: Timestamp::now(),
         force: removing.force,
     };
-    report.sets = decide(&known, rules.as_ref())
+    report.sets = decide(&known, rules)
         .map_err(|reason| Error::Implausible { app: app.name.to_string(), reason })?;
     let goes = |set: &&SetSummary| {
         report.sets.iter().any(|it| it.set == set.id && it.action == Action::Remove)

@@ -613,6 +613,8 @@ fn a_set_is_looked_into_without_a_restore() {
     let listed = Command::new("tar").arg("-tf").arg(&tar).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains("page") && listed.contains("sub/"), "{listed}");
+    let newest = good(&lab, &["backup", "download", "t.example", "latest", "content", "page"]);
+    assert_eq!(newest.stdout, file.stdout);
     let settings = good(&lab, &["backup", "download", "t.example", &set, "settings.tar"]);
     assert!(settings.stdout.contains("t.example.env"));
     // What fails leaves no file.

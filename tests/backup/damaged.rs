@@ -2,6 +2,7 @@
 //! and with the real restic: whoever backs up or restores is told, in a few words and
 //! with what to type, and what can still be read is.
 
+mod killed;
 mod matrix;
 
 use crate::support::{backup::Tmpfs, cli, common::skip};
@@ -232,6 +233,32 @@ fn what_a_full_disk_holds_is_listed_and_comes_back() {
     assert!(restored.stderr.contains(told), "{restored}");
     assert!(restored.stderr.contains("reading it without a lock"), "{restored}");
     assert!(fs::read(page(&lab)).unwrap() == noise(300_000), "what came back differs");
+}
+
+/// What is restored lies beside the data until it is whole.
+#[test]
+fn a_restore_without_room_beside_the_data_changes_nothing() {
+    let lab = app();
+    let volumes = lab.path("potluck/state/simulated/simulated/volumes");
+    let aside = lab.path("aside");
+    fs::rename(&volumes, &aside).unwrap();
+    fs::create_dir(&volumes).unwrap();
+    let Some(_disk) = Tmpfs::mount(&volumes, "1m") else {
+        return skip::skip("a full disk is not tried: cannot mount a tmpfs (not root?)");
+    };
+    let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&volumes).status();
+    assert!(copied.unwrap().success());
+    good(&lab, &["backup", "create", "t.example"]);
+    let now = vec![b'n'; 850_000];
+    fs::write(page(&lab), &now).unwrap();
+    let refused = restore(&lab);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("space"), "{refused}");
+    assert!(fs::read(page(&lab)).unwrap() == now, "{refused}");
+    let beside = fs::read_dir(page(&lab).parent().unwrap().parent().unwrap()).unwrap();
+    assert_eq!(beside.count(), 1, "what was restored so far is left");
+    fs::write(page(&lab), "spoiled").unwrap();
+    assert_comes_back(&lab);
 }
 
 #[test]

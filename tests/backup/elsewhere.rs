@@ -1,6 +1,8 @@
 //! Volumes that potluck cannot reach by itself: of a user without root's rights, of a server
 //! over SSH, of another node. A helper container reads and writes them.
 
+mod spread;
+
 use std::{
     fs,
     os::unix::{
@@ -333,18 +335,23 @@ fn on(node: &Node) -> String {
     format!("      placement:\n        constraints: [\"node.hostname == {}\"]\n", node.name)
 }
 
+/// A swarm of three nodes, and who may use its manager's engine, which is the server `here`.
+async fn three_nodes() -> Option<(Three, Somebody)> {
+    ready().await?;
+    let three = Three::start().await?;
+    three.nodes.iter().for_each(open);
+    let manager = three.nodes[0].endpoint();
+    let member = Somebody::member(&manager)?;
+    member.server(&manager);
+    Some((three, member))
+}
+
 /// The services of an app are on other nodes than the one that the server's endpoint speaks
 /// for; they move, and nodes go away.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_of_another_node_is_reached_through_its_endpoint() {
-    let Some(()) = ready().await else { return };
-    let Some(mut three) = Three::start().await else { return };
+    let Some((mut three, member)) = three_nodes().await else { return };
     let [manager, one, two] = &three.nodes;
-    for node in [manager, one, two] {
-        open(node);
-    }
-    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
-    member.server(&manager.endpoint());
     member.deploy(&on(one));
 
     // Without an endpoint, each command says which node, and what to type.
@@ -451,6 +458,16 @@ fn keeps_at(member: &Somebody, manager: &Node, store: &Store) {
     member.write("potluck/servers/here/server.yml", &settings);
 }
 
+/// Three nodes that reach a store, which is the server's repository, and the store's folder.
+async fn three_with_a_store() -> Option<(Three, Somebody, Store, tempfile::TempDir)> {
+    let (mut three, member) = three_nodes().await?;
+    let folder = tempfile::tempdir().unwrap();
+    let address = three.join_host();
+    let store = Store::rest_on(folder.path(), Rights::All, &address, ports())?;
+    keeps_at(&member, &three.nodes[0], &store);
+    Some((three, member, store, folder))
+}
+
 /// Runs a script in the app's container of a node that potluck does not reach.
 fn shell_on(node: &Node, member: &Somebody, script: &str) -> String {
     let task = node.docker(&["ps", "-q", "--filter", &format!("name={}", member.stack)]);
@@ -461,16 +478,8 @@ fn shell_on(node: &Node, member: &Somebody, script: &str) -> String {
 /// into a repository that the node reaches by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() {
-    let Some(()) = ready().await else { return };
-    let Some(mut three) = Three::start().await else { return };
-    let address = three.join_host();
+    let Some((mut three, member, _store, folder)) = three_with_a_store().await else { return };
     let [manager, one, _] = &three.nodes;
-    open(manager);
-    open(one);
-    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let Some(store) = Store::rest_on(folder.path(), Rights::All, &address, ports()) else { return };
-    keeps_at(&member, manager, &store);
     member.deploy(&on(one));
     let (domain, stack) = (member.domain.as_str(), member.stack.to_string());
     let shell = |node: &Node, script: &str| shell_on(node, &member, script);
@@ -600,15 +609,8 @@ async fn how_long_a_volume_takes_from_each_place() {
         anna.deploy("");
         measured("over SSH, through a helper", &anna, |script| drop(anna.shell(script)));
     }
-    let Some(mut three) = Three::start().await else { return };
-    let address = three.join_host();
-    let [manager, one, _] = &three.nodes;
-    open(manager);
-    open(one);
-    let Some(member) = Somebody::member(&manager.endpoint()) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let Some(store) = Store::rest_on(folder.path(), Rights::All, &address, ports()) else { return };
-    keeps_at(&member, manager, &store);
+    let Some((three, member, _store, _folder)) = three_with_a_store().await else { return };
+    let [_, one, _] = &three.nodes;
     member.deploy(&on(one));
     measured("of another node, by jobs", &member, |script| drop(shell_on(one, &member, script)));
 }

@@ -179,6 +179,8 @@ fn systemd_reads_a_schedule_as_cron_does() {
         "0 3 * * 7",
         "@monthly",
         "15 2 29 feb *",
+        // Clocks are put forward at two on a Sunday between the 8th and the 14th.
+        "30 2 8-14 3 *",
     ] {
         let args = [when, "--systemd", "--time-zone", "America/New_York", "--json"];
         let shown = schedule(&lab, "show", &args);

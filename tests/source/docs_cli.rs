@@ -156,7 +156,14 @@ const COMMANDS: &[(&str, Types)] = &[
         "backup key rotate",
         &[("backup/rotate.rs", "RotateReport"), ("backup/rotate.rs", "RotatedKey")],
     ),
-    ("backup stats", &[("backup/stats.rs", "StatsReport"), ("backup/stats.rs", "AppStats")]),
+    (
+        "backup stats",
+        &[
+            ("cli/backup/stats.rs", "Row"),
+            ("cli/backup/stats.rs", "Stats"),
+            ("backup/stats.rs", "AppStats"),
+        ],
+    ),
     (
         "app history",
         &[

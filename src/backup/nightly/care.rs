@@ -57,7 +57,13 @@ pub fn care(
     let check = format!("`potluck backup check --server {server}{from}`");
     let removes = !settings.append_only;
     let kinds = [
-        ("retention", "retention", Subject::Retention(app), settings.keep.is_some(), forget),
+        (
+            "retention",
+            "retention",
+            Subject::Retention(app),
+            settings.keep_of(&app.name, None).is_some(),
+            forget,
+        ),
         // Without it the disk is full one day, which is said then.
         ("prune", "prune", Subject::Prune(server), false, prune),
         ("check", "check", Subject::Check(server), true, check.clone()),

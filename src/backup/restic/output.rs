@@ -103,13 +103,22 @@ pub struct Listed {
     pub kind: String,
     #[serde(default)]
     pub size: u64,
-    #[serde(default)]
+    /// As `chmod` has it, without the kind of file.
+    #[serde(default, deserialize_with = "mode")]
     pub mode: u32,
     #[serde(default)]
     pub uid: u32,
     #[serde(default)]
     pub gid: u32,
     pub mtime: Option<Timestamp>,
+}
+
+/// restic prints Go's `os.FileMode`, whose bits above the permissions are its own.
+fn mode<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let go = u32::deserialize(from)?;
+    let special = [(23, 0o4000), (22, 0o2000), (20, 0o1000)];
+    let special = special.iter().filter(|(bit, _)| go & (1 << bit) != 0);
+    Ok(special.fold(go & 0o777, |mode, (_, unix)| mode | unix))
 }
 
 /// The files among the lines of `ls --json`; the first is the snapshot.
@@ -142,6 +151,17 @@ mod tests {
         let said = "to delete:            5 blobs / 1.2 MiB\ntotal prune:         12 blobs / 3.212 MiB\nremaining:  1 blobs / 2 B\n";
         assert_eq!(freed(said).as_deref(), Some("3.212 MiB"));
         assert_eq!(freed("counting files in repo\n"), None);
+    }
+
+    #[test]
+    fn modes_are_those_of_unix() {
+        // `ls --json` of restic 0.14: a folder with the sticky bit, and a file.
+        for (go, unix) in [(2_148_532_735_u32, 0o1777), (2_147_484_141, 0o755), (420, 0o644)] {
+            let json = format!(
+                r#"{{"struct_type":"node","path":"/a","type":"dir","mode":{go},"mtime":null}}"#
+            );
+            assert_eq!(listed(json.as_bytes()).unwrap()[0].mode, unix, "{go}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use croner::{
     Cron,
     parser::{CronParser, Seconds, Year},
 };
-use jiff::Zoned;
+use jiff::{SignedDuration, Zoned, civil::Date};
 
 use super::Error;
 
@@ -107,13 +107,15 @@ impl Expression {
     ///
     /// # Errors
     /// [`Error::Never`] if there is none.
-    pub fn next(&self, after: &Zoned, count: usize) -> Result<Vec<Zoned>, Error> {
+    pub fn next(&self, after: &Zoned, count: usize, gaps: Gaps) -> Result<Vec<Zoned>, Error> {
         let mut times: Vec<Zoned> = Vec::new();
-        for _ in 0..count {
-            let after = times.last().unwrap_or(after);
-            match self.cron.find_next_occurrence(after, false) {
-                Ok(next) => times.push(next),
-                Err(_) => break,
+        let mut after = after.clone();
+        while times.len() < count
+            && let Ok(next) = self.cron.find_next_occurrence(&after, false)
+        {
+            after = next.clone();
+            if gaps == Gaps::Moved || self.is_written(&next) {
+                times.push(next);
             }
         }
         match times.is_empty() && count > 0 {
@@ -121,6 +123,39 @@ impl Expression {
             false => Ok(times),
         }
     }
+
+    /// The days of the next year on which a time of the expression does not exist, because
+    /// clocks are put forward.
+    pub fn gaps(&self, after: &Zoned) -> Vec<Date> {
+        let year = after.timestamp() + SignedDuration::from_hours(366 * 24);
+        let changes = after.time_zone().following(after.timestamp()).map(|it| it.timestamp());
+        let moved = changes.take_while(|change| *change < year).filter_map(|change| {
+            let before = change - SignedDuration::from_secs(1);
+            let before = before.to_zoned(after.time_zone().clone());
+            let next = self.cron.find_next_occurrence(&before, false).ok()?;
+            (next.timestamp() == change && !self.is_written(&next)).then(|| next.date())
+        });
+        moved.collect()
+    }
+
+    /// Whether hour and minute are such as the expression names.
+    fn is_written(&self, time: &Zoned) -> bool {
+        let [minute, hour, ..] = &self.values;
+        let has = |values: &Option<Vec<u32>>, number: i8| {
+            values.as_ref().is_none_or(|values| values.contains(&(number as u32)))
+        };
+        has(minute, time.minute()) && has(hour, time.hour())
+    }
+}
+
+/// What becomes of a time that does not exist, in the hour that is left out when clocks are put
+/// forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gaps {
+    /// It is the first moment after it, as with cron (`cron(8)` of Debian).
+    Moved,
+    /// It is left out, as with systemd (tried, `systemd-analyze calendar`).
+    LeftOut,
 }
 
 enum Reason {
@@ -219,14 +254,14 @@ mod tests {
         }
         let never = Expression::parse("0 0 30 2 *").unwrap();
         let now: Zoned = "2026-01-01T00:00[UTC]".parse().unwrap();
-        assert!(matches!(never.next(&now, 1), Err(Error::Never { .. })));
+        assert!(matches!(never.next(&now, 1, Gaps::Moved), Err(Error::Never { .. })));
     }
 
     #[test]
     fn the_next_times_are_those_of_the_zone_with_its_summer_time() {
         let next = |text: &str, after: &str| -> Vec<String> {
             let after: Zoned = after.parse().unwrap();
-            let times = Expression::parse(text).unwrap().next(&after, 3).unwrap();
+            let times = Expression::parse(text).unwrap().next(&after, 3, Gaps::Moved).unwrap();
             times.iter().map(|time| time.strftime("%a %Y-%m-%d %H:%M %Z").to_string()).collect()
         };
         assert_eq!(
@@ -243,6 +278,14 @@ mod tests {
             next("30 2 * * *", "2026-10-24T04:00[Europe/Brussels]")[..2],
             ["Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:30 CET"]
         );
+        let expression = Expression::parse("30 2 * * *").unwrap();
+        let after: Zoned = "2026-03-28T04:00[Europe/Brussels]".parse().unwrap();
+        let times = expression.next(&after, 1, Gaps::LeftOut).unwrap();
+        assert_eq!(times[0].to_string(), "2026-03-30T02:30:00+02:00[Europe/Brussels]");
+        assert_eq!(expression.gaps(&after), ["2026-03-29".parse().unwrap()]);
+        for text in ["30 3 * * *", "* * * * *", "*/30 * * * *", "30 2 28 3 *"] {
+            assert_eq!(Expression::parse(text).unwrap().gaps(&after), [], "{text}");
+        }
         assert_eq!(next("@weekly", "2026-01-01T00:00[UTC]")[0], "Sun 2026-01-04 00:00 UTC");
         // Either of the two days.
         assert_eq!(

@@ -13,7 +13,7 @@ pub mod systemd;
 use std::path::PathBuf;
 
 pub use error::Error;
-pub use expression::Expression;
+pub use expression::{Expression, Gaps};
 pub use mark::Mark;
 
 /// What is to be run, and when.

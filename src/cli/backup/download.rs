@@ -1,14 +1,14 @@
 //! `potluck backup download`
 
 use std::{
-    io::{IsTerminal as _, stdout},
+    io::{ErrorKind, IsTerminal as _, stdout},
     path::{Path, PathBuf},
 };
 
 use indicatif::HumanBytes;
 
 use crate::{
-    backup,
+    backup::{self, Error},
     cli::{
         exit::Exit,
         failure::{Failure, Outcome},
@@ -64,7 +64,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let context = &operating.context;
         let Some(path) = to_file else {
             let mut out = tokio::io::stdout();
-            return Ok(backup::download(context, &entry, &which, at, &mut out, &options).await?);
+            return match backup::download(context, &entry, &which, at, &mut out, &options).await {
+                // As of `| head`.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
+                    Err(Failure::reader_gone())
+                }
+                done => Ok(done?),
+            };
         };
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,

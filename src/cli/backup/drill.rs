@@ -156,6 +156,12 @@ fn chosen(args: &Args, home: &Home) -> Result<Vec<AppEntry>, Failure> {
     }
     let settings = home.nightly()?;
     apps.retain(|app| !super::run::is_excepted(&settings, app));
+    if apps.is_empty() {
+        return Err(Failure::new(
+            "there is nothing to drill: backup.yml leaves out all of these apps",
+        )
+        .hint("name the apps, or change `except` in backup.yml"));
+    }
     let Some(count) = args.sample else { return Ok(apps) };
     let mut known = Vec::new();
     for app in apps {

@@ -368,7 +368,7 @@ struct ItemArg {
     #[command(flatten)]
     app: AppArg,
 
-    /// The backup, or the beginning of its name
+    /// The backup, the beginning of its name, or `latest`
     #[arg(value_name = "BACKUP")]
     backup: String,
 
@@ -379,7 +379,10 @@ struct ItemArg {
 
 impl ItemArg {
     fn which(&self) -> Which {
-        Which::Named(self.backup.clone())
+        match self.backup.as_str() {
+            "latest" => Which::Latest,
+            name => Which::Named(name.to_owned()),
+        }
     }
 
     /// A place within it: all of it where no path is given.

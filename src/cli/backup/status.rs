@@ -84,10 +84,6 @@ struct Report {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let settings = home.nightly()?;
-    if args.notify && settings.notify.is_none() {
-        return Err(Failure::usage("backup.yml names nobody to notify")
-            .hint("write `notify: {mail: [ADDRESS]}` into backup.yml in the operator's folder"));
-    }
     let max_age = max_age(args, &settings)?;
     let Selection { apps, unknown } = select(&home, &args.apps, args.server.as_ref())?;
     if let Some(name) = unknown.first() {
@@ -104,7 +100,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     for app in &apps {
         // Settings that cannot be read are what the repository cannot be read for.
         let backup = home.backup(&app.server).unwrap_or_default();
-        for copy in backup.copies.keys() {
+        for (copy, _) in backup.copies_of(&app.name) {
             places.insert((&app.server, Some(copy.clone())), app);
         }
         places.insert((&app.server, None), app);
@@ -152,7 +148,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let mut cared = care(&home, app, None, backup);
             cared.push(drilled(&home, app, drills));
             let mut copies = Vec::new();
-            for (name, copy) in &backup.copies {
+            for (name, copy) in backup.copies_of(&app.name) {
                 cared.extend(care(&home, app, Some(name), &copy.clone().into()));
                 copies.push(CopyFacts { name: name.to_string(), sets: of(Some(name.clone())) });
             }
@@ -188,6 +184,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         0 => format!("{} of {} apps are as they should be", report.apps.len(), report.apps.len()),
         wrong => format!("something is wrong with {wrong} of {} apps", report.apps.len()),
     };
+    if args.notify && settings.notify.is_none() {
+        session.ui.warn("nobody is notified: backup.yml names nobody");
+        let how = "write `notify: {mail: [ADDRESS]}` into backup.yml in the operator's folder";
+        session.ui.hint(how);
+    }
     if args.notify
         && wrong > 0
         && let Some(notify) = &settings.notify

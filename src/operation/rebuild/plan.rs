@@ -50,6 +50,8 @@ pub struct RebuildPlan {
     pub server: String,
     /// When the set was begun.
     pub taken: Timestamp,
+    /// The server that it was taken on.
+    pub taken_on: String,
     pub recipe: String,
     pub version: Option<String>,
     pub recipe_from: RecipeFrom,

@@ -187,6 +187,7 @@ fn describe(
         app: target.app.name.to_string(),
         server: target.app.server.to_string(),
         taken: manifest.created,
+        taken_on: manifest.server.clone(),
         recipe: app.checkout.recipe.to_string(),
         version: app.checkout.version.clone(),
         recipe_from: aside.recipe_from,

@@ -4,6 +4,7 @@ use crate::{
     backup,
     cli::{
         arguments::JsonArg,
+        exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait_cancelling},
@@ -59,11 +60,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 true => session.ui.say(format_args!("Finished the rotation for {names}.")),
                 false => session.ui.say(format_args!("A new password opens {names}.")),
             }
-            session.ui.warn(format_args!(
-                "keep a copy of the password in {} elsewhere: without it no backup can be read",
-                report.file.display()
-            ));
         }
         Ok(())
-    })
+    })?;
+    for report in &reports {
+        session.ui.warn(format_args!(
+            "keep a copy of the password in {} elsewhere: without it no backup can be read",
+            report.file.display()
+        ));
+    }
+    Ok(Exit::DONE)
 }

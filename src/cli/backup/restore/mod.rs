@@ -56,7 +56,7 @@ finished by `potluck app resume`, and removed by `potluck app abort`.
 JSON: {set, app, bytes, seconds, checks}; where an app is made also source, server, secrets and
 new_secrets. With --dry-run, the plan: {set, app, taken, version, deploys, stops, replaces,
 makes, loses_data, puts_back, consumes, paths, bytes, warnings}; where an app is made, {set, source,
-app, server, taken, recipe, version, recipe_from, renamed, still_named, files, secrets,
+app, server, taken, taken_on, recipe, version, recipe_from, renamed, still_named, files, secrets,
 present_secrets, new_secrets, services, volumes, dumps, consumes, bytes, warnings}.")]
 pub struct Args {
     #[command(flatten)]

@@ -211,10 +211,11 @@ fn show(ui: &Ui, plan: &RebuildPlan) {
         false => format!(" of {}", plan.source),
     };
     ui.say(format_args!(
-        "Making {} on {} from {}{of} (taken {taken}, {}):",
+        "Making {} on {} from {}{of} (taken {taken} on the server {}, {}):",
         plan.app,
         plan.server,
         plan.set,
+        clean(&plan.taken_on),
         HumanBytes(plan.bytes)
     ));
     list(ui, "writes the files:", &plan.files);

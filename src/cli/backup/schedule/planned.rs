@@ -15,7 +15,7 @@ use super::{
     places::{Kind, Place, PlannedFile},
 };
 use crate::{
-    backup::schedule::{Error, Expression, Schedule, calendar, cron, systemd},
+    backup::schedule::{Error, Expression, Gaps, Schedule, calendar, cron, systemd},
     cli::{
         arguments::duration,
         failure::Failure,
@@ -81,6 +81,9 @@ pub struct Planned {
     pub zone: String,
     /// The next times, in that zone.
     pub next: Vec<String>,
+    /// Days of the next year on which it does not run: clocks are put forward, and leave its
+    /// time out.
+    pub left_out: Vec<String>,
     /// For systemd, what `OnCalendar=` says.
     pub on_calendar: Vec<String>,
     pub files: Vec<PlannedFile>,
@@ -115,13 +118,12 @@ impl Planned {
             );
         }
         let home = session.home()?;
-        let has_notify = home.nightly()?.notify.is_some();
         let schedule = Schedule {
             name: name.clone(),
             expression: Expression::parse(&args.when)?,
             zone: zone.clone(),
             jitter: jitter.as_secs(),
-            arguments: arguments(args, has_notify)?,
+            arguments: arguments(args)?,
             about: if args.status { "Look at the backups" } else { "Backups" },
             program: env::current_exe()
                 .map_err(|error| Failure::io("the place of potluck itself is unknown", &error))?,
@@ -145,7 +147,11 @@ impl Planned {
             }],
         };
         Ok(Planned {
-            next: next(&schedule.expression, &zone, SHOWN)?,
+            next: next(&schedule.expression, &zone, SHOWN, kind)?,
+            left_out: match kind {
+                Kind::Systemd => left_out(&schedule.expression, &zone)?,
+                Kind::Cron => Vec::new(),
+            },
             on_calendar: match kind {
                 Kind::Systemd => calendar::on_calendar(&schedule.expression, &zone),
                 Kind::Cron => Vec::new(),
@@ -161,16 +167,24 @@ impl Planned {
 
     /// When it runs, in words.
     pub fn say(&self, session: &Session) {
-        let Planned { when, zone, next, .. } = self;
+        let Planned { when, zone, next, left_out, .. } = self;
         session.ui.say(format_args!("`{when}` in the time zone {zone}; the next times:"));
         for time in next {
             session.ui.say(format_args!("  {time}"));
+        }
+        if !left_out.is_empty() {
+            session.ui.warn(format_args!(
+                "systemd does not run it on {}: clocks are put forward then, and its time does not \
+                 exist",
+                left_out.join(", ")
+            ));
+            session.ui.hint("choose a time that every day has, such as '30 3 * * *'");
         }
     }
 }
 
 /// What is run, with its arguments, which are read as they will be then.
-fn arguments(args: &ScheduleArgs, has_notify: bool) -> Result<Vec<String>, Failure> {
+fn arguments(args: &ScheduleArgs) -> Result<Vec<String>, Failure> {
     if args.arguments.iter().any(|it| it.starts_with("--jitter")) {
         return Err(Failure::usage("--jitter is the schedule's").hint("write it before `--`"));
     }
@@ -193,7 +207,7 @@ fn arguments(args: &ScheduleArgs, has_notify: bool) -> Result<Vec<String>, Failu
         Failure::usage(format!("`backup {verb}` does not take these arguments: {said}")).hint(help)
     })?;
     let mut arguments = vec!["backup".to_owned(), verb.to_owned()];
-    if args.status && has_notify && !args.arguments.iter().any(|it| it == "--notify") {
+    if args.status && !args.arguments.iter().any(|it| it == "--notify") {
         arguments.push("--notify".into());
     }
     arguments.extend(args.arguments.iter().cloned());
@@ -207,12 +221,27 @@ fn arguments(args: &ScheduleArgs, has_notify: bool) -> Result<Vec<String>, Failu
 ///
 /// # Errors
 /// [`Error::Zone`], [`Error::Never`].
-pub fn next(expression: &Expression, zone: &str, count: usize) -> Result<Vec<String>, Error> {
-    let unknown = |_| Error::Zone { zone: zone.to_owned() };
-    let zone = TimeZone::get(zone).map_err(unknown)?;
-    let now: Zoned = Timestamp::now().to_zoned(zone);
-    let times = expression.next(&now, count)?;
+pub fn next(
+    expression: &Expression,
+    zone: &str,
+    count: usize,
+    kind: Kind,
+) -> Result<Vec<String>, Error> {
+    let gaps = match kind {
+        Kind::Systemd => Gaps::LeftOut,
+        Kind::Cron => Gaps::Moved,
+    };
+    let times = expression.next(&now_in(zone)?, count, gaps)?;
     Ok(times.iter().map(|time| time.strftime("%a %Y-%m-%d %H:%M %Z").to_string()).collect())
+}
+
+fn left_out(expression: &Expression, zone: &str) -> Result<Vec<String>, Error> {
+    Ok(expression.gaps(&now_in(zone)?).iter().map(ToString::to_string).collect())
+}
+
+fn now_in(zone: &str) -> Result<Zoned, Error> {
+    let unknown = |_| Error::Zone { zone: zone.to_owned() };
+    Ok(Timestamp::now().to_zoned(TimeZone::get(zone).map_err(unknown)?))
 }
 
 /// The zone that cron and systemd use here, whatever `TZ` says to this process.
