@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use super::{
     error::Error,
     options::{Missing, Options, find, unless_cancelled},
-    set::snapshots::{Of, Which, pick, sets_of},
+    set::{
+        snapshots::{Which, pick, sets_of},
+        whose::Of,
+    },
 };
 use crate::{
     app::Context,

@@ -13,7 +13,7 @@ use super::{
     password,
     repository::Repository,
     restic::Restic,
-    set::{snapshots::Of, trust::Trust},
+    set::{trust::Trust, whose::Of},
 };
 use crate::{
     app::Context,

@@ -205,7 +205,9 @@ impl BackupSettings {
         for (app, settings) in &self.apps {
             for copy in settings.copies.iter().flatten() {
                 if !self.copies.contains_key(copy) {
-                    return Err(format!("`apps: {app}: copies:` names `{copy}`, which is no copy"));
+                    return Err(format!(
+                        "`apps: {app}: copies:` names `{copy}`, which is not a copy"
+                    ));
                 }
             }
         }

@@ -19,7 +19,8 @@ use crate::{
         set::{
             SetSummary,
             judged::{Judging, judge},
-            snapshots::{Of, Sets, sets_of},
+            snapshots::{Sets, sets_of},
+            whose::Of,
         },
     },
     hint::Hint,

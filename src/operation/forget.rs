@@ -22,7 +22,8 @@ use crate::{
         set::{
             SetId, SetSummary,
             judged::{Judged, Judging, judge},
-            snapshots::{Of, Sets, named, sets_of},
+            snapshots::{Sets, named, sets_of},
+            whose::Of,
         },
     },
     home::{self, AppEntry},

@@ -12,10 +12,7 @@ use crate::{
         Error,
         options::{Missing, Options, find, unless_cancelled},
         recent::{Changed, NotSaved, saved},
-        set::{
-            SetId, plan,
-            snapshots::{Of, sets_of},
-        },
+        set::{SetId, plan, snapshots::sets_of, whose::Of},
     },
     engine::{Engine, Kind, Scope},
     hooks::{self, consent},

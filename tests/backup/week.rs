@@ -209,10 +209,12 @@ impl Fleet {
         for tag in ["potluck", &of_app, &of_set, "item:manifest", "items:0", "bytes:9000000"] {
             restic.args(["--tag", tag]);
         }
+        let manifest = self.lab.path("manifest.json");
+        fs::write(&manifest, "{}").unwrap();
         let done = restic
             .env("RESTIC_REPOSITORY", backups.join("repository"))
             .env("RESTIC_PASSWORD_FILE", backups.join("password"))
-            .stdin(std::process::Stdio::null())
+            .stdin(fs::File::open(manifest).unwrap())
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -322,7 +324,7 @@ impl Fleet {
         }
         for name in &self.emptied {
             let forgot = self.lab.run(&["backup", "forget", name]);
-            let words = ["is the last with 2.00 MiB", "may be forged", "is of the future"];
+            let words = ["is the last with 2.00 MiB", "those before it 2.0", "may be forged"];
             assert!(
                 forgot.code == 0 || words.iter().any(|it| forgot.stderr.contains(it)),
                 "{context}\n{forgot}"
@@ -366,7 +368,7 @@ impl Fleet {
 #[test]
 fn no_fault_goes_unsaid_and_no_success_is_false() {
     let (servers, apps) = (number("POTLUCK_WEEK_SERVERS", 3), number("POTLUCK_WEEK_APPS", 1));
-    let (nights, seed) = (number("POTLUCK_WEEK_NIGHTS", 3), number("POTLUCK_SEED", 645));
+    let (nights, seed) = (number("POTLUCK_WEEK_NIGHTS", 3), number("POTLUCK_SEED", 1308));
     let mut fleet = Fleet::new(servers, apps);
     let monitor = Monitor::new("200 OK");
     tells(&fleet.lab, &monitor);

@@ -282,8 +282,9 @@ mod tests {
         let after: Zoned = "2026-03-28T04:00[Europe/Brussels]".parse().unwrap();
         let times = expression.next(&after, 1, Gaps::LeftOut).unwrap();
         assert_eq!(times[0].to_string(), "2026-03-30T02:30:00+02:00[Europe/Brussels]");
-        assert_eq!(expression.gaps(&after), ["2026-03-29".parse().unwrap()]);
-        for text in ["30 3 * * *", "* * * * *", "*/30 * * * *", "30 2 28 3 *"] {
+        let gaps = ["2026-03-29", "2027-03-28"].map(|day| day.parse::<Date>().unwrap());
+        assert_eq!(expression.gaps(&after), gaps);
+        for text in ["30 3 * * *", "* * * * *", "*/30 * * * *", "30 2 30 3 *"] {
             assert_eq!(Expression::parse(text).unwrap().gaps(&after), [], "{text}");
         }
         assert_eq!(next("@weekly", "2026-01-01T00:00[UTC]")[0], "Sun 2026-01-04 00:00 UTC");

@@ -23,6 +23,7 @@ pub(crate) mod snapshots;
 pub mod stream;
 pub(crate) mod take;
 pub mod trust;
+pub(crate) mod whose;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::SetSummary;
+use super::{SetSummary, whose::Of};
 use crate::{
     app::Context,
     backup::{
@@ -13,7 +13,7 @@ use crate::{
         restic::{Listing, Restic, Unreadable},
         set,
     },
-    home::{AppEntry, AppName, ServerName},
+    home::{AppEntry, AppName},
 };
 
 /// Which sets are listed.
@@ -36,19 +36,6 @@ pub enum Which {
     Named(String),
     /// The newest complete one that was begun at this time or before, and is believed.
     At(Timestamp),
-}
-
-/// Whose sets of an app's name are meant. Apps of several servers may have one name and one
-/// repository, and an app that was moved left its sets under the name of the server before.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Of {
-    /// Those of the app's own server.
-    #[default]
-    Own,
-    /// Those of this server.
-    Server(ServerName),
-    /// Those of the app's own server; where it has none, those of the only other one.
-    Any,
 }
 
 /// The sets of an app.

@@ -14,8 +14,9 @@ use super::{
     manifest::{Item, VolumeFacts},
     plan::{Planned, What},
     proof::Seen,
-    snapshots::{Of, Sets},
+    snapshots::Sets,
     stream::{self, Dump, Stored},
+    whose::Of,
 };
 use crate::{
     app::App,

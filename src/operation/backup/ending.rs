@@ -17,10 +17,7 @@ use crate::{
         Error,
         options::{Missing, Options, find},
         restic::Restic,
-        set::{
-            self, SetId, SetSummary,
-            snapshots::{Of, sets_of},
-        },
+        set::{self, SetId, SetSummary, snapshots::sets_of, whose::Of},
     },
     engine::{self, Engine},
     home::AppGuard,

@@ -45,8 +45,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         .into_iter()
         .map(|it| {
             let expression = Expression::parse(&it.mark.expression);
-            let next =
-                expression.and_then(|expression| next(&expression, &it.mark.zone, 1, it.place.kind()));
+            let next = expression
+                .and_then(|expression| next(&expression, &it.mark.zone, 1, it.place.kind()));
             Row {
                 next: next.ok().and_then(|times| times.into_iter().next()),
                 kind: it.place.kind(),
