@@ -12,11 +12,18 @@ use crate::{
         Error,
         options::{Missing, Options, find, unless_cancelled},
         recent::{Changed, NotSaved, saved},
-        set::{SetId, plan, snapshots::sets_of, whose::Of},
+        set::{
+            SetId, SetSummary,
+            judged::{Judging, judge},
+            plan,
+            snapshots::sets_of,
+            whose::Of,
+        },
     },
     engine::{Engine, Kind, Scope},
     hooks::{self, consent},
     plugin::Role,
+    text::line,
 };
 
 const UNCHANGED: &str = "nothing was changed";
@@ -79,7 +86,15 @@ async fn check(
     };
     let listing = async {
         let restic = find(context, entry, options, Missing::Refused).await?;
-        let sets = sets_of(&restic, entry, &Of::Own).await?;
+        let mut sets = sets_of(&restic, entry, &Of::Own).await?;
+        // What somebody else put there saves nothing.
+        let all: Vec<&SetSummary> = sets.sets.iter().collect();
+        let judged = judge(context, &restic, entry, &all, Judging::Newest).await?;
+        for (set, why) in judged.doubts.iter().chain(&judged.forged) {
+            let said = format!("the backup {set} does not count: {}", line(why));
+            context.progress.warn(said);
+        }
+        sets.sets.retain(|set| !judged.doubts_any(&set.id));
         Ok((restic, sets))
     };
     let (restic, sets) = match listing.await {

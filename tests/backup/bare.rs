@@ -328,7 +328,9 @@ async fn an_app_comes_back_on_bare_metal_with_one_command() {
     good(&lab.run(&["app", "deploy", &lost.domain, "-n"]));
     good(&lab.run(&["backup", "create", &lost.domain]));
     // Whose signer was named once.
-    good(&lab.run(&["backup", "restore", &lost.domain, &lost.set, "--yes"]));
+    let earlier = ["backup", "restore", &lost.domain, &lost.set, "--yes"];
+    refused(&lab.run(&earlier), 1, &["on the server here", "--of-server here"]);
+    good(&lab.run(&[&earlier[..], &["--of-server", "here"]].concat()));
     lost.assert_back(&lab, &lost.domain);
     // Somebody else's folder that knows nothing of it.
     refused(

@@ -417,6 +417,15 @@ fn what_somebody_else_made_is_not_the_newest_backup() {
     let there: Vec<&str> =
         there.as_array().unwrap().iter().map(|set| set["id"].as_str().unwrap()).collect();
     assert!(there.len() == 2 && !there.contains(&forged.as_str()), "{there:?}");
+    // Nor does it let the data be deleted.
+    good(&lab, &["app", "undeploy", "t.example", "--no-input"]);
+    let kept = lab.run(&["app", "rm", "t.example", "-y", "--max-age", "0s"]);
+    assert_eq!(kept.code, 6, "{kept}");
+    let uncounted = format!("the backup {forged} does not count");
+    for words in [uncounted.as_str(), "and may be 0 s old"] {
+        assert!(kept.stderr.contains(words), "{words}: {kept}");
+    }
+    assert!(volume(&lab).join("page").exists());
 }
 
 /// Stores a manifest of the first form under a name, with the items of another set.

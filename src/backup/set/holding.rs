@@ -30,8 +30,8 @@ const STOP: Duration = Duration::from_secs(300);
 /// How long what was stopped may take to run again.
 const START: Duration = Duration::from_secs(300);
 /// How often a container that Docker cannot pause is tried, and how long between.
-const FREEZES: usize = 5;
-const REFREEZE: Duration = Duration::from_millis(200);
+const FREEZES: usize = 20;
+const REFREEZE: Duration = Duration::from_millis(300);
 /// Between two tries to reach an engine, so that what is paused is let go.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(1),
