@@ -87,6 +87,9 @@ async fn check(
     let listing = async {
         let restic = find(context, entry, options, Missing::Refused).await?;
         let mut sets = sets_of(&restic, entry, &Of::Own).await?;
+        if look == Look::Whole && !sets.sets.is_empty() {
+            restic.check_packs().await?;
+        }
         // What somebody else put there saves nothing.
         let all: Vec<&SetSummary> = sets.sets.iter().collect();
         let judged = judge(context, &restic, entry, &all, Judging::Newest).await?;
@@ -109,13 +112,7 @@ async fn check(
     let changed = Changed::of(history.as_ref().map_or(&[][..], |history| &history.lines));
     let judged = saved(&sets.sets, planned.as_deref(), &changed, Timestamp::now(), max_age);
     let checked = match judged {
-        Ok(newest) => {
-            let set = newest.id.clone();
-            match look {
-                Look::Brief => Ok(Some(set)),
-                Look::Whole => restic.check_packs().await.map(|()| Some(set)),
-            }
-        }
+        Ok(newest) => Ok(Some(newest.id.clone())),
         Err(lack) => match sets.unreadable {
             // A better one may be among what cannot be read.
             Some(unreadable) => Err(Error::SnapshotsUnreadable {
