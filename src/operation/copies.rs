@@ -18,7 +18,7 @@ use crate::{
         restic::{LOCK_LIMIT, Restic},
         set::{
             SetSummary,
-            judged::{Judging, judge},
+            judged::{Judging, relied_on},
             snapshots::{Sets, sets_of},
             whose::Of,
         },
@@ -26,7 +26,6 @@ use crate::{
     hint::Hint,
     home::{AppEntry, CopyName},
     progress::Event,
-    text::line,
 };
 
 /// What a copy received.
@@ -67,12 +66,7 @@ pub(super) async fn copy_all(
     let source = find(context, app, options, Missing::Refused).await?;
     let Sets { mut sets, .. } = sets_of(&source, app, &Of::Own).await?;
     // What somebody else put into the one is not to be believed in the other.
-    let all: Vec<&SetSummary> = sets.iter().collect();
-    let judged = judge(context, &source, app, &all, Judging::All).await?;
-    for (set, why) in judged.doubts.iter().chain(&judged.forged) {
-        context.progress.warn(format!("the backup {set} is not copied: {}", line(why)));
-    }
-    sets.retain(|set| !judged.doubts_any(&set.id));
+    relied_on(context, &source, app, &mut sets, (Judging::All, "is not copied")).await?;
     for (copy, _) in backup.copies_of(&app.name) {
         let began = Instant::now();
         context.progress.step(format!("copy the backup to {copy}"));

@@ -13,8 +13,8 @@ use crate::{
         options::{Missing, Options, find, unless_cancelled},
         recent::{Changed, NotSaved, saved},
         set::{
-            SetId, SetSummary,
-            judged::{Judging, judge},
+            SetId,
+            judged::{Judging, relied_on},
             plan,
             snapshots::sets_of,
             whose::Of,
@@ -23,7 +23,6 @@ use crate::{
     engine::{Engine, Kind, Scope},
     hooks::{self, consent},
     plugin::Role,
-    text::line,
 };
 
 const UNCHANGED: &str = "nothing was changed";
@@ -91,13 +90,8 @@ async fn check(
             restic.check_packs().await?;
         }
         // What somebody else put there saves nothing.
-        let all: Vec<&SetSummary> = sets.sets.iter().collect();
-        let judged = judge(context, &restic, entry, &all, Judging::Newest).await?;
-        for (set, why) in judged.doubts.iter().chain(&judged.forged) {
-            let said = format!("the backup {set} does not count: {}", line(why));
-            context.progress.warn(said);
-        }
-        sets.sets.retain(|set| !judged.doubts_any(&set.id));
+        let judging = (Judging::Newest, "does not count");
+        relied_on(context, &restic, entry, &mut sets.sets, judging).await?;
         Ok((restic, sets))
     };
     let (restic, sets) = match listing.await {

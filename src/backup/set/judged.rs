@@ -26,6 +26,7 @@ use crate::{
         AppEntry, CopyName, Home,
         write::{read_state, write_state},
     },
+    text::line,
 };
 
 /// Manifests that are read at a time: each takes half a second of a processor.
@@ -123,9 +124,30 @@ pub(crate) async fn judge(
     Ok(judged)
 }
 
+/// Leaves out the sets that are not to be relied on, and says of each what that means:
+/// `is not copied`.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) async fn relied_on(
+    context: &Context,
+    restic: &Restic,
+    app: &AppEntry,
+    sets: &mut Vec<SetSummary>,
+    (judging, means): (Judging, &str),
+) -> Result<(), Error> {
+    let all: Vec<&SetSummary> = sets.iter().collect();
+    let judged = judge(context, restic, app, &all, judging).await?;
+    for (set, why) in judged.doubts.iter().chain(&judged.forged) {
+        context.progress.warn(format!("the backup {set} {means}: {}", line(why)));
+    }
+    sets.retain(|set| !judged.doubts_any(&set.id));
+    Ok(())
+}
+
 impl Judged {
     /// Whether a set is not to be relied on.
-    pub fn doubts_any(&self, set: &SetId) -> bool {
+    fn doubts_any(&self, set: &SetId) -> bool {
         self.doubts.contains_key(set) || self.forged.contains_key(set)
     }
 }
