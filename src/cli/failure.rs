@@ -34,16 +34,19 @@ pub struct Failure {
     pub findings: Vec<Finding>,
     /// The place that it is about.
     pub position: Option<Box<Position>>,
-    /// The message for programs, if the one for people has a layout.
+    /// What programs are told in its place, if the message for people has a layout, or if
+    /// there is more to tell them.
     pub plain: Option<Box<Plain>>,
 }
 
-/// The message for programs, in place of one that shows lines of files with marks and
-/// hints below them.
+/// What programs are told: a message in place of one that shows lines of files with marks and
+/// hints below them, and what there is nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain {
     pub message: String,
     pub hints: Vec<String>,
+    /// A backup that is complete.
+    pub set: Option<String>,
 }
 
 impl Failure {
@@ -133,6 +136,8 @@ impl Failure {
             hints: &'a [String],
             findings: &'a [Finding],
             exit_code: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            set: Option<&'a str>,
         }
         let Failure { plain, causes, findings, exit, .. } = self;
         let (message, hints) = match plain {
@@ -152,6 +157,7 @@ impl Failure {
                 hints,
                 findings,
                 exit_code: exit.code(),
+                set: plain.as_ref().and_then(|plain| plain.set.as_deref()),
             },
         })
     }
@@ -169,7 +175,7 @@ impl Failure {
                     hints.push(hint.clone());
                 }
             }
-            Box::new(Plain { message: format!("{}{more}", first.sentence()), hints })
+            Box::new(Plain { message: format!("{}{more}", first.sentence()), hints, set: None })
         });
         self.findings = problems.0.iter().cloned().map(Finding::from).collect();
         self
@@ -342,6 +348,11 @@ impl From<crate::backup::Error> for Failure {
         match error {
             Error::Operation(error) => failure.with_operation(error),
             Error::Home(error) => Failure { position: error.position().map(Box::new), ..failure },
+            Error::AfterBackup { set, .. } | Error::NotCopied { set, .. } => {
+                let message = failure.message.clone().unwrap_or_default();
+                let (hints, set) = (failure.hints.clone(), Some(set.to_string()));
+                Failure { plain: Some(Box::new(Plain { message, hints, set })), ..failure }
+            }
             _ => failure,
         }
     }

@@ -59,7 +59,7 @@ pub use folder::{confirm_stack, remember_sample, revoke_grants};
 pub use forget::{ForgetReport, Removing, forget, remove_set};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use nightly::{Patience, back_up_one, recorded};
-pub use options::{DeployOptions, DeployReport, Upgrade};
+pub use options::{DeployOptions, DeployReport, PartOf, Upgrade};
 pub use rebuild::{
     DrillPlan, Drilled, NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom, drill, plan_drill,
 };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     lint::Strictness,
+    owner::journal::Entry,
     recipe::Version,
     rollout::{Plan, Reached},
 };
@@ -27,6 +28,8 @@ pub struct DeployOptions {
     /// the data that they work on is about to come back; a later deploy runs
     /// `after-deploy`.
     pub restoring: bool,
+    /// Part of a rebuild, as whose release what it brings is recorded.
+    pub release_of: Option<PartOf>,
     /// Take over what only labels call the app's, without a question.
     pub takeover: bool,
     /// Deploy an older release over a newer one, without a question.
@@ -41,6 +44,10 @@ pub struct DeployOptions {
     /// A rollback: the data that comes back with it.
     pub data: Option<DataBack>,
 }
+
+/// The operation that a deploy is a part of.
+#[derive(Debug, Clone)]
+pub struct PartOf(pub(super) Box<Entry>);
 
 /// How an upgrade differs from a deploy.
 #[derive(Debug, Clone)]

@@ -105,7 +105,8 @@ pub(super) fn of(app: &App, work: &Work, entry: &Entry) -> Release {
         version: entry.after.clone().unwrap_or_default(),
         pin: version::pinned(app),
         settings: settings(app),
-        set: entry.set.clone().filter(|_| entry.what != What::Rollback),
+        // Theirs is the one that came back.
+        set: entry.set.clone().filter(|_| !matches!(entry.what, What::Rollback | What::Rebuild)),
         migrated: entry.migrations.clone(),
         replays: entry.replays,
         restored: entry.what == What::Rollback && entry.set.is_some(),

@@ -14,7 +14,7 @@ use crate::{
     hint::Hint,
     home::AppGuard,
     hooks,
-    owner::journal::{Step, Undo},
+    owner::journal::{Entry, Step, Undo},
     plugin::{Hooks, Role, Transition},
     rollout::{
         Error as RolloutError, FailedService, Problem, Reached,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 use super::{
-    DeployOptions, app_rollout, data,
+    DeployOptions, PartOf, app_rollout, data,
     journal::{Journal, stays_unfinished},
     migrate::{Migrations, Stopped},
     record::Record,
@@ -307,7 +307,12 @@ impl Steps<'_> {
             // out.
             self.record.services = ids(&work, &applied);
             self.record.write(context, &self.app.entry)?;
-            self.keep_release(&work).await?;
+            if let Some(journal) = journal {
+                journal.step(RELEASE).await?;
+                self.keep_release(&work, &journal.entry()).await?;
+            }
+        } else if let Some(PartOf(rebuild)) = &options.release_of {
+            self.keep_release(&work, rebuild).await?;
         }
         if !work.stale.is_empty() {
             self.step(PRUNE).await?;
@@ -317,10 +322,8 @@ impl Steps<'_> {
     }
 
     /// Records what runs now.
-    async fn keep_release(&mut self, work: &Work) -> Result<(), Error> {
-        let Some(journal) = self.journal else { return Ok(()) };
-        journal.step(RELEASE).await?;
-        let release = releases::of(self.app, work, &journal.entry());
+    async fn keep_release(&mut self, work: &Work, entry: &Entry) -> Result<(), Error> {
+        let release = releases::of(self.app, work, entry);
         let known = releases::record(&self.app.engine, release).await?;
         self.app.lock.release = Some(known);
         Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?)

@@ -319,7 +319,10 @@ async fn an_app_comes_back_on_bare_metal_with_one_command() {
         assert!(lab.path(there).is_file(), "{same}");
     }
 
-    // It is an app like any other.
+    // It is an app like any other, with what was made as its first release.
+    let history = lab.json(&["app", "history", &lost.domain, "--json"]);
+    assert_eq!(history["releases"].as_array().unwrap().len(), 1, "{history}");
+    good(&lab.run(&["app", "drift", &lost.domain]));
     refused(
         &lost.run(&lab, &["--signer", signer, "--yes"]),
         1,

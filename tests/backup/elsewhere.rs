@@ -176,6 +176,13 @@ impl Somebody {
         self.run(&["backup", "restore", &self.domain, "--yes"]);
     }
 
+    /// Restores the newest backup on trial.
+    fn drill(&self) {
+        let drilled = self.output(&["backup", "drill", &self.domain, "--json"]);
+        let drilled: serde_json::Value = serde_json::from_slice(&drilled.stdout).unwrap();
+        assert_eq!(drilled[0]["ok"], true, "{drilled}");
+    }
+
     fn repository(&self) -> PathBuf {
         self.lab.path("potluck/state/backups/here/repository")
     }
@@ -289,6 +296,8 @@ async fn a_server_over_ssh_is_backed_up_into_a_folder_of_the_workstation() {
     anna.server(&sshd.endpoint());
     anna.deploy("");
     back_up_and_restore(&anna, &endpoint());
+    anna.drill();
+    assert!(helpers(&endpoint(), &anna.stack).is_empty());
 }
 
 /// What a helper leaves when potluck is killed in the middle: nothing.
@@ -489,25 +498,33 @@ async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() 
     let stop = Arc::new(AtomicBool::new(false));
     let watching = {
         let (engine, stop) = (manager.endpoint(), stop.clone());
-        let seen = move |what: &str| {
-            let docker = |arguments: &[&str]| {
-                let mut docker = Command::new("docker");
-                let output = docker.args(["-H", &engine, what]).args(arguments).output();
-                String::from_utf8(output.unwrap().stdout).unwrap()
+        let docker = move |arguments: &[&str]| {
+            let output = Command::new("docker").args(["-H", &engine]).args(arguments).output();
+            let output = output.unwrap();
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+        };
+        let found = move |what: &str| {
+            let ids = docker(&[what, "ls", "-q", "--filter", "label=potluck.helper"]);
+            let ids: Vec<&str> = ids.split_whitespace().collect();
+            // What it wrote, too.
+            let logs = ids.iter().filter(|_| what == "service");
+            let logs: String = logs.map(|id| docker(&["service", "logs", id])).collect();
+            let specs = if ids.is_empty() {
+                String::new()
+            } else {
+                docker(&[&[what, "inspect"], &ids[..]].concat())
             };
-            let found = docker(&["ls", "-q", "--filter", "label=potluck.helper"]);
-            let ids: Vec<&str> = found.split_whitespace().collect();
-            docker(&[&["inspect"], &ids[..]].concat())
+            (ids.len(), specs + &logs)
         };
         std::thread::spawn(move || {
-            let (mut specs, mut logs) = (String::new(), 0);
+            let (mut told, mut seen) = (String::new(), 0);
             while !stop.load(Ordering::Relaxed) {
-                for spec in [seen("service"), seen("secret")] {
-                    logs += usize::from(spec.len() > 3);
-                    specs += &spec;
+                for (count, text) in [found("service"), found("secret")] {
+                    seen += count;
+                    told += &text;
                 }
             }
-            (specs, logs)
+            (told, seen)
         })
     };
     let report = member.backup();
@@ -520,10 +537,10 @@ async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() 
     shell(one, "cd /content && rm -r sub large && echo spoiled >page && echo later >later");
     member.restore();
     stop.store(true, Ordering::Relaxed);
-    let (specs, seen) = watching.join().unwrap();
+    let (told, seen) = watching.join().unwrap();
     assert!(seen > 0, "no job was seen");
     for word in [PLANTED, crate::support::stores::PASSWORD] {
-        assert!(!specs.contains(word), "a password is in a specification");
+        assert!(!told.contains(word), "a password is in a specification or a log");
     }
     let restored = || async {
         let task = one.docker(&["ps", "-q", "--filter", &format!("name={stack}")]);
@@ -531,6 +548,7 @@ async fn volumes_of_a_node_without_an_endpoint_are_saved_and_restored_by_jobs() 
     };
     eventually("the restored service", restored).await;
     assert_eq!(shell(one, SEEN), before);
+    member.drill();
     assert_eq!(jobs(manager), "");
 
     // What needs a program's streams names what to type.

@@ -238,6 +238,16 @@ fn each_backup_is_copied_and_a_copy_is_enough_to_restore_from() {
     let whole = ["backup", "restore", "t.example", "--from", "vault", "--yes"];
     let restored = world.good(&whole);
     assert_eq!(fs::read_to_string(world.page()).unwrap(), "soup", "{restored}");
+    // One that was killed in the middle goes on with the copy that it began with.
+    world.put("salt");
+    let script = "potluck/state/simulated/simulated/script.yml";
+    world.lab.write(script, "crash: 8\n");
+    assert_eq!(world.run(&whole).code, -1);
+    fs::remove_file(world.lab.path(script)).unwrap();
+    world.good(&["app", "unlock", "t.example", "--yes", "--reason", "it was killed"]);
+    let resumed = world.good(&["app", "resume", "t.example", "--yes"]);
+    assert!(resumed.stderr.contains("Finished the restore"), "{resumed}");
+    assert_eq!(fs::read_to_string(world.page()).unwrap(), "soup", "{resumed}");
     let one = world.good(&["backup", "check", "--from", "vault", "--server", "simulated"]);
     assert!(one.stderr.contains("no errors"), "{one}");
     let unknown = world.run(&["backup", "snapshots", "t.example", "--from", "attic"]);
@@ -294,6 +304,12 @@ fn a_copy_that_fails_is_a_failed_line_and_lags_behind_until_the_next_run() {
         "{gone}"
     );
     assert!(!world.lab.path("attic").exists());
+    // Programs learn which backup there is nevertheless.
+    let gone = world.run(&["backup", "create", "t.example", "--json"]);
+    let told: Value = serde_json::from_str(&gone.stdout).unwrap();
+    assert_eq!((gone.code, &told["error"]["exit_code"]), (3, &3.into()), "{gone}");
+    let sets = world.sets(&[]);
+    assert_eq!(sets.first().map(String::as_str), told["error"]["set"].as_str(), "{gone}");
 }
 
 /// The proof of a store, as `backup check` has it.

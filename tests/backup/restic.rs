@@ -461,7 +461,7 @@ async fn an_unreadable_file_fails_the_backup_of_a_volume() {
 #[tokio::test]
 async fn a_dump_of_any_size_takes_constant_memory() {
     const BYTES: u64 = 512 * 1024 * 1024;
-    const BOUND_KIB: u64 = 96 * 1024;
+    const BOUND_KIB: u64 = 64 * 1024;
     if !common::is_alone() {
         return;
     }

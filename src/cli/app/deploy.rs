@@ -117,6 +117,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         force: args.force,
         strictness: args.strict.strictness(),
         restoring: false,
+        release_of: None,
         takeover: args.takeover,
         downgrade: args.downgrade,
         leave_data: args.leave_data,

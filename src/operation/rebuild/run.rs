@@ -9,7 +9,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    app::{self, App, Context, version},
+    app::{self, App, Context, World, version},
     backup::{
         Error, Of, Options, Which,
         options::unless_cancelled,
@@ -17,7 +17,7 @@ use crate::{
     },
     home::{AppEntry, AppGuard, AppName, ServerName},
     operation::{
-        DeployOptions,
+        DeployOptions, PartOf,
         deploy::deploy,
         journal::{self, Journal},
         lease::{Lease, leased},
@@ -207,7 +207,10 @@ pub(super) async fn go(
 
     journal.step(of_restore::START).await?;
     app.lock = context.home.lock_file(&app.entry)?;
-    let deploys = DeployOptions { restoring: true, ..DeployOptions::default() };
+    // Nobody goes back to a release of an app that is drilled, and another would keep its
+    // secrets.
+    let release_of = (context.world == World::Open).then(|| PartOf(Box::new(journal.entry())));
+    let deploys = DeployOptions { restoring: true, release_of, ..DeployOptions::default() };
     context.progress.step("deploy");
     let deploying = async { Ok(Box::pin(deploy(context, guard, app, &deploys)).await?) };
     unless_cancelled(&options.cancel, "it is unfinished", deploying).await?;

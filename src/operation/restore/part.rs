@@ -90,6 +90,18 @@ fn one<'a>(manifest: &Manifest, items: &'a [Item], wanted: &str) -> Result<&'a I
                 names(other)[0]
             ),
         )),
+        (None, _)
+            if manifest.items.iter().any(|item| names(item).iter().any(|it| it == wanted)) =>
+        {
+            let Manifest { app, set, .. } = manifest;
+            Err(no(
+                manifest,
+                format!(
+                    "`{wanted}` has the app's settings, which only a rebuild (`--to-server`) puts \
+                     back: `potluck backup download {app} {set} settings.tar -o -` gives them"
+                ),
+            ))
+        }
         (None, _) => {
             let all: Vec<String> = items.iter().map(|item| names(item)[0].clone()).collect();
             let all = all.join(", ");
@@ -256,7 +268,8 @@ mod tests {
             (items(&["up", "volume/up"]), Ok("volume/up:")),
             (items(&["dump/db"]), Ok("dump/db:")),
             (items(&["db"]), Err("the name of two items: write dump/db or volume/db")),
-            (items(&["settings.tar"]), Err("no item is called `settings.tar`; it has dump/db")),
+            (items(&["settings.tar"]), Err("`settings.tar` has the app's settings, which only a")),
+            (items(&["up.tar"]), Err("no item is called `up.tar`; it has dump/db")),
             (paths(&["up/a/b", "volume/up/./c/"]), Ok("volume/up:a/b c")),
             (paths(&["db/backup.sql"]), Ok("volume/db:backup.sql")),
             (paths(&["db/other"]), Err("`other` is not in the backup of `db`")),

@@ -78,6 +78,7 @@ async fn a_database_is_dumped_and_put_back_on_whichever_node_it_is() {
     items.sort_unstable();
     assert_eq!(items, ["dump", "settings", "volume"], "{report}");
     assert_eq!(report["warnings"], serde_json::json!([]), "{report}");
+    member.drill();
 
     // It begins anew where its volume is empty, and gets the dump back there.
     member.deploy_spread(&one.name, &one.name);
