@@ -77,6 +77,14 @@ pub struct StepTime {
     pub seconds: f64,
 }
 
+impl StepTime {
+    /// All parts together, in seconds.
+    pub fn total(steps: &[StepTime]) -> f64 {
+        // The sum of no floats is -0.0.
+        steps.iter().fold(0.0, |total, step| total + step.seconds)
+    }
+}
+
 /// A piece of evidence and its signature, as they are stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct Envelope {

@@ -72,6 +72,35 @@ fn evidence(lab: &Lab, name: &str) -> Vec<PathBuf> {
     files
 }
 
+/// Without its secrets a backup is no app: a drill says so, and what makes the next one good.
+#[test]
+fn a_backup_without_copies_of_its_secrets_fails_its_drill() {
+    if !can_mount() {
+        return;
+    }
+    let lab = Lab::new();
+    recipe(&lab, "tiny", "'content:/content'");
+    let compose = fs::read_to_string(lab.path("tiny/compose.yml")).unwrap();
+    let secret = "    secrets: [token]\nsecrets:\n  token:\n    external: true\n    name: \
+                  ${STACK_NAME}_token_${SECRET_TOKEN_VERSION}\nvolumes:";
+    lab.write(
+        "tiny/compose.yml",
+        &compose.replace("volumes:\n  content", &format!("{secret}\n  content")),
+    );
+    lab.write("tiny/.env.sample", "TYPE=tiny\nDOMAIN=\nSECRET_TOKEN_VERSION=v1\n");
+    app(&lab, "tiny", "a.example");
+    good(&lab.run(&["app", "secret", "generate", "a.example"]));
+    good(&lab.run(&["app", "deploy", "a.example", "-n"]));
+    fs::write(page(&lab, "a.example"), noise()).unwrap();
+    good(&lab.run(&["backup", "create", "a.example"]));
+    let failed = lab.run(&["backup", "drill", "a.example", "--json"]);
+    assert_eq!(failed.code, 1, "{failed}");
+    let row = &serde_json::from_str::<serde_json::Value>(&failed.stdout).unwrap()[0];
+    assert_eq!((&row["ok"], row["seconds"].to_string().as_str()), (&false.into(), "0.0"), "{row}");
+    let next = row["next"].as_str().unwrap();
+    assert!(next.contains("`potluck app secret adopt a.example`"), "{row}");
+}
+
 #[test]
 fn drills_take_turns_and_a_bad_one_keeps_no_other_from_being_made() {
     if !can_mount() {

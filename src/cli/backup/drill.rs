@@ -9,7 +9,7 @@ use crate::{
     app::Context,
     backup::{
         Error, Options,
-        evidence::{due, last_drill},
+        evidence::{StepTime, due, last_drill},
         nightly::row::one_line,
     },
     cli::{
@@ -253,7 +253,7 @@ fn of(done: Drilled) -> Row {
         ok: evidence.ok,
         set: evidence.set,
         bytes: evidence.items.iter().map(|item| item.bytes).sum(),
-        seconds: evidence.steps.iter().map(|step| step.seconds).sum(),
+        seconds: StepTime::total(&evidence.steps),
         checks: evidence.checks,
         left_out: evidence.left_out,
         error: evidence.error,

@@ -24,6 +24,7 @@ use crate::{
         Error, ItemKind, Options, SetId, Which,
         evidence::{self, Evidence, Restored},
         nightly::row::one_line,
+        restore::obstacle::Obstacle,
         set::manifest::Item,
     },
     engine,
@@ -157,9 +158,7 @@ pub async fn drill(
         Err(Error::Operation(error @ AppError::Taken(_))) => return Err(error.into()),
         done => done.err(),
     };
-    // What it is called meanwhile is gone by now.
-    let next = error.as_ref().and_then(Hint::hint).map(|hint| one_line(&hint));
-    let next = next.filter(|hint| !hint.contains(scratch.name.as_str()));
+    let next = error.as_ref().and_then(|error| next(error, source, &scratch));
     let checks = checks(&facts, &watch);
     let evidence = Evidence {
         potluck: env!("CARGO_PKG_VERSION").to_owned(),
@@ -182,6 +181,22 @@ pub async fn drill(
     };
     let file = evidence::file(context, source, &evidence)?;
     Ok(Drilled { evidence, file, next })
+}
+
+/// What to do about a drill that failed.
+fn next(error: &Error, source: &AppEntry, scratch: &AppEntry) -> Option<String> {
+    if let Error::Obstacle(obstacle) = error
+        && let Obstacle::Secrets { .. } = **obstacle
+    {
+        return Some(format!(
+            "a drill opens the copies of secrets with the key that $POTLUCK_IDENTITY names, or \
+             ~/.config/potluck/identity; `potluck app secret adopt {}` keeps those that have \
+             none, for the next backup",
+            source.name
+        ));
+    }
+    // What it is called meanwhile is gone by now.
+    error.hint().map(|hint| one_line(&hint)).filter(|hint| !hint.contains(scratch.name.as_str()))
 }
 
 fn restored(item: &Item) -> Restored {

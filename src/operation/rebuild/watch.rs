@@ -31,6 +31,6 @@ impl Watch {
 
     /// All parts together.
     pub fn seconds(&self) -> f64 {
-        self.steps.iter().map(|it| it.seconds).sum()
+        StepTime::total(&self.steps)
     }
 }

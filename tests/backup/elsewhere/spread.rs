@@ -66,6 +66,7 @@ async fn a_database_is_dumped_and_put_back_on_whichever_node_it_is() {
     member.write("spread/compose.yml", &compose(&one.name, &two.name));
     let domain = member.domain.as_str();
     member.run(&["app", "new", "./spread", "--domain", domain, "--server", "here"]);
+    member.run(&["key", "new"]);
     member.run(&["app", "secret", "generate", domain]);
     member.deploy_spread(&one.name, &two.name);
     member.query("CREATE TABLE page (title text); INSERT INTO page VALUES ('soup')");
