@@ -194,6 +194,8 @@ impl Kind {
 fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
     let cut = [
         "unexpected EOF",
+        // Of a file that is empty.
+        "ReadFull: EOF",
         "invalid data returned",
         "hash does not match",
         "wrong data",
@@ -575,7 +577,9 @@ mod tests {
         let cut = of(
             "Load(<data/6e6d37d9ba>, 300050, 0) returned error, retrying after 1.080381816s: ReadFull: unexpected EOF",
         );
+        let empty = cut.replace("unexpected EOF", "EOF");
         for code in [1, 130] {
+            assert_eq!(told(code, &empty, true), told(code, &cut, true));
             assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
             assert_eq!(told(code, &refused, true), "read only read-only file system");
             let cut_off = "its pack file 6e6d37d9ba is cut off or changed";

@@ -22,6 +22,7 @@ const LASTING: &[&str] = &[
     "read-only file system",
     "permission denied",
     "unexpected EOF",
+    "ReadFull: EOF",
     "is a directory",
 ];
 
