@@ -50,6 +50,10 @@ pub struct Unfinished {
     pub aborting: bool,
     /// Whether a process has the app's lease: it is at work, or died within the last minute.
     pub running: bool,
+    /// Full names of services of which it has containers paused, or which it stopped for a
+    /// backup: some of them may run again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
 }
 
 impl Unfinished {
@@ -67,6 +71,16 @@ impl Unfinished {
             past_return: kept.is_past_return(),
             aborting: kept.reached.aborting,
             running: false,
+            holds: {
+                let paused = kept.reached.paused.iter().map(|program| &program.service);
+                let mut holds: Vec<String> = paused
+                    .chain(&kept.reached.stopped)
+                    .map(|name| line(name).into_owned())
+                    .collect();
+                holds.sort();
+                holds.dedup();
+                holds
+            },
         }
     }
 
@@ -98,7 +112,12 @@ impl fmt::Display for Unfinished {
                 write!(f, "it came to step {} of {steps}, `{}`", index + 1, line(name))
             }
             _ => f.write_str("its first step had not begun"),
+        }?;
+        if !self.holds.is_empty() && !self.running {
+            let holds = self.holds.join(", ");
+            write!(f, "; {holds} may still be paused or stopped by it")?;
         }
+        Ok(())
     }
 }
 
@@ -562,8 +581,8 @@ impl Hint for Error {
                  of the one who began it), or undo it with `potluck app abort {app}`"
             )),
             Error::StillRunning { app, .. } => Some(format!(
-                "wait until it has ended, and run the command again; `potluck app ps {app}` shows \
-                 the tasks, and a task that is restarted ends it"
+                "wait until it has ended, and run the command again; or `potluck app abort {app} \
+                 --restart-tasks` restarts its task, which ends it, and undoes the operation"
             )),
             Error::NotUndone { app, .. } => Some(format!(
                 "`potluck app ps {app}` shows what runs; `potluck app deploy {app}` deploys what its \

@@ -140,6 +140,12 @@ pub trait Consent: Send + Sync {
         let _ = wish;
         false
     }
+    /// A program of an unfinished operation still runs in a service: may its task be
+    /// restarted, which ends the program? The default is no.
+    fn end_program(&self, service: &str) -> bool {
+        let _ = service;
+        false
+    }
     /// May the plan be carried out?
     fn plan(&self, plan: &Plan) -> bool;
     /// The same of a plan that is another one than was agreed to, because somebody else

@@ -58,10 +58,10 @@ pub enum Error {
     #[error("the restic repository at {repository}, which holds backups, does not exist")]
     RepositoryGone {
         repository: String,
-        /// The app that was to get there.
-        app: String,
-        /// The file that says so, or the folder of such files.
-        record: String,
+        /// The files that say so, or the folders of such files.
+        records: Vec<String>,
+        /// The repositories that may have the same.
+        copies: Vec<String>,
     },
     #[error("the password does not open the restic repository at {repository}")]
     WrongPassword {
@@ -243,7 +243,7 @@ pub enum Error {
         reason: Implausible,
     },
     #[error("the backup {set} was not removed: {why}")]
-    NotRemoved { set: SetId, why: NotRemoved },
+    NotRemoved { app: String, set: SetId, why: NotRemoved },
     /// An app that is to be removed for good has data that no good backup holds.
     #[error("{0}")]
     NotSaved(Box<NotSaved>),
@@ -490,9 +490,17 @@ impl Hint for Error {
                 "check `backup.repository` in server.yml; the first `potluck backup create` makes the repository"
                     .into(),
             ),
-            Error::RepositoryGone { record, .. } => Some(format!(
-                "is its disk mounted? To make a new one anyway, remove {record}"
-            )),
+            Error::RepositoryGone { records, copies, .. } => {
+                let copies = match copies.first() {
+                    Some(copy) => format!(" A copy may have them: `--from {copy}` reads it."),
+                    None => String::new(),
+                };
+                Some(format!(
+                    "is its disk mounted?{copies} To make a new repository there, with no backup in \
+                     it, remove what says that it has some: `rm -r {}`",
+                    records.join(" ")
+                ))
+            }
             Error::WrongPassword { own: true, password_file, repository } => Some(format!(
                 "put the password that the repository was made with back into {}, or a file that \
                  its folder `keys` lost; without them its backups cannot be read: to begin anew, \
@@ -510,8 +518,9 @@ impl Hint for Error {
                  removes its lock"
             )),
             Error::NoSpace { prune: Some(prune), list, .. } => Some(format!(
-                "free space there; `{list} --all` lists backups, and \
-                 `{prune} ID…` removes one by the ids of its snapshots"
+                "free space there: `potluck backup forget` and `potluck backup prune` remove what the \
+                 rules don't keep; where there is no room even for that, `{list} --all --json` has \
+                 the ids of snapshots, and `{prune} ID…` removes them"
             )),
             Error::NoSpace { .. } => Some("free space there".into()),
             Error::Refused { .. } => Some(
@@ -529,8 +538,8 @@ impl Hint for Error {
                 "look at `potluck backup snapshots {app}`; if all is well, add `--force`: what is \
                  implausible is kept then, and counts for no rule"
             )),
-            Error::NotRemoved { why: NotRemoved::Held { .. }, set } => Some(format!(
-                "`potluck backup hold APP {set} --release` ends a hold of the team; an upgrade holds \
+            Error::NotRemoved { why: NotRemoved::Held { .. }, app, set } => Some(format!(
+                "`potluck backup hold {app} {set} --release` ends a hold of the team; an upgrade holds \
                  its backup for two weeks"
             )),
             Error::NotHeld { app, .. } => Some(format!("`potluck backup hold {app}` lists the holds")),
@@ -634,12 +643,12 @@ impl Hint for Error {
                     "if that is the fingerprint on your paper, pass `--signer {fingerprint}`; or get \
                      the team's `signers` folder"
                 ),
-                _ => "restore another backup, which `potluck backup snapshots APP` lists; `--unsigned` \
+                _ => "restore another backup, which `potluck backup snapshots` lists; `--unsigned` \
                       accepts this one anyway"
                     .into(),
             }),
             Error::Incomplete { .. } | Error::Manifest { .. } | Error::Settings { .. } => {
-                Some("restore another backup; `potluck backup snapshots APP` lists them".into())
+                Some("restore another backup; `potluck backup snapshots` lists them".into())
             }
             _ => None,
         }

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::error::Error;
+use super::{error::Error, restic::Holds};
 
 /// Records that a set of the app is in this repository.
 ///
@@ -24,34 +24,45 @@ pub(crate) fn remember(context: &Context, app: &AppEntry, repository: &str) -> R
     Ok(write_state(&path(context, app), repository.as_bytes())?)
 }
 
-/// The file that records that a set of the app is in this repository, or the folder of a
-/// server with such files of other apps; none if there is none.
+/// The files that record that sets of the app, or of other apps, are in this repository; none
+/// if no set is known to be there.
 ///
 /// # Errors
 /// [`Error::Home`].
-pub(crate) fn known(
-    context: &Context,
-    app: &AppEntry,
-    repository: &str,
-) -> Result<Option<PathBuf>, Error> {
-    let holds = |path: &Path| {
-        let held = read_state(path)?;
-        Ok::<_, Error>(held.is_some_and(|held| held == repository.as_bytes()))
-    };
-    let own = path(context, app);
-    if holds(&own)? {
-        return Ok(Some(own));
-    }
+fn known(context: &Context, repository: &str) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
     // An app that has no backups yet must not make an empty repository where that of all
     // others is missing.
     for server in below(&context.home.state().join("backed-up"))? {
-        for other in below(&server)? {
-            if holds(&other)? {
-                return Ok(Some(server));
+        for app in below(&server)? {
+            if read_state(&app)?.is_some_and(|held| held == repository.as_bytes()) {
+                found.push(app);
             }
         }
     }
-    Ok(None)
+    Ok(found)
+}
+
+/// What is known to be in a repository of a server, or in a copy of it.
+///
+/// # Errors
+/// [`Error::Home`].
+pub(super) fn holds(
+    context: &Context,
+    server: &ServerName,
+    copy: Option<&CopyName>,
+    repository: &str,
+) -> Result<Option<Holds>, Error> {
+    let records = match copy {
+        None => known(context, repository)?,
+        Some(copy) => known_copy(context, server, copy, repository)?.into_iter().collect(),
+    };
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let copies = context.home.backup(server)?.copies;
+    let copies = copies.keys().filter(|other| copy != Some(*other)).map(ToString::to_string);
+    Ok(Some(Holds { records, copies: copies.collect() }))
 }
 
 /// What is in a folder, if there is one.
@@ -94,7 +105,7 @@ pub(crate) fn remember_copy(
 ///
 /// # Errors
 /// [`Error::Home`].
-pub(crate) fn known_copy(
+fn known_copy(
     context: &Context,
     server: &ServerName,
     copy: &CopyName,

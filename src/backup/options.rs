@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     error::Error,
-    password,
+    known, password,
     repository::Repository,
     restic::Restic,
     set::{trust::Trust, whose::Of},
@@ -114,9 +114,14 @@ async fn repository_of(
     let mut repository =
         Repository::of(&context.home, server, options.from.as_ref(), &options.environment)?;
     let own = repository.own;
+    let shown = repository.display();
+    let holds = known::holds(context, server, options.from.as_ref(), &shown)?;
     if own && missing == Missing::Refused && !repository.is_there() {
-        // There is no backup yet; a word about its password would mislead.
-        return Err(Error::NoRepository { repository: repository.display(), own });
+        // A word about its password would mislead.
+        return Err(match holds {
+            Some(holds) => holds.gone(shown),
+            None => Error::NoRepository { repository: shown, own },
+        });
     }
     repository.prepare(own && missing == Missing::Made, &*context.progress)?;
     let held = match repository.password_command.as_slice() {
@@ -126,7 +131,8 @@ async fn repository_of(
     if let Some(held) = &held {
         repository.password_file = held.path();
     }
-    Ok(Restic::new(repository).await?.holding(held).telling(context.progress.clone()))
+    let restic = Restic::new(repository).await?.known_to_hold(holds).holding(held);
+    Ok(restic.telling(context.progress.clone()))
 }
 
 /// Waits for something unless the command is cancelled first.

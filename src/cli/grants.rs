@@ -43,6 +43,8 @@ pub struct Answers {
     go: AtomicBool,
     /// Whether a question was left without an answer.
     left: AtomicBool,
+    /// Whether tasks are restarted without a question.
+    restarts: AtomicBool,
 }
 
 impl Answers {
@@ -52,7 +54,15 @@ impl Answers {
             plan,
             go: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            restarts: AtomicBool::new(false),
         })
+    }
+
+    /// Restarts tasks in which programs of an unfinished operation run, without a question.
+    #[must_use]
+    pub fn restarting(self: Arc<Self>, restarts: bool) -> Arc<Self> {
+        self.restarts.store(restarts, Ordering::Relaxed);
+        self
     }
 
     /// Whether a plan was agreed to, after which something may have been changed.
@@ -135,6 +145,19 @@ impl Consent for Answers {
         self.ui.line(format_args!("The service {BOLD}{service}{BOLD:#} wants to:"));
         self.wanted(&wish.lines());
         self.ask("Allow this?", Enter::No)
+    }
+
+    fn end_program(&self, service: &str) -> bool {
+        if self.restarts.load(Ordering::Relaxed) {
+            return true;
+        }
+        self.ui.is_interactive() && {
+            let service = clean(service);
+            self.ui.warn(format_args!(
+                "a program of the unfinished operation still runs in {service}"
+            ));
+            self.ask("Restart its task, which ends it?", Enter::No)
+        }
     }
 
     fn plan(&self, plan: &Plan) -> bool {

@@ -202,6 +202,16 @@ impl BackupSettings {
                         leave `keep:` out to keep all backups";
             return Err(said.into());
         }
+        let mut places = vec![("the server's own repository".to_owned(), place(&self.repository))];
+        for (name, copy) in &self.copies {
+            let place = place(&copy.repository);
+            if let Some((other, _)) = places.iter().find(|(_, other)| *other == place) {
+                return Err(format!(
+                    "the copy `{name}` is {other}: what is lost there is lost in both"
+                ));
+            }
+            places.push((format!("the copy of `{name}`"), place));
+        }
         for (app, settings) in &self.apps {
             for copy in settings.copies.iter().flatten() {
                 if !self.copies.contains_key(copy) {
@@ -218,6 +228,12 @@ impl BackupSettings {
     pub fn names_repository(&self) -> bool {
         !self.repository.is_empty()
     }
+}
+
+/// The same for each way to write where a repository is, as far as that can be seen.
+fn place(repository: &str) -> &str {
+    let place = repository.strip_prefix("local:").unwrap_or(repository).trim_end_matches('/');
+    place.strip_prefix("./").unwrap_or(place)
 }
 
 impl From<CopySettings> for BackupSettings {
@@ -271,6 +287,8 @@ mod tests {
             "keep: {last: 0}",
             "keep: {}",
             "copies: {vault: {repository: /v, keep: {daily: 0}}}",
+            "repository: /v\ncopies: {vault: {repository: \"local:/v/\"}}",
+            "copies: {vault: {repository: /v}, paris: {repository: /v}}",
         ] {
             assert!(read(&format!("backup:\n  {bad}\n")).is_err(), "{bad}");
         }

@@ -13,7 +13,7 @@ use crate::{
     app::Context,
     backup::{
         Error, Options,
-        known::{known_copy, remember_copy},
+        known::remember_copy,
         options::{Missing, find},
         restic::{LOCK_LIMIT, Restic},
         set::{
@@ -100,7 +100,7 @@ async fn copy_to(
     let target = find(context, app, &options, Missing::Refused).await?;
     let there = match sets_of(&target, app, &Of::Own).await {
         Err(Error::NoRepository { .. }) => {
-            make(context, app, source, &target, copy).await?;
+            make(context, app, source, &target).await?;
             Vec::new()
         }
         found => found?.sets,
@@ -135,13 +135,8 @@ async fn make(
     app: &AppEntry,
     source: &Restic,
     target: &Restic,
-    copy: &CopyName,
 ) -> Result<(), Error> {
     let repository = target.name().to_owned();
-    if let Some(record) = known_copy(context, &app.server, copy, &repository)? {
-        let (app, record) = (app.name.to_string(), record.display().to_string());
-        return Err(Error::RepositoryGone { repository, app, record });
-    }
     // restic spoils one that two make at once.
     let _alone = alone(context, app).await?;
     match sets_of(target, app, &Of::Own).await {

@@ -14,7 +14,6 @@ use crate::{
     app::{self, Context, OnServer},
     backup::{
         Error, NotRemoved,
-        known::known,
         options::{Missing, Options, find, unless_cancelled},
         restic::{LOCK_LIMIT, Restic},
         results::{self, Subject},
@@ -151,7 +150,9 @@ pub async fn remove_set(
         restic.may_remove()?;
         let sets = sets_of(&restic, app, &options.sets_of).await?;
         let set = named(&app.name, &sets, wanted)?;
-        let refused = |why: NotRemoved| Err(Error::NotRemoved { set: set.id.clone(), why });
+        let refused = |why: NotRemoved| {
+            Err(Error::NotRemoved { app: app.name.to_string(), set: set.id.clone(), why })
+        };
         if !removing.force {
             let newest = sets.sets.iter().find(|set| set.complete);
             if newest.is_some_and(|newest| newest.id == set.id) {
@@ -197,15 +198,7 @@ async fn sets_if_any(
         Ok((restic, sets))
     };
     match found.await {
-        Err(Error::NoRepository { repository, own }) => match known(context, app, &repository)? {
-            None if own => Ok(None),
-            None => Err(Error::NoRepository { repository, own }),
-            Some(record) => Err(Error::RepositoryGone {
-                repository,
-                app: app.name.to_string(),
-                record: record.display().to_string(),
-            }),
-        },
+        Err(Error::NoRepository { own: true, .. }) => Ok(None),
         found => found.map(Some),
     }
 }

@@ -13,12 +13,14 @@ use crate::{
     home::{AppGuard, LockFile},
     owner::{
         Confined,
-        journal::{Before, Entry, Journal as Kept, MadeKind, Marks, Outcome},
+        journal::{Before, Entry, Journal as Kept, MadeKind, Marks, Outcome, Program},
     },
     progress::Sink,
     rollout::{
+        Error as RolloutError, Failed, Subject,
         live::by_name,
         removal::{Doomed, Wait},
+        restart::{NotRestarted, restart},
         send::apply::Sent,
         state::since::Since,
         undo,
@@ -41,33 +43,101 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const PROGRAM_PATIENCE: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Waits until no program runs any more that an operation started in services.
+/// How long it may before somebody is asked whether its task is to be restarted.
+const PROGRAM_GRACE: Duration = Duration::from_secs(5);
+
+/// Waits until no program runs any more that an operation started in services; restarts the
+/// tasks of those that still run, if that is agreed to.
 ///
 /// # Errors
 /// [`Error::StillRunning`], and what the engine says.
 async fn wait_for_programs(context: &Context, engine: &Confined, kept: &Kept) -> Result<(), Error> {
-    let ending = Instant::now() + PROGRAM_PATIENCE;
+    let began = Instant::now();
     for program in &kept.reached.programs {
-        let mut told = false;
-        loop {
-            match engine.has_programs(&program.container).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) if error.is_not_found() => break,
-                Err(error) => return Err(error.into()),
-            }
+        let (mut told, mut asked) = (false, false);
+        while runs(engine, program).await? {
             let service = line(&program.service).into_owned();
-            if Instant::now() >= ending {
+            if began.elapsed() >= PROGRAM_PATIENCE {
                 return Err(Error::StillRunning { app: kept.entry.app.clone(), service });
             }
             if !told {
                 told = true;
                 context.progress.step(format!("wait for a program in {service} to end"));
             }
+            if !asked && began.elapsed() >= PROGRAM_GRACE {
+                asked = true;
+                if context.consent.end_program(&service) {
+                    context.progress.step(format!("restart {service}"));
+                    restart_service(context, engine, &kept.entry.app, &program.service).await?;
+                }
+            }
             sleep(POLL).await;
         }
     }
     Ok(())
+}
+
+/// Whether a program may still run in a container.
+async fn runs(engine: &Confined, program: &Program) -> Result<bool, Error> {
+    match engine.has_programs(&program.container).await {
+        Err(error) if error.is_not_found() => Ok(false),
+        runs => Ok(runs?),
+    }
+}
+
+/// Says which programs of an operation that was cancelled still run.
+pub(super) async fn tell_running(context: &Context, engine: &Confined, kept: &Kept) {
+    let mut told: Vec<&str> = Vec::new();
+    for program in &kept.reached.programs {
+        // What cannot be asked is not known to run.
+        let runs = runs(engine, program).await.unwrap_or(false);
+        if runs && !told.contains(&program.service.as_str()) {
+            told.push(&program.service);
+            context.progress.warn(format!(
+                "a program that was started in {} still runs there; `potluck app restart {}` \
+                 ends it",
+                line(&program.service),
+                kept.entry.app
+            ));
+        }
+    }
+}
+
+async fn restart_service(
+    context: &Context,
+    engine: &Confined,
+    app: &str,
+    name: &str,
+) -> Result<(), Error> {
+    let live = engine.service(name).await?;
+    let prefix = format!("{}_", engine.stack());
+    let key = name.strip_prefix(&prefix).unwrap_or(name);
+    restarted(context, engine, app, live, key, PATIENCE).await
+}
+
+/// Replaces the tasks of a service, and waits until the new ones run.
+///
+/// # Errors
+/// What the engine says; tasks that do not run within `limit`.
+pub(super) async fn restarted(
+    context: &Context,
+    engine: &Confined,
+    app: &str,
+    live: api::Service,
+    key: &str,
+    limit: Duration,
+) -> Result<(), Error> {
+    let restarted = restart(engine, live, key, limit, &*context.progress).await;
+    restarted.map_err(|error| match error {
+        NotRestarted::Engine(error) => Error::Engine(error),
+        NotRestarted::Failed(services) => RolloutError::Failed(Failed {
+            what: format!("the restart of {key}"),
+            subject: Subject::App(app.to_owned()),
+            services,
+            taken: Box::default(),
+        })
+        .into(),
+    })
 }
 
 /// The journal of an operation that did not end, once what it held back runs on and what it

@@ -13,16 +13,13 @@ use crate::{
         Confined,
         journal::{Entry, Step, Undo, What},
     },
-    rollout::{
-        Error as RolloutError, Failed, Subject,
-        restart::{NotRestarted, restart},
-        wants_tasks,
-    },
+    rollout::wants_tasks,
 };
 
 use super::{
     journal::{self, Journal},
     lease::{Lease, leased},
+    recover::restarted,
 };
 
 /// What a restart did.
@@ -113,17 +110,7 @@ async fn forward(
         context.progress.step(&*step.name);
         let name = format!("{}_{key}", engine.stack());
         let live = engine.service(&name).await?;
-        let restarted = restart(&**engine, live, key, limit, &*context.progress).await;
-        restarted.map_err(|error| match error {
-            NotRestarted::Engine(error) => Error::Engine(error),
-            NotRestarted::Failed(services) => RolloutError::Failed(Failed {
-                what: format!("the restart of {key}"),
-                subject: Subject::App(entry.app.clone()),
-                services,
-                taken: Box::default(),
-            })
-            .into(),
-        })?;
+        restarted(context, engine, &entry.app, live, key, limit).await?;
         services.push(key.to_owned());
     }
     Ok(RestartReport { app: entry.app, services })

@@ -95,7 +95,9 @@ async fn check(
         Ok((restic, sets))
     };
     let (restic, sets) = match listing.await {
-        Err(Error::NoRepository { repository, .. }) => return not_saved(repository, None),
+        Err(Error::NoRepository { repository, .. } | Error::RepositoryGone { repository, .. }) => {
+            return not_saved(repository, None);
+        }
         found => found?,
     };
     // A history that cannot be read says nothing.

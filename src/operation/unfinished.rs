@@ -170,7 +170,12 @@ pub async fn all_abandoned<'a>(
     let names = |configs: Vec<api::Config>| -> BTreeSet<String> {
         configs.into_iter().filter_map(|config| config.spec?.name).collect()
     };
-    let (journals, leases) = (names(journals), names(leases));
+    // One whose holder has probably died keeps nobody from being told.
+    let is_fresh = |config: &api::Config| {
+        lease::Lease::read(config).map_or(true, |it| !it.is_old(Timestamp::now()))
+    };
+    let (journals, leases) =
+        (names(journals), names(leases.into_iter().filter(is_fresh).collect()));
     Ok(stacks
         .filter(|stack| journals.contains(&kept::name(stack)))
         .filter(|stack| !leases.contains(&lease::name(stack)))

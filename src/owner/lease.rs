@@ -10,7 +10,7 @@
 use std::{collections::HashMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::record::{KIND_LABEL, Unreadable, content, id_and_version, own_name};
@@ -21,6 +21,9 @@ pub(crate) const LEASE_KIND: &str = "lease";
 const RENEWED_LABEL: &str = "org.potluck.renewed";
 /// Set by an operator who ends the lease of someone else, before it is removed.
 const BROKEN_LABEL: &str = "org.potluck.broken";
+/// A lease that was renewed longer ago than this has probably lost its holder: it is renewed
+/// every few seconds, and clocks differ.
+const OLD: SignedDuration = SignedDuration::from_secs(120);
 /// The newest form of a lease that is understood.
 const FORMAT: u32 = 1;
 /// Bytes of a lease that are read.
@@ -114,6 +117,11 @@ pub(crate) fn spec(stack: &StackName, holder: &Holder, renewed: Timestamp) -> ap
 }
 
 impl Lease {
+    /// Whether its holder has probably died.
+    pub fn is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.renewed) > OLD
+    }
+
     /// The same, marked as ended by someone else.
     pub fn ended(&self, by: &str) -> api::ConfigSpec {
         let mut spec = self.spec.clone();

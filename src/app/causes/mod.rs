@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     engine::{self, Engine, docker_config::DockerConfig},
     hint::Hint,
-    home::{AppName, Home, LockFile, StackName},
+    home::{AppEntry, AppName, Home, LockFile, StackName},
     lint::{Finding, Severity, rules},
     owner::{
         history::{self, Line},
@@ -25,7 +25,10 @@ use crate::{
     recipe::Version,
     rollout::{
         Place,
-        state::cause::gather::{self, Diagnosis, Told, diagnose},
+        state::cause::{
+            Cause,
+            gather::{self, Diagnosis, Told, diagnose},
+        },
     },
     text::line,
 };
@@ -76,7 +79,7 @@ pub async fn causes(
     let app = &on_server.entry.name;
     let mut rows = Vec::new();
     let mut services = 0;
-    match seen(on_server, lock, docker).await {
+    match seen(home, on_server, lock, docker).await {
         Err(error) => {
             rows.extend(own::unfinished(app, lock));
             rows.push(CauseRow {
@@ -90,8 +93,9 @@ pub async fn causes(
             services = found.len();
             rows.extend(operations(app, lock, &known));
             let set = lock.restoring.as_deref();
+            let open = known.open.as_ref();
             let of_services: Vec<CauseRow> =
-                found.iter().flat_map(|it| of_service(app, it, set, &place)).collect();
+                found.iter().flat_map(|it| of_service(app, it, open, set, &place)).collect();
             if services == 0 || !rows.is_empty() || !of_services.is_empty() {
                 let findings =
                     survey_at(home, &on_server.entry, &Version::Newest, Server::Asked).await;
@@ -132,7 +136,12 @@ struct Known {
 impl Known {
     /// Side by side; of a lease and a history that cannot be read, the command that needs
     /// them says it.
-    async fn read(engine: &dyn Engine, stack: &StackName) -> Result<Self, engine::Error> {
+    async fn read(
+        home: &Home,
+        app: &AppEntry,
+        engine: &dyn Engine,
+        stack: &StackName,
+    ) -> Result<Self, engine::Error> {
         let names = [lease::name(stack), journal::name(stack), history::name(stack)];
         let [lease, journal, history] = names.each_ref().map(|name| async move {
             match engine.config(name).await {
@@ -149,8 +158,11 @@ impl Known {
             Some(Err(why)) => (None, Some((journal::name(stack), why.to_string()))),
         };
         let history = history.and_then(|it| history::History::read(&it).ok());
+        // Only one process has a folder's lock of the app: whoever had it before has ended.
+        let free = home.guard_app(app, "a look").ok();
+        let place = free.as_ref().and_then(|guard| guard.place());
         Ok(Known {
-            holder: lease.map(own::Holder::of),
+            holder: lease.map(|lease| own::Holder::of(lease, place)),
             open: open.filter(|it| it.reached.outcome.is_none()).map(|it| Unfinished::of(&it)),
             last: history.and_then(|it| it.lines.into_iter().next_back()),
             unreadable,
@@ -179,6 +191,7 @@ fn operations(app: &AppName, lock: &LockFile, known: &Known) -> Vec<CauseRow> {
 }
 
 async fn seen(
+    home: &Home,
     on_server: &OnServer,
     lock: &LockFile,
     docker: &DockerConfig,
@@ -190,12 +203,18 @@ async fn seen(
         owned.map(|owned| owned.nodes_of_volumes()).unwrap_or_default();
     let context = gather::Context { recorded, resting: &lock.resting, docker: Some(docker) };
     let found = diagnose(engine, &on_server.stack, &context);
-    let known = Known::read(engine, &on_server.stack);
+    let known = Known::read(home, &on_server.entry, engine, &on_server.stack);
     let (found, known) = futures_util::try_join!(found, known)?;
     Ok(Seen { found, known, place: Place::of(engine) })
 }
 
-fn of_service(app: &AppName, found: &Diagnosis, set: Option<&str>, place: &Place) -> Vec<CauseRow> {
+fn of_service(
+    app: &AppName,
+    found: &Diagnosis,
+    open: Option<&Unfinished>,
+    set: Option<&str>,
+    place: &Place,
+) -> Vec<CauseRow> {
     let Diagnosis { service, causes } = found;
     let row = |Told { cause, log }: &Told| CauseRow {
         service: Some(line(service).into_owned()),
@@ -203,7 +222,11 @@ fn of_service(app: &AppName, found: &Diagnosis, set: Option<&str>, place: &Place
         message: cause.to_string(),
         details: cause.details(),
         log: log.clone(),
-        next: next::next(cause, &next::Of { app, service, set, place }),
+        next: match (cause, open) {
+            // A deploy is refused until that is finished or undone.
+            (Cause::Held | Cause::NoReplicas, Some(open)) => vec![open.next()],
+            _ => next::next(cause, &next::Of { app, service, set, place }),
+        },
     };
     causes.iter().map(row).collect()
 }
@@ -264,6 +287,7 @@ mod tests {
                 past_return: false,
                 aborting: false,
                 running: false,
+                holds: Vec::new(),
             })
         };
         for (holder, open, codes) in [

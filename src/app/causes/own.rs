@@ -1,7 +1,7 @@
 //! The app's own causes: what its lock file remembers as unfinished, and an operation that
 //! has it; pure.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     app::{Error, Unfinished, half_restored},
@@ -17,10 +17,6 @@ use crate::{
 
 use super::CauseRow;
 
-/// A lease that was renewed longer ago than this has probably lost its holder: it is renewed
-/// every few seconds, and clocks differ.
-const OLD: SignedDuration = SignedDuration::from_secs(120);
-
 pub(super) const DEPLOY_UNFINISHED: &str = "deploy-unfinished";
 
 /// Who has the app.
@@ -32,8 +28,10 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    pub fn of(lease: Lease) -> Self {
-        let is_old = Timestamp::now().duration_since(lease.renewed) > OLD;
+    /// `place` is the lock of the app in this folder, if no process has it now.
+    pub fn of(lease: Lease, place: Option<&str>) -> Self {
+        let has_ended = place.is_some() && place == lease.holder.place.as_deref();
+        let is_old = has_ended || lease.is_old(Timestamp::now());
         Holder { told: lease.holder, renewed: lease.renewed, is_old }
     }
 }

@@ -61,12 +61,19 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_second() as f64
 }
 
-/// The file's text. `apps` are all of the folder, each once.
+/// Whether nothing is expected of an app: there is nothing to back up yet.
+fn is_unborn(record: &Record) -> bool {
+    let never = Some(Outcome::NeverDeployed);
+    record.good.is_none() && record.last.as_ref().map(|last| last.outcome) == never
+}
+
+/// The file's text. `apps` are all that are to be backed up, each once; those that were never
+/// deployed are left out, or an alert on the age of backups would tell of them for ever.
 pub fn text(apps: &[(AppEntry, Record)], run: &Report) -> String {
     let mut text = String::new();
     for (name, help, value) in METRICS {
         head(&mut text, name, help);
-        for (app, record) in apps {
+        for (app, record) in apps.iter().filter(|(_, record)| !is_unborn(record)) {
             if let Some(value) = value(record) {
                 let (server, app) = (escaped(app.server.as_str()), escaped(app.name.as_str()));
                 // Writing to a text cannot fail.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Outcome, next_of, one_line};
 use crate::{
+    app::Error as AppError,
     backup::error::Error,
     home::{
         AppEntry, Home,
@@ -81,7 +82,15 @@ impl Attempt {
             ended,
             outcome,
             error: said.then(|| one_line(&error.to_string())),
-            next: said.then(|| next_of(error, app.name.as_str())),
+            next: said.then(|| match error {
+                // Whether it is so still is asked of its server.
+                Error::Operation(AppError::Unfinished(_)) => format!(
+                    "`potluck app errors {0}` tells whether it is unfinished still, and what to \
+                     type; then `potluck backup create {0}`",
+                    app.name
+                ),
+                _ => next_of(error, app.name.as_str()),
+            }),
         }
     }
 }

@@ -32,11 +32,41 @@ pub(super) struct Named {
     pub password_file: PathBuf,
     /// It is the default one, because server.yml names none.
     pub own: bool,
+    /// What is known to be in it.
+    pub holds: Option<Holds>,
+}
+
+/// Backups are known to be in a repository.
+#[derive(Debug, Clone)]
+pub(in crate::backup) struct Holds {
+    /// The files that say so.
+    pub records: Vec<PathBuf>,
+    /// The repositories that may have the same.
+    pub copies: Vec<String>,
+}
+
+impl Holds {
+    /// The error about a repository with backups that is not there.
+    pub(in crate::backup) fn gone(&self, repository: String) -> Error {
+        /// More are told by their folders.
+        const SHOWN: usize = 3;
+        let mut records: Vec<&Path> = self.records.iter().map(PathBuf::as_path).collect();
+        if records.len() > SHOWN {
+            records = records.into_iter().filter_map(Path::parent).collect();
+            records.dedup();
+        }
+        let records = records.iter().map(|path| path.display().to_string()).collect();
+        Error::RepositoryGone { repository, records, copies: self.copies.clone() }
+    }
 }
 
 impl Named {
     fn absent(&self) -> Error {
-        Error::NoRepository { repository: self.repository.clone(), own: self.own }
+        let repository = self.repository.clone();
+        match &self.holds {
+            Some(holds) => holds.gone(repository),
+            None => Error::NoRepository { repository, own: self.own },
+        }
     }
 
     /// The command that lists backups.
@@ -353,6 +383,7 @@ mod tests {
             list: Some("potluck backup snapshots t.example".into()),
             prune: "restic forget --prune".into(),
             password_file: "/srv/password".into(),
+            holds: None,
             own: false,
         }
     }

@@ -37,6 +37,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+pub(super) use failure::Holds;
 pub use keys::Key;
 pub use locks::LOCK_LIMIT;
 pub use output::{Listed, Snapshot, Stored, Summary, Version};
@@ -149,6 +150,7 @@ impl Restic {
                 None => repository.password_file.clone(),
             },
             own: repository.own,
+            holds: None,
         });
         let mut restic = Restic {
             repository,
@@ -194,6 +196,13 @@ impl Restic {
     #[must_use]
     pub fn telling(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sink = sink;
+        self
+    }
+
+    /// For errors about a repository that is not there.
+    #[must_use]
+    pub(super) fn known_to_hold(mut self, holds: Option<Holds>) -> Self {
+        self.name = Arc::new(Named { holds, ..Named::clone(&self.name) });
         self
     }
 

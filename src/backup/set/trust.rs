@@ -25,7 +25,9 @@ pub enum Distrust {
     Unsigned,
     #[error("its signature is wrong: its manifest was changed")]
     WrongSignature,
-    #[error("it is signed by {0}, which is not in `signers`")]
+    #[error(
+        "it is signed by {0}, which is not in `signers`: if a colleague made it, their file there is not in this folder yet"
+    )]
     UnknownSigner(Fingerprint),
     #[error("it is signed by {found}, not by {wanted}")]
     OtherSigner { found: Fingerprint, wanted: Fingerprint },

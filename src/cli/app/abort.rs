@@ -42,6 +42,13 @@ pub struct Args {
     #[arg(short, long)]
     yes: bool,
 
+    /// Restart tasks in which programs of the operation still run
+    ///
+    /// They outlive a potluck that was killed, and no two may run at once: without it, they
+    /// are waited for, for ten minutes.
+    #[arg(long)]
+    restart_tasks: bool,
+
     #[command(flatten)]
     json: JsonArg,
 }
@@ -51,7 +58,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let guard = session.guard(&home, &entry, "the undoing of an operation", &args.lock)?;
     let on_server = super::on_server(session, &home, &entry)?;
-    let answers = Answers::new(&session.ui, PlanQuestion::Yes);
+    let answers = Answers::new(&session.ui, PlanQuestion::Yes).restarting(args.restart_tasks);
     let operating = session.context(&home, Arc::clone(&answers))?.waiting(&args.lock);
     let options = backup::options();
     let found = wait_cancelling(&options.cancel, async {

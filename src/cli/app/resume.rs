@@ -45,6 +45,13 @@ pub struct Args {
     #[arg(short, long)]
     yes: bool,
 
+    /// Restart tasks in which programs of the operation still run
+    ///
+    /// They outlive a potluck that was killed, and no two may run at once: without it, they
+    /// are waited for, for ten minutes.
+    #[arg(long)]
+    restart_tasks: bool,
+
     #[command(flatten)]
     identity: IdentityArg,
 
@@ -68,7 +75,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let entry = session.app(&home, &args.app)?;
     let guard = session.guard(&home, &entry, "the resumption of an operation", &args.lock)?;
     let on_server = super::on_server(session, &home, &entry)?;
-    let answers = Answers::new(&session.ui, PlanQuestion::Yes);
+    let answers = Answers::new(&session.ui, PlanQuestion::Yes).restarting(args.restart_tasks);
     let mut operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
     if let Some(path) = &args.identity.identity {

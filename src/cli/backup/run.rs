@@ -25,6 +25,7 @@ use crate::{
         grants::{Answers, PlanQuestion},
         session::{Session, operator, wait_cancelling},
         side_by_side::{Selection, matches, of_app, select, unattended},
+        ui::clean,
     },
     home::{
         AppEntry, Home, NightlySettings, ServerName,
@@ -119,7 +120,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         if let Ok(report) = &done
             && let Some(path) = &settings.metrics
         {
-            told.warnings.extend(write_metrics(&home, path, report).err());
+            told.warnings.extend(write_metrics(&home, &settings, path, report).err());
         }
         let failure = match &done {
             Ok(report) => failed(report),
@@ -217,6 +218,18 @@ async fn all(
         }
         !is_left_out
     });
+    for name in &settings.except {
+        // One that is misspelt leaves nothing out.
+        if args.apps.is_empty()
+            && args.server.is_none()
+            && !left_out.iter().any(|app| matches(name, app))
+        {
+            session.ui.warn(format_args!(
+                "`except: {}` in backup.yml is no app of this folder",
+                clean(name)
+            ));
+        }
+    }
     // A night in which nothing is saved is no good one.
     if apps.is_empty() && unknown.is_empty() {
         let message = format!("no app is backed up: `except` leaves out {}", left_out.join(", "));
@@ -282,14 +295,20 @@ fn no_such_app(app: String) -> Row {
     }
 }
 
-/// Writes the file for Prometheus, with every app of the folder.
-fn write_metrics(home: &Home, path: &std::path::Path, report: &Report) -> Result<(), String> {
+/// Writes the file for Prometheus, with every app of the folder that is to be backed up.
+fn write_metrics(
+    home: &Home,
+    settings: &NightlySettings,
+    path: &std::path::Path,
+    report: &Report,
+) -> Result<(), String> {
     let known = |app: AppEntry| {
         let record = Record::read(home, &app).map_err(|error| error.to_string())?;
         Ok((app, record))
     };
     let apps = home.apps().map_err(|error| error.to_string())?;
-    let apps = apps.into_iter().map(known).collect::<Result<Vec<_>, String>>();
+    let apps = apps.into_iter().filter(|app| !is_excepted(settings, app));
+    let apps = apps.map(known).collect::<Result<Vec<_>, String>>();
     let text = metrics::text(&apps?, report);
     write_whole(path, text.as_bytes(), Existing::ReplaceLink, Readers::Shared)
         .map_err(|error| format!("the file for Prometheus is as old as before: {error}"))

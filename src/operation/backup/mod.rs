@@ -31,7 +31,7 @@ use crate::{
     app::{self, App, Context, Unfinished},
     backup::{
         Error,
-        known::{known, remember},
+        known::remember,
         options::{Missing, Options, find, unless_cancelled, writers_of},
         restic::{LOCK_LIMIT, Restic},
         set::{
@@ -111,7 +111,9 @@ pub async fn back_up(
             Some(kept) if kept.entry.what == What::Backup && kept.reached.outcome.is_none() => {
                 let told = Unfinished::of(&kept);
                 context.progress.warn(format!("{told}; ending it first"));
-                let journal = take_over(context, &app.engine, lease, kept).await?;
+                let taking = async { Ok(take_over(context, &app.engine, lease, kept).await?) };
+                let left = "an earlier backup is unfinished still";
+                let journal = unless_cancelled(&options.cancel, left, taking).await?;
                 end_unfinished(context, guard, app, options, journal).await?;
             }
             _ => unfinished::refuse_unfinished(&app.engine, app.entry.name.as_str()).await?,
@@ -152,6 +154,9 @@ pub(super) async fn back_up_alone(
     };
     let journal = Journal::begin(&app.engine, lease, begins).await?;
     let done = make(context, guard, app, options, (restic, set), &journal).await;
+    if let Err(Error::Cancelled { .. }) = &done {
+        recover::tell_running(context, &app.engine, &journal.kept()).await;
+    }
     // A set of which only the last hook failed is one.
     match done {
         Err(error @ Error::AfterBackup { .. }) => {
@@ -410,11 +415,6 @@ fn shrunk(
 async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
     match stored(context, taking).await {
         Err(Error::NoRepository { repository, .. }) => {
-            let entry = &taking.app.entry;
-            if let Some(record) = known(context, entry, &repository)? {
-                let (app, record) = (entry.name.to_string(), record.display().to_string());
-                return Err(Error::RepositoryGone { repository, app, record });
-            }
             // restic spoils one that two make at once.
             let _alone = alone(context, &taking.app.entry).await?;
             match stored(context, taking).await {
@@ -422,6 +422,7 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
                 done => return done,
             }
             taking.restic.init().await?;
+            tell_made(context, taking, &repository)?;
             context.progress.event(Event::Done {
                 name: "repository".into(),
                 detail: format!("made at {repository}, because there was none"),
@@ -430,6 +431,24 @@ async fn first(context: &Context, taking: &Taking<'_>) -> Result<Item, Error> {
         }
         done => done,
     }
+}
+
+/// That a repository is new says nothing on a team's first machine; on another one, the
+/// backups of the others may have been in it.
+fn tell_made(context: &Context, taking: &Taking<'_>, repository: &str) -> Result<(), Error> {
+    if !context.home.backup(&taking.app.entry.server)?.names_repository() {
+        return Ok(());
+    }
+    let own = Signing::of_this_machine(context)?.fingerprint();
+    if context.home.signers()?.iter().any(|(other, _)| *other != own) {
+        let said = format!(
+            "there was no repository at {repository}, and this machine never made a backup there: a \
+             new one was made. If other machines of the team have backups there, they are gone, or \
+             its disk is not mounted"
+        );
+        taking.warnings.add(&*context.progress, said);
+    }
+    Ok(())
 }
 
 /// Handles existing locks first: later calls find none, or one that was taken
