@@ -8,6 +8,7 @@ mod drill;
 mod drill_simulated;
 mod elsewhere;
 mod held;
+mod hung;
 mod nightly;
 mod pairs;
 mod part;

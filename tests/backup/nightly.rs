@@ -300,7 +300,9 @@ fn a_monitor_by_cron_tells_of_a_run_that_did_not_happen() {
     fs::rename(lab.path("potluck/state/backups"), lab.path("elsewhere")).unwrap();
     let gone = lab.run(&["backup", "status"]);
     assert_eq!(gone.code, 1, "{gone}");
-    assert!(gone.stdout.contains("the repository has no backup of it, although 20"), "{gone}");
+    assert!(gone.stdout.contains("which holds backups, does not exist"), "{gone}");
+    let codes = json(&lab.run(&["backup", "status", "--json"]));
+    assert_eq!(codes["apps"][0]["findings"][0]["code"], "repository", "{codes}");
     fs::create_dir_all(lab.path("potluck/state/backups/one")).unwrap();
     fs::rename(
         lab.path("elsewhere/one/repository"),

@@ -311,6 +311,12 @@ fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
         assert!(refused.stderr.contains(words), "{words}: {refused}");
     }
     assert!(!lab.path("disk/repo").exists());
+    // What reads says the same.
+    for command in [&["snapshots", "t.example"][..], &["restore", "t.example", "--yes"]] {
+        let read = lab.run(&[&["backup"], command].concat());
+        assert!(read.code == 1 && read.stderr.contains("is its disk mounted?"), "{read}");
+        assert!(!read.stderr.contains("the first `potluck backup create`"), "{read}");
+    }
     // Nor by another app, which never had one.
     run(&["app", "new", "./tiny", "--domain", "u.example", "--server=simulated"]);
     run(&["app", "deploy", "u.example", "--no-input"]);
@@ -324,6 +330,24 @@ fn a_repository_that_is_gone_is_not_made_anew_by_itself() {
     fs::rename(lab.path("disk/repo"), lab.path("elsewhere")).unwrap();
     fs::remove_file(lab.path("potluck/state/backed-up/simulated/t.example")).unwrap();
     run(&["backup", "create", "t.example"]);
+
+    // A machine that never made a backup cannot know that; it says that it made a new one.
+    fs::rename(lab.path("disk/repo"), lab.path("elsewhere-too")).unwrap();
+    let fresh = lab.path("fresh");
+    let mut copy = std::process::Command::new("cp");
+    let copied = copy.arg("-a").args([lab.path("potluck"), fresh.clone()]).status();
+    assert!(copied.unwrap().success());
+    for state in ["state/backed-up", "state/attempts", "state/signing-key"] {
+        let path = fresh.join(state);
+        let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+    }
+    let mut potluck = lab.command();
+    let made = potluck.env("POTLUCK_DIR", &fresh).args(["backup", "create", "t.example", "--json"]);
+    let made = lab.tidy(&made.output().unwrap());
+    assert_eq!(made.code, 0, "{made}");
+    let report: serde_json::Value = serde_json::from_str(&made.stdout).unwrap();
+    let told = report["warnings"].to_string();
+    assert!(told.contains("this machine never made a backup there"), "{made}");
 }
 
 /// Servers may share a repository, and apps a name.

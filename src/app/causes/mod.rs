@@ -158,7 +158,7 @@ impl Known {
             Some(Err(why)) => (None, Some((journal::name(stack), why.to_string()))),
         };
         let history = history.and_then(|it| history::History::read(&it).ok());
-        // Only one process has a folder's lock of the app: whoever had it before has ended.
+        // Only one process has a folder's lock of the app: the one that had it before has ended.
         let free = home.guard_app(app, "a look").ok();
         let place = free.as_ref().and_then(|guard| guard.place());
         Ok(Known {

@@ -46,7 +46,7 @@ pub(in crate::backup) struct Holds {
 }
 
 impl Holds {
-    /// The error about a repository with backups that is not there.
+    /// The error about a repository with backups that is missing.
     pub(in crate::backup) fn gone(&self, repository: String) -> Error {
         /// More are told by their folders.
         const SHOWN: usize = 3;

@@ -199,7 +199,7 @@ impl Restic {
         self
     }
 
-    /// For errors about a repository that is not there.
+    /// For errors about a repository that is missing.
     #[must_use]
     pub(super) fn known_to_hold(mut self, holds: Option<Holds>) -> Self {
         self.name = Arc::new(Named { holds, ..Named::clone(&self.name) });

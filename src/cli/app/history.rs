@@ -31,7 +31,7 @@ outcome `done`, `failed`, `failed-and-undone` or `aborted`; `settings` are names
 it changed, `migrated` is there if it began to migrate data, `detached` if nobody waited for
 it; a release is {release, version, user, host, at, operation, set, held, migrated, replays};
 `unfinished` is {app, operation, what, told, began,
-steps, step, no_return, past_return, aborting, running} or null.")]
+steps, step, no_return, past_return, aborting, running, holds} or null.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

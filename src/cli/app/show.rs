@@ -23,7 +23,7 @@ Examples:
 
 JSON: {ended, unfinished}, one of them null: `ended` is {operation, what, user, host,
 began, ended, before, after, set, outcome, step, error, by}, `unfinished` is {app,
-operation, what, told, began, steps, step, no_return, past_return, aborting, running}, a step
+operation, what, told, began, steps, step, no_return, past_return, aborting, running, holds}, a step
 {name, undo}.")]
 pub struct Args {
     #[command(flatten)]

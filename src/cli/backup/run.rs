@@ -225,7 +225,7 @@ async fn all(
             && !left_out.iter().any(|app| matches(name, app))
         {
             session.ui.warn(format_args!(
-                "`except: {}` in backup.yml is no app of this folder",
+                "`except: {}` in backup.yml matches none of the apps",
                 clean(name)
             ));
         }
