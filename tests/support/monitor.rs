@@ -80,6 +80,7 @@ pub fn tells(lab: &Lab, monitor: &Monitor) {
     script("tell.sh", &format!("#!/bin/sh\n{{ env; cat; }} >>{}\n", kept("told")));
     script("sendmail.sh", &format!("#!/bin/sh\n{{ echo \"$@\"; cat; }} >>{}\n", kept("mail")));
     lab.write("ping", &monitor.url);
+    fs::create_dir_all(lab.path("metrics")).unwrap();
     lab.write(
         "potluck/backup.yml",
         &format!(

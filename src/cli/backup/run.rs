@@ -310,6 +310,13 @@ fn write_metrics(
     let apps = apps.into_iter().filter(|app| !is_excepted(settings, app));
     let apps = apps.map(known).collect::<Result<Vec<_>, String>>();
     let text = metrics::text(&apps?, report);
+    // One that is made would hide that nobody reads it.
+    if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+        return Err(format!(
+            "no file for Prometheus was written: {} is not a folder",
+            folder.display()
+        ));
+    }
     write_whole(path, text.as_bytes(), Existing::ReplaceLink, Readers::Shared)
         .map_err(|error| format!("the file for Prometheus is as old as before: {error}"))
 }

@@ -57,7 +57,7 @@ pub struct Args {
     server: Option<ServerName>,
 
     /// How old the newest backup may be [default: `max-age` in backup.yml, else 26h]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = age)]
     max_age: Option<Duration>,
 
     /// Treat warnings as wrong
@@ -219,8 +219,27 @@ fn max_age(args: &Args, settings: &NightlySettings) -> Result<Duration, Failure>
     match (args.max_age, &settings.max_age) {
         (Some(given), _) => Ok(given),
         (None, None) => Ok(MAX_AGE),
-        (None, Some(text)) => duration(text).map_err(|reason| {
+        (None, Some(text)) => age(text).map_err(|reason| {
             Failure::new(format!("`max-age: {text}` in backup.yml is not a time")).hint(reason)
         }),
+    }
+}
+
+/// A duration with its unit: who writes 26 here means hours, not seconds.
+fn age(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(number) => Err(format!("write its unit, too: {number}h or {number}d")),
+        Err(_) => duration(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_a_unit() {
+        assert_eq!(age("26h"), Ok(Duration::from_secs(26 * 3600)));
+        assert_eq!(age("26"), Err("write its unit, too: 26h or 26d".to_owned()));
     }
 }

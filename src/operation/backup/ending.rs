@@ -197,7 +197,8 @@ pub(super) async fn discard(context: &Context, app: &App, restic: &Restic, set: 
     if let Err(error) = forgetting.await
         && !matches!(error, Error::NoRepository { .. })
     {
-        let message = format!("the incomplete backup {set} is still in the repository: {error}");
+        let message =
+            format!("what was stored of the backup {set} may still be in the repository: {error}");
         context.progress.warn(message);
     }
 }
