@@ -224,8 +224,6 @@ impl Kind {
 fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
     let cut = [
         "unexpected EOF",
-        // Of a file that is empty.
-        "ReadFull: EOF",
         "invalid data returned",
         "hash does not match",
         "wrong data",
@@ -251,7 +249,8 @@ fn is_damaged(stderr: &str) -> Option<(Kind, String)> {
             let gone = gone.iter().any(|so| said.contains(so));
             let unread = *kind != Kind::Pack && said.contains(broken[0]);
             let folder = said.contains(angled) && said.contains("is a directory");
-            if gone || unread || folder || cut.iter().any(|so| said.contains(so)) {
+            let cut = cut.iter().any(|so| said.contains(so)) || retries::is_of_empty_file(&said);
+            if gone || unread || folder || cut {
                 let name =
                     said.split_once(angled).and_then(|(_, name)| Some(name.split_once('>')?.0));
                 let what = if gone { "missing" } else { "cut off or changed" };
@@ -609,8 +608,10 @@ mod tests {
             "Load(<data/6e6d37d9ba>, 300050, 0) returned error, retrying after 1.080381816s: ReadFull: unexpected EOF",
         );
         let empty = cut.replace("unexpected EOF", "EOF");
+        let begun = cut.replace("ReadFull: unexpected EOF", "EOF");
         for code in [1, 130] {
             assert_eq!(told(code, &empty, true), told(code, &cut, true));
+            assert_eq!(told(code, &begun, true), told(code, &cut, true));
             assert_eq!(told(code, &missing, true), "damaged its pack file b9ccf50d85 is missing");
             assert_eq!(told(code, &refused, true), "read only read-only file system");
             let cut_off = "its pack file 6e6d37d9ba is cut off or changed";
@@ -624,6 +625,12 @@ mod tests {
             kind(1, &format!("{missing}{end}").replace("signal", "")),
             "damaged its pack file b9ccf50d85 is missing"
         );
+        let end =
+            "loading tree for snapshot \"0947c366f4\" failed: ReadFull(<data/c744af3036>): EOF";
+        assert_eq!(kind(2, end), "damaged its pack file c744af3036 is cut off or changed");
+        // A connection ends so as well.
+        let lost = "Load(<data/6e6d37d9ba>, 1, 0) returned error, retrying after 1s: Get \"https://r/\": EOF";
+        assert!(!kind(1, lost).starts_with("damaged"), "{}", kind(1, lost));
     }
 
     #[test]

@@ -22,7 +22,6 @@ const LASTING: &[&str] = &[
     "read-only file system",
     "permission denied",
     "unexpected EOF",
-    "ReadFull: EOF",
     "is a directory",
 ];
 
@@ -74,7 +73,8 @@ impl Watch {
         self.refused += u32::from(refused_removal(said).is_some());
         // A lock that is gone was that of another restic, which has ended meanwhile.
         let is_unlocked = reason.contains("/locks/") && reason.contains("no such file");
-        if !is_unlocked && LASTING.iter().any(|lasting| reason.contains(lasting)) {
+        let is_lasting = LASTING.iter().any(|lasting| reason.contains(lasting));
+        if !is_unlocked && (is_lasting || is_of_empty_file(said)) {
             self.lasting += 1;
         }
     }
@@ -84,6 +84,12 @@ impl Watch {
 pub(super) fn reason(said: &str) -> Option<&str> {
     let (_, after) = said.split_once("returned error, retrying after ")?;
     Some(after.split_once(": ")?.1.trim())
+}
+
+/// Whether the line says that a file of the repository has no bytes where some are to be.
+pub(super) fn is_of_empty_file(said: &str) -> bool {
+    let of_file = said.contains("ReadFull(<") && said.trim_end().ends_with(">): EOF");
+    of_file || matches!(reason(said), Some("EOF" | "ReadFull: EOF"))
 }
 
 /// Why a store does not remove a file, if that is what the line says.
