@@ -17,10 +17,8 @@ use crate::{
     },
     progress::Sink,
     rollout::{
-        Error as RolloutError, Failed, Subject,
         live::by_name,
         removal::{Doomed, Wait},
-        restart::{NotRestarted, restart},
         send::apply::Sent,
         state::since::Since,
         undo,
@@ -33,6 +31,7 @@ use super::{
     journal::{Journal, stays_unfinished},
     lease::Lease,
     releases,
+    restart::restart_one,
     unfinished::whats_next,
 };
 
@@ -68,7 +67,9 @@ async fn wait_for_programs(context: &Context, engine: &Confined, kept: &Kept) ->
                 asked = true;
                 if context.consent.end_program(&service) {
                     context.progress.step(format!("restart {service}"));
-                    restart_service(context, engine, &kept.entry.app, &program.service).await?;
+                    let prefix = format!("{}_", engine.stack());
+                    let key = program.service.strip_prefix(&prefix).unwrap_or(&program.service);
+                    restart_one(context, engine, &kept.entry.app, key, PATIENCE).await?;
                 }
             }
             sleep(POLL).await;
@@ -101,43 +102,6 @@ pub(super) async fn tell_running(context: &Context, engine: &Confined, kept: &Ke
             ));
         }
     }
-}
-
-async fn restart_service(
-    context: &Context,
-    engine: &Confined,
-    app: &str,
-    name: &str,
-) -> Result<(), Error> {
-    let live = engine.service(name).await?;
-    let prefix = format!("{}_", engine.stack());
-    let key = name.strip_prefix(&prefix).unwrap_or(name);
-    restarted(context, engine, app, live, key, PATIENCE).await
-}
-
-/// Replaces the tasks of a service, and waits until the new ones run.
-///
-/// # Errors
-/// What the engine says; tasks that do not run within `limit`.
-pub(super) async fn restarted(
-    context: &Context,
-    engine: &Confined,
-    app: &str,
-    live: api::Service,
-    key: &str,
-    limit: Duration,
-) -> Result<(), Error> {
-    let restarted = restart(engine, live, key, limit, &*context.progress).await;
-    restarted.map_err(|error| match error {
-        NotRestarted::Engine(error) => Error::Engine(error),
-        NotRestarted::Failed(services) => RolloutError::Failed(Failed {
-            what: format!("the restart of {key}"),
-            subject: Subject::App(app.to_owned()),
-            services,
-            taken: Box::default(),
-        })
-        .into(),
-    })
 }
 
 /// The journal of an operation that did not end, once what it held back runs on and what it

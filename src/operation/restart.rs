@@ -13,13 +13,16 @@ use crate::{
         Confined,
         journal::{Entry, Step, Undo, What},
     },
-    rollout::wants_tasks,
+    rollout::{
+        Error as RolloutError, Failed, Subject,
+        restart::{NotRestarted, restart},
+        wants_tasks,
+    },
 };
 
 use super::{
     journal::{self, Journal},
     lease::{Lease, leased},
-    recover::restarted,
 };
 
 /// What a restart did.
@@ -108,10 +111,33 @@ async fn forward(
         let Some(key) = step.name.strip_prefix(STEP) else { continue };
         journal.step(&step.name).await?;
         context.progress.step(&*step.name);
-        let name = format!("{}_{key}", engine.stack());
-        let live = engine.service(&name).await?;
-        restarted(context, engine, &entry.app, live, key, limit).await?;
+        restart_one(context, engine, &entry.app, key, limit).await?;
         services.push(key.to_owned());
     }
     Ok(RestartReport { app: entry.app, services })
+}
+
+/// Replaces the tasks of a service, and waits until the new ones run.
+///
+/// # Errors
+/// What the engine says; tasks that do not run within `limit`.
+pub(super) async fn restart_one(
+    context: &Context,
+    engine: &Confined,
+    app: &str,
+    key: &str,
+    limit: Duration,
+) -> Result<(), Error> {
+    let live = engine.service(&format!("{}_{key}", engine.stack())).await?;
+    let restarted = restart(engine, live, key, limit, &*context.progress).await;
+    restarted.map_err(|error| match error {
+        NotRestarted::Engine(error) => Error::Engine(error),
+        NotRestarted::Failed(services) => RolloutError::Failed(Failed {
+            what: format!("the restart of {key}"),
+            subject: Subject::App(app.to_owned()),
+            services,
+            taken: Box::default(),
+        })
+        .into(),
+    })
 }

@@ -78,7 +78,8 @@ fn names(item: &Item) -> [String; 2] {
 }
 
 fn one<'a>(manifest: &Manifest, items: &'a [Item], wanted: &str) -> Result<&'a Item, Error> {
-    let mut found = items.iter().filter(|item| names(item).iter().any(|name| name == wanted));
+    let is_it = |item: &&Item| names(item).iter().any(|name| name == wanted);
+    let mut found = items.iter().filter(is_it);
     match (found.next(), found.next()) {
         (Some(item), None) => Ok(item),
         (Some(item), Some(other)) => Err(no(
@@ -90,9 +91,7 @@ fn one<'a>(manifest: &Manifest, items: &'a [Item], wanted: &str) -> Result<&'a I
                 names(other)[0]
             ),
         )),
-        (None, _)
-            if manifest.items.iter().any(|item| names(item).iter().any(|it| it == wanted)) =>
-        {
+        (None, _) if manifest.items.iter().any(|item| is_it(&item)) => {
             let Manifest { app, set, .. } = manifest;
             Err(no(
                 manifest,
