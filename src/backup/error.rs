@@ -496,8 +496,9 @@ impl Hint for Error {
                     None => String::new(),
                 };
                 Some(format!(
-                    "is its disk mounted?{copies} To make a new repository there, with no backup in \
-                     it, remove what says that it has some: `rm -r {}`",
+                    "is its disk mounted? If it was moved, put it back, or name where it is as \
+                     `backup:` in server.yml.{copies} To make a new repository there, with no \
+                     backup in it, remove what says that it has some: `rm -r {}`",
                     records.join(" ")
                 ))
             }

@@ -295,8 +295,9 @@ fn hints_about_the_default_repository_name_its_files() {
     fs::write(&password, right).unwrap();
     fs::rename(lab.path(OWN).join("repository"), lab.path("elsewhere")).unwrap();
     for refused in [restore(&lab), lab.run(&look)] {
-        let told = "if there were backups, put the folder [LAB]/potluck/state/backups/simulated/repository back";
+        let told = "the restic repository at [LAB]/potluck/state/backups/simulated/repository, which holds backups, does not exist";
         assert!(refused.stderr.contains(told), "{refused}");
+        assert!(refused.stderr.contains("If it was moved, put it back"), "{refused}");
         assert!(!refused.stderr.contains("check `backup.repository`"), "{refused}");
     }
 }
