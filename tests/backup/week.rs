@@ -16,7 +16,8 @@ use crate::support::{
     monitor::{Monitor, taken, tells},
 };
 
-const COMPOSE: &str = "services: {app: {image: example.invalid/app:1, volumes: [\"content:/content\"]}}\nvolumes: {content: }\n";
+/// No deploy waits for what a simulated update might do later.
+const COMPOSE: &str = "services: {app: {image: example.invalid/app:1, volumes: [\"content:/content\"], deploy: {update_config: {monitor: 1ms}}}}\nvolumes: {content: }\n";
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
