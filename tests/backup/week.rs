@@ -350,7 +350,7 @@ impl Fleet {
                 // Of a few minutes from then: after long nights it is not the newest any more.
                 let is_forged = self.forged.contains(&name) && {
                     let sets = self.lab.json(&["backup", "snapshots", &name, "--json"]);
-                    let ids = sets.as_array().unwrap().iter().filter_map(|set| set["set"].as_str());
+                    let ids = sets.as_array().unwrap().iter().filter_map(|set| set["id"].as_str());
                     ids.max().is_some_and(|newest| newest.ends_with(FORGED))
                 };
                 let mut restored = self.lab.run(&["backup", "restore", &name, "--yes"]);
