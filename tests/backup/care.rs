@@ -115,22 +115,25 @@ fn forge(lab: &Lab, of: &str, name: &str, content: Option<&str>) {
     }
 }
 
+/// A `PATH` in whose `restic` these shell commands come before the real one.
+fn with_restic(lab: &Lab, first: &str) -> std::ffi::OsString {
+    let path = std::env::var_os("PATH").unwrap();
+    let mut folders = std::env::split_paths(&path).map(|folder| folder.join("restic"));
+    let real = folders.find(|path| path.exists()).unwrap();
+    lab.write("bin/restic", &format!("#!/bin/sh\n{first}\nexec '{}' \"$@\"\n", real.display()));
+    fs::set_permissions(lab.path("bin/restic"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut before = std::ffi::OsString::from(lab.path("bin"));
+    before.push(":");
+    before.push(path);
+    before
+}
+
 /// Each run of restic derives its key for half a second.
 #[test]
 fn a_backup_runs_restic_once_for_each_item_the_manifest_the_files_and_the_list() {
     let lab = deployed();
-    let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-        .map(|folder| folder.join("restic"))
-        .find(|path| path.exists())
-        .unwrap();
     let log = lab.path("runs");
-    let script =
-        format!("#!/bin/sh\necho \"$1\" >>'{}'\nexec '{}' \"$@\"\n", log.display(), real.display());
-    lab.write("bin/restic", &script);
-    fs::set_permissions(lab.path("bin/restic"), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut path = std::ffi::OsString::from(lab.path("bin"));
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap());
+    let path = with_restic(&lab, &format!("echo \"$1\" >>'{}'", log.display()));
     let taken = || {
         let _ = fs::remove_file(&log);
         let mut run = lab.command();
@@ -331,6 +334,34 @@ fn a_store_that_takes_additions_only_is_told_apart() {
     assert_eq!(found(&lab), [("prune".into(), "wrong".into())]);
     good(&lab, &["backup", "prune", "--server", "simulated"]);
     assert_eq!(found(&lab), []);
+}
+
+/// As restic 0.17 and newer do where the store refuses, and as a store does that ignores it.
+#[test]
+fn a_removal_that_only_restic_reports_is_not_believed() {
+    let lab = deployed();
+    back_up(&lab);
+    back_up(&lab);
+    rules(&lab, "{last: 1}");
+    let said = "Remove(<snapshot/746cb6c853>) failed: remove /srv/a: operation not permitted";
+    for (first, reason) in [
+        ("[ \"$1\" != forget ] || exit 0".to_owned(), "is still there"),
+        (format!("[ \"$1\" != forget ] || {{ echo '{said}' >&2; exit 0; }}"), "not permitted"),
+    ] {
+        let path = with_restic(&lab, &first);
+        let arguments = ["backup", "forget", "t.example", "--json"];
+        let run = lab.tidy(&lab.command().env("PATH", &path).args(arguments).output().unwrap());
+        let done: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((run.code, &done[0]["outcome"]), (1, &json!("refused-by-store")), "{run}");
+        assert!(run.stderr.contains(reason), "{run}");
+        assert_eq!(sets(&lab).len(), 2);
+        assert_eq!(found(&lab), [("retention".into(), "wrong".into())]);
+    }
+    let path =
+        with_restic(&lab, &format!("[ \"$1\" != prune ] || {{ echo '{said}' >&2; exit 0; }}"));
+    let arguments = ["backup", "prune", "--server", "simulated"];
+    let run = lab.tidy(&lab.command().env("PATH", &path).args(arguments).output().unwrap());
+    assert!(run.code == 1 && run.stderr.contains("not permitted"), "{run}");
 }
 
 #[test]

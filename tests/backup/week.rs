@@ -364,7 +364,6 @@ impl Fleet {
                 assert_eq!(restored.code, 0, "{restored}");
                 if self.emptied.contains(&name) {
                     assert!(!self.lab.path(&self.page(at, index)).exists(), "{name}");
-                    let sets = self.lab.json(&["backup", "snapshots", &name, "--json"]);
                     let large = |set: &Value| set["bytes"].as_u64() >= Some(FILLER as u64);
                     let kept = sets.as_array().unwrap().iter().any(large);
                     assert!(kept, "{name}: the data from when it was whole is gone: {sets}");

@@ -151,7 +151,7 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
             },
         },
         _ if is_absent(&text) => named.absent(),
-        _ if let Some(reason) = said(stderr).find_map(|said| retries::refused_removal(&said)) => {
+        _ if let Some(reason) = refused_removal(stderr) => {
             Error::Refused { repository, reason: reason.to_owned() }
         }
         _ if let Some(reason) = is_read_only(stderr) => Error::ReadOnly { repository, reason },
@@ -167,6 +167,11 @@ pub(super) fn judge(doing: &Doing<'_>, ended: &Ended) -> Result<(), Error> {
             message: if text.is_empty() { status.to_string() } else { text },
         },
     })
+}
+
+/// Why the store does not remove a file, if that is what a run said.
+pub(super) fn refused_removal(stderr: &str) -> Option<&'static str> {
+    said(stderr).find_map(|said| retries::refused_removal(&said))
 }
 
 /// Where a disk is full.

@@ -95,15 +95,9 @@ impl Restic {
     /// Removes stale locks by restic's own rule, and returns whether there were
     /// any. restic 0.14 always says that it removed some, so they are counted.
     async fn unlock(&self) -> Result<bool, Error> {
-        let before = self.locks().await?;
+        let before = self.list("locks").await?;
         self.answer("remove dead locks", &["unlock".into()], 64 * 1024, CHANGE).await?;
-        let after = self.locks().await?;
+        let after = self.list("locks").await?;
         Ok(before.iter().any(|lock| !after.contains(lock)))
-    }
-
-    async fn locks(&self) -> Result<Vec<String>, Error> {
-        let arguments = ["list".into(), "locks".into(), "--no-lock".into()];
-        let listed = self.answer("list the locks", &arguments, 1024 * 1024, CHANGE).await?;
-        Ok(String::from_utf8_lossy(&listed).lines().map(|line| line.trim().to_owned()).collect())
     }
 }

@@ -290,6 +290,9 @@ impl Restic {
     }
 
     /// Forgets snapshots; their data stays until a prune.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] from a store that takes additions only, and restic's other failures.
     pub async fn forget(&self, ids: &[String]) -> Result<(), Error> {
         if ids.is_empty() {
             return Ok(());
@@ -298,7 +301,36 @@ impl Restic {
         arguments.extend(self.patience());
         arguments.push("--".into());
         arguments.extend(ids.iter().map(Into::into));
-        self.answer("forget snapshots", &arguments, 1024 * 1024, CHANGE).await.map(drop)
+        let (_, said) = self.answered("forget snapshots", &arguments, 1024 * 1024, CHANGE).await?;
+        self.require_removed(&said)?;
+        // restic 0.17 and newer end with success also where the store refused.
+        let left = self.list("snapshots").await?;
+        match ids.iter().find(|id| left.contains(id)) {
+            None => Ok(()),
+            Some(id) => Err(Error::Refused {
+                repository: self.name().to_owned(),
+                reason: format!("restic reported success, and the snapshot {id:.8} is still there"),
+            }),
+        }
+    }
+
+    /// Fails where restic reported success and the store refused to remove something.
+    fn require_removed(&self, said: &str) -> Result<(), Error> {
+        match failure::refused_removal(said) {
+            None => Ok(()),
+            Some(reason) => {
+                let repository = self.name().to_owned();
+                Err(Error::Refused { repository, reason: reason.to_owned() })
+            }
+        }
+    }
+
+    /// The names of the repository's files of one kind.
+    async fn list(&self, kind: &str) -> Result<Vec<String>, Error> {
+        let arguments = ["list".into(), kind.into(), "--no-lock".into()];
+        let action = format!("list the {kind}");
+        let listed = self.answer(&action, &arguments, LONGEST_LIST, CHANGE).await?;
+        Ok(String::from_utf8_lossy(&listed).lines().map(|line| line.trim().to_owned()).collect())
     }
 
     /// Removes data that no snapshot needs; returns how much, in restic's words.
@@ -306,7 +338,8 @@ impl Restic {
         let mut arguments: Vec<OsString> = vec!["prune".into()];
         arguments.extend(self.patience());
         // Of a large repository, it takes hours: no limit but the caller's.
-        let (said, _) = self.collect("prune", &arguments, LONGEST_REPORT).await?;
+        let (said, errors) = self.collect("prune", &arguments, LONGEST_REPORT).await?;
+        self.require_removed(&errors)?;
         Ok(output::freed(&String::from_utf8_lossy(&said)))
     }
 
