@@ -353,7 +353,7 @@ fn a_removal_that_only_restic_reports_is_not_believed() {
         let run = lab.tidy(&lab.command().env("PATH", &path).args(arguments).output().unwrap());
         let done: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.code, &done[0]["outcome"]), (1, &json!("refused-by-store")), "{run}");
-        assert!(run.stderr.contains(reason), "{run}");
+        assert!(run.stdout.contains(reason), "{run}");
         assert_eq!(sets(&lab).len(), 2);
         assert_eq!(found(&lab), [("retention".into(), "wrong".into())]);
     }
