@@ -37,4 +37,5 @@ pub mod scenario;
 pub mod secrets;
 pub mod text;
 pub mod toolchain;
+pub mod wiring;
 mod yaml;

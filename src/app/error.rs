@@ -9,12 +9,12 @@ use jiff::Timestamp;
 
 use crate::{
     hint::Hint,
-    home::{GivenGrant, GivenReach, Grant},
+    home::{ConnectionKind, GivenGrant, GivenReach, Grant},
     owner::{
         journal::{Journal, Step, What},
         lease::Holder,
     },
-    plugin::grants::Reason,
+    plugin::{Role, grants::Reason},
     rollout,
     text::line,
 };
@@ -241,6 +241,41 @@ pub enum Error {
     /// Exit code 6: an older release than the one that runs.
     #[error("{0}")]
     NeedsDowngrade(Box<super::Downgrade>),
+    /// What a provider is or says.
+    #[error(transparent)]
+    Wiring(#[from] crate::wiring::Error),
+    /// No plugin of an app's recipe plays the role that a connection needs.
+    #[error(
+        "{app} cannot be connected for {kind}: no plugin of its recipe `{recipe}` plays the role `{role}`"
+    )]
+    NoRole { app: String, recipe: String, kind: ConnectionKind, role: Role },
+    /// Neither the command nor the server names a provider.
+    #[error("no provider is named, and the server `{server}` has no default for {kind}")]
+    NoProvider { server: String, kind: ConnectionKind },
+    #[error("{app} cannot be its own provider")]
+    OwnProvider { app: String },
+    /// An app or a provider that has nothing for this kind of connection.
+    #[error("`{provider}` has nothing for {kind}")]
+    NotOfKind { provider: String, kind: ConnectionKind },
+    #[error("{app} is not connected for {kind}")]
+    NotConnected { app: String, kind: ConnectionKind },
+    /// The client has to be made by hand.
+    #[error("{}", by_hand(.provider, .enter))]
+    ByHand { app: String, provider: String, enter: Vec<String> },
+    /// What people could not sign in with.
+    #[error(
+        "{provider} is not usable for {app}, and nothing of {app} was changed:\n{}",
+        listed(found)
+    )]
+    NotUsable { app: String, provider: String, found: Vec<String> },
+    /// A plugin asks for something else than it did when it was asked before.
+    #[error("the plugin `{plugin}` of {app} asks for other changes than the plan had: {what}")]
+    OtherChanges { app: String, plugin: String, what: String },
+    #[error("the {what} in {} cannot be used: {reason}", line(path))]
+    PrivateFile { what: &'static str, path: String, reason: String },
+    /// The registration of a client at a provider cannot be kept, or not be read.
+    #[error("the registration of {app} cannot be managed: {reason}")]
+    Registration { app: String, reason: String },
     /// Somebody else deployed it since.
     #[error("{0}")]
     NeedsPull(Box<super::Behind>),
@@ -477,6 +512,8 @@ impl Hint for Error {
             | Error::UpgradeUndone { .. }
             | Error::DatabaseJump { .. }
             | Error::UpgradeNotUndone { .. }
+            | Error::ByHand { .. }
+            | Error::NotUsable { .. }
             | Error::Migration(_) => true,
             _ => false,
         }
@@ -621,6 +658,38 @@ impl Hint for Error {
                     takeover.app
                 ),
             }),
+            Error::Wiring(error) => error.hint(),
+            Error::NoRole { role, .. } => Some(format!(
+                "its recipe needs a plugin for that: `std:{}` does with a map of settings, see \
+                 docs/std-plugins.md",
+                if *role == Role::MailClient { "smtp" } else { "oidc" }
+            )),
+            Error::NoProvider { server, kind } => Some(format!(
+                "name one, or write `providers: {{{kind}: NAME}}` into server.yml of {server}; \
+                 `potluck provider ls` lists those that there are"
+            )),
+            Error::NotOfKind { kind, .. } => Some(format!(
+                "it takes an app whose recipe has a plugin with the role `{kind}-provider`, or a \
+                 file in `providers/` with `{kind}:`"
+            )),
+            Error::NotConnected { app, kind } => {
+                Some(format!("`potluck {kind} connect {app} PROVIDER` connects it"))
+            }
+            Error::ByHand { app, provider, .. } => Some(format!(
+                "then `potluck sso connect {app} {provider} --client-id ID --client-secret-file \
+                 FILE`"
+            )),
+            Error::OtherChanges { .. } => {
+                Some("its recipe is at fault; nothing of the app was changed".into())
+            }
+            Error::PrivateFile { path, .. } => {
+                Some(format!("the value alone, in a file of yours alone: `chmod 600 {path}`"))
+            }
+            Error::Registration { .. } => Some(
+                "its token is kept with the app's secrets: `potluck key ls` lists who reads them, \
+                 `potluck key new` makes a key"
+                    .into(),
+            ),
             Error::OtherRecipe { mixup } => Some(mixup.correct()),
             Error::Migration(failed) => Some(failed.next()),
             Error::DetachedMigration { .. } => Some("run it again without --detach".into()),
@@ -649,6 +718,10 @@ fn no_release(app: &str, wanted: Option<&str>) -> String {
 fn laid(error: &Error) -> String {
     let said = error.to_string();
     if error.is_laid_out() { said } else { line(&said).into_owned() }
+}
+
+fn by_hand(provider: &str, enter: &[String]) -> String {
+    format!("make a client at {provider} by hand, with this:\n{}", listed(enter))
 }
 
 fn undone(app: &str, set: Option<&str>) -> String {

@@ -32,7 +32,19 @@ use super::{App, Context, Error, World, checks, plugins::Plugins, seal};
 /// Settings that name no recipe, a recipe or version that does not exist,
 /// invalid compose files, an engine that does not answer.
 pub async fn load(context: &Context, entry: &AppEntry, version: &Version) -> Result<App, Error> {
-    let env = context.home.env(entry)?;
+    load_with(context, entry, version, context.home.env(entry)?).await
+}
+
+/// The same with settings that are not written yet.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_with(
+    context: &Context,
+    entry: &AppEntry,
+    version: &Version,
+    env: EnvFile,
+) -> Result<App, Error> {
     let lock = context.home.lock_file(entry)?;
     let (recipe, pin) = recipe_of(entry, &env)?;
     let version = wanted_version(version, pin);

@@ -47,7 +47,7 @@ pub use checks::{new_settings, reserved_findings};
 pub use copy::{Copied, copy_in, copy_out};
 pub use error::{DataMigrated, Error, Left, MigrationFailed, Taken, Unfinished};
 pub use half_restored::half_restored;
-pub use load::{load, load_deployed, names_secrets};
+pub use load::{load, load_deployed, load_with, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
 pub use questions::{Behind, Downgrade, ReachWish, Takeover, Wish};
@@ -100,9 +100,30 @@ impl Context {
     /// # Errors
     /// A cache of plugins that cannot be used.
     pub(crate) fn in_folder(&self, home: Home) -> Result<Self, Error> {
+        Ok(Context { home, ..self.again()? })
+    }
+
+    /// The same for another app, for whose plugins nothing was granted on the command line.
+    ///
+    /// # Errors
+    /// A cache of plugins that cannot be used.
+    pub(crate) fn for_another(&self) -> Result<Self, Error> {
+        Ok(Context { grants: Vec::new(), reaches: Vec::new(), ..self.again()? })
+    }
+
+    /// The same for what is a part of an operation whose plan was agreed to.
+    ///
+    /// # Errors
+    /// A cache of plugins that cannot be used.
+    pub(crate) fn having_agreed(&self) -> Result<Self, Error> {
+        let consent = Arc::new(Agreed(Arc::clone(&self.consent)));
+        Ok(Context { consent, ..self.again()? })
+    }
+
+    fn again(&self) -> Result<Self, Error> {
         Ok(Context {
             runtime: Runtime::new(&self.home.plugin_cache())?,
-            home,
+            home: self.home.clone(),
             progress: Arc::clone(&self.progress),
             docker: self.docker.clone(),
             consent: Arc::clone(&self.consent),
@@ -119,6 +140,39 @@ impl Context {
     /// The same, in which apps reach nothing.
     pub(crate) fn sealed(self) -> Self {
         Context { world: World::Sealed, ..self }
+    }
+}
+
+/// Whose plan was agreed to; all else is asked.
+struct Agreed(Arc<dyn Consent>);
+
+impl Consent for Agreed {
+    fn grants(&self, wish: &Wish) -> bool {
+        self.0.grants(wish)
+    }
+
+    fn downgrade(&self, downgrade: &Downgrade) -> bool {
+        self.0.downgrade(downgrade)
+    }
+
+    fn behind(&self, behind: &Behind) -> bool {
+        self.0.behind(behind)
+    }
+
+    fn takeover(&self, takeover: &Takeover) -> bool {
+        self.0.takeover(takeover)
+    }
+
+    fn reach(&self, wish: &ReachWish) -> bool {
+        self.0.reach(wish)
+    }
+
+    fn end_program(&self, service: &str) -> bool {
+        self.0.end_program(service)
+    }
+
+    fn plan(&self, _: &Plan) -> bool {
+        true
     }
 }
 

@@ -39,7 +39,12 @@ impl Changed {
                 What::Undeploy if line.outcome == Outcome::Done => {
                     changed.undeployed = Some(line.ended);
                 }
-                What::Undeploy | What::Remove | What::Backup | What::Rotate => {}
+                What::Undeploy
+                | What::Remove
+                | What::Backup
+                | What::Rotate
+                | What::Connect
+                | What::Disconnect => {}
                 // What failed may have migrated data, too.
                 _ => {
                     changed = Changed { last: Some((line.what, line.ended)), undeployed: None };

@@ -234,6 +234,7 @@ failures_of!(
     crate::scaffold::Error,
     crate::secrets::Error,
     crate::toolchain::Error,
+    crate::wiring::Error,
 );
 
 impl From<crate::home::Error> for Failure {
@@ -322,8 +323,9 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         | Error::DataMigrated(_)
         | Error::DataLeft { .. }
         | Error::PlanChanged { .. }
+        | Error::ByHand { .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
-        Error::BadGrant { .. } | Error::BadReach { .. } => Exit::USAGE,
+        Error::BadGrant { .. } | Error::BadReach { .. } | Error::NoProvider { .. } => Exit::USAGE,
         Error::Rollout(error) => exit_of_rollout(error),
         Error::Migration(failed) if failed.left == Left::Back => Exit::ROLLED_BACK,
         Error::UpgradeUndone { .. } => Exit::ROLLED_BACK,

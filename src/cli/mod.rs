@@ -11,6 +11,7 @@ mod app;
 mod arguments;
 mod backup;
 mod completions;
+mod connection;
 mod deferred;
 mod exit;
 mod failure;
@@ -21,6 +22,7 @@ mod key;
 mod plugin;
 mod progress;
 mod prompt;
+mod provider;
 mod recipe;
 mod server;
 mod session;
@@ -115,6 +117,25 @@ enum Command {
     /// nothing that you didn't grant.
     #[command(subcommand)]
     Plugin(Deferred<plugin::Command>),
+    /// Let people sign in to apps through a provider.
+    ///
+    /// Connects an app to an OpenID provider: an app of this folder that plays the role, or one
+    /// outside. Both ends are compared and repaired; a client is never made anew where there
+    /// is one, because people would become others.
+    #[command(subcommand)]
+    Sso(Deferred<connection::SsoCommand>),
+    /// Let apps send mail through a relay.
+    ///
+    /// Connects an app to a mail relay: an app of this folder that plays the role, or one
+    /// outside.
+    #[command(subcommand)]
+    Mail(Deferred<connection::MailCommand>),
+    /// Manage providers of sign-on and mail that are no apps.
+    ///
+    /// A provider outside is an OpenID provider or a mail relay that somebody else runs. An app
+    /// of this folder that plays the role needs no adding.
+    #[command(subcommand)]
+    Provider(Deferred<provider::Command>),
     /// Manage who can read the secrets that are kept.
     ///
     /// A copy of each secret is kept in the folder, encrypted with age for every key of this
@@ -185,6 +206,9 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Backup(Deferred(command)) => backup::run(command, session),
         Command::Stack(Deferred(command)) => stack::run(command, session),
         Command::Plugin(Deferred(command)) => plugin::run(command, session),
+        Command::Sso(Deferred(command)) => connection::sso(command, session),
+        Command::Mail(Deferred(command)) => connection::mail(command, session),
+        Command::Provider(Deferred(command)) => provider::run(command, session),
         Command::Key(Deferred(command)) => key::run(command, session),
         Command::Completions(args) => completions::run(args, &mut whole::<Cli>(), session),
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    AppName, Holder, ServerName, StackName,
+    AppName, Holder, ProviderName, ServerName, StackName,
     env_file::{ParseError, correct},
     names::InvalidName,
 };
@@ -25,6 +25,8 @@ pub enum Error {
     UnknownApp { app: AppName, nearest: Option<AppName> },
     #[error("no server is called `{server}`")]
     UnknownServer { server: ServerName, nearest: Option<ServerName> },
+    #[error("no provider is called `{provider}`")]
+    UnknownProvider { provider: String, nearest: Option<ProviderName> },
     #[error("the app `{app}` exists on two servers, `{first}` and `{second}`")]
     AmbiguousApp { app: AppName, first: ServerName, second: ServerName },
     #[error("the app `{0}` exists already")]
@@ -108,6 +110,14 @@ impl Hint for Error {
             Error::UnknownApp { nearest: Some(name), .. } => {
                 Some(format!("did you mean `{name}`?"))
             }
+            Error::UnknownProvider { nearest: Some(name), .. } => {
+                Some(format!("did you mean `{name}`?"))
+            }
+            Error::UnknownProvider { nearest: None, .. } => Some(
+                "name an app that others sign in with or send mail through, or a provider of \
+                 `potluck provider ls`"
+                    .into(),
+            ),
             Error::Locked { .. } => Some("wait until it has ended, then try again".into()),
             Error::Running { .. } => Some(
                 "wait until it has ended; `potluck backup status` shows how old the backups are"

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Grant;
+use super::{
+    Grant,
+    connection::{Connecting, Connection, ConnectionKind},
+};
 
 /// Pins and grants of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,6 +52,12 @@ pub struct LockFile {
     /// none is correct.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resting: Vec<String>,
+    /// Where its people sign in, and through what it sends its mail.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<ConnectionKind, Connection>,
+    /// An operation on a connection that has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connecting: Option<Connecting>,
 }
 
 /// Bytes of a version's name: git refuses longer ones where a file system keeps them.

@@ -5,7 +5,9 @@
 //! `~/.abra`. Nothing here talks to a server. Files are written whole: to a
 //! temporary name beside, synced, then renamed.
 
+pub mod connection;
 mod copy;
+pub mod encryption;
 pub mod env_file;
 pub mod error;
 mod evidence;
@@ -19,6 +21,7 @@ pub mod lock_file;
 pub mod memory;
 pub mod names;
 pub mod nightly;
+pub mod provider;
 pub mod reach;
 pub mod server;
 pub mod write;
@@ -37,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 pub use app_guard::AppGuard;
 pub use apps::Salvaged;
+pub use connection::{Connection, ConnectionKind};
 pub use copy::{CopyName, CopySettings};
 pub use env_file::EnvFile;
 pub use error::Error;
@@ -46,8 +50,9 @@ pub use holds::{Hold, Holds, HoldsGuard};
 pub use keep::{Count, Keep, Within};
 pub use lock_file::LockFile;
 pub use memory::MemoryFile;
-pub use names::{AppName, RecipeName, ServerName, StackName};
+pub use names::{AppName, ProviderName, RecipeName, ServerName, StackName};
 pub use nightly::NightlySettings;
+pub use provider::ProviderSettings;
 pub use reach::{GivenReach, Reach, Way};
 pub use run_guard::RunGuard;
 pub use server::{BackupSettings, ReachedFrom, SMALLEST_DUMP, ServerSettings, check_node_endpoint};

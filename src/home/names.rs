@@ -80,6 +80,11 @@ name_type! {
 }
 
 name_type! {
+    /// Name of a provider that is no app: its file in `providers/`.
+    ProviderName, "provider name", check_file_name
+}
+
+name_type! {
     /// Prefix of all objects that an app owns on a swarm, `wiki_example_org`.
     /// Docker itself refuses only blanks and quotes; swarm then refuses the
     /// services, whose names allow letters, digits, `-` and `_`
@@ -91,19 +96,27 @@ name_type! {
 /// leaves room for service and secret names within swarm's 63 and 64 bytes.
 const LONGEST_STACK_NAME: usize = 45;
 
-/// As a key of the operator's own files.
-impl<'de> serde::Deserialize<'de> for AppName {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let given = String::deserialize(from)?;
-        AppName::new(given).map_err(serde::de::Error::custom)
-    }
+macro_rules! in_files {
+    ($($name:ident),*) => {
+        $(
+            /// In the operator's own files.
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                    let given = String::deserialize(from)?;
+                    $name::new(given).map_err(serde::de::Error::custom)
+                }
+            }
+
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                    to.serialize_str(&self.0)
+                }
+            }
+        )*
+    };
 }
 
-impl serde::Serialize for AppName {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
+in_files!(AppName, ServerName);
 
 impl AppName {
     /// The stack of this app: `.` and everything else that swarm refuses

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
+    connection::ConnectionKind,
     copy::{CopyName, CopySettings, is_unnamed},
     keep::Keep,
     names::AppName,
@@ -34,6 +35,10 @@ pub struct ServerSettings {
     /// the key, `proxy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<String>>,
+    /// The providers that apps of this server are connected to where none is named: an app,
+    /// or a name in `providers/`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<ConnectionKind, String>,
 }
 
 /// The network by which a reverse proxy reaches the apps of a server whose

@@ -369,6 +369,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         ran: false,
         made: Vec::new(),
         rotated: Vec::new(),
+        connection: None,
         marks: None,
     }
 }

@@ -17,6 +17,7 @@ mod app_rollout;
 mod backup;
 mod behind;
 mod claim;
+mod connection;
 mod copies;
 mod data;
 mod deploy;
@@ -52,6 +53,10 @@ mod upgrade;
 
 pub use backup::{BackupPlan, ItemReport, PlannedItem, SetReport, back_up, plan_backup};
 pub use claim::claim;
+pub use connection::{
+    ByHand, CheckReport, ConnectOptions, ConnectReport, ConnectionRow, DisconnectOptions, check,
+    client_secret, connect, connections, disconnect, mail_test,
+};
 pub use copies::CopyReport;
 pub use deploy::{deploy, lacks_secrets, plan};
 pub use drift::{Drift, drift};

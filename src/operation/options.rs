@@ -28,7 +28,7 @@ pub struct DeployOptions {
     /// the data that they work on is about to come back; a later deploy runs
     /// `after-deploy`.
     pub restoring: bool,
-    /// Part of a rebuild, as whose release what it brings is recorded.
+    /// The operation that it is a part of, as whose release what it brings is recorded.
     pub release_of: Option<PartOf>,
     /// Take over what only labels call the app's, without a question.
     pub takeover: bool,

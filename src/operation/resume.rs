@@ -24,7 +24,7 @@ use crate::{
 use super::{
     DeployOptions, DeployReport, RebuildReport, RestoreReport, SetReport, Upgrade,
     backup::{Complete, back_up_alone, end_unfinished},
-    deploy,
+    connection, deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
     rebuild,
@@ -51,6 +51,8 @@ pub enum Resumed {
     Restarted,
     /// The next deploy uses the new secrets.
     Rotated,
+    Connected,
+    Disconnected,
     /// Its settings in this folder are still there.
     Removed,
     BackedUp(SetReport),
@@ -195,6 +197,20 @@ pub async fn resume(
             })
             .await
         }
+        What::Connect | What::Disconnect => {
+            let loaded = app::load_deployed(context, app).await?;
+            leased_anyway(context, &loaded.engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &loaded.engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                Box::pin(connection::finish(context, guard, &loaded.engine, journal)).await?;
+                Ok(match kept.entry.what {
+                    What::Connect => Resumed::Connected,
+                    _ => Resumed::Disconnected,
+                })
+            })
+            .await
+        }
         What::Rebuild => {
             let mut loaded = app::load_deployed(context, app).await?;
             require_goal(&loaded, &kept.entry)?;
@@ -293,6 +309,9 @@ pub async fn abort(
         let Some(journal) = take(context, engine, lease, &kept).await? else { return Ok(()) };
         if kept.entry.what == What::Rebuild {
             return Box::pin(rebuild::undo(context, guard, engine, journal)).await;
+        }
+        if kept.entry.connection.is_some() && !journal.is_past_return() {
+            return Ok(Box::pin(connection::abort(context, guard, engine, journal)).await?);
         }
         // It may have gone on while the lease was waited for.
         let kept = journal.kept();

@@ -310,6 +310,8 @@ impl Steps<'_> {
             if let Some(journal) = journal {
                 journal.step(RELEASE).await?;
                 self.keep_release(&work, &journal.entry()).await?;
+            } else if let Some(PartOf(whole)) = &options.release_of {
+                self.keep_release(&work, whole).await?;
             }
         } else if let Some(PartOf(rebuild)) = &options.release_of {
             self.keep_release(&work, rebuild).await?;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     engine::{Kind, api},
     home::{
-        CopyName, LockFile, StackName,
+        ConnectionKind, CopyName, LockFile, ServerName, StackName,
         lock_file::{RecipePin, Upgrade},
     },
     text,
@@ -52,6 +52,9 @@ pub enum What {
     /// An app that is made from a backup, where it did not exist.
     Rebuild,
     Rotate,
+    /// An app is connected to a provider.
+    Connect,
+    Disconnect,
 }
 
 impl What {
@@ -68,6 +71,8 @@ impl What {
             What::Restore => "restore",
             What::Rebuild => "rebuild",
             What::Rotate => "rotation of secrets",
+            What::Connect => "connection",
+            What::Disconnect => "disconnection",
         }
     }
 }
@@ -97,6 +102,8 @@ pub enum Undo {
     Secrets,
     /// The settings get back what they said, in the folder that it was begun in.
     Settings,
+    /// What was made at the provider goes, or is again as it was.
+    Provider,
     /// What was made goes: all of the app, volumes included, because it did not exist before.
     Made,
     /// There is no way back once it began: only finishing.
@@ -113,6 +120,7 @@ impl fmt::Display for Undo {
             Undo::Data => "undone by restoring the data from the set taken before",
             Undo::Secrets => "undone by removing the new version",
             Undo::Settings => "undone by restoring the settings",
+            Undo::Provider => "undone by removing what was made at the provider",
             Undo::Made => "undone by removing what was made",
             Undo::Never => "cannot be undone",
         })
@@ -277,6 +285,9 @@ pub(crate) struct Entry {
     /// The secrets that get a new version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rotated: Vec<Rotated>,
+    /// The connection that is made or undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Connects>,
     /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
     pub marks: Option<Marks>,
@@ -293,6 +304,19 @@ pub(crate) struct Source {
     /// The copy that it is read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<CopyName>,
+}
+
+/// The two ends of a connection; never an address or a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Connects {
+    pub kind: ConnectionKind,
+    /// The app that plays the role, or a name in `providers/`.
+    pub provider: String,
+    /// The app's server; none for a provider outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerName>,
+    /// Whether the provider had nothing of the app before.
+    pub new: bool,
 }
 
 /// A secret that gets a new version; never a value.
@@ -552,6 +576,7 @@ mod tests {
             ran: true,
             made: vec![(MadeKind::Config, "a_example_c".into())],
             rotated: Vec::new(),
+            connection: None,
             marks: Some(Marks::default()),
         }
     }

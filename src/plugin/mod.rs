@@ -30,6 +30,7 @@ use crate::{home::Grant, progress::Sink};
 pub use error::Error;
 pub use hooks::Hooks;
 pub use host::http::Network;
+pub(crate) use host::http::chain as reason;
 pub use inspect::{WIT_VERSION, exported_roles};
 pub use runtime::compile::CompileLimits;
 pub use runtime::limits::{self, Limits};
@@ -38,6 +39,8 @@ pub use runtime::raised::PluginLimits;
 pub use runtime::{Plugin, Runtime};
 pub use settings::Settings;
 pub use types::*;
+
+pub use crate::home::encryption::Encryption;
 
 /// Everything that an instance can access.
 pub struct Surroundings {

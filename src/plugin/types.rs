@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::engine::Exec;
+use crate::{engine::Exec, home::encryption::Encryption};
 
 /// A set of hooks that a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -240,14 +240,6 @@ pub struct Client {
     /// None for a public client.
     pub client_secret: Option<Hidden>,
     pub groups_claim: Option<String>,
-}
-
-/// The encryption of a mail relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    None,
-    StartTls,
-    Tls,
 }
 
 /// A way to send mail.

@@ -38,6 +38,14 @@ pub enum ChangeKind {
     Plugin,
     Hook,
     Migration,
+    /// What an identity provider holds for the app.
+    Client,
+    /// What a mail relay holds for the app.
+    Account,
+    /// A line of the app's settings.
+    Setting,
+    /// A compose file of the recipe that is read or not.
+    Overlay,
 }
 
 /// What is done to it.
@@ -63,6 +71,10 @@ impl fmt::Display for ChangeKind {
             ChangeKind::Plugin => "plugin",
             ChangeKind::Hook => "hook",
             ChangeKind::Migration => "migration",
+            ChangeKind::Client => "client",
+            ChangeKind::Account => "account",
+            ChangeKind::Setting => "setting",
+            ChangeKind::Overlay => "overlay",
         })
     }
 }

@@ -22,7 +22,9 @@ mod value;
 mod versions;
 
 pub use error::Error;
-pub use escrow::keep::{Generated, Keeper, Made, generate, generate_one, insert, mend};
+pub use escrow::keep::{
+    Generated, Keeper, Made, generate, generate_one, has_value, insert, insert_recognisable, mend,
+};
 pub(crate) use plan::written_names;
 pub use plan::{SecretPlan, Survey, find, survey, wanted};
 pub use store::{APP_LABEL, KEPT_LABEL, MAX_SIZE, StoredSecret, remove_stored, stored, stored_or};

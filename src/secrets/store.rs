@@ -16,6 +16,9 @@ pub const APP_LABEL: &str = "org.potluck.app";
 /// Names the encrypted copy of a secret that was written before the secret was made.
 pub const KEPT_LABEL: &str = "org.potluck.kept";
 
+/// Says which value a secret has, to who knows the value: see [`is_same`].
+const VALUE_LABEL: &str = "org.potluck.value";
+
 /// Largest value in bytes.
 pub const MAX_SIZE: usize = LARGEST_SECRET;
 
@@ -27,7 +30,7 @@ pub struct StoredSecret {
 }
 
 /// Stores a value under its name on the swarm. `kept` names the encrypted copy that was
-/// written before, if there is one.
+/// written before, if there is one; `digest` is the value's, if it is to be recognised.
 ///
 /// # Errors
 /// [`Error::Size`], [`Error::Exists`], [`Error::Engine`].
@@ -36,7 +39,7 @@ pub(super) async fn create(
     app: &AppName,
     (name, version, full_name): (&str, &str, &str),
     value: &[u8],
-    kept: Option<&str>,
+    (kept, digest): (Option<&str>, Option<String>),
 ) -> Result<(), Error> {
     if value.is_empty() || value.len() > MAX_SIZE {
         let size = value.len();
@@ -44,6 +47,7 @@ pub(super) async fn create(
     }
     let mut labels = HashMap::from([(APP_LABEL.into(), app.to_string())]);
     labels.extend(kept.map(|id| (KEPT_LABEL.into(), id.to_owned())));
+    labels.extend(digest.map(|digest| (VALUE_LABEL.into(), digest)));
     let spec = api::SecretSpec {
         name: Some(full_name.to_owned()),
         labels: Some(labels),
@@ -58,6 +62,32 @@ pub(super) async fn create(
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// A digest by which a value is recognised: salted, and slow, because a password may be one
+/// that can be guessed.
+///
+/// # Errors
+/// [`Error::Random`].
+pub(super) fn digest(value: &[u8]) -> Result<String, Error> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|e| Error::Random(e.to_string()))?;
+    let told = |error: argon2::Error| Error::Random(error.to_string());
+    Ok(format!("{}:{}", hex::encode(salt), hashed(value, &salt).map_err(told)?))
+}
+
+fn hashed(value: &[u8], salt: &[u8]) -> Result<String, argon2::Error> {
+    let mut hash = [0; 32];
+    argon2::Argon2::default().hash_password_into(value, salt, &mut hash)?;
+    Ok(hex::encode(hash))
+}
+
+/// Whether a secret on the swarm has this value; none where it does not say.
+pub(super) fn is_same(secret: &api::Secret, value: &[u8]) -> Option<bool> {
+    let label = secret.spec.as_ref()?.labels.as_ref()?.get(VALUE_LABEL)?;
+    let (salt, hash) = label.split_once(':')?;
+    let salt = hex::decode(salt).ok()?;
+    Some(hashed(value, &salt).ok()? == hash)
 }
 
 /// Removes one version of a secret from the swarm.

@@ -25,6 +25,7 @@ const ROOMS: &[&str] = &[
     "app",
     "rollout",
     "owner",
+    "wiring",
     "scenario",
     "scaffold",
     "toolchain",

@@ -277,6 +277,44 @@ pub async fn insert(
     value: &[u8],
     keeper: &Keeper,
 ) -> Result<(), Error> {
+    insert_with(engine, app, plan, (value, None), keeper).await
+}
+
+/// The same of a value that [`has_value`] recognises.
+///
+/// # Errors
+/// As [`insert`].
+pub async fn insert_recognisable(
+    engine: &dyn Engine,
+    app: &AppName,
+    plan: &SecretPlan,
+    value: &[u8],
+    keeper: &Keeper,
+) -> Result<(), Error> {
+    insert_with(engine, app, plan, (value, Some(store::digest(value)?)), keeper).await
+}
+
+/// Whether the swarm has a secret, and with this value; none where it has none of this name,
+/// or does not say.
+///
+/// # Errors
+/// [`Error::Engine`].
+pub async fn has_value(
+    engine: &dyn Engine,
+    full_name: &str,
+    value: &[u8],
+) -> Result<Option<bool>, Error> {
+    let present = store::by_name(engine).await?;
+    Ok(present.get(full_name).and_then(|secret| store::is_same(secret, value)))
+}
+
+async fn insert_with(
+    engine: &dyn Engine,
+    app: &AppName,
+    plan: &SecretPlan,
+    (value, digest): (&[u8], Option<String>),
+    keeper: &Keeper,
+) -> Result<(), Error> {
     let SecretPlan { name, version, full_name, .. } = plan;
     if keeper.has(full_name)? && !store::by_name(engine).await?.contains_key(full_name) {
         return Err(Error::KeptOnly { name: name.clone(), version: version.clone() });
@@ -284,7 +322,8 @@ pub async fn insert(
     let fits = !value.is_empty() && value.len() <= store::MAX_SIZE;
     let file = if fits { keeper.begin(full_name, value)? } else { None };
     let id = file.as_ref().and_then(|file| file.unfinished.as_deref());
-    let stored = store::create(engine, app, (name, version, full_name), value, id).await;
+    let labels = (id, digest);
+    let stored = store::create(engine, app, (name, version, full_name), value, labels).await;
     match (&stored, &file) {
         (Ok(()), Some(file)) => keeper.finish(file)?,
         // What the swarm has decides about this file and about others.
@@ -396,7 +435,7 @@ mod tests {
         let file = lab.keeper().begin("a_example_token_v1", b"stored").unwrap().unwrap();
         let id = file.unfinished.as_deref();
         let names = ("token", "v1", "a_example_token_v1");
-        store::create(&*lab.engine, &lab.entry.name, names, b"stored", id).await.unwrap();
+        store::create(&*lab.engine, &lab.entry.name, names, b"stored", (id, None)).await.unwrap();
         let made = lab.generate().await;
         assert_eq!((made.made.len(), made.kept.len()), (0, 1));
         assert_eq!(lab.kept(), "stored");
@@ -407,7 +446,7 @@ mod tests {
         let lab = Lab::new();
         lab.keeper().begin("a_example_token_v1", b"mine").unwrap().unwrap();
         let names = ("token", "v1", "a_example_token_v1");
-        store::create(&*lab.engine, &lab.entry.name, names, b"theirs", None).await.unwrap();
+        store::create(&*lab.engine, &lab.entry.name, names, b"theirs", (None, None)).await.unwrap();
         let (plan, keeper) = (lab.plan(), lab.keeper());
         let again = insert(&*lab.engine, &lab.entry.name, &plan, b"mine, too", &keeper).await;
         assert!(matches!(again, Err(Error::Exists { .. })));

@@ -62,7 +62,15 @@ pub async fn restore(
             }
         };
         let (name, version) = secret.rsplit_once('_').unwrap_or((&secret, ""));
-        match store::create(engine, app, (name, version, &full_name), &value, None).await {
+        match store::create(
+            engine,
+            app,
+            (name, version, &full_name),
+            &value,
+            (None, Some(store::digest(&value)?)),
+        )
+        .await
+        {
             Ok(()) => done.restored.push(secret),
             Err(Error::Exists { .. }) => done.present.push(secret),
             Err(error @ Error::Size { .. }) => {

@@ -161,7 +161,7 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<HttpRespo
 }
 
 /// An error with its causes, without the URL, which may hold a token.
-fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let mut message = if error.is_connect() {
         "no connection".to_owned()
     } else if error.is_timeout() {

@@ -1,0 +1,89 @@
+//! `potluck sso` and `potluck mail`
+
+mod check;
+mod connect;
+mod disconnect;
+mod ls;
+mod mail_test;
+
+use clap::Subcommand;
+
+use super::{
+    failure::{Failure, Outcome},
+    session::Session,
+    ui::{BOLD, clean},
+};
+use crate::{
+    home::ConnectionKind,
+    wiring::{Finding, Level},
+};
+
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck sso connect wiki.example.org sso.example.org
+  potluck sso check --all
+  potluck sso disconnect wiki.example.org"
+)]
+pub enum SsoCommand {
+    Connect(connect::SsoArgs),
+    Disconnect(disconnect::SsoArgs),
+    Ls(ls::SsoArgs),
+    Check(check::SsoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck mail connect wiki.example.org mail.example.org --sender wiki@example.org
+  potluck mail test wiki.example.org --to anna@example.org
+  potluck mail check --all"
+)]
+pub enum MailCommand {
+    Connect(connect::MailArgs),
+    Disconnect(disconnect::MailArgs),
+    Ls(ls::MailArgs),
+    Check(check::MailArgs),
+    Test(mail_test::Args),
+}
+
+pub fn sso(command: &SsoCommand, session: &Session) -> Outcome {
+    match command {
+        SsoCommand::Connect(args) => connect::sso(args, session),
+        SsoCommand::Disconnect(args) => disconnect::run(&args.rest, ConnectionKind::Sso, session),
+        SsoCommand::Ls(args) => ls::run(args.json, ConnectionKind::Sso, session),
+        SsoCommand::Check(args) => check::run(&args.rest, ConnectionKind::Sso, session),
+    }
+}
+
+pub fn mail(command: &MailCommand, session: &Session) -> Outcome {
+    match command {
+        MailCommand::Connect(args) => connect::mail(args, session),
+        MailCommand::Disconnect(args) => disconnect::run(&args.rest, ConnectionKind::Mail, session),
+        MailCommand::Ls(args) => ls::run(args.json, ConnectionKind::Mail, session),
+        MailCommand::Check(args) => check::run(&args.rest, ConnectionKind::Mail, session),
+        MailCommand::Test(args) => mail_test::run(args, session),
+    }
+}
+
+/// One finding for people, on standard output.
+///
+/// # Errors
+/// When standard output can't be written.
+fn show(session: &Session, finding: &Finding) -> Result<(), Failure> {
+    let Finding { check, level, message, fix } = finding;
+    let level = match level {
+        Level::Good => "ok",
+        Level::Note => "note",
+        Level::Bad => "bad",
+    };
+    session.ui.out(format_args!("  {BOLD}{level}{BOLD:#}[{check}]: {}", clean(message)))?;
+    match fix.as_ref().filter(|_| finding.level != Level::Good) {
+        Some(fix) => session.ui.out(format_args!("    fix: {}", clean(fix))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,143 @@
+//! `potluck provider add`
+
+use std::path::{PathBuf, absolute};
+
+use crate::{
+    cli::{
+        exit::Exit,
+        failure::{Failure, Outcome},
+        session::Session,
+    },
+    home::{
+        ProviderName, ProviderSettings,
+        encryption::Encryption,
+        provider::{Registration, RelaySettings, SsoSettings},
+    },
+};
+
+/// Add a provider that is no app of this folder.
+///
+/// An OpenID provider (`--issuer`), a mail relay (`--relay`), or both. What is added is a file
+/// in `providers/`, which the team shares; tokens and passwords stay in files of their own, of
+/// which only the path is written down.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck provider add house --issuer https://sso.example.org
+  potluck provider add house --issuer https://sso.example.org --dynamic --token-file token
+  potluck provider add post --relay smtp.example.org:465 --username wiki --password-file secret")]
+pub struct Args {
+    /// What it is called here
+    #[arg(value_name = "NAME")]
+    name: ProviderName,
+
+    /// The OpenID provider's issuer, to the letter
+    #[arg(long, value_name = "URL", required_unless_present = "relay")]
+    issuer: Option<String>,
+
+    /// It makes clients by itself (RFC 7591); without it, you make them there by hand
+    #[arg(long, requires = "issuer")]
+    dynamic: bool,
+
+    /// A file of yours alone with the initial access token that it wants for that
+    #[arg(long, value_name = "FILE", requires = "dynamic")]
+    token_file: Option<PathBuf>,
+
+    /// The claim that has a person's groups
+    #[arg(long, value_name = "CLAIM", requires = "issuer")]
+    groups_claim: Option<String>,
+
+    /// The mail relay
+    #[arg(long, value_name = "HOST:PORT")]
+    relay: Option<Place>,
+
+    /// none, starttls or tls [default: tls on port 465, else starttls]
+    #[arg(long, value_name = "HOW", requires = "relay")]
+    encryption: Option<Encryption>,
+
+    /// The account at the relay
+    #[arg(long, value_name = "NAME", requires = "relay")]
+    username: Option<String>,
+
+    /// A file of yours alone with the account's password
+    #[arg(long, value_name = "FILE", requires = "username")]
+    password_file: Option<PathBuf>,
+
+    /// Replace one of this name
+    #[arg(long)]
+    replace: bool,
+}
+
+/// A host and a port.
+#[derive(Debug, Clone)]
+struct Place {
+    host: String,
+    port: u16,
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const BAD: &str = "expected HOST:PORT, as smtp.example.org:587";
+        let (host, port) = text.rsplit_once(':').ok_or(BAD)?;
+        url::Host::parse(host).map_err(|_| BAD)?;
+        match port.parse() {
+            Ok(port) if port > 0 => Ok(Place { host: host.to_owned(), port }),
+            _ => Err(BAD.into()),
+        }
+    }
+}
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    let home = session.home()?;
+    if !args.replace && home.providers()?.contains(&args.name) {
+        return Err(Failure::new(format!("there is a provider `{}` already", args.name))
+            .hint("choose another name, or add --replace"));
+    }
+    if args.username.is_some() && args.encryption == Some(Encryption::None) {
+        return Err(Failure::usage("an account's password is never sent in the clear")
+            .hint("take `--encryption starttls` or `tls`, or leave the account out"));
+    }
+    let whole = |file: &Option<PathBuf>| -> Result<Option<PathBuf>, Failure> {
+        let whole = |file: &PathBuf| {
+            absolute(file).map_err(|e| Failure::io(format!("finding {}", file.display()), &e))
+        };
+        file.as_ref().map(whole).transpose()
+    };
+    let sso = match &args.issuer {
+        None => None,
+        Some(issuer) => {
+            crate::wiring::discovery::address(issuer)?;
+            Some(SsoSettings {
+                issuer: issuer.clone(),
+                registration: match args.dynamic {
+                    true => Registration::Dynamic,
+                    false => Registration::ByHand,
+                },
+                token_file: whole(&args.token_file)?,
+                groups_claim: args.groups_claim.clone(),
+            })
+        }
+    };
+    let mail = match &args.relay {
+        None => None,
+        Some(Place { host, port }) => Some(RelaySettings {
+            host: host.clone(),
+            port: *port,
+            encryption: args.encryption,
+            username: args.username.clone(),
+            password_file: whole(&args.password_file)?,
+        }),
+    };
+    home.write_provider(&args.name, &ProviderSettings { sso, mail })?;
+    let name = &args.name;
+    session.ui.say(format_args!("Added {name}."));
+    if args.issuer.is_some() {
+        session.ui.hint(format_args!("`potluck sso connect APP {name}` connects an app"));
+    }
+    if args.relay.is_some() {
+        session.ui.hint(format_args!("`potluck mail connect APP {name}` connects an app"));
+    }
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,234 @@
+//! A look at connections that changes nothing: whether they are as they were made, and whether
+//! people can sign in and mail leaves.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::{
+    app::{self, App, Context, Error},
+    engine::{Engine, Scope},
+    home::{AppEntry, Connection, ConnectionKind, connection::Held},
+    hooks::Guarding,
+    text::line,
+    wiring::{Finding, Level},
+};
+
+use super::{
+    change::full_names,
+    client::{Asked, Plugin},
+    look::look,
+    provider::{Named, named},
+    roles,
+};
+
+/// One connection of an app, as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectionRow {
+    pub app: String,
+    pub server: String,
+    pub provider: String,
+    /// The server of a provider that is an app.
+    pub provider_server: Option<String>,
+    /// When it was made, or last repaired.
+    pub since: jiff::Timestamp,
+    /// The client's id, or the address that mail is sent from.
+    pub id: String,
+}
+
+/// What was found at one connection.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckReport {
+    pub app: String,
+    pub kind: ConnectionKind,
+    pub provider: String,
+    /// Whether connecting again would change something.
+    pub due: bool,
+    /// Whether nothing is bad.
+    pub ok: bool,
+    pub findings: Vec<Finding>,
+}
+
+/// The connections of all apps, as they are recorded; apps whose files cannot be read are
+/// returned with the reason.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn connections(
+    context: &Context,
+    kind: ConnectionKind,
+) -> Result<(Vec<ConnectionRow>, Vec<crate::home::Error>), Error> {
+    let mut rows = Vec::new();
+    let mut unread = Vec::new();
+    for entry in context.home.apps()? {
+        let lock = match context.home.lock_file(&entry) {
+            Ok(lock) => lock,
+            Err(error) => {
+                unread.push(error);
+                continue;
+            }
+        };
+        let Some(connection) = lock.connections.get(&kind) else { continue };
+        rows.push(ConnectionRow {
+            app: entry.name.to_string(),
+            server: entry.server.to_string(),
+            provider: connection.provider.clone(),
+            provider_server: connection.server.as_ref().map(ToString::to_string),
+            since: connection.since,
+            id: match &connection.held {
+                Held::Client(client) => client.id.clone(),
+                Held::Account(account) => account.sender.clone(),
+            },
+        });
+    }
+    Ok((rows, unread))
+}
+
+/// Looks at one connection.
+///
+/// # Errors
+/// [`Error::NotConnected`]; an app that cannot be loaded.
+pub async fn check(
+    context: &Context,
+    entry: &AppEntry,
+    kind: ConnectionKind,
+) -> Result<CheckReport, Error> {
+    let app = app::load_deployed(context, entry).await?;
+    let not = || Error::NotConnected { app: entry.name.to_string(), kind };
+    let connection = app.lock.connections.get(&kind).cloned().ok_or_else(not)?;
+    let connect = format!("`potluck {kind} connect {}` repairs it", entry.name);
+    let mut findings = Vec::new();
+    findings.extend(of_app(context, &app, &connection, kind).await?);
+    findings.extend(of_provider(context, &app, &connection).await?);
+    for finding in &mut findings {
+        finding.fix.get_or_insert_with(|| connect.clone());
+    }
+    // What only the provider's own settings mend is no difference between the two ends.
+    let due = findings.iter().any(|it| it.level == Level::Bad);
+    let seen = look(&connection.held, None).await;
+    let is_unknown =
+        |it: &Finding| matches!(it.check, "client" | "redirect") && it.level == Level::Bad;
+    let due = due || seen.findings.iter().any(is_unknown);
+    findings.extend(seen.findings.into_iter().map(|mut finding| {
+        if is_unknown(&finding) {
+            finding.fix = Some(connect.clone());
+        }
+        finding
+    }));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    Ok(CheckReport {
+        app: entry.name.to_string(),
+        kind,
+        provider: connection.provider,
+        due,
+        ok: findings.iter().all(|it| it.level != Level::Bad),
+        findings,
+    })
+}
+
+/// Whether the app is as the connection made it.
+async fn of_app(
+    context: &Context,
+    app: &App,
+    connection: &Connection,
+    kind: ConnectionKind,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    let name = &app.entry.name;
+    for (key, value) in &connection.settings {
+        match app.env.get(key) {
+            Some(now) if now == value => {}
+            Some(now) => findings.push(Finding::bad(
+                "setting",
+                format!("{key} is `{}`, and the connection wrote `{}`", line(now), line(value)),
+            )),
+            None => findings.push(Finding::bad("setting", format!("the setting {key} is gone"))),
+        }
+    }
+    let files: BTreeSet<&str> =
+        app.env.get("COMPOSE_FILE").unwrap_or_default().split(':').map(str::trim).collect();
+    for overlay in connection.overlays.iter().filter(|it| !files.contains(it.as_str())) {
+        findings.push(Finding::bad("overlay", format!("COMPOSE_FILE lacks {}", line(overlay))));
+    }
+    let secrets = app.engine.secrets(Scope::All).await?;
+    let stored: BTreeSet<String> =
+        secrets.into_iter().filter_map(|secret| secret.spec?.name).collect();
+    for missing in full_names(&app.name, connection).difference(&stored) {
+        findings.push(
+            Finding::bad("secret", format!("the server lacks the secret {missing}")).fix(format!(
+                "`potluck app secret restore {name}` brings its kept copy back, and `potluck \
+                 {kind} connect {name}` makes it anew"
+            )),
+        );
+    }
+    let role = roles(kind).0;
+    let guarding = Guarding::WhileWriting;
+    let mut plugin = match Plugin::start(context, app, kind, role, guarding).await {
+        Ok(plugin) => plugin,
+        Err(error @ (Error::NoRole { .. } | Error::NeedsConsent { .. })) => {
+            let told = line(&error.to_string()).into_owned();
+            findings.push(Finding::bad("plugin", told).fix(match error {
+                Error::NoRole { .. } => "its recipe at this version cannot be connected".to_owned(),
+                _ => format!("`potluck app deploy {name}` asks for its consent"),
+            }));
+            return Ok(findings);
+        }
+        Err(error) => return Err(error),
+    };
+    if let (ConnectionKind::Sso, Held::Client(held)) = (kind, &connection.held)
+        && let Asked::Client(request) = plugin.asks(None).await?
+    {
+        let new = request.redirect_uris.iter().filter(|it| !held.redirect_uris.contains(it));
+        for uri in new {
+            findings.push(Finding::bad(
+                "request",
+                format!(
+                    "the app now returns people to {}, which the provider was not told",
+                    line(uri)
+                ),
+            ));
+        }
+        if request.scopes != held.scopes || request.public != held.public {
+            findings.push(Finding::bad("request", "the app asks for other scopes than it did"));
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether the provider is still there.
+async fn of_provider(
+    context: &Context,
+    app: &App,
+    connection: &Connection,
+) -> Result<Vec<Finding>, Error> {
+    let (name, server) = (&connection.provider, connection.server.as_ref());
+    let entry = match named(context, name, server, &app.entry) {
+        Ok(Named::App(entry)) => entry,
+        Ok(Named::Outside(_)) => return Ok(Vec::new()),
+        Err(Error::Home(crate::home::Error::UnknownProvider { .. })) => {
+            let told = format!("the provider {name} is not in this folder any more");
+            let kind = match connection.held {
+                Held::Client(_) => ConnectionKind::Sso,
+                Held::Account(_) => ConnectionKind::Mail,
+            };
+            let fix = format!(
+                "connect {0} to another one, or `potluck {kind} disconnect {0} --leave-provider`",
+                app.entry.name
+            );
+            return Ok(vec![Finding::bad("provider", told).fix(fix)]);
+        }
+        Err(error) => return Err(error),
+    };
+    let on_server = app::OnServer::new(&context.home, &entry)?;
+    match on_server.engine.services(Scope::Stack(&on_server.stack)).await {
+        Ok(services) if services.is_empty() => Ok(vec![
+            Finding::bad("provider", format!("the provider {name} is not deployed"))
+                .fix(format!("`potluck app deploy {name}`")),
+        ]),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Ok(vec![
+            Finding::note("provider", format!("the server of {name} does not answer: {error}"))
+                .fix(format!("`potluck app ps {name}` shows more")),
+        ]),
+    }
+}

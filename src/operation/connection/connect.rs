@@ -1,0 +1,647 @@
+//! Connecting an app, or repairing its connection.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    app::{self, App, Context, Error},
+    home::{
+        AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
+        connection::{Connecting, Held},
+    },
+    hooks::Guarding,
+    operation::{
+        journal::{self, Journal, stays_unfinished},
+        lease::{Lease, leased},
+        recover,
+    },
+    owner::journal::{Entry, Step, Undo, What},
+    plugin::Changes,
+    rollout::{Change, ChangeAction, ChangeKind, Plan},
+    wiring::{Finding, Level, settings::Wanted},
+};
+
+use super::{
+    change::{deploy_again, full_names, is_deployed, remove_secrets, store_secrets},
+    client::{Asked, Plugin},
+    look::look,
+    outside::ByHand,
+    plan,
+    provider::{Gift, Provider},
+    roles, undo,
+};
+
+/// How an app is connected.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    pub kind: ConnectionKind,
+    /// An app or a name in `providers/`; without it, the one that it is connected to, else
+    /// the server's default.
+    pub provider: Option<String>,
+    /// The server of the app that is the provider, if several servers have one of this name.
+    pub provider_server: Option<ServerName>,
+    /// The address that mail is sent from.
+    pub sender: Option<String>,
+    /// The client that somebody made at the provider.
+    pub by_hand: Option<ByHand>,
+    /// Shows the plan and changes nothing.
+    pub dry_run: bool,
+    /// How long services may take.
+    pub timeout: Option<Duration>,
+}
+
+/// What connecting did.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConnectReport {
+    pub app: String,
+    pub kind: ConnectionKind,
+    pub provider: String,
+    pub plan: Plan,
+    /// False after a dry run, and if both ends were as they should be.
+    pub changed: bool,
+    /// Whether the app's services run with it; false for an app that is not deployed.
+    pub deployed: bool,
+    pub findings: Vec<Finding>,
+    pub seconds: f64,
+}
+
+pub(super) const SECRETS: &str = "secrets";
+pub(super) const SETTINGS: &str = "settings";
+pub(super) const SERVICES: &str = "services";
+pub(super) const RECORD: &str = "record the connection";
+
+/// The step at the provider.
+pub(super) fn at(provider: &str) -> String {
+    format!("at {provider}")
+}
+
+/// What is known before the first step.
+pub(super) struct Prepared {
+    pub kind: ConnectionKind,
+    pub app: App,
+    pub plugin: Plugin,
+    pub provider: Provider,
+    pub asked: Asked,
+    pub recorded: Option<Connection>,
+    pub by_hand: Option<ByHand>,
+    /// What the plugin showed that it would change.
+    pub expected: Changes,
+    pub timeout: Option<Duration>,
+}
+
+/// Connects an app to a provider, or repairs the connection: what is as it should be stays as
+/// it is, ids and secrets included.
+///
+/// # Errors
+/// [`Error::NoRole`], [`Error::NoProvider`], [`Error::ByHand`], [`Error::NotUsable`],
+/// [`Error::OtherChanges`], [`Error::Declined`], those of a deploy; what was changed is undone
+/// then, at the provider, too.
+pub async fn connect(
+    context: &Context,
+    guard: &AppGuard,
+    options: &ConnectOptions,
+) -> Result<ConnectReport, Error> {
+    let began = Instant::now();
+    let mut prepared = Box::pin(prepare(context, guard, options)).await?;
+    let deployed = is_deployed(&prepared.app).await?;
+    let plan = show(&prepared, deployed)?;
+    let name = prepared.provider.name().to_owned();
+    let report = |plan: Plan, changed: bool, findings: Vec<Finding>| ConnectReport {
+        app: guard.app().name.to_string(),
+        kind: options.kind,
+        provider: name.clone(),
+        plan,
+        changed,
+        deployed,
+        findings,
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    if options.dry_run {
+        return Ok(report(plan, false, Vec::new()));
+    }
+    if !context.consent.plan(&plan) {
+        return Err(Error::Declined { app: guard.app().name.to_string() });
+    }
+    prepared.app.engine.require().await?;
+    let engine = Arc::clone(&prepared.app.engine);
+    let doing = format!("a connection to {name}");
+    let done = leased(context, &engine, guard, &doing, async |lease: &Lease| {
+        let entry = entry(lease, &prepared).await?;
+        let journal = Journal::begin(&prepared.app.engine, lease, entry).await?;
+        run(context, guard, &mut prepared, journal).await
+    })
+    .await?;
+    Ok(report(plan, done.changed, done.findings))
+}
+
+async fn prepare(
+    context: &Context,
+    guard: &AppGuard,
+    options: &ConnectOptions,
+) -> Result<Prepared, Error> {
+    let entry = guard.app();
+    let kind = options.kind;
+    let app = app::load_deployed(context, entry).await?;
+    let recorded = app.lock.connections.get(&kind).cloned();
+    let default = || -> Result<Option<String>, Error> {
+        Ok(context.home.server(&entry.server)?.providers.get(&kind).cloned())
+    };
+    let (name, server) = match (&options.provider, &recorded) {
+        (Some(name), _) => (name.clone(), options.provider_server.clone()),
+        (None, Some(recorded)) => (recorded.provider.clone(), recorded.server.clone()),
+        (None, None) => match default()? {
+            Some(name) => (name, None),
+            None => return Err(Error::NoProvider { server: entry.server.to_string(), kind }),
+        },
+    };
+    let provider = Provider::find(context, kind, &name, server.as_ref(), entry).await?;
+    let guarding = Guarding::Held(guard);
+    let mut plugin = Plugin::start(context, &app, kind, roles(kind).0, guarding).await?;
+    let sender = match kind {
+        ConnectionKind::Sso => None,
+        ConnectionKind::Mail => Some(sender(options, recorded.as_ref(), entry.name.as_str())),
+    };
+    let asked = plugin.asks(sender.as_deref()).await?;
+    // Of another provider, nothing that is recorded tells what this one gives.
+    let same = recorded.as_ref().filter(|it| it.provider == name);
+    let expected = plugin.connect(&plan::expected(&asked, &provider, same)).await?;
+    let by_hand = options.by_hand.clone();
+    let timeout = options.timeout;
+    Ok(Prepared { kind, app, plugin, provider, asked, recorded, by_hand, expected, timeout })
+}
+
+/// The address that an app sends from: what is asked for, what it is, or the app's name at the
+/// domain above it.
+fn sender(options: &ConnectOptions, recorded: Option<&Connection>, app: &str) -> String {
+    let known = recorded.and_then(|recorded| match &recorded.held {
+        Held::Account(account) => Some(account.sender.clone()),
+        Held::Client(_) => None,
+    });
+    options.sender.clone().or(known).unwrap_or_else(|| usual_sender(app))
+}
+
+/// `wiki@example.org` for `wiki.example.org`, and `example@example.org` for the domain itself.
+fn usual_sender(app: &str) -> String {
+    let (name, above) = app.split_once('.').unwrap_or((app, app));
+    let domain = if above.contains('.') { above } else { app };
+    format!("{name}@{domain}")
+}
+
+fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
+    let Prepared { kind, app, provider, asked, recorded, expected, .. } = prepared;
+    let name = provider.name();
+    let wanted = plan::wanted(&app.env, expected, recorded.as_ref())?;
+    let mut changes = Vec::new();
+    changes.extend(plan::at_provider(name, asked, recorded.as_ref()));
+    changes.extend(plan::of_secrets(expected, recorded.as_ref()));
+    changes.extend(plan::in_settings(&wanted, name));
+    let mut warnings = Vec::new();
+    if deployed && !changes.is_empty() {
+        changes.push(Change {
+            kind: ChangeKind::Service,
+            name: "those that these settings are of".into(),
+            action: ChangeAction::Update,
+            details: vec!["deployed anew, and waited for".into()],
+        });
+    }
+    if let Some(other) = recorded.as_ref().filter(|it| it.provider != name) {
+        changes.push(Change {
+            kind: match kind {
+                ConnectionKind::Sso => ChangeKind::Client,
+                ConnectionKind::Mail => ChangeKind::Account,
+            },
+            name: format!("at {}", other.provider),
+            action: ChangeAction::Remove,
+            details: vec!["the connection before".into()],
+        });
+        if *kind == ConnectionKind::Sso {
+            warnings.push(
+                "at another provider people are others: each may get a second account".into(),
+            );
+        }
+    }
+    if recorded.is_none() {
+        warnings.extend(plan::way_in(*kind, app.entry.name.as_str()));
+    }
+    if !deployed {
+        warnings.push(format!("{} is not deployed: its first deploy uses it", app.entry.name));
+    }
+    let on_failure = "the settings and services return to what they are now, and what was made \
+                      at the provider goes";
+    let on_failure = (!changes.is_empty()).then(|| on_failure.to_owned());
+    Ok(Plan { changes, warnings, reach: Vec::new(), on_failure })
+}
+
+async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
+    let Prepared { kind, app, provider, recorded, .. } = prepared;
+    let new = recorded.as_ref().is_none_or(|it| it.provider != provider.name());
+    Ok(Entry {
+        recipe: app.checkout.recipe.to_string(),
+        steps: vec![
+            Step::new(at(provider.name()), Undo::Provider),
+            Step::new(SECRETS, Undo::Secrets),
+            Step::new(SETTINGS, Undo::Settings),
+            Step::new(SERVICES, Undo::Services),
+            Step::new(RECORD, Undo::Nothing),
+        ],
+        connection: Some(provider.connects(*kind, new)),
+        ..of_services(lease, app, What::Connect).await?
+    })
+}
+
+/// What undoing the deploy of a connection needs.
+pub(super) async fn of_services(lease: &Lease, app: &App, what: What) -> Result<Entry, Error> {
+    use crate::engine::{Engine, Scope};
+    let live = app.engine.services(Scope::Stack(&app.name)).await?;
+    Ok(Entry {
+        services: recover::services(live.iter()),
+        ran: !live.is_empty() && app.lock.begun.is_none() && app.lock.recipe.is_some(),
+        marks: Some(crate::owner::journal::Marks::of(&app.lock)),
+        pin: Some(crate::app::version::pinned(app)),
+        ..journal::entry_of(lease, &app.entry.name, what)
+    })
+}
+
+/// What connecting came to.
+pub(super) struct Done {
+    pub changed: bool,
+    pub findings: Vec<Finding>,
+}
+
+/// Goes the steps; what fails is undone.
+///
+/// # Errors
+/// As [`connect`].
+pub(super) async fn run(
+    context: &Context,
+    guard: &AppGuard,
+    prepared: &mut Prepared,
+    journal: Journal,
+) -> Result<Done, Error> {
+    let client = prepared.app.entry.name.clone();
+    let done = {
+        let Prepared { kind, app, plugin, provider, asked, recorded, by_hand, expected, timeout } =
+            &mut *prepared;
+        let provider = &*provider;
+        let app = &*app;
+        let mut work = Work { context, guard, app, journal: &journal };
+        let ends = Ends {
+            kind: *kind,
+            app,
+            plugin,
+            provider,
+            asked,
+            recorded: recorded.as_ref(),
+            by_hand: by_hand.as_ref(),
+            expected,
+            timeout: *timeout,
+        };
+        let forward = async || {
+            let done = work.forward(ends).await;
+            match done {
+                Err(error) if !error.of_engine().is_some_and(stays_unfinished) => {
+                    Err(work.back(error, provider).await)
+                }
+                done => done.map_err(|error| (error, false)),
+            }
+        };
+        let mut outcome = None;
+        let led = provider
+            .leased(context, &client, async || {
+                outcome = Some(forward().await);
+                Ok(())
+            })
+            .await;
+        match (outcome, led) {
+            (Some(outcome), _) => outcome,
+            (None, Err(error)) => Err((error, true)),
+            (None, Ok(())) => Err((Error::Declined { app: client.to_string() }, true)),
+        }
+    };
+    let undone = done.as_ref().err().is_some_and(|(_, undone)| *undone);
+    let done = done.map_err(|(error, _)| error);
+    journal.conclude(context, done, Error::of_engine, |_| undone).await
+}
+
+/// Both ends, for one run.
+struct Ends<'a> {
+    kind: ConnectionKind,
+    app: &'a App,
+    plugin: &'a mut Plugin,
+    provider: &'a Provider,
+    asked: &'a Asked,
+    recorded: Option<&'a Connection>,
+    by_hand: Option<&'a ByHand>,
+    expected: &'a Changes,
+    timeout: Option<Duration>,
+}
+
+struct Work<'a> {
+    context: &'a Context,
+    guard: &'a AppGuard,
+    app: &'a App,
+    journal: &'a Journal,
+}
+
+impl Work<'_> {
+    async fn forward(&mut self, ends: Ends<'_>) -> Result<Done, Error> {
+        let Work { context, guard, journal, .. } = *self;
+        let Ends { kind, app, provider, asked, recorded, .. } = ends;
+        let same = recorded.filter(|it| it.provider == provider.name());
+        self.note(|connecting| connecting.recorded = recorded.cloned().map(Box::new), kind)?;
+
+        let step = at(provider.name());
+        journal.step(&step).await?;
+        context.progress.step(step);
+        let Gift { given, held, warnings } =
+            provider.give(context, app, asked, same, ends.by_hand).await?;
+        self.note(|connecting| connecting.held = Some(held.clone()), kind)?;
+        for warning in warnings {
+            context.progress.warn(warning);
+        }
+        let held = remembering(held, same);
+        let seen = look(&held, given.password()).await;
+        let mut findings = seen.findings;
+        let held = with_keys(held, seen.keys);
+        self.require_usable(&findings, app, provider.name())?;
+
+        let changes = ends.plugin.connect(&given).await?;
+        if let Some(what) = plan::beyond(ends.expected, &changes, &app.env) {
+            let (app, plugin) = (app.entry.name.to_string(), ends.plugin.name.clone());
+            return Err(Error::OtherChanges { app, plugin, what });
+        }
+        // Read anew: somebody may have edited them meanwhile.
+        let env = context.home.env(guard.app())?;
+        let wanted = plan::wanted(&env, &changes, recorded)?;
+        journal.step(SECRETS).await?;
+        context.progress.step(SECRETS);
+        let stored = store_secrets(context, app, wanted.env.clone(), &changes, |name| {
+            self.note(|connecting| connecting.secrets.push(name.to_owned()), kind)
+        })
+        .await?;
+
+        let changed = differences(&env, &stored.env, &wanted);
+        let before = changed.iter().map(|(key, (before, _))| (key.clone(), before.clone()));
+        let before: BTreeMap<String, Option<String>> = before.collect();
+        self.note(|connecting| connecting.before.extend(before.clone()), kind)?;
+        journal.step(SETTINGS).await?;
+        if stored.env != env {
+            context.home.write_env(guard.app(), &stored.env)?;
+        }
+        let mut is_changed = !changed.is_empty() || !stored.made.is_empty();
+        journal.step(SERVICES).await?;
+        if is_deployed(app).await? {
+            let report = deploy_again(context, guard, app, journal, ends.timeout).await?;
+            is_changed |= report.changed;
+        }
+
+        journal.step(RECORD).await?;
+        let connection = Connection {
+            provider: provider.name().to_owned(),
+            server: provider.server().cloned(),
+            since: Timestamp::now(),
+            held,
+            settings: settings_of(&changes),
+            before: before_of(&changes, &before, recorded),
+            secrets: stored.versions,
+            overlays: overlays_of(&changes, &wanted, recorded),
+        };
+        let is_as_before =
+            recorded.is_some_and(|it| Connection { since: it.since, ..connection.clone() } == *it);
+        is_changed |= !is_as_before;
+        self.record(kind, Some(connection.clone()))?;
+        if let Some(recorded) = recorded {
+            self.leave(ends.app, kind, recorded, &connection).await;
+        }
+        findings.retain(|finding| finding.level != Level::Good);
+        Ok(Done { changed: is_changed, findings })
+    }
+
+    /// What is left of the connection before: old versions of secrets, and what another
+    /// provider holds. The new one is made, so what fails here is a warning.
+    async fn leave(&self, app: &App, kind: ConnectionKind, before: &Connection, now: &Connection) {
+        let Work { context, .. } = *self;
+        let used = full_names(&app.name, now);
+        let old = full_names(&app.name, before).difference(&used).cloned().collect();
+        if let Err(error) = remove_secrets(context, &app.entry, &app.engine, &old).await {
+            context.progress.warn(format!("old secrets are left: {error}"));
+        }
+        if before.provider == now.provider {
+            return;
+        }
+        let removed = async {
+            let server = before.server.as_ref();
+            let provider =
+                Provider::find(context, kind, &before.provider, server, &app.entry).await?;
+            let (entry, stack) = (&app.entry, &app.name);
+            provider
+                .leased(context, &app.entry.name, async || {
+                    provider.take_back(context, entry, stack, &before.held).await
+                })
+                .await
+        };
+        if let Err(error) = removed.await {
+            let provider = &before.provider;
+            context.progress.warn(format!("{provider} still holds what it made: {error}"));
+        }
+    }
+
+    /// Fails where people could not sign in, so that nobody is locked out. A provider that is
+    /// not reached from here may be reached by the app.
+    fn require_usable(&self, seen: &[Finding], app: &App, provider: &str) -> Result<(), Error> {
+        let is_bad = |it: &&Finding| it.level == Level::Bad && it.check != "reachable";
+        let found: Vec<String> =
+            seen.iter().filter(is_bad).map(|it| it.told().into_owned()).collect();
+        if !found.is_empty() {
+            let (app, provider) = (app.entry.name.to_string(), provider.to_owned());
+            return Err(Error::NotUsable { app, provider, found });
+        }
+        for finding in seen.iter().filter(|it| it.check == "reachable" && it.level == Level::Bad) {
+            let told = finding.told();
+            self.context.progress.warn(format!("it was not looked at from here: {told}"));
+        }
+        Ok(())
+    }
+
+    /// Undoes what was done; returns the error, and whether all of it is undone.
+    async fn back(&self, error: Error, provider: &Provider) -> (Error, bool) {
+        let Work { context, guard, journal, .. } = *self;
+        let engine = &self.app.engine;
+        match undo::files_and_provider(context, guard, engine, journal, provider).await {
+            Ok(()) => (error, true),
+            Err(left) => {
+                context.progress.warn(format!("undoing it failed as well: {left}"));
+                (error, false)
+            }
+        }
+    }
+
+    /// Writes down what undoing needs, before it is done.
+    fn note(
+        &self,
+        change: impl FnOnce(&mut Connecting),
+        kind: ConnectionKind,
+    ) -> Result<(), Error> {
+        note(self.context, self.guard, self.journal, kind, change)
+    }
+
+    fn record(&self, kind: ConnectionKind, connection: Option<Connection>) -> Result<(), Error> {
+        record(self.context, self.guard, kind, connection)
+    }
+}
+
+/// Writes down in the lock file what undoing needs, before it is done.
+pub(super) fn note(
+    context: &Context,
+    guard: &AppGuard,
+    journal: &Journal,
+    kind: ConnectionKind,
+    change: impl FnOnce(&mut Connecting),
+) -> Result<(), Error> {
+    let operation = journal.entry().operation;
+    let mut lock = context.home.lock_file(guard.app())?;
+    let mut connecting = lock.connecting.take().filter(|it| it.operation == operation);
+    let connecting = connecting.get_or_insert_with(|| Connecting {
+        operation,
+        kind,
+        before: BTreeMap::new(),
+        secrets: Vec::new(),
+        held: None,
+        recorded: None,
+    });
+    change(connecting);
+    lock.connecting = Some(connecting.clone());
+    Ok(context.home.write_lock_file(guard, &lock)?)
+}
+
+/// Writes the connection into the lock file, or takes it away; the operation needs no undoing
+/// any more.
+pub(super) fn record(
+    context: &Context,
+    guard: &AppGuard,
+    kind: ConnectionKind,
+    connection: Option<Connection>,
+) -> Result<(), Error> {
+    let mut lock = context.home.lock_file(guard.app())?;
+    lock.connecting = None;
+    match connection {
+        Some(connection) => drop(lock.connections.insert(kind, connection)),
+        None => drop(lock.connections.remove(&kind)),
+    }
+    Ok(context.home.write_lock_file(guard, &lock)?)
+}
+
+/// The keys of the last look, until the next one.
+fn remembering(held: Held, recorded: Option<&Connection>) -> Held {
+    match (held, recorded.map(|it| &it.held)) {
+        (Held::Client(mut client), Some(Held::Client(before))) => {
+            client.keys.clone_from(&before.keys);
+            Held::Client(client)
+        }
+        (held, _) => held,
+    }
+}
+
+fn with_keys(held: Held, keys: Vec<String>) -> Held {
+    match held {
+        Held::Client(mut client) => {
+            if !keys.is_empty() {
+                client.keys = keys;
+            }
+            Held::Client(client)
+        }
+        held => held,
+    }
+}
+
+/// The settings that differ, versions of secrets included.
+fn differences(
+    before: &EnvFile,
+    after: &EnvFile,
+    wanted: &Wanted,
+) -> BTreeMap<String, (Option<String>, Option<String>)> {
+    let keys = after.values().into_iter().chain(before.values()).map(|(key, _)| key);
+    let keys: BTreeSet<String> = keys.chain(wanted.changed.keys().cloned()).collect();
+    let of = |env: &EnvFile, key: &str| env.get(key).map(str::to_owned);
+    let pairs = keys.into_iter().map(|key| {
+        let pair = (of(before, &key), of(after, &key));
+        (key, pair)
+    });
+    pairs.filter(|(_, (before, after))| before != after).collect()
+}
+
+/// The settings that the connection writes.
+fn settings_of(changes: &Changes) -> BTreeMap<String, String> {
+    let set = |(key, value): &(String, Option<String>)| Some((key.clone(), value.clone()?));
+    changes.settings.iter().filter_map(set).collect()
+}
+
+/// What these settings were before the app was connected.
+fn before_of(
+    changes: &Changes,
+    before: &BTreeMap<String, Option<String>>,
+    recorded: Option<&Connection>,
+) -> BTreeMap<String, Option<String>> {
+    let keys = changes.settings.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
+    let was = |key: &String| {
+        let known = recorded.and_then(|recorded| recorded.before.get(key)).cloned();
+        known.or_else(|| before.get(key).cloned())
+    };
+    keys.filter_map(|key| Some((key.clone(), was(key)?))).collect()
+}
+
+/// The overlays that the connection switched on: not those that were on before.
+fn overlays_of(changes: &Changes, wanted: &Wanted, recorded: Option<&Connection>) -> Vec<String> {
+    let is_ours = |overlay: &&String| {
+        wanted.overlays_on.contains(overlay)
+            || recorded.is_some_and(|recorded| recorded.overlays.contains(overlay))
+    };
+    changes.overlays_on.iter().filter(is_ours).cloned().collect()
+}
+
+/// Finds what connecting found before, for an operation that is resumed.
+pub(super) async fn again(
+    context: &Context,
+    guard: &AppGuard,
+    kind: ConnectionKind,
+    of: &crate::owner::journal::Connects,
+) -> Result<Prepared, Error> {
+    let sender = context.home.lock_file(guard.app())?.connecting.and_then(|it| it.held);
+    let sender = sender.and_then(|held| match held {
+        Held::Account(account) => Some(account.sender),
+        Held::Client(_) => None,
+    });
+    let options = ConnectOptions {
+        kind,
+        provider: Some(of.provider.clone()),
+        provider_server: of.server.clone(),
+        sender,
+        by_hand: None,
+        dry_run: false,
+        timeout: None,
+    };
+    prepare(context, guard, &options).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_the_app_at_its_domain() {
+        for (app, sender) in [
+            ("wiki.example.org", "wiki@example.org"),
+            ("a.b.example.org", "a@b.example.org"),
+            ("example.org", "example@example.org"),
+            ("localhost", "localhost@localhost"),
+        ] {
+            assert_eq!(usual_sender(app), sender);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Undoing a connection: the app as it was before it, and nothing left at the provider.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    app::{self, App, Context, Error},
+    home::{AppGuard, Connection, ConnectionKind},
+    hooks::Guarding,
+    operation::{
+        journal::{Journal, stays_unfinished},
+        lease::{Lease, leased},
+    },
+    owner::journal::{Connects, Entry, Step, Undo, What},
+    plugin::Changes,
+    rollout::{Change, ChangeAction, ChangeKind, Plan},
+};
+
+use super::{
+    change::{deploy_again, full_names, is_deployed, remove_secrets},
+    client::Plugin,
+    connect::{ConnectReport, RECORD, SERVICES, SETTINGS, at, note, of_services, record},
+    plan,
+    provider::Provider,
+    roles, undo,
+};
+
+/// How an app is disconnected.
+#[derive(Debug, Clone, Copy)]
+pub struct DisconnectOptions {
+    pub kind: ConnectionKind,
+    /// Leaves what the provider holds: it is gone, or does not answer.
+    pub leave_provider: bool,
+    /// Shows the plan and changes nothing.
+    pub dry_run: bool,
+    /// How long services may take.
+    pub timeout: Option<Duration>,
+}
+
+/// What is known before the first step.
+struct Prepared {
+    app: App,
+    kind: ConnectionKind,
+    recorded: Connection,
+    changes: Changes,
+    timeout: Option<Duration>,
+    /// None where it is to be left alone.
+    provider: Option<Provider>,
+}
+
+/// Disconnects an app.
+///
+/// # Errors
+/// [`Error::NotConnected`], [`Error::Declined`], those of a deploy; until the provider's side
+/// is begun, what was changed is undone.
+pub async fn disconnect(
+    context: &Context,
+    guard: &AppGuard,
+    options: &DisconnectOptions,
+) -> Result<ConnectReport, Error> {
+    let began = Instant::now();
+    let mut prepared = prepare(context, guard, options).await?;
+    let deployed = is_deployed(&prepared.app).await?;
+    let plan = show(&prepared, deployed)?;
+    let report = |plan: Plan, changed: bool| ConnectReport {
+        app: guard.app().name.to_string(),
+        kind: options.kind,
+        provider: prepared.recorded.provider.clone(),
+        plan,
+        changed,
+        deployed,
+        findings: Vec::new(),
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    if options.dry_run {
+        return Ok(report(plan, false));
+    }
+    if !context.consent.plan(&plan) {
+        return Err(Error::Declined { app: guard.app().name.to_string() });
+    }
+    let report = report(plan, true);
+    prepared.app.engine.require().await?;
+    let engine = Arc::clone(&prepared.app.engine);
+    let doing = format!("a disconnection from {}", report.provider);
+    leased(context, &engine, guard, &doing, async |lease: &Lease| {
+        let entry = entry(lease, &prepared).await?;
+        let journal = Journal::begin(&prepared.app.engine, lease, entry).await?;
+        run(context, guard, &mut prepared, journal).await
+    })
+    .await?;
+    Ok(ConnectReport { seconds: began.elapsed().as_secs_f64(), ..report })
+}
+
+async fn prepare(
+    context: &Context,
+    guard: &AppGuard,
+    options: &DisconnectOptions,
+) -> Result<Prepared, Error> {
+    let entry = guard.app();
+    let kind = options.kind;
+    let app = app::load_deployed(context, entry).await?;
+    // One that was begun may have no record any more.
+    let begun = app.lock.connecting.as_ref().and_then(|it| it.recorded.as_deref());
+    let recorded = app.lock.connections.get(&kind).or(begun).cloned();
+    let recorded =
+        recorded.ok_or_else(|| Error::NotConnected { app: entry.name.to_string(), kind })?;
+    let guarding = Guarding::Held(guard);
+    let mut plugin = Plugin::start(context, &app, kind, roles(kind).0, guarding).await?;
+    let changes = plugin.disconnect(kind).await?;
+    let (name, server) = (&recorded.provider, recorded.server.as_ref());
+    let provider = match options.leave_provider {
+        true => None,
+        false => Some(Provider::find(context, kind, name, server, entry).await?),
+    };
+    let timeout = options.timeout;
+    Ok(Prepared { app, kind, recorded, changes, timeout, provider })
+}
+
+fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
+    let Prepared { app, kind, recorded, changes: asked, provider, .. } = prepared;
+    let wanted = plan::wanted(&app.env, asked, Some(recorded))?;
+    let mut changes = plan::in_settings(&wanted, &recorded.provider);
+    if deployed && !changes.is_empty() {
+        changes.push(Change {
+            kind: ChangeKind::Service,
+            name: "those that these settings are of".into(),
+            action: ChangeAction::Update,
+            details: vec!["deployed anew, and waited for".into()],
+        });
+    }
+    let (what, told) = match kind {
+        ConnectionKind::Sso => (
+            ChangeKind::Client,
+            "people who only sign in there need another way in, such as a password of the app's",
+        ),
+        ConnectionKind::Mail => (ChangeKind::Account, "the app sends no mail any more"),
+    };
+    let mut warnings = vec![told.to_owned()];
+    match provider {
+        Some(_) => changes.push(Change {
+            kind: what,
+            name: format!("at {}", recorded.provider),
+            action: ChangeAction::Remove,
+            details: Vec::new(),
+        }),
+        None => warnings.push(format!("{} keeps what it made for the app", recorded.provider)),
+    }
+    let secret = |name: &String| Change {
+        kind: ChangeKind::Secret,
+        name: name.clone(),
+        action: ChangeAction::Remove,
+        details: Vec::new(),
+    };
+    changes.extend(recorded.secrets.keys().map(secret));
+    let on_failure = "the settings and services return to what they are now, unless the provider \
+                      has removed its part already";
+    Ok(Plan { changes, warnings, reach: Vec::new(), on_failure: Some(on_failure.into()) })
+}
+
+async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
+    let Prepared { app, kind, recorded, provider, .. } = prepared;
+    let mut steps = vec![Step::new(SETTINGS, Undo::Settings), Step::new(SERVICES, Undo::Services)];
+    if provider.is_some() {
+        steps.push(Step::new(at(&recorded.provider), Undo::Never));
+    }
+    steps.push(Step::new(RECORD, Undo::Nothing));
+    Ok(Entry {
+        recipe: app.checkout.recipe.to_string(),
+        steps,
+        connection: Some(Connects {
+            kind: *kind,
+            provider: recorded.provider.clone(),
+            server: recorded.server.clone(),
+            new: false,
+        }),
+        ..of_services(lease, app, What::Disconnect).await?
+    })
+}
+
+async fn run(
+    context: &Context,
+    guard: &AppGuard,
+    prepared: &mut Prepared,
+    journal: Journal,
+) -> Result<(), Error> {
+    let mut undone = true;
+    let mut done = forward(context, guard, prepared, &journal).await;
+    if let Err(error) = &done
+        && !error.of_engine().is_some_and(stays_unfinished)
+        && !journal.is_past_return()
+    {
+        let back = back(context, guard, &journal);
+        if let Err(left) = back {
+            context.progress.warn(format!("undoing it failed as well: {left}"));
+            undone = false;
+        }
+    } else if journal.is_past_return()
+        && let Err(error) = done
+    {
+        // The app is disconnected: what is left is the provider's.
+        let provider = &prepared.recorded.provider;
+        context.progress.warn(format!("{provider} may still hold what it made: {error}"));
+        done = record(context, guard, prepared.kind, None);
+    }
+    journal.conclude(context, done, Error::of_engine, |_| undone).await
+}
+
+/// The settings as they were; the services went back with their deploy.
+fn back(context: &Context, guard: &AppGuard, journal: &Journal) -> Result<(), Error> {
+    let mut lock = context.home.lock_file(guard.app())?;
+    let operation = journal.entry().operation;
+    let Some(connecting) = lock.connecting.take_if(|it| it.operation == operation) else {
+        return Ok(());
+    };
+    undo::settings_back(context, guard, &connecting.before)?;
+    Ok(context.home.write_lock_file(guard, &lock)?)
+}
+
+async fn forward(
+    context: &Context,
+    guard: &AppGuard,
+    prepared: &mut Prepared,
+    journal: &Journal,
+) -> Result<(), Error> {
+    let Prepared { app, kind, recorded, changes, timeout, provider } = prepared;
+    let env = context.home.env(guard.app())?;
+    let wanted = plan::wanted(&env, changes, Some(recorded))?;
+    let before: BTreeMap<String, Option<String>> =
+        wanted.changed.iter().map(|(key, (before, _))| (key.clone(), before.clone())).collect();
+    note(context, guard, journal, *kind, |connecting| {
+        connecting.recorded = Some(Box::new(recorded.clone()));
+        connecting.before.extend(before);
+    })?;
+    journal.step(SETTINGS).await?;
+    context.progress.step(SETTINGS);
+    if wanted.env != env {
+        context.home.write_env(guard.app(), &wanted.env)?;
+    }
+    journal.step(SERVICES).await?;
+    if is_deployed(app).await? {
+        deploy_again(context, guard, app, journal, *timeout).await?;
+    }
+    if let Some(provider) = provider {
+        let step = at(&recorded.provider);
+        let (entry, stack) = (&app.entry, &app.name);
+        provider
+            .leased(context, &app.entry.name, async || {
+                journal.step(&step).await?;
+                context.progress.step(&*step);
+                provider.take_back(context, entry, stack, &recorded.held).await
+            })
+            .await?;
+    }
+    journal.step(RECORD).await?;
+    let secrets = full_names(&app.name, recorded);
+    remove_secrets(context, &app.entry, &app.engine, &secrets).await?;
+    record(context, guard, *kind, None)
+}
+
+/// Finishes one that did not end.
+///
+/// # Errors
+/// As [`disconnect`].
+pub(super) async fn finish(
+    context: &Context,
+    guard: &AppGuard,
+    engine: &Arc<crate::owner::Confined>,
+    of: &Connects,
+    journal: Journal,
+) -> Result<(), Error> {
+    let leave_provider = !journal.has_step(&at(&of.provider));
+    let options =
+        DisconnectOptions { kind: of.kind, leave_provider, dry_run: false, timeout: None };
+    let mut prepared = prepare(context, guard, &options).await?;
+    prepared.app.engine = Arc::clone(engine);
+    run(context, guard, &mut prepared, journal).await
+}

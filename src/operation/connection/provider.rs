@@ -1,0 +1,262 @@
+//! The provider's end of a connection: an app that plays the role, or one outside.
+
+use crate::{
+    app::{self, App, Context, Error},
+    home::{
+        self, AppEntry, AppGuard, AppName, Connection, ConnectionKind, ProviderName, ServerName,
+        connection::{Held, HeldAccount, HeldClient},
+    },
+    hooks::Guarding,
+    operation::{claim, lease::leased},
+    owner::journal::Connects,
+    plugin::{Client, ClientRequest, Relay},
+    wiring::Web,
+};
+
+use super::{
+    client::{Asked, Given, Plugin},
+    outside::{ByHand, Outside},
+    roles,
+};
+
+/// Where people sign in, or through what mail is sent.
+pub(super) enum Provider {
+    App(Box<Playing>),
+    Outside(Box<Outside>),
+}
+
+/// An app that plays the role. It is this operation's for as long as this exists.
+pub(super) struct Playing {
+    app: App,
+    guard: AppGuard,
+    kind: ConnectionKind,
+    /// Its plugins' grants are its own, not those of the command line.
+    context: Context,
+}
+
+/// What a provider gave, and what is to be recorded of it.
+#[derive(Debug)]
+pub(super) struct Gift {
+    pub given: Given,
+    pub held: Held,
+    /// What it did otherwise than it was asked to.
+    pub warnings: Vec<String>,
+}
+
+/// Who is meant by a name.
+pub(super) enum Named {
+    App(AppEntry),
+    Outside(ProviderName),
+}
+
+/// The app or the provider outside that has a name. Of two apps, that on the client's server.
+///
+/// # Errors
+/// [`home::Error::UnknownProvider`], [`Error::OwnProvider`].
+pub(super) fn named(
+    context: &Context,
+    name: &str,
+    server: Option<&ServerName>,
+    client: &AppEntry,
+) -> Result<Named, Error> {
+    let mut apps = context.home.apps()?;
+    apps.retain(|app| app.name.as_str() == name);
+    let wanted = server.unwrap_or(&client.server);
+    let place = apps.iter().position(|app| app.server == *wanted).unwrap_or(0);
+    if let Some(app) = apps.into_iter().nth(place) {
+        return match app == *client {
+            true => Err(Error::OwnProvider { app: name.to_owned() }),
+            false => Ok(Named::App(app)),
+        };
+    }
+    let unknown = |_| home::Error::UnknownProvider { provider: name.to_owned(), nearest: None };
+    let outside = ProviderName::new(name).map_err(unknown)?;
+    context.home.provider(&outside)?;
+    Ok(Named::Outside(outside))
+}
+
+impl Provider {
+    /// Finds it, and claims an app for this process.
+    ///
+    /// # Errors
+    /// As [`named`]; [`Error::NotOfKind`]; an app that cannot be loaded or claimed.
+    pub async fn find(
+        context: &Context,
+        kind: ConnectionKind,
+        name: &str,
+        server: Option<&ServerName>,
+        client: &AppEntry,
+    ) -> Result<Self, Error> {
+        match named(context, name, server, client)? {
+            Named::Outside(name) => Outside::load(context, kind, name)
+                .map(|outside| Provider::Outside(Box::new(outside))),
+            Named::App(entry) => {
+                let doing = format!("a connection of {}", client.name);
+                let guard = claim(&context.home, &entry, &doing, context.lock_wait).await?;
+                let app = app::load_deployed(context, &entry).await?;
+                let context = context.for_another()?;
+                let role = roles(kind).1;
+                let plays = |component: &app::Component| {
+                    component.roles().is_ok_and(|roles| roles.contains(&role))
+                };
+                if !app.components()?.iter().any(plays) {
+                    return Err(Error::NotOfKind { provider: entry.name.to_string(), kind });
+                }
+                Ok(Provider::App(Box::new(Playing { app, guard, kind, context })))
+            }
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Provider::App(playing) => playing.app.entry.name.as_str(),
+            Provider::Outside(outside) => outside.name.as_str(),
+        }
+    }
+
+    /// The server of an app.
+    pub fn server(&self) -> Option<&ServerName> {
+        match self {
+            Provider::App(playing) => Some(&playing.app.entry.server),
+            Provider::Outside(_) => None,
+        }
+    }
+
+    /// Its end of the connection, for a journal.
+    pub fn connects(&self, kind: ConnectionKind, new: bool) -> Connects {
+        Connects { kind, provider: self.name().to_owned(), server: self.server().cloned(), new }
+    }
+
+    /// What is known of a client before it is made: its issuer.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Provider::App(_) => None,
+            Provider::Outside(outside) => outside.issuer(),
+        }
+    }
+
+    /// The relay that it gives, as far as that is known before.
+    pub fn relay(&self) -> Option<&home::provider::RelaySettings> {
+        match self {
+            Provider::App(_) => None,
+            Provider::Outside(outside) => outside.relay(),
+        }
+    }
+
+    /// Does something while it is this operation's, also on its server.
+    ///
+    /// # Errors
+    /// What the work ends with; [`Error::Taken`], [`Error::Unfinished`].
+    pub async fn leased<T>(
+        &self,
+        context: &Context,
+        client: &AppName,
+        work: impl AsyncFnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self {
+            Provider::Outside(_) => work().await,
+            Provider::App(playing) => {
+                let doing = format!("a connection of {client}");
+                playing.app.engine.require().await?;
+                let engine = &playing.app.engine;
+                leased(context, engine, &playing.guard, &doing, async |_| work().await).await
+            }
+        }
+    }
+
+    /// Makes what the app asks for, or finds and corrects it.
+    ///
+    /// # Errors
+    /// The plugin's, and what a provider outside says.
+    pub async fn give(
+        &self,
+        context: &Context,
+        client: &App,
+        asked: &Asked,
+        recorded: Option<&Connection>,
+        by_hand: Option<&ByHand>,
+    ) -> Result<Gift, Error> {
+        let playing = match self {
+            Provider::Outside(outside) => {
+                return outside.give(context, client, asked, recorded, by_hand).await;
+            }
+            Provider::App(playing) => playing,
+        };
+        let mut plugin = playing.start().await?;
+        match asked {
+            Asked::Client(request) => {
+                let given = plugin.hooks.sso_register(request).await?;
+                let held = Held::Client(held_client(&given, request));
+                Ok(Gift { given: Given::Client(given), held, warnings: Vec::new() })
+            }
+            Asked::Account(sender) => {
+                let given = plugin.hooks.mail_account(sender).await?;
+                let held = Held::Account(held_account(&given));
+                Ok(Gift { given: Given::Account(given), held, warnings: Vec::new() })
+            }
+        }
+    }
+
+    /// Removes what it holds for an app; what is gone already is fine.
+    ///
+    /// # Errors
+    /// As [`Provider::give`].
+    pub async fn take_back(
+        &self,
+        context: &Context,
+        client: &AppEntry,
+        stack: &home::StackName,
+        held: &Held,
+    ) -> Result<(), Error> {
+        let playing = match self {
+            Provider::Outside(outside) => {
+                return outside.take_back(context, client, stack, held, &Web::new()?).await;
+            }
+            Provider::App(playing) => playing,
+        };
+        let mut plugin = playing.start().await?;
+        match held {
+            Held::Client(_) => plugin.hooks.sso_unregister(stack.as_str()).await?,
+            Held::Account(account) => plugin.hooks.mail_close_account(&account.sender).await?,
+        }
+        Ok(())
+    }
+}
+
+/// What is to be recorded of a client.
+pub(super) fn held_client(given: &Client, request: &ClientRequest) -> HeldClient {
+    let request = request.clone();
+    HeldClient {
+        issuer: given.issuer.clone(),
+        id: given.client_id.clone(),
+        name: request.display_name,
+        home_url: request.home_url,
+        redirect_uris: request.redirect_uris,
+        post_logout_uris: request.post_logout_uris,
+        scopes: request.scopes,
+        public: request.public,
+        groups_claim: given.groups_claim.clone(),
+        registration: None,
+        by_hand: false,
+        keys: Vec::new(),
+    }
+}
+
+/// What is to be recorded of an account.
+pub(super) fn held_account(given: &Relay) -> HeldAccount {
+    HeldAccount {
+        host: given.host.clone(),
+        port: given.port,
+        encryption: given.encryption,
+        username: given.username.clone(),
+        sender: given.sender.clone(),
+    }
+}
+
+impl Playing {
+    async fn start(&self) -> Result<Plugin, Error> {
+        let role = roles(self.kind).1;
+        Plugin::start(&self.context, &self.app, self.kind, role, Guarding::Held(&self.guard)).await
+    }
+}

@@ -1,0 +1,83 @@
+//! Undoing a connection that was not made: the settings, the secrets, and what the provider
+//! holds. The services went back with their deploy, or are put back from the journal.
+
+use crate::{
+    app::{self, Context, Error},
+    home::{self, AppGuard, Connection},
+    operation::journal::Journal,
+    owner::Confined,
+    recipe::Version,
+    wiring::settings,
+};
+
+use super::{change::remove_secrets, client::Asked, provider::Provider};
+
+/// Puts back what the lock file says that the operation found. In another folder than the one
+/// that it was begun in there is nothing to put back.
+///
+/// # Errors
+/// Files that cannot be written, and what the provider and the engine say.
+pub(super) async fn files_and_provider(
+    context: &Context,
+    guard: &AppGuard,
+    engine: &Confined,
+    journal: &Journal,
+    provider: &Provider,
+) -> Result<(), Error> {
+    let entry = guard.app();
+    let lock = context.home.lock_file(entry)?;
+    let operation = journal.entry().operation;
+    let Some(connecting) = lock.connecting.filter(|it| it.operation == operation) else {
+        return Ok(());
+    };
+    settings_back(context, guard, &connecting.before)?;
+    let made = connecting.secrets.iter().cloned().collect();
+    remove_secrets(context, entry, engine, &made).await?;
+    let recorded = connecting.recorded.as_deref();
+    if let Some(held) = &connecting.held {
+        context.progress.step(format!("undo at {}", provider.name()));
+        match recorded.filter(|it| it.provider == provider.name()) {
+            None => provider.take_back(context, entry, engine.stack(), held).await?,
+            Some(recorded) if recorded.held != *held => {
+                as_recorded(context, guard, engine, provider, recorded).await?;
+            }
+            Some(_) => {}
+        }
+    }
+    let mut lock = context.home.lock_file(entry)?;
+    lock.connecting = None;
+    Ok(context.home.write_lock_file(guard, &lock)?)
+}
+
+/// The settings as they were.
+///
+/// # Errors
+/// Files that cannot be written.
+pub(super) fn settings_back(
+    context: &Context,
+    guard: &AppGuard,
+    before: &std::collections::BTreeMap<String, Option<String>>,
+) -> Result<(), Error> {
+    let mut env = context.home.env(guard.app())?;
+    let now = env.clone();
+    for (key, value) in before {
+        settings::put(&mut env, key, value.as_deref()).map_err(home::Error::from)?;
+    }
+    match env == now {
+        true => Ok(()),
+        false => Ok(context.home.write_env(guard.app(), &env)?),
+    }
+}
+
+/// Asks the provider for what it held before.
+async fn as_recorded(
+    context: &Context,
+    guard: &AppGuard,
+    engine: &Confined,
+    provider: &Provider,
+    recorded: &Connection,
+) -> Result<(), Error> {
+    let app = app::load(context, guard.app(), &Version::Newest).await?;
+    let asked = Asked::recorded(engine.stack(), &recorded.held);
+    provider.give(context, &app, &asked, Some(recorded), None).await.map(drop)
+}

@@ -1,0 +1,166 @@
+//! Whether a provider would let people of an app in: an authorization request without a
+//! person (`prompt=none`, OpenID Connect Core 1.0, 3.1.2.1). A provider that knows the client
+//! and its redirect address sends the answer there, which is an error, as nobody is signed in;
+//! to an address that it does not know it sends nothing (RFC 6749, 4.1.2.1).
+
+use reqwest::Method;
+use url::Url;
+
+use super::{Error, Finding, Web};
+use crate::text::line;
+
+/// Nobody owns it (RFC 2606), and no app has it.
+const FOREIGN: &str = "https://potluck.invalid/callback";
+
+/// What is asked with.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    pub endpoint: &'a str,
+    pub client_id: &'a str,
+    pub redirect_uri: &'a str,
+    pub scopes: &'a [String],
+    /// The client has to use PKCE.
+    pub public: bool,
+}
+
+/// What a provider makes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Made {
+    /// It answers to the redirect address, with this error where it is one.
+    Returned(Option<String>, String),
+    /// It shows a page: that of a person who is to sign in, or one that says what is wrong.
+    Page(u16, String),
+    /// It sends people elsewhere.
+    Elsewhere,
+}
+
+/// Whether the provider knows the client and its redirect addresses, and refuses another.
+///
+/// # Errors
+/// A provider that gives no answer.
+pub async fn probe(web: &Web, asking: Asking<'_>) -> Result<Vec<Finding>, Error> {
+    let mut findings = vec![known(web, asking).await?];
+    let foreign = Asking { redirect_uri: FOREIGN, ..asking };
+    if let Made::Returned(..) = ask(web, foreign, true).await? {
+        findings.push(
+            Finding::bad(
+                "open-redirect",
+                "the provider sends people to any address for this client",
+            )
+            .fix("let it accept the app's redirect address alone, to the letter"),
+        );
+    }
+    Ok(findings)
+}
+
+async fn known(web: &Web, asking: Asking<'_>) -> Result<Finding, Error> {
+    let made = ask(web, asking, asking.public).await?;
+    if let Made::Returned(Some(error), said) = &made
+        && error == "invalid_request"
+        && !asking.public
+        && says_pkce(said)
+    {
+        return Ok(Finding::note("pkce", "the provider demands PKCE of this client")
+            .fix("switch PKCE (S256) on in the app, or the demand for it off at the provider"));
+    }
+    let uri = line(asking.redirect_uri);
+    Ok(match made {
+        Made::Returned(None, _) => {
+            Finding::good("client", "the provider knows the client and its redirect address")
+        }
+        Made::Returned(Some(error), said) => match error.as_str() {
+            "login_required"
+            | "interaction_required"
+            | "consent_required"
+            | "account_selection_required" => {
+                Finding::good("client", "the provider knows the client and its redirect address")
+            }
+            "unauthorized_client" => {
+                Finding::bad("client", format!("the client may not sign people in{}", of(&said)))
+                    .fix("allow the authorization code flow for this client at the provider")
+            }
+            "invalid_scope" => {
+                Finding::bad("scopes", format!("the provider refuses the scopes{}", of(&said)))
+                    .fix("allow them for this client at the provider")
+            }
+            other => Finding::note(
+                "client",
+                format!("the provider answers `{}`{}", line(other), of(&said)),
+            ),
+        },
+        Made::Elsewhere | Made::Page(200, _) => Finding::good(
+            "client",
+            "the provider asks people to sign in for this client and its redirect address",
+        ),
+        Made::Page(status, said) => {
+            let lower = said.to_lowercase();
+            let about_uri = lower.contains("redirect");
+            match about_uri {
+                true => Finding::bad(
+                    "redirect",
+                    format!(
+                        "the provider refuses the redirect address {uri}: it answers {status}{}",
+                        of(&said)
+                    ),
+                ),
+                false => Finding::bad(
+                    "client",
+                    format!(
+                        "the provider does not know the client `{}`: it answers {status}{}",
+                        line(asking.client_id),
+                        of(&said)
+                    ),
+                ),
+            }
+        }
+    })
+}
+
+fn of(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": {}", line(said)) }
+}
+
+fn says_pkce(said: &str) -> bool {
+    let lower = said.to_lowercase();
+    lower.contains("pkce") || lower.contains("code_challenge") || lower.contains("code challenge")
+}
+
+async fn ask(web: &Web, asking: Asking<'_>, pkce: bool) -> Result<Made, Error> {
+    let mut url = Url::parse(asking.endpoint).map_err(|error| Error::Address {
+        url: asking.endpoint.into(),
+        reason: error.to_string(),
+    })?;
+    url.query_pairs_mut()
+        .append_pair("response_type", "code")
+        .append_pair("client_id", asking.client_id)
+        .append_pair("redirect_uri", asking.redirect_uri)
+        .append_pair("scope", &asking.scopes.join(" "))
+        .append_pair("prompt", "none")
+        .append_pair("state", "potluck")
+        .append_pair("nonce", "potluck");
+    if pkce {
+        // Of the verifier in RFC 7636, appendix B: nothing is ever redeemed with it.
+        url.query_pairs_mut()
+            .append_pair("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+            .append_pair("code_challenge_method", "S256");
+    }
+    let answer = web.send(Method::GET, &url, None, None).await?;
+    if !(300..400).contains(&answer.status) {
+        return Ok(Made::Page(answer.status, answer.said()));
+    }
+    let location = answer.location.as_deref().and_then(|to| url.join(to).ok());
+    let Some(location) = location.filter(|to| is_at(to, asking.redirect_uri)) else {
+        return Ok(Made::Elsewhere);
+    };
+    let part = |name: &str| {
+        location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    Ok(Made::Returned(part("error"), part("error_description").unwrap_or_default()))
+}
+
+/// Whether an address is this one, whatever its query has besides.
+fn is_at(to: &Url, redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|uri| {
+        (to.origin(), to.scheme(), to.path()) == (uri.origin(), uri.scheme(), uri.path())
+    })
+}

@@ -1,0 +1,61 @@
+//! What a look at a connection finds.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Good,
+    /// Some apps stumble over it, or it could not be looked at.
+    Note,
+    /// People cannot sign in, or mail does not arrive.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at, `issuer`; stable, for programs.
+    pub check: &'static str,
+    pub level: Level,
+    /// What was seen.
+    pub message: String,
+    /// What to do about it: the line to change, or what to type.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    /// It is as it should be.
+    pub fn good(check: &'static str, message: impl Into<String>) -> Self {
+        Finding { check, level: Level::Good, message: message.into(), fix: None }
+    }
+
+    /// Worth knowing.
+    pub fn note(check: &'static str, message: impl Into<String>) -> Self {
+        Finding { check, level: Level::Note, message: message.into(), fix: None }
+    }
+
+    /// It does not work.
+    pub fn bad(check: &'static str, message: impl Into<String>) -> Self {
+        Finding { check, level: Level::Bad, message: message.into(), fix: None }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// For people: what was seen, and what to do.
+    pub fn told(&self) -> Cow<'_, str> {
+        match &self.fix {
+            None => Cow::Borrowed(&self.message),
+            Some(fix) => Cow::Owned(format!("{}; {fix}", self.message)),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What connects an app to a provider, without an app: what a provider says of itself
+//! ([`discovery`]), making a client there ([`registration`]), whether it would let people in
+//! ([`authorize`]), and what a connection makes of an app's settings ([`settings`]).
+//!
+//! Providers are foreign: their answers have bounds, and what they say is shown as one line.
+
+pub mod authorize;
+pub mod discovery;
+mod error;
+pub mod finding;
+pub mod registration;
+pub mod settings;
+pub mod smtp;
+mod web;
+
+pub use error::Error;
+pub use finding::{Finding, Level};
+pub use web::Web;

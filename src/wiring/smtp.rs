@@ -1,0 +1,205 @@
+//! Whether a relay takes an app's mail: greeting, encryption, certificate, account, sender.
+//! No message is sent.
+
+use std::{error::Error as _, time::Duration};
+
+use lettre::{
+    Address,
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, Mechanism},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands::{Mail, Rcpt, Rset},
+        extension::ClientId,
+    },
+};
+
+use super::Finding;
+use crate::{
+    home::{connection::HeldAccount, encryption::Encryption},
+    plugin::Hidden,
+    text::line,
+};
+
+/// For the whole conversation.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Asks a relay, without a message. Without a password it is not known whether the account is
+/// let in.
+pub async fn look(account: &HeldAccount, password: Option<&Hidden>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let talk = talk(account, password, &mut findings);
+    if tokio::time::timeout(TIMEOUT, talk).await.is_err() {
+        findings.push(silent(account, "no answer in time"));
+    }
+    findings
+}
+
+async fn talk(account: &HeldAccount, password: Option<&Hidden>, findings: &mut Vec<Finding>) {
+    let HeldAccount { host, port, encryption, .. } = account;
+    let relay = format!("{}:{port}", line(host));
+    let tls = match TlsParameters::new(host.clone()) {
+        Ok(tls) => tls,
+        Err(error) => {
+            findings.push(silent(account, &error.to_string()));
+            return;
+        }
+    };
+    let hello = ClientId::default();
+    let begins_with = (*encryption == Encryption::Tls).then(|| tls.clone());
+    let place = (host.as_str(), *port);
+    let connected =
+        AsyncSmtpConnection::connect_tokio1(place, Some(TIMEOUT), &hello, begins_with, None).await;
+    let mut connection = match connected {
+        Ok(connection) => connection,
+        Err(error) if is_certificate(&error) => {
+            findings.push(certificate(account, &error));
+            return;
+        }
+        Err(error) if *encryption == Encryption::Tls && error.is_tls() => {
+            let message = format!("{relay} does not begin with TLS: {}", told(&error));
+            findings.push(
+                Finding::bad("tls", message)
+                    .fix("port 465 begins with TLS; on 587 and 25 the encryption is `starttls`"),
+            );
+            return;
+        }
+        Err(error) => {
+            findings.push(silent(account, &told(&error)));
+            return;
+        }
+    };
+    findings.push(Finding::good("greeting", format!("{relay} answers")));
+    if *encryption == Encryption::StartTls {
+        if !connection.can_starttls() {
+            let message = format!(
+                "{relay} does not offer STARTTLS, so that a password would be in the clear"
+            );
+            findings.push(Finding::bad("starttls", message).fix(
+                "switch TLS on at the relay; a relay in the same network may do without \
+                 (`encryption: none`), and then has no password",
+            ));
+            return;
+        }
+        if let Err(error) = connection.starttls(tls, &hello).await {
+            findings.push(match is_certificate(&error) {
+                true => certificate(account, &error),
+                false => Finding::bad("starttls", format!("{relay} broke off: {}", told(&error)))
+                    .fix("look into the relay's log"),
+            });
+            return;
+        }
+        findings.push(Finding::good("starttls", "it encrypts, with a certificate of its name"));
+    }
+    if let Some(user) = &account.username {
+        match (password, connection.is_encrypted()) {
+            (_, false) => {
+                let message = "an account without encryption: the password would be in the clear";
+                findings.push(
+                    Finding::bad("encryption", message)
+                        .fix("set `encryption` to `starttls` or `tls`"),
+                );
+                return;
+            }
+            (None, true) => findings.push(Finding::note(
+                "account",
+                format!("whether {relay} lets `{}` in was not tried: its password is not known here", line(user)),
+            )
+            .fix("`potluck mail test APP --to ADDRESS` tries it through the app")),
+            (Some(password), true) => {
+                let known = [Mechanism::Plain, Mechanism::Login];
+                let credentials = Credentials::new(user.clone(), password.0.to_string());
+                if let Err(error) = connection.auth(&known, &credentials).await {
+                    let message =
+                        format!("{relay} does not let `{}` in: {}", line(user), told(&error));
+                    findings.push(Finding::bad("account", message).fix(
+                        "correct the user name or the password, at the relay or where it was \
+                         given to potluck",
+                    ));
+                    return;
+                }
+                findings.push(Finding::good("account", format!("it lets `{}` in", line(user))));
+            }
+        }
+        if password.is_none() {
+            return;
+        }
+    }
+    sender(account, &mut connection, findings).await;
+    // It has said what it had to say.
+    let _ = connection.quit().await;
+}
+
+/// Whether it takes a message from this sender, back to the sender.
+async fn sender(
+    account: &HeldAccount,
+    connection: &mut AsyncSmtpConnection,
+    findings: &mut Vec<Finding>,
+) {
+    let sender = line(&account.sender);
+    let address: Address = match account.sender.parse() {
+        Ok(address) => address,
+        Err(_) => {
+            findings.push(Finding::bad("sender", format!("`{sender}` is not an address")));
+            return;
+        }
+    };
+    let from = connection.command(Mail::new(Some(address.clone()), Vec::new())).await;
+    let taken = match from {
+        Ok(_) => connection.command(Rcpt::new(address, Vec::new())).await,
+        refused => refused,
+    };
+    match taken {
+        Ok(_) => findings.push(Finding::good("sender", format!("it takes mail from {sender}"))),
+        // Some take no mail to a sender that has no mailbox.
+        Err(error) if says(&error, &["mailbox", "recipient", "unknown", "relay access"]) => {
+            findings.push(
+                Finding::note("sender", format!("it takes no mail to {sender}: {}", told(&error)))
+                    .fix("answers to the app's messages come back undelivered"),
+            );
+        }
+        Err(error) => findings.push(
+            Finding::bad("sender", format!("it refuses mail from {sender}: {}", told(&error)))
+                .fix("let the account send as this address, or choose another: `--sender`"),
+        ),
+    }
+    let _ = connection.command(Rset).await;
+}
+
+fn silent(account: &HeldAccount, reason: &str) -> Finding {
+    let HeldAccount { host, port, .. } = account;
+    Finding::bad("reachable", format!("{}:{port} gives no answer: {}", line(host), line(reason)))
+        .fix("look whether the relay runs, and whether its name and port lead to it")
+}
+
+fn certificate(account: &HeldAccount, error: &SmtpError) -> Finding {
+    let message =
+        format!("the certificate of {} is not good: {}", line(&account.host), told(error));
+    Finding::bad("certificate", message).fix(
+        "the name that apps use must be in it, and who signed it must be known to them: correct \
+         the relay's certificate or its `host`",
+    )
+}
+
+fn is_certificate(error: &SmtpError) -> bool {
+    told(error).to_lowercase().contains("certificate")
+}
+
+fn says(error: &SmtpError, words: &[&str]) -> bool {
+    let said = told(error).to_lowercase();
+    words.iter().any(|word| said.contains(word))
+}
+
+/// An error with its causes, in one line.
+fn told(error: &SmtpError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    line(&text).into_owned()
+}

@@ -1,0 +1,159 @@
+//! Requests to providers: bounded in time and size, without redirects.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
+use reqwest::{Client, Method, header, redirect::Policy};
+use serde::de::DeserializeOwned;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::plugin::reason;
+
+/// For one request, answer included.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of an answer. Discovery documents and key sets have a few thousand.
+const LONGEST: usize = 1 << 20;
+/// Bytes of what is said of an answer that is an error.
+const SHOWN: usize = 300;
+
+/// Asks providers.
+#[derive(Debug, Clone)]
+pub struct Web {
+    client: Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// The clock of who answered.
+    pub date: Option<Timestamp>,
+    pub location: Option<String>,
+    pub body: Vec<u8>,
+}
+
+impl Web {
+    /// # Errors
+    /// [`Error::NoClient`] where this machine has no certificates.
+    pub fn new() -> Result<Self, Error> {
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .referer(false)
+            .timeout(TIMEOUT)
+            .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::NoClient(reason(&error)))?;
+        Ok(Web { client })
+    }
+
+    /// Sends a request, with a token and a JSON document where there are any.
+    ///
+    /// # Errors
+    /// [`Error::Silent`], [`Error::Address`]; answers that are errors are answers.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        token: Option<&Zeroizing<String>>,
+        json: Option<&serde_json::Value>,
+    ) -> Result<Answer, Error> {
+        if !matches!(url.scheme(), "http" | "https") {
+            let reason = "it is neither http nor https".into();
+            return Err(Error::Address { url: url.to_string(), reason });
+        }
+        let silent = |reason: String| Error::Silent { url: shown(url), reason };
+        let mut request = self.client.request(method, url.clone());
+        if let Some(token) = token {
+            request = request.bearer_auth(token.as_str());
+        }
+        if let Some(json) = json {
+            request =
+                request.header(header::CONTENT_TYPE, "application/json").body(json.to_string());
+        }
+        let request = request.header(header::ACCEPT, "application/json, text/html;q=0.5");
+        let mut response = request.send().await.map_err(|error| silent(reason(&error)))?;
+        let text = |name| response.headers().get(name)?.to_str().ok();
+        let date =
+            text(header::DATE).and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        let location = text(header::LOCATION).map(str::to_owned);
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| silent(reason(&error)))? {
+            if body.len() + chunk.len() > LONGEST {
+                return Err(silent(format!("its answer has more than {LONGEST} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, date, location, body })
+    }
+
+    /// Reads a JSON document.
+    ///
+    /// # Errors
+    /// As [`Web::send`]; [`Error::Status`] and [`Error::Odd`].
+    pub async fn json<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        expected: &'static str,
+    ) -> Result<(T, Option<Timestamp>), Error> {
+        let answer = self.send(Method::GET, url, None, None).await?;
+        if answer.status != 200 {
+            return Err(answer.status_error(url));
+        }
+        Ok((answer.read(url, expected)?, answer.date))
+    }
+}
+
+impl Answer {
+    /// Its document.
+    ///
+    /// # Errors
+    /// [`Error::Odd`].
+    pub fn read<T: DeserializeOwned>(&self, url: &Url, expected: &'static str) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::Odd {
+            url: shown(url),
+            expected,
+            // The document may have a secret.
+            reason: format!("line {}, column {}", error.line(), error.column()),
+        })
+    }
+
+    /// That it is an error.
+    pub fn status_error(&self, url: &Url) -> Error {
+        Error::Status { url: shown(url), status: self.status, said: self.said() }
+    }
+
+    /// The beginning of what it says, without markup.
+    pub fn said(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let mut plain = String::new();
+        let mut in_tag = false;
+        for c in text.chars() {
+            match c {
+                '<' => in_tag = true,
+                '>' => {
+                    in_tag = false;
+                    plain.push(' ');
+                }
+                c if !in_tag => plain.push(c),
+                _ => {}
+            }
+            if plain.len() >= SHOWN {
+                break;
+            }
+        }
+        plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// An address without its query, which may have a token.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
+}
