@@ -131,9 +131,9 @@ pub struct Connecting {
     /// What the settings were that it changes; null for none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub before: BTreeMap<String, Option<String>>,
-    /// Full names of the secrets that it made.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<String>,
+    /// The settings' file as it was, before it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// What the provider holds since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
@@ -190,7 +190,7 @@ mod tests {
                 operation: "0a".into(),
                 kind: ConnectionKind::Sso,
                 before: [("COMPOSE_FILE".to_owned(), None)].into(),
-                secrets: vec!["wiki_oidc_secret_v1".into()],
+                text: Some("A=1\n".into()),
                 held: None,
                 recorded: None,
             }),

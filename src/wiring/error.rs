@@ -55,7 +55,7 @@ impl Hint for Error {
             Error::Silent { reason, .. } if reason.contains("ertificate") => Some(
                 "its certificate is not trusted here; apps will not trust it either".into(),
             ),
-            Error::Silent { .. } => {
+            Error::Status { status: 500.., .. } | Error::Silent { .. } => {
                 Some("look whether it runs, and whether its name leads to it".into())
             }
             Error::NoRegistration { .. } => Some(

@@ -9,6 +9,7 @@ pub mod hostile;
 pub mod monitor;
 pub mod nodes;
 pub mod operator;
+pub mod provider;
 pub mod sshd;
 pub mod std_guests;
 pub mod stores;

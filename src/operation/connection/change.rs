@@ -14,80 +14,127 @@ use crate::{
     owner::{Confined, Wanted},
     plugin::Changes,
     recipe::Version,
-    secrets::{self, Keeper, escrow::next_version},
+    secrets::{self, Keeper, SecretPlan, escrow::next_version},
 };
 
-/// The settings with the versions of the secrets in them, and what was made.
+/// The settings with the versions of the secrets in them.
 pub(super) struct Stored {
     pub env: EnvFile,
     /// By their names, with their versions.
     pub versions: BTreeMap<String, String>,
-    /// Full names of those that were made.
-    pub made: Vec<String>,
+    /// Whether a secret was made.
+    pub is_new: bool,
+}
+
+/// The secrets that a plugin asks for, as the recipe has them with these settings: the setting
+/// with the version of each, the version that the settings have, if any, and the next one.
+struct Slot {
+    key: String,
+    now: Option<SecretPlan>,
+    next: SecretPlan,
+}
+
+async fn slot(context: &Context, app: &App, env: &EnvFile, name: &str) -> Result<Slot, Error> {
+    let version = app.checkout.version.clone().or(app.checkout.commit.clone());
+    let version = version.map_or(Version::Newest, Version::Named);
+    let with = app::load_with(context, &app.entry, &version, env.clone()).await?;
+    let survey = || secrets::survey(&with.stack, &with.env, &with.sources);
+    let plan = survey().any_version(name)?;
+    let no_key = || Error::Secrets(secrets::escrow::Error::NoKey { name: name.to_owned() }.into());
+    let key = plan.key.clone().ok_or_else(no_key)?;
+    let versions = secrets::versions(&*app.engine, &app.entry.name, &app.name, &survey()).await?;
+    // A copy that is kept, of a secret that no server has, may be somebody's last one.
+    let prefix = format!("{}_{name}_", app.name);
+    let kept = app.kept.iter().filter_map(|full_name| full_name.strip_prefix(&prefix));
+    let stored = versions.iter().filter(|row| row.name == *name && row.id.is_some());
+    let taken: BTreeSet<&str> = stored.map(|row| row.version.as_str()).chain(kept).collect();
+    let next = match plan.version.as_str() {
+        "" => next_version("v0", &taken),
+        here if taken.contains(here) => next_version(here, &taken),
+        here => here.to_owned(),
+    };
+    let next = plan.in_version(&next)?.ok_or_else(no_key)?;
+    let now = (!plan.version.is_empty()).then_some(plan);
+    Ok(Slot { key, now, next })
+}
+
+/// Full names of the secrets that may be made.
+///
+/// # Errors
+/// A secret that the recipe does not have, or without a version.
+pub(super) async fn next_secrets(
+    context: &Context,
+    app: &App,
+    env: &EnvFile,
+    changes: &Changes,
+) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for (name, _) in &changes.secrets {
+        names.push(slot(context, app, env, name).await?.next.full_name);
+    }
+    Ok(names)
 }
 
 /// Stores the secrets that a plugin asks for. One that the swarm has with this value stays as
-/// it is; another value gets a new version. `making` is told of each before it is made.
+/// it is; another value gets the version that `planned` names, which the journal has.
 ///
 /// # Errors
-/// A secret that the recipe does not have, or without a version; the engine's.
+/// As [`next_secrets`]; the engine's.
 pub(super) async fn store_secrets(
     context: &Context,
     app: &App,
     mut env: EnvFile,
     changes: &Changes,
-    mut making: impl FnMut(&str) -> Result<(), Error>,
+    planned: &[String],
 ) -> Result<Stored, Error> {
-    let mut stored = Stored { env: env.clone(), versions: BTreeMap::new(), made: Vec::new() };
-    if changes.secrets.is_empty() {
-        return Ok(stored);
-    }
     let keeper = Keeper::of(&context.home, &app.entry, &app.name).map_err(secrets::Error::from)?;
-    let is_named = Version::Named;
-    let version = app.checkout.version.clone().or(app.checkout.commit.clone());
-    let version = version.map_or(Version::Newest, is_named);
+    let (mut versions, mut is_new) = (BTreeMap::new(), false);
     for (name, value) in &changes.secrets {
-        let next = app::load_with(context, &app.entry, &version, env.clone()).await?;
-        let survey = || secrets::survey(&next.stack, &next.env, &next.sources);
-        let plan = survey().any_version(name)?;
-        let all = survey();
-        let no_key = || Error::Secrets(secrets::escrow::Error::NoKey { name: name.clone() }.into());
-        let key = plan.key.clone().ok_or_else(no_key)?;
+        let Slot { key, now, next } = slot(context, app, &env, name).await?;
         let bytes = value.0.as_bytes();
-        if !plan.version.is_empty()
-            && secrets::has_value(&*app.engine, &plan.full_name, bytes).await? == Some(true)
-        {
-            stored.versions.insert(name.clone(), plan.version.clone());
-            continue;
-        }
-        let versions = secrets::versions(&*app.engine, &app.entry.name, &app.name, &all).await?;
-        // A copy that is kept, of a secret that no server has, may be somebody's last one.
         let prefix = format!("{}_{name}_", app.name);
-        let kept = app.kept.iter().filter_map(|full_name| full_name.strip_prefix(&prefix));
-        let stored_here = versions.iter().filter(|row| row.name == *name && row.id.is_some());
-        let taken: BTreeSet<&str> =
-            stored_here.map(|row| row.version.as_str()).chain(kept).collect();
-        let version = match plan.version.as_str() {
-            "" => next_version("v0", &taken),
-            here if taken.contains(here) => next_version(here, &taken),
-            here => here.to_owned(),
-        };
-        let to = plan.in_version(&version)?.ok_or_else(no_key)?;
-        let wanted = Wanted { kind: Kind::Secret, name: to.full_name.clone(), made_outside: true };
-        let review = app.engine.review(&[wanted]).await?;
-        app.engine.claim(&review.missing).await?;
-        making(&to.full_name)?;
-        secrets::insert_recognisable(&*app.engine, &app.entry.name, &to, bytes, &keeper).await?;
-        if !keeper.keeps() {
-            context.progress.warn(format!("{name}: {}", secrets::escrow::NOT_KEPT));
+        let planned = planned.iter().find_map(|full_name| full_name.strip_prefix(&prefix));
+        let planned = planned.map(|version| next.in_version(version)).transpose()?.flatten();
+        let mut found = None;
+        for known in now.iter().chain(&planned) {
+            if found.is_none()
+                && secrets::has_value(&*app.engine, &known.full_name, bytes).await? == Some(true)
+            {
+                found = Some(known.clone());
+            }
         }
-        env.set(&key, &to.version).map_err(home::Error::from)?;
-        stored.versions.insert(name.clone(), to.version.clone());
-        stored.made.push(to.full_name);
+        let secret = match found {
+            Some(secret) => secret,
+            None => {
+                is_new = true;
+                make(context, app, &next, bytes, &keeper).await?;
+                next
+            }
+        };
+        env.set(&key, &secret.version).map_err(home::Error::from)?;
+        versions.insert(name.clone(), secret.version);
     }
     app.engine.settle().await?;
-    stored.env = env;
-    Ok(stored)
+    Ok(Stored { env, versions, is_new })
+}
+
+async fn make(
+    context: &Context,
+    app: &App,
+    secret: &SecretPlan,
+    value: &[u8],
+    keeper: &Keeper,
+) -> Result<(), Error> {
+    let wanted = Wanted { kind: Kind::Secret, name: secret.full_name.clone(), made_outside: true };
+    // Recorded as the app's before it exists: a crash leaves nothing without an owner.
+    let review = app.engine.review(&[wanted]).await?;
+    app.engine.claim(&review.missing).await?;
+    secrets::insert_recognisable(&*app.engine, &app.entry.name, secret, value, keeper).await?;
+    if !keeper.keeps() {
+        let name = &secret.name;
+        context.progress.warn(format!("{name}: {}", secrets::escrow::NOT_KEPT));
+    }
+    Ok(())
 }
 
 /// Whether the app's services are on its server.

@@ -21,14 +21,14 @@ use crate::{
         lease::{Lease, leased},
         recover,
     },
-    owner::journal::{Entry, Step, Undo, What},
+    owner::journal::{Entry, MadeKind, Step, Undo, What},
     plugin::Changes,
     rollout::{Change, ChangeAction, ChangeKind, Plan},
     wiring::{Finding, Level, settings::Wanted},
 };
 
 use super::{
-    change::{deploy_again, full_names, is_deployed, remove_secrets, store_secrets},
+    change::{deploy_again, full_names, is_deployed, next_secrets, remove_secrets, store_secrets},
     client::{Asked, Plugin},
     look::look,
     outside::ByHand,
@@ -132,7 +132,7 @@ pub async fn connect(
     let engine = Arc::clone(&prepared.app.engine);
     let doing = format!("a connection to {name}");
     let done = leased(context, &engine, guard, &doing, async |lease: &Lease| {
-        let entry = entry(lease, &prepared).await?;
+        let entry = entry(context, lease, &prepared).await?;
         let journal = Journal::begin(&prepared.app.engine, lease, entry).await?;
         run(context, guard, &mut prepared, journal).await
     })
@@ -238,8 +238,16 @@ fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     Ok(Plan { changes, warnings, reach: Vec::new(), on_failure })
 }
 
-async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
-    let Prepared { kind, app, provider, recorded, .. } = prepared;
+/// Full names of the secrets that an operation may have made.
+pub(super) fn secrets_of(entry: &Entry) -> Vec<String> {
+    let secrets = entry.made.iter().filter(|(kind, _)| *kind == MadeKind::Secret);
+    secrets.map(|(_, name)| name.clone()).collect()
+}
+
+async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
+    let Prepared { kind, app, provider, recorded, expected, .. } = prepared;
+    let wanted = plan::wanted(&app.env, expected, recorded.as_ref())?;
+    let secrets = next_secrets(context, app, &wanted.env, expected).await?;
     let new = recorded.as_ref().is_none_or(|it| it.provider != provider.name());
     Ok(Entry {
         recipe: app.checkout.recipe.to_string(),
@@ -251,6 +259,7 @@ async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
             Step::new(RECORD, Undo::Nothing),
         ],
         connection: Some(provider.connects(*kind, new)),
+        made: secrets.into_iter().map(|name| (MadeKind::Secret, name)).collect(),
         ..of_services(lease, app, What::Connect).await?
     })
 }
@@ -381,20 +390,25 @@ impl Work<'_> {
         let wanted = plan::wanted(&env, &changes, recorded)?;
         journal.step(SECRETS).await?;
         context.progress.step(SECRETS);
-        let stored = store_secrets(context, app, wanted.env.clone(), &changes, |name| {
-            self.note(|connecting| connecting.secrets.push(name.to_owned()), kind)
-        })
-        .await?;
+        let planned = secrets_of(&journal.entry());
+        let stored = store_secrets(context, app, wanted.env.clone(), &changes, &planned).await?;
 
         let changed = differences(&env, &stored.env, &wanted);
         let before = changed.iter().map(|(key, (before, _))| (key.clone(), before.clone()));
         let before: BTreeMap<String, Option<String>> = before.collect();
-        self.note(|connecting| connecting.before.extend(before.clone()), kind)?;
+        let text = env.to_text();
+        self.note(
+            |connecting| {
+                connecting.before.extend(before.clone());
+                connecting.text.get_or_insert(text);
+            },
+            kind,
+        )?;
         journal.step(SETTINGS).await?;
         if stored.env != env {
             context.home.write_env(guard.app(), &stored.env)?;
         }
-        let mut is_changed = !changed.is_empty() || !stored.made.is_empty();
+        let mut is_changed = !changed.is_empty() || stored.is_new;
         journal.step(SERVICES).await?;
         if is_deployed(app).await? {
             let report = deploy_again(context, guard, app, journal, ends.timeout).await?;
@@ -511,7 +525,7 @@ pub(super) fn note(
         operation,
         kind,
         before: BTreeMap::new(),
-        secrets: Vec::new(),
+        text: None,
         held: None,
         recorded: None,
     });

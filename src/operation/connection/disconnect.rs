@@ -215,7 +215,7 @@ fn back(context: &Context, guard: &AppGuard, journal: &Journal) -> Result<(), Er
     let Some(connecting) = lock.connecting.take_if(|it| it.operation == operation) else {
         return Ok(());
     };
-    undo::settings_back(context, guard, &connecting.before)?;
+    undo::settings_back(context, guard, &connecting)?;
     Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
@@ -233,6 +233,7 @@ async fn forward(
     note(context, guard, journal, *kind, |connecting| {
         connecting.recorded = Some(Box::new(recorded.clone()));
         connecting.before.extend(before);
+        connecting.text.get_or_insert(env.to_text());
     })?;
     journal.step(SETTINGS).await?;
     context.progress.step(SETTINGS);

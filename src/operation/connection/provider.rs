@@ -215,12 +215,28 @@ impl Provider {
             }
             Provider::App(playing) => playing,
         };
-        let mut plugin = playing.start().await?;
         match held {
-            Held::Client(_) => plugin.hooks.sso_unregister(stack.as_str()).await?,
-            Held::Account(account) => plugin.hooks.mail_close_account(&account.sender).await?,
+            Held::Client(_) => self.take_back_client(stack).await,
+            Held::Account(account) => {
+                let mut plugin = playing.start().await?;
+                Ok(plugin.hooks.mail_close_account(&account.sender).await?)
+            }
         }
-        Ok(())
+    }
+
+    /// Removes the client of a stack at an app that plays the role; nothing more has to be
+    /// known of it.
+    ///
+    /// # Errors
+    /// The plugin's.
+    pub async fn take_back_client(&self, stack: &home::StackName) -> Result<(), Error> {
+        match self {
+            Provider::Outside(_) => Ok(()),
+            Provider::App(playing) => {
+                let mut plugin = playing.start().await?;
+                Ok(plugin.hooks.sso_unregister(stack.as_str()).await?)
+            }
+        }
     }
 }
 

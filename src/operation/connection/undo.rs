@@ -3,14 +3,14 @@
 
 use crate::{
     app::{self, Context, Error},
-    home::{self, AppGuard, Connection},
+    home::{self, AppGuard, Connection, ConnectionKind, EnvFile, connection::Connecting},
     operation::journal::Journal,
-    owner::Confined,
+    owner::{Confined, journal::Undo},
     recipe::Version,
     wiring::settings,
 };
 
-use super::{change::remove_secrets, client::Asked, provider::Provider};
+use super::{change::remove_secrets, client::Asked, connect::secrets_of, provider::Provider};
 
 /// Puts back what the lock file says that the operation found. In another folder than the one
 /// that it was begun in there is nothing to put back.
@@ -26,13 +26,16 @@ pub(super) async fn files_and_provider(
 ) -> Result<(), Error> {
     let entry = guard.app();
     let lock = context.home.lock_file(entry)?;
-    let operation = journal.entry().operation;
-    let Some(connecting) = lock.connecting.filter(|it| it.operation == operation) else {
-        return Ok(());
-    };
-    settings_back(context, guard, &connecting.before)?;
-    let made = connecting.secrets.iter().cloned().collect();
+    let kept = journal.entry();
+    let connecting = lock.connecting.filter(|it| it.operation == kept.operation);
+    if let Some(connecting) = &connecting {
+        settings_back(context, guard, connecting)?;
+    }
+    let made = secrets_of(&kept).into_iter().collect();
     remove_secrets(context, entry, engine, &made).await?;
+    let Some(connecting) = connecting else {
+        return elsewhere(context, engine, journal, provider).await;
+    };
     let recorded = connecting.recorded.as_deref();
     if let Some(held) = &connecting.held {
         context.progress.step(format!("undo at {}", provider.name()));
@@ -49,19 +52,49 @@ pub(super) async fn files_and_provider(
     Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
-/// The settings as they were.
+/// The provider's side from another folder than the one that it was begun in, which does not
+/// know what the provider gave.
+async fn elsewhere(
+    context: &Context,
+    engine: &Confined,
+    journal: &Journal,
+    provider: &Provider,
+) -> Result<(), Error> {
+    let begun = journal.kept().has_begun(Undo::Provider);
+    let Some(of) = journal.entry().connection.filter(|_| begun) else { return Ok(()) };
+    let name = provider.name();
+    match (of.new, of.kind, provider) {
+        (true, ConnectionKind::Sso, Provider::App(_)) => {
+            context.progress.step(format!("undo at {name}"));
+            provider.take_back_client(engine.stack()).await
+        }
+        _ => {
+            context.progress.warn(format!(
+                "what {name} holds was left as it is, because only the folder that the operation \
+                 was begun in knows what it was"
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// The settings as they were, to the letter where nobody else changed them since.
 ///
 /// # Errors
 /// Files that cannot be written.
 pub(super) fn settings_back(
     context: &Context,
     guard: &AppGuard,
-    before: &std::collections::BTreeMap<String, Option<String>>,
+    connecting: &Connecting,
 ) -> Result<(), Error> {
     let mut env = context.home.env(guard.app())?;
     let now = env.clone();
-    for (key, value) in before {
+    for (key, value) in &connecting.before {
         settings::put(&mut env, key, value.as_deref()).map_err(home::Error::from)?;
+    }
+    let was = connecting.text.as_ref().and_then(|text| EnvFile::parse("settings", text).ok());
+    if let Some(was) = was.filter(|was| was.values() == env.values()) {
+        env = was;
     }
     match env == now {
         true => Ok(()),
