@@ -3,14 +3,14 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, helper, mariadb, peers, stores,
-#                                    synapse, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, helper, mariadb, peers, postfix,
+#                                    stores, synapse, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
-# packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite)
-# and `peers` (a mail relay, an OpenID provider) have one each. Synapse's versions are
+# packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
+# `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
 # wheels from PyPI on one of Debian's Python. The tars of all stay in
 # ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
@@ -63,17 +63,21 @@ base_image() {
   docker import "$tar" "$base" >/dev/null
 }
 
-# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root on top of $base.
+# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root, if there is one, on top of
+# $base.
 layered() {
   name=${1%:*}
   case $1 in *:*) image=potluck-test/$1 ;; *) image=potluck-test/$1:1 ;; esac
   shift
-  content=$({ printf '%s\n' "$base" "$@"; folder_digest "$here/$name/root"; } | digest)
+  files=
+  [ ! -d "$here/$name/root" ] || files=$(folder_digest "$here/$name/root")
+  content=$(printf '%s\n' "$base" "$@" "$files" | digest)
   if up_to_date "$image" "$content"; then return; fi
   set -- "$@" "LABEL potluck.content=$content"
   for change; do set -- "$@" --change "$change"; shift; done
   container=$(docker create "$base" true)
-  tar -C "$here/$name/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+  [ -z "$files" ] ||
+    tar -C "$here/$name/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
   docker commit "$@" "$container" "$image" >/dev/null
   docker rm "$container" >/dev/null
   say "built $image"
@@ -145,6 +149,22 @@ build_peers() {
     "$peers_tidy"
   layered peers \
     'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 587 4593' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- Postfix and Dovecot, for the recipe mail-relay -----------------------------
+
+# As recipes-examples/mail-relay/image/Dockerfile: packages only.
+# shellcheck disable=SC2016 # the shell inside expands it
+postfix_tidy='set -eu
+rm -rf "$1"/etc/ssl/private/ssl-cert-snakeoil.key "$1"/var/cache/* "$1"/usr/share/doc \
+  "$1"/usr/share/man "$1"/usr/share/locale'
+
+build_postfix() {
+  base_image debian-postfix ca-certificates,dovecot-core,libsasl2-modules,openssl,postfix \
+    "$postfix_tidy"
+  layered postfix \
+    'EXPOSE 465 587' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
@@ -264,7 +284,7 @@ build_helper() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, helper, mariadb, peers, stores, synapse, wordpress)"
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, helper, mariadb, peers, postfix, stores, synapse, wordpress)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -274,7 +294,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | helper | mariadb | peers | stores | synapse | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, helper, mariadb, peers, stores, synapse, wordpress)" ;;
+    busybox | helper | mariadb | peers | postfix | stores | synapse | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, helper, mariadb, peers, postfix, stores, synapse, wordpress)" ;;
   esac
 done
