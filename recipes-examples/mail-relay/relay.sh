@@ -10,8 +10,8 @@ set -eu
 
 accounts=/data/accounts
 tls=/data/tls
-# Owns the mailboxes; nobody else has this number in Debian.
-mailboxes=5000
+# Owns the mailbox; nobody else has this number in Debian.
+mailbox=5000
 
 say() { printf 'relay: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
@@ -107,11 +107,12 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = reject_non_fqdn_recipient
 
 virtual_mailbox_domains = $(words "$MAILBOX_DOMAINS" | tr '\n' ' ')
+# One mailbox, whoever it is for.
 virtual_mailbox_base = /data/mail
-virtual_mailbox_maps = regexp:/etc/postfix/mailboxes
-virtual_uid_maps = static:$mailboxes
-virtual_gid_maps = static:$mailboxes
-virtual_minimum_uid = $mailboxes
+virtual_mailbox_maps = static:inbox/
+virtual_uid_maps = static:$mailbox
+virtual_gid_maps = static:$mailbox
+virtual_minimum_uid = $mailbox
 
 smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
 smtp_tls_mandatory_protocols = >=TLSv1.2
@@ -143,9 +144,6 @@ configure() {
   postfix_settings >/etc/postfix/main.cf
   # shellcheck disable=SC2016 # Postfix expands it
   echo '/^(.+)$/ $1' >/etc/postfix/owners
-  # Nothing that leads elsewhere becomes part of a path.
-  # shellcheck disable=SC2016 # Postfix expands it
-  echo '/^([a-z0-9_+-][a-z0-9._+-]*)@([a-z0-9][a-z0-9.-]*)$/ $2/$1/' >/etc/postfix/mailboxes
   if [ -n "$RELAYHOST_USER" ]; then
     [ -f /run/secrets/relayhost_password ] ||
       die "RELAYHOST_USER is set, but compose.relayhost.yml, which brings its password, is off"
@@ -167,7 +165,7 @@ configure() {
   postconf -F '*/*/chroot = n'
 
   mkdir -p /data/mail
-  chown "$mailboxes:$mailboxes" /data/mail
+  chown "$mailbox:$mailbox" /data/mail
   [ -f "$accounts" ] || : >"$accounts"
   chown root:dovecot "$accounts"
   chmod 0640 "$accounts"
