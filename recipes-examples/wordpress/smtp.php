@@ -1,51 +1,33 @@
 <?php
 /*
 Plugin Name: Mail through a relay
-Description: Set by the recipe; SMTP_HOST and the others are the app's settings.
+Description: Part of the recipe; SMTP_HOST and the others are the app's settings.
 
-Also sends a message for a test, as WordPress sends its own:
+Run as a program it sends a message for a test, as WordPress sends its own:
   php wp-content/mu-plugins/smtp.php ada@example.org
 */
 
 if (!defined('ABSPATH')) {
 	// Opened by itself: over the web it does nothing.
-	if (PHP_SAPI === 'cli') {
-		exit((function (string $recipient): int {
-			if (!filter_var($recipient, FILTER_VALIDATE_EMAIL)) {
-				fwrite(STDERR, "expected a mail address\n");
-				return 2;
-			}
-			// Where WordPress takes the site's address from.
-			$_SERVER['HTTP_HOST'] ??= (string) getenv('DOMAIN');
-			$_SERVER['REQUEST_METHOD'] ??= 'GET';
-			ob_start();
-			require dirname(__DIR__, 2) . '/wp-load.php';
-			ob_end_clean();
-			$said = [];
-			add_action('phpmailer_init', function ($mailer) use (&$said) {
-				// Level 3 is what the relay says and what the connection does. Who signs in
-				// is left out of it, and what we say is left out below.
-				$mailer->SMTPDebug = 3;
-				$mailer->Debugoutput = function ($line) use (&$said) {
-					$said[] = trim($line);
-				};
-			}, PHP_INT_MAX);
-			$reason = 'unknown';
-			add_action('wp_mail_failed', function ($error) use (&$reason) {
-				$reason = $error->get_error_message();
-			});
-			$site = wp_specialchars_decode(get_bloginfo('name'), ENT_QUOTES);
-			if (wp_mail($recipient, "Test message of $site", 'This site can send mail: ' . home_url())) {
-				return 0;
-			}
-			$told = preg_grep('/^(SERVER -> CLIENT: [45]|Connection failed|Connection: Failed|SMTP ERROR)/', $said);
-			// The relay's own words, without what PHP repeats.
-			$told = preg_replace(['/^SERVER -> CLIENT: /', '/ \[\/\S+ line \d+\]/'], '', $told);
-			fwrite(STDERR, implode("\n", array_unique([...$told, $reason])) . "\n");
-			return 1;
-		})($argv[1] ?? ''));
+	if (PHP_SAPI !== 'cli') {
+		exit;
 	}
-	exit;
+	if (!filter_var($argv[1] ?? '', FILTER_VALIDATE_EMAIL)) {
+		fwrite(STDERR, "expected a mail address\n");
+		exit(2);
+	}
+	define('SMTP_TEST', $argv[1]);
+	// Where WordPress is not installed it ends by itself, as if all were well.
+	register_shutdown_function(function () {
+		if (!did_action('wp_loaded')) {
+			fwrite(STDERR, "WordPress did not start: is it installed?\n");
+			exit(1);
+		}
+	});
+	$_SERVER['HTTP_HOST'] = 'localhost';
+	$_SERVER['REQUEST_METHOD'] = 'GET';
+	// It does not load this file again, which is running already.
+	require dirname(__DIR__, 2) . '/wp-load.php';
 }
 
 // The relay takes mail of this one sender only, whatever a plugin writes there.
@@ -59,7 +41,7 @@ add_action('phpmailer_init', function ($mailer) {
 	$mailer->Port = (int) getenv('SMTP_PORT');
 	$mailer->Timeout = 30;
 	$mailer->Sender = (string) getenv('SMTP_FROM');
-	// Either encrypted or refused: there is no falling back, and no password in the clear.
+	// Encrypted or not sent: nothing falls back, and no password goes in the clear.
 	$mailer->SMTPSecure = ['starttls' => 'tls', 'tls' => 'ssl'][$encryption] ?? '';
 	$mailer->SMTPAutoTLS = false;
 	$mailer->SMTPAuth = $user !== '' && $mailer->SMTPSecure !== '';
@@ -70,4 +52,26 @@ add_action('phpmailer_init', function ($mailer) {
 	if ($authority = getenv('SMTP_CA_FILE')) {
 		$mailer->SMTPOptions = ['ssl' => ['cafile' => $authority]];
 	}
-});
+}, PHP_INT_MAX);
+
+if (defined('SMTP_TEST')) {
+	$said = [];
+	add_action('phpmailer_init', function ($mailer) use (&$said) {
+		// What the relay says and what the connection does.
+		$mailer->SMTPDebug = 3;
+		$mailer->Debugoutput = function ($line) use (&$said) {
+			$said[] = trim($line);
+		};
+	}, PHP_INT_MAX);
+	add_action('wp_mail_failed', function ($error) use (&$said) {
+		$said[] = 'failed: ' . $error->get_error_message();
+	});
+	$site = wp_specialchars_decode(get_bloginfo('name'), ENT_QUOTES);
+	if (!wp_mail(SMTP_TEST, "Test message of $site", 'This site can send mail: ' . home_url())) {
+		// What comes first is the reason, in the words of the relay or of PHP.
+		$why = preg_grep('/^(SERVER -> CLIENT: [45]\d\d |Connection failed\. |failed: )/', $said);
+		$why = preg_replace('/^.*?: |stream_\w+\(\): | \[\/.* line \d+\]/', '', reset($why));
+		fwrite(STDERR, substr(preg_replace('/\s+/', ' ', $why), 0, 500) . "\n");
+		exit(1);
+	}
+}
