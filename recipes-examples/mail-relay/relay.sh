@@ -211,6 +211,8 @@ run() {
   configure
   postfix check
 
+  # A volume keeps that of the container before.
+  rm -f /var/spool/postfix/private/auth
   trap 'stop; exit 0' TERM INT
   dovecot -F &
   dovecot=$!
