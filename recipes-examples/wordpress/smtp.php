@@ -70,7 +70,7 @@ if (defined('SMTP_TEST')) {
 	if (!wp_mail(SMTP_TEST, "Test message of $site", 'This site can send mail: ' . home_url())) {
 		// What comes first is the reason, in the words of the relay or of PHP.
 		$why = preg_grep('/^(SERVER -> CLIENT: [45]\d\d |Connection failed\. |Invalid host|failed: )/', $said);
-		$why = preg_replace('/^.*?: |stream_\w+\(\): | \[\/.* line \d+\]/', '', reset($why));
+		$why = preg_replace('/^(SERVER -> CLIENT|Connection failed\. Error #\d+|failed): |stream_\w+\(\): | \[\/.* line \d+\]/', '', reset($why));
 		fwrite(STDERR, substr(preg_replace('/\s+/', ' ', $why), 0, 500) . "\n");
 		exit(1);
 	}
