@@ -78,13 +78,15 @@ for example in ${1:-wordpress synapse}; do
         settings="--set SITE_URL=http://bench-bare-wordpress.example:$port --set APP_IMAGE=potluck-test/wordpress:1"
         settings="$settings --set DB_IMAGE=potluck-test/mariadb:1 --set TITLE=Soup --set ADMIN_EMAIL=cook@example.org"
         bare wordpress --grant 'database exec: db' --grant 'database secret: db_password' \
-            --grant 'wordpress exec: app' --grant 'wordpress exec: db'
+            --grant 'wordpress exec: app' --grant 'wordpress exec: db' \
+            --grant 'mail exec: app' --grant 'mail secret: smtp_password'
         ;;
     synapse)
         "$root/tests/images/build.sh" stores synapse
         settings=
         bare synapse --grant 'synapse exec: app' --grant 'synapse exec: db' \
-            --grant 'database exec: db' --grant 'database secret: db_password'
+            --grant 'database exec: db' --grant 'database secret: db_password' \
+            --grant 'mail exec: app' --grant 'mail secret: smtp_password'
         ;;
     *) die "wordpress or synapse?" ;;
     esac

@@ -41,7 +41,8 @@ YAML
     "$@" secret generate "$app" >/dev/null 2>&1
     "$@" deploy "$app" --no-input \
         --grant 'database exec: db' --grant 'database secret: db_password' \
-        --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
+        --grant 'wordpress exec: app' --grant 'wordpress exec: db' \
+        --grant 'mail exec: app' --grant 'mail secret: smtp_password' >/dev/null 2>&1
 }
 
 need_release() { [ -n "${POTLUCK:-}" ] || (cd "$root" && cargo build --quiet --release --locked); }

@@ -72,7 +72,8 @@ scaled() {
     --set TITLE=Soup --set ADMIN_EMAIL=cook@example.org >/dev/null
 "$potluck" app secret generate "$app" >/dev/null
 "$potluck" app deploy "$app" --no-input --grant 'database exec: db' --grant 'database secret: db_password' \
-    --grant 'wordpress exec: app' --grant 'wordpress exec: db' >/dev/null 2>&1
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db' \
+    --grant 'mail exec: app' --grant 'mail secret: smtp_password' >/dev/null 2>&1
 tries=0
 until answers; do
     tries=$((tries + 1))

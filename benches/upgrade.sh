@@ -86,7 +86,8 @@ synapse() {
         --set "PORT=$port" --set COMPOSE_FILE=compose.yml:compose.test.yml >/dev/null
     "$potluck" app secret generate "$chat" --no-input >/dev/null
     "$potluck" app deploy "$chat" 0.1.0+v1.99.0 --no-input --grant 'synapse exec: app' --grant 'synapse exec: db' \
-        --grant 'database exec: db' --grant 'database secret: db_password' >/dev/null
+        --grant 'database exec: db' --grant 'database secret: db_password' \
+        --grant 'mail exec: app' --grant 'mail secret: smtp_password' >/dev/null
     "$potluck" app cmd "$chat" create-user ada -q >/dev/null
     : >"$work/upgrade"; : >"$work/back"; : >"$work/failed"; : >"$work/failed.whole"
     i=0

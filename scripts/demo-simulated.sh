@@ -65,7 +65,8 @@ run potluck app secret generate "$domain"
 say "3. deploy"
 run potluck app deploy "$domain" --no-input \
     --grant 'database exec: db' --grant 'database secret: db_password' \
-    --grant 'wordpress exec: app' --grant 'wordpress exec: db'
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db' \
+    --grant 'mail exec: app' --grant 'mail secret: smtp_password'
 run potluck app ps "$domain"
 say "4. something worth keeping"
 echo 'INSERT INTO posts VALUES ("Leek and potato");' | run potluck app run "$domain" db -- write-tables

@@ -99,7 +99,8 @@ run potluck app secret generate "$domain"
 say "3. deploy: what would change, then the change, then the proof"
 run potluck app deploy "$domain" --no-input \
     --grant 'database exec: db' --grant 'database secret: db_password' \
-    --grant 'wordpress exec: app' --grant 'wordpress exec: db'
+    --grant 'wordpress exec: app' --grant 'wordpress exec: db' \
+    --grant 'mail exec: app' --grant 'mail secret: smtp_password'
 run potluck app ps "$domain"
 page >/dev/null || die "the site does not answer"
 printf '\n' >&2

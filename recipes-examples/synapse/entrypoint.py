@@ -22,6 +22,8 @@ CONFIG = os.environ["SYNAPSE_CONFIG_PATH"]
 HELD = "/tmp/held"
 # In it, the schema to which an upgrade was begun that did not end.
 MARK = "/data/.upgrading-to"
+# Those of the image, and the one of compose.smtp-ca.yml.
+AUTHORITIES = "/tmp/authorities.pem"
 # Synapse's own account in the image.
 ACCOUNT = 991
 
@@ -65,6 +67,15 @@ def fits(database):
     return found is None or (found >= SCHEMA_VERSION and not begun())
 
 
+def trust(authority):
+    """Adds an authority to those that Synapse trusts."""
+    with open(AUTHORITIES, "w") as both:
+        for path in ("/etc/ssl/certs/ca-certificates.crt", authority):
+            with open(path) as file:
+                both.write(file.read().rstrip("\n") + "\n")
+    os.environ["SSL_CERT_FILE"] = AUTHORITIES
+
+
 def main():
     # The first process of a container ends by a signal only where it says so.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -87,6 +98,8 @@ def main():
         command = [sys.executable, "-m", "synapse.app.homeserver", "--generate-keys"]
         command += ["--config-path", CONFIG]
         subprocess.run(command, check=True, user=ACCOUNT, group=ACCOUNT, extra_groups=[])
+    if os.environ.get("SMTP_CA_FILE"):
+        trust(os.environ["SMTP_CA_FILE"])
     os.execv("/start.py", ["/start.py", "run"])
 
 

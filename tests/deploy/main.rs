@@ -8,6 +8,7 @@ mod data;
 mod errors;
 mod escrow;
 mod lease;
+mod mail;
 mod migrations;
 mod networks;
 mod on_call;

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const GRANTS: [&str; 8] = [
+const GRANTS: [&str; 12] = [
     "--grant",
     "wordpress exec: app",
     "--grant",
@@ -22,6 +22,10 @@ const GRANTS: [&str; 8] = [
     "database exec: db",
     "--grant",
     "secret: db_password",
+    "--grant",
+    "mail exec: app",
+    "--grant",
+    "mail secret: smtp_password",
 ];
 
 /// What the story saw, in the order in which it happened.
@@ -512,6 +516,8 @@ fn grants_that_were_not_given_stop_the_deploy_and_name_the_flags() {
     for flag in [
         "--grant 'database exec: db'",
         "--grant 'database secret: db_password'",
+        "--grant 'mail exec: app'",
+        "--grant 'mail secret: smtp_password'",
         "--grant 'wordpress exec: app'",
         "--grant 'wordpress exec: db'",
     ] {

@@ -3,15 +3,15 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, helper, mariadb, peers, stores,
-#                                    synapse, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, mariadb, peers,
+#                                    postfix, stores, synapse, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
-# packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite)
-# and `peers` (a mail relay, an OpenID provider) have one each. Synapse's versions are
-# wheels from PyPI on one of Debian's Python. The tars of all stay in
+# packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
+# `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
+# wheels from PyPI on one of Debian's Python, and so is Isso. The tars of all stay in
 # ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
@@ -63,17 +63,21 @@ base_image() {
   docker import "$tar" "$base" >/dev/null
 }
 
-# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root on top of $base.
+# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root, if there is one, on top of
+# $base.
 layered() {
   name=${1%:*}
   case $1 in *:*) image=potluck-test/$1 ;; *) image=potluck-test/$1:1 ;; esac
   shift
-  content=$({ printf '%s\n' "$base" "$@"; folder_digest "$here/$name/root"; } | digest)
+  files=
+  [ ! -d "$here/$name/root" ] || files=$(folder_digest "$here/$name/root")
+  content=$(printf '%s\n' "$base" "$@" "$files" | digest)
   if up_to_date "$image" "$content"; then return; fi
   set -- "$@" "LABEL potluck.content=$content"
   for change; do set -- "$@" --change "$change"; shift; done
   container=$(docker create "$base" true)
-  tar -C "$here/$name/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+  [ -z "$files" ] ||
+    tar -C "$here/$name/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
   docker commit "$@" "$container" "$image" >/dev/null
   docker rm "$container" >/dev/null
   say "built $image"
@@ -145,6 +149,62 @@ build_peers() {
     "$peers_tidy"
   layered peers \
     'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 587 4593' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- Postfix and Dovecot, for the recipe mail-relay -----------------------------
+
+# As recipes-examples/mail-relay/image/Dockerfile: packages only.
+# shellcheck disable=SC2016 # the shell inside expands it
+postfix_tidy='set -eu
+rm -rf "$1"/etc/ssl/private/ssl-cert-snakeoil.key "$1"/var/cache/* "$1"/usr/share/doc \
+  "$1"/usr/share/man "$1"/usr/share/locale'
+
+build_postfix() {
+  base_image debian-postfix ca-certificates,dovecot-core,libsasl2-modules,openssl,postfix \
+    "$postfix_tidy"
+  layered postfix \
+    'EXPOSE 465 587' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- Isso -----------------------------------------------------------------------
+
+isso_packages="ca-certificates,gunicorn,python3,python3-bleach,python3-html5lib"
+isso_packages="$isso_packages,python3-itsdangerous,python3-jinja2,python3-werkzeug"
+
+# What Debian lacks, from PyPI.
+isso_pins="isso==0.14.0 mistune==3.1.4"
+
+# shellcheck disable=SC2016 # the shell inside expands it
+isso_tidy='set -eu
+rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
+mkdir -p "$1/db" "$1/config"'
+
+build_isso() {
+  base_image debian-isso "$isso_packages" "$isso_tidy"
+  debian=$base
+  base=potluck-test/debian-isso-pypi:$(printf '%s\n' "$debian" "$isso_pins" | digest | cut -c1-12)
+  if ! docker image inspect "$base" >/dev/null 2>&1; then
+    say "fetching Isso from PyPI"
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
+    packages=$work/root/usr/local/lib/python3.11/dist-packages
+    # shellcheck disable=SC2086 # one argument for each
+    "$work/venv/bin/pip" install --quiet --no-deps --no-compile --disable-pip-version-check \
+      --target "$packages" $isso_pins >&2
+    rm -rf "${packages:?}/bin"
+    container=$(docker create "$debian" true)
+    tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+    docker commit "$container" "$base" >/dev/null
+    docker rm "$container" >/dev/null
+    rm -rf "$work"
+    trap - EXIT
+  fi
+  layered isso \
+    'ENTRYPOINT ["/isso/bin/gunicorn", "-b", "0.0.0.0:8080", "-w", "4", "--preload", "--worker-tmp-dir", "/dev/shm"]' \
+    'CMD ["isso.run"]' 'ENV ISSO_SETTINGS=/config/isso.cfg' 'VOLUME /db /config' 'EXPOSE 8080' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
@@ -264,7 +324,7 @@ build_helper() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, helper, mariadb, peers, stores, synapse, wordpress)"
+[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, helper, isso, mariadb, peers, postfix, stores, synapse, wordpress)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -274,7 +334,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | helper | mariadb | peers | stores | synapse | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, helper, mariadb, peers, stores, synapse, wordpress)" ;;
+    busybox | helper | isso | mariadb | peers | postfix | stores | synapse | wordpress) "build_$name" ;;
+    *) die "no image is called $name (busybox, helper, isso, mariadb, peers, postfix, stores, synapse, wordpress)" ;;
   esac
 done

@@ -29,7 +29,7 @@ pub const SECOND_HALF: &str = "--run-background-updates";
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TALK: &str = include_str!("talk.py");
-const GRANTS: [&str; 8] = [
+const GRANTS: [&str; 12] = [
     "--grant",
     "synapse exec: app",
     "--grant",
@@ -38,6 +38,10 @@ const GRANTS: [&str; 8] = [
     "database exec: db",
     "--grant",
     "database secret: db_password",
+    "--grant",
+    "mail exec: app",
+    "--grant",
+    "mail secret: smtp_password",
 ];
 
 /// One app, its operator and its user ada.
