@@ -9,7 +9,7 @@ cd "$root"
 engine() {
     "$root/scripts/setup.sh" test
     plugins/build.sh
-    tests/images/build.sh busybox helper mariadb peers stores synapse wordpress
+    tests/images/build.sh busybox helper mariadb oidc-provider peers sign-on stores synapse wordpress
     export POTLUCK_TEST_REQUIRE_ENGINE=1
 }
 
