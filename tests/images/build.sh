@@ -22,6 +22,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+recipes=$(dirname "$(dirname "$here")")/recipes-examples
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck/images
 suite=bookworm
 
@@ -251,10 +252,9 @@ node_packages() {
 }
 
 build_oidc_provider() {
-  image_folder=$(dirname "$(dirname "$here")")/recipes-examples/oidc-provider/image
   base_image debian-node libstdc++6,libatomic1,ca-certificates "$oidc_provider_tidy"
   debian=$base
-  node_packages "$image_folder/app"
+  node_packages "$recipes/oidc-provider/image/app"
   base=potluck-test/debian-oidc-provider:$(printf '%s\n' "$debian" "${packages##*/}" | digest | cut -c1-12)
   if ! docker image inspect "$base" >/dev/null 2>&1; then
     container=$(docker create "$debian" true)
@@ -262,7 +262,7 @@ build_oidc_provider() {
     docker commit "$container" "$base" >/dev/null
     docker rm "$container" >/dev/null
   fi
-  own=$image_folder
+  own=$recipes/oidc-provider/image
   layered oidc-provider \
     'CMD ["node", "server.mjs"]' 'WORKDIR /app' 'USER node' 'VOLUME /data' 'EXPOSE 3000' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -273,7 +273,7 @@ build_oidc_provider() {
 
 # shellcheck disable=SC2016 # the shell inside expands it
 sign_on_tidy='set -eu
-chroot "$1" a2enmod -q auth_openidc include headers
+chroot "$1" a2enmod -q auth_openidc include rewrite
 chroot "$1" a2dissite -q 000-default
 rm -rf "$1"/var/www/html/* "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/share/doc \
   "$1"/usr/share/man "$1"/usr/share/locale'
@@ -281,9 +281,11 @@ rm -rf "$1"/var/www/html/* "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/shar
 build_sign_on() {
   base_image debian-sign-on apache2,apache2-utils,libapache2-mod-auth-openidc,ca-certificates,curl \
     "$sign_on_tidy"
+  own=$recipes/members-site/image
   layered sign-on \
-    'CMD ["apache2-foreground"]' 'EXPOSE 80' \
+    'CMD ["apache2ctl", "-DFOREGROUND"]' 'EXPOSE 80' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  own=
 }
 
 # --- busybox -----------------------------------------------------------------

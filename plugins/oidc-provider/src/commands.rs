@@ -1,0 +1,45 @@
+//! What operators ask for by hand.
+
+use potluck_sdk::{Commands, Failure, Result, Spec};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Done, OidcProvider, Stored, ask};
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    clients: Vec<Stored>,
+}
+
+impl Commands for OidcProvider {
+    fn specs() -> Vec<Spec> {
+        vec![
+            Spec::new("list-clients", "List the apps that can sign people in"),
+            Spec::new("rotate-client", "Give a client another secret; connect its app afterwards")
+                .required("CLIENT", "its id, as `list-clients` shows it"),
+        ]
+    }
+
+    fn run(name: String, arguments: Vec<String>) -> Result<String> {
+        match (name.as_str(), &arguments[..]) {
+            ("list-clients", []) => {
+                let listed: Listed = ask(&json!({"action": "list"}))?;
+                let line = |client: &Stored| {
+                    let name = client.client_name.as_deref().unwrap_or_default();
+                    format!("{}\t{name}\t{}", client.client_id, client.redirect_uris.join(" "))
+                };
+                Ok(listed.clients.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+            ("rotate-client", [client]) => {
+                ask::<Done>(&json!({"action": "rotate", "client_id": client}))?;
+                Ok(format!("{client} has another secret now; connect its app again"))
+            }
+            (known, _) if Self::specs().iter().any(|spec| spec.name == known) => {
+                Err(Failure::new(format!("`{known}` has too few or too many arguments"))
+                    .hint("`potluck app cmd APP` lists the commands and what they take"))
+            }
+            (unknown, _) => Err(Failure::new(format!("there is no command `{unknown}`"))
+                .hint("`potluck app cmd APP` lists the commands")),
+        }
+    }
+}
