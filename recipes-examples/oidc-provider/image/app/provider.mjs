@@ -111,7 +111,7 @@ export async function provider({ people, pages, Adapter = Store }) {
       registration: { enabled: true, initialAccessToken: secret('initial_access_token') },
       // Each answer to a change has a new token, and the one that was used is gone.
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
       rpInitiatedLogout: { enabled: true, ...pages?.logout },
     },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
