@@ -74,7 +74,11 @@ impl Browser {
     /// When Chromium is there and does not start.
     pub fn start(names: &[&str]) -> Option<Self> {
         for program in ["chromium", "chromedriver"] {
-            let found = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+            let found = Command::new(program)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
             if !found.is_ok_and(|status| status.success()) {
                 skip(&format!("{program} is missing (packages chromium and chromium-driver)"));
                 return None;
