@@ -279,7 +279,7 @@ fn the_plugins_that_come_with_potluck_pass_their_scenarios() {
 
 #[test]
 fn the_example_recipes_pass_their_scenarios() {
-    for (name, passed) in [("wordpress", 3), ("synapse", 7)] {
+    for (name, passed) in [("wordpress", 3), ("synapse", 7), ("oidc-provider", 6)] {
         let recipe = Path::new(ROOT).join("recipes-examples").join(name);
         if !recipe.join(format!("plugins/{name}.wasm")).exists() {
             skip::skip(&format!("the plugin {name}.wasm is missing; plugins/build.sh makes it"));
