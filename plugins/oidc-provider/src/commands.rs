@@ -1,10 +1,14 @@
 //! What operators ask for by hand.
 
-use potluck_sdk::{Commands, Failure, Result, Spec};
+use std::time::Duration;
+
+use potluck_sdk::{Commands, Context, Failure, Result, Spec, services};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Done, OidcProvider, Stored, ask};
+use crate::{Done, OidcProvider, Options, Stored, ask};
+
+const READY_WITHIN: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Deserialize)]
 struct Listed {
@@ -17,6 +21,7 @@ impl Commands for OidcProvider {
             Spec::new("list-clients", "List the apps that can sign people in"),
             Spec::new("rotate-client", "Give a client another secret; connect its app afterwards")
                 .required("CLIENT", "its id, as `list-clients` shows it"),
+            Spec::new("rotate-key", "Sign with a new key; apps may need an hour to learn it"),
         ]
     }
 
@@ -33,6 +38,12 @@ impl Commands for OidcProvider {
             ("rotate-client", [client]) => {
                 ask::<Done>(&json!({"action": "rotate", "client_id": client}))?;
                 Ok(format!("{client} has another secret now; connect its app again"))
+            }
+            ("rotate-key", []) => {
+                ask::<Done>(&json!({"action": "rotate-key"}))?;
+                let options: Options = potluck_sdk::options()?;
+                services::restart(&options.app, READY_WITHIN).context("the provider's restart")?;
+                Ok("tokens are signed with a new key now; the last one stays valid".into())
             }
             (known, _) if Self::specs().iter().any(|spec| spec.name == known) => {
                 Err(Failure::new(format!("`{known}` has too few or too many arguments"))

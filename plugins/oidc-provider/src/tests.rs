@@ -2,7 +2,7 @@
 
 use potluck_sdk::{
     ClientRequest, Commands, Lifecycle, SsoProvider, Transition,
-    testing::{Run, Script, ServiceError},
+    testing::{Call, Run, Script, ServiceError},
 };
 use serde_json::{Value, json};
 
@@ -158,7 +158,7 @@ fn an_issuer_is_an_origin() {
 }
 
 #[test]
-fn commands_list_clients_and_replace_a_secret() {
+fn commands_list_clients_and_replace_secrets_and_keys() {
     let listed = json!({"issuer": "https://sso.example.org", "clients": [
         {"client_id": "a", "client_name": "A", "redirect_uris": ["https://a/1", "https://a/2"]},
         {"client_id": "b", "redirect_uris": []},
@@ -169,6 +169,10 @@ fn commands_list_clients_and_replace_a_secret() {
         .play(|| OidcProvider::run("rotate-client".into(), vec!["a".into()]));
     assert_eq!(played.result.unwrap(), "a has another secret now; connect its app again");
     assert_eq!(input_of(&played.runs[0]), json!({"action": "rotate", "client_id": "a"}));
+    let played = answering(json!({"done": "rotated"}))
+        .play(|| OidcProvider::run("rotate-key".into(), vec![]));
+    played.result.unwrap();
+    assert!(matches!(&played.calls[..], [Call::Restart { service, .. }] if service == "app"));
     let played = Script::new().play(|| OidcProvider::run("rotate-client".into(), vec![]));
     assert!(played.result.is_err() && played.runs.is_empty());
 }

@@ -7,16 +7,16 @@
 //   {"action": "rotate", "client_id": …}    a new secret
 //   {"action": "remove", "client_id": …}    no failure where there is none
 //   {"action": "list"}                      all, without secrets
+//   {"action": "rotate-key"}                another key for tokens, from the next start on
 //
 // A client's secret is derived from its id and the swarm's secret `client_key`. So a client
 // that was lost, as the data is from an older backup, comes back with the secret that its
 // app has.
 
 import { createHmac } from 'node:crypto';
-import path from 'node:path';
 
-import { Unusable, issuer, provider, secret } from './provider.mjs';
-import { DATA, Store, read } from './store.mjs';
+import { Unusable, issuer, provider, rotateKey, secret, started } from './provider.mjs';
+import { Store } from './store.mjs';
 
 /** A client that is not stored yet, for the provider to judge. */
 let candidate;
@@ -100,15 +100,20 @@ async function list() {
   return { issuer: issuer().origin, clients: all.sort((a, b) => (a.client_id < b.client_id ? -1 : 1)) };
 }
 
+async function another() {
+  await rotateKey();
+  return { done: 'rotated' };
+}
+
 async function main() {
   let text = '';
   for await (const part of process.stdin) text += part;
   const request = JSON.parse(text);
-  const actions = { register, rotate, remove, list };
+  const actions = { register, rotate, remove, list, 'rotate-key': another };
   if (!Object.hasOwn(actions, request.action)) throw new Unusable(`there is no action ${request.action}`);
   // The library speaks to people there.
   console.log = console.info = console.error;
-  if (await read(path.join(DATA, 'keys.json')) === undefined) throw new Unusable('the provider has not started yet');
+  if (!await started()) throw new Unusable('the provider has not started yet');
   process.stdout.write(`${JSON.stringify(await actions[request.action](request))}\n`);
 }
 

@@ -62,20 +62,34 @@ export function accounts() {
   return known;
 }
 
-/** Keys for tokens and cookies, made on the first start: apps know the provider by them. */
-export async function keys() {
-  const file = path.join(DATA, 'keys.json');
-  const kept = await read(file);
-  if (kept) return kept;
+const KEYS = path.join(DATA, 'keys.json');
+
+function signingKey() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const kid = randomBytes(8).toString('hex');
-  const made = {
-    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }] },
-    cookies: [randomBytes(32).toString('base64url')],
-  };
-  await write(file, made);
+  return { ...privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' };
+}
+
+/** Keys for tokens and cookies, made on the first start: apps know the provider by them. */
+export async function keys() {
+  const kept = await read(KEYS);
+  if (kept) return kept;
+  const made = { jwks: { keys: [signingKey()] }, cookies: [randomBytes(32).toString('base64url')] };
+  await write(KEYS, made);
   return made;
 }
+
+/**
+ * Puts a new key in front, with which the server signs from its next start on. The last one
+ * stays, as tokens are still around that it signed.
+ */
+export async function rotateKey() {
+  const kept = await read(KEYS);
+  const [last] = kept.jwks.keys;
+  await write(KEYS, { ...kept, jwks: { keys: [signingKey(), last] } });
+}
+
+export const started = async () => await read(KEYS) !== undefined;
 
 function claims(account) {
   return {

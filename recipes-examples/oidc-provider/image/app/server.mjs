@@ -90,7 +90,8 @@ async function main() {
   const answer = sso.callback();
 
   const server = createServer((req, res) => {
-    const { pathname } = new URL(req.url, home);
+    const pathname = URL.parse(req.url, home)?.pathname;
+    if (!pathname) return send(res, 400, 'No address.\n');
     if (pathname === '/health') return send(res, 200, 'ok\n', { 'content-type': 'text/plain' });
     // Names that a proxy or a private network has for us are none that apps may learn.
     req.headers['x-forwarded-host'] = home.host;
@@ -104,8 +105,9 @@ async function main() {
     });
   });
 
-  await sweep();
-  setInterval(() => sweep().catch((error) => say(error.stack)), 10 * 60_000).unref();
+  const tidy = () => sweep().catch((error) => say(error.stack));
+  await tidy();
+  setInterval(tidy, 10 * 60_000).unref();
   server.listen(PORT, () => say(`${home.origin} with ${people.size} accounts, on port ${PORT}`));
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.on(signal, () => {

@@ -4,7 +4,7 @@
 // It is made for an identity provider of some hundred people on one machine: who needs
 // more needs a database.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 
@@ -46,7 +46,11 @@ async function names(folder) {
 }
 
 /** Ids come from outside: whatever is in one, it names a file in this folder. */
-const encoded = (id) => encodeURIComponent(id).replace(/^\./, '%2E').replaceAll('*', '%2A');
+function encoded(id) {
+  const name = encodeURIComponent(String(id)).replace(/^\./, '%2E').replaceAll('*', '%2A');
+  // File systems end at 255 bytes.
+  return name.length <= 200 ? name : createHash('sha256').update(name).digest('hex');
+}
 
 /** The interface that oidc-provider asks for: `expires` is ours, the rest is its own. */
 export class Store {
@@ -55,7 +59,7 @@ export class Store {
   }
 
   file(id) {
-    return path.join(this.folder, `${encoded(String(id)).slice(0, 240)}.json`);
+    return path.join(this.folder, `${encoded(id)}.json`);
   }
 
   async entry(file) {
