@@ -89,7 +89,7 @@ async function rotate({ client_id: id }) {
 async function remove({ client_id: id }) {
   const found = await clients.find(id);
   if (!found) return { done: 'missing' };
-  // Whoever connects again gets another secret.
+  // An app that is connected again gets another secret.
   await next(id);
   await clients.destroy(id);
   return { done: 'removed' };

@@ -56,7 +56,7 @@ export function accounts() {
         throw new Unusable(`account ${at + 1} of the secret accounts has no ${key}`);
       }
     }
-    if (known.has(account.login)) throw new Unusable(`the login ${account.login} is there twice`);
+    if (known.has(account.login)) throw new Unusable(`duplicate login ${account.login}`);
     known.set(account.login, account);
   }
   return known;

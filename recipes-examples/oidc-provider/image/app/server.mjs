@@ -11,7 +11,7 @@ import { sweep } from './store.mjs';
 const PORT = 3000;
 // What a form may have; a login and a password are short.
 const FORM_LIMIT = 16 * 1024;
-// Whoever guesses passwords waits.
+// Anyone who guesses passwords waits.
 const AFTER_A_WRONG_PASSWORD = 1000;
 
 const say = (text) => console.error(`oidc-provider: ${text}`);

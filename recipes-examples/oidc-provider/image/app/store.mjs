@@ -1,8 +1,7 @@
 // What the provider keeps, as a file for each thing: DATA/MODEL/ID.json. Every read goes to
 // the disk, so a client that `clients.mjs` writes counts at once.
 //
-// It is made for an identity provider of some hundred people on one machine: who needs
-// more needs a database.
+// It is made for some hundred people and one machine: a larger provider needs a database.
 
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
