@@ -282,7 +282,7 @@ fn the_example_recipes_pass_their_scenarios() {
     for (name, component, passed) in [
         ("wordpress", "recipes-examples/wordpress/plugins/wordpress.wasm", 3),
         ("synapse", "recipes-examples/synapse/plugins/synapse.wasm", 7),
-        ("oidc-provider", "recipes-examples/oidc-provider/plugins/oidc-provider.wasm", 6),
+        ("oidc-provider", "recipes-examples/oidc-provider/plugins/oidc-provider.wasm", 7),
         ("members-site", "plugins/std/built/oidc.wasm", 1),
     ] {
         if !Path::new(ROOT).join(component).exists() {

@@ -6,7 +6,7 @@ use potluck_sdk::{Commands, Context, Failure, Result, Spec, services};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Done, OidcProvider, Options, Stored, ask};
+use crate::{Done, OidcProvider, Options, Stored, ask, remember};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
@@ -36,7 +36,8 @@ impl Commands for OidcProvider {
                 Ok(listed.clients.iter().map(line).collect::<Vec<_>>().join("\n"))
             }
             ("rotate-client", [client]) => {
-                ask::<Done>(&json!({"action": "rotate", "client_id": client}))?;
+                let answer: Done = ask(&json!({"action": "rotate", "client_id": client}))?;
+                remember(client, answer.generation);
                 Ok(format!("{client} has another secret now; connect its app again"))
             }
             ("rotate-key", []) => {

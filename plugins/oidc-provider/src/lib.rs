@@ -4,13 +4,14 @@
 //! The recipe's image has a script for that, `clients.mjs`, which the provider's own
 //! library checks each client with. Requests and answers go through standard input and
 //! output: they hold secrets, and anyone on the server can read arguments. A client keeps
-//! its id and secret, also when the provider lost it: the script derives both anew.
+//! its id and secret, also when the provider lost it: the script derives both anew. How often
+//! a secret was replaced is remembered here, too, for a provider whose data is from before.
 
 mod commands;
 
 use potluck_sdk::{
     Client, ClientRequest, Command, Context, Failure, Lifecycle, Result, SsoProvider, Transition,
-    report, services, settings,
+    memory, report, services, settings,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ struct Registered {
     issuer: String,
     client: Stored,
     done: String,
+    #[serde(default)]
+    generation: u32,
 }
 
 /// As much of a client as is needed here.
@@ -53,7 +56,27 @@ pub(crate) struct Stored {
 /// What the script answers to everything else.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Done {
-    pub(crate) done: String,
+    done: String,
+    #[serde(default)]
+    pub(crate) generation: u32,
+}
+
+/// How often the client's secret was replaced, as far as this machine knows; none where that
+/// never happened.
+fn generation(client: &str) -> Result<Option<u32>> {
+    let known = memory::get(&format!("generation of {client}"))?;
+    Ok(known.and_then(|known| known.parse().ok()))
+}
+
+/// Without it a client comes back with an earlier secret, which its app is then given.
+pub(crate) fn remember(client: &str, generation: u32) {
+    if generation == 0 {
+        return;
+    }
+    let kept = memory::set(&format!("generation of {client}"), &generation.to_string());
+    if let Err(error) = kept {
+        report::warn(format!("it is not remembered that {client} has another secret: {error}"));
+    }
 }
 
 /// Runs the script with a request, and reads its answer.
@@ -107,13 +130,18 @@ impl Lifecycle for OidcProvider {
 
 impl SsoProvider for OidcProvider {
     fn register(request: ClientRequest) -> Result<Client> {
-        let answer: Registered = ask(&json!({"action": "register", "client": metadata(&request)}))?;
+        let mut asked = json!({"action": "register", "client": metadata(&request)});
+        if let Some(known) = generation(&request.client)? {
+            asked["generation"] = known.into();
+        }
+        let answer: Registered = ask(&asked)?;
         if answer.client.client_id != request.client {
             return Err(Failure::new(format!(
                 "the provider answered with the client {} instead of {}",
                 answer.client.client_id, request.client
             )));
         }
+        remember(&request.client, answer.generation);
         report::info(format!(
             "the client {} is {} at {}",
             request.client, answer.done, answer.issuer
@@ -132,6 +160,7 @@ impl SsoProvider for OidcProvider {
 
     fn unregister(client: String) -> Result {
         let answer: Done = ask(&json!({"action": "remove", "client_id": client}))?;
+        remember(&client, answer.generation);
         report::info(format!("the client {client} is {}", answer.done));
         Ok(())
     }

@@ -103,6 +103,21 @@ fn what_an_app_needs_decides_what_kind_of_client_it_is() {
 }
 
 #[test]
+fn a_provider_with_older_data_is_told_how_often_the_secret_was_replaced() {
+    let rotated = json!({"done": "rotated", "generation": 2});
+    let played = answering(rotated)
+        .play(|| OidcProvider::run("rotate-client".into(), vec!["wiki_example_org".into()]));
+    assert_eq!(played.memory["generation of wiki_example_org"], "2");
+    let mut answer = answer();
+    answer["generation"] = 2.into();
+    let played = answering(answer)
+        .memory("generation of wiki_example_org", "2")
+        .play(|| OidcProvider::register(wiki()));
+    assert_eq!(input_of(&played.runs[0])["generation"], 2);
+    assert_eq!(played.memory["generation of wiki_example_org"], "2");
+}
+
+#[test]
 fn an_answer_for_another_client_is_refused() {
     let mut other = answer();
     other["client"]["client_id"] = "shop_example_org".into();

@@ -3,15 +3,16 @@
 //
 //   {"action": "register", "client": {"client_id": …, "redirect_uris": […], …}}
 //                             makes the client or changes it (RFC 7591's names), keeps its
-//                             secret; answers {"issuer", "client", "done"}
-//   {"action": "rotate", "client_id": …}    a new secret
-//   {"action": "remove", "client_id": …}    no failure where there is none
+//                             secret; answers {"issuer", "client", "done", "generation"}
+//   {"action": "rotate", "client_id": …}    a new secret; answers {"done", "generation"}
+//   {"action": "remove", "client_id": …}    likewise; no failure where there is none
 //   {"action": "list"}                      all, without secrets
 //   {"action": "rotate-key"}                another key for tokens, from the next start on
 //
-// A client's secret is derived from its id and the swarm's secret `client_key`. So a client
-// that was lost, as the data is from an older backup, comes back with the secret that its
-// app has.
+// A client's secret is derived from its id, the swarm's secret `client_key` and how often it
+// was replaced, its generation. So a client that was lost, as the data is from an older
+// backup, comes back with the secret that its app has; "generation" in a registration is
+// the one that is known outside, where the data may be older than that.
 
 import { createHmac } from 'node:crypto';
 
@@ -34,13 +35,15 @@ class Judging extends Store {
 }
 
 const clients = new Store('Client');
-/** How often a client's secret was replaced; it stays when the client goes. */
+/** A client's generation stays when the client goes. */
 const generations = new Store('Generation');
 
 const generation = async (id) => (await generations.find(id))?.count ?? 0;
 
 async function next(id) {
-  await generations.upsert(id, { count: await generation(id) + 1 });
+  const count = await generation(id) + 1;
+  await generations.upsert(id, { count });
+  return count;
 }
 
 async function derived(id) {
@@ -49,10 +52,13 @@ async function derived(id) {
 }
 
 /** What the request names replaces what was; ids, secrets and times stay. */
-async function register({ client: asked }) {
+async function register({ client: asked, generation: known = 0 }) {
   const id = asked?.client_id;
   if (typeof id !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(id)) throw new Unusable('client_id is missing or invalid');
   const before = await clients.find(id);
+  if (!Number.isSafeInteger(known)) throw new Unusable('generation is invalid');
+  const older = known > await generation(id);
+  if (older) await generations.upsert(id, { count: known });
   candidate = {
     ...asked,
     client_id: id,
@@ -60,14 +66,14 @@ async function register({ client: asked }) {
   };
   delete candidate.client_secret;
   if (asked.token_endpoint_auth_method !== 'none') {
-    candidate.client_secret = before?.client_secret ?? await derived(id);
+    candidate.client_secret = (!older && before?.client_secret) || await derived(id);
     candidate.client_secret_expires_at = 0;
   }
   const sso = await provider({ Adapter: Judging });
   const judged = (await sso.Client.find(id)).metadata();
   const done = before ? (same(before, judged) ? 'kept' : 'changed') : 'created';
   if (done !== 'kept') await clients.upsert(id, judged);
-  return { issuer: issuer().origin, client: judged, done };
+  return { issuer: issuer().origin, client: judged, done, generation: await generation(id) };
 }
 
 /** Whatever the order of the keys. */
@@ -80,19 +86,19 @@ async function rotate({ client_id: id }) {
   const client = await clients.find(id);
   if (!client) throw new Unusable(`no client is called ${id}`);
   if (!client.client_secret) throw new Unusable(`the client ${id} has no secret`);
-  await next(id);
+  const count = await next(id);
   client.client_secret = await derived(id);
   await clients.upsert(id, client);
-  return { done: 'rotated' };
+  return { done: 'rotated', generation: count };
 }
 
 async function remove({ client_id: id }) {
   const found = await clients.find(id);
-  if (!found) return { done: 'missing' };
+  if (!found) return { done: 'missing', generation: await generation(id) };
   // An app that is connected again gets another secret.
-  await next(id);
+  const count = await next(id);
   await clients.destroy(id);
-  return { done: 'removed' };
+  return { done: 'removed', generation: count };
 }
 
 async function list() {
