@@ -194,6 +194,10 @@ async fn a_person_signs_in_through_the_provider_and_after_a_disconnect_the_old_w
 
     world.connect();
     assert_eq!(world.status("/"), 302, "it sends people to the provider");
+    // It sends people to no other site.
+    let elsewhere = "/oidc/callback?logout=http%3A%2F%2Felsewhere.example%2F";
+    world.browser.go(&format!("{}{elsewhere}", world.site.url()));
+    world.browser.wait_for_text("does not match the hostname of the current request");
     world.sign_in("ada");
     assert_eq!(world.seen(), pair("ada", "editors,family"));
     assert_eq!(world.browser.text_of("#name"), "Ada L.");
