@@ -17,6 +17,8 @@ install_missing() {
     pairs=
     if [ "${1:-}" = test ]; then
         pairs="shellcheck:shellcheck npm:npm fuse2fs:fuse2fs age:age rclone:rclone faketime:faketime"
+        # A browser, for the tests of signing in.
+        pairs="$pairs chromium:chromium chromedriver:chromium-driver"
         # Debian's python3 alone makes no environments.
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
         [ -d /run/systemd/system ] || pairs="$pairs /usr/sbin/sshd:openssh-server cron:cron"

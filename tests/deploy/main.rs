@@ -21,6 +21,7 @@ mod reach_swarm;
 mod refused_stacks;
 mod refused_tasks;
 mod releases;
+mod sign_in;
 mod stacks;
 mod synapse;
 mod upgrade;

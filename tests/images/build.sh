@@ -3,22 +3,26 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, mariadb, peers,
-#                                    postfix, stores, synapse, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, mariadb, oidc-provider,
+#                                    peers, postfix, sign-on, stores, synapse, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
 # `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
-# wheels from PyPI on one of Debian's Python, and so is Isso. The tars of all stay in
-# ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# wheels from PyPI on one of Debian's Python, and so is Isso; `oidc-provider` is node and its
+# packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+#
+# `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a Dockerfile
+# how they are built elsewhere.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
-# Synapse also python3 with venv, and PyPI.
+# Synapse also python3 with venv, and PyPI; for oidc-provider npm.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+recipes=$(dirname "$(dirname "$here")")/recipes-examples
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/potluck/images
 suite=bookworm
 
@@ -63,21 +67,23 @@ base_image() {
   docker import "$tar" "$base" >/dev/null
 }
 
-# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root, if there is one, on top of
-# $base.
+# layered NAME[:TAG] CHANGE…: a copy of tests/images/NAME/root, or of the folder $own, if there
+# is one, on top of $base.
+own=
 layered() {
   name=${1%:*}
   case $1 in *:*) image=potluck-test/$1 ;; *) image=potluck-test/$1:1 ;; esac
+  root=${own:-$here/$name/root}
   shift
   files=
-  [ ! -d "$here/$name/root" ] || files=$(folder_digest "$here/$name/root")
+  [ ! -d "$root" ] || files=$(folder_digest "$root")
   content=$(printf '%s\n' "$base" "$@" "$files" | digest)
   if up_to_date "$image" "$content"; then return; fi
   set -- "$@" "LABEL potluck.content=$content"
   for change; do set -- "$@" --change "$change"; shift; done
   container=$(docker create "$base" true)
   [ -z "$files" ] ||
-    tar -C "$here/$name/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+    tar -C "$root" --exclude=./Dockerfile --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
   docker commit "$@" "$container" "$image" >/dev/null
   docker rm "$container" >/dev/null
   say "built $image"
@@ -267,6 +273,80 @@ build_synapse() {
   done
 }
 
+# --- an OpenID provider with registration ----------------------------------------
+
+# node of npm's package for this machine: Debian 12's is too old.
+node_version=24.21.0
+
+# shellcheck disable=SC2016 # the shell inside expands it
+oidc_provider_tidy='set -eu
+chroot "$1" groupadd --gid 1000 node
+chroot "$1" useradd --uid 1000 --gid 1000 --home-dir /data --no-create-home node
+rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
+mkdir -p "$1/app"
+install -d -o 1000 -g 1000 "$1/data"'
+
+# node_packages FOLDER: sets $packages to a tar of node and of what the folder's
+# package-lock.json names, as /usr/local/bin/node and /app/node_modules.
+node_packages() {
+  case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) die "npm has no node for $(uname -m)" ;; esac
+  packages=$cache/oidc-provider-$({ echo "$node_version $arch"; cat "$1/package-lock.json"; } | digest | cut -c1-12).tar
+  [ ! -f "$packages" ] || return 0
+  command -v npm >/dev/null || die "npm is missing; on Debian: apt-get install npm"
+  say "fetching oidc-provider and node $node_version from npm"
+  rm -f "$cache"/oidc-provider-*.tar
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$work/root/app" "$work/root/usr/local/bin" "$work/node"
+  cp "$1/package.json" "$1/package-lock.json" "$work/root/app/"
+  # This machine's node may be an older one; nothing is run.
+  npm ci --prefix "$work/root/app" --omit=dev --ignore-scripts --no-audit --no-fund --silent >&2
+  npm install --prefix "$work/node" --ignore-scripts --no-audit --no-fund --silent \
+    "node-linux-$arch@$node_version" >&2
+  cp "$work/node/node_modules/node-linux-$arch/bin/node" "$work/root/usr/local/bin/node"
+  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -cf "$packages.part" .
+  mv "$packages.part" "$packages"
+  rm -rf "$work"
+  trap - EXIT
+}
+
+build_oidc_provider() {
+  base_image debian-node libstdc++6,libatomic1,ca-certificates "$oidc_provider_tidy"
+  debian=$base
+  node_packages "$recipes/oidc-provider/image/app"
+  base=potluck-test/debian-oidc-provider:$(printf '%s\n' "$debian" "${packages##*/}" | digest | cut -c1-12)
+  if ! docker image inspect "$base" >/dev/null 2>&1; then
+    container=$(docker create "$debian" true)
+    docker cp -q - "$container:/" <"$packages"
+    docker commit "$container" "$base" >/dev/null
+    docker rm "$container" >/dev/null
+  fi
+  own=$recipes/oidc-provider/image
+  layered oidc-provider \
+    'CMD ["node", "server.mjs"]' 'WORKDIR /app' 'USER node' 'VOLUME /data' 'EXPOSE 3000' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  own=
+}
+
+# --- Apache that signs people in -------------------------------------------------
+
+# shellcheck disable=SC2016 # the shell inside expands it
+sign_on_tidy='set -eu
+chroot "$1" a2enmod -q auth_openidc include rewrite
+chroot "$1" a2dissite -q 000-default
+rm -rf "$1"/var/www/html/* "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/share/doc \
+  "$1"/usr/share/man "$1"/usr/share/locale'
+
+build_sign_on() {
+  base_image debian-sign-on apache2,apache2-utils,libapache2-mod-auth-openidc,ca-certificates,curl \
+    "$sign_on_tidy"
+  own=$recipes/members-site/image
+  layered sign-on \
+    'CMD ["apache2ctl", "-DFOREGROUND"]' 'EXPOSE 80' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  own=
+}
+
 # --- busybox -----------------------------------------------------------------
 
 build_busybox() {
@@ -324,7 +404,8 @@ build_helper() {
   say "built $image"
 }
 
-[ $# -gt 0 ] || die "usage: $0 NAME… (busybox, helper, isso, mariadb, peers, postfix, stores, synapse, wordpress)"
+names="busybox, helper, isso, mariadb, oidc-provider, peers, postfix, sign-on, stores, synapse, wordpress"
+[ $# -gt 0 ] || die "usage: $0 NAME… ($names)"
 command -v docker >/dev/null || die "docker is missing"
 
 # Two builds at once would fetch the packages twice.
@@ -335,6 +416,8 @@ flock 9
 for name; do
   case $name in
     busybox | helper | isso | mariadb | peers | postfix | stores | synapse | wordpress) "build_$name" ;;
-    *) die "no image is called $name (busybox, helper, isso, mariadb, peers, postfix, stores, synapse, wordpress)" ;;
+    oidc-provider) build_oidc_provider ;;
+    sign-on) build_sign_on ;;
+    *) die "no image is called $name ($names)" ;;
   esac
 done

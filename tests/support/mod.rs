@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each group of tests uses some of it")]
 
 pub mod backup;
+pub mod browser;
 pub mod cli;
 pub mod common;
 pub mod hostile;

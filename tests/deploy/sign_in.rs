@@ -1,0 +1,244 @@
+//! A person signs in to one app through another, at a real browser: the example recipe of
+//! an OpenID provider, and the site of which Apache signs people in. Each is connected and
+//! disconnected by one command.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::Command,
+};
+
+use crate::support::{
+    browser::Browser,
+    cli::Lab,
+    common::{Cleanup, PATIENCE, ports, real_engine, skip},
+    operator::{docker, domain, folder, good},
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Who can sign in at the provider.
+const ACCOUNTS: &str = r#"[
+    {"login": "ada", "password": "pw of ada", "name": "Ada L.", "email": "ada@example.org",
+     "groups": ["editors", "family"]},
+    {"login": "bob", "password": "pw of bob", "name": "Bob", "email": "bob@example.org",
+     "groups": ["family"]}
+]"#;
+
+/// The site's own password, for the old way in.
+const OLD_WAY: &str = "the-old-way-in";
+
+/// A provider and a site that are deployed and know nothing of each other.
+struct World {
+    lab: Lab,
+    provider: App,
+    site: App,
+    browser: Browser,
+}
+
+struct App {
+    domain: String,
+    port: u16,
+    _cleanup: Cleanup,
+}
+
+impl App {
+    fn new(room: &str) -> Self {
+        let (domain, stack) = domain(room);
+        App { domain, port: ports(), _cleanup: Cleanup::new(&stack) }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}:{}", self.domain, self.port)
+    }
+}
+
+impl World {
+    async fn new(room: &str, more: &[&str]) -> Option<Self> {
+        real_engine().await?;
+        for image in ["potluck-test/oidc-provider:1", "potluck-test/sign-on:1"] {
+            let found = Command::new("docker").args(["image", "inspect", image]).output().unwrap();
+            if !found.status.success() {
+                skip(&format!("the image {image} is missing: make images"));
+                return None;
+            }
+        }
+        let recipes = Path::new(ROOT).join("recipes-examples");
+        if !recipes.join("oidc-provider/plugins/oidc-provider.wasm").exists() {
+            skip("the plugin oidc-provider.wasm is missing: make plugins");
+            return None;
+        }
+        let (provider, site) =
+            (App::new(&format!("{room}-sso")), App::new(&format!("{room}-site")));
+        let browser = Browser::start(&[&provider.domain, &site.domain])?;
+        let lab = folder();
+        let world = World { lab, provider, site, browser };
+
+        let (provider, site) = (&world.provider, &world.site);
+        let issuer = format!("ISSUER={}", provider.url());
+        world.app(&recipes.join("oidc-provider"), provider, &[&issuer]);
+        world.secret(provider, "accounts", ACCOUNTS);
+        good(&world.lab.run(&["app", "secret", "generate", &provider.domain, "-n"]));
+        world.deploy(provider, &["--grant", "oidc-provider exec: app"]);
+
+        // No name server knows the provider: from the containers, it is this machine.
+        let gateway = "{{(index .IPAM.Config 0).Gateway}}";
+        let gateway = docker(&["network", "inspect", "docker_gwbridge", "-f", gateway]);
+        let settings = [
+            format!("SITE_URL={}", site.url()),
+            format!("PROVIDER_HOST={}", provider.domain),
+            format!("PROVIDER_ADDRESS={}", gateway.trim()),
+        ];
+        let settings = settings.iter().map(String::as_str).chain(more.iter().copied());
+        world.app(&recipes.join("members-site"), site, &settings.collect::<Vec<_>>());
+        world.secret(site, "local_password", OLD_WAY);
+        world.deploy(site, &["--grant", "sign-on secret: oidc_client_secret"]);
+        Some(world)
+    }
+
+    fn app(&self, recipe: &Path, app: &App, settings: &[&str]) {
+        let port = format!("PORT={}", app.port);
+        let mut new = vec!["app", "new", recipe.to_str().unwrap(), "--domain", &app.domain];
+        new.extend(["--server", "here", "-n", "--set", &port]);
+        new.extend(["--set", "COMPOSE_FILE=compose.yml:compose.test.yml"]);
+        new.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        good(&self.lab.run(&new));
+    }
+
+    fn secret(&self, app: &App, name: &str, value: &str) {
+        let insert = ["app", "secret", "insert", &app.domain, name];
+        good(&self.lab.run_with(&insert, value.as_bytes()));
+    }
+
+    fn deploy(&self, app: &App, more: &[&str]) {
+        good(&self.lab.run(&[&["app", "deploy", &app.domain, "-n"], more].concat()));
+    }
+
+    fn connect(&self) {
+        let (site, provider) = (&self.site.domain, &self.provider.domain);
+        good(&self.lab.run(&["sso", "connect", site, provider, "--yes", "-n"]));
+    }
+
+    fn disconnect(&self) {
+        good(&self.lab.run(&["sso", "disconnect", &self.site.domain, "--yes", "-n"]));
+    }
+
+    /// What the provider's own store has of clients.
+    fn clients(&self) -> String {
+        let run = self.lab.run(&["app", "cmd", &self.provider.domain, "list-clients", "-q"]);
+        good(&run);
+        run.stdout
+    }
+
+    /// Loses the provider's clients, as a restore of an older backup does.
+    fn lose_clients(&self) {
+        let lose = ["rm", "-r", "/data/Client"];
+        let run = [&["app", "run", &self.provider.domain, "app", "--"][..], &lose].concat();
+        good(&self.lab.run(&run));
+    }
+
+    /// Opens the site, and signs in at the provider as somebody who has not been there.
+    fn sign_in(&self, login: &str) {
+        let b = &self.browser;
+        b.forget();
+        b.go(&self.site.url());
+        b.wait_for_url(&self.provider.url());
+        b.type_into("input[name=login]", login);
+        b.type_into("input[name=password]", &format!("pw of {login}"));
+        b.click("button[type=submit]");
+        b.wait_for_text("wants to know");
+        b.click("button[name=consent]");
+        b.wait_for_url(&self.site.url());
+    }
+
+    /// Who the site says is there, and in which groups.
+    fn seen(&self) -> (String, String) {
+        (self.browser.text_of("#user"), self.browser.text_of("#groups"))
+    }
+
+    /// Opens a page with the site's own password, and says who is there.
+    fn the_old_way(&self, path: &str) -> String {
+        let App { domain, port, .. } = &self.site;
+        self.browser.forget();
+        self.browser.go(&format!("http://member:{OLD_WAY}@{domain}:{port}{path}"));
+        self.browser.text_of("#user")
+    }
+
+    /// How the site answers somebody whom it does not know.
+    fn status(&self, path: &str) -> u16 {
+        let App { domain, port, .. } = &self.site;
+        let mut stream = TcpStream::connect(("127.0.0.1", *port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Programs that take no page are not sent to the provider.
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {domain}:{port}\r\nAccept: text/html\r\n\
+             Connection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap_or_default().parse().unwrap_or_default()
+    }
+}
+
+fn pair(user: &str, groups: &str) -> (String, String) {
+    (user.to_owned(), groups.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_through_the_provider_and_after_a_disconnect_the_old_way() {
+    let Some(world) = World::new("person", &[]).await else { return };
+    assert_eq!((world.status("/"), world.the_old_way("/").as_str()), (401, "member"));
+
+    world.connect();
+    assert_eq!(world.status("/"), 302, "it sends people to the provider");
+    // It sends people to no other site.
+    let elsewhere = "/oidc/callback?logout=http%3A%2F%2Felsewhere.example%2F";
+    world.browser.go(&format!("{}{elsewhere}", world.site.url()));
+    world.browser.wait_for_text("does not match the hostname of the current request");
+    world.sign_in("ada");
+    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    assert_eq!(world.browser.text_of("#name"), "Ada L.");
+    let b = &world.browser;
+    b.click("#sign-out");
+    b.click("button[name=logout]");
+    b.wait_for_url(&format!("{}/signed-out.html", world.site.url()));
+    // Which works while the provider does not.
+    assert_eq!(world.the_old_way("/local/"), "member");
+
+    world.disconnect();
+    assert_eq!(world.clients().trim(), "");
+    assert_eq!((world.status("/"), world.the_old_way("/").as_str()), (401, "member"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_the_provider_lost_is_put_back_as_it_was() {
+    let Some(world) = World::new("lost", &[]).await else { return };
+    world.connect();
+    let before = world.clients();
+    world.sign_in("ada");
+
+    world.lose_clients();
+    world.browser.forget();
+    world.browser.go(&world.site.url());
+    world.browser.wait_for_text("No client is called");
+
+    world.connect();
+    assert_eq!(world.clients(), before);
+    // With the secret that the site has had all the time.
+    world.sign_in("ada");
+    assert_eq!(world.seen(), pair("ada", "editors,family"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_none_of_the_allowed_groups_is_told_so() {
+    let allowed = ["OIDC_ALLOWED_GROUPS=editors, admins"];
+    let Some(world) = World::new("groups", &allowed).await else { return };
+    world.connect();
+    world.sign_in("ada");
+    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    world.sign_in("bob");
+    world.browser.wait_for_text("you are in none of the groups that may read this site");
+}
