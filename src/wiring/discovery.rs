@@ -216,7 +216,7 @@ pub async fn keys(web: &Web, document: &Document, before: &[String]) -> (Vec<Str
     let url = match Url::parse(&document.jwks_uri) {
         Ok(url) => url,
         Err(_) => {
-            let said = format!("`{}` is no address of keys", line(&document.jwks_uri));
+            let said = format!("`{}` is not an address of keys", line(&document.jwks_uri));
             return (
                 Vec::new(),
                 Finding::bad("keys", said).fix("correct `jwks_uri` at the provider"),

@@ -288,6 +288,8 @@ impl World {
         let lines: Vec<&str> = lock
             .lines()
             .filter(|line| !line.starts_with("owner:") && !line.starts_with("release:"))
+            // When an app was connected.
+            .filter(|line| !line.trim_start().starts_with("since:"))
             .collect();
         format!("{}\n{}", read(".env"), lines.join("\n"))
     }
@@ -663,6 +665,19 @@ fn a_restore_that_is_killed() {
     crash(&Case { name: "restore", ready, command, ends: Ends::Deployed, grant: GRANT });
 }
 
+/// The first release with the recipe's files as they are now, in the operator's folder, too.
+fn release_anew(world: &World) {
+    world.first.release(V1);
+    let pulled = Command::new("git")
+        .arg("-C")
+        .arg(world.first.path("potluck/recipes/tiny"))
+        .args(["fetch", "-qf"])
+        .arg(world.first.path("tiny"))
+        .arg("refs/tags/*:refs/tags/*")
+        .status();
+    assert!(pulled.unwrap().success());
+}
+
 /// With two secrets, which are kept for `anna`.
 fn with_secrets(world: &World) {
     let compose = compose(V1)
@@ -676,15 +691,7 @@ fn with_secrets(world: &World) {
     world.first.write("tiny/compose.yml", &compose);
     world.first.write("tiny/conf.txt", V1);
     world.first.write("tiny/recipe.yml", &recipe_yml(""));
-    world.first.release(V1);
-    let pulled = Command::new("git")
-        .arg("-C")
-        .arg(world.first.path("potluck/recipes/tiny"))
-        .args(["fetch", "-qf"])
-        .arg(world.first.path("tiny"))
-        .arg("refs/tags/*:refs/tags/*")
-        .status();
-    assert!(pulled.unwrap().success());
+    release_anew(world);
     world.first.write(
         &format!("potluck/servers/simulated/{APP}.env"),
         "TYPE=tiny:1.0.0+1\nVALUE=1\nSECRET_TOKEN_VERSION=v1\nSECRET_KEY_VERSION=v1\n",
@@ -700,6 +707,59 @@ fn a_rotation_of_secrets_that_is_killed() {
     let command = &["app", "secret", "rotate", APP, "token", "key"];
     let name = "rotation of secrets";
     crash(&Case { name, ready: with_secrets, command, ends: Ends::Deployed, grant: GRANT });
+}
+
+/// With a provider to sign in at, and a plugin that says what that changes.
+fn with_provider(world: &World) {
+    let plugin = "plugins:\n  - name: sso\n    component: std:oidc\n    options: {redirect: \
+                  [/back], settings: {OIDC_ID: \"{client_id}\"}, secrets: {oidc: \
+                  \"{client_secret}\"}, overlays: [compose.oidc.yml]}\n    grants: [{secret: \
+                  oidc}]\n";
+    let overlay = "services:\n  web:\n    environment: {OIDC_ID: '${OIDC_ID}'}\n    secrets: \
+                   [oidc]\n  door:\n    image: example.invalid/door:1\nsecrets:\n  oidc: \
+                   {external: true, name: '${STACK_NAME}_oidc_${SECRET_OIDC_VERSION}'}\n";
+    world.first.write("tiny/compose.yml", &compose(V1));
+    world.first.write("tiny/compose.oidc.yml", overlay);
+    world.first.write("tiny/conf.txt", V1);
+    world.first.write("tiny/recipe.yml", &recipe_yml("").replace("plugins:\n", plugin));
+    release_anew(world);
+    let every = fs::read(world.first.path("tiny/plugins/every.wasm")).unwrap();
+    for (path, text) in [
+        ("recipes/idp/compose.yml", "services: {app: {image: 'example.invalid/idp:1'}}\n"),
+        (
+            "recipes/idp/recipe.yml",
+            "plugins:\n  - {name: idp, component: plugins/every.wasm, options: {issuer: \
+             'http://127.0.0.1:9'}}\n",
+        ),
+        ("servers/simulated/idp.example.env", "TYPE=idp\nDOMAIN=idp.example\n"),
+        ("recipes/idp/plugins/every.wasm", ""),
+    ] {
+        world.first.write(&format!("potluck/{path}"), text);
+    }
+    fs::write(world.first.path("potluck/recipes/idp/plugins/every.wasm"), every).unwrap();
+    good(&world.first.run(&["app", "deploy", "idp.example", "-n"]));
+    good(&world.first.run(&[&["app", "deploy", APP, "-n"][..], SIGN_ON].concat()));
+    fs::write(world.volume().join("page"), "soup").unwrap();
+}
+
+const SIGN_ON: &[&str] = &["--grant", "every exec: web", "--grant", "sso secret: oidc"];
+
+#[test]
+fn a_connection_that_is_killed() {
+    let command = &["sso", "connect", APP, "idp.example", "-n"];
+    let (name, ready) = ("connection", with_provider);
+    crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
+}
+
+#[test]
+fn a_disconnection_that_is_killed() {
+    let ready = |world: &World| {
+        with_provider(world);
+        good(&world.first.run(&["sso", "connect", APP, "idp.example", "-n"]));
+    };
+    let command = &["sso", "disconnect", APP, "-n"];
+    let name = "disconnection";
+    crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
 }
 
 /// While an operation is unfinished.

@@ -8,6 +8,7 @@ type Types = &'static [(&'static str, &'static str)];
 
 const FINDING: (&str, &str) = ("lint/mod.rs", "Finding");
 const CHANGE: (&str, &str) = ("rollout/plan.rs", "Change");
+const SEEN: (&str, &str) = ("wiring/finding.rs", "Finding");
 const GRANT: (&str, &str) = ("cli/grants.rs", "GrantRow");
 const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
 const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
@@ -187,6 +188,14 @@ const COMMANDS: &[(&str, Types)] = &[
     ("app resume", &[("cli/app/resume.rs", "Report")]),
     ("app abort", &[("cli/app/resume.rs", "Report")]),
     ("app unlock", &[("cli/app/unlock.rs", "Report"), ("owner/lease.rs", "Holder")]),
+    (
+        "sso connect",
+        &[("operation/connection/connect.rs", "ConnectReport"), PLAN, CHANGE, REACH, SEEN],
+    ),
+    ("sso ls", &[("operation/connection/check.rs", "ConnectionRow")]),
+    ("sso check", &[("cli/connection/check.rs", "Row"), SEEN]),
+    ("mail test", &[("cli/connection/mail_test.rs", "Report")]),
+    ("provider ls", &[("cli/provider/ls.rs", "Row")]),
     ("stack deploy", &[("rollout/stack.rs", "StackReport"), PLAN, CHANGE, REACH, REACHED]),
     ("stack services", &[("rollout/stack.rs", "ServiceRow")]),
     ("stack ls", &[("rollout/stack.rs", "StackRow")]),
@@ -226,6 +235,11 @@ const WITHOUT: &[&str] = &[
     "app rollback",
     "stack config",
     "plugin run",
+    "sso disconnect",
+    "mail connect",
+    "mail disconnect",
+    "mail ls",
+    "mail check",
 ];
 
 fn read(path: &str) -> String {

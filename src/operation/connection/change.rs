@@ -75,8 +75,8 @@ pub(super) async fn next_secrets(
     Ok(names)
 }
 
-/// Stores the secrets that a plugin asks for. One that the swarm has with this value stays as
-/// it is; another value gets the version that `planned` names, which the journal has.
+/// Stores the secrets that a plugin asks for. One that the swarm has with this value is kept;
+/// another value gets the version that `planned` names, which the journal has.
 ///
 /// # Errors
 /// As [`next_secrets`]; the engine's.

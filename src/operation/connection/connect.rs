@@ -30,10 +30,12 @@ use crate::{
 use super::{
     change::{deploy_again, full_names, is_deployed, next_secrets, remove_secrets, store_secrets},
     client::{Asked, Plugin},
+    gift::Gift,
     look::look,
     outside::ByHand,
     plan,
-    provider::{Gift, Provider},
+    provider::Provider,
+    recorded::{note, record, secrets_of},
     roles, undo,
 };
 
@@ -95,8 +97,8 @@ pub(super) struct Prepared {
     pub timeout: Option<Duration>,
 }
 
-/// Connects an app to a provider, or repairs the connection: what is as it should be stays as
-/// it is, ids and secrets included.
+/// Connects an app to a provider, or repairs the connection: what is as it should be is
+/// kept, ids and secrets included.
 ///
 /// # Errors
 /// [`Error::NoRole`], [`Error::NoProvider`], [`Error::ByHand`], [`Error::NotUsable`],
@@ -236,12 +238,6 @@ fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
                       at the provider goes";
     let on_failure = (!changes.is_empty()).then(|| on_failure.to_owned());
     Ok(Plan { changes, warnings, reach: Vec::new(), on_failure })
-}
-
-/// Full names of the secrets that an operation may have made.
-pub(super) fn secrets_of(entry: &Entry) -> Vec<String> {
-    let secrets = entry.made.iter().filter(|(kind, _)| *kind == MadeKind::Secret);
-    secrets.map(|(_, name)| name.clone()).collect()
 }
 
 async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
@@ -508,47 +504,6 @@ impl Work<'_> {
     fn record(&self, kind: ConnectionKind, connection: Option<Connection>) -> Result<(), Error> {
         record(self.context, self.guard, kind, connection)
     }
-}
-
-/// Writes down in the lock file what undoing needs, before it is done.
-pub(super) fn note(
-    context: &Context,
-    guard: &AppGuard,
-    journal: &Journal,
-    kind: ConnectionKind,
-    change: impl FnOnce(&mut Connecting),
-) -> Result<(), Error> {
-    let operation = journal.entry().operation;
-    let mut lock = context.home.lock_file(guard.app())?;
-    let mut connecting = lock.connecting.take().filter(|it| it.operation == operation);
-    let connecting = connecting.get_or_insert_with(|| Connecting {
-        operation,
-        kind,
-        before: BTreeMap::new(),
-        text: None,
-        held: None,
-        recorded: None,
-    });
-    change(connecting);
-    lock.connecting = Some(connecting.clone());
-    Ok(context.home.write_lock_file(guard, &lock)?)
-}
-
-/// Writes the connection into the lock file, or takes it away; the operation needs no undoing
-/// any more.
-pub(super) fn record(
-    context: &Context,
-    guard: &AppGuard,
-    kind: ConnectionKind,
-    connection: Option<Connection>,
-) -> Result<(), Error> {
-    let mut lock = context.home.lock_file(guard.app())?;
-    lock.connecting = None;
-    match connection {
-        Some(connection) => drop(lock.connections.insert(kind, connection)),
-        None => drop(lock.connections.remove(&kind)),
-    }
-    Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
 /// The keys of the last look, until the next one.

@@ -22,9 +22,10 @@ use crate::{
 use super::{
     change::{deploy_again, full_names, is_deployed, remove_secrets},
     client::Plugin,
-    connect::{ConnectReport, RECORD, SERVICES, SETTINGS, at, note, of_services, record},
+    connect::{ConnectReport, RECORD, SERVICES, SETTINGS, at, of_services},
     plan,
     provider::Provider,
+    recorded::{note, record},
     roles, undo,
 };
 

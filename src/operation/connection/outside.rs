@@ -30,7 +30,7 @@ use crate::{
 
 use super::{
     client::{Asked, Given},
-    provider::{Gift, held_account, held_client},
+    gift::{Gift, held_account, held_client},
 };
 
 /// What the kept registration access token is called beside the app's secrets.

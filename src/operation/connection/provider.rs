@@ -4,17 +4,17 @@ use crate::{
     app::{self, App, Context, Error},
     home::{
         self, AppEntry, AppGuard, AppName, Connection, ConnectionKind, ProviderName, ServerName,
-        connection::{Held, HeldAccount, HeldClient},
+        connection::Held,
     },
     hooks::Guarding,
     operation::{claim, lease::leased},
     owner::journal::Connects,
-    plugin::{Client, ClientRequest, Relay},
     wiring::Web,
 };
 
 use super::{
     client::{Asked, Given, Plugin},
+    gift::{Gift, held_account, held_client},
     outside::{ByHand, Outside},
     roles,
 };
@@ -32,15 +32,6 @@ pub(super) struct Playing {
     kind: ConnectionKind,
     /// Its plugins' grants are its own, not those of the command line.
     context: Context,
-}
-
-/// What a provider gave, and what is to be recorded of it.
-#[derive(Debug)]
-pub(super) struct Gift {
-    pub given: Given,
-    pub held: Held,
-    /// What it did otherwise than it was asked to.
-    pub warnings: Vec<String>,
 }
 
 /// Who is meant by a name.
@@ -237,36 +228,6 @@ impl Provider {
                 Ok(plugin.hooks.sso_unregister(stack.as_str()).await?)
             }
         }
-    }
-}
-
-/// What is to be recorded of a client.
-pub(super) fn held_client(given: &Client, request: &ClientRequest) -> HeldClient {
-    let request = request.clone();
-    HeldClient {
-        issuer: given.issuer.clone(),
-        id: given.client_id.clone(),
-        name: request.display_name,
-        home_url: request.home_url,
-        redirect_uris: request.redirect_uris,
-        post_logout_uris: request.post_logout_uris,
-        scopes: request.scopes,
-        public: request.public,
-        groups_claim: given.groups_claim.clone(),
-        registration: None,
-        by_hand: false,
-        keys: Vec::new(),
-    }
-}
-
-/// What is to be recorded of an account.
-pub(super) fn held_account(given: &Relay) -> HeldAccount {
-    HeldAccount {
-        host: given.host.clone(),
-        port: given.port,
-        encryption: given.encryption,
-        username: given.username.clone(),
-        sender: given.sender.clone(),
     }
 }
 

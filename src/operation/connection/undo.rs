@@ -10,7 +10,7 @@ use crate::{
     wiring::settings,
 };
 
-use super::{change::remove_secrets, client::Asked, connect::secrets_of, provider::Provider};
+use super::{change::remove_secrets, client::Asked, provider::Provider, recorded::secrets_of};
 
 /// Puts back what the lock file says that the operation found. In another folder than the one
 /// that it was begun in there is nothing to put back.
