@@ -255,6 +255,7 @@ impl World {
                     if kind == "secret" {
                         // It is made by chance.
                         spec["Data"] = serde_json::Value::Null;
+                        without_ids(&mut spec);
                     }
                     found.insert(format!("{kind} {name}"), spec);
                 }
@@ -326,7 +327,8 @@ fn files_of(folder: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) -> io::Result<()>
 fn without_ids(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(map) => {
-            for key in ["ConfigID", "SecretID", "ForceUpdate"] {
+            // The last is salted.
+            for key in ["ConfigID", "SecretID", "ForceUpdate", "org.potluck.value"] {
                 map.remove(key);
             }
             if map.contains_key("Target") && map.contains_key("Aliases") {
@@ -418,6 +420,10 @@ fn crash(case: &Case) {
         let second = if continues_itself { &world.first } else { &world.second };
         // Whoever has the app is dead, which would take a minute to know.
         good(&second.run(&["app", "unlock", APP, "--yes", "--reason", "it was killed"]));
+        if case.grant == SIGN_ON {
+            let unlock = ["app", "unlock", PROVIDER, "--yes", "--reason", "it was killed"];
+            good(&second.run(&unlock));
+        }
         let history = second.run(&["app", "history", APP, "--json"]);
         good(&history);
         let told: serde_json::Value = serde_json::from_str(&history.stdout).unwrap();
@@ -737,16 +743,18 @@ fn with_provider(world: &World) {
         world.first.write(&format!("potluck/{path}"), text);
     }
     fs::write(world.first.path("potluck/recipes/idp/plugins/every.wasm"), every).unwrap();
-    good(&world.first.run(&["app", "deploy", "idp.example", "-n"]));
+    good(&world.first.run(&["app", "deploy", PROVIDER, "-n"]));
     good(&world.first.run(&[&["app", "deploy", APP, "-n"][..], SIGN_ON].concat()));
     fs::write(world.volume().join("page"), "soup").unwrap();
 }
 
+/// Where people sign in.
+const PROVIDER: &str = "idp.example";
 const SIGN_ON: &[&str] = &["--grant", "every exec: web", "--grant", "sso secret: oidc"];
 
 #[test]
 fn a_connection_that_is_killed() {
-    let command = &["sso", "connect", APP, "idp.example", "-n"];
+    let command = &["sso", "connect", APP, PROVIDER, "-n"];
     let (name, ready) = ("connection", with_provider);
     crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
 }
@@ -755,7 +763,7 @@ fn a_connection_that_is_killed() {
 fn a_disconnection_that_is_killed() {
     let ready = |world: &World| {
         with_provider(world);
-        good(&world.first.run(&["sso", "connect", APP, "idp.example", "-n"]));
+        good(&world.first.run(&["sso", "connect", APP, PROVIDER, "-n"]));
     };
     let command = &["sso", "disconnect", APP, "-n"];
     let name = "disconnection";

@@ -26,11 +26,13 @@ pub(super) struct Stored {
     pub is_new: bool,
 }
 
-/// The secrets that a plugin asks for, as the recipe has them with these settings: the setting
-/// with the version of each, the version that the settings have, if any, and the next one.
+/// A secret that a plugin asks for, as the recipe has it with these settings.
 struct Slot {
+    /// The setting with its version.
     key: String,
-    now: Option<SecretPlan>,
+    /// The versions that the swarm has; first the one that the settings have.
+    stored: Vec<SecretPlan>,
+    /// The version that would be made.
     next: SecretPlan,
 }
 
@@ -47,15 +49,17 @@ async fn slot(context: &Context, app: &App, env: &EnvFile, name: &str) -> Result
     let prefix = format!("{}_{name}_", app.name);
     let kept = app.kept.iter().filter_map(|full_name| full_name.strip_prefix(&prefix));
     let stored = versions.iter().filter(|row| row.name == *name && row.id.is_some());
-    let taken: BTreeSet<&str> = stored.map(|row| row.version.as_str()).chain(kept).collect();
+    let stored: Vec<&str> = stored.map(|row| row.version.as_str()).collect();
+    let taken: BTreeSet<&str> = stored.iter().copied().chain(kept).collect();
     let next = match plan.version.as_str() {
         "" => next_version("v0", &taken),
         here if taken.contains(here) => next_version(here, &taken),
         here => here.to_owned(),
     };
     let next = plan.in_version(&next)?.ok_or_else(no_key)?;
-    let now = (!plan.version.is_empty()).then_some(plan);
-    Ok(Slot { key, now, next })
+    let stored = stored.into_iter().map(|version| plan.in_version(version));
+    let stored = stored.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+    Ok(Slot { key, stored, next })
 }
 
 /// Full names of the secrets that may be made.
@@ -76,7 +80,7 @@ pub(super) async fn next_secrets(
 }
 
 /// Stores the secrets that a plugin asks for. One that the swarm has with this value is kept;
-/// another value gets the version that `planned` names, which the journal has.
+/// another value gets the next version, which the journal has.
 ///
 /// # Errors
 /// As [`next_secrets`]; the engine's.
@@ -85,22 +89,18 @@ pub(super) async fn store_secrets(
     app: &App,
     mut env: EnvFile,
     changes: &Changes,
-    planned: &[String],
 ) -> Result<Stored, Error> {
     let keeper = Keeper::of(&context.home, &app.entry, &app.name).map_err(secrets::Error::from)?;
     let (mut versions, mut is_new) = (BTreeMap::new(), false);
     for (name, value) in &changes.secrets {
-        let Slot { key, now, next } = slot(context, app, &env, name).await?;
+        let Slot { key, stored, next } = slot(context, app, &env, name).await?;
         let bytes = value.0.as_bytes();
-        let prefix = format!("{}_{name}_", app.name);
-        let planned = planned.iter().find_map(|full_name| full_name.strip_prefix(&prefix));
-        let planned = planned.map(|version| next.in_version(version)).transpose()?.flatten();
         let mut found = None;
-        for known in now.iter().chain(&planned) {
-            if found.is_none()
-                && secrets::has_value(&*app.engine, &known.full_name, bytes).await? == Some(true)
-            {
-                found = Some(known.clone());
+        for known in stored {
+            let is_same = secrets::has_value(&*app.engine, &known.full_name, bytes).await?;
+            if is_same == Some(true) {
+                found = Some(known);
+                break;
             }
         }
         let secret = match found {

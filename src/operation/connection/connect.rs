@@ -35,7 +35,7 @@ use super::{
     outside::ByHand,
     plan,
     provider::Provider,
-    recorded::{note, record, secrets_of},
+    recorded::{note, record},
     roles, undo,
 };
 
@@ -110,6 +110,9 @@ pub async fn connect(
     options: &ConnectOptions,
 ) -> Result<ConnectReport, Error> {
     let began = Instant::now();
+    if !options.dry_run {
+        undo::leftover(context, guard).await?;
+    }
     let mut prepared = Box::pin(prepare(context, guard, options)).await?;
     let deployed = is_deployed(&prepared.app).await?;
     let plan = show(&prepared, deployed)?;
@@ -386,8 +389,7 @@ impl Work<'_> {
         let wanted = plan::wanted(&env, &changes, recorded)?;
         journal.step(SECRETS).await?;
         context.progress.step(SECRETS);
-        let planned = secrets_of(&journal.entry());
-        let stored = store_secrets(context, app, wanted.env.clone(), &changes, &planned).await?;
+        let stored = store_secrets(context, app, wanted.env.clone(), &changes).await?;
 
         let changed = differences(&env, &stored.env, &wanted);
         let before = changed.iter().map(|(key, (before, _))| (key.clone(), before.clone()));

@@ -63,6 +63,9 @@ pub async fn disconnect(
     options: &DisconnectOptions,
 ) -> Result<ConnectReport, Error> {
     let began = Instant::now();
+    if !options.dry_run {
+        undo::leftover(context, guard).await?;
+    }
     let mut prepared = prepare(context, guard, options).await?;
     let deployed = is_deployed(&prepared.app).await?;
     let plan = show(&prepared, deployed)?;
@@ -188,7 +191,7 @@ async fn run(
     journal: Journal,
 ) -> Result<(), Error> {
     let mut undone = true;
-    let mut done = forward(context, guard, prepared, &journal).await;
+    let done = forward(context, guard, prepared, &journal).await;
     if let Err(error) = &done
         && !error.of_engine().is_some_and(stays_unfinished)
         && !journal.is_past_return()
@@ -198,13 +201,6 @@ async fn run(
             context.progress.warn(format!("undoing it failed as well: {left}"));
             undone = false;
         }
-    } else if journal.is_past_return()
-        && let Err(error) = done
-    {
-        // The app is disconnected: what is left is the provider's.
-        let provider = &prepared.recorded.provider;
-        context.progress.warn(format!("{provider} may still hold what it made: {error}"));
-        done = record(context, guard, prepared.kind, None);
     }
     journal.conclude(context, done, Error::of_engine, |_| undone).await
 }

@@ -2,9 +2,9 @@
 //! holds. The services went back with their deploy, or are put back from the journal.
 
 use crate::{
-    app::{self, Context, Error},
+    app::{self, Context, Error, OnServer},
     home::{self, AppGuard, Connection, ConnectionKind, EnvFile, connection::Connecting},
-    operation::journal::Journal,
+    operation::{journal::Journal, unfinished::look},
     owner::{Confined, journal::Undo},
     recipe::Version,
     wiring::settings,
@@ -76,6 +76,24 @@ async fn elsewhere(
             Ok(())
         }
     }
+}
+
+/// Puts the settings back that an operation left which has ended and could not undo itself:
+/// the disk was full, say. What the provider holds is compared by the next one.
+///
+/// # Errors
+/// Files that cannot be read or written, and what the engine says.
+pub(super) async fn leftover(context: &Context, guard: &AppGuard) -> Result<(), Error> {
+    let mut lock = context.home.lock_file(guard.app())?;
+    let Some(connecting) = lock.connecting.take() else { return Ok(()) };
+    let on_server = OnServer::new(&context.home, guard.app())?;
+    let unfinished = look(&on_server.engine).await?;
+    // That is for `app resume` and `app abort`.
+    if unfinished.is_some_and(|kept| kept.entry.operation == connecting.operation) {
+        return Ok(());
+    }
+    settings_back(context, guard, &connecting)?;
+    Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
 /// The settings as they were, to the letter where nobody else changed them since.
