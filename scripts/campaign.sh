@@ -56,6 +56,12 @@ upgrade() {
     cargo test --locked --test deploy synapse:: -- --nocapture --include-ignored --test-threads 2
 }
 
+# Mail of every example recipe through the example relay.
+mail() {
+    engine
+    cargo test --locked --test deploy mail:: -- --nocapture --include-ignored --test-threads 2
+}
+
 # Each kind of file in a repository, damaged in each way: no success is false.
 damage() {
     export POTLUCK_DAMAGE_EVERY=1
@@ -85,7 +91,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade week damage dumps newer"
+names="generated fuzz crowded crash upgrade mail week damage dumps newer"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

@@ -89,8 +89,16 @@ struct Outside {
 impl Outside {
     fn new(port: u16) -> Option<Self> {
         let gateway_of = |network: &str| {
-            let format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
-            docker(&["network", "inspect", network, "--format", format]).trim().to_owned()
+            let format = "{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}}{{end}}";
+            let said = docker(&["network", "inspect", network, "--format", format]);
+            // An engine that has started no container there yet names its subnet alone.
+            match said.trim().split_once(' ') {
+                Some((gateway, _)) if !gateway.is_empty() => gateway.to_owned(),
+                _ => {
+                    let (subnet, _) = said.trim().split_once('/').unwrap();
+                    format!("{}.1", subnet.rsplit_once('.').unwrap().0)
+                }
+            }
         };
         let (gateway, other) = (gateway_of("docker_gwbridge"), gateway_of("bridge"));
         let Ok(resolver) = UdpSocket::bind((gateway.as_str(), 53)) else {

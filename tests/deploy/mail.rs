@@ -293,12 +293,14 @@ fn round(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign mail"]
 async fn a_message_of_synapse_itself_arrives() {
     let Some(world) = World::new(SYNAPSE).await else { return };
     round(&world);
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign mail"]
 async fn a_message_of_isso_itself_arrives() {
     let Some(world) = World::new(ISSO).await else { return };
     round(&world);

@@ -16,6 +16,20 @@ const LONGEST_LINE: usize = 4 * 1024;
 /// So many times the same answer is enough.
 const TRIES: u32 = 2;
 
+/// So many times a store may be silent when its repository is opened: as often as restic 0.14
+/// tries, which takes a minute, where newer ones try for a quarter of an hour. In the middle of
+/// a run, which has done something already, they may.
+const OPENINGS: u32 = 10;
+/// What is said of a store that does not answer.
+const SILENT: &[&str] = &[
+    "connection refused",
+    "connection timed out",
+    "i/o timeout",
+    "network is unreachable",
+    "no route to host",
+    "no such host",
+];
+
 /// Answers of a folder on this machine that will not change.
 const LASTING: &[&str] = &[
     "no such file or directory",
@@ -33,6 +47,7 @@ pub(super) struct Watch {
     line: Vec<u8>,
     lasting: u32,
     refused: u32,
+    openings: u32,
 }
 
 impl Default for Watch {
@@ -43,7 +58,7 @@ impl Default for Watch {
 
 impl Watch {
     pub fn new(sink: Arc<dyn Sink>, local: bool) -> Self {
-        Watch { sink, local, line: Vec::new(), lasting: 0, refused: 0 }
+        Watch { sink, local, line: Vec::new(), lasting: 0, refused: 0, openings: 0 }
     }
 
     /// Reads the next bytes of standard error; whether the run is to be aborted now.
@@ -61,7 +76,7 @@ impl Watch {
     }
 
     pub fn gave_up(&self) -> bool {
-        self.local && self.lasting >= TRIES || self.refused >= TRIES
+        self.local && self.lasting >= TRIES || self.refused >= TRIES || self.openings >= OPENINGS
     }
 
     fn read(&mut self, said: &str) {
@@ -71,6 +86,8 @@ impl Watch {
         }
         // A store that takes additions only will not remove a file a second later.
         self.refused += u32::from(refused_removal(said).is_some());
+        let is_silent = SILENT.iter().any(|silent| reason.contains(silent));
+        self.openings += u32::from(is_silent && said.contains("(<config/"));
         // A lock that is gone was that of another restic, which has ended meanwhile.
         let is_unlocked = reason.contains("/locks/") && reason.contains("no such file");
         let is_lasting = LASTING.iter().any(|lasting| reason.contains(lasting));
@@ -180,6 +197,21 @@ mod tests {
                 let tries = lines.iter().filter(|line| line.contains("retrying")).count();
                 assert_eq!(heard.0.lock().unwrap().len(), tries, "{lines:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_at_all_is_left_after_a_minute() {
+        let of = |file: &str| {
+            format!(
+                "Stat(<{file}>) returned error, retrying after 1s: Head \"http://h/\": dial tcp \
+                 127.0.0.1:1: connect: connection refused\n"
+            )
+        };
+        for (file, given_up) in [("config/0000000000", true), ("data/b9ccf50d85", false)] {
+            let mut watch = Watch::new(Arc::new(Heard::default()), false);
+            let told = (0..10).filter(|_| watch.push(of(file).as_bytes())).count();
+            assert_eq!((told, watch.gave_up()), (usize::from(given_up), given_up), "{file}");
         }
     }
 

@@ -72,7 +72,7 @@ pub struct MailArgs {
     #[command(flatten)]
     rest: Args,
 
-    /// The address that the app sends from [default: wiki@example.org for wiki.example.org]
+    /// The address that the app sends from; without it, wiki@example.org for wiki.example.org
     #[arg(long, value_name = "ADDRESS")]
     sender: Option<String>,
 }

@@ -1,13 +1,13 @@
 //! Connecting an app to a provider, so that its people sign in there or its mail goes through
 //! it, and undoing that.
 //!
-//! A connection is compared and repaired, never made anew: [`connect`] asks both ends again and
+//! A connection is compared and repaired, never made anew: [`fn@connect`] asks both ends again and
 //! changes what differs, so that ids and secrets stay. Its steps: the client or the account is
 //! made at the provider ([`provider`]), the app's plugin says what that means for its
 //! settings ([`change`]), secrets are stored, settings written, the app deployed, the
 //! connection recorded. What fails goes back, the provider's side included ([`undo`]).
 //!
-//! [`check`] looks at a connection and changes nothing.
+//! [`fn@check`] looks at a connection and changes nothing.
 
 mod change;
 mod check;
