@@ -259,6 +259,16 @@ pub enum Error {
     NotOfKind { provider: String, kind: ConnectionKind },
     #[error("{app} is not connected for {kind}")]
     NotConnected { app: String, kind: ConnectionKind },
+    /// A client that was made by hand, for a provider that makes its own.
+    #[error(
+        "{provider} makes its clients itself: `--client-id` is for those that are made by hand"
+    )]
+    NotByHand { provider: String },
+    #[error("`{}` is not an address to send mail from", line(sender))]
+    NotASender { sender: String },
+    /// People would be sent to another app with what lets them in here.
+    #[error("{app} asks for {}, which is an address of {other}", line(address))]
+    OthersAddress { app: String, address: String, other: String },
     /// The client has to be made by hand.
     #[error("{}", by_hand(.provider, .enter))]
     ByHand { app: String, provider: String, enter: Vec<String> },
@@ -679,8 +689,13 @@ impl Hint for Error {
                 "then `potluck sso connect {app} {provider} --client-id ID --client-secret-file \
                  FILE`"
             )),
-            Error::OtherChanges { .. } => {
-                Some("its recipe is at fault; nothing of the app was changed".into())
+            Error::OtherChanges { .. } => Some(
+                "its recipe is at fault, or the provider made another client: then `--new-client` \
+                 takes that"
+                    .into(),
+            ),
+            Error::OthersAddress { .. } => {
+                Some("its recipe or its settings are at fault: an app asks for its own".into())
             }
             Error::PrivateFile { path, .. } => {
                 Some(format!("the value alone, in a file of yours alone: `chmod 600 {path}`"))

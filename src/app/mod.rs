@@ -52,6 +52,7 @@ pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
 pub use questions::{Behind, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
+pub(crate) use reach::not_typed;
 pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down};
 pub use survey::{Server, load_to_deploy, survey};

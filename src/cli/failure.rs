@@ -325,7 +325,11 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         | Error::PlanChanged { .. }
         | Error::ByHand { .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
-        Error::BadGrant { .. } | Error::BadReach { .. } | Error::NoProvider { .. } => Exit::USAGE,
+        Error::BadGrant { .. }
+        | Error::BadReach { .. }
+        | Error::NoProvider { .. }
+        | Error::NotByHand { .. }
+        | Error::NotASender { .. } => Exit::USAGE,
         Error::Rollout(error) => exit_of_rollout(error),
         Error::Migration(failed) if failed.left == Left::Back => Exit::ROLLED_BACK,
         Error::UpgradeUndone { .. } => Exit::ROLLED_BACK,

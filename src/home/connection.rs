@@ -67,6 +67,9 @@ pub struct Connection {
     /// The overlays that it switched on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
+    /// The overlays that it switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays_off: Vec<String>,
 }
 
 /// What a provider holds for an app.
@@ -75,6 +78,17 @@ pub struct Connection {
 pub enum Held {
     Client(HeldClient),
     Account(HeldAccount),
+}
+
+impl Held {
+    /// Whether it is another client or account, and not the same one changed.
+    pub fn is_another(&self, other: &Held) -> bool {
+        match (self, other) {
+            (Held::Client(one), Held::Client(other)) => one.id != other.id,
+            (Held::Account(one), Held::Account(other)) => one.sender != other.sender,
+            _ => true,
+        }
+    }
 }
 
 /// A client that signs people in.
@@ -121,7 +135,7 @@ pub struct HeldAccount {
 }
 
 /// What an operation on a connection found, until it has ended: what undoing it in this
-/// folder needs.
+/// folder needs. It is this machine's own state and does not come from a colleague.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Connecting {
@@ -179,6 +193,7 @@ mod tests {
             before: [("OIDC_ID".to_owned(), None)].into(),
             secrets: [("oidc_secret".to_owned(), "v1".to_owned())].into(),
             overlays: vec!["compose.oidc.yml".into()],
+            overlays_off: vec!["compose.local.yml".into()],
         };
         let lock = LockFile {
             connections: [
@@ -186,16 +201,18 @@ mod tests {
                 (ConnectionKind::Mail, connection(Held::Account(account))),
             ]
             .into(),
-            connecting: Some(Connecting {
-                operation: "0a".into(),
-                kind: ConnectionKind::Sso,
-                before: [("COMPOSE_FILE".to_owned(), None)].into(),
-                text: Some("A=1\n".into()),
-                held: None,
-                recorded: None,
-            }),
             ..LockFile::default()
         };
+        let connecting = Connecting {
+            operation: "0a".into(),
+            kind: ConnectionKind::Sso,
+            before: [("COMPOSE_FILE".to_owned(), None)].into(),
+            text: Some("A=1\n".into()),
+            held: None,
+            recorded: lock.connections.get(&ConnectionKind::Mail).cloned().map(Box::new),
+        };
+        let text = serde_json::json!(connecting).to_string();
+        assert_eq!(serde_json::from_str::<Connecting>(&text).unwrap(), connecting, "{text}");
         let text = serde_saphyr::to_string(&lock).unwrap();
         assert_eq!(serde_saphyr::from_str::<LockFile>(&text).unwrap(), lock, "{text}");
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Grant,
-    connection::{Connecting, Connection, ConnectionKind},
+    connection::{Connection, ConnectionKind},
 };
 
 /// Pins and grants of one app.
@@ -55,9 +55,6 @@ pub struct LockFile {
     /// Where its people sign in, and through what it sends its mail.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub connections: BTreeMap<ConnectionKind, Connection>,
-    /// An operation on a connection that has not ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connecting: Option<Connecting>,
 }
 
 /// Bytes of a version's name: git refuses longer ones where a file system keeps them.

@@ -137,7 +137,10 @@ impl Home {
     /// # Errors
     /// [`Error::UnknownProvider`], [`Error::Io`].
     pub fn remove_provider(&self, name: &ProviderName) -> Result<(), Error> {
-        self.provider(name)?;
+        // One that cannot be read can be removed.
+        if !self.provider_path(name).exists() {
+            self.provider(name)?;
+        }
         remove_file(self.provider_path(name))
     }
 }

@@ -276,6 +276,9 @@ rules! {
     SECRET_WITHOUT_VERSION: Warning "secret-without-version",
         "a secret whose name carries no version cannot be changed",
         "write its name as `${STACK_NAME}_NAME_${SECRET_NAME_VERSION}`";
+    NOT_CONNECTED: Info "not-connected",
+        "apps of the recipe cannot be connected with `potluck sso connect` or `mail connect`",
+        "list `std:oidc` or `std:smtp` in recipe.yml: docs/std-plugins.md has examples";
     REACHES_OUT: Info "reaches-out",
         "what reaches beyond the app needs the operator's yes",
         "remove it if the app works without; `docs/reach.md` lists what needs a yes";

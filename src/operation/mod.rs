@@ -55,7 +55,7 @@ pub use backup::{BackupPlan, ItemReport, PlannedItem, SetReport, back_up, plan_b
 pub use claim::claim;
 pub use connection::{
     ByHand, CheckReport, ConnectOptions, ConnectReport, ConnectionRow, DisconnectOptions, check,
-    client_secret, connect, connections, disconnect, mail_test,
+    client_secret, connect, connections, dependents, disconnect, mail_test,
 };
 pub use copies::CopyReport;
 pub use deploy::{deploy, lacks_secrets, plan};

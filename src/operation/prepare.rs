@@ -35,7 +35,7 @@ use crate::{
 use super::{
     DeployOptions,
     app_rollout::{subject, work},
-    behind, data,
+    behind, connection, data,
     journal::Journal,
     jump,
     migrate::{self, Migrations},
@@ -294,6 +294,7 @@ pub(super) async fn prepare(
     add_hooks(&mut plan, app, &plugins, &unstarted);
     plan.changes.extend(migrations.changes());
     plan.warnings.extend(half_restored(app, options));
+    plan.warnings.extend(connection::due(app));
     plan.warnings.extend(migrations.warnings(&app.lock, &transition, safety.is_some()));
     plan.warnings.extend(unknown_migrations(&plugins, &unstarted, &transition));
     add_warnings(&mut plan, app, &lint);

@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Checkout, Error, SAMPLE,
+    Checkout, Error, PluginEntry, SAMPLE,
     abra::{LeftOut, Reason},
     backups,
 };
 use crate::{
     compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
-    home::{EnvFile, Grant, StackName},
+    home::{ConnectionKind, EnvFile, Grant, StackName},
     lint::{Finding, Position, Rule, Severity, rules},
+    plugin::{Role, exported_roles},
     secrets::written_names,
 };
 
@@ -41,7 +42,27 @@ pub fn lint(checkout: &Checkout) -> Vec<Finding> {
     lint.exports();
     lint.functions();
     lint.plugins(services.as_ref());
+    lint.connections(&sample);
     lint.findings.into_iter().collect()
+}
+
+/// What apps of a recipe can be connected for: its plugins play the role.
+pub fn connects(checkout: &Checkout) -> BTreeSet<ConnectionKind> {
+    let kinds = roles(checkout).into_iter().filter_map(|role| match role {
+        Role::SsoClient => Some(ConnectionKind::Sso),
+        Role::MailClient => Some(ConnectionKind::Mail),
+        _ => None,
+    });
+    kinds.collect()
+}
+
+/// The roles of all its plugins, as far as their components can be read.
+fn roles(checkout: &Checkout) -> BTreeSet<Role> {
+    let of = |plugin: &PluginEntry| {
+        let bytes = checkout.component(&plugin.component).ok()?;
+        exported_roles(&plugin.name, &bytes).ok()
+    };
+    checkout.manifest.plugins.iter().filter_map(of).flatten().collect()
 }
 
 /// What is wrong with the components that `recipe.yml` names.
@@ -425,6 +446,39 @@ impl<'a> Lint<'a> {
     }
 
     /// Components are there and are what the manifest says; grants name what exists.
+    /// Signs of sign-on and mail that no plugin connects: an overlay's name, or keys of the
+    /// sample.
+    fn connections(&mut self, sample: &EnvFile) {
+        const SSO: (&[&str], &[&str]) = (&["oidc", "sso"], &["OIDC_", "OPENID_", "SSO_"]);
+        const MAIL: (&[&str], &[&str]) = (&["mail", "mailrelay", "smtp"], &["MAIL_", "SMTP_"]);
+        let roles = roles(self.checkout);
+        let names = self.checkout.names();
+        let mut keys = sample.commented_keys();
+        keys.extend(sample.values().into_iter().map(|(key, _)| key));
+        for ((overlays, prefixes), kind, of_kind) in [
+            (SSO, ConnectionKind::Sso, [Role::SsoClient, Role::SsoProvider]),
+            (MAIL, ConnectionKind::Mail, [Role::MailClient, Role::MailProvider]),
+        ] {
+            if of_kind.iter().any(|role| roles.contains(role)) {
+                continue;
+            }
+            let overlay = names.iter().find(|name| {
+                let stem = name.strip_prefix("compose.").and_then(|it| it.split('.').next());
+                stem.is_some_and(|stem| overlays.contains(&stem))
+            });
+            let key = keys.iter().find(|key| prefixes.iter().any(|it| key.starts_with(it)));
+            let sign = match (overlay, key) {
+                (Some(overlay), _) => (format!("`{overlay}`"), overlay.as_str()),
+                (None, Some(key)) => (format!("`{key}`"), SAMPLE),
+                (None, None) => continue,
+            };
+            let (sign, file) = sign;
+            let message = format!("{sign} looks like {}, and no plugin connects it", kind.noun());
+            let finding = Finding::new(&rules::NOT_CONNECTED, message);
+            self.add(finding.at(Position::file(file)));
+        }
+    }
+
     fn plugins(&mut self, services: Option<&BTreeSet<String>>) {
         let in_manifest = |rule: &'static Rule, plugin: &str, message: String| {
             Finding::new(rule, format!("plugin `{plugin}`: {message}")).at(Position::file(MANIFEST))

@@ -92,6 +92,11 @@ async fn known(web: &Web, asking: Asking<'_>) -> Result<Finding, Error> {
             "client",
             "the provider asks people to sign in for this client and its redirect address",
         ),
+        Made::Page(status @ 500.., said) => {
+            let message =
+                format!("the provider answers {status} to who wants to sign in{}", of(&said));
+            Finding::bad("reachable", message).fix("look into the provider's log")
+        }
         Made::Page(status, said) => {
             let lower = said.to_lowercase();
             let about_uri = lower.contains("redirect");

@@ -23,8 +23,16 @@ pub struct Wanted {
     pub overlays_off: Vec<String>,
 }
 
-/// The settings with what a plugin asks for. A setting that it gives up gets back what it was
-/// before the app was connected, as far as that is recorded and nobody changed it since.
+/// Whether an app is connected or disconnected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    On,
+    Off,
+}
+
+/// The settings with what a plugin asks for. A setting that the connection gives up gets back
+/// what it was before, as far as that is recorded and nobody changed it since; so do all of
+/// them, and the overlays, when the app is disconnected.
 ///
 /// # Errors
 /// Settings that become too long.
@@ -32,29 +40,30 @@ pub fn wanted(
     env: &EnvFile,
     changes: &Changes,
     recorded: Option<&Connection>,
+    way: Way,
 ) -> Result<Wanted, ParseError> {
     let mut after = env.clone();
     for (key, value) in &changes.settings {
-        let value = match value {
-            Some(value) => Some(value.clone()),
-            None => given_up(env, key, recorded),
+        let value = match (value, way) {
+            (Some(value), _) => Some(value.clone()),
+            (None, Way::On) => None,
+            (None, Way::Off) => given_up(env, key, recorded),
         };
         put(&mut after, key, value.as_deref())?;
     }
-    // What it wrote last time and does not ask for any more.
     let asked: BTreeSet<&String> = changes.settings.iter().map(|(key, _)| key).collect();
-    let recorded_keys = recorded.iter().flat_map(|it| it.settings.keys());
-    for key in recorded_keys.filter(|key| !asked.contains(key)) {
+    let written = recorded.iter().flat_map(|it| it.settings.keys());
+    let removed = recorded.iter().flat_map(|it| it.before.keys()).filter(|_| way == Way::Off);
+    let known: BTreeSet<&String> = written.chain(removed).collect();
+    // Versions of secrets are kept by who stores these.
+    let is_version = |key: &str| way == Way::On && key.starts_with("SECRET_");
+    for key in known.iter().filter(|key| !asked.contains(**key) && !is_version(key)) {
         let value = given_up(env, key, recorded);
         put(&mut after, key, value.as_deref())?;
     }
-    let (overlays_on, overlays_off) = overlays(&mut after, changes, recorded)?;
-    let keys = || changes.settings.iter().map(|(key, _)| key);
-    let keys: BTreeSet<&str> = keys()
-        .map(String::as_str)
-        .chain(recorded.iter().flat_map(|it| it.settings.keys()).map(String::as_str))
-        .chain([OVERLAYS])
-        .collect();
+    let (overlays_on, overlays_off) = overlays(&mut after, changes, recorded, way)?;
+    let keys = asked.into_iter().chain(known).map(String::as_str);
+    let keys: BTreeSet<&str> = keys.chain([OVERLAYS]).collect();
     let value = |env: &EnvFile, key: &str| env.get(key).map(str::to_owned);
     let changed = keys
         .into_iter()
@@ -66,15 +75,15 @@ pub fn wanted(
 
 /// What a setting becomes that the connection does not write any more.
 fn given_up(env: &EnvFile, key: &str, recorded: Option<&Connection>) -> Option<String> {
-    let now = env.get(key);
-    match recorded {
-        Some(recorded) => match recorded.settings.get(key) {
-            // Somebody else's value is theirs.
-            Some(written) if now != Some(written.as_str()) => now.map(str::to_owned),
-            Some(_) => recorded.before.get(key).cloned().flatten(),
-            None => None,
-        },
-        None => None,
+    let now = env.get(key).map(str::to_owned);
+    let recorded = recorded?;
+    match (recorded.settings.get(key), recorded.before.get(key)) {
+        // Somebody else's value is theirs.
+        (Some(written), _) if now.as_ref() != Some(written) => now,
+        (Some(_), before) => before.cloned().flatten(),
+        // It was removed.
+        (None, Some(before)) if now.is_none() => before.clone(),
+        (None, _) => now,
     }
 }
 
@@ -94,17 +103,26 @@ fn overlays(
     env: &mut EnvFile,
     changes: &Changes,
     recorded: Option<&Connection>,
+    way: Way,
 ) -> Result<(Vec<String>, Vec<String>), ParseError> {
     let written = env.get(OVERLAYS).unwrap_or_default().to_owned();
     let mut files: Vec<String> =
         written.split(':').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
     let before = files.clone();
-    // What it switched on last time and does not ask for any more.
-    let recorded = recorded.iter().flat_map(|it| &it.overlays);
-    let given_up = recorded.filter(|it| !changes.overlays_on.contains(it));
-    let off: BTreeSet<&String> = changes.overlays_off.iter().chain(given_up).collect();
+    let (on, off): (Vec<&String>, BTreeSet<&String>) = match (way, recorded) {
+        // Those that were on before stay on.
+        (Way::Off, Some(recorded)) => {
+            (recorded.overlays_off.iter().collect(), recorded.overlays.iter().collect())
+        }
+        _ => {
+            let recorded = recorded.iter().flat_map(|it| &it.overlays);
+            let given_up = recorded.filter(|it| !changes.overlays_on.contains(it));
+            let off = changes.overlays_off.iter().chain(given_up).collect();
+            (changes.overlays_on.iter().collect(), off)
+        }
+    };
     files.retain(|file| !off.contains(file));
-    for overlay in &changes.overlays_on {
+    for overlay in on {
         if !files.contains(overlay) {
             if files.is_empty() {
                 files.push(BASE.to_owned());
@@ -150,6 +168,7 @@ mod tests {
             before: settings.iter().map(|it| (owned(it.0), it.2.map(owned))).collect(),
             secrets: BTreeMap::new(),
             overlays: overlays.iter().map(|it| owned(it)).collect(),
+            overlays_off: Vec::new(),
         }
     }
 
@@ -172,7 +191,7 @@ mod tests {
             &["compose.oidc.yml"],
             &[],
         );
-        let on = wanted(&before, &asked, None).unwrap();
+        let on = wanted(&before, &asked, None, Way::On).unwrap();
         assert_eq!(on.env.get("COMPOSE_FILE"), Some("compose.yml:compose.x.yml:compose.oidc.yml"));
         assert_eq!(on.overlays_on, ["compose.oidc.yml"]);
         assert_eq!(on.changed["OIDC_ID"], (Some("old".into()), Some("wiki".into())));
@@ -181,9 +200,9 @@ mod tests {
             &["compose.oidc.yml"],
         );
         // Again: nothing differs.
-        assert!(wanted(&on.env, &asked, Some(&record)).unwrap().changed.is_empty());
+        assert!(wanted(&on.env, &asked, Some(&record), Way::On).unwrap().changed.is_empty());
         let gone = changes(&[("OIDC_ID", None), ("OIDC_ON", None)], &[], &["compose.oidc.yml"]);
-        let off = wanted(&on.env, &gone, Some(&record)).unwrap();
+        let off = wanted(&on.env, &gone, Some(&record), Way::Off).unwrap();
         assert_eq!(off.env.get("OIDC_ID"), Some("old"));
         assert_eq!(off.env.get("OIDC_ON"), None);
         assert_eq!(off.env.get("COMPOSE_FILE"), Some("compose.yml:compose.x.yml"));
@@ -195,7 +214,7 @@ mod tests {
     fn what_a_person_changed_since_is_theirs() {
         let record = recorded(&[("OIDC_ID", "wiki", Some("old"))], &[]);
         let gone = changes(&[("OIDC_ID", None)], &[], &[]);
-        let off = wanted(&env("OIDC_ID=mine\n"), &gone, Some(&record)).unwrap();
+        let off = wanted(&env("OIDC_ID=mine\n"), &gone, Some(&record), Way::Off).unwrap();
         assert!(off.changed.is_empty());
     }
 
@@ -204,15 +223,35 @@ mod tests {
         let record = recorded(&[("OLD", "1", None)], &["compose.old.yml"]);
         let asked = changes(&[("NEW", Some("2"))], &["compose.new.yml"], &[]);
         let text = "OLD=1\nCOMPOSE_FILE=compose.yml:compose.old.yml\n";
-        let on = wanted(&env(text), &asked, Some(&record)).unwrap();
+        let on = wanted(&env(text), &asked, Some(&record), Way::On).unwrap();
         assert_eq!((on.env.get("OLD"), on.env.get("NEW")), (None, Some("2")));
         assert_eq!(on.env.get("COMPOSE_FILE"), Some("compose.yml:compose.new.yml"));
     }
 
     #[test]
     fn the_first_overlay_keeps_the_base() {
-        let on = wanted(&env(""), &changes(&[], &["compose.oidc.yml"], &[]), None).unwrap();
+        let on =
+            wanted(&env(""), &changes(&[], &["compose.oidc.yml"], &[]), None, Way::On).unwrap();
         assert_eq!(on.env.get("COMPOSE_FILE"), Some("compose.yml:compose.oidc.yml"));
         assert_eq!(on.overlays_on, ["compose.oidc.yml"]);
+    }
+
+    #[test]
+    fn what_was_so_before_is_so_afterwards() {
+        let mut record = recorded(&[("ISSUER", "same", Some("same"))], &[]);
+        record.before.insert("USER".into(), Some("old".into()));
+        record.overlays_off = vec!["compose.local.yml".into()];
+        let text = "ISSUER=same\nCOMPOSE_FILE=compose.yml:compose.oidc.yml\n";
+        let gone = changes(&[("ISSUER", None), ("USER", None)], &[], &["compose.oidc.yml"]);
+        let off = wanted(&env(text), &gone, Some(&record), Way::Off).unwrap();
+        assert_eq!((off.env.get("ISSUER"), off.env.get("USER")), (Some("same"), Some("old")));
+        // It was on before, and the connection had not switched it on.
+        let files = "compose.yml:compose.oidc.yml:compose.local.yml";
+        assert_eq!(off.env.get("COMPOSE_FILE"), Some(files));
+        // Connected, what the plugin removes stays removed.
+        let asked =
+            changes(&[("ISSUER", Some("same")), ("USER", None)], &["compose.oidc.yml"], &[]);
+        let on = wanted(&env(text), &asked, Some(&record), Way::On).unwrap();
+        assert_eq!(on.env.get("USER"), None);
     }
 }

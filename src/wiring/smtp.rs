@@ -203,3 +203,89 @@ fn told(error: &SmtpError) -> String {
     }
     line(&text).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+    use crate::wiring::Level;
+
+    /// A relay that says these lines: first its greeting, then an answer to each command by the
+    /// word that it begins with. What is not listed is answered with 250.
+    fn relay(greeting: &'static str, answers: &'static [(&'static str, &'static str)]) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let _ = stream.write_all(greeting.as_bytes());
+            while let Some(Ok(line)) = lines.next() {
+                let answer = answers.iter().find(|(word, _)| line.starts_with(word));
+                let answer = answer.map_or("250 yes\r\n", |(_, answer)| answer);
+                if stream.write_all(answer.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        });
+        port
+    }
+
+    async fn found(port: u16, encryption: Encryption, user: bool) -> Vec<(&'static str, Level)> {
+        let account = HeldAccount {
+            host: "127.0.0.1".into(),
+            port,
+            encryption,
+            username: user.then(|| "wiki".into()),
+            sender: "wiki@example.org".into(),
+        };
+        let password = Hidden::from("p4ss".to_owned());
+        let findings = look(&account, Some(&password)).await;
+        for finding in findings.iter().filter(|it| it.level != Level::Good) {
+            assert!(finding.fix.is_some(), "{finding:?}");
+            assert!(!finding.told().contains("p4ss"), "{finding:?}");
+        }
+        findings.iter().map(|it| (it.check, it.level)).collect()
+    }
+
+    #[tokio::test]
+    async fn each_refusal_of_a_relay_is_told_apart() {
+        use Level::{Bad, Good, Note};
+        const HELLO: &str = "220 relay\r\n";
+        const PLAIN: (&str, &str) = ("EHLO", "250-relay\r\n250 HELP\r\n");
+        let none = Encryption::None;
+        for (port, expected) in [
+            (relay(HELLO, &[PLAIN]), vec![("greeting", Good), ("sender", Good)]),
+            (
+                relay(HELLO, &[PLAIN, ("MAIL", "553 5.7.1 not owned by user\r\n")]),
+                vec![("greeting", Good), ("sender", Bad)],
+            ),
+            (
+                relay(HELLO, &[PLAIN, ("RCPT", "550 5.1.1 mailbox unknown\r\n")]),
+                vec![("greeting", Good), ("sender", Note)],
+            ),
+            (relay("554 go away\r\n", &[]), vec![("reachable", Bad)]),
+        ] {
+            assert_eq!(found(port, none, false).await, expected);
+        }
+        // An account in the clear is never tried.
+        let port = relay(HELLO, &[PLAIN]);
+        assert_eq!(found(port, none, true).await, [("greeting", Good), ("encryption", Bad)]);
+        let port = relay(HELLO, &[PLAIN]);
+        let start = Encryption::StartTls;
+        assert_eq!(found(port, start, true).await, [("greeting", Good), ("starttls", Bad)]);
+        let port =
+            relay(HELLO, &[("EHLO", "250-relay\r\n250 STARTTLS\r\n"), ("STARTTLS", "454 no\r\n")]);
+        assert_eq!(found(port, start, true).await, [("greeting", Good), ("starttls", Bad)]);
+        // One that does not begin with TLS.
+        let port = relay(HELLO, &[PLAIN]);
+        let tls = found(port, Encryption::Tls, true).await;
+        assert!(matches!(tls[..], [("tls" | "reachable", Bad)]), "{tls:?}");
+        // Nobody is there.
+        assert_eq!(found(9, none, false).await, [("reachable", Bad)]);
+    }
+}

@@ -217,7 +217,8 @@ fn an_app_signs_in_at_another_and_is_as_before_afterwards() {
     assert_eq!(secrets, ["wiki_example_org_oidc_secret_v1"]);
     let (env, lock) = (world.env(), world.lock());
     assert!(env.contains("COMPOSE_FILE=compose.yml:compose.oidc.yml\n"), "{env}");
-    assert!(lock.contains("connections:") && !lock.contains("connecting:"), "{lock}");
+    assert!(lock.contains("connections:"), "{lock}");
+    assert!(!world.lab.path(&format!("potluck/state/connecting/simulated/{WIKI}.json")).exists());
     assert!(!env.contains(SECRET) && !lock.contains(SECRET), "{env}{lock}");
     assert_eq!(world.found(0), []);
     let rows = world.lab.json(&["sso", "ls", "--json"]);
@@ -276,8 +277,14 @@ fn what_changed_at_either_end_is_found_and_repaired() {
     assert_eq!(world.connect(&[])["deployed"], json!(false));
     assert_eq!(world.found(0), []);
     world.good(&["app", "deploy", WIKI, "-n"]);
+    // A deploy says so, too.
+    world.set("OIDC_ID", "somebody");
+    let plan = world.good(&["app", "plan", WIKI]);
+    assert!(plan.stderr.contains("is undone in part: OIDC_ID is `somebody`"), "{plan}");
+    world.connect(&[]);
     // The provider is gone.
-    world.good(&["app", "undeploy", IDP, "--yes"]);
+    let gone = world.good(&["app", "undeploy", IDP, "--yes"]);
+    assert!(gone.stderr.contains("without their provider: wiki.example.org (sso)"), "{gone}");
     let found = world.found(7);
     assert!(found[0].1.contains("the provider sso.example.org is not deployed"), "{found:?}");
 }
@@ -448,10 +455,18 @@ fn a_provider_that_would_lock_people_out_is_refused_before_the_app_changes() {
     assert_eq!((world.env(), world.swarm()), (before.0.clone(), before.1.clone()), "{run}");
     world.lab.write("wiki/compose.oidc.yml", OVERLAY);
 
-    // Services that do not come up.
+    // Services that do not come up with it: what ran before runs again.
+    let image = "  app:\n    image: example.invalid/wiki:signed-on\n";
+    world.lab.write("wiki/compose.oidc.yml", &OVERLAY.replace("  app:\n", image));
     let script = world.lab.path("potluck/state/simulated/simulated/script.yml");
-    fs::write(&script, "tasks:\n  - {service: app, image: '*', state: failed}\n").unwrap();
-    let _ = fs::remove_file(&script);
+    fs::write(&script, "tasks:\n  - {image: '*:signed-on', pull_error: it is not there}\n").unwrap();
+    let run = world.fails(4, &arguments, &["unregister(wiki_example_org)"]);
+    assert_eq!((world.env(), world.swarm()), (before.0.clone(), before.1.clone()), "{run}");
+    assert!(!world.lock().contains("connect"), "{}", world.lock());
+    let history = world.lab.json(&["app", "history", WIKI, "--json"]);
+    assert_eq!(history["operations"][0]["outcome"], json!("failed-and-undone"), "{history}");
+    fs::remove_file(&script).unwrap();
+    world.lab.write("wiki/compose.oidc.yml", OVERLAY);
     world.connect(&[IDP]);
     assert_eq!(world.found(0), []);
 }
@@ -473,11 +488,21 @@ fn who_is_no_provider_is_said() {
         &["sso", "connect", WIKI, "-n"],
         &["no provider is named", "providers: {sso: NAME}"],
     );
-    // A server's default.
+    // A server's default, of which a new app is told.
     world
         .lab
         .write("potluck/servers/simulated/server.yml", &format!("providers: {{sso: {IDP}}}\n"));
+    let new =
+        world.good(&["app", "new", "wiki", "--domain", "b.example", "--server=simulated", "-n"]);
+    assert!(new.stderr.contains("potluck sso connect b.example sso.example.org"), "{new}");
+    assert!(new.stderr.contains("potluck mail connect b.example PROVIDER"), "{new}");
+    world.good(&["app", "rm", "b.example", "--yes", "--no-backup"]);
     assert_eq!(world.connect(&[])["provider"], json!(IDP));
+    world.good(&["app", "undeploy", WIKI, "--yes"]);
+    let gone =
+        world.fails(0, &["app", "rm", WIKI, "--yes", "--no-backup"], &["still holds what it made"]);
+    assert!(gone.stderr.contains("potluck sso disconnect wiki.example.org"), "{gone}");
+    world.good(&["app", "new", "wiki", "--domain", WIKI, "--server=simulated", "-n"]);
     world.fails(1, &["sso", "check", IDP], &["is not connected for sso"]);
     world.good(&["provider", "add", "post", "--relay", "smtp.example.org:587"]);
     world.fails(1, &["sso", "connect", WIKI, "post", "-n"], &["`post` has nothing for sso"]);
@@ -543,6 +568,30 @@ fn a_client_is_registered_changed_and_removed_by_the_standard() {
     assert_ne!(changed.token, made.token);
     assert_eq!(world.connect(&[])["changed"], json!(false));
 
+    // A provider that would not do, and the token of this one is kept.
+    let other = Provider::new();
+    other.state().document.insert("id_token_signing_alg_values_supported".into(), json!(["HS256"]));
+    world.good(&["provider", "add", "other", "--issuer", &other.issuer, "--dynamic"]);
+    world.fails(1, &["sso", "connect", WIKI, "other", "-n"], &["signs with HS256 only"]);
+    assert!(other.state().clients.is_empty());
+    assert_eq!(world.connect(&[])["changed"], json!(false));
+    // A lock file from elsewhere sends it nowhere else.
+    let lock = world.lock();
+    let stolen =
+        lock.replace(&format!("{issuer}/register/"), &format!("{}/register/", other.issuer));
+    assert_ne!(stolen, lock);
+    let path = format!("potluck/servers/simulated/{WIKI}.lock.yml");
+    world.lab.write(&path, &stolen);
+    let asked = other.state().asked.len();
+    world.fails(1, &["sso", "connect", WIKI, "-n"], &["whose token it would get"]);
+    assert_eq!(other.state().asked.len(), asked);
+    world.lab.write(&path, &lock);
+    // One that the provider has lost is not made anew by itself.
+    let whole = provider.state().clone();
+    provider.state().clients.clear();
+    world.fails(1, &["sso", "connect", WIKI, "-n"], &["may have lost the client", "--new-client"]);
+    *provider.state() = whole;
+
     // No token and no secret is in a file that is not encrypted.
     for entry in walk(&lab.path("potluck")) {
         let bytes = fs::read(&entry).unwrap();
@@ -599,6 +648,14 @@ fn a_client_that_somebody_makes_is_told_what_to_enter() {
     assert_eq!(world.found(0), []);
     // Its secret is read from the kept copy then.
     assert_eq!(world.connect(&[])["changed"], json!(false));
+    // Nor is it lost where it is not given again.
+    let without = world.connect(&["house", "--client-id", "mine"]);
+    assert_eq!(without["changed"], json!(false));
+    assert_eq!(world.swarm().1, ["wiki_example_org_oidc_secret_v1"]);
+    let other = ["sso", "connect", WIKI, "house", "--client-id", "other", "-n"];
+    world.fails(6, &other, &["make a client at house by hand"]);
+    let secrets = world.good(&["app", "secret", "ls", WIKI]);
+    assert!(!secrets.stdout.contains("provider-"), "{secrets}");
     // Another secret is another version, and the old one goes.
     lab.write("secret", "renewed\n");
     world.connect(&by_hand);
@@ -606,6 +663,8 @@ fn a_client_that_somebody_makes_is_told_what_to_enter() {
     // To an app that plays the role, and back: people would be others, which is said.
     let run = world.good(&["sso", "connect", WIKI, IDP, "-n"]);
     assert!(run.stderr.contains("each may get a second account"), "{run}");
+    // The plugin says it before potluck knows that it is a secret.
+    assert!(run.stderr.contains("the secret is ***") && !run.stderr.contains(SECRET), "{run}");
     assert!(run.stderr.contains("the client `mine` was made by hand: remove it at house"), "{run}");
     world.fails(1, &["provider", "rm", "nobody"], &["no provider is called"]);
     let run = world.good(&["sso", "disconnect", WIKI, "-n", "--leave-provider"]);
@@ -676,6 +735,7 @@ fn a_plugin_that_asks_for_more_is_refused() {
     for (options, words) in [
         ("client: blog_example_org", "not the app's own `wiki_example_org`"),
         ("redirect: 'javascript:alert(1)'", "that people can return to"),
+        ("redirect: 'https://sso.example.org/callback'", "which is an address of sso.example.org"),
         ("settings: [[DOMAIN, evil.example]]", "plugins cannot change the setting `DOMAIN`"),
         ("secrets: [[db_password, x]]", "secret: db_password"),
         ("on: ['../compose.evil.yml']", "is not an overlay"),
@@ -685,4 +745,54 @@ fn a_plugin_that_asks_for_more_is_refused() {
         world.fails(1, &["sso", "connect", WIKI, IDP, "-n"], &[words]);
         assert_eq!((world.env(), world.swarm()), before, "{options}");
     }
+}
+
+/// What was there before the app was connected is there afterwards, also where the connection
+/// had nothing to change; what a plugin writes is no operator's word for hosts.
+#[test]
+fn a_disconnect_gives_back_what_was_there() {
+    let Some(world) = World::new() else { return };
+    let issuer = world.provider.issuer.clone();
+    let env = world.env()
+        + &format!(
+            "OIDC_ISSUER={issuer}\nCOMPOSE_FILE=compose.yml:compose.oidc.yml\nSECRET_OIDC_SECRET_VERSION=v7\n"
+        );
+    world.lab.write(&format!("potluck/servers/simulated/{WIKI}.env"), &env);
+    world.connect(&[IDP]);
+    assert_eq!(world.swarm().1, ["wiki_example_org_oidc_secret_v7"]);
+    // The provider has something to finish: nothing of the app is changed.
+    let connected = (world.env(), world.swarm());
+    let held = world.lab.path("potluck/state/locks/simulated").join(IDP);
+    let held = fs::File::open(held).unwrap();
+    held.lock().unwrap();
+    let run = world.fails(5, &["sso", "disconnect", WIKI, "-n"], &["--leave-provider"]);
+    assert_eq!((world.env(), world.swarm()), connected, "{run}");
+    drop(held);
+    // What its recipe has no plugin for any more is undone as it was recorded.
+    world.lab.write("wiki/recipe.yml", "plugins: []\n");
+    world.good(&["sso", "disconnect", WIKI, "-n", "--leave-provider"]);
+    let after = world.env();
+    for line in [
+        format!("OIDC_ISSUER={issuer}"),
+        "COMPOSE_FILE=compose.yml:compose.oidc.yml".into(),
+        "SECRET_OIDC_SECRET_VERSION=v7".into(),
+    ] {
+        assert!(after.lines().any(|it| it == line), "{line}: {after}");
+    }
+    assert!(!after.lines().any(|it| it.starts_with("OIDC_ID=")), "{after}");
+}
+
+#[test]
+fn a_plugin_s_settings_open_no_door() {
+    let Some(world) = World::new() else { return };
+    let routed = OVERLAY.replace(
+        "    secrets: [oidc_secret]\n",
+        "    secrets: [oidc_secret]\n    deploy: {labels: ['traefik.http.routers.x.rule=Host(`${DOOR}`)']}\n",
+    );
+    world.lab.write("wiki/compose.oidc.yml", &routed);
+    let door = r#"settings: {DOOR: "other.example.com", OIDC_ISSUER"#;
+    world.lab.write("wiki/recipe.yml", &RECIPE.replace("settings: {OIDC_ISSUER", door));
+    let before = (world.env(), world.swarm());
+    world.fails(6, &["sso", "connect", WIKI, IDP, "-n"], &["other.example.com"]);
+    assert_eq!((world.env(), world.swarm()), before);
 }

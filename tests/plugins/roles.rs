@@ -179,8 +179,8 @@ async fn a_provider_registers_a_client_whose_secret_is_shown_nowhere() {
     hooks.sso_unregister("cloud_example_org").await.unwrap();
     let lines = world.lines();
     assert_eq!(lines.last().unwrap(), "info: unregister(cloud_example_org)");
-    // It was said before the host knew that it is one, and not afterwards.
-    assert_eq!(lines.iter().filter(|line| line.contains("s3cret")).count(), 1, "{lines:?}");
+    // Although it is said before the host knows that it is one.
+    assert!(!lines.iter().any(|line| line.contains("s3cret")), "{lines:?}");
     assert!(lines.contains(&"info: the secret is ***".to_owned()), "{lines:?}");
 }
 

@@ -352,3 +352,31 @@ fn the_examples_have_notes_only_but_for_unbuilt_components() {
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
+
+/// A recipe that has what a connection changes, and no plugin that says so.
+#[test]
+fn what_looks_like_sign_on_or_mail_has_a_plugin_for_it() {
+    let sample = format!("{SAMPLE}#SMTP_HOST=mail.example.org\n");
+    let overlay = "services: {app: {environment: {OIDC: '1'}}}\n";
+    let found = |recipe: &str| {
+        let files = [
+            ("compose.yml", COMPOSE),
+            ("compose.oidc.yml", overlay),
+            (".env.sample", sample.as_str()),
+            ("recipe.yml", recipe),
+        ];
+        let findings = linted(&files).into_iter();
+        let of_rule = findings.filter(|it| it.code == rules::NOT_CONNECTED.code);
+        of_rule.map(|it| it.message).collect::<Vec<_>>()
+    };
+    let (sso, mail) = (
+        "`compose.oidc.yml` looks like sign-on, and no plugin connects it",
+        "`SMTP_HOST` looks like mail, and no plugin connects it",
+    );
+    assert_eq!(found(""), [mail, sso]);
+    let plugins = "plugins:\n  - {name: mail, component: 'std:smtp', options: {}}\n  - {name: sso, \
+                   component: 'std:oidc', options: {redirect: [/x]}}\n";
+    let built = lint_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes-examples/isso"));
+    assert!(built.iter().all(|it| it.code != rules::NOT_CONNECTED.code), "{built:#?}");
+    assert!(found(plugins).is_empty());
+}

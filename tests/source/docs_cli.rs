@@ -41,7 +41,7 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/recipe/port.rs", "Standard"),
         ],
     ),
-    ("app new", &[("cli/app/new.rs", "Created")]),
+    ("app new", &[("cli/app/new.rs", "Created"), ("cli/app/new.rs", "Connects")]),
     ("app ls", &[("cli/app/ls.rs", "Row")]),
     ("app check", &[("cli/app/check.rs", "Report"), ("cli/app/check.rs", "Row"), FINDING]),
     ("app deploy", &[("operation/options.rs", "DeployReport"), PLAN, CHANGE, REACH, REACHED]),

@@ -177,13 +177,15 @@ pub fn hosts(
 /// Values of new settings that name hosts and that come from the sample, as
 /// digests: for the app's lock file.
 pub fn copied(settings: &EnvFile, sample: &EnvFile) -> BTreeMap<String, String> {
-    settings
-        .values()
-        .into_iter()
-        .filter(|(key, value)| sample.get(key) == Some(value.as_str()))
-        .filter(|(_, value)| !routes::typed_hosts(value).is_empty())
-        .map(|(key, value)| (key, digest(&value)))
-        .collect()
+    let is_same = |(key, value): &(String, String)| sample.get(key) == Some(value.as_str());
+    not_typed(settings.values().into_iter().filter(is_same))
+}
+
+/// The same of settings that a plugin wrote: no operator typed them.
+pub fn not_typed(settings: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let names_hosts = |(_, value): &(String, String)| !routes::typed_hosts(value).is_empty();
+    let named = settings.into_iter().filter(names_hosts);
+    named.map(|(key, value)| (key, digest(&value))).collect()
 }
 
 fn digest(value: &str) -> String {

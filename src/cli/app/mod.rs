@@ -36,12 +36,14 @@ use super::{
     deferred::Deferred,
     failure::{Failure, Outcome},
     session::Session,
+    ui::clean,
 };
 use crate::{
     app::{self, OnServer},
     engine::{Engine, Scope},
     hint::Hint,
     home::{AppEntry, Home, StackName},
+    operation,
 };
 
 #[derive(Debug, Subcommand)]
@@ -146,6 +148,39 @@ fn warn_of(session: &Session, error: &impl Hint) {
 fn tell_hint(session: &Session, error: &impl Hint) {
     if let Some(hint) = error.hint() {
         session.ui.hint(hint);
+    }
+}
+
+/// Says which apps are connected to one that is about to go.
+///
+/// # Errors
+/// A folder that cannot be read.
+fn tell_dependents(session: &Session, home: &Home, entry: &AppEntry) -> Result<(), Failure> {
+    let dependents = operation::dependents(home, entry)?;
+    if !dependents.is_empty() {
+        session.ui.warn(format_args!(
+            "without {} these apps are without their provider: {}",
+            entry.name,
+            dependents.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// Says what providers hold for an app that is about to be removed.
+fn tell_connected(session: &Session, home: &Home, entry: &AppEntry) {
+    // What else is wrong with its files is said elsewhere.
+    let Ok(lock) = home.lock_file(entry) else { return };
+    for (kind, connection) in &lock.connections {
+        session.ui.warn(format_args!(
+            "{} still holds what it made for {}",
+            clean(&connection.provider),
+            entry.name
+        ));
+        session.ui.hint(format_args!(
+            "`potluck {kind} disconnect {}` removes it, before the app is undeployed",
+            entry.name
+        ));
     }
 }
 

@@ -13,12 +13,12 @@ use crate::{
         ui::clean,
     },
     hint::Hint,
-    home::{AppEntry, AppName, EnvFile, Home, ServerName},
+    home::{AppEntry, AppName, ConnectionKind, EnvFile, Home, ServerName},
     lint::{Strictness, blocking},
     operation,
     recipe::{
         Checkout, SAMPLE, Version,
-        lint::{is_said_always, lint},
+        lint::{connects, is_said_always, lint},
     },
 };
 
@@ -36,7 +36,8 @@ Examples:
   potluck app new https://git.example.org/recipes/wiki.git --domain wiki.example.org
   potluck app new wordpress --domain test.example.org --server simulated
 
-JSON: {app, server, recipe, version, env_file}.")]
+JSON: {app, server, recipe, version, env_file, connects}; `connects` has {kind, provider} for
+what the recipe can be connected for, its provider the server's default or null.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
     #[arg(value_name = "RECIPE")]
@@ -73,6 +74,7 @@ struct Created {
     recipe: String,
     version: Option<String>,
     env_file: String,
+    connects: Vec<Connects>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -117,12 +119,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         recipe: recipe.to_string(),
         version: checkout.version.clone(),
         env_file: path.display().to_string(),
+        connects: connectable(&home, &entry, &checkout)?,
     };
-    session.report(&created, &args.json, |_| {
+    session.report(&created, &args.json, |created| {
         // What cannot be read yet may have secrets.
         let needs_secrets =
             !args.secrets && app::names_secrets(&entry, &env, &checkout).unwrap_or(true);
-        next_steps(session, &entry, needs_secrets);
+        next_steps(session, &entry, needs_secrets, &created.connects);
         Ok(())
     })
 }
@@ -265,12 +268,37 @@ fn warn_of_mistakes(session: &Session, checkout: &Checkout) {
     }
 }
 
-fn next_steps(session: &Session, entry: &AppEntry, needs_secrets: bool) {
+fn next_steps(session: &Session, entry: &AppEntry, needs_secrets: bool, connects: &[Connects]) {
     let app = &entry.name;
     session.ui.say("Next:");
     session.ui.say(format_args!("  potluck app config {app}            look through its settings"));
     if needs_secrets {
         session.ui.say(format_args!("  potluck app secret generate {app}   make its secrets"));
     }
+    for Connects { kind, provider } in connects {
+        let what = match kind {
+            ConnectionKind::Sso => "let people sign in there",
+            ConnectionKind::Mail => "let it send mail through it",
+        };
+        let provider = provider.as_deref().unwrap_or("PROVIDER");
+        session.ui.say(format_args!("  potluck {kind} connect {app} {provider}   {what}"));
+    }
     session.ui.say(format_args!("  potluck app deploy {app}            deploy it"));
+}
+
+/// What the app can be connected for, and the server's default provider.
+#[derive(Serialize)]
+struct Connects {
+    kind: ConnectionKind,
+    provider: Option<String>,
+}
+
+fn connectable(
+    home: &Home,
+    entry: &AppEntry,
+    checkout: &Checkout,
+) -> Result<Vec<Connects>, Failure> {
+    let defaults = home.server(&entry.server)?.providers;
+    let connects = connects(checkout).into_iter();
+    Ok(connects.map(|kind| Connects { kind, provider: defaults.get(&kind).cloned() }).collect())
 }

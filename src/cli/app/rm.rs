@@ -74,6 +74,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         require_saved(args, session, &operating.context, leaving, left)?;
     }
     operating.pause();
+    super::tell_dependents(session, &home, &entry)?;
+    super::tell_connected(session, &home, &entry);
     agree(args, session, &entry, found.as_ref().map(|(_, left)| left))?;
     if let Some((leaving, _)) = &found {
         let removed = wait("interrupted: some of the app may be removed already", async {

@@ -56,6 +56,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         // First, so that the question comes after what cannot be done.
         let app = Leaving::load(&operating.context, &entry).await?;
         tell_unsaved(session, &operating.context, &app).await;
+        super::tell_dependents(session, &home, &entry)?;
         operating.pause();
         if !args.yes && session.ui.is_interactive() {
             let question =

@@ -119,7 +119,7 @@ pub fn run(args: &Args, kind: ConnectionKind, session: &Session) -> Outcome {
             operating.context.progress.step(format!("look at {}", entry.name));
             let looked = match operation::check(&operating.context, entry, kind).await {
                 // Of one app, it is what came of the command.
-                Err(error) if apps.len() == 1 => return Err(error.into()),
+                Err(error) if apps.len() == 1 && !args.all => return Err(error.into()),
                 looked => looked,
             };
             rows.push(row(entry.name.to_string(), entry.server.to_string(), looked));

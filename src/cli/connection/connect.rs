@@ -47,6 +47,11 @@ pub struct SsoArgs {
     /// A file of yours alone with that client's secret
     #[arg(long, value_name = "FILE", requires = "client_id")]
     client_secret_file: Option<PathBuf>,
+
+    /// Make another client, because the provider has lost the one before; people may get
+    /// second accounts
+    #[arg(long, conflicts_with = "client_id")]
+    new_client: bool,
 }
 
 /// Let an app send its mail through a relay, or repair that.
@@ -126,20 +131,24 @@ pub fn sso(args: &SsoArgs, session: &Session) -> Outcome {
             Ok::<_, Failure>(ByHand { client_id, client_secret })
         })
         .transpose()?;
-    run(&args.rest, ConnectionKind::Sso, by_hand, None, session)
+    let more = More { by_hand, sender: None, new_client: args.new_client };
+    run(&args.rest, ConnectionKind::Sso, more, session)
 }
 
 pub fn mail(args: &MailArgs, session: &Session) -> Outcome {
-    run(&args.rest, ConnectionKind::Mail, None, args.sender.clone(), session)
+    let more = More { sender: args.sender.clone(), ..More::default() };
+    run(&args.rest, ConnectionKind::Mail, more, session)
 }
 
-fn run(
-    args: &Args,
-    kind: ConnectionKind,
+/// What only one kind of connection has.
+#[derive(Default)]
+struct More {
     by_hand: Option<ByHand>,
     sender: Option<String>,
-    session: &Session,
-) -> Outcome {
+    new_client: bool,
+}
+
+fn run(args: &Args, kind: ConnectionKind, more: More, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let guard = session.guard(&home, &entry, "a connection", &args.lock)?;
@@ -154,8 +163,9 @@ fn run(
         kind,
         provider: args.provider.clone(),
         provider_server: args.provider_server.clone(),
-        sender,
-        by_hand,
+        sender: more.sender,
+        by_hand: more.by_hand,
+        new_client: more.new_client,
         dry_run: args.dry_run,
         timeout: args.timeout,
     };

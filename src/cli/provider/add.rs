@@ -81,11 +81,31 @@ impl std::str::FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         const BAD: &str = "expected HOST:PORT, as smtp.example.org:587";
         let (host, port) = text.rsplit_once(':').ok_or(BAD)?;
-        url::Host::parse(host).map_err(|_| BAD)?;
+        // An address in brackets is of version 6, which names are looked up without.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.parse::<std::net::IpAddr>().is_err() {
+            url::Host::parse(host).map_err(|_| BAD)?;
+        }
         match port.parse() {
             Ok(port) if port > 0 => Ok(Place { host: host.to_owned(), port }),
             _ => Err(BAD.into()),
         }
+    }
+}
+
+/// OpenID Connect Discovery 1.0, 3: an address without a query and a fragment.
+fn require_issuer(issuer: &str) -> Result<(), Failure> {
+    let url = url::Url::parse(issuer).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    match url.is_some() && !issuer.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("`{issuer}` is not an issuer"))
+            .hint("it is an address such as https://sso.example.org, without `?` and `#`")),
     }
 }
 
@@ -108,7 +128,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let sso = match &args.issuer {
         None => None,
         Some(issuer) => {
-            crate::wiring::discovery::address(issuer)?;
+            require_issuer(issuer)?;
             Some(SsoSettings {
                 issuer: issuer.clone(),
                 registration: match args.dynamic {

@@ -22,6 +22,8 @@ pub(super) struct Stored {
     pub env: EnvFile,
     /// By their names, with their versions.
     pub versions: BTreeMap<String, String>,
+    /// The settings that have these.
+    pub settings: BTreeMap<String, String>,
     /// Whether a secret was made.
     pub is_new: bool,
 }
@@ -91,7 +93,7 @@ pub(super) async fn store_secrets(
     changes: &Changes,
 ) -> Result<Stored, Error> {
     let keeper = Keeper::of(&context.home, &app.entry, &app.name).map_err(secrets::Error::from)?;
-    let (mut versions, mut is_new) = (BTreeMap::new(), false);
+    let (mut versions, mut settings, mut is_new) = (BTreeMap::new(), BTreeMap::new(), false);
     for (name, value) in &changes.secrets {
         let Slot { key, stored, next } = slot(context, app, &env, name).await?;
         let bytes = value.0.as_bytes();
@@ -112,10 +114,11 @@ pub(super) async fn store_secrets(
             }
         };
         env.set(&key, &secret.version).map_err(home::Error::from)?;
+        settings.insert(key, secret.version.clone());
         versions.insert(name.clone(), secret.version);
     }
     app.engine.settle().await?;
-    Ok(Stored { env, versions, is_new })
+    Ok(Stored { env, versions, settings, is_new })
 }
 
 async fn make(
@@ -192,7 +195,8 @@ pub(super) async fn remove_secrets(
     Ok(engine.settle().await?)
 }
 
-/// Full names of a connection's secrets.
+/// Full names of a connection's secrets. Who removes them looks first which of them the app's
+/// plugin may make: a lock file may name any.
 pub(super) fn full_names(stack: &StackName, connection: &Connection) -> BTreeSet<String> {
     let full = |(name, version): (&String, &String)| format!("{stack}_{name}_{version}");
     connection.secrets.iter().map(full).collect()

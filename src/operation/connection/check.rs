@@ -17,6 +17,7 @@ use crate::{
 use super::{
     change::full_names,
     client::{Asked, Plugin},
+    due::differs,
     look::look,
     provider::{Named, named},
     roles,
@@ -135,21 +136,8 @@ async fn of_app(
 ) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     let name = &app.entry.name;
-    for (key, value) in &connection.settings {
-        match app.env.get(key) {
-            Some(now) if now == value => {}
-            Some(now) => findings.push(Finding::bad(
-                "setting",
-                format!("{key} is `{}`, and the connection wrote `{}`", line(now), line(value)),
-            )),
-            None => findings.push(Finding::bad("setting", format!("the setting {key} is gone"))),
-        }
-    }
-    let files: BTreeSet<&str> =
-        app.env.get("COMPOSE_FILE").unwrap_or_default().split(':').map(str::trim).collect();
-    for overlay in connection.overlays.iter().filter(|it| !files.contains(it.as_str())) {
-        findings.push(Finding::bad("overlay", format!("COMPOSE_FILE lacks {}", line(overlay))));
-    }
+    let differs = differs(&app.env, connection).into_iter();
+    findings.extend(differs.map(|told| Finding::bad("setting", told)));
     let secrets = app.engine.secrets(Scope::All).await?;
     let stored: BTreeSet<String> =
         secrets.into_iter().filter_map(|secret| secret.spec?.name).collect();
@@ -219,7 +207,14 @@ async fn of_provider(
         }
         Err(error) => return Err(error),
     };
-    let on_server = app::OnServer::new(&context.home, &entry)?;
+    let on_server = match app::OnServer::new(&context.home, &entry) {
+        Ok(on_server) => on_server,
+        Err(error) => {
+            let told = format!("the server of {name} cannot be asked: {error}");
+            let fix = format!("`potluck app ps {name}` shows more");
+            return Ok(vec![Finding::note("provider", told).fix(fix)]);
+        }
+    };
     match on_server.engine.services(Scope::Stack(&on_server.stack)).await {
         Ok(services) if services.is_empty() => Ok(vec![
             Finding::bad("provider", format!("the provider {name} is not deployed"))

@@ -12,19 +12,22 @@ use serde::Serialize;
 use crate::{
     app::{self, App, Context, Error},
     home::{
-        AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
+        AppEntry, AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
         connection::{Connecting, Held},
     },
     hooks::Guarding,
     operation::{
         journal::{self, Journal, stays_unfinished},
         lease::{Lease, leased},
-        recover,
+        recover, releases,
     },
     owner::journal::{Entry, MadeKind, Step, Undo, What},
     plugin::Changes,
-    rollout::{Change, ChangeAction, ChangeKind, Plan},
-    wiring::{Finding, Level, settings::Wanted},
+    rollout::{Change, ChangeAction, ChangeKind, Error as RolloutError, Plan},
+    wiring::{
+        Finding, Level,
+        settings::{Wanted, Way},
+    },
 };
 
 use super::{
@@ -35,7 +38,7 @@ use super::{
     outside::ByHand,
     plan,
     provider::Provider,
-    recorded::{note, record},
+    recorded::{connecting, note, record},
     roles, undo,
 };
 
@@ -52,6 +55,8 @@ pub struct ConnectOptions {
     pub sender: Option<String>,
     /// The client that somebody made at the provider.
     pub by_hand: Option<ByHand>,
+    /// Makes another client than the one that is recorded: it is lost at the provider.
+    pub new_client: bool,
     /// Shows the plan and changes nothing.
     pub dry_run: bool,
     /// How long services may take.
@@ -92,6 +97,7 @@ pub(super) struct Prepared {
     pub asked: Asked,
     pub recorded: Option<Connection>,
     pub by_hand: Option<ByHand>,
+    pub new_client: bool,
     /// What the plugin showed that it would change.
     pub expected: Changes,
     pub timeout: Option<Duration>,
@@ -115,7 +121,7 @@ pub async fn connect(
     }
     let mut prepared = Box::pin(prepare(context, guard, options)).await?;
     let deployed = is_deployed(&prepared.app).await?;
-    let plan = show(&prepared, deployed)?;
+    let plan = show(&prepared, deployed).await?;
     let name = prepared.provider.name().to_owned();
     let report = |plan: Plan, changed: bool, findings: Vec<Finding>| ConnectReport {
         app: guard.app().name.to_string(),
@@ -173,12 +179,52 @@ async fn prepare(
         ConnectionKind::Mail => Some(sender(options, recorded.as_ref(), entry.name.as_str())),
     };
     let asked = plugin.asks(sender.as_deref()).await?;
+    require_own(context, entry, &asked)?;
+    if options.by_hand.is_some() && matches!(provider, Provider::App(_)) {
+        return Err(Error::NotByHand { provider: name });
+    }
+    let new_client = options.new_client;
     // Of another provider, nothing that is recorded tells what this one gives.
-    let same = recorded.as_ref().filter(|it| it.provider == name);
+    let same = recorded.as_ref().filter(|it| provider.is_of(it) && !new_client);
     let expected = plugin.connect(&plan::expected(&asked, &provider, same)).await?;
     let by_hand = options.by_hand.clone();
     let timeout = options.timeout;
-    Ok(Prepared { kind, app, plugin, provider, asked, recorded, by_hand, expected, timeout })
+    Ok(Prepared {
+        kind,
+        app,
+        plugin,
+        provider,
+        asked,
+        recorded,
+        by_hand,
+        new_client,
+        expected,
+        timeout,
+    })
+}
+
+/// Fails where an app wants people to be sent to another app, or mail to be sent from what is
+/// not an address.
+fn require_own(context: &Context, entry: &AppEntry, asked: &Asked) -> Result<(), Error> {
+    let request = match asked {
+        Asked::Client(request) => request,
+        Asked::Account(sender) if sender.parse::<lettre::Address>().is_ok() => return Ok(()),
+        Asked::Account(sender) => return Err(Error::NotASender { sender: sender.clone() }),
+    };
+    let apps = context.home.apps()?;
+    for uri in request.redirect_uris.iter().chain(&request.post_logout_uris) {
+        let host = url::Url::parse(uri).ok();
+        let host = host.as_ref().and_then(url::Url::host_str);
+        let other = apps.iter().find(|app| Some(app.name.as_str()) == host);
+        if let Some(other) = other.filter(|other| other.name != entry.name) {
+            return Err(Error::OthersAddress {
+                app: entry.name.to_string(),
+                address: uri.clone(),
+                other: other.name.to_string(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The address that an app sends from: what is asked for, what it is, or the app's name at the
@@ -198,12 +244,13 @@ fn usual_sender(app: &str) -> String {
     format!("{name}@{domain}")
 }
 
-fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
+async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     let Prepared { kind, app, provider, asked, recorded, expected, .. } = prepared;
     let name = provider.name();
-    let wanted = plan::wanted(&app.env, expected, recorded.as_ref())?;
+    let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let mut changes = Vec::new();
-    changes.extend(plan::at_provider(name, asked, recorded.as_ref()));
+    let same = recorded.as_ref().filter(|it| provider.is_of(it) && !prepared.new_client);
+    changes.extend(plan::at_provider(name, asked, same, provider.told()));
     changes.extend(plan::of_secrets(expected, recorded.as_ref()));
     changes.extend(plan::in_settings(&wanted, name));
     let mut warnings = Vec::new();
@@ -215,7 +262,14 @@ fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
             details: vec!["deployed anew, and waited for".into()],
         });
     }
-    if let Some(other) = recorded.as_ref().filter(|it| it.provider != name) {
+    if deployed {
+        warnings.extend(edited(app).await?);
+    }
+    if prepared.new_client {
+        warnings
+            .push("people who signed in with the client before may get a second account".into());
+    }
+    if let Some(other) = recorded.as_ref().filter(|it| !provider.is_of(it)) {
         changes.push(Change {
             kind: match kind {
                 ConnectionKind::Sso => ChangeKind::Client,
@@ -243,11 +297,22 @@ fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     Ok(Plan { changes, warnings, reach: Vec::new(), on_failure })
 }
 
+/// Edits of the settings that were not deployed yet, which the deploy brings along.
+pub(super) async fn edited(app: &App) -> Result<Option<String>, Error> {
+    let edited = releases::all(&app.engine).await?.changed_settings(app);
+    Ok((!edited.is_empty()).then(|| {
+        format!(
+            "settings that were edited since the last deploy are deployed along: {}",
+            edited.join(", ")
+        )
+    }))
+}
+
 async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
     let Prepared { kind, app, provider, recorded, expected, .. } = prepared;
-    let wanted = plan::wanted(&app.env, expected, recorded.as_ref())?;
+    let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let secrets = next_secrets(context, app, &wanted.env, expected).await?;
-    let new = recorded.as_ref().is_none_or(|it| it.provider != provider.name());
+    let new = recorded.as_ref().is_none_or(|it| !provider.is_of(it));
     Ok(Entry {
         recipe: app.checkout.recipe.to_string(),
         steps: vec![
@@ -294,8 +359,18 @@ pub(super) async fn run(
 ) -> Result<Done, Error> {
     let client = prepared.app.entry.name.clone();
     let done = {
-        let Prepared { kind, app, plugin, provider, asked, recorded, by_hand, expected, timeout } =
-            &mut *prepared;
+        let Prepared {
+            kind,
+            app,
+            plugin,
+            provider,
+            asked,
+            recorded,
+            by_hand,
+            new_client,
+            expected,
+            timeout,
+        } = &mut *prepared;
         let provider = &*provider;
         let app = &*app;
         let mut work = Work { context, guard, app, journal: &journal };
@@ -307,6 +382,7 @@ pub(super) async fn run(
             asked,
             recorded: recorded.as_ref(),
             by_hand: by_hand.as_ref(),
+            new_client: *new_client,
             expected,
             timeout: *timeout,
         };
@@ -346,6 +422,7 @@ struct Ends<'a> {
     asked: &'a Asked,
     recorded: Option<&'a Connection>,
     by_hand: Option<&'a ByHand>,
+    new_client: bool,
     expected: &'a Changes,
     timeout: Option<Duration>,
 }
@@ -361,14 +438,19 @@ impl Work<'_> {
     async fn forward(&mut self, ends: Ends<'_>) -> Result<Done, Error> {
         let Work { context, guard, journal, .. } = *self;
         let Ends { kind, app, provider, asked, recorded, .. } = ends;
-        let same = recorded.filter(|it| it.provider == provider.name());
+        let same = recorded.filter(|it| provider.is_of(it) && !ends.new_client);
+        // What a killed process was given is not asked for again.
+        let operation = journal.entry().operation;
+        let begun = connecting(context, guard.app())?.filter(|it| it.operation == operation);
+        let begun = begun.and_then(|it| it.held);
         self.note(|connecting| connecting.recorded = recorded.cloned().map(Box::new), kind)?;
 
         let step = at(provider.name());
         journal.step(&step).await?;
         context.progress.step(step);
+        let known = begun.as_ref().or(same.map(|it| &it.held));
         let Gift { given, held, warnings } =
-            provider.give(context, app, asked, same, ends.by_hand).await?;
+            provider.give(context, app, asked, known, ends.by_hand).await?;
         self.note(|connecting| connecting.held = Some(held.clone()), kind)?;
         for warning in warnings {
             context.progress.warn(warning);
@@ -380,13 +462,15 @@ impl Work<'_> {
         self.require_usable(&findings, app, provider.name())?;
 
         let changes = ends.plugin.connect(&given).await?;
-        if let Some(what) = plan::beyond(ends.expected, &changes, &app.env) {
+        // Of a relay that is an app's and new, not even the encryption is known before.
+        let all_known = matches!(asked, Asked::Client(_)) || provider.relay().is_some();
+        if let Some(what) = plan::beyond(ends.expected, &changes, &app.env, all_known) {
             let (app, plugin) = (app.entry.name.to_string(), ends.plugin.name.clone());
             return Err(Error::OtherChanges { app, plugin, what });
         }
         // Read anew: somebody may have edited them meanwhile.
         let env = context.home.env(guard.app())?;
-        let wanted = plan::wanted(&env, &changes, recorded)?;
+        let wanted = plan::wanted(&env, &changes, recorded, Way::On)?;
         journal.step(SECRETS).await?;
         context.progress.step(SECRETS);
         let stored = store_secrets(context, app, wanted.env.clone(), &changes).await?;
@@ -404,6 +488,7 @@ impl Work<'_> {
         )?;
         journal.step(SETTINGS).await?;
         if stored.env != env {
+            self.not_typed(&changes)?;
             context.home.write_env(guard.app(), &stored.env)?;
         }
         let mut is_changed = !changed.is_empty() || stored.is_new;
@@ -419,17 +504,18 @@ impl Work<'_> {
             server: provider.server().cloned(),
             since: Timestamp::now(),
             held,
-            settings: settings_of(&changes),
-            before: before_of(&changes, &before, recorded),
+            before: before_of(&changes, &stored.settings, &env, recorded),
+            settings: settings_of(&changes).chain(stored.settings).collect(),
             secrets: stored.versions,
             overlays: overlays_of(&changes, &wanted, recorded),
+            overlays_off: overlays_off_of(&changes, &wanted, recorded),
         };
         let is_as_before =
             recorded.is_some_and(|it| Connection { since: it.since, ..connection.clone() } == *it);
         is_changed |= !is_as_before;
         self.record(kind, Some(connection.clone()))?;
         if let Some(recorded) = recorded {
-            self.leave(ends.app, kind, recorded, &connection).await;
+            self.leave((app, provider), kind, recorded, &connection).await;
         }
         findings.retain(|finding| finding.level != Level::Good);
         Ok(Done { changed: is_changed, findings })
@@ -437,14 +523,34 @@ impl Work<'_> {
 
     /// What is left of the connection before: old versions of secrets, and what another
     /// provider holds. The new one is made, so what fails here is a warning.
-    async fn leave(&self, app: &App, kind: ConnectionKind, before: &Connection, now: &Connection) {
+    async fn leave(
+        &self,
+        (app, provider): (&App, &Provider),
+        kind: ConnectionKind,
+        before: &Connection,
+        now: &Connection,
+    ) {
         let Work { context, .. } = *self;
-        let used = full_names(&app.name, now);
-        let old = full_names(&app.name, before).difference(&used).cloned().collect();
+        let mut replaced = before.clone();
+        // A secret that it does not ask for any more may be somebody's only copy.
+        replaced
+            .secrets
+            .retain(|name, version| now.secrets.get(name).is_some_and(|now| now != version));
+        let old = full_names(&app.name, &replaced);
         if let Err(error) = remove_secrets(context, &app.entry, &app.engine, &old).await {
             context.progress.warn(format!("old secrets are left: {error}"));
         }
-        if before.provider == now.provider {
+        let is_there = before.provider == now.provider && before.server == now.server;
+        let moved = matches!(kind, ConnectionKind::Mail) && before.held.is_another(&now.held);
+        if is_there && !moved {
+            return;
+        }
+        if is_there {
+            let (entry, stack) = (&app.entry, &app.name);
+            let closed = provider.take_back(context, entry, stack, &before.held).await;
+            if let Err(error) = closed {
+                context.progress.warn(format!("the account before is left: {error}"));
+            }
             return;
         }
         let removed = async {
@@ -486,11 +592,25 @@ impl Work<'_> {
         let Work { context, guard, journal, .. } = *self;
         let engine = &self.app.engine;
         match undo::files_and_provider(context, guard, engine, journal, provider).await {
-            Ok(()) => (error, true),
+            Ok(()) => {
+                let is_back = !matches!(error, Error::Rollout(RolloutError::UndoFailed { .. }));
+                (error, is_back)
+            }
             Err(left) => {
                 context.progress.warn(format!("undoing it failed as well: {left}"));
                 (error, false)
             }
+        }
+    }
+
+    /// Records that no operator typed these settings: hosts that they name need a yes.
+    fn not_typed(&self, changes: &Changes) -> Result<(), Error> {
+        let mut lock = self.context.home.lock_file(self.guard.app())?;
+        let before = lock.sample.clone();
+        lock.sample.extend(app::not_typed(settings_of(changes)));
+        match lock.sample == before {
+            true => Ok(()),
+            false => Ok(self.context.home.write_lock_file(self.guard, &lock)?),
         }
     }
 
@@ -548,23 +668,40 @@ fn differences(
 }
 
 /// The settings that the connection writes.
-fn settings_of(changes: &Changes) -> BTreeMap<String, String> {
+fn settings_of(changes: &Changes) -> impl Iterator<Item = (String, String)> {
     let set = |(key, value): &(String, Option<String>)| Some((key.clone(), value.clone()?));
-    changes.settings.iter().filter_map(set).collect()
+    changes.settings.iter().filter_map(set)
 }
 
 /// What these settings were before the app was connected.
 fn before_of(
     changes: &Changes,
-    before: &BTreeMap<String, Option<String>>,
+    versions: &BTreeMap<String, String>,
+    env: &EnvFile,
     recorded: Option<&Connection>,
 ) -> BTreeMap<String, Option<String>> {
-    let keys = changes.settings.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
     let was = |key: &String| {
         let known = recorded.and_then(|recorded| recorded.before.get(key)).cloned();
-        known.or_else(|| before.get(key).cloned())
+        known.unwrap_or_else(|| env.get(key).map(str::to_owned))
     };
-    keys.filter_map(|key| Some((key.clone(), was(key)?))).collect()
+    let written = |key: &String| changes.settings.iter().any(|(k, v)| k == key && v.is_some());
+    let keys = changes.settings.iter().map(|(key, _)| key).chain(versions.keys());
+    let pairs = keys.map(|key| (key.clone(), was(key)));
+    // What was not there and is not written needs no word.
+    pairs.filter(|(key, was)| was.is_some() || written(key) || versions.contains_key(key)).collect()
+}
+
+/// The overlays that the connection switched off.
+fn overlays_off_of(
+    changes: &Changes,
+    wanted: &Wanted,
+    recorded: Option<&Connection>,
+) -> Vec<String> {
+    let is_ours = |overlay: &&String| {
+        wanted.overlays_off.contains(overlay)
+            || recorded.is_some_and(|recorded| recorded.overlays_off.contains(overlay))
+    };
+    changes.overlays_off.iter().filter(is_ours).cloned().collect()
 }
 
 /// The overlays that the connection switched on: not those that were on before.
@@ -583,7 +720,7 @@ pub(super) async fn again(
     kind: ConnectionKind,
     of: &crate::owner::journal::Connects,
 ) -> Result<Prepared, Error> {
-    let sender = context.home.lock_file(guard.app())?.connecting.and_then(|it| it.held);
+    let sender = connecting(context, guard.app())?.and_then(|it| it.held);
     let sender = sender.and_then(|held| match held {
         Held::Account(account) => Some(account.sender),
         Held::Client(_) => None,
@@ -594,6 +731,7 @@ pub(super) async fn again(
         provider_server: of.server.clone(),
         sender,
         by_hand: None,
+        new_client: false,
         dry_run: false,
         timeout: None,
     };

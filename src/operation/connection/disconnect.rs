@@ -8,24 +8,26 @@ use std::{
 
 use crate::{
     app::{self, App, Context, Error},
-    home::{AppGuard, Connection, ConnectionKind},
+    home::{AppGuard, Connection, ConnectionKind, Grant},
     hooks::Guarding,
     operation::{
         journal::{Journal, stays_unfinished},
         lease::{Lease, leased},
+        unfinished::abandoned,
     },
     owner::journal::{Connects, Entry, Step, Undo, What},
     plugin::Changes,
-    rollout::{Change, ChangeAction, ChangeKind, Plan},
+    rollout::{Change, ChangeAction, ChangeKind, Error as RolloutError, Plan},
+    wiring::settings::Way,
 };
 
 use super::{
     change::{deploy_again, full_names, is_deployed, remove_secrets},
     client::Plugin,
-    connect::{ConnectReport, RECORD, SERVICES, SETTINGS, at, of_services},
+    connect::{ConnectReport, RECORD, SERVICES, SETTINGS, at, edited, of_services},
     plan,
     provider::Provider,
-    recorded::{note, record},
+    recorded::{connecting, forget, note, record},
     roles, undo,
 };
 
@@ -68,7 +70,10 @@ pub async fn disconnect(
     }
     let mut prepared = prepare(context, guard, options).await?;
     let deployed = is_deployed(&prepared.app).await?;
-    let plan = show(&prepared, deployed)?;
+    let mut plan = show(&prepared, deployed)?;
+    if deployed {
+        plan.warnings.extend(edited(&prepared.app).await?);
+    }
     let report = |plan: Plan, changed: bool| ConnectReport {
         app: guard.app().name.to_string(),
         kind: options.kind,
@@ -107,17 +112,46 @@ async fn prepare(
     let kind = options.kind;
     let app = app::load_deployed(context, entry).await?;
     // One that was begun may have no record any more.
-    let begun = app.lock.connecting.as_ref().and_then(|it| it.recorded.as_deref());
-    let recorded = app.lock.connections.get(&kind).or(begun).cloned();
-    let recorded =
-        recorded.ok_or_else(|| Error::NotConnected { app: entry.name.to_string(), kind })?;
+    let begun = connecting(context, entry)?.filter(|it| it.kind == kind);
+    let begun = begun.and_then(|it| it.recorded).map(|it| *it);
+    let Some(mut recorded) = app.lock.connections.get(&kind).cloned().or(begun) else {
+        return Err(match abandoned(&app.engine).await? {
+            Some(unfinished) => Error::Unfinished(Box::new(unfinished)),
+            None => Error::NotConnected { app: entry.name.to_string(), kind },
+        });
+    };
     let guarding = Guarding::Held(guard);
-    let mut plugin = Plugin::start(context, &app, kind, roles(kind).0, guarding).await?;
-    let changes = plugin.disconnect(kind).await?;
+    let changes = match Plugin::start(context, &app, kind, roles(kind).0, guarding).await {
+        Ok(mut plugin) => plugin.disconnect(kind).await?,
+        // The record says what it wrote.
+        Err(error @ Error::NoRole { .. }) => {
+            context.progress.warn(format!("{error}; what was recorded is undone"));
+            Changes::default()
+        }
+        Err(error) => return Err(error),
+    };
+    // A lock file may name any secret: only those that a plugin may make are removed.
+    let may_make = |name: &String| {
+        let grant = Grant::Secret(name.clone());
+        app.checkout.manifest.plugins.iter().any(|plugin| plugin.grants.contains(&grant))
+    };
+    recorded.secrets.retain(|name, _| may_make(name));
     let (name, server) = (&recorded.provider, recorded.server.as_ref());
     let provider = match options.leave_provider {
         true => None,
-        false => Some(Provider::find(context, kind, name, server, entry).await?),
+        false => {
+            let found = async {
+                let found = Provider::find(context, kind, name, server, entry).await?;
+                found.require_removable(context, entry, &recorded.held)?;
+                Ok(found)
+            };
+            Some(found.await.inspect_err(|_: &Error| {
+                context.progress.warn(format!(
+                    "`potluck {kind} disconnect {} --leave-provider` does without {name}",
+                    entry.name
+                ));
+            })?)
+        }
     };
     let timeout = options.timeout;
     Ok(Prepared { app, kind, recorded, changes, timeout, provider })
@@ -125,7 +159,7 @@ async fn prepare(
 
 fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     let Prepared { app, kind, recorded, changes: asked, provider, .. } = prepared;
-    let wanted = plan::wanted(&app.env, asked, Some(recorded))?;
+    let wanted = plan::wanted(&app.env, asked, Some(recorded), Way::Off)?;
     let mut changes = plan::in_settings(&wanted, &recorded.provider);
     if deployed && !changes.is_empty() {
         changes.push(Change {
@@ -159,8 +193,8 @@ fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
         details: Vec::new(),
     };
     changes.extend(recorded.secrets.keys().map(secret));
-    let on_failure = "the settings and services return to what they are now, unless the provider \
-                      has removed its part already";
+    let on_failure = "the settings and services return to what they are now, until the provider \
+                      was told to remove its part";
     Ok(Plan { changes, warnings, reach: Vec::new(), on_failure: Some(on_failure.into()) })
 }
 
@@ -191,7 +225,17 @@ async fn run(
     journal: Journal,
 ) -> Result<(), Error> {
     let mut undone = true;
-    let done = forward(context, guard, prepared, &journal).await;
+    let client = prepared.app.entry.name.clone();
+    // From the beginning: an app that is disconnected half is not connected.
+    let provider = prepared.provider.take();
+    let done = match &provider {
+        None => forward(context, guard, prepared, None, &journal).await,
+        Some(provider) => {
+            let forward =
+                async || forward(context, guard, prepared, Some(provider), &journal).await;
+            provider.leased(context, &client, forward).await
+        }
+    };
     if let Err(error) = &done
         && !error.of_engine().is_some_and(stays_unfinished)
         && !journal.is_past_return()
@@ -201,30 +245,30 @@ async fn run(
             context.progress.warn(format!("undoing it failed as well: {left}"));
             undone = false;
         }
+        undone &= !matches!(error, Error::Rollout(RolloutError::UndoFailed { .. }));
     }
     journal.conclude(context, done, Error::of_engine, |_| undone).await
 }
 
 /// The settings as they were; the services went back with their deploy.
 fn back(context: &Context, guard: &AppGuard, journal: &Journal) -> Result<(), Error> {
-    let mut lock = context.home.lock_file(guard.app())?;
     let operation = journal.entry().operation;
-    let Some(connecting) = lock.connecting.take_if(|it| it.operation == operation) else {
-        return Ok(());
-    };
-    undo::settings_back(context, guard, &connecting)?;
-    Ok(context.home.write_lock_file(guard, &lock)?)
+    let begun = connecting(context, guard.app())?.filter(|it| it.operation == operation);
+    let Some(begun) = begun else { return Ok(()) };
+    undo::settings_back(context, guard, &begun)?;
+    forget(context, guard.app())
 }
 
 async fn forward(
     context: &Context,
     guard: &AppGuard,
-    prepared: &mut Prepared,
+    prepared: &Prepared,
+    provider: Option<&Provider>,
     journal: &Journal,
 ) -> Result<(), Error> {
-    let Prepared { app, kind, recorded, changes, timeout, provider } = prepared;
+    let Prepared { app, kind, recorded, changes, timeout, .. } = prepared;
     let env = context.home.env(guard.app())?;
-    let wanted = plan::wanted(&env, changes, Some(recorded))?;
+    let wanted = plan::wanted(&env, changes, Some(recorded), Way::Off)?;
     let before: BTreeMap<String, Option<String>> =
         wanted.changed.iter().map(|(key, (before, _))| (key.clone(), before.clone())).collect();
     note(context, guard, journal, *kind, |connecting| {
@@ -243,14 +287,9 @@ async fn forward(
     }
     if let Some(provider) = provider {
         let step = at(&recorded.provider);
-        let (entry, stack) = (&app.entry, &app.name);
-        provider
-            .leased(context, &app.entry.name, async || {
-                journal.step(&step).await?;
-                context.progress.step(&*step);
-                provider.take_back(context, entry, stack, &recorded.held).await
-            })
-            .await?;
+        journal.step(&step).await?;
+        context.progress.step(step);
+        provider.take_back(context, &app.entry, &app.name, &recorded.held).await?;
     }
     journal.step(RECORD).await?;
     let secrets = full_names(&app.name, recorded);

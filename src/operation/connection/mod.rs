@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod connect;
 mod disconnect;
+mod due;
 mod gift;
 mod look;
 mod outside;
@@ -27,12 +28,13 @@ mod undo;
 pub use check::{CheckReport, ConnectionRow, check, connections};
 pub use connect::{ConnectOptions, ConnectReport, connect};
 pub use disconnect::{DisconnectOptions, disconnect};
+pub use due::dependents;
+pub(super) use due::due;
 pub use outside::{ByHand, client_secret};
 pub(super) use resume::{abort, finish};
 pub use test::mail_test;
 
-use crate::home::ConnectionKind;
-use crate::plugin::Role;
+use crate::{home::ConnectionKind, plugin::Role};
 
 /// The roles of both ends: the app's, and the provider's.
 fn roles(kind: ConnectionKind) -> (Role, Role) {

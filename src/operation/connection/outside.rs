@@ -6,13 +6,14 @@
 
 use std::{fs::File, os::unix::fs::PermissionsExt, path::Path};
 
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
     app::{App, Context, Error},
     bounded,
     home::{
-        AppEntry, Connection, ConnectionKind, ProviderName, ProviderSettings, StackName,
+        AppEntry, ConnectionKind, ProviderName, ProviderSettings, StackName,
         connection::{Held, HeldClient},
         encryption::Encryption,
         provider::{Registration, RelaySettings, SsoSettings},
@@ -23,7 +24,7 @@ use crate::{
         escrow::{self, Folder, Identity, Stem},
     },
     wiring::{
-        Web, discovery,
+        self, Web, discovery,
         registration::{self, Management, Registered},
     },
 };
@@ -33,8 +34,8 @@ use super::{
     gift::{Gift, held_account, held_client},
 };
 
-/// What the kept registration access token is called beside the app's secrets.
-const TOKEN: &str = "sso-registration_token";
+/// What the kept registration access token is called.
+const TOKEN: &str = "token";
 /// Bytes of a file with a password or a token.
 const LONGEST: u64 = 16 * 1024;
 
@@ -79,69 +80,100 @@ impl Outside {
         self.settings.mail.as_ref()
     }
 
+    /// Where a token or a password of this folder's files goes, for a plan.
+    pub fn told(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        if let Some(sso) = &self.settings.sso
+            && let Some(file) = &sso.token_file
+        {
+            told.push(format!("the token of {} goes to {}", file.display(), sso.issuer));
+        }
+        if let Some(mail) = &self.settings.mail
+            && let Some(file) = &mail.password_file
+        {
+            told.push(format!("the password of {} goes to {}", file.display(), mail.host));
+        }
+        told
+    }
+
     /// As [`super::provider::Provider::give`].
     pub async fn give(
         &self,
         context: &Context,
         client: &App,
         asked: &Asked,
-        recorded: Option<&Connection>,
+        known: Option<&Held>,
         by_hand: Option<&ByHand>,
     ) -> Result<Gift, Error> {
+        let not = |kind| Error::NotOfKind { provider: self.name.to_string(), kind };
         match (asked, &self.settings.sso, &self.settings.mail) {
             (Asked::Client(request), Some(sso), _) => {
-                let recorded = recorded.and_then(|recorded| match &recorded.held {
-                    Held::Client(held) => Some((held, &recorded.secrets)),
-                    Held::Account(_) => None,
-                });
+                let known = match known {
+                    Some(Held::Client(held)) => Some(held),
+                    _ => None,
+                };
                 match (by_hand, sso.registration) {
                     (None, Registration::Dynamic) => {
-                        let held = recorded.map(|(held, _)| held);
-                        self.registered(context, client, sso, request, held).await
+                        self.registered(context, client, sso, request, known).await
                     }
                     (by_hand, _) => {
-                        let client_of = match by_hand {
-                            Some(by_hand) => by_hand.clone(),
-                            None => self.remembered(context, client, request, recorded)?,
-                        };
-                        Ok(entered(sso, request, client_of))
+                        let entered_there =
+                            self.by_hand(context, client, request, known, by_hand)?;
+                        Ok(entered(sso, request, entered_there))
                     }
                 }
             }
             (Asked::Account(sender), _, Some(mail)) => plain(mail, sender),
-            (Asked::Client(_), ..) => {
-                Err(Error::NotOfKind { provider: self.name.to_string(), kind: ConnectionKind::Sso })
-            }
-            (Asked::Account(_), ..) => Err(Error::NotOfKind {
-                provider: self.name.to_string(),
-                kind: ConnectionKind::Mail,
-            }),
+            (Asked::Client(_), ..) => Err(not(ConnectionKind::Sso)),
+            (Asked::Account(_), ..) => Err(not(ConnectionKind::Mail)),
         }
     }
 
-    /// The client that was made by hand, as it was recorded; its secret from the kept copy.
-    fn remembered(
+    /// The client that somebody made. Its secret is kept, so that it need not be given again.
+    fn by_hand(
         &self,
         context: &Context,
         client: &App,
         request: &ClientRequest,
-        recorded: Option<(&HeldClient, &std::collections::BTreeMap<String, String>)>,
+        known: Option<&HeldClient>,
+        given: Option<&ByHand>,
     ) -> Result<ByHand, Error> {
         let to_enter = || Error::ByHand {
             app: client.entry.name.to_string(),
             provider: self.name.to_string(),
             enter: enter(request),
         };
-        let (held, secrets) = recorded.filter(|(held, _)| held.by_hand).ok_or_else(to_enter)?;
-        let client_secret = match (held.public, secrets.iter().next()) {
-            (true, _) => None,
-            (false, None) => return Err(to_enter()),
-            (false, Some((name, version))) => {
-                let stem = Stem::new(&format!("{name}_{version}")).map_err(secrets::Error::from)?;
-                Some(Hidden(open(context, client, &stem)?))
-            }
+        let known = known.filter(|held| held.by_hand);
+        let client_id = match (given, known) {
+            (Some(given), _) => given.client_id.clone(),
+            (None, Some(known)) => known.id.clone(),
+            (None, None) => return Err(to_enter()),
         };
-        Ok(ByHand { client_id: held.id.clone(), client_secret })
+        if request.public {
+            return Ok(ByHand { client_id, client_secret: None });
+        }
+        let stem = self.stem("secret")?;
+        if let Some(secret) = given.and_then(|given| given.client_secret.clone()) {
+            let keeper = keeper(context, &client.entry, &client.name)?;
+            if keeper.keeps() {
+                let kept = keeper.keep(&stem.full_name(&client.name), secret.0.as_bytes());
+                kept.map_err(secrets::Error::from)?;
+            }
+            return Ok(ByHand { client_id, client_secret: Some(secret) });
+        }
+        // Of another client, the secret that is kept is not.
+        let is_same = known.is_some_and(|known| known.id == client_id);
+        let folder = Folder::of(&context.home, &client.entry);
+        if !is_same || !folder.has(&stem).map_err(secrets::Error::from)? {
+            return Err(to_enter());
+        }
+        let secret = open(context, &client.entry, &stem)?;
+        Ok(ByHand { client_id, client_secret: Some(Hidden(secret)) })
+    }
+
+    /// What is kept of it beside the app's secrets.
+    fn stem(&self, what: &str) -> Result<Stem, Error> {
+        Ok(Stem::of_provider(self.name.as_str(), what).map_err(secrets::Error::from)?)
     }
 
     /// A client by RFC 7591, or the one that there is, corrected by RFC 7592.
@@ -151,20 +183,15 @@ impl Outside {
         client: &App,
         sso: &SsoSettings,
         request: &ClientRequest,
-        held: Option<&HeldClient>,
+        known: Option<&HeldClient>,
     ) -> Result<Gift, Error> {
         let web = Web::new()?;
-        let keeper =
-            Keeper::of(&context.home, &client.entry, &client.name).map_err(secrets::Error::from)?;
-        let cannot = |reason: &str| Error::Registration {
-            app: client.entry.name.to_string(),
-            reason: reason.to_owned(),
-        };
+        let keeper = keeper(context, &client.entry, &client.name)?;
+        let cannot = |reason: &str| cannot(&client.entry, reason.to_owned());
         if !keeper.keeps() {
             return Err(cannot("nobody is listed for whom its token could be kept"));
         }
-        let stem = token_stem()?;
-        let known = held.and_then(|held| Some((held, held.registration.as_deref()?)));
+        let stem = self.stem(TOKEN)?;
         let keep = |registered: &Registered| match &registered.token {
             None => Ok(()),
             Some(token) => {
@@ -172,11 +199,21 @@ impl Outside {
                 kept.map_err(secrets::Error::from)
             }
         };
-        let done = match known {
+        let there = known.and_then(|held| Some((held, held.registration.as_deref()?)));
+        let done = match there {
             Some((held, address)) => {
-                let token = open(context, client, &stem)?;
+                require_at(&web, sso, address, &client.entry).await?;
+                let token = open(context, &client.entry, &stem)?;
                 let of = Management { address, token: &token, client_id: &held.id };
-                let found = registration::look(&web, of, request).await?;
+                let lost = |error| match error {
+                    wiring::Error::Token { .. } => cannot(
+                        "the provider does not accept the client's token, and may have lost the \
+                         client; `--new-client` makes another one, with which everyone who signs \
+                         in may get a second account",
+                    ),
+                    error => error.into(),
+                };
+                let found = registration::look(&web, of, request).await.map_err(lost)?;
                 keep(&found)?;
                 let is_same = held.redirect_uris == request.redirect_uris
                     && held.post_logout_uris == request.post_logout_uris
@@ -197,22 +234,29 @@ impl Outside {
             }
             None => {
                 let document = discovery::discover(&web, &sso.issuer).await?.document;
-                let endpoint = document.registration_endpoint.ok_or_else(|| {
-                    crate::wiring::Error::NoRegistration { issuer: sso.issuer.clone() }
-                })?;
+                let endpoint = document
+                    .registration_endpoint
+                    .ok_or_else(|| wiring::Error::NoRegistration { issuer: sso.issuer.clone() })?;
                 let initial = sso.token_file.as_deref();
                 let initial =
                     initial.map(|path| private("initial access token", path)).transpose()?;
                 let made =
                     registration::register(&web, &endpoint, initial.as_ref(), request).await?;
                 keep(&made)?;
+                if made.client_secret.is_none()
+                    && !request.public
+                    && let (Some(address), Some(token)) = (&made.address, &made.token)
+                {
+                    let of = Management { address, token, client_id: &made.client_id };
+                    registration::remove(&web, of).await?;
+                }
                 made
             }
         };
         if done.client_secret.is_none() && !request.public {
-            return Err(cannot("the provider does not show the client's secret any more"));
+            return Err(cannot("the provider does not show the client's secret"));
         }
-        let address = done.address.clone().or_else(|| held.and_then(|it| it.registration.clone()));
+        let address = done.address.clone().or_else(|| known.and_then(|it| it.registration.clone()));
         let given = Client {
             issuer: sso.issuer.clone(),
             client_id: done.client_id.clone(),
@@ -220,12 +264,23 @@ impl Outside {
             groups_claim: sso.groups_claim.clone(),
         };
         let held = HeldClient { registration: address, ..held_client(&given, request) };
-        let gift = Gift {
-            given: Given::Client(given),
-            held: Held::Client(held),
-            warnings: done.differences,
-        };
-        Ok(gift)
+        let (given, held) = (Given::Client(given), Held::Client(held));
+        Ok(Gift { given, held, warnings: done.differences })
+    }
+
+    /// As [`super::provider::Provider::require_removable`].
+    pub fn require_removable(
+        &self,
+        context: &Context,
+        client: &AppEntry,
+        held: &Held,
+    ) -> Result<(), Error> {
+        match held {
+            Held::Client(HeldClient { registration: Some(_), .. }) => {
+                open(context, client, &self.stem(TOKEN)?).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// As [`super::provider::Provider::take_back`].
@@ -237,20 +292,62 @@ impl Outside {
         held: &Held,
         web: &Web,
     ) -> Result<(), Error> {
-        let Held::Client(held) = held else { return Ok(()) };
+        let (Held::Client(held), Some(sso)) = (held, &self.settings.sso) else { return Ok(()) };
+        let keeper = keeper(context, client, stack)?;
+        let forget =
+            |stem: &Stem| keeper.forget(&stem.full_name(stack)).map_err(secrets::Error::from);
         let Some(address) = &held.registration else {
             context.progress.warn(format!(
                 "the client `{}` was made by hand: remove it at {}",
                 held.id, self.name
             ));
-            return Ok(());
+            return Ok(forget(&self.stem("secret")?)?);
         };
-        let stem = token_stem()?;
-        let token = open_of(context, client, &stem)?;
+        require_at(web, sso, address, client).await?;
+        let stem = self.stem(TOKEN)?;
+        let token = open(context, client, &stem)?;
         let of = Management { address, token: &token, client_id: &held.id };
-        registration::remove(web, of).await?;
-        let keeper = Keeper::of(&context.home, client, stack).map_err(secrets::Error::from)?;
-        Ok(keeper.forget(&stem.full_name(stack)).map_err(secrets::Error::from)?)
+        match registration::remove(web, of).await {
+            // Of a client that is gone, too: RFC 7592 has no other answer.
+            Err(wiring::Error::Token { .. }) => context.progress.warn(format!(
+                "{} does not accept the token of the client `{}`: it is gone there, or has to be \
+                 removed by hand",
+                self.name, held.id
+            )),
+            removed => removed?,
+        }
+        Ok(forget(&stem)?)
+    }
+}
+
+fn keeper(context: &Context, app: &AppEntry, stack: &StackName) -> Result<Keeper, Error> {
+    Ok(Keeper::of(&context.home, app, stack).map_err(secrets::Error::from)?)
+}
+
+fn cannot(app: &AppEntry, reason: String) -> Error {
+    Error::Registration { app: app.name.to_string(), reason }
+}
+
+/// Fails where the address of a registration, which a lock file names, is not the provider's:
+/// its token would go elsewhere.
+async fn require_at(
+    web: &Web,
+    sso: &SsoSettings,
+    address: &str,
+    app: &AppEntry,
+) -> Result<(), Error> {
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    let is_at = |place: &str| origin(place).is_some_and(|it| Some(it) == origin(address));
+    if is_at(&sso.issuer) {
+        return Ok(());
+    }
+    let endpoint = discovery::discover(web, &sso.issuer).await?.document.registration_endpoint;
+    match endpoint.is_some_and(|endpoint| is_at(&endpoint)) {
+        true => Ok(()),
+        false => Err(cannot(
+            app,
+            format!("its address {address} is not one of {}, whose token it would get", sso.issuer),
+        )),
     }
 }
 
@@ -296,23 +393,15 @@ fn plain(mail: &RelaySettings, sender: &str) -> Result<Gift, Error> {
     Ok(Gift { given: Given::Account(given), held, warnings: Vec::new() })
 }
 
-fn token_stem() -> Result<Stem, Error> {
-    Ok(Stem::new(TOKEN).map_err(secrets::Error::from)?)
-}
-
-fn open(context: &Context, client: &App, stem: &Stem) -> Result<Zeroizing<String>, Error> {
-    open_of(context, &client.entry, stem)
-}
-
 /// A kept value of an app.
-fn open_of(context: &Context, app: &AppEntry, stem: &Stem) -> Result<Zeroizing<String>, Error> {
-    let cannot = |reason: String| Error::Registration { app: app.name.to_string(), reason };
-    let told = |error: escrow::Error| cannot(error.to_string());
+fn open(context: &Context, app: &AppEntry, stem: &Stem) -> Result<Zeroizing<String>, Error> {
+    let told = |error: escrow::Error| cannot(app, error.to_string());
     let path = context.identity.as_deref();
-    let path = path.ok_or_else(|| cannot("no key is named that opens kept secrets".into()))?;
+    let path = path.ok_or_else(|| cannot(app, "no key is named that opens kept secrets".into()))?;
     let identity = Identity::read(path, &escrow::nobody).map_err(told)?;
     let value = escrow::open(&Folder::of(&context.home, app), stem, &identity).map_err(told)?;
-    let text = std::str::from_utf8(&value).map_err(|_| cannot(format!("`{stem}` is not text")))?;
+    let text = std::str::from_utf8(&value);
+    let text = text.map_err(|_| cannot(app, format!("`{stem}` is not text")))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 

@@ -15,7 +15,7 @@ use crate::{
     plugin::{Changes, Client, Hidden, Relay},
     rollout::{Change, ChangeAction, ChangeKind},
     text::line,
-    wiring::settings::{self, Wanted},
+    wiring::settings::{self, Wanted, Way},
 };
 
 use super::{
@@ -30,7 +30,7 @@ const ID: &str = "client-id.potluck.invalid";
 const HOST: &str = "relay.potluck.invalid";
 const USER: &str = "user.potluck.invalid";
 const PORT: u16 = 65_001;
-const GROUPS: &str = "groups";
+const GROUPS: &str = "groups.potluck.invalid";
 
 /// What the provider is expected to give.
 pub(super) fn expected(asked: &Asked, provider: &Provider, recorded: Option<&Connection>) -> Given {
@@ -88,12 +88,14 @@ pub(super) fn at_provider(
     provider: &str,
     asked: &Asked,
     recorded: Option<&Connection>,
+    told: Vec<String>,
 ) -> Option<Change> {
-    let (kind, details) = match asked {
+    let (kind, mut details) = match asked {
         Asked::Client(request) => (ChangeKind::Client, super::outside::enter(request)),
         Asked::Account(sender) => (ChangeKind::Account, vec![format!("sender: {sender}")]),
     };
-    let is_known = recorded.is_some_and(|it| it.provider == provider);
+    details.extend(told);
+    let is_known = recorded.is_some();
     let action = match is_known {
         false => ChangeAction::Create,
         true if recorded.is_some_and(|it| is_as_recorded(asked, &it.held)) => return None,
@@ -178,8 +180,14 @@ pub(super) fn way_in(kind: ConnectionKind, app: &str) -> Option<String> {
     })
 }
 
-/// What the plugin asks for beyond what it showed before.
-pub(super) fn beyond(expected: &Changes, changes: &Changes, env: &EnvFile) -> Option<String> {
+/// What the plugin asks for beyond what it showed before; where `all_known`, values that it
+/// showed count, too.
+pub(super) fn beyond(
+    expected: &Changes,
+    changes: &Changes,
+    env: &EnvFile,
+    all_known: bool,
+) -> Option<String> {
     fn names<T>(list: &[(String, T)]) -> BTreeSet<&String> {
         list.iter().map(|(name, _)| name).collect()
     }
@@ -188,6 +196,15 @@ pub(super) fn beyond(expected: &Changes, changes: &Changes, env: &EnvFile) -> Op
     for (key, value) in &changes.settings {
         if !known.contains(key) && value.as_deref() != env.get(key) {
             found.push(format!("the setting {key}"));
+        }
+    }
+    for (key, value) in changes.settings.iter().filter(|_| all_known) {
+        let shown = expected.settings.iter().find(|(known, _)| known == key);
+        let shown = shown.and_then(|(_, shown)| shown.as_ref()).filter(|it| !is_open(it));
+        if let (Some(shown), Some(value)) = (shown, value)
+            && shown != value
+        {
+            found.push(format!("`{}` as the setting {key}", line(value)));
         }
     }
     let known = names(&expected.secrets);
@@ -209,8 +226,9 @@ pub(super) fn wanted(
     env: &EnvFile,
     changes: &Changes,
     recorded: Option<&Connection>,
+    way: Way,
 ) -> Result<Wanted, crate::app::Error> {
-    Ok(settings::wanted(env, changes, recorded).map_err(crate::home::Error::from)?)
+    Ok(settings::wanted(env, changes, recorded, way).map_err(crate::home::Error::from)?)
 }
 
 #[cfg(test)]
@@ -228,7 +246,7 @@ mod tests {
             overlays_off: vec![],
         };
         let env = EnvFile::parse("a.env", "SAME=1\n").unwrap();
-        assert_eq!(beyond(&expected, &expected, &env), None);
+        assert_eq!(beyond(&expected, &expected, &env, true), None);
         let more = Changes {
             settings: vec![setting("ID", "y"), setting("SAME", "1"), setting("MORE", "1")],
             secrets: vec![(owned("db_password"), Hidden::from(owned("s")))],
@@ -236,9 +254,13 @@ mod tests {
             overlays_off: vec![owned("compose.tls.yml")],
         };
         assert_eq!(
-            beyond(&expected, &more, &env).unwrap(),
+            beyond(&expected, &more, &env, false).unwrap(),
             "the setting MORE, the secret db_password, the overlay compose.other.yml, \
              the overlay compose.tls.yml"
         );
+        let other = Changes { settings: vec![setting("ID", "y")], ..expected.clone() };
+        assert_eq!(beyond(&expected, &other, &env, true).unwrap(), "`y` as the setting ID");
+        let open = Changes { settings: vec![setting("ID", ID)], ..expected.clone() };
+        assert_eq!(beyond(&open, &other, &env, true), None);
     }
 }

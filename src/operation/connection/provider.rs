@@ -52,6 +52,7 @@ pub(super) fn named(
 ) -> Result<Named, Error> {
     let mut apps = context.home.apps()?;
     apps.retain(|app| app.name.as_str() == name);
+    apps.retain(|app| server.is_none_or(|server| app.server == *server));
     let wanted = server.unwrap_or(&client.server);
     let place = apps.iter().position(|app| app.server == *wanted).unwrap_or(0);
     if let Some(app) = apps.into_iter().nth(place) {
@@ -61,6 +62,10 @@ pub(super) fn named(
         };
     }
     let unknown = |_| home::Error::UnknownProvider { provider: name.to_owned(), nearest: None };
+    if let Some(server) = server {
+        let provider = format!("{name} on {server}");
+        return Err(home::Error::UnknownProvider { provider, nearest: None }.into());
+    }
     let outside = ProviderName::new(name).map_err(unknown)?;
     context.home.provider(&outside)?;
     Ok(Named::Outside(outside))
@@ -114,6 +119,35 @@ impl Provider {
         }
     }
 
+    /// Whether a connection is to it.
+    pub fn is_of(&self, connection: &Connection) -> bool {
+        connection.provider == self.name() && connection.server.as_ref() == self.server()
+    }
+
+    /// What a person has to know before it is asked: where a token of this folder goes.
+    pub fn told(&self) -> Vec<String> {
+        match self {
+            Provider::App(_) => Vec::new(),
+            Provider::Outside(outside) => outside.told(),
+        }
+    }
+
+    /// Whether its part can be removed later, as far as that is known before.
+    ///
+    /// # Errors
+    /// A token that cannot be read.
+    pub fn require_removable(
+        &self,
+        context: &Context,
+        client: &AppEntry,
+        held: &Held,
+    ) -> Result<(), Error> {
+        match self {
+            Provider::App(_) => Ok(()),
+            Provider::Outside(outside) => outside.require_removable(context, client, held),
+        }
+    }
+
     /// Its end of the connection, for a journal.
     pub fn connects(&self, kind: ConnectionKind, new: bool) -> Connects {
         Connects { kind, provider: self.name().to_owned(), server: self.server().cloned(), new }
@@ -156,7 +190,7 @@ impl Provider {
         }
     }
 
-    /// Makes what the app asks for, or finds and corrects it.
+    /// Makes what the app asks for, or finds and corrects it: `known` is what it gave before.
     ///
     /// # Errors
     /// The plugin's, and what a provider outside says.
@@ -165,12 +199,12 @@ impl Provider {
         context: &Context,
         client: &App,
         asked: &Asked,
-        recorded: Option<&Connection>,
+        known: Option<&Held>,
         by_hand: Option<&ByHand>,
     ) -> Result<Gift, Error> {
         let playing = match self {
             Provider::Outside(outside) => {
-                return outside.give(context, client, asked, recorded, by_hand).await;
+                return outside.give(context, client, asked, known, by_hand).await;
             }
             Provider::App(playing) => playing,
         };

@@ -1,16 +1,48 @@
-//! What the lock file says of a connection while it is made, and afterwards; and what the
-//! journal says of it.
+//! What is written down of a connection while it is made (in this machine's own state), and
+//! afterwards (in the lock file); and what the journal says of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     app::{Context, Error},
-    home::{AppGuard, Connection, ConnectionKind, connection::Connecting},
+    home::{
+        self, AppEntry, AppGuard, Connection, ConnectionKind,
+        connection::Connecting,
+        write::{read_state, remove_file, write_state},
+    },
     operation::journal::Journal,
     owner::journal::{Entry, MadeKind},
 };
 
-/// Writes down in the lock file what undoing needs, before it is done.
+fn path(context: &Context, app: &AppEntry) -> PathBuf {
+    let folder = context.home.state().join("connecting").join(app.server.as_str());
+    folder.join(format!("{}.json", app.name))
+}
+
+/// What an operation on a connection of an app found, that this machine began and that has
+/// not ended well.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(super) fn connecting(context: &Context, app: &AppEntry) -> Result<Option<Connecting>, Error> {
+    let path = path(context, app);
+    let Some(bytes) = read_state(&path)? else { return Ok(None) };
+    let read = serde_json::from_slice(&bytes);
+    read.map(Some).map_err(|e| home::Error::Invalid { path, message: e.to_string() }.into())
+}
+
+/// Nothing has to be undone any more.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub(super) fn forget(context: &Context, app: &AppEntry) -> Result<(), Error> {
+    Ok(remove_file(path(context, app))?)
+}
+
+/// Writes down what undoing needs, before it is done.
+///
+/// # Errors
+/// A file that cannot be written.
 pub(super) fn note(
     context: &Context,
     guard: &AppGuard,
@@ -19,9 +51,8 @@ pub(super) fn note(
     change: impl FnOnce(&mut Connecting),
 ) -> Result<(), Error> {
     let operation = journal.entry().operation;
-    let mut lock = context.home.lock_file(guard.app())?;
-    let mut connecting = lock.connecting.take().filter(|it| it.operation == operation);
-    let connecting = connecting.get_or_insert_with(|| Connecting {
+    let known = connecting(context, guard.app())?.filter(|it| it.operation == operation);
+    let mut connecting = known.unwrap_or_else(|| Connecting {
         operation,
         kind,
         before: BTreeMap::new(),
@@ -29,13 +60,16 @@ pub(super) fn note(
         held: None,
         recorded: None,
     });
-    change(connecting);
-    lock.connecting = Some(connecting.clone());
-    Ok(context.home.write_lock_file(guard, &lock)?)
+    change(&mut connecting);
+    let text = serde_json::json!(connecting).to_string();
+    Ok(write_state(&path(context, guard.app()), text.as_bytes())?)
 }
 
 /// Writes the connection into the lock file, or takes it away; the operation needs no undoing
 /// any more.
+///
+/// # Errors
+/// Files that cannot be written.
 pub(super) fn record(
     context: &Context,
     guard: &AppGuard,
@@ -43,12 +77,12 @@ pub(super) fn record(
     connection: Option<Connection>,
 ) -> Result<(), Error> {
     let mut lock = context.home.lock_file(guard.app())?;
-    lock.connecting = None;
     match connection {
         Some(connection) => drop(lock.connections.insert(kind, connection)),
         None => drop(lock.connections.remove(&kind)),
     }
-    Ok(context.home.write_lock_file(guard, &lock)?)
+    context.home.write_lock_file(guard, &lock)?;
+    forget(context, guard.app())
 }
 
 /// Full names of the secrets that an operation may have made.

@@ -10,9 +10,14 @@ use crate::{
     wiring::settings,
 };
 
-use super::{change::remove_secrets, client::Asked, provider::Provider, recorded::secrets_of};
+use super::{
+    change::remove_secrets,
+    client::Asked,
+    provider::Provider,
+    recorded::{connecting, forget, secrets_of},
+};
 
-/// Puts back what the lock file says that the operation found. In another folder than the one
+/// Puts back what the operation found. In another folder than the one
 /// that it was begun in there is nothing to put back.
 ///
 /// # Errors
@@ -25,9 +30,8 @@ pub(super) async fn files_and_provider(
     provider: &Provider,
 ) -> Result<(), Error> {
     let entry = guard.app();
-    let lock = context.home.lock_file(entry)?;
     let kept = journal.entry();
-    let connecting = lock.connecting.filter(|it| it.operation == kept.operation);
+    let connecting = connecting(context, entry)?.filter(|it| it.operation == kept.operation);
     if let Some(connecting) = &connecting {
         settings_back(context, guard, connecting)?;
     }
@@ -39,17 +43,18 @@ pub(super) async fn files_and_provider(
     let recorded = connecting.recorded.as_deref();
     if let Some(held) = &connecting.held {
         context.progress.step(format!("undo at {}", provider.name()));
-        match recorded.filter(|it| it.provider == provider.name()) {
+        match recorded.filter(|it| provider.is_of(it)) {
             None => provider.take_back(context, entry, engine.stack(), held).await?,
             Some(recorded) if recorded.held != *held => {
+                if recorded.held.is_another(held) {
+                    provider.take_back(context, entry, engine.stack(), held).await?;
+                }
                 as_recorded(context, guard, engine, provider, recorded).await?;
             }
             Some(_) => {}
         }
     }
-    let mut lock = context.home.lock_file(entry)?;
-    lock.connecting = None;
-    Ok(context.home.write_lock_file(guard, &lock)?)
+    forget(context, entry)
 }
 
 /// The provider's side from another folder than the one that it was begun in, which does not
@@ -84,8 +89,7 @@ async fn elsewhere(
 /// # Errors
 /// Files that cannot be read or written, and what the engine says.
 pub(super) async fn leftover(context: &Context, guard: &AppGuard) -> Result<(), Error> {
-    let mut lock = context.home.lock_file(guard.app())?;
-    let Some(connecting) = lock.connecting.take() else { return Ok(()) };
+    let Some(connecting) = connecting(context, guard.app())? else { return Ok(()) };
     let on_server = OnServer::new(&context.home, guard.app())?;
     let unfinished = look(&on_server.engine).await?;
     // That is for `app resume` and `app abort`.
@@ -93,7 +97,7 @@ pub(super) async fn leftover(context: &Context, guard: &AppGuard) -> Result<(), 
         return Ok(());
     }
     settings_back(context, guard, &connecting)?;
-    Ok(context.home.write_lock_file(guard, &lock)?)
+    forget(context, guard.app())
 }
 
 /// The settings as they were, to the letter where nobody else changed them since.
@@ -130,5 +134,5 @@ async fn as_recorded(
 ) -> Result<(), Error> {
     let app = app::load(context, guard.app(), &Version::Newest).await?;
     let asked = Asked::recorded(engine.stack(), &recorded.held);
-    provider.give(context, &app, &asked, Some(recorded), None).await.map(drop)
+    provider.give(context, &app, &asked, Some(&recorded.held), None).await.map(drop)
 }

@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod bytes;
+mod held_back;
 pub mod http;
 pub mod memory;
 mod older;
@@ -22,11 +23,12 @@ mod testing;
 pub mod tools;
 pub mod wasi;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
 
+use held_back::HeldBack;
 use revealed::Revealed;
 
 use super::{
@@ -55,6 +57,8 @@ pub struct State {
     pub last_words: Option<String>,
     /// Secret values the guest has seen.
     pub revealed: Revealed,
+    /// Where what it says goes.
+    held_back: Arc<HeldBack>,
 }
 
 /// Everything that [`bindings`] says may be imported.
@@ -72,11 +76,14 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl State {
-    pub fn new(plugin: String, surroundings: Surroundings) -> Self {
+    pub fn new(plugin: String, mut surroundings: Surroundings) -> Self {
         let account = Account::new(surroundings.limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(super::runtime::limits::HANDLES);
         let revealed = Revealed::default();
+        let sink = Arc::clone(&surroundings.progress);
+        let held_back = Arc::new(HeldBack::new(sink, revealed.clone()));
+        surroundings.progress = Arc::clone(&held_back) as Arc<dyn crate::progress::Sink>;
         let wasi = wasi::context(&plugin, &surroundings, revealed.clone());
         State {
             plugin,
@@ -88,7 +95,18 @@ impl State {
             denied: BTreeSet::new(),
             last_words: None,
             revealed,
+            held_back,
         }
+    }
+
+    /// What the guest says waits until [`State::tell`]: its answer will be a secret.
+    pub fn hold_back(&self) {
+        self.held_back.hold();
+    }
+
+    /// Says what was held back, without the secrets that are known now.
+    pub fn tell(&self) {
+        self.held_back.release();
     }
 
     /// A hook begins.

@@ -219,7 +219,9 @@ fn overlay_name(name: &str) -> bool {
 /// An absolute URI without a fragment (RFC 6749, 3.1.2), of a kind that does not
 /// run in the browser.
 fn returns_to(uri: &str) -> bool {
+    // `Url` passes over tabs and line breaks.
     uri.len() <= SHORT
+        && !uri.contains(|c: char| c.is_control() || c.is_whitespace())
         && Url::parse(uri).is_ok_and(|url| {
             url.fragment().is_none()
                 && !matches!(url.scheme(), "javascript" | "data" | "vbscript" | "file" | "blob")
@@ -263,7 +265,15 @@ mod tests {
             (
                 returns_to,
                 &["https://wiki.example.org/cb?x=1", "app.example://cb", "http://localhost:1/"],
-                &["", "/cb", "https://a/#x", "javascript:alert(1)", "data:text/html,x"],
+                &[
+                    "",
+                    "/cb",
+                    "https://a/#x",
+                    "https://a/\nb",
+                    "https://a/ b",
+                    "javascript:alert(1)",
+                    "data:text/html,x",
+                ],
             ),
             (token, &["openid", "https://x/y"], &["", "a b", "a\"b", "é"]),
             (address, &["wiki@example.org"], &["", "wiki", "@x", "a@", "a b@c", "a@b\r\nBcc: c"]),

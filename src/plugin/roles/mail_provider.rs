@@ -7,6 +7,13 @@ impl Hooks {
     /// An account that may send as this address. What comes back has been
     /// checked.
     pub async fn mail_account(&mut self, sender: &str) -> Result<Relay, Error> {
+        self.store.data().hold_back();
+        let relay = self.account(sender).await;
+        self.store.data().tell();
+        relay
+    }
+
+    async fn account(&mut self, sender: &str) -> Result<Relay, Error> {
         let (call, outcome) = run!(self, MailProvider "account", mail_provider, |role, store| {
             role.potluck_recipe_mail_provider().call_account(store, sender)
         });

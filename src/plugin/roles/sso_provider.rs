@@ -7,6 +7,13 @@ impl Hooks {
     /// Creates or updates a client. What comes back has been checked, and a
     /// client that is not public has a secret.
     pub async fn sso_register(&mut self, request: &ClientRequest) -> Result<Client, Error> {
+        self.store.data().hold_back();
+        let client = self.register(request).await;
+        self.store.data().tell();
+        client
+    }
+
+    async fn register(&mut self, request: &ClientRequest) -> Result<Client, Error> {
         let asked = request.into();
         let (call, outcome) = run!(self, SsoProvider "register", sso_provider, |role, store| {
             role.potluck_recipe_sso_provider().call_register(store, &asked)

@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
 };
 
 const AGE: &str = ".age";
+/// What is kept of providers; no recipe names a secret so.
+const OF_PROVIDER: &str = "potluck.provider-";
 const UNFINISHED: &str = ".unfinished";
 /// Bytes of a file: the largest secret, and a head for as many people as there may be.
 const MAX_FILE: u64 = 2 << 20;
@@ -66,6 +69,21 @@ impl Stem {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Of what a provider gave that no service gets: the token that changes a client, say.
+    /// It is kept like a secret, and is not one of the app's.
+    ///
+    /// # Errors
+    /// [`Error::Stem`].
+    pub fn of_provider(provider: &str, what: &str) -> Result<Self, Error> {
+        let digest = hex::encode(&Sha256::digest(provider.as_bytes())[..8]);
+        Self::new(&format!("{OF_PROVIDER}{digest}_{what}"))
+    }
+
+    /// Whether the swarm is to have it.
+    pub fn is_of_swarm(&self) -> bool {
+        !self.0.starts_with(OF_PROVIDER)
     }
 
     /// The name on the swarm.

@@ -23,7 +23,7 @@ pub fn mark_kept(
 ) -> Result<(), Error> {
     let mut found: BTreeMap<Stem, Result<Header, String>> = BTreeMap::new();
     for file in folder.files()? {
-        if file.unfinished.is_none() {
+        if file.unfinished.is_none() && file.stem.is_of_swarm() {
             let header = folder.read(&file).map_err(|e| e.to_string());
             let header = header.and_then(|sealed| seal::header(&sealed));
             found.insert(file.stem, header);

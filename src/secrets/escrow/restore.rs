@@ -47,7 +47,7 @@ pub async fn restore(
     for file in folder.files()? {
         let secret = file.stem.to_string();
         let full_name = file.stem.full_name(stack);
-        if file.unfinished.is_some() || !wanted(&secret) {
+        if file.unfinished.is_some() || !file.stem.is_of_swarm() || !wanted(&secret) {
             continue;
         }
         if present.contains_key(&full_name) {
