@@ -244,8 +244,10 @@ pub async fn keys(web: &Web, document: &Document, before: &[String]) -> (Vec<Str
                 format!("it publishes {} keys ({})", keys.len(), kinds.join(", ")),
             )
         }
-        false => Finding::note("keys", "the provider has other keys than at the last look")
-            .fix("an app that remembers keys refuses sign-ins for up to an hour: restart it"),
+        false => {
+            Finding::note("keys", "the provider has other keys than when the app was connected")
+                .fix("an app that remembers keys refuses sign-ins for up to an hour: restart it")
+        }
     };
     (ids.into_iter().collect(), finding)
 }

@@ -322,7 +322,7 @@ fn each_failure_of_sign_on_is_found_with_what_to_do() {
             "keys",
             Box::new(|it| it.keys = Some(json!({"keys": [{"kid": "k2", "kty": "RSA"}]}))),
             0,
-            "other keys than at the last look",
+            "other keys than when the app was connected",
             "restart it",
         ),
         // 3: how a client shows its secret.
@@ -459,7 +459,8 @@ fn a_provider_that_would_lock_people_out_is_refused_before_the_app_changes() {
     let image = "  app:\n    image: example.invalid/wiki:signed-on\n";
     world.lab.write("wiki/compose.oidc.yml", &OVERLAY.replace("  app:\n", image));
     let script = world.lab.path("potluck/state/simulated/simulated/script.yml");
-    fs::write(&script, "tasks:\n  - {image: '*:signed-on', pull_error: it is not there}\n").unwrap();
+    fs::write(&script, "tasks:\n  - {image: '*:signed-on', pull_error: it is not there}\n")
+        .unwrap();
     let run = world.fails(4, &arguments, &["unregister(wiki_example_org)"]);
     assert_eq!((world.env(), world.swarm()), (before.0.clone(), before.1.clone()), "{run}");
     assert!(!world.lock().contains("connect"), "{}", world.lock());
