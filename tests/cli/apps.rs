@@ -145,7 +145,8 @@ fn a_new_app_can_be_json() {
       "server": "simulated",
       "recipe": "tiny",
       "version": null,
-      "env_file": "[LAB]/potluck/servers/simulated/t.example.env"
+      "env_file": "[LAB]/potluck/servers/simulated/t.example.env",
+      "connects": []
     }
     --- stderr
     Added recipe tiny, linked to [LAB]/tiny.
