@@ -23,7 +23,7 @@ mod versions;
 
 pub use error::Error;
 pub use escrow::keep::{
-    Generated, Keeper, Made, generate, generate_one, has_value, insert, insert_recognisable, mend,
+    Generated, Keeper, Made, generate, generate_one, insert, insert_recognisable, mend, with_value,
 };
 pub(crate) use plan::written_names;
 pub use plan::{SecretPlan, Survey, find, survey, wanted};

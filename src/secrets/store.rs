@@ -82,12 +82,13 @@ fn hashed(value: &[u8], salt: &[u8]) -> Result<String, argon2::Error> {
     Ok(hex::encode(hash))
 }
 
-/// Whether a secret on the swarm has this value; none where it does not say.
-pub(super) fn is_same(secret: &api::Secret, value: &[u8]) -> Option<bool> {
-    let label = secret.spec.as_ref()?.labels.as_ref()?.get(VALUE_LABEL)?;
-    let (salt, hash) = label.split_once(':')?;
-    let salt = hex::decode(salt).ok()?;
-    Some(hashed(value, &salt).ok()? == hash)
+/// Whether a secret on the swarm says that it has this value.
+pub(super) fn is_same(secret: &api::Secret, value: &[u8]) -> bool {
+    let labels = secret.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+    let label = labels.and_then(|labels| labels.get(VALUE_LABEL)?.split_once(':'));
+    label.is_some_and(|(salt, hash)| {
+        hex::decode(salt).is_ok_and(|salt| hashed(value, &salt).is_ok_and(|found| found == hash))
+    })
 }
 
 /// Removes one version of a secret from the swarm.

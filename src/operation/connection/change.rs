@@ -97,15 +97,7 @@ pub(super) async fn store_secrets(
     for (name, value) in &changes.secrets {
         let Slot { key, stored, next } = slot(context, app, &env, name).await?;
         let bytes = value.0.as_bytes();
-        let mut found = None;
-        for known in stored {
-            let is_same = secrets::has_value(&*app.engine, &known.full_name, bytes).await?;
-            if is_same == Some(true) {
-                found = Some(known);
-                break;
-            }
-        }
-        let secret = match found {
+        let secret = match secrets::with_value(&*app.engine, stored, bytes).await? {
             Some(secret) => secret,
             None => {
                 is_new = true;

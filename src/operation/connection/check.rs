@@ -100,7 +100,7 @@ pub async fn check(
     let connect = format!("`potluck {kind} connect {}` repairs it", entry.name);
     let mut findings = Vec::new();
     findings.extend(of_app(context, &app, &connection, kind).await?);
-    findings.extend(of_provider(context, &app, &connection).await?);
+    findings.extend(of_provider(context, &app, &connection, kind).await?);
     for finding in &mut findings {
         finding.fix.get_or_insert_with(|| connect.clone());
     }
@@ -188,6 +188,7 @@ async fn of_provider(
     context: &Context,
     app: &App,
     connection: &Connection,
+    kind: ConnectionKind,
 ) -> Result<Vec<Finding>, Error> {
     let (name, server) = (&connection.provider, connection.server.as_ref());
     let entry = match named(context, name, server, &app.entry) {
@@ -195,10 +196,6 @@ async fn of_provider(
         Ok(Named::Outside(_)) => return Ok(Vec::new()),
         Err(Error::Home(crate::home::Error::UnknownProvider { .. })) => {
             let told = format!("the provider {name} is not in this folder any more");
-            let kind = match connection.held {
-                Held::Client(_) => ConnectionKind::Sso,
-                Held::Account(_) => ConnectionKind::Mail,
-            };
             let fix = format!(
                 "connect {0} to another one, or `potluck {kind} disconnect {0} --leave-provider`",
                 app.entry.name

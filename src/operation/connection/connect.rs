@@ -23,7 +23,7 @@ use crate::{
     },
     owner::journal::{Entry, MadeKind, Step, Undo, What},
     plugin::Changes,
-    rollout::{Change, ChangeAction, ChangeKind, Error as RolloutError, Plan},
+    rollout::{Change, ChangeAction, Error as RolloutError, Plan},
     wiring::{
         Finding, Level,
         settings::{Wanted, Way},
@@ -255,12 +255,7 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     changes.extend(plan::in_settings(&wanted, name));
     let mut warnings = Vec::new();
     if deployed && !changes.is_empty() {
-        changes.push(Change {
-            kind: ChangeKind::Service,
-            name: "those that these settings are of".into(),
-            action: ChangeAction::Update,
-            details: vec!["deployed anew, and waited for".into()],
-        });
+        changes.push(plan::deploys());
     }
     if deployed {
         warnings.extend(edited(app).await?);
@@ -271,10 +266,7 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     }
     if let Some(other) = recorded.as_ref().filter(|it| !provider.is_of(it)) {
         changes.push(Change {
-            kind: match kind {
-                ConnectionKind::Sso => ChangeKind::Client,
-                ConnectionKind::Mail => ChangeKind::Account,
-            },
+            kind: plan::held_by_provider(*kind),
             name: format!("at {}", other.provider),
             action: ChangeAction::Remove,
             details: vec!["the connection before".into()],

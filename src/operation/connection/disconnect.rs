@@ -162,24 +162,18 @@ fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     let wanted = plan::wanted(&app.env, asked, Some(recorded), Way::Off)?;
     let mut changes = plan::in_settings(&wanted, &recorded.provider);
     if deployed && !changes.is_empty() {
-        changes.push(Change {
-            kind: ChangeKind::Service,
-            name: "those that these settings are of".into(),
-            action: ChangeAction::Update,
-            details: vec!["deployed anew, and waited for".into()],
-        });
+        changes.push(plan::deploys());
     }
-    let (what, told) = match kind {
-        ConnectionKind::Sso => (
-            ChangeKind::Client,
-            "people who only sign in there need another way in, such as a password of the app's",
-        ),
-        ConnectionKind::Mail => (ChangeKind::Account, "the app sends no mail any more"),
+    let told = match kind {
+        ConnectionKind::Sso => {
+            "people who only sign in there need another way in, such as a password of the app's"
+        }
+        ConnectionKind::Mail => "the app sends no mail any more",
     };
     let mut warnings = vec![told.to_owned()];
     match provider {
         Some(_) => changes.push(Change {
-            kind: what,
+            kind: plan::held_by_provider(*kind),
             name: format!("at {}", recorded.provider),
             action: ChangeAction::Remove,
             details: Vec::new(),

@@ -118,6 +118,24 @@ pub(super) fn is_as_recorded(asked: &Asked, held: &Held) -> bool {
     }
 }
 
+/// That the app is deployed with what changed, for people.
+pub(super) fn deploys() -> Change {
+    Change {
+        kind: ChangeKind::Service,
+        name: "those that these settings are of".into(),
+        action: ChangeAction::Update,
+        details: vec!["deployed anew, and waited for".into()],
+    }
+}
+
+/// What a provider holds for an app.
+pub(super) fn held_by_provider(kind: ConnectionKind) -> ChangeKind {
+    match kind {
+        ConnectionKind::Sso => ChangeKind::Client,
+        ConnectionKind::Mail => ChangeKind::Account,
+    }
+}
+
 /// What changes in the app's settings, for people.
 pub(super) fn in_settings(wanted: &Wanted, provider: &str) -> Vec<Change> {
     let mut changes = Vec::new();

@@ -280,7 +280,7 @@ pub async fn insert(
     insert_with(engine, app, plan, (value, None), keeper).await
 }
 
-/// The same of a value that [`has_value`] recognises.
+/// The same of a value that [`with_value`] recognises.
 ///
 /// # Errors
 /// As [`insert`].
@@ -294,18 +294,21 @@ pub async fn insert_recognisable(
     insert_with(engine, app, plan, (value, Some(store::digest(value)?)), keeper).await
 }
 
-/// Whether the swarm has a secret, and with this value; none where it has none of this name,
-/// or does not say.
+/// The first of these secrets that the swarm has with this value, as far as it says so.
 ///
 /// # Errors
 /// [`Error::Engine`].
-pub async fn has_value(
+pub async fn with_value(
     engine: &dyn Engine,
-    full_name: &str,
+    secrets: Vec<SecretPlan>,
     value: &[u8],
-) -> Result<Option<bool>, Error> {
+) -> Result<Option<SecretPlan>, Error> {
     let present = store::by_name(engine).await?;
-    Ok(present.get(full_name).and_then(|secret| store::is_same(secret, value)))
+    let is_same = |secret: &SecretPlan| {
+        let found = present.get(&secret.full_name);
+        found.is_some_and(|found| store::is_same(found, value))
+    };
+    Ok(secrets.into_iter().find(is_same))
 }
 
 async fn insert_with(
