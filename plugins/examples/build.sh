@@ -39,11 +39,12 @@ venv() {
 # The world in this folder, with every version of the interface beside it, as
 # tools for components want it.
 world() {
-  mkdir -p "$2/deps/v0.1.0" "$2/deps/v0.2.0" "$2/deps/v0.3.0"
+  mkdir -p "$2/deps/v0.1.0" "$2/deps/v0.2.0" "$2/deps/v0.3.0" "$2/deps/v0.4.0"
   cp "$1/plugin.wit" "$2/"
   cp "$wit/v0.1.0/recipe.wit" "$2/deps/v0.1.0/"
   cp "$wit/v0.2.0/recipe.wit" "$2/deps/v0.2.0/"
   cp "$wit/v0.3.0/recipe.wit" "$2/deps/v0.3.0/"
+  cp "$wit/v0.4.0/recipe.wit" "$2/deps/v0.4.0/"
 }
 
 # FOLDER MODULE COMPONENT

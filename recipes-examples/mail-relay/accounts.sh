@@ -3,6 +3,7 @@
 # address.
 #
 #   accounts add SENDER      prints the password of its account, which is made if there is none
+#   accounts renew SENDER    the same with another password
 #   accounts remove SENDER   an account that does not exist is no failure
 #   accounts list            their names
 #
@@ -55,13 +56,17 @@ add() {
   address "$1"
   allowed
   password=$(awk -F: -v name="$sender" '$1 == name { sub(/^\{PLAIN\}/, "", $2); print $2 }' "$file")
-  if [ -z "$password" ]; then
-    password=$(head -c 30 /dev/urandom | base64 | tr '+/' '-_')
-    # Read before it is replaced.
-    before=$(others)
-    { [ -z "$before" ] || printf '%s\n' "$before"
-      printf '%s:{PLAIN}%s\n' "$sender" "$password"; } | replace
-  fi
+  if [ -n "$password" ]; then printf '%s\n' "$password"; else renew "$1"; fi
+}
+
+renew() {
+  address "$1"
+  allowed
+  password=$(head -c 30 /dev/urandom | base64 | tr '+/' '-_')
+  # Read before it is replaced.
+  before=$(others)
+  { [ -z "$before" ] || printf '%s\n' "$before"
+    printf '%s:{PLAIN}%s\n' "$sender" "$password"; } | replace
   printf '%s\n' "$password"
 }
 
@@ -79,7 +84,8 @@ flock 9
 
 case ${1:-}:$# in
   add:2) add "$2" ;;
+  renew:2) renew "$2" ;;
   remove:2) remove "$2" ;;
   list:1) cut -d: -f1 "$file" ;;
-  *) die 2 "usage: accounts add SENDER | remove SENDER | list" ;;
+  *) die 2 "usage: accounts add SENDER | renew SENDER | remove SENDER | list" ;;
 esac

@@ -73,12 +73,12 @@ role!(lifecycle_0_1, "package potluck:host; world role { export potluck:recipe/l
 role!(migration, "package potluck:host; world role { export potluck:recipe/migration@0.1.0; }");
 role!(backup_0_1, "package potluck:host; world role { export potluck:recipe/backup@0.1.0; }");
 role!(
-    sso_provider,
+    sso_provider_0_1,
     "package potluck:host; world role { export potluck:recipe/sso-provider@0.1.0; }"
 );
 role!(sso_client, "package potluck:host; world role { export potluck:recipe/sso-client@0.1.0; }");
 role!(
-    mail_provider,
+    mail_provider_0_1,
     "package potluck:host; world role { export potluck:recipe/mail-provider@0.1.0; }"
 );
 role!(mail_client, "package potluck:host; world role { export potluck:recipe/mail-client@0.1.0; }");
@@ -112,6 +112,38 @@ pub mod backup {
                 crate::plugin::bindings::shared::potluck::recipe::process_types,
             "potluck:recipe/bytes@0.1.0":
                 crate::plugin::bindings::shared::potluck::recipe::bytes,
+        },
+    });
+}
+
+/// A role that changed in 0.4.0.
+pub mod sso_provider {
+    wasmtime::component::bindgen!({
+        path: "wit/v0.4.0",
+        inline: "package potluck:host; world role { export potluck:recipe/sso-provider@0.4.0; }",
+        world: "potluck:host/role",
+        exports: { default: async },
+        with: {
+            "potluck:recipe/failures@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::failures,
+            "potluck:recipe/sso-types@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::sso_types,
+        },
+    });
+}
+
+/// A role that changed in 0.4.0.
+pub mod mail_provider {
+    wasmtime::component::bindgen!({
+        path: "wit/v0.4.0",
+        inline: "package potluck:host; world role { export potluck:recipe/mail-provider@0.4.0; }",
+        world: "potluck:host/role",
+        exports: { default: async },
+        with: {
+            "potluck:recipe/failures@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::failures,
+            "potluck:recipe/mail-types@0.1.0":
+                crate::plugin::bindings::shared::potluck::recipe::mail_types,
         },
     });
 }

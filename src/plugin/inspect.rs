@@ -11,7 +11,7 @@ use wasmtime::{
 use super::{Error, Role};
 
 /// The newest version of the interface.
-pub const WIT_VERSION: &str = "0.3.0";
+pub const WIT_VERSION: &str = "0.4.0";
 const PACKAGE: &str = "potluck:recipe/";
 /// potluck's interfaces that a component may import. A version of `wit/`
 /// holds only what changed in it.
@@ -37,12 +37,8 @@ fn versions(role: Role) -> &'static [&'static str] {
     match role {
         Role::Lifecycle => &["0.1.0", "0.2.0"],
         Role::Backup => &["0.1.0", "0.3.0"],
-        Role::Migration
-        | Role::SsoProvider
-        | Role::SsoClient
-        | Role::MailProvider
-        | Role::MailClient
-        | Role::Commands => &["0.1.0"],
+        Role::SsoProvider | Role::MailProvider => &["0.1.0", "0.4.0"],
+        Role::Migration | Role::SsoClient | Role::MailClient | Role::Commands => &["0.1.0"],
     }
 }
 

@@ -15,6 +15,7 @@ const RELEASED: &[(&str, &str, &str)] = &[
     ("v0.1.0", "recipe.wit", "a31ede0c9caa132bb72b8be1a11c93c648204a616fca699707d9b8dc9aaa86f9"),
     ("v0.2.0", "recipe.wit", "d2e8a54a254b5b580028b98ce219c644a58dccd48db17e882738c8f761424a33"),
     ("v0.3.0", "recipe.wit", "03525bec9cbe797cc1cf9b41fbdce917a90b65be714f1d2b97afd0d1796fd1f9"),
+    ("v0.4.0", "recipe.wit", "6807a011f2e3f8d7eae8662e994d33a381ca6090ae644f392ba79ef80f3d5af8"),
 ];
 
 #[test]
@@ -27,7 +28,7 @@ fn a_released_version_is_never_changed() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     folders.sort();
-    assert_eq!(folders, ["v0.1.0", "v0.2.0", "v0.3.0"], "every version is frozen here");
+    assert_eq!(folders, ["v0.1.0", "v0.2.0", "v0.3.0", "v0.4.0"], "every version is frozen here");
     for folder in &folders {
         let mut files: Vec<_> = fs::read_dir(wit.join(folder))
             .unwrap()
@@ -44,9 +45,11 @@ fn a_released_version_is_never_changed() {
     }
     assert_eq!(folders.last().unwrap(), &format!("v{WIT_VERSION}"));
     // What a version takes over is the older version itself, not a copy.
-    for (version, older) in [("v0.2.0", "v0.1.0"), ("v0.3.0", "v0.1.0"), ("v0.3.0", "v0.2.0")] {
-        let taken = fs::canonicalize(wit.join(version).join("deps").join(older)).unwrap();
-        assert_eq!(taken, fs::canonicalize(wit.join(older)).unwrap());
+    for (place, version) in folders.iter().enumerate() {
+        for older in &folders[..place] {
+            let taken = fs::canonicalize(wit.join(version).join("deps").join(older)).unwrap();
+            assert_eq!(taken, fs::canonicalize(wit.join(older)).unwrap());
+        }
     }
 }
 
@@ -197,4 +200,33 @@ async fn a_function_of_a_later_version_is_not_in_an_older_one() {
     let error = load(&binary(&text)).await.err().unwrap();
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
     assert!(error.to_string().contains("logs"), "{error}");
+}
+
+#[tokio::test]
+async fn a_provider_of_an_older_version_cannot_give_another_secret() {
+    let world = Arc::new(World::default());
+    let request = potluck::plugin::ClientRequest {
+        client: "wiki".into(),
+        display_name: "Wiki".into(),
+        home_url: None,
+        redirect_uris: Vec::new(),
+        post_logout_uris: Vec::new(),
+        scopes: Vec::new(),
+        public: false,
+    };
+    for version in ["0.1.0", "0.4.0"] {
+        let mut guest = Guest::new(&["sso-provider", "mail-provider"]);
+        guest.provider = version;
+        let plugin = load(&guest.binary()).await.unwrap();
+        let mut hooks = plugin.start(surroundings(&world, &[])).await.unwrap();
+        let client = hooks.sso_rotate(&request).await.unwrap_err();
+        let account = hooks.mail_rotate("wiki@example.org").await.unwrap_err();
+        for error in [client, account] {
+            let is_older = error.to_string().contains("older than 0.4.0");
+            // A newer one is called, and this one answers nothing that is a client.
+            assert_eq!(is_older, version == "0.1.0", "{error}");
+            let hint = potluck::hint::Hint::hint(&error).unwrap_or_default();
+            assert_eq!(hint.contains("at the provider itself"), is_older, "{hint}");
+        }
+    }
 }

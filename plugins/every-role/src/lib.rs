@@ -121,21 +121,44 @@ impl Backup for Plugin {
     }
 }
 
+/// How often a secret was replaced.
+fn generation(of: &str) -> Result<u32> {
+    let known = memory::get(&format!("generation of the {of}"))?;
+    Ok(known.and_then(|known| known.parse().ok()).unwrap_or_default())
+}
+
+fn rotated(of: &str) -> Result {
+    let next = generation(of)? + 1;
+    Ok(memory::set(&format!("generation of the {of}"), &next.to_string())?)
+}
+
+fn client(request: ClientRequest) -> Result<Client> {
+    let options = options()?;
+    let secret = match generation("client")? {
+        0 => options.secret.unwrap_or_else(|| "s3cret-of-the-client".into()),
+        generation => format!("s3cret-{generation}-of-the-client"),
+    };
+    report::info(format!("the secret is {secret}"));
+    Ok(Client {
+        issuer: options.issuer.unwrap_or_else(|| "https://sso.example.org/realm".into()),
+        client_id: request.client,
+        client_secret: Some(secret).filter(|secret| !request.public && !secret.is_empty()),
+        groups_claim: Some("groups".into()),
+    })
+}
+
 impl SsoProvider for Plugin {
     fn register(request: ClientRequest) -> Result<Client> {
         called("register", &request.redirect_uris.join(" "))?;
-        let options = options()?;
-        let secret = options.secret.unwrap_or_else(|| "s3cret-of-the-client".into());
-        report::info(format!("the secret is {secret}"));
-        Ok(Client {
-            issuer: options.issuer.unwrap_or_else(|| "https://sso.example.org/realm".into()),
-            client_id: request.client,
-            client_secret: Some(secret).filter(|secret| !request.public && !secret.is_empty()),
-            groups_claim: Some("groups".into()),
-        })
+        client(request)
     }
     fn unregister(client: String) -> Result {
         called("unregister", &client)
+    }
+    fn rotate(request: ClientRequest) -> Result<Client> {
+        called("rotate", &request.client)?;
+        rotated("client")?;
+        client(request)
     }
 }
 
@@ -174,21 +197,34 @@ impl SsoClient for Plugin {
     }
 }
 
+fn relay(sender: String) -> Result<Relay> {
+    let options = options()?;
+    let password = match generation("account")? {
+        0 => "p4ssword-of-the-relay".into(),
+        generation => format!("p4ssword-{generation}-of-the-relay"),
+    };
+    Ok(Relay {
+        host: options.host.unwrap_or_else(|| "mail.example.org".into()),
+        port: options.port.unwrap_or(587),
+        encryption: Encryption::Starttls,
+        username: Some("wiki".into()),
+        password: Some(password),
+        sender: options.sender.unwrap_or(sender),
+    })
+}
+
 impl MailProvider for Plugin {
     fn account(sender: String) -> Result<Relay> {
         called("account", &sender)?;
-        let options = options()?;
-        Ok(Relay {
-            host: options.host.unwrap_or_else(|| "mail.example.org".into()),
-            port: options.port.unwrap_or(587),
-            encryption: Encryption::Starttls,
-            username: Some("wiki".into()),
-            password: Some("p4ssword-of-the-relay".into()),
-            sender: options.sender.unwrap_or(sender),
-        })
+        relay(sender)
     }
     fn close_account(sender: String) -> Result {
         called("close-account", &sender)
+    }
+    fn rotate(sender: String) -> Result<Relay> {
+        called("rotate", &sender)?;
+        rotated("account")?;
+        relay(sender)
     }
 }
 

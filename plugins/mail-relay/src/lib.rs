@@ -102,30 +102,39 @@ fn set(key: &str) -> bool {
     settings::get(key).is_some_and(|value| !value.trim().is_empty())
 }
 
+/// The account of an address, as the script `accounts` gives it.
+fn account(action: &str, sender: &str) -> Result<Relay> {
+    let sender = address(sender)?;
+    let (encryption, port) = encryption()?;
+    let host = settings::require("DOMAIN")?;
+    let options: Options = potluck_sdk::options()?;
+    services::wait_ready(&options.service, READY_WITHIN).context("the relay")?;
+    let password = accounts(&[action, &sender])?;
+    if password.is_empty() || password.contains(char::is_whitespace) {
+        return Err(Failure::new("the relay's script `accounts` printed no password"));
+    }
+    Ok(Relay {
+        host,
+        port,
+        encryption,
+        username: Some(sender.clone()),
+        password: Some(password),
+        sender,
+    })
+}
+
 impl MailProvider for MailRelay {
     fn account(sender: String) -> Result<Relay> {
-        let sender = address(&sender)?;
-        let (encryption, port) = encryption()?;
-        let host = settings::require("DOMAIN")?;
-        let options: Options = potluck_sdk::options()?;
-        services::wait_ready(&options.service, READY_WITHIN).context("the relay")?;
-        let password = accounts(&["add", &sender])?;
-        if password.is_empty() || password.contains(char::is_whitespace) {
-            return Err(Failure::new("the relay's script `accounts` printed no password"));
-        }
-        Ok(Relay {
-            host,
-            port,
-            encryption,
-            username: Some(sender.clone()),
-            password: Some(password),
-            sender,
-        })
+        account("add", &sender)
     }
 
     fn close_account(sender: String) -> Result {
         accounts(&["remove", &address(&sender)?])?;
         Ok(())
+    }
+
+    fn rotate(sender: String) -> Result<Relay> {
+        account("renew", &sender)
     }
 }
 

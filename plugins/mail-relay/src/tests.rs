@@ -19,7 +19,7 @@ fn with_accounts() -> Script {
         assert_eq!((service, command.argv[0].as_str()), ("app", "accounts"));
         assert!(input.is_empty());
         Ok(match command.argv[1].as_str() {
-            "add" => Script::printed(&format!("{PASSWORD}\n")),
+            "add" | "renew" => Script::printed(&format!("{PASSWORD}\n")),
             "list" => Script::printed("blog@example.org\nwiki@example.org\n"),
             _ => Script::printed(""),
         })
@@ -68,6 +68,13 @@ fn apps_are_told_the_encryption_of_the_settings() {
         let relay = script.play(|| MailRelay::account("wiki@example.org".into())).result.unwrap();
         assert_eq!((relay.port, relay.encryption), (port, encryption), "{setting}");
     }
+}
+
+#[test]
+fn an_account_gets_another_password_by_its_sender() {
+    let played = with_accounts().play(|| MailRelay::rotate("Wiki@example.org".into()));
+    assert_eq!(played.result.unwrap().password.as_deref(), Some(PASSWORD));
+    assert_eq!(played.runs[0].command.argv, ["accounts", "renew", "wiki@example.org"]);
 }
 
 #[test]

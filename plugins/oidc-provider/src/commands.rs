@@ -6,7 +6,7 @@ use potluck_sdk::{Commands, Context, Failure, Result, Spec, services};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Done, OidcProvider, Options, Stored, ask, remember};
+use crate::{Done, OidcProvider, Options, Stored, ask};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
@@ -19,8 +19,6 @@ impl Commands for OidcProvider {
     fn specs() -> Vec<Spec> {
         vec![
             Spec::new("list-clients", "List the apps that can sign people in"),
-            Spec::new("rotate-client", "Give a client another secret; connect its app afterwards")
-                .required("CLIENT", "its id, as `list-clients` shows it"),
             Spec::new("rotate-key", "Sign with a new key; apps may need an hour to learn it"),
         ]
     }
@@ -34,11 +32,6 @@ impl Commands for OidcProvider {
                     format!("{}\t{name}\t{}", client.client_id, client.redirect_uris.join(" "))
                 };
                 Ok(listed.clients.iter().map(line).collect::<Vec<_>>().join("\n"))
-            }
-            ("rotate-client", [client]) => {
-                let answer: Done = ask(&json!({"action": "rotate", "client_id": client}))?;
-                remember(client, answer.generation);
-                Ok(format!("{client} has another secret now; connect its app again"))
             }
             ("rotate-key", []) => {
                 ask::<Done>(&json!({"action": "rotate-key"}))?;

@@ -58,7 +58,7 @@ pub(crate) struct Stored {
 pub(crate) struct Done {
     done: String,
     #[serde(default)]
-    pub(crate) generation: u32,
+    generation: u32,
 }
 
 /// How often the client's secret was replaced, as far as this machine knows; none where that
@@ -69,7 +69,7 @@ fn generation(client: &str) -> Result<Option<u32>> {
 }
 
 /// Without it a client comes back with an earlier secret, which its app is then given.
-pub(crate) fn remember(client: &str, generation: u32) {
+fn remember(client: &str, generation: u32) {
     if generation == 0 {
         return;
     }
@@ -128,34 +128,36 @@ impl Lifecycle for OidcProvider {
     }
 }
 
+/// The client as it is asked for; `rotate` gives it another secret.
+fn client(action: &str, request: &ClientRequest) -> Result<Client> {
+    let mut asked = json!({"action": action, "client": metadata(request)});
+    if let Some(known) = generation(&request.client)? {
+        asked["generation"] = known.into();
+    }
+    let answer: Registered = ask(&asked)?;
+    if answer.client.client_id != request.client {
+        return Err(Failure::new(format!(
+            "the provider answered with the client {} instead of {}",
+            answer.client.client_id, request.client
+        )));
+    }
+    remember(&request.client, answer.generation);
+    report::info(format!("the client {} is {} at {}", request.client, answer.done, answer.issuer));
+    Ok(Client {
+        issuer: answer.issuer,
+        client_id: answer.client.client_id,
+        client_secret: answer.client.client_secret,
+        groups_claim: request
+            .scopes
+            .iter()
+            .any(|scope| scope == "groups")
+            .then(|| "groups".to_owned()),
+    })
+}
+
 impl SsoProvider for OidcProvider {
     fn register(request: ClientRequest) -> Result<Client> {
-        let mut asked = json!({"action": "register", "client": metadata(&request)});
-        if let Some(known) = generation(&request.client)? {
-            asked["generation"] = known.into();
-        }
-        let answer: Registered = ask(&asked)?;
-        if answer.client.client_id != request.client {
-            return Err(Failure::new(format!(
-                "the provider answered with the client {} instead of {}",
-                answer.client.client_id, request.client
-            )));
-        }
-        remember(&request.client, answer.generation);
-        report::info(format!(
-            "the client {} is {} at {}",
-            request.client, answer.done, answer.issuer
-        ));
-        Ok(Client {
-            issuer: answer.issuer,
-            client_id: answer.client.client_id,
-            client_secret: answer.client.client_secret,
-            groups_claim: request
-                .scopes
-                .iter()
-                .any(|scope| scope == "groups")
-                .then(|| "groups".to_owned()),
-        })
+        client("register", &request)
     }
 
     fn unregister(client: String) -> Result {
@@ -164,8 +166,11 @@ impl SsoProvider for OidcProvider {
         report::info(format!("the client {client} is {}", answer.done));
         Ok(())
     }
-}
 
+    fn rotate(request: ClientRequest) -> Result<Client> {
+        client("rotate", &request)
+    }
+}
 potluck_sdk::export!(OidcProvider: lifecycle, sso_provider, commands);
 
 #[cfg(test)]

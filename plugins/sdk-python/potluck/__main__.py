@@ -27,7 +27,12 @@ world plugin {{
 """
 
 #: The newest version of each role that is not 0.1.0's.
-VERSIONS = {"backup": "0.3.0", "lifecycle": "0.2.0"}
+VERSIONS = {
+    "backup": "0.3.0",
+    "lifecycle": "0.2.0",
+    "mail_provider": "0.4.0",
+    "sso_provider": "0.4.0",
+}
 
 #: What componentize-py looks for in its module: a class for each role.
 ENTRY = """import {module}
@@ -79,7 +84,7 @@ def build(name, output, program):
             f"    export potluck:recipe/{r.replace('_', '-')}@{VERSIONS.get(r, '0.1.0')};"
             for r in roles
         )
-        for version in ("v0.1.0", "v0.2.0", "v0.3.0"):
+        for version in ("v0.1.0", "v0.2.0", "v0.3.0", "v0.4.0"):
             (work / "wit/deps" / version).mkdir(parents=True)
             shutil.copy(package / "wit" / version / "recipe.wit", work / "wit/deps" / version)
         (work / "wit/plugin.wit").write_text(WORLD.format(exports="\n".join(exports)))

@@ -94,6 +94,10 @@ class SsoProvider(Role):
         """Removes the client; one that is not there is no failure."""
         raise NotImplementedError
 
+    def rotate(self, request):
+        """Gives the client another secret, its id stays; returns a `Client`."""
+        raise Failure("this provider gives a client no other secret")
+
 
 class SsoClient(Role):
     """An app that signs its people in through another."""
@@ -125,6 +129,10 @@ class MailProvider(Role):
     def close_account(self, sender):
         """Removes the account; one that is not there is no failure."""
         raise NotImplementedError
+
+    def rotate(self, sender):
+        """Gives the account another password; returns a `Relay`."""
+        raise Failure("this relay gives an account no other password")
 
 
 class MailClient(Role):

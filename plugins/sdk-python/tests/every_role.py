@@ -115,6 +115,9 @@ class Provider(SsoProvider):
         if client != "wiki":
             raise Failure(f"there is no client `{client}`")
 
+    def rotate(self, request):
+        return Client(f"https://{facts().name}/", request.client, "an0ther-of-the-client")
+
 
 class SignIn(SsoClient):
     def request(self):
@@ -134,6 +137,9 @@ class Post(MailProvider):
 
     def close_account(self, sender):
         pass
+
+    def rotate(self, sender):
+        return Relay("mail.example.org", 587, Encryption.STARTTLS, sender, password="an0ther")
 
 
 class Mail(MailClient):

@@ -90,10 +90,10 @@ role!(
 );
 role!(
     sso_provider,
-    "../../wit/v0.1.0",
+    "../../wit/v0.4.0",
     "sso-provider-role",
-    "potluck:recipe/sso-provider@0.1.0",
-    "package potluck:sdk-sso-provider; world sso-provider-role { export potluck:recipe/sso-provider@0.1.0; }",
+    "potluck:recipe/sso-provider@0.4.0",
+    "package potluck:sdk-sso-provider; world sso-provider-role { export potluck:recipe/sso-provider@0.4.0; }",
     "__export_sso_provider",
     {
         "potluck:recipe/failures@0.1.0": failures,
@@ -115,10 +115,10 @@ role!(
 );
 role!(
     mail_provider,
-    "../../wit/v0.1.0",
+    "../../wit/v0.4.0",
     "mail-provider-role",
-    "potluck:recipe/mail-provider@0.1.0",
-    "package potluck:sdk-mail-provider; world mail-provider-role { export potluck:recipe/mail-provider@0.1.0; }",
+    "potluck:recipe/mail-provider@0.4.0",
+    "package potluck:sdk-mail-provider; world mail-provider-role { export potluck:recipe/mail-provider@0.4.0; }",
     "__export_mail_provider",
     {
         "potluck:recipe/failures@0.1.0": failures,

@@ -27,9 +27,9 @@ pub struct Roles {
     lifecycle: Option<lifecycle::Indices>,
     migration: Option<bindings::migration::RoleIndices>,
     backup: Option<backup::Indices>,
-    sso_provider: Option<bindings::sso_provider::RoleIndices>,
+    sso_provider: Option<sso_provider::Indices>,
     sso_client: Option<bindings::sso_client::RoleIndices>,
-    mail_provider: Option<bindings::mail_provider::RoleIndices>,
+    mail_provider: Option<mail_provider::Indices>,
     mail_client: Option<bindings::mail_client::RoleIndices>,
     commands: Option<bindings::commands::RoleIndices>,
 }
@@ -39,9 +39,9 @@ pub struct Guests {
     pub lifecycle: Option<lifecycle::Guest>,
     pub migration: Option<bindings::migration::Role>,
     pub backup: Option<backup::Guest>,
-    pub sso_provider: Option<bindings::sso_provider::Role>,
+    pub sso_provider: Option<sso_provider::Guest>,
     pub sso_client: Option<bindings::sso_client::Role>,
-    pub mail_provider: Option<bindings::mail_provider::Role>,
+    pub mail_provider: Option<mail_provider::Guest>,
     pub mail_client: Option<bindings::mail_client::Role>,
     pub commands: Option<bindings::commands::Role>,
 }
@@ -66,14 +66,13 @@ impl Roles {
                     found.backup = Some(backup::Indices::find(instance, version)?);
                 }
                 Role::SsoProvider => {
-                    found.sso_provider = Some(bindings::sso_provider::RoleIndices::new(instance)?);
+                    found.sso_provider = Some(sso_provider::Indices::find(instance, version)?);
                 }
                 Role::SsoClient => {
                     found.sso_client = Some(bindings::sso_client::RoleIndices::new(instance)?);
                 }
                 Role::MailProvider => {
-                    found.mail_provider =
-                        Some(bindings::mail_provider::RoleIndices::new(instance)?);
+                    found.mail_provider = Some(mail_provider::Indices::find(instance, version)?);
                 }
                 Role::MailClient => {
                     found.mail_client = Some(bindings::mail_client::RoleIndices::new(instance)?);

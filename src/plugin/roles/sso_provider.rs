@@ -1,6 +1,90 @@
-//! `sso-provider`: an app that others can sign in with.
+//! `sso-provider`: an app that others can sign in with. In 0.1.0 it has no
+//! `rotate`.
 
-use crate::plugin::{Client, ClientRequest, Error, Hooks, bindings::sso_types, hooks::run};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
+
+use crate::plugin::{
+    Client, ClientRequest, Error, Hooks,
+    bindings::{self, failures::Failure, sso_types},
+    hooks::run,
+    host::State,
+};
+
+/// The functions of the role, in the version that the component exports.
+pub enum Indices {
+    V0_1(bindings::sso_provider_0_1::RoleIndices),
+    V0_4(bindings::sso_provider::RoleIndices),
+}
+
+/// The functions of one instance.
+pub enum Guest {
+    V0_1(bindings::sso_provider_0_1::Role),
+    V0_4(bindings::sso_provider::Role),
+}
+
+impl Indices {
+    pub fn find(instance: &InstancePre<State>, version: &str) -> wasmtime::Result<Self> {
+        Ok(match version {
+            "0.1.0" => Indices::V0_1(bindings::sso_provider_0_1::RoleIndices::new(instance)?),
+            _ => Indices::V0_4(bindings::sso_provider::RoleIndices::new(instance)?),
+        })
+    }
+
+    pub fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
+        Ok(match self {
+            Indices::V0_1(indices) => Guest::V0_1(indices.load(store, instance)?),
+            Indices::V0_4(indices) => Guest::V0_4(indices.load(store, instance)?),
+        })
+    }
+}
+
+/// The same call in either version.
+macro_rules! either {
+    ($guest:ident, |$role:ident| $call:expr) => {
+        match $guest {
+            Guest::V0_1(role) => {
+                let $role = role.potluck_recipe_sso_provider();
+                $call.await
+            }
+            Guest::V0_4(role) => {
+                let $role = role.potluck_recipe0_4_0_sso_provider();
+                $call.await
+            }
+        }
+    };
+}
+
+type Outcome<T> = wasmtime::Result<Result<T, Failure>>;
+
+impl Guest {
+    async fn register(
+        &self,
+        store: &mut Store<State>,
+        request: &sso_types::ClientRequest,
+    ) -> Outcome<sso_types::Client> {
+        either!(self, |role| role.call_register(store, request))
+    }
+
+    async fn rotate(
+        &self,
+        store: &mut Store<State>,
+        request: &sso_types::ClientRequest,
+    ) -> Outcome<sso_types::Client> {
+        match self {
+            Guest::V0_1(_) => Ok(Err(no_rotate("client", "secret"))),
+            Guest::V0_4(role) => {
+                role.potluck_recipe0_4_0_sso_provider().call_rotate(store, request).await
+            }
+        }
+    }
+
+    async fn unregister(&self, store: &mut Store<State>, client: &str) -> Outcome<()> {
+        either!(self, |role| role.call_unregister(store, client))
+    }
+}
 
 /// The hooks of [`Role::SsoProvider`](crate::plugin::Role::SsoProvider).
 impl Hooks {
@@ -16,7 +100,25 @@ impl Hooks {
     async fn register(&mut self, request: &ClientRequest) -> Result<Client, Error> {
         let asked = request.into();
         let (call, outcome) = run!(self, SsoProvider "register", sso_provider, |role, store| {
-            role.potluck_recipe_sso_provider().call_register(store, &asked)
+            role.register(store, &asked)
+        });
+        let client = self.end(call, outcome)?;
+        self.client(call, client, request.public)
+    }
+
+    /// Gives a client another secret; what comes back is as that of
+    /// [`Hooks::sso_register`].
+    pub async fn sso_rotate(&mut self, request: &ClientRequest) -> Result<Client, Error> {
+        self.store.data().hold_back();
+        let client = self.rotate_client(request).await;
+        self.store.data().tell();
+        client
+    }
+
+    async fn rotate_client(&mut self, request: &ClientRequest) -> Result<Client, Error> {
+        let asked = request.into();
+        let (call, outcome) = run!(self, SsoProvider "rotate", sso_provider, |role, store| {
+            role.rotate(store, &asked)
         });
         let client = self.end(call, outcome)?;
         self.client(call, client, request.public)
@@ -25,9 +127,20 @@ impl Hooks {
     /// Removes a client; succeeds if it does not exist.
     pub async fn sso_unregister(&mut self, client: &str) -> Result<(), Error> {
         let (call, outcome) = run!(self, SsoProvider "unregister", sso_provider, |role, store| {
-            role.potluck_recipe_sso_provider().call_unregister(store, client)
+            role.unregister(store, client)
         });
         self.end(call, outcome)
+    }
+}
+
+/// What a plugin says whose interface has no such hook.
+pub(super) fn no_rotate(what: &str, secret: &str) -> Failure {
+    Failure {
+        message: format!("it is older than 0.4.0 and cannot give a {what} another {secret}"),
+        hint: Some(format!(
+            "give the {what} another {secret} at the provider itself, then connect the app again"
+        )),
+        retryable: false,
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
         for path in [
             ".potluck/potluck/__main__.py",
             ".potluck/potluck/wit/v0.1.0/recipe.wit",
-            ".potluck/potluck/wit/v0.3.0/recipe.wit",
+            ".potluck/potluck/wit/v0.4.0/recipe.wit",
             "test_my_greeter.py",
             "tests/first-deploy.yml",
         ] {

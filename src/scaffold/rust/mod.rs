@@ -169,7 +169,7 @@ mod tests {
             ".potluck/plugins/sdk/src/roles/backup.rs",
             ".potluck/plugins/sdk/Cargo.toml",
             ".potluck/wit/v0.1.0/recipe.wit",
-            ".potluck/wit/v0.3.0/deps/v0.1.0/recipe.wit",
+            ".potluck/wit/v0.4.0/deps/v0.1.0/recipe.wit",
         ] {
             assert!(files.contains_key(path), "{path}");
         }

@@ -56,6 +56,8 @@ pub enum Hook {
     Verify {},
     #[serde(rename = "sso-provider.register")]
     Register(WrittenRequest),
+    #[serde(rename = "sso-provider.rotate")]
+    RotateClient(WrittenRequest),
     #[serde(rename = "sso-provider.unregister")]
     Unregister { client: String },
     #[serde(rename = "sso-client.request")]
@@ -66,6 +68,8 @@ pub enum Hook {
     SsoDisconnect {},
     #[serde(rename = "mail-provider.account")]
     Account { sender: String },
+    #[serde(rename = "mail-provider.rotate")]
+    RotateAccount { sender: String },
     #[serde(rename = "mail-provider.close-account")]
     CloseAccount { sender: String },
     #[serde(rename = "mail-client.connect")]
@@ -84,7 +88,7 @@ pub enum Hook {
     },
 }
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 28] = [
     "lifecycle.check",
     "lifecycle.before-deploy",
     "lifecycle.after-deploy",
@@ -101,11 +105,13 @@ const NAMES: [&str; 26] = [
     "backup.verify",
     "sso-provider.register",
     "sso-provider.unregister",
+    "sso-provider.rotate",
     "sso-client.request",
     "sso-client.connect",
     "sso-client.disconnect",
     "mail-provider.account",
     "mail-provider.close-account",
+    "mail-provider.rotate",
     "mail-client.connect",
     "mail-client.disconnect",
     "mail-client.send-test",
@@ -115,7 +121,11 @@ const NAMES: [&str; 26] = [
 
 /// Hooks that are missing in older versions of their role, and the version
 /// that introduced them.
-const NEWER: [(&str, &str); 1] = [("lifecycle.deploy-failed", "0.2.0")];
+const NEWER: [(&str, &str); 3] = [
+    ("lifecycle.deploy-failed", "0.2.0"),
+    ("sso-provider.rotate", "0.4.0"),
+    ("mail-provider.rotate", "0.4.0"),
+];
 
 /// Roles, each with the version of the interface that it is played in.
 type Roles = BTreeMap<Role, &'static str>;
@@ -233,6 +243,9 @@ impl Hook {
             }
             Hook::Verify {} => json!(hooks.verify().await?),
             Hook::Register(request) => client(&hooks.sso_register(&request.clone().into()).await?),
+            Hook::RotateClient(request) => {
+                client(&hooks.sso_rotate(&request.clone().into()).await?)
+            }
             Hook::Unregister { client } => {
                 hooks.sso_unregister(client).await?;
                 Value::Null
@@ -241,6 +254,7 @@ impl Hook {
             Hook::SsoConnect(client) => changes(&hooks.sso_connect(&client.clone().into()).await?),
             Hook::SsoDisconnect {} => changes(&hooks.sso_disconnect().await?),
             Hook::Account { sender } => relay(&hooks.mail_account(sender).await?),
+            Hook::RotateAccount { sender } => relay(&hooks.mail_rotate(sender).await?),
             Hook::CloseAccount { sender } => {
                 hooks.mail_close_account(sender).await?;
                 Value::Null

@@ -90,7 +90,7 @@ fn relay() -> Relay {
 }
 
 /// Every hook of every role, by role and name.
-const HOOKS: [(&str, &str); 26] = [
+const HOOKS: [(&str, &str); 28] = [
     ("lifecycle", "check"),
     ("lifecycle", "before-deploy"),
     ("lifecycle", "after-deploy"),
@@ -107,11 +107,13 @@ const HOOKS: [(&str, &str); 26] = [
     ("backup", "verify"),
     ("sso-provider", "register"),
     ("sso-provider", "unregister"),
+    ("sso-provider", "rotate"),
     ("sso-client", "request"),
     ("sso-client", "connect"),
     ("sso-client", "disconnect"),
     ("mail-provider", "account"),
     ("mail-provider", "close-account"),
+    ("mail-provider", "rotate"),
     ("mail-client", "connect"),
     ("mail-client", "disconnect"),
     ("mail-client", "send-test"),
@@ -138,11 +140,13 @@ async fn call(hooks: &mut Hooks, hook: (&str, &str)) -> Option<Error> {
         ("backup", "verify") => hooks.verify().await.err(),
         ("sso-provider", "register") => hooks.sso_register(&request()).await.err(),
         ("sso-provider", "unregister") => hooks.sso_unregister("wiki").await.err(),
+        ("sso-provider", "rotate") => hooks.sso_rotate(&request()).await.err(),
         ("sso-client", "request") => hooks.sso_request().await.err(),
         ("sso-client", "connect") => hooks.sso_connect(&client()).await.err(),
         ("sso-client", "disconnect") => hooks.sso_disconnect().await.err(),
         ("mail-provider", "account") => hooks.mail_account("a@example.org").await.err(),
         ("mail-provider", "close-account") => hooks.mail_close_account("a@example.org").await.err(),
+        ("mail-provider", "rotate") => hooks.mail_rotate("a@example.org").await.err(),
         ("mail-client", "connect") => hooks.mail_connect(&relay()).await.err(),
         ("mail-client", "disconnect") => hooks.mail_disconnect().await.err(),
         ("mail-client", "send-test") => hooks.mail_send_test("a@example.org").await.err(),
@@ -156,6 +160,7 @@ async fn call(hooks: &mut Hooks, hook: (&str, &str)) -> Option<Error> {
 async fn every_hook_loops_without_end() {
     let mut guest = Guest::of_all_roles().every_hook(LOOP);
     guest.version = "0.2.0";
+    guest.provider = "0.4.0";
     assert_eq!(guest.hook_names(), HOOKS, "every hook of the interface is here");
     let plugin = load(&guest.binary()).await.unwrap();
     let world = Arc::new(World::default());

@@ -37,6 +37,8 @@ pub struct Guest {
     pub version: &'static str,
     /// Of the role `backup`.
     pub backup: &'static str,
+    /// Of the roles `sso-provider` and `mail-provider`.
+    pub provider: &'static str,
     /// Interface without its package, and function.
     imports: Vec<(&'static str, &'static str)>,
     roles: Vec<&'static str>,
@@ -56,6 +58,7 @@ impl Guest {
         Guest {
             version: "0.1.0",
             backup: "0.1.0",
+            provider: "0.1.0",
             imports: Vec::new(),
             roles: roles.to_vec(),
             items: String::new(),
@@ -278,6 +281,7 @@ impl Guest {
         let version = match role {
             "lifecycle" => self.version,
             "backup" => self.backup,
+            "sso-provider" | "mail-provider" => self.provider,
             _ => "0.1.0",
         };
         let types = if (role, version) == ("backup", "0.3.0") { BACKUP_0_3 } else { text.types };
@@ -305,7 +309,7 @@ impl Guest {
             with += &format!(r#"(with "type-{name}" (type ${name}))"#);
         }
         for (hook, ty, _) in text.hooks {
-            if *hook == "deploy-failed" && self.version == "0.1.0" {
+            if matches!(*hook, "deploy-failed" | "rotate") && version == "0.1.0" {
                 continue;
             }
             lifts += &format!(

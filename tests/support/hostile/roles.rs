@@ -125,6 +125,12 @@ pub const ROLES: &[RoleText] = &[
                 r#"(param "client" string) (result (result (error $failure)))"#,
                 "(param i32 i32)",
             ),
+            // Since 0.4.0.
+            (
+                "rotate",
+                r#"(param "request" $client-request) (result (result $client (error $failure)))"#,
+                "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+            ),
         ],
     },
     RoleText {
@@ -154,6 +160,12 @@ pub const ROLES: &[RoleText] = &[
             (
                 "close-account",
                 r#"(param "sender" string) (result (result (error $failure)))"#,
+                "(param i32 i32)",
+            ),
+            // Since 0.4.0.
+            (
+                "rotate",
+                r#"(param "sender" string) (result (result $relay (error $failure)))"#,
                 "(param i32 i32)",
             ),
         ],

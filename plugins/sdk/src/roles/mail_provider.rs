@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use crate::{
     Relay, Result,
-    bindings::{mail_provider::exports::potluck::recipe::mail_provider as wit, recipe::failures},
+    bindings::{
+        mail_provider::exports::potluck::recipe0_4_0::mail_provider as wit, recipe::failures,
+    },
     export::guarded,
 };
 
@@ -21,6 +23,12 @@ pub trait MailProvider {
     /// # Errors
     /// What could not be done.
     fn close_account(sender: String) -> Result;
+
+    /// Gives the account another password. One that is not there is made.
+    ///
+    /// # Errors
+    /// What could not be done.
+    fn rotate(sender: String) -> Result<Relay>;
 }
 
 #[doc(hidden)]
@@ -32,5 +40,8 @@ impl<T: MailProvider> wit::Guest for Adapter<T> {
     }
     fn close_account(sender: String) -> Result<(), failures::Failure> {
         guarded(|| T::close_account(sender))
+    }
+    fn rotate(sender: String) -> Result<Relay, failures::Failure> {
+        guarded(|| T::rotate(sender))
     }
 }

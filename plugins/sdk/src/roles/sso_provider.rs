@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use crate::{
     Client, ClientRequest, Result,
-    bindings::{recipe::failures, sso_provider::exports::potluck::recipe::sso_provider as wit},
+    bindings::{
+        recipe::failures, sso_provider::exports::potluck::recipe0_4_0::sso_provider as wit,
+    },
     export::guarded,
 };
 
@@ -21,6 +23,12 @@ pub trait SsoProvider {
     /// # Errors
     /// What could not be done.
     fn unregister(client: String) -> Result;
+
+    /// Gives the client another secret; its id stays. One that is not there is made.
+    ///
+    /// # Errors
+    /// What could not be done.
+    fn rotate(request: ClientRequest) -> Result<Client>;
 }
 
 #[doc(hidden)]
@@ -32,5 +40,8 @@ impl<T: SsoProvider> wit::Guest for Adapter<T> {
     }
     fn unregister(client: String) -> Result<(), failures::Failure> {
         guarded(|| T::unregister(client))
+    }
+    fn rotate(request: ClientRequest) -> Result<Client, failures::Failure> {
+        guarded(|| T::rotate(request))
     }
 }

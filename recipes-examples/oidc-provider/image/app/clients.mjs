@@ -4,8 +4,9 @@
 //   {"action": "register", "client": {"client_id": …, "redirect_uris": […], …}}
 //                             makes the client or changes it (RFC 7591's names), keeps its
 //                             secret; answers {"issuer", "client", "done", "generation"}
-//   {"action": "rotate", "client_id": …}    a new secret; answers {"done", "generation"}
-//   {"action": "remove", "client_id": …}    likewise; no failure where there is none
+//   {"action": "rotate", "client": …}       likewise, with another secret
+//   {"action": "remove", "client_id": …}    answers {"done", "generation"}; no failure where
+//                             there is none
 //   {"action": "list"}                      all, without secrets
 //   {"action": "rotate-key"}                another key for tokens, from the next start on
 //
@@ -52,13 +53,15 @@ async function derived(id) {
 }
 
 /** What the request names replaces what was; ids, secrets and times stay. */
-async function register({ client: asked, generation: known = 0 }) {
+async function register({ client: asked, generation: known = 0 }, anew = false) {
   const id = asked?.client_id;
   if (typeof id !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(id)) throw new Unusable('client_id is missing or invalid');
   const before = await clients.find(id);
   if (!Number.isSafeInteger(known)) throw new Unusable('generation is invalid');
   const older = known > await generation(id);
   if (older) await generations.upsert(id, { count: known });
+  if (anew && asked.token_endpoint_auth_method === 'none') throw new Unusable(`the client ${id} has no secret`);
+  if (anew) await next(id);
   candidate = {
     ...asked,
     client_id: id,
@@ -66,12 +69,12 @@ async function register({ client: asked, generation: known = 0 }) {
   };
   delete candidate.client_secret;
   if (asked.token_endpoint_auth_method !== 'none') {
-    candidate.client_secret = (!older && before?.client_secret) || await derived(id);
+    candidate.client_secret = (!older && !anew && before?.client_secret) || await derived(id);
     candidate.client_secret_expires_at = 0;
   }
   const sso = await provider({ Adapter: Judging });
   const judged = (await sso.Client.find(id)).metadata();
-  const done = before ? (same(before, judged) ? 'kept' : 'changed') : 'created';
+  const done = before ? (anew ? 'given another secret' : same(before, judged) ? 'kept' : 'changed') : 'created';
   if (done !== 'kept') await clients.upsert(id, judged);
   return { issuer: issuer().origin, client: judged, done, generation: await generation(id) };
 }
@@ -82,15 +85,7 @@ function same(one, other) {
   return sorted(one) === sorted(other);
 }
 
-async function rotate({ client_id: id }) {
-  const client = await clients.find(id);
-  if (!client) throw new Unusable(`no client is called ${id}`);
-  if (!client.client_secret) throw new Unusable(`the client ${id} has no secret`);
-  const count = await next(id);
-  client.client_secret = await derived(id);
-  await clients.upsert(id, client);
-  return { done: 'rotated', generation: count };
-}
+const rotate = (request) => register(request, true);
 
 async function remove({ client_id: id }) {
   const found = await clients.find(id);
