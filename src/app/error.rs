@@ -121,6 +121,27 @@ impl fmt::Display for Unfinished {
     }
 }
 
+/// Why a provider outside gives no other secret when it is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRotation {
+    /// Somebody made the client.
+    ByHand,
+    /// RFC 7592 has no request for that.
+    Registered,
+    /// A relay's account is what its file says.
+    Relay,
+}
+
+impl fmt::Display for NoRotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoRotation::ByHand => "its client was made by hand",
+            NoRotation::Registered => "RFC 7592 has no request for that",
+            NoRotation::Relay => "the account's password is in a file of yours",
+        })
+    }
+}
+
 /// Why an operation on an app failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -264,6 +285,12 @@ pub enum Error {
         "{provider} makes its clients itself: `--client-id` is for those that are made by hand"
     )]
     NotByHand { provider: String },
+    /// Another secret is given by somebody, not by potluck.
+    #[error("{provider} gives no other secret by itself: {way}")]
+    NoRotation { provider: String, way: NoRotation },
+    /// There is nothing that another one could be given for.
+    #[error("the client of {app} has no secret")]
+    NoSecret { app: String },
     #[error("`{}` is not an address to send mail from", line(sender))]
     NotASender { sender: String },
     /// People would be sent to another app with what lets them in here.
@@ -689,6 +716,22 @@ impl Hint for Error {
                 "then `potluck sso connect {app} {provider} --client-id ID --client-secret-file \
                  FILE`"
             )),
+            Error::NoRotation { provider, way } => Some(match way {
+                NoRotation::ByHand => format!(
+                    "make another secret for the client at {provider}, then pass it: \
+                     `--client-secret-file FILE`"
+                ),
+                NoRotation::Registered => format!(
+                    "give the client another secret at {provider} itself, then connect the app \
+                     again: `potluck sso connect APP`"
+                ),
+                NoRotation::Relay => format!(
+                    "change the password at {provider} and in that file, which \
+                     `providers/{provider}.yml` names, then connect the app again: `potluck mail \
+                     connect APP`"
+                ),
+            }),
+            Error::NoSecret { .. } => Some("it signs people in with PKCE alone".into()),
             Error::OtherChanges { .. } => Some(
                 "its recipe is at fault, or the provider made another client: then `--new-client` \
                  takes that"

@@ -45,7 +45,7 @@ use crate::{
 pub use causes::{CauseRow, Causes, causes};
 pub use checks::{new_settings, reserved_findings};
 pub use copy::{Copied, copy_in, copy_out};
-pub use error::{DataMigrated, Error, Left, MigrationFailed, Taken, Unfinished};
+pub use error::{DataMigrated, Error, Left, MigrationFailed, NoRotation, Taken, Unfinished};
 pub use half_restored::half_restored;
 pub use load::{load, load_deployed, load_with, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};

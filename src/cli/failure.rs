@@ -324,6 +324,7 @@ fn exit_of_operation(error: &crate::app::Error) -> Exit {
         | Error::DataLeft { .. }
         | Error::PlanChanged { .. }
         | Error::ByHand { .. }
+        | Error::NoRotation { way: crate::app::NoRotation::ByHand, .. }
         | Error::Declined { .. } => Exit::NEEDS_CONSENT,
         Error::BadGrant { .. }
         | Error::BadReach { .. }

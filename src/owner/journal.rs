@@ -104,6 +104,8 @@ pub enum Undo {
     Settings,
     /// What was made at the provider goes, or is again as it was.
     Provider,
+    /// The provider keeps what it gave; connecting the app once more brings that to it.
+    Connecting,
     /// What was made goes: all of the app, volumes included, because it did not exist before.
     Made,
     /// There is no way back once it began: only finishing.
@@ -121,6 +123,7 @@ impl fmt::Display for Undo {
             Undo::Secrets => "undone by removing the new version",
             Undo::Settings => "undone by restoring the settings",
             Undo::Provider => "undone by removing what was made at the provider",
+            Undo::Connecting => "repaired by connecting once more",
             Undo::Made => "undone by removing what was made",
             Undo::Never => "cannot be undone",
         })
@@ -317,6 +320,9 @@ pub(crate) struct Connects {
     pub server: Option<ServerName>,
     /// Whether the provider had nothing of the app before.
     pub new: bool,
+    /// Whether the provider gives another secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rotates: bool,
 }
 
 /// A secret that gets a new version; never a value.

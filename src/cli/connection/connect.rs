@@ -1,19 +1,17 @@
 //! `potluck sso connect`, `potluck mail connect`
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
 
 use crate::{
     cli::{
-        arguments::{AppArg, GrantArg, IdentityArg, JsonArg, LockArg, duration},
-        exit::Exit,
         failure::{Failure, Outcome},
-        grants::{Answers, PlanQuestion, show_plan},
-        session::{Session, wait},
-        ui::clean,
+        session::Session,
     },
-    home::{AppEntry, ConnectionKind, ServerName},
+    home::{ConnectionKind, ServerName},
     operation::{self, ByHand, ConnectOptions, ConnectReport},
 };
+
+use super::change::{ChangeArgs, WhichArgs};
 
 /// Let an app's people sign in through a provider, or repair that.
 ///
@@ -30,18 +28,20 @@ Examples:
   potluck sso connect wiki.example.org sso.example.org
   potluck sso connect wiki.example.org sso.example.org --dry-run
   potluck sso connect wiki.example.org house --client-id wiki --client-secret-file secret
+  potluck sso connect --all --yes
 
 The provider is looked at before the app depends on it: one that calls itself otherwise, has
 no keys or does not know the redirect address is refused, and nothing of the app is changed.
 
 JSON: {app, kind, provider, plan, changed, deployed, findings, seconds}; `plan` is that of `app
-deploy`, a finding {check, level, message, fix}, its level `good`, `note` or `bad`.")]
+deploy`, a finding {check, level, message, fix}, its level `good`, `note` or `bad`. Of --all a list
+of {app, server, report, error}, and exit code 3 if some failed.")]
 pub struct SsoArgs {
     #[command(flatten)]
     rest: Args,
 
     /// The id of a client that was made at the provider by hand
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "all")]
     client_id: Option<String>,
 
     /// A file of yours alone with that client's secret
@@ -50,7 +50,7 @@ pub struct SsoArgs {
 
     /// Make another client, because the provider has lost the one before; people may get
     /// second accounts
-    #[arg(long, conflicts_with = "client_id")]
+    #[arg(long, conflicts_with_all = ["client_id", "all"])]
     new_client: bool,
 }
 
@@ -67,25 +67,27 @@ pub struct SsoArgs {
 Examples:
   potluck mail connect wiki.example.org mail.example.org
   potluck mail connect wiki.example.org house --sender noreply@example.org
+  potluck mail connect --all --yes
 
 The relay is looked at before the app depends on it: encryption, certificate, account and
 sender, without a message. `potluck mail test` then sends one through the app.
 
 JSON: {app, kind, provider, plan, changed, deployed, findings, seconds}; `plan` is that of `app
-deploy`, a finding {check, level, message, fix}, its level `good`, `note` or `bad`.")]
+deploy`, a finding {check, level, message, fix}, its level `good`, `note` or `bad`. Of --all a list
+of {app, server, report, error}, and exit code 3 if some failed.")]
 pub struct MailArgs {
     #[command(flatten)]
     rest: Args,
 
     /// The address that the app sends from; without it, wiki@example.org for wiki.example.org
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "all")]
     sender: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Args {
     #[command(flatten)]
-    app: AppArg,
+    which: WhichArgs,
 
     /// The app or the provider to connect it to [default: the one that it is connected to,
     /// else the server's]
@@ -97,28 +99,7 @@ struct Args {
     provider_server: Option<ServerName>,
 
     #[command(flatten)]
-    lock: LockArg,
-
-    /// Show the plan and change nothing
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Don't ask whether to carry the plan out
-    #[arg(short, long)]
-    yes: bool,
-
-    #[command(flatten)]
-    grants: GrantArg,
-
-    /// How long to wait for the services, 90s or 5m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    timeout: Option<Duration>,
-
-    #[command(flatten)]
-    identity: IdentityArg,
-
-    #[command(flatten)]
-    json: JsonArg,
+    change: ChangeArgs,
 }
 
 pub fn sso(args: &SsoArgs, session: &Session) -> Outcome {
@@ -131,79 +112,29 @@ pub fn sso(args: &SsoArgs, session: &Session) -> Outcome {
             Ok::<_, Failure>(ByHand { client_id, client_secret })
         })
         .transpose()?;
-    let more = More { by_hand, sender: None, new_client: args.new_client };
-    run(&args.rest, ConnectionKind::Sso, more, session)
+    let new_client = args.new_client;
+    let options = args.rest.options(ConnectionKind::Sso);
+    args.rest.run(&ConnectOptions { by_hand, new_client, ..options }, session)
 }
 
 pub fn mail(args: &MailArgs, session: &Session) -> Outcome {
-    let more = More { sender: args.sender.clone(), ..More::default() };
-    run(&args.rest, ConnectionKind::Mail, more, session)
+    let options = args.rest.options(ConnectionKind::Mail);
+    args.rest.run(&ConnectOptions { sender: args.sender.clone(), ..options }, session)
 }
 
-/// What only one kind of connection has.
-#[derive(Default)]
-struct More {
-    by_hand: Option<ByHand>,
-    sender: Option<String>,
-    new_client: bool,
-}
-
-fn run(args: &Args, kind: ConnectionKind, more: More, session: &Session) -> Outcome {
-    let home = session.home()?;
-    let entry = session.app(&home, &args.app)?;
-    let guard = session.guard(&home, &entry, "a connection", &args.lock)?;
-    let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
-    let answers = Answers::new(&session.ui, question);
-    let mut operating =
-        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    if let Some(path) = &args.identity.identity {
-        operating.context.identity = Some(path.clone());
+impl Args {
+    fn options(&self, kind: ConnectionKind) -> ConnectOptions {
+        ConnectOptions {
+            provider: self.provider.clone(),
+            provider_server: self.provider_server.clone(),
+            dry_run: self.change.dry_run,
+            timeout: self.change.timeout,
+            ..ConnectOptions::new(kind)
+        }
     }
-    let options = ConnectOptions {
-        kind,
-        provider: args.provider.clone(),
-        provider_server: args.provider_server.clone(),
-        sender: more.sender,
-        by_hand: more.by_hand,
-        new_client: more.new_client,
-        dry_run: args.dry_run,
-        timeout: args.timeout,
-    };
-    let report = wait(INTERRUPTED, async {
-        Ok(operation::connect(&operating.context, &guard, &options).await?)
-    })
-    .map_err(|failure| answers.ended(failure))
-    .map_err(|failure| interrupted(failure, &answers, &entry))?;
-    drop(operating);
-    if args.dry_run {
-        show_plan(&session.ui, &report.plan);
-    }
-    session.report(&report, &args.json, |report| {
-        session.ui.say(told(report, args.dry_run));
-        for finding in &report.findings {
-            session.ui.warn(clean(&finding.told()));
-        }
-        if kind == ConnectionKind::Mail && report.deployed && !args.dry_run {
-            let app = &report.app;
-            session.ui.hint(format_args!("`potluck mail test {app} --to ADDRESS` sends a message"));
-        }
-        Ok(())
-    })
-}
 
-pub(super) const INTERRUPTED: &str = "interrupted: what was begun may be unfinished";
-
-/// What Ctrl-C left.
-pub(super) fn interrupted(failure: Failure, answers: &Answers, entry: &AppEntry) -> Failure {
-    match failure.exit {
-        Exit::INTERRUPTED if !answers.gave_way() => {
-            Failure::interrupted("interrupted: nothing was changed")
-        }
-        Exit::INTERRUPTED => failure.hint(format!(
-            "`potluck app resume {0}` finishes it, `potluck app abort {0}` undoes it",
-            entry.name
-        )),
-        _ => failure,
+    fn run(&self, options: &ConnectOptions, session: &Session) -> Outcome {
+        self.change.connect(&self.which, session, options, told)
     }
 }
 

@@ -1,19 +1,12 @@
 //! `potluck sso disconnect`, `potluck mail disconnect`
 
-use std::{sync::Arc, time::Duration};
-
 use crate::{
-    cli::{
-        arguments::{AppArg, GrantArg, IdentityArg, JsonArg, LockArg, duration},
-        failure::Outcome,
-        grants::{Answers, PlanQuestion, show_plan},
-        session::{Session, wait},
-    },
+    cli::{arguments::AppArg, failure::Outcome, session::Session},
     home::ConnectionKind,
     operation::{self, DisconnectOptions},
 };
 
-use super::connect::{INTERRUPTED, interrupted};
+use super::change::ChangeArgs;
 
 /// Bring the app's own way of signing in back.
 ///
@@ -53,63 +46,26 @@ pub struct Args {
     #[command(flatten)]
     app: AppArg,
 
-    #[command(flatten)]
-    lock: LockArg,
-
     /// Leave what the provider holds: it is gone, or doesn't answer
     #[arg(long)]
     leave_provider: bool,
 
-    /// Show the plan and change nothing
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Don't ask whether to carry the plan out
-    #[arg(short, long)]
-    yes: bool,
-
     #[command(flatten)]
-    grants: GrantArg,
-
-    /// How long to wait for the services, 90s or 5m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    timeout: Option<Duration>,
-
-    #[command(flatten)]
-    identity: IdentityArg,
-
-    #[command(flatten)]
-    json: JsonArg,
+    change: ChangeArgs,
 }
 
 pub fn run(args: &Args, kind: ConnectionKind, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let guard = session.guard(&home, &entry, "a disconnection", &args.lock)?;
-    let question = if args.yes { PlanQuestion::Yes } else { PlanQuestion::Ask };
-    let answers = Answers::new(&session.ui, question);
-    let mut operating =
-        session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);
-    if let Some(path) = &args.identity.identity {
-        operating.context.identity = Some(path.clone());
-    }
-    let options = DisconnectOptions {
-        kind,
-        leave_provider: args.leave_provider,
-        dry_run: args.dry_run,
-        timeout: args.timeout,
-    };
-    let report = wait(INTERRUPTED, async {
-        Ok(operation::disconnect(&operating.context, &guard, &options).await?)
-    })
-    .map_err(|failure| answers.ended(failure))
-    .map_err(|failure| interrupted(failure, &answers, &entry))?;
-    drop(operating);
-    if args.dry_run {
-        show_plan(&session.ui, &report.plan);
-    }
-    session.report(&report, &args.json, |report| {
-        session.ui.say(match args.dry_run {
+    let ChangeArgs { dry_run, timeout, .. } = args.change;
+    let options = DisconnectOptions { kind, leave_provider: args.leave_provider, dry_run, timeout };
+    let change = &args.change;
+    let report =
+        change.change(session, &home, &entry, "a disconnection", async |operating, guard| {
+            Ok(operation::disconnect(&operating.context, guard, &options).await?)
+        })?;
+    session.report(&report, &change.json, |report| {
+        session.ui.say(match dry_run {
             true => "Nothing was changed: this was a dry run.".to_owned(),
             false => format!(
                 "{} is not connected to {} for {} any more ({:.1} s).",

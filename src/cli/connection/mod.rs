@@ -1,10 +1,12 @@
 //! `potluck sso` and `potluck mail`
 
+mod change;
 mod check;
 mod connect;
 mod disconnect;
 mod ls;
 mod mail_test;
+mod rotate;
 
 use clap::Subcommand;
 
@@ -32,6 +34,7 @@ pub enum SsoCommand {
     Disconnect(disconnect::SsoArgs),
     Ls(ls::SsoArgs),
     Check(check::SsoArgs),
+    Rotate(rotate::SsoArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,6 +52,7 @@ pub enum MailCommand {
     Ls(ls::MailArgs),
     Check(check::MailArgs),
     Test(mail_test::Args),
+    Rotate(rotate::MailArgs),
 }
 
 pub fn sso(command: &SsoCommand, session: &Session) -> Outcome {
@@ -57,6 +61,7 @@ pub fn sso(command: &SsoCommand, session: &Session) -> Outcome {
         SsoCommand::Disconnect(args) => disconnect::run(&args.rest, ConnectionKind::Sso, session),
         SsoCommand::Ls(args) => ls::run(args.json, ConnectionKind::Sso, session),
         SsoCommand::Check(args) => check::run(&args.rest, ConnectionKind::Sso, session),
+        SsoCommand::Rotate(args) => rotate::sso(args, session),
     }
 }
 
@@ -67,6 +72,7 @@ pub fn mail(command: &MailCommand, session: &Session) -> Outcome {
         MailCommand::Ls(args) => ls::run(args.json, ConnectionKind::Mail, session),
         MailCommand::Check(args) => check::run(&args.rest, ConnectionKind::Mail, session),
         MailCommand::Test(args) => mail_test::run(args, session),
+        MailCommand::Rotate(args) => rotate::mail(args, session),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
         recover, releases,
     },
     owner::journal::{Entry, MadeKind, Step, Undo, What},
-    plugin::Changes,
+    plugin::{Changes, Hidden},
     rollout::{Change, ChangeAction, Error as RolloutError, Plan},
     wiring::{
         Finding, Level,
@@ -57,10 +57,36 @@ pub struct ConnectOptions {
     pub by_hand: Option<ByHand>,
     /// Makes another client than the one that is recorded: it is lost at the provider.
     pub new_client: bool,
+    /// Lets the provider give another secret for the same client or account.
+    pub rotate: Option<Rotation>,
     /// Shows the plan and changes nothing.
     pub dry_run: bool,
     /// How long services may take.
     pub timeout: Option<Duration>,
+}
+
+impl ConnectOptions {
+    /// To the provider that an app is connected to, else to the server's default.
+    pub fn new(kind: ConnectionKind) -> Self {
+        ConnectOptions {
+            kind,
+            provider: None,
+            provider_server: None,
+            sender: None,
+            by_hand: None,
+            new_client: false,
+            rotate: None,
+            dry_run: false,
+            timeout: None,
+        }
+    }
+}
+
+/// How a client or an account gets another secret.
+#[derive(Debug, Clone, Default)]
+pub struct Rotation {
+    /// That of a client that somebody made, who has made this one, too.
+    pub client_secret: Option<Hidden>,
 }
 
 /// What connecting did.
@@ -98,15 +124,17 @@ pub(super) struct Prepared {
     pub recorded: Option<Connection>,
     pub by_hand: Option<ByHand>,
     pub new_client: bool,
+    pub rotate: bool,
     /// What the plugin showed that it would change.
     pub expected: Changes,
     pub timeout: Option<Duration>,
 }
 
 /// Connects an app to a provider, or repairs the connection: what is as it should be is
-/// kept, ids and secrets included.
+/// kept, ids and secrets included. A rotation is the same with another secret.
 ///
 /// # Errors
+/// [`Error::NotConnected`], [`Error::NoRotation`] and [`Error::NoSecret`] of a rotation;
 /// [`Error::NoRole`], [`Error::NoProvider`], [`Error::ByHand`], [`Error::NotUsable`],
 /// [`Error::OtherChanges`], [`Error::Declined`], those of a deploy; what was changed is undone
 /// then, at the provider, too.
@@ -141,7 +169,10 @@ pub async fn connect(
     }
     prepared.app.engine.require().await?;
     let engine = Arc::clone(&prepared.app.engine);
-    let doing = format!("a connection to {name}");
+    let doing = match prepared.rotate {
+        true => format!("another secret from {name}"),
+        false => format!("a connection to {name}"),
+    };
     let done = leased(context, &engine, guard, &doing, async |lease: &Lease| {
         let entry = entry(context, lease, &prepared).await?;
         let journal = Journal::begin(&prepared.app.engine, lease, entry).await?;
@@ -166,12 +197,19 @@ async fn prepare(
     let (name, server) = match (&options.provider, &recorded) {
         (Some(name), _) => (name.clone(), options.provider_server.clone()),
         (None, Some(recorded)) => (recorded.provider.clone(), recorded.server.clone()),
+        (None, None) if options.rotate.is_some() => {
+            return Err(Error::NotConnected { app: entry.name.to_string(), kind });
+        }
         (None, None) => match default()? {
             Some(name) => (name, None),
             None => return Err(Error::NoProvider { server: entry.server.to_string(), kind }),
         },
     };
     let provider = Provider::find(context, kind, &name, server.as_ref(), entry).await?;
+    let by_hand = match &options.rotate {
+        Some(rotation) => rotated_by_hand(entry, kind, &provider, recorded.as_ref(), rotation)?,
+        None => options.by_hand.clone(),
+    };
     let guarding = Guarding::Held(guard);
     let mut plugin = Plugin::start(context, &app, kind, roles(kind).0, guarding).await?;
     let sender = match kind {
@@ -180,14 +218,17 @@ async fn prepare(
     };
     let asked = plugin.asks(sender.as_deref()).await?;
     require_own(context, entry, &asked)?;
-    if options.by_hand.is_some() && matches!(provider, Provider::App(_)) {
+    if by_hand.is_some() && matches!(provider, Provider::App(_)) {
         return Err(Error::NotByHand { provider: name });
     }
     let new_client = options.new_client;
+    let rotate = options.rotate.is_some();
+    if rotate && matches!(&asked, Asked::Client(request) if request.public) {
+        return Err(Error::NoSecret { app: entry.name.to_string() });
+    }
     // Of another provider, nothing that is recorded tells what this one gives.
     let same = recorded.as_ref().filter(|it| provider.is_of(it) && !new_client);
     let expected = plugin.connect(&plan::expected(&asked, &provider, same)).await?;
-    let by_hand = options.by_hand.clone();
     let timeout = options.timeout;
     Ok(Prepared {
         kind,
@@ -198,9 +239,31 @@ async fn prepare(
         recorded,
         by_hand,
         new_client,
+        rotate,
         expected,
         timeout,
     })
+}
+
+/// The recorded client with the secret that somebody made for it. Fails where there is nothing
+/// that another secret could be given for, or nobody who gives it.
+fn rotated_by_hand(
+    entry: &AppEntry,
+    kind: ConnectionKind,
+    provider: &Provider,
+    recorded: Option<&Connection>,
+    rotation: &Rotation,
+) -> Result<Option<ByHand>, Error> {
+    let not = || Error::NotConnected { app: entry.name.to_string(), kind };
+    let recorded = recorded.filter(|it| provider.is_of(it)).ok_or_else(not)?;
+    let by_hand = match (&recorded.held, &rotation.client_secret) {
+        (Held::Client(held), Some(secret)) => {
+            Some(ByHand { client_id: held.id.clone(), client_secret: Some(secret.clone()) })
+        }
+        _ => None,
+    };
+    provider.require_rotates(&recorded.held, by_hand.as_ref())?;
+    Ok(by_hand)
 }
 
 /// Fails where an app wants people to be sent to another app, or mail to be sent from what is
@@ -250,8 +313,11 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let mut changes = Vec::new();
     let same = recorded.as_ref().filter(|it| provider.is_of(it) && !prepared.new_client);
-    changes.extend(plan::at_provider(name, asked, same, provider.told()));
-    changes.extend(plan::of_secrets(expected, recorded.as_ref()));
+    changes.extend(match prepared.rotate {
+        true => Some(plan::another_secret(name, asked, same)),
+        false => plan::at_provider(name, asked, same, provider.told()),
+    });
+    changes.extend(plan::of_secrets(expected, recorded.as_ref(), prepared.rotate));
     changes.extend(plan::in_settings(&wanted, name));
     let mut warnings = Vec::new();
     if deployed && !changes.is_empty() {
@@ -259,6 +325,9 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     }
     if deployed {
         warnings.extend(edited(app).await?);
+    }
+    if prepared.rotate {
+        warnings.push(plan::until_deployed(*kind).into());
     }
     if prepared.new_client {
         warnings
@@ -283,8 +352,16 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     if !deployed {
         warnings.push(format!("{} is not deployed: its first deploy uses it", app.entry.name));
     }
-    let on_failure = "the settings and services return to what they are now, and what was made \
-                      at the provider goes";
+    let on_failure = match prepared.rotate {
+        true => {
+            "the settings and services return to what they are now; the provider keeps the other \
+             secret if it gave one, which connecting the app once more brings to it"
+        }
+        false => {
+            "the settings and services return to what they are now, and what was made at the \
+             provider goes"
+        }
+    };
     let on_failure = (!changes.is_empty()).then(|| on_failure.to_owned());
     Ok(Plan { changes, warnings, reach: Vec::new(), on_failure })
 }
@@ -301,20 +378,20 @@ pub(super) async fn edited(app: &App) -> Result<Option<String>, Error> {
 }
 
 async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
-    let Prepared { kind, app, provider, recorded, expected, .. } = prepared;
+    let Prepared { kind, app, provider, recorded, rotate, expected, .. } = prepared;
     let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let secrets = next_secrets(context, app, &wanted.env, expected).await?;
     let new = recorded.as_ref().is_none_or(|it| !provider.is_of(it));
     Ok(Entry {
         recipe: app.checkout.recipe.to_string(),
         steps: vec![
-            Step::new(at(provider.name()), Undo::Provider),
+            Step::new(at(provider.name()), if *rotate { Undo::Connecting } else { Undo::Provider }),
             Step::new(SECRETS, Undo::Secrets),
             Step::new(SETTINGS, Undo::Settings),
             Step::new(SERVICES, Undo::Services),
             Step::new(RECORD, Undo::Nothing),
         ],
-        connection: Some(provider.connects(*kind, new)),
+        connection: Some(provider.connects(*kind, new, *rotate)),
         made: secrets.into_iter().map(|name| (MadeKind::Secret, name)).collect(),
         ..of_services(lease, app, What::Connect).await?
     })
@@ -360,6 +437,7 @@ pub(super) async fn run(
             recorded,
             by_hand,
             new_client,
+            rotate,
             expected,
             timeout,
         } = &mut *prepared;
@@ -375,6 +453,7 @@ pub(super) async fn run(
             recorded: recorded.as_ref(),
             by_hand: by_hand.as_ref(),
             new_client: *new_client,
+            rotate: *rotate,
             expected,
             timeout: *timeout,
         };
@@ -415,6 +494,7 @@ struct Ends<'a> {
     recorded: Option<&'a Connection>,
     by_hand: Option<&'a ByHand>,
     new_client: bool,
+    rotate: bool,
     expected: &'a Changes,
     timeout: Option<Duration>,
 }
@@ -441,8 +521,10 @@ impl Work<'_> {
         journal.step(&step).await?;
         context.progress.step(step);
         let known = begun.as_ref().or(same.map(|it| &it.held));
-        let Gift { given, held, warnings } =
-            provider.give(context, app, asked, known, ends.by_hand).await?;
+        let Gift { given, held, warnings } = match ends.rotate && begun.is_none() {
+            true => provider.rotate(context, app, asked, known, ends.by_hand).await?,
+            false => provider.give(context, app, asked, known, ends.by_hand).await?,
+        };
         self.note(|connecting| connecting.held = Some(held.clone()), kind)?;
         for warning in warnings {
             context.progress.warn(warning);
@@ -718,14 +800,11 @@ pub(super) async fn again(
         Held::Client(_) => None,
     });
     let options = ConnectOptions {
-        kind,
         provider: Some(of.provider.clone()),
         provider_server: of.server.clone(),
         sender,
-        by_hand: None,
-        new_client: false,
-        dry_run: false,
-        timeout: None,
+        rotate: of.rotates.then(Rotation::default),
+        ..ConnectOptions::new(kind)
     };
     prepare(context, guard, &options).await
 }

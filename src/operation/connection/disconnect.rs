@@ -207,6 +207,7 @@ async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
             provider: recorded.provider.clone(),
             server: recorded.server.clone(),
             new: false,
+            rotates: false,
         }),
         ..of_services(lease, app, What::Disconnect).await?
     })

@@ -26,7 +26,7 @@ mod test;
 mod undo;
 
 pub use check::{CheckReport, ConnectionRow, check, connections};
-pub use connect::{ConnectOptions, ConnectReport, connect};
+pub use connect::{ConnectOptions, ConnectReport, Rotation, connect};
 pub use disconnect::{DisconnectOptions, disconnect};
 pub use due::dependents;
 pub(super) use due::due;

@@ -10,7 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
-    app::{App, Context, Error},
+    app::{App, Context, Error, NoRotation},
     bounded,
     home::{
         AppEntry, ConnectionKind, ProviderName, ProviderSettings, StackName,
@@ -266,6 +266,19 @@ impl Outside {
         let held = HeldClient { registration: address, ..held_client(&given, request) };
         let (given, held) = (Given::Client(given), Held::Client(held));
         Ok(Gift { given, held, warnings: done.differences })
+    }
+
+    /// As [`super::provider::Provider::require_rotates`].
+    pub fn require_rotates(&self, held: &Held, by_hand: Option<&ByHand>) -> Result<(), Error> {
+        let no = |way| Err(Error::NoRotation { provider: self.name.to_string(), way });
+        match held {
+            Held::Client(held) if held.by_hand => match by_hand {
+                Some(given) if given.client_secret.is_some() => Ok(()),
+                _ => no(NoRotation::ByHand),
+            },
+            Held::Client(_) => no(NoRotation::Registered),
+            Held::Account(_) => no(NoRotation::Relay),
+        }
     }
 
     /// As [`super::provider::Provider::require_removable`].

@@ -104,6 +104,36 @@ pub(super) fn at_provider(
     Some(Change { kind, name: format!("at {provider}"), action, details })
 }
 
+/// What a rotation does at the provider, for people.
+pub(super) fn another_secret(
+    provider: &str,
+    asked: &Asked,
+    recorded: Option<&Connection>,
+) -> Change {
+    let change = at_provider(provider, asked, recorded, Vec::new());
+    let mut change = change.unwrap_or_else(|| Change {
+        kind: match asked {
+            Asked::Client(_) => ChangeKind::Client,
+            Asked::Account(_) => ChangeKind::Account,
+        },
+        name: format!("at {provider}"),
+        action: ChangeAction::Update,
+        details: Vec::new(),
+    });
+    change.details.insert(0, "another secret, in place of the one that it has".into());
+    change
+}
+
+/// What a rotation means for people while it runs.
+pub(super) fn until_deployed(kind: ConnectionKind) -> &'static str {
+    match kind {
+        ConnectionKind::Sso => "until the app is deployed with the other secret, nobody signs in",
+        ConnectionKind::Mail => {
+            "until the app is deployed with the other password, it sends no mail"
+        }
+    }
+}
+
 /// Whether the provider was asked for just this.
 pub(super) fn is_as_recorded(asked: &Asked, held: &Held) -> bool {
     match (asked, held) {
@@ -174,18 +204,25 @@ pub(super) fn in_settings(wanted: &Wanted, provider: &str) -> Vec<Change> {
     changes
 }
 
-/// The secrets that the plugin makes, for people.
-pub(super) fn of_secrets(changes: &Changes, recorded: Option<&Connection>) -> Vec<Change> {
+/// The secrets that the plugin makes, or gives another version when they are `rotated`, for
+/// people.
+pub(super) fn of_secrets(
+    changes: &Changes,
+    recorded: Option<&Connection>,
+    rotated: bool,
+) -> Vec<Change> {
     let is_new =
         |name: &String| recorded.is_none_or(|recorded| !recorded.secrets.contains_key(name));
-    let names = changes.secrets.iter().map(|(name, _)| name).filter(|name| is_new(name));
-    let change = |name: &String| Change {
-        kind: ChangeKind::Secret,
-        name: name.clone(),
-        action: ChangeAction::Create,
-        details: Vec::new(),
+    let names = changes.secrets.iter().map(|(name, _)| name);
+    let change = |name: &String| {
+        let (action, details) = match is_new(name) {
+            true => (ChangeAction::Create, Vec::new()),
+            false if rotated => (ChangeAction::Update, vec!["its next version".to_owned()]),
+            false => return None,
+        };
+        Some(Change { kind: ChangeKind::Secret, name: name.clone(), action, details })
     };
-    names.map(change).collect()
+    names.filter_map(change).collect()
 }
 
 /// The way in that stays without the provider, for a plan.

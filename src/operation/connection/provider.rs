@@ -9,6 +9,7 @@ use crate::{
     hooks::Guarding,
     operation::{claim, lease::leased},
     owner::journal::Connects,
+    plugin::{Client, ClientRequest, Relay},
     wiring::Web,
 };
 
@@ -149,8 +150,9 @@ impl Provider {
     }
 
     /// Its end of the connection, for a journal.
-    pub fn connects(&self, kind: ConnectionKind, new: bool) -> Connects {
-        Connects { kind, provider: self.name().to_owned(), server: self.server().cloned(), new }
+    pub fn connects(&self, kind: ConnectionKind, new: bool, rotates: bool) -> Connects {
+        let (provider, server) = (self.name().to_owned(), self.server().cloned());
+        Connects { kind, provider, server, new, rotates }
     }
 
     /// What is known of a client before it is made: its issuer.
@@ -208,19 +210,45 @@ impl Provider {
             }
             Provider::App(playing) => playing,
         };
-        let mut plugin = playing.start().await?;
-        match asked {
-            Asked::Client(request) => {
-                let given = plugin.hooks.sso_register(request).await?;
-                let held = Held::Client(held_client(&given, request));
-                Ok(Gift { given: Given::Client(given), held, warnings: Vec::new() })
-            }
-            Asked::Account(sender) => {
-                let given = plugin.hooks.mail_account(sender).await?;
-                let held = Held::Account(held_account(&given));
-                Ok(Gift { given: Given::Account(given), held, warnings: Vec::new() })
-            }
+        let hooks = &mut playing.start().await?.hooks;
+        Ok(match asked {
+            Asked::Client(request) => of_client(hooks.sso_register(request).await?, request),
+            Asked::Account(sender) => of_account(hooks.mail_account(sender).await?),
+        })
+    }
+
+    /// Fails where it is known beforehand that it gives no other secret.
+    ///
+    /// # Errors
+    /// [`Error::NoRotation`].
+    pub fn require_rotates(&self, held: &Held, by_hand: Option<&ByHand>) -> Result<(), Error> {
+        match self {
+            Provider::App(_) => Ok(()),
+            Provider::Outside(outside) => outside.require_rotates(held, by_hand),
         }
+    }
+
+    /// Gives another secret for what it holds, which goes on being the same client or account.
+    ///
+    /// # Errors
+    /// As [`Provider::give`].
+    pub async fn rotate(
+        &self,
+        context: &Context,
+        client: &App,
+        asked: &Asked,
+        known: Option<&Held>,
+        by_hand: Option<&ByHand>,
+    ) -> Result<Gift, Error> {
+        let Provider::App(playing) = self else {
+            // The other secret is what the command line says.
+            return self.give(context, client, asked, known, by_hand).await;
+        };
+        let hooks = &mut playing.start().await?.hooks;
+        Ok(match asked {
+            Asked::Client(request) => of_client(hooks.sso_rotate(request).await?, request),
+            Asked::Account(sender) => of_account(hooks.mail_rotate(sender).await?),
+        })
     }
 
     /// Removes what it holds for an app; what is gone already is fine.
@@ -263,6 +291,16 @@ impl Provider {
             }
         }
     }
+}
+
+fn of_client(given: Client, request: &ClientRequest) -> Gift {
+    let held = Held::Client(held_client(&given, request));
+    Gift { given: Given::Client(given), held, warnings: Vec::new() }
+}
+
+fn of_account(given: Relay) -> Gift {
+    let held = Held::Account(held_account(&given));
+    Gift { given: Given::Account(given), held, warnings: Vec::new() }
 }
 
 impl Playing {

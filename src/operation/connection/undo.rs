@@ -5,8 +5,12 @@ use crate::{
     app::{self, Context, Error, OnServer},
     home::{self, AppGuard, Connection, ConnectionKind, EnvFile, connection::Connecting},
     operation::{journal::Journal, unfinished::look},
-    owner::{Confined, journal::Undo},
+    owner::{
+        Confined,
+        journal::{Connects, Undo},
+    },
     recipe::Version,
+    text::line,
     wiring::settings,
 };
 
@@ -37,6 +41,12 @@ pub(super) async fn files_and_provider(
     }
     let made = secrets_of(&kept).into_iter().collect();
     remove_secrets(context, entry, engine, &made).await?;
+    if let Some(of) = kept.connection.as_ref().filter(|of| of.rotates) {
+        if journal.kept().has_begun(Undo::Connecting) {
+            context.progress.warn(keeps_other_secret(of, guard));
+        }
+        return if connecting.is_some() { forget(context, entry) } else { Ok(()) };
+    }
     let Some(connecting) = connecting else {
         return elsewhere(context, engine, journal, provider).await;
     };
@@ -55,6 +65,21 @@ pub(super) async fn files_and_provider(
         }
     }
     forget(context, entry)
+}
+
+/// There is no way back to a secret that was replaced.
+fn keeps_other_secret(of: &Connects, guard: &AppGuard) -> String {
+    let Connects { kind, provider, .. } = of;
+    let lost = match kind {
+        ConnectionKind::Sso => "nobody signs in",
+        ConnectionKind::Mail => "it sends no mail",
+    };
+    let app = &guard.app().name;
+    format!(
+        "{} may have given another secret already: then {lost} until `potluck {kind} connect \
+         {app}` has brought that to the app",
+        line(provider)
+    )
 }
 
 /// The provider's side from another folder than the one that it was begun in, which does not
