@@ -333,9 +333,11 @@ build_oidc_provider() {
 # As recipes-examples/lemonldap-ng/image/Dockerfile.
 lemonldap_ng_packages="ca-certificates,liblemonldap-ng-portal-perl,liblemonldap-ng-manager-perl"
 lemonldap_ng_packages="$lemonldap_ng_packages,libconvert-base32-perl,libcookie-baker-xs-perl"
-lemonldap_ng_packages="$lemonldap_ng_packages,libhttp-parser-xs-perl,libio-socket-ssl-perl,libio-string-perl"
-lemonldap_ng_packages="$lemonldap_ng_packages,liblwp-protocol-https-perl,libnet-ldap-perl"
-lemonldap_ng_packages="$lemonldap_ng_packages,libstring-random-perl,libunicode-string-perl,starman"
+lemonldap_ng_packages="$lemonldap_ng_packages,libemail-sender-perl,libhttp-parser-xs-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libio-socket-ssl-perl,libio-string-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,liblwp-protocol-https-perl,libmime-tools-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libnet-ldap-perl,libstring-random-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libunicode-string-perl,starman"
 
 # shellcheck disable=SC2016 # the shell inside expands it
 lemonldap_ng_tidy='set -eu

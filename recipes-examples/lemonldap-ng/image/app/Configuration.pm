@@ -76,14 +76,16 @@ sub change {
 sub save {
     my ( $conf, $why ) = @_;
     my @numbers = numbers();
-    $conf->{cfgNum}      = ( $numbers[-1] // 0 ) + 1;
+    my $number = ( $numbers[-1] // 0 ) + 1;
+    my $file   = "$FOLDER/lmConf-$number.json";
+    $conf->{cfgNum}      = 0 + $number;
     $conf->{cfgDate}     = time;
     $conf->{cfgAuthor}   = 'potluck';
     $conf->{cfgAuthorIP} = '127.0.0.1';
     $conf->{cfgLog}      = $why;
     $conf->{cfgVersion}  = $Lemonldap::NG::Common::VERSION;
-    write_json( "$FOLDER/lmConf-$conf->{cfgNum}.json", $conf );
-    push @numbers, $conf->{cfgNum};
+    write_json( $file, $conf );
+    push @numbers, $number;
     unlink map { "$FOLDER/lmConf-$_.json" } splice @numbers, 0, -KEEP if @numbers > KEEP;
     return;
 }

@@ -29,6 +29,7 @@ use Digest::SHA qw(hmac_sha256);
 use JSON ();
 use Keys;
 use MIME::Base64 qw(encode_base64url);
+use Setting;
 
 umask 077;
 my $json = JSON->new->utf8->canonical;
@@ -58,25 +59,17 @@ sub generations { return Configuration::read_json($GENERATIONS) // {} }
 sub generation {
     my ( $id, $count ) = @_;
     my $known = generations();
-    return $known->{$id} // 0 unless defined $count;
-    $known->{$id} = $count;
+    return ( $known->{$id} // 0 ) + 0 unless defined $count;
+    $known->{$id} = $count + 0;
     Configuration::write_json( $GENERATIONS, $known );
-    return $count;
-}
-
-sub client_key {
-    open my $handle, '<:raw', '/run/secrets/client_key'
-      or die "the secret client_key cannot be read: $!\n";
-    my $text = do { local $/; <$handle> } // '';
-    $text =~ s/^\s+|\s+$//g;
-    return length $text ? $text : die "the secret client_key is empty\n";
+    return $count + 0;
 }
 
 # LemonLDAP::NG takes a secret from a Basic header only without `+` and `/` in its base64, which
 # these letters never lead to.
 sub derived {
     my ($id) = @_;
-    return encode_base64url( hmac_sha256( $json->encode( [ $id, generation($id) ] ), client_key() ) );
+    return encode_base64url( hmac_sha256( $json->encode( [ $id, generation($id) ] ), Setting::secret('client_key') ) );
 }
 
 # The name in the configuration of the relying party with this client id.
@@ -135,13 +128,12 @@ sub describe {
         oidcRPMetaDataOptionsPostLogoutRedirectUris =>
           addresses( post_logout_uris => $asked->{post_logout_uris} ),
         oidcRPMetaDataOptionsPublic         => $public,
-        oidcRPMetaDataOptionsRequirePKCE    => $public || ( $ENV{PKCE} // '' ) eq 'required' ? 1 : 0,
         oidcRPMetaDataOptionsIDTokenSignAlg => 'RS256',
         # Many apps read groups in the id token only.
         oidcRPMetaDataOptionsIDTokenForceClaims => 1,
         oidcRPMetaDataOptionsUserIDAttr         => 'uid',
         oidcRPMetaDataOptionsAllowOffline       => $scopes->{offline_access} ? 1 : 0,
-        oidcRPMetaDataOptionsBypassConsent      => ( $ENV{CONSENT} // '' ) eq 'implied' ? 1 : 0,
+        Setting::demands($public),
     );
     delete $options->{oidcRPMetaDataOptionsClientSecret} if $public;
     my $into = sub {

@@ -8,33 +8,10 @@ use warnings;
 
 use Configuration;
 use Keys;
-
-sub setting {
-    my ( $name, $default ) = @_;
-    my $value = $ENV{$name};
-    return length( $value // '' ) ? $value : $default;
-}
-
-# One of a few words.
-sub choice {
-    my ( $name, @words ) = @_;
-    my $value = setting( $name, $words[0] );
-    die "$name is one of @words, not $value\n" unless grep { $_ eq $value } @words;
-    return $value;
-}
-
-# A secret without the line end that editors put there.
-sub secret {
-    my ($name) = @_;
-    open my $handle, '<:raw:encoding(UTF-8)', "/run/secrets/$name"
-      or die "the secret $name cannot be read: $!\n";
-    my $text = do { local $/; <$handle> } // '';
-    $text =~ s/^\s+|\s+$//g;
-    return length $text ? $text : die "the secret $name is empty\n";
-}
+use Setting;
 
 sub where {
-    my $issuer = setting( 'ISSUER', '' );
+    my $issuer = Setting::text( 'ISSUER', '' );
     my ( $scheme, $host ) = $issuer =~ m{^(https?)://([a-z0-9][a-z0-9.-]*)(?::\d+)?$}
       or die "ISSUER is written like https://sso.example.org, without a slash at its end: \"$issuer\"\n";
     return (
@@ -83,7 +60,7 @@ my %portal = (
 );
 
 sub people {
-    my $where = choice( 'ACCOUNTS', 'secret', 'ldap' );
+    my $where = Setting::word( 'ACCOUNTS', 'secret', 'ldap' );
     return (
         authentication => 'Custom',
         userDB         => 'Custom',
@@ -92,39 +69,40 @@ sub people {
         macros         => {},
     ) if $where eq 'secret';
 
-    my ( $login, $dn ) = ( setting( 'LDAP_LOGIN', 'uid' ), setting( 'LDAP_BIND_DN', '' ) );
-    my $class = setting( 'LDAP_CLASS', 'inetOrgPerson' );
+    my ( $login, $dn ) = ( Setting::text( 'LDAP_LOGIN', 'uid' ), Setting::text( 'LDAP_BIND_DN', '' ) );
+    my $class = Setting::text( 'LDAP_CLASS', 'inetOrgPerson' );
     for my $needed (qw(LDAP_SERVER LDAP_BASE)) {
-        die "$needed is missing: people are in a directory\n" unless setting( $needed, '' );
+        die "$needed is missing: people are in a directory\n" unless Setting::text( $needed, '' );
     }
     return (
         authentication   => 'LDAP',
         userDB           => 'LDAP',
-        ldapServer       => setting('LDAP_SERVER'),
-        ldapBase         => setting('LDAP_BASE'),
+        ldapServer       => Setting::text('LDAP_SERVER'),
+        ldapBase         => Setting::text('LDAP_BASE'),
         managerDn        => $dn,
-        managerPassword  => length $dn ? secret('ldap_password') : '',
+        managerPassword  => length $dn ? Setting::secret('ldap_password') : '',
         LDAPFilter       => "(&($login=\$user)(objectClass=$class))",
         AuthLDAPFilter   => "(&($login=\$user)(objectClass=$class))",
         ldapExportedVars => {
             uid  => $login,
-            cn   => setting( 'LDAP_NAME',  'cn' ),
-            mail => setting( 'LDAP_EMAIL', 'mail' ),
+            cn   => Setting::text( 'LDAP_NAME',  'cn' ),
+            mail => Setting::text( 'LDAP_EMAIL', 'mail' ),
         },
-        ldapGroupBase                => setting( 'LDAP_GROUPS_BASE', '' ),
-        ldapGroupObjectClass         => setting( 'LDAP_GROUPS_CLASS', 'groupOfNames' ),
-        ldapGroupAttributeName       => setting( 'LDAP_GROUPS_MEMBER', 'member' ),
-        ldapGroupAttributeNameUser   => setting( 'LDAP_GROUPS_MEMBER_IS', 'dn' ),
-        ldapGroupAttributeNameSearch => setting( 'LDAP_GROUPS_NAME', 'cn' ),
+        ldapGroupBase                => Setting::text( 'LDAP_GROUPS_BASE', '' ),
+        ldapGroupObjectClass         => Setting::text( 'LDAP_GROUPS_CLASS', 'groupOfNames' ),
+        ldapGroupAttributeName       => Setting::text( 'LDAP_GROUPS_MEMBER', 'member' ),
+        ldapGroupAttributeNameUser   => Setting::text( 'LDAP_GROUPS_MEMBER_IS', 'dn' ),
+        ldapGroupAttributeNameSearch => Setting::text( 'LDAP_GROUPS_NAME', 'cn' ),
         ldapGroupAttributeNameGroup  => 'dn',
         # A directory does not say it; who keeps one mostly gives out the addresses, too.
         macros => {
-            email_verified => choice( 'LDAP_EMAIL_VERIFIED', 'true', 'false' ) eq 'true' ? 1 : 0,
+            email_verified => Setting::word( 'LDAP_EMAIL_VERIFIED', 'true', 'false' ) eq 'true' ? 1 : 0,
         },
     );
 }
 
 my %settings = ( where(), people(), %oidc, %storage, %portal );
+Setting::demands(0);
 # Refused here, in one line, instead of by each worker.
 if ( $settings{authentication} eq 'Custom' ) {
     require Accounts;
@@ -145,6 +123,11 @@ Configuration::change(
         # No site is protected by a handler of this portal.
         $conf->{locationRules} //= {};
         $conf->{captcha}       //= 'NoCaptcha';
+        # Of clients that are there already, too.
+        for my $name ( grep { /^app-/ } keys %{ $conf->{oidcRPMetaDataOptions} // {} } ) {
+            my $options = $conf->{oidcRPMetaDataOptions}{$name};
+            %$options = ( %$options, Setting::demands( $options->{oidcRPMetaDataOptionsPublic} ) );
+        }
         Keys::renew($conf) unless $conf->{oidcServicePrivateKeySig};
         return;
     }
