@@ -20,22 +20,33 @@ pub(crate) const LIMITS: &str = "rw,nosuid,nodev,mode=0700,size=4m";
 /// The helper container to start.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HelperSpec {
-    /// Its name and its host name.
+    /// Its name, and its host name where it has a network of its own.
     pub name: String,
     pub image: String,
     pub labels: BTreeMap<String, String>,
     /// What its first process runs before it waits: a script for `/bin/sh`.
     pub script: String,
     pub mounts: Vec<api::Mount>,
-    /// A folder in memory, for its owner only.
+    /// A folder in memory, for its owner only; empty for none.
     pub memory_folder: String,
     /// The rights of root that it keeps, as `DAC_READ_SEARCH`.
     pub capabilities: Vec<String>,
-    /// Whether it has a network.
-    pub network: bool,
+    pub network: HelperNetwork,
     /// In bytes.
     pub memory: i64,
     pub processes: i64,
+}
+
+/// What a helper reaches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HelperNetwork {
+    /// Nothing.
+    #[default]
+    None,
+    /// What containers without a network of their own reach.
+    Bridge,
+    /// What the container of this id reaches, by the names that it knows.
+    Of(String),
 }
 
 /// A helper container that runs for as long as this exists.

@@ -40,7 +40,7 @@ pub use bollard::models as api;
 pub(crate) use error::if_there;
 pub use error::{Error, Foreign, Kind};
 pub use exec::{Chunk, Exec, ExecSession};
-pub use helper::{FoundHelper, Helper, HelperSpec};
+pub use helper::{FoundHelper, Helper, HelperNetwork, HelperSpec};
 pub use nodes::Nodes;
 pub use reached::{NodeReport, candidates, nodes_of, try_endpoint};
 

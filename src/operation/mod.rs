@@ -54,8 +54,8 @@ mod upgrade;
 pub use backup::{BackupPlan, ItemReport, PlannedItem, SetReport, back_up, plan_backup};
 pub use claim::claim;
 pub use connection::{
-    ByHand, CheckReport, ConnectOptions, ConnectReport, ConnectionRow, DisconnectOptions, Rotation,
-    check, client_secret, connect, connections, dependents, disconnect, mail_test,
+    ByHand, CheckReport, ConnectOptions, ConnectReport, ConnectionRow, DisconnectOptions, Places,
+    Rotation, check, client_secret, connect, connections, dependents, disconnect, mail_test,
 };
 pub use copies::CopyReport;
 pub use deploy::{deploy, lacks_secrets, plan};

@@ -38,7 +38,7 @@ enum Made {
 ///
 /// # Errors
 /// A provider that gives no answer.
-pub async fn probe(web: &Web, asking: Asking<'_>) -> Result<Vec<Finding>, Error> {
+pub async fn probe(web: &Web<'_>, asking: Asking<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = vec![known(web, asking).await?];
     let foreign = Asking { redirect_uri: FOREIGN, ..asking };
     if let Made::Returned(..) = ask(web, foreign, true).await? {
@@ -53,7 +53,7 @@ pub async fn probe(web: &Web, asking: Asking<'_>) -> Result<Vec<Finding>, Error>
     Ok(findings)
 }
 
-async fn known(web: &Web, asking: Asking<'_>) -> Result<Finding, Error> {
+async fn known(web: &Web<'_>, asking: Asking<'_>) -> Result<Finding, Error> {
     let made = ask(web, asking, asking.public).await?;
     if let Made::Returned(Some(error), said) = &made
         && error == "invalid_request"
@@ -130,7 +130,7 @@ fn says_pkce(said: &str) -> bool {
     lower.contains("pkce") || lower.contains("code_challenge") || lower.contains("code challenge")
 }
 
-async fn ask(web: &Web, asking: Asking<'_>, pkce: bool) -> Result<Made, Error> {
+async fn ask(web: &Web<'_>, asking: Asking<'_>, pkce: bool) -> Result<Made, Error> {
     let mut url = Url::parse(asking.endpoint).map_err(|error| Error::Address {
         url: asking.endpoint.into(),
         reason: error.to_string(),

@@ -53,7 +53,7 @@ pub fn address(issuer: &str) -> Result<Url, Error> {
 ///
 /// # Errors
 /// [`Error::OtherIssuer`], and an issuer that cannot be asked.
-pub async fn discover(web: &Web, issuer: &str) -> Result<Found, Error> {
+pub async fn discover(web: &Web<'_>, issuer: &str) -> Result<Found, Error> {
     let url = address(issuer)?;
     let (document, theirs) = web.json::<Document>(&url, "a discovery document").await?;
     let clocks = theirs.map(|theirs| (theirs, Timestamp::now()));
@@ -79,7 +79,7 @@ const SKEW: i64 = 60;
 pub fn compare(found: &Found, needs: Needs<'_>) -> Vec<Finding> {
     let document = &found.document;
     let mut findings = vec![Finding::good("issuer", format!("the issuer is {}", document.issuer))];
-    findings.push(clock(found.clocks));
+    findings.push(clock(found.clocks, "this machine's"));
     findings.push(algorithms(&document.id_token_signing_alg_values_supported));
     if !needs.public {
         let methods = document.token_endpoint_auth_methods_supported.as_deref();
@@ -129,18 +129,19 @@ pub fn compare(found: &Found, needs: Needs<'_>) -> Vec<Finding> {
     findings
 }
 
-fn clock(clocks: Option<(Timestamp, Timestamp)>) -> Finding {
+/// Whether two clocks agree: the provider's, and `whose` the other is.
+pub fn clock(clocks: Option<(Timestamp, Timestamp)>, whose: &str) -> Finding {
     let Some((theirs, ours)) = clocks else {
         return Finding::note("clock", "the provider does not tell the time");
     };
     let apart = theirs.duration_since(ours).as_secs();
     match apart.abs() > SKEW {
-        false => Finding::good("clock", "its clock agrees with this machine's"),
+        false => Finding::good("clock", format!("its clock agrees with {whose}")),
         true => {
             let way = if apart > 0 { "ahead of" } else { "behind" };
             Finding::bad(
                 "clock",
-                format!("the provider's clock is {} s {way} this machine's", apart.abs()),
+                format!("the provider's clock is {} s {way} {whose}", apart.abs()),
             )
             .fix("set both clocks by NTP: tokens are refused that are not valid yet, or any more")
         }
@@ -212,7 +213,7 @@ struct Key {
 
 /// The ids of the keys that a provider signs with, and whether there are any; `before` are
 /// those of the last look.
-pub async fn keys(web: &Web, document: &Document, before: &[String]) -> (Vec<String>, Finding) {
+pub async fn keys(web: &Web<'_>, document: &Document, before: &[String]) -> (Vec<String>, Finding) {
     let url = match Url::parse(&document.jwks_uri) {
         Ok(url) => url,
         Err(_) => {
@@ -263,6 +264,11 @@ pub fn place(issuer: &str) -> Option<Finding> {
             (name, port).to_socket_addrs().ok()?.map(|address| address.ip()).collect()
         }
     };
+    private(&addresses)
+}
+
+/// Which of the addresses of a provider's name some apps refuse.
+pub fn private(addresses: &[IpAddr]) -> Option<Finding> {
     let private = addresses.iter().find(|address| is_private(address))?;
     Some(
         Finding::note(
@@ -370,9 +376,13 @@ mod tests {
             ("2026-11-28T02:58:00Z", Level::Bad),
             ("2026-11-28T03:05:00Z", Level::Bad),
         ] {
-            assert_eq!(clock(Some((theirs.parse().unwrap(), ours))).level, level, "{theirs}");
+            assert_eq!(
+                clock(Some((theirs.parse().unwrap(), ours)), "ours").level,
+                level,
+                "{theirs}"
+            );
         }
-        assert_eq!(clock(None).level, Level::Note);
+        assert_eq!(clock(None, "ours").level, Level::Note);
     }
 
     #[test]

@@ -26,22 +26,36 @@ pub struct Finding {
     pub message: String,
     /// What to do about it: the line to change, or what to type.
     pub fix: Option<String>,
+    /// Whether it was seen from within the app's own network.
+    pub inside: bool,
 }
 
 impl Finding {
     /// It is as it should be.
     pub fn good(check: &'static str, message: impl Into<String>) -> Self {
-        Finding { check, level: Level::Good, message: message.into(), fix: None }
+        Finding::new(check, Level::Good, message.into())
     }
 
     /// Worth knowing.
     pub fn note(check: &'static str, message: impl Into<String>) -> Self {
-        Finding { check, level: Level::Note, message: message.into(), fix: None }
+        Finding::new(check, Level::Note, message.into())
     }
 
     /// It does not work.
     pub fn bad(check: &'static str, message: impl Into<String>) -> Self {
-        Finding { check, level: Level::Bad, message: message.into(), fix: None }
+        Finding::new(check, Level::Bad, message.into())
+    }
+
+    fn new(check: &'static str, level: Level, message: String) -> Self {
+        Finding { check, level, message, fix: None, inside: false }
+    }
+
+    /// Seen from within the app's own network.
+    #[must_use]
+    pub fn inside(mut self) -> Self {
+        self.message = format!("inside the app's network: {}", self.message);
+        self.inside = true;
+        self
     }
 
     /// With what to do about it.

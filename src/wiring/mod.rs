@@ -1,6 +1,7 @@
 //! What connects an app to a provider, without an app: what a provider says of itself
 //! ([`discovery`]), making a client there ([`registration`]), whether it would let people in
-//! ([`authorize`]), and what a connection makes of an app's settings ([`settings`]).
+//! ([`authorize`]), the same as seen from an app's own network ([`inside`]), and what a
+//! connection makes of an app's settings ([`settings`]).
 //!
 //! Providers are foreign: their answers have bounds, and what they say is shown as one line.
 
@@ -8,6 +9,7 @@ pub mod authorize;
 pub mod discovery;
 mod error;
 pub mod finding;
+pub mod inside;
 pub mod registration;
 pub mod settings;
 pub mod smtp;
@@ -15,4 +17,5 @@ mod web;
 
 pub use error::Error;
 pub use finding::{Finding, Level};
+pub use inside::Inside;
 pub use web::Web;

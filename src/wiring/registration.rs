@@ -84,7 +84,7 @@ fn method(request: &ClientRequest) -> &'static str {
 /// # Errors
 /// [`Error::NotRegistered`], [`Error::Token`], and a provider that gives no answer.
 pub async fn register(
-    web: &Web,
+    web: &Web<'_>,
     endpoint: &str,
     initial_token: Option<&Zeroizing<String>>,
     request: &ClientRequest,
@@ -111,7 +111,7 @@ pub struct Management<'a> {
 /// # Errors
 /// [`Error::Token`] also where the client is gone: the standard has no other answer.
 pub async fn look(
-    web: &Web,
+    web: &Web<'_>,
     of: Management<'_>,
     request: &ClientRequest,
 ) -> Result<Registered, Error> {
@@ -128,7 +128,7 @@ pub async fn look(
 /// # Errors
 /// As [`register`].
 pub async fn update(
-    web: &Web,
+    web: &Web<'_>,
     of: Management<'_>,
     secret: Option<&Hidden>,
     request: &ClientRequest,
@@ -150,7 +150,7 @@ pub async fn update(
 ///
 /// # Errors
 /// As [`register`].
-pub async fn remove(web: &Web, of: Management<'_>) -> Result<(), Error> {
+pub async fn remove(web: &Web<'_>, of: Management<'_>) -> Result<(), Error> {
     let url = parse(of.address)?;
     let answer = web.send(Method::DELETE, &url, Some(of.token), None).await?;
     match answer.status {

@@ -14,7 +14,7 @@ use lettre::{
     },
 };
 
-use super::Finding;
+use super::{Finding, Inside};
 use crate::{
     home::{connection::HeldAccount, encryption::Encryption},
     plugin::Hidden,
@@ -26,16 +26,27 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Asks a relay, without a message. Without a password it is not known whether the account is
 /// let in.
-pub async fn look(account: &HeldAccount, password: Option<&Hidden>) -> Vec<Finding> {
+///
+/// With `inside`, from within an app's network.
+pub async fn look(
+    account: &HeldAccount,
+    password: Option<&Hidden>,
+    inside: Option<&Inside>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let talk = talk(account, password, &mut findings);
+    let talk = talk(account, password, inside, &mut findings);
     if tokio::time::timeout(TIMEOUT, talk).await.is_err() {
         findings.push(silent(account, "no answer in time"));
     }
     findings
 }
 
-async fn talk(account: &HeldAccount, password: Option<&Hidden>, findings: &mut Vec<Finding>) {
+async fn talk(
+    account: &HeldAccount,
+    password: Option<&Hidden>,
+    inside: Option<&Inside>,
+    findings: &mut Vec<Finding>,
+) {
     let HeldAccount { host, port, encryption, .. } = account;
     let relay = format!("{}:{port}", line(host));
     let tls = match TlsParameters::new(host.clone()) {
@@ -47,9 +58,25 @@ async fn talk(account: &HeldAccount, password: Option<&Hidden>, findings: &mut V
     };
     let hello = ClientId::default();
     let begins_with = (*encryption == Encryption::Tls).then(|| tls.clone());
-    let place = (host.as_str(), *port);
-    let connected =
-        AsyncSmtpConnection::connect_tokio1(place, Some(TIMEOUT), &hello, begins_with, None).await;
+    let connected = match inside {
+        None => {
+            let place = (host.as_str(), *port);
+            let some = Some(TIMEOUT);
+            AsyncSmtpConnection::connect_tokio1(place, some, &hello, begins_with, None).await
+        }
+        Some(inside) => {
+            let place = match inside.address(host, *port).await {
+                Ok(place) => place,
+                Err(error) => {
+                    findings.push(silent(account, &error.to_string()));
+                    return;
+                }
+            };
+            let some = Some(TIMEOUT);
+            AsyncSmtpConnection::connect_tokio1(place, some, &hello, begins_with, None).await
+        }
+    };
+    let reason = |error: &SmtpError| inside.and_then(Inside::reason).unwrap_or_else(|| told(error));
     let mut connection = match connected {
         Ok(connection) => connection,
         Err(error) if is_certificate(&error) => {
@@ -57,7 +84,7 @@ async fn talk(account: &HeldAccount, password: Option<&Hidden>, findings: &mut V
             return;
         }
         Err(error) if *encryption == Encryption::Tls && error.is_tls() => {
-            let message = format!("{relay} does not begin with TLS: {}", told(&error));
+            let message = format!("{relay} does not begin with TLS: {}", reason(&error));
             findings.push(
                 Finding::bad("tls", message)
                     .fix("port 465 begins with TLS; on 587 and 25 the encryption is `starttls`"),
@@ -65,7 +92,7 @@ async fn talk(account: &HeldAccount, password: Option<&Hidden>, findings: &mut V
             return;
         }
         Err(error) => {
-            findings.push(silent(account, &told(&error)));
+            findings.push(silent(account, &reason(&error)));
             return;
         }
     };
@@ -244,7 +271,7 @@ mod tests {
             sender: "wiki@example.org".into(),
         };
         let password = Hidden::from("p4ss".to_owned());
-        let findings = look(&account, Some(&password)).await;
+        let findings = look(&account, Some(&password), None).await;
         for finding in findings.iter().filter(|it| it.level != Level::Good) {
             assert!(finding.fix.is_some(), "{finding:?}");
             assert!(!finding.told().contains("p4ss"), "{finding:?}");

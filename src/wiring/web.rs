@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use reqwest::{Client, Method, header, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Method, header, redirect::Policy};
 use serde::de::DeserializeOwned;
-use url::Url;
+use url::{Origin, Url};
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::{Error, Inside};
 use crate::plugin::reason;
 
 /// For one request, answer included.
@@ -19,9 +19,10 @@ const LONGEST: usize = 1 << 20;
 const SHOWN: usize = 300;
 
 /// Asks providers.
-#[derive(Debug, Clone)]
-pub struct Web {
+pub struct Web<'a> {
     client: Client,
+    /// It asks only this origin, from within an app's network.
+    through: Option<(&'a Inside, Origin)>,
 }
 
 /// What came back.
@@ -34,18 +35,34 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Web {
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(Policy::none())
+        .referer(false)
+        .timeout(TIMEOUT)
+        .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")))
+}
+
+impl<'a> Web<'a> {
     /// # Errors
     /// [`Error::NoClient`] where this machine has no certificates.
     pub fn new() -> Result<Self, Error> {
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .referer(false)
-            .timeout(TIMEOUT)
-            .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Error::NoClient(reason(&error)))?;
-        Ok(Web { client })
+        Self::of(builder(), None)
+    }
+
+    /// The same from within an app's network. It asks nothing but the origin of this address:
+    /// what a provider names besides could be a neighbour of the app.
+    ///
+    /// # Errors
+    /// [`Error::NoClient`].
+    pub fn through(inside: &'a Inside, url: &Url) -> Result<Self, Error> {
+        let socket = inside.socket(url).map_err(|error| Error::NoClient(error.to_string()))?;
+        Self::of(builder().unix_socket(socket), Some((inside, url.origin())))
+    }
+
+    fn of(builder: ClientBuilder, through: Option<(&'a Inside, Origin)>) -> Result<Self, Error> {
+        let client = builder.build().map_err(|error| Error::NoClient(reason(&error)))?;
+        Ok(Web { client, through })
     }
 
     /// Sends a request, with a token and a JSON document where there are any.
@@ -63,7 +80,14 @@ impl Web {
             let reason = "it is neither http nor https".into();
             return Err(Error::Address { url: url.to_string(), reason });
         }
-        let silent = |reason: String| Error::Silent { url: shown(url), reason };
+        if self.through.as_ref().is_some_and(|(_, only)| *only != url.origin()) {
+            let reason = "it is at another place than the issuer, which alone is asked".into();
+            return Err(Error::Address { url: shown(url), reason });
+        }
+        let silent = |reason: String| {
+            let inside = self.through.as_ref().and_then(|(inside, _)| inside.reason());
+            Error::Silent { url: shown(url), reason: inside.unwrap_or(reason) }
+        };
         let mut request = self.client.request(method, url.clone());
         if let Some(token) = token {
             request = request.bearer_auth(token.as_str());

@@ -12,11 +12,13 @@ use std::{
 use crate::support::{
     browser::Browser,
     cli::Lab,
-    common::{Cleanup, PATIENCE, ports, real_engine, skip},
+    common::{Cleanup, PATIENCE, endpoint, ports, real_engine, skip},
     operator::{docker, domain, folder, good},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+const HELPER: &str = "potluck-test/helper:1";
 
 /// Who can sign in at the provider.
 const ACCOUNTS: &str = r#"[
@@ -57,7 +59,7 @@ impl App {
 impl World {
     async fn new(room: &str, more: &[&str]) -> Option<Self> {
         real_engine().await?;
-        for image in ["potluck-test/oidc-provider:1", "potluck-test/sign-on:1"] {
+        for image in ["potluck-test/oidc-provider:1", "potluck-test/sign-on:1", HELPER] {
             let found = Command::new("docker").args(["image", "inspect", image]).output().unwrap();
             if !found.status.success() {
                 skip(&format!("the image {image} is missing: make images"));
@@ -73,6 +75,9 @@ impl World {
             (App::new(&format!("{room}-sso")), App::new(&format!("{room}-site")));
         let browser = Browser::start(&[&provider.domain, &site.domain])?;
         let lab = folder();
+        // The look from the app's own network needs its `nc`.
+        let settings = format!("endpoint: {}\nbackup:\n  helper-image: {HELPER}\n", endpoint());
+        lab.write("potluck/servers/here/server.yml", &settings);
         let world = World { lab, provider, site, browser };
 
         let (provider, site) = (&world.provider, &world.site);
@@ -122,6 +127,20 @@ impl World {
 
     fn disconnect(&self) {
         good(&self.lab.run(&["sso", "disconnect", &self.site.domain, "--yes", "-n"]));
+    }
+
+    /// What a check finds from within the site's network: what was looked at, the level, and what
+    /// was seen.
+    fn checked(&self, code: i32) -> Vec<(String, String, String)> {
+        let run = self.lab.run(&["sso", "check", &self.site.domain, "--json"]);
+        assert_eq!(run.code, code, "{run}");
+        let rows: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let findings = rows[0]["findings"].as_array().unwrap().iter();
+        findings
+            .filter(|it| it["inside"] == true)
+            .map(|it| (text(&it["check"]), text(&it["level"]), text(&it["message"])))
+            .collect()
     }
 
     /// What the provider's own store has of clients.
@@ -201,6 +220,17 @@ async fn a_person_signs_in_through_the_provider_and_after_a_disconnect_the_old_w
     world.sign_in("ada");
     assert_eq!(world.seen(), pair("ada", "editors,family"));
     assert_eq!(world.browser.text_of("#name"), "Ada L.");
+    // Seen from within the site's network, where the provider's name leads to a private address.
+    // This machine does not know its name at all.
+    let seen = world.checked(7);
+    let levels = |check: &str| -> Vec<&str> {
+        seen.iter().filter(|it| it.0 == check).map(|it| it.1.as_str()).collect()
+    };
+    for (check, level) in
+        [("issuer", "good"), ("clock", "good"), ("keys", "good"), ("address", "note")]
+    {
+        assert_eq!(levels(check), [level], "{check}: {seen:?}");
+    }
     let b = &world.browser;
     b.click("#sign-out");
     b.click("button[name=logout]");
@@ -230,6 +260,22 @@ async fn a_client_that_the_provider_lost_is_put_back_as_it_was() {
     // With the secret that the site has had all the time.
     world.sign_in("ada");
     assert_eq!(world.seen(), pair("ada", "editors,family"));
+
+    // Another secret: she is the same person, at the same client.
+    good(&world.lab.run(&["sso", "rotate", &world.site.domain, "--yes", "-n"]));
+    assert_eq!(world.clients(), before);
+    world.sign_in("ada");
+    assert_eq!(world.seen(), pair("ada", "editors,family"));
+
+    // The site's network does not lead there any more.
+    let site = &world.site.domain;
+    good(&world.lab.run(&["app", "config", site, "--set", "PROVIDER_ADDRESS=127.0.0.9"]));
+    world.deploy(&world.site, &[]);
+    let seen = world.checked(7);
+    let refused = |it: &(String, String, String)| it.0 == "reachable" && it.1 == "bad";
+    assert!(seen.iter().any(|it| refused(it) && it.2.contains("refused")), "{seen:?}");
+    let run = world.lab.run(&["sso", "check", site, "--here"]);
+    assert!(run.code == 7 && !run.stdout.contains("inside the app's network"), "{run}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

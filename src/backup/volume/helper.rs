@@ -22,7 +22,7 @@ use super::{
     tell::{random, tell},
 };
 use crate::engine::{
-    self, Chunk, Engine, Error, Exec, ExecSession, Helper, HelperSpec, Stream,
+    self, Chunk, Engine, Error, Exec, ExecSession, Helper, HelperNetwork, HelperSpec, Stream,
     api::{Mount, MountType, MountVolumeOptions},
     helper::{HELPER_LABEL, OPERATION_LABEL},
 };
@@ -321,7 +321,10 @@ fn spec(wanted: &Wanted<'_>) -> HelperSpec {
         mounts: vec![mount],
         memory_folder: PRIVATE.to_owned(),
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
-        network: network == Network::Bridge,
+        network: match network {
+            Network::Bridge => HelperNetwork::Bridge,
+            Network::None => HelperNetwork::None,
+        },
         memory: MEMORY,
         processes: PROCESSES,
     }
@@ -370,7 +373,7 @@ mod tests {
         assert_eq!(mount.read_only, Some(true));
         assert_eq!(spec.capabilities, ["DAC_READ_SEARCH"]);
         assert_eq!(spec.labels[HELPER_LABEL], "wiki_example_org");
-        assert!(!spec.network);
+        assert_eq!(spec.network, HelperNetwork::None);
     }
 
     #[test]

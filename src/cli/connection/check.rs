@@ -15,7 +15,7 @@ use crate::{
     },
     hint::Hint,
     home::{ConnectionKind, ServerName},
-    operation::{self, CheckReport},
+    operation::{self, CheckReport, Places},
     wiring::Level,
 };
 
@@ -30,11 +30,12 @@ Examples:
   potluck sso check wiki.example.org
   potluck sso check --all --json
 
-Exit code 7 if something is bad. It looks from this machine; what an app's own network
-makes different is not seen.
+Exit code 7 if something is bad. It looks from this machine and from the app's own network:
+for that a container of the image for backups (`helper-image` in server.yml) joins it for some
+seconds. What it cannot see is which certificates the app itself trusts.
 
 JSON: a list of {app, server, provider, due, ok, findings, error}; `due` is true where
-`potluck sso connect` would repair something, a finding {check, level, message, fix}, `error`
+`potluck sso connect` would repair something, a finding {check, level, message, fix, inside}, `error`
 why one was not looked at.")]
 pub struct SsoArgs {
     #[command(flatten)]
@@ -51,11 +52,12 @@ Examples:
   potluck mail check wiki.example.org
   potluck mail check --all --json
 
-Exit code 7 if something is bad. It looks from this machine; what an app's own network
-makes different is not seen.
+Exit code 7 if something is bad. It looks from this machine and from the app's own network:
+for that a container of the image for backups (`helper-image` in server.yml) joins it for some
+seconds. What it cannot see is which certificates the app itself trusts.
 
 JSON: a list of {app, server, provider, due, ok, findings, error}; `due` is true where
-`potluck mail connect` would repair something, a finding {check, level, message, fix}, `error`
+`potluck mail connect` would repair something, a finding {check, level, message, fix, inside}, `error`
 why one was not looked at.")]
 pub struct MailArgs {
     #[command(flatten)]
@@ -75,6 +77,10 @@ pub struct Args {
     /// Apps of this server
     #[arg(long, value_name = "NAME")]
     server: Option<ServerName>,
+
+    /// Look from this machine only, and start no container beside the app
+    #[arg(long)]
+    here: bool,
 
     /// Show also what is as it should be
     #[arg(long)]
@@ -112,12 +118,13 @@ pub fn run(args: &Args, kind: ConnectionKind, session: &Session) -> Outcome {
             home.lock_file(app).map_or(true, |lock| lock.connections.contains_key(&kind))
         });
     }
+    let places = if args.here { Places::Here } else { Places::Both };
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let rows: Vec<Row> = wait("interrupted: nothing was changed", async {
         let mut rows = Vec::new();
         for entry in &apps {
             operating.context.progress.step(format!("look at {}", entry.name));
-            let looked = match operation::check(&operating.context, entry, kind).await {
+            let looked = match operation::check(&operating.context, entry, kind, places).await {
                 // Of one app, it is what came of the command.
                 Err(error) if apps.len() == 1 && !args.all => return Err(error.into()),
                 looked => looked,

@@ -34,7 +34,7 @@ The provider is looked at before the app depends on it: one that calls itself ot
 no keys or does not know the redirect address is refused, and nothing of the app is changed.
 
 JSON: {app, kind, provider, plan, changed, deployed, findings, seconds}; `plan` is that of `app
-deploy`, a finding {check, level, message, fix}, its level `good`, `note` or `bad`. Of --all a list
+deploy`, a finding {check, level, message, fix, inside}, its level `good`, `note` or `bad`. Of --all a list
 of {app, server, report, error}, and exit code 3 if some failed.")]
 pub struct SsoArgs {
     #[command(flatten)]
@@ -73,7 +73,7 @@ The relay is looked at before the app depends on it: encryption, certificate, ac
 sender, without a message. `potluck mail test` then sends one through the app.
 
 JSON: {app, kind, provider, plan, changed, deployed, findings, seconds}; `plan` is that of `app
-deploy`, a finding {check, level, message, fix}, its level `good`, `note` or `bad`. Of --all a list
+deploy`, a finding {check, level, message, fix, inside}, its level `good`, `note` or `bad`. Of --all a list
 of {app, server, report, error}, and exit code 3 if some failed.")]
 pub struct MailArgs {
     #[command(flatten)]

@@ -81,7 +81,7 @@ pub fn mail(command: &MailCommand, session: &Session) -> Outcome {
 /// # Errors
 /// When standard output can't be written.
 fn show(session: &Session, finding: &Finding) -> Result<(), Failure> {
-    let Finding { check, level, message, fix } = finding;
+    let Finding { check, level, message, fix, .. } = finding;
     let level = match level {
         Level::Good => "ok",
         Level::Note => "note",

@@ -14,7 +14,7 @@ use super::{
     filter,
 };
 use crate::engine::{
-    Error, FoundHelper, Helper, HelperSpec, Kind, api,
+    Error, FoundHelper, Helper, HelperNetwork, HelperSpec, Kind, api,
     helper::{HELPER_LABEL, LIMITS},
 };
 
@@ -101,22 +101,29 @@ async fn ensure_image(engine: &SwarmEngine, image: &str) -> Result<(), Error> {
 
 fn body(spec: &HelperSpec) -> api::ContainerCreateBody {
     let HelperSpec { name, image, labels, script, mounts, memory_folder, .. } = spec;
-    let in_memory = HashMap::from([(memory_folder.clone(), LIMITS.to_owned())]);
+    let in_memory = (!memory_folder.is_empty())
+        .then(|| HashMap::from([(memory_folder.clone(), LIMITS.to_owned())]));
+    let (network, own) = match &spec.network {
+        HelperNetwork::None => ("none".to_owned(), true),
+        HelperNetwork::Bridge => ("bridge".to_owned(), true),
+        HelperNetwork::Of(container) => (format!("container:{container}"), false),
+    };
     let host = api::HostConfig {
         auto_remove: Some(true),
         mounts: Some(mounts.clone()),
-        tmpfs: Some(in_memory),
+        tmpfs: in_memory,
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(spec.capabilities.clone()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        network_mode: Some(if spec.network { "bridge" } else { "none" }.to_owned()),
+        network_mode: Some(network),
         memory: Some(spec.memory),
         pids_limit: Some(spec.processes),
         log_config: Some(api::HostConfigLogConfig { typ: Some("none".into()), config: None }),
         ..Default::default()
     };
     api::ContainerCreateBody {
-        hostname: Some(name.clone()),
+        // With the network goes the host name.
+        hostname: own.then(|| name.clone()),
         image: Some(image.clone()),
         labels: Some(labels.clone().into_iter().collect()),
         entrypoint: Some(vec!["/bin/sh".into(), "-c".into(), script.clone()]),

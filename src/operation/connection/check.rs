@@ -18,6 +18,7 @@ use super::{
     change::full_names,
     client::{Asked, Plugin},
     due::differs,
+    inside::inside,
     look::look,
     provider::{Named, named},
     roles,
@@ -48,6 +49,15 @@ pub struct CheckReport {
     /// Whether nothing is bad.
     pub ok: bool,
     pub findings: Vec<Finding>,
+}
+
+/// From where a provider is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// From this machine.
+    Here,
+    /// Also from the app's own network, for which a container is started beside it.
+    Both,
 }
 
 /// The connections of all apps, as they are recorded; apps whose files cannot be read are
@@ -93,6 +103,7 @@ pub async fn check(
     context: &Context,
     entry: &AppEntry,
     kind: ConnectionKind,
+    places: Places,
 ) -> Result<CheckReport, Error> {
     let app = app::load_deployed(context, entry).await?;
     let not = || Error::NotConnected { app: entry.name.to_string(), kind };
@@ -116,6 +127,9 @@ pub async fn check(
         }
         finding
     }));
+    if places == Places::Both {
+        findings.extend(inside(context, &app, &connection, &connection.held, None).await?);
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     Ok(CheckReport {
         app: entry.name.to_string(),

@@ -34,6 +34,7 @@ use super::{
     change::{deploy_again, full_names, is_deployed, next_secrets, remove_secrets, store_secrets},
     client::{Asked, Plugin},
     gift::Gift,
+    inside::inside,
     look::look,
     outside::ByHand,
     plan,
@@ -590,6 +591,13 @@ impl Work<'_> {
         self.record(kind, Some(connection.clone()))?;
         if let Some(recorded) = recorded {
             self.leave((app, provider), kind, recorded, &connection).await;
+        }
+        // It was deployed, so that what follows is no reason to go back.
+        match inside(context, app, &connection, &connection.held, given.password()).await {
+            Ok(seen) => findings.extend(seen),
+            Err(error) => context
+                .progress
+                .warn(format!("it was not looked at from the app's own network: {error}")),
         }
         findings.retain(|finding| finding.level != Level::Good);
         Ok(Done { changed: is_changed, findings })

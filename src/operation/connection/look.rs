@@ -1,11 +1,14 @@
-//! A look at what a provider holds, from here: before an app depends on it, and in a check.
+//! A look at what a provider holds, from here, before an app depends on it, and from the app's
+//! own network.
+
+use url::Url;
 
 use crate::{
     hint::Hint,
     home::connection::{Held, HeldClient},
     plugin::Hidden,
     wiring::{
-        Error, Finding, Web,
+        Error, Finding, Inside, Web,
         authorize::{self, Asking},
         discovery::{self, Needs},
         smtp,
@@ -25,8 +28,55 @@ pub(super) async fn look(held: &Held, password: Option<&Hidden>) -> Look {
             Ok(web) => at_client(&web, client).await,
             Err(error) => only(silence(&error)),
         },
-        Held::Account(account) => only_all(smtp::look(account, password).await),
+        Held::Account(account) => only_all(smtp::look(account, password, None).await),
     }
+}
+
+/// The same from within an app's network, as far as it is the app that asks and not a person's
+/// browser.
+pub(super) async fn look_inside(
+    inside: &Inside,
+    held: &Held,
+    password: Option<&Hidden>,
+) -> Vec<Finding> {
+    let findings = match held {
+        Held::Client(client) => client_inside(inside, client).await,
+        Held::Account(account) => smtp::look(account, password, Some(inside)).await,
+    };
+    findings.into_iter().map(Finding::inside).collect()
+}
+
+async fn client_inside(inside: &Inside, client: &HeldClient) -> Vec<Finding> {
+    let url = match discovery::address(&client.issuer) {
+        Ok(url) => url,
+        Err(error) => return vec![Finding::bad("issuer", error.to_string())],
+    };
+    let web = match Web::through(inside, &url) {
+        Ok(web) => web,
+        Err(error) => return vec![silence(&error)],
+    };
+    let found = match discovery::discover(&web, &client.issuer).await {
+        Ok(found) => found,
+        Err(error) if error.is_silence() => return vec![silence(&error)],
+        Err(error) => {
+            return vec![with_hint(Finding::bad("issuer", error.to_string()), &error)];
+        }
+    };
+    let issuer = format!("the issuer is {}", found.document.issuer);
+    let mut findings = vec![Finding::good("issuer", issuer)];
+    let theirs = found.clocks.map(|(theirs, _)| theirs);
+    if let (Some(theirs), Some(ours)) = (theirs, inside.clock().await) {
+        findings.push(discovery::clock(Some((theirs, ours)), "the node's"));
+    }
+    if let Some(host) = url.host_str() {
+        findings.extend(discovery::private(&inside.addresses(host).await));
+    }
+    let is_there = Url::parse(&found.document.jwks_uri).is_ok_and(|it| it.origin() == url.origin());
+    findings.push(match is_there {
+        true => discovery::keys(&web, &found.document, &client.keys).await.1,
+        false => Finding::note("keys", "its keys are at another place, which was not asked"),
+    });
+    findings
 }
 
 fn only(finding: Finding) -> Look {
@@ -37,7 +87,7 @@ fn only_all(findings: Vec<Finding>) -> Look {
     Look { findings, keys: Vec::new() }
 }
 
-async fn at_client(web: &Web, client: &HeldClient) -> Look {
+async fn at_client(web: &Web<'_>, client: &HeldClient) -> Look {
     let found = match discovery::discover(web, &client.issuer).await {
         Ok(found) => found,
         Err(error) if error.is_silence() => return only(silence(&error)),

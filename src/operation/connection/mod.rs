@@ -16,6 +16,7 @@ mod connect;
 mod disconnect;
 mod due;
 mod gift;
+mod inside;
 mod look;
 mod outside;
 mod plan;
@@ -25,7 +26,7 @@ mod resume;
 mod test;
 mod undo;
 
-pub use check::{CheckReport, ConnectionRow, check, connections};
+pub use check::{CheckReport, ConnectionRow, Places, check, connections};
 pub use connect::{ConnectOptions, ConnectReport, Rotation, connect};
 pub use disconnect::{DisconnectOptions, disconnect};
 pub use due::dependents;

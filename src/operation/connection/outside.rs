@@ -303,7 +303,7 @@ impl Outside {
         client: &AppEntry,
         stack: &StackName,
         held: &Held,
-        web: &Web,
+        web: &Web<'_>,
     ) -> Result<(), Error> {
         let (Held::Client(held), Some(sso)) = (held, &self.settings.sso) else { return Ok(()) };
         let keeper = keeper(context, client, stack)?;
@@ -344,7 +344,7 @@ fn cannot(app: &AppEntry, reason: String) -> Error {
 /// Fails where the address of a registration, which a lock file names, is not the provider's:
 /// its token would go elsewhere.
 async fn require_at(
-    web: &Web,
+    web: &Web<'_>,
     sso: &SsoSettings,
     address: &str,
     app: &AppEntry,
