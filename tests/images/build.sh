@@ -12,8 +12,8 @@
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
 # `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
-# wheels from PyPI on one of Debian's Python, and so are Isso and pgAdmin; `oidc-provider` is node and its
-# packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# wheels from PyPI on one of Debian's Python, and so are Isso and pgAdmin; `oidc-provider` is
+# node and its packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a Dockerfile
 # how they are built elsewhere.

@@ -73,6 +73,15 @@ impl Browser {
     /// # Panics
     /// When Chromium is there and does not start.
     pub fn start(names: &[&str]) -> Option<Self> {
+        Self::start_as_if_with_tls(names, &[])
+    }
+
+    /// The same, and treats sites of plain HTTP at these origins as if they had TLS: some apps
+    /// have cookies for nothing else.
+    ///
+    /// # Panics
+    /// As [`Browser::start`].
+    pub fn start_as_if_with_tls(names: &[&str], origins: &[&str]) -> Option<Self> {
         for program in ["chromium", "chromedriver"] {
             let found = Command::new(program)
                 .arg("--version")
@@ -114,6 +123,10 @@ impl Browser {
         ];
         if !rules.is_empty() {
             arguments.push(format!("--host-resolver-rules={}", rules.join(", ")));
+        }
+        if !origins.is_empty() {
+            let origins = origins.join(",");
+            arguments.push(format!("--unsafely-treat-insecure-origin-as-secure={origins}"));
         }
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
