@@ -263,12 +263,13 @@ impl Browser {
     /// # Panics
     /// When Chromium does not.
     pub fn forget(&self) {
+        // A page that is still open gets its cookies again.
+        self.go("about:blank");
         for command in ["Network.clearBrowserCookies", "Network.clearBrowserCache"] {
             let asked = json!({ "cmd": command, "params": {} });
             let done = self.command("POST", "/goog/cdp/execute", &asked);
             done.unwrap_or_else(|error| panic!("{command}: {error:?}"));
         }
-        self.go("about:blank");
     }
 
     /// Ends the test with what was missing, the page's address and text, and a picture of it.
