@@ -263,13 +263,24 @@ impl Browser {
     /// # Panics
     /// When Chromium does not.
     pub fn forget(&self) {
-        // A page that is still open gets its cookies again.
-        self.go("about:blank");
-        for command in ["Network.clearBrowserCookies", "Network.clearBrowserCache"] {
+        let tell = |command: &str| {
             let asked = json!({ "cmd": command, "params": {} });
             let done = self.command("POST", "/goog/cdp/execute", &asked);
-            done.unwrap_or_else(|error| panic!("{command}: {error:?}"));
+            done.unwrap_or_else(|error| panic!("{command}: {error:?}"))
+        };
+        self.go("about:blank");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            tell("Network.clearBrowserCookies");
+            // What a page sends as it is left is answered after that, also with a cookie.
+            sleep(5 * LOOK);
+            let kept = tell("Network.getAllCookies");
+            if kept["cookies"].as_array().is_some_and(Vec::is_empty) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "cookies come again and again: {kept}");
         }
+        tell("Network.clearBrowserCache");
     }
 
     /// Ends the test with what was missing, the page's address and text, and a picture of it.
