@@ -51,6 +51,7 @@ const SYNAPSE: Example = Example {
         "synapse exec: db",
         "database exec: db",
         "database secret: db_password",
+        "sign-on secret: oidc_client_secret",
     ],
     subject: "Subject: Test message of ",
 };
