@@ -86,7 +86,8 @@ for example in ${1:-wordpress synapse}; do
         settings=
         bare synapse --grant 'synapse exec: app' --grant 'synapse exec: db' \
             --grant 'database exec: db' --grant 'database secret: db_password' \
-            --grant 'mail exec: app' --grant 'mail secret: smtp_password'
+            --grant 'mail exec: app' --grant 'mail secret: smtp_password' \
+            --grant 'sign-on secret: oidc_client_secret'
         ;;
     *) die "wordpress or synapse?" ;;
     esac

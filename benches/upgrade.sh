@@ -87,7 +87,8 @@ synapse() {
     "$potluck" app secret generate "$chat" --no-input >/dev/null
     "$potluck" app deploy "$chat" 0.1.0+v1.99.0 --no-input --grant 'synapse exec: app' --grant 'synapse exec: db' \
         --grant 'database exec: db' --grant 'database secret: db_password' \
-        --grant 'mail exec: app' --grant 'mail secret: smtp_password' >/dev/null
+        --grant 'mail exec: app' --grant 'mail secret: smtp_password' \
+        --grant 'sign-on secret: oidc_client_secret' >/dev/null
     "$potluck" app cmd "$chat" create-user ada -q >/dev/null
     : >"$work/upgrade"; : >"$work/back"; : >"$work/failed"; : >"$work/failed.whole"
     i=0

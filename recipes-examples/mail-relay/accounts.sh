@@ -50,6 +50,9 @@ replace() {
   sync "$new"
   mv "$new" "$file"
   trap - EXIT
+  # Dovecot looks at the file once a second, and knows it by its size and that second: two
+  # changes within one would be one to it.
+  sleep 1.1
 }
 
 add() {

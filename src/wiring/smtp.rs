@@ -200,8 +200,19 @@ fn silent(account: &HeldAccount, reason: &str) -> Finding {
 }
 
 fn certificate(account: &HeldAccount, error: &SmtpError) -> Finding {
-    let message =
-        format!("the certificate of {} is not good: {}", line(&account.host), told(error));
+    let host = line(&account.host);
+    // rustls' word. An app may be told of an authority that this machine does not know.
+    if told(error).contains("UnknownIssuer") {
+        let message = format!(
+            "who signed the certificate of {host} is not known on this machine, so that no more \
+             was tried"
+        );
+        return Finding::note("certificate", message).fix(
+            "apps have to be told of that authority, too: with an overlay of their recipe; \
+             potluck takes a file with it from the variable SSL_CERT_FILE",
+        );
+    }
+    let message = format!("the certificate of {host} is not good: {}", told(error));
     Finding::bad("certificate", message).fix(
         "the name that apps use must be in it, and who signed it must be known to them: correct \
          the relay's certificate or its `host`",

@@ -115,6 +115,16 @@ struct Case {
     grant: &'static [&'static str],
 }
 
+impl Case {
+    /// What its operator types after it failed and was undone: another secret is there already.
+    fn again(&self) -> &'static [&'static str] {
+        match self.command {
+            ["sso", "rotate", ..] => &["sso", "connect", APP, "-n"],
+            command => command,
+        }
+    }
+}
+
 /// What remains of the app where all of it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
@@ -454,7 +464,7 @@ fn crash(case: &Case) {
         if !unfinished && continues_itself {
             // It ended as failed, and its own operator tries again.
             tally.again.fetch_add(1, Ordering::Relaxed);
-            let again = world.first.run(case.command);
+            let again = world.first.run(case.again());
             if again.code != 0 || World::says(&world.first) != said_after {
                 return Err(format!("tried again: {killed}\n{again}"));
             }
@@ -767,6 +777,17 @@ fn a_disconnection_that_is_killed() {
     };
     let command = &["sso", "disconnect", APP, "-n"];
     let name = "disconnection";
+    crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
+}
+
+#[test]
+fn another_secret_of_a_client_that_is_killed() {
+    let ready = |world: &World| {
+        with_provider(world);
+        good(&world.first.run(&["sso", "connect", APP, PROVIDER, "-n"]));
+    };
+    let command = &["sso", "rotate", APP, "-n"];
+    let name = "client's other secret";
     crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
 }
 

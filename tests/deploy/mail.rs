@@ -9,7 +9,7 @@ use std::{
 
 use crate::support::{
     cli::{Lab, Run},
-    common::{Cleanup, PATIENCE, ports, real_engine, skip, unique_stack},
+    common::{Cleanup, PATIENCE, endpoint, ports, real_engine, skip, unique_stack},
     operator::{docker, domain, folder, good, refused},
 };
 
@@ -51,6 +51,7 @@ const SYNAPSE: Example = Example {
         "synapse exec: db",
         "database exec: db",
         "database secret: db_password",
+        "sign-on secret: oidc_client_secret",
     ],
     subject: "Subject: Test message of ",
 };
@@ -96,7 +97,7 @@ impl World {
     /// None, said loudly, where this machine cannot.
     async fn new(example: Example) -> Option<Self> {
         real_engine().await?;
-        for image in example.images.iter().chain(&["postfix:1"]) {
+        for image in example.images.iter().chain(&["postfix:1", "helper:1"]) {
             let image = format!("potluck-test/{image}");
             let found = Command::new("docker").args(["image", "inspect", &image]).output().unwrap();
             if !found.status.success() {
@@ -117,16 +118,12 @@ impl World {
         let (relay, relay_stack) = domain("relay");
         let (app, stack) = domain(example.recipe);
         let (cleanup, of_app) = (Cleanup::new(&relay_stack), Cleanup::new(&stack));
-        let world = World {
-            lab: folder(),
-            relay,
-            relay_stack,
-            app,
-            example,
-            _app: of_app,
-            _relay: cleanup,
-            network,
-        };
+        let lab = folder();
+        let settings =
+            format!("endpoint: {}\nbackup:\n  helper-image: potluck-test/helper:1\n", endpoint());
+        lab.write("potluck/servers/here/server.yml", &settings);
+        let world =
+            World { lab, relay, relay_stack, app, example, _app: of_app, _relay: cleanup, network };
         world.deploy_relay();
         world.deploy_app();
         Some(world)
@@ -202,6 +199,21 @@ impl World {
 
     fn test(&self) -> Run {
         self.run(&["mail", "test", &self.app, "--to", RECIPIENT, "-n"])
+    }
+
+    /// What a check sees from the app's own network; `authority` is a file with who signs the
+    /// relay's certificate.
+    fn inside(&self, authority: Option<&Path>) -> Vec<(String, String)> {
+        let mut command = self.lab.command();
+        if let Some(authority) = authority {
+            command.env("SSL_CERT_FILE", authority);
+        }
+        let checked = command.args(["mail", "check", &self.app, "--json"]).output().unwrap();
+        let rows: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let findings = rows[0]["findings"].as_array().unwrap().iter();
+        let seen = findings.filter(|it| it["inside"] == true);
+        seen.map(|it| (text(&it["check"]), text(&it["level"]))).collect()
     }
 
     /// A setting as somebody's hand changes it, and a deploy.
@@ -311,6 +323,23 @@ async fn a_message_of_wordpress_itself_arrives_and_what_fails_is_said() {
     let Some(world) = World::new(WORDPRESS).await else { return };
     round(&world);
     good(&world.connect());
+
+    // The app's network alone leads to the relay, whose authority is told.
+    let found = |check: &str, level: &str| (check.to_owned(), level.to_owned());
+    let seen = world.inside(None);
+    assert!(seen.contains(&found("certificate", "note")), "{seen:?}");
+    let authority = world.run(&["app", "cmd", &world.relay, "authority", "-n", "-q"]);
+    world.lab.write("authority.pem", &authority.stdout);
+    let seen = world.inside(Some(&world.lab.path("authority.pem")));
+    for (check, level) in [("greeting", "good"), ("starttls", "good"), ("account", "note")] {
+        assert!(seen.contains(&found(check, level)), "{seen:?}");
+    }
+
+    // Another password, with which mail goes on.
+    let account = world.in_relay("cat /data/accounts");
+    good(&world.run(&["mail", "rotate", &world.app, "--yes", "-n"]));
+    assert_ne!(world.in_relay("cat /data/accounts"), account);
+    good(&world.test());
 
     // The relay knows the account no longer: a wrong password.
     good(&world.relay_plugin("close-account"));

@@ -22,6 +22,7 @@ mod refused_stacks;
 mod refused_tasks;
 mod releases;
 mod sign_in;
+mod sign_in_apps;
 mod stacks;
 mod synapse;
 mod upgrade;

@@ -3,22 +3,23 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, lemonldap-ng, mariadb, oidc-provider,
-#                                    peers, postfix, sign-on, stores, synapse, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, lemonldap-ng, mariadb,
+#                                    oidc-provider, peers, pgadmin, postfix, sign-on, stores,
+#                                    synapse, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
 # `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
-# wheels from PyPI on one of Debian's Python, and so is Isso; `oidc-provider` is node and its
-# packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# wheels from PyPI on one of Debian's Python, and so are Isso and pgAdmin; `oidc-provider` is
+# node and its packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # `lemonldap-ng`, `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a
 # Dockerfile how they are built elsewhere.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
-# Synapse also python3 with venv, and PyPI; for oidc-provider npm.
+# Synapse and pgAdmin also python3 with venv, and PyPI; for oidc-provider npm.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -214,6 +215,55 @@ build_isso() {
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
+# --- wheels of PyPI on Debian's Python --------------------------------------------
+
+# wheels NAME VERSION UNUSED: sets $wheels to a tar of this program with everything that it
+# needs, each in the version that tests/images/NAME/VERSION.txt names, as Debian's Python
+# finds it, without the paths UNUSED below its folder. Wheels of Debian 12's Python, whichever
+# is on this machine; what has none and is Python only is named in VERSION.sources.txt, too.
+wheels() {
+  pins=$here/$1/$2.txt sources=$here/$1/$2.sources.txt
+  [ -f "$sources" ] || sources=/dev/null
+  wheels=$cache/$1-$2-$({ uname -m; cat "$pins"; printf %s "$3"; } | digest | cut -c1-12).tar
+  [ ! -f "$wheels" ] || return 0
+  say "fetching $1 $2 from PyPI"
+  rm -f "$cache/$1-$2"-*.tar
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  pip="python3 -m pip"
+  $pip --version >/dev/null 2>&1 || {
+    python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
+    pip="$work/venv/bin/pip"
+  }
+  mkdir "$work/built"
+  [ ! -s "$sources" ] || $pip wheel --quiet --no-deps --disable-pip-version-check \
+    --wheel-dir "$work/built" --requirement "$sources" >&2
+  packages=$work/root/usr/local/lib/python3.11/dist-packages
+  $pip install --quiet --no-deps --no-compile --only-binary :all: --no-warn-conflicts \
+    --disable-pip-version-check --root-user-action ignore --find-links "$work/built" \
+    --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
+    --platform "manylinux_2_17_$(uname -m)" --platform "manylinux2014_$(uname -m)" \
+    --target "$packages" --requirement "$pins" >&2
+  # The first are scripts for the Python of this machine.
+  for path in bin $3; do rm -rf "${packages:?}/$path"; done
+  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -cf "$wheels.part" .
+  mv "$wheels.part" "$wheels"
+  rm -rf "$work"
+  trap - EXIT
+}
+
+# on_debian NAME: sets $base to the image $base with what is in the tar $wheels.
+on_debian() {
+  debian=$base
+  base=potluck-test/debian-$1:$(printf '%s\n' "$debian" "${wheels##*/}" | digest | cut -c1-12)
+  if ! docker image inspect "$base" >/dev/null 2>&1; then
+    container=$(docker create "$debian" true)
+    docker cp -q - "$container:/" <"$wheels"
+    docker commit "$container" "$base" >/dev/null
+    docker rm "$container" >/dev/null
+  fi
+}
+
 # --- two versions of Synapse ----------------------------------------------------
 
 synapse_versions="1.99.0 1.163.2"
@@ -225,52 +275,40 @@ chroot "$1" useradd --system --uid 991 --gid 991 --home-dir /data --no-create-ho
 rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
 mkdir -p "$1/data"'
 
-# wheels VERSION: sets $wheels to a tar of this Synapse with everything that it needs,
-# each in the version that tests/images/synapse/VERSION.txt names, as Debian's Python
-# finds it. Wheels of Debian 12's Python, whichever is on this machine.
-wheels() {
-  pins=$here/synapse/$1.txt
-  wheels=$cache/synapse-$1-$({ uname -m; cat "$pins"; } | digest | cut -c1-12).tar
-  [ ! -f "$wheels" ] || return 0
-  say "fetching Synapse $1 from PyPI"
-  rm -f "$cache/synapse-$1"-*.tar
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
-  pip="python3 -m pip"
-  $pip --version >/dev/null 2>&1 || {
-    python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
-    pip="$work/venv/bin/pip"
-  }
-  packages=$work/root/usr/local/lib/python3.11/dist-packages
-  $pip install --quiet --no-deps --no-compile --only-binary :all: --no-warn-conflicts \
-    --disable-pip-version-check --root-user-action ignore \
-    --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
-    --platform "manylinux_2_17_$(uname -m)" --platform "manylinux2014_$(uname -m)" \
-    --target "$packages" --requirement "$pins" >&2
-  # Scripts for the Python of this machine; every phone number's home town.
-  rm -rf "${packages:?}/bin" "$packages/phonenumbers/geodata"
-  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -cf "$wheels.part" .
-  mv "$wheels.part" "$wheels"
-  rm -rf "$work"
-  trap - EXIT
-}
-
 build_synapse() {
-  base_image debian-synapse python3,python3-psycopg2,ca-certificates "$synapse_tidy"
-  debian=$base
   for version in $synapse_versions; do
-    wheels "$version"
-    base=potluck-test/debian-synapse-$version:$(printf '%s\n' "$debian" "${wheels##*/}" | digest | cut -c1-12)
-    if ! docker image inspect "$base" >/dev/null 2>&1; then
-      container=$(docker create "$debian" true)
-      docker cp -q - "$container:/" <"$wheels"
-      docker commit "$container" "$base" >/dev/null
-      docker rm "$container" >/dev/null
-    fi
+    base_image debian-synapse python3,python3-psycopg2,ca-certificates "$synapse_tidy"
+    # Every phone number's home town.
+    wheels synapse "$version" phonenumbers/geodata
+    on_debian "synapse-$version"
     layered "synapse:$version" \
       'ENTRYPOINT ["/start.py"]' 'VOLUME /data' 'EXPOSE 8008 8009 8448' \
       'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   done
+}
+
+# --- pgAdmin ----------------------------------------------------------------------
+
+# Without what makes servers at cloud companies, which pgAdmin loads only to do that.
+pgadmin_version=9.18
+
+# shellcheck disable=SC2016 # the shell inside expands it
+pgadmin_tidy='set -eu
+chroot "$1" useradd --uid 5050 --gid 0 --home-dir /home/pgadmin --create-home pgadmin
+rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
+install -d -o 5050 -g 0 "$1/var/lib/pgadmin"'
+
+build_pgadmin() {
+  base_image debian-pgadmin python3,ca-certificates "$pgadmin_tidy"
+  # The manual.
+  wheels pgadmin "$pgadmin_version" pgadmin4/docs
+  on_debian "pgadmin-$pgadmin_version"
+  layered pgadmin \
+    'ENTRYPOINT ["/entrypoint.sh"]' 'USER 5050' 'WORKDIR /pgadmin4' \
+    'VOLUME /var/lib/pgadmin' 'EXPOSE 80 443' \
+    'ENV CONFIG_DISTRO_FILE_PATH=/pgadmin4/config_distro.py' \
+    'ENV PYTHONPATH=/pgadmin4:/usr/local/lib/python3.11/dist-packages/pgadmin4' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
 # --- an OpenID provider with registration ----------------------------------------
@@ -429,7 +467,7 @@ build_helper() {
   say "built $image"
 }
 
-names="busybox, helper, isso, lemonldap-ng, mariadb, oidc-provider, peers, postfix, sign-on, stores, synapse, wordpress"
+names="busybox, helper, isso, lemonldap-ng, mariadb, oidc-provider, peers, pgadmin, postfix, sign-on, stores, synapse, wordpress"
 [ $# -gt 0 ] || die "usage: $0 NAME… ($names)"
 command -v docker >/dev/null || die "docker is missing"
 
@@ -440,7 +478,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | helper | isso | mariadb | peers | postfix | stores | synapse | wordpress) "build_$name" ;;
+    busybox | helper | isso | mariadb | peers | pgadmin | postfix | stores | synapse | wordpress) "build_$name" ;;
     lemonldap-ng) build_lemonldap_ng ;;
     oidc-provider) build_oidc_provider ;;
     sign-on) build_sign_on ;;

@@ -73,6 +73,15 @@ impl Browser {
     /// # Panics
     /// When Chromium is there and does not start.
     pub fn start(names: &[&str]) -> Option<Self> {
+        Self::start_as_if_with_tls(names, &[])
+    }
+
+    /// The same, and treats sites of plain HTTP at these origins as if they had TLS: some apps
+    /// have cookies for nothing else.
+    ///
+    /// # Panics
+    /// As [`Browser::start`].
+    pub fn start_as_if_with_tls(names: &[&str], origins: &[&str]) -> Option<Self> {
         for program in ["chromium", "chromedriver"] {
             let found = Command::new(program)
                 .arg("--version")
@@ -114,6 +123,10 @@ impl Browser {
         ];
         if !rules.is_empty() {
             arguments.push(format!("--host-resolver-rules={}", rules.join(", ")));
+        }
+        if !origins.is_empty() {
+            let origins = origins.join(",");
+            arguments.push(format!("--unsafely-treat-insecure-origin-as-secure={origins}"));
         }
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
@@ -250,12 +263,24 @@ impl Browser {
     /// # Panics
     /// When Chromium does not.
     pub fn forget(&self) {
-        for command in ["Network.clearBrowserCookies", "Network.clearBrowserCache"] {
+        let tell = |command: &str| {
             let asked = json!({ "cmd": command, "params": {} });
             let done = self.command("POST", "/goog/cdp/execute", &asked);
-            done.unwrap_or_else(|error| panic!("{command}: {error:?}"));
-        }
+            done.unwrap_or_else(|error| panic!("{command}: {error:?}"))
+        };
         self.go("about:blank");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            tell("Network.clearBrowserCookies");
+            // What a page sends as it is left is answered after that, also with a cookie.
+            sleep(5 * LOOK);
+            let kept = tell("Network.getAllCookies");
+            if kept["cookies"].as_array().is_some_and(Vec::is_empty) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "cookies come again and again: {kept}");
+        }
+        tell("Network.clearBrowserCache");
     }
 
     /// Ends the test with what was missing, the page's address and text, and a picture of it.

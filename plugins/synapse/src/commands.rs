@@ -26,6 +26,8 @@ impl Commands for Synapse {
                 "Make an account that may administer the server, and print its password",
             )
             .required("NAME", "the part of the address before the server's name"),
+            Spec::new("reset-password", "Give an account a new password and print it")
+                .required("NAME", "the part of the address before the server's name"),
             Spec::new("list-users", "List all accounts"),
             Spec::new(
                 "schema",
@@ -39,6 +41,7 @@ impl Commands for Synapse {
         match (name.as_str(), arguments.as_slice()) {
             ("create-user", [user]) => create(user, false),
             ("create-admin", [user]) => create(user, true),
+            ("reset-password", [user]) => reset_password(user),
             ("list-users", []) => list_users(),
             ("schema", []) => schema(),
             (known, _) if Self::specs().iter().any(|spec| spec.name == known) => {
@@ -57,6 +60,15 @@ fn create(user: &str, admin: bool) -> Result<String> {
     let password = tools::random_password(PASSWORD_LENGTH);
     let input = json!({ "user": user, "password": password, "admin": admin });
     let address: String = python::call(python::CREATE, &input, SOON)?;
+    report::info(format!("{address} has this password, shown only now"));
+    Ok(password)
+}
+
+/// An account that somebody made by signing in at a provider has none before.
+fn reset_password(user: &str) -> Result<String> {
+    let password = tools::random_password(PASSWORD_LENGTH);
+    let input = json!({ "user": user, "password": password });
+    let address: String = python::call(python::PASSWORD, &input, SOON)?;
     report::info(format!("{address} has this password, shown only now"));
     Ok(password)
 }

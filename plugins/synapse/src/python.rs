@@ -15,6 +15,7 @@ pub(crate) const UPGRADE: &str = include_str!("py/upgrade.py");
 pub(crate) const START: &str = include_str!("py/start.py");
 pub(crate) const VERIFY: &str = include_str!("py/verify.py");
 pub(crate) const CREATE: &str = include_str!("py/create.py");
+pub(crate) const PASSWORD: &str = include_str!("py/password.py");
 pub(crate) const USERS: &str = include_str!("py/users.py");
 pub(crate) const SCHEMA: &str = include_str!("py/schema.py");
 

@@ -157,14 +157,17 @@ fn a_backup_of_an_older_synapse_is_upgraded_before_this_one_starts_on_it() {
 
 #[test]
 fn a_new_password_is_returned_once_and_is_in_no_argument_and_no_line() {
-    let played = app()
-        .on_run(|_, _, _| Ok(Script::printed("\"@ada:chat.example.org\"")))
-        .play(|| <Synapse as Commands>::run("create-admin".into(), vec!["ada".into()]));
-    let password = played.result.unwrap();
-    assert_eq!(password.len(), 24);
-    let run = &played.runs[0];
-    let input = input_of(run);
-    assert_eq!((&input["password"], &input["admin"]), (&password.clone().into(), &true.into()));
-    assert!(!format!("{:?}", run.command).contains(&password));
-    assert!(played.log.iter().all(|(_, line)| !line.contains(&password)));
+    for (name, admin) in [("create-admin", Some(true)), ("reset-password", None)] {
+        let played = app()
+            .on_run(|_, _, _| Ok(Script::printed("\"@ada:chat.example.org\"")))
+            .play(|| <Synapse as Commands>::run(name.into(), vec!["ada".into()]));
+        let password = played.result.unwrap();
+        assert_eq!(password.len(), 24);
+        let run = &played.runs[0];
+        let input = input_of(run);
+        assert_eq!(input["password"], password.clone());
+        assert_eq!(input.get("admin").map(|it| it == true), admin);
+        assert!(!format!("{:?}", run.command).contains(&password));
+        assert!(played.log.iter().all(|(_, line)| !line.contains(&password)));
+    }
 }

@@ -20,6 +20,8 @@ use super::{
     due::differs,
     inside::inside,
     look::look,
+    outside::Outside,
+    plan,
     provider::{Named, named},
     roles,
 };
@@ -177,6 +179,7 @@ async fn of_app(
         }
         Err(error) => return Err(error),
     };
+    findings.extend(of_map(&mut plugin, connection).await?);
     if let (ConnectionKind::Sso, Held::Client(held)) = (kind, &connection.held)
         && let Asked::Client(request) = plugin.asks(None).await?
     {
@@ -197,7 +200,27 @@ async fn of_app(
     Ok(findings)
 }
 
-/// Whether the provider is still there.
+/// What the recipe makes of the same client or account now, which may be of another version than
+/// when the app was connected.
+async fn of_map(plugin: &mut Plugin, connection: &Connection) -> Result<Vec<Finding>, Error> {
+    let changes = plugin.connect(&plan::as_recorded(&connection.held)).await?;
+    let mut findings = Vec::new();
+    for (key, value) in
+        changes.settings.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
+    {
+        if connection.settings.get(key) != Some(value) {
+            let told = format!("the recipe now writes {}={}", line(key), line(value));
+            findings.push(Finding::bad("setting", told));
+        }
+    }
+    for (name, _) in changes.secrets.iter().filter(|(it, _)| !connection.secrets.contains_key(it)) {
+        let told = format!("the recipe now makes the secret {}, too", line(name));
+        findings.push(Finding::bad("secret", told));
+    }
+    Ok(findings)
+}
+
+/// Whether the provider is still there, and what its file says.
 async fn of_provider(
     context: &Context,
     app: &App,
@@ -207,7 +230,10 @@ async fn of_provider(
     let (name, server) = (&connection.provider, connection.server.as_ref());
     let entry = match named(context, name, server, &app.entry) {
         Ok(Named::App(entry)) => entry,
-        Ok(Named::Outside(_)) => return Ok(Vec::new()),
+        Ok(Named::Outside(name)) => {
+            let odd = Outside::load(context, kind, name)?.differs(&connection.held);
+            return Ok(odd.into_iter().map(|told| Finding::bad("provider", told)).collect());
+        }
         Err(Error::Home(crate::home::Error::UnknownProvider { .. })) => {
             let told = format!("the provider {name} is not in this folder any more");
             let fix = format!(

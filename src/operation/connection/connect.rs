@@ -108,6 +108,8 @@ pub struct ConnectReport {
 pub(super) const SECRETS: &str = "secrets";
 pub(super) const SETTINGS: &str = "settings";
 pub(super) const SERVICES: &str = "services";
+/// What goes is nowhere else: services that had it cannot have it again.
+const REPLACED: &str = "remove what was replaced";
 pub(super) const RECORD: &str = "record the connection";
 
 /// The step at the provider.
@@ -383,15 +385,20 @@ async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<
     let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let secrets = next_secrets(context, app, &wanted.env, expected).await?;
     let new = recorded.as_ref().is_none_or(|it| !provider.is_of(it));
+    let at_provider = if *rotate { Undo::Connecting } else { Undo::Provider };
+    let mut steps = vec![
+        Step::new(at(provider.name()), at_provider),
+        Step::new(SECRETS, Undo::Secrets),
+        Step::new(SETTINGS, Undo::Settings),
+        Step::new(SERVICES, Undo::Services),
+    ];
+    if recorded.is_some() {
+        steps.push(Step::new(REPLACED, Undo::Never));
+    }
+    steps.push(Step::new(RECORD, Undo::Nothing));
     Ok(Entry {
         recipe: app.checkout.recipe.to_string(),
-        steps: vec![
-            Step::new(at(provider.name()), if *rotate { Undo::Connecting } else { Undo::Provider }),
-            Step::new(SECRETS, Undo::Secrets),
-            Step::new(SETTINGS, Undo::Settings),
-            Step::new(SERVICES, Undo::Services),
-            Step::new(RECORD, Undo::Nothing),
-        ],
+        steps,
         connection: Some(provider.connects(*kind, new, *rotate)),
         made: secrets.into_iter().map(|name| (MadeKind::Secret, name)).collect(),
         ..of_services(lease, app, What::Connect).await?
@@ -461,7 +468,10 @@ pub(super) async fn run(
         let forward = async || {
             let done = work.forward(ends).await;
             match done {
-                Err(error) if !error.of_engine().is_some_and(stays_unfinished) => {
+                Err(error)
+                    if !error.of_engine().is_some_and(stays_unfinished)
+                        && !journal.is_past_return() =>
+                {
                     Err(work.back(error, provider).await)
                 }
                 done => done.map_err(|error| (error, false)),
@@ -573,7 +583,6 @@ impl Work<'_> {
             is_changed |= report.changed;
         }
 
-        journal.step(RECORD).await?;
         let connection = Connection {
             provider: provider.name().to_owned(),
             server: provider.server().cloned(),
@@ -588,10 +597,15 @@ impl Work<'_> {
         let is_as_before =
             recorded.is_some_and(|it| Connection { since: it.since, ..connection.clone() } == *it);
         is_changed |= !is_as_before;
-        self.record(kind, Some(connection.clone()))?;
-        if let Some(recorded) = recorded {
+        // Before the record, which a run that finishes this one compares with.
+        if let Some(recorded) = recorded
+            && journal.has_step(REPLACED)
+        {
+            journal.step(REPLACED).await?;
             self.leave((app, provider), kind, recorded, &connection).await;
         }
+        journal.step(RECORD).await?;
+        self.record(kind, Some(connection.clone()))?;
         // It was deployed, so that what follows is no reason to go back.
         match inside(context, app, &connection, &connection.held, given.password()).await {
             Ok(seen) => findings.extend(seen),

@@ -23,6 +23,7 @@ use crate::{
         self, Keeper,
         escrow::{self, Folder, Identity, Stem},
     },
+    text::line,
     wiring::{
         self, Web, discovery,
         registration::{self, Management, Registered},
@@ -78,6 +79,35 @@ impl Outside {
 
     pub fn relay(&self) -> Option<&RelaySettings> {
         self.settings.mail.as_ref()
+    }
+
+    /// What of its file is otherwise than when it was connected to.
+    pub fn differs(&self, held: &Held) -> Vec<String> {
+        let mut pairs = Vec::new();
+        match (held, &self.settings.sso, &self.settings.mail) {
+            (Held::Client(held), Some(sso), _) => {
+                pairs.push(("issuer", sso.issuer.clone(), held.issuer.clone()));
+            }
+            (Held::Account(held), _, Some(mail)) => {
+                let encryption = mail.encryption.unwrap_or(Encryption::usual(mail.port));
+                let user = |name: &Option<String>| name.clone().unwrap_or_default();
+                pairs.push(("host", mail.host.clone(), held.host.clone()));
+                pairs.push(("port", mail.port.to_string(), held.port.to_string()));
+                pairs.push(("encryption", encryption.to_string(), held.encryption.to_string()));
+                pairs.push(("username", user(&mail.username), user(&held.username)));
+            }
+            _ => {}
+        }
+        let odd = pairs.into_iter().filter(|(_, now, before)| now != before);
+        odd.map(|(what, now, before)| {
+            format!(
+                "the {what} of {} is `{}` now, and was `{}` when the app was connected",
+                self.name,
+                line(&now),
+                line(&before)
+            )
+        })
+        .collect()
     }
 
     /// Where a token or a password of this folder's files goes, for a plan.

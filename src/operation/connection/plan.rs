@@ -78,6 +78,27 @@ pub(super) fn expected(asked: &Asked, provider: &Provider, recorded: Option<&Con
     }
 }
 
+/// What the provider gave, as it is recorded: with a stand-in for the secret.
+pub(super) fn as_recorded(held: &Held) -> Given {
+    let secret = || Some(Hidden::from("secret.potluck.invalid".to_owned()));
+    match held {
+        Held::Client(held) => Given::Client(Client {
+            issuer: held.issuer.clone(),
+            client_id: held.id.clone(),
+            client_secret: secret().filter(|_| !held.public),
+            groups_claim: held.groups_claim.clone(),
+        }),
+        Held::Account(held) => Given::Account(Relay {
+            host: held.host.clone(),
+            port: held.port,
+            encryption: held.encryption,
+            password: secret().filter(|_| held.username.is_some()),
+            username: held.username.clone(),
+            sender: held.sender.clone(),
+        }),
+    }
+}
+
 /// Whether a value has something in it that the provider alone can say.
 fn is_open(value: &str) -> bool {
     value.contains("potluck.invalid") || value == PORT.to_string()

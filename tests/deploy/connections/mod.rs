@@ -259,6 +259,12 @@ fn what_changed_at_either_end_is_found_and_repaired() {
     };
     world.set("OIDC_ID", "somebody");
     repaired("OIDC_ID is `somebody`");
+    // A recipe that writes another name, as its next version may.
+    world.lab.write("wiki/recipe.yml", &RECIPE.replace("OIDC_ID:", "OIDC_CLIENT:"));
+    let found = world.found(7);
+    let told = found.iter().any(|(_, told)| told.contains("the recipe now writes OIDC_CLIENT="));
+    assert!(told, "{found:?}");
+    world.lab.write("wiki/recipe.yml", RECIPE);
     world.set("COMPOSE_FILE", "compose.yml");
     repaired("COMPOSE_FILE lacks compose.oidc.yml");
     // The domain of the app, as far as people are sent back to it.
@@ -700,6 +706,13 @@ fn mail_goes_through_a_relay_of_ones_own_or_another() {
     let run = world.good(&["mail", "connect", WIKI, "post", "-n", "--sender", "post@example.org"]);
     assert!(run.stderr.contains("close-account(wiki@example.org)"), "{run}");
     assert!(world.env().contains("SMTP_FROM=post@example.org\n"), "{}", world.env());
+    // Its file says another user now, which the app does not know yet.
+    let path = "potluck/providers/post.yml";
+    let file = fs::read_to_string(lab.path(path)).unwrap();
+    lab.write(path, &file.replace("username: wiki", "username: other"));
+    let said = "the username of post is `other` now, and was `wiki` when the app was connected";
+    world.fails(7, &["mail", "check", WIKI], &[said, "mail connect wiki.example.org"]);
+    lab.write(path, &file);
     // The sender stays.
     let run = world.good(&["mail", "connect", WIKI, "-n", "--json"]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();

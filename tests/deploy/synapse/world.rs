@@ -29,7 +29,7 @@ pub const SECOND_HALF: &str = "--run-background-updates";
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TALK: &str = include_str!("talk.py");
-const GRANTS: [&str; 12] = [
+const GRANTS: [&str; 14] = [
     "--grant",
     "synapse exec: app",
     "--grant",
@@ -42,6 +42,8 @@ const GRANTS: [&str; 12] = [
     "mail exec: app",
     "--grant",
     "mail secret: smtp_password",
+    "--grant",
+    "sign-on secret: oidc_client_secret",
 ];
 
 /// One app, its operator and its user ada.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use potluck_sdk::{
     Changes, Client, ClientRequest, Context, Failure, Lifecycle, Result, SsoClient, Transition,
-    facts,
+    facts, settings,
 };
 use serde::Deserialize;
 use std_common::map::{Map, Text, Words};
@@ -19,6 +19,8 @@ struct Options {
     /// Where the app is, for `redirect` and `logout`.
     #[serde(default = "address")]
     url: String,
+    /// A setting of the app that says it instead, if the app has it.
+    url_setting: Option<String>,
     /// What people see when they sign in; the recipe's name when none.
     name: Option<String>,
     /// Where the provider sends people back to: paths below `url`, or all of it.
@@ -66,7 +68,11 @@ impl Options {
 
     fn request(self) -> Result<ClientRequest> {
         let facts = facts();
-        let home = filled("url", &self.url)?;
+        let own = self.url_setting.as_deref().map(|key| settings::get_or(key, ""));
+        let home = match own {
+            Some(own) if !own.is_empty() => own,
+            _ => filled("url", &self.url)?,
+        };
         let home = home.trim_end_matches('/');
         let below = |option: &str, paths: &[String]| -> Result<Vec<String>> {
             let full = paths.iter().map(|path| {
@@ -180,6 +186,19 @@ mod tests {
         assert_eq!(request.post_logout_uris, ["https://wiki.example.org/"]);
         assert_eq!(request.home_url.as_deref(), Some("https://wiki.example.org"));
         assert_eq!((request.scopes.len(), request.public), (3, false));
+    }
+
+    #[test]
+    fn a_setting_of_the_app_may_say_where_it_is() {
+        let map = r#"{"redirect": ["/back"], "url_setting": "PUBLIC_URL"}"#;
+        let home = |own: Option<&str>| {
+            let app = app(map);
+            let app = own.into_iter().fold(app, |app, own| app.setting("PUBLIC_URL", own));
+            app.play(Oidc::request).result.unwrap().redirect_uris
+        };
+        let usual = ["https://wiki.example.org/back"];
+        assert_eq!((home(None), home(Some(""))), (usual.map(Into::into).into(), home(None)));
+        assert_eq!(home(Some("http://wiki.example:81/")), ["http://wiki.example:81/back"]);
     }
 
     #[test]

@@ -6,12 +6,11 @@ def settings():
     import yaml
     with open(os.environ["SYNAPSE_CONFIG_PATH"]) as file:
         return yaml.safe_load(file)
-def rows(query):
+def rows(query, values=None):
     import psycopg2
     args = {k: v for k, v in settings()["database"]["args"].items() if not k.startswith("cp_")}
-    connection = psycopg2.connect(**args)
-    with connection.cursor() as cursor:
-        cursor.execute(query)
+    with psycopg2.connect(**args) as connection, connection.cursor() as cursor:
+        cursor.execute(query, values)
         return cursor.fetchall()
 def request(path, body=None):
     data = None if body is None else json.dumps(body).encode()
