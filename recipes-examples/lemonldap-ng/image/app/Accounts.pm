@@ -102,16 +102,17 @@ sub setSessionInfo {
     my ( $self, $req ) = @_;
     my $account = $self->people->{ $req->user };
     my $session = $req->sessionInfo;
+    # LemonLDAP::NG has bytes there, as a directory would give them.
     $session->{uid}            = $account->{login};
-    $session->{cn}             = $account->{name} // $account->{login};
-    $session->{mail}           = $account->{email};
+    $session->{cn}             = bytes( $account->{name} // $account->{login} );
+    $session->{mail}           = bytes( $account->{email} );
     $session->{email_verified} = ( $account->{email_verified} // 1 ) ? 1 : 0;
     return PE_OK;
 }
 
 sub setGroups {
     my ( $self, $req ) = @_;
-    my @groups = @{ $self->people->{ $req->user }{groups} };
+    my @groups = map { bytes($_) } @{ $self->people->{ $req->user }{groups} };
     $req->sessionInfo->{groups}  = join $self->conf->{multiValuesSeparator}, @groups;
     $req->sessionInfo->{hGroups} = { map { $_ => { name => $_ } } @groups };
     return PE_OK;

@@ -69,6 +69,8 @@ sub forwarded {
 
 builder {
     enable 'Static', path => qr{^/static/}, root => '/usr/share/lemonldap-ng/portal/htdocs';
+    # Debian has the libraries of others in a place of their own.
+    enable 'Static', path => qr{^/javascript/}, root => '/usr/share';
     enable \&forwarded;
     enable \&look;
     enable \&listed;

@@ -46,7 +46,6 @@ my %storage = (
 
 my %portal = (
     # Time to look for a password, in seconds.
-    formTimeout    => 600,
     issuersTimeout => 600,
     # Anyone who guesses passwords waits.
     bruteForceProtection        => 1,
