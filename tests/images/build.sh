@@ -372,8 +372,8 @@ build_oidc_provider() {
 lemonldap_ng_packages="ca-certificates,liblemonldap-ng-portal-perl,liblemonldap-ng-manager-perl"
 lemonldap_ng_packages="$lemonldap_ng_packages,libconvert-base32-perl,libcookie-baker-xs-perl"
 lemonldap_ng_packages="$lemonldap_ng_packages,libemail-sender-perl,libhttp-parser-xs-perl"
-lemonldap_ng_packages="$lemonldap_ng_packages,libio-socket-ssl-perl,libio-string-perl"
-lemonldap_ng_packages="$lemonldap_ng_packages,liblwp-protocol-https-perl,libmime-tools-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libio-socket-ssl-perl,libio-socket-timeout-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libio-string-perl,liblwp-protocol-https-perl,libmime-tools-perl"
 lemonldap_ng_packages="$lemonldap_ng_packages,libnet-ldap-perl,libstring-random-perl"
 lemonldap_ng_packages="$lemonldap_ng_packages,libunicode-string-perl,starman"
 
