@@ -284,7 +284,7 @@ mod tests {
         let seen = found(&whole, "relay.example.org", Some("s1")).await;
         assert_eq!(levels(&seen), [("spf", Good), ("dmarc", Good), ("dkim", Good)], "{seen:?}");
         assert!(seen[1].2.contains("p=quarantine"), "{seen:?}");
-        // Another relay than the record lets send, and one that nobody knows.
+        // Another relay than the record lets send, and an unknown one.
         let seen = found(&whole, "192.0.2.8", Some("s2")).await;
         assert_eq!(levels(&seen), [("spf", Note), ("dmarc", Good), ("dkim", Note)], "{seen:?}");
         assert!(seen[0].2.contains("192.0.2.8") && seen[0].2.contains("ip4:192.0.2.8"), "{seen:?}");
