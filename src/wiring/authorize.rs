@@ -149,7 +149,15 @@ async fn ask(web: &Web<'_>, asking: Asking<'_>, pkce: bool) -> Result<Made, Erro
             .append_pair("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
             .append_pair("code_challenge_method", "S256");
     }
-    let answer = web.send(Method::GET, &url, None, None).await?;
+    let mut answer = web.send(Method::GET, &url, None, None).await?;
+    if answer.status == 401 {
+        // Some (LemonLDAP::NG) tell a program so that nobody is signed in, where a browser gets
+        // the page to do it.
+        let page = web.page(&url).await?;
+        if (200..400).contains(&page.status) {
+            answer = page;
+        }
+    }
     if !(300..400).contains(&answer.status) {
         return Ok(Made::Page(answer.status, answer.said()));
     }

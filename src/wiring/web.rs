@@ -76,6 +76,25 @@ impl<'a> Web<'a> {
         token: Option<&Zeroizing<String>>,
         json: Option<&serde_json::Value>,
     ) -> Result<Answer, Error> {
+        self.exchange(method, url, token, json, "application/json, text/html;q=0.5").await
+    }
+
+    /// Opens a page, as a person's browser does.
+    ///
+    /// # Errors
+    /// As [`Web::send`].
+    pub async fn page(&self, url: &Url) -> Result<Answer, Error> {
+        self.exchange(Method::GET, url, None, None, "text/html").await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        token: Option<&Zeroizing<String>>,
+        json: Option<&serde_json::Value>,
+        accept: &'static str,
+    ) -> Result<Answer, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             let reason = "it is neither http nor https".into();
             return Err(Error::Address { url: url.to_string(), reason });
@@ -96,7 +115,7 @@ impl<'a> Web<'a> {
             request =
                 request.header(header::CONTENT_TYPE, "application/json").body(json.to_string());
         }
-        let request = request.header(header::ACCEPT, "application/json, text/html;q=0.5");
+        let request = request.header(header::ACCEPT, accept);
         let mut response = request.send().await.map_err(|error| silent(reason(&error)))?;
         let text = |name| response.headers().get(name)?.to_str().ok();
         let date =

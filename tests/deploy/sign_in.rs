@@ -1,5 +1,5 @@
-//! A person signs in to one app through another, at a real browser: the example recipe of
-//! an OpenID provider, and the site of which Apache signs people in. Each is connected and
+//! A person signs in to one app through another, at a real browser: the example recipes of
+//! two OpenID providers, and the site of which Apache signs people in. Each is connected and
 //! disconnected by one command.
 
 use std::{
@@ -34,8 +34,51 @@ const INITIAL_TOKEN: &str = "the-initial-access-token-of-the-provider";
 /// The site's own password, for the old way in.
 const OLD_WAY: &str = "the-old-way-in";
 
+/// An example of a provider, and what its pages are like.
+#[derive(Debug, Clone, Copy)]
+struct Example {
+    recipe: &'static str,
+    login: &'static str,
+    /// The button that lets an app know who somebody is.
+    consent: &'static str,
+    /// It remembers a person's consent, whichever browser they come with.
+    remembers: bool,
+    /// The button that signs somebody out there, too.
+    sign_out: &'static str,
+    /// What people see whom an unknown app has sent.
+    unknown: &'static str,
+    /// It says so only to people who have signed in.
+    asks_first: bool,
+    /// Loses the clients, as a restore of an older backup does.
+    lose: &'static [&'static str],
+}
+
+const OIDC_PROVIDER: Example = Example {
+    recipe: "oidc-provider",
+    login: "input[name=login]",
+    consent: "button[name=consent]",
+    remembers: false,
+    sign_out: "button[name=logout]",
+    unknown: "No client is called",
+    asks_first: false,
+    lose: &["rm", "-r", "/data/Client"],
+};
+
+const LEMONLDAP_NG: Example = Example {
+    recipe: "lemonldap-ng",
+    login: "input[name=user]",
+    consent: "button.positive",
+    remembers: true,
+    sign_out: "button.positive",
+    unknown: "This application is not known",
+    asks_first: true,
+    // Each is a whole configuration; the first one is from before there were any clients.
+    lose: &["sh", "-c", "rm $(grep -l oidcRPMetaDataOptionsClientID /data/conf/lmConf-*.json)"],
+};
+
 /// A provider and a site that are deployed and know nothing of each other.
 struct World {
+    example: Example,
     lab: Lab,
     provider: App,
     site: App,
@@ -68,14 +111,21 @@ fn machine() -> String {
 }
 
 impl World {
-    async fn new(room: &str, more: &[&str]) -> Option<Self> {
-        Self::reached(room, more, None).await
+    async fn new(example: Example, room: &str, more: &[&str]) -> Option<Self> {
+        Self::reached(example, room, more, None).await
     }
 
     /// With a provider whose issuer has this host.
-    async fn reached(room: &str, more: &[&str], host: Option<&str>) -> Option<Self> {
+    async fn reached(
+        example: Example,
+        room: &str,
+        more: &[&str],
+        host: Option<&str>,
+    ) -> Option<Self> {
         real_engine().await?;
-        for image in ["potluck-test/oidc-provider:1", "potluck-test/sign-on:1", HELPER] {
+        let recipe = example.recipe;
+        let image = format!("potluck-test/{recipe}:1");
+        for image in [image.as_str(), "potluck-test/sign-on:1", HELPER] {
             let found = Command::new("docker").args(["image", "inspect", image]).output().unwrap();
             if !found.status.success() {
                 skip(&format!("the image {image} is missing: make images"));
@@ -83,8 +133,8 @@ impl World {
             }
         }
         let recipes = Path::new(ROOT).join("recipes-examples");
-        if !recipes.join("oidc-provider/plugins/oidc-provider.wasm").exists() {
-            skip("the plugin oidc-provider.wasm is missing: make plugins");
+        if !recipes.join(format!("{recipe}/plugins/{recipe}.wasm")).exists() {
+            skip(&format!("the plugin {recipe}.wasm is missing: make plugins"));
             return None;
         }
         let mut provider = App::new(&format!("{room}-sso"));
@@ -97,15 +147,17 @@ impl World {
         // The look from the app's own network needs its `nc`.
         let settings = format!("endpoint: {}\nbackup:\n  helper-image: {HELPER}\n", endpoint());
         lab.write("potluck/servers/here/server.yml", &settings);
-        let world = World { lab, provider, site, browser };
+        let world = World { example, lab, provider, site, browser };
 
         let (provider, site) = (&world.provider, &world.site);
         let issuer = format!("ISSUER={}", provider.url());
-        world.app(&recipes.join("oidc-provider"), provider, &[&issuer]);
+        world.app(&recipes.join(recipe), provider, &[&issuer]);
         world.secret(provider, "accounts", ACCOUNTS);
-        world.secret(provider, "initial_access_token", INITIAL_TOKEN);
+        if recipe == OIDC_PROVIDER.recipe {
+            world.secret(provider, "initial_access_token", INITIAL_TOKEN);
+        }
         good(&world.lab.run(&["app", "secret", "generate", &provider.domain, "-n"]));
-        world.deploy(provider, &["--grant", "oidc-provider exec: app"]);
+        world.deploy(provider, &["--grant", &format!("{recipe} exec: app")]);
 
         // No name server knows the provider: from the containers, it is this machine.
         let settings = [
@@ -168,25 +220,88 @@ impl World {
         run.stdout
     }
 
-    /// Loses the provider's clients, as a restore of an older backup does.
     fn lose_clients(&self) {
-        let lose = ["rm", "-r", "/data/Client"];
-        let run = [&["app", "run", &self.provider.domain, "app", "--"][..], &lose].concat();
-        good(&self.lab.run(&run));
+        let run = [&["app", "run", &self.provider.domain, "app", "--"][..], self.example.lose];
+        good(&self.lab.run(&run.concat()));
+        assert_eq!(self.clients().trim(), "");
     }
 
-    /// Opens the site, and signs in at the provider as somebody who has not been there.
-    fn sign_in(&self, login: &str) {
+    /// Opens the site as somebody who has not been there, and fills in the provider's page.
+    fn arrive(&self, login: &str) {
         let b = &self.browser;
         b.forget();
         b.go(&self.site.url());
         b.wait_for_url(&self.provider.url());
-        b.type_into("input[name=login]", login);
+        b.type_into(self.example.login, login);
         b.type_into("input[name=password]", &format!("pw of {login}"));
         b.click("button[type=submit]");
-        b.wait_for_text("wants to know");
-        b.click("button[name=consent]");
-        b.wait_for_url(&self.site.url());
+    }
+
+    /// Signs in to the site as somebody who has not been there.
+    fn sign_in(&self, login: &str) {
+        self.arrive(login);
+        let Example { consent, remembers, .. } = self.example;
+        // The site's own page, where nothing is asked any more.
+        if !remembers || self.browser.wait_for_any(&[consent, "#user"]) == 0 {
+            self.browser.click(consent);
+        }
+        self.browser.wait_for_url(&self.site.url());
+    }
+
+    /// The provider sends nobody back to an app that it does not know.
+    fn turned_away(&self) {
+        if self.example.asks_first {
+            self.arrive("ada");
+        } else {
+            self.browser.forget();
+            self.browser.go(&self.site.url());
+        }
+        self.browser.wait_for_text(self.example.unknown);
+    }
+
+    /// Signs out of the site and at the provider, and comes back.
+    fn sign_out(&self) {
+        let b = &self.browser;
+        b.click("#sign-out");
+        b.wait_for_url(&self.provider.url());
+        b.click(self.example.sign_out);
+        b.wait_for_url(&format!("{}/signed-out.html", self.site.url()));
+    }
+
+    /// A client that is lost comes back with the id and the secret that the site has had all
+    /// the time.
+    fn lose_and_repair(&self) {
+        let before = self.clients();
+        self.lose_clients();
+        self.turned_away();
+        self.connect();
+        assert_eq!(self.clients(), before);
+        self.sign_in("ada");
+        assert_eq!(self.seen(), ada());
+    }
+
+    /// Another secret: she is the same person, at the same client.
+    fn rotate(&self) {
+        let before = self.clients();
+        good(&self.lab.run(&["sso", "rotate", &self.site.domain, "--yes", "-n"]));
+        assert_eq!(self.clients(), before);
+        self.sign_in("ada");
+        assert_eq!(self.seen(), ada());
+    }
+
+    /// Seen from within the site's network, where the provider's name leads to a private
+    /// address. This machine does not know its name at all.
+    fn look_from_within(&self) {
+        let seen = self.checked(7);
+        let levels = |check: &str| -> Vec<&str> {
+            seen.iter().filter(|it| it.0 == check).map(|it| it.1.as_str()).collect()
+        };
+        for (check, level) in
+            [("issuer", "good"), ("clock", "good"), ("keys", "good"), ("address", "note")]
+        {
+            assert_eq!(levels(check), [level], "{check}: {seen:?}");
+        }
+        assert!(!seen.iter().any(|it| it.1 == "bad"), "{seen:?}");
     }
 
     /// Who the site says is there, and in which groups.
@@ -220,13 +335,14 @@ impl World {
     }
 }
 
-fn pair(user: &str, groups: &str) -> (String, String) {
-    (user.to_owned(), groups.to_owned())
+/// What the site says where she is there.
+fn ada() -> (String, String) {
+    ("ada".to_owned(), "editors,family".to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_through_the_provider_and_after_a_disconnect_the_old_way() {
-    let Some(world) = World::new("person", &[]).await else { return };
+    let Some(world) = World::new(OIDC_PROVIDER, "person", &[]).await else { return };
     assert_eq!((world.status("/"), world.the_old_way("/").as_str()), (401, "member"));
 
     world.connect();
@@ -236,23 +352,10 @@ async fn a_person_signs_in_through_the_provider_and_after_a_disconnect_the_old_w
     world.browser.go(&format!("{}{elsewhere}", world.site.url()));
     world.browser.wait_for_text("does not match the hostname of the current request");
     world.sign_in("ada");
-    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    assert_eq!(world.seen(), ada());
     assert_eq!(world.browser.text_of("#name"), "Ada L.");
-    // Seen from within the site's network, where the provider's name leads to a private address.
-    // This machine does not know its name at all.
-    let seen = world.checked(7);
-    let levels = |check: &str| -> Vec<&str> {
-        seen.iter().filter(|it| it.0 == check).map(|it| it.1.as_str()).collect()
-    };
-    for (check, level) in
-        [("issuer", "good"), ("clock", "good"), ("keys", "good"), ("address", "note")]
-    {
-        assert_eq!(levels(check), [level], "{check}: {seen:?}");
-    }
-    let b = &world.browser;
-    b.click("#sign-out");
-    b.click("button[name=logout]");
-    b.wait_for_url(&format!("{}/signed-out.html", world.site.url()));
+    world.look_from_within();
+    world.sign_out();
     // Which works while the provider does not.
     assert_eq!(world.the_old_way("/local/"), "member");
 
@@ -263,27 +366,11 @@ async fn a_person_signs_in_through_the_provider_and_after_a_disconnect_the_old_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_the_provider_lost_is_put_back_as_it_was() {
-    let Some(world) = World::new("lost", &[]).await else { return };
+    let Some(world) = World::new(OIDC_PROVIDER, "lost", &[]).await else { return };
     world.connect();
-    let before = world.clients();
     world.sign_in("ada");
-
-    world.lose_clients();
-    world.browser.forget();
-    world.browser.go(&world.site.url());
-    world.browser.wait_for_text("No client is called");
-
-    world.connect();
-    assert_eq!(world.clients(), before);
-    // With the secret that the site has had all the time.
-    world.sign_in("ada");
-    assert_eq!(world.seen(), pair("ada", "editors,family"));
-
-    // Another secret: she is the same person, at the same client.
-    good(&world.lab.run(&["sso", "rotate", &world.site.domain, "--yes", "-n"]));
-    assert_eq!(world.clients(), before);
-    world.sign_in("ada");
-    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    world.lose_and_repair();
+    world.rotate();
 
     // The site's network does not lead there any more.
     let site = &world.site.domain;
@@ -299,10 +386,10 @@ async fn a_client_that_the_provider_lost_is_put_back_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_in_none_of_the_allowed_groups_is_told_so() {
     let allowed = ["OIDC_ALLOWED_GROUPS=editors, admins"];
-    let Some(world) = World::new("groups", &allowed).await else { return };
+    let Some(world) = World::new(OIDC_PROVIDER, "groups", &allowed).await else { return };
     world.connect();
     world.sign_in("ada");
-    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    assert_eq!(world.seen(), ada());
     world.sign_in("bob");
     world.browser.wait_for_text("you are in none of the groups that may read this site");
 }
@@ -314,7 +401,10 @@ async fn a_site_is_registered_by_the_standard_and_its_client_follows_it() {
         return;
     }
     let machine = machine();
-    let Some(mut world) = World::reached("standard", &[], Some(&machine)).await else { return };
+    let Some(mut world) = World::reached(OIDC_PROVIDER, "standard", &[], Some(&machine)).await
+    else {
+        return;
+    };
     let (issuer, site) = (world.provider.url(), world.site.domain.clone());
     let run = |arguments: &[&str]| good(&world.lab.run(arguments));
     run(&["key", "new"]);
@@ -327,7 +417,7 @@ async fn a_site_is_registered_by_the_standard_and_its_client_follows_it() {
     let made = world.clients();
     assert!(made.contains("/oidc/callback"), "{made}");
     world.sign_in("ada");
-    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    assert_eq!(world.seen(), ada());
     // From here and from within, all is as it should be.
     let checked = world.lab.run(&["sso", "check", &site, "--good"]);
     assert_eq!(checked.code, 0, "{checked}");
@@ -346,8 +436,32 @@ async fn a_site_is_registered_by_the_standard_and_its_client_follows_it() {
     assert_eq!(id(&told), id(&made));
     assert!(told.contains(&world.site.url()) && !told.contains(&site), "{told}");
     world.sign_in("ada");
-    assert_eq!(world.seen(), pair("ada", "editors,family"));
+    assert_eq!(world.seen(), ada());
 
     world.disconnect();
     assert_eq!(world.clients().trim(), "");
+}
+
+/// Everything above with another provider, in one go: each deploy takes its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn lemonldap_ng_signs_people_in_after_a_loss_and_with_another_secret() {
+    let allowed = ["OIDC_ALLOWED_GROUPS=editors"];
+    let Some(world) = World::new(LEMONLDAP_NG, "lemon", &allowed).await else { return };
+    world.connect();
+    world.sign_in("ada");
+    assert_eq!(world.seen(), ada());
+    assert_eq!(world.browser.text_of("#name"), "Ada L.");
+    world.look_from_within();
+    world.sign_out();
+
+    world.lose_and_repair();
+    world.rotate();
+    // Who is in no group of the site's comes back, too, after he was asked.
+    world.arrive("bob");
+    world.browser.click(LEMONLDAP_NG.consent);
+    world.browser.wait_for_text("you are in none of the groups that may read this site");
+
+    world.disconnect();
+    assert_eq!(world.clients().trim(), "");
+    assert_eq!((world.status("/"), world.the_old_way("/").as_str()), (401, "member"));
 }

@@ -3,9 +3,9 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, mariadb, oidc-provider,
-#                                    peers, pgadmin, postfix, sign-on, stores, synapse,
-#                                    wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, lemonldap-ng, mariadb,
+#                                    oidc-provider, peers, pgadmin, postfix, sign-on, stores,
+#                                    synapse, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
 # everything that went into it; an image whose label still matches is kept.
@@ -15,8 +15,8 @@
 # wheels from PyPI on one of Debian's Python, and so are Isso and pgAdmin; `oidc-provider` is
 # node and its packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
-# `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a Dockerfile
-# how they are built elsewhere.
+# `lemonldap-ng`, `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a
+# Dockerfile how they are built elsewhere.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
 # Synapse and pgAdmin also python3 with venv, and PyPI; for oidc-provider npm.
@@ -366,6 +366,31 @@ build_oidc_provider() {
   own=
 }
 
+# --- LemonLDAP::NG -----------------------------------------------------------------
+
+# As recipes-examples/lemonldap-ng/image/Dockerfile.
+lemonldap_ng_packages="ca-certificates,liblemonldap-ng-portal-perl,liblemonldap-ng-manager-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libconvert-base32-perl,libcookie-baker-xs-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libemail-sender-perl,libhttp-parser-xs-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libio-socket-ssl-perl,libio-socket-timeout-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libio-string-perl,liblwp-protocol-https-perl,libmime-tools-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libnet-ldap-perl,libstring-random-perl"
+lemonldap_ng_packages="$lemonldap_ng_packages,libunicode-string-perl,starman"
+
+# shellcheck disable=SC2016 # the shell inside expands it
+lemonldap_ng_tidy='set -eu
+rm -rf "$1"/var/lib/lemonldap-ng/* "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
+install -d -o 33 -g 33 "$1/data"'
+
+build_lemonldap_ng() {
+  base_image debian-lemonldap-ng "$lemonldap_ng_packages" "$lemonldap_ng_tidy"
+  own=$recipes/lemonldap-ng/image
+  layered lemonldap-ng \
+    'CMD ["/app/start.sh"]' 'WORKDIR /app' 'USER www-data' 'VOLUME /data' 'EXPOSE 3000' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  own=
+}
+
 # --- Apache that signs people in -------------------------------------------------
 
 # shellcheck disable=SC2016 # the shell inside expands it
@@ -442,7 +467,7 @@ build_helper() {
   say "built $image"
 }
 
-names="busybox, helper, isso, mariadb, oidc-provider, peers, pgadmin, postfix, sign-on, stores, synapse, wordpress"
+names="busybox, helper, isso, lemonldap-ng, mariadb, oidc-provider, peers, pgadmin, postfix, sign-on, stores, synapse, wordpress"
 [ $# -gt 0 ] || die "usage: $0 NAME… ($names)"
 command -v docker >/dev/null || die "docker is missing"
 
@@ -454,6 +479,7 @@ flock 9
 for name; do
   case $name in
     busybox | helper | isso | mariadb | peers | pgadmin | postfix | stores | synapse | wordpress) "build_$name" ;;
+    lemonldap-ng) build_lemonldap_ng ;;
     oidc-provider) build_oidc_provider ;;
     sign-on) build_sign_on ;;
     *) die "no image is called $name ($names)" ;;

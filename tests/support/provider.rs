@@ -39,6 +39,8 @@ pub struct State {
     pub demands_pkce: bool,
     /// It sends people to any address.
     pub redirects_anywhere: bool,
+    /// Programs are told that nobody is signed in; browsers get the page to do it.
+    pub tells_programs: bool,
     /// Everything is answered with this status.
     pub broken: Option<u16>,
     /// Requests that arrived, `POST /register`.
@@ -85,6 +87,8 @@ struct Asked {
     method: String,
     url: Url,
     token: Option<String>,
+    /// It takes JSON.
+    program: bool,
     body: Value,
 }
 
@@ -92,7 +96,7 @@ fn read(stream: &TcpStream, issuer: &str) -> std::io::Result<Option<Asked>> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
-    let (mut length, mut token) = (0, None);
+    let (mut length, mut token, mut program) = (0, None, false);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
@@ -101,6 +105,7 @@ fn read(stream: &TcpStream, issuer: &str) -> std::io::Result<Option<Asked>> {
         }
         let Some((name, value)) = line.split_once(':') else { continue };
         match name.to_lowercase().as_str() {
+            "accept" => program = value.contains("json"),
             "content-length" => length = value.trim().parse().unwrap_or(0),
             "authorization" => {
                 token = value.trim().strip_prefix("Bearer ").map(str::to_owned);
@@ -114,7 +119,7 @@ fn read(stream: &TcpStream, issuer: &str) -> std::io::Result<Option<Asked>> {
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
     let Ok(url) = Url::parse(&format!("{issuer}{path}")) else { return Ok(None) };
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Ok(Some(Asked { method: method.to_owned(), url, token, body }))
+    Ok(Some(Asked { method: method.to_owned(), url, token, program, body }))
 }
 
 fn answer(stream: &TcpStream, issuer: &str, state: &Mutex<State>) -> std::io::Result<()> {
@@ -152,6 +157,10 @@ impl State {
                 let usual = json!({"keys": [{"kid": "k1", "kty": "RSA"}]});
                 (200, None, self.keys.clone().unwrap_or(usual).to_string())
             }
+            ("GET", "/authorize") if self.tells_programs => match asked.program {
+                true => (401, None, r#"{"error": "9", "result": 0}"#.into()),
+                false => (200, None, "<form>login and password</form>".into()),
+            },
             ("GET", "/authorize") => self.authorize(&asked.url),
             ("POST", "/register") => self.register(issuer, asked),
             (method, path) => match path.strip_prefix("/register/") {

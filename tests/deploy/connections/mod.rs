@@ -431,6 +431,10 @@ fn each_failure_of_sign_on_is_found_with_what_to_do() {
         *world.provider.state() = whole;
     }
     assert_eq!(world.found(0), []);
+    // As LemonLDAP::NG: it knows everybody until they have signed in.
+    world.provider.state().tells_programs = true;
+    assert_eq!(world.found(0), []);
+    world.provider.state().tells_programs = false;
     // 4: a private address is a note, as some apps refuse it.
     let run = world.good(&["sso", "check", WIKI]);
     assert!(run.stdout.contains("private address"), "{run}");
