@@ -67,6 +67,9 @@ pub struct RelaySettings {
     /// relative to `providers/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// The selector of the relay's DKIM signatures (RFC 6376, 3.1), whose key is looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dkim_selector: Option<String>,
 }
 
 impl Home {

@@ -7,6 +7,7 @@
 
 pub mod authorize;
 pub mod discovery;
+pub mod dns;
 mod error;
 pub mod finding;
 pub mod inside;

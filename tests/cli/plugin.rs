@@ -285,6 +285,7 @@ fn the_example_recipes_pass_their_scenarios() {
         ("mail-relay", "recipes-examples/mail-relay/plugins/mail-relay.wasm", 7),
         ("isso", "plugins/std/built/smtp.wasm", 1),
         ("oidc-provider", "recipes-examples/oidc-provider/plugins/oidc-provider.wasm", 7),
+        ("keycloak", "recipes-examples/keycloak/plugins/keycloak.wasm", 11),
         ("lemonldap-ng", "recipes-examples/lemonldap-ng/plugins/lemonldap-ng.wasm", 9),
         ("members-site", "plugins/std/built/oidc.wasm", 1),
         ("pgadmin", "plugins/std/built/oidc.wasm", 1),

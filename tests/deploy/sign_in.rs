@@ -28,6 +28,9 @@ const ACCOUNTS: &str = r#"[
      "groups": ["family"]}
 ]"#;
 
+/// With it, apps register themselves.
+const INITIAL_TOKEN: &str = "the-initial-access-token-of-the-provider";
+
 /// The site's own password, for the old way in.
 const OLD_WAY: &str = "the-old-way-in";
 
@@ -84,6 +87,8 @@ struct World {
 
 struct App {
     domain: String,
+    /// Where it is reached: its domain, which only the browser knows, or this machine's address.
+    host: String,
     port: u16,
     _cleanup: Cleanup,
 }
@@ -91,16 +96,32 @@ struct App {
 impl App {
     fn new(room: &str) -> Self {
         let (domain, stack) = domain(room);
-        App { domain, port: ports(), _cleanup: Cleanup::new(&stack) }
+        App { host: domain.clone(), domain, port: ports(), _cleanup: Cleanup::new(&stack) }
     }
 
     fn url(&self) -> String {
-        format!("http://{}:{}", self.domain, self.port)
+        format!("http://{}:{}", self.host, self.port)
     }
+}
+
+/// The address of this machine that containers reach, too.
+fn machine() -> String {
+    let gateway = "{{(index .IPAM.Config 0).Gateway}}";
+    docker(&["network", "inspect", "docker_gwbridge", "-f", gateway]).trim().to_owned()
 }
 
 impl World {
     async fn new(example: Example, room: &str, more: &[&str]) -> Option<Self> {
+        Self::reached(example, room, more, None).await
+    }
+
+    /// With a provider whose issuer has this host.
+    async fn reached(
+        example: Example,
+        room: &str,
+        more: &[&str],
+        host: Option<&str>,
+    ) -> Option<Self> {
         real_engine().await?;
         let recipe = example.recipe;
         let image = format!("potluck-test/{recipe}:1");
@@ -116,8 +137,11 @@ impl World {
             skip(&format!("the plugin {recipe}.wasm is missing: make plugins"));
             return None;
         }
-        let (provider, site) =
-            (App::new(&format!("{room}-sso")), App::new(&format!("{room}-site")));
+        let mut provider = App::new(&format!("{room}-sso"));
+        let site = App::new(&format!("{room}-site"));
+        if let Some(host) = host {
+            host.clone_into(&mut provider.host);
+        }
         let browser = Browser::start(&[&provider.domain, &site.domain])?;
         let lab = folder();
         // The look from the app's own network needs its `nc`.
@@ -129,16 +153,17 @@ impl World {
         let issuer = format!("ISSUER={}", provider.url());
         world.app(&recipes.join(recipe), provider, &[&issuer]);
         world.secret(provider, "accounts", ACCOUNTS);
+        if recipe == OIDC_PROVIDER.recipe {
+            world.secret(provider, "initial_access_token", INITIAL_TOKEN);
+        }
         good(&world.lab.run(&["app", "secret", "generate", &provider.domain, "-n"]));
         world.deploy(provider, &["--grant", &format!("{recipe} exec: app")]);
 
         // No name server knows the provider: from the containers, it is this machine.
-        let gateway = "{{(index .IPAM.Config 0).Gateway}}";
-        let gateway = docker(&["network", "inspect", "docker_gwbridge", "-f", gateway]);
         let settings = [
             format!("SITE_URL={}", site.url()),
             format!("PROVIDER_HOST={}", provider.domain),
-            format!("PROVIDER_ADDRESS={}", gateway.trim()),
+            format!("PROVIDER_ADDRESS={}", machine()),
         ];
         let settings = settings.iter().map(String::as_str).chain(more.iter().copied());
         world.app(&recipes.join("members-site"), site, &settings.collect::<Vec<_>>());
@@ -367,6 +392,54 @@ async fn who_is_in_none_of_the_allowed_groups_is_told_so() {
     assert_eq!(world.seen(), ada());
     world.sign_in("bob");
     world.browser.wait_for_text("you are in none of the groups that may read this site");
+}
+
+/// RFC 7591 and RFC 7592, at a provider that is no app of the folder as far as the site knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_registered_by_the_standard_and_its_client_follows_it() {
+    if real_engine().await.is_none() {
+        return;
+    }
+    let machine = machine();
+    let Some(mut world) = World::reached(OIDC_PROVIDER, "standard", &[], Some(&machine)).await
+    else {
+        return;
+    };
+    let (issuer, site) = (world.provider.url(), world.site.domain.clone());
+    let run = |arguments: &[&str]| good(&world.lab.run(arguments));
+    run(&["key", "new"]);
+    world.lab.write("token", INITIAL_TOKEN);
+    let token = world.lab.path("token");
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let file = token.to_str().unwrap();
+    run(&["provider", "add", "house", "--issuer", &issuer, "--dynamic", "--token-file", file]);
+    run(&["sso", "connect", &site, "house", "--yes", "-n"]);
+    let made = world.clients();
+    assert!(made.contains("/oidc/callback"), "{made}");
+    world.sign_in("ada");
+    assert_eq!(world.seen(), ada());
+    // From here and from within, all is as it should be.
+    let checked = world.lab.run(&["sso", "check", &site, "--good"]);
+    assert_eq!(checked.code, 0, "{checked}");
+    assert!(checked.stdout.contains("inside the app's network: the issuer is"), "{checked}");
+
+    // The site moves: the same client is told its other address.
+    world.site.host = machine;
+    let moved = format!("SITE_URL={}", world.site.url());
+    let run = |arguments: &[&str]| good(&world.lab.run(arguments));
+    run(&["app", "config", &site, "--set", &moved]);
+    let due = world.lab.run(&["sso", "check", &site, "--here"]);
+    assert!(due.code == 7 && due.stdout.contains("which the provider was not told"), "{due}");
+    run(&["sso", "connect", &site, "--yes", "-n"]);
+    let id = |clients: &str| clients.split('\t').next().map(str::to_owned);
+    let told = world.clients();
+    assert_eq!(id(&told), id(&made));
+    assert!(told.contains(&world.site.url()) && !told.contains(&site), "{told}");
+    world.sign_in("ada");
+    assert_eq!(world.seen(), ada());
+
+    world.disconnect();
+    assert_eq!(world.clients().trim(), "");
 }
 
 /// Everything above with another provider, in one go: each deploy takes its time.

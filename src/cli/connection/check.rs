@@ -44,8 +44,9 @@ pub struct SsoArgs {
 
 /// Look whether apps can send mail.
 ///
-/// Looks at the app's settings, overlays and secrets, and at the relay: whether it answers,
-/// encrypts and has a certificate of its name. Sends nothing; `potluck mail test` does.
+/// Looks at the app's settings, overlays and secrets, at the relay: whether it answers,
+/// encrypts and has a certificate of its name, and at the DNS records of the domain that is
+/// sent from (SPF, DMARC, DKIM), with what to add. Sends nothing; `potluck mail test` does.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -63,9 +63,22 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
 
+    /// The selector with which the relay signs mail (DKIM), so that its key is looked up
+    #[arg(long, value_name = "SELECTOR", requires = "relay", value_parser = selector)]
+    dkim_selector: Option<String>,
+
     /// Replace one of this name
     #[arg(long)]
     replace: bool,
+}
+
+/// A part of a DNS name (RFC 6376, 3.1).
+fn selector(text: &str) -> Result<String, String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match !text.is_empty() && text.len() <= 200 && text.chars().all(is_part) {
+        true => Ok(text.to_owned()),
+        false => Err("expected a part of a DNS name, as `s1`".into()),
+    }
 }
 
 /// A host and a port.
@@ -148,6 +161,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             encryption: args.encryption,
             username: args.username.clone(),
             password_file: whole(&args.password_file)?,
+            dkim_selector: args.dkim_selector.clone(),
         }),
     };
     home.write_provider(&args.name, &ProviderSettings { sso, mail })?;

@@ -8,10 +8,16 @@ use serde::Serialize;
 use crate::{
     app::{self, App, Context, Error},
     engine::{Engine, Scope},
-    home::{AppEntry, Connection, ConnectionKind, connection::Held},
+    home::{
+        AppEntry, Connection, ConnectionKind,
+        connection::{Held, HeldAccount},
+    },
     hooks::Guarding,
     text::line,
-    wiring::{Finding, Level},
+    wiring::{
+        Finding, Level,
+        dns::{self, Dns},
+    },
 };
 
 use super::{
@@ -129,6 +135,9 @@ pub async fn check(
         }
         finding
     }));
+    if let Held::Account(account) = &connection.held {
+        findings.extend(records(context, &app, &connection, account).await);
+    }
     if places == Places::Both {
         findings.extend(inside(context, &app, &connection, &connection.held, None).await?);
     }
@@ -141,6 +150,30 @@ pub async fn check(
         ok: findings.iter().all(|it| it.level != Level::Bad),
         findings,
     })
+}
+
+/// What name servers say of the domain that is sent from.
+async fn records(
+    context: &Context,
+    app: &App,
+    connection: &Connection,
+    account: &HeldAccount,
+) -> Vec<Finding> {
+    let selector =
+        match named(context, &connection.provider, connection.server.as_ref(), &app.entry) {
+            Ok(Named::Outside(name)) => {
+                let settings = context.home.provider(&name).ok();
+                settings.and_then(|settings| settings.mail?.dkim_selector)
+            }
+            _ => None,
+        };
+    match Dns::new() {
+        Ok(dns) => dns::look(&dns, account, selector.as_deref()).await,
+        Err(reason) => {
+            let told = format!("this machine has no name server: {reason}");
+            vec![Finding::note("spf", told).fix("look into /etc/resolv.conf")]
+        }
+    }
 }
 
 /// Whether the app is as the connection made it.
