@@ -452,7 +452,6 @@ async fn lemonldap_ng_signs_people_in_after_a_loss_and_with_another_secret() {
     assert_eq!(world.seen(), ada());
     assert_eq!(world.browser.text_of("#name"), "Ada L.");
     world.look_from_within();
-    world.sign_out();
 
     world.lose_and_repair();
     world.rotate();

@@ -282,6 +282,7 @@ impl Chat<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign sign-on"]
 async fn a_person_signs_in_to_synapse_through_the_provider_and_the_old_way_stays() {
     let Some(world) = World::new(SYNAPSE, &[]).await else { return };
     let chat = Chat(&world);

@@ -143,10 +143,7 @@ fn a_client_that_is_missing_is_removed_already() {
     let played = answering(json!({"done": "missing", "generation": 0}))
         .play(|| LemonldapNg::unregister("wiki_example_org".into()));
     played.result.unwrap();
-    assert_eq!(
-        input_of(&played.runs[0]),
-        json!({"action": "remove", "id": "wiki_example_org"})
-    );
+    assert_eq!(input_of(&played.runs[0]), json!({"action": "remove", "id": "wiki_example_org"}));
 }
 
 #[test]

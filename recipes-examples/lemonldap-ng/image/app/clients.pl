@@ -86,13 +86,29 @@ sub text {
     return $value;
 }
 
+# LemonLDAP::NG's pages show names as they are, also with markup.
+sub plain {
+    my ( $what, $value ) = @_;
+    my $plain = text( $what, $value ) =~ tr/<>"//dr;
+    return text( $what, $plain );
+}
+
+# Where a link on the portal's page leads.
+sub link_to {
+    my ($uri) = @_;
+    die "home is an invalid address\n" if ref $uri || $uri !~ m{^https?://[^\s<>"]+$};
+    return $uri;
+}
+
 sub addresses {
     my ( $what, $list ) = @_;
     die "$what has to be a list\n" unless ref $list eq 'ARRAY';
     # LemonLDAP::NG separates them by spaces.
     for my $uri (@$list) {
         die "$what has an invalid address\n"
-          if ref $uri || ( $uri // '' ) !~ /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/;
+          if ref $uri
+          || ( $uri // '' ) !~ /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/
+          || $uri =~ /^(?:javascript|data|vbscript):/i;
     }
     return join ' ', @$list;
 }
@@ -123,7 +139,7 @@ sub describe {
     %$options = (
         %$options,
         oidcRPMetaDataOptionsClientID     => $asked->{id},
-        oidcRPMetaDataOptionsDisplayName  => text( "the client's name", $asked->{name} ),
+        oidcRPMetaDataOptionsDisplayName  => plain( "the client's name", $asked->{name} ),
         oidcRPMetaDataOptionsRedirectUris => addresses( redirect_uris => $asked->{redirect_uris} ),
         oidcRPMetaDataOptionsPostLogoutRedirectUris =>
           addresses( post_logout_uris => $asked->{post_logout_uris} ),
@@ -146,15 +162,21 @@ sub describe {
     # A scope of which the rule is false is not given, whoever asks for it.
     my $rules = $conf->{oidcRPMetaDataScopeRules}{$name} //= {};
     for my $scope ( sort keys %SCOPES ) {
-        if ( $scopes->{$scope} ) { delete $rules->{$scope} if ( $rules->{$scope} // '' ) eq '0' }
-        else                     { $rules->{$scope} = '0' }
+        if ( !$scopes->{$scope} ) { $rules->{$scope} = '0' }
+        # Without a rule, LemonLDAP::NG does not know this one.
+        elsif ( $scope eq 'offline_access' ) { $rules->{$scope} = '$requested' }
+        elsif ( ( $rules->{$scope} // '' ) eq '0' ) { delete $rules->{$scope} }
     }
     # The portal's page has the apps that a person may use.
     my $menu = $conf->{applicationList}{apps} //= { type => 'category', catname => 'Apps' };
     if ( defined $asked->{home} ) {
         $menu->{$name} = {
             type    => 'application',
-            options => { name => $asked->{name}, uri => text( home => $asked->{home} ), display => "sp:$name" },
+            options => {
+                name    => $options->{oidcRPMetaDataOptionsDisplayName},
+                uri     => link_to( $asked->{home} ),
+                display => "sp:$name",
+            },
         };
     }
     else { delete $menu->{$name} }
