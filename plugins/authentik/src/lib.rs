@@ -207,13 +207,16 @@ impl Lifecycle for Authentik {
         Ok(())
     }
 
-    /// Until apps can be connected.
+    /// The first one waits until apps can be connected. Later ones have what was made then, and
+    /// people can sign in without it.
     fn after_deploy(to: Transition) -> Result {
+        if to.before.is_some() {
+            return Ok(());
+        }
         let options: Options = potluck_sdk::options()?;
         services::wait_ready(&options.app, READY_WITHIN).context("authentik")?;
         let mut looked = Parts::find();
-        let looks = if to.before.is_none() { LOOKS } else { 1 };
-        for _ in 1..looks {
+        for _ in 1..LOOKS {
             if looked.is_ok() {
                 break;
             }
