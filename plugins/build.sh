@@ -25,6 +25,7 @@ export CARGO_TARGET_DIR
 # CRATE and where its component goes, one a line.
 components="wordpress recipes-examples/wordpress/plugins/wordpress.wasm
 oidc-provider recipes-examples/oidc-provider/plugins/oidc-provider.wasm
+authentik recipes-examples/authentik/plugins/authentik.wasm
 keycloak recipes-examples/keycloak/plugins/keycloak.wasm
 lemonldap-ng recipes-examples/lemonldap-ng/plugins/lemonldap-ng.wasm
 synapse recipes-examples/synapse/plugins/synapse.wasm

@@ -3,9 +3,11 @@
 //!
 //! It runs Keycloak's own `kcadm.sh` in the service, whose verbs are requests to the Admin REST
 //! API (Server Administration Guide 26, "Admin CLI"). The recipe's script `/kcadm` signs it in
-//! with the administrator's secret, which is in no argument; a client's secret crosses as input
-//! and output only. A client that exists is compared and corrected, and keeps its id and secret:
-//! fields that an update does not have stay as they are.
+//! with the secret of a service account, which is in no argument; a client's secret crosses as
+//! input and output only. A client that exists is compared and corrected, and keeps its id and
+//! secret: fields that an update does not have stay as they are.
+
+mod mail;
 
 use std::time::Duration;
 
@@ -35,8 +37,8 @@ impl Default for Options {
 
 /// The scope whose claim has a person's groups, and the claim.
 const GROUPS: &str = "groups";
-/// Each call starts a Java program.
-const TIME: Duration = Duration::from_secs(60);
+/// Each call starts a Java program twice.
+const TIME: Duration = Duration::from_secs(120);
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
 /// As much of a client as is compared (`ClientRepresentation`).
@@ -216,6 +218,7 @@ fn groups() -> Value {
                 "id.token.claim": "true",
                 "access.token.claim": "true",
                 "userinfo.token.claim": "true",
+                "introspection.token.claim": "true",
             },
         }],
     })
@@ -243,7 +246,7 @@ fn told(realm: &str, id: &str, request: &ClientRequest) -> Result<Client> {
 impl Lifecycle for Keycloak {
     fn check(_: Transition) -> Result {
         potluck_sdk::options::<Options>()?;
-        realm()?;
+        mail::check(&realm()?)?;
         let url = settings::require("PUBLIC_URL")?;
         let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         match host.is_some_and(|host| !host.is_empty() && !host.ends_with('/')) {
@@ -253,7 +256,7 @@ impl Lifecycle for Keycloak {
         }
     }
 
-    /// The realm of the apps, apart from that of the administrators.
+    /// The realm of the apps, apart from that of the administrators, and its mail.
     fn after_deploy(_: Transition) -> Result {
         let options: Options = potluck_sdk::options()?;
         services::wait_ready(&options.app, READY_WITHIN).context("Keycloak")?;
@@ -264,7 +267,7 @@ impl Lifecycle for Keycloak {
             kcadm(&["create", "realms", "-f", "-"], Some(&made))?;
             report::info(format!("the realm {realm} is created"));
         }
-        Ok(())
+        mail::bring(&realm)
     }
 }
 
