@@ -17,6 +17,13 @@ pub const OPERATION_LABEL: &str = "potluck.operation";
 /// Of the folder in memory: programs may be started from it, and it is small.
 pub(crate) const LIMITS: &str = "rw,nosuid,nodev,mode=0700,size=4m";
 
+/// A name that nothing else has; none without the operating system's randomness.
+pub(crate) fn random() -> Option<String> {
+    let mut bytes = [0; 6];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex::encode(bytes))
+}
+
 /// The helper container to start.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HelperSpec {

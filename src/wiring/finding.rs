@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::hint::Hint;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,6 +65,15 @@ impl Finding {
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
+    }
+
+    /// With what an error says to do about it, where it says that.
+    #[must_use]
+    pub fn hinted(self, error: &impl Hint) -> Self {
+        match error.hint() {
+            Some(hint) => self.fix(hint),
+            None => self,
+        }
     }
 
     /// For people: what was seen, and what to do.

@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::engine::{
     Chunk, Engine, Error, Exec, ExecSession, Helper, HelperNetwork, HelperSpec, Stream,
-    helper::OPERATION_LABEL,
+    helper::{OPERATION_LABEL, random},
 };
 
 /// It waits for the end of its input, which is the connection to it.
@@ -68,7 +68,10 @@ impl Inside {
         image: &str,
     ) -> Result<Self, Error> {
         let spec = HelperSpec {
-            name: format!("potluck-look-{}", unique()),
+            name: format!(
+                "potluck-look-{}",
+                random().unwrap_or_else(|| std::process::id().to_string())
+            ),
             image: image.to_owned(),
             labels: [(OPERATION_LABEL.to_owned(), "look".to_owned())].into(),
             script: SCRIPT.to_owned(),
@@ -264,15 +267,6 @@ impl Way {
             (exit_code.await.ok()? == 0).then_some(text)
         };
         tokio::time::timeout(PATIENCE, printing).await.ok()?
-    }
-}
-
-/// A name that no other container has.
-fn unique() -> String {
-    let mut bytes = [0; 6];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => hex::encode(bytes),
-        Err(_) => std::process::id().to_string(),
     }
 }
 

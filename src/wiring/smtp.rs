@@ -58,24 +58,19 @@ async fn talk(
     };
     let hello = ClientId::default();
     let begins_with = (*encryption == Encryption::Tls).then(|| tls.clone());
-    let connected = match inside {
-        None => {
-            let place = (host.as_str(), *port);
-            let some = Some(TIMEOUT);
-            AsyncSmtpConnection::connect_tokio1(place, some, &hello, begins_with, None).await
-        }
-        Some(inside) => {
-            let place = match inside.address(host, *port).await {
-                Ok(place) => place,
-                Err(error) => {
-                    findings.push(silent(account, &error.to_string()));
-                    return;
-                }
-            };
-            let some = Some(TIMEOUT);
-            AsyncSmtpConnection::connect_tokio1(place, some, &hello, begins_with, None).await
-        }
+    let place = match inside {
+        None => (host.clone(), *port),
+        Some(inside) => match inside.address(host, *port).await {
+            Ok(place) => (place.ip().to_string(), place.port()),
+            Err(error) => {
+                findings.push(silent(account, &error.to_string()));
+                return;
+            }
+        },
     };
+    let place = (place.0.as_str(), place.1);
+    let connected =
+        AsyncSmtpConnection::connect_tokio1(place, Some(TIMEOUT), &hello, begins_with, None).await;
     let reason = |error: &SmtpError| inside.and_then(Inside::reason).unwrap_or_else(|| told(error));
     let mut connection = match connected {
         Ok(connection) => connection,

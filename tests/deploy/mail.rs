@@ -9,8 +9,8 @@ use std::{
 
 use crate::support::{
     cli::{Lab, Run},
-    common::{Cleanup, PATIENCE, endpoint, ports, real_engine, skip, unique_stack},
-    operator::{docker, domain, folder, good, refused},
+    common::{Cleanup, PATIENCE, ports, real_engine, unique_stack},
+    operator::{docker, domain, folder_with_helper, good, has_images, has_plugin, refused},
 };
 
 use potluck::home::StackName;
@@ -97,20 +97,10 @@ impl World {
     /// None, said loudly, where this machine cannot.
     async fn new(example: Example) -> Option<Self> {
         real_engine().await?;
-        for image in example.images.iter().chain(&["postfix:1", "helper:1"]) {
-            let image = format!("potluck-test/{image}");
-            let found = Command::new("docker").args(["image", "inspect", &image]).output().unwrap();
-            if !found.status.success() {
-                skip(&format!("the image {image} is missing: make images"));
-                return None;
-            }
-        }
-        for plugin in ["mail-relay", example.recipe] {
-            let recipe = Path::new(ROOT).join("recipes-examples").join(plugin);
-            if plugin != "isso" && !recipe.join(format!("plugins/{plugin}.wasm")).exists() {
-                skip(&format!("the plugin {plugin}.wasm is missing: make plugins"));
-                return None;
-            }
+        let images = [example.images, &["postfix:1", "helper:1"]].concat();
+        let has_own = example.recipe == "isso" || has_plugin(example.recipe);
+        if !has_images(&images) || !has_plugin("mail-relay") || !has_own {
+            return None;
         }
         let name = unique_stack("mailnet").as_str().to_owned();
         docker(&["network", "create", "--driver", "overlay", "--attachable", &name]);
@@ -118,10 +108,7 @@ impl World {
         let (relay, relay_stack) = domain("relay");
         let (app, stack) = domain(example.recipe);
         let (cleanup, of_app) = (Cleanup::new(&relay_stack), Cleanup::new(&stack));
-        let lab = folder();
-        let settings =
-            format!("endpoint: {}\nbackup:\n  helper-image: potluck-test/helper:1\n", endpoint());
-        lab.write("potluck/servers/here/server.yml", &settings);
+        let lab = folder_with_helper();
         let world =
             World { lab, relay, relay_stack, app, example, _app: of_app, _relay: cleanup, network };
         world.deploy_relay();

@@ -6,27 +6,17 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::Path,
-    process::Command,
 };
 
 use crate::support::{
     browser::Browser,
     cli::Lab,
-    common::{Cleanup, PATIENCE, endpoint, ports, real_engine, skip},
-    operator::{docker, domain, folder, good},
+    common::{PATIENCE, real_engine},
+    operator::{folder_with_helper, good, has_images, has_plugin, machine},
+    sign_on::{ACCOUNTS, App},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-const HELPER: &str = "potluck-test/helper:1";
-
-/// Who can sign in at the provider.
-const ACCOUNTS: &str = r#"[
-    {"login": "ada", "password": "pw of ada", "name": "Ada L.", "email": "ada@example.org",
-     "groups": ["editors", "family"]},
-    {"login": "bob", "password": "pw of bob", "name": "Bob", "email": "bob@example.org",
-     "groups": ["family"]}
-]"#;
 
 /// With it, apps register themselves.
 const INITIAL_TOKEN: &str = "the-initial-access-token-of-the-provider";
@@ -85,31 +75,6 @@ struct World {
     browser: Browser,
 }
 
-struct App {
-    domain: String,
-    /// Where it is reached: its domain, which only the browser knows, or this machine's address.
-    host: String,
-    port: u16,
-    _cleanup: Cleanup,
-}
-
-impl App {
-    fn new(room: &str) -> Self {
-        let (domain, stack) = domain(room);
-        App { host: domain.clone(), domain, port: ports(), _cleanup: Cleanup::new(&stack) }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}:{}", self.host, self.port)
-    }
-}
-
-/// The address of this machine that containers reach, too.
-fn machine() -> String {
-    let gateway = "{{(index .IPAM.Config 0).Gateway}}";
-    docker(&["network", "inspect", "docker_gwbridge", "-f", gateway]).trim().to_owned()
-}
-
 impl World {
     async fn new(example: Example, room: &str, more: &[&str]) -> Option<Self> {
         Self::reached(example, room, more, None).await
@@ -124,29 +89,19 @@ impl World {
     ) -> Option<Self> {
         real_engine().await?;
         let recipe = example.recipe;
-        let image = format!("potluck-test/{recipe}:1");
-        for image in [image.as_str(), "potluck-test/sign-on:1", HELPER] {
-            let found = Command::new("docker").args(["image", "inspect", image]).output().unwrap();
-            if !found.status.success() {
-                skip(&format!("the image {image} is missing: make images"));
-                return None;
-            }
-        }
-        let recipes = Path::new(ROOT).join("recipes-examples");
-        if !recipes.join(format!("{recipe}/plugins/{recipe}.wasm")).exists() {
-            skip(&format!("the plugin {recipe}.wasm is missing: make plugins"));
+        let image = format!("{recipe}:1");
+        if !has_images(&[&image, "sign-on:1", "helper:1"]) || !has_plugin(recipe) {
             return None;
         }
+        let recipes = Path::new(ROOT).join("recipes-examples");
         let mut provider = App::new(&format!("{room}-sso"));
         let site = App::new(&format!("{room}-site"));
         if let Some(host) = host {
             host.clone_into(&mut provider.host);
         }
         let browser = Browser::start(&[&provider.domain, &site.domain])?;
-        let lab = folder();
         // The look from the app's own network needs its `nc`.
-        let settings = format!("endpoint: {}\nbackup:\n  helper-image: {HELPER}\n", endpoint());
-        lab.write("potluck/servers/here/server.yml", &settings);
+        let lab = folder_with_helper();
         let world = World { example, lab, provider, site, browser };
 
         let (provider, site) = (&world.provider, &world.site);

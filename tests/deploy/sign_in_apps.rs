@@ -5,8 +5,6 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    path::Path,
-    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -14,21 +12,12 @@ use serde_json::{Value, json};
 use crate::support::{
     browser::Browser,
     cli::{Lab, Run},
-    common::{Cleanup, PATIENCE, endpoint, ports, real_engine, skip},
-    operator::{docker, domain, folder, good},
+    common::{PATIENCE, real_engine},
+    operator::{folder_with_helper, good, has_images, has_plugin, machine},
+    sign_on::{ACCOUNTS, App},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-const HELPER: &str = "helper:1";
-
-/// Who can sign in at the provider.
-const ACCOUNTS: &str = r#"[
-    {"login": "ada", "password": "pw of ada", "name": "Ada L.", "email": "ada@example.org",
-     "groups": ["editors", "family"]},
-    {"login": "bob", "password": "pw of bob", "name": "Bob", "email": "bob@example.org",
-     "groups": ["family"]}
-]"#;
 
 /// An application that signs people in by itself.
 #[derive(Debug, Clone, Copy)]
@@ -66,23 +55,6 @@ const PGADMIN: Example = Example {
     wants_tls: false,
 };
 
-struct App {
-    domain: String,
-    port: u16,
-    _cleanup: Cleanup,
-}
-
-impl App {
-    fn new(room: &str) -> Self {
-        let (domain, stack) = domain(room);
-        App { domain, port: ports(), _cleanup: Cleanup::new(&stack) }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}:{}", self.domain, self.port)
-    }
-}
-
 /// A provider and an application that are deployed and know nothing of each other.
 struct World {
     lab: Lab,
@@ -95,21 +67,10 @@ impl World {
     /// None, said loudly, where this machine cannot.
     async fn new(example: Example, more: &[&str]) -> Option<Self> {
         real_engine().await?;
-        for image in example.images.iter().chain(&["oidc-provider:1", HELPER]) {
-            let image = format!("potluck-test/{image}");
-            let found = Command::new("docker").args(["image", "inspect", &image]).output().unwrap();
-            if !found.status.success() {
-                skip(&format!("the image {image} is missing: make images"));
-                return None;
-            }
-        }
-        let recipes = Path::new(ROOT).join("recipes-examples");
-        for (recipe, plugin) in [("oidc-provider", true), ("synapse", example.recipe == "synapse")]
-        {
-            if plugin && !recipes.join(recipe).join(format!("plugins/{recipe}.wasm")).exists() {
-                skip(&format!("the plugin {recipe}.wasm is missing: make plugins"));
-                return None;
-            }
+        let images = [example.images, &["oidc-provider:1", "helper:1"]].concat();
+        let has_own = example.recipe != "synapse" || has_plugin("synapse");
+        if !has_images(&images) || !has_plugin("oidc-provider") || !has_own {
+            return None;
         }
         let (provider, app) = (App::new("apps-sso"), App::new(example.recipe));
         let names = [provider.domain.as_str(), &app.domain];
@@ -118,10 +79,7 @@ impl World {
         } else {
             Browser::start(&names)?
         };
-        let lab = folder();
-        let settings =
-            format!("endpoint: {}\nbackup:\n  helper-image: potluck-test/{HELPER}\n", endpoint());
-        lab.write("potluck/servers/here/server.yml", &settings);
+        let lab = folder_with_helper();
         let world = World { lab, provider, app, browser };
 
         let (provider, app) = (&world.provider, &world.app);
@@ -132,12 +90,10 @@ impl World {
         world.deploy(provider, &["oidc-provider exec: app"]);
 
         // No name server knows the provider: from the containers, it is this machine.
-        let gateway = "{{(index .IPAM.Config 0).Gateway}}";
-        let gateway = docker(&["network", "inspect", "docker_gwbridge", "-f", gateway]);
         let settings = [
             format!("{}={}", example.address, app.url()),
             format!("PROVIDER_HOST={}", provider.domain),
-            format!("PROVIDER_ADDRESS={}", gateway.trim()),
+            format!("PROVIDER_ADDRESS={}", machine()),
         ];
         let settings = settings.iter().map(String::as_str).chain(more.iter().copied());
         world.new_app(example.recipe, app, &settings.collect::<Vec<_>>());

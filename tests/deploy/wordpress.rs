@@ -2,7 +2,10 @@
 //! deploy, secrets, hooks, backup, loss, restore. The story runs once and notes
 //! what it saw; each test below holds one promise against those notes.
 
-use crate::support::common;
+use crate::support::{
+    common,
+    operator::{has_images, has_plugin},
+};
 
 use std::{
     io::{Read, Write},
@@ -274,19 +277,10 @@ fn story() -> Option<&'static Story> {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(common::real_engine())?;
             let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-            for needed in ["potluck-test/wordpress:1", "potluck-test/mariadb:1"] {
-                let image =
-                    Command::new("docker").args(["image", "inspect", needed]).output().unwrap();
-                if !image.status.success() {
-                    common::skip(&format!("the image {needed} is missing: make images"));
-                    return None;
-                }
-            }
-            let recipe = root.join("recipes-examples/wordpress");
-            if !recipe.join("plugins/wordpress.wasm").exists() {
-                common::skip("the plugin wordpress.wasm is missing: make plugins");
+            if !has_images(&["wordpress:1", "mariadb:1"]) || !has_plugin("wordpress") {
                 return None;
             }
+            let recipe = root.join("recipes-examples/wordpress");
             Some(tell(&recipe))
         })
         .as_ref()

@@ -2,11 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use super::{
     cli::{Lab, Run},
-    common::{BUSYBOX, endpoint, unique_stack},
+    common::{BUSYBOX, endpoint, skip, unique_stack},
 };
 use potluck::home::StackName;
 
@@ -21,6 +21,43 @@ pub fn domain(room: &str) -> (String, StackName) {
 /// A folder with the server `here`, which is this machine's swarm.
 pub fn folder() -> Lab {
     folder_of(&endpoint())
+}
+
+/// The same, whose helper containers are of the test image.
+pub fn folder_with_helper() -> Lab {
+    let lab = folder();
+    let image = "helper-image: potluck-test/helper:1";
+    let settings = format!("endpoint: {}\nbackup:\n  {image}\n", endpoint());
+    lab.write("potluck/servers/here/server.yml", &settings);
+    lab
+}
+
+/// Whether these test images are there; one that is missing is said loudly.
+pub fn has_images(names: &[&str]) -> bool {
+    names.iter().all(|name| {
+        let image = format!("potluck-test/{name}");
+        let found = Command::new("docker").args(["image", "inspect", &image]).output().unwrap();
+        if !found.status.success() {
+            skip(&format!("the image {image} is missing: make images"));
+        }
+        found.status.success()
+    })
+}
+
+/// Whether the plugin of an example recipe is built; else that is said loudly.
+pub fn has_plugin(recipe: &str) -> bool {
+    let file = format!("recipes-examples/{recipe}/plugins/{recipe}.wasm");
+    let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists();
+    if !is_there {
+        skip(&format!("the plugin {recipe}.wasm is missing: make plugins"));
+    }
+    is_there
+}
+
+/// The address of this machine that containers reach, too.
+pub fn machine() -> String {
+    let gateway = "{{(index .IPAM.Config 0).Gateway}}";
+    docker(&["network", "inspect", "docker_gwbridge", "-f", gateway]).trim().to_owned()
 }
 
 /// A folder with the server `here`, which is reached so.

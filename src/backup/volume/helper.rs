@@ -19,12 +19,12 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::{
     job::{Job, Node},
-    tell::{random, tell},
+    tell::tell,
 };
 use crate::engine::{
     self, Chunk, Engine, Error, Exec, ExecSession, Helper, HelperNetwork, HelperSpec, Stream,
     api::{Mount, MountType, MountVolumeOptions},
-    helper::{HELPER_LABEL, OPERATION_LABEL},
+    helper::{HELPER_LABEL, OPERATION_LABEL, random},
 };
 
 /// The folder in memory.

@@ -20,10 +20,10 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::tell::{random, tell};
+use super::tell::tell;
 use crate::engine::{
     self, Chunk, Engine, Error, ExecSession, HelperSpec, LogLine, LogQuery, Scope, api,
-    helper::{HELPER_LABEL, OPERATION_LABEL},
+    helper::{HELPER_LABEL, OPERATION_LABEL, random},
     if_there,
 };
 

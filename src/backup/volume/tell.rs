@@ -8,10 +8,3 @@ macro_rules! tell {
     };
 }
 pub(super) use tell;
-
-/// A name that nothing else has; none without the operating system's randomness.
-pub(super) fn random() -> Option<String> {
-    let mut bytes = [0; 6];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(hex::encode(bytes))
-}

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        arguments::{GrantArg, IdentityArg, JsonArg, LockArg, duration},
+        arguments::{AppArg, GrantArg, IdentityArg, JsonArg, LockArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion, show_plan},
@@ -112,10 +112,8 @@ impl ChangeArgs {
         };
         let kind = options.kind;
         if let Some(name) = &which.app {
-            let entry = match &which.server {
-                None => home.app(name)?,
-                Some(server) => home.app_on(name, server)?,
-            };
+            let arg = AppArg { app: name.clone(), server: which.server.clone() };
+            let entry = session.app(&home, &arg)?;
             let report = one(&entry)?;
             return session.report(&report, &self.json, |report| {
                 self.say(session, report, told);
@@ -200,7 +198,7 @@ impl Row {
     }
 }
 
-/// The apps that are connected; one whose record cannot be read is among them, and fails.
+/// The apps that may be connected.
 fn connected(
     home: &Home,
     kind: ConnectionKind,
@@ -211,13 +209,16 @@ fn connected(
     }
     let mut apps = home.apps()?;
     apps.retain(|app| server.is_none_or(|server| app.server == *server));
-    apps.retain(|app| {
-        home.lock_file(app).map_or(true, |lock| lock.connections.contains_key(&kind))
-    });
+    apps.retain(|app| may_be_connected(home, app, kind));
     Ok(apps)
 }
 
 const INTERRUPTED: &str = "interrupted: what was begun may be unfinished";
+
+/// Whether an app is connected; one whose record cannot be read may be, and that is said later.
+pub(super) fn may_be_connected(home: &Home, app: &AppEntry, kind: ConnectionKind) -> bool {
+    home.lock_file(app).map_or(true, |lock| lock.connections.contains_key(&kind))
+}
 
 /// What Ctrl-C left.
 fn interrupted(failure: Failure, answers: &Answers, entry: &AppEntry) -> Failure {

@@ -19,6 +19,8 @@ use crate::{
     wiring::Level,
 };
 
+use super::change::may_be_connected;
+
 /// Look whether people can sign in.
 ///
 /// Looks at both ends and at what is between: the app's settings, overlays and secrets, the
@@ -114,10 +116,7 @@ pub fn run(args: &Args, kind: ConnectionKind, session: &Session) -> Outcome {
     }
     let mut apps = selection.apps;
     if args.all {
-        apps.retain(|app| {
-            // A file that cannot be read is said below.
-            home.lock_file(app).map_or(true, |lock| lock.connections.contains_key(&kind))
-        });
+        apps.retain(|app| may_be_connected(&home, app, kind));
     }
     let places = if args.here { Places::Here } else { Places::Both };
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;

@@ -139,7 +139,7 @@ pub async fn check(
         findings.extend(records(context, &app, &connection, account).await);
     }
     if places == Places::Both {
-        findings.extend(inside(context, &app, &connection, &connection.held, None).await?);
+        findings.extend(inside(context, &app, &connection, None).await?);
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     Ok(CheckReport {

@@ -607,7 +607,7 @@ impl Work<'_> {
         journal.step(RECORD).await?;
         self.record(kind, Some(connection.clone()))?;
         // It was deployed, so that what follows is no reason to go back.
-        match inside(context, app, &connection, &connection.held, given.password()).await {
+        match inside(context, app, &connection, given.password()).await {
             Ok(seen) => findings.extend(seen),
             Err(error) => context
                 .progress

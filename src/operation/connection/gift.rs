@@ -16,6 +16,20 @@ pub(super) struct Gift {
     pub warnings: Vec<String>,
 }
 
+impl Gift {
+    /// A client that is as it was asked for.
+    pub fn client(given: Client, request: &ClientRequest) -> Self {
+        let held = Held::Client(held_client(&given, request));
+        Gift { given: Given::Client(given), held, warnings: Vec::new() }
+    }
+
+    /// An account.
+    pub fn account(given: Relay) -> Self {
+        let held = Held::Account(held_account(&given));
+        Gift { given: Given::Account(given), held, warnings: Vec::new() }
+    }
+}
+
 /// What is to be recorded of a client.
 pub(super) fn held_client(given: &Client, request: &ClientRequest) -> HeldClient {
     let request = request.clone();
@@ -36,7 +50,7 @@ pub(super) fn held_client(given: &Client, request: &ClientRequest) -> HeldClient
 }
 
 /// What is to be recorded of an account.
-pub(super) fn held_account(given: &Relay) -> HeldAccount {
+fn held_account(given: &Relay) -> HeldAccount {
     HeldAccount {
         host: given.host.clone(),
         port: given.port,

@@ -1,11 +1,11 @@
 //! From which container of an app its provider is looked at.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use crate::{
     app::{App, Context, Error},
     engine::{self, Engine, Scope, api},
-    home::{Connection, connection::Held},
+    home::Connection,
     plugin::Hidden,
     wiring::{Finding, Inside},
 };
@@ -27,7 +27,6 @@ pub(super) async fn inside(
     context: &Context,
     app: &App,
     connection: &Connection,
-    held: &Held,
     password: Option<&Hidden>,
 ) -> Result<Vec<Finding>, Error> {
     if app.engine.simulated().is_some() {
@@ -36,14 +35,10 @@ pub(super) async fn inside(
     let Some(found) = container(app, connection).await? else { return Ok(Vec::new()) };
     let settings = context.home.server(&app.entry.server)?.backup.unwrap_or_default();
     Ok(match join(app, &found, settings.helper_image()).await {
-        Ok(inside) => look_inside(&inside, held, password).await,
+        Ok(inside) => look_inside(&inside, &connection.held, password).await,
         Err(error) => {
             let told = format!("it was not looked at from the app's own network: {error}");
-            let finding = Finding::note("inside", told);
-            vec![match crate::hint::Hint::hint(&error) {
-                Some(hint) => finding.fix(hint),
-                None => finding,
-            }]
+            vec![Finding::note("inside", told).hinted(&error)]
         }
     })
 }
@@ -51,7 +46,7 @@ pub(super) async fn inside(
 async fn join(app: &App, found: &Found, image: &str) -> Result<Inside, engine::Error> {
     let beneath = app.engine.beneath();
     let engine = app.engine.of_node(&found.node).await?.unwrap_or(beneath);
-    Inside::join(Arc::clone(&engine), &found.container, image).await
+    Inside::join(engine, &found.container, image).await
 }
 
 /// A running container of the service that the connection is of: one that has its secrets, else

@@ -4,7 +4,6 @@
 use url::Url;
 
 use crate::{
-    hint::Hint,
     home::connection::{Held, HeldClient},
     plugin::Hidden,
     wiring::{
@@ -59,7 +58,7 @@ async fn client_inside(inside: &Inside, client: &HeldClient) -> Vec<Finding> {
         Ok(found) => found,
         Err(error) if error.is_silence() => return vec![silence(&error)],
         Err(error) => {
-            return vec![with_hint(Finding::bad("issuer", error.to_string()), &error)];
+            return vec![Finding::bad("issuer", error.to_string()).hinted(&error)];
         }
     };
     let issuer = format!("the issuer is {}", found.document.issuer);
@@ -93,7 +92,7 @@ async fn at_client(web: &Web<'_>, client: &HeldClient) -> Look {
         Err(error) if error.is_silence() => return only(silence(&error)),
         Err(error) => {
             let finding = Finding::bad("issuer", error.to_string());
-            return only(with_hint(finding, &error));
+            return only(finding.hinted(&error));
         }
     };
     let needs = Needs {
@@ -129,12 +128,5 @@ async fn at_client(web: &Web<'_>, client: &HeldClient) -> Look {
 
 /// A provider that gives no answer. Here that is not known to be so for the app.
 fn silence(error: &Error) -> Finding {
-    with_hint(Finding::bad("reachable", error.to_string()), error)
-}
-
-fn with_hint(finding: Finding, error: &Error) -> Finding {
-    match error.hint() {
-        Some(hint) => finding.fix(hint),
-        None => finding,
-    }
+    Finding::bad("reachable", error.to_string()).hinted(error)
 }

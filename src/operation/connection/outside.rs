@@ -32,7 +32,7 @@ use crate::{
 
 use super::{
     client::{Asked, Given},
-    gift::{Gift, held_account, held_client},
+    gift::{Gift, held_client},
 };
 
 /// What the kept registration access token is called.
@@ -432,8 +432,7 @@ fn plain(mail: &RelaySettings, sender: &str) -> Result<Gift, Error> {
         password: password.map(Hidden),
         sender: sender.to_owned(),
     };
-    let held = Held::Account(held_account(&given));
-    Ok(Gift { given: Given::Account(given), held, warnings: Vec::new() })
+    Ok(Gift::account(given))
 }
 
 /// A kept value of an app.

@@ -9,13 +9,12 @@ use crate::{
     hooks::Guarding,
     operation::{claim, lease::leased},
     owner::journal::Connects,
-    plugin::{Client, ClientRequest, Relay},
     wiring::Web,
 };
 
 use super::{
-    client::{Asked, Given, Plugin},
-    gift::{Gift, held_account, held_client},
+    client::{Asked, Plugin},
+    gift::Gift,
     outside::{ByHand, Outside},
     roles,
 };
@@ -212,8 +211,8 @@ impl Provider {
         };
         let hooks = &mut playing.start().await?.hooks;
         Ok(match asked {
-            Asked::Client(request) => of_client(hooks.sso_register(request).await?, request),
-            Asked::Account(sender) => of_account(hooks.mail_account(sender).await?),
+            Asked::Client(request) => Gift::client(hooks.sso_register(request).await?, request),
+            Asked::Account(sender) => Gift::account(hooks.mail_account(sender).await?),
         })
     }
 
@@ -246,8 +245,8 @@ impl Provider {
         };
         let hooks = &mut playing.start().await?.hooks;
         Ok(match asked {
-            Asked::Client(request) => of_client(hooks.sso_rotate(request).await?, request),
-            Asked::Account(sender) => of_account(hooks.mail_rotate(sender).await?),
+            Asked::Client(request) => Gift::client(hooks.sso_rotate(request).await?, request),
+            Asked::Account(sender) => Gift::account(hooks.mail_rotate(sender).await?),
         })
     }
 
@@ -291,16 +290,6 @@ impl Provider {
             }
         }
     }
-}
-
-fn of_client(given: Client, request: &ClientRequest) -> Gift {
-    let held = Held::Client(held_client(&given, request));
-    Gift { given: Given::Client(given), held, warnings: Vec::new() }
-}
-
-fn of_account(given: Relay) -> Gift {
-    let held = Held::Account(held_account(&given));
-    Gift { given: Given::Account(given), held, warnings: Vec::new() }
 }
 
 impl Playing {

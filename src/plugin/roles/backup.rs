@@ -4,17 +4,14 @@
 use std::collections::BTreeSet;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre, Resource},
-};
+use wasmtime::{Store, component::Resource};
 
 use crate::{
     home::Grant,
     plugin::{
         BackupItem, Belief, Command, Ending, Error, Finding, Hooks, Names,
         bindings::{
-            self, backup::exports::potluck::recipe0_3_0::backup,
+            backup::exports::potluck::recipe0_3_0::backup,
             backup_0_1::exports::potluck::recipe::backup as v0_1, failures::Failure,
         },
         hooks::{Call, run},
@@ -23,6 +20,7 @@ use crate::{
             bytes::{SinkStream, SourceStream},
             services::checked,
         },
+        roles::versioned::versioned,
     },
 };
 
@@ -36,48 +34,10 @@ const MARK: usize = 1024;
 /// Bytes of a text beside the names in a dump.
 const BESIDE: usize = 200;
 
-/// The functions of the role, in the version that the component exports.
-pub enum Indices {
-    V0_1(bindings::backup_0_1::RoleIndices),
-    V0_3(bindings::backup::RoleIndices),
-}
-
-/// The functions of one instance.
-pub enum Guest {
-    V0_1(bindings::backup_0_1::Role),
-    V0_3(bindings::backup::Role),
-}
-
-impl Indices {
-    pub fn find(instance: &InstancePre<State>, version: &str) -> wasmtime::Result<Self> {
-        Ok(match version {
-            "0.1.0" => Indices::V0_1(bindings::backup_0_1::RoleIndices::new(instance)?),
-            _ => Indices::V0_3(bindings::backup::RoleIndices::new(instance)?),
-        })
-    }
-
-    pub fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
-        Ok(match self {
-            Indices::V0_1(indices) => Guest::V0_1(indices.load(store, instance)?),
-            Indices::V0_3(indices) => Guest::V0_3(indices.load(store, instance)?),
-        })
-    }
-}
-
-/// The same call in either version.
-macro_rules! either {
-    ($guest:ident, |$role:ident| $call:expr) => {
-        match $guest {
-            Guest::V0_1(role) => {
-                let $role = role.potluck_recipe_backup();
-                $call.await
-            }
-            Guest::V0_3(role) => {
-                let $role = role.potluck_recipe0_3_0_backup();
-                $call.await
-            }
-        }
-    };
+versioned! {
+    ($)
+    V0_1: backup_0_1.potluck_recipe_backup,
+    V0_3: backup.potluck_recipe0_3_0_backup
 }
 
 type Outcome<T> = wasmtime::Result<Result<T, Failure>>;

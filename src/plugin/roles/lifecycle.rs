@@ -1,63 +1,23 @@
 //! `lifecycle`: around deploy, upgrade and removal. In 0.1.0 it has no
 //! `deploy-failed`.
 
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
+use wasmtime::Store;
 
 use crate::plugin::{
     Error, Hooks, Transition,
     bindings::{
-        self, failures::Failure, lifecycle::exports::potluck::recipe0_2_0::lifecycle as v0_2,
+        failures::Failure, lifecycle::exports::potluck::recipe0_2_0::lifecycle as v0_2,
         lifecycle_0_1::exports::potluck::recipe::lifecycle as v0_1,
     },
     hooks::run,
     host::State,
+    roles::versioned::versioned,
 };
 
-/// The functions of the role, in the version that the component exports.
-pub enum Indices {
-    V0_1(bindings::lifecycle_0_1::RoleIndices),
-    V0_2(bindings::lifecycle::RoleIndices),
-}
-
-/// The functions of one instance.
-pub enum Guest {
-    V0_1(bindings::lifecycle_0_1::Role),
-    V0_2(bindings::lifecycle::Role),
-}
-
-impl Indices {
-    pub fn find(instance: &InstancePre<State>, version: &str) -> wasmtime::Result<Self> {
-        Ok(match version {
-            "0.1.0" => Indices::V0_1(bindings::lifecycle_0_1::RoleIndices::new(instance)?),
-            _ => Indices::V0_2(bindings::lifecycle::RoleIndices::new(instance)?),
-        })
-    }
-
-    pub fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
-        Ok(match self {
-            Indices::V0_1(indices) => Guest::V0_1(indices.load(store, instance)?),
-            Indices::V0_2(indices) => Guest::V0_2(indices.load(store, instance)?),
-        })
-    }
-}
-
-/// The same call in either version.
-macro_rules! either {
-    ($guest:ident, |$role:ident| $call:expr) => {
-        match $guest {
-            Guest::V0_1(role) => {
-                let $role = role.potluck_recipe_lifecycle();
-                $call.await
-            }
-            Guest::V0_2(role) => {
-                let $role = role.potluck_recipe0_2_0_lifecycle();
-                $call.await
-            }
-        }
-    };
+versioned! {
+    ($)
+    V0_1: lifecycle_0_1.potluck_recipe_lifecycle,
+    V0_2: lifecycle.potluck_recipe0_2_0_lifecycle
 }
 
 impl Guest {

@@ -10,6 +10,7 @@ mod mail_provider;
 mod migration;
 mod sso_client;
 mod sso_provider;
+mod versioned;
 
 use std::collections::BTreeMap;
 

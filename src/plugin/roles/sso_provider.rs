@@ -1,60 +1,20 @@
 //! `sso-provider`: an app that others can sign in with. In 0.1.0 it has no
 //! `rotate`.
 
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre},
-};
+use wasmtime::Store;
 
 use crate::plugin::{
     Client, ClientRequest, Error, Hooks,
-    bindings::{self, failures::Failure, sso_types},
+    bindings::{failures::Failure, sso_types},
     hooks::run,
     host::State,
+    roles::versioned::versioned,
 };
 
-/// The functions of the role, in the version that the component exports.
-pub enum Indices {
-    V0_1(bindings::sso_provider_0_1::RoleIndices),
-    V0_4(bindings::sso_provider::RoleIndices),
-}
-
-/// The functions of one instance.
-pub enum Guest {
-    V0_1(bindings::sso_provider_0_1::Role),
-    V0_4(bindings::sso_provider::Role),
-}
-
-impl Indices {
-    pub fn find(instance: &InstancePre<State>, version: &str) -> wasmtime::Result<Self> {
-        Ok(match version {
-            "0.1.0" => Indices::V0_1(bindings::sso_provider_0_1::RoleIndices::new(instance)?),
-            _ => Indices::V0_4(bindings::sso_provider::RoleIndices::new(instance)?),
-        })
-    }
-
-    pub fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
-        Ok(match self {
-            Indices::V0_1(indices) => Guest::V0_1(indices.load(store, instance)?),
-            Indices::V0_4(indices) => Guest::V0_4(indices.load(store, instance)?),
-        })
-    }
-}
-
-/// The same call in either version.
-macro_rules! either {
-    ($guest:ident, |$role:ident| $call:expr) => {
-        match $guest {
-            Guest::V0_1(role) => {
-                let $role = role.potluck_recipe_sso_provider();
-                $call.await
-            }
-            Guest::V0_4(role) => {
-                let $role = role.potluck_recipe0_4_0_sso_provider();
-                $call.await
-            }
-        }
-    };
+versioned! {
+    ($)
+    V0_1: sso_provider_0_1.potluck_recipe_sso_provider,
+    V0_4: sso_provider.potluck_recipe0_4_0_sso_provider
 }
 
 type Outcome<T> = wasmtime::Result<Result<T, Failure>>;

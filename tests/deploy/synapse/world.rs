@@ -5,7 +5,7 @@ use crate::support::{
     backup::Tmpfs,
     cli::{Lab, Run},
     common::{Cleanup, PATIENCE, ports, real_engine, skip},
-    operator::{colleague, docker, domain, folder, good},
+    operator::{colleague, docker, domain, folder, good, has_images, has_plugin},
 };
 
 use std::{
@@ -87,19 +87,11 @@ impl World {
     /// machine cannot.
     pub async fn new(room: &str, disk: Disk) -> Option<Self> {
         real_engine().await?;
-        for image in ["stores:1", "synapse:1.99.0", "synapse:1.163.2"] {
-            let image = format!("potluck-test/{image}");
-            let found = Command::new("docker").args(["image", "inspect", &image]).output().unwrap();
-            if !found.status.success() {
-                skip(&format!("the image {image} is missing: make images"));
-                return None;
-            }
-        }
-        let recipe = Path::new(ROOT).join("recipes-examples/synapse");
-        if !recipe.join("plugins/synapse.wasm").exists() {
-            skip("the plugin synapse.wasm is missing: make plugins");
+        let images = ["stores:1", "synapse:1.99.0", "synapse:1.163.2"];
+        if !has_images(&images) || !has_plugin("synapse") {
             return None;
         }
+        let recipe = Path::new(ROOT).join("recipes-examples/synapse");
         let (domain, stack) = domain(room);
         let cleanup = Cleanup::new(&stack);
         let lab = folder();
