@@ -352,6 +352,8 @@ pub enum Error {
     StillDeployed { app: String },
     #[error("the app has no service `{service}`; it has {known}", known = .known.join(", "))]
     UnknownService { service: String, known: Vec<String> },
+    #[error("`{service}` has no number of replicas: it runs on every node, or to an end")]
+    NotScalable { service: String },
     #[error(
         "the component of the plugin `{plugin}` has the sha256 {found}, but recipe.yml pins {pinned}"
     )]

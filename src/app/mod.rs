@@ -13,6 +13,7 @@ pub(crate) mod names;
 mod on_server;
 pub mod permission;
 pub(crate) mod plugins;
+mod pulled;
 pub(crate) mod questions;
 pub mod reach;
 pub(crate) mod reaching;
@@ -22,6 +23,7 @@ mod seal;
 pub(crate) mod survey;
 pub(crate) mod takeover;
 pub(crate) mod version;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,6 +52,7 @@ pub use half_restored::half_restored;
 pub use load::{load, load_deployed, load_with, names_secrets};
 pub use on_server::{Leaving, OnServer, ps};
 pub use plugins::Component;
+pub use pulled::{Pulled, pull_settings};
 pub use questions::{Behind, Downgrade, ReachWish, Takeover, Wish};
 pub use reach::copied;
 pub(crate) use reach::not_typed;
@@ -57,6 +60,7 @@ pub use reaching::{app_reach, reach_findings, recipe_reach};
 pub use scale::{Stopped, bring_back, scale_down};
 pub use survey::{Server, load_to_deploy, survey};
 pub(crate) use takeover::is_unknown;
+pub use volumes::{VolumeRow, volumes};
 
 /// What every operation on an app needs. Created once per command.
 pub struct Context {

@@ -29,8 +29,20 @@ pub struct Global {
     pub quiet: bool,
 
     /// Show more of what potluck does; repeat it for details
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        alias = "debug",
+        action = clap::ArgAction::Count
+    )]
     pub verbose: u8,
+
+    /// Fetch no recipes: the copies that are here have to do
+    ///
+    /// `server add` and `app check` don't ask the server, either.
+    #[arg(short, long, global = true)]
+    pub offline: bool,
 
     /// When to use colours
     #[arg(
@@ -81,7 +93,7 @@ pub struct AppArg {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct JsonArg {
     /// Print JSON instead of text
-    #[arg(long)]
+    #[arg(short = 'm', long, alias = "machine")]
     pub json: bool,
 }
 

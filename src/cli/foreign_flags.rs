@@ -14,10 +14,7 @@ use clap::{
 const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-C", "--chaos"], "app", "leave it out: a recipe's folder counts as it is"),
     (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
-    (&["-D"], "app new", "potluck's flag is '--domain'"),
     (&["-D", "--no-domain-checks"], "app", "leave it out: no domain is looked up"),
-    (&["-c", "--no-converge-checks"], "app deploy", "potluck's flag is '--detach'"),
-    (&["-f"], "app deploy", "potluck's flag is '--force'"),
     (&["-r", "--releasenotes"], "app deploy", "leave it out: the plan shows the release notes"),
     (&["-l", "--latest"], "app deploy", "name the version: 'potluck app deploy APP VERSION'"),
     (
@@ -25,33 +22,33 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
         "app deploy",
         "name the version: 'potluck app deploy APP VERSION'",
     ),
-    (&["-S"], "app new", "potluck's flag is '--secrets'"),
-    (&["-S"], "app ls", "potluck's flag is '--status'"),
     (&["-w", "--watch"], "app errors", "type 'watch potluck app errors APP'"),
-    (&["-r"], "app ls", "potluck's flag is '--recipe'"),
-    (&["-S"], "app logs", "potluck's flag is '--since'"),
+    (&["-s", "--stdin"], "app logs", "leave it out: both streams are shown"),
     (&["-f"], "app rm", "potluck's flag is '--yes'; '--force' removes the settings alone"),
-    (&["-f"], "app secret insert", "potluck's flag is '--file'"),
-    (&["-a"], "app secret rm", "potluck's flag is '--all'"),
-    (&["-a", "--all"], "app secret generate", "leave it out: without a name all are made"),
+    (&["-f"], "app volume rm", "potluck's flag is '--yes'"),
     (&["-l", "--local"], "app cmd", "leave it out: a command's plugin says where it works"),
     (&["-u", "--user"], "app cmd", "leave it out: a command's plugin says as whom it works"),
     (&["-T", "--tty"], "app cmd", "leave it out: commands have no terminal"),
-    (&["-t"], "app run", "potluck's flag is '--no-tty'"),
+    (&["-a", "--all-services"], "app restart", "leave it out: without a name all are restarted"),
     (&["-p", "--prune"], "app undeploy", "leave it out: the app leaves nothing but its data"),
     (&["-p", "--pass"], "app", "leave it out: 'potluck key new' keeps copies of secrets"),
-    (&["-m", "--machine"], "", "potluck's flag is '--json'"),
+    (&[VALUE], "app secret insert", "others see what is typed: leave the value out, and be asked"),
+    (&["-t", "--trim"], "app secret insert", "leave it out: one line loses its line break"),
     (&["--format"], "stack", "potluck's flag is '--json'"),
     (&["--no-trunc"], "stack", "leave it out: nothing is cut off"),
     (&["-s"], "", "potluck's flag is '--server'"),
-    (&["-o"], "app check", "potluck's flag is '--offline'"),
-    (&["-o", "--offline"], "", "leave it out: recipes are fetched only when they are added"),
-    (&["-d", "--debug"], "", "potluck's flag is '--verbose'"),
+    (&["-d"], "", "potluck's flag is '--verbose'"),
 ];
+/// Stands for an argument that is no flag.
+const VALUE: &str = "VALUE";
 /// Commands whose last argument may be any text.
 const FREE: [&str; 3] = ["app cmd", "app run", "plugin run"];
 /// Where the name of a command begins.
-const ROOMS: [&str; 7] = ["server", "recipe", "app", "backup", "stack", "plugin", "key"];
+const ROOMS: [&str; 9] =
+    ["server", "recipe", "app", "backup", "stack", "plugin", "key", "catalogue", "upgrade"];
+/// Other names of commands, and those that are meant.
+const ALIASES: [(&str, &str); 4] =
+    [("a", "app"), ("r", "recipe"), ("s", "server"), ("command", "cmd")];
 
 /// Puts potluck's flag into an error about one that is unknown.
 pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
@@ -60,7 +57,8 @@ pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
     }
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return };
     let command = command(arguments);
-    match advice(flag, &command) {
+    let kind = if flag.starts_with('-') { flag } else { VALUE };
+    match advice(kind, &command) {
         Some(advice) => {
             let tip = ContextValue::StyledStrs(vec![StyledStr::from(advice)]);
             error.insert(ContextKind::Suggested, tip);
@@ -82,13 +80,14 @@ pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
 }
 
 /// `app secret generate wiki.example.org`: without options.
-fn command(arguments: &[OsString]) -> String {
+pub(super) fn command(arguments: &[OsString]) -> String {
     let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
-    let words = words.skip_while(|word| !ROOMS.contains(word));
+    let meant = |word| ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |it| it.1);
+    let words = words.map(meant).skip_while(|word| !ROOMS.contains(word));
     words.filter(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
 }
 
-fn is_of(command: &str, beginning: &str) -> bool {
+pub(super) fn is_of(command: &str, beginning: &str) -> bool {
     let rest = command.strip_prefix(beginning);
     beginning.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
@@ -116,10 +115,14 @@ mod tests {
     fn a_flag_of_abra_or_docker_names_potlucks() {
         for (line, tip) in [
             ("potluck app deploy a.example -D", "tip: leave it out: no domain is looked up"),
-            ("potluck app new wiki -D a.example", "tip: potluck's flag is '--domain'"),
-            ("potluck -n app deploy a.example -c", "tip: potluck's flag is '--detach'"),
-            ("potluck app ls -S -m", "tip: potluck's flag is '--status'"),
-            ("potluck app secret insert a.example b v1 -f x", "tip: potluck's flag is '--file'"),
+            (
+                "potluck -n a deploy a.example -C",
+                "tip: leave it out: a recipe's folder counts as it is",
+            ),
+            (
+                "potluck app command a.example -l",
+                "tip: leave it out: a command's plugin says where it works",
+            ),
             ("potluck stack ls --format x", "tip: potluck's flag is '--json'"),
         ] {
             let text = said(line);

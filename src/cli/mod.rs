@@ -17,8 +17,10 @@ mod exit;
 mod failure;
 mod findings;
 mod foreign_flags;
+mod foreign_words;
 mod grants;
 mod key;
+mod man;
 mod plugin;
 mod progress;
 mod prompt;
@@ -82,19 +84,19 @@ enum Command {
     ///
     /// A server is a Docker Swarm, reached through a socket of this machine or over
     /// SSH. A single machine is enough: run `docker swarm init` on it once.
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "s")]
     Server(Deferred<server::Command>),
     /// Look at recipes.
     ///
     /// A recipe is a folder, usually a git repository, that packages an app: its
     /// compose files, a sample of its settings, and plugins for its hooks.
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "r")]
     Recipe(Deferred<recipe::Command>),
     /// Set up, deploy and look after apps.
     ///
     /// An app is one instance of a recipe, named by its domain. Its settings are one
     /// environment file in the operator's folder, servers/SERVER/APP.env.
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "a")]
     App(Deferred<app::Command>),
     /// Take, list and restore backups of apps.
     ///
@@ -144,7 +146,9 @@ enum Command {
     /// alone. docs/escrow.md says how to read a secret without potluck.
     #[command(subcommand)]
     Key(Deferred<key::Command>),
+    #[command(visible_alias = "autocomplete")]
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command line and returns its exit code.
@@ -160,6 +164,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
         Ok(parsed) => parsed,
         Err(mut error) => {
             foreign_flags::advise(&mut error, &arguments);
+            foreign_words::advise(&mut error, &arguments);
             // Help and version are "errors" with exit code 0; a closed pipe is
             // nobody's loss, a full disk is.
             let printed = error.print().or_else(|e| match e.kind() {
@@ -177,7 +182,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
     start_log(cli.global.verbose);
     let talk = if cli.global.quiet { Talk::Quiet } else { Talk::Normal };
     let ui = Ui::new(talk, !cli.global.no_input);
-    let session = Session::new(cli.global.potluck_dir, ui);
+    let session = Session::new(cli.global.potluck_dir, cli.global.offline, ui);
     match dispatch(&cli.command, &session) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -211,6 +216,7 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Provider(Deferred(command)) => provider::run(command, session),
         Command::Key(Deferred(command)) => key::run(command, session),
         Command::Completions(args) => completions::run(args, &mut whole::<Cli>(), session),
+        Command::Man(args) => man::run(args, whole::<Cli>(), session),
     }
 }
 

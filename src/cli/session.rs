@@ -42,13 +42,15 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 /// One run of the program.
 pub struct Session {
     pub ui: Arc<Ui>,
+    /// Whether no recipe is to be fetched.
+    pub offline: bool,
     folder: Option<PathBuf>,
 }
 
 impl Session {
     /// `folder` is what `--potluck-dir` says.
-    pub fn new(folder: Option<PathBuf>, ui: Ui) -> Self {
-        Session { ui: Arc::new(ui), folder }
+    pub fn new(folder: Option<PathBuf>, offline: bool, ui: Ui) -> Self {
+        Session { ui: Arc::new(ui), offline, folder }
     }
 
     /// The operator's folder; it need not exist yet.
@@ -70,7 +72,7 @@ impl Session {
         };
         let folder = std::path::absolute(&folder)
             .map_err(|e| Failure::io(format!("finding {}", folder.display()), &e))?;
-        Ok(Home::new(folder))
+        Ok(Home::new(folder).offline(self.offline))
     }
 
     /// The recipes in the operator's folder.
@@ -79,7 +81,7 @@ impl Session {
     /// As [`Session::home`].
     pub fn recipes(&self) -> Result<Store, Failure> {
         let home = self.home()?;
-        Ok(Store::new(home.recipes()).keeping(&home.recipe_cache()))
+        Ok(Store::new(home.recipes()).keeping(&home.recipe_cache()).offline(home.is_offline()))
     }
 
     /// The app that the arguments name.

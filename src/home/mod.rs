@@ -64,6 +64,7 @@ pub use writers::{AppBackupSettings, VolumeWriters};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
+    offline: bool,
 }
 
 /// An app's place in the folder.
@@ -76,7 +77,17 @@ pub struct AppEntry {
 impl Home {
     /// The folder need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Home { root: root.into() }
+        Home { root: root.into(), offline: false }
+    }
+
+    /// Whether no recipe is to be fetched.
+    #[must_use]
+    pub fn offline(self, offline: bool) -> Self {
+        Home { offline, ..self }
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.offline
     }
 
     pub fn root(&self) -> &Path {

@@ -1,5 +1,5 @@
 //! Changing an app: deploy, upgrade, roll back, undeploy, remove, back up, restore, rotate
-//! its secrets, restart.
+//! its secrets, restart, scale.
 //!
 //! Each first makes a plan from (recipe, settings, live state) and then carries it
 //! out, telling [`crate::progress`] what happens. Every operation has its app's [`lease`]
@@ -27,6 +27,7 @@ mod forget;
 mod held;
 mod journal;
 mod jump;
+mod labels;
 mod lease;
 mod migrate;
 mod nightly;
@@ -45,6 +46,7 @@ mod room;
 mod rotate;
 mod safety;
 mod saved;
+mod scale;
 mod secrets;
 mod steps;
 mod undeploy;
@@ -62,6 +64,7 @@ pub use deploy::{deploy, lacks_secrets, plan};
 pub use drift::{Drift, drift};
 pub use folder::{confirm_stack, remember_sample, revoke_grants};
 pub use forget::{ForgetReport, Removing, forget, remove_set};
+pub use labels::{LabelRow, labels};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use nightly::{Patience, back_up_one, recorded};
 pub use options::{DeployOptions, DeployReport, PartOf, Upgrade};
@@ -77,6 +80,7 @@ pub use rollback::{
 };
 pub use rotate::rotate;
 pub use saved::{Look, require_saved};
+pub use scale::{ScaleReport, ScaledService, Scaling, scale};
 pub use secrets::{change_secrets, generate_secrets};
-pub use undeploy::{Leftovers, leftovers, remove, undeploy};
+pub use undeploy::{Leftovers, leftovers, remove, remove_volumes, undeploy};
 pub use unfinished::{abandoned, all_abandoned};

@@ -35,6 +35,7 @@ use super::{
     rollback::{data_of, load_again},
     rotate::{finish_rotation, undo_rotation},
     safety::{BACKUP, Safety},
+    scale::finish_scaling,
     steps::before_deploy,
     undeploy::{finish_removal, finish_undeploy},
     unfinished::{self as known},
@@ -49,6 +50,7 @@ pub enum Resumed {
     Deployed(Box<DeployReport>),
     Undeployed,
     Restarted,
+    Scaled,
     /// The next deploy uses the new secrets.
     Rotated,
     Connected,
@@ -181,6 +183,18 @@ pub async fn resume(
                 };
                 finish_restart(context, engine, journal, TASK_PATIENCE).await?;
                 Ok(Resumed::Restarted)
+            })
+            .await
+        }
+        What::Scale => {
+            let on_server = OnServer::new(&context.home, app)?;
+            let engine = &on_server.engine;
+            leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                finish_scaling(context, engine, journal, TASK_PATIENCE).await?;
+                Ok(Resumed::Scaled)
             })
             .await
         }

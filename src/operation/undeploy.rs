@@ -259,6 +259,29 @@ async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Resul
     Ok(engine.release().await?)
 }
 
+/// Removes some volumes of an undeployed app; what remains of it is as it was. There is no way
+/// back, and each is gone as soon as it is removed, so there is nothing to finish.
+///
+/// # Errors
+/// [`Error::StillDeployed`], and what the engine says; then some may be removed already.
+pub async fn remove_volumes(
+    context: &Context,
+    guard: &AppGuard,
+    leaving: &Leaving,
+    names: &[String],
+) -> Result<(), Error> {
+    let engine = leaving.engine();
+    leased(context, engine, guard, "a removal of volumes", async |_: &Lease| {
+        let left = leftovers(leaving).await?;
+        let deadline = Instant::now() + VOLUME_PATIENCE;
+        for volume in names.iter().filter(|name| left.volumes.contains(name)) {
+            remove_volume(engine, volume, deadline).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Containers that have ended hold their volumes until swarm has removed them.
 pub(super) async fn remove_volume(
     engine: &dyn Engine,

@@ -47,6 +47,7 @@ pub enum What {
     Undeploy,
     Remove,
     Restart,
+    Scale,
     Backup,
     Restore,
     /// An app that is made from a backup, where it did not exist.
@@ -67,6 +68,7 @@ impl What {
             What::Undeploy => "undeploy",
             What::Remove => "removal",
             What::Restart => "restart",
+            What::Scale => "scaling",
             What::Backup => "backup",
             What::Restore => "restore",
             What::Rebuild => "rebuild",

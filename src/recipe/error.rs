@@ -14,6 +14,8 @@ pub enum Error {
     FolderGone { recipe: RecipeName, folder: String },
     #[error("the recipe `{recipe}` has no version `{version}`")]
     UnknownVersion { recipe: RecipeName, version: String, releases: Releases },
+    #[error("the recipe `{recipe}` is not here, and nothing is fetched (--offline)")]
+    Offline { recipe: RecipeName },
     /// The name is taken by a recipe from elsewhere.
     #[error("a recipe called `{recipe}` exists already, from {origin}")]
     Exists { recipe: RecipeName, origin: String },
@@ -155,6 +157,9 @@ impl Hint for Error {
             )),
             Error::UnknownVersion { recipe, version, releases } => {
                 Some(releases.instead_of(recipe, version))
+            }
+            Error::Offline { recipe } => {
+                Some(format!("without `--offline`, `potluck recipe fetch {recipe}` gets it"))
             }
             Error::Exists { recipe, .. } => {
                 Some(format!("remove or rename the folder `recipes/{recipe}` first"))

@@ -26,6 +26,7 @@ use crate::{hint::nearest, home::RecipeName};
 pub struct Store {
     pub folder: PathBuf,
     cache: Option<Cache>,
+    offline: bool,
 }
 
 /// Which version of a recipe is wanted.
@@ -41,7 +42,13 @@ pub enum Version {
 
 impl Store {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Store { folder: folder.into(), cache: None }
+        Store { folder: folder.into(), cache: None, offline: false }
+    }
+
+    /// Fetches nothing: what is here has to do, and a recipe elsewhere cannot be added.
+    #[must_use]
+    pub fn offline(self, offline: bool) -> Self {
+        Store { offline, ..self }
     }
 
     /// Keeps the copies of repositories that it makes, in this private folder.
@@ -100,14 +107,14 @@ impl Store {
         removed.map_err(|e| io_error(&place, e))
     }
 
-    /// Fetches new versions of a clone; nothing to do for a linked folder. Returns the tags
+    /// Fetches new versions of a clone; nothing to do for a linked folder, nor offline. Returns the tags
     /// that were moved upstream: they stay what they were here.
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::Git`].
     pub fn update(&self, recipe: &RecipeName) -> Result<Vec<String>, Error> {
         let place = self.existing(recipe)?;
-        if place.is_symlink() {
+        if place.is_symlink() || self.offline {
             return Ok(Vec::new());
         }
         let Some(address) = origin(&place)? else { return Ok(Vec::new()) };
@@ -218,7 +225,7 @@ impl Store {
             .prefix("potluck-look-")
             .tempdir()
             .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
-        let aside = Store::new(folder.path());
+        let aside = Store::new(folder.path()).offline(self.offline);
         match &source {
             Source::Folder(folder) => {
                 let place = aside.place(&name);
@@ -305,12 +312,16 @@ impl Store {
     /// Clones beside and renames, so that a broken clone is never taken for a
     /// recipe.
     fn clone_into(&self, place: &Path, name: &RecipeName, address: &str) -> Result<(), Error> {
+        let local = folder_of(address)?;
+        if self.offline && local.is_none() {
+            return Err(Error::Offline { recipe: name.clone() });
+        }
         let beside = tempfile::Builder::new()
             .prefix(".adding-")
             .tempdir_in(&self.folder)
             .map_err(|e| io_error(&self.folder, e))?;
         let target = beside.path().join(name.as_str());
-        let clone = NewClone { address, folder: folder_of(address)?, beside: beside.path() };
+        let clone = NewClone { address, folder: local, beside: beside.path() };
         let commit = clone.make(&target)?;
         if let Some(commit) = commit {
             let git_dir = target.join(".git");

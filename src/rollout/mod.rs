@@ -31,6 +31,7 @@ pub use stack::{
 pub use state::condition::{Condition, of_stacks as conditions, taskless};
 pub use state::ps::TaskRow;
 pub use state::reached::Reached;
+pub(crate) use state::replicas;
 pub use state::silent::{Silence, silence, unreadable_driver};
 pub use state::wanted::wants_tasks;
 pub use state::{Failing, State};

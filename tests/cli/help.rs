@@ -65,7 +65,7 @@ fn help_fits_the_terminal_and_names_its_exceptions() {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{path:?}: {line}");
         }
-        let has_json = text.contains("      --json\n");
+        let has_json = text.contains("  -m, --json\n");
         assert_eq!(has_json, text.contains("JSON:"), "{path:?} has no word on its JSON");
     }
 }

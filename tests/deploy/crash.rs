@@ -655,6 +655,12 @@ fn a_restart_that_is_killed() {
 }
 
 #[test]
+fn a_scaling_that_is_killed() {
+    let command = &["app", "scale", APP, "web=2"];
+    crash(&Case { name: "scaling", ready: deploy, command, ends: Ends::Deployed, grant: &[] });
+}
+
+#[test]
 fn an_undeploy_that_is_killed() {
     let command = &["app", "undeploy", APP, "--yes"];
     crash(&Case { name: "undeploy", ready: deploy, command, ends: Ends::Gone, grant: GRANT });

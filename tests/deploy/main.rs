@@ -26,6 +26,7 @@ mod sign_in_apps;
 mod stacks;
 mod synapse;
 mod upgrade;
+mod verbs;
 mod versions;
 mod wordpress;
 

@@ -21,6 +21,8 @@ const COMMANDS: &[(&str, Types)] = &[
     ("server ls", &[("cli/server/ls.rs", "Row")]),
     ("server nodes", &[("engine/reached.rs", "NodeReport")]),
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
+    ("recipe fetch", &[("cli/recipe/fetch.rs", "Row")]),
+    ("recipe versions", &[("cli/recipe/versions.rs", "Row")]),
     (
         "recipe inspect",
         &[
@@ -55,6 +57,14 @@ const COMMANDS: &[(&str, Types)] = &[
     ),
     ("app cp", &[("app/copy.rs", "Copied")]),
     ("app restart", &[("operation/restart.rs", "RestartReport")]),
+    (
+        "app scale",
+        &[("operation/scale.rs", "ScaleReport"), ("operation/scale.rs", "ScaledService")],
+    ),
+    ("app labels", &[("operation/labels.rs", "LabelRow")]),
+    ("app env ls", &[("cli/app/env/ls.rs", "Row")]),
+    ("app env pull", &[("cli/app/env/pull.rs", "Report"), ("app/pulled.rs", "Pulled")]),
+    ("app volume ls", &[("app/volumes.rs", "VolumeRow")]),
     ("app plan", &[("cli/app/plan.rs", "Planned"), PLAN, CHANGE, REACH]),
     ("app ps", &[("rollout/state/ps.rs", "TaskRow")]),
     ("app errors", &[("app/causes/mod.rs", "Causes"), ("app/causes/mod.rs", "CauseRow")]),
@@ -240,6 +250,8 @@ const WITHOUT: &[&str] = &[
     "stack ps",
     "app config",
     "app rollback",
+    "app services",
+    "app env check",
     "stack config",
     "plugin run",
     "sso disconnect",

@@ -22,7 +22,8 @@ use crate::{
 /// understood, files that can't be deployed with them, plugins without their component, and
 /// secrets, configs and networks that are missing on the server. Exit code 1 when something
 /// that is needed is missing or wrong. A missing setting is a warning, here and in the plan
-/// of a deploy; it is an error if the files can't be deployed without it.
+/// of a deploy; it is an error if the files can't be deployed without it. With --offline the
+/// server isn't asked what it has.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 docs/lint.md lists the codes.
@@ -36,10 +37,6 @@ pub struct Args {
     /// The recipe's version to check against [default: what the settings pin]
     #[arg(value_name = "VERSION")]
     version: Option<String>,
-
-    /// Don't ask the server which secrets it has
-    #[arg(long)]
-    offline: bool,
 
     #[command(flatten)]
     json: JsonArg,
@@ -67,7 +64,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let findings = wait("interrupted", async {
-        let server = if args.offline { app::Server::LeftAlone } else { app::Server::Asked };
+        let server = if session.offline { app::Server::LeftAlone } else { app::Server::Asked };
         Ok(app::survey(&operating.context, &entry, &version, server).await)
     })?;
     drop(operating);

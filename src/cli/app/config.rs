@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use crate::{
     cli::{
-        app::new::confirm_stack,
+        app::{env::assign, new::confirm_stack},
         arguments::{AppArg, Assignment, JsonArg},
         exit::Exit,
         failure::{Failure, Outcome},
@@ -62,18 +62,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(Exit::DONE);
     }
     if !args.set.is_empty() {
-        let mut env = home.env(&entry)?;
-        for Assignment { key, value } in &args.set {
-            env.set(key, value)?;
-        }
-        home.check_stack(&entry, &entry.stack(&env)?)?;
-        if let Some(rivals) = env.rival_recipes() {
-            session.ui.warn(rivals);
-        }
-        // First, as it cannot be done while another command changes the app.
-        confirm_stack(&home, &entry, &args.set)?;
-        home.write_env(&entry, &env)?;
-        session.ui.say(format_args!("Wrote {}.", home.env_path(&entry).display()));
+        assign(session, &home, &entry, &args.set)?;
     }
     if args.json.json {
         let values: serde_json::Map<String, serde_json::Value> =

@@ -66,7 +66,7 @@ pub struct Args {
     grants: GrantArg,
 
     /// Don't wait for the services to come up; hooks that need them don't run
-    #[arg(long)]
+    #[arg(short = 'c', long, alias = "no-converge-checks")]
     detach: bool,
 
     /// How long to wait for the services, 90s or 5m
@@ -76,7 +76,7 @@ pub struct Args {
     timeout: Option<Duration>,
 
     /// Send all services to the swarm, even those that have not changed
-    #[arg(long)]
+    #[arg(short, long)]
     force: bool,
 
     /// Deploy an older release over a newer one

@@ -68,7 +68,7 @@ pub struct Args {
     tail: Tail,
 
     /// Only lines since then: 90s, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(short = 'S', long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
 
     /// Show when each line was written
@@ -76,7 +76,7 @@ pub struct Args {
     timestamps: bool,
 
     /// Print one JSON object per line
-    #[arg(long)]
+    #[arg(short = 'm', long, alias = "machine")]
     json: bool,
 }
 

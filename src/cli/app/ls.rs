@@ -41,17 +41,17 @@ the files deployed last ask for tasks, and {unfinished}: whether an operation on
 end (`potluck app show APP`).")]
 pub struct Args {
     /// Only apps on this server
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME")]
     server: Option<ServerName>,
 
     /// Only apps of this recipe
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME")]
     recipe: Option<String>,
 
     /// Ask the servers which apps are deployed, and in what state
     ///
     /// An app is failing if one of its services is: see `potluck app ps`.
-    #[arg(long)]
+    #[arg(short = 'S', long)]
     status: bool,
 
     #[command(flatten)]

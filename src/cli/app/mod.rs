@@ -7,8 +7,10 @@ mod config;
 mod cp;
 mod deploy;
 mod drift;
+mod env;
 mod errors;
 mod history;
+mod labels;
 mod logs;
 mod ls;
 mod new;
@@ -20,12 +22,15 @@ mod resume;
 mod rm;
 mod rollback;
 mod run;
+mod scale;
 mod secret;
+mod services;
 mod show;
 mod undeploy;
 mod unfinished;
 mod unlock;
 mod upgrade;
+mod volume;
 
 use clap::Subcommand;
 
@@ -59,6 +64,7 @@ From nothing to a running app:
 )]
 pub enum Command {
     New(new::Args),
+    #[command(visible_alias = "list")]
     Ls(ls::Args),
     Config(config::Args),
     Check(check::Args),
@@ -69,12 +75,17 @@ pub enum Command {
     Drift(drift::Args),
     Undeploy(undeploy::Args),
     Ps(ps::Args),
+    Services(services::Args),
+    Labels(labels::Args),
     Errors(errors::Args),
     Logs(logs::Args),
     Restart(restart::Args),
+    Scale(scale::Args),
     Run(run::Args),
     Cp(cp::Args),
+    #[command(visible_alias = "command")]
     Cmd(cmd::Args),
+    #[command(visible_alias = "remove")]
     Rm(rm::Args),
     History(history::Args),
     Show(show::Args),
@@ -90,6 +101,14 @@ pub enum Command {
     /// encrypted for the people that `potluck key ls` lists.
     #[command(subcommand)]
     Secret(Deferred<secret::Command>),
+    /// Show and change an app's settings, one by one.
+    ///
+    /// `potluck app config` opens them in an editor.
+    #[command(subcommand)]
+    Env(Deferred<env::Command>),
+    /// Show an app's volumes, and remove them.
+    #[command(subcommand)]
+    Volume(Deferred<volume::Command>),
 }
 
 pub fn run(command: &Command, session: &Session) -> Outcome {
@@ -105,13 +124,18 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Drift(args) => drift::run(args, session),
         Command::Undeploy(args) => undeploy::run(args, session),
         Command::Ps(args) => ps::run(args, session),
+        Command::Services(args) => services::run(args, session),
+        Command::Labels(args) => labels::run(args, session),
         Command::Errors(args) => errors::run(args, session),
         Command::Logs(args) => logs::run(args, session),
         Command::Restart(args) => restart::run(args, session),
+        Command::Scale(args) => scale::run(args, session),
         Command::Run(args) => run::run(args, session),
         Command::Cp(args) => cp::run(args, session),
         Command::Cmd(args) => cmd::run(args, session),
         Command::Secret(Deferred(command)) => secret::run(command, session),
+        Command::Env(Deferred(command)) => env::run(command, session),
+        Command::Volume(Deferred(command)) => volume::run(command, session),
         Command::Rm(args) => rm::run(args, session),
         Command::History(args) => history::run(args, session),
         Command::Show(args) => show::run(args, session),

@@ -43,24 +43,28 @@ pub struct Args {
     #[arg(value_name = "RECIPE")]
     recipe: Option<String>,
 
+    /// The recipe's version [default: the newest release]
+    #[arg(value_name = "VERSION", conflicts_with = "version")]
+    at: Option<String>,
+
     /// The app's domain, which is also its name
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(short = 'D', long, value_name = "DOMAIN")]
     domain: Option<AppName>,
 
     /// The server it will run on; `simulated` needs no server at all
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME")]
     server: Option<ServerName>,
 
     /// A setting, instead of the sample's value; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Assignment>,
 
-    /// The recipe's version [default: the newest release]
+    /// The recipe's version, as after RECIPE
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
 
     /// Generate the app's secrets on the server, too
-    #[arg(long)]
+    #[arg(short = 'S', long)]
     secrets: bool,
 
     #[command(flatten)]
@@ -84,7 +88,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let name = which_domain(args, session)?;
     // Last, since it may bring a recipe in; out again where nothing comes of it.
     let (recipe, mut added) = recipe::take_in(session, &recipe)?;
-    let version = args.version.clone().map_or(Version::Newest, Version::Named);
+    let version = args.at.clone().or(args.version.clone()).map_or(Version::Newest, Version::Named);
     let checkout = session.recipes()?.checkout(&recipe, &version)?;
     let env = settings(args, session, &name, &checkout)?;
     // A folder that has nothing to deploy is no recipe.

@@ -45,6 +45,17 @@ pub struct Args {
     #[arg(short, long)]
     yes: bool,
 
+    #[command(flatten)]
+    saved: SavedArg,
+
+    /// Remove the settings here even when the server can't be cleaned up
+    #[arg(long)]
+    force: bool,
+}
+
+/// Which backup has to hold data that is to be removed.
+#[derive(Debug, clap::Args)]
+pub(super) struct SavedArg {
     /// Remove it even if no complete, recent backup has its data
     #[arg(long)]
     no_backup: bool,
@@ -53,10 +64,6 @@ pub struct Args {
     /// undeployed
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h", conflicts_with = "no_backup")]
     max_age: Duration,
-
-    /// Remove the settings here even when the server can't be cleaned up
-    #[arg(long)]
-    force: bool,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -71,7 +78,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     // Before the question: what is to go, and what cannot be removed.
     let found = unless_forced(args, session, &entry, found)?;
     if let Some((leaving, left)) = &found {
-        require_saved(args, session, &operating.context, leaving, left)?;
+        require_saved(&args.saved, session, &operating.context, leaving, left)?;
     }
     operating.pause();
     super::tell_dependents(session, &home, &entry)?;
@@ -96,7 +103,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(Exit::DONE)
 }
 
-async fn look(context: &Context, guard: &AppGuard) -> Result<(Leaving, Leftovers), app::Error> {
+/// What is left of an undeployed app on its server.
+///
+/// # Errors
+/// As [`operation::leftovers`]; another operation that has the app.
+pub(super) async fn look(
+    context: &Context,
+    guard: &AppGuard,
+) -> Result<(Leaving, Leftovers), app::Error> {
     let leaving = Leaving::load(context, guard.app()).await?;
     let engine = &leaving.on_server.engine;
     let left = match operation::leftovers(&leaving).await {
@@ -114,8 +128,11 @@ async fn look(context: &Context, guard: &AppGuard) -> Result<(Leaving, Leftovers
 }
 
 /// Stops before an operator is asked to delete data that no good backup has.
-fn require_saved(
-    args: &Args,
+///
+/// # Errors
+/// [`backup::Error::NotSaved`], and what looking for it ends in.
+pub(super) fn require_saved(
+    args: &SavedArg,
     session: &Session,
     context: &Context,
     leaving: &Leaving,

@@ -51,7 +51,7 @@ pub struct Args {
     workdir: Option<String>,
 
     /// Don't give the program a terminal
-    #[arg(short = 'T', long)]
+    #[arg(short = 'T', long, short_alias = 't')]
     no_tty: bool,
 
     /// The service

@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  potluck backup download wiki.example.org 20261121T2015 wiki.sql -o wiki.sql
+  potluck backup download wiki.example.org 20261121T2015 wiki.sql -O wiki.sql
   potluck backup download wiki.example.org 20261121T2015 uploads | tar -t")]
 pub struct Args {
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub struct Args {
     path: Option<PathBuf>,
 
     /// Where to, `-` for standard output; a file appears when it is whole
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short = 'O', long, value_name = "FILE")]
     output: Option<PathBuf>,
 
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let to_file = args.output.as_deref().filter(|path| *path != Path::new("-"));
     if args.output.is_none() && stdout().is_terminal() {
         return Err(Failure::usage("the item is not text for a terminal")
-            .hint("pass `-o FILE`, or `-o -` to print it anyway"));
+            .hint("pass `-O FILE`, or `-O -` to print it anyway"));
     }
     let home = session.home()?;
     let entry = session.app(&home, &args.item.app)?;

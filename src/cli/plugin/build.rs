@@ -46,7 +46,7 @@ pub struct Args {
 
     /// The file to write [default: NAME.wasm in the recipe's folder `plugins`, if
     /// FOLDER is in one, else in FOLDER]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short = 'O', value_name = "FILE")]
     output: Option<PathBuf>,
 
     #[command(flatten)]

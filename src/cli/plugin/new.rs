@@ -44,7 +44,7 @@ pub struct Args {
     language: Option<Language>,
 
     /// The folder to create [default: NAME]
-    #[arg(long, short, value_name = "FOLDER")]
+    #[arg(long, short = 'O', value_name = "FOLDER")]
     output: Option<PathBuf>,
 
     #[command(flatten)]

@@ -53,7 +53,7 @@ pub struct Args {
 
     /// The folder to create [default: plugins/NAME in the recipe's folder, else
     /// NAME here]
-    #[arg(long, short, value_name = "FOLDER")]
+    #[arg(long, short = 'O', value_name = "FOLDER")]
     output: Option<PathBuf>,
 
     #[command(flatten)]

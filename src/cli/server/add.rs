@@ -39,10 +39,6 @@ pub struct Args {
     /// This machine's own Docker engine; NAME is then `default` unless given
     #[arg(long)]
     local: bool,
-
-    /// Don't check that a swarm manager answers
-    #[arg(long)]
-    offline: bool,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -59,7 +55,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if home.servers()?.contains(&name) {
         return again(session, &home, &name, &endpoint);
     }
-    match wait("nothing was added", ask(&home, &endpoint, &name, args.offline))? {
+    match wait("nothing was added", ask(&home, &endpoint, &name, session.offline))? {
         Some(manager) => session.ui.say(format_args!(
             "{} answers: Docker {}, API {}",
             clean(&manager.node_name),

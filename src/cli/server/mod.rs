@@ -20,8 +20,10 @@ Examples:
 )]
 pub enum Command {
     Add(add::Args),
+    #[command(visible_alias = "list")]
     Ls(ls::Args),
     Nodes(nodes::Args),
+    #[command(visible_alias = "remove")]
     Rm(rm::Args),
 }
 

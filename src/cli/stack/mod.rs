@@ -12,6 +12,8 @@ mod target;
 
 use clap::Subcommand;
 
+pub use services::replicas;
+
 use super::{failure::Outcome, session::Session};
 
 #[derive(Debug, Subcommand)]

@@ -60,7 +60,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 /// `1/2`, and for a job also how many tasks are done.
-fn replicas(row: &ServiceRow) -> String {
+pub fn replicas(row: &ServiceRow) -> String {
     let running = format!("{}/{}", row.running, row.desired);
     match row.completed {
         Some(done) => format!("{running} ({done}/{} completed)", row.desired.max(done)),

@@ -128,9 +128,10 @@ impl Aside {
         let recipe = recipe_of(manifest, &settings)?;
         let facts = settings.recipe.clone();
         let (name, root) = (set.to_string(), from.clone());
+        let offline = context.home.is_offline();
         let taking = tokio::task::spawn_blocking(move || {
             let files = settings.has_files.then(|| settings.files.path());
-            let taken = take_recipe(&recipe, &root, &aside, files, facts.as_ref());
+            let taken = take_recipe(&recipe, &root, offline, &aside, files, facts.as_ref());
             taken.map(|taken| (recipe, taken))
         });
         let taken = taking.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
@@ -248,6 +249,7 @@ struct Taken {
 fn take_recipe(
     recipe: &RecipeName,
     real: &Path,
+    offline: bool,
     aside: &Path,
     files: Option<&Path>,
     facts: Option<&RecipeFacts>,
@@ -258,12 +260,13 @@ fn take_recipe(
     };
     let version = facts.and_then(|facts| facts.version.as_deref());
     let commit = facts.and_then(|facts| facts.commit.as_deref());
-    if Store::new(real).place(recipe).is_dir() {
+    let there = Store::new(real).offline(offline);
+    if there.place(recipe).is_dir() {
         symlink(real, aside).map_err(failed(aside))?;
-        let said = missing_version(&Store::new(real), recipe, version.or(commit))?;
+        let said = missing_version(&there, recipe, version.or(commit))?;
         return Ok(Some(Taken { from: RecipeFrom::Folder, said }));
     }
-    let store = Store::new(aside);
+    let store = Store::new(aside).offline(offline);
     let mut said = None;
     let address = facts.and_then(|facts| facts.address.as_deref());
     if let (Some(address), Some(commit)) = (address, commit) {

@@ -97,7 +97,7 @@ fn one<'a>(manifest: &Manifest, items: &'a [Item], wanted: &str) -> Result<&'a I
                 manifest,
                 format!(
                     "`{wanted}` has the app's settings, which only a rebuild (`--to-server`) puts \
-                     back: `potluck backup download {app} {set} settings.tar -o -` gives them"
+                     back: `potluck backup download {app} {set} settings.tar -O -` gives them"
                 ),
             ))
         }

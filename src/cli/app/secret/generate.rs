@@ -47,6 +47,10 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
+    /// All that are missing, as without NAME
+    #[arg(short, long, conflicts_with = "names")]
+    all: bool,
+
     /// Print the new values
     #[arg(long)]
     show: bool,

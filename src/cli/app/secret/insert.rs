@@ -54,7 +54,7 @@ pub struct Args {
     version: Option<String>,
 
     /// Read the value from this file, as it is
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 

@@ -43,7 +43,9 @@ Examples:
 pub enum Command {
     Generate(generate::Args),
     Insert(insert::Args),
+    #[command(visible_alias = "list")]
     Ls(ls::Args),
+    #[command(visible_alias = "remove")]
     Rm(rm::Args),
     Show(show::Args),
     Rotate(rotate::Args),

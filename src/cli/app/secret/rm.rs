@@ -44,7 +44,7 @@ pub struct Args {
     version: Option<String>,
 
     /// All of them, in every version
-    #[arg(long)]
+    #[arg(short, long)]
     all: bool,
 
     /// Don't ask

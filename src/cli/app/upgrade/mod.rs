@@ -57,10 +57,6 @@ pub struct Args {
     #[arg(short, long, value_name = "NAME")]
     server: Option<ServerName>,
 
-    /// Use the copy of the recipe that is here, and fetch nothing
-    #[arg(long)]
-    offline: bool,
-
     /// Take no backup: then data that was migrated cannot come back
     #[arg(long)]
     no_backup: bool,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Args;
 use crate::{
-    cli::{app::warn_of, failure::Failure, session::Session},
+    cli::{app::warn_of, failure::Failure, recipe::tell_moved, session::Session},
     home::{AppEntry, Home, RecipeName},
     recipe::{Version, version::Release},
 };
@@ -42,7 +42,7 @@ impl Target {
         let Some((recipe, _)) = env.recipe_pin()? else {
             return Err(crate::app::Error::NoRecipe { app: app.to_string() }.into());
         };
-        if !args.offline {
+        if !session.offline {
             recipes.fetch(session, &recipe)?;
         }
         let version = match &args.version {
@@ -99,18 +99,7 @@ impl Recipes {
         }
         let store = session.recipes()?;
         match store.update(recipe) {
-            Ok(moved) => {
-                for tag in moved {
-                    session.ui.warn(format_args!(
-                        "the tag {tag} of `{recipe}` was moved upstream: its version here is kept"
-                    ));
-                    session.ui.hint(format_args!(
-                        "ask its maintainers why; `git -C {} tag -d {tag}` lets the next upgrade \
-                         fetch theirs",
-                        store.place(recipe).display()
-                    ));
-                }
-            }
+            Ok(moved) => tell_moved(session, &store, recipe, &moved),
             Err(error) => {
                 warn_of(session, &error);
                 session
