@@ -296,6 +296,12 @@ pub enum Error {
     /// People would be sent to another app with what lets them in here.
     #[error("{app} asks for {}, which is an address of {other}", line(address))]
     OthersAddress { app: String, address: String, other: String },
+    /// People would be sent to a place that nobody named.
+    #[error("{app} asks for {}, whose host no operator named", line(address))]
+    NobodysAddress { app: String, address: String },
+    /// Both would lose their mail when one is disconnected.
+    #[error("{other} sends from {} already, over the same account", line(sender))]
+    OthersSender { sender: String, other: String },
     /// The client has to be made by hand.
     #[error("{}", by_hand(.provider, .enter))]
     ByHand { app: String, provider: String, enter: Vec<String> },
@@ -674,8 +680,8 @@ impl Hint for Error {
                 false => "to go back anyway, add --downgrade".to_owned(),
             }),
             Error::NeedsPull(behind) => Some(format!(
-                "pull their settings and lock file first (`git pull`), then `potluck app plan {}`; to \
-                 overwrite what they deployed, add --overwrite",
+                "pull their settings and lock file first (`git pull`), then `potluck app plan {0}`; \
+                 `potluck app deploy {0} --overwrite` overwrites what they deployed",
                 behind.app
             )),
             Error::DataLeft { app, .. } => Some(format!(
@@ -741,6 +747,12 @@ impl Hint for Error {
             ),
             Error::OthersAddress { .. } => {
                 Some("its recipe or its settings are at fault: an app asks for its own".into())
+            }
+            Error::NobodysAddress { app, .. } => Some(format!(
+                "if it is this app's, name the host in its settings: `potluck app config {app}`"
+            )),
+            Error::OthersSender { .. } => {
+                Some("choose another one for this app: `--sender ADDRESS`".into())
             }
             Error::PrivateFile { path, .. } => {
                 Some(format!("the value alone, in a file of yours alone: `chmod 600 {path}`"))

@@ -70,6 +70,10 @@ pub struct Connection {
     /// The overlays that it switched off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlays_off: Vec<String>,
+    /// Whether the provider may have replaced the secret, which then has to be brought to the
+    /// app: a rotation did not finish.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
 }
 
 /// What a provider holds for an app.
@@ -194,6 +198,7 @@ mod tests {
             secrets: [("oidc_secret".to_owned(), "v1".to_owned())].into(),
             overlays: vec!["compose.oidc.yml".into()],
             overlays_off: vec!["compose.local.yml".into()],
+            unsure: true,
         };
         let lock = LockFile {
             connections: [

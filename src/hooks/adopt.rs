@@ -58,8 +58,11 @@ pub async fn adopt(app: &App, rows: &[&SecretVersion], keeper: &Keeper) -> Resul
     Ok(done)
 }
 
-/// The value, from the first task that shows it.
-async fn read(
+/// The value, from the first task that shows it; else why none does.
+///
+/// # Errors
+/// What the engine says.
+pub async fn read(
     engine: &dyn Engine,
     row: &SecretVersion,
 ) -> Result<Result<Zeroizing<Vec<u8>>, String>, Error> {

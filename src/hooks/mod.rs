@@ -11,7 +11,7 @@ mod revoke;
 mod services;
 mod start;
 
-pub use adopt::{Adopted, adopt, not_kept};
+pub use adopt::{Adopted, adopt, not_kept, read as read_secret};
 pub use consent::{Guarding, check_grants};
 pub use plugin_grants::{PluginGrants, plugin_grants};
 pub(crate) use restore_hook::{RestoreHook, before_restore};

@@ -8,7 +8,11 @@ use crate::{
     text::line,
 };
 
-use super::{DeployOptions, record::settings, releases::Releases};
+use super::{
+    DeployOptions,
+    record::settings,
+    releases::{self, Releases},
+};
 
 impl Releases {
     /// Names of the settings that are others than those of what runs.
@@ -34,6 +38,16 @@ impl Releases {
         (lock.begun, lock.upgrade) = (None, None);
         lock.recipe.clone()
     }
+}
+
+/// Asks whether a folder that is behind may overwrite what somebody else deployed.
+///
+/// # Errors
+/// [`Error::NeedsPull`], and what the engine says.
+pub(super) async fn require_known(context: &Context, app: &App) -> Result<(), Error> {
+    let known = releases::all(&app.engine).await?;
+    let settings = known.changed_settings(app);
+    look(context, app, &known, &settings, &DeployOptions::default(), true).map(drop)
 }
 
 /// What the plan says of a folder that is behind; nothing if it is not.

@@ -57,6 +57,11 @@ pub(crate) fn settings(app: &App) -> BTreeMap<String, String> {
     if let Some(release) = &app.replays {
         return release.settings.clone();
     }
+    own_settings(app)
+}
+
+/// Digests of what the folder's settings say, also of an app that brings a release back.
+pub(crate) fn own_settings(app: &App) -> BTreeMap<String, String> {
     let is_setting = |(name, _): &(String, String)| !RECIPE_KEYS.contains(&name.as_str());
     let settings: BTreeMap<String, String> =
         app.env.values().into_iter().filter(is_setting).collect();

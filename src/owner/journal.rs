@@ -311,7 +311,7 @@ pub(crate) struct Source {
     pub copy: Option<CopyName>,
 }
 
-/// The two ends of a connection; never an address or a value.
+/// The two ends of a connection; never a value, nor an address but the one that mail is from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Connects {
     pub kind: ConnectionKind,
@@ -325,6 +325,9 @@ pub(crate) struct Connects {
     /// Whether the provider gives another secret.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rotates: bool,
+    /// The address that mail is to be sent from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
 }
 
 /// A secret that gets a new version; never a value.

@@ -6,11 +6,17 @@
 use reqwest::Method;
 use url::Url;
 
-use super::{Error, Finding, Web};
+use super::{Error, Finding, Web, discovery::Document, web::Answer};
 use crate::text::line;
 
 /// Nobody owns it (RFC 2606), and no app has it.
 const FOREIGN: &str = "https://potluck.invalid/callback";
+
+/// The id of a client that no provider has.
+const NOBODYS: &str = "nobody.potluck.invalid";
+
+/// Of RFC 7636, appendix B: nothing is ever redeemed with it.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// What is asked with.
 #[derive(Debug, Clone, Copy)]
@@ -88,10 +94,16 @@ async fn known(web: &Web<'_>, asking: Asking<'_>) -> Result<Finding, Error> {
                 format!("the provider answers `{}`{}", line(other), of(&said)),
             ),
         },
-        Made::Elsewhere | Made::Page(200, _) => Finding::good(
-            "client",
-            "the provider asks people to sign in for this client and its redirect address",
-        ),
+        Made::Elsewhere | Made::Page(200, _) => match is_told_late(web, asking).await? {
+            false => Finding::good(
+                "client",
+                "the provider asks people to sign in for this client and its redirect address",
+            ),
+            true => Finding::note(
+                "client",
+                "whether the provider knows the client shows only once somebody signs in",
+            ),
+        },
         Made::Page(status @ 500.., said) => {
             let message =
                 format!("the provider answers {status} to who wants to sign in{}", of(&said));
@@ -121,6 +133,92 @@ async fn known(web: &Web<'_>, asking: Asking<'_>) -> Result<Finding, Error> {
     })
 }
 
+/// Whether the provider takes the client's secret: it is asked for the tokens of a code that it
+/// never gave, which it refuses as such only to whom it believes (RFC 6749, 5.2).
+///
+/// # Errors
+/// A provider that gives no answer.
+pub async fn secret(
+    web: &Web<'_>,
+    document: &Document,
+    client_id: &str,
+    redirect_uri: &str,
+    secret: &str,
+) -> Result<Finding, Error> {
+    let url = Url::parse(&document.token_endpoint).map_err(|error| Error::Address {
+        url: document.token_endpoint.clone(),
+        reason: error.to_string(),
+    })?;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", "potluck"),
+        ("redirect_uri", redirect_uri),
+        ("code_verifier", VERIFIER),
+    ];
+    // RFC 6749, 2.3.1: both are encoded as in a form.
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let (name, password): (String, String) = (encoded(client_id), encoded(secret));
+    let methods = document.token_endpoint_auth_methods_supported.as_deref();
+    // Where it lists none it is the first alone (OpenID Connect Discovery 1.0, 3).
+    let offers = |method: &str| match methods {
+        None => method == "client_secret_basic",
+        Some(offered) => offered.iter().any(|it| it == method),
+    };
+    let mut refused = None;
+    if offers("client_secret_basic") {
+        let answer = web.form(&url, &fields, Some((&name, &password))).await?;
+        match is_refused(&answer) {
+            None => return Ok(takes_secret()),
+            said => refused = said,
+        }
+    }
+    // A client is registered for one of both ways.
+    if offers("client_secret_post") {
+        let own = [("client_id", client_id), ("client_secret", secret)];
+        let answer = web.form(&url, &[&fields[..], &own[..]].concat(), None).await?;
+        match is_refused(&answer) {
+            None => return Ok(takes_secret()),
+            said => refused = said,
+        }
+    }
+    Ok(match refused {
+        Some(said) => Finding::bad(
+            "client",
+            format!("the provider does not take the secret that the app has{}", of(&said)),
+        ),
+        None => {
+            Finding::note("client", "whether the provider takes the app's secret was not tried")
+        }
+    })
+}
+
+fn takes_secret() -> Finding {
+    Finding::good("client", "the provider takes the app's secret")
+}
+
+/// What a provider says to a client that it does not believe; none where it does.
+fn is_refused(answer: &Answer) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        error: String,
+        #[serde(default)]
+        error_description: String,
+    }
+    match serde_json::from_slice::<Said>(&answer.body) {
+        Ok(said) if said.error == "invalid_client" => Some(said.error_description),
+        Ok(_) => None,
+        Err(_) => (answer.status == 401).then(String::new),
+    }
+}
+
+/// Whether the provider asks people to sign in before it looks at the client (LemonLDAP::NG):
+/// it does so for a client that nobody has, too.
+async fn is_told_late(web: &Web<'_>, asking: Asking<'_>) -> Result<bool, Error> {
+    let nobodys = Asking { client_id: NOBODYS, ..asking };
+    let made = ask(web, nobodys, asking.public).await?;
+    Ok(matches!(made, Made::Elsewhere | Made::Page(200, _)))
+}
+
 fn of(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {}", line(said)) }
 }
@@ -144,7 +242,7 @@ async fn ask(web: &Web<'_>, asking: Asking<'_>, pkce: bool) -> Result<Made, Erro
         .append_pair("state", "potluck")
         .append_pair("nonce", "potluck");
     if pkce {
-        // Of the verifier in RFC 7636, appendix B: nothing is ever redeemed with it.
+        // Of [`VERIFIER`].
         url.query_pairs_mut()
             .append_pair("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
             .append_pair("code_challenge_method", "S256");

@@ -237,7 +237,8 @@ pub async fn keys(web: &Web<'_>, document: &Document, before: &[String]) -> (Vec
     }
     let ids: BTreeSet<String> = keys.iter().filter_map(|key| key.kid.clone()).collect();
     let kinds: BTreeSet<&str> = keys.iter().map(|key| key.kty.as_str()).collect();
-    let finding = match before.is_empty() || before.iter().any(|id| ids.contains(id)) {
+    let is_known = |id: &String| before.contains(id);
+    let finding = match before.is_empty() || ids.iter().all(is_known) {
         true => {
             let kinds: Vec<_> = kinds.iter().map(|kind| line(kind)).collect();
             Finding::good(
@@ -246,7 +247,11 @@ pub async fn keys(web: &Web<'_>, document: &Document, before: &[String]) -> (Vec
             )
         }
         false => {
-            Finding::note("keys", "the provider has other keys than when the app was connected")
+            let told = match ids.iter().any(is_known) {
+                true => "the provider has a key that it did not have when the app was connected",
+                false => "the provider has other keys than when the app was connected",
+            };
+            Finding::note("keys", told)
                 .fix("an app that remembers keys refuses sign-ins for up to an hour: restart it")
         }
     };

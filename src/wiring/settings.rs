@@ -169,6 +169,7 @@ mod tests {
             secrets: BTreeMap::new(),
             overlays: overlays.iter().map(|it| owned(it)).collect(),
             overlays_off: Vec::new(),
+            unsure: false,
         }
     }
 

@@ -167,14 +167,21 @@ async fn sender(
         }
     };
     let from = connection.command(Mail::new(Some(address.clone()), Vec::new())).await;
+    let is_taken = from.is_ok();
     let taken = match from {
         Ok(_) => connection.command(Rcpt::new(address, Vec::new())).await,
         refused => refused,
     };
     match taken {
         Ok(_) => findings.push(Finding::good("sender", format!("it takes mail from {sender}"))),
-        // Some take no mail to a sender that has no mailbox.
-        Err(error) if says(&error, &["mailbox", "recipient", "unknown", "relay access"]) => {
+        // Some take no mail to a sender that has no mailbox; some refuse a sender only once they
+        // hear of a recipient, and whom they let in they should relay for.
+        Err(error)
+            if is_taken
+                && says(&error, &["mailbox", "recipient", "unknown", "relay access"])
+                && !says(&error, &["sender address rejected"])
+                && !(account.username.is_some() && says(&error, &["relay access"])) =>
+        {
             findings.push(
                 Finding::note("sender", format!("it takes no mail to {sender}: {}", told(&error)))
                     .fix("answers to the app's messages come back undelivered"),

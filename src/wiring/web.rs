@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use reqwest::{Client, ClientBuilder, Method, header, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, header, redirect::Policy};
 use serde::de::DeserializeOwned;
 use url::{Origin, Url};
 use zeroize::Zeroizing;
@@ -24,6 +24,9 @@ pub struct Web<'a> {
     /// It asks only this origin, from within an app's network.
     through: Option<(&'a Inside, Origin)>,
 }
+
+/// What is asked for where a page is no use.
+const JSON: &str = "application/json, text/html;q=0.5";
 
 /// What came back.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ impl<'a> Web<'a> {
         token: Option<&Zeroizing<String>>,
         json: Option<&serde_json::Value>,
     ) -> Result<Answer, Error> {
-        self.exchange(method, url, token, json, "application/json, text/html;q=0.5").await
+        self.exchange(method, url, token, json, JSON).await
     }
 
     /// Opens a page, as a person's browser does.
@@ -87,6 +90,26 @@ impl<'a> Web<'a> {
         self.exchange(Method::GET, url, None, None, "text/html").await
     }
 
+    /// Sends a form, with the name and the password of a client where the form has them not.
+    ///
+    /// # Errors
+    /// As [`Web::send`].
+    pub async fn form(
+        &self,
+        url: &Url,
+        fields: &[(&str, &str)],
+        client: Option<(&str, &str)>,
+    ) -> Result<Answer, Error> {
+        let mut request = self.request(Method::POST, url)?;
+        if let Some((name, password)) = client {
+            request = request.basic_auth(name, Some(password));
+        }
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        let form = form.extend_pairs(fields).finish();
+        let kind = "application/x-www-form-urlencoded";
+        self.answer(url, request.header(header::CONTENT_TYPE, kind).body(form), JSON).await
+    }
+
     async fn exchange(
         &self,
         method: Method,
@@ -95,6 +118,18 @@ impl<'a> Web<'a> {
         json: Option<&serde_json::Value>,
         accept: &'static str,
     ) -> Result<Answer, Error> {
+        let mut request = self.request(method, url)?;
+        if let Some(token) = token {
+            request = request.bearer_auth(token.as_str());
+        }
+        if let Some(json) = json {
+            request =
+                request.header(header::CONTENT_TYPE, "application/json").body(json.to_string());
+        }
+        self.answer(url, request, accept).await
+    }
+
+    fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             let reason = "it is neither http nor https".into();
             return Err(Error::Address { url: url.to_string(), reason });
@@ -103,18 +138,19 @@ impl<'a> Web<'a> {
             let reason = "it is at another place than the issuer, which alone is asked".into();
             return Err(Error::Address { url: shown(url), reason });
         }
+        Ok(self.client.request(method, url.clone()))
+    }
+
+    async fn answer(
+        &self,
+        url: &Url,
+        request: RequestBuilder,
+        accept: &'static str,
+    ) -> Result<Answer, Error> {
         let silent = |reason: String| {
             let inside = self.through.as_ref().and_then(|(inside, _)| inside.reason());
             Error::Silent { url: shown(url), reason: inside.unwrap_or(reason) }
         };
-        let mut request = self.client.request(method, url.clone());
-        if let Some(token) = token {
-            request = request.bearer_auth(token.as_str());
-        }
-        if let Some(json) = json {
-            request =
-                request.header(header::CONTENT_TYPE, "application/json").body(json.to_string());
-        }
         let request = request.header(header::ACCEPT, accept);
         let mut response = request.send().await.map_err(|error| silent(reason(&error)))?;
         let text = |name| response.headers().get(name)?.to_str().ok();

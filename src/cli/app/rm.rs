@@ -14,7 +14,7 @@ use crate::{
         session::{Session, wait, wait_cancelling},
         ui::clean,
     },
-    home::{AppEntry, AppGuard},
+    home::{AppEntry, AppGuard, Home},
     operation::{self, Lease, Leftovers, Look},
 };
 
@@ -47,6 +47,10 @@ pub struct Args {
 
     #[command(flatten)]
     saved: SavedArg,
+
+    /// Leave what providers of sign-on and mail hold for the app
+    #[arg(long)]
+    leave_provider: bool,
 
     /// Remove the settings here even when the server can't be cleaned up
     #[arg(long)]
@@ -82,7 +86,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     operating.pause();
     super::tell_dependents(session, &home, &entry)?;
-    super::tell_connected(session, &home, &entry);
+    require_disconnected(args, session, &home, &entry)?;
     agree(args, session, &entry, found.as_ref().map(|(_, left)| left))?;
     if let Some((leaving, _)) = &found {
         let removed = wait("interrupted: some of the app may be removed already", async {
@@ -101,6 +105,27 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ));
     }
     Ok(Exit::DONE)
+}
+
+/// Stops before the record goes without which a provider is never asked to remove what it holds.
+fn require_disconnected(
+    args: &Args,
+    session: &Session,
+    home: &Home,
+    entry: &AppEntry,
+) -> Result<(), Failure> {
+    if args.leave_provider {
+        super::tell_connected(session, home, entry);
+        return Ok(());
+    }
+    // What else is wrong with its files is said elsewhere.
+    let Ok(lock) = home.lock_file(entry) else { return Ok(()) };
+    let Some((kind, connection)) = lock.connections.iter().next() else { return Ok(()) };
+    let provider = clean(&connection.provider).into_owned();
+    let app = &entry.name;
+    Err(Failure::consent(format!("{provider} still holds what it made for {app}"))
+        .hint(format!("`potluck {kind} disconnect {app}` removes it there"))
+        .hint("`--leave-provider` removes the app, and leaves it there"))
 }
 
 /// What is left of an undeployed app on its server.

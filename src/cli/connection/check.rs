@@ -14,7 +14,7 @@ use crate::{
         ui::{BOLD, clean, counted},
     },
     hint::Hint,
-    home::{ConnectionKind, ServerName},
+    home::{AppEntry, ConnectionKind, ServerName},
     operation::{self, CheckReport, Places},
     wiring::Level,
 };
@@ -115,9 +115,9 @@ pub fn run(args: &Args, kind: ConnectionKind, session: &Session) -> Outcome {
         );
     }
     let mut apps = selection.apps;
-    if args.all {
-        apps.retain(|app| may_be_connected(&home, app, kind));
-    }
+    // A pattern means those of its apps that are connected.
+    let is_named = |app: &AppEntry| args.apps.iter().any(|name| name == app.name.as_str());
+    apps.retain(|app| is_named(app) || may_be_connected(&home, app, kind));
     let places = if args.here { Places::Here } else { Places::Both };
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let rows: Vec<Row> = wait("interrupted: nothing was changed", async {

@@ -157,6 +157,8 @@ pub(super) async fn deploy_again(
     let options = DeployOptions {
         timeout,
         release_of: Some(PartOf(Box::new(journal.entry()))),
+        // Who began it was asked.
+        overwrite: !journal.is_resumed(),
         ..DeployOptions::default()
     };
     Box::pin(deploy(&agreed, guard, &mut fresh, &options)).await

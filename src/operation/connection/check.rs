@@ -9,23 +9,27 @@ use crate::{
     app::{self, App, Context, Error},
     engine::{Engine, Scope},
     home::{
-        AppEntry, Connection, ConnectionKind,
+        AppEntry, Connection, ConnectionKind, EnvFile,
         connection::{Held, HeldAccount},
     },
-    hooks::Guarding,
+    hooks::{Guarding, read_secret},
+    operation::{releases, unfinished::look as operation_on},
+    plugin::Hidden,
+    secrets,
     text::line,
     wiring::{
         Finding, Level,
         dns::{self, Dns},
+        settings::Way,
     },
 };
 
 use super::{
-    change::full_names,
+    change::{full_names, is_deployed},
     client::{Asked, Plugin},
-    due::differs,
+    due::{differs, of_connection},
     inside::inside,
-    look::look,
+    look::{look, look_at_secret},
     outside::Outside,
     plan,
     provider::{Named, named},
@@ -118,29 +122,53 @@ pub async fn check(
     let connection = app.lock.connections.get(&kind).cloned().ok_or_else(not)?;
     let connect = format!("`potluck {kind} connect {}` repairs it", entry.name);
     let mut findings = Vec::new();
+    findings.extend(unfinished(&app).await?);
+    if connection.unsure {
+        let told = "a rotation did not finish: the provider may have another secret";
+        findings.push(Finding::bad("secret", told));
+    }
+    findings.extend(of_what_runs(&app, &connection).await?);
     findings.extend(of_app(context, &app, &connection, kind).await?);
     findings.extend(of_provider(context, &app, &connection, kind).await?);
     for finding in &mut findings {
         finding.fix.get_or_insert_with(|| connect.clone());
     }
-    // What only the provider's own settings mend is no difference between the two ends.
-    let due = findings.iter().any(|it| it.level == Level::Bad);
-    let seen = look(&connection.held, None).await;
-    let is_unknown =
-        |it: &Finding| matches!(it.check, "client" | "redirect") && it.level == Level::Bad;
-    let due = due || seen.findings.iter().any(is_unknown);
-    findings.extend(seen.findings.into_iter().map(|mut finding| {
-        if is_unknown(&finding) {
-            finding.fix = Some(connect.clone());
-        }
-        finding
-    }));
+    let of_ends = findings.iter().any(|it| it.level == Level::Bad);
+    let secret = match places {
+        Places::Both => secret_of(context, &app, &connection, kind).await?,
+        Places::Here => None,
+    };
+    let password = match &connection.held {
+        Held::Account(_) => secret.as_ref().map(|it| Hidden(it.0.clone())).or_else(|| {
+            let named = named(context, &connection.provider, connection.server.as_ref(), entry);
+            match named.ok()? {
+                Named::Outside(name) => Outside::load(context, kind, name).ok()?.password(),
+                Named::App(_) => None,
+            }
+        }),
+        Held::Client(_) => None,
+    };
+    let mut seen = look(&connection.held, password.as_ref()).await.findings;
+    if let (Held::Client(client), Some(secret)) = (&connection.held, &secret) {
+        seen.extend(look_at_secret(client, secret).await);
+    }
     if let Held::Account(account) = &connection.held {
         findings.extend(records(context, &app, &connection, account).await);
     }
     if places == Places::Both {
-        findings.extend(inside(context, &app, &connection, None).await?);
+        let within = inside(context, &app, &connection, password.as_ref()).await?;
+        let is_silent = |it: &Finding| it.check == "reachable" && it.level == Level::Bad;
+        // It is the app that has to reach it: a relay of the swarm's own network, say.
+        if within.iter().any(|it| it.check != "inside") && !within.iter().any(is_silent) {
+            for finding in seen.iter_mut().filter(|it| is_silent(it)) {
+                finding.level = Level::Note;
+            }
+        }
+        seen.extend(within);
     }
+    findings.extend(seen.into_iter().map(|it| with_fix(it, &connect)));
+    // What only the provider's own settings mend is no difference between the two ends.
+    let due = of_ends || findings.iter().any(is_unknown);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     Ok(CheckReport {
         app: entry.name.to_string(),
@@ -150,6 +178,69 @@ pub async fn check(
         ok: findings.iter().all(|it| it.level != Level::Bad),
         findings,
     })
+}
+
+/// That an operation on the app did not end.
+async fn unfinished(app: &App) -> Result<Option<Finding>, Error> {
+    let Some(kept) = operation_on(&app.engine).await? else { return Ok(None) };
+    let name = &app.entry.name;
+    let told = format!("the {} of {name} that was begun did not end", kept.entry.what);
+    let fix =
+        format!("`potluck app resume {name}` finishes it, `potluck app abort {name}` undoes it");
+    Ok(Some(Finding::bad("unfinished", told).fix(fix)))
+}
+
+/// Whether the app runs with the settings of the connection: another release may have been
+/// brought back, or somebody edited them and did not deploy.
+async fn of_what_runs(app: &App, connection: &Connection) -> Result<Option<Finding>, Error> {
+    if !is_deployed(app).await? {
+        return Ok(None);
+    }
+    let others = releases::all(&app.engine).await?.changed_settings(app);
+    let others = of_connection(connection, others);
+    Ok((!others.is_empty()).then(|| {
+        let told = format!("the app runs with other values of {}", line(&others.join(", ")));
+        Finding::bad("deployed", told)
+            .fix(format!("`potluck app deploy {}` brings what the settings say", app.entry.name))
+    }))
+}
+
+/// Whether the provider does not know what the app has.
+fn is_unknown(finding: &Finding) -> bool {
+    matches!(finding.check, "client" | "redirect" | "account") && finding.level == Level::Bad
+}
+
+fn with_fix(mut finding: Finding, connect: &str) -> Finding {
+    if is_unknown(&finding) {
+        finding.fix = Some(connect.to_owned());
+    }
+    finding
+}
+
+/// The secret that the app has of the connection, as one of its containers shows it; none where
+/// it has none, or none of them runs or shows it.
+async fn secret_of(
+    context: &Context,
+    app: &App,
+    connection: &Connection,
+    kind: ConnectionKind,
+) -> Result<Option<Hidden>, Error> {
+    let guarding = Guarding::WhileWriting;
+    let plugin = Plugin::start(context, app, kind, roles(kind).0, guarding).await;
+    // Why it cannot be started is a finding already.
+    let Ok(mut plugin) = plugin else { return Ok(None) };
+    let changes = plugin.connect(&plan::as_recorded(&connection.held)).await?;
+    let is_it = |(_, value): &&(String, Hidden)| *value.0 == *plan::SECRET;
+    let Some((name, _)) = changes.secrets.iter().find(is_it) else { return Ok(None) };
+    let Some(version) = connection.secrets.get(name) else { return Ok(None) };
+    let survey = secrets::survey(&app.stack, &app.env, &app.sources);
+    let rows = secrets::versions(app.engine.as_ref(), &app.entry.name, &app.name, &survey).await?;
+    let Some(row) = rows.iter().find(|row| row.name == *name && row.version == *version) else {
+        return Ok(None);
+    };
+    let read = read_secret(app.engine.as_ref(), row).await?.ok();
+    let text = read.and_then(|value| String::from_utf8(value.to_vec()).ok());
+    Ok(text.map(Hidden::from))
 }
 
 /// What name servers say of the domain that is sent from.
@@ -212,19 +303,27 @@ async fn of_app(
         }
         Err(error) => return Err(error),
     };
-    findings.extend(of_map(&mut plugin, connection).await?);
+    findings.extend(of_map(&mut plugin, &app.env, connection).await?);
     if let (ConnectionKind::Sso, Held::Client(held)) = (kind, &connection.held)
         && let Asked::Client(request) = plugin.asks(None).await?
     {
-        let new = request.redirect_uris.iter().filter(|it| !held.redirect_uris.contains(it));
-        for uri in new {
-            findings.push(Finding::bad(
-                "request",
-                format!(
-                    "the app now returns people to {}, which the provider was not told",
+        let sides = [
+            (&request.redirect_uris, &held.redirect_uris, "returns people"),
+            (&request.post_logout_uris, &held.post_logout_uris, "sends people who sign out"),
+        ];
+        for (now, before, does) in sides {
+            for uri in now.iter().filter(|it| !before.contains(it)) {
+                let told =
+                    format!("the app now {does} to {}, which the provider was not told", line(uri));
+                findings.push(Finding::bad("request", told));
+            }
+            for uri in before.iter().filter(|it| !now.contains(it)) {
+                let told = format!(
+                    "the app no longer {does} to {}, which the provider still accepts",
                     line(uri)
-                ),
-            ));
+                );
+                findings.push(Finding::bad("request", told));
+            }
         }
         if request.scopes != held.scopes || request.public != held.public {
             findings.push(Finding::bad("request", "the app asks for other scopes than it did"));
@@ -235,9 +334,35 @@ async fn of_app(
 
 /// What the recipe makes of the same client or account now, which may be of another version than
 /// when the app was connected.
-async fn of_map(plugin: &mut Plugin, connection: &Connection) -> Result<Vec<Finding>, Error> {
+async fn of_map(
+    plugin: &mut Plugin,
+    env: &EnvFile,
+    connection: &Connection,
+) -> Result<Vec<Finding>, Error> {
     let changes = plugin.connect(&plan::as_recorded(&connection.held)).await?;
     let mut findings = Vec::new();
+    // As connecting again would have it; what was edited by hand is said elsewhere.
+    let wanted = plan::wanted(env, &changes, Some(connection), Way::On)?;
+    let switched = [(&wanted.overlays_on, "on"), (&wanted.overlays_off, "off")];
+    for (overlays, way) in switched {
+        let known = match way {
+            "on" => &connection.overlays,
+            _ => &connection.overlays_off,
+        };
+        for overlay in overlays.iter().filter(|it| !known.contains(it)) {
+            let told = format!("the recipe now switches {} {way}", line(overlay));
+            findings.push(Finding::bad("overlay", told));
+        }
+    }
+    // Versions of secrets are kept by who stores these.
+    let written = |key: &String| {
+        let written = changes.settings.iter().any(|(it, value)| it == key && value.is_some());
+        written || key.starts_with("SECRET_")
+    };
+    for key in connection.settings.keys().filter(|key| !written(key)) {
+        let told = format!("the recipe no longer writes {}", line(key));
+        findings.push(Finding::bad("setting", told));
+    }
     for (key, value) in
         changes.settings.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
     {

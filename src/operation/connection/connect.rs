@@ -10,20 +10,23 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    app::{self, App, Context, Error},
+    app::{self, App, Context, Error, version},
+    engine::{Engine, Scope},
     home::{
         AppEntry, AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
         connection::{Connecting, Held},
     },
     hooks::Guarding,
     operation::{
+        behind,
         journal::{self, Journal, stays_unfinished},
         lease::{Lease, leased},
         recover, releases,
     },
-    owner::journal::{Entry, MadeKind, Step, Undo, What},
+    owner::journal::{Connects, Entry, MadeKind, Step, Undo, What},
     plugin::{Changes, Hidden},
     rollout::{Change, ChangeAction, Error as RolloutError, Plan},
+    text::line,
     wiring::{
         Finding, Level,
         settings::{Wanted, Way},
@@ -32,6 +35,7 @@ use crate::{
 
 use super::{
     change::{deploy_again, full_names, is_deployed, next_secrets, remove_secrets, store_secrets},
+    check::{ConnectionRow, connections},
     client::{Asked, Plugin},
     gift::Gift,
     inside::inside,
@@ -177,6 +181,10 @@ pub async fn connect(
         false => format!("a connection to {name}"),
     };
     let done = leased(context, &engine, guard, &doing, async |lease: &Lease| {
+        if deployed {
+            // Before anything is made or replaced that a deploy would not bring.
+            behind::require_known(context, &prepared.app).await?;
+        }
         let entry = entry(context, lease, &prepared).await?;
         let journal = Journal::begin(&prepared.app.engine, lease, entry).await?;
         run(context, guard, &mut prepared, journal).await
@@ -220,7 +228,8 @@ async fn prepare(
         ConnectionKind::Mail => Some(sender(options, recorded.as_ref(), entry.name.as_str())),
     };
     let asked = plugin.asks(sender.as_deref()).await?;
-    require_own(context, entry, &asked)?;
+    require_own(context, &app, &asked)?;
+    require_no_others(context, entry, &provider, &asked)?;
     if by_hand.is_some() && matches!(provider, Provider::App(_)) {
         return Err(Error::NotByHand { provider: name });
     }
@@ -269,28 +278,80 @@ fn rotated_by_hand(
     Ok(by_hand)
 }
 
-/// Fails where an app wants people to be sent to another app, or mail to be sent from what is
-/// not an address.
-fn require_own(context: &Context, entry: &AppEntry, asked: &Asked) -> Result<(), Error> {
+/// Fails where an app wants people to be sent to another app or to a host that nobody named, or
+/// mail to be sent from what is not an address.
+fn require_own(context: &Context, app: &App, asked: &Asked) -> Result<(), Error> {
     let request = match asked {
         Asked::Client(request) => request,
         Asked::Account(sender) if sender.parse::<lettre::Address>().is_ok() => return Ok(()),
         Asked::Account(sender) => return Err(Error::NotASender { sender: sender.clone() }),
     };
+    let name = app.entry.name.to_string();
     let apps = context.home.apps()?;
     for uri in request.redirect_uris.iter().chain(&request.post_logout_uris) {
-        let host = url::Url::parse(uri).ok();
-        let host = host.as_ref().and_then(url::Url::host_str);
-        let other = apps.iter().find(|app| Some(app.name.as_str()) == host);
-        if let Some(other) = other.filter(|other| other.name != entry.name) {
-            return Err(Error::OthersAddress {
-                app: entry.name.to_string(),
-                address: uri.clone(),
-                other: other.name.to_string(),
-            });
+        // What cannot be read is refused by the provider; an app on a telephone has no host.
+        let Ok(url) = url::Url::parse(uri) else { continue };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::NobodysAddress { app: name, address: uri.clone() });
+        }
+        let Some(host) = url.host_str().map(|host| host.trim_end_matches('.')) else { continue };
+        let other = apps.iter().find(|app| app.name.as_str() == host);
+        if let Some(other) = other.filter(|other| other.name != app.entry.name) {
+            let other = other.name.to_string();
+            return Err(Error::OthersAddress { app: name, address: uri.clone(), other });
+        }
+        if host != app.entry.name.as_str() && !is_typed(app, host) {
+            return Err(Error::NobodysAddress { app: name, address: uri.clone() });
         }
     }
     Ok(())
+}
+
+/// Whether the operator wrote this host into the app's settings: a value of the recipe's sample,
+/// or one that a plugin wrote, is nobody's word.
+fn is_typed(app: &App, host: &str) -> bool {
+    let untyped = app::not_typed(app.env.values());
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let names = |value: &str| {
+        value.match_indices(host).any(|(at, _)| {
+            let before = value[..at].chars().next_back();
+            let after = value[at + host.len()..].chars().next();
+            // A port may follow.
+            !before.is_some_and(is_host) && !after.is_some_and(|c| c != ':' && is_host(c))
+        })
+    };
+    app.env.values().into_iter().any(|(key, value)| {
+        let is_nobodys =
+            app.lock.sample.get(&key).is_some_and(|known| untyped.get(&key) == Some(known));
+        !is_nobodys && names(&value)
+    })
+}
+
+/// Fails where the account at a relay that is an app is another app's already: what closes it or
+/// gives it another password would do so to both.
+fn require_no_others(
+    context: &Context,
+    entry: &AppEntry,
+    provider: &Provider,
+    asked: &Asked,
+) -> Result<(), Error> {
+    let (Provider::App(_), Asked::Account(sender)) = (provider, asked) else { return Ok(()) };
+    let (rows, unread) = connections(context, ConnectionKind::Mail)?;
+    for error in unread {
+        context.progress.warn(format!("whose account it is was not compared: {error}"));
+    }
+    let is_other = |row: &&ConnectionRow| {
+        let is_there = row.provider == provider.name()
+            && row.provider_server.as_deref() == provider.server().map(ServerName::as_str);
+        let is_self = row.app == entry.name.as_str() && row.server == entry.server.as_str();
+        is_there && !is_self && row.id.eq_ignore_ascii_case(sender)
+    };
+    match rows.iter().find(is_other) {
+        Some(other) => {
+            Err(Error::OthersSender { sender: sender.clone(), other: other.app.clone() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The address that an app sends from: what is asked for, what it is, or the app's name at the
@@ -320,7 +381,8 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
         true => Some(plan::another_secret(name, asked, same)),
         false => plan::at_provider(name, asked, same, provider.told()),
     });
-    changes.extend(plan::of_secrets(expected, recorded.as_ref(), prepared.rotate));
+    let anew = prepared.rotate || lacks_secret(app, recorded.as_ref()).await?;
+    changes.extend(plan::of_secrets(expected, recorded.as_ref(), anew));
     changes.extend(plan::in_settings(&wanted, name));
     let mut warnings = Vec::new();
     if deployed && !changes.is_empty() {
@@ -369,6 +431,14 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     Ok(Plan { changes, warnings, reach: Vec::new(), on_failure })
 }
 
+/// Whether a secret of the connection is not on the swarm, or may be an old one.
+async fn lacks_secret(app: &App, recorded: Option<&Connection>) -> Result<bool, Error> {
+    let Some(recorded) = recorded else { return Ok(false) };
+    let stored = app.engine.secrets(Scope::All).await?;
+    let stored: BTreeSet<String> = stored.into_iter().filter_map(|it| it.spec?.name).collect();
+    Ok(recorded.unsure || !full_names(&app.name, recorded).is_subset(&stored))
+}
+
 /// Edits of the settings that were not deployed yet, which the deploy brings along.
 pub(super) async fn edited(app: &App) -> Result<Option<String>, Error> {
     let edited = releases::all(&app.engine).await?.changed_settings(app);
@@ -381,7 +451,7 @@ pub(super) async fn edited(app: &App) -> Result<Option<String>, Error> {
 }
 
 async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
-    let Prepared { kind, app, provider, recorded, rotate, expected, .. } = prepared;
+    let Prepared { kind, app, provider, asked, recorded, rotate, expected, .. } = prepared;
     let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let secrets = next_secrets(context, app, &wanted.env, expected).await?;
     let new = recorded.as_ref().is_none_or(|it| !provider.is_of(it));
@@ -399,7 +469,13 @@ async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<
     Ok(Entry {
         recipe: app.checkout.recipe.to_string(),
         steps,
-        connection: Some(provider.connects(*kind, new, *rotate)),
+        connection: Some(Connects {
+            sender: match asked {
+                Asked::Account(sender) => Some(sender.clone()),
+                Asked::Client(_) => None,
+            },
+            ..provider.connects(*kind, new, *rotate)
+        }),
         made: secrets.into_iter().map(|name| (MadeKind::Secret, name)).collect(),
         ..of_services(lease, app, What::Connect).await?
     })
@@ -407,13 +483,15 @@ async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<
 
 /// What undoing the deploy of a connection needs.
 pub(super) async fn of_services(lease: &Lease, app: &App, what: What) -> Result<Entry, Error> {
-    use crate::engine::{Engine, Scope};
     let live = app.engine.services(Scope::Stack(&app.name)).await?;
+    let version = version::pinned(app).name().cloned();
     Ok(Entry {
         services: recover::services(live.iter()),
         ran: !live.is_empty() && app.lock.begun.is_none() && app.lock.recipe.is_some(),
         marks: Some(crate::owner::journal::Marks::of(&app.lock)),
-        pin: Some(crate::app::version::pinned(app)),
+        before: version.clone().filter(|_| !live.is_empty()),
+        after: version,
+        pin: Some(version::pinned(app)),
         ..journal::entry_of(lease, &app.entry.name, what)
     })
 }
@@ -510,6 +588,13 @@ struct Ends<'a> {
     timeout: Option<Duration>,
 }
 
+/// Whether the app was connected to the provider before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Before,
+    Not,
+}
+
 struct Work<'a> {
     context: &'a Context,
     guard: &'a AppGuard,
@@ -525,6 +610,9 @@ impl Work<'_> {
         // What a killed process was given is not asked for again.
         let operation = journal.entry().operation;
         let begun = connecting(context, guard.app())?.filter(|it| it.operation == operation);
+        let text = begun.as_ref().and_then(|it| it.text.as_deref());
+        // Where the settings are written already, the past is what they said before that.
+        let past = text.and_then(|text| EnvFile::parse("settings", text).ok());
         let begun = begun.and_then(|it| it.held);
         self.note(|connecting| connecting.recorded = recorded.cloned().map(Box::new), kind)?;
 
@@ -532,6 +620,11 @@ impl Work<'_> {
         journal.step(&step).await?;
         context.progress.step(step);
         let known = begun.as_ref().or(same.map(|it| &it.held));
+        if let Some(known) = same.filter(|_| ends.rotate && begun.is_none()) {
+            // Before the old secret is gone, without which nobody can be let in meanwhile.
+            let seen = look(&known.held, None).await;
+            self.require_usable(&seen.findings, app, provider.name(), Known::Not)?;
+        }
         let Gift { given, held, warnings } = match ends.rotate && begun.is_none() {
             true => provider.rotate(context, app, asked, known, ends.by_hand).await?,
             false => provider.give(context, app, asked, known, ends.by_hand).await?,
@@ -544,11 +637,18 @@ impl Work<'_> {
         let seen = look(&held, given.password()).await;
         let mut findings = seen.findings;
         let held = with_keys(held, seen.keys);
-        self.require_usable(&findings, app, provider.name())?;
+        let known = if same.is_some() { Known::Before } else { Known::Not };
+        self.require_usable(&findings, app, provider.name(), known)?;
 
         let changes = ends.plugin.connect(&given).await?;
         // Of a relay that is an app's and new, not even the encryption is known before.
-        let all_known = matches!(asked, Asked::Client(_)) || provider.relay().is_some();
+        let moved = another_issuer(provider, same.map(|it| &it.held), &held);
+        let all_known =
+            moved.is_none() && matches!(asked, Asked::Client(_)) || provider.relay().is_some();
+        if let Some(issuer) = moved {
+            let name = provider.name();
+            context.progress.warn(format!("{name} has another issuer than before: {issuer}"));
+        }
         if let Some(what) = plan::beyond(ends.expected, &changes, &app.env, all_known) {
             let (app, plugin) = (app.entry.name.to_string(), ends.plugin.name.clone());
             return Err(Error::OtherChanges { app, plugin, what });
@@ -556,6 +656,8 @@ impl Work<'_> {
         // Read anew: somebody may have edited them meanwhile.
         let env = context.home.env(guard.app())?;
         let wanted = plan::wanted(&env, &changes, recorded, Way::On)?;
+        let past = past.unwrap_or_else(|| env.clone());
+        let since_past = plan::wanted(&past, &changes, recorded, Way::On)?;
         journal.step(SECRETS).await?;
         context.progress.step(SECRETS);
         let stored = store_secrets(context, app, wanted.env.clone(), &changes).await?;
@@ -566,7 +668,9 @@ impl Work<'_> {
         let text = env.to_text();
         self.note(
             |connecting| {
-                connecting.before.extend(before.clone());
+                for (key, value) in before.clone() {
+                    connecting.before.entry(key).or_insert(value);
+                }
                 connecting.text.get_or_insert(text);
             },
             kind,
@@ -588,11 +692,12 @@ impl Work<'_> {
             server: provider.server().cloned(),
             since: Timestamp::now(),
             held,
-            before: before_of(&changes, &stored.settings, &env, recorded),
+            before: before_of(&changes, &stored.settings, &past, recorded),
             settings: settings_of(&changes).chain(stored.settings).collect(),
             secrets: stored.versions,
-            overlays: overlays_of(&changes, &wanted, recorded),
-            overlays_off: overlays_off_of(&changes, &wanted, recorded),
+            overlays: overlays_of(&changes, &since_past, recorded),
+            overlays_off: overlays_off_of(&changes, &since_past, recorded),
+            unsure: false,
         };
         let is_as_before =
             recorded.is_some_and(|it| Connection { since: it.since, ..connection.clone() } == *it);
@@ -667,18 +772,33 @@ impl Work<'_> {
     }
 
     /// Fails where people could not sign in, so that nobody is locked out. A provider that is
-    /// not reached from here may be reached by the app.
-    fn require_usable(&self, seen: &[Finding], app: &App, provider: &str) -> Result<(), Error> {
-        let is_bad = |it: &&Finding| it.level == Level::Bad && it.check != "reachable";
+    /// not reached from here may be reached by the app; and where the app was connected before,
+    /// only what it was given now is a reason to stop: the rest is so already.
+    fn require_usable(
+        &self,
+        seen: &[Finding],
+        app: &App,
+        provider: &str,
+        known: Known,
+    ) -> Result<(), Error> {
+        let of_given = ["client", "redirect", "scopes", "account", "sender"];
+        let is_bad = |it: &&Finding| {
+            it.level == Level::Bad
+                && it.check != "reachable"
+                && (known == Known::Not || of_given.contains(&it.check))
+        };
         let found: Vec<String> =
             seen.iter().filter(is_bad).map(|it| it.told().into_owned()).collect();
         if !found.is_empty() {
             let (app, provider) = (app.entry.name.to_string(), provider.to_owned());
             return Err(Error::NotUsable { app, provider, found });
         }
-        for finding in seen.iter().filter(|it| it.check == "reachable" && it.level == Level::Bad) {
+        for finding in seen.iter().filter(|it| it.level == Level::Bad) {
             let told = finding.told();
-            self.context.progress.warn(format!("it was not looked at from here: {told}"));
+            self.context.progress.warn(match finding.check {
+                "reachable" => format!("it was not looked at from here: {told}"),
+                _ => told.into_owned(),
+            });
         }
         Ok(())
     }
@@ -690,7 +810,9 @@ impl Work<'_> {
         match undo::files_and_provider(context, guard, engine, journal, provider).await {
             Ok(()) => {
                 let is_back = !matches!(error, Error::Rollout(RolloutError::UndoFailed { .. }));
-                (error, is_back)
+                // What a provider replaced stays so.
+                let is_lost = journal.kept().has_begun(Undo::Connecting);
+                (error, is_back && !is_lost)
             }
             Err(left) => {
                 context.progress.warn(format!("undoing it failed as well: {left}"));
@@ -721,6 +843,17 @@ impl Work<'_> {
 
     fn record(&self, kind: ConnectionKind, connection: Option<Connection>) -> Result<(), Error> {
         record(self.context, self.guard, kind, connection)
+    }
+}
+
+/// The issuer of a provider that is an app and has moved: only it can say so, as when the app
+/// was connected first.
+fn another_issuer(provider: &Provider, before: Option<&Held>, now: &Held) -> Option<String> {
+    match (provider, before, now) {
+        (Provider::App(_), Some(Held::Client(before)), Held::Client(now)) => {
+            (before.issuer != now.issuer).then(|| line(&now.issuer).into_owned())
+        }
+        _ => None,
     }
 }
 
@@ -814,17 +947,12 @@ pub(super) async fn again(
     context: &Context,
     guard: &AppGuard,
     kind: ConnectionKind,
-    of: &crate::owner::journal::Connects,
+    of: &Connects,
 ) -> Result<Prepared, Error> {
-    let sender = connecting(context, guard.app())?.and_then(|it| it.held);
-    let sender = sender.and_then(|held| match held {
-        Held::Account(account) => Some(account.sender),
-        Held::Client(_) => None,
-    });
     let options = ConnectOptions {
         provider: Some(of.provider.clone()),
         provider_server: of.server.clone(),
-        sender,
+        sender: of.sender.clone(),
         rotate: of.rotates.then(Rotation::default),
         ..ConnectOptions::new(kind)
     };

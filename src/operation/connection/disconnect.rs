@@ -203,6 +203,7 @@ async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
         recipe: app.checkout.recipe.to_string(),
         steps,
         connection: Some(Connects {
+            sender: None,
             kind: *kind,
             provider: recorded.provider.clone(),
             server: recorded.server.clone(),

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use crate::{
     app::App,
     home::{AppEntry, Connection, EnvFile, Home},
+    operation::record::own_settings,
+    owner::release::changed,
     text::line,
 };
 
@@ -13,6 +15,19 @@ use crate::{
 pub(in crate::operation) fn due(app: &App) -> Vec<String> {
     let mut due = Vec::new();
     for (kind, connection) in &app.lock.connections {
+        if let Some(release) = &app.replays {
+            let others = of_connection(connection, changed(&release.settings, &own_settings(app)));
+            if !others.is_empty() {
+                due.push(format!(
+                    "that release has other values of {}, so the connection for {} ends with it: \
+                     `potluck app deploy {}` brings it again",
+                    line(&others.join(", ")),
+                    kind.noun(),
+                    app.entry.name
+                ));
+            }
+            continue;
+        }
         let odd = differs(&app.env, connection);
         let Some(first) = odd.first() else { continue };
         due.push(format!(
@@ -42,6 +57,14 @@ pub fn dependents(home: &Home, provider: &AppEntry) -> Result<Vec<String>, crate
         }
     }
     Ok(found)
+}
+
+/// The settings among these that a connection is made of.
+pub(super) fn of_connection(connection: &Connection, settings: Vec<String>) -> Vec<String> {
+    let switches = !connection.overlays.is_empty() || !connection.overlays_off.is_empty();
+    let is_its =
+        |key: &String| connection.settings.contains_key(key) || (switches && key == "COMPOSE_FILE");
+    settings.into_iter().filter(is_its).collect()
 }
 
 /// What of an app's settings is not as the connection made it.

@@ -45,6 +45,18 @@ pub(super) async fn look_inside(
     findings.into_iter().map(Finding::inside).collect()
 }
 
+/// Whether the provider takes the secret that a client has.
+pub(super) async fn look_at_secret(client: &HeldClient, secret: &Hidden) -> Option<Finding> {
+    let look = async {
+        let web = Web::new()?;
+        let found = discovery::discover(&web, &client.issuer).await?;
+        let uri = client.redirect_uris.first().map(String::as_str).unwrap_or_default();
+        authorize::secret(&web, &found.document, &client.id, uri, &secret.0).await
+    };
+    // What keeps it from being asked is found by who looks at the provider.
+    look.await.ok()
+}
+
 async fn client_inside(inside: &Inside, client: &HeldClient) -> Vec<Finding> {
     let url = match discovery::address(&client.issuer) {
         Ok(url) => url,

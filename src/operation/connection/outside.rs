@@ -421,6 +421,14 @@ fn entered(sso: &SsoSettings, request: &ClientRequest, by_hand: ByHand) -> Gift 
     Gift { given: Given::Client(given), held: Held::Client(held), warnings: Vec::new() }
 }
 
+impl Outside {
+    /// The password of a relay's account, if its file can be read.
+    pub fn password(&self) -> Option<Hidden> {
+        let path = self.relay()?.password_file.as_deref()?;
+        private("password", path).ok().map(Hidden)
+    }
+}
+
 fn plain(mail: &RelaySettings, sender: &str) -> Result<Gift, Error> {
     let password = mail.password_file.as_deref();
     let password = password.map(|path| private("password", path)).transpose()?;

@@ -31,10 +31,11 @@ const HOST: &str = "relay.potluck.invalid";
 const USER: &str = "user.potluck.invalid";
 const PORT: u16 = 65_001;
 const GROUPS: &str = "groups.potluck.invalid";
+pub(super) const SECRET: &str = "secret.potluck.invalid";
 
 /// What the provider is expected to give.
 pub(super) fn expected(asked: &Asked, provider: &Provider, recorded: Option<&Connection>) -> Given {
-    let secret = || Some(Hidden::from("secret.potluck.invalid".to_owned()));
+    let secret = || Some(Hidden::from(SECRET.to_owned()));
     match (asked, recorded.map(|it| &it.held)) {
         (Asked::Client(request), known) => {
             let known = match known {
@@ -80,7 +81,7 @@ pub(super) fn expected(asked: &Asked, provider: &Provider, recorded: Option<&Con
 
 /// What the provider gave, as it is recorded: with a stand-in for the secret.
 pub(super) fn as_recorded(held: &Held) -> Given {
-    let secret = || Some(Hidden::from("secret.potluck.invalid".to_owned()));
+    let secret = || Some(Hidden::from(SECRET.to_owned()));
     match held {
         Held::Client(held) => Given::Client(Client {
             issuer: held.issuer.clone(),

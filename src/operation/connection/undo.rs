@@ -44,6 +44,7 @@ pub(super) async fn files_and_provider(
     if let Some(of) = kept.connection.as_ref().filter(|of| of.rotates) {
         if journal.kept().has_begun(Undo::Connecting) {
             context.progress.warn(keeps_other_secret(of, guard));
+            unsure(context, guard, of.kind)?;
         }
         return if connecting.is_some() { forget(context, entry) } else { Ok(()) };
     }
@@ -65,6 +66,14 @@ pub(super) async fn files_and_provider(
         }
     }
     forget(context, entry)
+}
+
+/// Records that the provider may have replaced the secret, for the next look and plan.
+fn unsure(context: &Context, guard: &AppGuard, kind: ConnectionKind) -> Result<(), Error> {
+    let mut lock = context.home.lock_file(guard.app())?;
+    let Some(connection) = lock.connections.get_mut(&kind) else { return Ok(()) };
+    connection.unsure = true;
+    Ok(context.home.write_lock_file(guard, &lock)?)
 }
 
 /// There is no way back to a secret that was replaced.

@@ -2,6 +2,7 @@
 //! server: what is changed at both ends, kept, repaired, undone and said.
 
 mod rotation;
+mod trust;
 
 use crate::support::{
     cli::{Lab, Run},
@@ -433,7 +434,10 @@ fn each_failure_of_sign_on_is_found_with_what_to_do() {
     assert_eq!(world.found(0), []);
     // As LemonLDAP::NG: it knows everybody until they have signed in.
     world.provider.state().tells_programs = true;
-    assert_eq!(world.found(0), []);
+    let found = world.found(0);
+    let is_told =
+        |(name, told): &(String, String)| name == "client" && told.contains("once somebody signs");
+    assert!(found.len() == 1 && found.iter().all(is_told), "{found:?}");
     world.provider.state().tells_programs = false;
     // 4: a private address is a note, as some apps refuse it.
     let run = world.good(&["sso", "check", WIKI]);
@@ -512,9 +516,10 @@ fn who_is_no_provider_is_said() {
     world.good(&["app", "rm", "b.example", "--yes", "--no-backup"]);
     assert_eq!(world.connect(&[])["provider"], json!(IDP));
     world.good(&["app", "undeploy", WIKI, "--yes"]);
-    let gone =
-        world.fails(0, &["app", "rm", WIKI, "--yes", "--no-backup"], &["still holds what it made"]);
-    assert!(gone.stderr.contains("potluck sso disconnect wiki.example.org"), "{gone}");
+    let rm = &["app", "rm", WIKI, "--yes", "--no-backup"];
+    let kept = world.fails(6, rm, &["still holds what it made"]);
+    assert!(kept.stderr.contains("`potluck sso disconnect wiki.example.org`"), "{kept}");
+    world.fails(0, &[rm, &["--leave-provider"][..]].concat(), &["still holds what it made"]);
     world.good(&["app", "new", "wiki", "--domain", WIKI, "--server=simulated", "-n"]);
     world.fails(1, &["sso", "check", IDP], &["is not connected for sso"]);
     world.good(&["provider", "add", "post", "--relay", "smtp.example.org:587"]);
