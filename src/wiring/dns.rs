@@ -60,6 +60,16 @@ impl Dns {
     }
 }
 
+impl Dns {
+    /// How many of a name's records begin with this version, whatever else is in them; none
+    /// where there is no answer, which is said elsewhere.
+    async fn count(&self, name: &str, version: &str) -> usize {
+        let records = self.0.txt_raw_lookup(whole(name)).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&records).to_lowercase();
+        text.matches(&version.to_lowercase()).count()
+    }
+}
+
 /// A name that no search domain is appended to.
 fn whole(name: &str) -> String {
     format!("{}.", name.trim_end_matches('.'))
@@ -106,6 +116,11 @@ async fn spf(dns: &Dns, account: &HeldAccount, domain: &str) -> Finding {
             ));
         }
     };
+    if dns.count(domain, "v=spf1").await > 1 {
+        let told = format!("{shown} has several SPF records, which counts as a wrong one");
+        return Finding::note("spf", told)
+            .fix(format!("make one of the TXT records `{shown}` that begin with `v=spf1`"));
+    }
     let mut seen = Finding::good("spf", format!("the SPF record of {shown} lets {relay} send"));
     for address in addresses {
         let asked = SpfParameters::verify_mail_from(address, host, host, sender);
@@ -143,12 +158,27 @@ async fn dmarc(dns: &Dns, domain: &str) -> Finding {
         let name = whole(&format!("_dmarc.{of}"));
         match dns.0.txt_lookup::<Dmarc>(&name, None::<&NoCache<_, _>>).await {
             Ok(record) => {
-                let policy = record.p;
-                let told = format!("the DMARC record of {} says `p={policy}`", line(of));
+                if dns.count(&name, "v=DMARC1").await > 1 {
+                    let told =
+                        format!("{} has several DMARC records, which count as none", line(of));
+                    return Finding::note("dmarc", told)
+                        .fix(format!("keep one of the TXT records `_dmarc.{}`", line(of)));
+                }
+                // Of a domain above, the policy for those below it.
+                let (tag, policy) = if of == domain { ("p", record.p) } else { ("sp", record.sp) };
+                let told = format!("the DMARC record of {} says `{tag}={policy}`", line(of));
                 return Finding::good("dmarc", told);
             }
             Err(Error::Dns(DnsError::Resolver(reason))) => {
                 return unanswered("dmarc", domain, &reason);
+            }
+            Err(_) if dns.count(&name, "v=DMARC1").await > 0 => {
+                let told = format!("the DMARC record of {} is wrong", line(of));
+                return Finding::note("dmarc", told).fix(format!(
+                    "correct the TXT record `_dmarc.{}`: `v=DMARC1; p=none`, `quarantine` or \
+                     `reject`",
+                    line(of)
+                ));
             }
             Err(_) => {}
         }
@@ -178,8 +208,15 @@ async fn dkim(dns: &Dns, domain: &str, selector: Option<&str>) -> Finding {
     match dns.0.txt_lookup::<DomainKey>(&whole(&name), None::<&NoCache<_, _>>).await {
         Ok(_) => Finding::good("dkim", format!("{} has a key", line(&name))),
         Err(Error::Dns(DnsError::Resolver(reason))) => unanswered("dkim", domain, &reason),
-        Err(_) => Finding::note("dkim", format!("{} has no key", line(&name)))
-            .fix("add the TXT record that the relay shows for this selector"),
+        Err(Error::Dns(DnsError::RecordNotFound(_))) => {
+            Finding::note("dkim", format!("{} has no key", line(&name)))
+                .fix("add the TXT record that the relay shows for this selector")
+        }
+        Err(_) => {
+            let told = format!("the key at {} is revoked or wrong", line(&name));
+            Finding::note("dkim", told)
+                .fix("correct its TXT record: the relay shows it for this selector")
+        }
     }
 }
 
@@ -304,5 +341,36 @@ mod tests {
         ]);
         let seen = found(&broken, "relay.example.org", None).await;
         assert!(seen[0].2.contains("is wrong"), "{seen:?}");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_wrong_is_neither_good_nor_missing() {
+        for (records, said) in [
+            (
+                &[
+                    ("relay.example.org", "192.0.2.7"),
+                    ("example.org", "v=spf1 ip4:192.0.2.7 -all"),
+                    ("example.org", "v=spf1 -all"),
+                    ("_dmarc.example.org", "v=DMARC1; p=none"),
+                    ("_dmarc.example.org", "v=DMARC1; p=reject"),
+                    ("s1._domainkey.example.org", "v=DKIM1; p="),
+                ][..],
+                ["has several SPF records", "has several DMARC records", "is revoked or wrong"],
+            ),
+            (
+                &[
+                    ("relay.example.org", "192.0.2.7"),
+                    ("example.org", "v=spf1 ip4:192.0.2.7 -all"),
+                    ("_dmarc.example.org", "v=DMARC1; p=frobnicate"),
+                    ("s1._domainkey.example.org", "nonsense"),
+                ],
+                ["lets relay.example.org send", "is wrong", "is revoked or wrong"],
+            ),
+        ] {
+            let seen = found(&server(records), "relay.example.org", Some("s1")).await;
+            for ((_, _, told), said) in seen.iter().zip(said) {
+                assert!(told.contains(said), "{said}: {seen:?}");
+            }
+        }
     }
 }
