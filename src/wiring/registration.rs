@@ -12,7 +12,13 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{Error, Web, web::Answer};
-use crate::plugin::{ClientRequest, Hidden};
+use crate::{
+    plugin::{ClientRequest, Hidden},
+    text::line_of,
+};
+
+/// Bytes of each word of a refusal.
+const SHOWN: usize = 300;
 
 /// A client as the provider has registered it.
 #[derive(Clone)]
@@ -91,10 +97,9 @@ pub async fn register(
 ) -> Result<Registered, Error> {
     let url = parse(endpoint)?;
     let answer = web.send(Method::POST, &url, initial_token, Some(&metadata(request))).await?;
-    match answer.status {
-        // Some answer 200, which the standard does not know.
-        200 | 201 => read(&answer, &url, request),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) {
+        true => read(&answer, &url, request),
+        false => Err(refused(&answer, &url)),
     }
 }
 
@@ -117,9 +122,9 @@ pub async fn look(
 ) -> Result<Registered, Error> {
     let url = parse(of.address)?;
     let answer = web.send(Method::GET, &url, Some(of.token), None).await?;
-    match answer.status {
-        200 => read(&answer, &url, request),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) {
+        true => read(&answer, &url, request),
+        false => Err(refused(&answer, &url)),
     }
 }
 
@@ -140,9 +145,9 @@ pub async fn update(
         metadata["client_secret"] = json!(secret.0.as_str());
     }
     let answer = web.send(Method::PUT, &url, Some(of.token), Some(&metadata)).await?;
-    match answer.status {
-        200 => read(&answer, &url, request),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) {
+        true => read(&answer, &url, request),
+        false => Err(refused(&answer, &url)),
     }
 }
 
@@ -153,10 +158,16 @@ pub async fn update(
 pub async fn remove(web: &Web<'_>, of: Management<'_>) -> Result<(), Error> {
     let url = parse(of.address)?;
     let answer = web.send(Method::DELETE, &url, Some(of.token), None).await?;
-    match answer.status {
-        200 | 204 | 404 | 410 => Ok(()),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) || matches!(answer.status, 404 | 410) {
+        true => Ok(()),
+        false => Err(refused(&answer, &url)),
     }
+}
+
+/// The standard has one status for each request, and providers others: a client that was made
+/// must not be taken for one that was refused.
+fn is_success(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status)
 }
 
 fn parse(address: &str) -> Result<Url, Error> {
@@ -210,13 +221,42 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
     })
 }
 
+/// Of an answer of this endpoint nothing else is said: it may have the client's secret and its
+/// token, and what is said goes to terminals and into the swarm's history.
 fn refused(answer: &Answer, url: &Url) -> Error {
+    let url = super::web::shown(url);
     if matches!(answer.status, 401 | 403) {
-        return Error::Token { url: super::web::shown(url) };
+        return Error::Token { url };
     }
     let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said = |text: &str| line_of(text, SHOWN).into_owned();
     match refusal.error.is_empty() {
-        true => answer.status_error(url),
-        false => Error::NotRegistered { error: refusal.error, said: refusal.error_description },
+        true => Error::Status { url, status: answer.status, said: String::new() },
+        false => Error::NotRegistered {
+            error: said(&refusal.error),
+            said: said(&refusal.error_description),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_quotes_an_answer_that_may_have_a_secret() {
+        let url = Url::parse("https://sso.example.org/register?key=s3cret").unwrap();
+        for (status, body, words) in [
+            (302, r#"{"client_id": "a", "client_secret": "s3cret"}"#, "answers 302"),
+            (500, "client_secret=s3cret", "answers 500"),
+            (400, r#"{"error": "invalid_redirect_uri", "client_secret": "s3cret"}"#, "invalid_red"),
+            (400, r#"{"error": "no", "error_description": "a\u001b[2Jb"}"#, "registration: no: a"),
+            (403, r#"{"client_secret": "s3cret"}"#, "does not accept the token"),
+        ] {
+            let answer = Answer { status, date: None, location: None, body: body.into() };
+            let said = refused(&answer, &url).to_string();
+            assert!(said.contains(words), "{status}: {said}");
+            assert!(!said.contains("s3cret") && !said.contains('\u{1b}'), "{status}: {said}");
+        }
     }
 }

@@ -43,6 +43,8 @@ pub struct State {
     pub tells_programs: bool,
     /// Everything is answered with this status.
     pub broken: Option<u16>,
+    /// What is made and changed at `/register` is answered with this status.
+    pub told_with: Option<u16>,
     /// Requests that arrived, `POST /register`.
     pub asked: Vec<String>,
     made: usize,
@@ -130,6 +132,8 @@ fn answer(stream: &TcpStream, issuer: &str, state: &Mutex<State>) -> std::io::Re
         Some(status) => (status, None, "it is broken".to_owned()),
         None => state.answer(issuer, &asked),
     };
+    let is_told = asked.url.path().starts_with("/register") && matches!(status, 200 | 201);
+    let status = state.told_with.filter(|_| is_told).unwrap_or(status);
     let date = state.date.clone().unwrap_or_else(now);
     let location = location.map(|to| format!("Location: {to}\r\n")).unwrap_or_default();
     let head = format!(

@@ -1,6 +1,7 @@
 //! Connecting apps to providers of sign-on and mail, through the program, on the simulated
 //! server: what is changed at both ends, kept, repaired, undone and said.
 
+mod outside;
 mod rotation;
 
 use crate::support::{
