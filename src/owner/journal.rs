@@ -325,6 +325,9 @@ pub(crate) struct Connects {
     /// Whether the provider gives another secret.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rotates: bool,
+    /// Whether it makes another client than the one that it has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_client: bool,
 }
 
 /// A secret that gets a new version; never a value.

@@ -3,7 +3,7 @@
 //! Each answer may have a new registration access token, without which nobody changes the
 //! client any more: who calls keeps it before anything else ([`Registered::token`]).
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -29,6 +29,9 @@ pub struct Registered {
     pub address: Option<String>,
     /// What that needs.
     pub token: Option<Zeroizing<String>>,
+    /// Whether it sends people to the addresses that were asked for and no others, and gives
+    /// the scopes, as far as the answer has them.
+    pub is_as_asked: bool,
     /// What the provider registered otherwise than it was asked to, in words.
     pub differences: Vec<String>,
 }
@@ -47,6 +50,7 @@ struct Said {
     registration_client_uri: Option<String>,
     registration_access_token: Option<Zeroizing<String>>,
     redirect_uris: Option<Vec<String>>,
+    post_logout_redirect_uris: Option<Vec<String>>,
     scope: Option<String>,
     token_endpoint_auth_method: Option<String>,
     client_secret_expires_at: Option<i64>,
@@ -189,6 +193,12 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
     if said.client_secret.as_ref().is_some_and(|secret| !printable(secret)) {
         return Err(odd("its secret is not one line of text"));
     }
+    let is_same = |found: &Option<Vec<String>>, asked: &[String]| {
+        let set = |uris: &[String]| uris.iter().cloned().collect::<BTreeSet<String>>();
+        found.as_ref().is_none_or(|found| set(found) == set(asked))
+    };
+    let mut is_as_asked = is_same(&said.redirect_uris, &request.redirect_uris)
+        && is_same(&said.post_logout_redirect_uris, &request.post_logout_uris);
     let mut differences = Vec::new();
     if let Some(found) = &said.redirect_uris
         && request.redirect_uris.iter().any(|uri| !found.contains(uri))
@@ -200,6 +210,7 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
         let left: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
         let left: Vec<&str> = left.into_iter().filter(|it| !known.contains(it)).collect();
         if !left.is_empty() {
+            is_as_asked = false;
             differences.push(format!("the provider left out the scopes {}", left.join(", ")));
         }
     }
@@ -217,6 +228,7 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
         client_secret: said.client_secret.map(Hidden),
         address: said.registration_client_uri,
         token: said.registration_access_token,
+        is_as_asked,
         differences,
     })
 }

@@ -245,6 +245,7 @@ async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
             server: recorded.server.clone(),
             new: false,
             rotates: false,
+            new_client: false,
         }),
         ..of_services(lease, app, What::Disconnect).await?
     })
