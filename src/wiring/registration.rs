@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub struct Registered {
     pub address: Option<String>,
     /// What that needs.
     pub token: Option<Zeroizing<String>>,
+    /// When the secret stops working, if it does.
+    pub secret_expires: Option<Timestamp>,
     /// Whether it sends people to the addresses that were asked for and no others, and gives
     /// the scopes, as far as the answer has them.
     pub is_as_asked: bool,
@@ -220,14 +223,18 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
         let found = crate::text::line(found);
         differences.push(format!("the provider wants the app to use `{found}` for its secret"));
     }
-    if said.client_secret_expires_at.is_some_and(|at| at > 0) {
-        differences.push("the client's secret expires".to_owned());
+    // 0 is for one that does not.
+    let expires = said.client_secret_expires_at.filter(|at| *at > 0);
+    let secret_expires = expires.and_then(|at| Timestamp::from_second(at).ok());
+    if let Some(at) = secret_expires {
+        differences.push(format!("the client's secret expires at {at}"));
     }
     Ok(Registered {
         client_id: said.client_id,
         client_secret: said.client_secret.map(Hidden),
         address: said.registration_client_uri,
         token: said.registration_access_token,
+        secret_expires,
         is_as_asked,
         differences,
     })

@@ -26,7 +26,7 @@ use super::{
     due::differs,
     inside::inside,
     look::look,
-    outside::Outside,
+    outside::{Outside, expiry},
     plan,
     provider::{Named, named},
     roles,
@@ -125,6 +125,7 @@ pub async fn check(
     }
     // What only the provider's own settings mend is no difference between the two ends.
     let due = findings.iter().any(|it| it.level == Level::Bad);
+    findings.extend(expiry(entry, &connection.held, jiff::Timestamp::now()));
     let seen = look(&connection.held, None).await;
     let is_unknown =
         |it: &Finding| matches!(it.check, "client" | "redirect") && it.level == Level::Bad;

@@ -6,6 +6,7 @@
 
 use std::{fs::File, os::unix::fs::PermissionsExt, path::Path};
 
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
@@ -26,7 +27,7 @@ use crate::{
     },
     text::line,
     wiring::{
-        self, Web, discovery,
+        self, Finding, Web, discovery,
         registration::{self, Management, Registered},
     },
 };
@@ -39,6 +40,10 @@ use super::{
 /// What is kept of a client: its registration access token, and its secret.
 const TOKEN: &str = "token";
 const SECRET: &str = "secret";
+/// What a finding about the end of a secret is called.
+const EXPIRY: &str = "secret-expiry";
+/// So long before it is said.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Bytes of a file with a password or a token.
 const LONGEST: u64 = 16 * 1024;
 
@@ -353,6 +358,7 @@ impl Outside {
         let held = HeldClient {
             name: held.name.clone(),
             home_url: held.home_url.clone(),
+            secret_expires: held.secret_expires,
             ..held_client(&given, request)
         };
         let (given, held) = (Given::Client(given), Held::Client(held));
@@ -391,6 +397,7 @@ impl Outside {
         let given = given(sso, &done.client_id, secret);
         let held = HeldClient {
             registration: address,
+            secret_expires: done.secret_expires,
             ..held_client(&given, request)
         };
         let (given, held) = (Given::Client(given), Held::Client(held));
@@ -574,6 +581,24 @@ fn given(sso: &SsoSettings, client_id: &str, client_secret: Option<Hidden>) -> C
         client_secret,
         groups_claim: sso.groups_claim.clone(),
     }
+}
+
+/// That a client's secret stops working soon, or has.
+pub(super) fn expiry(app: &AppEntry, held: &Held, now: Timestamp) -> Option<Finding> {
+    let Held::Client(held) = held else { return None };
+    let at = held.secret_expires?;
+    let finding = match at {
+        at if at <= now => Finding::bad(EXPIRY, format!("the client's secret expired at {at}")),
+        at if at <= now + SOON => {
+            Finding::note(EXPIRY, format!("the client's secret expires at {at}"))
+        }
+        _ => return None,
+    };
+    Some(finding.fix(format!(
+        "`potluck sso connect {0}` fetches another one, if the provider has made it; else `potluck \
+         sso connect {0} --new-client`",
+        app.name
+    )))
 }
 
 /// Whether the provider was asked for just this.

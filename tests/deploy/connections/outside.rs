@@ -297,3 +297,18 @@ fn a_client_made_by_hand_is_replaced_by_another_one() {
     assert_eq!(world.connect(&[])["changed"], json!(false));
     assert_eq!(made(), 0);
 }
+
+#[test]
+fn a_secret_that_stops_working_is_said_before() {
+    let Some(world) = dynamic() else { return };
+    let now = jiff::Timestamp::now().as_second();
+    for (days, code, words) in
+        [(30, 0, None), (3, 0, Some("expires at")), (-1, 7, Some("expired at"))]
+    {
+        world.provider.state().secret_expires = now + days * 86_400;
+        world.connect(&["house"]);
+        let found = world.found(code);
+        let said = found.iter().find(|(check, _)| check == "secret-expiry");
+        assert_eq!(said.map(|(_, it)| it.contains(words.unwrap_or("-"))), words.map(|_| true));
+    }
+}
