@@ -319,6 +319,13 @@ pub enum Error {
     /// The registration of a client at a provider cannot be kept, or not be read.
     #[error("the registration of {app} cannot be managed: {reason}")]
     Registration { app: String, reason: String },
+    /// A client that only a person can change.
+    #[error(
+        "the client `{}` at {} cannot be brought to the app: {reason}",
+        line(client),
+        line(provider)
+    )]
+    Unmanaged { provider: String, client: String, reason: String },
     /// Somebody else deployed it since.
     #[error("{0}")]
     NeedsPull(Box<super::Behind>),
@@ -762,6 +769,12 @@ impl Hint for Error {
                  `potluck key new` makes a key"
                     .into(),
             ),
+            Error::Unmanaged { client, .. } => Some(format!(
+                "change it there by hand, and give it as `--client-id {} --client-secret-file \
+                 FILE`; or `--new-client` makes another one, with which everyone who signs in may \
+                 get a second account",
+                line(client)
+            )),
             Error::OtherRecipe { mixup } => Some(mixup.correct()),
             Error::Migration(failed) => Some(failed.next()),
             Error::DetachedMigration { .. } => Some("run it again without --detach".into()),

@@ -118,6 +118,9 @@ pub struct HeldClient {
     /// Where the registration is read and changed (RFC 7592), if it was made so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
+    /// When its secret stops working, if the provider said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_expires: Option<Timestamp>,
     /// Whether somebody entered it at the provider by hand.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
@@ -185,6 +188,7 @@ mod tests {
             public: false,
             groups_claim: Some("groups".into()),
             registration: None,
+            secret_expires: Some("2026-12-28T03:00:00Z".parse().unwrap()),
             by_hand: true,
             keys: vec!["k1".into()],
         };

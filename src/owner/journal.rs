@@ -328,6 +328,9 @@ pub(crate) struct Connects {
     /// The address that mail is to be sent from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
+    /// Whether it makes another client than the one that it has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_client: bool,
 }
 
 /// A secret that gets a new version; never a value.

@@ -3,8 +3,9 @@
 //! Each answer may have a new registration access token, without which nobody changes the
 //! client any more: who calls keeps it before anything else ([`Registered::token`]).
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
+use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +13,13 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{Error, Web, web::Answer};
-use crate::plugin::{ClientRequest, Hidden};
+use crate::{
+    plugin::{ClientRequest, Hidden},
+    text::line_of,
+};
+
+/// Bytes of each word of a refusal.
+const SHOWN: usize = 300;
 
 /// A client as the provider has registered it.
 #[derive(Clone)]
@@ -23,6 +30,11 @@ pub struct Registered {
     pub address: Option<String>,
     /// What that needs.
     pub token: Option<Zeroizing<String>>,
+    /// When the secret stops working, if it does.
+    pub secret_expires: Option<Timestamp>,
+    /// Whether it sends people to the addresses that were asked for and no others, and gives
+    /// the scopes, as far as the answer has them.
+    pub is_as_asked: bool,
     /// What the provider registered otherwise than it was asked to, in words.
     pub differences: Vec<String>,
 }
@@ -41,6 +53,7 @@ struct Said {
     registration_client_uri: Option<String>,
     registration_access_token: Option<Zeroizing<String>>,
     redirect_uris: Option<Vec<String>>,
+    post_logout_redirect_uris: Option<Vec<String>>,
     scope: Option<String>,
     token_endpoint_auth_method: Option<String>,
     client_secret_expires_at: Option<i64>,
@@ -91,10 +104,9 @@ pub async fn register(
 ) -> Result<Registered, Error> {
     let url = parse(endpoint)?;
     let answer = web.send(Method::POST, &url, initial_token, Some(&metadata(request))).await?;
-    match answer.status {
-        // Some answer 200, which the standard does not know.
-        200 | 201 => read(&answer, &url, request),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) {
+        true => read(&answer, &url, request),
+        false => Err(refused(&answer, &url)),
     }
 }
 
@@ -117,9 +129,9 @@ pub async fn look(
 ) -> Result<Registered, Error> {
     let url = parse(of.address)?;
     let answer = web.send(Method::GET, &url, Some(of.token), None).await?;
-    match answer.status {
-        200 => read(&answer, &url, request),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) {
+        true => read(&answer, &url, request),
+        false => Err(refused(&answer, &url)),
     }
 }
 
@@ -140,9 +152,9 @@ pub async fn update(
         metadata["client_secret"] = json!(secret.0.as_str());
     }
     let answer = web.send(Method::PUT, &url, Some(of.token), Some(&metadata)).await?;
-    match answer.status {
-        200 => read(&answer, &url, request),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) {
+        true => read(&answer, &url, request),
+        false => Err(refused(&answer, &url)),
     }
 }
 
@@ -153,10 +165,16 @@ pub async fn update(
 pub async fn remove(web: &Web<'_>, of: Management<'_>) -> Result<(), Error> {
     let url = parse(of.address)?;
     let answer = web.send(Method::DELETE, &url, Some(of.token), None).await?;
-    match answer.status {
-        200 | 204 | 404 | 410 => Ok(()),
-        _ => Err(refused(&answer, &url)),
+    match is_success(&answer) || matches!(answer.status, 404 | 410) {
+        true => Ok(()),
+        false => Err(refused(&answer, &url)),
     }
+}
+
+/// The standard has one status for each request, and providers others: a client that was made
+/// must not be taken for one that was refused.
+fn is_success(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status)
 }
 
 fn parse(address: &str) -> Result<Url, Error> {
@@ -178,6 +196,12 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
     if said.client_secret.as_ref().is_some_and(|secret| !printable(secret)) {
         return Err(odd("its secret is not one line of text"));
     }
+    let is_same = |found: &Option<Vec<String>>, asked: &[String]| {
+        let set = |uris: &[String]| uris.iter().cloned().collect::<BTreeSet<String>>();
+        found.as_ref().is_none_or(|found| set(found) == set(asked))
+    };
+    let mut is_as_asked = is_same(&said.redirect_uris, &request.redirect_uris)
+        && is_same(&said.post_logout_redirect_uris, &request.post_logout_uris);
     let mut differences = Vec::new();
     if let Some(found) = &said.redirect_uris
         && request.redirect_uris.iter().any(|uri| !found.contains(uri))
@@ -189,6 +213,7 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
         let left: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
         let left: Vec<&str> = left.into_iter().filter(|it| !known.contains(it)).collect();
         if !left.is_empty() {
+            is_as_asked = false;
             differences.push(format!("the provider left out the scopes {}", left.join(", ")));
         }
     }
@@ -198,25 +223,59 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
         let found = crate::text::line(found);
         differences.push(format!("the provider wants the app to use `{found}` for its secret"));
     }
-    if said.client_secret_expires_at.is_some_and(|at| at > 0) {
-        differences.push("the client's secret expires".to_owned());
+    // 0 is for one that does not.
+    let expires = said.client_secret_expires_at.filter(|at| *at > 0);
+    let secret_expires = expires.and_then(|at| Timestamp::from_second(at).ok());
+    if let Some(at) = secret_expires {
+        differences.push(format!("the client's secret expires at {at}"));
     }
     Ok(Registered {
         client_id: said.client_id,
         client_secret: said.client_secret.map(Hidden),
         address: said.registration_client_uri,
         token: said.registration_access_token,
+        secret_expires,
+        is_as_asked,
         differences,
     })
 }
 
+/// Of an answer of this endpoint nothing else is said: it may have the client's secret and its
+/// token, and what is said goes to terminals and into the swarm's history.
 fn refused(answer: &Answer, url: &Url) -> Error {
+    let url = super::web::shown(url);
     if matches!(answer.status, 401 | 403) {
-        return Error::Token { url: super::web::shown(url) };
+        return Error::Token { url };
     }
     let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said = |text: &str| line_of(text, SHOWN).into_owned();
     match refusal.error.is_empty() {
-        true => answer.status_error(url),
-        false => Error::NotRegistered { error: refusal.error, said: refusal.error_description },
+        true => Error::Status { url, status: answer.status, said: String::new() },
+        false => Error::NotRegistered {
+            error: said(&refusal.error),
+            said: said(&refusal.error_description),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_quotes_an_answer_that_may_have_a_secret() {
+        let url = Url::parse("https://sso.example.org/register?key=s3cret").unwrap();
+        for (status, body, words) in [
+            (302, r#"{"client_id": "a", "client_secret": "s3cret"}"#, "answers 302"),
+            (500, "client_secret=s3cret", "answers 500"),
+            (400, r#"{"error": "invalid_redirect_uri", "client_secret": "s3cret"}"#, "invalid_red"),
+            (400, r#"{"error": "no", "error_description": "a\u001b[2Jb"}"#, "registration: no: a"),
+            (403, r#"{"client_secret": "s3cret"}"#, "does not accept the token"),
+        ] {
+            let answer = Answer { status, date: None, location: None, body: body.into() };
+            let said = refused(&answer, &url).to_string();
+            assert!(said.contains(words), "{status}: {said}");
+            assert!(!said.contains("s3cret") && !said.contains('\u{1b}'), "{status}: {said}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::support::{
     backup::{Tmpfs, can_mount as may_mount},
     cli::{Lab, Run, when_stopped},
     common::skip,
+    provider::Provider,
 };
 
 use std::{
@@ -106,7 +107,7 @@ enum Then {
 struct Case {
     name: &'static str,
     /// Run once in each folder, before.
-    ready: fn(&World),
+    ready: fn(&mut World),
     /// What is killed.
     command: &'static [&'static str],
     /// Whether what it brings about is known by its volumes and specs alone.
@@ -136,6 +137,8 @@ enum Ends {
 struct World {
     first: Lab,
     second: Lab,
+    /// Where `house` of the folders' `providers/` is.
+    house: Option<Provider>,
 }
 
 fn compose(version: &str) -> String {
@@ -188,7 +191,7 @@ impl World {
         good(&first.run(&["app", "new", "./tiny", "--domain", APP, "--server=simulated", "-n"]));
         first
             .write(&format!("potluck/servers/simulated/{APP}.env"), "TYPE=tiny:1.0.0+1\nVALUE=1\n");
-        let world = World { first, second };
+        let world = World { first, second, house: None };
         world.script("");
         fs::create_dir_all(world.second.path("potluck/state")).unwrap();
         world.share();
@@ -212,14 +215,33 @@ impl World {
 
     /// A copy in a place of its own.
     fn copied(&self) -> Self {
-        let world = World { first: Lab::new(), second: Lab::new() };
+        let house = self.house.as_ref().map(|house| {
+            let own = Provider::new();
+            *own.state() = house.state().clone();
+            own
+        });
+        let world = World { first: Lab::new(), second: Lab::new(), house };
         for (from, to) in [(&self.first, &world.first), (&self.second, &world.second)] {
             let copied =
                 Command::new("cp").arg("-a").arg(from.path(".")).arg(to.path(".")).status();
             assert!(copied.unwrap().success());
+            if let (Some(from), Some(house)) = (&self.house, &world.house) {
+                for path in ["providers/house.yml", &format!("servers/simulated/{APP}.lock.yml")] {
+                    let path = to.path(&format!("potluck/{path}"));
+                    let text = fs::read_to_string(&path).unwrap();
+                    fs::write(path, text.replace(&from.issuer, &house.issuer)).unwrap();
+                }
+            }
         }
         world.share();
         world
+    }
+
+    /// Where each client that the provider outside has sends people.
+    fn clients(&self) -> Vec<String> {
+        let Some(house) = &self.house else { return Vec::new() };
+        let state = house.state();
+        state.clients.values().map(|it| it.metadata["redirect_uris"].to_string()).collect()
     }
 
     /// What the second folder knows is what a colleague pulled.
@@ -255,7 +277,8 @@ impl World {
         for service in state["services"].as_array().unwrap() {
             let mut spec = service["object"]["Spec"].clone();
             without_ids(&mut spec);
-            found.insert(format!("service {}", spec["Name"]), spec);
+            let spec = serde_json::from_str(&without_number(&spec.to_string())).unwrap();
+            found.insert(format!("service {}", service["object"]["Spec"]["Name"]), spec);
         }
         for (kind, list) in [("config", "configs"), ("secret", "secrets")] {
             for object in state[list].as_array().unwrap() {
@@ -301,8 +324,10 @@ impl World {
             .filter(|line| !line.starts_with("owner:") && !line.starts_with("release:"))
             // When an app was connected.
             .filter(|line| !line.trim_start().starts_with("since:"))
+            // At which port a provider outside is.
+            .map(|line| line.split("http://127.0.0.1:").next().unwrap_or_default())
             .collect();
-        format!("{}\n{}", read(".env"), lines.join("\n"))
+        without_number(&format!("{}\n{}", read(".env"), lines.join("\n")))
     }
 
     /// Configs that potluck keeps for the app.
@@ -331,6 +356,14 @@ fn files_of(folder: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// A client of a provider outside is another one each time that it is made.
+fn without_number(text: &str) -> String {
+    let mut parts = text.split("client-");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    rest.fold(first, |text, part| text + "client-" + part)
 }
 
 /// Ids of objects, which differ from run to run.
@@ -369,13 +402,14 @@ struct Tally {
 
 /// Kills the operation at each moment, and goes on from another folder.
 fn crash(case: &Case) {
-    let Some(base) = World::new() else { return };
-    (case.ready)(&base);
+    let Some(mut base) = World::new() else { return };
+    (case.ready)(&mut base);
     base.pull();
     // As it ends where nobody kills it.
     let whole = base.copied();
     good(&whole.first.run(case.command));
     let (before, after) = (base.server(), whole.server());
+    let (clients_before, clients_after) = (base.clients(), whole.clients());
     let (said_before, said_after) = (World::says(&base.first), World::says(&whole.first));
     let every = std::env::var("POTLUCK_CRASH_EVERY").ok().and_then(|it| it.parse().ok());
     let every: usize = every.unwrap_or(EVERY);
@@ -478,8 +512,17 @@ fn crash(case: &Case) {
             }
             return is(&before).or_else(|_| is(&after)).map(|()| true);
         }
+        // A client that nobody can know of is one that is said.
+        let is_told = |wanted: &[String]| {
+            let said = run.stderr.contains("house") && run.stderr.contains("look there");
+            match world.clients() == *wanted || said {
+                true => Ok(()),
+                false => Err(format!("house has {:?}\n{killed}\n{run}", world.clients())),
+            }
+        };
         match (then, run.code) {
             (Then::Resume, 0) => {
+                is_told(&clients_after)?;
                 tally.finished.fetch_add(1, Ordering::Relaxed);
                 is(&after)?;
                 if case.ends == Ends::Deployed && World::says(second) != said_after {
@@ -487,6 +530,7 @@ fn crash(case: &Case) {
                 }
             }
             (Then::Abort, 0) => {
+                is_told(&clients_before)?;
                 tally.undone.fetch_add(1, Ordering::Relaxed);
                 // Volumes that swarm made are kept.
                 is(&before)?;
@@ -563,7 +607,7 @@ fn crash(case: &Case) {
 }
 
 /// With the grants, which every later run has.
-fn deploy(world: &World) {
+fn deploy(world: &mut World) {
     good(&world.first.run(DEPLOY));
     fs::write(world.volume().join("page"), "soup").unwrap();
 }
@@ -584,7 +628,7 @@ fn a_first_deploy_that_is_killed() {
 
 #[test]
 fn an_update_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         let path = format!("potluck/servers/simulated/{APP}.env");
         world.first.write(&path, "TYPE=tiny:1.0.0+1\nVALUE=2\n");
@@ -600,7 +644,7 @@ fn an_upgrade_with_migrations_that_is_killed() {
 
 #[test]
 fn an_upgrade_with_a_backup_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         // So that there is a repository, which the other folder sees, too.
         good(&world.first.run(&["backup", "create", APP]));
@@ -617,7 +661,7 @@ fn an_upgrade_with_a_backup_that_is_killed() {
 
 #[test]
 fn a_rollback_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
     };
@@ -627,7 +671,7 @@ fn a_rollback_that_is_killed() {
 
 #[test]
 fn a_rollback_with_data_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         good(&world.first.run(&["app", "upgrade", APP, "-n", "--offline"]));
         fs::write(world.volume().join("page"), "stew").unwrap();
@@ -640,7 +684,7 @@ fn a_rollback_with_data_that_is_killed() {
 
 #[test]
 fn a_way_back_to_the_version_before_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         good(&world.first.run(&["app", "deploy", APP, V2, "-n"]));
     };
@@ -668,7 +712,7 @@ fn an_undeploy_that_is_killed() {
 
 #[test]
 fn a_removal_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         good(&world.first.run(&["app", "undeploy", APP, "--yes"]));
     };
@@ -678,7 +722,7 @@ fn a_removal_that_is_killed() {
 
 #[test]
 fn a_restore_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         deploy(world);
         good(&world.first.run(&["backup", "create", APP]));
         fs::write(world.volume().join("page"), "spoiled").unwrap();
@@ -701,7 +745,7 @@ fn release_anew(world: &World) {
 }
 
 /// With two secrets, which are kept for `anna`.
-fn with_secrets(world: &World) {
+fn with_secrets(world: &mut World) {
     let compose = compose(V1)
         .replace("    configs:", "    secrets: [token, key]\n    configs:")
         .replace(
@@ -732,9 +776,9 @@ fn a_rotation_of_secrets_that_is_killed() {
 }
 
 /// With a provider to sign in at, and a plugin that says what that changes.
-fn with_provider(world: &World) {
+fn with_provider(world: &mut World) {
     let plugin = "plugins:\n  - name: sso\n    component: std:oidc\n    options: {redirect: \
-                  [/back], settings: {OIDC_ID: \"{client_id}\"}, secrets: {oidc: \
+                  [\"/{VALUE}\"], settings: {OIDC_ID: \"{client_id}\"}, secrets: {oidc: \
                   \"{client_secret}\"}, overlays: [compose.oidc.yml]}\n    grants: [{secret: \
                   oidc}]\n";
     let overlay = "services:\n  web:\n    environment: {OIDC_ID: '${OIDC_ID}'}\n    secrets: \
@@ -768,6 +812,54 @@ fn with_provider(world: &World) {
 const PROVIDER: &str = "idp.example";
 const SIGN_ON: &[&str] = &["--grant", "every exec: web", "--grant", "sso secret: oidc"];
 
+/// The same with a provider outside, which registers clients. Both folders have the key that
+/// opens their tokens.
+fn with_house(world: &mut World) {
+    with_provider(world);
+    let house = Provider::new();
+    let add = ["provider", "add", "house", "--issuer", &house.issuer, "--dynamic"];
+    good(&world.first.run(&["key", "new"]));
+    good(&world.first.run(&add));
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([world.first.path("home/."), world.second.path("home")])
+        .status();
+    assert!(copied.unwrap().success());
+    world.house = Some(house);
+}
+
+#[test]
+fn a_connection_to_a_provider_outside_that_is_killed() {
+    let command = &["sso", "connect", APP, "house", "-n"];
+    let (name, ready) = ("connection outside", with_house);
+    crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
+}
+
+#[test]
+fn another_address_at_a_provider_outside_that_is_killed() {
+    let ready = |world: &mut World| {
+        with_house(world);
+        good(&world.first.run(&["sso", "connect", APP, "house", "-n"]));
+        let path = format!("potluck/servers/simulated/{APP}.env");
+        let env = fs::read_to_string(world.first.path(&path)).unwrap();
+        world.first.write(&path, &env.replace("VALUE=1", "VALUE=2"));
+    };
+    let command = &["sso", "connect", APP, "-n"];
+    let name = "another address outside";
+    crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
+}
+
+#[test]
+fn a_disconnection_from_a_provider_outside_that_is_killed() {
+    let ready = |world: &mut World| {
+        with_house(world);
+        good(&world.first.run(&["sso", "connect", APP, "house", "-n"]));
+    };
+    let command = &["sso", "disconnect", APP, "-n"];
+    let name = "disconnection outside";
+    crash(&Case { name, ready, command, ends: Ends::Deployed, grant: SIGN_ON });
+}
+
 #[test]
 fn a_connection_that_is_killed() {
     let command = &["sso", "connect", APP, PROVIDER, "-n"];
@@ -777,7 +869,7 @@ fn a_connection_that_is_killed() {
 
 #[test]
 fn a_disconnection_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         with_provider(world);
         good(&world.first.run(&["sso", "connect", APP, PROVIDER, "-n"]));
     };
@@ -788,7 +880,7 @@ fn a_disconnection_that_is_killed() {
 
 #[test]
 fn another_secret_of_a_client_that_is_killed() {
-    let ready = |world: &World| {
+    let ready = |world: &mut World| {
         with_provider(world);
         good(&world.first.run(&["sso", "connect", APP, PROVIDER, "-n"]));
     };
@@ -821,8 +913,8 @@ fn no_change_of_secrets(world: &World) {
 
 #[test]
 fn an_unfinished_rotation_is_undone_in_its_own_folder_too() {
-    let Some(base) = World::new() else { return };
-    with_secrets(&base);
+    let Some(mut base) = World::new() else { return };
+    with_secrets(&mut base);
     good(&base.first.run(&["key", "new", "--name", "anna"]));
     let copies = |world: &World| {
         let folder = world.first.path(&format!("potluck/servers/simulated/{APP}.secrets"));
@@ -872,8 +964,8 @@ fn an_unfinished_rotation_is_undone_in_its_own_folder_too() {
 
 /// An upgrade that is killed while its services are sent.
 fn half_upgraded() -> Option<World> {
-    let world = World::new()?;
-    deploy(&world);
+    let mut world = World::new()?;
+    deploy(&mut world);
     world.script("crash: 16\n");
     let killed = world.first.run(&["app", "deploy", APP, V2, "-n"]);
     assert_eq!(killed.code, KILLED, "{killed}");
@@ -958,8 +1050,8 @@ fn no_command_passes_over_an_operation_that_did_not_end() {
 
 #[test]
 fn a_removal_names_each_thing_that_goes_before_it_asks() {
-    let Some(world) = World::new() else { return };
-    deploy(&world);
+    let Some(mut world) = World::new() else { return };
+    deploy(&mut world);
     good(&world.first.run(&["app", "undeploy", APP, "-y"]));
     let asked = world.first.run(&["app", "rm", APP, "--no-backup"]);
     assert_eq!(asked.code, 6, "{asked}");
@@ -973,8 +1065,8 @@ fn a_removal_names_each_thing_that_goes_before_it_asks() {
 
 #[test]
 fn what_an_undone_undeploy_knew_of_the_app_is_kept() {
-    let Some(world) = World::new() else { return };
-    deploy(&world);
+    let Some(mut world) = World::new() else { return };
+    deploy(&mut world);
     let before = World::says(&world.first);
     world.script("crash: 5\n");
     let killed = world.first.run(&["app", "undeploy", APP, "-y"]);
@@ -987,8 +1079,8 @@ fn what_an_undone_undeploy_knew_of_the_app_is_kept() {
 
 #[test]
 fn a_backup_that_was_complete_when_its_process_was_killed_is_kept() {
-    let Some(base) = World::new() else { return };
-    deploy(&base);
+    let Some(mut base) = World::new() else { return };
+    deploy(&mut base);
     let complete = |world: &World| -> Vec<String> {
         let listed = world.first.json(&["backup", "snapshots", APP, "--json"]);
         let ids = listed.as_array().unwrap().iter().map(|set| set["id"].as_str().unwrap().into());

@@ -43,6 +43,14 @@ pub struct State {
     pub tells_programs: bool,
     /// Everything is answered with this status.
     pub broken: Option<u16>,
+    /// What is made and changed at `/register` is answered with this status.
+    pub told_with: Option<u16>,
+    /// It knows RFC 7591 alone: no client can be read, changed or removed.
+    pub manages_none: bool,
+    /// A client's secret is in the answer that makes it, and in no other.
+    pub shows_once: bool,
+    /// When secrets stop working, in seconds; 0 for never.
+    pub secret_expires: i64,
     /// Requests that arrived, `POST /register`.
     pub asked: Vec<String>,
     made: usize,
@@ -130,6 +138,8 @@ fn answer(stream: &TcpStream, issuer: &str, state: &Mutex<State>) -> std::io::Re
         Some(status) => (status, None, "it is broken".to_owned()),
         None => state.answer(issuer, &asked),
     };
+    let is_told = asked.url.path().starts_with("/register") && matches!(status, 200 | 201);
+    let status = state.told_with.filter(|_| is_told).unwrap_or(status);
     let date = state.date.clone().unwrap_or_else(now);
     let location = location.map(|to| format!("Location: {to}\r\n")).unwrap_or_default();
     let head = format!(
@@ -225,18 +235,20 @@ impl State {
             metadata: asked.body.clone(),
         };
         self.clients.insert(id.clone(), client);
-        (201, None, self.told(issuer, &id))
+        (201, None, self.told(issuer, &id).to_string())
     }
 
-    fn told(&self, issuer: &str, id: &str) -> String {
+    fn told(&self, issuer: &str, id: &str) -> Value {
         let client = &self.clients[id];
         let mut told = client.metadata.clone();
         told["client_id"] = json!(id);
         told["client_secret"] = json!(client.secret);
-        told["client_secret_expires_at"] = json!(0);
-        told["registration_client_uri"] = json!(format!("{issuer}/register/{id}"));
-        told["registration_access_token"] = json!(client.token);
-        told.to_string()
+        told["client_secret_expires_at"] = json!(self.secret_expires);
+        if !self.manages_none {
+            told["registration_client_uri"] = json!(format!("{issuer}/register/{id}"));
+            told["registration_access_token"] = json!(client.token);
+        }
+        told
     }
 
     fn manage(&mut self, issuer: &str, method: &str, id: &str, asked: &Asked) -> Answer {
@@ -260,6 +272,10 @@ impl State {
             }
             self.clients.get_mut(id).unwrap().metadata = asked.body.clone();
         }
-        (200, None, self.told(issuer, id))
+        let mut told = self.told(issuer, id);
+        if self.shows_once {
+            told.as_object_mut().unwrap().remove("client_secret");
+        }
+        (200, None, told.to_string())
     }
 }

@@ -30,7 +30,7 @@ use super::{
     due::{differs, of_connection},
     inside::inside,
     look::{look, look_at_secret},
-    outside::Outside,
+    outside::{Outside, expiry},
     plan,
     provider::{Named, named},
     roles,
@@ -134,6 +134,7 @@ pub async fn check(
         finding.fix.get_or_insert_with(|| connect.clone());
     }
     let of_ends = findings.iter().any(|it| it.level == Level::Bad);
+    findings.extend(expiry(entry, &connection.held, jiff::Timestamp::now()));
     let secret = match places {
         Places::Both => secret_of(context, &app, &connection, kind).await?,
         Places::Here => None,

@@ -36,7 +36,7 @@ use crate::{
 use super::{
     change::{deploy_again, full_names, is_deployed, next_secrets, remove_secrets, store_secrets},
     check::{ConnectionRow, connections},
-    client::{Asked, Plugin},
+    client::{Asked, Given, Plugin},
     gift::Gift,
     inside::inside,
     look::look,
@@ -240,7 +240,11 @@ async fn prepare(
     }
     // Of another provider, nothing that is recorded tells what this one gives.
     let same = recorded.as_ref().filter(|it| provider.is_of(it) && !new_client);
-    let expected = plugin.connect(&plan::expected(&asked, &provider, same)).await?;
+    let mut expected = plan::expected(&asked, &provider, same);
+    if let (Given::Client(client), Some(by_hand)) = (&mut expected, &by_hand) {
+        client.client_id.clone_from(&by_hand.client_id);
+    }
+    let expected = plugin.connect(&expected).await?;
     let timeout = options.timeout;
     Ok(Prepared {
         kind,
@@ -394,7 +398,22 @@ async fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
     if prepared.rotate {
         warnings.push(plan::until_deployed(*kind).into());
     }
-    if prepared.new_client {
+    // At a provider outside, another client takes the place of the recorded one.
+    let other = recorded.as_ref().filter(|it| provider.is_of(it) && it.server.is_none());
+    let other = other.and_then(|it| match (&it.held, &prepared.by_hand) {
+        (Held::Client(held), Some(by_hand)) if held.id != by_hand.client_id => Some(held),
+        (Held::Client(held), None) if prepared.new_client => Some(held),
+        _ => None,
+    });
+    if let Some(held) = other.filter(|held| held.registration.is_some()) {
+        changes.push(Change {
+            kind: plan::held_by_provider(*kind),
+            name: format!("at {name}"),
+            action: ChangeAction::Remove,
+            details: vec![format!("the client before, `{}`", line(&held.id))],
+        });
+    }
+    if prepared.new_client || other.is_some() {
         warnings
             .push("people who signed in with the client before may get a second account".into());
     }
@@ -455,6 +474,7 @@ async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<
     let wanted = plan::wanted(&app.env, expected, recorded.as_ref(), Way::On)?;
     let secrets = next_secrets(context, app, &wanted.env, expected).await?;
     let new = recorded.as_ref().is_none_or(|it| !provider.is_of(it));
+    let connects = provider.connects(*kind, new, *rotate);
     let at_provider = if *rotate { Undo::Connecting } else { Undo::Provider };
     let mut steps = vec![
         Step::new(at(provider.name()), at_provider),
@@ -474,7 +494,8 @@ async fn entry(context: &Context, lease: &Lease, prepared: &Prepared) -> Result<
                 Asked::Account(sender) => Some(sender.clone()),
                 Asked::Client(_) => None,
             },
-            ..provider.connects(*kind, new, *rotate)
+            new_client: prepared.new_client,
+            ..connects
         }),
         made: secrets.into_iter().map(|name| (MadeKind::Secret, name)).collect(),
         ..of_services(lease, app, What::Connect).await?
@@ -742,7 +763,9 @@ impl Work<'_> {
             context.progress.warn(format!("old secrets are left: {error}"));
         }
         let is_there = before.provider == now.provider && before.server == now.server;
-        let moved = matches!(kind, ConnectionKind::Mail) && before.held.is_another(&now.held);
+        // An app that plays the role has one client for each stack.
+        let moved = before.held.is_another(&now.held)
+            && (kind == ConnectionKind::Mail || matches!(provider, Provider::Outside(_)));
         if is_there && !moved {
             return;
         }
@@ -750,7 +773,13 @@ impl Work<'_> {
             let (entry, stack) = (&app.entry, &app.name);
             let closed = provider.take_back(context, entry, stack, &before.held).await;
             if let Err(error) = closed {
-                context.progress.warn(format!("the account before is left: {error}"));
+                let left = match &before.held {
+                    Held::Account(_) => "the account before".to_owned(),
+                    Held::Client(client) => {
+                        format!("the client `{}` at {}", line(&client.id), provider.name())
+                    }
+                };
+                context.progress.warn(format!("{left} is left: {error}"));
             }
             return;
         }
@@ -949,11 +978,21 @@ pub(super) async fn again(
     kind: ConnectionKind,
     of: &Connects,
 ) -> Result<Prepared, Error> {
+    let held = connecting(context, guard.app())?.and_then(|it| it.held);
+    let by_hand = match held {
+        // Its secret was kept before the provider's answer was written down.
+        Some(Held::Client(client)) if client.by_hand => {
+            Some(ByHand { client_id: client.id, client_secret: None })
+        }
+        _ => None,
+    };
     let options = ConnectOptions {
         provider: Some(of.provider.clone()),
         provider_server: of.server.clone(),
         sender: of.sender.clone(),
-        rotate: of.rotates.then(Rotation::default),
+        rotate: (of.rotates && by_hand.is_none()).then(Rotation::default),
+        by_hand,
+        new_client: of.new_client,
         ..ConnectOptions::new(kind)
     };
     prepare(context, guard, &options).await

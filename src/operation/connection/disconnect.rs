@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     app::{self, App, Context, Error},
-    home::{AppGuard, Connection, ConnectionKind, Grant},
+    home::{AppGuard, Connection, ConnectionKind, Grant, connection::Held},
     hooks::Guarding,
     operation::{
         journal::{Journal, stays_unfinished},
@@ -18,6 +18,7 @@ use crate::{
     owner::journal::{Connects, Entry, Step, Undo, What},
     plugin::Changes,
     rollout::{Change, ChangeAction, ChangeKind, Error as RolloutError, Plan},
+    text::line,
     wiring::settings::Way,
 };
 
@@ -54,6 +55,16 @@ struct Prepared {
     provider: Option<Provider>,
 }
 
+/// What is to become of the provider's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theirs {
+    /// It is left alone, or gone already.
+    Left,
+    Removed,
+    /// As much of it as is left: removing it was begun.
+    Begun,
+}
+
 /// Disconnects an app.
 ///
 /// # Errors
@@ -68,7 +79,8 @@ pub async fn disconnect(
     if !options.dry_run {
         undo::leftover(context, guard).await?;
     }
-    let mut prepared = prepare(context, guard, options).await?;
+    let theirs = if options.leave_provider { Theirs::Left } else { Theirs::Removed };
+    let mut prepared = prepare(context, guard, options, theirs).await?;
     let deployed = is_deployed(&prepared.app).await?;
     let mut plan = show(&prepared, deployed)?;
     if deployed {
@@ -107,6 +119,7 @@ async fn prepare(
     context: &Context,
     guard: &AppGuard,
     options: &DisconnectOptions,
+    theirs: Theirs,
 ) -> Result<Prepared, Error> {
     let entry = guard.app();
     let kind = options.kind;
@@ -137,9 +150,9 @@ async fn prepare(
     };
     recorded.secrets.retain(|name, _| may_make(name));
     let (name, server) = (&recorded.provider, recorded.server.as_ref());
-    let provider = match options.leave_provider {
-        true => None,
-        false => {
+    let provider = match theirs {
+        Theirs::Left => None,
+        Theirs::Removed => {
             let found = async {
                 let found = Provider::find(context, kind, name, server, entry).await?;
                 found.require_removable(context, entry, &recorded.held)?;
@@ -152,9 +165,33 @@ async fn prepare(
                 ));
             })?)
         }
+        Theirs::Begun => {
+            let found = Provider::find(context, kind, name, server, entry).await?;
+            match found.require_removable(context, entry, &recorded.held) {
+                Ok(()) => Some(found),
+                // Its token goes right after it; nothing else could end this operation.
+                Err(error) => {
+                    context.progress.warn(maybe_left(name, &recorded.held, &error));
+                    None
+                }
+            }
+        }
     };
     let timeout = options.timeout;
     Ok(Prepared { app, kind, recorded, changes, timeout, provider })
+}
+
+/// What cannot be removed once more by an operation that had begun to.
+fn maybe_left(provider: &str, held: &Held, error: &Error) -> String {
+    let what = match held {
+        Held::Client(client) => format!("the client `{}`", line(&client.id)),
+        Held::Account(account) => format!("the account of {}", line(&account.sender)),
+    };
+    format!(
+        "{what} was being removed at {}, and whether it is gone is not known here: look there, and \
+         remove it if it is not ({error})",
+        line(provider)
+    )
 }
 
 fn show(prepared: &Prepared, deployed: bool) -> Result<Plan, Error> {
@@ -209,6 +246,7 @@ async fn entry(lease: &Lease, prepared: &Prepared) -> Result<Entry, Error> {
             server: recorded.server.clone(),
             new: false,
             rotates: false,
+            new_client: false,
         }),
         ..of_services(lease, app, What::Disconnect).await?
     })
@@ -304,10 +342,22 @@ pub(super) async fn finish(
     of: &Connects,
     journal: Journal,
 ) -> Result<(), Error> {
-    let leave_provider = !journal.has_step(&at(&of.provider));
+    let step = at(&of.provider);
+    let lock = context.home.lock_file(guard.app())?;
+    let is_recorded = lock.connections.contains_key(&of.kind);
+    // All was done but to say so.
+    if journal.has_begun(RECORD) && !is_recorded && connecting(context, guard.app())?.is_none() {
+        return journal.conclude(context, Ok(()), Error::of_engine, |_| false).await;
+    }
+    let theirs = match journal.has_step(&step) && !journal.has_begun(RECORD) {
+        false => Theirs::Left,
+        true if journal.has_begun(&step) => Theirs::Begun,
+        true => Theirs::Removed,
+    };
+    let leave_provider = theirs == Theirs::Left;
     let options =
         DisconnectOptions { kind: of.kind, leave_provider, dry_run: false, timeout: None };
-    let mut prepared = prepare(context, guard, &options).await?;
+    let mut prepared = prepare(context, guard, &options, theirs).await?;
     prepared.app.engine = Arc::clone(engine);
     run(context, guard, &mut prepared, journal).await
 }

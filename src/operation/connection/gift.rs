@@ -44,6 +44,7 @@ pub(super) fn held_client(given: &Client, request: &ClientRequest) -> HeldClient
         public: request.public,
         groups_claim: given.groups_claim.clone(),
         registration: None,
+        secret_expires: None,
         by_hand: false,
         keys: Vec::new(),
     }

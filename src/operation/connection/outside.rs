@@ -6,6 +6,8 @@
 
 use std::{fs::File, os::unix::fs::PermissionsExt, path::Path};
 
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -25,7 +27,7 @@ use crate::{
     },
     text::line,
     wiring::{
-        self, Web, discovery,
+        self, Finding, Web, discovery,
         registration::{self, Management, Registered},
     },
 };
@@ -35,8 +37,13 @@ use super::{
     gift::{Gift, held_client},
 };
 
-/// What the kept registration access token is called.
+/// What is kept of a client: its registration access token, and its secret.
 const TOKEN: &str = "token";
+const SECRET: &str = "secret";
+/// What a finding about the end of a secret is called.
+const EXPIRY: &str = "secret-expiry";
+/// So long before it is said.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Bytes of a file with a password or a token.
 const LONGEST: u64 = 16 * 1024;
 
@@ -142,11 +149,17 @@ impl Outside {
                     Some(Held::Client(held)) => Some(held),
                     _ => None,
                 };
-                match (by_hand, sso.registration) {
-                    (None, Registration::Dynamic) => {
+                let is_entered = by_hand.is_some() || known.is_some_and(|held| held.by_hand);
+                match (sso.registration, known) {
+                    (Registration::Dynamic, Some(held))
+                        if !is_entered && held.registration.is_none() =>
+                    {
+                        self.unmanaged(context, client, sso, request, held)
+                    }
+                    (Registration::Dynamic, known) if !is_entered => {
                         self.registered(context, client, sso, request, known).await
                     }
-                    (by_hand, _) => {
+                    _ => {
                         let entered_there =
                             self.by_hand(context, client, request, known, by_hand)?;
                         Ok(entered(sso, request, entered_there))
@@ -182,28 +195,174 @@ impl Outside {
         if request.public {
             return Ok(ByHand { client_id, client_secret: None });
         }
-        let stem = self.stem("secret")?;
         if let Some(secret) = given.and_then(|given| given.client_secret.clone()) {
-            let keeper = keeper(context, &client.entry, &client.name)?;
-            if keeper.keeps() {
-                let kept = keeper.keep(&stem.full_name(&client.name), secret.0.as_bytes());
-                kept.map_err(secrets::Error::from)?;
-            }
+            self.keep(context, client, (SECRET, &client_id), &secret.0)?;
             return Ok(ByHand { client_id, client_secret: Some(secret) });
         }
-        // Of another client, the secret that is kept is not.
+        // Of another client, the secret that an older version kept is not.
         let is_same = known.is_some_and(|known| known.id == client_id);
+        let stem = match is_same {
+            true => self.kept(context, &client.entry, (SECRET, &client_id))?,
+            false => self.stem((SECRET, &client_id))?,
+        };
         let folder = Folder::of(&context.home, &client.entry);
-        if !is_same || !folder.has(&stem).map_err(secrets::Error::from)? {
+        if !folder.has(&stem).map_err(secrets::Error::from)? {
             return Err(to_enter());
         }
         let secret = open(context, &client.entry, &stem)?;
         Ok(ByHand { client_id, client_secret: Some(Hidden(secret)) })
     }
 
-    /// What is kept of it beside the app's secrets.
-    fn stem(&self, what: &str) -> Result<Stem, Error> {
+    /// What is kept of one client beside the app's secrets. Ids are text of the provider's.
+    fn stem(&self, (what, client_id): (&str, &str)) -> Result<Stem, Error> {
+        let digest = hex::encode(&Sha256::digest(client_id.as_bytes())[..8]);
+        self.named(&format!("{what}-{digest}"))
+    }
+
+    fn named(&self, what: &str) -> Result<Stem, Error> {
         Ok(Stem::of_provider(self.name.as_str(), what).map_err(secrets::Error::from)?)
+    }
+
+    /// Where something of a client is kept. Older versions had one name for all clients of a
+    /// provider.
+    fn kept(&self, context: &Context, app: &AppEntry, of: (&str, &str)) -> Result<Stem, Error> {
+        let (stem, before) = (self.stem(of)?, self.named(of.0)?);
+        let folder = Folder::of(&context.home, app);
+        let has = |stem| folder.has(stem).map_err(secrets::Error::from);
+        Ok(if !has(&stem)? && has(&before)? { before } else { stem })
+    }
+
+    /// Keeps something of a client, if there is anybody to keep it for.
+    fn keep(
+        &self,
+        context: &Context,
+        client: &App,
+        of: (&str, &str),
+        value: &str,
+    ) -> Result<(), Error> {
+        let keeper = keeper(context, &client.entry, &client.name)?;
+        let stem = self.stem(of)?;
+        // Encrypted once more, it would be another file, and a change for git.
+        let is_kept = || open(context, &client.entry, &stem).is_ok_and(|it| *it == value);
+        if keeper.keeps() && !is_kept() {
+            let kept = keeper.keep(&stem.full_name(&client.name), value.as_bytes());
+            kept.map_err(secrets::Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what a registration has that is needed later.
+    fn keep_all(
+        &self,
+        context: &Context,
+        client: &App,
+        registered: &Registered,
+    ) -> Result<(), Error> {
+        let id = registered.client_id.as_str();
+        if let Some(token) = &registered.token {
+            self.keep(context, client, (TOKEN, id), token)?;
+        }
+        if let Some(secret) = &registered.client_secret {
+            self.keep(context, client, (SECRET, id), &secret.0)?;
+        }
+        Ok(())
+    }
+
+    /// The secret of a client that the provider does not show any more; none if none is kept.
+    fn kept_secret(
+        &self,
+        context: &Context,
+        app: &AppEntry,
+        client_id: &str,
+    ) -> Result<Option<Hidden>, Error> {
+        let stem = self.stem((SECRET, client_id))?;
+        match Folder::of(&context.home, app).has(&stem).map_err(secrets::Error::from)? {
+            true => open(context, app, &stem).map(|secret| Some(Hidden(secret))),
+            false => Ok(None),
+        }
+    }
+
+    /// Forgets what is kept of a client.
+    fn forget(
+        &self,
+        context: &Context,
+        app: &AppEntry,
+        stack: &StackName,
+        held: &HeldClient,
+    ) -> Result<(), Error> {
+        let keeper = keeper(context, app, stack)?;
+        let of = |what| (what, held.id.as_str());
+        // What an older version kept is that of the client that needed it.
+        let token = match held.registration {
+            Some(_) => self.kept(context, app, of(TOKEN))?,
+            None => self.stem(of(TOKEN))?,
+        };
+        let secret = match held.by_hand {
+            true => self.kept(context, app, of(SECRET))?,
+            false => self.stem(of(SECRET))?,
+        };
+        for stem in [token, secret] {
+            keeper.forget(&stem.full_name(stack)).map_err(secrets::Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it makes clients by itself.
+    pub fn registers(&self) -> bool {
+        self.settings.sso.as_ref().is_some_and(|sso| sso.registration == Registration::Dynamic)
+    }
+
+    /// That a client may be there which potluck does not know, because the answer is lost.
+    pub fn maybe_made(&self, app: &AppEntry, name: Option<&str>) -> String {
+        let called = name.map(|name| format!(" called `{}`", line(name))).unwrap_or_default();
+        format!(
+            "{} may have made a client{called} for {} that potluck does not know: look there, and \
+             remove it",
+            self.name, app.name
+        )
+    }
+
+    /// The client of a provider that makes clients and does not let them be managed (RFC 7591
+    /// without RFC 7592): as it was made, with the secret that was kept then.
+    fn unmanaged(
+        &self,
+        context: &Context,
+        client: &App,
+        sso: &SsoSettings,
+        request: &ClientRequest,
+        held: &HeldClient,
+    ) -> Result<Gift, Error> {
+        let cannot = |reason: &str| Error::Unmanaged {
+            provider: self.name.to_string(),
+            client: held.id.clone(),
+            reason: reason.to_owned(),
+        };
+        if held.issuer != sso.issuer {
+            return Err(cannot("it was made by another issuer"));
+        }
+        if !is_recorded(held, request) || held.public != request.public {
+            return Err(cannot(
+                "the app asks for other addresses or scopes now, and the provider told no address \
+                 to change them at (RFC 7592)",
+            ));
+        }
+        let secret = match request.public {
+            true => None,
+            false => {
+                Some(self.kept_secret(context, &client.entry, &held.id)?.ok_or_else(|| {
+                    cannot("no copy of its secret is kept, and the provider does not show it")
+                })?)
+            }
+        };
+        let given = given(sso, &held.id, secret);
+        let held = HeldClient {
+            name: held.name.clone(),
+            home_url: held.home_url.clone(),
+            secret_expires: held.secret_expires,
+            ..held_client(&given, request)
+        };
+        let (given, held) = (Given::Client(given), Held::Client(held));
+        Ok(Gift { given, held, warnings: Vec::new() })
     }
 
     /// A client by RFC 7591, or the one that there is, corrected by RFC 7592.
@@ -215,87 +374,140 @@ impl Outside {
         request: &ClientRequest,
         known: Option<&HeldClient>,
     ) -> Result<Gift, Error> {
-        let web = Web::new()?;
         let keeper = keeper(context, &client.entry, &client.name)?;
         let cannot = |reason: &str| cannot(&client.entry, reason.to_owned());
         if !keeper.keeps() {
             return Err(cannot("nobody is listed for whom its token could be kept"));
         }
-        let stem = self.stem(TOKEN)?;
-        let keep = |registered: &Registered| match &registered.token {
-            None => Ok(()),
-            Some(token) => {
-                let kept = keeper.keep(&stem.full_name(&client.name), token.as_bytes());
-                kept.map_err(secrets::Error::from)
-            }
-        };
         let there = known.and_then(|held| Some((held, held.registration.as_deref()?)));
         let done = match there {
             Some((held, address)) => {
-                require_at(&web, sso, address, &client.entry).await?;
-                let token = open(context, &client.entry, &stem)?;
-                let of = Management { address, token: &token, client_id: &held.id };
-                let lost = |error| match error {
-                    wiring::Error::Token { .. } => cannot(
-                        "the provider does not accept the client's token, and may have lost the \
-                         client; `--new-client` makes another one, with which everyone who signs \
-                         in may get a second account",
-                    ),
-                    error => error.into(),
-                };
-                let found = registration::look(&web, of, request).await.map_err(lost)?;
-                keep(&found)?;
-                let is_same = held.redirect_uris == request.redirect_uris
-                    && held.post_logout_uris == request.post_logout_uris
-                    && held.scopes == request.scopes;
-                match is_same {
-                    true => found,
-                    false => {
-                        let token = found.token.as_ref().unwrap_or(&token);
-                        let of = Management { address, token, client_id: &held.id };
-                        let secret = found.client_secret.clone();
-                        let mut changed =
-                            registration::update(&web, of, secret.as_ref(), request).await?;
-                        keep(&changed)?;
-                        changed.client_secret = changed.client_secret.or(secret);
-                        changed
-                    }
+                let done = self.corrected(context, client, sso, request, (held, address)).await?;
+                if done.client_secret.is_none() && !request.public {
+                    return Err(cannot(
+                        "the provider does not show the client's secret, and no copy is kept",
+                    ));
                 }
+                done
             }
-            None => {
-                let document = discovery::discover(&web, &sso.issuer).await?.document;
-                let endpoint = document
-                    .registration_endpoint
-                    .ok_or_else(|| wiring::Error::NoRegistration { issuer: sso.issuer.clone() })?;
-                let initial = sso.token_file.as_deref();
-                let initial =
-                    initial.map(|path| private("initial access token", path)).transpose()?;
-                let made =
-                    registration::register(&web, &endpoint, initial.as_ref(), request).await?;
-                keep(&made)?;
-                if made.client_secret.is_none()
-                    && !request.public
-                    && let (Some(address), Some(token)) = (&made.address, &made.token)
-                {
-                    let of = Management { address, token, client_id: &made.client_id };
-                    registration::remove(&web, of).await?;
-                }
-                made
-            }
+            None => self.made(context, client, sso, request).await?,
         };
-        if done.client_secret.is_none() && !request.public {
-            return Err(cannot("the provider does not show the client's secret"));
-        }
         let address = done.address.clone().or_else(|| known.and_then(|it| it.registration.clone()));
-        let given = Client {
-            issuer: sso.issuer.clone(),
-            client_id: done.client_id.clone(),
-            client_secret: done.client_secret.filter(|_| !request.public),
-            groups_claim: sso.groups_claim.clone(),
+        let secret = done.client_secret.filter(|_| !request.public);
+        let given = given(sso, &done.client_id, secret);
+        let held = HeldClient {
+            registration: address,
+            secret_expires: done.secret_expires,
+            ..held_client(&given, request)
         };
-        let held = HeldClient { registration: address, ..held_client(&given, request) };
         let (given, held) = (Given::Client(given), Held::Client(held));
         Ok(Gift { given, held, warnings: done.differences })
+    }
+
+    /// The client that there is, as it is asked for; with its secret, where that is known.
+    async fn corrected(
+        &self,
+        context: &Context,
+        client: &App,
+        sso: &SsoSettings,
+        request: &ClientRequest,
+        (held, address): (&HeldClient, &str),
+    ) -> Result<Registered, Error> {
+        let web = Web::new()?;
+        require_at(&web, sso, address, &client.entry).await?;
+        let stem = self.kept(context, &client.entry, (TOKEN, &held.id))?;
+        let token = open(context, &client.entry, &stem)?;
+        let of = Management { address, token: &token, client_id: &held.id };
+        let lost = |error| match error {
+            wiring::Error::Token { .. } => cannot(
+                &client.entry,
+                "the provider does not accept the client's token, and may have lost the client; \
+                 `--new-client` makes another one, with which everyone who signs in may get a \
+                 second account"
+                    .to_owned(),
+            ),
+            error => error.into(),
+        };
+        let mut found = registration::look(&web, of, request).await.map_err(lost)?;
+        self.keep_all(context, client, &found)?;
+        if found.token.is_some() && stem != self.stem((TOKEN, &held.id))? {
+            let keeper = keeper(context, &client.entry, &client.name)?;
+            keeper.forget(&stem.full_name(&client.name)).map_err(secrets::Error::from)?;
+        }
+        if found.client_secret.is_none() && !request.public {
+            found.client_secret = self.kept_secret(context, &client.entry, &held.id)?;
+        }
+        let is_recorded = is_recorded(held, request);
+        // What is recorded is what was asked for once: the provider may have come back from a
+        // backup since.
+        if is_recorded && found.is_as_asked {
+            return Ok(found);
+        }
+        let token = found.token.as_ref().unwrap_or(&token);
+        let of = Management { address, token, client_id: &held.id };
+        let secret = found.client_secret.clone();
+        let mut changed = registration::update(&web, of, secret.as_ref(), request).await?;
+        self.keep_all(context, client, &changed)?;
+        changed.client_secret = changed.client_secret.or(secret);
+        changed.address = changed.address.or(found.address);
+        Ok(changed)
+    }
+
+    /// A client that is made anew.
+    async fn made(
+        &self,
+        context: &Context,
+        client: &App,
+        sso: &SsoSettings,
+        request: &ClientRequest,
+    ) -> Result<Registered, Error> {
+        let web = Web::new()?;
+        let document = discovery::discover(&web, &sso.issuer).await?.document;
+        let endpoint = document
+            .registration_endpoint
+            .ok_or_else(|| wiring::Error::NoRegistration { issuer: sso.issuer.clone() })?;
+        let initial = sso.token_file.as_deref();
+        let initial = initial.map(|path| private("initial access token", path)).transpose()?;
+        let made = registration::register(&web, &endpoint, initial.as_ref(), request).await;
+        let made = made.inspect_err(|error| {
+            if error.is_silence() || matches!(error, wiring::Error::Odd { .. }) {
+                let name = Some(request.display_name.as_str());
+                context.progress.warn(self.maybe_made(&client.entry, name));
+            }
+        })?;
+        let kept = self.keep_all(context, client, &made);
+        let usable = match made.client_secret.is_none() && !request.public {
+            true => {
+                Err(cannot(&client.entry, "the provider does not show the client's secret".into()))
+            }
+            false => kept,
+        };
+        if let Err(error) = usable {
+            let (entry, stack) = (&client.entry, &client.name);
+            let held = HeldClient {
+                registration: made.address.clone(),
+                ..held_client(&given(sso, &made.client_id, None), request)
+            };
+            let removed = match (&made.address, &made.token) {
+                (Some(address), Some(token)) => {
+                    let of = Management { address, token, client_id: &made.client_id };
+                    registration::remove(&web, of).await.is_ok()
+                }
+                _ => false,
+            };
+            if !removed {
+                context.progress.warn(self.stays(&held));
+            }
+            self.forget(context, entry, stack, &held)?;
+            return Err(error);
+        }
+        Ok(made)
+    }
+
+    /// That a client has to be removed by a person.
+    fn stays(&self, held: &HeldClient) -> String {
+        let id = line(&held.id);
+        format!("the client `{id}` cannot be removed at {} from here: remove it there", self.name)
     }
 
     /// As [`super::provider::Provider::require_rotates`].
@@ -319,8 +531,8 @@ impl Outside {
         held: &Held,
     ) -> Result<(), Error> {
         match held {
-            Held::Client(HeldClient { registration: Some(_), .. }) => {
-                open(context, client, &self.stem(TOKEN)?).map(drop)
+            Held::Client(held) if held.registration.is_some() => {
+                open(context, client, &self.kept(context, client, (TOKEN, &held.id))?).map(drop)
             }
             _ => Ok(()),
         }
@@ -336,19 +548,18 @@ impl Outside {
         web: &Web<'_>,
     ) -> Result<(), Error> {
         let (Held::Client(held), Some(sso)) = (held, &self.settings.sso) else { return Ok(()) };
-        let keeper = keeper(context, client, stack)?;
-        let forget =
-            |stem: &Stem| keeper.forget(&stem.full_name(stack)).map_err(secrets::Error::from);
         let Some(address) = &held.registration else {
-            context.progress.warn(format!(
-                "the client `{}` was made by hand: remove it at {}",
-                held.id, self.name
-            ));
-            return Ok(forget(&self.stem("secret")?)?);
+            context.progress.warn(match held.by_hand {
+                true => {
+                    let id = line(&held.id);
+                    format!("the client `{id}` was made by hand: remove it at {}", self.name)
+                }
+                false => self.stays(held),
+            });
+            return self.forget(context, client, stack, held);
         };
         require_at(web, sso, address, client).await?;
-        let stem = self.stem(TOKEN)?;
-        let token = open(context, client, &stem)?;
+        let token = open(context, client, &self.kept(context, client, (TOKEN, &held.id))?)?;
         let of = Management { address, token: &token, client_id: &held.id };
         match registration::remove(web, of).await {
             // Of a client that is gone, too: RFC 7592 has no other answer.
@@ -359,8 +570,42 @@ impl Outside {
             )),
             removed => removed?,
         }
-        Ok(forget(&stem)?)
+        self.forget(context, client, stack, held)
     }
+}
+
+fn given(sso: &SsoSettings, client_id: &str, client_secret: Option<Hidden>) -> Client {
+    Client {
+        issuer: sso.issuer.clone(),
+        client_id: client_id.to_owned(),
+        client_secret,
+        groups_claim: sso.groups_claim.clone(),
+    }
+}
+
+/// That a client's secret stops working soon, or has.
+pub(super) fn expiry(app: &AppEntry, held: &Held, now: Timestamp) -> Option<Finding> {
+    let Held::Client(held) = held else { return None };
+    let at = held.secret_expires?;
+    let finding = match at {
+        at if at <= now => Finding::bad(EXPIRY, format!("the client's secret expired at {at}")),
+        at if at <= now + SOON => {
+            Finding::note(EXPIRY, format!("the client's secret expires at {at}"))
+        }
+        _ => return None,
+    };
+    Some(finding.fix(format!(
+        "`potluck sso connect {0}` fetches another one, if the provider has made it; else `potluck \
+         sso connect {0} --new-client`",
+        app.name
+    )))
+}
+
+/// Whether the provider was asked for just this.
+fn is_recorded(held: &HeldClient, request: &ClientRequest) -> bool {
+    held.redirect_uris == request.redirect_uris
+        && held.post_logout_uris == request.post_logout_uris
+        && held.scopes == request.scopes
 }
 
 fn keeper(context: &Context, app: &AppEntry, stack: &StackName) -> Result<Keeper, Error> {
@@ -411,12 +656,8 @@ pub(super) fn enter(request: &ClientRequest) -> Vec<String> {
 }
 
 fn entered(sso: &SsoSettings, request: &ClientRequest, by_hand: ByHand) -> Gift {
-    let given = Client {
-        issuer: sso.issuer.clone(),
-        client_id: by_hand.client_id,
-        client_secret: by_hand.client_secret.filter(|_| !request.public),
-        groups_claim: sso.groups_claim.clone(),
-    };
+    let secret = by_hand.client_secret.filter(|_| !request.public);
+    let given = given(sso, &by_hand.client_id, secret);
     let held = HeldClient { by_hand: true, ..held_client(&given, request) };
     Gift { given: Given::Client(given), held: Held::Client(held), warnings: Vec::new() }
 }

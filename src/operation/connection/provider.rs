@@ -151,7 +151,7 @@ impl Provider {
     /// Its end of the connection, for a journal.
     pub fn connects(&self, kind: ConnectionKind, new: bool, rotates: bool) -> Connects {
         let (provider, server) = (self.name().to_owned(), self.server().cloned());
-        Connects { kind, provider, server, new, rotates, sender: None }
+        Connects { kind, provider, server, new, rotates, sender: None, new_client: false }
     }
 
     /// What is known of a client before it is made: its issuer.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{connect, disconnect, provider::Provider, undo};
+use super::{client::Asked, connect, disconnect, provider::Provider, recorded::connecting, undo};
 
 /// Finishes it.
 ///
@@ -35,6 +35,18 @@ pub(in crate::operation) async fn finish(
         return disconnect::finish(context, guard, engine, &of, journal).await;
     }
     let mut prepared = connect::again(context, guard, of.kind, &of).await?;
+    let held = connecting(context, guard.app())?.filter(|it| it.operation == entry.operation);
+    let is_unknown = held.and_then(|it| it.held).is_none();
+    if let (Provider::Outside(outside), Asked::Client(request)) =
+        (&prepared.provider, &prepared.asked)
+        && outside.registers()
+        && (of.new || of.new_client)
+        && is_unknown
+        && journal.has_begun(&connect::at(&of.provider))
+    {
+        let name = Some(request.display_name.as_str());
+        context.progress.warn(outside.maybe_made(guard.app(), name));
+    }
     prepared.app.engine = Arc::clone(engine);
     connect::run(context, guard, &mut prepared, journal).await.map(drop)
 }

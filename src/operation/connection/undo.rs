@@ -3,7 +3,11 @@
 
 use crate::{
     app::{self, Context, Error, OnServer},
-    home::{self, AppGuard, Connection, ConnectionKind, EnvFile, connection::Connecting},
+    home::{
+        self, AppGuard, Connection, ConnectionKind, EnvFile,
+        connection::{Connecting, Held},
+    },
+    hooks::Guarding,
     operation::{journal::Journal, unfinished::look},
     owner::{
         Confined,
@@ -16,9 +20,10 @@ use crate::{
 
 use super::{
     change::remove_secrets,
-    client::Asked,
+    client::{Asked, Plugin},
     provider::Provider,
     recorded::{connecting, forget, secrets_of},
+    roles,
 };
 
 /// Puts back what the operation found. In another folder than the one
@@ -49,21 +54,27 @@ pub(super) async fn files_and_provider(
         return if connecting.is_some() { forget(context, entry) } else { Ok(()) };
     }
     let Some(connecting) = connecting else {
-        return elsewhere(context, engine, journal, provider).await;
+        return elsewhere(context, guard, engine, journal, provider).await;
     };
-    let recorded = connecting.recorded.as_deref();
-    if let Some(held) = &connecting.held {
-        context.progress.step(format!("undo at {}", provider.name()));
-        match recorded.filter(|it| provider.is_of(it)) {
-            None => provider.take_back(context, entry, engine.stack(), held).await?,
-            Some(recorded) if recorded.held != *held => {
-                if recorded.held.is_another(held) {
-                    provider.take_back(context, entry, engine.stack(), held).await?;
-                }
-                as_recorded(context, guard, engine, provider, recorded).await?;
-            }
-            Some(_) => {}
+    let recorded = connecting.recorded.as_deref().filter(|it| provider.is_of(it));
+    let Some(held) = &connecting.held else {
+        // What fails in this process is known not to have been done, or is said where it fails.
+        if journal.is_resumed() && journal.kept().has_begun(Undo::Provider) {
+            unknown(context, guard, engine, journal, (provider, recorded)).await;
         }
+        return forget(context, entry);
+    };
+    context.progress.step(format!("undo at {}", provider.name()));
+    let is_another = recorded.is_none_or(|it| it.held.is_another(held));
+    if is_another && is_by_hand(held) {
+        context.progress.warn(stays_by_hand(provider.name(), held));
+    } else if is_another {
+        provider.take_back(context, entry, engine.stack(), held).await?;
+    }
+    // Beside another client of a provider outside, the recorded one was left as it was.
+    let is_beside = is_another && matches!(provider, Provider::Outside(_));
+    if let Some(recorded) = recorded.filter(|it| it.held != *held && !is_beside) {
+        as_recorded(context, guard, engine, provider, (recorded, held)).await?;
     }
     forget(context, entry)
 }
@@ -74,6 +85,63 @@ fn unsure(context: &Context, guard: &AppGuard, kind: ConnectionKind) -> Result<(
     let Some(connection) = lock.connections.get_mut(&kind) else { return Ok(()) };
     connection.unsure = true;
     Ok(context.home.write_lock_file(guard, &lock)?)
+}
+
+fn is_by_hand(held: &Held) -> bool {
+    matches!(held, Held::Client(client) if client.by_hand)
+}
+
+/// Somebody made it for the connection, and will try again.
+fn stays_by_hand(provider: &str, held: &Held) -> String {
+    let id = match held {
+        Held::Client(client) => line(&client.id),
+        Held::Account(account) => line(&account.sender),
+    };
+    format!(
+        "the client `{id}`, which was made by hand at {provider}, stays, and so does a copy of its \
+         secret that is kept"
+    )
+}
+
+/// The provider's side where it is not known what it was asked and has done.
+async fn unknown(
+    context: &Context,
+    guard: &AppGuard,
+    engine: &Confined,
+    journal: &Journal,
+    (provider, recorded): (&Provider, Option<&Connection>),
+) {
+    let Provider::Outside(outside) = provider else { return };
+    let Some(of) = journal.entry().connection.filter(|of| of.kind == ConnectionKind::Sso) else {
+        return;
+    };
+    if of.new || of.new_client {
+        if outside.registers() {
+            let name = client_name(context, guard).await;
+            context.progress.warn(outside.maybe_made(guard.app(), name.as_deref()));
+        }
+        return;
+    }
+    let Some(recorded) = recorded else { return };
+    let back = as_recorded(context, guard, engine, provider, (recorded, &recorded.held)).await;
+    if let Err(error) = back {
+        context.progress.warn(format!(
+            "whether {} has what it had is not known: {error}; `potluck sso connect {}` compares",
+            provider.name(),
+            guard.app().name
+        ));
+    }
+}
+
+/// What a client that the app asks for is called, if its plugin says so.
+async fn client_name(context: &Context, guard: &AppGuard) -> Option<String> {
+    let (kind, guarding) = (ConnectionKind::Sso, Guarding::Held(guard));
+    let app = app::load_deployed(context, guard.app()).await.ok()?;
+    let plugin = Plugin::start(context, &app, kind, roles(kind).0, guarding).await;
+    match plugin.ok()?.asks(None).await.ok()? {
+        Asked::Client(request) => Some(request.display_name),
+        Asked::Account(_) => None,
+    }
 }
 
 /// There is no way back to a secret that was replaced.
@@ -95,6 +163,7 @@ fn keeps_other_secret(of: &Connects, guard: &AppGuard) -> String {
 /// know what the provider gave.
 async fn elsewhere(
     context: &Context,
+    guard: &AppGuard,
     engine: &Confined,
     journal: &Journal,
     provider: &Provider,
@@ -106,6 +175,12 @@ async fn elsewhere(
         (true, ConnectionKind::Sso, Provider::App(_)) => {
             context.progress.step(format!("undo at {name}"));
             provider.take_back_client(engine.stack()).await
+        }
+        (_, ConnectionKind::Sso, Provider::Outside(outside)) if outside.registers() => {
+            let recorded = context.home.lock_file(guard.app())?.connections.remove(&of.kind);
+            let recorded = recorded.filter(|it| provider.is_of(it));
+            unknown(context, guard, engine, journal, (provider, recorded.as_ref())).await;
+            Ok(())
         }
         _ => {
             context.progress.warn(format!(
@@ -158,15 +233,20 @@ pub(super) fn settings_back(
     }
 }
 
-/// Asks the provider for what it held before.
+/// Asks the provider for what it held before; `now` is what it was told since.
 async fn as_recorded(
     context: &Context,
     guard: &AppGuard,
     engine: &Confined,
     provider: &Provider,
-    recorded: &Connection,
+    (recorded, now): (&Connection, &Held),
 ) -> Result<(), Error> {
+    // A relay holds nothing, and what somebody entered nobody else changed.
+    let is_managed = matches!(&recorded.held, Held::Client(held) if held.registration.is_some());
+    if matches!(provider, Provider::Outside(_)) && !is_managed {
+        return Ok(());
+    }
     let app = app::load(context, guard.app(), &Version::Newest).await?;
     let asked = Asked::recorded(engine.stack(), &recorded.held);
-    provider.give(context, &app, &asked, Some(&recorded.held), None).await.map(drop)
+    provider.give(context, &app, &asked, Some(now), None).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! Connecting apps to providers of sign-on and mail, through the program, on the simulated
 //! server: what is changed at both ends, kept, repaired, undone and said.
 
+mod outside;
 mod rotation;
 mod trust;
 
@@ -151,6 +152,11 @@ impl World {
             })
             .collect();
         self.lab.write(&format!("potluck/servers/simulated/{WIKI}.env"), &env);
+    }
+
+    /// What the simulated server does.
+    fn script(&self, text: &str) {
+        self.lab.write("potluck/state/simulated/simulated/script.yml", text);
     }
 
     /// What the app's service has, and the secrets on the server.

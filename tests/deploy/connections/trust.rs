@@ -6,10 +6,6 @@ use super::*;
 const LOCAL: &[&str] = &["--all", "--here", "--json"];
 
 impl World {
-    fn script(&self, text: &str) {
-        self.lab.write("potluck/state/simulated/simulated/script.yml", text);
-    }
-
     fn settings(&self, app: &str) -> String {
         let path = format!("potluck/servers/simulated/{app}.env");
         fs::read_to_string(self.lab.path(&path)).unwrap()

@@ -154,17 +154,18 @@ impl Lab {
         run
     }
 
-    /// What a team shares in git comes from another folder: apps, recipes, and who signs
-    /// backups.
+    /// What a team shares in git comes from another folder: apps, recipes, providers, who
+    /// reads secrets and who signs backups.
     pub fn pull(&self, from: &Lab) {
         fs::create_dir_all(self.path("potluck")).unwrap();
-        for part in ["potluck/servers", "potluck/recipes", "potluck/signers"] {
+        for part in ["servers", "recipes", "signers", "providers", "recipients"] {
+            let part = &format!("potluck/{part}");
             if !from.path(part).exists() {
                 continue;
             }
             let _ = fs::remove_dir_all(self.path(part));
             let mut copy = std::process::Command::new("cp");
-            let copied = copy.arg("-a").args([from.path(part), self.path("potluck")]).status();
+            let copied = copy.arg("-aT").args([from.path(part), self.path(part)]).status();
             assert!(copied.unwrap().success());
         }
     }
