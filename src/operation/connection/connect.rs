@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     app::{self, App, Context, Error},
     home::{
-        AppEntry, AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
+        self, AppEntry, AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
         connection::{Connecting, Held},
     },
     hooks::Guarding,
@@ -27,7 +27,7 @@ use crate::{
     text::line,
     wiring::{
         Finding, Level,
-        settings::{Wanted, Way},
+        settings::{Wanted, Way, put},
     },
 };
 
@@ -546,6 +546,7 @@ impl Work<'_> {
         // What a killed process was given is not asked for again.
         let operation = journal.entry().operation;
         let begun = connecting(context, guard.app())?.filter(|it| it.operation == operation);
+        let was = begun.as_ref().map(|it| it.before.clone()).unwrap_or_default();
         let begun = begun.and_then(|it| it.held);
         self.note(|connecting| connecting.recorded = recorded.cloned().map(Box::new), kind)?;
 
@@ -577,6 +578,12 @@ impl Work<'_> {
         // Read anew: somebody may have edited them meanwhile.
         let env = context.home.env(guard.app())?;
         let wanted = plan::wanted(&env, &changes, recorded, Way::On)?;
+        // What a killed process has written already was not there before.
+        let mut found = env.clone();
+        for (key, value) in &was {
+            put(&mut found, key, value.as_deref()).map_err(home::Error::from)?;
+        }
+        let from_found = plan::wanted(&found, &changes, recorded, Way::On)?;
         journal.step(SECRETS).await?;
         context.progress.step(SECRETS);
         let stored = store_secrets(context, app, wanted.env.clone(), &changes).await?;
@@ -609,11 +616,11 @@ impl Work<'_> {
             server: provider.server().cloned(),
             since: Timestamp::now(),
             held,
-            before: before_of(&changes, &stored.settings, &env, recorded),
+            before: before_of(&changes, &stored.settings, &found, recorded),
             settings: settings_of(&changes).chain(stored.settings).collect(),
             secrets: stored.versions,
-            overlays: overlays_of(&changes, &wanted, recorded),
-            overlays_off: overlays_off_of(&changes, &wanted, recorded),
+            overlays: overlays_of(&changes, &from_found, recorded),
+            overlays_off: overlays_off_of(&changes, &from_found, recorded),
         };
         let is_as_before =
             recorded.is_some_and(|it| Connection { since: it.since, ..connection.clone() } == *it);
