@@ -13,7 +13,7 @@ use crate::{
     app::{self, App, Context, Error, version},
     engine::{Engine, Scope},
     home::{
-        AppEntry, AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
+        self, AppEntry, AppGuard, Connection, ConnectionKind, EnvFile, ServerName,
         connection::{Connecting, Held},
     },
     hooks::Guarding,
@@ -29,7 +29,7 @@ use crate::{
     text::line,
     wiring::{
         Finding, Level,
-        settings::{Wanted, Way},
+        settings::{Wanted, Way, put},
     },
 };
 
@@ -631,9 +631,7 @@ impl Work<'_> {
         // What a killed process was given is not asked for again.
         let operation = journal.entry().operation;
         let begun = connecting(context, guard.app())?.filter(|it| it.operation == operation);
-        let text = begun.as_ref().and_then(|it| it.text.as_deref());
-        // Where the settings are written already, the past is what they said before that.
-        let past = text.and_then(|text| EnvFile::parse("settings", text).ok());
+        let was = begun.as_ref().map(|it| it.before.clone()).unwrap_or_default();
         let begun = begun.and_then(|it| it.held);
         self.note(|connecting| connecting.recorded = recorded.cloned().map(Box::new), kind)?;
 
@@ -677,8 +675,12 @@ impl Work<'_> {
         // Read anew: somebody may have edited them meanwhile.
         let env = context.home.env(guard.app())?;
         let wanted = plan::wanted(&env, &changes, recorded, Way::On)?;
-        let past = past.unwrap_or_else(|| env.clone());
-        let since_past = plan::wanted(&past, &changes, recorded, Way::On)?;
+        // What a killed process has written already was not there before.
+        let mut found = env.clone();
+        for (key, value) in &was {
+            put(&mut found, key, value.as_deref()).map_err(home::Error::from)?;
+        }
+        let from_found = plan::wanted(&found, &changes, recorded, Way::On)?;
         journal.step(SECRETS).await?;
         context.progress.step(SECRETS);
         let stored = store_secrets(context, app, wanted.env.clone(), &changes).await?;
@@ -713,11 +715,11 @@ impl Work<'_> {
             server: provider.server().cloned(),
             since: Timestamp::now(),
             held,
-            before: before_of(&changes, &stored.settings, &past, recorded),
+            before: before_of(&changes, &stored.settings, &found, recorded),
             settings: settings_of(&changes).chain(stored.settings).collect(),
             secrets: stored.versions,
-            overlays: overlays_of(&changes, &since_past, recorded),
-            overlays_off: overlays_off_of(&changes, &since_past, recorded),
+            overlays: overlays_of(&changes, &from_found, recorded),
+            overlays_off: overlays_off_of(&changes, &from_found, recorded),
             unsure: false,
         };
         let is_as_before =
