@@ -106,7 +106,7 @@ pub async fn register(
     let answer = web.send(Method::POST, &url, initial_token, Some(&metadata(request))).await?;
     match is_success(&answer) {
         true => read(&answer, &url, request),
-        false => Err(refused(&answer, &url)),
+        false => Err(refused(&answer, &url, &[initial_token])),
     }
 }
 
@@ -131,7 +131,7 @@ pub async fn look(
     let answer = web.send(Method::GET, &url, Some(of.token), None).await?;
     match is_success(&answer) {
         true => read(&answer, &url, request),
-        false => Err(refused(&answer, &url)),
+        false => Err(refused(&answer, &url, &[Some(of.token)])),
     }
 }
 
@@ -154,7 +154,7 @@ pub async fn update(
     let answer = web.send(Method::PUT, &url, Some(of.token), Some(&metadata)).await?;
     match is_success(&answer) {
         true => read(&answer, &url, request),
-        false => Err(refused(&answer, &url)),
+        false => Err(refused(&answer, &url, &[Some(of.token), secret.map(|it| &it.0)])),
     }
 }
 
@@ -167,7 +167,7 @@ pub async fn remove(web: &Web<'_>, of: Management<'_>) -> Result<(), Error> {
     let answer = web.send(Method::DELETE, &url, Some(of.token), None).await?;
     match is_success(&answer) || matches!(answer.status, 404 | 410) {
         true => Ok(()),
-        false => Err(refused(&answer, &url)),
+        false => Err(refused(&answer, &url, &[Some(of.token)])),
     }
 }
 
@@ -241,14 +241,19 @@ fn read(answer: &Answer, url: &Url, request: &ClientRequest) -> Result<Registere
 }
 
 /// Of an answer of this endpoint nothing else is said: it may have the client's secret and its
-/// token, and what is said goes to terminals and into the swarm's history.
-fn refused(answer: &Answer, url: &Url) -> Error {
+/// token, and what is said goes to terminals and into the swarm's history. A provider may say
+/// what was sent to it, too.
+fn refused(answer: &Answer, url: &Url, sent: &[Option<&Zeroizing<String>>]) -> Error {
     let url = super::web::shown(url);
     if matches!(answer.status, 401 | 403) {
         return Error::Token { url };
     }
     let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let said = |text: &str| line_of(text, SHOWN).into_owned();
+    let said = |text: &str| {
+        let secrets = sent.iter().flatten().filter(|secret| !secret.is_empty());
+        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"));
+        line_of(&text, SHOWN).into_owned()
+    };
     match refusal.error.is_empty() {
         true => Error::Status { url, status: answer.status, said: String::new() },
         false => Error::NotRegistered {
@@ -270,12 +275,15 @@ mod tests {
             (500, "client_secret=s3cret", "answers 500"),
             (400, r#"{"error": "invalid_redirect_uri", "client_secret": "s3cret"}"#, "invalid_red"),
             (400, r#"{"error": "no", "error_description": "a\u001b[2Jb"}"#, "registration: no: a"),
+            (400, r#"{"error": "no", "error_description": "Bearer t0ken"}"#, "no: Bearer …"),
             (403, r#"{"client_secret": "s3cret"}"#, "does not accept the token"),
         ] {
             let answer = Answer { status, date: None, location: None, body: body.into() };
-            let said = refused(&answer, &url).to_string();
+            let sent = Zeroizing::new("t0ken".to_owned());
+            let said = refused(&answer, &url, &[None, Some(&sent)]).to_string();
             assert!(said.contains(words), "{status}: {said}");
-            assert!(!said.contains("s3cret") && !said.contains('\u{1b}'), "{status}: {said}");
+            assert!(!said.contains("s3cret") && !said.contains("t0ken"), "{status}: {said}");
+            assert!(!said.contains('\u{1b}'), "{status}: {said}");
         }
     }
 }

@@ -318,7 +318,7 @@ async fn a_message_of_wordpress_itself_arrives_and_what_fails_is_said() {
     let authority = world.run(&["app", "cmd", &world.relay, "authority", "-n", "-q"]);
     world.lab.write("authority.pem", &authority.stdout);
     let seen = world.inside(Some(&world.lab.path("authority.pem")));
-    for (check, level) in [("greeting", "good"), ("starttls", "good"), ("account", "note")] {
+    for (check, level) in [("greeting", "good"), ("starttls", "good"), ("account", "good")] {
         assert!(seen.contains(&found(check, level)), "{seen:?}");
     }
 
@@ -331,6 +331,9 @@ async fn a_message_of_wordpress_itself_arrives_and_what_fails_is_said() {
     // The relay knows the account no longer: a wrong password.
     good(&world.relay_plugin("close-account"));
     refused(&world.test(), 1, &["535 5.7.8 Error: authentication failed"]);
+    // A look finds it, with the password that the app has.
+    let seen = world.inside(Some(&world.lab.path("authority.pem")));
+    assert!(seen.contains(&found("account", "bad")), "{seen:?}");
     good(&world.connect());
     good(&world.test());
 

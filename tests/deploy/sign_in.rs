@@ -247,7 +247,7 @@ impl World {
     /// Seen from within the site's network, where the provider's name leads to a private
     /// address. This machine does not know its name at all.
     fn look_from_within(&self) {
-        let seen = self.checked(7);
+        let seen = self.checked(0);
         let levels = |check: &str| -> Vec<&str> {
             seen.iter().filter(|it| it.0 == check).map(|it| it.1.as_str()).collect()
         };
@@ -257,6 +257,18 @@ impl World {
             assert_eq!(levels(check), [level], "{check}: {seen:?}");
         }
         assert!(!seen.iter().any(|it| it.1 == "bad"), "{seen:?}");
+        assert!(seen.iter().any(|it| it.2.contains("takes the app's secret")), "{seen:?}");
+    }
+
+    /// The provider has another secret, of which nobody told the app.
+    fn another_secret_unsaid(&self) {
+        let edit = r#"s/"client_secret": *"[^"]*"/"client_secret":"0123456789012345678901234567890123456789"/"#;
+        let script = format!("sed -i '{edit}' /data/Client/*");
+        let run = ["app", "run", &self.provider.domain, "app", "--", "sh", "-c", &script];
+        good(&self.lab.run(&run));
+        let seen = self.checked(7);
+        let told = |it: &(String, String, String)| it.2.contains("does not take the secret");
+        assert!(seen.iter().any(|it| it.0 == "client" && it.1 == "bad" && told(it)), "{seen:?}");
     }
 
     /// Who the site says is there, and in which groups.
@@ -326,6 +338,7 @@ async fn a_client_that_the_provider_lost_is_put_back_as_it_was() {
     world.sign_in("ada");
     world.lose_and_repair();
     world.rotate();
+    world.another_secret_unsaid();
 
     // The site's network does not lead there any more.
     let site = &world.site.domain;

@@ -47,6 +47,8 @@ pub struct State {
     pub told_with: Option<u16>,
     /// It knows RFC 7591 alone: no client can be read, changed or removed.
     pub manages_none: bool,
+    /// Clients are said to be managed here.
+    pub manages_at: Option<String>,
     /// A client's secret is in the answer that makes it, and in no other.
     pub shows_once: bool,
     /// When secrets stop working, in seconds; 0 for never.
@@ -245,7 +247,8 @@ impl State {
         told["client_secret"] = json!(client.secret);
         told["client_secret_expires_at"] = json!(self.secret_expires);
         if !self.manages_none {
-            told["registration_client_uri"] = json!(format!("{issuer}/register/{id}"));
+            let place = self.manages_at.as_deref().unwrap_or(issuer);
+            told["registration_client_uri"] = json!(format!("{place}/register/{id}"));
             told["registration_access_token"] = json!(client.token);
         }
         told

@@ -139,7 +139,7 @@ pub async fn check(
         Places::Both => secret_of(context, &app, &connection, kind).await?,
         Places::Here => None,
     };
-    let password = match &connection.held {
+    let mut password = match &connection.held {
         Held::Account(_) => secret.as_ref().map(|it| Hidden(it.0.clone())).or_else(|| {
             let named = named(context, &connection.provider, connection.server.as_ref(), entry);
             match named.ok()? {
@@ -150,8 +150,11 @@ pub async fn check(
         Held::Client(_) => None,
     };
     let mut seen = look(&connection.held, password.as_ref()).await.findings;
-    if let (Held::Client(client), Some(secret)) = (&connection.held, &secret) {
-        seen.extend(look_at_secret(client, secret).await);
+    if let (Held::Client(client), Some(secret)) = (&connection.held, secret) {
+        let tried = look_at_secret(client, &secret).await;
+        // Once is enough, unless only the app reaches it.
+        password = tried.is_none().then_some(secret);
+        seen.extend(tried);
     }
     if let Held::Account(account) = &connection.held {
         findings.extend(records(context, &app, &connection, account).await);

@@ -32,14 +32,14 @@ pub(super) async fn look(held: &Held, password: Option<&Hidden>) -> Look {
 }
 
 /// The same from within an app's network, as far as it is the app that asks and not a person's
-/// browser.
+/// browser; a client's secret is tried, where it is known.
 pub(super) async fn look_inside(
     inside: &Inside,
     held: &Held,
     password: Option<&Hidden>,
 ) -> Vec<Finding> {
     let findings = match held {
-        Held::Client(client) => client_inside(inside, client).await,
+        Held::Client(client) => client_inside(inside, client, password).await,
         Held::Account(account) => smtp::look(account, password, Some(inside)).await,
     };
     findings.into_iter().map(Finding::inside).collect()
@@ -57,7 +57,11 @@ pub(super) async fn look_at_secret(client: &HeldClient, secret: &Hidden) -> Opti
     look.await.ok()
 }
 
-async fn client_inside(inside: &Inside, client: &HeldClient) -> Vec<Finding> {
+async fn client_inside(
+    inside: &Inside,
+    client: &HeldClient,
+    secret: Option<&Hidden>,
+) -> Vec<Finding> {
     let url = match discovery::address(&client.issuer) {
         Ok(url) => url,
         Err(error) => return vec![Finding::bad("issuer", error.to_string())],
@@ -87,6 +91,12 @@ async fn client_inside(inside: &Inside, client: &HeldClient) -> Vec<Finding> {
         true => discovery::keys(&web, &found.document, &client.keys).await.1,
         false => Finding::note("keys", "its keys are at another place, which was not asked"),
     });
+    if let Some(secret) = secret {
+        let uri = client.redirect_uris.first().map(String::as_str).unwrap_or_default();
+        let seen = authorize::secret(&web, &found.document, &client.id, uri, &secret.0).await;
+        // One that is at another place is not asked.
+        findings.extend(seen.ok());
+    }
     findings
 }
 

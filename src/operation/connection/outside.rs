@@ -476,11 +476,16 @@ impl Outside {
             }
         })?;
         let kept = self.keep_all(context, client, &made);
+        let managed = match &made.address {
+            // Before the app depends on a client that nothing could change or remove.
+            Some(address) => require_at(&web, sso, address, &client.entry).await,
+            None => Ok(()),
+        };
         let usable = match made.client_secret.is_none() && !request.public {
             true => {
                 Err(cannot(&client.entry, "the provider does not show the client's secret".into()))
             }
-            false => kept,
+            false => managed.and(kept),
         };
         if let Err(error) = usable {
             let (entry, stack) = (&client.entry, &client.name);
@@ -488,8 +493,12 @@ impl Outside {
                 registration: made.address.clone(),
                 ..held_client(&given(sso, &made.client_id, None), request)
             };
+            let is_its = match &made.address {
+                Some(address) => require_at(&web, sso, address, &client.entry).await.is_ok(),
+                None => false,
+            };
             let removed = match (&made.address, &made.token) {
-                (Some(address), Some(token)) => {
+                (Some(address), Some(token)) if is_its => {
                     let of = Management { address, token, client_id: &made.client_id };
                     registration::remove(&web, of).await.is_ok()
                 }

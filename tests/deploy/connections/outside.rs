@@ -308,3 +308,18 @@ fn a_secret_that_stops_working_is_said_before() {
         assert_eq!(said.map(|(_, it)| it.contains(words.unwrap_or("-"))), words.map(|_| true));
     }
 }
+
+/// The token by which a client is changed goes to the provider alone, and what cannot be changed
+/// or removed is no client for an app.
+#[test]
+fn a_client_that_is_managed_elsewhere_is_refused() {
+    let Some(world) = dynamic() else { return };
+    let (env, swarm) = (world.env(), world.swarm());
+    world.provider.state().manages_at = Some("http://127.0.0.1:9".into());
+    let words = ["whose token it would get", "the client `client-1` cannot be removed"];
+    world.fails(1, &["sso", "connect", WIKI, "house", "-n"], &words);
+    assert_eq!((world.env(), world.swarm()), (env, swarm));
+    assert!(!world.lock().contains("client-1"));
+    world.provider.state().manages_at = None;
+    assert_eq!(world.connect(&["house"])["changed"], json!(true));
+}
