@@ -62,9 +62,10 @@ mail() {
     cargo test --locked --test deploy mail:: -- --nocapture --include-ignored --test-threads 2
 }
 
-# People sign in to every example that speaks OpenID Connect by itself.
+# People sign in at LemonLDAP::NG, and to every example that speaks OpenID Connect by itself.
 sign_on() {
     engine
+    cargo test --locked --test deploy sign_in::lemonldap_ng -- --nocapture --include-ignored
     cargo test --locked --test deploy sign_in_apps:: -- --nocapture --include-ignored --test-threads 2
 }
 

@@ -412,6 +412,7 @@ async fn a_site_is_registered_by_the_standard_and_its_client_follows_it() {
 
 /// Everything above with another provider, in one go: each deploy takes its time.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign sign-on"]
 async fn lemonldap_ng_signs_people_in_after_a_loss_and_with_another_secret() {
     let allowed = ["OIDC_ALLOWED_GROUPS=editors"];
     let Some(world) = World::new(LEMONLDAP_NG, "lemon", &allowed).await else { return };
