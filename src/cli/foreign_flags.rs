@@ -60,8 +60,7 @@ pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
     let kind = if flag.starts_with('-') { flag } else { VALUE };
     match advice(kind, &command) {
         Some(advice) => {
-            let tip = ContextValue::StyledStrs(vec![StyledStr::from(advice)]);
-            error.insert(ContextKind::Suggested, tip);
+            suggest(error, advice);
             error.remove(ContextKind::SuggestedArg);
         }
         None if !FREE.iter().any(|free| is_of(&command, free)) => {
@@ -73,10 +72,16 @@ pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
                 "a command takes its arguments in their order, without their names; to pass \
                  '{flag}' as a value, use '-- {flag}'"
             );
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+            suggest(error, &tip);
         }
         None => {}
     }
+}
+
+/// Gives an error this tip instead of clap's own.
+pub(super) fn suggest(error: &mut Error, tip: &str) {
+    let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip.to_owned())]);
+    error.insert(ContextKind::Suggested, tip);
 }
 
 /// `app secret generate wiki.example.org`: without options.

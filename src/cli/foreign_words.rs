@@ -3,12 +3,9 @@
 
 use std::ffi::OsString;
 
-use clap::{
-    builder::StyledStr,
-    error::{ContextKind, ContextValue, Error, ErrorKind},
-};
+use clap::error::{ContextKind, Error, ErrorKind};
 
-use super::foreign_flags::command;
+use super::foreign_flags::{command, is_of, suggest};
 
 /// The beginning of a command; what to do instead. The first match counts.
 const FOREIGN: &[(&str, &str)] = &[
@@ -41,10 +38,9 @@ pub(super) fn advise(error: &mut Error, arguments: &[OsString]) {
         return;
     }
     let given = command(arguments);
-    let known = FOREIGN.iter().find(|(command, _)| super::foreign_flags::is_of(&given, command));
+    let known = FOREIGN.iter().find(|(command, _)| is_of(&given, command));
     if let Some((_, advice)) = known {
-        let tip = ContextValue::StyledStrs(vec![StyledStr::from(*advice)]);
-        error.insert(ContextKind::Suggested, tip);
+        suggest(error, advice);
         error.remove(ContextKind::SuggestedSubcommand);
     }
 }

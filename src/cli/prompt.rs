@@ -29,6 +29,23 @@ pub fn confirm(ui: &Ui, question: &str, enter: Enter) -> Result<bool, Failure> {
     ui.bars().suspend(|| Confirm::new(&line(question)).with_default(default).prompt()).map_err(left)
 }
 
+/// Asks before something is changed or lost, unless `yes` says it already; `needs` says what for.
+///
+/// # Errors
+/// Without a terminal, and with a no: then nothing was changed.
+pub fn agree(ui: &Ui, yes: bool, needs: &str, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !ui.is_interactive() {
+        return Err(Failure::consent(needs).hint("pass `--yes`"));
+    }
+    match confirm(ui, question, Enter::No)? {
+        true => Ok(()),
+        false => Err(Failure::interrupted("nothing was changed")),
+    }
+}
+
 /// A line of text that isn't empty.
 ///
 /// # Errors

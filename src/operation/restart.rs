@@ -14,7 +14,7 @@ use crate::{
         journal::{Entry, Step, Undo, What},
     },
     rollout::{
-        Error as RolloutError, Failed, Subject,
+        Error as RolloutError, Failed, FailedService, Subject,
         restart::{NotRestarted, restart},
         wants_tasks,
     },
@@ -132,12 +132,14 @@ pub(super) async fn restart_one(
     let restarted = restart(engine, live, key, limit, &*context.progress).await;
     restarted.map_err(|error| match error {
         NotRestarted::Engine(error) => Error::Engine(error),
-        NotRestarted::Failed(services) => RolloutError::Failed(Failed {
-            what: format!("the restart of {key}"),
-            subject: Subject::App(app.to_owned()),
-            services,
-            taken: Box::default(),
-        })
-        .into(),
+        NotRestarted::Failed(services) => {
+            not_running(app, format!("the restart of {key}"), services)
+        }
     })
+}
+
+/// That services of an app do not run after `what`.
+pub(super) fn not_running(app: &str, what: String, services: Vec<FailedService>) -> Error {
+    let subject = Subject::App(app.to_owned());
+    RolloutError::Failed(Failed { what, subject, services, taken: Box::default() }).into()
 }

@@ -14,7 +14,7 @@ use crate::{
         journal::{Entry, Step, Undo, What},
     },
     rollout::{
-        Error as RolloutError, Failed, Subject,
+        Error as RolloutError,
         converge::{Target, converge},
         replicas,
         send::apply::version_of,
@@ -26,6 +26,7 @@ use super::{
     journal::{self, Journal},
     lease::{Lease, leased},
     recover::{services, undo_services},
+    restart::not_running,
 };
 
 /// Tasks of a service that are asked for: swarm's own limit is higher than any machine's.
@@ -228,15 +229,9 @@ async fn scale_one(
     }
     let targets = [Target { key: key.clone(), id, spec, since }];
     let converged = converge(engine, &targets, limit, &*context.progress).await;
-    converged.map(drop).map_err(|services| {
-        RolloutError::Failed(Failed {
-            what: format!("the scaling of {key}"),
-            subject: Subject::App(app.to_owned()),
-            services,
-            taken: Box::default(),
-        })
-        .into()
-    })
+    converged
+        .map(drop)
+        .map_err(|services| not_running(app, format!("the scaling of {key}"), services))
 }
 
 #[cfg(test)]

@@ -184,6 +184,13 @@ pub(super) fn interrupted(failure: Failure, answers: &Answers, entry: &AppEntry)
     match failure.exit {
         // What the plugins may do may have been written down: that changes no app.
         Exit::INTERRUPTED if !answers.gave_way() => Failure::interrupted(UNCHANGED),
+        _ => begun(failure, entry),
+    }
+}
+
+/// The same of an operation that asks nothing, so that it began at once.
+pub(super) fn begun(failure: Failure, entry: &AppEntry) -> Failure {
+    match failure.exit {
         Exit::INTERRUPTED => failure.hint(unfinished_hint(entry)),
         _ => failure,
     }

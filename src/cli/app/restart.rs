@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::deploy::{INTERRUPTED, unfinished_hint};
+use super::deploy::{INTERRUPTED, begun};
 use crate::{
     cli::{
         arguments::{AppArg, JsonArg, LockArg, duration},
-        exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
@@ -58,10 +57,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             operation::restart_services(context, &guard, &on_server, &args.services, args.timeout);
         Ok(restarting.await?)
     })
-    .map_err(|failure| match failure.exit {
-        Exit::INTERRUPTED => failure.hint(unfinished_hint(&entry)),
-        _ => failure,
-    })?;
+    .map_err(|failure| begun(failure, &entry))?;
     drop(operating);
     session.report(&report, &args.json, |report| {
         session.ui.say(format_args!("Restarted {}.", report.services.join(", ")));

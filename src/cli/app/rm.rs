@@ -204,24 +204,15 @@ fn agree(
         }
     }
     ui.say(format_args!("Deletes the settings and the lock file of {}.", entry.name));
-    if args.yes {
-        return Ok(());
-    }
-    if !ui.is_interactive() {
-        return Err(Failure::consent(format!(
-            "removing {} deletes its secrets, volumes and settings, which needs your consent",
-            entry.name
-        ))
-        .hint("pass `--yes`"));
-    }
+    let needs = format!(
+        "removing {} deletes its secrets, volumes and settings, which needs your consent",
+        entry.name
+    );
     let question = format!(
         "Delete the secrets, volumes and settings of {} on {}? There is no way back.",
         entry.name, entry.server
     );
-    if prompt::confirm(ui, &question, prompt::Enter::No)? {
-        return Ok(());
-    }
-    Err(Failure::interrupted("nothing was changed"))
+    prompt::agree(ui, args.yes, &needs, &question)
 }
 
 /// What came of work on the server; none where it failed and `--force` continues without.

@@ -2,12 +2,7 @@
 
 use crate::{
     app::Unfinished,
-    cli::{
-        failure::Failure,
-        prompt::{self, Enter},
-        session::Session,
-        ui::clean,
-    },
+    cli::{failure::Failure, prompt, session::Session, ui::clean},
     owner::journal::Step,
 };
 
@@ -40,14 +35,5 @@ pub fn list<'a>(session: &Session, title: &str, steps: impl Iterator<Item = &'a 
 /// # Errors
 /// Without an answer, or with a no.
 pub fn agree(session: &Session, yes: bool, question: &str) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !session.ui.is_interactive() {
-        return Err(Failure::consent("this needs your consent").hint("pass `--yes`"));
-    }
-    if prompt::confirm(&session.ui, question, Enter::No)? {
-        return Ok(());
-    }
-    Err(Failure::interrupted("nothing was changed"))
+    prompt::agree(&session.ui, yes, "this needs your consent", question)
 }

@@ -106,7 +106,11 @@ fn fetch(session: &Session, store: &Store, given: &str) -> Result<Row, Failure> 
     };
     let (recipe, mut added) = take_in(session, given)?;
     added.keep();
-    let moved = store.update(&recipe)?;
+    // One that was just cloned is as new as can be.
+    let moved = match known.contains(&recipe) {
+        true => store.update(&recipe)?,
+        false => Vec::new(),
+    };
     tell_moved(session, store, &recipe, &moved);
     let versions = store.versions(&recipe)?;
     Ok(Row {

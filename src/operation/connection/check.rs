@@ -347,12 +347,10 @@ async fn of_map(
     let mut findings = Vec::new();
     // As connecting again would have it; what was edited by hand is said elsewhere.
     let wanted = plan::wanted(env, &changes, Some(connection), Way::On)?;
-    let switched = [(&wanted.overlays_on, "on"), (&wanted.overlays_off, "off")];
-    for (overlays, way) in switched {
-        let known = match way {
-            "on" => &connection.overlays,
-            _ => &connection.overlays_off,
-        };
+    for (overlays, known, way) in [
+        (&wanted.overlays_on, &connection.overlays, "on"),
+        (&wanted.overlays_off, &connection.overlays_off, "off"),
+    ] {
         for overlay in overlays.iter().filter(|it| !known.contains(it)) {
             let told = format!("the recipe now switches {} {way}", line(overlay));
             findings.push(Finding::bad("overlay", told));

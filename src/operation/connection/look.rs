@@ -50,11 +50,20 @@ pub(super) async fn look_at_secret(client: &HeldClient, secret: &Hidden) -> Opti
     let look = async {
         let web = Web::new()?;
         let found = discovery::discover(&web, &client.issuer).await?;
-        let uri = client.redirect_uris.first().map(String::as_str).unwrap_or_default();
-        authorize::secret(&web, &found.document, &client.id, uri, &secret.0).await
+        try_secret(&web, &found.document, client, secret).await
     };
     // What keeps it from being asked is found by who looks at the provider.
     look.await.ok()
+}
+
+async fn try_secret(
+    web: &Web<'_>,
+    document: &discovery::Document,
+    client: &HeldClient,
+    secret: &Hidden,
+) -> Result<Finding, Error> {
+    let uri = client.redirect_uris.first().map(String::as_str).unwrap_or_default();
+    authorize::secret(web, document, &client.id, uri, &secret.0).await
 }
 
 async fn client_inside(
@@ -92,10 +101,8 @@ async fn client_inside(
         false => Finding::note("keys", "its keys are at another place, which was not asked"),
     });
     if let Some(secret) = secret {
-        let uri = client.redirect_uris.first().map(String::as_str).unwrap_or_default();
-        let seen = authorize::secret(&web, &found.document, &client.id, uri, &secret.0).await;
         // One that is at another place is not asked.
-        findings.extend(seen.ok());
+        findings.extend(try_secret(&web, &found.document, client, secret).await.ok());
     }
     findings
 }

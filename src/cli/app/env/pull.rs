@@ -8,7 +8,7 @@ use crate::{
     cli::{
         arguments::{AppArg, Assignment, JsonArg},
         failure::{Failure, Outcome},
-        prompt::{Enter, confirm},
+        prompt,
         session::{Session, wait},
         table::Table,
         ui::clean,
@@ -117,16 +117,7 @@ fn show(session: &Session, settings: &[Pulled]) -> Result<(), Failure> {
 }
 
 fn agree(args: &Args, session: &Session, entry: &AppEntry) -> Result<(), Failure> {
-    if args.yes {
-        return Ok(());
-    }
-    if !session.ui.is_interactive() {
-        let what = format!("changing the settings of {} needs your consent", entry.name);
-        return Err(Failure::consent(what).hint("pass `--yes`"));
-    }
+    let needs = format!("changing the settings of {} needs your consent", entry.name);
     let question = format!("Write them into the settings of {}?", clean(entry.name.as_str()));
-    match confirm(&session.ui, &question, Enter::No)? {
-        true => Ok(()),
-        false => Err(Failure::interrupted("nothing was changed")),
-    }
+    prompt::agree(&session.ui, args.yes, &needs, &question)
 }

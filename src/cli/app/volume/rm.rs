@@ -105,19 +105,9 @@ fn agree(
     server: &ServerName,
     doomed: &[String],
 ) -> Result<(), Failure> {
-    if args.yes {
-        return Ok(());
-    }
     let names = doomed.join(", ");
     let what = clean(&names);
-    if !session.ui.is_interactive() {
-        return Err(
-            Failure::consent(format!("deleting {what} needs your consent")).hint("pass `--yes`")
-        );
-    }
+    let needs = format!("deleting {what} needs your consent");
     let question = format!("Delete {what} on {server}? There is no way back.");
-    match prompt::confirm(&session.ui, &question, prompt::Enter::No)? {
-        true => Ok(()),
-        false => Err(Failure::interrupted("nothing was changed")),
-    }
+    prompt::agree(&session.ui, args.yes, &needs, &question)
 }
