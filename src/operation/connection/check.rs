@@ -14,7 +14,7 @@ use crate::{
     },
     hooks::{Guarding, read_secret},
     operation::{releases, unfinished::look as operation_on},
-    plugin::Hidden,
+    plugin::{Changes, Hidden},
     secrets,
     text::line,
     wiring::{
@@ -128,16 +128,17 @@ pub async fn check(
         findings.push(Finding::bad("secret", told));
     }
     findings.extend(of_what_runs(&app, &connection).await?);
-    findings.extend(of_app(context, &app, &connection, kind).await?);
+    let (found, secret) = of_app(context, &app, &connection, kind).await?;
+    findings.extend(found);
     findings.extend(of_provider(context, &app, &connection, kind).await?);
     for finding in &mut findings {
         finding.fix.get_or_insert_with(|| connect.clone());
     }
     let of_ends = findings.iter().any(|it| it.level == Level::Bad);
     findings.extend(expiry(entry, &connection.held, jiff::Timestamp::now()));
-    let secret = match places {
-        Places::Both => secret_of(context, &app, &connection, kind).await?,
-        Places::Here => None,
+    let secret = match secret.filter(|_| places == Places::Both) {
+        Some(name) => secret_of(&app, &connection, &name).await?,
+        None => None,
     };
     let mut password = match &connection.held {
         Held::Account(_) => secret.as_ref().map(|it| Hidden(it.0.clone())).or_else(|| {
@@ -221,25 +222,17 @@ fn with_fix(mut finding: Finding, connect: &str) -> Finding {
     finding
 }
 
-/// The secret that the app has of the connection, as one of its containers shows it; none where
-/// it has none, or none of them runs or shows it.
+/// The secret of this name that the app has of the connection, as one of its containers shows
+/// it; none where it has none, or none of them runs or shows it.
 async fn secret_of(
-    context: &Context,
     app: &App,
     connection: &Connection,
-    kind: ConnectionKind,
+    name: &str,
 ) -> Result<Option<Hidden>, Error> {
-    let guarding = Guarding::WhileWriting;
-    let plugin = Plugin::start(context, app, kind, roles(kind).0, guarding).await;
-    // Why it cannot be started is a finding already.
-    let Ok(mut plugin) = plugin else { return Ok(None) };
-    let changes = plugin.connect(&plan::as_recorded(&connection.held)).await?;
-    let is_it = |(_, value): &&(String, Hidden)| *value.0 == *plan::SECRET;
-    let Some((name, _)) = changes.secrets.iter().find(is_it) else { return Ok(None) };
     let Some(version) = connection.secrets.get(name) else { return Ok(None) };
     let survey = secrets::survey(&app.stack, &app.env, &app.sources);
     let rows = secrets::versions(app.engine.as_ref(), &app.entry.name, &app.name, &survey).await?;
-    let Some(row) = rows.iter().find(|row| row.name == *name && row.version == *version) else {
+    let Some(row) = rows.iter().find(|row| row.name == name && row.version == *version) else {
         return Ok(None);
     };
     let read = read_secret(app.engine.as_ref(), row).await?.ok();
@@ -271,13 +264,14 @@ async fn records(
     }
 }
 
-/// Whether the app is as the connection made it.
+/// Whether the app is as the connection made it, and the name of the secret that the provider
+/// gave, if it has one.
 async fn of_app(
     context: &Context,
     app: &App,
     connection: &Connection,
     kind: ConnectionKind,
-) -> Result<Vec<Finding>, Error> {
+) -> Result<(Vec<Finding>, Option<String>), Error> {
     let mut findings = Vec::new();
     let name = &app.entry.name;
     let differs = differs(&app.env, connection).into_iter();
@@ -303,11 +297,14 @@ async fn of_app(
                 Error::NoRole { .. } => "its recipe at this version cannot be connected".to_owned(),
                 _ => format!("`potluck app deploy {name}` asks for its consent"),
             }));
-            return Ok(findings);
+            return Ok((findings, None));
         }
         Err(error) => return Err(error),
     };
-    findings.extend(of_map(&mut plugin, &app.env, connection).await?);
+    let changes = plugin.connect(&plan::as_recorded(&connection.held)).await?;
+    findings.extend(of_map(&changes, &app.env, connection)?);
+    let is_it = |(_, value): &&(String, Hidden)| *value.0 == *plan::SECRET;
+    let secret = changes.secrets.iter().find(is_it).map(|(name, _)| name.clone());
     if let (ConnectionKind::Sso, Held::Client(held)) = (kind, &connection.held)
         && let Asked::Client(request) = plugin.asks(None).await?
     {
@@ -333,20 +330,19 @@ async fn of_app(
             findings.push(Finding::bad("request", "the app asks for other scopes than it did"));
         }
     }
-    Ok(findings)
+    Ok((findings, secret))
 }
 
 /// What the recipe makes of the same client or account now, which may be of another version than
 /// when the app was connected.
-async fn of_map(
-    plugin: &mut Plugin,
+fn of_map(
+    changes: &Changes,
     env: &EnvFile,
     connection: &Connection,
 ) -> Result<Vec<Finding>, Error> {
-    let changes = plugin.connect(&plan::as_recorded(&connection.held)).await?;
     let mut findings = Vec::new();
     // As connecting again would have it; what was edited by hand is said elsewhere.
-    let wanted = plan::wanted(env, &changes, Some(connection), Way::On)?;
+    let wanted = plan::wanted(env, changes, Some(connection), Way::On)?;
     for (overlays, known, way) in [
         (&wanted.overlays_on, &connection.overlays, "on"),
         (&wanted.overlays_off, &connection.overlays_off, "off"),

@@ -79,17 +79,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         [one] if args.name.is_some() => format!("the secret {} of {}", one.full_name, entry.name),
         _ => format!("all secrets of {}", entry.name),
     };
-    if !args.yes {
-        operating.pause();
-        if !session.ui.is_interactive() {
-            return Err(Failure::consent(format!("removing {what} needs your consent"))
-                .hint("pass `--yes`"));
-        }
-        let question = format!("Remove {what} from {}? There is no way back.", entry.server);
-        if !prompt::confirm(&session.ui, &question, prompt::Enter::No)? {
-            return Err(Failure::interrupted("nothing was changed"));
-        }
-    }
+    operating.pause();
+    let needs = format!("removing {what} needs your consent");
+    let question = format!("Remove {what} from {}? There is no way back.", entry.server);
+    prompt::agree(&session.ui, args.yes, &needs, &question)?;
     let removed = wait("interrupted: some secrets may be removed", async {
         let mut removed = Vec::new();
         if doomed.is_empty() {
