@@ -34,6 +34,10 @@ pub struct LockFile {
     /// is not silently overwritten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// The operation that is about to record its release: where its process ends right after
+    /// that, the folder knows it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releasing: Option<String>,
     /// By the plugin's name in `recipe.yml`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginPin>,

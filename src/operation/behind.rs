@@ -3,7 +3,7 @@
 
 use crate::{
     app::{App, Behind, Context, Error, version},
-    home::lock_file::RecipePin,
+    home::lock_file::{LockFile, RecipePin},
     owner::release::{Release, changed},
     text::line,
 };
@@ -28,8 +28,7 @@ impl Releases {
     pub fn adopt(&self, app: &mut App) -> Option<RecipePin> {
         let last = self.newest()?;
         let lock = &mut app.lock;
-        if lock.release.as_ref() == Some(&last.operation) || lock.recipe.as_ref() == Some(&last.pin)
-        {
+        if knows(lock, last) || lock.recipe.as_ref() == Some(&last.pin) {
             return None;
         }
         lock.recipe = Some(last.pin.clone());
@@ -71,10 +70,15 @@ pub(super) fn look(
     Ok(Some(behind.to_string()))
 }
 
+/// Whether the folder brought a release, or was told of it.
+fn knows(lock: &LockFile, last: &Release) -> bool {
+    [&lock.release, &lock.releasing].contains(&&Some(last.operation.clone()))
+}
+
 fn behind(app: &App, last: &Release, settings: &[String]) -> Option<Behind> {
     let ours = version::pinned(app);
-    let is_known = app.lock.release.as_ref() == Some(&last.operation);
-    if is_known || app.replays.is_some() || (settings.is_empty() && ours == last.pin) {
+    if knows(&app.lock, last) || app.replays.is_some() || (settings.is_empty() && ours == last.pin)
+    {
         return None;
     }
     Some(Behind {
@@ -85,4 +89,30 @@ fn behind(app: &App, last: &Release, settings: &[String]) -> Option<Behind> {
             .flatten(),
         settings: settings.to_vec(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_knows_the_release_that_it_was_about_to_record() {
+        let last: Release = serde_json::from_value(serde_json::json!({
+            "number": 2, "operation": "b", "user": "anna", "host": "laptop",
+            "at": "2026-11-26T03:00:00Z", "app": "a", "recipe": "a", "version": "1", "pin": {},
+            "services": [],
+        }))
+        .unwrap();
+        for (release, releasing, is_known) in [
+            (None, None, false),
+            (Some("b"), None, true),
+            (Some("a"), Some("b"), true),
+            (Some("a"), Some("c"), false),
+        ] {
+            let [release, releasing] =
+                [release, releasing].map(|it: Option<&str>| it.map(Into::into));
+            let lock = LockFile { release, releasing, ..LockFile::default() };
+            assert_eq!(knows(&lock, &last), is_known, "{lock:?}");
+        }
+    }
 }

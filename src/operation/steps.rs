@@ -299,7 +299,10 @@ impl Steps<'_> {
             self.app.lock = context.home.lock_file(&self.app.entry)?;
         }
         self.step(VERSION).await?;
-        self.arrive()?;
+        let own = journal.filter(|_| !options.restoring);
+        let whole = options.release_of.as_ref().map(|PartOf(whole)| (**whole).clone());
+        let release = own.map(Journal::entry).or(whole);
+        self.arrive(release.as_ref().map(|entry| entry.operation.clone()))?;
         if !options.restoring {
             version::pin(context, self.app, &options.version)?;
             self.after_deploy(&work).await?;
@@ -307,14 +310,12 @@ impl Steps<'_> {
             // out.
             self.record.services = ids(&work, &applied);
             self.record.write(context, &self.app.entry)?;
-            if let Some(journal) = journal {
-                journal.step(RELEASE).await?;
-                self.keep_release(&work, &journal.entry()).await?;
-            } else if let Some(PartOf(whole)) = &options.release_of {
-                self.keep_release(&work, whole).await?;
-            }
-        } else if let Some(PartOf(rebuild)) = &options.release_of {
-            self.keep_release(&work, rebuild).await?;
+        }
+        if let Some(journal) = own {
+            journal.step(RELEASE).await?;
+        }
+        if let Some(entry) = &release {
+            self.keep_release(&work, entry).await?;
         }
         if !work.stale.is_empty() {
             self.step(PRUNE).await?;
@@ -327,7 +328,8 @@ impl Steps<'_> {
     async fn keep_release(&mut self, work: &Work, entry: &Entry) -> Result<(), Error> {
         let release = releases::of(self.app, work, entry);
         let known = releases::record(&self.app.engine, release).await?;
-        self.app.lock.release = Some(known);
+        let lock = &mut self.app.lock;
+        (lock.release, lock.releasing) = (Some(known), None);
         Ok(self.context.home.write_lock_file(self.guard, &self.app.lock)?)
     }
 
@@ -428,9 +430,11 @@ impl Steps<'_> {
     }
 
     /// Records that this version runs on migrated data: even if hooks fail
-    /// afterwards, an upgrade to the next version starts from here.
-    fn arrive(&mut self) -> Result<(), Error> {
+    /// afterwards, an upgrade to the next version starts from here. What the operation is
+    /// about to record as its release is this folder's.
+    fn arrive(&mut self, operation: Option<String>) -> Result<(), Error> {
         let app = &mut *self.app;
+        app.lock.releasing = operation;
         app.lock.recipe = Some(version::pinned(app));
         app.lock.begun = None;
         let asks_for_none = |service: &&StackService| !wants_tasks(&service.spec);

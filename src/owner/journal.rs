@@ -203,7 +203,7 @@ impl Marks {
         }
         lock.restoring = self.restoring;
         lock.resting = self.resting;
-        lock.release = self.release;
+        (lock.release, lock.releasing) = (self.release, None);
         *lock != before
     }
 }

@@ -649,7 +649,7 @@ fn a_set_is_looked_into_without_a_restore() {
     assert_eq!(file.stdout, "soup");
     let tar = lab.path("content.tar");
     let to = tar.to_str().unwrap();
-    good(&lab, &["backup", "download", "t.example", &set, "content", "-o", to]);
+    good(&lab, &["backup", "download", "t.example", &set, "content", "-O", to]);
     let listed = Command::new("tar").arg("-tf").arg(&tar).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains("page") && listed.contains("sub/"), "{listed}");
@@ -666,7 +666,7 @@ fn a_set_is_looked_into_without_a_restore() {
         &set,
         "content",
         "no/such",
-        "-o",
+        "-O",
         absent.to_str().unwrap(),
     ]);
     assert!(run.code == 1 && !absent.exists(), "{run}");

@@ -327,7 +327,7 @@ impl World {
         let lock = read(".lock.yml");
         let lines: Vec<&str> = lock
             .lines()
-            .filter(|line| !line.starts_with("owner:") && !line.starts_with("release:"))
+            .filter(|line| !line.starts_with("owner:") && !line.starts_with("releas"))
             // A provider that may be ahead is told so, also once all else is undone.
             .filter(|line| !line.trim_start().starts_with("unsure:"))
             // When an app was connected.
@@ -511,8 +511,9 @@ fn crash(case: &Case) {
             // It ended as failed, and its own operator tries again.
             tally.again.fetch_add(1, Ordering::Relaxed);
             let again = world.first.run(case.again());
-            if again.code != 0 || World::says(&world.first) != said_after {
-                return Err(format!("tried again: {killed}\n{again}"));
+            let says = World::says(&world.first);
+            if again.code != 0 || says != said_after {
+                return Err(format!("tried again: {killed}\n{again}\nthe folder says\n{says}"));
             }
             return is(&after).map(|()| true);
         }
@@ -573,10 +574,9 @@ fn crash(case: &Case) {
                 while !passed.load(Ordering::Relaxed) {
                     let moment = next.fetch_add(every, Ordering::Relaxed);
                     let hows = hows(moment, every);
-                    let all = hows.iter().filter(|how| {
-                        **how != How::FolderFull
-                            || mounts && !case.makes_a_client() && case.name != "connection"
-                    });
+                    let all = hows
+                        .iter()
+                        .filter(|how| **how != How::FolderFull || mounts && !case.makes_a_client());
                     let both = |how: &How| [(Then::Resume, *how), (Then::Abort, *how)];
                     for (then, how) in all.flat_map(both) {
                         match at_moment(moment, then, how) {

@@ -173,7 +173,8 @@ impl Aside {
             other => other.into(),
         })?;
         // What the swarm that is gone knew of it.
-        (lock.owner, lock.release, lock.begun) = (None, None, None);
+        (lock.owner, lock.begun) = (None, None);
+        (lock.release, lock.releasing) = (None, None);
         lock.resting.clear();
         if target.source.name != target.app.name {
             lock.stack = None;
