@@ -1,8 +1,12 @@
 //! Providers that are no apps of this folder: `providers/<name>.yml`.
 
-use std::path::{Path, PathBuf, absolute};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf, absolute},
+};
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{
     Error, Home,
@@ -11,7 +15,7 @@ use super::{
     names::ProviderName,
     write::remove_file,
 };
-use crate::hint::nearest;
+use crate::{hint::nearest, text::line};
 
 /// Where people sign in, or through what mail is sent, outside of the folder's apps.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,6 +76,83 @@ pub struct RelaySettings {
     pub dkim_selector: Option<String>,
 }
 
+impl SsoSettings {
+    /// What is wrong with the issuer, if something is (OpenID Connect Discovery 1.0, 3: an
+    /// address without a query and a fragment).
+    pub fn fault(&self) -> Option<String> {
+        let issuer = &self.issuer;
+        let url = Url::parse(issuer).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        let is_issuer = url.is_some() && !issuer.contains(|c: char| is_odd(c) || c == ' ');
+        (!is_issuer).then(|| {
+            format!(
+                "`{}` is not an issuer: that is an address such as https://sso.example.org, \
+                 without `?` and `#`",
+                line(issuer)
+            )
+        })
+    }
+}
+
+impl RelaySettings {
+    /// What is wrong with the relay, if something is.
+    pub fn fault(&self) -> Option<String> {
+        if host(&self.host).is_none() || self.port == 0 {
+            return Some(format!("`{}` is not the host and port of a relay", line(&self.place())));
+        }
+        let name = self.username.as_deref()?;
+        if name.is_empty() || name.contains(is_odd) {
+            return Some(format!("`{}` is not the name of an account", line(name)));
+        }
+        (self.encryption == Some(Encryption::None)).then(|| {
+            "an account's password is never sent in the clear: take `starttls` or `tls`, or leave \
+             the account out"
+                .to_owned()
+        })
+    }
+
+    /// `HOST:PORT`, an address of version 6 in brackets.
+    pub fn place(&self) -> String {
+        place(&self.host, self.port)
+    }
+}
+
+impl ProviderSettings {
+    /// What is wrong with it, if something is.
+    pub fn fault(&self) -> Option<String> {
+        if self.sso.is_none() && self.mail.is_none() {
+            return Some("it has neither `sso` nor `mail`".into());
+        }
+        let sso = self.sso.as_ref().and_then(SsoSettings::fault);
+        sso.or_else(|| self.mail.as_ref().and_then(RelaySettings::fault))
+    }
+}
+
+/// What no name and no address has, and what would be another line in a mail's protocol.
+fn is_odd(c: char) -> bool {
+    c.is_control() || (c.is_whitespace() && c != ' ')
+}
+
+/// A host as it is looked up: an address of version 6 has brackets only beside a port.
+pub(crate) fn host(text: &str) -> Option<&str> {
+    let host = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
+    let is_host = host.parse::<IpAddr>().is_ok() || url::Host::parse(host).is_ok();
+    is_host.then_some(host)
+}
+
+/// `HOST:PORT`, an address of version 6 in brackets.
+pub(crate) fn place(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
 impl Home {
     /// Where the providers are.
     pub fn providers_folder(&self) -> PathBuf {
@@ -98,7 +179,8 @@ impl Home {
     /// One provider; its files have whole paths.
     ///
     /// # Errors
-    /// [`Error::UnknownProvider`]; [`Error::Yaml`] with the line.
+    /// [`Error::UnknownProvider`]; [`Error::Yaml`] with the line; [`Error::Invalid`] with the
+    /// fault.
     pub fn provider(&self, name: &ProviderName) -> Result<ProviderSettings, Error> {
         let path = self.provider_path(name);
         if !path.exists() {
@@ -107,8 +189,7 @@ impl Home {
             return Err(Error::UnknownProvider { provider: name.to_string(), nearest });
         }
         let mut settings: ProviderSettings = read_yaml(&path)?;
-        if settings.sso.is_none() && settings.mail.is_none() {
-            let message = "it has neither `sso` nor `mail`".into();
+        if let Some(message) = settings.fault() {
             return Err(Error::Invalid { path, message });
         }
         let folder = self.providers_folder();
@@ -178,10 +259,30 @@ mod tests {
         assert_eq!(read.token_file.unwrap(), folder.path().join("providers/token"));
         let said = home.provider(&name("hose")).unwrap_err();
         assert!(matches!(said, Error::UnknownProvider { nearest: Some(_), .. }), "{said}");
-        for bad in ["", "sso: {}", "sso: {issuer: x, registration: yes}", "other: 1"] {
+        for bad in [
+            "",
+            "sso: {}",
+            "sso: {issuer: x, registration: yes}",
+            "other: 1",
+            "sso: {issuer: x}",
+            "sso: {issuer: 'https://a.example?b'}",
+            "sso: {issuer: \"https://a.example\\n\"}",
+            "mail: {host: 'a b', port: 25}",
+            "mail: {host: a.example, port: 0}",
+            "mail: {host: a.example, port: 587, username: \"a\\r\\nMAIL\"}",
+            "mail: {host: a.example, port: 587, username: ''}",
+            "mail: {host: a.example, port: 25, username: a, encryption: none}",
+        ] {
             std::fs::write(folder.path().join("providers/bad.yml"), bad).unwrap();
             assert!(home.provider(&name("bad")).is_err(), "{bad}");
         }
+        std::fs::write(
+            folder.path().join("providers/six.yml"),
+            "mail: {host: '::1', port: 25, username: a b}",
+        )
+        .unwrap();
+        let relay = home.provider(&name("six")).unwrap().mail.unwrap();
+        assert_eq!(relay.place(), "[::1]:25");
         home.remove_provider(&name("house")).unwrap();
         assert!(home.provider(&name("house")).is_err());
     }

@@ -16,7 +16,7 @@ use lettre::{
 
 use super::{Finding, Inside};
 use crate::{
-    home::{connection::HeldAccount, encryption::Encryption},
+    home::{connection::HeldAccount, encryption::Encryption, provider::place},
     plugin::Hidden,
     text::line,
 };
@@ -48,7 +48,7 @@ async fn talk(
     findings: &mut Vec<Finding>,
 ) {
     let HeldAccount { host, port, encryption, .. } = account;
-    let relay = format!("{}:{port}", line(host));
+    let relay = line(&place(host, *port)).into_owned();
     let tls = match TlsParameters::new(host.clone()) {
         Ok(tls) => tls,
         Err(error) => {
@@ -58,7 +58,7 @@ async fn talk(
     };
     let hello = ClientId::default();
     let begins_with = (*encryption == Encryption::Tls).then(|| tls.clone());
-    let place = match inside {
+    let at = match inside {
         None => (host.clone(), *port),
         Some(inside) => match inside.address(host, *port).await {
             Ok(place) => (place.ip().to_string(), place.port()),
@@ -68,9 +68,9 @@ async fn talk(
             }
         },
     };
-    let place = (place.0.as_str(), place.1);
+    let at = (at.0.as_str(), at.1);
     let connected =
-        AsyncSmtpConnection::connect_tokio1(place, Some(TIMEOUT), &hello, begins_with, None).await;
+        AsyncSmtpConnection::connect_tokio1(at, Some(TIMEOUT), &hello, begins_with, None).await;
     let reason = |error: &SmtpError| inside.and_then(Inside::reason).unwrap_or_else(|| told(error));
     let mut connection = match connected {
         Ok(connection) => connection,
@@ -84,6 +84,14 @@ async fn talk(
                 Finding::bad("tls", message)
                     .fix("port 465 begins with TLS; on 587 and 25 the encryption is `starttls`"),
             );
+            return;
+        }
+        Err(error) if error.is_transient() || error.is_permanent() => {
+            let message = format!("{relay} answers, and refuses to talk: {}", told(&error));
+            findings.push(Finding::bad("reachable", message).fix(
+                "look into the relay's log: it may refuse the address that it is asked from, or \
+                 be out of room",
+            ));
             return;
         }
         Err(error) => {
@@ -197,7 +205,8 @@ async fn sender(
 
 fn silent(account: &HeldAccount, reason: &str) -> Finding {
     let HeldAccount { host, port, .. } = account;
-    Finding::bad("reachable", format!("{}:{port} gives no answer: {}", line(host), line(reason)))
+    let relay = place(host, *port);
+    Finding::bad("reachable", format!("{} gives no answer: {}", line(&relay), line(reason)))
         .fix("look whether the relay runs, and whether its name and port lead to it")
 }
 
@@ -325,6 +334,17 @@ mod tests {
         let port = relay(HELLO, &[PLAIN]);
         let tls = found(port, Encryption::Tls, true).await;
         assert!(matches!(tls[..], [("tls" | "reachable", Bad)]), "{tls:?}");
+        let port = relay("421 4.3.2 no room\r\n", &[]);
+        let account = HeldAccount {
+            host: "127.0.0.1".into(),
+            port,
+            encryption: none,
+            username: None,
+            sender: "a@example.org".into(),
+        };
+        let findings = look(&account, None, None).await;
+        assert!(findings[0].message.contains("refuses to talk: "), "{findings:?}");
+        assert!(findings[0].message.contains("no room"), "{findings:?}");
         // Nobody is there.
         assert_eq!(found(9, none, false).await, [("reachable", Bad)]);
     }

@@ -9,7 +9,7 @@ use crate::{
         session::Session,
     },
     home::{
-        ProviderName, ProviderSettings,
+        self, ProviderName, ProviderSettings,
         encryption::Encryption,
         provider::{Registration, RelaySettings, SsoSettings},
     },
@@ -94,31 +94,11 @@ impl std::str::FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         const BAD: &str = "expected HOST:PORT, as smtp.example.org:587";
         let (host, port) = text.rsplit_once(':').ok_or(BAD)?;
-        // An address in brackets is of version 6, which names are looked up without.
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.parse::<std::net::IpAddr>().is_err() {
-            url::Host::parse(host).map_err(|_| BAD)?;
-        }
+        let host = home::provider::host(host).ok_or(BAD)?;
         match port.parse() {
             Ok(port) if port > 0 => Ok(Place { host: host.to_owned(), port }),
             _ => Err(BAD.into()),
         }
-    }
-}
-
-/// OpenID Connect Discovery 1.0, 3: an address without a query and a fragment.
-fn require_issuer(issuer: &str) -> Result<(), Failure> {
-    let url = url::Url::parse(issuer).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none()
-    });
-    match url.is_some() && !issuer.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        true => Ok(()),
-        false => Err(Failure::usage(format!("`{issuer}` is not an issuer"))
-            .hint("it is an address such as https://sso.example.org, without `?` and `#`")),
     }
 }
 
@@ -128,9 +108,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Err(Failure::new(format!("there is a provider `{}` already", args.name))
             .hint("choose another name, or add --replace"));
     }
-    if args.username.is_some() && args.encryption == Some(Encryption::None) {
-        return Err(Failure::usage("an account's password is never sent in the clear")
-            .hint("take `--encryption starttls` or `tls`, or leave the account out"));
+    let apps = home.apps()?;
+    if apps.iter().any(|app| app.name.as_str() == args.name.as_str()) {
+        return Err(Failure::usage(format!("`{}` is an app of this folder", args.name))
+            .hint("choose another name, so that it is clear which of them is meant"));
     }
     let whole = |file: &Option<PathBuf>| -> Result<Option<PathBuf>, Failure> {
         let whole = |file: &PathBuf| {
@@ -140,18 +121,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     let sso = match &args.issuer {
         None => None,
-        Some(issuer) => {
-            require_issuer(issuer)?;
-            Some(SsoSettings {
-                issuer: issuer.clone(),
-                registration: match args.dynamic {
-                    true => Registration::Dynamic,
-                    false => Registration::ByHand,
-                },
-                token_file: whole(&args.token_file)?,
-                groups_claim: args.groups_claim.clone(),
-            })
-        }
+        Some(issuer) => Some(SsoSettings {
+            issuer: issuer.clone(),
+            registration: match args.dynamic {
+                true => Registration::Dynamic,
+                false => Registration::ByHand,
+            },
+            token_file: whole(&args.token_file)?,
+            groups_claim: args.groups_claim.clone(),
+        }),
     };
     let mail = match &args.relay {
         None => None,
@@ -164,7 +142,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             dkim_selector: args.dkim_selector.clone(),
         }),
     };
-    home.write_provider(&args.name, &ProviderSettings { sso, mail })?;
+    let settings = ProviderSettings { sso, mail };
+    if let Some(fault) = settings.fault() {
+        return Err(Failure::usage(fault));
+    }
+    for file in [&args.token_file, &args.password_file].into_iter().flatten() {
+        if !file.exists() {
+            session.ui.warn(format_args!("{} is not there yet", file.display()));
+        }
+    }
+    home.write_provider(&args.name, &settings)?;
     let name = &args.name;
     session.ui.say(format_args!("Added {name}."));
     if args.issuer.is_some() {

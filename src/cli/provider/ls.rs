@@ -43,7 +43,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             name: name.to_string(),
             registration: settings.sso.as_ref().map(|sso| sso.registration),
             issuer: settings.sso.map(|sso| sso.issuer),
-            relay: settings.mail.map(|mail| format!("{}:{}", mail.host, mail.port)),
+            relay: settings.mail.map(|mail| mail.place()),
         });
     }
     session.report(&rows, &args.json, |rows| {

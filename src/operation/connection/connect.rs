@@ -43,7 +43,7 @@ use super::{
     outside::ByHand,
     plan,
     provider::Provider,
-    recorded::{connecting, note, record},
+    recorded::{connecting, note, record, secrets_of},
     roles, undo,
 };
 
@@ -732,6 +732,7 @@ impl Work<'_> {
             journal.step(REPLACED).await?;
             self.leave((app, provider), kind, recorded, &connection).await;
         }
+        self.drop_unknown(&connection).await?;
         journal.step(RECORD).await?;
         self.record(kind, Some(connection.clone()))?;
         // It was deployed, so that what follows is no reason to go back.
@@ -743,6 +744,19 @@ impl Work<'_> {
         }
         findings.retain(|finding| finding.level != Level::Good);
         Ok(Done { changed: is_changed, findings })
+    }
+
+    /// Removes what a process on another machine stored before it died: its value is known
+    /// there only, so that another one was made.
+    async fn drop_unknown(&self, now: &Connection) -> Result<(), Error> {
+        let Work { context, app, journal, .. } = *self;
+        if !journal.is_resumed() {
+            return Ok(());
+        }
+        let used = full_names(&app.name, now);
+        let made = secrets_of(&journal.entry()).into_iter();
+        let unused = made.filter(|name| !used.contains(name)).collect();
+        remove_secrets(context, &app.entry, &app.engine, &unused).await
     }
 
     /// What is left of the connection before: old versions of secrets, and what another

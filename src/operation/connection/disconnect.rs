@@ -323,7 +323,15 @@ async fn forward(
         let step = at(&recorded.provider);
         journal.step(&step).await?;
         context.progress.step(step);
-        provider.take_back(context, &app.entry, &app.name, &recorded.held).await?;
+        let gone = provider.take_back(context, &app.entry, &app.name, &recorded.held).await;
+        gone.inspect_err(|_| {
+            context.progress.warn(format!(
+                "`potluck {kind} disconnect {} --leave-provider` ends the connection here, and \
+                 leaves to you what {} holds",
+                app.entry.name,
+                line(&recorded.provider)
+            ));
+        })?;
     }
     journal.step(RECORD).await?;
     let secrets = full_names(&app.name, recorded);

@@ -22,12 +22,13 @@ use super::{
     change::remove_secrets,
     client::{Asked, Plugin},
     provider::Provider,
-    recorded::{connecting, forget, secrets_of},
+    recorded::{connecting, forget, note, secrets_of},
     roles,
 };
 
 /// Puts back what the operation found. In another folder than the one
-/// that it was begun in there is nothing to put back.
+/// that it was begun in there is nothing to put back. What the provider holds goes also where
+/// the settings cannot be written: its token is known here only.
 ///
 /// # Errors
 /// Files that cannot be written, and what the provider and the engine say.
@@ -41,17 +42,45 @@ pub(super) async fn files_and_provider(
     let entry = guard.app();
     let kept = journal.entry();
     let connecting = connecting(context, entry)?.filter(|it| it.operation == kept.operation);
-    if let Some(connecting) = &connecting {
-        settings_back(context, guard, connecting)?;
-    }
+    let settings = match &connecting {
+        Some(connecting) => settings_back(context, guard, connecting),
+        None => Ok(()),
+    };
     let made = secrets_of(&kept).into_iter().collect();
     remove_secrets(context, entry, engine, &made).await?;
-    if let Some(of) = kept.connection.as_ref().filter(|of| of.rotates) {
+    let (of, settings_left) = (connecting.as_ref(), settings.as_ref().err());
+    at_provider(context, guard, engine, journal, (provider, of)).await.inspect_err(|_| {
+        if let Some(left) = settings_left {
+            context.progress.warn(format!("the settings are not as they were: {left}"));
+        }
+    })?;
+    match (settings, connecting) {
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some(_)) => forget(context, entry),
+        (Err(unwritten), None) => Err(unwritten),
+        (Err(unwritten), Some(connecting)) => {
+            // The settings are for the next run; what the provider held is gone.
+            note(context, guard, journal, connecting.kind, |it| it.held = None)?;
+            Err(unwritten)
+        }
+    }
+}
+
+/// The provider's side, as far as this folder knows what was asked for.
+async fn at_provider(
+    context: &Context,
+    guard: &AppGuard,
+    engine: &Confined,
+    journal: &Journal,
+    (provider, connecting): (&Provider, Option<&Connecting>),
+) -> Result<(), Error> {
+    let entry = guard.app();
+    if let Some(of) = journal.entry().connection.as_ref().filter(|of| of.rotates) {
         if journal.kept().has_begun(Undo::Connecting) {
             context.progress.warn(keeps_other_secret(of, guard));
             unsure(context, guard, of.kind)?;
         }
-        return if connecting.is_some() { forget(context, entry) } else { Ok(()) };
+        return Ok(());
     }
     let Some(connecting) = connecting else {
         return elsewhere(context, guard, engine, journal, provider).await;
@@ -62,7 +91,7 @@ pub(super) async fn files_and_provider(
         if journal.is_resumed() && journal.kept().has_begun(Undo::Provider) {
             unknown(context, guard, engine, journal, (provider, recorded)).await;
         }
-        return forget(context, entry);
+        return Ok(());
     };
     context.progress.step(format!("undo at {}", provider.name()));
     let is_another = recorded.is_none_or(|it| it.held.is_another(held));
@@ -76,7 +105,7 @@ pub(super) async fn files_and_provider(
     if let Some(recorded) = recorded.filter(|it| it.held != *held && !is_beside) {
         as_recorded(context, guard, engine, provider, (recorded, held)).await?;
     }
-    forget(context, entry)
+    Ok(())
 }
 
 /// Records that the provider may have replaced the secret, for the next look and plan.
