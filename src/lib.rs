@@ -9,7 +9,7 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → operation → backup → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → home
+//! cli → operation → backup → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → notify → home
 //! ```
 //!
 //! `tests/source/rooms.rs` enforces this order; `docs/architecture.md` says in which order to
@@ -25,6 +25,7 @@ pub mod hint;
 pub mod home;
 pub mod hooks;
 pub mod lint;
+pub mod notify;
 pub mod operation;
 pub mod owner;
 pub mod plugin;

@@ -47,6 +47,14 @@ pub fn is_plain(text: impl AsRef<[u8]>) -> bool {
     text.as_ref().iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// An error or a report as one line: its lines with blanks between them, and no more of them
+/// than anybody reads.
+pub fn one_line(text: &str) -> String {
+    const LONGEST: usize = 4000;
+    let parts: Vec<&str> = text.lines().map(str::trim).filter(|part| !part.is_empty()).collect();
+    line_of(&parts.join(" "), LONGEST).into_owned()
+}
+
 /// The text with its line breaks and tabs, each line as [`line_of`] shows it.
 pub fn lines(text: &str, most: usize) -> String {
     let lines: Vec<_> = text.split('\n').map(|line| tabbed(line, most)).collect();

@@ -16,23 +16,29 @@ mod deferred;
 mod exit;
 mod failure;
 mod findings;
+mod fleet;
 mod foreign_flags;
 mod foreign_words;
 mod grants;
 mod key;
+mod log;
 mod man;
+mod newest;
 mod plugin;
 mod progress;
 mod prompt;
 mod provider;
 mod recipe;
+
 mod server;
 mod session;
 mod side_by_side;
 mod stack;
+mod status;
 mod style;
 mod table;
 mod ui;
+mod upgrade;
 mod when;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -132,6 +138,15 @@ enum Command {
     /// outside.
     #[command(subcommand)]
     Mail(Deferred<connection::MailCommand>),
+    /// Upgrade apps by themselves: which, how far, and when.
+    ///
+    /// upgrades.yml in the operator's folder has a policy for each app, none, patch or minor,
+    /// and a window. What is due is upgraded with a backup before, and comes back by itself
+    /// where it fails.
+    #[command(subcommand)]
+    Upgrade(Deferred<upgrade::Command>),
+    Status(status::Args),
+    Log(log::Args),
     /// Manage providers of sign-on and mail that are no apps.
     ///
     /// A provider outside is an OpenID provider or a mail relay that somebody else runs. An app
@@ -213,6 +228,9 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
         Command::Plugin(Deferred(command)) => plugin::run(command, session),
         Command::Sso(Deferred(command)) => connection::sso(command, session),
         Command::Mail(Deferred(command)) => connection::mail(command, session),
+        Command::Upgrade(Deferred(command)) => upgrade::run(command, session),
+        Command::Status(args) => status::run(args, session),
+        Command::Log(args) => log::run(args, session),
         Command::Provider(Deferred(command)) => provider::run(command, session),
         Command::Key(Deferred(command)) => key::run(command, session),
         Command::Completions(args) => completions::run(args, &mut whole::<Cli>(), session),

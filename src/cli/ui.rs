@@ -109,6 +109,15 @@ impl Ui {
         self.write(&painted(&text.to_string(), LINE))
     }
 
+    /// Empties the screen before what is shown again and again; nothing where there is none.
+    pub fn clear_screen(&self) {
+        if io::stdout().is_terminal() {
+            let mut stdout = io::stdout().lock();
+            // A terminal that is gone is found by what is written next.
+            let _ = stdout.write_all(b"\x1b[H\x1b[2J").and_then(|()| stdout.flush());
+        }
+    }
+
     /// Data of several lines. Foreign text in it is cleaned, but keeps its line
     /// breaks: it is a separate text, or was reduced to one line before.
     ///

@@ -254,7 +254,8 @@ pub enum Stream {
 }
 
 /// The engine behind a server's endpoint: `unix:///path/to/socket`,
-/// `ssh://[user@]host[:port]`, or `simulated`, whose state is kept in
+/// `ssh://[user@]host[:port]`, `tcp://host:port?certificates=/path/to/folder` (TLS, with docker's
+/// ca.pem, cert.pem and key.pem), or `simulated`, whose state is kept in
 /// `<state_dir>/simulated/<server>/`. `nodes` are the endpoints of further nodes by
 /// their host name or id. Must be called within a tokio runtime.
 ///
@@ -282,7 +283,7 @@ pub fn connect(
 /// # Errors
 /// As [`connect`].
 pub fn connect_as_docker(endpoint: &str) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(if endpoint.starts_with("tcp://") {
+    Ok(Arc::new(if endpoint.starts_with("tcp://") && !endpoint.contains('?') {
         swarm::SwarmEngine::connect_unprotected(endpoint)?
     } else {
         swarm::SwarmEngine::connect(endpoint)?

@@ -35,7 +35,7 @@ pub struct LockFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// The operation that is about to record its release: where its process ends right after
-    /// that, the folder knows it all the same.
+    /// that, the folder knows it nevertheless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releasing: Option<String>,
     /// By the plugin's name in `recipe.yml`.

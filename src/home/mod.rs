@@ -21,9 +21,11 @@ pub mod lock_file;
 pub mod memory;
 pub mod names;
 pub mod nightly;
+pub mod notify;
 pub mod provider;
 pub mod reach;
 pub mod server;
+pub mod upgrades;
 pub mod write;
 
 mod app_guard;

@@ -7,8 +7,7 @@
 //! metrics: /var/lib/prometheus/node-exporter/potluck.prom
 //! ping:
 //!   url-file: /etc/potluck/ping    # or `url:`; it lets anyone who knows it report
-//! notify:
-//!   command: [/usr/local/bin/page] # the report is on its standard input
+//! notify:                          # without it, what notify.yml says
 //!   mail: [ops@example.org]
 //! ```
 
@@ -17,7 +16,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Error, Home, folder::read_yaml, write::read_text};
+use super::{
+    Error, Home,
+    folder::read_yaml,
+    notify::{NotifySettings, secret_url, whole},
+};
 
 /// The file's name in the folder.
 const FILE: &str = "backup.yml";
@@ -52,20 +55,6 @@ impl std::fmt::Debug for PingSettings {
     }
 }
 
-/// Who is told of a failure.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct NotifySettings {
-    /// A program and its arguments.
-    pub command: Vec<String>,
-    /// Addresses.
-    pub mail: Vec<String>,
-    /// The sender; without it, what the mail program makes of this account.
-    pub from: Option<String>,
-    /// A program that takes mail as sendmail does.
-    pub sendmail: Option<PathBuf>,
-}
-
 impl Home {
     /// What `backup.yml` says, with paths that begin at the root; a missing file says nothing.
     ///
@@ -78,10 +67,7 @@ impl Home {
         }
         let mut settings: NightlySettings = read_yaml(&path)?;
         let bad = |message: String| Error::Invalid { path: path.clone(), message };
-        let whole = |path: &Path| match path.starts_with("~") {
-            true => Err(bad(format!("write `{}` without `~`, as a whole path", path.display()))),
-            false => Ok(self.root().join(path)),
-        };
+        let whole = |file: &Path| whole(&path, self.root(), file);
         settings.metrics = settings.metrics.as_deref().map(whole).transpose()?;
         if let Some(metrics) = &settings.metrics
             && metrics.extension().is_none_or(|ending| ending != "prom")
@@ -98,20 +84,9 @@ impl Home {
             }
             ping.url_file = ping.url_file.as_deref().map(whole).transpose()?;
         }
-        if let Some(notify) = &mut settings.notify {
-            if notify.command.is_empty() && notify.mail.is_empty() {
-                return Err(bad("`notify` has `command`, `mail`, or both".into()));
-            }
-            let addresses = notify.mail.iter().chain(&notify.from);
-            if let Some(wrong) = addresses.into_iter().find(|address| !is_address(address)) {
-                return Err(bad(format!("`{wrong}` is not an address for mail")));
-            }
-            // A bare name is looked for where the system's programs are.
-            if let Some(program) = notify.command.first_mut().filter(|name| name.contains('/')) {
-                let path = whole(Path::new(program.as_str()))?;
-                *program = path.display().to_string();
-            }
-            notify.sendmail = notify.sendmail.as_deref().map(whole).transpose()?;
+        match &mut settings.notify {
+            Some(notify) => notify.check(&path, self.root())?,
+            None => settings.notify = self.notify()?,
         }
         Ok(settings)
     }
@@ -123,26 +98,8 @@ impl PingSettings {
     /// # Errors
     /// If the file cannot be read, or has no address; the address is in no message.
     pub fn url(&self) -> Result<Url, Error> {
-        let (text, place) = match &self.url_file {
-            Some(path) => (read_text(path)?, path.clone()),
-            None => (self.url.clone().unwrap_or_default(), PathBuf::from(FILE)),
-        };
-        let url =
-            Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        url.ok_or_else(|| Error::Invalid {
-            path: place,
-            message: "the monitor's address does not begin with `https://` or `http://`, or is \
-                      malformed"
-                .into(),
-        })
+        secret_url(Path::new(FILE), self.url.as_deref(), self.url_file.as_deref())
     }
-}
-
-/// What can be an argument and a line of a mail's head; a mail program knows the rest.
-fn is_address(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || ",;<>()\"\\".contains(c))
 }
 
 #[cfg(test)]
@@ -165,10 +122,7 @@ mod tests {
             ("metrics: ~/a.prom", "without `~`"),
             ("ping: {}", "either `url` or `url-file`"),
             ("ping: {url: https://a.example, url-file: x}", "either `url` or `url-file`"),
-            ("notify: {}", "`command`, `mail`, or both"),
-            ("notify: {mail: [-oQ/tmp]}", "not an address"),
-            ("notify: {mail: [\"a@b.example, c\"]}", "not an address"),
-            ("notify: {mail: [\"a\\nBcc: c\"]}", "not an address"),
+            ("notify: {}", "`command`, `mail` or `webhook`"),
             ("pings: 1", "unknown key `pings`"),
         ] {
             let error = read(text).unwrap_err();

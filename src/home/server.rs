@@ -18,7 +18,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerSettings {
-    /// `unix:///var/run/docker.sock`, `ssh://user@host:port` or `simulated`.
+    /// `unix:///var/run/docker.sock`, `ssh://user@host:port`,
+    /// `tcp://host:port?certificates=/path/to/folder` or `simulated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// How the engines of further nodes are reached, by their host name or id:
@@ -64,13 +65,15 @@ pub fn check_node_endpoint(node: &str, endpoint: &str) -> Result<(), String> {
     }
     let path = endpoint.strip_prefix("unix://");
     let target = endpoint.strip_prefix("ssh://").filter(|target| !target.is_empty());
-    let is_known = path.is_some_and(|path| path.starts_with('/')) || target.is_some();
+    let tls = endpoint.strip_prefix("tcp://").filter(|it| it.contains("?certificates=/"));
+    let is_known =
+        path.is_some_and(|path| path.starts_with('/')) || target.is_some() || tls.is_some();
     if is_known && endpoint.chars().all(plain) {
         return Ok(());
     }
     Err(format!(
-        "the endpoint of the node `{node}` is invalid: expected `unix:///path/to/socket` or \
-         `ssh://[user@]host[:port]`, found `{}`",
+        "the endpoint of the node `{node}` is invalid: expected `unix:///path/to/socket`, \
+         `ssh://[user@]host[:port]` or `tcp://host:port?certificates=/path/to/folder`, found `{}`",
         crate::text::line(endpoint)
     ))
 }

@@ -10,6 +10,7 @@ use crate::{
 
 use super::{
     DeployOptions,
+    options::PartOf,
     record::settings,
     releases::{self, Releases},
 };
@@ -61,7 +62,12 @@ pub(super) fn look(
     options: &DeployOptions,
     asks: bool,
 ) -> Result<Option<String>, Error> {
-    let Some(behind) = known.newest().and_then(|last| behind(app, last, settings)) else {
+    // What an operation recorded before it was killed is its own, whoever finishes it.
+    let is_own = |last: &&Release| {
+        options.release_of.as_ref().is_some_and(|PartOf(whole)| whole.operation == last.operation)
+    };
+    let last = known.newest().filter(|last| !is_own(last));
+    let Some(behind) = last.and_then(|last| behind(app, last, settings)) else {
         return Ok(None);
     };
     if asks && !options.overwrite && !context.consent.behind(&behind) {

@@ -83,4 +83,4 @@ pub use saved::{Look, require_saved};
 pub use scale::{ScaleReport, ScaledService, Scaling, scale};
 pub use secrets::{change_secrets, generate_secrets};
 pub use undeploy::{Leftovers, leftovers, remove, remove_volumes, undeploy};
-pub use unfinished::{abandoned, all_abandoned};
+pub use unfinished::{abandoned, all_abandoned, histories};

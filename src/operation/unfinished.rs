@@ -1,6 +1,6 @@
 //! What an app's swarm knows of operations: the one that did not end, and those that did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -110,6 +110,28 @@ pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>
         None => None,
     };
     Ok((lines, unfinished))
+}
+
+/// What was done to each of these stacks, oldest first, in one request.
+///
+/// # Errors
+/// What the engine says; of one history that cannot be read, [`Error::BadJournal`].
+pub async fn histories<'a>(
+    engine: &dyn Engine,
+    stacks: impl Iterator<Item = &'a StackName>,
+) -> Result<BTreeMap<&'a StackName, Result<Vec<Line>, Error>>, Error> {
+    let configs = engine.configs(Scope::Labelled(KIND_LABEL, history::HISTORY_KIND)).await?;
+    let named: BTreeMap<&str, &api::Config> = configs
+        .iter()
+        .filter_map(|config| Some((config.spec.as_ref()?.name.as_deref()?, config)))
+        .collect();
+    let read = |stack: &'a StackName| {
+        let name = history::name(stack);
+        let config = *named.get(name.as_str())?;
+        let lines = History::read(config).map(|history| history.lines);
+        Some((stack, lines.map_err(|why| Error::BadJournal { name, reason: why.to_string() })))
+    };
+    Ok(stacks.filter_map(read).collect())
 }
 
 /// The journal of an operation that did not end.

@@ -17,7 +17,7 @@ use super::{
 use crate::{engine::api, home::StackName, text};
 
 /// The label's value on histories.
-const HISTORY_KIND: &str = "history";
+pub(crate) const HISTORY_KIND: &str = "history";
 const LINES_LABEL: &str = "org.potluck.lines";
 /// The newest form of a history that is understood.
 const FORMAT: u32 = 1;
@@ -27,6 +27,8 @@ const MOST: usize = 50;
 const LONGEST: usize = 256 * 1024;
 /// Names of settings that a line has.
 const MOST_SETTINGS: usize = 20;
+/// Digits of an operation's name that are shown.
+pub const OPERATION: usize = 8;
 /// Characters of each of a line's texts.
 const SHOWN: usize = 300;
 
@@ -70,6 +72,30 @@ pub struct Line {
 }
 
 impl Line {
+    /// For a table: the operation, when it began, what it was, of which version or set, by whom,
+    /// how long it took, and how it ended.
+    pub fn row(&self) -> [String; 7] {
+        // Of an upgrade, the set is beside its release.
+        let is_about_set = matches!(self.what, What::Backup | What::Restore | What::Rebuild);
+        let about = match (&self.set, &self.before, &self.after) {
+            (Some(set), ..) if is_about_set => set.clone(),
+            (_, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
+            (_, _, Some(after)) => after.clone(),
+            (_, Some(before), None) => before.clone(),
+            (set, None, None) => set.clone().unwrap_or_default(),
+        };
+        let seconds = self.ended.duration_since(self.began).as_secs().max(0);
+        [
+            self.operation.chars().take(OPERATION).collect(),
+            self.began.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            self.what.to_string(),
+            about,
+            format!("{}@{}", self.user, self.host),
+            format!("{seconds} s"),
+            self.outcome.to_string(),
+        ]
+    }
+
     /// The same, fit to be shown.
     fn cleaned(mut self) -> Self {
         let clean = |text: &mut String| *text = text::line_of(text, SHOWN).into_owned();

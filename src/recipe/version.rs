@@ -40,6 +40,32 @@ impl Release {
     }
 }
 
+/// How far one release is from another, by the recipe's own version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The same, or the upstream version alone.
+    Patch,
+    Minor,
+    Major,
+}
+
+impl Release {
+    /// How far the other one is from this one.
+    pub fn step(&self, other: &Release) -> Step {
+        let number = |release: &Release, i: usize| release.numbers.get(i).copied().unwrap_or(0);
+        match (0..2).find(|i| number(self, *i) != number(other, *i)) {
+            Some(0) => Step::Major,
+            Some(_) => Step::Minor,
+            None => Step::Patch,
+        }
+    }
+
+    /// Whether it is one to try things with: `rc1` of `1.0.0-rc1+2`.
+    pub fn is_preview(&self) -> bool {
+        self.preview.is_some()
+    }
+}
+
 impl Ord for Release {
     fn cmp(&self, other: &Self) -> Ordering {
         let number = |release: &Release, i| release.numbers.get(i).copied().unwrap_or(0);
@@ -104,6 +130,21 @@ fn run(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_as_large_as_the_first_number_that_differs() {
+        for (from, to, step) in [
+            ("1.2.3+6.4", "1.2.3+6.5", Step::Patch),
+            ("1.2.3+6.4", "1.2.4+7.0", Step::Patch),
+            ("1.2.3+6.4", "1.3.0+6.4", Step::Minor),
+            ("1.2.3", "2.2.3", Step::Major),
+            ("v1.13.4_1", "1.13.5_2", Step::Patch),
+            ("1", "1.0.1", Step::Patch),
+        ] {
+            let [from, to] = [from, to].map(|tag| Release::parse(tag).unwrap());
+            assert_eq!(from.step(&to), step, "{from:?} {to:?}");
+        }
+    }
 
     #[test]
     fn newest_comes_first() {

@@ -13,6 +13,7 @@ mod services;
 mod simulation;
 mod ssh;
 mod swarm;
+mod tls;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -128,6 +128,27 @@ const COMMANDS: &[(&str, Types)] = &[
         ],
     ),
     (
+        "status",
+        &[
+            ("cli/status/mod.rs", "Report"),
+            ("cli/status/mod.rs", "ServerRow"),
+            ("cli/status/mod.rs", "AppRow"),
+            ("cli/status/mod.rs", "Backup"),
+            ("cli/status/mod.rs", "Drill"),
+            ("backup/nightly/finding.rs", "Finding"),
+        ],
+    ),
+    (
+        "log",
+        &[
+            ("cli/log.rs", "Report"),
+            ("cli/log.rs", "Row"),
+            ("cli/log.rs", "Unread"),
+            ("owner/history.rs", "Line"),
+        ],
+    ),
+    ("upgrade ls", &[("cli/upgrade/ls.rs", "Listed")]),
+    (
         "backup schedule install",
         &[
             ("cli/backup/schedule/planned.rs", "Planned"),
@@ -245,6 +266,8 @@ const COMMANDS: &[(&str, Types)] = &[
 
 /// Rows without fields of their own: another's, or whatever a file says.
 const WITHOUT: &[&str] = &[
+    "upgrade run",
+    "upgrade schedule",
     "backup schedule show",
     "stack lint",
     "stack ps",

@@ -34,6 +34,7 @@ const ROOMS: &[&str] = &[
     "secrets",
     "compose",
     "engine",
+    "notify",
     "home",
 ];
 

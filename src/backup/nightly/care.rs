@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    finding::{Finding, Severity},
-    row::one_line,
-};
+use super::finding::{Finding, Severity};
 use crate::{
     backup::{
         evidence::last_result,
@@ -16,6 +13,7 @@ use crate::{
         results::{Recorded, Subject, read},
     },
     home::{AppEntry, BackupSettings, CopyName, Home},
+    text::one_line,
 };
 
 /// How long the last success may be ago: a week, and a day for a run that comes late.
@@ -104,7 +102,7 @@ pub fn drilled(home: &Home, app: &AppEntry, drills: bool) -> Care {
 
 /// What is to be said of it. `oldest` is the age of the oldest backup: what is missing is
 /// missed only once there was time for it.
-pub(super) fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp) -> Vec<Finding> {
+pub fn findings(care: Vec<Care>, oldest: Option<Duration>, now: Timestamp) -> Vec<Finding> {
     let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
     let judged = |Care { code, what, recorded, expected, max_age, next }: Care| {
         let had_time = oldest.is_some_and(|oldest| oldest > max_age);

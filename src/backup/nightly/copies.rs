@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{
-    finding::{Finding, Severity},
-    row::one_line,
+use super::finding::{Finding, Severity};
+use crate::{
+    backup::{recent::shown, set::SetSummary},
+    text::one_line,
 };
-use crate::backup::{recent::shown, set::SetSummary};
 
 /// The sets of an app in one copy.
 #[derive(Debug, Clone)]

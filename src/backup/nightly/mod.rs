@@ -5,7 +5,7 @@
 //! Prometheus is written ([`metrics`]) and, together with what the repository holds
 //! ([`listing`]), what its copies hold ([`copies`]) and how that is cared for ([`care`]), the verdict of `backup status` follows
 //! ([`verdict`], of [`finding`]s). A monitor is pinged
-//! ([`monitor`]), and people are told ([`notify`]). Nothing here takes a backup:
+//! ([`crate::notify::monitor`]), and people are told ([`crate::notify`]). Nothing here takes a backup:
 //! `operation::nightly` does.
 
 pub mod care;
@@ -13,8 +13,6 @@ pub mod copies;
 pub mod finding;
 pub mod listing;
 pub mod metrics;
-pub mod monitor;
-pub mod notify;
 pub mod record;
 pub mod report;
 pub mod row;

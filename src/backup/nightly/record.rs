@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::row::{Outcome, next_of, one_line};
+use super::row::{Outcome, next_of};
 use crate::{
     app::Error as AppError,
     backup::error::Error,
@@ -15,6 +15,7 @@ use crate::{
         AppEntry, Home,
         write::{read_state, write_state},
     },
+    text::one_line,
 };
 
 /// What is known of an app.

@@ -3,7 +3,11 @@
 use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{backup::recent::shown, hint::Hint, text::line_of};
+use crate::{
+    backup::recent::shown,
+    hint::Hint,
+    text::{line_of, one_line},
+};
 use std::time::Duration;
 
 /// Bytes of a line: a hint may hold a long command.
@@ -91,12 +95,6 @@ impl Row {
     fn next(&self) -> String {
         self.next.as_ref().map(|next| format!("; next: {next}")).unwrap_or_default()
     }
-}
-
-/// An error as one line: its lines with blanks between them.
-pub fn one_line(text: &str) -> String {
-    let parts: Vec<&str> = text.lines().map(str::trim).filter(|part| !part.is_empty()).collect();
-    line_of(&parts.join(" "), LONGEST).into_owned()
 }
 
 /// What to type after an error of an app's backup.

@@ -16,14 +16,14 @@ use super::{
     copies::{CopyFacts, finding as of_copy},
     finding::{Finding, Severity},
     record::{Attempt, Record},
-    row::{Outcome, one_line},
+    row::Outcome,
 };
 use crate::{
     backup::{
         recent::shown,
         set::{SetId, SetSummary},
     },
-    text::line,
+    text::{line, one_line},
 };
 
 /// How old a backup may be, unless an operator says otherwise: a day, and time for a run that

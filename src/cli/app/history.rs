@@ -11,7 +11,7 @@ use crate::{
         table::Table,
     },
     operation::{self, ReleaseRow},
-    owner::{history::Line, journal::What},
+    owner::history::{Line, OPERATION},
 };
 
 /// Show what was done to an app, newest first.
@@ -50,9 +50,6 @@ struct Report {
     unfinished: Option<Unfinished>,
 }
 
-/// Digits of an operation's name that are shown.
-const SHOWN: usize = 8;
-
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
@@ -78,11 +75,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let mut table =
             Table::new(&["OPERATION", "WHEN", "WHAT", "VERSION", "WHO", "TOOK", "RESULT"]);
         for line in &report.operations {
-            table.row(row(line));
+            table.row(line.row());
         }
         table.print(&session.ui)?;
         for line in report.operations.iter().filter(|line| !line.settings.is_empty()) {
-            let operation: String = line.operation.chars().take(SHOWN).collect();
+            let operation: String = line.operation.chars().take(OPERATION).collect();
             session.ui.say(format_args!("{operation} changed {}", line.settings.join(", ")));
         }
         let mut table = Table::new(&["RELEASE", "WHEN", "VERSION", "WHO", "BACKUP BEFORE"]);
@@ -102,26 +99,4 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         if report.releases.is_empty() { Ok(()) } else { table.print(&session.ui) }
     })
-}
-
-fn row(line: &Line) -> [String; 7] {
-    // Of an upgrade, the set is beside its release.
-    let is_about_set = matches!(line.what, What::Backup | What::Restore | What::Rebuild);
-    let about = match (&line.set, &line.before, &line.after) {
-        (Some(set), ..) if is_about_set => set.clone(),
-        (_, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
-        (_, _, Some(after)) => after.clone(),
-        (_, Some(before), None) => before.clone(),
-        (set, None, None) => set.clone().unwrap_or_default(),
-    };
-    let seconds = line.ended.duration_since(line.began).as_secs().max(0);
-    [
-        line.operation.chars().take(SHOWN).collect(),
-        line.began.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        line.what.to_string(),
-        about,
-        format!("{}@{}", line.user, line.host),
-        format!("{seconds} s"),
-        line.outcome.to_string(),
-    ]
 }

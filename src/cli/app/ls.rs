@@ -1,25 +1,18 @@
 //! `potluck app ls`
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use crate::{
     app,
     cli::{
         arguments::JsonArg,
-        failure::{Failure, Outcome},
-        session::{SERVERS_AT_A_TIME, Session, engine, wait},
+        failure::Outcome,
+        fleet::{self, NOT_DEPLOYED, What, in_words, recipe_of},
+        newest::Newest,
+        session::Session,
         table::Table,
     },
-    engine::{STACK_LABEL, Scope, api},
-    home::{
-        AppEntry, Home, RecipeName, ServerName, StackName,
-        lock_file::{LockFile, RecipePin},
-    },
-    operation, recipe,
-    rollout::{self, Condition},
+    home::{RecipeName, ServerName, lock_file::RecipePin},
 };
 
 /// List the apps.
@@ -106,7 +99,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         {
             continue;
         }
-        let lock = lock_file(session, &home, &entry);
+        let lock = fleet::lock_file(session, &home, &entry);
         if let Some(told) = app::half_restored(&entry.name, &lock) {
             session.ui.warn(format_args!("{}: {told}", entry.name));
         }
@@ -132,16 +125,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         rows.push((entry, row));
     }
     if args.status {
-        let mut servers: BTreeMap<ServerName, BTreeSet<String>> = BTreeMap::new();
-        for (entry, _) in &rows {
-            let stacks = servers.entry(entry.server.clone()).or_default();
-            // One whose stack cannot be told is unknown.
-            stacks.extend(stack(&home, entry).map(|stack| stack.to_string()));
+        let seen = fleet::look(&home, rows.iter().map(|(entry, _)| entry), What::State)?;
+        for failure in seen.failures() {
+            session.ui.warn(failure.message.as_deref().unwrap_or_default());
         }
-        let stacks = deployed(session, &home, servers)?;
         for (entry, row) in &mut rows {
-            let (status, mut without) = status(&home, entry, &stacks);
-            row.unfinished = unfinished(&home, entry, &stacks);
+            let (status, mut without) = seen.status(&home, entry);
+            row.unfinished = seen.app(&home, entry).map(|found| found.unfinished);
             without.retain(|service| !row.resting.contains(service));
             (row.status, row.without) = (Some(status), Some(without));
             if status == NOT_DEPLOYED {
@@ -151,154 +141,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     }
     show(args, session, rows.into_iter().map(|(_, row)| row).collect())
-}
-
-/// The recipe that the app's settings name, and the version they pin.
-fn recipe_of(
-    home: &Home,
-    entry: &AppEntry,
-) -> Result<Option<(RecipeName, Option<String>)>, crate::home::Error> {
-    Ok(home.env(entry)?.recipe_pin()?)
-}
-
-/// Warns about a lock file that can't be read.
-fn lock_file(session: &Session, home: &Home, entry: &AppEntry) -> LockFile {
-    home.lock_file(entry).unwrap_or_else(|error| {
-        super::warn_of(session, &error);
-        LockFile::default()
-    })
-}
-
-/// The newest releases of recipes; each is looked up once.
-#[derive(Default)]
-struct Newest(BTreeMap<RecipeName, Option<String>>);
-
-impl Newest {
-    /// None for a recipe without releases, or that isn't here.
-    fn of(&mut self, session: &Session, recipe: &RecipeName) -> Option<String> {
-        let look = || match session.recipes().map(|recipes| recipes.versions(recipe)) {
-            Ok(Ok(versions)) => versions.into_iter().next(),
-            Ok(Err(recipe::Error::Unknown { .. })) => None,
-            Ok(Err(error)) => {
-                session.ui.warn(error);
-                None
-            }
-            Err(failure) => {
-                session.ui.warn(failure.message.unwrap_or_default());
-                None
-            }
-        };
-        self.0.entry(recipe.clone()).or_insert_with(look).clone()
-    }
-}
-
-/// The app's stack, even if the rest of its settings can't be read.
-fn stack(home: &Home, entry: &AppEntry) -> Option<StackName> {
-    entry.stack(&home.salvage(entry).ok()?.env).ok()
-}
-
-const NOT_DEPLOYED: &str = "not deployed";
-
-/// The state of an app, and which of its services were scaled to 0.
-fn status(home: &Home, entry: &AppEntry, stacks: &Stacks) -> (&'static str, Vec<String>) {
-    match (stacks.get(&entry.server), stack(home, entry)) {
-        (Some(Some(stacks)), Some(stack)) => match stacks.get(stack.as_str()) {
-            Some(Found { condition: Some(condition), without, .. }) => {
-                let status = match condition {
-                    Condition::Well => "deployed",
-                    Condition::Starting => "starting",
-                    Condition::Stopped => "stopped",
-                    Condition::Failing => "failing",
-                };
-                (status, without.clone())
-            }
-            Some(Found { condition: None, .. }) | None => (NOT_DEPLOYED, Vec::new()),
-        },
-        _ => ("unknown", Vec::new()),
-    }
-}
-
-/// Whether an operation on an app did not end; none where that is unknown.
-fn unfinished(home: &Home, entry: &AppEntry, stacks: &Stacks) -> Option<bool> {
-    let stacks = stacks.get(&entry.server)?.as_ref()?;
-    Some(stacks.get(stack(home, entry)?.as_str()).is_some_and(|found| found.unfinished))
-}
-
-/// A stack as its server has it.
-struct Found {
-    /// None where it is not deployed.
-    condition: Option<Condition>,
-    unfinished: bool,
-    /// Services that ask for no tasks.
-    without: Vec<String>,
-}
-
-/// The state of the apps' stacks, per server; none for a server that doesn't answer.
-type Stacks = BTreeMap<ServerName, Option<BTreeMap<String, Found>>>;
-
-/// Asks the servers, several at a time, for the stacks of their apps.
-fn deployed(
-    session: &Session,
-    home: &Home,
-    servers: BTreeMap<ServerName, BTreeSet<String>>,
-) -> Result<Stacks, Failure> {
-    wait("interrupted", async {
-        let asked = servers.into_iter().map(|(server, wanted)| async move {
-            let stacks = conditions(home, &server, &wanted).await;
-            (server, stacks)
-        });
-        let mut answers = stream::iter(asked).buffered(SERVERS_AT_A_TIME);
-        let mut all = Stacks::new();
-        while let Some((server, stacks)) = answers.next().await {
-            let stacks = match stacks {
-                Ok(stacks) => Some(stacks),
-                Err(failure) => {
-                    session.ui.warn(failure.message.unwrap_or_default());
-                    None
-                }
-            };
-            all.insert(server, stacks);
-        }
-        Ok(all)
-    })
-}
-
-async fn conditions(
-    home: &Home,
-    server: &ServerName,
-    wanted: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Found>, Failure> {
-    let engine = engine(home, server)?;
-    let names: Vec<StackName> = wanted.iter().filter_map(|it| StackName::new(it).ok()).collect();
-    let (services, nodes, unfinished) = futures_util::try_join!(
-        async { Ok(engine.services(Scope::All).await?) },
-        async { Ok(engine.nodes().await?) },
-        operation::all_abandoned(&*engine, names.iter()),
-    )
-    .map_err(|error: app::Error| Failure::from(error))?;
-    let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
-    for service in &services {
-        let labels = service.spec.as_ref().and_then(|spec| spec.labels.as_ref());
-        if let Some(stack) = labels.and_then(|labels| labels.get(STACK_LABEL))
-            && wanted.contains(stack)
-        {
-            stacks.entry(stack).or_default().push(service);
-        }
-    }
-    let found = rollout::conditions(engine.as_ref(), &stacks, &nodes).await?;
-    let mut conditions: BTreeMap<String, Found> = found
-        .into_iter()
-        .map(|(stack, condition)| {
-            let without = rollout::taskless(stack, &stacks[stack]);
-            let condition = Some(condition);
-            (stack.to_owned(), Found { condition, unfinished: false, without })
-        })
-        .collect();
-    for stack in unfinished {
-        let gone = Found { condition: None, unfinished: true, without: Vec::new() };
-        conditions.entry(stack.to_string()).or_insert(gone).unfinished = true;
-    }
-    Ok(conditions)
 }
 
 fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
@@ -324,36 +166,4 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
         }
         table.print(&session.ui)
     })
-}
-
-/// A stopped app has no separate list of services.
-fn in_words(status: &str, without: &[String], unfinished: bool) -> String {
-    let mut words = status.to_owned();
-    if !without.is_empty() && status != "stopped" {
-        words += &format!(", without {}", without.join(", "));
-    }
-    if unfinished {
-        words += ", an operation did not end";
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_app_says_which_services_it_lacks() {
-        let (one, two) = (["worker".to_owned()], ["db".to_owned(), "worker".to_owned()]);
-        for (status, without, unfinished, expected) in [
-            ("deployed", &[][..], false, "deployed"),
-            ("deployed", &one[..], false, "deployed, without worker"),
-            ("failing", &two[..], false, "failing, without db, worker"),
-            ("stopped", &one[..], false, "stopped"),
-            ("stopped", &one[..], true, "stopped, an operation did not end"),
-            ("not deployed", &[][..], true, "not deployed, an operation did not end"),
-        ] {
-            assert_eq!(in_words(status, without, unfinished), expected);
-        }
-    }
 }

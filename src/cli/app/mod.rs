@@ -29,7 +29,7 @@ mod show;
 mod undeploy;
 mod unfinished;
 mod unlock;
-mod upgrade;
+pub mod upgrade;
 mod volume;
 
 use clap::Subcommand;
@@ -164,7 +164,7 @@ fn tell_broken(session: &Session, on_server: &OnServer) {
 }
 
 /// Warns about something that can't be read and is not needed, with a hint.
-fn warn_of(session: &Session, error: &impl Hint) {
+pub fn warn_of(session: &Session, error: &impl Hint) {
     session.ui.warn(error);
     tell_hint(session, error);
 }

@@ -10,7 +10,6 @@ use crate::{
     backup::{
         Error, Options,
         evidence::{StepTime, due, last_drill},
-        nightly::row::one_line,
     },
     cli::{
         arguments::{JsonArg, duration},
@@ -23,6 +22,7 @@ use crate::{
     hint::Hint,
     home::{AppEntry, AppName, Home, ServerName},
     operation::{DrillPlan, Drilled, drill, plan_drill},
+    text::one_line,
 };
 
 /// Restore backups on trial, and sign what came of it.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::{
     backup::{
         evidence::{Filed, evidence},
-        nightly::row::one_line,
         shown,
     },
     cli::{
@@ -14,6 +13,7 @@ use crate::{
         session::Session,
         ui::Ui,
     },
+    text::one_line,
 };
 
 /// Show what drills of an app's backups came to, and whether that is believed.

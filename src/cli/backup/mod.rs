@@ -14,7 +14,7 @@ mod prune;
 mod restore;
 mod rm;
 mod run;
-mod schedule;
+pub mod schedule;
 mod show;
 mod snapshots;
 mod stats;
@@ -25,6 +25,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use self::at::At;
+pub use self::{run::is_excepted, status::max_age};
 use super::{
     arguments::AppArg,
     deferred::Deferred,

@@ -11,12 +11,7 @@ use crate::{
     app::Context,
     backup::{
         Options,
-        nightly::{
-            Outcome as RowOutcome, Record, Report, Row, metrics,
-            monitor::{Monitor, Ping},
-            notify,
-            report::Ending,
-        },
+        nightly::{Outcome as RowOutcome, Record, Report, Row, metrics, report::Ending},
     },
     cli::{
         arguments::{JsonArg, duration},
@@ -30,6 +25,10 @@ use crate::{
     home::{
         AppEntry, Home, NightlySettings, ServerName,
         write::{Existing, Readers, write_whole},
+    },
+    notify::{
+        self,
+        monitor::{Monitor, Ping},
     },
     operation::{self, Patience},
 };

@@ -4,7 +4,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use crate::{
-    backup::{self, AppStats, Error, StatsReport, nightly::row::one_line},
+    backup::{self, AppStats, Error, StatsReport},
     cli::{
         arguments::JsonArg,
         failure::Outcome,
@@ -14,6 +14,7 @@ use crate::{
     },
     hint::Hint,
     home::ServerName,
+    text::one_line,
 };
 
 /// Show how much the repositories hold, and of which apps.

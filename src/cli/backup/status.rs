@@ -13,7 +13,7 @@ use crate::{
         nightly::{
             CopyFacts, Facts, Kept, Record, Severity, Verdict,
             care::{care, drilled},
-            kept as kept_in, notify,
+            kept as kept_in,
             verdict::{MAX_AGE, judge, sort},
         },
     },
@@ -27,6 +27,7 @@ use crate::{
     },
     hint::Hint,
     home::{AppEntry, BackupSettings, CopyName, NightlySettings, ServerName},
+    notify,
 };
 
 /// Show whether every app has a backup that is recent enough.
@@ -64,7 +65,7 @@ pub struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// If something is wrong, tell those that `notify` in backup.yml names
+    /// If something is wrong, tell those whom notify.yml names
     #[arg(long)]
     notify: bool,
 
@@ -84,7 +85,7 @@ struct Report {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let settings = home.nightly()?;
-    let max_age = max_age(args, &settings)?;
+    let max_age = max_age(args.max_age, &settings)?;
     let Selection { apps, unknown } = select(&home, &args.apps, args.server.as_ref())?;
     if let Some(name) = unknown.first() {
         return Err(Failure::new(format!("no app is called `{name}`"))
@@ -185,8 +186,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         wrong => format!("something is wrong with {wrong} of {} apps", report.apps.len()),
     };
     if args.notify && settings.notify.is_none() {
-        session.ui.warn("nobody is notified: backup.yml names nobody");
-        let how = "write `notify: {mail: [ADDRESS]}` into backup.yml in the operator's folder";
+        session.ui.warn("nobody is notified: there is no notify.yml");
+        let how = "write `mail: [ADDRESS]` into notify.yml in the operator's folder";
         session.ui.hint(how);
     }
     if args.notify
@@ -215,8 +216,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     Ok(if wrong > 0 { Exit::FAILED } else { Exit::DONE })
 }
 
-fn max_age(args: &Args, settings: &NightlySettings) -> Result<Duration, Failure> {
-    match (args.max_age, &settings.max_age) {
+/// How old the newest backup may be: as the command line says, else the settings.
+///
+/// # Errors
+/// Where the settings name no time.
+pub fn max_age(given: Option<Duration>, settings: &NightlySettings) -> Result<Duration, Failure> {
+    match (given, &settings.max_age) {
         (Some(given), _) => Ok(given),
         (None, None) => Ok(MAX_AGE),
         (None, Some(text)) => age(text).map_err(|reason| {

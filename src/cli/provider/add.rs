@@ -148,7 +148,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     for file in [&args.token_file, &args.password_file].into_iter().flatten() {
         if !file.exists() {
-            session.ui.warn(format_args!("{} is not there yet", file.display()));
+            session.ui.warn(format_args!("{} is missing so far", file.display()));
         }
     }
     home.write_provider(&args.name, &settings)?;

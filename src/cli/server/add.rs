@@ -1,6 +1,6 @@
 //! `potluck server add`
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     cli::{
@@ -9,7 +9,10 @@ use crate::{
         session::{Session, wait},
         ui::clean,
     },
-    engine::{self, Error, Manager},
+    engine::{
+        self, Error, Manager,
+        docker_config::{Tls, endpoint_of},
+    },
     home::{Home, LOCAL_ENDPOINT, ServerName, ServerSettings},
 };
 
@@ -25,6 +28,10 @@ Examples:
   potluck server add swarm.example.org
       over SSH, like `ssh swarm.example.org`
   potluck server add lab ssh://admin@10.0.0.5:2222
+  potluck server add far tcp://10.0.0.6:2376 --certificates ~/.docker
+      an engine with `--tlsverify`, by ca.pem, cert.pem and key.pem of that folder
+  potluck server add far --context far
+      as docker's context of that name reaches it
   potluck server add practice simulated
       a swarm that exists only in a file, to try things out")]
 pub struct Args {
@@ -32,13 +39,22 @@ pub struct Args {
     #[arg(value_name = "NAME", required_unless_present = "local")]
     name: Option<ServerName>,
 
-    /// unix:///path/to/socket, ssh://user@host:port or simulated [default: ssh://NAME]
+    /// unix:///path/to/socket, ssh://user@host:port, tcp://host:port or simulated
+    /// [default: ssh://NAME]
     #[arg(value_name = "ENDPOINT", conflicts_with = "local")]
     endpoint: Option<String>,
 
     /// This machine's own Docker engine; NAME is then `default` unless given
     #[arg(long)]
     local: bool,
+
+    /// The folder with ca.pem, cert.pem and key.pem for tcp://
+    #[arg(long, value_name = "FOLDER", requires = "endpoint")]
+    certificates: Option<PathBuf>,
+
+    /// The endpoint of this docker context
+    #[arg(long, value_name = "CONTEXT", conflicts_with_all = ["endpoint", "local"])]
+    context: Option<String>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -47,11 +63,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Some(name) => name.clone(),
         None => ServerName::new("default")?,
     };
-    let endpoint = match &args.endpoint {
-        Some(endpoint) => endpoint.clone(),
-        None if args.local => LOCAL_ENDPOINT.into(),
-        None => format!("ssh://{name}"),
-    };
+    let endpoint = endpoint(args, session, &name)?;
     if home.servers()?.contains(&name) {
         return again(session, &home, &name, &endpoint);
     }
@@ -70,6 +82,21 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     )?;
     session.ui.say(format_args!("Added the server {name} ({endpoint})."));
     Ok(Exit::DONE)
+}
+
+/// As the command line says.
+fn endpoint(args: &Args, session: &Session, name: &ServerName) -> Result<String, Failure> {
+    if let Some(context) = &args.context {
+        let endpoint = session.docker_config().endpoint(context)?;
+        return Ok(endpoint);
+    }
+    let Some(endpoint) = &args.endpoint else {
+        return Ok(if args.local { LOCAL_ENDPOINT.into() } else { format!("ssh://{name}") });
+    };
+    let Some(folder) = &args.certificates else { return Ok(endpoint.clone()) };
+    let whole = std::path::absolute(folder)
+        .map_err(|e| Failure::io(format!("finding {}", folder.display()), &e))?;
+    Ok(endpoint_of(endpoint, Tls::Wanted(whole))?)
 }
 
 /// The engine that answers; none with `--offline`. The form of the endpoint is

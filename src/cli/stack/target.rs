@@ -17,8 +17,8 @@ use crate::{
 #[group(multiple = false)]
 pub struct TargetArg {
     /// The engine's endpoint: unix:///path/to/socket, ssh://host, tcp://host:port
-    /// without TLS
     ///
+    /// With $DOCKER_TLS_VERIFY by the certificates of $DOCKER_CERT_PATH, else of docker's folder.
     /// Without any of the three, docker's order applies: $DOCKER_HOST,
     /// $DOCKER_CONTEXT, the context that `docker context use` chose, the local
     /// socket.
@@ -51,7 +51,13 @@ impl TargetArg {
     /// Docker's order (docker/cli, `cli/command/cli.go`, `resolveContextName`).
     fn endpoint(&self, session: &Session) -> Result<String, Failure> {
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let tls = if set("DOCKER_TLS_VERIFY").is_some() { Tls::Wanted } else { Tls::No };
+        let tls = match set("DOCKER_TLS_VERIFY") {
+            None => Tls::No,
+            Some(_) => Tls::Wanted(match set("DOCKER_CERT_PATH") {
+                Some(folder) => folder.into(),
+                None => session.docker_config().folder().to_owned(),
+            }),
+        };
         if let Some(host) = &self.host {
             return Ok(endpoint_of(host, tls)?);
         }

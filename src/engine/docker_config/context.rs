@@ -1,5 +1,7 @@
 //! Contexts: names for engines, kept in `contexts/meta/<sha256 of the name>/`.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -33,15 +35,15 @@ struct Endpoint {
 }
 
 /// Whether docker protects a connection with certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
-    /// As `DOCKER_TLS_VERIFY` or the files of a context want.
-    Wanted,
+    /// As `DOCKER_TLS_VERIFY` or the files of a context want; with those of this folder.
+    Wanted(PathBuf),
     No,
 }
 
-/// Docker's port where none is named.
-const DEFAULT_PORT: u16 = 2375;
+/// Docker's port where none is named, without and with certificates.
+const PORTS: [u16; 2] = [2375, 2376];
 
 impl DockerConfig {
     /// The endpoint of a context.
@@ -56,7 +58,7 @@ impl DockerConfig {
         let id = hex::encode(Sha256::digest(context.as_bytes()));
         let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
         let tls = self.folder.join("contexts/tls").join(id).join("docker");
-        let tls = if tls.is_dir() { Tls::Wanted } else { Tls::No };
+        let tls = if tls.is_dir() { Tls::Wanted(tls) } else { Tls::No };
         let meta: Meta = read_json(&path)?
             .ok_or_else(|| Error::NoContext { name: context.to_owned(), known: self.contexts() })?;
         endpoint_of(&meta.endpoints.docker.map(|e| e.host).unwrap_or_default(), tls)
@@ -94,18 +96,27 @@ pub fn endpoint_of(host: &str, tls: Tls) -> Result<String, Error> {
         npipe if npipe.starts_with("npipe://") => refused("is a pipe of Windows"),
         fd if fd.starts_with("fd://") => refused("is for the engine itself"),
         tcp => {
-            if tls == Tls::Wanted || tcp.starts_with("https://") {
-                return refused("is protected by TLS, which potluck does not speak here");
-            }
-            let address = tcp.trim_start_matches("tcp://").trim_start_matches("http://");
+            let certificates = match tls {
+                Tls::Wanted(folder) => Some(folder),
+                Tls::No if tcp.starts_with("https://") => {
+                    return refused("is protected by TLS, and no certificates are named");
+                }
+                Tls::No => None,
+            };
+            let schemes = ["tcp://", "http://", "https://"];
+            let address = schemes.iter().find_map(|it| tcp.strip_prefix(it)).unwrap_or(tcp);
             let address = address.trim_end_matches('/');
-            if address.contains(['/', '@']) || address.is_empty() {
+            if address.contains(['/', '@', '?']) || address.is_empty() {
                 return refused("is not one that potluck knows");
             }
             let has_port =
                 address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            let port = if has_port { String::new() } else { format!(":{DEFAULT_PORT}") };
-            Ok(format!("tcp://{address}{port}"))
+            let port = PORTS[usize::from(certificates.is_some())];
+            let port = if has_port { String::new() } else { format!(":{port}") };
+            let certificates = certificates
+                .map(|folder| format!("?certificates={}", folder.display()))
+                .unwrap_or_default();
+            Ok(format!("tcp://{address}{port}{certificates}"))
         }
     }
 }
@@ -159,15 +170,21 @@ mod tests {
 
     #[test]
     fn certificates_are_not_left_out_silently() {
-        let refused = endpoint_of("tcp://a:2376", Tls::Wanted).unwrap_err().to_string();
+        let wanted = || Tls::Wanted("/certs".into());
+        for host in ["tcp://a:2376", "https://a:2376", "tcp://a", "a:2376"] {
+            let endpoint = endpoint_of(host, wanted()).unwrap();
+            assert_eq!(endpoint, "tcp://a:2376?certificates=/certs", "{host}");
+        }
+        let refused = endpoint_of("https://a:2376", Tls::No).unwrap_err().to_string();
         assert!(refused.contains("TLS"), "{refused}");
-        assert!(endpoint_of("unix:///run/x.sock", Tls::Wanted).is_ok());
+        assert_eq!(endpoint_of("unix:///run/x.sock", wanted()).unwrap(), "unix:///run/x.sock");
         let (folder, config) = config("tcp://a:2376");
-        assert!(config.endpoint("far").is_ok());
+        assert_eq!(config.endpoint("far").unwrap(), "tcp://a:2376");
         let id = hex::encode(Sha256::digest(b"far"));
-        std::fs::create_dir_all(folder.path().join("contexts/tls").join(id).join("docker"))
-            .unwrap();
-        assert!(config.endpoint("far").is_err());
+        let certificates = folder.path().join("contexts/tls").join(id).join("docker");
+        std::fs::create_dir_all(&certificates).unwrap();
+        let expected = format!("tcp://a:2376?certificates={}", certificates.display());
+        assert_eq!(config.endpoint("far").unwrap(), expected);
     }
 
     #[test]

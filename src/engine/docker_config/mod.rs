@@ -89,6 +89,11 @@ impl fmt::Debug for DockerConfig {
 }
 
 impl DockerConfig {
+    /// Where it is, and docker's certificates where `DOCKER_TLS_VERIFY` names no other place.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Reads the folder; a missing one counts as empty.
     ///
     /// # Errors

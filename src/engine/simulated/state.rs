@@ -56,6 +56,10 @@ pub(super) struct Service {
 pub(super) struct Update {
     pub rollback: bool,
     pub paused: bool,
+    /// Tasks that were there before it, whose failures it does not count: an update to the spec
+    /// of one that failed is another try.
+    #[serde(default)]
+    pub before: Vec<String>,
     /// Tasks that count as failures.
     pub failed: Vec<String>,
     /// The number of steps without a failure: the monitor window.
@@ -224,7 +228,8 @@ impl State {
         service.object.update_status = None;
         service.update = None;
         if new_tasks {
-            service.update = Some(Update::default());
+            let before = service.tasks.iter().filter_map(|task| task.id.clone()).collect();
+            service.update = Some(Update { before, ..Update::default() });
             service.object.update_status = Some(api::ServiceUpdateStatus {
                 state: Some(api::ServiceUpdateStatusStateEnum::UPDATING),
                 started_at: now(),

@@ -177,8 +177,12 @@ fn step_update(state: &mut State, service: &mut Service) -> bool {
         return false;
     }
     let before = (update.failed.len(), update.quiet);
-    let new_failures =
-        service.tasks.iter().filter(|task| is_current(service, task) && failed(task));
+    let is_new = |task: &&api::Task| task.id.as_ref().is_none_or(|id| !update.before.contains(id));
+    let new_failures = service
+        .tasks
+        .iter()
+        .filter(is_new)
+        .filter(|task| is_current(service, task) && failed(task));
     for task in new_failures.filter_map(|task| task.id.clone()) {
         if !update.failed.contains(&task) {
             update.failed.push(task);

@@ -14,6 +14,7 @@ mod helper;
 mod local;
 mod raw;
 mod ssh;
+mod tls;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -40,8 +41,8 @@ pub struct SwarmEngine {
 }
 
 impl SwarmEngine {
-    /// Prepares to use `unix:///path/to/socket` or `ssh://[user@]host[:port]`. Must be
-    /// called within a tokio runtime.
+    /// Prepares to use `unix:///path/to/socket`, `ssh://[user@]host[:port]` or
+    /// `tcp://host:port?certificates=/path/to/folder`. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`Error::BadEndpoint`], or [`Error::Unreachable`] when there is no such
@@ -64,11 +65,20 @@ impl SwarmEngine {
             Docker::connect_with_custom_transport(send, Some("http://docker"), limit, version)
                 .map(|docker| (docker, raw))
                 .map_err(|error| call::unreachable(endpoint, &error))?
+        } else if let Some(target) = endpoint.strip_prefix("tcp://") {
+            let target = tls::Target::parse(target).map_err(bad)?;
+            let send = tls::transport(target).map_err(|error| bad(&error.to_string()))?;
+            let raw = Raw::new(send.clone());
+            let limit = call::LIMIT.as_secs();
+            let version = bollard::API_DEFAULT_VERSION;
+            Docker::connect_with_custom_transport(send, Some("http://docker"), limit, version)
+                .map(|docker| (docker, raw))
+                .map_err(|error| call::unreachable(endpoint, &error))?
         } else if let Some(target) = endpoint.strip_prefix("ssh://") {
             let target = ssh::Target::parse(target).map_err(bad)?;
             ssh::connect(endpoint, target)?
         } else {
-            return Err(bad("only `unix://`, `ssh://` and `simulated` are supported"));
+            return Err(bad("only `unix://`, `ssh://`, `tcp://` and `simulated` are supported"));
         };
         Ok(Self { docker, raw, endpoint: endpoint.to_owned() })
     }

@@ -150,7 +150,7 @@ fn put_right(answer: &mut Value) {
 
 /// Opens a connection anew for each call, as that costs nothing.
 #[derive(Clone)]
-struct Opener<O>(O);
+pub(super) struct Opener<O>(pub O);
 
 impl<O, S, Uri> tower_service::Service<Uri> for Opener<O>
 where

@@ -23,7 +23,6 @@ use crate::{
     backup::{
         Error, ItemKind, Options, SetId, Which,
         evidence::{self, Evidence, Restored},
-        nightly::row::one_line,
         restore::obstacle::Obstacle,
         set::manifest::Item,
     },
@@ -37,6 +36,7 @@ use crate::{
         unfinished,
     },
     owner::{Claimant, Confined},
+    text::one_line,
 };
 
 /// What has the app while it is drilled.

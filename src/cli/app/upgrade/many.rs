@@ -14,6 +14,7 @@ use crate::{
     app,
     backup::Options,
     cli::{
+        arguments::LockArg,
         backup,
         exit::Exit,
         failure::{Failure, Outcome},
@@ -24,7 +25,7 @@ use crate::{
         table::Table,
     },
     home::{AppEntry, Home},
-    operation::{self, DeployReport},
+    operation::{self, DeployOptions, DeployReport},
 };
 
 /// Apps that are upgraded at a time.
@@ -33,18 +34,51 @@ const AT_A_TIME: usize = 4;
 const INTERRUPTED: &str =
     "interrupted: `potluck app ls --status` shows which apps have an unfinished operation";
 
-#[derive(Serialize)]
-struct Row {
-    app: String,
-    server: String,
-    before: Option<String>,
-    after: Option<String>,
+/// What came of an app.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub app: String,
+    pub server: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
     /// Number of the plan's changes.
-    changes: Option<usize>,
+    pub changes: Option<usize>,
     /// `newest`, `planned`, `upgraded`, `not-deployed`, `undone` or `failed`.
-    outcome: &'static str,
-    error: Option<String>,
-    seconds: f64,
+    pub outcome: &'static str,
+    pub error: Option<String>,
+    pub seconds: f64,
+    /// What the maintainers say of the releases on the way.
+    #[serde(skip)]
+    pub notes: Vec<String>,
+}
+
+/// An app that is to be upgraded.
+pub struct Due {
+    pub entry: AppEntry,
+    pub target: Target,
+    pub row: Row,
+}
+
+impl Row {
+    /// Of an app of which nothing is known yet.
+    pub fn of(entry: &AppEntry) -> Self {
+        Row {
+            app: entry.name.to_string(),
+            server: entry.server.to_string(),
+            before: None,
+            after: None,
+            changes: None,
+            outcome: "failed",
+            error: None,
+            seconds: 0.0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Of one whose versions are known.
+    pub fn towards(self, target: &Target) -> Self {
+        Row { before: target.before.clone(), after: Some(target.after().to_owned()), ..self }
+    }
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -65,23 +99,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let mut due = Vec::new();
     let mut recipes = Recipes::default();
     for entry in entries {
-        let row = Row {
-            app: entry.name.to_string(),
-            server: entry.server.to_string(),
-            before: None,
-            after: None,
-            changes: None,
-            outcome: "failed",
-            error: None,
-            seconds: 0.0,
-        };
-        match Target::of(args, session, &home, &entry, &mut recipes) {
+        let row = Row::of(&entry);
+        match Target::of(args.wanted(), session, &home, &entry, &mut recipes) {
             Ok(target) => {
-                let (before, after) = (target.before.clone(), Some(target.after().to_owned()));
-                let row = Row { before, after, ..row };
+                let row = row.towards(&target);
                 match target.is_there() {
                     Some(_) => rows.push(Row { outcome: "newest", ..row }),
-                    None => due.push((entry, target, row)),
+                    None => due.push(Due { entry, target, row }),
                 }
             }
             Err(failure) => rows.push(Row { error: failure.message, ..row }),
@@ -89,7 +113,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let ask = !due.is_empty() && !args.dry_run && !args.yes && session.ui.is_interactive();
     if ask {
-        for (entry, target, _) in &due {
+        for Due { entry, target, .. } in &due {
             let before = target.before.as_deref().unwrap_or_default();
             session.ui.say(format_args!("  {}: {before} → {}", entry.name, target.after()));
         }
@@ -99,23 +123,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     }
     let options = backup::options();
-    let mut operating =
-        session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
-    operating.context.consent = Arc::new(Unasked);
-    operating.context.progress = Arc::new(Named(Arc::clone(&operating.context.progress)));
-    let all = async {
-        let works = due.into_iter().map(|(entry, target, row)| {
-            let name = entry.name.to_string();
-            of_app(name, one(args, session, &home, &operating, &options, entry, target, row))
-        });
-        Ok(stream::iter(works).buffer_unordered(AT_A_TIME).collect::<Vec<Row>>().await)
-    };
-    let done = wait_cancelling(&options.cancel, async {
-        tokio::select! {
-            done = all => done,
-            () = options.cancel.cancelled() => Err(Failure::interrupted(INTERRUPTED)),
-        }
-    })?;
+    let deploys = |target: &Target| target.options(args, &options);
+    let how = How { dry_run: args.dry_run, lock: &args.lock, options: &options, deploys: &deploys };
+    let done = upgrade(session, &home, due, &how)?;
     rows.extend(done);
     rows.sort_by(|a, b| (&a.app, &a.server).cmp(&(&b.app, &b.server)));
     let bad = rows.iter().filter(|row| matches!(row.outcome, "undone" | "failed")).count();
@@ -131,26 +141,59 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what every app shares, and the app")]
+/// How apps are upgraded.
+pub struct How<'a> {
+    pub dry_run: bool,
+    pub lock: &'a LockArg,
+    pub options: &'a Options,
+    pub deploys: &'a dyn Fn(&Target) -> DeployOptions,
+}
+
+/// Upgrades them side by side.
+///
+/// # Errors
+/// If it was interrupted; what fails of an app is in its row.
+pub fn upgrade(
+    session: &Session,
+    home: &Home,
+    due: Vec<Due>,
+    how: &How<'_>,
+) -> Result<Vec<Row>, Failure> {
+    let mut operating =
+        session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(how.lock);
+    operating.context.consent = Arc::new(Unasked);
+    operating.context.progress = Arc::new(Named(Arc::clone(&operating.context.progress)));
+    let all = async {
+        let works = due.into_iter().map(|due| {
+            let name = due.entry.name.to_string();
+            of_app(name, one(session, home, &operating, how, due))
+        });
+        Ok(stream::iter(works).buffer_unordered(AT_A_TIME).collect::<Vec<Row>>().await)
+    };
+    wait_cancelling(&how.options.cancel, async {
+        tokio::select! {
+            done = all => done,
+            () = how.options.cancel.cancelled() => Err(Failure::interrupted(INTERRUPTED)),
+        }
+    })
+}
+
 async fn one(
-    args: &Args,
     session: &Session,
     home: &Home,
     operating: &Operating,
-    options: &Options,
-    entry: AppEntry,
-    target: Target,
-    row: Row,
+    how: &How<'_>,
+    Due { entry, target, row }: Due,
 ) -> Row {
     let began = Instant::now();
     let context = &operating.context;
-    let deploys = target.options(args, options);
+    let deploys = (how.deploys)(&target);
     let work = async {
         let mut app = app::load_to_deploy(context, &entry, &target.version).await?;
-        let done = match args.dry_run {
+        let done = match how.dry_run {
             true => operation::plan(context, &mut app, &deploys).await,
             false => {
-                let guard = session.guard_beside(home, &entry, "an upgrade", &args.lock).await?;
+                let guard = session.guard_beside(home, &entry, "an upgrade", how.lock).await?;
                 operation::deploy(context, &guard, &mut app, &deploys).await
             }
         };
@@ -167,7 +210,8 @@ async fn one(
         Ok(None) => Row { outcome: "not-deployed", seconds, ..row },
         Ok(Some(report)) => Row {
             changes: Some(report.plan.changes.len()),
-            outcome: if args.dry_run { "planned" } else { "upgraded" },
+            outcome: if how.dry_run { "planned" } else { "upgraded" },
+            notes: notes(&report),
             seconds,
             ..row
         },
@@ -180,7 +224,15 @@ async fn one(
     }
 }
 
-fn show(session: &Session, rows: &[Row]) -> Result<(), Failure> {
+/// The notes of the releases on the way, as its plan has them.
+fn notes(report: &DeployReport) -> Vec<String> {
+    let details = report.plan.changes.iter().flat_map(|change| &change.details);
+    details.filter(|detail| detail.starts_with("note of ")).cloned().collect()
+}
+
+/// # Errors
+/// When standard output can't be written.
+pub fn show(session: &Session, rows: &[Row]) -> Result<(), Failure> {
     let mut table = Table::new(&["APP", "SERVER", "FROM", "TO", "CHANGES", "RESULT"]);
     for row in rows {
         table.row([

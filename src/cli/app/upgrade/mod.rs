@@ -6,6 +6,11 @@ mod target;
 
 use std::time::Duration;
 
+pub use self::{
+    many::{Due, How, Row, show, upgrade},
+    target::{Recipes, Target, Wanted},
+};
+
 use crate::{
     cli::{
         arguments::{Assignment, GrantArg, JsonArg, LockArg, StrictArg, duration},
@@ -98,6 +103,12 @@ pub struct Args {
 
     #[command(flatten)]
     json: JsonArg,
+}
+
+impl Args {
+    fn wanted(&self) -> Wanted<'_> {
+        self.version.as_deref().map_or(Wanted::Newest, Wanted::Named)
+    }
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {

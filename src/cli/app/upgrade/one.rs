@@ -48,7 +48,7 @@ pub fn run(args: &Args, session: &Session, name: &AppName) -> Outcome {
         None => home.app(name)?,
         Some(server) => home.app_on(name, server)?,
     };
-    let target = Target::of(args, session, &home, &entry, &mut Recipes::default())?;
+    let target = Target::of(args.wanted(), session, &home, &entry, &mut Recipes::default())?;
     if let Some(version) = target.is_there() {
         let newest = Newest { app: name.as_str(), version, changed: false };
         return session.report(&newest, &args.json, |newest| {

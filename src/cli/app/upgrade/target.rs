@@ -2,12 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Args;
 use crate::{
     cli::{app::warn_of, failure::Failure, recipe::tell_moved, session::Session},
     home::{AppEntry, Home, RecipeName},
-    recipe::{Version, version::Release},
+    recipe::{
+        Version,
+        version::{Release, Step},
+    },
 };
+
+/// The version that is wanted.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    /// The newest release.
+    Newest,
+    /// A release or a commit.
+    Named(&'a str),
+    /// The newest release that is so far from what is deployed at most, and no preview.
+    Within(Step),
+}
 
 /// What is deployed, and what is to be.
 pub struct Target {
@@ -24,7 +37,7 @@ impl Target {
     /// # Errors
     /// Settings that cannot be read, an app that was never deployed, an older version.
     pub fn of(
-        args: &Args,
+        wanted: Wanted<'_>,
         session: &Session,
         home: &Home,
         entry: &AppEntry,
@@ -45,12 +58,25 @@ impl Target {
         if !session.offline {
             recipes.fetch(session, &recipe)?;
         }
-        let version = match &args.version {
-            Some(version) => Version::Named(version.clone()),
-            None => match recipes.newest(session, &recipe)? {
-                Some(newest) => Version::Named(newest),
-                None => Version::Newest,
-            },
+        let version = match wanted {
+            Wanted::Named(version) => Version::Named(version.to_owned()),
+            Wanted::Newest => {
+                let newest = recipes.versions(session, &recipe)?.first().cloned();
+                newest.map_or(Version::Newest, Version::Named)
+            }
+            Wanted::Within(step) => {
+                let Some(from) = before.as_deref().and_then(Release::parse) else {
+                    return Err(Failure::new(format!("{app} does not run a release"))
+                        .hint(format!("`potluck app upgrade {app}` upgrades it to one")));
+                };
+                let fits = |tag: &&String| {
+                    Release::parse(tag)
+                        .is_some_and(|it| it >= from && !it.is_preview() && from.step(&it) <= step)
+                };
+                let newest = recipes.versions(session, &recipe)?.iter().find(fits).cloned();
+                // What is deployed may not be among the recipe's releases any more.
+                Version::Named(newest.or(before.clone()).unwrap_or_default())
+            }
         };
         if let (Version::Named(after), Some(before)) = (&version, &before)
             && let (Some(from), Some(to)) = (Release::parse(before), Release::parse(after))
@@ -88,7 +114,7 @@ impl Target {
 #[derive(Default)]
 pub struct Recipes {
     fetched: BTreeSet<RecipeName>,
-    newest: BTreeMap<RecipeName, Option<String>>,
+    versions: BTreeMap<RecipeName, Vec<String>>,
 }
 
 impl Recipes {
@@ -110,17 +136,12 @@ impl Recipes {
         Ok(())
     }
 
-    /// The newest release, if the recipe has any.
-    fn newest(
-        &mut self,
-        session: &Session,
-        recipe: &RecipeName,
-    ) -> Result<Option<String>, Failure> {
-        if let Some(newest) = self.newest.get(recipe) {
-            return Ok(newest.clone());
+    /// Its releases, the newest first.
+    fn versions(&mut self, session: &Session, recipe: &RecipeName) -> Result<&[String], Failure> {
+        if !self.versions.contains_key(recipe) {
+            let versions = session.recipes()?.versions(recipe)?;
+            self.versions.insert(recipe.clone(), versions);
         }
-        let newest = session.recipes()?.versions(recipe)?.into_iter().next();
-        self.newest.insert(recipe.clone(), newest.clone());
-        Ok(newest)
+        Ok(&self.versions[recipe])
     }
 }

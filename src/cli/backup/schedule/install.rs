@@ -2,7 +2,7 @@
 
 use super::{
     places::{self, Kind, Place},
-    planned::{Planned, ScheduleArgs},
+    planned::{Job, Planned, ScheduleArgs},
 };
 use crate::cli::{
     arguments::JsonArg,
@@ -31,15 +31,47 @@ pub struct Args {
     #[command(flatten)]
     schedule: ScheduleArgs,
 
+    /// Run `backup status --notify`, which also tells of a run that didn't happen
+    #[arg(long)]
+    status: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+/// Install a schedule of upgrades, or replace it.
+///
+/// As `potluck backup schedule install`, for `potluck upgrade run`: run it as often as apps'
+/// windows begin, or each hour.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck upgrade schedule install '5 * * * *'
+  potluck upgrade schedule install '30 2 * * 1-4' --systemd -- --server web1
+
+JSON: as `potluck backup schedule install` has it.")]
+pub struct UpgradeArgs {
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+
     #[command(flatten)]
     json: JsonArg,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let planned = Planned::of(&args.schedule, session)?;
+    let job = if args.status { Job::Status } else { Job::Backup };
+    install(&args.schedule, job, &args.json, session)
+}
+
+pub fn run_upgrade(args: &UpgradeArgs, session: &Session) -> Outcome {
+    install(&args.schedule, Job::Upgrade, &args.json, session)
+}
+
+fn install(args: &ScheduleArgs, job: Job, json: &JsonArg, session: &Session) -> Outcome {
+    let planned = Planned::of(args, job, session)?;
     let home = session.home()?;
     places::require_free(&planned.place, &planned.name, home.root())?;
-    if args.schedule.into.is_none()
+    if args.into.is_none()
         && let Some(other) = places::installed(None)?
             .into_iter()
             .find(|it| it.mark.name == planned.name && it.place != planned.place)
@@ -50,7 +82,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Err(Failure::new(message).hint(hint));
     }
     places::write(&planned.place, &planned.name, &planned.files)?;
-    session.report_of_texts(&planned, &args.json, |planned| {
+    session.report_of_texts(&planned, json, |planned| {
         session.ui.say(format_args!("Installed {} as {}.", planned.name, planned.place.shown()));
         planned.say(session);
         if let Place::Timer { manager: Some(places::Manager::User), .. } = planned.place {

@@ -31,6 +31,32 @@ pub enum Command {
     Show(show::Args),
 }
 
+/// Schedules of upgrades: the same, for another command.
+#[derive(Debug, Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  potluck upgrade schedule install '5 * * * *'
+  potluck upgrade schedule ls
+  potluck upgrade schedule rm potluck-upgrade"
+)]
+pub enum UpgradeCommand {
+    Install(install::UpgradeArgs),
+    Ls(ls::Args),
+    Rm(rm::Args),
+    Show(show::UpgradeArgs),
+}
+
+pub fn run_upgrade(command: &UpgradeCommand, session: &Session) -> Outcome {
+    match command {
+        UpgradeCommand::Install(args) => install::run_upgrade(args, session),
+        UpgradeCommand::Ls(args) => ls::run(args, session),
+        UpgradeCommand::Rm(args) => rm::run(args, session),
+        UpgradeCommand::Show(args) => show::run_upgrade(args, session),
+    }
+}
+
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Install(args) => install::run(args, session),

@@ -20,6 +20,7 @@ use crate::{
         arguments::duration,
         failure::Failure,
         session::{Session, user_home},
+        upgrade::run as upgrade,
     },
 };
 
@@ -32,16 +33,12 @@ const JITTER: Duration = Duration::from_secs(15 * 60);
 /// Where programs are, if the environment does not say it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What is scheduled, and when.
+/// When it is run, and by what.
 #[derive(Debug, Args)]
 pub struct ScheduleArgs {
     /// When, as cron writes it: minute, hour, day of the month, month, day of the week
     #[arg(value_name = "WHEN", default_value = NIGHT)]
     when: String,
-
-    /// Run `backup status --notify`, which also tells of a run that didn't happen
-    #[arg(long)]
-    status: bool,
 
     /// Use a timer of systemd [default where systemd runs]
     #[arg(long, conflicts_with = "cron")]
@@ -51,7 +48,7 @@ pub struct ScheduleArgs {
     #[arg(long)]
     cron: bool,
 
-    /// Begin up to this much later, at random [default: 15m, and 0s with --status]
+    /// Begin up to this much later, at random [default: 15m, and 0s for a look that tells]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     jitter: Option<Duration>,
 
@@ -59,7 +56,7 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
 
-    /// The schedule's name [default: potluck-backup, or potluck-status]
+    /// The schedule's name [default: potluck-backup, potluck-status or potluck-upgrade]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
 
@@ -67,9 +64,46 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "FOLDER")]
     pub into: Option<PathBuf>,
 
-    /// Arguments for `backup run`, or `backup status`
+    /// Arguments for the command that is run
     #[arg(last = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
+}
+
+/// What is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// `backup run`.
+    Backup,
+    /// `backup status --notify`.
+    Status,
+    /// `upgrade run`.
+    Upgrade,
+}
+
+impl Job {
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Job::Backup => ["backup", "run"],
+            Job::Status => ["backup", "status"],
+            Job::Upgrade => ["upgrade", "run"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Job::Backup => "potluck-backup",
+            Job::Status => "potluck-status",
+            Job::Upgrade => "potluck-upgrade",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Job::Backup => "Backups",
+            Job::Status => "Look at the backups",
+            Job::Upgrade => "Upgrades",
+        }
+    }
 }
 
 /// A schedule, and what carries it out.
@@ -94,7 +128,7 @@ pub struct Planned {
 impl Planned {
     /// # Errors
     /// What is wrong with the arguments, in words.
-    pub fn of(args: &ScheduleArgs, session: &Session) -> Result<Self, Failure> {
+    pub fn of(args: &ScheduleArgs, job: Job, session: &Session) -> Result<Self, Failure> {
         let kind = match (args.systemd, args.cron) {
             (true, _) => Kind::Systemd,
             (_, true) => Kind::Cron,
@@ -109,22 +143,24 @@ impl Planned {
             Some(wanted) => wanted.clone(),
             None => here,
         };
-        let default = if args.status { "potluck-status" } else { "potluck-backup" };
-        let name = args.name.clone().unwrap_or_else(|| default.into());
-        let jitter = args.jitter.unwrap_or(if args.status { Duration::ZERO } else { JITTER });
-        if args.status && kind == Kind::Cron && !jitter.is_zero() {
-            return Err(
-                Failure::usage("--status has no jitter with cron").hint("leave --jitter out")
-            );
+        let name = args.name.clone().unwrap_or_else(|| job.name().into());
+        let is_look = job == Job::Status;
+        let jitter = args.jitter.unwrap_or(if is_look { Duration::ZERO } else { JITTER });
+        if job != Job::Backup && kind == Kind::Cron && args.jitter.is_some_and(|it| !it.is_zero()) {
+            return Err(Failure::usage("only backups have jitter with cron")
+                .hint("leave --jitter out, or use --systemd"));
         }
+        // `backup run` waits by itself where cron cannot.
+        let jitter =
+            if job == Job::Upgrade && kind == Kind::Cron { Duration::ZERO } else { jitter };
         let home = session.home()?;
         let schedule = Schedule {
             name: name.clone(),
             expression: Expression::parse(&args.when)?,
             zone: zone.clone(),
             jitter: jitter.as_secs(),
-            arguments: arguments(args)?,
-            about: if args.status { "Look at the backups" } else { "Backups" },
+            arguments: arguments(args, job)?,
+            about: job.about(),
             program: env::current_exe()
                 .map_err(|error| Failure::io("the place of potluck itself is unknown", &error))?,
             folder: home.root().to_owned(),
@@ -184,30 +220,25 @@ impl Planned {
 }
 
 /// What is run, with its arguments, which are read as they will be then.
-fn arguments(args: &ScheduleArgs) -> Result<Vec<String>, Failure> {
+fn arguments(args: &ScheduleArgs, job: Job) -> Result<Vec<String>, Failure> {
     if args.arguments.iter().any(|it| it.starts_with("--jitter")) {
         return Err(Failure::usage("--jitter is the schedule's").hint("write it before `--`"));
     }
     let command = clap::Command::new("potluck");
-    let (verb, command, help) = match args.status {
-        true => (
-            "status",
-            <status::Args as Args>::augment_args(command),
-            "`potluck backup status --help` lists them",
-        ),
-        false => (
-            "run",
-            <run::Args as Args>::augment_args(command),
-            "`potluck backup run --help` lists them",
-        ),
+    let command = match job {
+        Job::Backup => <run::Args as Args>::augment_args(command),
+        Job::Status => <status::Args as Args>::augment_args(command),
+        Job::Upgrade => <upgrade::Args as Args>::augment_args(command),
     };
+    let words = job.words().join(" ");
     let given = std::iter::once("potluck").chain(args.arguments.iter().map(String::as_str));
     command.try_get_matches_from(given).map_err(|error| {
         let said = error.kind().to_string();
-        Failure::usage(format!("`backup {verb}` does not take these arguments: {said}")).hint(help)
+        Failure::usage(format!("`{words}` does not take these arguments: {said}"))
+            .hint(format!("`potluck {words} --help` lists them"))
     })?;
-    let mut arguments = vec!["backup".to_owned(), verb.to_owned()];
-    if args.status && !args.arguments.iter().any(|it| it == "--notify") {
+    let mut arguments = job.words().map(str::to_owned).to_vec();
+    if job == Job::Status && !args.arguments.iter().any(|it| it == "--notify") {
         arguments.push("--notify".into());
     }
     arguments.extend(args.arguments.iter().cloned());

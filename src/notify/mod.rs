@@ -1,6 +1,11 @@
-//! Tells people of a failure: by a command that is given the report on its standard input,
-//! and by mail through a program that takes it as sendmail does. Neither sees more of our
-//! environment than it needs, nor may it keep a run from ending.
+//! Tells people of a failure: by a command that is given the report on its standard input, by
+//! mail through a program that takes it as sendmail does, and by a webhook. None sees more of
+//! our environment than it needs, nor may it keep a run from ending. [`monitor`] is told of
+//! each run, so that it misses one that never began.
+
+mod client;
+pub mod monitor;
+mod webhook;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -15,8 +20,7 @@ use tokio::{
     process::Command,
 };
 
-use super::row::one_line;
-use crate::home::nightly::NotifySettings;
+use crate::{home::notify::NotifySettings, text::one_line};
 
 /// Where sendmail is on every system that has one.
 const SENDMAIL: &str = "/usr/sbin/sendmail";
@@ -50,6 +54,10 @@ pub async fn tell(
         failed.extend(
             run.err().map(|reason| format!("the mail program `{}` {reason}", program.display())),
         );
+    }
+    if let Some(webhook) = &settings.webhook {
+        let posted = webhook::post(webhook, subject, report, environment).await;
+        failed.extend(posted.err().map(|reason| format!("the webhook was not told: {reason}")));
     }
     failed
 }

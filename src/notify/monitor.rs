@@ -4,11 +4,11 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use reqwest::{Client, NoProxy, Proxy, StatusCode};
+use reqwest::{Client, StatusCode};
 use url::Url;
 
-/// For each try.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use super::client::{client, failed};
+
 /// After the first one.
 const RETRIES: u32 = 5;
 /// Before the second try; doubled from try to try.
@@ -37,31 +37,7 @@ impl Monitor {
     /// # Errors
     /// What is wrong with a proxy, or with this system's certificates, in words.
     pub fn new(url: Url, environment: &[(OsString, OsString)]) -> Result<Self, String> {
-        let variable = |name: &str| {
-            let (_, value) = environment.iter().find(|(known, _)| known == name)?;
-            value.to_str().filter(|value| !value.is_empty())
-        };
-        let either = |small: &str| variable(small).or_else(|| variable(&small.to_uppercase()));
-        let mut client = Client::builder()
-            .no_proxy()
-            .referer(false)
-            .timeout(TIMEOUT)
-            .user_agent(concat!("potluck/", env!("CARGO_PKG_VERSION")));
-        let not = either("no_proxy").and_then(NoProxy::from_string);
-        let proxies = [
-            ("https_proxy", either("https_proxy").map(Proxy::https)),
-            ("http_proxy", either("http_proxy").map(Proxy::http)),
-        ];
-        for (name, proxy) in proxies {
-            if let Some(proxy) = proxy {
-                let proxy = proxy.map_err(|_| format!("`{name}` does not name a proxy"))?;
-                client = client.proxy(proxy.no_proxy(not.clone()));
-            }
-        }
-        let client = client
-            .build()
-            .map_err(|error| format!("HTTPS cannot be used here: {}", error.without_url()))?;
-        Ok(Monitor { client, url, pause: PAUSE })
+        Ok(Monitor { client: client(environment)?, url, pause: PAUSE })
     }
 
     /// Tells the monitor, again and again for about half a minute.
@@ -83,12 +59,7 @@ impl Monitor {
                         );
                     (format!("it answers {status}"), later)
                 }
-                Err(error) if error.is_timeout() => {
-                    (format!("no answer in {} s", TIMEOUT.as_secs()), true)
-                }
-                Err(error) if error.is_connect() => ("it cannot be reached".into(), true),
-                Err(error) if error.is_redirect() => ("it redirects in a circle".into(), false),
-                Err(_) => ("the connection broke".into(), true),
+                Err(error) => (failed(&error), !error.is_redirect()),
             };
             if !may_pass || tries > RETRIES {
                 let again = if tries > 1 { format!(", in {tries} tries") } else { String::new() };
