@@ -26,6 +26,7 @@ mod progress;
 mod prompt;
 mod provider;
 mod recipe;
+mod seen;
 mod server;
 mod session;
 mod side_by_side;

@@ -1,6 +1,7 @@
 //! `potluck server`
 
 mod add;
+mod check;
 mod ls;
 mod nodes;
 mod rm;
@@ -16,10 +17,12 @@ use super::{failure::Outcome, session::Session};
 Examples:
   potluck server add --local
   potluck server add swarm.example.org ssh://admin@swarm.example.org
-  potluck server ls --status"
+  potluck server ls --status
+  potluck server check --all"
 )]
 pub enum Command {
     Add(add::Args),
+    Check(check::Args),
     #[command(visible_alias = "list")]
     Ls(ls::Args),
     Nodes(nodes::Args),
@@ -30,6 +33,7 @@ pub enum Command {
 pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Add(args) => add::run(args, session),
+        Command::Check(args) => check::run(args, session),
         Command::Ls(args) => ls::run(args, session),
         Command::Nodes(args) => nodes::run(args, session),
         Command::Rm(args) => rm::run(args, session),

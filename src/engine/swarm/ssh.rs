@@ -109,6 +109,11 @@ impl Target {
         Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port, jump })
     }
 
+    /// The host where it is reached without another machine.
+    pub(super) fn direct_host(&self) -> Option<&str> {
+        self.jump.is_none().then_some(self.host.as_str())
+    }
+
     /// The command that ssh runs to reach it through another machine. A shell reads it, and
     /// [`Target::parse`] lets through nothing that a shell takes for its own. Not `-J`: that
     /// would ask for passwords.
