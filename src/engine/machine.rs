@@ -13,7 +13,7 @@ pub struct LocalContainer {
     /// `sha256:…`
     pub image_id: String,
     pub running: bool,
-    /// It has ended, or never ran: nothing in it can continue.
+    /// It has ended. One that was only made may be about to start.
     pub ended: bool,
     pub labels: BTreeMap<String, String>,
     /// Names of the networks that it is attached to, or was.

@@ -45,7 +45,7 @@ pub use helper::{FoundHelper, Helper, HelperNetwork, HelperSpec};
 pub use machine::{LocalContainer, LocalImage, LogKeeping};
 pub use nodes::Nodes;
 pub use reached::{NodeReport, candidates, nodes_of, try_endpoint};
-pub use swarm::host_of;
+pub use swarm::{host_of, ssh_command};
 
 use crate::home::StackName;
 

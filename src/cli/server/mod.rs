@@ -4,6 +4,8 @@ mod add;
 mod check;
 mod ls;
 mod nodes;
+mod provision;
+mod prune;
 mod rm;
 
 use clap::Subcommand;
@@ -26,6 +28,8 @@ pub enum Command {
     #[command(visible_alias = "list")]
     Ls(ls::Args),
     Nodes(nodes::Args),
+    Provision(provision::Args),
+    Prune(prune::Args),
     #[command(visible_alias = "remove")]
     Rm(rm::Args),
 }
@@ -36,6 +40,8 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Check(args) => check::run(args, session),
         Command::Ls(args) => ls::run(args, session),
         Command::Nodes(args) => nodes::run(args, session),
+        Command::Provision(args) => provision::run(args, session),
+        Command::Prune(args) => prune::run(args, session),
         Command::Rm(args) => rm::run(args, session),
     }
 }

@@ -40,7 +40,7 @@ fn container(found: api::ContainerSummary) -> Option<LocalContainer> {
         image: found.image.unwrap_or_default(),
         image_id: found.image_id.unwrap_or_default(),
         running: found.state == Some(State::RUNNING),
-        ended: matches!(found.state, Some(State::EXITED | State::CREATED | State::DEAD)),
+        ended: matches!(found.state, Some(State::EXITED | State::DEAD)),
         labels: found.labels.unwrap_or_default().into_iter().collect(),
         networks: networks.unwrap_or_default().into_keys().collect(),
         volumes: volumes.filter(|name| !name.is_empty()).collect(),

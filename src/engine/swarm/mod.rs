@@ -30,6 +30,8 @@ use super::{
 use call::{About, Verb, checked};
 use raw::Raw;
 
+pub use ssh::ssh_command;
+
 /// The host of an `ssh://` endpoint as it was written, a name or an address; none where it is
 /// reached through another machine, whose network may not be ours, and for other endpoints.
 pub fn host_of(endpoint: &str) -> Option<String> {

@@ -59,7 +59,7 @@ pub async fn check(
         }
     };
     let shared = settings.shared_networks();
-    let inside = look(&engine, &shared, &image);
+    let inside = look(&engine, server, &shared, &image);
     let (inside, outside) = tokio::join!(inside, outside);
     let mut findings = inside?;
     findings.extend(outside);
@@ -71,6 +71,7 @@ pub async fn check(
 /// What the engine says, of its swarm and of each node that it reaches.
 async fn look(
     engine: &Arc<dyn Engine>,
+    server: &ServerName,
     networks: &[String],
     image: &str,
 ) -> Result<Vec<Finding>, Error> {
@@ -96,7 +97,7 @@ async fn look(
     }
     findings.extend(node(&**engine, &info, image, None).await?);
     for (id, name) in others {
-        findings.extend(other(engine, &id, &name, image).await);
+        findings.extend(other(engine, &id, &name, (server, image)).await);
     }
     Ok(findings)
 }
@@ -125,7 +126,12 @@ async fn swarm(
 }
 
 /// Another node, where its endpoint is known: what its own engine says of it.
-async fn other(engine: &Arc<dyn Engine>, id: &str, name: &str, image: &str) -> Vec<Finding> {
+async fn other(
+    engine: &Arc<dyn Engine>,
+    id: &str,
+    name: &str,
+    (server, image): (&ServerName, &str),
+) -> Vec<Finding> {
     let looking = async {
         let Some(there) = engine.of_node(id).await? else { return Ok(Vec::new()) };
         let before = Timestamp::now();
@@ -144,10 +150,9 @@ async fn other(engine: &Arc<dyn Engine>, id: &str, name: &str, image: &str) -> V
         }
         Err(Error::NoEndpoint { .. }) => {
             let told = format!("the machine of the node {name} was not looked at");
-            vec![
-                Finding::note("engine", told)
-                    .fix("`potluck server nodes SERVER --offer` finds out how it is reached"),
-            ]
+            vec![Finding::note("engine", told).fix(format!(
+                "`potluck server nodes {server} --offer` finds out how it is reached"
+            ))]
         }
         Err(error) => {
             let told = format!("the engine of the node {name} does not answer: {error}");

@@ -1,23 +1,12 @@
 //! Which ports of a server's host are open, as far as connecting from here tells. Of UDP
 //! (4789, 7946) nobody can tell so.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    process::Stdio,
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
-use tokio::{
-    net::{TcpStream, lookup_host},
-    process::Command,
-};
+use tokio::net::TcpStream;
 
+use super::addresses::{self, PATIENCE};
 use crate::{text::line, wiring::Finding};
-
-/// For one connection.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// Addresses of a host that are tried.
-const ADDRESSES: usize = 4;
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,17 +30,8 @@ const PORTS: &[(u16, Use)] = &[
 /// Looks at the host of an endpoint, as the operator's ssh knows it. Nothing is said of one
 /// that has no public address: what a private network shows is not for everyone.
 pub(super) async fn look(host: &str) -> Vec<Finding> {
-    let name = resolved_by_ssh(host).await.unwrap_or_else(|| host.to_owned());
-    let addresses = match tokio::time::timeout(PATIENCE, lookup_host((name.as_str(), 0))).await {
-        Ok(Ok(found)) => found.map(|address| address.ip()).collect::<Vec<_>>(),
-        _ => Vec::new(),
-    };
-    let mut public: Vec<IpAddr> = addresses.into_iter().filter(|it| is_public(*it)).collect();
-    public.sort();
-    public.dedup();
-    public.truncate(ADDRESSES);
     let mut findings = Vec::new();
-    for address in public {
+    for address in addresses::public(host).await {
         let tries = PORTS.iter().map(|(port, used)| async move {
             (*port, *used, is_open(SocketAddr::new(address, *port)).await)
         });
@@ -60,41 +40,8 @@ pub(super) async fn look(host: &str) -> Vec<Finding> {
     findings
 }
 
-/// The host name in the operator's ssh settings: the one in an endpoint may be an alias.
-async fn resolved_by_ssh(host: &str) -> Option<String> {
-    let mut ssh = Command::new("ssh");
-    ssh.args(["-G", "--", host]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, ssh.output()).await.ok()?.ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().find_map(|line| line.strip_prefix("hostname ")).map(str::to_owned)
-}
-
 async fn is_open(address: SocketAddr) -> bool {
     matches!(tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
-}
-
-/// Whether an address is one of the internet.
-pub(super) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            // What carriers and documentation have for themselves is nobody's server.
-            let shared = a == 100 && (64..128).contains(&b);
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || v4.is_documentation()
-                || v4.is_multicast()
-                || shared)
-        }
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => is_public(IpAddr::V4(v4)),
-            // Global unicast, without documentation.
-            None => v6.segments()[0] & 0xe000 == 0x2000 && v6.segments()[..2] != [0x2001, 0xdb8],
-        },
-    }
 }
 
 /// What open and closed ports of an address mean.
@@ -129,30 +76,6 @@ fn judge(address: IpAddr, tried: &[(u16, Use, bool)]) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::wiring::Level;
-
-    #[test]
-    fn only_addresses_of_the_internet_are_public() {
-        for (address, public) in [
-            ("93.184.216.34", true),
-            ("2606:4700::1", true),
-            ("::ffff:93.184.216.34", true),
-            ("127.0.0.1", false),
-            ("10.1.2.3", false),
-            ("192.168.0.1", false),
-            ("172.20.0.1", false),
-            ("100.64.0.1", false),
-            ("169.254.1.1", false),
-            ("192.0.2.1", false),
-            ("0.0.0.0", false),
-            ("::1", false),
-            ("fd00::1", false),
-            ("fe80::1", false),
-            ("2001:db8::1", false),
-            ("::ffff:10.0.0.1", false),
-        ] {
-            assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
-        }
-    }
 
     #[test]
     fn a_port_of_the_swarm_must_not_be_open_to_everyone() {
