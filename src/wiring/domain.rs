@@ -37,7 +37,7 @@ pub fn is_public(domain: &str) -> bool {
     domain.contains('.')
         && domain.chars().all(plain)
         && domain.parse::<IpAddr>().is_err()
-        && !RESERVED.iter().chain(DOCUMENTATION).any(|end| is_of(&end))
+        && !RESERVED.iter().chain(DOCUMENTATION).any(is_of)
 }
 
 /// Whether a domain leads to the server with these public addresses, of which there are some.

@@ -132,7 +132,7 @@ fn managers(nodes: &[api::Node]) -> Vec<Finding> {
             ),
         );
     }
-    if all > 1 && all % 2 == 0 {
+    if all > 1 && all.is_multiple_of(2) {
         let told =
             format!("{all} managers survive the loss of no more of them than {} would", all - 1);
         findings.push(
