@@ -224,6 +224,7 @@ macro_rules! failures_of {
 }
 
 failures_of!(
+    crate::operation::ProvisionError,
     crate::backup::schedule::Error,
     crate::engine::Error,
     crate::engine::docker_config::Error,

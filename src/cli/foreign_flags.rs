@@ -14,7 +14,6 @@ use clap::{
 const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-C", "--chaos"], "app", "leave it out: a recipe's folder counts as it is"),
     (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
-    (&["-D", "--no-domain-checks"], "app", "leave it out: no domain is looked up"),
     (&["-r", "--releasenotes"], "app deploy", "leave it out: the plan shows the release notes"),
     (&["-l", "--latest"], "app deploy", "name the version: 'potluck app deploy APP VERSION'"),
     (
@@ -119,7 +118,6 @@ mod tests {
     #[test]
     fn a_flag_of_abra_or_docker_names_potlucks() {
         for (line, tip) in [
-            ("potluck app deploy a.example -D", "tip: leave it out: no domain is looked up"),
             (
                 "potluck -n a deploy a.example -C",
                 "tip: leave it out: a recipe's folder counts as it is",

@@ -29,7 +29,7 @@ mod progress;
 mod prompt;
 mod provider;
 mod recipe;
-
+mod seen;
 mod server;
 mod session;
 mod side_by_side;

@@ -21,6 +21,7 @@ pub mod docker_config;
 mod error;
 pub mod exec;
 pub mod helper;
+mod machine;
 mod nodes;
 mod reached;
 pub mod simulated;
@@ -41,8 +42,10 @@ pub(crate) use error::if_there;
 pub use error::{Error, Foreign, Kind};
 pub use exec::{Chunk, Exec, ExecSession};
 pub use helper::{FoundHelper, Helper, HelperNetwork, HelperSpec};
+pub use machine::{LocalContainer, LocalImage, LogKeeping};
 pub use nodes::Nodes;
 pub use reached::{NodeReport, candidates, nodes_of, try_endpoint};
+pub use swarm::{host_of, ssh_command};
 
 use crate::home::StackName;
 
@@ -512,6 +515,41 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Helper containers on the node that this endpoint speaks for, of every operation.
     async fn helpers(&self) -> Result<Vec<FoundHelper>, Error> {
         Ok(Vec::new())
+    }
+
+    /// What the engine says of itself and of its machine; none where there is no machine.
+    async fn info(&self) -> Result<Option<api::SystemInfo>, Error> {
+        Ok(None)
+    }
+    /// The swarm's own settings and its authority; none where the engine is no manager, or
+    /// its swarm has none.
+    async fn swarm(&self) -> Result<Option<api::Swarm>, Error> {
+        Ok(None)
+    }
+    /// All containers on the node that this endpoint speaks for.
+    async fn local_containers(&self) -> Result<Vec<LocalContainer>, Error> {
+        Ok(Vec::new())
+    }
+    /// How the log of such a container is kept.
+    async fn log_keeping(&self, _container: &str) -> Result<Option<LogKeeping>, Error> {
+        Ok(None)
+    }
+    /// Removes such a container, which does not run.
+    async fn remove_container(&self, id: &str) -> Result<(), Error> {
+        Err(Error::NotFound { kind: Kind::Container, name: id.to_owned() })
+    }
+    /// Images on that node.
+    async fn images(&self) -> Result<Vec<LocalImage>, Error> {
+        Ok(Vec::new())
+    }
+    /// Whether that node has an image of this name.
+    async fn has_image(&self, _name: &str) -> Result<bool, Error> {
+        Ok(false)
+    }
+    /// Removes an image there that no container has, by a tag or, of one without tags, by
+    /// its id; what other images share with it stays.
+    async fn remove_image(&self, name: &str) -> Result<(), Error> {
+        Err(Error::NotFound { kind: Kind::Image, name: name.to_owned() })
     }
 
     /// What the registry says of an image; asked through the engine.

@@ -18,8 +18,9 @@ use tokio::sync::OnceCell;
 
 use super::{
     Archive, Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession,
-    FoundHelper, Helper, HelperSpec, LogLine, LogQuery, Manager, Mounting, NodePort, RegistryAuth,
-    Scope, Volume, VolumesFolder, api, is_placed, swarm::SwarmEngine,
+    FoundHelper, Helper, HelperSpec, LocalContainer, LocalImage, LogKeeping, LogLine, LogQuery,
+    Manager, Mounting, NodePort, RegistryAuth, Scope, Volume, VolumesFolder, api, is_placed,
+    swarm::SwarmEngine,
 };
 
 /// A swarm, and the endpoints of its nodes.
@@ -476,6 +477,38 @@ impl Engine for Nodes {
 
     async fn helpers(&self) -> Result<Vec<FoundHelper>, Error> {
         self.manager.helpers().await
+    }
+
+    async fn info(&self) -> Result<Option<api::SystemInfo>, Error> {
+        self.manager.info().await
+    }
+
+    async fn swarm(&self) -> Result<Option<api::Swarm>, Error> {
+        self.manager.swarm().await
+    }
+
+    async fn local_containers(&self) -> Result<Vec<LocalContainer>, Error> {
+        self.manager.local_containers().await
+    }
+
+    async fn log_keeping(&self, container: &str) -> Result<Option<LogKeeping>, Error> {
+        self.manager.log_keeping(container).await
+    }
+
+    async fn remove_container(&self, id: &str) -> Result<(), Error> {
+        self.manager.remove_container(id).await
+    }
+
+    async fn images(&self) -> Result<Vec<LocalImage>, Error> {
+        self.manager.images().await
+    }
+
+    async fn has_image(&self, name: &str) -> Result<bool, Error> {
+        self.manager.has_image(name).await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<(), Error> {
+        self.manager.remove_image(name).await
     }
 
     async fn distribution(

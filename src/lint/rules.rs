@@ -319,6 +319,12 @@ rules! {
     SETTINGS_INVALID: Error "settings-invalid",
         "the app's settings cannot be read",
         "correct them with `potluck app config`";
+    CERTIFICATE_ODD: Warning "certificate-odd",
+        "browsers warn of a domain whose certificate they do not believe",
+        "look into the log of the reverse proxy";
+    DOMAIN_ELSEWHERE: Warning "domain-elsewhere",
+        "people reach an app only if its domain leads to its server",
+        "change the A or AAAA record of the domain";
     SETTING_MISSING: Warning "setting-missing",
         "the recipe's sample has a setting that the app lacks",
         "set it with `potluck app config`";

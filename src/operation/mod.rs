@@ -48,6 +48,7 @@ mod safety;
 mod saved;
 mod scale;
 mod secrets;
+mod server;
 mod steps;
 mod undeploy;
 mod unfinished;
@@ -67,7 +68,7 @@ pub use forget::{ForgetReport, Removing, forget, remove_set};
 pub use labels::{LabelRow, labels};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
 pub use nightly::{Patience, back_up_one, recorded};
-pub use options::{DeployOptions, DeployReport, PartOf, Upgrade};
+pub use options::{DeployOptions, DeployReport, Domains, PartOf, Upgrade};
 pub use rebuild::{
     DrillPlan, Drilled, NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom, drill, plan_drill,
 };
@@ -82,5 +83,10 @@ pub use rotate::rotate;
 pub use saved::{Look, require_saved};
 pub use scale::{ScaleReport, ScaledService, Scaling, scale};
 pub use secrets::{change_secrets, generate_secrets};
+pub use server::{
+    CheckScope, Images, ProvisionError, ProvisionPlan, ProvisionStep, PruneItem, PruneOptions,
+    Pruned, ServerReport, Standing, Updates, Volumes, check_server, look_at_domains,
+    plan_provision, plan_prune, provision, prune,
+};
 pub use undeploy::{Leftovers, leftovers, remove, remove_volumes, undeploy};
 pub use unfinished::{abandoned, all_abandoned, histories};

@@ -43,6 +43,16 @@ pub struct DeployOptions {
     pub upgrade: Option<Upgrade>,
     /// A rollback: the data that comes back with it.
     pub data: Option<DataBack>,
+    /// Whether the plan says where the app's domains lead.
+    pub domains: Domains,
+}
+
+/// Whether name servers are asked for an app's domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Domains {
+    #[default]
+    LeftAlone,
+    LookedUp,
 }
 
 /// The operation that a deploy is a part of.

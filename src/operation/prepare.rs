@@ -39,10 +39,11 @@ use super::{
     journal::Journal,
     jump,
     migrate::{self, Migrations},
-    options::Upgrade,
+    options::{Domains, Upgrade},
     record::{self, Record},
     releases,
     safety::{self, Safety},
+    server,
     unfinished::history_of,
 };
 
@@ -295,6 +296,9 @@ pub(super) async fn prepare(
     plan.changes.extend(migrations.changes());
     plan.warnings.extend(half_restored(app, options));
     plan.warnings.extend(connection::due(app));
+    if options.domains == Domains::LookedUp {
+        plan.warnings.extend(server::domain_warnings(context, app).await);
+    }
     plan.warnings.extend(migrations.warnings(&app.lock, &transition, safety.is_some()));
     plan.warnings.extend(unknown_migrations(&plugins, &unstarted, &transition));
     add_warnings(&mut plan, app, &lint);

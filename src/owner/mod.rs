@@ -18,6 +18,7 @@ mod others;
 mod packed;
 mod plain;
 mod record;
+pub(crate) mod recorded;
 pub mod release;
 mod reserved;
 pub(crate) mod whereabouts;

@@ -49,8 +49,8 @@ impl Dns {
         dns.map(Dns).map_err(|error| error.to_string())
     }
 
-    /// The addresses of a relay, which may be one.
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Error> {
+    /// The addresses of a host, which may be one.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Error> {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
         }
@@ -230,7 +230,7 @@ fn unanswered(check: &'static str, domain: &str, reason: &str) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{net::UdpSocket, thread};
 
     use mail_auth::hickory_resolver::{
@@ -248,7 +248,7 @@ mod tests {
     use crate::{home::encryption::Encryption, wiring::Level};
 
     /// A name server with these records: name, and its text or its address.
-    fn server(records: &'static [(&'static str, &'static str)]) -> Dns {
+    pub(in crate::wiring) fn server(records: &'static [(&'static str, &'static str)]) -> Dns {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         thread::spawn(move || {

@@ -1,6 +1,6 @@
 //! What connects an app to a provider, without an app: what a provider says of itself
 //! ([`discovery`]), making a client there ([`registration`]), whether it would let people in
-//! ([`authorize`]), the same as seen from an app's own network ([`inside`]), and what a
+//! ([`authorize`]), where a domain leads ([`domain`]), the same as seen from an app's own network ([`inside`]), and what a
 //! connection makes of an app's settings ([`settings`]).
 //!
 //! Providers are foreign: their answers have bounds, and what they say is shown as one line.
@@ -8,6 +8,7 @@
 pub mod authorize;
 pub mod discovery;
 pub mod dns;
+pub mod domain;
 mod error;
 pub mod finding;
 pub mod inside;
@@ -16,6 +17,7 @@ pub mod settings;
 pub mod smtp;
 mod web;
 
+pub use dns::Dns;
 pub use error::Error;
 pub use finding::{Finding, Level};
 pub use inside::Inside;

@@ -311,7 +311,6 @@ fn a_version_that_failed_is_not_tried_each_night() {
     let outcome = |arguments: &[&str]| {
         let run = lab.run(&[&["upgrade", "run", "--json"], arguments].concat());
         let outcome = field(&run.stdout, "outcome")[0].1.as_str().unwrap().to_owned();
-        println!("{run}");
         (run.code, outcome)
     };
     let fails = "tasks: [{image: '*app:2*', exit_code: 1}]\n";
@@ -321,4 +320,38 @@ fn a_version_that_failed_is_not_tried_each_night() {
     assert_eq!(outcome(&[]), (0, "failed-before".to_owned()), "not again by itself");
     assert_eq!(outcome(&["--again"]), (0, "upgraded".to_owned()));
     assert_eq!(outcome(&[]), (0, "newest".to_owned()));
+}
+
+#[test]
+fn each_server_is_checked_and_one_that_does_not_answer_is_named() {
+    let lab = fleet();
+    let run = lab.run(&["server", "check", "--all", "--json"]);
+    // A simulated server lacks the network of a proxy, which is no fault.
+    assert_eq!(run.code, 0, "{run}");
+    let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+    assert_eq!(rows[0]["findings"][0]["check"], "network", "{rows:#}");
+
+    lab.write("potluck/state/simulated/two/script.yml", "unreachable: true\n");
+    let run = lab.run(&["server", "check", "--all", "--json"]);
+    assert_eq!(run.code, 3, "{run}");
+    assert!(run.stderr.contains("1 of 3 servers could not be looked at"), "{run}");
+    let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+    let error = |server: &str| {
+        let row = rows.as_array().unwrap().iter().find(|row| row["server"] == server).unwrap();
+        row["error"].as_str().map(str::to_owned)
+    };
+    assert!(error("two").unwrap().starts_with("cannot reach the Docker engine"), "{rows:#}");
+    assert_eq!((error("one"), error("three")), (None, None));
+
+    let run = lab.run(&["server", "check", "two"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("warning: two: cannot reach the Docker engine"), "{run}");
+    let run = lab.run(&["server", "check", "four"]);
+    assert_eq!(run.code, 1, "{run}");
+    let run = lab.run(&["server", "check"]);
+    assert_eq!(run.code, 2, "{run}");
+    let run = lab.run(&["server", "check", "one", "--good"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.contains("ok[engine]: simulated answers"), "{run}");
 }

@@ -15,6 +15,7 @@ mod plugin;
 mod plugin_run;
 mod schedule;
 mod secrets;
+mod servers;
 mod terminal;
 mod usage;
 

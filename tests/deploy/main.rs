@@ -21,6 +21,7 @@ mod reach_swarm;
 mod refused_stacks;
 mod refused_tasks;
 mod releases;
+mod servers;
 mod sign_in;
 mod sign_in_apps;
 mod stacks;

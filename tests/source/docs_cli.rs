@@ -20,6 +20,15 @@ const REACHED: (&str, &str) = ("rollout/state/reached.rs", "Reached");
 const COMMANDS: &[(&str, Types)] = &[
     ("server ls", &[("cli/server/ls.rs", "Row")]),
     ("server nodes", &[("engine/reached.rs", "NodeReport")]),
+    (
+        "server provision",
+        &[
+            ("cli/server/provision.rs", "Report"),
+            ("operation/server/provision.rs", "ProvisionStep"),
+        ],
+    ),
+    ("server prune", &[("operation/server/prune.rs", "PruneItem")]),
+    ("server check", &[("cli/server/check.rs", "Row"), SEEN]),
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
     ("recipe fetch", &[("cli/recipe/fetch.rs", "Row")]),
     ("recipe versions", &[("cli/recipe/versions.rs", "Row")]),

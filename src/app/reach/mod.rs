@@ -11,6 +11,7 @@
 //! in one sentence.
 
 mod paths;
+mod routed;
 mod routes;
 mod rule;
 mod specs;
@@ -32,6 +33,7 @@ use crate::{
     home::{EnvFile, Reach, StackName},
 };
 
+pub use routed::routed;
 pub use routes::typed_hosts;
 pub use words::sentence;
 

@@ -287,7 +287,7 @@ fn definition(key: &str) -> Option<String> {
     }
 }
 
-fn is_numbered(key: &str) -> bool {
+pub(super) fn is_numbered(key: &str) -> bool {
     let number = key.strip_prefix("caddy_");
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -300,7 +300,7 @@ fn is_list(key: &str, list: &str) -> bool {
 /// A label's key as proxies compare it: Traefik folds case as Unicode does, by
 /// which two letters more than the ASCII ones are an `s` and a `k`
 /// (traefik/paerser, `strings.EqualFold`).
-fn folded(key: &str) -> String {
+pub(super) fn folded(key: &str) -> String {
     let ascii = |c: char| match c {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
@@ -327,7 +327,7 @@ fn caddy_globals(labels: &[(String, &str)], found: &mut BTreeSet<Reach>) {
 
 /// The labels of a service and of its containers: proxies read either, and both
 /// may have the same key with different values.
-fn labels(spec: &api::ServiceSpec) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn labels(spec: &api::ServiceSpec) -> impl Iterator<Item = (&str, &str)> {
     let task = spec.task_template.as_ref();
     let container = task.and_then(|task| task.container_spec.as_ref());
     let of_container = container.and_then(|container| container.labels.as_ref());

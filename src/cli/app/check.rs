@@ -13,6 +13,7 @@ use crate::{
         session::{Session, wait},
     },
     lint::{Finding, Strictness, blocking, rules},
+    operation,
     recipe::Version,
 };
 
@@ -24,6 +25,10 @@ use crate::{
 /// that is needed is missing or wrong. A missing setting is a warning, here and in the plan
 /// of a deploy; it is an error if the files can't be deployed without it. With --offline the
 /// server isn't asked what it has.
+///
+/// Warns if a domain of the app does not lead to the server, and, once it is deployed, if there
+/// is no certificate for it that browsers believe, or one that ends soon. Nothing is said of
+/// reserved names, and of a server without an address of the internet.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 docs/lint.md lists the codes.
@@ -65,7 +70,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let version = args.version.clone().map_or(Version::Newest, Version::Named);
     let findings = wait("interrupted", async {
         let server = if session.offline { app::Server::LeftAlone } else { app::Server::Asked };
-        Ok(app::survey(&operating.context, &entry, &version, server).await)
+        let mut found = app::survey(&operating.context, &entry, &version, server).await;
+        if !session.offline {
+            let context = &operating.context;
+            found.extend(operation::look_at_domains(context, &entry, &version).await);
+            found.sort();
+        }
+        Ok(found)
     })?;
     drop(operating);
 

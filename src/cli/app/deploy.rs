@@ -12,7 +12,7 @@ use crate::{
         session::{Session, wait},
     },
     home::{AppEntry, Home},
-    operation::{self, DeployOptions, DeployReport},
+    operation::{self, DeployOptions, DeployReport, Domains},
     recipe::Version,
 };
 
@@ -27,6 +27,9 @@ use crate::{
 /// A recipe's plugins run only with what you granted them. You are asked the first time,
 /// and whenever a plugin wants more; likewise for what a service reaches beyond the app
 /// (docs/reach.md).
+///
+/// The plan says if one of the app's domains does not lead to the server. Nothing is said of
+/// reserved names, and of a server without an address of the internet.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -91,6 +94,10 @@ pub struct Args {
     #[arg(long)]
     overwrite: bool,
 
+    /// Don't look up whether the app's domains lead to its server
+    #[arg(short = 'D', long)]
+    no_domain_checks: bool,
+
     /// Take over a stack that docker, abra or another folder deployed
     #[arg(long)]
     takeover: bool,
@@ -124,6 +131,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         overwrite: args.overwrite,
         upgrade: None,
         data: None,
+        domains: if args.no_domain_checks { Domains::LeftAlone } else { Domains::LookedUp },
     };
     let report = match args.dry_run {
         true => super::plan::planned(session, &home, &entry, &options, &args.grants)?,

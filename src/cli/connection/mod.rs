@@ -10,15 +10,8 @@ mod rotate;
 
 use clap::Subcommand;
 
-use super::{
-    failure::{Failure, Outcome},
-    session::Session,
-    ui::{BOLD, clean},
-};
-use crate::{
-    home::ConnectionKind,
-    wiring::{Finding, Level},
-};
+use super::{failure::Outcome, seen::show, session::Session};
+use crate::home::ConnectionKind;
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -73,23 +66,5 @@ pub fn mail(command: &MailCommand, session: &Session) -> Outcome {
         MailCommand::Check(args) => check::run(&args.rest, ConnectionKind::Mail, session),
         MailCommand::Test(args) => mail_test::run(args, session),
         MailCommand::Rotate(args) => rotate::mail(args, session),
-    }
-}
-
-/// One finding for people, on standard output.
-///
-/// # Errors
-/// When standard output can't be written.
-fn show(session: &Session, finding: &Finding) -> Result<(), Failure> {
-    let Finding { check, level, message, fix, .. } = finding;
-    let level = match level {
-        Level::Good => "ok",
-        Level::Note => "note",
-        Level::Bad => "bad",
-    };
-    session.ui.out(format_args!("  {BOLD}{level}{BOLD:#}[{check}]: {}", clean(message)))?;
-    match fix.as_ref().filter(|_| finding.level != Level::Good) {
-        Some(fix) => session.ui.out(format_args!("    fix: {}", clean(fix))),
-        None => Ok(()),
     }
 }

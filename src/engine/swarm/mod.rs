@@ -12,6 +12,7 @@ mod convert;
 mod exec;
 mod helper;
 mod local;
+mod machine;
 mod raw;
 mod ssh;
 mod tls;
@@ -24,11 +25,19 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     Archive, Container, ContainerReport, Distribution, Engine, Error, Exec, ExecSession,
-    FoundHelper, Helper, HelperSpec, Kind, LogLine, LogQuery, Manager, Mounting, RegistryAuth,
-    Scope, Volume, VolumesFolder, Writers, api,
+    FoundHelper, Helper, HelperSpec, Kind, LocalContainer, LocalImage, LogKeeping, LogLine,
+    LogQuery, Manager, Mounting, RegistryAuth, Scope, Volume, VolumesFolder, Writers, api,
 };
 use call::{About, Verb, checked};
 use raw::Raw;
+
+pub use ssh::ssh_command;
+
+/// The host of an `ssh://` endpoint as it was written, a name or an address; none where it is
+/// reached through another machine, whose network may not be ours, and for other endpoints.
+pub fn host_of(endpoint: &str) -> Option<String> {
+    ssh::Target::parse(endpoint.strip_prefix("ssh://")?).ok()?.direct_host().map(str::to_owned)
+}
 
 /// A swarm that Docker leads.
 #[derive(Debug)]
@@ -580,6 +589,38 @@ impl Engine for SwarmEngine {
 
     async fn volumes_folder(&self) -> Result<VolumesFolder, Error> {
         Ok(VolumesFolder { path: self.find_volumes().await?, writers: Writers::Containers })
+    }
+
+    async fn info(&self) -> Result<Option<api::SystemInfo>, Error> {
+        machine::info(self).await.map(Some)
+    }
+
+    async fn swarm(&self) -> Result<Option<api::Swarm>, Error> {
+        machine::swarm(self).await
+    }
+
+    async fn local_containers(&self) -> Result<Vec<LocalContainer>, Error> {
+        machine::containers(self).await
+    }
+
+    async fn log_keeping(&self, container: &str) -> Result<Option<LogKeeping>, Error> {
+        machine::log_keeping(self, container).await
+    }
+
+    async fn remove_container(&self, id: &str) -> Result<(), Error> {
+        machine::remove_container(self, id).await
+    }
+
+    async fn images(&self) -> Result<Vec<LocalImage>, Error> {
+        machine::images(self).await
+    }
+
+    async fn has_image(&self, name: &str) -> Result<bool, Error> {
+        machine::has_image(self, name).await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<(), Error> {
+        machine::remove_image(self, name).await
     }
 
     async fn distribution(

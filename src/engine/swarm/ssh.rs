@@ -109,6 +109,11 @@ impl Target {
         Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port, jump })
     }
 
+    /// The host where it is reached without another machine.
+    pub(super) fn direct_host(&self) -> Option<&str> {
+        self.jump.is_none().then_some(self.host.as_str())
+    }
+
     /// The command that ssh runs to reach it through another machine. A shell reads it, and
     /// [`Target::parse`] lets through nothing that a shell takes for its own. Not `-J`: that
     /// would ask for passwords.
@@ -127,6 +132,24 @@ impl Target {
         Some(format!("{command} -W '[%h]:%p' -- '{}'", jump.host))
     }
 
+    /// `ssh` for one program there, whose command line follows.
+    fn alone(&self) -> Command {
+        let mut command = Command::new("ssh");
+        command.args(["-T", "-o", "BatchMode=yes"]);
+        command.args(["-o", &format!("ConnectTimeout={CONNECT_SECONDS}")]);
+        if let Some(user) = &self.user {
+            command.arg("-l").arg(user);
+        }
+        if let Some(port) = self.port {
+            command.arg("-p").arg(port.to_string());
+        }
+        if let Some(through) = self.through() {
+            command.arg("-o").arg(format!("ProxyCommand={through}"));
+        }
+        command.arg("--").arg(&self.host);
+        command
+    }
+
     /// `ssh` with what master and channels have in common.
     fn command(&self, control: &Path) -> Command {
         let mut command = Command::new("ssh");
@@ -140,6 +163,15 @@ impl Target {
         command.kill_on_drop(true);
         command
     }
+}
+
+/// `ssh` to the machine of an endpoint; the command line for its shell follows.
+///
+/// # Errors
+/// What is wrong with the endpoint.
+pub fn ssh_command(endpoint: &str) -> Result<Command, String> {
+    let target = endpoint.strip_prefix("ssh://").ok_or("it is not reached over SSH")?;
+    Ok(Target::parse(target)?.alone())
 }
 
 /// A client of the engine behind `target`; the connection opens at the first
@@ -376,6 +408,27 @@ impl AsyncWrite for Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_of_its_own_is_run_by_the_same_account() {
+        let arguments = |endpoint: &str| {
+            let command = ssh_command(endpoint)?;
+            let words = command.as_std().get_args().map(|it| it.to_string_lossy().into_owned());
+            Ok::<_, String>(words.collect::<Vec<_>>().join(" "))
+        };
+        let begin = "-T -o BatchMode=yes -o ConnectTimeout=15";
+        let cases = [
+            ("ssh://a.example.org", format!("{begin} -- a.example.org")),
+            ("ssh://root@a.example.org:2222", format!("{begin} -l root -p 2222 -- a.example.org")),
+        ];
+        for (endpoint, expected) in cases {
+            assert_eq!(arguments(endpoint).unwrap(), expected);
+        }
+        assert!(arguments("ssh://a?jump=b").unwrap().contains("ProxyCommand=ssh -T"));
+        for bad in ["unix:///x", "ssh://", "ssh://-oX", "a.example.org"] {
+            assert!(arguments(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn endpoints_are_parsed_or_refused() {
