@@ -12,7 +12,8 @@ use clap::{
 /// Flags; the command, or its beginning; what to do instead. The first match
 /// counts.
 const FOREIGN: &[(&[&str], &str, &str)] = &[
-    (&["-C", "--chaos"], "app", "leave it out: a recipe's folder counts as it is"),
+    (&["-C", "--chaos"], "app new", "leave it out: 'potluck app deploy APP --chaos' has it"),
+    (&["-C", "--chaos"], "app", "leave it out: 'app deploy' and 'app plan' have it"),
     (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
     (&["-D", "--no-domain-checks"], "app", "leave it out: no domain is looked up"),
     (&["-r", "--releasenotes"], "app deploy", "leave it out: the plan shows the release notes"),
@@ -121,8 +122,8 @@ mod tests {
         for (line, tip) in [
             ("potluck app deploy a.example -D", "tip: leave it out: no domain is looked up"),
             (
-                "potluck -n a deploy a.example -C",
-                "tip: leave it out: a recipe's folder counts as it is",
+                "potluck -n a ps a.example -C",
+                "tip: leave it out: 'app deploy' and 'app plan' have it",
             ),
             (
                 "potluck app command a.example -l",

@@ -13,7 +13,7 @@ use crate::home::RecipeName;
 
 /// Copies that are made once; they are removed with it.
 #[derive(Debug, Default)]
-pub struct Checkouts(Mutex<BTreeMap<(RecipeName, String), Shared>>);
+pub struct Checkouts(Mutex<BTreeMap<(RecipeName, String, Option<String>), Shared>>);
 
 /// One that is there once somebody has made it.
 type Shared = Arc<OnceCell<Arc<Checkout>>>;
@@ -30,11 +30,13 @@ impl Checkouts {
         recipe: RecipeName,
         version: Version,
     ) -> Result<Arc<Checkout>, Error> {
+        // One that another repository has must not be taken for it.
+        let address = store.address_of(&recipe).map(str::to_owned);
         let copy = match &version {
-            Version::Newest => Arc::default(),
+            Version::Newest | Version::Working => Arc::default(),
             Version::Named(name) => {
                 let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(known.entry((recipe.clone(), name.clone())).or_default())
+                Arc::clone(known.entry((recipe.clone(), name.clone(), address)).or_default())
             }
         };
         let made = copy.get_or_try_init(|| async {

@@ -13,6 +13,7 @@ mod locks;
 mod plan;
 mod plugin;
 mod plugin_run;
+mod recipe_git;
 mod schedule;
 mod secrets;
 mod terminal;

@@ -22,7 +22,7 @@ const COMMANDS: &[(&str, Types)] = &[
     ("server nodes", &[("engine/reached.rs", "NodeReport")]),
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
     ("recipe fetch", &[("cli/recipe/fetch.rs", "Row")]),
-    ("recipe versions", &[("cli/recipe/versions.rs", "Row")]),
+    ("recipe versions", &[("cli/recipe/versions.rs", "Row"), ("recipe/signed.rs", "Signed")]),
     (
         "recipe inspect",
         &[

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Args;
 use crate::{
     cli::{app::warn_of, failure::Failure, recipe::tell_moved, session::Session},
-    home::{AppEntry, Home, RecipeName},
+    home::{AppEntry, Home, RecipeAddress, RecipeName},
     recipe::{Version, version::Release},
 };
 
@@ -43,7 +43,7 @@ impl Target {
             return Err(crate::app::Error::NoRecipe { app: app.to_string() }.into());
         };
         if !session.offline {
-            recipes.fetch(session, &recipe)?;
+            recipes.fetch(session, &recipe, env.recipe_address())?;
         }
         let version = match &args.version {
             Some(version) => Version::Named(version.clone()),
@@ -78,7 +78,7 @@ impl Target {
     pub fn after(&self) -> &str {
         match &self.version {
             Version::Named(version) => version,
-            Version::Newest => "the newest commit",
+            Version::Newest | Version::Working => "the newest commit",
         }
     }
 }
@@ -93,11 +93,16 @@ pub struct Recipes {
 
 impl Recipes {
     /// Fetches a recipe; where that fails, its copy here has to do.
-    fn fetch(&mut self, session: &Session, recipe: &RecipeName) -> Result<(), Failure> {
+    fn fetch(
+        &mut self,
+        session: &Session,
+        recipe: &RecipeName,
+        address: Option<RecipeAddress>,
+    ) -> Result<(), Failure> {
         if !self.fetched.insert(recipe.clone()) {
             return Ok(());
         }
-        let store = session.recipes()?;
+        let store = session.recipes()?.from(address);
         match store.update(recipe) {
             Ok(moved) => tell_moved(session, &store, recipe, &moved),
             Err(error) => {
