@@ -17,18 +17,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("app restore", "potluck's command is 'potluck backup restore APP SET'"),
     ("app version", "potluck's command is 'potluck app ls --status'"),
     ("app move", "move the backup: 'potluck backup restore APP SET --to-server SERVER'"),
-    ("recipe new", "there is none yet: copy the folder of a recipe that is like yours"),
-    ("recipe show", "potluck's command is 'potluck recipe inspect RECIPE'"),
-    ("recipe diff", "there is none: what is not committed in a clone is never deployed"),
-    ("recipe reset", "there is none: what is not committed in a clone is never deployed"),
-    ("recipe sync", "there is none yet: the label of the version is yours to write"),
-    ("recipe upgrade", "there is none yet: image tags are yours to write"),
-    ("recipe release", "there is none yet: git makes the tag, 'git tag -a VERSION'"),
     ("server check", "there is none yet: 'potluck server ls --status' shows whether it answers"),
     ("server provision", "there is none yet: docs/from-abra.md says what a server needs"),
     ("server init", "there is none: 'docker swarm init' on the server does it"),
     ("server prune", "there is none: 'docker system prune' on the server does it"),
-    ("catalogue", "there is none yet: a recipe is named by the URL of its repository"),
     ("upgrade", "potluck does not replace itself: get its newer version as you got this one"),
 ];
 

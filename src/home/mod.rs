@@ -98,6 +98,15 @@ impl Home {
         &self.root
     }
 
+    /// Writes the catalogue of recipes, as abra has it, whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_catalogue(&self, text: &str) -> Result<(), Error> {
+        let path = self.root.join("catalogue").join("recipes.json");
+        write::write_whole(&path, text.as_bytes(), write::Existing::Replace, write::Readers::Shared)
+    }
+
     /// Where recipes are kept.
     pub fn recipes(&self) -> PathBuf {
         self.root.join("recipes")

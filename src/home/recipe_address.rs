@@ -37,6 +37,11 @@ impl RecipeAddress {
         Ok(Some(RecipeAddress { recipe, url }))
     }
 
+    /// `host/path`, without scheme, user and ending.
+    pub fn place(&self) -> String {
+        place(&self.url)
+    }
+
     /// Whether a repository that was cloned from there is this one: over https and ssh, a host
     /// has the same repository under a path.
     pub fn is_at(&self, origin: &str) -> bool {

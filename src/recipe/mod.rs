@@ -6,6 +6,7 @@
 //! objects only: no hook, filter, attribute or submodule of a recipe ever runs.
 
 pub mod abra;
+pub mod author;
 mod chaos;
 pub mod checkout;
 mod checkouts;

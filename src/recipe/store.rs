@@ -367,7 +367,7 @@ impl Store {
         Error::Unknown { recipe: recipe.clone(), nearest }
     }
 
-    fn existing(&self, recipe: &RecipeName) -> Result<PathBuf, Error> {
+    pub(super) fn existing(&self, recipe: &RecipeName) -> Result<PathBuf, Error> {
         let place = self.place(recipe);
         if place.is_dir() {
             return Ok(place);
@@ -529,7 +529,7 @@ pub(super) fn origin(place: &Path) -> Result<Option<String>, Error> {
 
 /// The folder that an address means, if it means one on this machine: git would
 /// start a program in it.
-fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
+pub(super) fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
     match Source::parse(address)? {
         Source::Folder(folder) => Ok(Some(folder)),
         Source::Git(url) if url.starts_with("file:") => {

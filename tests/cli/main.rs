@@ -1,6 +1,7 @@
 //! The program as it is typed: words, exit codes, questions, `--json`.
 
 mod apps;
+mod authoring;
 mod cp;
 mod escrow;
 mod findings;

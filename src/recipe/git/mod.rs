@@ -132,6 +132,14 @@ pub(super) fn in_copy(
     }
 }
 
+/// git in a repository of ours, with the person's own configuration: who they are, and how
+/// they sign. It sees no files that somebody else wrote, so that no filter runs.
+pub(super) fn person(git_dir: &Path) -> Command {
+    let mut command = bare(git_dir);
+    command.env("GIT_ALLOW_PROTOCOL", "file").arg("--git-dir").arg(git_dir);
+    command
+}
+
 /// git fetching into a repository of ours, with the person's own configuration.
 pub(super) fn remote(git_dir: &Path) -> Command {
     let mut command = bare(git_dir);
