@@ -13,7 +13,10 @@ use crate::home::RecipeName;
 
 /// Copies that are made once; they are removed with it.
 #[derive(Debug, Default)]
-pub struct Checkouts(Mutex<BTreeMap<(RecipeName, String, Option<String>), Shared>>);
+pub struct Checkouts(Mutex<BTreeMap<Key, Shared>>);
+
+/// A recipe, its version, and the address that it has to be from.
+type Key = (RecipeName, String, Option<String>);
 
 /// One that is there once somebody has made it.
 type Shared = Arc<OnceCell<Arc<Checkout>>>;
