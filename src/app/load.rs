@@ -14,14 +14,14 @@ use crate::{
         self, Config, Files, LoadOptions, Problems, Source, Stack, Warning, lint::LintOptions,
     },
     engine,
-    home::{self, AppEntry, EnvFile, RecipeName, StackName},
+    home::{self, AppEntry, EnvFile, RecipeName, StackName, lock_file::RecipePin},
     lint::{Finding, rules},
     owner::{Claimant, Confined},
     recipe::{self, Checkout, Store, Version},
     secrets,
 };
 
-use super::{App, Context, Error, World, checks, plugins::Plugins, seal};
+use super::{App, Context, Error, World, chaos, checks, plugins::Plugins, seal};
 
 /// Loads an app: settings, recipe, compose files, engine.
 ///
@@ -49,7 +49,7 @@ pub async fn load_with(
     let (recipe, pin) = recipe_of(entry, &env)?;
     let version = wanted_version(version, pin);
     let home = &context.home;
-    let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
+    let store = Store::for_app(home, &env);
     let endpoint = context.home.endpoint(&entry.server)?;
     let engine = engine::connect(
         &endpoint,
@@ -79,6 +79,7 @@ pub async fn load_with(
             Ok((stack, warnings, lint(&config, &name, &checkout, &variables, &sample)))
         })?;
     disown_foreign_volumes(&mut stack);
+    chaos::label(&mut stack, &checkout);
     let mut left_out = Vec::new();
     if context.world == World::Sealed {
         let sealed = seal::seal(stack)
@@ -173,8 +174,17 @@ fn of_sample(sample: &EnvFile) -> Vec<String> {
 /// As [`load`].
 pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, Error> {
     let deployed = context.home.lock_file(entry)?.recipe;
-    let Some(version) = deployed.as_ref().and_then(|pin| pin.released()).cloned() else {
-        return load(context, entry, &Version::Newest).await;
+    let version = match deployed {
+        Some(RecipePin { chaos: Some(deployed), .. }) => {
+            match chaotic(context, entry, &deployed).await? {
+                Ok(app) => return Ok(app),
+                Err(commit) => commit,
+            }
+        }
+        pin => match pin.as_ref().and_then(|pin| pin.released()) {
+            Some(version) => version.clone(),
+            None => return load(context, entry, &Version::Newest).await,
+        },
     };
     match load(context, entry, &Version::Named(version.clone())).await {
         Err(Error::Recipe(recipe::Error::UnknownVersion { recipe, .. })) => {
@@ -185,6 +195,23 @@ pub async fn load_deployed(context: &Context, entry: &AppEntry) -> Result<App, E
             load(context, entry, &Version::Newest).await
         }
         loaded => loaded,
+    }
+}
+
+/// An app whose files have no version, as far as they are here; else the commit that they
+/// were changed from.
+async fn chaotic(
+    context: &Context,
+    entry: &AppEntry,
+    deployed: &str,
+) -> Result<Result<App, String>, Error> {
+    let app = load(context, entry, &Version::Working).await?;
+    let commit = |version: &str| version.trim_end_matches("+U").to_owned();
+    let here = app.checkout.chaos.as_ref().map(chaos::pinned);
+    // A colleague's clone is at another commit.
+    match here.is_none_or(|here| commit(&here) == commit(deployed)) {
+        true => Ok(Ok(app)),
+        false => Ok(Err(commit(deployed))),
     }
 }
 

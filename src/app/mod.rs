@@ -4,6 +4,7 @@
 
 pub(crate) mod backupbot;
 mod causes;
+pub(crate) mod chaos;
 pub(crate) mod checks;
 mod copy;
 mod error;

@@ -148,11 +148,17 @@ impl Survey<'_> {
         let (recipe, pin) = self.keep(load::recipe_of(self.entry, env))?;
         let version = load::wanted_version(version, pin);
         let home = self.home;
-        let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
+        let store = Store::for_app(home, env);
         // Waits for the git program.
         let checkout = tokio::task::spawn_blocking(move || store.examine(&recipe, &version)).await;
         match checkout {
-            Ok(checkout) => self.keep(checkout.map_err(Error::from)),
+            Ok(checkout) => {
+                let checkout = self.keep(checkout.map_err(Error::from))?;
+                if let Some(unsigned) = checkout.unsigned().cloned() {
+                    self.findings.push(of_error(&recipe::Error::Unsigned(unsigned.into()).into()));
+                }
+                Some(checkout)
+            }
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }

@@ -12,23 +12,28 @@ use crate::{
     engine::{api, label},
     home::lock_file::RecipePin,
     plugin::Transition,
-    recipe::{Checkout, Version, version::Release},
+    recipe::{
+        self, Checkout, Version,
+        error::{Unsigned, Untrusted},
+        version::Release,
+    },
     rollout::{Change, ChangeAction, ChangeKind, live::Live},
 };
 
 use super::{
-    App, Context, Error,
+    App, Context, Error, chaos,
     names::{UNRELEASED, short},
     questions::Downgrade,
 };
 
 /// What the app is about to run, as its lock file keeps it.
 pub(crate) fn pinned(app: &App) -> RecipePin {
-    let Checkout { version, commit, .. } = &*app.checkout;
+    let Checkout { version, commit, chaos, .. } = &*app.checkout;
     RecipePin {
         version: version.clone(),
         commit: commit.clone(),
         label: version.is_none().then(|| labelled(&app.stack)).flatten(),
+        chaos: chaos.as_ref().map(chaos::pinned),
     }
 }
 
@@ -82,7 +87,7 @@ fn step(app: &App) -> Option<(String, String)> {
     let wanted = pinned(app);
     let commit = |pin: &RecipePin| pin.commit.as_deref().map(short);
     let spoken = |pin: &RecipePin| match pin {
-        RecipePin { version: None, label: None, .. } => commit(pin),
+        RecipePin { version: None, label: None, chaos: None, .. } => commit(pin),
         named => named.name().cloned(),
     };
     // After a migration that failed beyond its point of no return, the new
@@ -158,14 +163,53 @@ pub(crate) fn allow(context: &Context, app: &App) -> Result<(), Error> {
     }
 }
 
+/// Refuses a release that is another commit than when it was deployed last, where versions
+/// have to be signed: a signed tag may lead there, too.
+///
+/// # Errors
+/// [`recipe::Error::Unsigned`].
+pub(crate) fn unmoved(context: &Context, app: &App, wanted: &Version) -> Result<(), Error> {
+    let Checkout { recipe, version, commit, signed, .. } = &*app.checkout;
+    let (Some(_), Some(version), Some(after)) = (signed, version, commit) else { return Ok(()) };
+    // Anyone who names the commit means it.
+    if matches!(wanted, Version::Named(name) if name != version && after.starts_with(name)) {
+        return Ok(());
+    }
+    let deployed = app.lock.recipe.as_ref().filter(|pin| pin.version.as_ref() == Some(version));
+    let Some(before) = deployed.and_then(|pin| pin.commit.as_ref()) else { return Ok(()) };
+    if before == after {
+        return Ok(());
+    }
+    let signers = context.home.recipe_signers(recipe)?;
+    Err(recipe::Error::Unsigned(Box::new(Unsigned {
+        recipe: recipe.clone(),
+        version: version.clone(),
+        why: Untrusted::Moved { before: short(before), after: after.clone() },
+        signers: signers.map(|signers| signers.name).unwrap_or_default(),
+        newest: None,
+    }))
+    .into())
+}
+
 /// The change of versions as a line of a plan, with what the maintainers say of
 /// the new one.
 ///
 /// # Errors
 /// Notes that cannot be read.
 pub(crate) fn change(app: &App) -> Result<Option<Change>, Error> {
-    let Some((before, after)) = step(app) else { return Ok(None) };
+    let kind = ChangeKind::Recipe;
+    let name = app.checkout.recipe.to_string();
+    let Some((before, after)) = step(app) else {
+        let first = app.checkout.signed.is_some() && app.lock.recipe.is_none();
+        return Ok(first.then(|| Change {
+            kind,
+            name,
+            action: ChangeAction::Create,
+            details: signed(app).into_iter().collect(),
+        }));
+    };
     let mut details = vec![format!("version: {before} → {after}")];
+    details.extend(signed(app));
     if app.replays.is_none() && is_older(&before, &after) {
         details.push(format!(
             "{after} is older than {before}, which was deployed last: where you cannot be asked, \
@@ -179,8 +223,12 @@ pub(crate) fn change(app: &App) -> Result<Option<Change>, Error> {
             details.extend(lines.map(|line| format!("note of {release}: {line}")));
         }
     }
-    let name = app.checkout.recipe.to_string();
-    Ok(Some(Change { kind: ChangeKind::Recipe, name, action: ChangeAction::Update, details }))
+    Ok(Some(Change { kind, name, action: ChangeAction::Update, details }))
+}
+
+/// Who signed the version, where the folder says who may.
+fn signed(app: &App) -> Option<String> {
+    app.checkout.signed.as_ref().map(|signed| format!("signed by: {signed}"))
 }
 
 /// Writes the version that the swarm has now into the settings, where they pin

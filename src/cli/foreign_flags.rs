@@ -12,7 +12,8 @@ use clap::{
 /// Flags; the command, or its beginning; what to do instead. The first match
 /// counts.
 const FOREIGN: &[(&[&str], &str, &str)] = &[
-    (&["-C", "--chaos"], "app", "leave it out: a recipe's folder counts as it is"),
+    (&["-C", "--chaos"], "app new", "leave it out: 'potluck app deploy APP --chaos' has it"),
+    (&["-C", "--chaos"], "app", "leave it out: 'app deploy' and 'app plan' have it"),
     (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
     (&["-r", "--releasenotes"], "app deploy", "leave it out: the plan shows the release notes"),
     (&["-l", "--latest"], "app deploy", "name the version: 'potluck app deploy APP VERSION'"),
@@ -119,8 +120,8 @@ mod tests {
     fn a_flag_of_abra_or_docker_names_potlucks() {
         for (line, tip) in [
             (
-                "potluck -n a deploy a.example -C",
-                "tip: leave it out: a recipe's folder counts as it is",
+                "potluck -n a ps a.example -C",
+                "tip: leave it out: 'app deploy' and 'app plan' have it",
             ),
             (
                 "potluck app command a.example -l",

@@ -17,15 +17,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("app restore", "potluck's command is 'potluck backup restore APP SET'"),
     ("app version", "potluck's command is 'potluck app ls --status'"),
     ("app move", "move the backup: 'potluck backup restore APP SET --to-server SERVER'"),
-    ("recipe new", "there is none yet: copy the folder of a recipe that is like yours"),
-    ("recipe show", "potluck's command is 'potluck recipe inspect RECIPE'"),
-    ("recipe diff", "there is none: what is not committed in a clone is never deployed"),
-    ("recipe reset", "there is none: what is not committed in a clone is never deployed"),
-    ("recipe sync", "there is none yet: the label of the version is yours to write"),
-    ("recipe upgrade", "there is none yet: image tags are yours to write"),
-    ("recipe release", "there is none yet: git makes the tag, 'git tag -a VERSION'"),
     ("server init", "potluck's command is 'potluck server provision HOST'"),
-    ("catalogue", "there is none yet: a recipe is named by the URL of its repository"),
     ("upgrade", "potluck does not replace itself: get its newer version as you got this one"),
 ];
 

@@ -10,6 +10,7 @@
 mod app;
 mod arguments;
 mod backup;
+mod catalogue;
 mod completions;
 mod connection;
 mod deferred;
@@ -92,12 +93,17 @@ enum Command {
     /// SSH. A single machine is enough: run `docker swarm init` on it once.
     #[command(subcommand, visible_alias = "s")]
     Server(Deferred<server::Command>),
-    /// Look at recipes.
+    /// Look at recipes, and make and release them.
     ///
     /// A recipe is a folder, usually a git repository, that packages an app: its
     /// compose files, a sample of its settings, and plugins for its hooks.
     #[command(subcommand, visible_alias = "r")]
     Recipe(Deferred<recipe::Command>),
+    /// Make and fetch the catalogue of recipes.
+    ///
+    /// The catalogue is a list of recipes with their versions, recipes.json, in abra's format.
+    #[command(subcommand)]
+    Catalogue(Deferred<catalogue::Command>),
     /// Set up, deploy and look after apps.
     ///
     /// An app is one instance of a recipe, named by its domain. Its settings are one
@@ -222,6 +228,7 @@ fn dispatch(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Server(Deferred(command)) => server::run(command, session),
         Command::Recipe(Deferred(command)) => recipe::run(command, session),
+        Command::Catalogue(Deferred(command)) => catalogue::run(command, session),
         Command::App(Deferred(command)) => app::run(command, session),
         Command::Backup(Deferred(command)) => backup::run(command, session),
         Command::Stack(Deferred(command)) => stack::run(command, session),

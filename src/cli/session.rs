@@ -81,7 +81,7 @@ impl Session {
     /// As [`Session::home`].
     pub fn recipes(&self) -> Result<Store, Failure> {
         let home = self.home()?;
-        Ok(Store::new(home.recipes()).keeping(&home.recipe_cache()).offline(home.is_offline()))
+        Ok(Store::of(&home))
     }
 
     /// The app that the arguments name.

@@ -76,13 +76,26 @@ pub struct RecipePin {
     /// Full commit id; none for a recipe folder without git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Files that no version stands for, as abra calls them: the commit that they were changed
+    /// from, 8 digits and `+U` for what was not committed; [`RecipePin::NO_COMMIT`] without git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<String>,
 }
 
 impl RecipePin {
+    /// What `chaos` is where there is no commit.
+    pub const NO_COMMIT: &str = "unversioned";
+
+    /// How people are shown what runs: the files that no version stands for, else the name.
+    pub fn shown(&self) -> Option<&String> {
+        self.chaos.as_ref().or_else(|| self.name())
+    }
+
     /// How hooks and people call this version: the release, else what the label says,
-    /// else the commit.
+    /// else the commit, also of files that were changed since.
     pub fn name(&self) -> Option<&String> {
-        self.version.as_ref().or(self.label.as_ref()).or(self.commit.as_ref())
+        let named = self.version.as_ref().or(self.label.as_ref());
+        named.or(self.chaos.as_ref()).or(self.commit.as_ref())
     }
 
     /// Whether git can have such names: they are written into settings, and given to git.
@@ -94,7 +107,7 @@ impl RecipePin {
                 && !name.starts_with('-')
                 && !name.contains(odd)
         };
-        [&self.version, &self.commit].into_iter().flatten().all(is_name)
+        [&self.version, &self.commit, &self.chaos].into_iter().flatten().all(is_name)
     }
 
     /// What names this version to git; none for a plain folder.

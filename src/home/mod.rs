@@ -31,6 +31,8 @@ pub mod write;
 mod app_guard;
 mod apps;
 mod kept_secrets;
+mod recipe_address;
+mod recipe_signers;
 mod run_guard;
 mod servers;
 mod signers;
@@ -56,6 +58,8 @@ pub use names::{AppName, ProviderName, RecipeName, ServerName, StackName};
 pub use nightly::NightlySettings;
 pub use provider::ProviderSettings;
 pub use reach::{GivenReach, Reach, Way};
+pub use recipe_address::RecipeAddress;
+pub use recipe_signers::RecipeSigners;
 pub use run_guard::RunGuard;
 pub use server::{BackupSettings, ReachedFrom, SMALLEST_DUMP, ServerSettings, check_node_endpoint};
 pub use servers::LOCAL_ENDPOINT;
@@ -94,6 +98,15 @@ impl Home {
 
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Writes the catalogue of recipes, as abra has it, whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_catalogue(&self, text: &str) -> Result<(), Error> {
+        let path = self.root.join("catalogue").join("recipes.json");
+        write::write_whole(&path, text.as_bytes(), write::Existing::Replace, write::Readers::Shared)
     }
 
     /// Where recipes are kept.

@@ -128,6 +128,7 @@ fn a_lock_file_reads_back() {
             version: Some("1.0.0+2".into()),
             commit: Some("1234567".into()),
             label: None,
+            chaos: None,
         }),
         ..LockFile::default()
     };

@@ -235,7 +235,7 @@ fn pin(app: &App) -> RecipePin {
     RecipePin {
         version: app.checkout.version.clone(),
         commit: app.checkout.commit.clone(),
-        label: None,
+        ..RecipePin::default()
     }
 }
 

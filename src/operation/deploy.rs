@@ -90,6 +90,7 @@ fn report(app: &App, done: Done, started: Instant) -> DeployReport {
         app: app.entry.name.to_string(),
         stack: app.name.to_string(),
         version: app.checkout.version.clone(),
+        chaos: version::pinned(app).chaos,
         plan,
         set,
         changed,

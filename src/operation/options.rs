@@ -72,6 +72,9 @@ pub struct DeployReport {
     pub app: String,
     pub stack: String,
     pub version: Option<String>,
+    /// The commit that the files were changed from, where no version stands for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<String>,
     pub plan: Plan,
     /// The backup set that was taken before.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     app::{
-        App, Component, Context, Error, checks,
+        App, Component, Context, Error, chaos, checks,
         questions::in_one_line,
         reach, reaching,
         takeover::{self, Asking},
@@ -150,6 +150,7 @@ pub(super) async fn prepare(
         }
         let mut plan = work.plan();
         plan.warnings.splice(0..0, takeovers);
+        plan.warnings.extend(chaos::warning(context, app));
         plan.warnings.extend(half_restored(app, options));
         add_warnings(&mut plan, app, &[]);
         reaching::show(&mut plan, &app.lock, &own_reach);
@@ -181,6 +182,9 @@ pub(super) async fn prepare(
     if adopted.is_some() && asks && !options.downgrade {
         version::allow(context, app)?;
     }
+    if resumed.is_none() {
+        version::unmoved(context, app, &options.version)?;
+    }
     let version = version::change(app)?;
     // Known before a question is asked that would be for nothing.
     let data = data::warnings(rollout, app, &live, &work, options, guard).await?;
@@ -192,6 +196,7 @@ pub(super) async fn prepare(
     plan.changes.splice(0..0, version);
     plan.changes.extend(changed_components);
     plan.warnings.splice(0..0, takeovers);
+    plan.warnings.extend(chaos::warning(context, app));
     plan.warnings.extend(behind);
     plan.reach = reaching::rows(&app.lock, &reaches);
     let (agreed, open): (Vec<_>, Vec<_>) = match guard {

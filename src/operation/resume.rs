@@ -400,6 +400,9 @@ async fn with_set(
 
 /// The version that an operation is about, as git knows it.
 fn version_of(entry: &Entry) -> Version {
+    if entry.pin.as_ref().is_some_and(|pin| pin.chaos.is_some()) {
+        return Version::Working;
+    }
     let released = entry.pin.as_ref().and_then(|pin| pin.released()).cloned();
     released.map_or(Version::Newest, Version::Named)
 }

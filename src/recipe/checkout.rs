@@ -9,7 +9,7 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use tempfile::TempDir;
 
-use super::{ComponentRef, Error, Manifest, abra, inside::leaves};
+use super::{Chaos, ComponentRef, Error, Manifest, Signed, abra, error::Unsigned, inside::leaves};
 use crate::{bounded, compose, home::RecipeName};
 
 /// Longest file that is read at once, in bytes; a component is the largest.
@@ -28,9 +28,16 @@ pub struct Checkout {
     pub version: Option<String>,
     /// Full commit id; none for a linked folder's working files.
     pub commit: Option<String>,
+    /// How it differs from the last commit; none for a version, and for the files of a linked
+    /// folder that has no git or nothing that is not committed.
+    pub chaos: Option<Chaos>,
+    /// Who signed it, where the operator's folder says who may.
+    pub signed: Option<Signed>,
     pub manifest: Manifest,
     /// Why there is no manifest, for a recipe that is only inspected.
     manifest_error: Option<Error>,
+    /// Why it must not be used, for a recipe that is only inspected.
+    unsigned: Option<Box<Unsigned>>,
     /// Reads cannot leave it, symbolic links included.
     files: Dir,
     folder: TempDir,
@@ -49,8 +56,18 @@ impl Checkout {
         let Facts { recipe, version, commit } = facts;
         let manifest = Manifest::default();
         let manifest_error = None;
-        let mut checkout =
-            Checkout { recipe, version, commit, manifest, manifest_error, files, folder };
+        let mut checkout = Checkout {
+            recipe,
+            version,
+            commit,
+            manifest,
+            manifest_error,
+            files,
+            folder,
+            chaos: None,
+            signed: None,
+            unsigned: None,
+        };
         // A recipe may have none. One that cannot be read is something else than
         // none: its plugins would be left out silently.
         let none = checkout.files.symlink_metadata(MANIFEST);
@@ -81,8 +98,26 @@ impl Checkout {
         self.manifest_error.as_ref()
     }
 
-    /// One whose plugins are known.
+    /// Why this version must not be used; none where that is not checked, or it is signed.
+    pub fn unsigned(&self) -> Option<&Unsigned> {
+        self.unsigned.as_deref()
+    }
+
+    /// With what became of the look at its signature.
+    pub(super) fn judged(mut self, found: Result<Signed, Error>) -> Result<Self, Error> {
+        match found {
+            Ok(signed) => self.signed = Some(signed),
+            Err(Error::Unsigned(unsigned)) => self.unsigned = Some(unsigned),
+            Err(error) => return Err(error),
+        }
+        Ok(self)
+    }
+
+    /// One that may be used, and whose plugins are known.
     pub(super) fn sound(mut self) -> Result<Self, Error> {
+        if let Some(unsigned) = self.unsigned.take() {
+            return Err(Error::Unsigned(unsigned));
+        }
         match self.manifest_error.take() {
             Some(error) => Err(error),
             None => Ok(self),

@@ -13,7 +13,10 @@ use crate::home::RecipeName;
 
 /// Copies that are made once; they are removed with it.
 #[derive(Debug, Default)]
-pub struct Checkouts(Mutex<BTreeMap<(RecipeName, String), Shared>>);
+pub struct Checkouts(Mutex<BTreeMap<Key, Shared>>);
+
+/// A recipe, its version, and the address that it has to be from.
+type Key = (RecipeName, String, Option<String>);
 
 /// One that is there once somebody has made it.
 type Shared = Arc<OnceCell<Arc<Checkout>>>;
@@ -30,11 +33,13 @@ impl Checkouts {
         recipe: RecipeName,
         version: Version,
     ) -> Result<Arc<Checkout>, Error> {
+        // One that another repository has must not be taken for it.
+        let address = store.address_of(&recipe).map(str::to_owned);
         let copy = match &version {
-            Version::Newest => Arc::default(),
+            Version::Newest | Version::Working => Arc::default(),
             Version::Named(name) => {
                 let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(known.entry((recipe.clone(), name.clone())).or_default())
+                Arc::clone(known.entry((recipe.clone(), name.clone(), address)).or_default())
             }
         };
         let made = copy.get_or_try_init(|| async {

@@ -15,7 +15,10 @@ pub enum Error {
     #[error("the recipe `{recipe}` has no version `{version}`")]
     UnknownVersion { recipe: RecipeName, version: String, releases: Releases },
     #[error("the recipe `{recipe}` is not here, and nothing is fetched (--offline)")]
-    Offline { recipe: RecipeName },
+    Offline { recipe: RecipeName, address: String },
+    /// Two repositories whose addresses become one name.
+    #[error("the recipe `{recipe}` here is from {origin}, and the settings name {wanted}")]
+    OtherOrigin { recipe: RecipeName, origin: String, wanted: String },
     /// The name is taken by a recipe from elsewhere.
     #[error("a recipe called `{recipe}` exists already, from {origin}")]
     Exists { recipe: RecipeName, origin: String },
@@ -26,6 +29,12 @@ pub enum Error {
     /// A repository that is not read as data.
     #[error("the git repository in {path} cannot be read: {why}")]
     Repository { path: String, why: Unreadable },
+    /// A version that nobody signed whom the folder names.
+    #[error("{}", .0)]
+    Unsigned(Box<Unsigned>),
+    /// The files that say who may sign.
+    #[error("{0}")]
+    Signers(String),
     #[error("`{path}` leaves the recipe's folder")]
     Outside { path: String },
     #[error("the recipe `{recipe}` is too large: {reason}")]
@@ -84,6 +93,71 @@ impl Releases {
     }
 }
 
+/// A version that is not used, because it is not known to be the team's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{version} of the recipe `{recipe}` is not used: {why} ({signers} says who may sign)")]
+pub struct Unsigned {
+    pub recipe: RecipeName,
+    /// A release, or the full id of a commit.
+    pub version: String,
+    pub why: Untrusted,
+    /// The file that says who may sign, below potluck's folder.
+    pub signers: String,
+    /// The newest release that is signed by one of them.
+    pub newest: Option<String>,
+}
+
+impl Unsigned {
+    fn hint(&self) -> String {
+        let Unsigned { recipe, version, why, newest, .. } = self;
+        let next = match why {
+            Untrusted::Lightweight | Untrusted::Unsigned | Untrusted::OtherKind => {
+                "ask its maintainers for a signed tag (`git tag -s` with gpg.format=ssh)".to_owned()
+            }
+            Untrusted::Stranger { .. } => format!(
+                "if that is a maintainer's key, add its line to {}; `ssh-keygen -lf KEY.pub` shows \
+                 a key's fingerprint",
+                self.signers
+            ),
+            Untrusted::Moved { after, .. } => {
+                format!("ask its maintainers why; if it is right, name the commit instead: {after}")
+            }
+            Untrusted::Renamed { .. } | Untrusted::NoCommit | Untrusted::Wrong { .. } => format!(
+                "ask its maintainers: somebody changed it after it was signed. `git -C \
+                 recipes/{recipe} tag -d {version}`, in potluck's folder, lets the next `potluck \
+                 recipe fetch {recipe}` get theirs"
+            ),
+        };
+        match newest {
+            Some(newest) if newest != version => {
+                format!("{next}. The newest release that is signed is {newest}: name it instead")
+            }
+            _ => next,
+        }
+    }
+}
+
+/// Why a version is not known to be the team's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Untrusted {
+    #[error("its tag is a lightweight one, which cannot be signed")]
+    Lightweight,
+    #[error("it is not signed")]
+    Unsigned,
+    #[error("it is signed with OpenPGP or X.509, and potluck checks signatures of SSH keys")]
+    OtherKind,
+    #[error("it is signed with a key of nobody who may ({key})")]
+    Stranger { key: String },
+    #[error("its tag was moved: it was signed as `{named}`")]
+    Renamed { named: String },
+    #[error("its tag is not that of a commit")]
+    NoCommit,
+    #[error("its tag was moved since it was deployed, from commit {before} to {after}")]
+    Moved { before: String, after: String },
+    #[error("its signature is wrong: {told}")]
+    Wrong { told: String },
+}
+
 /// Why a repository that somebody else made is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
@@ -97,6 +171,8 @@ pub enum Unreadable {
     Reftable,
     #[error("its ids are SHA-256; potluck reads repositories with SHA-1 ids, git's default")]
     Sha256,
+    #[error("it has no files beside its objects (a bare repository)")]
+    Bare,
     #[error("it has {0}")]
     TooLarge(String),
     #[error("objects are missing or damaged: {0}")]
@@ -125,6 +201,7 @@ impl Unreadable {
                  --ref-format=files` changes how references are stored"
             }
             Unreadable::Sha256 => "name a repository that was made with `--object-format=sha1`",
+            Unreadable::Bare => "name a version, or link a clone that has its files",
             Unreadable::TooLarge(_) | Unreadable::Odd(_) => return None,
         })
     }
@@ -158,17 +235,23 @@ impl Hint for Error {
             Error::UnknownVersion { recipe, version, releases } => {
                 Some(releases.instead_of(recipe, version))
             }
-            Error::Offline { recipe } => {
-                Some(format!("without `--offline`, `potluck recipe fetch {recipe}` gets it"))
+            Error::Offline { address, .. } => {
+                Some(format!("without `--offline` it is fetched from {address}"))
             }
-            Error::Exists { recipe, .. } => {
-                Some(format!("remove or rename the folder `recipes/{recipe}` first"))
-            }
+            Error::OtherOrigin { recipe, origin, .. } => Some(format!(
+                "remove or rename the folder `recipes/{recipe}` if no app is of {origin}, or \
+                 correct the line TYPE in the settings"
+            )),
+            Error::Exists { recipe, .. } => Some(format!(
+                "a fork is named by its address, `git.example.org/org/{recipe}`, and is kept \
+                 beside; or remove or rename the folder `recipes/{recipe}` first"
+            )),
             Error::Source { .. } => Some(
                 "a recipe comes from an `https://`, `ssh://` or `file://` URL, `user@host:path`, \
                  or a folder written with a slash, `./wordpress`"
                     .into(),
             ),
+            Error::Unsigned(unsigned) => Some(unsigned.hint()),
             Error::Repository { why, .. } => why.hint().map(str::to_owned),
             Error::Outside { .. } => {
                 Some("paths in a recipe are relative and stay below its folder".into())

@@ -6,6 +6,8 @@
 //! objects only: no hook, filter, attribute or submodule of a recipe ever runs.
 
 pub mod abra;
+pub mod author;
+mod chaos;
 pub mod checkout;
 mod checkouts;
 pub mod error;
@@ -13,6 +15,7 @@ mod inside;
 pub mod lint;
 pub mod manifest;
 pub mod packed;
+pub mod signed;
 pub mod source;
 pub mod standard;
 pub mod store;
@@ -23,10 +26,12 @@ mod git;
 mod tree;
 mod written_grant;
 
+pub use chaos::Chaos;
 pub use checkout::{Checkout, SAMPLE};
 pub use checkouts::Checkouts;
 pub use error::Error;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};
+pub use signed::Signed;
 pub use source::Source;
 pub use standard::Standard;
 pub use store::{Store, Version};

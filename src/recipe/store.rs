@@ -12,14 +12,18 @@ use std::{
 };
 
 use super::{
-    Checkout, Error, Source,
+    Chaos, Checkout, Error, Source, chaos,
     checkout::{self, Facts},
-    error::Releases,
+    error::{Releases, Unreadable},
     git::{self, Cache, Kind, NewClone, REMOTE, Repository, run_fetch},
+    signed::{self, By},
     tree::{self, Budget},
-    version::newest_first,
+    version::{Release, newest_first},
 };
-use crate::{hint::nearest, home::RecipeName};
+use crate::{
+    hint::nearest,
+    home::{EnvFile, Home, RecipeAddress, RecipeName},
+};
 
 /// The folder of recipes.
 #[derive(Debug, Clone)]
@@ -27,6 +31,10 @@ pub struct Store {
     pub folder: PathBuf,
     cache: Option<Cache>,
     offline: bool,
+    /// Whose files say who may sign versions.
+    home: Option<Home>,
+    /// Where the recipe is fetched from if it is not here, and has to be from if it is.
+    address: Option<RecipeAddress>,
 }
 
 /// Which version of a recipe is wanted.
@@ -38,11 +46,66 @@ pub enum Version {
     Newest,
     /// A tag, `1.2.0+6.4.3`, a commit or a branch.
     Named(String),
+    /// The files of the recipe's folder as they are, committed or not.
+    Working,
 }
 
 impl Store {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Store { folder: folder.into(), cache: None, offline: false }
+        Store { folder: folder.into(), cache: None, offline: false, home: None, address: None }
+    }
+
+    /// The recipes of the operator's folder: copies are kept, and versions are used only if
+    /// they are signed, where the folder says by whom.
+    pub fn of(home: &Home) -> Self {
+        let store = Store::new(home.recipes()).keeping(&home.recipe_cache());
+        Store { home: Some(home.clone()), ..store.offline(home.is_offline()) }
+    }
+
+    /// For the app with these settings: a recipe that they name by its address is fetched if
+    /// it is not here, and is that one's if it is.
+    pub fn for_app(home: &Home, env: &EnvFile) -> Self {
+        Store::of(home).from(env.recipe_address())
+    }
+
+    /// The same for a recipe that is named by its address.
+    #[must_use]
+    pub fn from(self, address: Option<RecipeAddress>) -> Self {
+        Store { address, ..self }
+    }
+
+    /// What tells copies for different addresses apart.
+    pub(super) fn address_of(&self, recipe: &RecipeName) -> Option<&str> {
+        self.wanted(recipe).map(|address| address.url.as_str())
+    }
+
+    fn wanted(&self, recipe: &RecipeName) -> Option<&RecipeAddress> {
+        self.address.as_ref().filter(|address| address.recipe == *recipe)
+    }
+
+    /// Fetches a recipe that is named by its address, if it is not here.
+    ///
+    /// # Errors
+    /// [`Error::OtherOrigin`] where another repository has its name, [`Error::Offline`], and
+    /// what cloning ends in.
+    pub fn provide(&self, recipe: &RecipeName) -> Result<(), Error> {
+        let Some(address) = self.wanted(recipe) else { return Ok(()) };
+        let place = self.place(recipe);
+        // A link is the operator's own word.
+        if place.is_symlink() {
+            return Ok(());
+        }
+        if !place.is_dir() {
+            return self.add_as(recipe, &address.url);
+        }
+        match origin(&place)? {
+            Some(origin) if !address.is_at(&origin) => Err(Error::OtherOrigin {
+                recipe: recipe.clone(),
+                origin,
+                wanted: address.url.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Fetches nothing: what is here has to do, and a recipe elsewhere cannot be added.
@@ -113,6 +176,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`], [`Error::Git`].
     pub fn update(&self, recipe: &RecipeName) -> Result<Vec<String>, Error> {
+        self.provide(recipe)?;
         let place = self.existing(recipe)?;
         if place.is_symlink() || self.offline {
             return Ok(Vec::new());
@@ -170,32 +234,88 @@ impl Store {
     /// # Errors
     /// As [`Store::checkout`], but for the manifest.
     pub fn examine(&self, recipe: &RecipeName, version: &Version) -> Result<Checkout, Error> {
+        self.provide(recipe)?;
         let place = self.existing(recipe)?;
         let bare = is_bare(&place);
-        let working_files = place.is_symlink() && !bare || !is_repository(&place);
-        if working_files {
+        let has_git = is_repository(&place);
+        let is_asked = *version == Version::Working;
+        if is_asked && bare {
+            let path = place.display().to_string();
+            return Err(Error::Repository { path, why: Unreadable::Bare });
+        }
+        if is_asked || place.is_symlink() && !bare || !has_git {
             if let Version::Named(version) = version
-                && !is_repository(&place)
+                && !has_git
             {
                 return Err(unknown(recipe, version, Releases::NoGit));
             }
-            if *version == Version::Newest {
+            if matches!(version, Version::Newest | Version::Working) {
                 let (folder, into) = private_folder()?;
                 tree::from_folder(&place, &into, Budget::new(recipe))?;
                 let facts = Facts { recipe: recipe.clone(), version: None, commit: None };
-                return Checkout::new(facts, folder);
+                let mut checkout = Checkout::new(facts, folder)?;
+                checkout.chaos = match (self.chaos(&place, checkout.path()), is_asked) {
+                    (Ok(chaos), true) => Some(chaos),
+                    (Ok(chaos), false) => Some(chaos).filter(|chaos| !chaos.changed.is_empty()),
+                    // Of a clone it is known; a linked folder may be what git calls a worktree.
+                    (Err(error), true) if !place.is_symlink() => return Err(error),
+                    (Err(_), true) => Some(Chaos { head: None, changed: Vec::new() }),
+                    (Err(_), false) => None,
+                };
+                return Ok(checkout);
             }
         }
         let place = place.canonicalize().map_err(|e| io_error(&place, e))?;
         let repository = Repository::kept(&place, self.cache.as_ref(), true)?;
-        match read(recipe, &repository, version) {
+        match self.read(recipe, &repository, version) {
             // Objects may have come since without any reference that moved, and
             // a cache may have been damaged.
             Err(Error::Git { .. } | Error::UnknownVersion { .. }) if repository.cached => {
                 let anew = Repository::kept(&place, self.cache.as_ref(), false)?;
-                read(recipe, &anew, version)
+                self.read(recipe, &anew, version)
             }
             checkout => checkout,
+        }
+    }
+
+    /// How a copy of a folder's files differs from the folder's last commit.
+    fn chaos(&self, place: &Path, copy: &Path) -> Result<Chaos, Error> {
+        if !is_repository(place) {
+            return Ok(Chaos { head: None, changed: Vec::new() });
+        }
+        let place = place.canonicalize().map_err(|e| io_error(place, e))?;
+        let repository = Repository::kept(&place, self.cache.as_ref(), true)?;
+        chaos::of(&repository, copy)
+    }
+
+    /// A copy of one version out of a repository of ours.
+    fn read(
+        &self,
+        recipe: &RecipeName,
+        repository: &Repository,
+        version: &Version,
+    ) -> Result<Checkout, Error> {
+        let (found_by, commit) = commit(recipe, repository, version)?;
+        let signers = match &self.home {
+            Some(home) => home.recipe_signers(recipe).map_err(|e| Error::Signers(e.to_string()))?,
+            None => None,
+        };
+        let signed = signers.map(|signers| {
+            let by = found_by.strip_prefix("refs/tags/").map_or(By::Commit, By::Tag);
+            signed::check(recipe, repository, (by, &commit), &signers)
+        });
+        let (folder, into) = private_folder()?;
+        tree::from_git(repository.path(), &commit, &into, Budget::new(recipe))?;
+        // A release of the same commit that somebody else tagged is not what was asked for.
+        let version = match found_by.strip_prefix("refs/tags/").filter(|_| signed.is_some()) {
+            Some(tag) => Release::parse(tag).map(|_| tag.to_owned()),
+            None => newest_first(repository.tags_at(&commit)?.lines()).into_iter().next(),
+        };
+        let facts = Facts { recipe: recipe.clone(), version, commit: Some(commit) };
+        let checkout = Checkout::new(facts, folder)?;
+        match signed {
+            Some(found) => checkout.judged(found),
+            None => Ok(checkout),
         }
     }
 
@@ -247,7 +367,7 @@ impl Store {
         Error::Unknown { recipe: recipe.clone(), nearest }
     }
 
-    fn existing(&self, recipe: &RecipeName) -> Result<PathBuf, Error> {
+    pub(super) fn existing(&self, recipe: &RecipeName) -> Result<PathBuf, Error> {
         let place = self.place(recipe);
         if place.is_dir() {
             return Ok(place);
@@ -314,7 +434,7 @@ impl Store {
     fn clone_into(&self, place: &Path, name: &RecipeName, address: &str) -> Result<(), Error> {
         let local = folder_of(address)?;
         if self.offline && local.is_none() {
-            return Err(Error::Offline { recipe: name.clone() });
+            return Err(Error::Offline { recipe: name.clone(), address: address.into() });
         }
         let beside = tempfile::Builder::new()
             .prefix(".adding-")
@@ -337,27 +457,12 @@ impl Store {
     }
 }
 
-/// A copy of one version out of a repository of ours.
-fn read(
-    recipe: &RecipeName,
-    repository: &Repository,
-    version: &Version,
-) -> Result<Checkout, Error> {
-    let commit = commit(recipe, repository, version)?;
-    let (folder, into) = private_folder()?;
-    tree::from_git(repository.path(), &commit, &into, Budget::new(recipe))?;
-    let tags = repository.tags_at(&commit)?;
-    let version = newest_first(tags.lines()).into_iter().next();
-    let facts = Facts { recipe: recipe.clone(), version, commit: Some(commit) };
-    Checkout::new(facts, folder)
-}
-
-/// The commit that a version stands for.
+/// The reference that a version is found by, and its commit.
 fn commit(
     recipe: &RecipeName,
     repository: &Repository,
     version: &Version,
-) -> Result<String, Error> {
+) -> Result<(String, String), Error> {
     let releases = newest_first(repository.refs.tags());
     let candidates = match version {
         Version::Newest => match releases.first() {
@@ -380,11 +485,13 @@ fn commit(
             }
             candidates
         }
+        Version::Working => vec!["HEAD".into()],
     };
-    candidates.iter().find_map(|candidate| repository.commit(candidate)).ok_or_else(|| {
+    let found = candidates.into_iter().find_map(|it| repository.commit(&it).map(|id| (it, id)));
+    found.ok_or_else(|| {
         let wanted = match version {
             Version::Named(name) => name,
-            Version::Newest => "newest",
+            Version::Newest | Version::Working => "newest",
         };
         unknown(recipe, wanted, Releases::Known(releases))
     })
@@ -422,7 +529,7 @@ pub(super) fn origin(place: &Path) -> Result<Option<String>, Error> {
 
 /// The folder that an address means, if it means one on this machine: git would
 /// start a program in it.
-fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
+pub(super) fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
     match Source::parse(address)? {
         Source::Folder(folder) => Ok(Some(folder)),
         Source::Git(url) if url.starts_with("file:") => {

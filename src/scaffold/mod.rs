@@ -6,6 +6,7 @@ mod guess;
 mod name;
 mod port;
 mod python;
+mod recipe;
 mod rust;
 mod standard;
 
@@ -22,6 +23,7 @@ pub use error::Error;
 pub use guess::Hints;
 pub use name::Name;
 pub use port::{Port, port};
+pub use recipe::recipe;
 pub use standard::{Suggestion, suggestions};
 
 /// What a plugin is written in.

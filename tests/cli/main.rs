@@ -1,6 +1,7 @@
 //! The program as it is typed: words, exit codes, questions, `--json`.
 
 mod apps;
+mod authoring;
 mod cp;
 mod escrow;
 mod findings;
@@ -13,6 +14,7 @@ mod locks;
 mod plan;
 mod plugin;
 mod plugin_run;
+mod recipe_git;
 mod schedule;
 mod secrets;
 mod servers;

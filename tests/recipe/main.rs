@@ -1,6 +1,8 @@
 //! Recipes on this machine: lint, versions in git.
 
+mod chaos;
 mod lint;
+mod signed;
 mod store;
 
 #[path = "../support/mod.rs"]

@@ -9,6 +9,7 @@ type Types = &'static [(&'static str, &'static str)];
 const FINDING: (&str, &str) = ("lint/mod.rs", "Finding");
 const CHANGE: (&str, &str) = ("rollout/plan.rs", "Change");
 const SEEN: (&str, &str) = ("wiring/finding.rs", "Finding");
+const DIFFERENCE: (&str, &str) = ("recipe/author/desk.rs", "Difference");
 const GRANT: (&str, &str) = ("cli/grants.rs", "GrantRow");
 const PLAN: (&str, &str) = ("rollout/plan.rs", "Plan");
 const REACH: (&str, &str) = ("rollout/plan.rs", "ReachRow");
@@ -31,7 +32,15 @@ const COMMANDS: &[(&str, Types)] = &[
     ("server check", &[("cli/server/check.rs", "Row"), SEEN]),
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
     ("recipe fetch", &[("cli/recipe/fetch.rs", "Row")]),
-    ("recipe versions", &[("cli/recipe/versions.rs", "Row")]),
+    ("recipe versions", &[("cli/recipe/versions.rs", "Row"), ("recipe/signed.rs", "Signed")]),
+    ("recipe new", &[("cli/recipe/new.rs", "Report")]),
+    ("recipe diff", &[("cli/recipe/diff.rs", "Report"), DIFFERENCE]),
+    ("recipe reset", &[("cli/recipe/reset.rs", "Report"), DIFFERENCE]),
+    ("recipe upgrade", &[("cli/recipe/upgrade.rs", "Row")]),
+    ("recipe sync", &[("cli/recipe/sync.rs", "Report")]),
+    ("recipe release", &[("cli/recipe/release.rs", "Report")]),
+    ("catalogue generate", &[("cli/catalogue/generate.rs", "Report")]),
+    ("catalogue sync", &[("cli/catalogue/sync.rs", "Report")]),
     (
         "recipe inspect",
         &[

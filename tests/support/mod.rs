@@ -12,6 +12,7 @@ pub mod nodes;
 pub mod operator;
 pub mod provider;
 pub mod sign_on;
+pub mod signing;
 pub mod sshd;
 pub mod std_guests;
 pub mod stores;

@@ -13,7 +13,6 @@ use crate::{
     },
     home::{AppEntry, Home},
     operation::{self, DeployOptions, DeployReport, Domains},
-    recipe::Version,
 };
 
 /// Deploy an app, or update it to its current settings.
@@ -36,14 +35,16 @@ Examples:
   potluck app deploy wiki.example.org
   potluck app deploy wiki.example.org --dry-run
   potluck app deploy wiki.example.org 1.3.0+6.4.5
+  potluck app deploy wiki.example.org --chaos
   potluck app deploy wiki.example.org -n --grant 'wiki exec: app' --grant 'wiki exec: db'
 
 With --no-input the plan is carried out without a question. If a grant is missing,
 the command ends with exit code 6 and names the flags to pass. A deploy that failed
 and was rolled back ends with exit code 4.
 
-JSON: {app, stack, version, plan: {changes, warnings, reach, on_failure},
-set, changed, completed, stopped, seconds}; a change is {kind, name, action, details}, a reach
+JSON: {app, stack, version, chaos, plan: {changes, warnings, reach, on_failure},
+set, changed, completed, stopped, seconds}; `chaos`, only of files without a version, is the
+commit that they were changed from; a change is {kind, name, action, details}, a reach
 {service, reach, meaning, state}, its state `agreed`, `new` or `shown`; `completed` are
 services that ended with exit code 0, `stopped` those without replicas.")]
 pub struct Args {
@@ -56,6 +57,14 @@ pub struct Args {
     /// The recipe's version, a release or a commit [default: what the settings pin]
     #[arg(value_name = "VERSION")]
     version: Option<String>,
+
+    /// Deploy the files of the recipe's folder as they are, committed or not
+    ///
+    /// The stack is labelled as abra does it, and `app ls` shows the commit, with `+U` where
+    /// something is not committed. The settings keep their version: the next deploy without
+    /// this flag goes back to it.
+    #[arg(short = 'C', long, conflicts_with = "version")]
+    chaos: bool,
 
     /// Show the plan and change nothing
     #[arg(long)]
@@ -118,7 +127,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let options = DeployOptions {
-        version: args.version.clone().map_or(Version::Newest, Version::Named),
+        version: super::plan::wanted(args.version.as_deref(), args.chaos),
         timeout: args.timeout,
         detach: args.detach,
         force: args.force,
@@ -148,7 +157,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 /// What a deploy did, for people.
 pub(super) fn told(report: &DeployReport, dry_run: bool, detach: bool) -> String {
-    let version = report.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
+    let version = report.version.as_deref().or(report.chaos.as_deref());
+    let version = version.map(|v| format!(" {v}")).unwrap_or_default();
     let time = format!("{:.1} s", report.seconds);
     match (dry_run, report.changed, detach) {
         (true, ..) => "Nothing was changed: this was a dry run.".to_owned(),

@@ -24,9 +24,11 @@ Examples:
 
 PINNED is the version in the settings, for the next deploy. DEPLOYED is the version that
 was last handed to the server, as the lock file records it; it is empty if --status finds
-that the app is not deployed. NEWEST is the newest release in the recipe's local copy.
+that the app is not deployed. NEWEST is the newest release in the recipe's local copy. `(chaos)`: the files of the recipe's
+folder were deployed as they were, changed from this commit (`+U`: not committed).
 
-JSON: a list of {app, server, recipe, version, deployed, newest} and, with --status,
+JSON: a list of {app, server, recipe, version, deployed, newest}, {chaos} where that is so, and,
+with --status,
 {status}: `deployed`, `starting`, `failing`, `stopped` (its main service, or every one, has
 no replicas), `not deployed` or `unknown` (the server does not answer, or the stack's name
 cannot be read from the settings), and {without}: services that were scaled to 0 although
@@ -61,6 +63,9 @@ struct Row {
     version: Option<String>,
     /// The version, or commit, that was handed to the server last.
     deployed: Option<String>,
+    /// Whether files were deployed that no version stands for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    chaos: bool,
     /// The newest release of the recipe, as it is here.
     newest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,8 +119,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 .begun
                 .as_ref()
                 .or(lock.recipe.as_ref())
-                .and_then(RecipePin::name)
+                .and_then(RecipePin::shown)
                 .cloned(),
+            chaos: lock
+                .begun
+                .as_ref()
+                .or(lock.recipe.as_ref())
+                .is_some_and(|pin| pin.chaos.is_some()),
             newest: recipe.and_then(|recipe| newest.of(session, &recipe)),
             status: None,
             without: None,
@@ -136,7 +146,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             (row.status, row.without) = (Some(status), Some(without));
             if status == NOT_DEPLOYED {
                 // The lock file tells what was, for the data that it left.
-                row.deployed = None;
+                (row.deployed, row.chaos) = (None, false);
             }
         }
     }
@@ -158,7 +168,12 @@ fn show(args: &Args, session: &Session, rows: Vec<Row>) -> Outcome {
         for row in rows {
             let or_dash = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
             let mut cells = vec![row.app.clone(), row.server.clone()];
-            cells.extend([&row.recipe, &row.version, &row.deployed, &row.newest].map(or_dash));
+            let mut deployed = or_dash(&row.deployed);
+            if row.chaos {
+                deployed += " (chaos)";
+            }
+            cells.extend([&row.recipe, &row.version].map(or_dash));
+            cells.extend([deployed, or_dash(&row.newest)]);
             let without = row.without.as_deref().unwrap_or_default();
             let unfinished = row.unfinished == Some(true);
             cells.extend(row.status.map(|status| in_words(status, without, unfinished)));

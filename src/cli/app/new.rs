@@ -13,7 +13,9 @@ use crate::{
         ui::clean,
     },
     hint::Hint,
-    home::{AppEntry, AppName, ConnectionKind, EnvFile, Home, ServerName},
+    home::{
+        AppEntry, AppName, ConnectionKind, EnvFile, Home, RecipeAddress, RecipeName, ServerName,
+    },
     lint::{Strictness, blocking},
     operation,
     recipe::{
@@ -83,14 +85,15 @@ struct Created {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let recipe = which_recipe(args, session)?;
+    let given = which_recipe(args, session)?;
     let server = which_server(args, session, &home)?;
     let name = which_domain(args, session)?;
     // Last, since it may bring a recipe in; out again where nothing comes of it.
-    let (recipe, mut added) = recipe::take_in(session, &recipe)?;
+    let (recipe, mut added) = recipe::take_in(session, &given)?;
     let version = args.at.clone().or(args.version.clone()).map_or(Version::Newest, Version::Named);
     let checkout = session.recipes()?.checkout(&recipe, &version)?;
-    let env = settings(args, session, &name, &checkout)?;
+    let written = written(&given, &recipe);
+    let env = settings(args, session, &name, &checkout, &written)?;
     // A folder that has nothing to deploy is no recipe.
     checkout.compose_sources(env.get("COMPOSE_FILE").unwrap_or_default()).map_err(|error| {
         let needed = || "its folder needs the files that COMPOSE_FILE names".to_owned();
@@ -181,18 +184,27 @@ fn which_domain(args: &Args, session: &Session) -> Result<AppName, Failure> {
     }
 }
 
+/// As the settings name the recipe: by its address, if it was named so.
+fn written(given: &str, recipe: &RecipeName) -> String {
+    match RecipeAddress::parse(given) {
+        Ok(Some(address)) if address.recipe == *recipe => given.trim_end_matches('/').to_owned(),
+        _ => recipe.to_string(),
+    }
+}
+
 /// The sample, with the values for this app.
 fn settings(
     args: &Args,
     session: &Session,
     name: &AppName,
     checkout: &Checkout,
+    written: &str,
 ) -> Result<EnvFile, Failure> {
     let sample = checkout.sample()?.unwrap_or_default();
     let mut env = EnvFile::parse(SAMPLE, &sample)?;
     let pinned = match &checkout.version {
-        Some(version) => format!("{}:{version}", checkout.recipe),
-        None => checkout.recipe.to_string(),
+        Some(version) => format!("{written}:{version}"),
+        None => written.to_owned(),
     };
     // Samples of older recipes say TYPE= instead of RECIPE=; one that has both
     // must not name another recipe by the second.

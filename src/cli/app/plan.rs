@@ -47,6 +47,10 @@ pub struct Args {
     #[command(flatten)]
     grants: GrantArg,
 
+    /// Look at a deploy of the recipe's folder as it is, committed or not
+    #[arg(short = 'C', long, conflicts_with = "version")]
+    chaos: bool,
+
     #[command(flatten)]
     strict: StrictArg,
 
@@ -67,7 +71,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
     let options = DeployOptions {
-        version: args.version.clone().map_or(Version::Newest, Version::Named),
+        version: wanted(args.version.as_deref(), args.chaos),
         strictness: args.strict.strictness(),
         ..DeployOptions::default()
     };
@@ -85,6 +89,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Ok(())
     })?;
     Ok(if differs && args.exit_code { Exit::DIFFERS } else { Exit::DONE })
+}
+
+/// The version that the arguments name.
+pub(super) fn wanted(version: Option<&str>, chaos: bool) -> Version {
+    match (version, chaos) {
+        (_, true) => Version::Working,
+        (Some(version), false) => Version::Named(version.to_owned()),
+        (None, false) => Version::Newest,
+    }
 }
 
 /// What a deploy would do.

@@ -1,17 +1,25 @@
 //! `potluck recipe`
 
+mod authoring;
+mod diff;
 mod fetch;
 mod inspect;
 mod lint;
 mod ls;
+mod new;
 mod port;
+mod release;
+mod reset;
 mod source;
+mod sync;
+mod upgrade;
 mod versions;
 
 use clap::Subcommand;
 
 use super::{failure::Outcome, session::Session};
 
+pub use authoring::{PersonArg, of_git};
 pub use fetch::tell_moved;
 pub use source::{examine, look, take_in};
 
@@ -28,8 +36,15 @@ pub enum Command {
     Ls(ls::Args),
     Fetch(fetch::Args),
     Versions(versions::Args),
+    #[command(visible_alias = "show")]
     Inspect(inspect::Args),
     Lint(lint::Args),
+    New(new::Args),
+    Diff(diff::Args),
+    Reset(reset::Args),
+    Upgrade(upgrade::Args),
+    Sync(sync::Args),
+    Release(release::Args),
     Port(port::Args),
 }
 
@@ -40,6 +55,12 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Versions(args) => versions::run(args, session),
         Command::Inspect(args) => inspect::run(args, session),
         Command::Lint(args) => lint::run(args, session),
+        Command::New(args) => new::run(args, session),
+        Command::Diff(args) => diff::run(args, session),
+        Command::Reset(args) => reset::run(args, session),
+        Command::Upgrade(args) => upgrade::run(args, session),
+        Command::Sync(args) => sync::run(args, session),
+        Command::Release(args) => release::run(args, session),
         Command::Port(args) => port::run(args, session),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     cli::{failure::Failure, session::Session, ui::clean},
     hint::nearest,
-    home::RecipeName,
+    home::{RecipeAddress, RecipeName},
     recipe::{Checkout, Error, Store, Version},
     toolchain,
 };
@@ -53,7 +53,14 @@ pub fn take_in<'a>(session: &'a Session, given: &str) -> Result<(RecipeName, Add
         return Ok((name.clone(), here));
     }
     no_plugin(given)?;
-    let name = store.add(given).map_err(|error| not_found(error, given, &known))?;
+    let name = match by_address(given) {
+        Some(address) => {
+            let name = address.recipe.clone();
+            store.clone().from(Some(address)).provide(&name)?;
+            name
+        }
+        None => store.add(given).map_err(|error| not_found(error, given, &known))?,
+    };
     let mut added = Added { session, recipe: None, said: String::new() };
     if !known.contains(&name) {
         let origin = match std::fs::read_link(store.folder.join(name.as_str())) {
@@ -64,6 +71,16 @@ pub fn take_in<'a>(session: &'a Session, given: &str) -> Result<(RecipeName, Add
         added.recipe = Some((store, name.clone()));
     }
     Ok((name, added))
+}
+
+/// `git.example.org/org/wiki`, as settings name a recipe, and no folder of this machine.
+fn by_address(given: &str) -> Option<RecipeAddress> {
+    let host = given.split_once('/')?.0;
+    let is_host = host.contains('.') && !host.starts_with('.') && !host.contains([':', '@']);
+    match is_host && !Path::new(given).exists() {
+        true => RecipeAddress::parse(given).ok().flatten(),
+        false => None,
+    }
 }
 
 /// A copy of the recipe that is meant, for inspection: nothing is added to

@@ -1,6 +1,6 @@
 //! `potluck recipe versions`
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem::take};
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::{
         table::Table,
     },
     home::RecipeName,
-    recipe::{Store, Version, lint::sample_stacks},
+    recipe::{Signed, Store, Version, lint::sample_stacks},
 };
 
 /// Show the versions of a recipe, and the images of each.
@@ -25,8 +25,12 @@ Examples:
   potluck recipe versions wordpress
   potluck recipe versions wordpress --last 1
 
-JSON: a list of {version, images, notes, error}; `images` is an object from service to image,
-`notes` the release notes or null; `error` is null, or why it cannot be read.")]
+Where the folder says who may sign versions (`recipe-signers`), SIGNED BY says who did, and a
+version without that is refused by every command that would use it.
+
+JSON: a list of {version, images, notes, error, signed, unsigned}; `images` is an object from
+service to image, `notes` the release notes or null; `error` is null, or why it cannot be read;
+`signed` is {by, key} or null, `unsigned` null or why the version is refused.")]
 pub struct Args {
     /// The recipe
     #[arg(value_name = "RECIPE")]
@@ -46,6 +50,9 @@ struct Row {
     images: BTreeMap<String, String>,
     notes: Option<String>,
     error: Option<String>,
+    signed: Option<Signed>,
+    /// Why no command uses it.
+    unsigned: Option<String>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -59,14 +66,27 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             session.ui.say(format_args!("{} has no releases.", args.recipe));
             return Ok(());
         }
-        let mut table = Table::new(&["VERSION", "SERVICE", "IMAGE"]);
+        // Where nothing is checked, there is nothing to say.
+        let checked = rows.iter().any(|row| row.signed.is_some() || row.unsigned.is_some());
+        let mut titles = vec!["VERSION", "SERVICE", "IMAGE"];
+        titles.extend(checked.then_some("SIGNED BY"));
+        let mut table = Table::new(&titles);
         for row in rows {
-            let mut first = row.version.as_str();
-            for (service, image) in &row.images {
-                table.row([std::mem::take(&mut first), service, image]);
-            }
-            if row.images.is_empty() {
-                table.row([first, "-", "-"]);
+            let signer = match (&row.signed, &row.unsigned) {
+                (Some(signed), _) => signed.by.clone(),
+                (None, Some(why)) => format!("refused: {why}"),
+                (None, None) => "-".to_owned(),
+            };
+            let (mut first, mut signer) = (row.version.as_str(), signer.as_str());
+            let none = [("-".to_owned(), "-".to_owned())];
+            let images: Vec<_> = match row.images.is_empty() {
+                true => none.iter().map(|(service, image)| (service, image)).collect(),
+                false => row.images.iter().collect(),
+            };
+            for (service, image) in images {
+                let mut cells = vec![take(&mut first), service, image];
+                cells.extend(checked.then(|| take(&mut signer)));
+                table.row(cells);
             }
         }
         table.print(&session.ui)
@@ -75,17 +95,32 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 /// A version that cannot be read keeps nobody from the others.
 fn row(session: &Session, store: &Store, recipe: &RecipeName, version: String) -> Row {
-    match read(store, recipe, &version) {
-        Ok((images, notes)) => Row { version, images, notes, error: None },
+    let none = Row {
+        version,
+        images: BTreeMap::new(),
+        notes: None,
+        error: None,
+        signed: None,
+        unsigned: None,
+    };
+    match read(store, recipe, &none.version) {
+        Ok(Read { images, notes, signed, unsigned }) => {
+            Row { images, notes, signed, unsigned, ..none }
+        }
         Err(failure) => {
             session.ui.fail(&failure);
-            let error = failure.message;
-            Row { version, images: BTreeMap::new(), notes: None, error }
+            Row { error: failure.message, ..none }
         }
     }
 }
 
-type Read = (BTreeMap<String, String>, Option<String>);
+/// What was found in one version.
+struct Read {
+    images: BTreeMap<String, String>,
+    notes: Option<String>,
+    signed: Option<Signed>,
+    unsigned: Option<String>,
+}
 
 fn read(store: &Store, recipe: &RecipeName, version: &str) -> Result<Read, Failure> {
     let checkout = store.examine(recipe, &Version::Named(version.to_owned()))?;
@@ -98,5 +133,7 @@ fn read(store: &Store, recipe: &RecipeName, version: &str) -> Result<Read, Failu
             Some((service.key, task.container_spec?.image?))
         })
         .collect();
-    Ok((images, checkout.release_notes(version)?))
+    let unsigned = checkout.unsigned().map(|unsigned| unsigned.why.to_string());
+    let signed = checkout.signed.clone();
+    Ok(Read { images, notes: checkout.release_notes(version)?, signed, unsigned })
 }

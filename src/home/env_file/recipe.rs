@@ -2,7 +2,7 @@
 //! abra. If both are set, `RECIPE` counts.
 
 use super::{Entry, EnvFile, ParseError};
-use crate::home::names::RecipeName;
+use crate::home::{RecipeAddress, names::RecipeName};
 
 impl Entry {
     /// The text before the version, and the version.
@@ -31,19 +31,23 @@ impl EnvFile {
     pub fn recipe_pin(&self) -> Result<Option<(RecipeName, Option<String>)>, ParseError> {
         let Some(entry) = self.recipe_entries().next() else { return Ok(None) };
         let (source, version) = entry.recipe_and_version();
-        let source = source.trim_start_matches("https://").trim_end_matches(".git");
-        let flat = match source.split_once('/') {
-            Some((host, path)) => {
-                format!("{}_{}", host.replace(['.', ':'], "_"), path.replace('/', "_"))
-            }
-            None => source.to_owned(),
+        let name = match RecipeAddress::parse(source) {
+            Ok(Some(address)) => Ok(address.recipe),
+            Ok(None) => RecipeName::new(source.trim_end_matches(".git")),
+            Err(error) => Err(error),
         };
-        let name = RecipeName::new(flat).map_err(|e| ParseError {
+        let name = name.map_err(|e| ParseError {
             file: self.name.clone(),
             line: entry.line,
             message: e.to_string(),
         })?;
         Ok(Some((name, version.map(str::to_owned))))
+    }
+
+    /// Where the recipe's repository is, if the settings say it.
+    pub fn recipe_address(&self) -> Option<RecipeAddress> {
+        let (source, _) = self.recipe_entries().next()?.recipe_and_version();
+        RecipeAddress::parse(source).ok().flatten()
     }
 
     /// The key that names the recipe, `RECIPE` or `TYPE`.

@@ -27,7 +27,7 @@ mod repository;
 pub(super) use clone::{NewClone, write_files};
 pub(super) use folder::Folder;
 pub(super) use foreign::{Kind, kind, origin};
-pub(super) use repository::{Cache, Repository, look};
+pub(super) use repository::{Cache, Repository, look, private};
 
 /// For what only reads this disk.
 pub(super) const LOCAL: Duration = Duration::from_secs(60);
@@ -116,6 +116,30 @@ pub(super) fn local(git_dir: &Path) -> Command {
     command
 }
 
+/// git in a repository of ours that compares with files of ours beside it: each command of
+/// one look has the same index, which is no part of the repository.
+pub(super) fn in_copy(
+    repository: &Repository,
+    files: &Path,
+    index: &Path,
+) -> impl Fn() -> Command + use<> {
+    let (git_dir, files, index) =
+        (repository.path().to_owned(), files.to_owned(), index.to_owned());
+    move || {
+        let mut command = local(&git_dir);
+        command.env("GIT_INDEX_FILE", &index).arg("--work-tree").arg(&files).current_dir(&files);
+        command
+    }
+}
+
+/// git in a repository of ours, with the person's own configuration: who they are, and how
+/// they sign. It sees no files that somebody else wrote, so that no filter runs.
+pub(super) fn person(git_dir: &Path) -> Command {
+    let mut command = bare(git_dir);
+    command.env("GIT_ALLOW_PROTOCOL", "file").arg("--git-dir").arg(git_dir);
+    command
+}
+
 /// git fetching into a repository of ours, with the person's own configuration.
 pub(super) fn remote(git_dir: &Path) -> Command {
     let mut command = bare(git_dir);
@@ -163,6 +187,18 @@ pub(super) fn run(command: Command, action: &str, limit: Duration) -> Result<Str
         return Err(Error::Git { action: action.into(), message: last_words(said) });
     }
     Ok(String::from_utf8_lossy(&stdout).into_owned())
+}
+
+/// Runs a command whose failure is an answer, and says whether it succeeded and all that it
+/// printed.
+pub(super) fn said(
+    command: Command,
+    action: &str,
+    limit: Duration,
+) -> Result<(bool, String), Error> {
+    let Ended { is_good, stdout, stderr } = ended(command, action, limit)?;
+    let both = [stderr, stdout].concat();
+    Ok((is_good, String::from_utf8_lossy(&both).into_owned()))
 }
 
 /// Runs a `git fetch` that says what it does, and must not move tags. Returns those that it

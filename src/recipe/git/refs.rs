@@ -86,6 +86,14 @@ impl Refs {
         }
     }
 
+    /// The short name of the branch that HEAD is on.
+    pub fn branch(&self) -> Option<&str> {
+        match &self.head {
+            Head::Branch(name) => name.strip_prefix("refs/heads/"),
+            Head::Commit(_) => None,
+        }
+    }
+
     /// The short names of all tags.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.all.keys().filter_map(|name| name.strip_prefix("refs/tags/"))

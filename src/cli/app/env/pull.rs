@@ -97,7 +97,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 fn sample(session: &Session, env: &EnvFile) -> Result<Option<EnvFile>, Failure> {
     let Some((recipe, version)) = env.recipe_pin()? else { return Ok(None) };
     let version = version.map_or(Version::Newest, Version::Named);
-    let checkout = session.recipes()?.checkout(&recipe, &version);
+    let checkout = session.recipes()?.from(env.recipe_address()).checkout(&recipe, &version);
     match checkout.and_then(|checkout| checkout.sample()) {
         Ok(text) => Ok(text.and_then(|text| EnvFile::parse(".env.sample", &text).ok())),
         Err(error) => {

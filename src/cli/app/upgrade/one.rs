@@ -149,7 +149,7 @@ fn settings(
         env.set(key, value)?;
     }
     if session.ui.is_interactive() {
-        let store = session.recipes()?;
+        let store = session.recipes()?.from(env.recipe_address());
         let checkout = match env.recipe_pin()? {
             Some((recipe, _)) => Some(store.checkout(&recipe, version)?),
             None => None,

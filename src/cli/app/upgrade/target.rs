@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     cli::{app::warn_of, failure::Failure, recipe::tell_moved, session::Session},
-    home::{AppEntry, Home, RecipeName},
+    home::{AppEntry, Home, RecipeAddress, RecipeName},
     recipe::{
         Version,
         version::{Release, Step},
@@ -56,7 +56,7 @@ impl Target {
             return Err(crate::app::Error::NoRecipe { app: app.to_string() }.into());
         };
         if !session.offline {
-            recipes.fetch(session, &recipe)?;
+            recipes.fetch(session, &recipe, env.recipe_address())?;
         }
         let version = match wanted {
             Wanted::Named(version) => Version::Named(version.to_owned()),
@@ -104,7 +104,7 @@ impl Target {
     pub fn after(&self) -> &str {
         match &self.version {
             Version::Named(version) => version,
-            Version::Newest => "the newest commit",
+            Version::Newest | Version::Working => "the newest commit",
         }
     }
 }
@@ -119,11 +119,16 @@ pub struct Recipes {
 
 impl Recipes {
     /// Fetches a recipe; where that fails, its copy here has to do.
-    fn fetch(&mut self, session: &Session, recipe: &RecipeName) -> Result<(), Failure> {
+    fn fetch(
+        &mut self,
+        session: &Session,
+        recipe: &RecipeName,
+        address: Option<RecipeAddress>,
+    ) -> Result<(), Failure> {
         if !self.fetched.insert(recipe.clone()) {
             return Ok(());
         }
-        let store = session.recipes()?;
+        let store = session.recipes()?.from(address);
         match store.update(recipe) {
             Ok(moved) => tell_moved(session, &store, recipe, &moved),
             Err(error) => {

@@ -1,0 +1,237 @@
+//! `potluck recipe release`
+
+use serde::Serialize;
+
+use super::{
+    authoring::{BumpArg, PersonArg, compose, of_git, wanted},
+    sync::unedited,
+};
+use crate::{
+    cli::{
+        arguments::JsonArg,
+        failure::{Failure, Outcome},
+        prompt,
+        session::Session,
+        ui::clean,
+    },
+    home::RecipeName,
+    lint::Severity,
+    recipe::{
+        Version,
+        author::{Desk, set_version, version},
+        lint::lint,
+    },
+};
+
+/// Release a version of a recipe.
+///
+/// Writes the version into the label, what is in `release/next` into its note
+/// (`release/VERSION`), commits that with what else was changed, and puts an annotated tag
+/// there, signed where your git signs tags (tag.gpgSign). Files that are new to git are left
+/// out; `git add` adds them. Lint errors stop it.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  potluck recipe release wiki --minor --dry-run
+  potluck recipe release wiki --patch --message 'Fixes the upload of images.'
+  potluck recipe release wiki 2.0.0+7.0 --publish
+
+The version is the one given, that of the newest release with a number raised, or what the
+label says if that is later. Your own git configuration counts, that of the clone does not; no
+hook runs. Without a terminal, --yes is needed; else the exit code is 6.
+
+JSON: {recipe, version, files, note, commit, signed, published}; `commit` is null after a dry
+run.")]
+pub struct Args {
+    /// The recipe
+    #[arg(value_name = "RECIPE")]
+    recipe: RecipeName,
+
+    /// The version [default: the newest release with a number raised]
+    #[arg(value_name = "VERSION", conflicts_with_all = ["major", "minor", "patch"])]
+    version: Option<String>,
+
+    #[command(flatten)]
+    bump: BumpArg,
+
+    /// What operators are told [default: release/next; at a terminal you are asked]
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+
+    /// Push the branch and the tag to where the clone came from
+    #[arg(short, long)]
+    publish: bool,
+
+    #[command(flatten)]
+    person: PersonArg,
+
+    /// Show what would be released and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+#[derive(Serialize)]
+struct Report {
+    recipe: String,
+    version: String,
+    /// What is committed, sorted.
+    files: Vec<String>,
+    note: Option<String>,
+    commit: Option<String>,
+    signed: bool,
+    published: bool,
+}
+
+/// Where the note of the coming release is kept.
+const NEXT: &str = "release/next";
+
+pub fn run(args: &Args, session: &Session) -> Outcome {
+    if args.publish && session.offline {
+        return Err(Failure::usage("`--offline` and publishing exclude each other"));
+    }
+    let store = session.recipes()?;
+    let desk = Desk::open(&store, &args.recipe)?;
+    let (file, text) = compose(&desk)?;
+    let newest = store.versions(&args.recipe)?.into_iter().next();
+    let given = args.version.as_deref();
+    let wanted = wanted(session, given, args.bump.bump(), newest.as_deref(), &text)?;
+    if wanted.contains('/') {
+        return Err(Failure::usage("a version has no slash"));
+    }
+    lint_of(&store.examine(&args.recipe, &Version::Working)?)?;
+
+    let failed = |error| unedited(&file, &error, &wanted);
+    let differs = version(&text).map_err(failed)?.as_ref() != Some(&wanted);
+    let edited = differs.then(|| set_version(&text, &wanted)).transpose().map_err(failed)?;
+    let path = format!("release/{wanted}");
+    let next = desk.text(NEXT)?;
+    let note = note(args, session, desk.text(&path)?.or(next.clone()))?;
+
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
+    for difference in desk.differences()? {
+        let own = [path.as_str(), NEXT, file.as_str()].contains(&difference.path.as_str());
+        match difference.how {
+            "new" if !own => left_out.push(difference.path),
+            _ => files.push(difference.path),
+        }
+    }
+    files.extend(edited.as_ref().map(|_| file.clone()));
+    files.extend(note.as_ref().map(|_| path.clone()));
+    files.extend(next.as_ref().map(|_| NEXT.to_owned()));
+    files.sort();
+    files.dedup();
+
+    session.ui.say(format_args!("Release {} of {}:", clean(&wanted), args.recipe));
+    for file in &files {
+        session.ui.say(format_args!("  commit   {}", clean(file)));
+    }
+    session.ui.say(format_args!("  tag      {}", clean(&wanted)));
+    if args.publish {
+        let origin = desk.origin()?.unwrap_or_else(|| "nowhere: it has no `origin`".into());
+        session.ui.say(format_args!("  push to  {}", clean(&origin)));
+    }
+    for path in &left_out {
+        session.ui.warn(format_args!("{} is new to git and left out", clean(path)));
+    }
+    let mut report = Report {
+        recipe: args.recipe.to_string(),
+        version: wanted.clone(),
+        files,
+        note,
+        commit: None,
+        signed: false,
+        published: false,
+    };
+    if !args.dry_run {
+        let needs = format!("the release of {} needs consent", args.recipe);
+        prompt::agree(&session.ui, args.yes, &needs, "Release it?")?;
+        if let Some(edited) = &edited {
+            desk.write(&file, edited)?;
+        }
+        if let Some(note) = &report.note {
+            desk.write(&path, &format!("{}\n", note.trim_end()))?;
+        }
+        if next.is_some() {
+            desk.remove(NEXT)?;
+        }
+        let committed = committed(&desk, &report.files)?;
+        let message = format!("chore: publish {wanted} release");
+        let notes = report.note.clone().unwrap_or_else(|| wanted.clone());
+        let made = desk
+            .release(&committed, &message, Some((&wanted, &notes)), &args.person.person())
+            .map_err(of_git)
+            .map_err(|failure| {
+                let diff = format!("`potluck recipe diff {}`", args.recipe);
+                failure.hint(format!("nothing was committed; {diff} shows what was written"))
+            })?;
+        report.signed = desk.is_signed(&wanted)?;
+        if args.publish {
+            desk.publish(&made.branch, Some(&wanted)).map_err(|error| {
+                Failure::from(error).hint(format!(
+                    "the release is made here; `git -C {} push --atomic origin {} {wanted}` tries \
+                     again",
+                    store.place(&args.recipe).display(),
+                    made.branch
+                ))
+            })?;
+            report.published = true;
+        }
+        report.commit = Some(made.id);
+    }
+    session.report_of_texts(&report, &args.json, |report| {
+        let signed = if report.signed { ", signed" } else { "" };
+        session.ui.say(match (&report.commit, report.published) {
+            (None, _) => "Nothing was changed: this was a dry run.".to_owned(),
+            (Some(_), true) => format!("{} is released{signed}, and published.", report.version),
+            (Some(_), false) => format!(
+                "{} is released{signed}, in this clone: push its branch and its tag.",
+                report.version
+            ),
+        });
+        Ok(())
+    })
+}
+
+/// Of files that are to be committed, those that are not as the last commit has them.
+fn committed(desk: &Desk, files: &[String]) -> Result<Vec<String>, Failure> {
+    let differ = desk.differences()?.into_iter().map(|difference| difference.path);
+    Ok(differ.filter(|path| files.contains(path)).collect())
+}
+
+/// Stops a release that no app could deploy.
+fn lint_of(checkout: &crate::recipe::Checkout) -> Result<(), Failure> {
+    let errors: Vec<_> =
+        lint(checkout).into_iter().filter(|it| it.severity == Severity::Error).collect();
+    match errors.first() {
+        None => Ok(()),
+        Some(first) => {
+            Err(Failure::new(format!("the recipe has mistakes that stop a deploy: {first}"))
+                .hint(format!("`potluck recipe lint {}` shows all of them", checkout.recipe)))
+        }
+    }
+}
+
+/// What operators are told.
+fn note(
+    args: &Args,
+    session: &Session,
+    written: Option<String>,
+) -> Result<Option<String>, Failure> {
+    let text = match (&args.message, written) {
+        (Some(message), _) => message.clone(),
+        (None, Some(written)) => written,
+        (None, None) if session.ui.is_interactive() && !args.dry_run => {
+            let help = "what operators should know before they upgrade; Enter alone writes none";
+            prompt::optional_text(&session.ui, "Release note:", help)?
+        }
+        (None, None) => String::new(),
+    };
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
